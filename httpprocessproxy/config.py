@@ -1,0 +1,82 @@
+"""What the user asked for, checked and frozen. Times are in seconds, sizes in bytes."""
+
+import ipaddress
+import re
+import signal
+from dataclasses import dataclass
+from typing import Literal
+
+from httpprocessproxy.core.errors import UserError
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+WatcherName = Literal["auto", "watchman", "embedded", "polling"]
+PingKind = Literal["http", "tcp"]
+
+_ADDRESS = re.compile(r"(?:(?P<host>\[[0-9A-Fa-f:.%]+\]|[^\s:\[\]/@]*):)?(?P<port>[0-9]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where something listens. `host` is a name or an address without brackets; "" is everywhere."""
+
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, text: str) -> "Address":
+        """Read `PORT` (of localhost), `HOST:PORT`, `:PORT` (everywhere) or `[IPv6]:PORT`.
+
+        Raises UserError.
+        """
+        match = _ADDRESS.fullmatch(text)
+        if match is None:
+            raise UserError(f"not an address: {text!r} (write PORT, HOST:PORT, :PORT or [IPv6]:PORT)")
+        host, port = match["host"], int(match["port"])
+        if port > 65535:
+            raise UserError(f"port out of range: {text!r} (a port is at most 65535)")
+        return cls("localhost" if host is None else host.strip("[]"), port)
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The hosts to listen on or to try, in order: `localhost` has one in each family."""
+        return {"localhost": ("127.0.0.1", "::1"), "": ("0.0.0.0", "::")}.get(self.host, (self.host,))
+
+    @property
+    def is_loopback(self) -> bool:
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Every option of the command line; `cli.py` holds the words and the defaults."""
+
+    bind: Address
+    backend: Address
+    command: tuple[str, ...]
+    patterns: tuple[str, ...] = ()
+    excludes: tuple[str, ...] = ()
+    default_excludes: bool = True
+    watcher: WatcherName = "auto"
+    settle_s: float = 0.005
+    ping: PingKind = "http"
+    ping_path: str = "/"
+    start_timeout_s: float = 120.0
+    queue_timeout_s: float = 60.0
+    drain_s: float = 1.0
+    kill_signal: signal.Signals = signal.SIGKILL
+    kill_timeout_s: float = 5.0
+    livereload_port: int = 35729
+    allowed_hosts: tuple[str, ...] = ()
+    forwarded_allow_ips: tuple[Network, ...] = (
+        ipaddress.IPv4Network("127.0.0.0/8"),
+        ipaddress.IPv6Network("::1/128"),
+    )
+    debug: bool = False
