@@ -17,7 +17,7 @@ _ADDRESS = re.compile(r"(?:(?P<host>\[[0-9A-Fa-f:.%]+\]|[^\s:\[\]/@]*):)?(?P<por
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where something listens. `host` is a name or an address without brackets; "" is everywhere."""
+    """Where something listens: `host` is a name or a bare address, or "" for everywhere."""
 
     host: str
     port: int
@@ -30,7 +30,8 @@ class Address:
         """
         match = _ADDRESS.fullmatch(text)
         if match is None:
-            raise UserError(f"not an address: {text!r} (write PORT, HOST:PORT, :PORT or [IPv6]:PORT)")
+            forms = "write PORT, HOST:PORT, :PORT or [IPv6]:PORT"
+            raise UserError(f"not an address: {text!r} ({forms})")
         host, port = match["host"], int(match["port"])
         if port > 65535:
             raise UserError(f"port out of range: {text!r} (a port is at most 65535)")
@@ -39,7 +40,8 @@ class Address:
     @property
     def hosts(self) -> tuple[str, ...]:
         """The hosts to listen on or to try, in order: `localhost` has one in each family."""
-        return {"localhost": ("127.0.0.1", "::1"), "": ("0.0.0.0", "::")}.get(self.host, (self.host,))
+        families = {"localhost": ("127.0.0.1", "::1"), "": ("0.0.0.0", "::")}
+        return families.get(self.host, (self.host,))
 
     @property
     def is_loopback(self) -> bool:
