@@ -4,6 +4,7 @@
     PeerError           a client or the backend broke its protocol
         RequestError    ... the client did: answered with `status`
         ResponseError   ... the backend did: the client gets 502
+        BodyError       ... one of them did, after a good head: what was begun is cut
 
 Anything else that escapes is a bug of ours and ends in a traceback.
 """
@@ -27,3 +28,7 @@ class RequestError(PeerError):
 
 class ResponseError(PeerError):
     """A response that cannot be passed on (RFC 9110 section 15.6.3: 502)."""
+
+
+class BodyError(PeerError):
+    """A body whose framing is broken, or that ended too early (RFC 9112 section 8)."""

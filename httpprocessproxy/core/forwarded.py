@@ -1,0 +1,109 @@
+"""Who asked, for the backend: Forwarded (RFC 7239), X-Forwarded-* and Via (RFC 9110 section 7.6.3).
+
+What a peer says of its own clients is kept, and appended to, only if that peer is trusted
+(`--forwarded-allow-ips`); anybody else's is replaced. A trusted peer's Forwarded that does not
+follow the grammar is dropped: ours, appended, could end up inside its open quote.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from httpprocessproxy.core.http1 import Fields
+
+_TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+_QUOTED = rb'"(?:[\t !#-\[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*"'
+_PAIR = rb"(%b)=(%b|%b)" % (_TOKEN, _TOKEN, _QUOTED)
+_ELEMENT_SOURCE = rb"%b(?:;%b)*" % (_PAIR.replace(b"(", b"(?:"), _PAIR.replace(b"(", b"(?:"))
+_LIST = re.compile(rb"[ \t]*(?:%b)?(?:[ \t]*,[ \t]*(?:%b)?)*[ \t]*" % ((_ELEMENT_SOURCE,) * 2))
+_ELEMENT = re.compile(_ELEMENT_SOURCE)
+_PARAMETER = re.compile(_PAIR)
+
+# RFC 7239 section 6: nodename [ ":" node-port ], where an obfuscated name begins with "_".
+_OBFUSCATED = rb"_[0-9A-Za-z._\-]+"
+_NODE = re.compile(
+    rb"(?:unknown|%b|[0-9]{1,3}(?:\.[0-9]{1,3}){3}|\[[0-9A-Fa-f:.]+\])(?::(?:[0-9]{1,5}|%b))?"
+    % (_OBFUSCATED, _OBFUSCATED),
+    re.IGNORECASE,
+)
+
+FORWARDED: Final = frozenset(
+    (b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Who is at the other end of a client's connection.
+
+    `ip` is None for a socket without one. `trusted` peers may speak for others.
+    """
+
+    ip: str | None
+    trusted: bool
+    proto: bytes = b"http"
+
+
+def forwarded_fields(inherited: Fields, peer: Peer, host: bytes) -> Fields:
+    """The fields that tell the backend about the peer and those behind it.
+
+    `inherited` are the request's own fields named in FORWARDED, `host` its Host field.
+    """
+    if not peer.trusted:
+        inherited = []
+    address = peer.ip.encode() if peer.ip else b"unknown"
+    fields = [
+        (b"Forwarded", _appended(_chain(inherited), _element(peer, host))),
+        (b"X-Forwarded-For", _appended(_values(inherited, b"x-forwarded-for"), address)),
+        (b"X-Forwarded-Host", b", ".join(_values(inherited, b"x-forwarded-host")) or host),
+        (b"X-Forwarded-Proto", b", ".join(_values(inherited, b"x-forwarded-proto")) or peer.proto),
+    ]
+    return [field for field in fields if field[1]]  # HTTP/1.0 may come without a Host
+
+
+def is_valid(value: bytes) -> bool:
+    """Whether a Forwarded value follows RFC 7239: sections 4 (no parameter twice) and 6 (nodes)."""
+    if _LIST.fullmatch(value) is None:
+        return False
+    return all(_is_valid_element(element[0]) for element in _ELEMENT.finditer(value))
+
+
+def _is_valid_element(element: bytes) -> bool:
+    parameters = [(pair[1].lower(), pair[2]) for pair in _PARAMETER.finditer(element)]
+    nodes = [_unquoted(value) for name, value in parameters if name in (b"for", b"by")]
+    return len({name for name, _ in parameters}) == len(parameters) and all(
+        _NODE.fullmatch(node) for node in nodes
+    )
+
+
+def _unquoted(value: bytes) -> bytes:
+    return re.sub(rb"\\(.)", rb"\1", value[1:-1]) if value.startswith(b'"') else value
+
+
+def _chain(inherited: Fields) -> list[bytes]:
+    chain = _values(inherited, b"forwarded")
+    return chain if all(map(is_valid, chain)) else []
+
+
+def _values(fields: Fields, wanted: bytes) -> list[bytes]:
+    return [value for name, value in fields if value and name.lower() == wanted]
+
+
+def _appended(values: list[bytes], last: bytes) -> bytes:
+    return b", ".join([*values, last])
+
+
+def _element(peer: Peer, host: bytes) -> bytes:
+    """One element of ours. IPv6 is bracketed and quoted (section 6), as is a host with a port."""
+    if peer.ip is None:
+        node = b"unknown"
+    else:
+        node = b'"[%b]"' % peer.ip.encode() if ":" in peer.ip else peer.ip.encode()
+    element = b"for=" + node
+    if host:
+        element += b";host=" + (host if re.fullmatch(_TOKEN, host) else b'"%b"' % _escaped(host))
+    return element + b";proto=" + peer.proto
+
+
+def _escaped(text: bytes) -> bytes:
+    return text.replace(b"\\", b"\\\\").replace(b'"', b'\\"')

@@ -1,0 +1,305 @@
+"""Which fields pass, and what a message becomes on the other side (RFC 9110 section 7.6).
+
+A request or response head goes in, and comes out as the bytes to send on, with what the data
+plane must know of it: how its body is framed, whether the connection goes on. Fields keep their
+order and spelling (RFC 9110 section 5.3); those that describe one connection are ours to write.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from httpprocessproxy.core.bodies import Body, Chunked, Length, UntilClose
+from httpprocessproxy.core.errors import RequestError, ResponseError
+from httpprocessproxy.core.forwarded import FORWARDED, Peer, forwarded_fields
+from httpprocessproxy.core.http1 import Fields, RequestHead, ResponseHead
+
+# RFC 9110 section 7.6.1. Keep-Alive and Proxy-Connection were never standard, and are everywhere;
+# HTTP2-Settings belongs to an Upgrade to h2c, which we do not pass (RFC 9113 section 3.1).
+HOP_BY_HOP: Final = frozenset(
+    b"connection keep-alive proxy-connection te transfer-encoding upgrade http2-settings".split()
+)
+
+# Fields that no Connection option can remove: a client could nominate what protects the backend.
+_NEVER_NOMINATED: Final = frozenset(b"content-length host forwarded via".split())
+
+_OUR_OWN: Final = FORWARDED | frozenset(b"content-length host via".split()) | HOP_BY_HOP
+
+SAFE_METHODS: Final = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE"))  # RFC 9110 section 9.2.1
+
+
+@dataclass(slots=True)
+class Request:
+    """A request as it goes to the backend.
+
+    `head` is complete, its empty line included. `content_length` is None for a chunked body.
+    """
+
+    method: bytes
+    target: bytes
+    host: bytes
+    accept: bytes
+    is_http10: bool
+    head: bytes
+    content_length: int | None
+    keep_alive: bool
+    upgrade: bytes
+
+    @property
+    def is_safe(self) -> bool:
+        return self.method in SAFE_METHODS
+
+    def body(self) -> Body:
+        return Chunked() if self.content_length is None else Length(self.content_length)
+
+
+@dataclass(slots=True)
+class Response:
+    """A response as it goes to the client. `head` lacks its last CRLF: Connection may follow."""
+
+    status: int
+    head: bytes
+    body: Body
+    client_keep_alive: bool
+    backend_keep_alive: bool
+    upgrade: bytes
+
+
+def outgoing_request(head: RequestHead, peer: Peer, via: bytes) -> Request:
+    """Turn a client's request into the one to send to the backend.
+
+    `via` is our own element of Via, e.g. `1.1 name`. Raises RequestError: 400 for what RFC 9112
+    forbids, 405 for CONNECT, 508 for a request that has been here before.
+    """
+    if head.method == b"CONNECT":
+        raise RequestError(405, "CONNECT: this is not an open proxy")
+    seen = _Seen(head.fields)
+    target, host = _origin_form(head, seen.host)
+    if via in seen.via:
+        raise RequestError(508, "this request comes from this very proxy: BACKEND leads back to it")
+    content_length = seen.request_length(head)
+    upgrade = seen.upgrade if b"upgrade" in seen.options and not head.is_http10 else b""
+    lines = [b"%b %b HTTP/1.1\r\n" % (head.method, target)]
+    if host:
+        lines.append(b"Host: %b\r\n" % host)
+    lines += seen.passing_lines(_OUR_OWN)
+    lines += (b"%b: %b\r\n" % field for field in forwarded_fields(seen.forwarded, peer, host))
+    lines.append(b"Via: %b\r\n" % b", ".join([*seen.via, via]))
+    lines += _request_framing(seen, content_length)
+    lines.append(_connection_options(upgrade, trailers=seen.wants_trailers))
+    lines.append(b"\r\n")
+    return Request(
+        method=head.method,
+        target=target,
+        host=host,
+        accept=seen.accept,
+        is_http10=head.is_http10,
+        head=b"".join(lines),
+        content_length=content_length,
+        keep_alive=seen.keeps_alive(is_http10=head.is_http10),
+        upgrade=upgrade,
+    )
+
+
+def _origin_form(head: RequestHead, host: bytes) -> tuple[bytes, bytes]:
+    """The target to send, and the host it names.
+
+    RFC 9112 section 3.2.2: the authority of an absolute-form target replaces Host.
+    """
+    target = head.target
+    if target.startswith(b"/") or (target == b"*" and head.method == b"OPTIONS"):
+        return target, host
+    scheme, separator, rest = target.partition(b"://")
+    if not separator or scheme.lower() not in (b"http", b"https"):
+        raise RequestError(400, "a target that is neither a path nor an http URL")
+    end = min((at for at in map(rest.find, (b"/", b"?")) if at >= 0), default=len(rest))
+    authority, path = rest[:end], rest[end:]
+    return (path if path.startswith(b"/") else b"/" + path), authority
+
+
+def _request_framing(seen: "_Seen", content_length: int | None) -> Iterable[bytes]:
+    if content_length is None:
+        return (b"Transfer-Encoding: chunked\r\n",)
+    # RFC 9112 section 6.3: without either field there is no body, and none is invented here.
+    return (b"Content-Length: %d\r\n" % content_length,) if seen.lengths else ()
+
+
+def _connection_options(upgrade: bytes, *, trailers: bool) -> bytes:
+    if upgrade:
+        return b"Connection: Upgrade\r\nUpgrade: %b\r\n" % upgrade
+    return b"Connection: TE\r\nTE: trailers\r\n" if trailers else b""
+
+
+def outgoing_response(head: ResponseHead, request: Request) -> Response:
+    """Turn a backend's final response, or its 101, into the one for the client.
+
+    Raises ResponseError.
+    """
+    seen = _Seen(head.fields)
+    if head.status == 101:
+        return _switching(head, seen, request)
+    body = _response_body(head, seen, request)
+    lines = [_status_line(head)]
+    lines += seen.passing_lines(HOP_BY_HOP | {b"content-length"})
+    if isinstance(body, Length):
+        if seen.lengths and head.status != 204:
+            lines.append(b"Content-Length: %b\r\n" % seen.lengths[0])
+        ends_by_itself = True
+    else:
+        ends_by_itself = not request.is_http10
+        if ends_by_itself:
+            lines.append(b"Transfer-Encoding: chunked\r\n")
+    return Response(
+        status=head.status,
+        head=b"".join(lines),
+        body=body,
+        client_keep_alive=request.keep_alive and ends_by_itself,
+        backend_keep_alive=seen.keeps_alive(is_http10=head.is_http10)
+        and not isinstance(body, UntilClose),
+        upgrade=b"",
+    )
+
+
+def interim_response(head: ResponseHead) -> bytes:
+    """A 1xx other than 101, whole (RFC 9110 section 15.2: passed on, any number of them)."""
+    lines = _Seen(head.fields).passing_lines(HOP_BY_HOP | {b"content-length"})
+    return b"".join([_status_line(head), *lines, b"\r\n"])
+
+
+def _status_line(head: ResponseHead) -> bytes:
+    return b"HTTP/1.1 %d %b\r\n" % (head.status, head.reason)
+
+
+def _response_body(head: ResponseHead, seen: "_Seen", request: Request) -> Body:
+    """RFC 9112 section 6.3."""
+    if seen.codings not in ([], [b"chunked"]):
+        raise ResponseError("a transfer coding other than chunked, which was not asked for")
+    if request.method == b"HEAD" or head.status in (204, 304):
+        return Length(0)
+    if seen.codings:
+        return Chunked(decode=request.is_http10)
+    if seen.lengths:
+        return Length(int(seen.lengths[0]))
+    return UntilClose(chunked=not request.is_http10)
+
+
+def _switching(head: ResponseHead, seen: "_Seen", request: Request) -> Response:
+    """RFC 9110 section 7.8: only to a protocol that was asked for."""
+    asked = {protocol.strip().lower() for protocol in request.upgrade.split(b",")}
+    if not seen.upgrade or seen.upgrade.lower() not in asked:
+        raise ResponseError("a switch to a protocol that was not asked for")
+    lines = [
+        _status_line(head),
+        *seen.passing_lines(HOP_BY_HOP | {b"content-length"}),
+        b"Connection: Upgrade\r\nUpgrade: %b\r\n" % seen.upgrade,
+    ]
+    return Response(
+        status=101,
+        head=b"".join(lines),
+        body=Length(0),
+        client_keep_alive=False,
+        backend_keep_alive=False,
+        upgrade=seen.upgrade.lower(),
+    )
+
+
+class _Seen:
+    """The fields of a head, sorted into those that steer us and those that pass."""
+
+    __slots__ = (
+        "_fields",
+        "accept",
+        "codings",
+        "forwarded",
+        "hosts",
+        "lengths",
+        "options",
+        "upgrade",
+        "via",
+        "wants_trailers",
+    )
+
+    def __init__(self, fields: Fields) -> None:
+        self._fields = fields
+        self.accept = b""
+        self.codings: list[bytes] = []
+        self.forwarded: Fields = []
+        self.hosts: list[bytes] = []
+        self.lengths: list[bytes] = []
+        self.options: frozenset[bytes] = frozenset()
+        self.upgrade = b""
+        self.via: list[bytes] = []
+        self.wants_trailers = False
+        for name, value in fields:
+            handler = _STEERING.get(name.lower())
+            if handler is not None:
+                handler(self, name, value)
+
+    @property
+    def host(self) -> bytes:
+        return self.hosts[0] if self.hosts else b""
+
+    def keeps_alive(self, *, is_http10: bool) -> bool:
+        """RFC 9112 section 9.3."""
+        return b"close" not in self.options and (not is_http10 or b"keep-alive" in self.options)
+
+    def request_length(self, head: RequestHead) -> int | None:
+        """The length of a request's body, None if chunked. llhttp has refused what is ambiguous."""
+        if len(self.hosts) > 1 or (not self.hosts and not head.is_http10):
+            # RFC 9112 section 3.2: exactly one Host in HTTP/1.1.
+            raise RequestError(400, "a request needs exactly one Host field")
+        if self.codings:
+            if head.is_http10:  # RFC 9112 section 6.1: faulty framing
+                raise RequestError(400, "Transfer-Encoding in HTTP/1.0")
+            if self.codings != [b"chunked"]:
+                raise RequestError(501, "a transfer coding other than chunked")
+            return None
+        return int(self.lengths[0]) if self.lengths else 0
+
+    def passing_lines(self, ours: frozenset[bytes]) -> list[bytes]:
+        """The lines of the fields that go on: neither ours nor nominated by Connection."""
+        stay = ours | (self.options - _NEVER_NOMINATED)
+        return [b"%b: %b\r\n" % field for field in self._fields if field[0].lower() not in stay]
+
+    def _see_connection(self, name: bytes, value: bytes) -> None:
+        self.options |= frozenset(option.strip().lower() for option in value.split(b","))
+
+    def _see_coding(self, name: bytes, value: bytes) -> None:
+        self.codings += [coding.strip().lower() for coding in value.split(b",")]
+
+    def _see_forwarded(self, name: bytes, value: bytes) -> None:
+        self.forwarded.append((name, value))
+
+    def _see_te(self, name: bytes, value: bytes) -> None:
+        codings = (coding.partition(b";")[0].strip().lower() for coding in value.split(b","))
+        self.wants_trailers = self.wants_trailers or b"trailers" in codings
+
+    def _see_upgrade(self, name: bytes, value: bytes) -> None:
+        # h2c is never passed on: its server would speak HTTP/2 through a tunnel past every rule.
+        protocols = [protocol.strip() for protocol in value.split(b",")]
+        self.upgrade = b", ".join(p for p in protocols if p and p.lower() != b"h2c")
+
+    def _see_accept(self, name: bytes, value: bytes) -> None:
+        self.accept = value
+
+    def _see_host(self, name: bytes, value: bytes) -> None:
+        self.hosts.append(value)
+
+    def _see_length(self, name: bytes, value: bytes) -> None:
+        self.lengths.append(value)
+
+    def _see_via(self, name: bytes, value: bytes) -> None:
+        self.via += [element.strip() for element in value.split(b",")]
+
+
+_STEERING: Final = {
+    b"accept": _Seen._see_accept,
+    b"connection": _Seen._see_connection,
+    b"content-length": _Seen._see_length,
+    b"host": _Seen._see_host,
+    b"te": _Seen._see_te,
+    b"transfer-encoding": _Seen._see_coding,
+    b"upgrade": _Seen._see_upgrade,
+    b"via": _Seen._see_via,
+    **dict.fromkeys(FORWARDED, _Seen._see_forwarded),
+}

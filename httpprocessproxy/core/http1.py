@@ -1,0 +1,128 @@
+"""HTTP/1.1 heads: bytes to values (RFC 9112), and the limits they are held to.
+
+httptools (llhttp in strict mode) is the judge of every head. It sees heads only: how a body is
+framed follows from the head, so that bodies pass by uncopied (`bodies.py`). No I/O.
+
+Fields are `list[tuple[bytes, bytes]]`: names as received, order kept, values without the white
+space around them.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+import httptools
+
+from httpprocessproxy.core.errors import RequestError, ResponseError
+
+Fields = list[tuple[bytes, bytes]]
+
+# 64 KiB for a head and 16 KiB for its first line: twice what Node allows, so that a backend's own
+# limit answers first; 200 fields are far above any browser's.
+MAX_HEAD_BYTES: Final = 64 * 1024
+MAX_LINE_BYTES: Final = 16 * 1024
+MAX_FIELDS: Final = 200
+
+HEAD_END: Final = b"\r\n\r\n"
+
+# RFC 9112 section 2.2: a CR or LF on its own must not end a line. llhttp says so as well, but
+# only of a head that has its end, and one written with bare LFs never has.
+_BARE_LINE_END = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)")
+
+# RFC 9112 section 3: one SP on each side of the target. llhttp forgives more, and a
+# backend may see another target in what it forgives.
+_REQUEST_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([!-~]+) HTTP/1\.([01])")
+_STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: (.*))?")
+_VERSION = re.compile(rb"HTTP/([0-9]\.[0-9])\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class RequestHead:
+    """A request that llhttp accepts. `target` is as received (RFC 9112 section 3.2)."""
+
+    method: bytes
+    target: bytes
+    is_http10: bool
+    fields: Fields
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseHead:
+    """A response that llhttp accepts; `reason` may be empty."""
+
+    status: int
+    reason: bytes
+    is_http10: bool
+    fields: Fields
+
+
+class _Collector:
+    """What httptools calls for each field of a head."""
+
+    __slots__ = ("fields",)
+
+    def __init__(self) -> None:
+        self.fields: Fields = []
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        # llhttp strips white space in front of a value, and RFC 9112 section 5.1 on both sides.
+        self.fields.append((name, value.rstrip(b" \t")))
+
+
+def check_incomplete(data: bytes) -> None:
+    """Raise RequestError for the beginning of a request that can no longer become a valid one."""
+    if _BARE_LINE_END.search(data):
+        raise RequestError(400, "a line that does not end with CRLF")
+    if len(data) > MAX_LINE_BYTES and data.find(b"\r\n", 0, MAX_LINE_BYTES + 2) < 0:
+        raise RequestError(414, f"a request line of more than {MAX_LINE_BYTES} bytes")
+    if len(data) > MAX_HEAD_BYTES:
+        raise RequestError(431, f"a head of more than {MAX_HEAD_BYTES} bytes")
+
+
+def parse_request(head: bytes) -> RequestHead:
+    """Read a whole head, the empty line at its end included.
+
+    Raises RequestError with the status to answer: 400, 414, 431, 501 or 505.
+    """
+    line_end = head.index(b"\r\n")
+    if line_end > MAX_LINE_BYTES:
+        raise RequestError(414, f"a request line of more than {MAX_LINE_BYTES} bytes")
+    if len(head) > MAX_HEAD_BYTES:
+        raise RequestError(431, f"a head of more than {MAX_HEAD_BYTES} bytes")
+    line = _REQUEST_LINE.fullmatch(head, 0, line_end)
+    if line is None:
+        raise _bad_request_line(head[:line_end])
+    collector = _Collector()
+    try:
+        httptools.HttpRequestParser(collector).feed_data(head)
+    except httptools.HttpParserUpgrade:
+        pass  # how llhttp ends a head with Upgrade, or CONNECT; whether we go along is not its say
+    except httptools.HttpParserInvalidMethodError as error:
+        raise RequestError(501, "a method that this proxy does not know") from error
+    except httptools.HttpParserError as error:
+        raise RequestError(400, str(error)) from error
+    if len(collector.fields) > MAX_FIELDS:
+        raise RequestError(431, f"more than {MAX_FIELDS} header fields")
+    return RequestHead(line[1], line[2], line[3] == b"0", collector.fields)
+
+
+def _bad_request_line(line: bytes) -> RequestError:
+    version = _VERSION.search(line)
+    if version is not None and version[1] not in (b"1.0", b"1.1"):
+        return RequestError(505, "a version of HTTP other than 1.0 and 1.1")
+    return RequestError(400, "a request line that is not METHOD SP TARGET SP VERSION")
+
+
+def parse_response(head: bytes) -> ResponseHead:
+    """Read a whole head, the empty line at its end included. Raises ResponseError."""
+    line = _STATUS_LINE.fullmatch(head, 0, head.index(b"\r\n"))
+    if line is None:
+        raise ResponseError("a status line that is not HTTP/1.x")
+    collector = _Collector()
+    try:
+        httptools.HttpResponseParser(collector).feed_data(head)
+    except httptools.HttpParserUpgrade:
+        pass
+    except httptools.HttpParserError as error:
+        raise ResponseError(str(error)) from error
+    return ResponseHead(int(line[2]), line[3] or b"", line[1] == b"0", collector.fields)
