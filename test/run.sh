@@ -1,0 +1,64 @@
+#!/usr/bin/env bash
+# The one test command: ./test/run.sh [PYTEST OPTIONS]
+#
+# Installs what is missing (system packages only as root), then checks format, types and tests.
+# Prints pytest's closing line, or, when something fails, all of what failed.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+mkdir -p .cache
+log=.cache/test.log
+
+quietly() {
+    if ! "$@" >"$log" 2>&1; then
+        cat "$log"
+        echo "test/run.sh: failed: $*" >&2
+        exit 1
+    fi
+}
+
+# command:package, for each command that the tests start.
+commands=(watchman:watchman chromium:chromium tmux:tmux node:nodejs unshare:util-linux git:git
+    gcc:gcc python3:python3)
+missing=()
+for pair in "${commands[@]}"; do
+    command -v "${pair%%:*}" >/dev/null || missing+=("${pair##*:}")
+done
+# pywatchman is compiled here: it needs the headers of libc and of Python.
+[ -e /usr/include/stdio.h ] || missing+=(libc6-dev)
+header='import os, sysconfig; print(os.path.join(sysconfig.get_path("include"), "Python.h"))'
+if ! command -v python3 >/dev/null; then
+    missing+=(python3-dev python3-venv)
+else
+    [ -e "$(python3 -c "$header")" ] || missing+=(python3-dev)
+    python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
+fi
+if [ ${#missing[@]} -gt 0 ]; then
+    if [ "$(id -u)" -ne 0 ]; then
+        echo "test/run.sh: install these first, or run as root: ${missing[*]}" >&2
+        exit 1
+    fi
+    quietly apt-get update
+    DEBIAN_FRONTEND=noninteractive quietly apt-get install --yes --no-install-recommends \
+        "${missing[@]}"
+fi
+
+[ -x .venv/bin/python ] || quietly python3 -m venv .venv
+export PATH="$PWD/.venv/bin:$PATH"
+if ! cmp --silent pyproject.toml .venv/installed.toml; then
+    quietly pip install --upgrade --editable '.[test,lint,watchman]'
+    cp pyproject.toml .venv/installed.toml
+fi
+
+# llhttp's test vectors: the release of aiohttp is pinned so that the vectors stay the same.
+if [ ! -d .cache/llhttp ]; then
+    quietly pip download --no-binary=aiohttp --no-deps --dest .cache aiohttp==3.12.15
+    mkdir -p .cache/llhttp.new
+    quietly tar --extract --file .cache/aiohttp-3.12.15.tar.gz --directory .cache/llhttp.new \
+        --strip-components=5 --wildcards '*/vendor/llhttp/test/request/*.md'
+    mv .cache/llhttp.new .cache/llhttp
+fi
+
+quietly ./reformat-source.sh --check
+quietly mypy
+quietly timeout --signal=INT 1500 pytest "$@"
+tail --lines=1 "$log"
