@@ -1,0 +1,31 @@
+"""A WebSocket server that echoes: python websocket_echo.py PORT.
+
+Like most of its kind it closes the connection of an HTTP HEAD without an answer.
+"""
+
+import asyncio
+import sys
+
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
+from websockets.typing import Subprotocol
+
+
+async def echo(connection: ServerConnection) -> None:
+    try:
+        async for message in connection:
+            if message == "close 4001":
+                await connection.close(4001, "as asked")
+            await connection.send(message)
+    except ConnectionClosed:
+        pass
+
+
+async def main() -> None:
+    protocols = [Subprotocol("chat"), Subprotocol("echo")]
+    port = int(sys.argv[1])
+    async with serve(echo, "127.0.0.1", port, subprotocols=protocols, max_size=None) as server:
+        await server.serve_forever()
+
+
+asyncio.run(main())

@@ -1,0 +1,20 @@
+"""What every test gets: asyncio's debug mode, and a folder for a project."""
+
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _asyncio_debug() -> object:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONASYNCIODEBUG", "1")
+        yield
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """An empty folder, to be the working directory of the program."""
+    directory = tmp_path / "project"
+    directory.mkdir()
+    return directory

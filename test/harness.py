@@ -1,0 +1,262 @@
+"""The program as its users run it: a real process in a project directory of its own.
+
+Each `with Proxy(...)` also checks, at its end, what holds for every run: the exit status, that
+no process is left, and that the program printed no traceback of its own.
+"""
+
+import contextlib
+import http.client
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypedDict
+
+from test import processes
+from test.deadline import MS, PATIENCE_S, eventually
+from test.wire import Message, Wire
+
+BACKENDS = Path(__file__).parent / "backends"
+
+_OUR_TRACEBACK = re.compile(r'File ".*/httpprocessproxy/|Task exception was never|Traceback.*hpp')
+
+
+class LastRestart(TypedDict):
+    paths: list[str]
+    stop_ms: float
+    start_ms: float
+    total_ms: float
+
+
+class Status(TypedDict):
+    state: str
+    generation: int
+    pid: int | None
+    returncode: int | None
+    watcher: str
+    last_restart: LastRestart | None
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    """A port that nobody had a moment ago."""
+    with socket.create_server((host, 0)) as server:
+        port = server.getsockname()[1]
+    assert isinstance(port, int)
+    return port
+
+
+def backend(name: str, *arguments: str) -> list[str]:
+    """The command that runs a server of test/backends/; {port} becomes its port."""
+    return [sys.executable, str(BACKENDS / name), "{port}", *arguments]
+
+
+class Proxy:
+    """The running program. `options` are added to its command line before --exec.
+
+    It stops by SIGTERM, unless `stop` was called before.
+    """
+
+    def __init__(
+        self,
+        project: Path,
+        command: Sequence[str],
+        *options: str,
+        watcher: str = "embedded",
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self.project = project
+        project.mkdir(exist_ok=True, parents=True)
+        self.port, self.backend_port = free_port(), free_port()
+        self.mark = str(uuid.uuid4())
+        self.arguments = [
+            *(sys.executable, "-m", "httpprocessproxy"),
+            *(f"127.0.0.1:{self.port}", f"127.0.0.1:{self.backend_port}"),
+            *("--livereload-port", "0", "--watcher", watcher),
+            *options,
+            "--exec",
+            *(word.replace("{port}", str(self.backend_port)) for word in command),
+        ]
+        self.environment = {**os.environ, processes.MARK: self.mark, **(environment or {})}
+        # Asyncio's debug mode is for our own loops: it would slow the program down.
+        self.environment.pop("PYTHONASYNCIODEBUG", None)
+        self.expected_statuses = {143}
+        self._output = bytearray()
+        self._news = threading.Condition()
+
+    # Life
+
+    def __enter__(self) -> Self:
+        self.process = subprocess.Popen(
+            self.arguments,
+            cwd=self.project,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        self._reader = threading.Thread(target=self._read_output, name="output", daemon=True)
+        self._reader.start()
+        try:
+            eventually(self._accepts)
+        except BaseException:
+            self._clean_up()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            if kind is None:
+                self._check_end()
+        except AssertionError as failure:
+            failure.add_note(self.output)
+            raise
+        finally:
+            if error is not None:
+                error.add_note(f"the program printed:\n{self.output[-8000:]}")
+            self._clean_up()
+
+    def stop(self, *signals: signal.Signals, within_s: float = 10_000 * MS) -> int:
+        """Send the signals (SIGTERM if none), and return the exit status as a shell shows it."""
+        for signum in signals or (signal.SIGTERM,):
+            self.process.send_signal(signum)
+        code = self.process.wait(within_s)
+        status = code if code >= 0 else 128 - code
+        self.expected_statuses = {status}
+        return status
+
+    def left_over(self) -> dict[int, str]:
+        return processes.marked(self.mark)
+
+    def _check_end(self) -> None:
+        expected = self.expected_statuses
+        if self.process.poll() is None:
+            self.stop()
+        code = self.process.returncode
+        status = code if code >= 0 else 128 - code
+        assert status in expected, f"exit status {status}, not {expected}"
+        eventually(lambda: not self.left_over(), 2000 * MS)
+        assert not _OUR_TRACEBACK.search(self.output), "a traceback of ours"
+
+    def _clean_up(self) -> None:
+        """End our own processes, by pid."""
+        processes.kill_marked(self.mark)
+        self.process.wait(PATIENCE_S)
+        self._reader.join(PATIENCE_S)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+    def _accepts(self) -> bool:
+        assert self.process.poll() is None, f"ended at once: {self.output}"
+        with contextlib.suppress(ConnectionRefusedError), Wire.connect(self.port):
+            return True
+        return False
+
+    # Output
+
+    def _read_output(self) -> None:
+        assert self.process.stdout is not None
+        with contextlib.suppress(ValueError):  # closed while it was read
+            while data := os.read(self.process.stdout.fileno(), 65536):
+                with self._news:
+                    self._output += data
+                    self._news.notify_all()
+
+    @property
+    def output(self) -> str:
+        with self._news:
+            return self._output.decode(errors="replace")
+
+    def wait_output(self, pattern: str, within_s: float = PATIENCE_S) -> re.Match[str]:
+        """Wait until `pattern` (a regular expression) has been printed."""
+
+        def look() -> re.Match[str] | None:
+            return re.search(pattern, self._output.decode(errors="replace"))
+
+        with self._news:
+            found = self._news.wait_for(look, within_s)
+        assert found, f"not printed within {within_s:g} s: {pattern}\n{self.output}"
+        return found
+
+    # State
+
+    def status(self) -> Status:
+        response = self.get("/_hpp/status")
+        assert response.status == 200, response
+        status: Status = json.loads(response.body)
+        return status
+
+    def wait_state(
+        self, state: str, after: int | None = None, within_s: float = PATIENCE_S
+    ) -> Status:
+        """Wait for a state, of a generation later than `after`."""
+
+        def look() -> Status | None:
+            status = self.status()
+            fits = status["state"] == state and (after is None or status["generation"] > after)
+            return status if fits else None
+
+        try:
+            found = eventually(look, within_s)
+        except AssertionError as failure:
+            failure.add_note(f"last: {self.status()}")
+            raise
+        assert found is not None
+        return found
+
+    def running(self) -> Self:
+        """Wait until the backend answers."""
+        self.wait_state("running")
+        return self
+
+    @contextlib.contextmanager
+    def restart(self, to: str = "running") -> Iterator[None]:
+        """What happens inside leads to a new generation; wait for its state."""
+        before = self.status()["generation"]
+        yield
+        self.wait_state(to, after=before)
+
+    # Files and requests
+
+    def save(self, name: str, text: str, by: str = "write") -> None:
+        """Save a file of the project as editors do: by writing it, or by a rename."""
+        path = self.project / name
+        if by == "rename":
+            temporary = path.with_name(f".{path.name}.swp")
+            temporary.write_text(text)
+            temporary.replace(path)
+        else:
+            path.write_text(text)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def connect(self) -> Wire:
+        return Wire.connect(self.port)
+
+    def get(self, target: str, **headers: str) -> Message:
+        """One GET on a connection of its own. `X_Name="v"` sends `X-Name: v`."""
+        with self.connect() as wire:
+            lines = [f"GET {target} HTTP/1.1", f"Host: 127.0.0.1:{self.port}", "Connection: close"]
+            lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+            wire.send("\r\n".join([*lines, "", ""]).encode())
+            return wire.response()
+
+
+def http_connection(proxy: Proxy) -> http.client.HTTPConnection:
+    """A well-behaved client."""
+    return http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=PATIENCE_S)
