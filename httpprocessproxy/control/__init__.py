@@ -1,1 +1,130 @@
-"""..."""
+"""What is ours under `/_hpp/`, and the LiveReload port.
+
+`site.py` serves our pages, `livereload.py` the sockets of browsers. Both listen on private unix
+sockets, and the data plane treats each as one more backend. The site is imported when somebody
+first asks for it: aiohttp takes 13 MB and a quarter of a second, and most runs never need it.
+"""
+
+import asyncio
+import contextlib
+import os
+import socket
+import tempfile
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from websockets.asyncio.server import Server
+
+from httpprocessproxy.config import Config
+from httpprocessproxy.control.listeners import listen_for_livereload, listen_privately
+from httpprocessproxy.control.livereload import LiveReload
+from httpprocessproxy.core.hosts import HostRule
+
+Status = Callable[[], Mapping[str, object]]
+Serving = Callable[[socket.socket, HostRule, Status], AbstractAsyncContextManager[None]]
+
+_LIVERELOAD: Final = b"/_hpp/livereload"
+
+
+class Control:
+    """Our own endpoints, open while the context is."""
+
+    def __init__(
+        self, config: Config, hosts: HostRule, status: Status, warn: Callable[[str], None]
+    ) -> None:
+        """`status` returns what `/_hpp/status` tells, `warn` shows the user a line."""
+        self._config = config
+        self._hosts = hosts
+        self._status = status
+        self._warn = warn
+        self._livereload = LiveReload(hosts, {config.bind.port, config.livereload_port})
+        self._exits = contextlib.AsyncExitStack()
+        self._folder = Path()
+
+    async def __aenter__(self) -> Self:
+        async with contextlib.AsyncExitStack() as exits:
+            self._folder = Path(exits.enter_context(tempfile.TemporaryDirectory(prefix="hpp-")))
+            site = exits.enter_context(listen_privately(self._folder / "site"))
+            tasks = await exits.enter_async_context(asyncio.TaskGroup())
+            exits.callback(tasks.create_task(self._serve_site(site), name="site").cancel)
+            await self._serve_livereload(exits)
+            self._exits = exits.pop_all()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool | None:
+        return await self._exits.__aexit__(kind, error, traceback)
+
+    @property
+    def clients(self) -> int:
+        """The browser pages that listen for reloads."""
+        return self._livereload.clients
+
+    def socket_for(self, target: bytes) -> str:
+        """Return the path of the unix socket that serves a target beginning with `/_hpp/`."""
+        path = target.partition(b"?")[0]
+        return str(self._folder / ("livereload" if path == _LIVERELOAD else "site"))
+
+    def reload_browsers(self) -> None:
+        """Make every page that listens reload."""
+        self._livereload.reload()
+
+    async def _serve_site(self, listener: socket.socket) -> None:
+        """Serve the site from the first connection on, which waits in the backlog until then."""
+        await _readable(listener)
+        # In a thread, so that the import does not hold up other requests.
+        serving = await asyncio.to_thread(_import_site)
+        async with serving(listener, self._hosts, self._status):
+            await asyncio.get_running_loop().create_future()
+
+    async def _serve_livereload(self, exits: contextlib.AsyncExitStack) -> None:
+        servers: list[Server] = []
+        exits.push_async_callback(_close, servers)
+        own = listen_privately(self._folder / "livereload")
+        servers.append(await self._livereload.serve_own(own))
+        for listener in self._public_listeners():
+            servers.append(await self._livereload.serve_public(listener))
+
+    def _public_listeners(self) -> list[socket.socket]:
+        """Open the LiveReload port, or warn: another proxy, or any other tool, may have it."""
+        port = self._config.livereload_port
+        try:
+            return listen_for_livereload(self._config.bind, port) if port else []
+        except OSError as error:
+            self._warn(
+                f"LiveReload port {port}: {os.strerror(error.errno or 0)}; going on without it "
+                "(choose another with --livereload-port PORT, or 0 for none)"
+            )
+            return []
+
+
+async def _readable(listener: socket.socket) -> None:
+    """Wait for the first connection, without accepting it."""
+    loop = asyncio.get_running_loop()
+    connected = asyncio.Event()
+    loop.add_reader(listener, connected.set)
+    try:
+        await connected.wait()
+    finally:
+        loop.remove_reader(listener)
+
+
+def _import_site() -> Serving:
+    from httpprocessproxy.control.site import serving
+
+    return serving
+
+
+async def _close(servers: list[Server]) -> None:
+    # All at once: each waits for clients that may never answer.
+    for server in servers:
+        server.close()
+    for server in servers:
+        await server.wait_closed()
