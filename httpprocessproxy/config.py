@@ -56,9 +56,9 @@ class Address:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Config:
-    """Every option of the command line; `cli.py` holds the words and the defaults."""
+    """Every option of the command line. Without slots, so that `Config.name` is its default."""
 
     bind: Address
     backend: Address

@@ -154,8 +154,10 @@ def outgoing_response(head: ResponseHead, request: Request) -> Response:
         head=b"".join(lines),
         body=body,
         client_keep_alive=request.keep_alive and ends_by_itself,
+        # A backend that sends a body to HEAD would have it taken for the next response.
         backend_keep_alive=seen.keeps_alive(is_http10=head.is_http10)
-        and not isinstance(body, UntilClose),
+        and not isinstance(body, UntilClose)
+        and request.method != b"HEAD",
         upgrade=b"",
     )
 

@@ -53,13 +53,14 @@ def fate(loss: Loss, progress: Progress) -> Fate:
     """Decide what becomes of a request that lost its backend connection."""
     if progress.answered:
         return Fate.CUT
-    may_go_again = progress.repeatable or not progress.sent
+    if progress.sent and not progress.repeatable:
+        return Fate.BAD_GATEWAY
     if loss is Loss.RESTARTED:
-        return Fate.GATE if may_go_again else Fate.BAD_GATEWAY
-    if loss is Loss.HUNG_UP and progress.reused and progress.repeatable:
+        return Fate.GATE
+    if loss is Loss.HUNG_UP and progress.reused:
         # RFC 9112 section 9.3.1: a kept connection may close at any time; a new one tells.
         return Fate.AGAIN
     if not progress.suspected:
-        # The connection may break a moment before the end of the process is known.
+        # A connection may break a moment before the end of the process is known.
         return Fate.SUSPECT
     return Fate.BAD_GATEWAY

@@ -32,9 +32,7 @@ class Frames:
             return
         at, self._payload = self._payload, 0
         if self._header:
-            at -= len(self._header)
             data, self._header = self._header + data, b""
-            at += len(data) - size
             size = len(data)
         while at < size:
             length, header_size = _frame_length(data, at)

@@ -1,0 +1,184 @@
+"""The gate: where requests wait for the backend.
+
+The supervisor opens and closes it, requests ask it. It decides nothing but order: held requests
+go first come, first served, a few at a time, and no new one overtakes them.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from httpprocessproxy.core.pages import Problem
+from httpprocessproxy.core.state import Requests
+
+# A listen backlog of 10 (Django's) overflows when all that waited connect at once, and the kernel
+# tries again after 1 s. So a few go at first, one more for each that is answered, and one more
+# in each step of time, or a few long polls would keep all others waiting.
+FIRST_REQUESTS: Final = 8
+STEP_S: Final = 0.025
+
+# How long after a broken connection the end of the process may still come to be known.
+SUSPICION_S: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where the backend of a generation answers."""
+
+    generation: int
+    host: str
+    port: int
+
+
+class Waiter(Protocol):
+    """A request at the gate. Exactly one of these is called, perhaps at once."""
+
+    def admitted(self, target: Target) -> None: ...
+
+    def refused(self, problem: Problem) -> None: ...
+
+
+class Gate:
+    """Holds, admits or refuses requests. Use it on the event loop's thread only."""
+
+    def __init__(self, queue_timeout_s: float, overdue: Callable[[], Problem]) -> None:
+        """`overdue` makes the 503 for a request that has waited `queue_timeout_s`."""
+        self._queue_timeout_s = queue_timeout_s
+        self._overdue = overdue
+        self._loop = asyncio.get_running_loop()
+        self._requests = Requests.HOLD
+        self._problem = overdue
+        self.target: Target | None = None
+        self.generation: int | None = None  # the last that answered
+        self._held: dict[Waiter, float] = {}  # in order of arrival, with the time of its timeout
+        self._timeout: asyncio.TimerHandle | None = None
+        self._opening: set[Waiter] = set()  # released, and not answered yet
+        self._window = 0
+        self._step: asyncio.TimerHandle | None = None
+        self._suspects: dict[Waiter, asyncio.TimerHandle] = {}
+        self._unsafe = 0
+        self._drained = asyncio.Event()
+        self._drained.set()
+
+    # What the supervisor does
+
+    def hold(self) -> None:
+        """Let requests wait."""
+        self._requests, self.target = Requests.HOLD, None
+        self._opening.clear()
+        self._ask_suspects_again()
+
+    def open(self, target: Target) -> None:
+        """Let requests through, those that waited first."""
+        self._requests, self.target = Requests.FORWARD, target
+        self.generation = target.generation
+        self._window = FIRST_REQUESTS
+        self._opening.clear()
+        self._release()
+        self._ask_suspects_again()
+
+    def refuse(self, problem: Callable[[], Problem]) -> None:
+        """Answer every request with a problem, those that waited as well."""
+        self._requests, self.target, self._problem = Requests.REFUSE, None, problem
+        while self._held:
+            self._pop().refused(problem())
+        self._ask_suspects_again()
+
+    async def drained(self, timeout_s: float) -> None:
+        """Wait until no unsafe request is with the backend, or `timeout_s` have passed."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._drained.wait()
+        except TimeoutError:
+            pass
+
+    @property
+    def held(self) -> int:
+        return len(self._held)
+
+    # What a request does
+
+    def ask(self, waiter: Waiter) -> None:
+        """Let `waiter` through, refuse it, or keep it until one of the two can be done."""
+        if self.target is not None and not self._held:
+            waiter.admitted(self.target)
+        elif self._requests is Requests.REFUSE:
+            waiter.refused(self._problem())
+        else:
+            self._held[waiter] = self._loop.time() + self._queue_timeout_s
+            self._watch_timeout()
+
+    def suspect(self, waiter: Waiter) -> None:
+        """`waiter` lost its connection: keep it until the backend's end is known, or unlikely."""
+        if self.target is None:
+            self.ask(waiter)
+        else:
+            timer = self._loop.call_later(SUSPICION_S, self._ask_suspect_again, waiter)
+            self._suspects[waiter] = timer
+
+    def answered(self, waiter: Waiter) -> None:
+        """The backend has begun to answer: it is ready for more."""
+        if waiter in self._opening:
+            self._opening.remove(waiter)
+            self._window += 1
+            self._release()
+
+    def leave(self, waiter: Waiter) -> None:
+        """`waiter` has gone: its client left, or it has lost its connection."""
+        self._held.pop(waiter, None)
+        if (timer := self._suspects.pop(waiter, None)) is not None:
+            timer.cancel()
+        if waiter in self._opening:
+            self._opening.remove(waiter)
+            self._release()
+
+    def unsafe_began(self) -> None:
+        """A request that must not be repeated goes to the backend."""
+        self._unsafe += 1
+        self._drained.clear()
+
+    def unsafe_ended(self) -> None:
+        self._unsafe -= 1
+        if not self._unsafe:
+            self._drained.set()
+
+    # Releasing, and the two clocks
+
+    def _release(self) -> None:
+        while self._held and self.target is not None and len(self._opening) < self._window:
+            waiter = self._pop()
+            self._opening.add(waiter)
+            waiter.admitted(self.target)
+        if self._held and self.target is not None and self._step is None:
+            self._step = self._loop.call_later(STEP_S, self._widen)
+
+    def _widen(self) -> None:
+        self._step = None
+        self._window += 1
+        self._release()
+
+    def _pop(self) -> Waiter:
+        waiter = next(iter(self._held))
+        del self._held[waiter]
+        return waiter
+
+    def _ask_suspects_again(self) -> None:
+        for waiter in list(self._suspects):
+            self._ask_suspect_again(waiter)
+
+    def _ask_suspect_again(self, waiter: Waiter) -> None:
+        self._suspects.pop(waiter).cancel()
+        self.ask(waiter)
+
+    def _watch_timeout(self) -> None:
+        if self._timeout is None and self._held:
+            first = next(iter(self._held.values()))
+            self._timeout = self._loop.call_at(first, self._expire)
+
+    def _expire(self) -> None:
+        self._timeout = None
+        now = self._loop.time()
+        while self._held and next(iter(self._held.values())) <= now:
+            self._pop().refused(self._overdue())
+        self._watch_timeout()

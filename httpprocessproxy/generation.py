@@ -1,0 +1,161 @@
+"""One generation: the life of a backend from START until all of its tree is gone.
+
+It is a single task, so there are never two backends, and it ends in one place, whoever ended it.
+"""
+
+import asyncio
+import signal
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from httpprocessproxy.config import Config
+from httpprocessproxy.gate import Target
+from httpprocessproxy.probe import Ping, wait_until_ready
+from httpprocessproxy.process import (
+    Child,
+    Holder,
+    Launcher,
+    SpawnError,
+    leftovers,
+    listens_in_tree,
+    sweep,
+    wait_until_free,
+)
+
+T = TypeVar("T")
+
+# How long the port may take to become free once the old tree is gone.
+PORT_TIMEOUT_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How it ended: `returncode` is None if it could not be spawned. `reason` is for the user."""
+
+    returncode: int | None
+    reason: str
+
+
+class Surroundings(Protocol):
+    """What a generation needs of the supervisor."""
+
+    def say(self, text: str) -> None:
+        """Print a line in the terminal."""
+
+    async def quiet(self) -> None:
+        """Wait until the burst of changes is over."""
+
+    def ready(self, target: Target) -> None:
+        """The backend answers."""
+
+    async def drained(self) -> None:
+        """Wait until no unsafe request is with the backend, or for too long."""
+
+    def end_connections(self, generation: int) -> None:
+        """End every connection to this generation."""
+
+
+class Generation:
+    """Call `run` once. `stop` may be set at any time, and ends it."""
+
+    def __init__(
+        self, number: int, config: Config, launcher: Launcher, surroundings: Surroundings
+    ) -> None:
+        self.number = number
+        self.stop = asyncio.Event()
+        self.child: Child | None = None  # while there is one
+        self._config = config
+        self._launcher = launcher
+        self._surroundings = surroundings
+
+    async def run(self) -> Outcome:
+        """Start the backend, wait for its end, and clear up. Cancellation stops it as well."""
+        # A burst that is still going on would only end what it has started.
+        await self._unless_stopped(self._surroundings.quiet())
+        in_the_way = await self._unless_stopped(self._clear_the_ground())
+        if self.stop.is_set():
+            outcome = Outcome(None, "stopped before it was started")
+        elif in_the_way:
+            outcome = Outcome(None, in_the_way)
+        else:
+            outcome = await self._live()
+        if self.stop.is_set():
+            await self._surroundings.quiet()
+        return outcome
+
+    async def _clear_the_ground(self) -> str:
+        """Return what is in the way of a start, once all that can be is removed."""
+        for stray in await sweep():
+            self._surroundings.say(f"ended a process of the last start: {stray}")
+        holder = await wait_until_free(self._config.backend, PORT_TIMEOUT_S)
+        return "" if holder is None else _port_is_held(holder, self._config)
+
+    async def _live(self) -> Outcome:
+        try:
+            child = self.child = self._launcher.spawn()
+        except SpawnError as error:
+            return Outcome(None, str(error))
+        try:
+            async with asyncio.TaskGroup() as group:
+                probe = group.create_task(self._probe(child), name=f"probe {self.number}")
+                returncode = await self._unless_stopped(child.wait())
+                probe.cancel()
+            if returncode is None:
+                await self._surroundings.drained()
+        except asyncio.CancelledError:
+            self.stop.set()
+            raise
+        finally:
+            self._surroundings.end_connections(self.number)
+            self.child = None
+            if self.stop.is_set():
+                stopped = await child.stop(self._config.kill_signal, self._config.kill_timeout_s)
+        if returncode is None:
+            return Outcome(stopped, "stopped")
+        return Outcome(returncode, _how_it_ended(returncode))
+
+    async def _probe(self, child: Child) -> None:
+        config = self._config
+        ping = Ping(config.ping, config.ping_path)
+        host = await wait_until_ready(config.backend.hosts, config.backend.port, ping)
+        if listens_in_tree(config.backend, child.pid) is False:
+            # A container's published port, for one: its server is no child of ours.
+            self._surroundings.say(f"{config.backend} is served by a process outside --exec's")
+        self._surroundings.ready(Target(self.number, host, config.backend.port))
+
+    async def _unless_stopped(self, work: Coroutine[None, None, T]) -> T | None:
+        """Do `work`, but give it up, and return None, when `stop` is set."""
+        async with asyncio.TaskGroup() as group:
+            working = group.create_task(work, name=f"generation {self.number} works")
+            stopping = group.create_task(self.stop.wait(), name=f"generation {self.number} stops")
+            await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
+            working.cancel()
+            stopping.cancel()
+        return None if working.cancelled() else working.result()
+
+
+def _port_is_held(holder: Holder, config: Config) -> str:
+    who = f"pid {holder.pid}: {holder.command}" if holder.pid else "another process"
+    return f"{config.backend} is in use by {who}; end it, or choose another BACKEND"
+
+
+def _how_it_ended(returncode: int) -> str:
+    """Say it for the terminal and the error page."""
+    if returncode < 0:
+        return f"ended by signal {_signal_name(-returncode)}"
+    strays = leftovers()
+    if strays:
+        names = ", ".join(map(str, strays))
+        return (
+            f"exited with status {returncode}, but left {names} running: "
+            "let --exec's command stay in the foreground"
+        )
+    return f"exited with status {returncode}"
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return str(number)  # a real-time signal has a number only

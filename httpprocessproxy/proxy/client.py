@@ -1,0 +1,323 @@
+"""A browser's connection: requests in, one at a time, responses out in the same order.
+
+Requests behind the first wait in `_waiting` (RFC 9112 section 9.3.2, pipelining). The connection
+outlives backends: it is closed only after a response that says so, or when nothing else can tell
+the client that its response is broken.
+"""
+
+import asyncio
+from email.utils import formatdate
+from http import HTTPStatus
+from typing import TYPE_CHECKING, cast
+
+from httpprocessproxy.core.errors import BodyError, RequestError
+from httpprocessproxy.core.forwarded import Peer
+from httpprocessproxy.core.headers import Request, Response
+from httpprocessproxy.core.http1 import HEAD_END, check_incomplete, parse_request
+from httpprocessproxy.core.pages import CONTENT_SECURITY_POLICY, Problem, render
+from httpprocessproxy.process import peer_is_gone
+from httpprocessproxy.proxy import problems
+from httpprocessproxy.proxy.exchange import Exchange
+from httpprocessproxy.proxy.transports import linger_none
+
+if TYPE_CHECKING:
+    from httpprocessproxy.proxy.plane import Plane
+    from httpprocessproxy.proxy.upstream import Upstream
+
+# A head may take this long to arrive: generous for a person at a keyboard, short for a slowloris.
+HEAD_TIMEOUT_S = 30.0
+
+# How much is read ahead of the response to the present request.
+MAX_WAITING_BYTES = 64 * 1024
+
+# After our last response, how long a client may go on sending what we no longer want: a close
+# with unread bytes is a reset, which could destroy the response on its way (RFC 9112 section 9.6).
+LINGER_S = 2.0
+
+# A client that has stopped sending may be gone or may be waiting: how often to look.
+HALF_CLOSED_CHECK_S = 0.5
+
+
+class Client(asyncio.Protocol):
+    """One connection. `_exchange` is the request being served, if any."""
+
+    def __init__(self, plane: "Plane") -> None:
+        self.transport: asyncio.Transport
+        self._plane = plane
+        self._peer: Peer
+        self._waiting = b""
+        self._exchange: Exchange | None = None
+        self._upstream: Upstream | None = None  # idle, kept for the next request
+        self._generation: int | None = None  # whose responses this connection has seen
+        self._keep_alive = True
+        self._is_half_closed = False
+        self._is_lingering = False
+        self._is_blocked = False
+        self._is_paused = False
+        self._head_timeout: asyncio.TimerHandle | None = None
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        self._peer = self._plane.peer(self.transport)
+        self._plane.clients.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._plane.clients.discard(self)
+        self._set_head_timeout(False)
+        if self._exchange is not None:
+            self._exchange.cancel()
+            self._exchange = None
+        self._drop_upstream()
+
+    def data_received(self, data: bytes) -> None:
+        if self._is_lingering:
+            return
+        exchange = self._exchange
+        if exchange is None:
+            self._waiting = self._waiting + data if self._waiting else data
+            self._serve_waiting()
+        elif exchange.body.done:
+            self._waiting += data
+            self._balance()
+        else:
+            self._receive_body(exchange, data)
+
+    def eof_received(self) -> bool:
+        """Tell a client that has gone from one that waits for its answer (RFC 9293 section 3.6)."""
+        if self._is_lingering or self._exchange is None or not self._exchange.body.done:
+            return False
+        self._is_half_closed = True
+        return self._is_still_there()
+
+    def pause_writing(self) -> None:
+        if self._exchange is not None:
+            self._exchange.block_response(True)
+
+    def resume_writing(self) -> None:
+        if self._exchange is not None:
+            self._exchange.block_response(False)
+
+    # Requests
+
+    def _serve_waiting(self) -> None:
+        while self._waiting and self._exchange is None and self._keep_alive:
+            try:
+                if not self._serve_next():
+                    return
+            except RequestError as error:
+                self._keep_alive = False
+                self.answer(problems.refused(error), None)
+                return
+
+    def _serve_next(self) -> bool:
+        """Begin with the next request, if its head is complete. Raises RequestError."""
+        if self._waiting.startswith(b"\r\n"):
+            # RFC 9112 section 2.2: empty lines in front of a request are to be ignored.
+            self._waiting = self._waiting.lstrip(b"\r\n")
+        end = self._waiting.find(HEAD_END)
+        if end < 0:
+            check_incomplete(self._waiting)
+            self._set_head_timeout(bool(self._waiting))
+            return False
+        self._set_head_timeout(False)
+        end += len(HEAD_END)
+        head, data = self._waiting[:end], self._waiting[end:]
+        self._waiting = b""
+        request = self._plane.accept(parse_request(head), self._peer)
+        self._exchange = exchange = Exchange(self, self._plane, request)
+        if not exchange.body.done and data:
+            self._receive_body(exchange, data)
+        else:
+            self._waiting = data
+        if not exchange.over:
+            exchange.start()
+        return True
+
+    def _receive_body(self, exchange: Exchange, data: bytes) -> None:
+        try:
+            exchange.send_body(data)
+        except BodyError as error:
+            self._refuse_body(exchange, error)
+            return
+        if exchange.body.rest:
+            self._waiting, exchange.body.rest = self._waiting + exchange.body.rest, b""
+            if self._exchange is None:
+                self._serve_waiting()
+
+    def _refuse_body(self, exchange: Exchange, error: BodyError) -> None:
+        """Never let the backend take a broken body for a whole one."""
+        exchange.cancel()
+        if exchange.is_answered:
+            self.cut()
+        else:
+            self.answer(problems.refused(RequestError(400, str(error))), exchange)
+
+    def take_upstream(self, generation: int, request: Request) -> "Upstream | None":
+        """The kept backend connection, if this request may ride it.
+
+        An unsafe request gets a new one: a kept one may be closing, and could not be replaced.
+        """
+        upstream, self._upstream = self._upstream, None
+        if upstream is None or upstream.transport.is_closing():
+            return None
+        if upstream.generation == generation and request.is_safe:
+            return upstream
+        upstream.close()
+        return None
+
+    # Responses
+
+    def begin_response(
+        self, response: Response, piece: bytes, request: Request, *, keep_alive: bool
+    ) -> None:
+        """Write a response's head and what there is of its body, at one go."""
+        self._keep_alive = keep_alive and not self._has_new_backend() and not self._is_half_closed
+        option = _connection_option(self._keep_alive, request)
+        self.transport.write(b"%b%b\r\n%b" % (response.head, option, piece))
+
+    def _has_new_backend(self) -> bool:
+        """Whether to part after this response: the backend has been restarted.
+
+        Whatever of the old one a client has tied to its connection goes with it. Requests already
+        here would be lost, so they come first.
+        """
+        generation = self._plane.gate.generation
+        before, self._generation = self._generation, generation
+        return before not in (None, generation) and not self._waiting
+
+    def write(self, data: bytes) -> None:
+        self.transport.write(data)
+
+    def answer(self, problem: Problem, exchange: Exchange | None) -> None:
+        """Answer ourselves, and go on with the connection if the request was read to its end."""
+        request = exchange.request if exchange is not None else None
+        accept = request.accept if request is not None else b""
+        is_page = request is not None and request.method == b"GET"
+        page = render(problem, accept, is_page)
+        self._keep_alive = (
+            exchange is not None and exchange.body.done and exchange.request.keep_alive
+        )
+        head = _own_head(problem, page.content_type, len(page.body))
+        option = _connection_option(self._keep_alive, request)
+        is_head = request is not None and request.method == b"HEAD"
+        self.transport.write(head + option + b"\r\n" + (b"" if is_head else page.body))
+        self.exchange_ended(exchange, None)
+
+    def exchange_ended(self, exchange: Exchange | None, upstream: "Upstream | None") -> None:
+        """The present request is answered: serve the next one, or close."""
+        self._exchange = None
+        if upstream is not None:
+            self._drop_upstream()
+            if upstream.generation is None:
+                upstream.close()
+            else:
+                self._upstream = upstream
+        if not self._keep_alive or self._is_half_closed:
+            self._close(unread=exchange is None or not exchange.body.done or bool(self._waiting))
+            return
+        self._is_blocked = False
+        self._balance()
+        if self._waiting:
+            # Not from within the callback that ended the last one: it still has to return.
+            self._plane.loop.call_soon(self._serve_waiting)
+
+    def cut(self) -> None:
+        """End a response that has begun so that the client can tell it is not whole."""
+        linger_none(self.transport)
+        self.transport.abort()
+
+    def give_up_transport(self) -> bytes:
+        """The connection becomes a tunnel: return what came behind the request."""
+        self._plane.clients.discard(self)
+        self._exchange = None
+        self._drop_upstream()
+        early, self._waiting = self._waiting, b""
+        return early
+
+    def sweep(self, now: float, idle_s: float, answer_s: float) -> None:
+        """Let go of a backend connection that has been idle, and of an answer that never comes."""
+        if self._upstream is not None and now - self._upstream.idle_since > idle_s:
+            self._drop_upstream()
+        exchange = self._exchange
+        if exchange is not None and not exchange.is_answered and now - exchange.since > answer_s:
+            exchange.timed_out()
+
+    def _drop_upstream(self) -> None:
+        upstream, self._upstream = self._upstream, None
+        if upstream is not None:
+            upstream.close()
+
+    # Reading, and the end of it
+
+    def block_reading(self, blocked: bool) -> None:
+        """The request's body cannot be passed on at present."""
+        self._is_blocked = blocked
+        self._balance()
+
+    def _balance(self) -> None:
+        """Read only what can be used soon."""
+        pause = self._is_blocked or len(self._waiting) > MAX_WAITING_BYTES
+        if pause != self._is_paused and not self.transport.is_closing():
+            self._is_paused = pause
+            if pause:
+                self.transport.pause_reading()
+            else:
+                self.transport.resume_reading()
+
+    def _set_head_timeout(self, wanted: bool) -> None:
+        if wanted and self._head_timeout is None:
+            self._head_timeout = self._plane.loop.call_later(HEAD_TIMEOUT_S, self._time_out_head)
+        elif not wanted and self._head_timeout is not None:
+            self._head_timeout.cancel()
+            self._head_timeout = None
+
+    def _time_out_head(self) -> None:
+        self._head_timeout = None
+        self._waiting = b""
+        self.answer(problems.timed_out(), None)
+
+    def _close(self, *, unread: bool) -> None:
+        if not unread or self._is_half_closed or not self.transport.can_write_eof():
+            self.transport.close()
+            return
+        self._is_lingering = True
+        self._waiting = b""
+        self._is_blocked = False
+        self._balance()
+        self.transport.write_eof()
+        self._plane.loop.call_later(LINGER_S, self.transport.close)
+
+    def _is_still_there(self) -> bool:
+        """Whether a half-closed client waits for its answer; if so, look again later."""
+        if self._exchange is None or self.transport.is_closing():
+            return False
+        info = self.transport.get_extra_info
+        if peer_is_gone(info("sockname"), info("peername")) is not False:
+            self.transport.abort()
+            return False
+        self._plane.loop.call_later(HALF_CLOSED_CHECK_S, self._is_still_there)
+        return True
+
+
+def _connection_option(keep_alive: bool, request: Request | None) -> bytes:
+    """RFC 9112 section 9.3: an HTTP/1.0 client has to be told that its connection goes on."""
+    if not keep_alive:
+        return b"Connection: close\r\n"
+    return b"Connection: keep-alive\r\n" if request is not None and request.is_http10 else b""
+
+
+def _own_head(problem: Problem, content_type: bytes, length: int) -> bytes:
+    lines = [
+        f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}",
+        f"Date: {formatdate(usegmt=True)}",
+        f"Content-Type: {content_type.decode()}",
+        f"Content-Length: {length}",
+        "Cache-Control: no-store",
+        f"Content-Security-Policy: {CONTENT_SECURITY_POLICY.decode()}",
+        "X-Content-Type-Options: nosniff",
+    ]
+    if problem.retry_after_s is not None:
+        lines.append(f"Retry-After: {problem.retry_after_s}")
+    return "\r\n".join([*lines, ""]).encode()

@@ -1,0 +1,228 @@
+"""One request and its response: where it goes, and what a restart does to it.
+
+`core/replay.py` holds the rules; this obeys them. An exchange is with its upstream, at the gate,
+or over, and each of its callers may be the last it hears from.
+"""
+
+from typing import TYPE_CHECKING
+
+from httpprocessproxy.core.headers import Request, Response
+from httpprocessproxy.core.pages import Problem
+from httpprocessproxy.core.replay import MAX_KEPT_BODY_BYTES, Fate, Loss, Progress, fate
+from httpprocessproxy.gate import Target
+from httpprocessproxy.proxy import problems
+from httpprocessproxy.proxy.tunnel import open_tunnel
+
+if TYPE_CHECKING:
+    from httpprocessproxy.proxy.client import Client
+    from httpprocessproxy.proxy.plane import Plane
+    from httpprocessproxy.proxy.upstream import Upstream
+
+# How much of a body is read while the request waits: the rest stays in the kernel.
+MAX_WAITING_BYTES = 64 * 1024
+
+
+class Exchange:
+    """A `gate.Waiter`, and what `Upstream` tells of its request."""
+
+    __slots__ = (
+        "_answered",
+        "_body_bytes",
+        "_kept",
+        "_plane",
+        "_repeatable",
+        "_response_ended",
+        "_sent",
+        "_suspected",
+        "_unsafe_with_backend",
+        "_upstream",
+        "body",
+        "client",
+        "for_backend",
+        "over",
+        "request",
+        "since",
+    )
+
+    def __init__(self, client: "Client", plane: "Plane", request: Request) -> None:
+        self.client = client
+        self.request = request
+        self.body = request.body()
+        self.over = False
+        self.for_backend = False
+        self.since = 0.0
+        self._plane = plane
+        self._upstream: Upstream | None = None
+        self._kept = [request.head]  # what the next connection begins with
+        self._body_bytes = 0
+        self._repeatable = request.is_safe
+        self._sent = False
+        self._answered = False
+        self._response_ended = False
+        self._suspected = False
+        self._unsafe_with_backend = False
+
+    # The way to the backend
+
+    def start(self) -> None:
+        """Go to the gate, or to our own pages, which are always open."""
+        self.since = self._plane.loop.time()
+        if self.request.target.startswith(b"/_hpp/"):
+            self._plane.connect_to_our_pages(self)
+        else:
+            self.for_backend = True
+            self._plane.gate.ask(self)
+
+    def admitted(self, target: Target) -> None:
+        upstream = self.client.take_upstream(target.generation, self.request)
+        if upstream is None:
+            self._plane.connect(self, target)
+        else:
+            self.connected(upstream)
+
+    def refused(self, problem: Problem) -> None:
+        self._end()
+        self.client.answer(problem, self)
+
+    def connected(self, upstream: "Upstream") -> None:
+        """Send all there is on a connection that has been made."""
+        if self.over:
+            upstream.abort()
+            return
+        self._upstream = upstream
+        self._sent = True
+        if self.for_backend and not self.request.is_safe and not self._unsafe_with_backend:
+            self._unsafe_with_backend = True
+            self._plane.gate.unsafe_began()
+        upstream.send(self, b"".join(self._kept))
+        if not self._repeatable:
+            self._kept.clear()
+        self.block_request(False)
+
+    def send_body(self, data: bytes) -> None:
+        """Take bytes of the request's body from the client. Raises BodyError."""
+        out = self.body.feed(data)
+        if not out:
+            return
+        self._body_bytes += len(out)
+        if self._upstream is not None:
+            self._upstream.write(out)
+        if self._repeatable and self._body_bytes > MAX_KEPT_BODY_BYTES and self._sent:
+            self._repeatable = False
+            self._kept.clear()
+        if self._upstream is None or self._repeatable:
+            self._kept.append(out)
+        if self._upstream is None and self._body_bytes > MAX_WAITING_BYTES:
+            self.block_request(True)
+        if self.body.done and self._response_ended:
+            self._complete()
+
+    def block_request(self, blocked: bool) -> None:
+        """Back-pressure towards the client."""
+        self.client.block_reading(blocked)
+
+    def block_response(self, blocked: bool) -> None:
+        """Back-pressure towards the backend."""
+        if self._upstream is not None and not self._response_ended:
+            transport = self._upstream.transport
+            if blocked:
+                transport.pause_reading()
+            else:
+                transport.resume_reading()
+
+    # The way back
+
+    def pass_interim(self, head: bytes) -> None:
+        if not self.request.is_http10:  # RFC 9110 section 15.2: it would not understand
+            self.client.write(head)
+
+    def begin_response(self, response: Response, piece: bytes) -> None:
+        self._answered = True
+        self._plane.gate.answered(self)
+        keep_alive = response.client_keep_alive and (self.body.done or response.backend_keep_alive)
+        self.client.begin_response(response, piece, self.request, keep_alive=keep_alive)
+
+    def pass_body(self, piece: bytes) -> None:
+        self.client.write(piece)
+
+    def end_response(self, *, reusable: bool) -> None:
+        """All of the response has been passed on; of the request's body some may be missing."""
+        self._response_ended = True
+        if not reusable and self._upstream is not None:
+            self._upstream.close()
+            self._upstream = None
+        if self.body.done or self._upstream is None:
+            self._complete()
+
+    def _complete(self) -> None:
+        upstream, self._upstream = self._upstream, None
+        self._end()
+        if upstream is not None:
+            upstream.detach()
+        self.client.exchange_ended(self, upstream)
+
+    def switch_protocols(self, response: Response, rest: bytes) -> None:
+        upstream = self._upstream
+        assert upstream is not None
+        self._upstream = None
+        self._plane.gate.answered(self)
+        self._end()
+        open_tunnel(self._plane, self.client, upstream, response, rest)
+
+    # The ways it can go wrong
+
+    def lost(self, loss: Loss) -> None:
+        """The connection to the backend could not be made, or is gone."""
+        reused = self._upstream is not None and self._upstream.reused
+        progress = Progress(self._sent, self._repeatable, reused, self._answered, self._suspected)
+        decision = fate(loss, progress)
+        self._plane.gate.leave(self)
+        self._upstream = None
+        if not self.for_backend:
+            decision = Fate.CUT if self._answered else Fate.BAD_GATEWAY
+        if decision is Fate.CUT:
+            self.cut()
+        elif decision is Fate.BAD_GATEWAY:
+            self.refused(problems.lost(loss, self.request, sent=self._sent))
+        elif decision is Fate.SUSPECT:
+            self._suspected = True
+            self._plane.gate.suspect(self)
+        else:
+            self._suspected = False
+            self._plane.gate.ask(self)
+
+    def bad_response(self, reason: str) -> None:
+        """The backend answered with what is not HTTP."""
+        self._upstream = None
+        self.refused(problems.bad_response(reason))
+
+    def timed_out(self) -> None:
+        self._drop_upstream()
+        self.refused(problems.no_answer())
+
+    def cut(self) -> None:
+        """End a response that has begun so that the client can tell."""
+        self._upstream = None
+        self._end()
+        self.client.cut()
+
+    def cancel(self) -> None:
+        """The client has gone: so has everybody who wants the answer."""
+        self._drop_upstream()
+        self._end()
+
+    @property
+    def is_answered(self) -> bool:
+        return self._answered
+
+    def _drop_upstream(self) -> None:
+        upstream, self._upstream = self._upstream, None
+        if upstream is not None:
+            upstream.abort()
+
+    def _end(self) -> None:
+        self.over = True
+        self._plane.gate.leave(self)
+        if self._unsafe_with_backend:
+            self._unsafe_with_backend = False
+            self._plane.gate.unsafe_ended()

@@ -1,0 +1,201 @@
+"""What all connections of the data plane share: listeners, registries, the end of a generation."""
+
+import asyncio
+import errno
+import ipaddress
+import secrets
+import socket
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Final
+
+from httpprocessproxy.config import Address, Network
+from httpprocessproxy.core.errors import UserError
+from httpprocessproxy.core.forwarded import Peer
+from httpprocessproxy.core.headers import Request, outgoing_request
+from httpprocessproxy.core.hosts import HostRule
+from httpprocessproxy.core.http1 import RequestHead
+from httpprocessproxy.core.replay import Loss
+from httpprocessproxy.gate import Gate, Target
+from httpprocessproxy.proxy.client import Client
+from httpprocessproxy.proxy.exchange import Exchange
+from httpprocessproxy.proxy.tunnel import BackendEnd
+from httpprocessproxy.proxy.upstream import Upstream
+
+# Below the 5 s after which Node closes a connection that idles: we close first, so no request is
+# on its way when it does.
+IDLE_UPSTREAM_S: Final = 4.0
+
+# A backend may compute, or a long poll wait, for an hour.
+ANSWER_TIMEOUT_S: Final = 3600.0
+
+CONNECT_TIMEOUT_S: Final = 10.0
+SWEEP_S: Final = 1.0
+BACKLOG: Final = 1024
+
+
+class Plane:
+    """Use it as an async context manager: leaving it ends every connection."""
+
+    def __init__(
+        self,
+        gate: Gate,
+        hosts: HostRule,
+        forwarded_allow_ips: Sequence[Network],
+        our_pages: Callable[[bytes], str],
+    ) -> None:
+        """`our_pages` gives the Unix socket that serves a target beginning with `/_hpp/`."""
+        self.loop = asyncio.get_running_loop()
+        self.gate = gate
+        self.clients: set[Client] = set()
+        self.upstreams: set[Upstream] = set()
+        self.tunnels: dict[BackendEnd, int] = {}
+        self._hosts = hosts
+        self._trusted = tuple(forwarded_allow_ips)
+        self._our_pages = our_pages
+        self._connects = asyncio.TaskGroup()
+        self._next_sweep: asyncio.TimerHandle
+        # RFC 9110 section 7.6.3 allows a pseudonym. One of its own for each proxy, so that
+        # two in a row are no loop.
+        self._via = b"1.1 http-process-proxy-" + secrets.token_hex(4).encode()
+
+    @asynccontextmanager
+    async def serve(self, sockets: Sequence[socket.socket]) -> AsyncIterator[None]:
+        """Accept connections on `sockets` until the context is left."""
+        servers = [
+            await self.loop.create_server(lambda: Client(self), sock=sock, backlog=BACKLOG)
+            for sock in sockets
+        ]
+        self._sweep()
+        try:
+            async with self._connects:
+                yield
+        finally:
+            self._next_sweep.cancel()
+            for server in servers:
+                server.close()
+            self._abort_all()
+
+    def _abort_all(self) -> None:
+        for client in list(self.clients):
+            client.transport.abort()
+        for end in list(self.tunnels):
+            end.end_generation()
+
+    # What a client's connection asks
+
+    def peer(self, transport: asyncio.Transport) -> Peer:
+        """Who is at the other end. A Unix socket's peer has no address and is this very user."""
+        name = transport.get_extra_info("peername")
+        if not isinstance(name, tuple):
+            return Peer(None, trusted=True)
+        ip = ipaddress.ip_address(name[0].partition("%")[0])
+        if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None:
+            ip = ip.ipv4_mapped
+        return Peer(str(ip), trusted=any(ip in network for network in self._trusted))
+
+    def accept(self, head: RequestHead, peer: Peer) -> Request:
+        """Turn a head into the request to send on. Raises RequestError for one we do not serve."""
+        request = outgoing_request(head, peer, self._via)
+        if request.host or not request.is_http10:
+            self._hosts.check(request.host)
+        return request
+
+    def connect(self, exchange: Exchange, target: Target) -> None:
+        """Connect to the backend of a generation, and go on with `exchange.connected` or `lost`."""
+        self._connects.create_task(self._connect(exchange, target), name="connect to the backend")
+
+    def connect_to_our_pages(self, exchange: Exchange) -> None:
+        path = self._our_pages(exchange.request.target)
+        self._connects.create_task(self._connect_to(exchange, path), name="connect to our pages")
+
+    async def _connect(self, exchange: Exchange, target: Target) -> None:
+        upstream = Upstream(self, target.generation)
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                await self.loop.create_connection(lambda: upstream, target.host, target.port)
+        except TimeoutError:
+            if not exchange.over:
+                exchange.timed_out()
+        except OSError:
+            if not exchange.over:
+                exchange.lost(Loss.REFUSED)
+        else:
+            if exchange.over or self.gate.target != target:
+                upstream.close()
+                if not exchange.over:
+                    exchange.lost(Loss.RESTARTED)
+            else:
+                exchange.connected(upstream)
+
+    async def _connect_to(self, exchange: Exchange, path: str) -> None:
+        upstream = Upstream(self, None)
+        try:
+            await self.loop.create_unix_connection(lambda: upstream, path)
+        except OSError:
+            if not exchange.over:
+                exchange.lost(Loss.REFUSED)
+        else:
+            exchange.connected(upstream)
+
+    # The end of a generation
+
+    def end_generation(self, generation: int) -> None:
+        """Nothing of this backend may reach a client any more or be used again."""
+        for upstream in [u for u in self.upstreams if u.generation == generation]:
+            upstream.end_generation()
+        for end in [end for end, of in self.tunnels.items() if of == generation]:
+            end.end_generation()
+
+    def _sweep(self) -> None:
+        now = self.loop.time()
+        for client in list(self.clients):
+            client.sweep(now, IDLE_UPSTREAM_S, ANSWER_TIMEOUT_S)
+        self._next_sweep = self.loop.call_later(SWEEP_S, self._sweep)
+
+
+def listen(address: Address) -> list[socket.socket]:
+    """Listen on every host of `address`; port 0 takes one that is free. Raises UserError.
+
+    Of the two families of `localhost`, one may be missing on a machine.
+    """
+    sockets: list[socket.socket] = []
+    port = address.port
+    for host in address.hosts:
+        try:
+            sockets.append(_listen(host, port))
+        except OSError as error:
+            if error.errno in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL) and len(address.hosts) > 1:
+                continue
+            for sock in sockets:
+                sock.close()
+            raise UserError(_cannot_listen(address, error)) from error
+        port = sockets[-1].getsockname()[1]
+    if not sockets:
+        raise UserError(f"cannot listen on {address}: this machine has no such address")
+    return sockets
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family, kind, protocol, _, name = socket.getaddrinfo(
+        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    sock = socket.socket(family, kind, protocol)
+    try:
+        # Without it, connections of the last run in TIME_WAIT would keep the port for a minute.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.bind(name)
+        sock.listen(BACKLOG)
+        sock.setblocking(False)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def _cannot_listen(address: Address, error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"BIND {address} is in use: choose another port, or end what listens there"
+    return f"cannot listen on {address}: {error.strerror}"

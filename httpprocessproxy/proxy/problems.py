@@ -1,0 +1,36 @@
+"""What we answer ourselves when a request cannot be, in words for the developer at the screen."""
+
+from http import HTTPStatus
+
+from httpprocessproxy.core.errors import RequestError
+from httpprocessproxy.core.headers import Request
+from httpprocessproxy.core.pages import Problem
+from httpprocessproxy.core.replay import Loss
+
+
+def refused(error: RequestError) -> Problem:
+    """A request that we do not pass on."""
+    return Problem(error.status, HTTPStatus(error.status).phrase, f"{error}.")
+
+
+def lost(loss: Loss, request: Request, *, sent: bool) -> Problem:
+    """A request that lost its connection to the backend for good."""
+    detail = f"The backend took this request and did not answer it: {loss.value}."
+    if not sent:
+        detail = f"The backend could not be reached: {loss.value}."
+    elif not request.is_safe:
+        method = request.method.decode()
+        detail += f" This {method} may have taken effect, so it has not been sent again."
+    return Problem(502, "The backend did not answer", detail)
+
+
+def bad_response(reason: str) -> Problem:
+    return Problem(502, "The backend did not answer in HTTP", f"What it sent has {reason}.")
+
+
+def no_answer() -> Problem:
+    return Problem(504, "The backend did not answer in time", "The request has been given up.")
+
+
+def timed_out() -> Problem:
+    return Problem(408, "Request Timeout", "The head of this request took too long to arrive.")

@@ -1,0 +1,109 @@
+"""After 101: a byte tunnel (RFC 9110 section 7.8), with one word of our own.
+
+Bytes pass untouched, so compression, subprotocols and close codes are the two ends' affair. When
+the backend is being restarted, a WebSocket gets Close 1012 between two frames.
+"""
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from httpprocessproxy.core.headers import Response
+from httpprocessproxy.core.websocket import CLOSE_SERVICE_RESTART, Frames
+from httpprocessproxy.proxy.transports import linger_none
+
+if TYPE_CHECKING:
+    from httpprocessproxy.proxy.client import Client
+    from httpprocessproxy.proxy.plane import Plane
+    from httpprocessproxy.proxy.upstream import Upstream
+
+# How long a client may take to answer our Close before its connection is closed under it.
+CLOSE_TIMEOUT_S = 2.0
+
+
+class End(asyncio.Protocol):
+    """One end of a tunnel: what comes in here goes out at `other`."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self.transport = transport
+        self.other: End
+
+    def data_received(self, data: bytes) -> None:
+        self.other.transport.write(data)
+
+    def eof_received(self) -> bool:
+        """Pass a half-close on, and keep the other direction (RFC 9293 section 3.6)."""
+        other = self.other.transport
+        if other.is_closing() or not other.can_write_eof():
+            return False
+        other.write_eof()
+        return True
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if exc is None:
+            self.other.transport.close()
+        else:
+            # A reset is not a goodbye: the other side must not see a clean end (1006).
+            linger_none(self.other.transport)
+            self.other.transport.abort()
+
+    def pause_writing(self) -> None:
+        self.other.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        self.other.transport.resume_reading()
+
+
+class BackendEnd(End):
+    """The end towards the backend, which knows where frames end."""
+
+    def __init__(self, plane: "Plane", transport: asyncio.Transport, frames: Frames | None) -> None:
+        super().__init__(transport)
+        self._plane = plane
+        self._frames = frames
+
+    def data_received(self, data: bytes) -> None:
+        if self._frames is not None:
+            self._frames.feed(data)
+        self.other.transport.write(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._plane.tunnels.pop(self, None)
+        super().connection_lost(exc)
+
+    def end_generation(self) -> None:
+        """The backend is being stopped: say so, and let the client's last words end here."""
+        self._plane.tunnels.pop(self, None)
+        client = self.other.transport
+        client.set_protocol(asyncio.Protocol())
+        self.transport.set_protocol(asyncio.Protocol())
+        self.transport.abort()
+        if self._frames is None or not self._frames.at_boundary:
+            linger_none(client)
+            client.abort()
+            return
+        if not self._frames.closing:
+            client.write(CLOSE_SERVICE_RESTART)
+        client.resume_reading()
+        self._plane.loop.call_later(CLOSE_TIMEOUT_S, client.close)
+
+
+def open_tunnel(
+    plane: "Plane", client: "Client", upstream: "Upstream", response: Response, rest: bytes
+) -> None:
+    """Join the two connections, beginning with the 101 and what came behind it from either side."""
+    frames = Frames() if response.upgrade == b"websocket" else None
+    front = End(client.transport)
+    back = BackendEnd(plane, upstream.transport, frames)
+    front.other, back.other = back, front
+    early = client.give_up_transport()
+    plane.upstreams.discard(upstream)
+    if upstream.generation is not None:
+        plane.tunnels[back] = upstream.generation
+    front.transport.set_protocol(front)
+    back.transport.set_protocol(back)
+    if frames is not None:
+        frames.feed(rest)
+    front.transport.write(response.head + b"\r\n" + rest)
+    if early:
+        back.transport.write(early)
+    front.transport.resume_reading()

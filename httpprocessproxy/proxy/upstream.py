@@ -1,0 +1,174 @@
+"""A connection to the backend, or to our own pages: responses in, one at a time.
+
+It knows how responses are framed and nothing of what a restart means: it tells its exchange what
+happened, and the exchange decides.
+"""
+
+import asyncio
+from typing import TYPE_CHECKING, cast
+
+from httpprocessproxy.core.errors import BodyError, ResponseError
+from httpprocessproxy.core.headers import Response, interim_response, outgoing_response
+from httpprocessproxy.core.http1 import HEAD_END, MAX_HEAD_BYTES, parse_response
+from httpprocessproxy.core.replay import Loss
+from httpprocessproxy.proxy.transports import linger_none
+
+if TYPE_CHECKING:
+    from httpprocessproxy.proxy.exchange import Exchange
+    from httpprocessproxy.proxy.plane import Plane
+
+
+class Upstream(asyncio.Protocol):
+    """One connection, used by one exchange after the other; `generation` is None for our pages."""
+
+    def __init__(self, plane: "Plane", generation: int | None) -> None:
+        self.generation = generation
+        self.idle_since = 0.0
+        self.transport: asyncio.Transport
+        self._plane = plane
+        self._exchange: Exchange | None = None
+        self._head = b""  # the beginning of a response head whose end has not come yet
+        self._response: Response | None = None
+        self._served = 0
+
+    @property
+    def reused(self) -> bool:
+        return self._served > 0
+
+    # What an exchange does
+
+    def send(self, exchange: "Exchange", data: bytes) -> None:
+        """Begin with a request; its answer goes to `exchange`."""
+        self._exchange = exchange
+        self.transport.write(data)
+
+    def write(self, data: bytes) -> None:
+        self.transport.write(data)
+
+    def abort(self) -> None:
+        """Close at once: whatever the backend still does for this request is of no use."""
+        self._exchange = None
+        linger_none(self.transport)
+        self.transport.abort()
+
+    def close(self) -> None:
+        """Close an idle connection, or one whose exchange is complete."""
+        self._exchange = None
+        self.transport.close()
+
+    def end_generation(self) -> None:
+        """The backend is being stopped, or is gone: nothing it still sends may be passed on."""
+        exchange, self._exchange = self._exchange, None
+        self.transport.abort()
+        if exchange is not None:
+            exchange.lost(Loss.RESTARTED)
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        self._plane.upstreams.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._plane.upstreams.discard(self)
+        self._ended()
+
+    def eof_received(self) -> None:
+        self._ended()
+
+    def data_received(self, data: bytes) -> None:
+        if self._exchange is None:
+            self.transport.abort()  # a response nobody asked for
+        elif self._response is not None:
+            self._pass_on(self._response, data)
+        else:
+            self._receive_head(self._exchange, self._head + data if self._head else data)
+
+    def pause_writing(self) -> None:
+        if self._exchange is not None:
+            self._exchange.block_request(True)
+
+    def resume_writing(self) -> None:
+        if self._exchange is not None:
+            self._exchange.block_request(False)
+
+    # Responses
+
+    def _receive_head(self, exchange: "Exchange", data: bytes) -> None:
+        try:
+            while (end := data.find(HEAD_END)) >= 0:
+                end += len(HEAD_END)
+                head, rest = parse_response(data[:end]), data[end:]
+                if head.status >= 200 or head.status == 101:
+                    self._begin(exchange, outgoing_response(head, exchange.request), rest)
+                    return
+                exchange.pass_interim(interim_response(head))
+                data = rest
+            if len(data) > MAX_HEAD_BYTES:
+                raise ResponseError(f"a head of more than {MAX_HEAD_BYTES} bytes")
+        except ResponseError as error:
+            self.abort()
+            exchange.bad_response(str(error))
+        else:
+            self._head = data
+
+    def _begin(self, exchange: "Exchange", response: Response, rest: bytes) -> None:
+        self._head = b""
+        if response.upgrade:
+            self._exchange = None
+            exchange.switch_protocols(response, rest)
+            return
+        self._response = response
+        try:
+            piece = response.body.feed(rest) if rest and not response.body.done else b""
+        except BodyError:
+            self._break_off(exchange)
+            return
+        exchange.begin_response(response, piece)
+        if response.body.done:
+            self._finish(response, surplus=bool(response.body.rest or (rest and not piece)))
+
+    def _pass_on(self, response: Response, data: bytes) -> None:
+        assert self._exchange is not None
+        try:
+            piece = response.body.feed(data)
+        except BodyError:
+            self._break_off(self._exchange)
+            return
+        if piece:
+            self._exchange.pass_body(piece)
+        if response.body.done:
+            self._finish(response, surplus=bool(response.body.rest))
+
+    def _finish(self, response: Response, *, surplus: bool) -> None:
+        """The response is complete. A backend that sent more than that is not asked again."""
+        exchange, self._response = self._exchange, None
+        assert exchange is not None
+        self._served += 1
+        exchange.end_response(reusable=response.backend_keep_alive and not surplus)
+
+    def detach(self) -> None:
+        """The exchange is over; the connection waits for the next."""
+        self._exchange = None
+        self.idle_since = self._plane.loop.time()
+
+    def _break_off(self, exchange: "Exchange") -> None:
+        self.abort()
+        exchange.cut()
+
+    def _ended(self) -> None:
+        """The backend closed: the end of the body, or too early."""
+        exchange, self._exchange = self._exchange, None
+        if exchange is None:
+            return
+        if self._response is None:
+            exchange.lost(Loss.HUNG_UP)
+            return
+        try:
+            last = self._response.body.end()
+        except BodyError:
+            exchange.cut()
+            return
+        if last:
+            exchange.pass_body(last)
+        exchange.end_response(reusable=False)

@@ -1,0 +1,248 @@
+"""The supervisor: the shell around `core/state.py`. Events in through one queue, commands out.
+
+It tells the gate and the data plane what a transition means for requests, browsers what it means
+for pages, and the terminal and `/_hpp/status` what has happened.
+"""
+
+import asyncio
+import shlex
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+
+from httpprocessproxy.config import Config
+from httpprocessproxy.core.burst import Burst
+from httpprocessproxy.core.pages import Problem
+from httpprocessproxy.core.state import (
+    Changed,
+    Command,
+    Event,
+    Exited,
+    Machine,
+    Ready,
+    Requests,
+    State,
+)
+from httpprocessproxy.gate import Gate, Target
+from httpprocessproxy.generation import Generation, Outcome
+from httpprocessproxy.process import Launcher, Output
+
+# A client that was told to come back may do so soon: waiting costs it and us next to nothing.
+RETRY_AFTER_S = 1
+
+
+class Front(Protocol):
+    """What stands before the backend, and has to know of its end."""
+
+    def end_generation(self, generation: int) -> None: ...
+
+    def reload_browsers(self) -> None: ...
+
+
+@dataclass(slots=True)
+class Restart:
+    """A restart, from the change to the answer. Times are monotonic seconds, or None so far."""
+
+    paths: set[str]
+    changed_at: float
+    stopped_at: float | None = None
+    ready_at: float | None = None
+
+    def report(self) -> Mapping[str, object]:
+        return {
+            "paths": sorted(self.paths),
+            "stop_ms": _ms(self.changed_at, self.stopped_at),
+            "start_ms": _ms(self.stopped_at, self.ready_at),
+            "total_ms": _ms(self.changed_at, self.ready_at),
+        }
+
+
+class Supervisor:
+    """One backend: started, stopped and started again. A `generation.Surroundings`."""
+
+    def __init__(
+        self, config: Config, launcher: Launcher, output: Output, say: Callable[[str], None]
+    ) -> None:
+        self.gate = Gate(config.queue_timeout_s, self._overdue)
+        self.say = say
+        self.watcher = ""
+        self._config = config
+        self._launcher = launcher
+        self._output = output
+        self._machine = Machine()
+        self._events: asyncio.Queue[Event] = asyncio.Queue()
+        self._burst = Burst(config.settle_s)
+        self._paths: set[str] = set()
+        self._front: Front
+        self._generation: Generation | None = None
+        self._outcome = Outcome(None, "")
+        self._target: Target
+        self._restart: Restart | None = None
+        self._entered_at = time.monotonic()
+        self._since = datetime.now(UTC)
+        self._start_timeout: asyncio.TimerHandle | None = None
+
+    async def run(self, front: Front) -> None:
+        """Supervise until cancelled. When this returns, nothing of the backend is left."""
+        self._front = front
+        async with asyncio.TaskGroup() as group:
+            self._watch_start()
+            self._obey(self._machine.start(), group)
+            while True:
+                event = await self._events.get()
+                before = self._machine.state
+                command = self._machine.handle(event)
+                if command is not None:
+                    self._enter(before, event)
+                    self._obey(command, group)
+
+    def changed(self, paths: frozenset[str]) -> None:
+        """Files have changed. The first of a burst is an event, the others only prolong it."""
+        if self._burst.event(time.monotonic()):
+            if self._machine.state is not State.KILLING:
+                self._paths = set(paths)
+            self._events.put_nowait(Changed(paths))
+        self._paths |= paths
+
+    def kill(self) -> None:
+        """The user will not wait for the backend to end politely."""
+        if self._generation is not None and self._generation.child is not None:
+            self._generation.child.kill()
+
+    def status(self) -> Mapping[str, object]:
+        """What `/_hpp/status` shows."""
+        child = self._generation.child if self._generation is not None else None
+        return {
+            "state": self._machine.state.value,
+            "generation": self._machine.generation,
+            "pid": child.pid if child is not None else None,
+            "returncode": self._outcome.returncode,
+            "reason": self._outcome.reason if self._machine.state is State.ERROR else "",
+            "since": self._since.isoformat(timespec="milliseconds"),
+            "watcher": self.watcher,
+            "last_restart": self._restart.report() if self._restart is not None else None,
+        }
+
+    # What a transition means
+
+    def _enter(self, before: State, event: Event) -> None:
+        """A new state: open or close the gate, keep the times, and say it in one line."""
+        now = time.monotonic()
+        lasted_s, self._entered_at, self._since = now - self._entered_at, now, datetime.now(UTC)
+        self._keep_times(before, event, now)
+        self._watch_start()
+        match self._machine.requests:
+            case Requests.HOLD:
+                self.gate.hold()
+            case Requests.REFUSE:
+                self.gate.refuse(self._ended)
+            case Requests.FORWARD:
+                self.gate.open(self._target)
+        why = self._why(event, lasted_s)
+        self.say(f"{before.name} -> {self._machine.state.name} ({why})")
+
+    def _keep_times(self, before: State, event: Event, now: float) -> None:
+        match event:
+            case Changed():
+                self._restart = Restart(self._paths, now, now if before is State.ERROR else None)
+            case Ready() if self._restart is not None:
+                self._restart.ready_at = now
+            case Exited() if self._restart is not None and before is State.KILLING:
+                self._restart.stopped_at = now
+            case _:
+                pass  # the first start is no restart
+
+    def _why(self, event: Event, lasted_s: float) -> str:
+        match event:
+            case Changed(paths):
+                first, *others = sorted(paths)
+                return f"changed: {first}" + (f" and {len(others)} more" if others else "")
+            case Ready():
+                return f"ready after {_duration(lasted_s)}"
+            case Exited() if self._machine.state is State.LOADING:
+                return f"stopped after {_duration(lasted_s)}"
+            case Exited():
+                return f"{self._outcome.reason}, after {_duration(lasted_s)}"
+
+    def _obey(self, command: Command, group: asyncio.TaskGroup) -> None:
+        match command:
+            case Command.START:
+                number = self._machine.generation
+                self._generation = Generation(number, self._config, self._launcher, self)
+                group.create_task(self._run(self._generation), name=f"generation {number}")
+            case Command.STOP:
+                assert self._generation is not None, "STOP comes after START"
+                self._generation.stop.set()
+            case Command.RELOAD_BROWSERS:
+                self._front.reload_browsers()
+
+    async def _run(self, generation: Generation) -> None:
+        outcome = await generation.run()
+        self._outcome = outcome
+        self._events.put_nowait(Exited(generation.number, outcome.returncode))
+
+    def _watch_start(self) -> None:
+        """Refuse what waits for a backend that takes too long; the start itself goes on."""
+        if self._start_timeout is not None:
+            self._start_timeout.cancel()
+            self._start_timeout = None
+        if self._machine.state is State.LOADING:
+            loop = asyncio.get_running_loop()
+            self._start_timeout = loop.call_later(
+                self._config.start_timeout_s, self.gate.refuse, self._overdue
+            )
+
+    # What a generation asks (generation.Surroundings)
+
+    async def quiet(self) -> None:
+        # A burst has no end to be notified of: it is over when nothing has come for a while.
+        while (ends_at := self._burst.ends_at()) is not None and ends_at > time.monotonic():  # noqa: ASYNC110
+            await asyncio.sleep(ends_at - time.monotonic())
+
+    def ready(self, target: Target) -> None:
+        self._target = target
+        self._events.put_nowait(Ready(target.generation))
+
+    async def drained(self) -> None:
+        await self.gate.drained(self._config.drain_s)
+
+    def end_connections(self, generation: int) -> None:
+        self._front.end_generation(generation)
+
+    # The 503s
+
+    def _ended(self) -> Problem:
+        command = shlex.join(self._config.command)
+        return self._problem(
+            "The backend has ended",
+            f"`{command}`: {self._outcome.reason}. It starts again when a file changes.",
+        )
+
+    def _overdue(self) -> Problem:
+        command = shlex.join(self._config.command)
+        return self._problem(
+            "The backend does not answer yet",
+            f"`{command}` does not answer at {self._config.backend} yet. If it is meant to answer "
+            "elsewhere, mend BACKEND or the command; else try again in a moment.",
+        )
+
+    def _problem(self, title: str, detail: str) -> Problem:
+        return Problem(
+            503,
+            title,
+            detail,
+            output=self._output.tail,
+            retry_after_s=RETRY_AFTER_S,
+            state=self._machine.state.value,
+            generation=self._machine.generation,
+        )
+
+
+def _ms(start: float | None, end: float | None) -> float | None:
+    return None if start is None or end is None else round((end - start) * 1000, 1)
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
