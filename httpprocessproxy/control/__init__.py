@@ -13,7 +13,6 @@ import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from types import TracebackType
 from typing import Final, Self
 
 from websockets.asyncio.server import Server
@@ -54,13 +53,9 @@ class Control:
             self._exits = exits.pop_all()
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> bool | None:
-        return await self._exits.__aexit__(kind, error, traceback)
+    async def __aexit__(self, *error: object) -> None:
+        # Not told of the error, which a TaskGroup would wrap into a group.
+        await self._exits.aclose()
 
     @property
     def clients(self) -> int:
