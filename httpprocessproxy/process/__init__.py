@@ -1,1 +1,46 @@
-"""..."""
+"""The backend as processes: start it, read it, end all of it, know who holds its port.
+
+spawn.py starts one generation, child.py waits for it and stops it, tree.py finds and ends what
+escaped from it. output.py copies what it prints, terminal.py lends it our terminal. ports.py
+knows who listens. guard.py outlives us, should we be killed. What only Linux has is linux.py.
+"""
+
+from httpprocessproxy.process.child import Child
+from httpprocessproxy.process.guard import guarded
+from httpprocessproxy.process.output import Output
+from httpprocessproxy.process.ports import (
+    Holder,
+    listener,
+    listens_in_tree,
+    peer_is_gone,
+    wait_until_free,
+)
+from httpprocessproxy.process.spawn import Launcher, SpawnError, seal_descriptors
+from httpprocessproxy.process.terminal import Terminal
+from httpprocessproxy.process.tree import (
+    StopError,
+    become_subreaper,
+    leftovers,
+    reap_adopted,
+    sweep,
+)
+
+__all__ = [
+    "Child",
+    "Holder",
+    "Launcher",
+    "Output",
+    "SpawnError",
+    "StopError",
+    "Terminal",
+    "become_subreaper",
+    "guarded",
+    "leftovers",
+    "listener",
+    "listens_in_tree",
+    "peer_is_gone",
+    "reap_adopted",
+    "seal_descriptors",
+    "sweep",
+    "wait_until_free",
+]

@@ -1,0 +1,191 @@
+"""What only Linux has: /proc, subreapers, the parent's death signal.
+
+Elsewhere every function says "nothing": no processes are listed, no request is made, and the
+callers do with the process group alone.
+"""
+
+import ctypes
+import functools
+import os
+import signal
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+def become_subreaper() -> None:
+    """From now on, descendants whose parent ends become our children instead of PID 1's."""
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def die_with_parent(sig: signal.Signals) -> None:
+    """Ask for `sig` when the thread that forked us ends. The parent may be gone already."""
+    _prctl(_PR_SET_PDEATHSIG, sig)
+
+
+def _prctl(option: int, value: int) -> None:
+    if sys.platform != "linux":
+        return
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A process as /proc showed it; `pid` and `started` together name it for good."""
+
+    pid: int
+    parent: int
+    group: int
+    session: int
+    started: int
+    name: str
+    is_zombie: bool
+
+    @property
+    def command(self) -> str:
+        """The command line, or the name in brackets where there is none."""
+        words = _read(f"/proc/{self.pid}/cmdline").rstrip(b"\0").split(b"\0")
+        return os.fsdecode(b" ".join(words)) or f"[{self.name}]"
+
+    @property
+    def is_watchman(self) -> bool:
+        """Whether this is the Watchman daemon, which is everybody's although we started it."""
+        program = _read(f"/proc/{self.pid}/cmdline").partition(b"\0")[0]
+        return "watchman" in (self.name, os.path.basename(os.fsdecode(program)))
+
+    def __str__(self) -> str:
+        return f"{self.pid} ({self.command})"
+
+
+@functools.cache
+def has_proc() -> bool:
+    """Whether /proc shows our own processes (not those of a PID namespace above ours)."""
+    try:
+        return os.readlink("/proc/self") == str(os.getpid())
+    except OSError:
+        return False
+
+
+def find(pid: int) -> Process | None:
+    """The process with this number, or None if there is none."""
+    head, _, rest = _read(f"/proc/{pid}/stat").rpartition(b")")
+    if not head:
+        return None
+    name = head.partition(b"(")[2].decode(errors="replace")
+    fields = rest.split()
+    state, (parent, group, session) = fields[0], map(int, fields[1:4])
+    return Process(pid, parent, group, session, int(fields[19]), name, state in (b"Z", b"X"))
+
+
+def descendants(root: int, counts: Callable[[Process], bool]) -> list[Process]:
+    """All that `root` started, directly or not; what does not count hides all below it.
+
+    A process whose parent ends while we look may be missed: look again.
+    """
+    children: defaultdict[int, list[Process]] = defaultdict(list)
+    for process in _processes():
+        children[process.parent].append(process)
+    found: list[Process] = []
+    parents = [root]
+    while parents:
+        counted = [child for child in children.pop(parents.pop(), ()) if counts(child)]
+        found += counted
+        parents += [child.pid for child in counted]
+    return found
+
+
+def _processes() -> Iterator[Process]:
+    if has_proc():
+        for name in os.listdir("/proc"):
+            if name.isdigit() and (process := find(int(name))) is not None:
+                yield process
+
+
+def has_children() -> bool:
+    """Whether we have any child at all, ended ones included. Linux only."""
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
+
+
+def has_ended_child() -> bool:
+    """Whether a child of ours has ended and was not waited for yet. Linux only."""
+    try:
+        return os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    except ChildProcessError:
+        return False
+
+
+def reap(pid: int) -> None:
+    """Let an ended child of ours vanish from the list of processes."""
+    try:
+        os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        pass
+
+
+def kill(process: Process) -> int | None:
+    """Send SIGKILL, and return a pidfd to wait with; None if the process is gone.
+
+    Never hits a stranger that got the same number. Raises PermissionError.
+    """
+    try:
+        pidfd = os.pidfd_open(process.pid)
+    except ProcessLookupError:
+        return None
+    try:
+        now = find(process.pid)
+        if now is not None and now.started == process.started:
+            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+            return pidfd
+    except ProcessLookupError:
+        pass
+    except PermissionError:
+        os.close(pidfd)
+        raise
+    os.close(pidfd)
+    return None
+
+
+def open_sockets(pid: int) -> set[int]:
+    """The inodes of the sockets a process holds; none if we may not look."""
+    inodes: set[int] = set()
+    try:
+        names = os.listdir(f"/proc/{pid}/fd")
+    except OSError:
+        return inodes
+    for name in names:
+        try:
+            kind, _, number = os.readlink(f"/proc/{pid}/fd/{name}").partition(":")
+        except OSError:
+            continue
+        if kind == "socket":
+            inodes.add(int(number.strip("[]")))
+    return inodes
+
+
+def holder_of(inode: int) -> Process | None:
+    """A process that holds this socket, as far as we may look."""
+    return next((p for p in _processes() if inode in open_sockets(p.pid)), None)
+
+
+def _read(path: str) -> bytes:
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return b""
+    try:
+        return os.read(fd, 64 * 1024)
+    except OSError:
+        return b""
+    finally:
+        os.close(fd)

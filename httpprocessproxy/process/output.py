@@ -1,0 +1,236 @@
+"""What the backend prints, copied to our own stdout and stderr as it comes, byte for byte.
+
+A thread of its own does it, for writing to a terminal or a pipe may block for as long as its
+reader likes, and the event loop must not. While it blocks, so does a backend that prints more
+than a pipe holds; nothing is dropped, and nothing grows. A reader that went away (`| head`) is
+no error: the rest is only remembered.
+
+The end of a process is not the end of its output, nor the other way round: a grandchild may
+hold the pipe for ever. So nobody waits for the end of file, and `begin` closes what is left.
+"""
+
+import collections
+import errno
+import os
+import select
+import selectors
+import signal
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+TAIL_BYTES = 64 * 1024
+# As much as a pipe holds: one system call empties it.
+_PIECE_BYTES = 64 * 1024
+_TYPED_BYTES = 1024
+# At the end of the program, how long a blocked reader may keep us from showing the rest.
+_CLOSE_TIMEOUT_S = 0.5
+
+
+@dataclass(slots=True)
+class _Sink:
+    """One of our own outputs. It ends quietly: its reader may leave before we do."""
+
+    fd: int
+    is_open: bool = True
+    is_at_line_start: bool = True
+
+    def write(self, piece: bytes) -> None:
+        """Write all of it, however long that takes."""
+        if piece:
+            self.is_at_line_start = piece.endswith(b"\n")
+        rest = memoryview(piece)
+        while rest and self.is_open:
+            try:
+                rest = rest[os.write(self.fd, rest) :]
+            except BlockingIOError:
+                # Whoever started us made it non-blocking, and may want it to stay so.
+                select.select([], [self.fd], [])
+            except OSError:
+                self.is_open = False
+
+
+@dataclass(slots=True, eq=False)
+class _Stream:
+    fd: int
+    sink: _Sink
+    tail: bytearray = field(repr=False)
+
+
+class Output:
+    """Copies the streams of one generation after the other. Used as a context manager."""
+
+    def __init__(self, on_piece: Callable[[bytes], None] | None = None) -> None:
+        """`on_piece` gets each piece that was read, in the copying thread: it must not block."""
+        self._on_piece = on_piece
+        self._stdout, self._stderr = _Sink(1), _Sink(2)
+        self._tail = bytearray()
+        self._lock = threading.Lock()
+        self._selector = selectors.DefaultSelector()
+        self._streams: list[_Stream] = []
+        self._is_typing = False
+        self._jobs: collections.deque[Callable[[], None]] = collections.deque()
+        self._wake_fd, self._woken_fd = -1, -1
+        self._is_closing = False
+        self._is_closed = False
+        self._thread = threading.Thread(target=self._run, name="output", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._woken_fd, self._wake_fd = os.pipe()
+        os.set_blocking(self._wake_fd, False)
+        self._selector.register(self._woken_fd, selectors.EVENT_READ, self._do_jobs)
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Show what is left, unless its reader is slow, and end the thread."""
+        self._post(self._close)
+        self._is_closed = True
+        self._thread.join(_CLOSE_TIMEOUT_S)
+        if not self._thread.is_alive():
+            os.close(self._woken_fd)
+            os.close(self._wake_fd)
+
+    @property
+    def tail(self) -> bytes:
+        """The last 64 KiB that the present generation printed, of both streams together."""
+        with self._lock:
+            return bytes(self._tail)
+
+    def begin(self, stdout_fd: int | None = None, stderr_fd: int | None = None) -> None:
+        """A new generation prints here. Takes over the descriptors; a pty is only the first."""
+        tail = bytearray()
+        with self._lock:
+            self._tail = tail
+        ends = ((stdout_fd, self._stdout), (stderr_fd, self._stderr))
+        streams = [_Stream(fd, sink, tail) for fd, sink in ends if fd is not None]
+        self._post(lambda: self._begin(streams))
+
+    def drain(self, done: Callable[[], None]) -> None:
+        """Call `done`, in the copying thread, when all that was printed by now is copied."""
+        self._post(lambda: self._drain(done))
+
+    def write(self, text: str) -> None:
+        """Show lines of our own on stderr, never in the middle of a line of the backend."""
+        if self._is_closed:
+            self._write_line(text)
+        self._post(lambda: self._write_line(text))
+
+    def listen_to_keyboard(self, on: bool) -> None:
+        """Pass what is typed on stdin on to the generation's pty, or stop doing so."""
+        self._post(lambda: self._listen_to_keyboard(on))
+
+    def _post(self, job: Callable[[], None]) -> None:
+        if self._is_closed:
+            return
+        self._jobs.append(job)
+        try:
+            os.write(self._wake_fd, b".")
+        except BlockingIOError:
+            pass  # Full, so the thread has yet to look at the jobs: it will see this one.
+
+    # All below runs in the thread.
+
+    def _run(self) -> None:
+        # Signals are the event loop's. SIGTTIN blocked turns a read that would stop us into EIO.
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        with self._selector:
+            while not self._is_closing:
+                for key, _ in self._selector.select():
+                    if key.fd in self._selector.get_map():
+                        key.data()
+
+    def _do_jobs(self) -> None:
+        os.read(self._woken_fd, 4096)
+        while self._jobs:
+            self._jobs.popleft()()
+
+    def _begin(self, streams: list[_Stream]) -> None:
+        for stream in list(self._streams):
+            self._end(stream)
+        for stream in streams:
+            os.set_blocking(stream.fd, False)
+            self._streams.append(stream)
+            self._selector.register(
+                stream.fd, selectors.EVENT_READ, lambda stream=stream: self._copy(stream)
+            )
+
+    def _copy(self, stream: _Stream) -> bool:
+        """Copy one piece, and return whether there was one."""
+        try:
+            piece = os.read(stream.fd, _PIECE_BYTES)
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            piece = b""  # A pty's way to say "end of file".
+        if not piece:
+            self._end(stream)
+            return False
+        self._remember(stream, piece)
+        stream.sink.write(piece)
+        return True
+
+    def _remember(self, stream: _Stream, piece: bytes) -> None:
+        with self._lock:
+            stream.tail += piece
+            del stream.tail[:-TAIL_BYTES]
+        if self._on_piece is not None:
+            self._on_piece(piece)
+
+    def _end(self, stream: _Stream) -> None:
+        self._streams.remove(stream)
+        self._selector.unregister(stream.fd)
+        os.close(stream.fd)
+
+    def _drain(self, done: Callable[[], None]) -> None:
+        for stream in list(self._streams):
+            # Twice what a pipe holds: a grandchild may print for ever.
+            for _ in range(2):
+                if not self._copy(stream):
+                    break
+        done()
+
+    def _write_line(self, text: str) -> None:
+        shown_together = [self._stderr]
+        if os.path.sameopenfile(1, 2):
+            shown_together.append(self._stdout)
+        is_amid_line = not all(sink.is_at_line_start for sink in shown_together)
+        line = "\n" * is_amid_line + text.rstrip("\n") + "\n"
+        for sink in shown_together:
+            sink.is_at_line_start = True
+        self._stderr.write(line.encode(errors="backslashreplace"))
+
+    def _listen_to_keyboard(self, on: bool) -> None:
+        if on and not self._is_typing:
+            self._selector.register(0, selectors.EVENT_READ, self._type)
+        elif self._is_typing and not on:
+            self._selector.unregister(0)
+        self._is_typing = on
+
+    def _type(self) -> None:
+        try:
+            typed = os.read(0, _TYPED_BYTES)
+        except OSError:
+            typed = b""
+        if not typed:
+            # Hung up, or we are in the background, where the keyboard is somebody else's.
+            self._listen_to_keyboard(False)
+        for stream in self._streams[:1]:
+            try:
+                os.write(stream.fd, typed)
+            except OSError:
+                pass  # Nobody reads there, and a keyboard has no use for waiting.
+
+    def _close(self) -> None:
+        self._drain(lambda: None)
+        self._begin([])
+        self._is_closing = True

@@ -1,0 +1,122 @@
+"""Starting one generation of the backend: a session of its own, and no descriptor of ours.
+
+posix_spawn, not fork: the cost does not grow with our memory, and none of our code runs in the
+child. The session is what tells the backend's processes from all others (tree.py).
+"""
+
+import contextlib
+import errno
+import os
+import shutil
+import signal
+from collections.abc import Sequence
+
+from httpprocessproxy.process.child import Child
+from httpprocessproxy.process.output import Output
+from httpprocessproxy.process.terminal import Terminal, is_foreground
+
+FileAction = tuple[int, int, int] | tuple[int, int, str, int, int]
+
+
+class SpawnError(Exception):
+    """The command could not be started; the text says why, for the user."""
+
+
+def seal_descriptors() -> None:
+    """Let no inherited descriptor beyond 0 to 2 reach the backend. Call once, at the start.
+
+    What Python opens is sealed anyway. A missing 0, 1 or 2 becomes /dev/null, lest some pipe
+    of ours be taken for the backend's output.
+    """
+    fd = os.open(os.devnull, os.O_RDWR)
+    while fd <= 2:
+        os.set_inheritable(fd, True)
+        fd = os.dup(fd)
+    os.close(fd)
+    for name in os.listdir("/dev/fd"):
+        if int(name) > 2:
+            with contextlib.suppress(OSError):
+                os.set_inheritable(int(name), False)
+
+
+class Launcher:
+    """Starts the same command again and again."""
+
+    def __init__(
+        self, command: tuple[str, ...], output: Output, terminal: Terminal | None = None
+    ) -> None:
+        self._command = command
+        self._output = output
+        self._terminal = terminal
+
+    def spawn(self) -> Child:
+        """Start the next generation and begin to copy its output. Needs a running event loop.
+
+        Raises SpawnError. Does not end the generation before: that is `Child.stop`.
+        """
+        with contextlib.ExitStack() as ours, contextlib.ExitStack() as theirs:
+            try:
+                fds, actions = self._open(ours, theirs)
+                pid = self._spawn(actions)
+            except OSError as error:
+                self._output.begin()
+                raise SpawnError(
+                    f"cannot start {self._command[0]!r}: {self._why(error)}"
+                ) from error
+            ours.pop_all()
+        self._output.begin(*fds)
+        return Child(pid, self._output)
+
+    def _open(
+        self, ours: contextlib.ExitStack, theirs: contextlib.ExitStack
+    ) -> tuple[Sequence[int], Sequence[FileAction]]:
+        if self._terminal is None:
+            return self._open_pipes(ours, theirs)
+        master_fd, slave_fd = self._terminal.open()
+        ours.callback(os.close, master_fd)
+        theirs.callback(os.close, slave_fd)
+        # Opened by a session leader that has no terminal, it becomes its controlling terminal.
+        first = (os.POSIX_SPAWN_OPEN, 0, os.ttyname(slave_fd), os.O_RDWR, 0)
+        return [master_fd], [first, (os.POSIX_SPAWN_DUP2, 0, 1), (os.POSIX_SPAWN_DUP2, 0, 2)]
+
+    def _open_pipes(
+        self, ours: contextlib.ExitStack, theirs: contextlib.ExitStack
+    ) -> tuple[Sequence[int], Sequence[FileAction]]:
+        fds: list[int] = []
+        actions: list[FileAction] = []
+        if os.isatty(0) and not is_foreground(0):
+            # In a session of its own the backend would not be stopped for reading our shell's
+            # keyboard: it would just get what is typed there.
+            actions.append((os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0))
+        for number in (1, 2):
+            read_fd, write_fd = os.pipe()
+            ours.callback(os.close, read_fd)
+            theirs.callback(os.close, write_fd)
+            fds.append(read_fd)
+            actions.append((os.POSIX_SPAWN_DUP2, write_fd, number))
+        return fds, actions
+
+    def _spawn(self, actions: Sequence[FileAction]) -> int:
+        os.getcwd()  # Raises where posix_spawn would start the backend in a directory that is gone.
+        return os.posix_spawnp(
+            self._command[0],
+            self._command,
+            os.environ,
+            file_actions=actions,
+            setsid=True,
+            setsigdef=signal.valid_signals(),
+            setsigmask=(),
+        )
+
+    def _why(self, error: OSError) -> str:
+        if not os.path.isdir(os.curdir):
+            return "the working directory is gone"
+        why = error.strerror or str(error)
+        path = shutil.which(self._command[0])
+        if path is None or error.filename != self._command[0]:
+            return why
+        if isinstance(error, FileNotFoundError):
+            return f"{why}: the interpreter in the first line of {path}"
+        if error.errno == errno.ENOEXEC:
+            return f"{why}: {path} is no program and has no #! line"
+        return why
