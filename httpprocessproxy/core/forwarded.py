@@ -13,11 +13,11 @@ from httpprocessproxy.core.http1 import Fields
 
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _QUOTED = rb'"(?:[\t !#-\[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*"'
-_PAIR = rb"(%b)=(%b|%b)" % (_TOKEN, _TOKEN, _QUOTED)
-_ELEMENT_SOURCE = rb"%b(?:;%b)*" % (_PAIR.replace(b"(", b"(?:"), _PAIR.replace(b"(", b"(?:"))
+_VALUE = rb"(?:%b|%b)" % (_TOKEN, _QUOTED)
+_ELEMENT_SOURCE = rb"%b=%b(?:;%b=%b)*" % (_TOKEN, _VALUE, _TOKEN, _VALUE)
 _LIST = re.compile(rb"[ \t]*(?:%b)?(?:[ \t]*,[ \t]*(?:%b)?)*[ \t]*" % ((_ELEMENT_SOURCE,) * 2))
 _ELEMENT = re.compile(_ELEMENT_SOURCE)
-_PARAMETER = re.compile(_PAIR)
+_PARAMETER = re.compile(rb"(%b)=(%b)" % (_TOKEN, _VALUE))
 
 # RFC 7239 section 6: nodename [ ":" node-port ], where an obfuscated name begins with "_".
 _OBFUSCATED = rb"_[0-9A-Za-z._\-]+"
