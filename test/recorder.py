@@ -54,6 +54,12 @@ class Recorder:
         wire.send(answer)
         return request
 
+    def forget(self) -> None:
+        """Close all connections: the next test begins anew."""
+        for wire in self._wires:
+            wire.socket.close()
+        self._wires.clear()
+
     def _wait(self) -> None:
         with selectors.DefaultSelector() as selector:
             wires = {wire.socket: wire for wire in self._wires}

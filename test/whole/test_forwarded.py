@@ -1,0 +1,114 @@
+"""Forwarded (RFC 7239) and X-Forwarded-*: what the backend learns of who asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from test.harness import Proxy
+from test.recorder import Recorder
+from test.whole.conftest import Dialogue
+
+if TYPE_CHECKING:
+    from test.wire import Message
+
+# Valid elements of haproxy's test cases, and of the RFC's own examples.
+VALID = [
+    b'for="unknown:132";host="[::1]:65535";by="_obfs:_port";proto=https',
+    b'for="127.0.0.1";host=v.test',
+    b'by="[::1]:3"',
+    b'For="[2001:db8:cafe::17]:4711"',
+    b"for=192.0.2.43, for=198.51.100.17",
+    b"for=192.0.2.60;proto=http;by=203.0.113.43",
+]
+INVALID = [
+    *(b"for=[::1]", b'"', b"proto=a;proto=b", b'by="[::1]:"', b"by=[::1]", b'for="x', b"for"),
+    *(b"for=a b", b'for="a"b', b"proto=http;proto=http"),
+]
+
+
+def ours(dialogue: Dialogue, host: bytes | None = None) -> bytes:
+    host = host or b"127.0.0.1:%d" % dialogue.proxy.port
+    return b'for=127.0.0.1;host="%b";proto=http' % host
+
+
+def forwarded(seen: Message) -> bytes:
+    return b", ".join(seen.all(b"Forwarded"))
+
+
+def test_the_backend_is_told_who_asked(dialogue: Dialogue) -> None:
+    seen = dialogue.seen(b"GET / HTTP/1.1")
+    assert forwarded(seen) == ours(dialogue)
+    assert seen.get(b"X-Forwarded-For") == b"127.0.0.1"
+    assert seen.get(b"X-Forwarded-Host") == b"127.0.0.1:%d" % dialogue.proxy.port
+    assert seen.get(b"X-Forwarded-Proto") == b"http"
+
+
+def test_a_host_without_a_port_needs_no_quotes(dialogue: Dialogue) -> None:
+    seen = dialogue.seen(b"GET / HTTP/1.1", b"Host: localhost")
+    assert forwarded(seen) == b"for=127.0.0.1;host=localhost;proto=http"
+
+
+def test_ipv6_is_bracketed_and_quoted(dialogue: Dialogue) -> None:
+    seen = dialogue.seen(b"GET / HTTP/1.1", b"Host: [::1]:8000")
+    assert forwarded(seen) == ours(dialogue, b"[::1]:8000")
+
+
+@pytest.mark.parametrize("value", VALID)
+def test_ours_comes_after_what_a_trusted_peer_says(dialogue: Dialogue, value: bytes) -> None:
+    seen = dialogue.seen(b"GET / HTTP/1.1", b"Forwarded: " + value)
+    assert forwarded(seen) == value + b", " + ours(dialogue)
+
+
+def test_several_fields_are_one_list(dialogue: Dialogue) -> None:
+    seen = dialogue.seen(b"GET / HTTP/1.1", b"Forwarded: for=a1", b"forwarded: for=unknown")
+    # "a1" is no node of the grammar: the list as a whole is not to be believed.
+    assert forwarded(seen) == ours(dialogue)
+    seen = dialogue.seen(b"GET / HTTP/1.1", b"Forwarded: for=_a", b"forwarded: for=unknown")
+    assert forwarded(seen) == b"for=_a, for=unknown, " + ours(dialogue)
+
+
+@pytest.mark.parametrize("value", INVALID)
+def test_ours_never_lands_in_a_broken_element(dialogue: Dialogue, value: bytes) -> None:
+    seen = dialogue.seen(b"GET / HTTP/1.1", b"Forwarded: " + value)
+    assert forwarded(seen) == ours(dialogue)
+
+
+def test_x_forwarded_fields_are_appended_to(dialogue: Dialogue) -> None:
+    seen = dialogue.seen(
+        b"GET / HTTP/1.1",
+        *(b"X-Forwarded-For: 192.0.2.1", b"X-Forwarded-For: 192.0.2.2"),
+        *(b"X-Forwarded-Proto: https", b"X-Forwarded-Host: example.test"),
+    )
+    assert seen.get(b"X-Forwarded-For") == b"192.0.2.1, 192.0.2.2, 127.0.0.1"
+    assert seen.get(b"X-Forwarded-Proto") == b"https"
+    assert seen.get(b"X-Forwarded-Host") == b"example.test"
+
+
+@pytest.mark.parametrize("host", [b'a";for=evil', b"a;for=evil", b'"', b"a\\"])
+def test_a_host_cannot_write_into_forwarded(dialogue: Dialogue, host: bytes) -> None:
+    dialogue.assert_refused(dialogue.head(b"GET / HTTP/1.1", b"Host: " + host), 400, 403)
+
+
+@pytest.fixture(scope="module")
+def distrusting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dialogue]:
+    options = ["--ping", "tcp", "--forwarded-allow-ips", "192.0.2.0/24"]
+    project = tmp_path_factory.mktemp("project")
+    with Recorder() as recorder, Proxy(project, recorder.command, *options) as proxy:
+        proxy.running()
+        yield Dialogue(proxy, recorder)
+
+
+def test_what_another_peer_says_is_replaced(distrusting: Dialogue) -> None:
+    spoofed = [
+        *(b"Forwarded: for=192.0.2.9", b"X-Forwarded-For: 192.0.2.9"),
+        *(b"X-Forwarded-Proto: https", b"X-Forwarded-Host: evil.example"),
+    ]
+    seen = distrusting.seen(b"GET / HTTP/1.1", *spoofed)
+    distrusting.end()
+    assert forwarded(seen) == ours(distrusting)
+    assert seen.get(b"X-Forwarded-For") == b"127.0.0.1"
+    assert seen.get(b"X-Forwarded-Host") == b"127.0.0.1:%d" % distrusting.proxy.port
+    assert seen.get(b"X-Forwarded-Proto") == b"http"
