@@ -31,7 +31,7 @@ _BARE_LINE_END = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)")
 
 # RFC 9112 section 3: one SP on each side of the target. llhttp forgives more, and a
 # backend may see another target in what it forgives.
-_REQUEST_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([!-~]+) HTTP/1\.([01])")
+REQUEST_LINE: Final = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([!-~]+) HTTP/1\.([01])")
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: (.*))?")
 _VERSION = re.compile(rb"HTTP/([0-9]\.[0-9])\Z")
 
@@ -89,7 +89,7 @@ def parse_request(head: bytes) -> RequestHead:
         raise RequestError(414, f"a request line of more than {MAX_LINE_BYTES} bytes")
     if len(head) > MAX_HEAD_BYTES:
         raise RequestError(431, f"a head of more than {MAX_HEAD_BYTES} bytes")
-    line = _REQUEST_LINE.fullmatch(head, 0, line_end)
+    line = REQUEST_LINE.fullmatch(head, 0, line_end)
     if line is None:
         raise _bad_request_line(head[:line_end])
     collector = _Collector()

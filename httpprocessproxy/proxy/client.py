@@ -11,10 +11,10 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, cast
 
 from httpprocessproxy.core.errors import BodyError, RequestError
-from httpprocessproxy.core.forwarded import Peer
 from httpprocessproxy.core.headers import Request, Response
-from httpprocessproxy.core.http1 import HEAD_END, check_incomplete, parse_request
+from httpprocessproxy.core.http1 import HEAD_END, check_incomplete
 from httpprocessproxy.core.pages import CONTENT_SECURITY_POLICY, Problem, render
+from httpprocessproxy.core.reader import RequestReader
 from httpprocessproxy.process import peer_is_gone
 from httpprocessproxy.proxy import problems
 from httpprocessproxy.proxy.exchange import Exchange
@@ -44,7 +44,7 @@ class Client(asyncio.Protocol):
     def __init__(self, plane: "Plane") -> None:
         self.transport: asyncio.Transport
         self._plane = plane
-        self._peer: Peer
+        self._reader: RequestReader
         self._waiting = b""
         self._exchange: Exchange | None = None
         self._upstream: Upstream | None = None  # idle, kept for the next request
@@ -60,7 +60,7 @@ class Client(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
-        self._peer = self._plane.peer(self.transport)
+        self._reader = RequestReader(self._plane.peer(self.transport), self._plane.via)
         self._plane.clients.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -125,7 +125,8 @@ class Client(asyncio.Protocol):
         end += len(HEAD_END)
         head, data = self._waiting[:end], self._waiting[end:]
         self._waiting = b""
-        request = self._plane.accept(parse_request(head), self._peer)
+        request = self._reader.read(head)
+        self._plane.check(request)
         self._exchange = exchange = Exchange(self, self._plane, request)
         if not exchange.body.done and data:
             self._receive_body(exchange, data)

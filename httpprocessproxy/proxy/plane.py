@@ -12,9 +12,8 @@ from typing import Final
 from httpprocessproxy.config import Address, Network
 from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.core.forwarded import Peer
-from httpprocessproxy.core.headers import Request, outgoing_request
+from httpprocessproxy.core.headers import Request
 from httpprocessproxy.core.hosts import HostRule
-from httpprocessproxy.core.http1 import RequestHead
 from httpprocessproxy.core.replay import Loss
 from httpprocessproxy.gate import Gate, Target
 from httpprocessproxy.proxy.client import Client
@@ -57,7 +56,7 @@ class Plane:
         self._next_sweep: asyncio.TimerHandle
         # RFC 9110 section 7.6.3 allows a pseudonym. One of its own for each proxy, so that
         # two in a row are no loop.
-        self._via = b"1.1 http-process-proxy-" + secrets.token_hex(4).encode()
+        self.via = b"1.1 http-process-proxy-" + secrets.token_hex(4).encode()
 
     @asynccontextmanager
     async def serve(self, sockets: Sequence[socket.socket]) -> AsyncIterator[None]:
@@ -94,12 +93,10 @@ class Plane:
             ip = ip.ipv4_mapped
         return Peer(str(ip), trusted=any(ip in network for network in self._trusted))
 
-    def accept(self, head: RequestHead, peer: Peer) -> Request:
-        """Turn a head into the request to send on. Raises RequestError for one we do not serve."""
-        request = outgoing_request(head, peer, self._via)
+    def check(self, request: Request) -> None:
+        """Raise RequestError for a host that we do not serve. HTTP/1.0 may come without one."""
         if request.host or not request.is_http10:
             self._hosts.check(request.host)
-        return request
 
     def connect(self, exchange: Exchange, target: Target) -> None:
         """Connect to the backend of a generation, and go on with `exchange.connected` or `lost`."""
