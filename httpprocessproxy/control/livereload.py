@@ -1,8 +1,8 @@
 """The LiveReload sockets: who may connect, and the one message that reloads every page.
 
 There are two kinds of door. The proxy's own port (`/_hpp/livereload`) is for its own pages, so
-their Origin must be exactly the Host they ask. The LiveReload port (`/livereload`, RFC 6455 and
-`/livereload.js`, plain HTTP) is for browser extensions, and for pages that load the script there.
+their Origin must be exactly the Host they ask. The LiveReload port (`/livereload`, and
+the script `/livereload.js`) is for browser extensions, and for pages that load the script there.
 """
 
 import contextlib

@@ -138,7 +138,7 @@ h1 { margin: .2em 0 .4em; font-size: 1.9rem; line-height: 1.2 }
 p { margin: 0 0 1.5rem; max-width: 45rem; white-space: pre-line; overflow-wrap: anywhere }
 .status { margin: 0; color: var(--mark); font-weight: 600 }
 .output { display: flex; flex-direction: column-reverse; max-height: 60vh; overflow: auto;
-  border-radius: .5rem; background: #1b1f27; color: #d5dae1 }
+  color-scheme: dark; border-radius: .5rem; background: #1b1f27; color: #d5dae1 }
 pre { margin: 0; padding: 1rem; font: 13px/1.45 ui-monospace, Menlo, Consolas, monospace;
   white-space: pre-wrap; overflow-wrap: anywhere }
 footer { margin-top: 1.5rem; color: var(--faint); font-size: .85rem }
