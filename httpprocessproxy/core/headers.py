@@ -7,6 +7,7 @@ order and spelling (RFC 9110 section 5.3); those that describe one connection ar
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from httpprocessproxy.core.bodies import Body, Chunked, Length, UntilClose
@@ -20,10 +21,12 @@ HOP_BY_HOP: Final = frozenset(
     b"connection keep-alive proxy-connection te transfer-encoding upgrade http2-settings".split()
 )
 
-# Fields that no Connection option can remove: a client could nominate what protects the backend.
-_NEVER_NOMINATED: Final = frozenset(b"content-length host forwarded via".split())
+_OURS_IN_RESPONSES: Final = HOP_BY_HOP | {b"content-length"}
+_OURS_IN_REQUESTS: Final = _OURS_IN_RESPONSES | FORWARDED | {b"host", b"via"}
 
-_OUR_OWN: Final = FORWARDED | frozenset(b"content-length host via".split()) | HOP_BY_HOP
+# What Connection may list without naming a field to remove: options that are no fields, fields
+# that are ours anyway. A client could nominate what protects the backend, so these never count.
+_USUAL_OPTIONS: Final = _OURS_IN_REQUESTS | {b"", b"close"}
 
 SAFE_METHODS: Final = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE"))  # RFC 9110 section 9.2.1
 
@@ -73,7 +76,7 @@ def outgoing_request(head: RequestHead, peer: Peer, via: bytes) -> Request:
     """
     if head.method == b"CONNECT":
         raise RequestError(405, "CONNECT: this is not an open proxy")
-    seen = _Seen(head.fields)
+    seen = _Seen(head.fields, _OURS_IN_REQUESTS)
     target, host = _origin_form(head, seen.host)
     if via in seen.via:
         raise RequestError(508, "this request comes from this very proxy: BACKEND leads back to it")
@@ -82,7 +85,7 @@ def outgoing_request(head: RequestHead, peer: Peer, via: bytes) -> Request:
     lines = [b"%b %b HTTP/1.1\r\n" % (head.method, target)]
     if host:
         lines.append(b"Host: %b\r\n" % host)
-    lines += seen.passing_lines(_OUR_OWN)
+    lines += seen.passing
     lines += (b"%b: %b\r\n" % field for field in forwarded_fields(seen.forwarded, peer, host))
     lines.append(b"Via: %b\r\n" % b", ".join([*seen.via, via]))
     lines += _request_framing(seen, content_length)
@@ -135,12 +138,12 @@ def outgoing_response(head: ResponseHead, request: Request) -> Response:
 
     Raises ResponseError.
     """
-    seen = _Seen(head.fields)
+    seen = _Seen(head.fields, _OURS_IN_RESPONSES)
     if head.status == 101:
         return _switching(head, seen, request)
     body = _response_body(head, seen, request)
     lines = [_status_line(head)]
-    lines += seen.passing_lines(HOP_BY_HOP | {b"content-length"})
+    lines += seen.passing
     if isinstance(body, Length):
         if seen.lengths and head.status != 204:
             lines.append(b"Content-Length: %b\r\n" % seen.lengths[0])
@@ -164,8 +167,8 @@ def outgoing_response(head: ResponseHead, request: Request) -> Response:
 
 def interim_response(head: ResponseHead) -> bytes:
     """A 1xx other than 101, whole (RFC 9110 section 15.2: passed on, any number of them)."""
-    lines = _Seen(head.fields).passing_lines(HOP_BY_HOP | {b"content-length"})
-    return b"".join([_status_line(head), *lines, b"\r\n"])
+    seen = _Seen(head.fields, _OURS_IN_RESPONSES)
+    return b"".join([_status_line(head), *seen.passing, b"\r\n"])
 
 
 def _status_line(head: ResponseHead) -> bytes:
@@ -192,7 +195,7 @@ def _switching(head: ResponseHead, seen: "_Seen", request: Request) -> Response:
         raise ResponseError("a switch to a protocol that was not asked for")
     lines = [
         _status_line(head),
-        *seen.passing_lines(HOP_BY_HOP | {b"content-length"}),
+        *seen.passing,
         b"Connection: Upgrade\r\nUpgrade: %b\r\n" % seen.upgrade,
     ]
     return Response(
@@ -205,24 +208,30 @@ def _switching(head: ResponseHead, seen: "_Seen", request: Request) -> Response:
     )
 
 
+@lru_cache(maxsize=64)
+def _connection_list(value: bytes) -> frozenset[bytes]:
+    """The options of a Connection field. Nearly all are one of a few: `keep-alive`, `close`."""
+    return frozenset(option.strip().lower() for option in value.split(b","))
+
+
 class _Seen:
     """The fields of a head, sorted into those that steer us and those that pass."""
 
     __slots__ = (
-        "_fields",
         "accept",
         "codings",
         "forwarded",
         "hosts",
         "lengths",
         "options",
+        "passing",
         "upgrade",
         "via",
         "wants_trailers",
     )
 
-    def __init__(self, fields: Fields) -> None:
-        self._fields = fields
+    def __init__(self, fields: Fields, ours: frozenset[bytes]) -> None:
+        """Sort `fields`; those named in `ours` are ours to write, and do not pass."""
         self.accept = b""
         self.codings: list[bytes] = []
         self.forwarded: Fields = []
@@ -232,10 +241,19 @@ class _Seen:
         self.upgrade = b""
         self.via: list[bytes] = []
         self.wants_trailers = False
-        for name, value in fields:
-            handler = _STEERING.get(name.lower())
+        passing: Fields = []
+        for field in fields:
+            name, value = field
+            lower = name.lower()
+            handler = _STEERING.get(lower)
             if handler is not None:
                 handler(self, name, value)
+            if lower not in ours:
+                passing.append(field)
+        nominated = self.options - _USUAL_OPTIONS
+        if nominated:
+            passing = [field for field in passing if field[0].lower() not in nominated]
+        self.passing = [b"%b: %b\r\n" % field for field in passing]
 
     @property
     def host(self) -> bytes:
@@ -258,13 +276,8 @@ class _Seen:
             return None
         return int(self.lengths[0]) if self.lengths else 0
 
-    def passing_lines(self, ours: frozenset[bytes]) -> list[bytes]:
-        """The lines of the fields that go on: neither ours nor nominated by Connection."""
-        stay = ours | (self.options - _NEVER_NOMINATED)
-        return [b"%b: %b\r\n" % field for field in self._fields if field[0].lower() not in stay]
-
     def _see_connection(self, name: bytes, value: bytes) -> None:
-        self.options |= frozenset(option.strip().lower() for option in value.split(b","))
+        self.options |= _connection_list(value)
 
     def _see_coding(self, name: bytes, value: bytes) -> None:
         self.codings += [coding.strip().lower() for coding in value.split(b",")]

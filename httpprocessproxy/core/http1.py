@@ -32,7 +32,7 @@ _BARE_LINE_END = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)")
 # RFC 9112 section 3: one SP on each side of the target. llhttp forgives more, and a
 # backend may see another target in what it forgives.
 REQUEST_LINE: Final = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([!-~]+) HTTP/1\.([01])")
-_STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: (.*))?")
+_REASON_AT = len(b"HTTP/1.1 200 ")
 _VERSION = re.compile(rb"HTTP/([0-9]\.[0-9])\Z")
 
 
@@ -115,14 +115,15 @@ def _bad_request_line(line: bytes) -> RequestError:
 
 def parse_response(head: bytes) -> ResponseHead:
     """Read a whole head, the empty line at its end included. Raises ResponseError."""
-    line = _STATUS_LINE.fullmatch(head, 0, head.index(b"\r\n"))
-    if line is None:
-        raise ResponseError("a status line that is not HTTP/1.x")
     collector = _Collector()
+    parser = httptools.HttpResponseParser(collector)
     try:
-        httptools.HttpResponseParser(collector).feed_data(head)
+        parser.feed_data(head)
     except httptools.HttpParserUpgrade:
         pass
     except httptools.HttpParserError as error:
         raise ResponseError(str(error)) from error
-    return ResponseHead(int(line[2]), line[3] or b"", line[1] == b"0", collector.fields)
+    if not head.startswith(b"HTTP/1."):
+        raise ResponseError("a version of HTTP other than 1.0 and 1.1")
+    reason = head[_REASON_AT : head.index(b"\r\n")]
+    return ResponseHead(parser.get_status_code(), reason, head[7] == 0x30, collector.fields)
