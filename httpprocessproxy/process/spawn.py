@@ -54,15 +54,17 @@ class Launcher:
 
         Raises SpawnError. Does not end the generation before: that is `Child.stop`.
         """
+        name = self._command[0]
+        if not _has_working_directory():
+            self._output.begin()
+            raise SpawnError(f"cannot start {name!r}: the working directory is gone")
         with contextlib.ExitStack() as ours, contextlib.ExitStack() as theirs:
             try:
                 fds, actions = self._open(ours, theirs)
                 pid = self._spawn(actions)
             except OSError as error:
                 self._output.begin()
-                raise SpawnError(
-                    f"cannot start {self._command[0]!r}: {self._why(error)}"
-                ) from error
+                raise SpawnError(f"cannot start {name!r}: {self._why(error)}") from error
             ours.pop_all()
         self._output.begin(*fds)
         return Child(pid, self._output)
@@ -97,7 +99,6 @@ class Launcher:
         return fds, actions
 
     def _spawn(self, actions: Sequence[FileAction]) -> int:
-        os.getcwd()  # Raises where posix_spawn would start the backend in a directory that is gone.
         return os.posix_spawnp(
             self._command[0],
             self._command,
@@ -109,8 +110,6 @@ class Launcher:
         )
 
     def _why(self, error: OSError) -> str:
-        if not os.path.isdir(os.curdir):
-            return "the working directory is gone"
         why = error.strerror or str(error)
         path = shutil.which(self._command[0])
         if path is None or error.filename != self._command[0]:
@@ -120,3 +119,12 @@ class Launcher:
         if error.errno == errno.ENOEXEC:
             return f"{why}: {path} is no program and has no #! line"
         return why
+
+
+def _has_working_directory() -> bool:
+    # posix_spawn does not mind, but the backend will, and say it in a less helpful way.
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return False
+    return True

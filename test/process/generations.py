@@ -1,0 +1,48 @@
+"""Running the package's parts inside a test: an event loop, an `Output`, a command."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Coroutine
+from typing import TypeVar
+
+from httpprocessproxy.process import Child, Launcher, Output, become_subreaper
+from test.deadline import PATIENCE_S
+
+T = TypeVar("T")
+
+
+def python(source: str, *arguments: str) -> tuple[str, ...]:
+    """A quickly starting interpreter that runs this."""
+    return (sys.executable, "-S", "-c", source, *arguments)
+
+
+def with_output(test: Callable[[Output], Coroutine[None, None, T]]) -> T:
+    """Run the test in a loop of its own, with an `Output`, and within a deadline."""
+    become_subreaper()
+
+    async def main() -> T:
+        async with asyncio.timeout(PATIENCE_S):
+            with Output() as output:
+                return await test(output)
+
+    return asyncio.run(main())
+
+
+async def printed(output: Output, text: bytes) -> bytes:
+    """Wait until the present generation has printed this, and return all that it printed."""
+    async with asyncio.timeout(PATIENCE_S):
+        while text not in output.tail:  # noqa: ASYNC110 - written by a thread, without news
+            await asyncio.sleep(0.005)
+    return output.tail
+
+
+async def started(output: Output, *command: str) -> Child:
+    """Spawn a command that prints "up" when it is."""
+    child = Launcher(command, output).spawn()
+    await printed(output, b"up")
+    return child
+
+
+def descriptors() -> int:
+    return len(os.listdir("/proc/self/fd"))

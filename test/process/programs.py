@@ -1,0 +1,91 @@
+"""Small programs around the package, to be run as processes of their own.
+
+    python -m test.process.programs NAME [COMMAND...]
+
+Each runs COMMAND as the backend, in the way its docstring says.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable
+
+from httpprocessproxy.process import (
+    Launcher,
+    Output,
+    Terminal,
+    become_subreaper,
+    guarded,
+    reap_adopted,
+    seal_descriptors,
+)
+
+COMMAND = tuple(sys.argv[2:])
+
+
+async def _until_end_or_signal(terminal: bool) -> int:
+    """What the real program does, in small: one generation, ended by a signal or by itself."""
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    caught: list[signal.Signals] = []
+
+    def catch(number: signal.Signals) -> None:
+        caught.append(number)
+        stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, catch, number)
+    become_subreaper()
+    with Output() as output:
+        if not terminal:
+            return await _run(Launcher(COMMAND, output), output, stop, caught)
+        with Terminal(output) as lent:
+            return await _run(Launcher(COMMAND, output, lent), output, stop, caught)
+
+
+async def _run(
+    launcher: Launcher, output: Output, stop: asyncio.Event, caught: list[signal.Signals]
+) -> int:
+    child = launcher.spawn()
+    output.write(f"program {os.getpid()}")
+    async with asyncio.TaskGroup() as group:
+        reaper = group.create_task(reap_adopted(), name="reap")
+        waiter = group.create_task(child.wait(), name="wait")
+        waiter.add_done_callback(lambda _: stop.set())
+        await stop.wait()
+        returncode = await child.stop()
+        reaper.cancel()
+    return 128 + caught[0] if caught else returncode & 0xFF
+
+
+def run() -> int:
+    """Run it with pipes; exit with its status, or 128 + the signal that ended us."""
+    seal_descriptors()
+    return asyncio.run(_until_end_or_signal(terminal=False))
+
+
+def lend() -> int:
+    """Run it with our terminal."""
+    seal_descriptors()
+    return asyncio.run(_until_end_or_signal(terminal=Terminal.is_usable()))
+
+
+def guard() -> int:
+    """As `run`, under the guard."""
+    return guarded(run)
+
+
+def guard_terminal() -> int:
+    """As `lend`, under the guard."""
+    return guarded(lend)
+
+
+PROGRAMS: dict[str, Callable[[], int]] = {
+    "run": run,
+    "lend": lend,
+    "guard": guard,
+    "guard-terminal": guard_terminal,
+}
+
+if __name__ == "__main__":
+    sys.exit(PROGRAMS[sys.argv[1]]())

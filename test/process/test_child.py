@@ -1,0 +1,183 @@
+"""Waiting and stopping, with real processes: exit statuses, signals, cancellation."""
+
+import asyncio
+import os
+import shlex
+import signal
+
+import pytest
+import uvloop
+
+from httpprocessproxy.process import Child, Launcher, Output, leftovers, linux, tree
+from test.deadline import MS, PATIENCE_S
+from test.process.generations import descriptors, printed, python, started, with_output
+
+STUBBORN = python("""
+import signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print("up", flush=True)
+time.sleep(1000)
+""")
+# As gunicorn: a master, and workers that end a little later than it does.
+MASTER = python("""
+import os, signal, time
+def end_slowly(number, frame):
+    time.sleep(0.2)
+    print("worker ended in peace", flush=True)
+    os._exit(0)
+if os.fork() == 0:
+    signal.signal(signal.SIGTERM, end_slowly)
+    print("up", flush=True)
+while True:
+    time.sleep(1000)
+""")
+
+
+def test_exit_statuses() -> None:
+    async def main(output: Output) -> None:
+        assert await Launcher(("sh", "-c", "exit 3"), output).spawn().wait() == 3
+        killed = Launcher(("sh", "-c", "kill -SEGV $$"), output).spawn()
+        assert await killed.wait() == -signal.SIGSEGV
+
+    with_output(main)
+
+
+def test_many_wait_and_the_output_is_there() -> None:
+    async def main(output: Output) -> None:
+        child = Launcher(("sh", "-c", "seq 10000; exit 4"), output).spawn()
+        assert await asyncio.gather(*(child.wait() for _ in range(5))) == [4] * 5
+        assert output.tail.endswith(b"\n9999\n10000\n")
+        assert await child.wait() == 4
+
+    with_output(main)
+
+
+def test_it_works_on_uvloop() -> None:
+    async def main() -> None:
+        with Output() as output:
+            child = await started(output, *STUBBORN)
+            assert await child.stop() == -signal.SIGKILL
+            assert await Launcher(("false",), output).spawn().wait() == 1
+
+    uvloop.run(main())
+
+
+def test_it_works_without_pidfds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "pidfd_open")
+    monkeypatch.setattr("httpprocessproxy.process.linux.has_proc", lambda: False)
+
+    async def main(output: Output) -> None:
+        linux._prctl(linux._PR_SET_CHILD_SUBREAPER, 0)
+        child = await started(output, *MASTER)
+        assert await child.stop(signal.SIGTERM, PATIENCE_S) == -signal.SIGTERM
+        assert b"in peace" in output.tail
+        child = await started(output, *STUBBORN)
+        assert await child.stop(signal.SIGTERM, 50 * MS) == -signal.SIGKILL
+
+    with_output(main)
+
+
+def test_a_polite_signal_waits_for_the_workers() -> None:
+    async def main(output: Output) -> None:
+        child = await started(output, *MASTER)
+        assert await child.stop(signal.SIGTERM, PATIENCE_S) == -signal.SIGTERM
+        assert leftovers() == []
+        await printed(output, b"worker ended in peace")
+
+    with_output(main)
+
+
+def test_a_polite_signal_reaches_a_stopped_program() -> None:
+    async def main(output: Output) -> None:
+        child = await started(output, "sh", "-c", "echo up; sleep 1000")
+        os.killpg(child.pid, signal.SIGSTOP)
+        assert await child.stop(signal.SIGTERM, PATIENCE_S) == -signal.SIGTERM
+
+    with_output(main)
+
+
+def test_who_ignores_the_signal_is_killed_after_the_timeout() -> None:
+    async def main(output: Output) -> None:
+        child = await started(output, *STUBBORN)
+        begun = asyncio.get_running_loop().time()
+        assert await child.stop(signal.SIGTERM, 200 * MS) == -signal.SIGKILL
+        assert asyncio.get_running_loop().time() - begun >= 200 * MS
+
+    with_output(main)
+
+
+def test_kill_cuts_a_polite_stop_short() -> None:
+    async def main(output: Output) -> None:
+        child = await started(output, *STUBBORN)
+        async with asyncio.TaskGroup() as group:
+            stop = group.create_task(child.stop(signal.SIGTERM, 1000.0), name="stop")
+            await asyncio.sleep(0)
+            child.kill()
+        assert stop.result() == -signal.SIGKILL
+
+    with_output(main)
+
+
+def test_stopping_twice_and_after_the_end() -> None:
+    async def main(output: Output) -> None:
+        child = await started(output, *STUBBORN)
+        assert list(await asyncio.gather(child.stop(), child.stop())) == [-9, -9]
+        assert await child.stop(signal.SIGTERM) == -9
+
+    with_output(main)
+
+
+def test_cancellation_leaves_nothing_behind() -> None:
+    async def stop_cancelled(child: Child) -> None:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(50 * MS):
+                await child.stop(signal.SIGTERM, 1000.0)
+
+    async def main(output: Output) -> None:
+        wrapped = shlex.join(["setsid", *STUBBORN])
+        child = await started(output, "sh", "-c", f"trap '' TERM; {wrapped}; true")
+        await stop_cancelled(child)
+        assert leftovers() == []
+        assert not child.is_running
+
+    with_output(main)
+
+
+def test_a_grandchild_that_holds_the_output_delays_nothing() -> None:
+    async def main(output: Output) -> None:
+        child = Launcher(("sh", "-c", "echo said; setsid sleep 1000 & exit 5"), output).spawn()
+        assert await child.wait() == 5
+        assert b"said" in output.tail
+        assert len(leftovers()) == 1
+        await child.stop()
+        assert leftovers() == []
+
+    with_output(main)
+
+
+def test_a_held_pipe_is_closed_by_the_next_start() -> None:
+    async def main(output: Output) -> None:
+        launcher = Launcher(("sh", "-c", "setsid sleep 1000 & echo up"), output)
+        await launcher.spawn().wait()
+        before = descriptors()
+        for _ in range(20):
+            await launcher.spawn().wait()
+        assert descriptors() <= before
+        assert len(await tree.sweep()) == 21
+
+    with_output(main)
+
+
+def test_what_cannot_be_ended_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(pidfd: int, number: int) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    async def main(output: Output) -> None:
+        child = await started(output, "sh", "-c", "setsid sleep 1000 & echo up; sleep 1000")
+        with monkeypatch.context() as patch:
+            patch.setattr(signal, "pidfd_send_signal", refuse)
+            with pytest.raises(tree.StopError, match=r"cannot end \d+ \(.*sleep 1000\): Operation"):
+                await child.stop()
+        await tree.sweep()
+
+    with_output(main)

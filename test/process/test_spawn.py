@@ -1,0 +1,159 @@
+"""Starting: what the child has and has not, and what is said when it cannot start."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from httpprocessproxy.process import Launcher, Output, SpawnError
+from test.deadline import PATIENCE_S
+from test.process.generations import descriptors, python, started, with_output
+
+
+def error_of(*command: str) -> str:
+    async def main(output: Output) -> str:
+        with pytest.raises(SpawnError) as caught:
+            Launcher(command, output).spawn()
+        return str(caught.value)
+
+    return with_output(main)
+
+
+def script(directory: Path, text: str, mode: int = 0o755) -> str:
+    path = directory / "command"
+    path.write_text(text)
+    path.chmod(mode)
+    return str(path)
+
+
+def test_missing_command() -> None:
+    assert (
+        error_of("no-such-command") == "cannot start 'no-such-command': No such file or directory"
+    )
+
+
+def test_file_without_permission(tmp_path: Path) -> None:
+    path = script(tmp_path, "#!/bin/sh\n", 0o644)
+    assert error_of(path) == f"cannot start {path!r}: Permission denied"
+
+
+def test_missing_interpreter_is_told_from_a_missing_command(tmp_path: Path) -> None:
+    path = script(tmp_path, "#!/no/such/interpreter\n")
+    why = "No such file or directory: the interpreter in the first line of"
+    assert error_of(path) == f"cannot start {path!r}: {why} {path}"
+
+
+def test_script_without_first_line(tmp_path: Path) -> None:
+    path = script(tmp_path, "echo hello\n")
+    why = f"Exec format error: {path} is no program and has no #! line"
+    assert error_of(path) == f"cannot start {path!r}: {why}"
+
+
+def test_working_directory_that_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert error_of("true") == "cannot start 'true': the working directory is gone"
+
+
+def test_failed_starts_leave_no_descriptor_and_no_tail() -> None:
+    async def main(output: Output) -> None:
+        await (await started(output, "echo", "up")).stop()
+        before = descriptors()
+        for _ in range(20):
+            with pytest.raises(SpawnError):
+                Launcher(("no-such-command",), output).spawn()
+        assert output.tail == b""
+        await (await started(output, "echo", "up")).stop()
+        assert descriptors() <= before
+
+    with_output(main)
+
+
+def test_child_has_a_session_of_its_own_and_default_signals() -> None:
+    source = """
+import os, signal
+assert os.getsid(0) == os.getpgrp() == os.getpid()
+print(sorted(signal.pthread_sigmask(signal.SIG_BLOCK, ())), end=" ")
+print(open("/proc/self/status").read().split("SigIgn:")[1].split()[0])
+"""
+
+    async def main(output: Output) -> bytes:
+        await Launcher(python(source), output).spawn().wait()
+        return output.tail
+
+    old = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+    try:
+        blocked, ignored = with_output(main).rsplit(maxsplit=1)
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGUSR1])
+        signal.signal(signal.SIGHUP, old)
+    assert blocked == b"[]"
+    # Python itself ignores these two (and the C library two of its own, above 31).
+    assert int(ignored, 16) % 2**31 == 1 << signal.SIGPIPE - 1 | 1 << signal.SIGXFSZ - 1
+
+
+def test_no_descriptor_leaks_into_the_child() -> None:
+    ours, theirs = os.pipe()
+    os.set_inheritable(theirs, True)
+    listing = ("python", "-S", "-c", "import os; print(*os.listdir('/proc/self/fd'))")
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "test.process.programs", "run", sys.executable, *listing[1:]],
+            pass_fds=[theirs],
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+            check=True,
+        )
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    # The fourth is the listing's own.
+    assert sorted(done.stdout.split()) == ["0", "1", "2", "3"]
+
+
+def test_closed_standard_streams_are_no_trap() -> None:
+    command = [sys.executable, "-m", "test.process.programs", "run", "sh", "-c", "echo out; exit 7"]
+    closed = f"exec {' '.join(map(repr, command))} <&- >&-"
+    done = subprocess.run(
+        ["sh", "-c", closed], timeout=PATIENCE_S, check=False, capture_output=True
+    )
+    assert done.returncode == 7, done.stderr
+
+
+def test_descriptors_stay_flat_over_hundreds_of_starts() -> None:
+    async def main(output: Output) -> None:
+        launcher = Launcher(("true",), output)
+        await launcher.spawn().stop()
+        before = descriptors()
+        for _ in range(300):
+            assert await launcher.spawn().stop() in (0, -9)
+        assert descriptors() <= before
+
+    with_output(main)
+
+
+def test_stdin_is_inherited() -> None:
+    command = [sys.executable, "-m", "test.process.programs", "run", "cat"]
+    done = subprocess.run(command, input=b"typed\n", capture_output=True, timeout=PATIENCE_S)
+    assert done.stdout == b"typed\n"
+    assert done.returncode == 0
+
+
+def test_starting_needs_no_wait_for_the_program() -> None:
+    async def main(output: Output) -> None:
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        child = Launcher(("sh", "-c", "sleep 1000"), output).spawn()
+        assert loop.time() - begun < 0.1
+        assert child.is_running
+        await child.stop()
+
+    with_output(main)

@@ -1,0 +1,187 @@
+"""Ending what escapes, sparing what is not ours, reaping what nobody waits for."""
+
+import asyncio
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from httpprocessproxy.process import Launcher, Output, leftovers, linux, reap_adopted, sweep, tree
+from test.deadline import PATIENCE_S, eventually
+from test.process.generations import printed, python, started, with_output
+from test.processes import MARK, kill_marked, marked
+
+SERVER = f"{sys.executable} -S -c 'print(\"up\", flush=True); import time; time.sleep(1000)'"
+DAEMON = """
+import os, time
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        print("up", flush=True)
+        time.sleep(1000)
+    os._exit(0)
+time.sleep(1000)
+"""
+# Each process forks another, in another session, and ends: what a look can miss.
+STORM = """
+import os, time
+print("up", flush=True)
+for number in range(400):
+    if os.fork() == 0:
+        if number % 3 == 0:
+            os.setsid()
+        if number % 7 == 0 and os.fork():
+            os._exit(0)
+        time.sleep(1000)
+time.sleep(1000)
+"""
+SHAPES = {
+    "direct": ("sh", "-c", f"exec {SERVER}"),
+    "shell": ("sh", "-c", f"{SERVER}; true"),
+    "shells": ("sh", "-c", 'sh -c "$0; true"; true', SERVER),
+    "background": ("sh", "-c", f"{SERVER} & wait"),
+    "nohup": ("sh", "-c", f"nohup {SERVER} & wait"),
+    "setsid": ("sh", "-c", f"setsid {SERVER} & wait"),
+    "setsid --wait": ("setsid", "--wait", "sh", "-c", f"{SERVER}; true"),
+    "shell with jobs": ("sh", "-mc", f"{SERVER} & wait"),
+    "double fork": python(DAEMON),
+    "storm": python(STORM),
+    "ignores TERM": ("sh", "-c", f"trap '' TERM HUP INT; {SERVER}; true"),
+}
+
+
+@pytest.fixture
+def mark(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Marks all that the test starts, so that it can be counted whoever its parent is."""
+    monkeypatch.setenv(MARK, request.node.name)
+    yield str(request.node.name)
+    kill_marked(request.node.name)
+
+
+@pytest.mark.parametrize("kill_signal", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_nothing_is_left_of_any_shape(shape: str, kill_signal: signal.Signals, mark: str) -> None:
+    async def main(output: Output) -> None:
+        child = await started(output, *SHAPES[shape])
+        assert marked(mark)
+        await child.stop(kill_signal, 5.0 if shape != "ignores TERM" else 0.05)
+        # The moment it returns, not some time later.
+        assert marked(mark) == {}
+
+    with_output(main)
+
+
+def test_a_daemon_that_outlives_its_starter_is_named_and_ended(mark: str) -> None:
+    async def main(output: Output) -> None:
+        child = Launcher(("sh", "-c", "setsid sleep 1000 & exit 0"), output).spawn()
+        assert await child.wait() == 0
+        (daemon,) = leftovers()
+        assert str(daemon) == f"{daemon.pid} (sleep 1000)"
+        assert await sweep() == [f"{daemon.pid} (sleep 1000)"]
+        assert marked(mark) == {}
+        assert await sweep() == []
+
+    with_output(main)
+
+
+def test_a_living_generation_is_no_leftover() -> None:
+    async def main(output: Output) -> None:
+        child = await started(output, *SHAPES["setsid"])
+        assert leftovers() == []
+        assert await sweep() == []
+        assert child.is_running
+        assert len(tree.members(child.pid)) == 2
+        await child.stop()
+
+    with_output(main)
+
+
+def test_children_of_libraries_are_left_alone(mark: str) -> None:
+    async def main(output: Output) -> None:
+        child = await started(output, *SHAPES["double fork"])
+        await child.stop()
+        assert list(marked(mark)) == [library.pid]
+        os.close(write_fd)
+        # Long enough for a reaper that takes anybody's child.
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(reap_adopted(), 2.5)
+
+    read_fd, write_fd = os.pipe()
+    with subprocess.Popen(["sh", "-c", "read _; exit 9"], stdin=read_fd) as library:
+        os.close(read_fd)
+        with_output(main)
+        assert library.wait() == 9
+
+
+def test_ended_orphans_are_reaped() -> None:
+    orphan = "import os, time\nif os.fork() == 0:\n os.setsid()\n time.sleep(0.05)\n os._exit(0)"
+
+    async def main(output: Output) -> None:
+        async with asyncio.TaskGroup() as group:
+            reaper = group.create_task(reap_adopted(), name="reap")
+            assert await Launcher(python(orphan), output).spawn().wait() == 0
+            assert linux.has_children()
+            while linux.has_children():  # noqa: ASYNC110 - that is what is tested
+                await asyncio.sleep(0.01)
+            reaper.cancel()
+
+    with_output(main)
+
+
+@pytest.mark.skipif(shutil.which("watchman") is None, reason="needs Watchman")
+def test_the_watchman_daemon_lives_on(tmp_path: Path) -> None:
+    files = {name: str(tmp_path / name) for name in ("sockname", "logfile", "statefile", "pidfile")}
+    options = [f"--{name}={path}" for name, path in files.items()]
+
+    linux.become_subreaper()
+    # As pywatchman does. The daemon forks twice, and we adopt it.
+    subprocess.run(["watchman", *options, "get-sockname"], check=True, capture_output=True)
+    daemon = int(Path(files["pidfile"]).read_text())
+
+    async def main(output: Output) -> None:
+        child = await started(output, *SHAPES["double fork"])
+        await child.stop()
+        assert await sweep() == []
+        assert leftovers() == []
+        assert (now := linux.find(daemon)) is not None
+        assert not now.is_zombie
+        assert now.parent == os.getpid()
+
+    try:
+        with_output(main)
+    finally:
+        stop = ["watchman", *options, "shutdown-server"]
+        subprocess.run(stop, check=True, capture_output=True, timeout=PATIENCE_S)
+        eventually(lambda: not linux.has_children() or linux.has_ended_child())
+        tree.end_all()
+
+
+def test_stopping_costs_milliseconds() -> None:
+    """Not a benchmark: a tenfold allowance, to notice a wait that crept in."""
+
+    async def main(output: Output) -> float:
+        times = []
+        for _ in range(10):
+            child = await started(output, *SHAPES["shell"])
+            begun = time.perf_counter()
+            await child.stop()
+            times.append(time.perf_counter() - begun)
+        return sorted(times)[5]
+
+    assert with_output(main) < 0.05
+
+
+def test_printed_before_the_end_is_remembered() -> None:
+    async def main(output: Output) -> None:
+        child = await started(output, *SHAPES["direct"])
+        await printed(output, b"up\n")
+        await child.stop()
+        assert output.tail == b"up\n"
+
+    with_output(main)
