@@ -11,10 +11,12 @@ hold the pipe for ever. So nobody waits for the end of file, and `begin` closes 
 
 import collections
 import errno
+import fcntl
 import os
 import select
 import selectors
 import signal
+import termios
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -127,6 +129,10 @@ class Output:
         """Pass what is typed on stdin on to the generation's pty, or stop doing so."""
         self._post(lambda: self._listen_to_keyboard(on))
 
+    def resize(self, size: bytes) -> None:
+        """Tell the generation's pty its size, packed as for TIOCSWINSZ."""
+        self._post(lambda: self._resize(size))
+
     def _post(self, job: Callable[[], None]) -> None:
         if self._is_closed:
             return
@@ -215,6 +221,10 @@ class Output:
         elif self._is_typing and not on:
             self._selector.unregister(0)
         self._is_typing = on
+
+    def _resize(self, size: bytes) -> None:
+        for stream in self._streams[:1]:
+            fcntl.ioctl(stream.fd, termios.TIOCSWINSZ, size)
 
     def _type(self) -> None:
         try:

@@ -74,7 +74,6 @@ class Terminal:
     def __init__(self, output: Output) -> None:
         self._output = output
         self._modes: Modes | None = None
-        self._master_fd = -1
 
     @staticmethod
     def is_usable() -> bool:
@@ -106,20 +105,14 @@ class Terminal:
         Raises OSError.
         """
         master_fd, slave_fd = os.openpty()
-        self._master_fd = master_fd
         # Our terminal makes "\r\n" of "\n"; once is enough, and the remembered tail stays plain.
         modes = Modes.of(slave_fd)
         replace(modes, oflag=modes.oflag & ~termios.OPOST).apply(slave_fd)
-        self._copy_size()
+        fcntl.ioctl(master_fd, termios.TIOCSWINSZ, _size())
         return master_fd, slave_fd
 
     def _copy_size(self) -> None:
-        blank = struct.pack("HHHH", 0, 0, 0, 0)
-        try:
-            size = fcntl.ioctl(_STDOUT, termios.TIOCGWINSZ, blank)
-            fcntl.ioctl(self._master_fd, termios.TIOCSWINSZ, size)
-        except OSError:
-            pass  # No generation now, or our terminal hung up.
+        self._output.resize(_size())
 
     def _take(self) -> None:
         if self._modes is None or not is_foreground(_STDIN):
@@ -140,3 +133,12 @@ class Terminal:
         os.kill(os.getpid(), signal.SIGTSTP)
         # SIGCONT arrived, and its handler takes the terminal again if it is ours.
         self._loop.add_signal_handler(signal.SIGTSTP, self._pause)
+
+
+def _size() -> bytes:
+    """Our terminal's size, as the kernel packs it; zeros if it hung up."""
+    unknown = struct.pack("HHHH", 0, 0, 0, 0)
+    try:
+        return fcntl.ioctl(_STDOUT, termios.TIOCGWINSZ, unknown)
+    except OSError:
+        return unknown

@@ -1,0 +1,180 @@
+"""Copying what the backend prints: all of it, whatever our own reader does."""
+
+import asyncio
+import os
+import subprocess
+import sys
+import termios
+import threading
+from fcntl import F_GETPIPE_SZ, fcntl, ioctl
+
+import pytest
+
+from httpprocessproxy.process import Launcher, Output, leftovers
+from httpprocessproxy.process.output import TAIL_BYTES
+from test.deadline import MS, PATIENCE_S, eventually
+from test.process.generations import descriptors, python, started, with_output
+from test.processes import rss_bytes
+
+PROGRAM = [sys.executable, "-m", "test.process.programs", "run"]
+MEGABYTES = 200
+FLOOD = python(f"""
+import os, sys
+piece = b"0123456789abcde\\n" * 65536
+for _ in range({MEGABYTES}):
+    left = memoryview(piece)
+    while left:
+        left = left[os.write(1, left):]
+os.write(2, b"done\\n")
+""")
+
+
+def test_streams_stay_apart_and_bytes_untouched() -> None:
+    source = r"import os; os.write(1, bytes(range(256))); os.write(2, b'\x1b[31merr\xff\r\n')"
+    done = subprocess.run([*PROGRAM, *python(source)], capture_output=True, timeout=PATIENCE_S)
+    assert done.stdout == bytes(range(256))
+    assert b"\x1b[31merr\xff\r\n" in done.stderr
+
+
+def test_200_mb_pass_without_growth() -> None:
+    with subprocess.Popen(
+        [*PROGRAM, *FLOOD], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as run:
+        assert run.stdout is not None
+        assert run.stderr is not None
+        total, peak = 0, 0
+        while piece := os.read(run.stdout.fileno(), 1 << 20):
+            if total == 0:
+                small = rss_bytes(run.pid)
+            total += len(piece)
+            if total % 50 == 0:
+                peak = max(peak, rss_bytes(run.pid))
+        assert total == MEGABYTES << 20
+        assert peak - small < 8 << 20
+        assert b"done\n" in run.stderr.read()
+        assert run.wait(PATIENCE_S) == 0
+
+
+def test_a_reader_that_left_is_no_error() -> None:
+    command = [*PROGRAM, *FLOOD]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
+        assert run.stdout is not None
+        assert run.stderr is not None
+        run.stdout.read(10)
+        run.stdout.close()
+        assert b"done\n" in run.stderr.read()
+        assert run.wait(PATIENCE_S) == 0
+
+
+def test_a_full_disk_is_no_error() -> None:
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([*PROGRAM, "sh", "-c", "echo x; exit 3"], stdout=full, check=False)
+    assert done.returncode == 3
+
+
+def test_a_reader_that_sleeps_blocks_neither_the_loop_nor_the_stop() -> None:
+    """Our stdout is a pipe that nobody reads: the program answers SIGTERM all the same."""
+    read_fd, write_fd = os.pipe()
+    with subprocess.Popen([*PROGRAM, *FLOOD], stdout=write_fd, stderr=subprocess.PIPE) as run:
+        os.close(write_fd)
+        eventually(lambda: _waiting_bytes(read_fd) == fcntl(read_fd, F_GETPIPE_SZ))
+        run.terminate()
+        assert run.wait(2000 * MS) == 128 + 15
+        assert run.stderr is not None
+    os.close(read_fd)
+
+
+def _waiting_bytes(fd: int) -> int:
+    return int.from_bytes(ioctl(fd, termios.FIONREAD, bytes(4)), sys.byteorder)
+
+
+def test_a_non_blocking_stdout_loses_nothing() -> None:
+    read_fd, write_fd = os.pipe()
+    os.set_blocking(write_fd, False)
+    with subprocess.Popen([*PROGRAM, *FLOOD], stdout=write_fd, stderr=subprocess.DEVNULL):
+        os.close(write_fd)
+        with open(read_fd, "rb") as reader:
+            total = sum(map(len, iter(lambda: reader.read(1 << 20), b"")))
+    assert total == MEGABYTES << 20
+
+
+def test_the_tail_is_bounded_and_of_one_generation() -> None:
+    async def main(output: Output) -> None:
+        await Launcher(("sh", "-c", "seq 100000"), output).spawn().wait()
+        assert len(output.tail) == TAIL_BYTES
+        assert output.tail.endswith(b"\n99999\n100000\n")
+        await Launcher(("sh", "-c", "echo out; echo err >&2"), output).spawn().wait()
+        assert sorted(output.tail.split()) == [b"err", b"out"]
+
+    with_output(main)
+
+
+def test_what_an_earlier_generation_still_prints_is_not_remembered() -> None:
+    async def main(output: Output) -> None:
+        old = await started(output, "sh", "-c", "echo up; while :; do echo old; done")
+        new = await started(output, "sh", "-c", "echo up; sleep 1000")
+        assert output.tail == b"up\n"
+        await old.stop()
+        await new.stop()
+
+    with_output(main)
+
+
+def test_each_piece_is_told() -> None:
+    pieces: list[bytes] = []
+    arrived = threading.Event()
+
+    def take(piece: bytes) -> None:
+        pieces.append(piece)
+        arrived.set()
+
+    async def main() -> None:
+        with Output(take) as output:
+            await Launcher(("echo", "hello"), output).spawn().wait()
+
+    asyncio.run(main())
+    assert arrived.is_set()
+    assert b"".join(pieces) == b"hello\n"
+
+
+def test_our_messages_begin_a_line(capfd: pytest.CaptureFixture[str]) -> None:
+    async def main(output: Output) -> None:
+        child = await started(output, "sh", "-c", "printf up >&2; sleep 1000")
+        output.write("ours")
+        output.write("ours again\n")
+        await child.stop()
+
+    with_output(main)
+    shown = capfd.readouterr().err
+    assert "up\nours\nours again\n" in shown
+
+
+def test_a_message_is_shown_before_and_after() -> None:
+    source = """
+from httpprocessproxy.process import Output
+with Output() as output:
+    output.write("before")
+output.write("after \\udcff")
+"""
+    done = subprocess.run([sys.executable, "-c", source], capture_output=True, timeout=PATIENCE_S)
+    assert done.stderr == b"before\nafter \\udcff\n"
+
+
+def test_the_thread_and_its_descriptors_go() -> None:
+    before, threads = descriptors(), threading.active_count()
+    for _ in range(3):
+        with_output(lambda output: asyncio.sleep(0))
+    assert descriptors() == before
+    assert threading.active_count() == threads
+
+
+def test_a_stranger_that_prints_for_ever_stops_nothing() -> None:
+    async def main(output: Output) -> None:
+        begun = asyncio.get_running_loop().time()
+        child = Launcher(("sh", "-c", "setsid yes & sleep 0.1; exit 2"), output).spawn()
+        assert await child.wait() == 2
+        assert len(leftovers()) == 1
+        await child.stop()
+        assert asyncio.get_running_loop().time() - begun < PATIENCE_S / 2
+
+    with_output(main)

@@ -1,0 +1,170 @@
+"""The backend at our terminal, as a person sees it: debugger, colours, keys, job control."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from httpprocessproxy.process.terminal import is_foreground
+from test.deadline import PATIENCE_S, eventually
+from test.process.generations import python
+from test.process.screen import Screen
+from test.processes import MARK, kill_marked, marked
+
+# Without and with the guard, all must be the same.
+KINDS = ["lend", "guard-terminal"]
+SLEEPER = python("""
+import os, time
+print("tty", os.isatty(0), os.isatty(1), os.isatty(2), "leads", os.tcgetpgrp(0) == os.getpid())
+print("up", flush=True)
+time.sleep(1000)
+""")
+DEBUGGED = python("""
+answer = 42
+breakpoint()
+print("left the debugger with", answer)
+""")
+
+
+@pytest.fixture(params=KINDS)
+def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    mark = f"{request.node.name} {os.getpid()}"
+    monkeypatch.setenv(MARK, mark)
+    yield request.param
+    eventually(lambda: not marked(mark))
+    kill_marked(mark)
+
+
+def program(kind: str, *command: str) -> Screen:
+    return Screen([sys.executable, "-m", "test.process.programs", kind, *command])
+
+
+def test_the_debugger_works(kind: str) -> None:
+    with program(kind, *DEBUGGED) as screen:
+        screen.wait_for("(Pdb) ")
+        screen.type("answer + 1\n")
+        # Echoed once: by the pty, not by our terminal as well.
+        assert screen.wait_for("(Pdb) ").count("answer + 1") == 1
+        screen.type("answer = 7\n")
+        screen.wait_for("(Pdb) ")
+        screen.type("c\n")
+        screen.wait_for("left the debugger with 7")
+        screen.wait_for("[exit 0]")
+        assert screen.is_canonical
+
+
+def test_keys_reach_a_line_editor_one_by_one(kind: str) -> None:
+    editor = python("import readline; print('got', repr(input('prompt> ')))")
+    with program(kind, *editor) as screen:
+        screen.wait_for("prompt> ")
+        screen.type("abd\x1b[Dc\r")  # the arrow to the left
+        screen.wait_for("got 'abcd'")
+        screen.wait_for("[exit 0]")
+
+
+def test_end_of_file_is_typed(kind: str) -> None:
+    with program(kind, "cat") as screen:
+        screen.wait_until_lent()
+        screen.type("line\n")
+        screen.wait_for("line\r\nline\r\n")
+        screen.type("\x04")
+        screen.wait_for("[exit 0]")
+
+
+def test_the_backend_has_a_terminal_of_its_own(kind: str) -> None:
+    with program(kind, *SLEEPER) as screen:
+        screen.wait_for("tty True True True leads True\r\nup\r\n")
+        screen.type("\x03")
+        screen.wait_for("[exit 130]")
+
+
+def test_ctrl_c_ends_everything_and_restores_the_terminal(kind: str) -> None:
+    with program(kind, "sh", "-c", "trap '' INT TERM; setsid sleep 1000 & echo up; cat") as screen:
+        screen.wait_for("up\r\n")
+        screen.wait_until_lent()
+        screen.type("\x03")
+        screen.wait_for("[exit 130]")
+        assert screen.is_canonical
+
+
+def test_the_size_follows(kind: str) -> None:
+    sizes = python("""
+import os, signal
+signal.signal(signal.SIGWINCH, lambda *_: print("now", *os.get_terminal_size(), flush=True))
+print("first", *os.get_terminal_size(), flush=True)
+while True:
+    signal.pause()
+""")
+    with program(kind, *sizes) as screen:
+        screen.wait_for("first 80 24")
+        screen.wait_until_lent()
+        screen.resize(50, 132)
+        screen.wait_for("now 132 50")
+        screen.type("\x03")
+        screen.wait_for("[exit 130]")
+
+
+def test_ctrl_z_and_fg(kind: str) -> None:
+    with program(kind, "cat") as screen:
+        screen.wait_until_lent()
+        for _ in range(2):
+            screen.type("\x1a")
+            screen.wait_for("[stopped by ")
+            assert screen.is_canonical
+            screen.type("fg\n")
+            screen.wait_until_lent()
+            screen.type("after\n")
+            screen.wait_for("after\r\nafter\r\n")
+        screen.type("\x03")
+        screen.wait_for("[exit 130]")
+        assert screen.is_canonical
+
+
+def test_in_the_background_the_terminal_is_left_alone(kind: str) -> None:
+    with program(kind, "cat") as screen:
+        screen.wait_until_lent()
+        screen.type("\x1a")
+        screen.wait_for("[stopped by ")
+        screen.type("bg\n")
+        screen.wait_for("[background]")
+        screen.type("for the shell\n")
+        screen.wait_for("for the shell\r\n")
+        assert screen.is_canonical
+        screen.type("fg\n")
+        screen.wait_until_lent()
+        screen.type("for cat\n")
+        assert "shell" not in screen.wait_for("for cat\r\nfor cat\r\n")
+        screen.type("\x03")
+        screen.wait_for("[exit 130]")
+
+
+def test_thousands_of_lines_come_whole(kind: str) -> None:
+    with program(kind, "seq", "20000") as screen:
+        lines = screen.wait_for("[exit 0]").split("\r\n")
+        numbers = [line for line in lines if line.isdigit()]
+        assert numbers == [str(number) for number in range(1, 20001)]
+
+
+def test_no_terminal_is_used_where_there_is_none() -> None:
+    command = [sys.executable, "-m", "test.process.programs", "lend", "sh", "-c", "test -t 1"]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, timeout=PATIENCE_S, check=False)
+    assert done.returncode == 1
+    read_fd, write_fd = os.pipe()
+    try:
+        assert not is_foreground(read_fd)
+    finally:
+        os.close(read_fd)
+        os.close(write_fd)
+
+
+def test_a_killed_program_leaves_the_terminal_in_order() -> None:
+    with program("guard-terminal", "sh", "-c", "echo up; setsid sleep 1000 & cat") as screen:
+        number = int(screen.wait_for("\r\n").split("program ")[1])
+        screen.wait_for("up\r\n")
+        screen.wait_until_lent()
+        os.kill(number, signal.SIGKILL)
+        screen.wait_for(f"[exit {128 + signal.SIGKILL}]")
+        assert screen.is_canonical
