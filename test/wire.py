@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
-from test.deadline import PATIENCE_S
+from test.deadline import MS, PATIENCE_S
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -89,7 +89,20 @@ class Wire:
         self.socket.close()
 
     def send(self, *data: bytes) -> None:
-        self.socket.sendall(b"".join(data))
+        for piece in data:
+            self.socket.sendall(piece)
+
+    def fill(self, limit_bytes: int) -> int:
+        """Send until nothing more is taken for a while; return how many bytes were."""
+        self.socket.settimeout(500 * MS)
+        sent = 0
+        try:
+            while sent < limit_bytes:
+                sent += self.socket.send(b"x" * 65536)
+        except TimeoutError:
+            pass
+        self.socket.settimeout(PATIENCE_S)
+        return sent
 
     def finish(self) -> None:
         """Send no more, and go on reading: half-close."""

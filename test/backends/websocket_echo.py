@@ -5,10 +5,15 @@ Like most of its kind it closes the connection of an HTTP HEAD without an answer
 
 import asyncio
 import sys
+from collections.abc import Sequence
 
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
+
+
+def select(connection: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:
+    return next((name for name in offered if name == "echo"), None)
 
 
 async def echo(connection: ServerConnection) -> None:
@@ -22,9 +27,8 @@ async def echo(connection: ServerConnection) -> None:
 
 
 async def main() -> None:
-    protocols = [Subprotocol("chat"), Subprotocol("echo")]
     port = int(sys.argv[1])
-    async with serve(echo, "127.0.0.1", port, subprotocols=protocols, max_size=None) as server:
+    async with serve(echo, "127.0.0.1", port, select_subprotocol=select, max_size=None) as server:
         await server.serve_forever()
 
 

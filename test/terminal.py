@@ -1,0 +1,73 @@
+"""A terminal for the program under test: what a developer types and sees."""
+
+import os
+import pty
+import re
+import select
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from test.deadline import PATIENCE_S
+
+
+class Terminal:
+    """A command in a session of its own, with a pseudo-terminal as its controlling one."""
+
+    def __init__(
+        self, command: Sequence[str], directory: Path, environment: Mapping[str, str]
+    ) -> None:
+        self._command = list(command)
+        self._directory = directory
+        self._environment = environment
+        self.screen = ""
+
+    def __enter__(self) -> Self:
+        pid, self._master = pty.fork()
+        if pid == 0:
+            os.chdir(self._directory)
+            os.execvpe(self._command[0], self._command, self._environment)
+        self.pid = pid
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is not None:
+            error.add_note(f"the screen:\n{self.screen}")
+        os.close(self._master)
+
+    def type(self, text: str) -> None:
+        os.write(self._master, text.encode())
+
+    def wait_for(self, pattern: str, after: int = 0) -> int:
+        """Wait until the pattern is on the screen behind `after`; return where it ends."""
+        deadline = time.monotonic() + PATIENCE_S
+        while not (found := re.compile(pattern).search(self.screen, after)):
+            assert self._read(deadline), f"the terminal ended before {pattern!r}: {self.screen}"
+        return found.end()
+
+    def wait_end(self, within_s: float = PATIENCE_S) -> int:
+        """The exit status, as a shell shows it."""
+        deadline = time.monotonic() + within_s
+        while self._read(deadline):
+            pass
+        _, status = os.waitpid(self.pid, 0)
+        code = os.waitstatus_to_exitcode(status)
+        return code if code >= 0 else 128 - code
+
+    def _read(self, deadline: float) -> bool:
+        left_s = deadline - time.monotonic()
+        ready, _, _ = select.select([self._master], [], [], max(left_s, 0))
+        assert ready, f"the terminal stays silent: {self.screen}"
+        try:
+            data = os.read(self._master, 65536)
+        except OSError:  # EIO: nobody has the other end open any more
+            return False
+        self.screen += data.decode(errors="replace")
+        return bool(data)

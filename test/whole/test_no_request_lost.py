@@ -1,0 +1,292 @@
+"""A save never costs a request: load across dozens of saves, and what becomes of each kind."""
+
+import asyncio
+import http.client
+import itertools
+import os
+import shlex
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect as websocket
+
+from test.deadline import MS, PATIENCE_S
+from test.harness import Proxy, backend, http_connection
+from test.wire import TruncatedError
+
+SAVES = 30
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Where the backend writes: not in the project, which is watched."""
+    (tmp_path / "data").mkdir()
+    return tmp_path / "data"
+
+
+@contextmanager
+def workers(count: int, work: Callable[[int, threading.Event], None]) -> Iterator[None]:
+    """Run `work(number, done)` in threads until the block ends; what fails there fails here."""
+    done = threading.Event()
+    failures: list[BaseException] = []
+
+    def guarded(number: int) -> None:
+        try:
+            work(number, done)
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the test shall show it
+            failures.append(error)
+
+    threads = [threading.Thread(target=guarded, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        for thread in threads:
+            thread.join(PATIENCE_S)
+    if failures:
+        raise failures[0]
+
+
+def save_often(proxy: Proxy, saves: int = SAVES) -> None:
+    """Save a version after another, some while the last is still starting."""
+    for number in range(1, saves + 1):
+        if number % 3 == 0:
+            proxy.save("version", str(number))
+        else:
+            with proxy.restart():
+                proxy.save("version", str(number), by="rename")
+    proxy.wait_state("running", after=proxy.status()["generation"] - 1)
+
+
+def test_no_get_is_lost_or_stale(project: Path) -> None:
+    """2,000 and more GETs; each is answered, by code no older than the last settled save."""
+    (project / "version").write_text("0")
+    current = 0
+    answers: Counter[int] = Counter()
+
+    def get(number: int, done: threading.Event) -> None:
+        connection = None
+        for turn in itertools.count():
+            if done.is_set() and answers.total() >= 2000:
+                return
+            if connection is None or number % 2:  # half of them keep their connections
+                connection = http_connection(proxy)
+            oldest = current
+            connection.request("GET", f"/version?ms={turn % 3 * 2}")
+            response = connection.getresponse()
+            version = response.read()
+            assert response.status == 200, version
+            assert int(version) >= oldest, "stale"
+            answers[response.status] += 1
+            if response.getheader("Connection") == "close" or number % 2:
+                connection.close()
+        raise AssertionError("endless")
+
+    with Proxy(project, backend("echo.py")) as proxy:
+        proxy.running()
+        with workers(8, get):
+            for number in range(1, SAVES + 1):
+                with proxy.restart():
+                    proxy.save("version", str(number), by="rename" if number % 2 else "write")
+                current = number
+        assert answers.total() >= 2000
+
+
+def test_no_post_is_lost_or_run_twice(project: Path, data: Path) -> None:
+    """Each ends within the drain time, so all can be held or finished: none may be lost."""
+    ids = itertools.count()
+    answered: set[int] = set()
+
+    def post(number: int, done: threading.Event) -> None:
+        connection = http_connection(proxy)
+        while not done.is_set():
+            order = next(ids)
+            connection.request("POST", f"/once?id={order}&ms={order % 4 * 10}", body=b"x" * 100)
+            response = connection.getresponse()
+            body = response.read()
+            assert response.status == 200, body
+            answered.add(order)
+            if response.getheader("Connection") == "close":
+                connection.close()
+
+    with Proxy(project, backend("echo.py", str(data))) as proxy:
+        proxy.running()
+        with workers(4, post):
+            save_often(proxy)
+        done = Counter(map(int, (data / "once.log").read_text().split()))
+        assert set(done) == answered
+        assert len(answered) > SAVES
+        assert set(done.values()) == {1}
+
+
+def test_a_post_that_takes_too_long_is_told_so(project: Path, data: Path) -> None:
+    with Proxy(project, backend("echo.py", str(data)), "--drain", "0.2") as proxy:
+        proxy.running()
+        connection = http_connection(proxy)
+        connection.request("POST", "/once?id=1&ms=60000")
+        with proxy.restart():
+            wait_for_file(data / "once.log")
+            proxy.save("version", "2")
+        response = connection.getresponse()
+        assert response.status == 502
+        assert b"may have taken effect" in response.read()
+        connection.close()
+        assert (data / "once.log").read_text() == "1\n"
+        restart = proxy.status()["last_restart"]
+        assert restart is not None
+        assert 200 <= restart["stop_ms"] < 5000
+
+
+def wait_for_file(path: Path) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not path.exists():
+        assert time.monotonic() < deadline
+        threading.Event().wait(0.005)
+
+
+def test_drain_0_does_not_wait(project: Path, data: Path) -> None:
+    with Proxy(project, backend("echo.py", str(data)), "--drain", "0") as proxy:
+        proxy.running()
+        connection = http_connection(proxy)
+        connection.request("POST", "/once?id=1&ms=60000")
+        wait_for_file(data / "once.log")
+        with proxy.restart():
+            proxy.save("version", "2")
+        assert connection.getresponse().status == 502
+        connection.close()
+        restart = proxy.status()["last_restart"]
+        assert restart is not None
+        assert restart["stop_ms"] < 500
+
+
+def test_a_get_in_flight_is_sent_to_the_new_server(project: Path) -> None:
+    (project / "version").write_text("old")
+    with Proxy(project, backend("echo.py")) as proxy:
+        proxy.running()
+        connection = http_connection(proxy)
+        connection.request("GET", "/slow?ms=1500")
+        with proxy.restart():
+            proxy.save("version", "new")
+        assert connection.getresponse().read() == b"new"
+        connection.close()
+
+
+@pytest.mark.parametrize("query", ["", "&chunked=1"])
+def test_a_download_is_cut_so_that_the_client_can_tell(project: Path, query: str) -> None:
+    with Proxy(project, backend("echo.py")) as proxy:
+        proxy.running()
+        connection = http_connection(proxy)
+        connection.request("GET", f"/download?bytes=100000000&ms=20{query}")
+        response = connection.getresponse()
+        assert response.read(100_000)
+        with proxy.restart():
+            proxy.save("a.py", "")
+        with pytest.raises((http.client.IncompleteRead, ConnectionResetError)):
+            read_strictly(response)
+        connection.close()
+
+
+def read_strictly(response: http.client.HTTPResponse) -> None:
+    """http.client takes a cut Content-Length body for a whole one when it is read in parts."""
+    while response.read(65536):
+        pass
+    if response.length:
+        raise http.client.IncompleteRead(b"", response.length)
+
+
+def test_an_event_stream_ends_at_a_save(project: Path) -> None:
+    """EventSource then connects again by itself, and is held until the new server answers."""
+    with Proxy(project, backend("echo.py")) as proxy:
+        proxy.running()
+        host = f"Host: 127.0.0.1:{proxy.port}\r\n\r\n"
+        with proxy.connect() as wire:
+            wire.send(f"GET /sse HTTP/1.1\r\n{host}".encode())
+            wire.until(b"data: 3\n")
+            started = time.monotonic()
+            proxy.save("a.py", "")
+            with pytest.raises(TruncatedError):
+                wire.until(b"\r\n0\r\n\r\n")
+            assert time.monotonic() - started < 2000 * MS
+        with proxy.connect() as wire:
+            wire.send(f"GET /sse HTTP/1.1\r\n{host}".encode())
+            wire.until(b"data: 0\n")
+
+
+def test_web_sockets_are_told_of_the_restart(project: Path) -> None:
+    with Proxy(project, backend("websocket_echo.py")) as proxy:
+        proxy.running()
+        url = f"ws://127.0.0.1:{proxy.port}/"
+        for number in range(5):
+            sockets = [websocket(url, proxy=None) for _ in range(4)]
+            for opened in sockets:
+                opened.send("hello")
+                assert opened.recv(PATIENCE_S) == "hello"
+            proxy.save("a.py", str(number))
+            for opened in sockets:
+                with pytest.raises(ConnectionClosed) as closed:
+                    opened.recv(PATIENCE_S)
+                assert closed.value.rcvd is not None
+                assert closed.value.rcvd.code == 1012
+            # At once, while the server is away: held, and then opened.
+            with websocket(url, proxy=None, open_timeout=PATIENCE_S) as opened:
+                opened.send("again")
+                assert opened.recv(PATIENCE_S) == "again"
+
+
+def test_held_requests_do_not_overflow_a_small_backlog(project: Path) -> None:
+    """60 at once at a listen queue of 10 would wait for seconds in the kernel."""
+    with Proxy(project, backend("backlog.py")) as proxy:
+        proxy.running()
+
+        async def get() -> bytes:
+            reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+            writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            answer = await reader.read()
+            writer.close()
+            await writer.wait_closed()
+            return answer
+
+        async def get_60() -> list[bytes]:
+            async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as group:
+                tasks = [group.create_task(get(), name=f"get {n}") for n in range(60)]
+            return [task.result() for task in tasks]
+
+        proxy.save("a.py", "")
+        started = time.monotonic()
+        answers = asyncio.run(get_60())
+        took_s = time.monotonic() - started
+        assert all(answer.startswith(b"HTTP/1.1 200") for answer in answers)
+        # The start and 60 requests of 5 ms; a connection that overflowed takes a second more.
+        assert took_s < 1000 * MS
+
+
+@pytest.mark.parametrize("leave", ["reset", "close"])
+def test_a_client_that_leaves_while_held_never_reaches_the_backend(
+    project: Path, tmp_path: Path, leave: str
+) -> None:
+    """The backend listens when the test lets it: until then requests are held for sure."""
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    command = ["sh", "-c", f"read line < {fifo}; exec {shlex.join(backend('echo.py', '..'))}"]
+    with Proxy(project, command) as proxy:
+        for number in range(10):
+            wire = proxy.connect()
+            wire.send(b"POST /once?id=%d HTTP/1.1\r\nHost: localhost\r\n" % number)
+            wire.send(b"Content-Length: 3\r\n\r\nabc")
+            if leave == "reset":
+                wire.reset()
+            else:
+                wire.socket.close()
+        # Accepted after the others, so they have been seen to leave when this one is answered.
+        assert proxy.get("/_hpp/status").status == 200
+        fifo.write_text("go\n")
+        assert proxy.get("/once?id=1000").status == 200
+        assert (tmp_path / "once.log").read_text() == "1000\n"

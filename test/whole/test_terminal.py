@@ -1,0 +1,114 @@
+"""In a terminal: the debugger works in the backend, and Ctrl+C ends everything."""
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from test import processes
+from test.deadline import MS, PATIENCE_S, eventually
+from test.harness import Proxy, backend
+from test.terminal import Terminal
+
+CTRL_C = "\x03"
+
+
+@contextmanager
+def in_terminal(project: Path, name: str, *options: str) -> Iterator[tuple[Proxy, Terminal]]:
+    """The program in a terminal. The `Proxy` is not entered: it only knows where to ask."""
+    proxy = Proxy(project, backend(name), *options)
+    try:
+        with Terminal(proxy.arguments, project, proxy.environment) as terminal:
+            terminal.wait_for("LOADING -> RUNNING")
+            yield proxy, terminal
+        eventually(lambda: not proxy.left_over(), 2000 * MS)
+        assert "Traceback" not in terminal.screen
+    finally:
+        processes.kill_marked(proxy.mark)
+
+
+def test_the_backend_has_a_terminal_after_each_restart(project: Path) -> None:
+    with in_terminal(project, "debugged.py") as (proxy, terminal):
+        shown = terminal.wait_for("a terminal: True True")
+        with proxy.restart():
+            proxy.save("a.py", "")
+        terminal.wait_for("a terminal: True True", shown)
+        terminal.type(CTRL_C)
+        assert terminal.wait_end() == 130
+
+
+def test_breakpoint_works(project: Path) -> None:
+    with in_terminal(project, "debugged.py") as (proxy, terminal):
+        for number in range(2):
+            with proxy.connect() as wire:
+                wire.send(b"GET /break HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+                shown = terminal.wait_for(r"\(Pdb\)", len(terminal.screen))
+                terminal.type("answer\n")
+                shown = terminal.wait_for("'from the source'", shown)
+                terminal.type(f"answer = 'from the debugger {number}'\n")
+                shown = terminal.wait_for(r"\(Pdb\)", shown)
+                terminal.type("c\n")
+                assert wire.response().body == f"from the debugger {number}".encode()
+        terminal.type(CTRL_C)
+        assert terminal.wait_end() == 130
+
+
+def test_ctrl_c_in_the_debugger_ends_everything(project: Path) -> None:
+    with in_terminal(project, "debugged.py") as (proxy, terminal), proxy.connect() as wire:
+        wire.send(b"GET /break HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        terminal.wait_for(r"\(Pdb\)")
+        terminal.type(CTRL_C)
+        assert terminal.wait_end() == 130
+
+
+def test_ctrl_c_ends_everything(project: Path) -> None:
+    with in_terminal(project, "echo.py") as (_, terminal):
+        terminal.type(CTRL_C)
+        assert terminal.wait_end(2000 * MS) == 130
+
+
+def test_a_second_ctrl_c_kills_at_once(project: Path) -> None:
+    options = ["--kill-signal", "TERM", "--kill-timeout", "60"]
+    with in_terminal(project, "ignores_sigterm.py", *options) as (_, terminal):
+        terminal.type(CTRL_C)
+        with pytest.raises(AssertionError, match="silent"):
+            terminal.wait_end(500 * MS)
+        terminal.type(CTRL_C)
+        assert terminal.wait_end(2000 * MS) == 130
+
+
+def test_the_terminal_is_as_it_was(project: Path) -> None:
+    """After the end the shell echoes what is typed, even if the backend had switched that off."""
+    proxy = Proxy(project, ["sh", "-c", "stty -echo; echo raw; exec sleep 1000"])
+    with Terminal(["sh"], project, proxy.environment) as terminal:
+        words = " ".join(f"'{word}'" for word in proxy.arguments)
+        terminal.type(f"{words}\n")
+        terminal.wait_for("raw")
+        terminal.type(CTRL_C)
+        terminal.type("stty -a | tr ' ' '\\n' | grep echo$; exit 7\n")
+        assert terminal.wait_end() == 7
+        assert "\n-echo" not in terminal.screen.rpartition("exit 7")[2]
+    eventually(lambda: not proxy.left_over(), 2000 * MS)
+
+
+def test_closing_the_terminal_ends_everything(project: Path) -> None:
+    proxy = Proxy(project, backend("echo.py"))
+    try:
+        with Terminal(proxy.arguments, project, proxy.environment) as terminal:
+            terminal.wait_for("LOADING -> RUNNING")
+        eventually(lambda: not proxy.left_over(), PATIENCE_S)
+        _, status = os.waitpid(terminal.pid, 0)
+        assert os.waitstatus_to_exitcode(status) in (129, -signal.SIGHUP)
+    finally:
+        processes.kill_marked(proxy.mark)
+
+
+def test_output_keeps_its_columns(project: Path) -> None:
+    """Output of the backend is not stepped like a staircase, nor doubled."""
+    with in_terminal(project, "debugged.py") as (_, terminal):
+        assert terminal.screen.count("a terminal: True True\r\n") == 1
+        terminal.type(CTRL_C)
+        terminal.wait_end()
