@@ -1,0 +1,199 @@
+"""Linux's own events (inotify(7)): a watch on every directory that may hold a file that counts.
+
+A new directory is watched first and read afterwards, and every file found in it is reported: what
+was written in between is seen twice rather than never. A rename of a directory reports what is in
+it now; of what it took away only one file is known by name, which is enough to say that one went.
+"""
+
+import contextlib
+import errno
+import os
+import time
+from pathlib import Path
+from typing import Final
+
+from asyncinotify import Event, Inotify, Mask, Watch
+
+from httpprocessproxy.watch.report import Task
+from httpprocessproxy.watch.tree import leads_above, walk
+
+# Numbers rather than flags: an IntFlag takes a microsecond for every `&`.
+_ARRIVED: Final = int(Mask.CREATE | Mask.MOVED_TO)
+_LEFT: Final = int(Mask.DELETE | Mask.MOVED_FROM)
+_CONTENT: Final = int(_ARRIVED | _LEFT | Mask.MODIFY)
+# These say that something may have been written: `touch` sets the time only, a linker writes
+# through memory. chmod sends the first too, and whoever opens a file to write sends the second.
+_PERHAPS: Final = int(Mask.ATTRIB | Mask.CLOSE_WRITE)
+_ROOT_LEFT: Final = int(Mask.DELETE_SELF | Mask.MOVE_SELF | Mask.UNMOUNT | Mask.IGNORED)
+_WATCHED: Final = Mask(_CONTENT | _PERHAPS | Mask.ONLYDIR | Mask.EXCL_UNLINK)
+_WATCHED_ROOT: Final = _WATCHED | Mask.DELETE_SELF | Mask.MOVE_SELF
+
+# Files' times come from a clock that ticks as seldom as every 10 ms.
+_TICK_NS: Final = 10_000_000
+# Events in one read and in one report: a storm of them must not keep requests waiting.
+_READ_AT_ONCE: Final = 64
+_BATCH: Final = 1000
+
+# No more watches; no more instances, descriptors, memory.
+LIMITS: Final = (errno.ENOSPC, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+
+
+class LostError(Exception):
+    """The kernel dropped events, or the root is gone: begin anew."""
+
+
+class Tree:
+    """The watches below one root; `close` ends them.
+
+    Raises LostError without a root, and OSError with one of LIMITS when watches run out.
+    """
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+        self._began_ns = time.time_ns() - _TICK_NS
+        self._folders: dict[int, tuple[str, Watch]] = {}
+        self._links: set[str] = set()
+        self._known: dict[str, str] = {}
+        self._mtimes_ns: dict[str, int] = {}
+        self._inotify = Inotify(cache_size=_READ_AT_ONCE, sync_timeout=0)
+        with contextlib.ExitStack() as undo:
+            undo.callback(self.close)
+            self._add("")
+            undo.pop_all()
+
+    def close(self) -> None:
+        self._inotify.close()
+
+    async def changes(self) -> frozenset[str]:
+        """Wait for events, and return the files that changed, if any counts.
+
+        Raises LostError, and OSError as the constructor does.
+        """
+        events = [await self._inotify.get()]
+        while len(events) < _BATCH and (event := self._inotify.sync_get()) is not None:
+            events.append(event)
+        changed: set[str] = set()
+        perhaps: set[str] = set()
+        for event in events:
+            self._take(event, changed, perhaps)
+        written = {path for path in perhaps - changed if self._was_written(path)}
+        for path in changed:
+            self._remember(path)
+        return frozenset(changed | written)
+
+    def _take(self, event: Event, changed: set[str], perhaps: set[str]) -> None:
+        mask = int(event.mask)
+        if mask & Mask.Q_OVERFLOW:
+            raise LostError
+        watch = event.watch
+        if watch is None or watch.wd not in self._folders:
+            return
+        folder, _ = self._folders[watch.wd]
+        if event.name is None:
+            self._take_own(folder, watch, mask)
+            return
+        path = f"{folder}/{event.name}" if folder else str(event.name)
+        if mask & Mask.ISDIR:
+            changed |= self._take_folder(path, mask)
+            return
+        if mask & _CONTENT:
+            changed |= self._take_link(path, mask)
+        if self._task.patterns.matches(path):
+            (changed if mask & _CONTENT else perhaps).add(path)
+            if mask & _ARRIVED:
+                self._known[folder] = path
+
+    def _take_own(self, folder: str, watch: Watch, mask: int) -> None:
+        """An event of the watched directory itself, which may have ended."""
+        if not folder and mask & _ROOT_LEFT:
+            raise LostError
+        if mask & Mask.IGNORED:
+            del self._folders[watch.wd]
+
+    def _take_folder(self, path: str, mask: int) -> set[str]:
+        # A directory that was deleted was empty, and its watch ends by itself.
+        if mask & Mask.MOVED_FROM:
+            return self._drop(path)
+        if mask & _ARRIVED and self._task.patterns.may_contain(path):
+            return self._add(path)
+        return set()
+
+    def _take_link(self, path: str, mask: int) -> set[str]:
+        """What a link to a directory brings or takes away; nothing for any other file."""
+        if mask & _LEFT and path in self._links:
+            return self._drop(path)
+        root, patterns = self._task.root, self._task.patterns
+        if not mask & _ARRIVED or not os.path.isdir(root / path):
+            return set()
+        if leads_above(root, path) or not patterns.may_contain(path):
+            return set()
+        return self._add(path)
+
+    def _add(self, top: str) -> set[str]:
+        """Watch a directory and what is below; return the files that are there."""
+        found = set()
+        for path, _ in walk(self._task, top, self._enter):
+            self._known[path.rpartition("/")[0]] = path
+            found.add(path)
+        return found
+
+    def _enter(self, folder: str) -> bool:
+        path = self._task.root / folder
+        try:
+            watch = self._inotify.add_watch(path, _WATCHED if folder else _WATCHED_ROOT)
+        except OSError as error:
+            if error.errno in LIMITS:
+                raise
+            if not folder:
+                raise LostError from error
+            return False
+        if os.path.islink(path) and folder:
+            if watch.wd in self._folders:
+                return False
+            self._links.add(folder)
+        self._folders[watch.wd] = folder, watch
+        return True
+
+    def _drop(self, top: str) -> set[str]:
+        """Forget a directory that was renamed; return a file of each one that held any."""
+        for wd, (folder, watch) in list(self._folders.items()):
+            if _is_within(folder, top):
+                del self._folders[wd]
+                self._links.discard(folder)
+                # The kernel may have ended it already.
+                with contextlib.suppress(OSError):
+                    self._inotify.rm_watch(watch)
+        return {self._known.pop(one) for one in list(self._known) if _is_within(one, top)}
+
+    def _was_written(self, path: str) -> bool:
+        before = self._mtimes_ns.get(path)
+        now = self._remember(path)
+        if now is None:
+            return False
+        return now > self._began_ns if before is None else now != before
+
+    def _remember(self, path: str) -> int | None:
+        try:
+            now = os.lstat(self._task.root / path).st_mtime_ns
+        except OSError:
+            self._mtimes_ns.pop(path, None)
+            return None
+        self._mtimes_ns[path] = now
+        return now
+
+
+def _is_within(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(f"{folder}/")
+
+
+def limit_reached(error: OSError) -> str:
+    """What to tell the user about an error of LIMITS: the limit, and how to raise it."""
+    name, enough = {
+        errno.ENOSPC: ("max_user_watches", 524_288),
+        errno.EMFILE: ("max_user_instances", 512),
+    }.get(error.errno or 0, ("", 0))
+    if not name:
+        return f"inotify: {error.strerror}"
+    limit = int(Path("/proc/sys/fs/inotify", name).read_text())
+    advice = f"sudo sysctl fs.inotify.{name}={max(enough, 2 * limit)}"
+    return f"inotify: fs.inotify.{name} is {limit}, and that is not enough: {advice}"

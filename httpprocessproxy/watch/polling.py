@@ -1,0 +1,80 @@
+"""Polling: look at every file again and again, for file systems that send no events.
+
+A file has changed if its modification time or its size has, in whichever direction. Inode
+numbers do not count: some of these file systems invent new ones.
+"""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from httpprocessproxy.watch.report import Task
+from httpprocessproxy.watch.tree import walk
+
+# Often enough for a person who waits, and at most a tenth of a processor for a large tree.
+_PAUSE_S: Final = 0.2
+_PAUSE_PER_WALK: Final = 9.0
+
+Stamp = tuple[int, int]
+Stamps = Mapping[str, Stamp]
+
+
+class Polling:
+    """A worker for a thread; see `threads.Worker`."""
+
+    def __init__(self, task: Task, reason: str) -> None:
+        self.description = f"polling: {reason}"
+        self._task = task
+        self._stopping = threading.Event()
+
+    def work(self, ready: Callable[[], None]) -> None:
+        before = self._look()
+        ready()
+        took_s = 0.0
+        while not self._stopping.wait(max(_PAUSE_S, _PAUSE_PER_WALK * took_s)):
+            began_at = time.monotonic()
+            after = self._look()
+            if self._stopping.is_set():
+                return
+            if paths := differences(before, after):
+                self._task.changed(paths)
+            before, took_s = after, time.monotonic() - began_at
+
+    def stop(self) -> None:
+        self._stopping.set()
+
+    def _look(self) -> Stamps:
+        seen: set[tuple[int, int]] = set()
+
+        def enter(folder: str) -> bool:
+            try:
+                found = (self._task.root / folder).stat()
+            except OSError:
+                return False
+            identity = found.st_dev, found.st_ino
+            if identity in seen or self._stopping.is_set():
+                return False
+            seen.add(identity)
+            return True
+
+        found = ((path, stamp(entry)) for path, entry in walk(self._task, "", enter))
+        return {path: one for path, one in found if one is not None}
+
+
+def stamp(entry: os.DirEntry[str]) -> Stamp | None:
+    """What changes with a file's content, or None for one that is gone already."""
+    try:
+        found = entry.stat(follow_symlinks=False)
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size
+
+
+def differences(before: Stamps, after: Stamps) -> frozenset[str]:
+    """The paths that are new, gone, or not what they were."""
+    if before == after:
+        return frozenset()
+    both = before.keys() | after.keys()
+    return frozenset(path for path in both if before.get(path) != after.get(path))

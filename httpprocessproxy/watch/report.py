@@ -1,0 +1,30 @@
+"""What every watcher is given, and what it is: the seam between watching and the rest."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from httpprocessproxy.core.patterns import Patterns
+
+
+class Watcher(Protocol):
+    """Something that watches, until the context it came from is left."""
+
+    @property
+    def description(self) -> str:
+        """One line for the terminal: which watcher, and why. May change while it watches."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What to watch, and whom to tell; both callbacks run on the event loop's thread.
+
+    `changed` gets a non-empty set of paths, relative to `root`, that `patterns` lets through,
+    or {ANYTHING}. `say` gets a warning, one line.
+    """
+
+    root: Path
+    patterns: Patterns
+    changed: Callable[[frozenset[str]], None]
+    say: Callable[[str], None]

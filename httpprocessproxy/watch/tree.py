@@ -1,0 +1,58 @@
+"""A walk through the files that count, leaving out whole directories that cannot hold any.
+
+Symbolic links to directories come last and are followed once: whoever walks knows, in `enter`,
+which directories it has seen. A link to a directory above the root is never followed: it
+leads out of the project and back in. Directories that cannot be read are passed over.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from httpprocessproxy.watch.report import Task
+
+
+def walk(
+    task: Task, top: str, enter: Callable[[str], bool]
+) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """Each file in or below `top` that counts: its path from the root, and its entry.
+
+    `enter(folder)` is called before a folder is read, which happens if it returns True.
+    `top` and `folder` are paths from the root, "" being the root itself.
+    """
+    folders = [top]
+    links: list[str] = []
+    while folders or links:
+        folder = (folders or links).pop()
+        if not enter(folder):
+            continue
+        for entry in _entries(task.root / folder):
+            path = f"{folder}/{entry.name}" if folder else entry.name
+            if not _is_folder(entry):
+                if task.patterns.matches(path):
+                    yield path, entry
+            elif task.patterns.may_contain(path):
+                if not entry.is_symlink():
+                    folders.append(path)
+                elif not leads_above(task.root, path):
+                    links.append(path)
+
+
+def leads_above(root: Path, link: str) -> bool:
+    """Whether the link at `link` leads to the root or to a directory that holds it."""
+    return Path(os.path.realpath(root)).is_relative_to(os.path.realpath(root / link))
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except OSError:
+        return []
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads in a circle, or nowhere we may look
+        return False

@@ -1,0 +1,198 @@
+"""Watching with Watchman, by pywatchman in a thread of its own: it blocks, and has no locks.
+
+The rule: one clock runs through all connections. A query since the last clock answers what changed
+in the meantime, and a subscription from the query's clock goes on from there, so that neither a
+start nor a reconnect loses or invents a change. When Watchman cannot tell ("fresh instance": it
+was restarted, or crawled anew) it lists every file, and anything may have changed.
+
+The list also says what each file was, which tells chmod, that does not count, from the rename of
+an older file over this one, that does. Links to directories outside of the root are not followed.
+"""
+
+import contextlib
+import os
+import socket
+import threading
+from collections.abc import Callable, Sequence
+from itertools import count
+from typing import Final, TypedDict
+
+import pywatchman
+
+from httpprocessproxy.core.errors import UserError
+from httpprocessproxy.core.patterns import ANYTHING
+from httpprocessproxy.watch.report import Task
+
+# The first query waits for the first crawl: a large tree, a slow disk.
+_SETUP_S: Final = 300.0
+_FIRST_RETRY_S: Final = 0.05
+_LAST_RETRY_S: Final = 1.0
+
+# pywatchman keeps what arrives by this name, for all of its clients together.
+_NAMES: Final = (f"http-process-proxy {os.getpid()} {number}" for number in count())
+
+_QUERY: Final = {
+    "expression": ["not", ["type", "d"]],
+    "fields": ["name", "exists", "ino", "size", "mtime_ns", "ctime_ns"],
+}
+
+Stamp = tuple[int, int, int]
+
+
+class File(TypedDict):
+    """A file as Watchman describes it; the numbers of one that does not exist are its last."""
+
+    name: str
+    exists: bool
+    ino: int
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+
+
+class Answer(TypedDict, total=False):
+    """A message of Watchman; one without files is of something else, such as a state."""
+
+    version: str
+    watch: str
+    relative_path: str
+    clock: str
+    files: list[File]
+    is_fresh_instance: bool
+    canceled: bool
+    warning: str
+
+
+class CanceledError(Exception):
+    """The root is gone, or was taken off Watchman's list: watch it again."""
+
+
+class Stamps:
+    """What the files that count were when they last changed."""
+
+    def __init__(self) -> None:
+        self._stamps: dict[str, tuple[Stamp, int]] = {}
+
+    def replace(self, files: Sequence[File]) -> None:
+        self._stamps = {file["name"]: _stamp(file) for file in files if file["exists"]}
+
+    def is_change(self, file: File) -> bool:
+        """Take note of a file that something happened to: did its content change?
+
+        It did not if only the time of the last change of the inode is another. If that is the
+        same too, two writes fell into one tick of the clock.
+        """
+        name = file["name"]
+        if not file["exists"]:
+            self._stamps.pop(name, None)
+            return True
+        before, now = self._stamps.get(name), _stamp(file)
+        self._stamps[name] = now
+        return before is None or before[0] != now[0] or before[1] == now[1]
+
+
+def _stamp(file: File) -> tuple[Stamp, int]:
+    return (file["ino"], file["size"], file["mtime_ns"]), file["ctime_ns"]
+
+
+class Watchman:
+    """A worker for a thread; see `threads.Worker`. `work` raises UserError if it cannot begin."""
+
+    def __init__(self, task: Task, why: str) -> None:
+        self.description = f"Watchman: {why}"
+        self._why = why
+        self._task = task
+        self._name = next(_NAMES)
+        self._stopping = threading.Event()
+        self._socket: socket.socket | None = None
+        self._clock: str | None = None
+        self._stamps = Stamps()
+        self._retry_s = _FIRST_RETRY_S
+        self._is_missed = False
+        self._warned: set[str] = set()
+
+    def work(self, ready: Callable[[], None]) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._follow(ready)
+            except (pywatchman.WatchmanError, OSError, CanceledError) as error:
+                if self._stopping.is_set():
+                    return
+                if self._clock is None:
+                    raise UserError(f"cannot watch with Watchman: {error}") from None
+                self._miss(error)
+            self._stopping.wait(self._retry_s)
+            self._retry_s = min(2 * self._retry_s, _LAST_RETRY_S)
+
+    def stop(self) -> None:
+        self._stopping.set()
+        if self._socket is not None:
+            # Wakes the thread out of recv(), and fails if the thread closed the socket itself.
+            with contextlib.suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
+
+    def _follow(self, ready: Callable[[], None]) -> None:
+        """One connection, from its beginning to its end, which is always an exception."""
+        with pywatchman.client(timeout=_SETUP_S) as client:
+            self._socket = client.tport.sock
+            if self._stopping.is_set():
+                return
+            is_first = self._clock is None
+            root = self._subscribe(client)
+            self._is_back()
+            if is_first:
+                ready()
+            client.setTimeout(None)
+            while True:
+                # With its root, or pywatchman keeps a second copy of all for ever.
+                for answer in client.getSubscription(self._name, root=root) or ():
+                    self._take(answer)
+                client.receive()
+
+    def _subscribe(self, client: pywatchman.client) -> str:
+        """Catch up with what happened since the last clock, subscribe, and return the root."""
+        version = client.query("version")["version"]
+        self.description = f"Watchman {version}: {self._why}"
+        watched = client.query("watch-project", os.fsencode(self._task.root))
+        self._warn(watched)
+        root = os.fsencode(watched["watch"])
+        query = dict(_QUERY)
+        if "relative_path" in watched:
+            query["relative_root"] = os.fsencode(watched["relative_path"])
+        since = {} if self._clock is None else {"since": self._clock}
+        self._take(client.query("query", root, query | since))
+        client.query("subscribe", root, self._name, query | {"since": self._clock})
+        return str(watched["watch"])
+
+    def _take(self, answer: Answer) -> None:
+        self._warn(answer)
+        if answer.get("canceled"):
+            raise CanceledError("the directory is not watched any more")
+        matches = self._task.patterns.matches
+        files = [file for file in answer.get("files", ()) if matches(file["name"])]
+        if answer.get("is_fresh_instance"):
+            self._stamps.replace(files)
+            changed = frozenset({ANYTHING} if self._clock is not None else ())
+        else:
+            changed = frozenset([file["name"] for file in files if self._stamps.is_change(file)])
+        self._clock = answer.get("clock", self._clock)
+        if changed:
+            self._task.changed(changed)
+
+    def _warn(self, answer: Answer) -> None:
+        """Pass a warning on, once: Watchman repeats it with every answer."""
+        warning = " ".join(answer.get("warning", "").split())
+        if warning and warning not in self._warned:
+            self._warned.add(warning)
+            self._task.say(f"Watchman: {warning}")
+
+    def _miss(self, error: Exception) -> None:
+        if not self._is_missed and not isinstance(error, CanceledError):
+            self._is_missed = True
+            self._task.say(f"Watchman: {error}; changes are not seen until it is back")
+
+    def _is_back(self) -> None:
+        self._retry_s = _FIRST_RETRY_S
+        if self._is_missed:
+            self._is_missed = False
+            self._task.say("Watchman is back")
