@@ -215,8 +215,9 @@ class Client(asyncio.Protocol):
                 upstream.close()
             else:
                 self._upstream = upstream
-        if not self._keep_alive or self._is_half_closed:
-            self._close(unread=exchange is None or not exchange.body.done or bool(self._waiting))
+        is_read = exchange is not None and exchange.body.done
+        if not self._keep_alive or self._is_half_closed or not is_read:
+            self._close(unread=not is_read or bool(self._waiting))
             return
         self._is_blocked = False
         self._balance()

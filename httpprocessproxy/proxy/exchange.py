@@ -31,7 +31,6 @@ class Exchange:
         "_kept",
         "_plane",
         "_repeatable",
-        "_response_ended",
         "_sent",
         "_suspected",
         "_unsafe_with_backend",
@@ -41,6 +40,7 @@ class Exchange:
         "for_backend",
         "over",
         "request",
+        "response_ended",
         "since",
     )
 
@@ -50,6 +50,7 @@ class Exchange:
         self.body = request.body()
         self.over = False
         self.for_backend = False
+        self.response_ended = False
         self.since = 0.0
         self._plane = plane
         self._upstream: Upstream | None = None
@@ -58,7 +59,6 @@ class Exchange:
         self._repeatable = request.is_safe
         self._sent = False
         self._answered = False
-        self._response_ended = False
         self._suspected = False
         self._unsafe_with_backend = False
 
@@ -114,7 +114,7 @@ class Exchange:
             self._kept.append(out)
         if self._upstream is None and self._body_bytes > MAX_WAITING_BYTES:
             self.block_request(True)
-        if self.body.done and self._response_ended:
+        if self.body.done and self.response_ended:
             self._complete()
 
     def block_request(self, blocked: bool) -> None:
@@ -123,7 +123,7 @@ class Exchange:
 
     def block_response(self, blocked: bool) -> None:
         """Back-pressure towards the backend."""
-        if self._upstream is not None and not self._response_ended:
+        if self._upstream is not None and not self.response_ended:
             transport = self._upstream.transport
             if blocked:
                 transport.pause_reading()
@@ -147,7 +147,7 @@ class Exchange:
 
     def end_response(self, *, reusable: bool) -> None:
         """All of the response has been passed on; of the request's body some may be missing."""
-        self._response_ended = True
+        self.response_ended = True
         if not reusable and self._upstream is not None:
             self._upstream.close()
             self._upstream = None
@@ -173,6 +173,11 @@ class Exchange:
 
     def lost(self, loss: Loss) -> None:
         """The connection to the backend could not be made, or is gone."""
+        if self.response_ended:
+            # It came before the end of the request, whose rest nobody wants now.
+            self._upstream = None
+            self._complete()
+            return
         reused = self._upstream is not None and self._upstream.reused
         progress = Progress(self._sent, self._repeatable, reused, self._answered, self._suspected)
         decision = fate(loss, progress)

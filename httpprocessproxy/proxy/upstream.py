@@ -77,8 +77,9 @@ class Upstream(asyncio.Protocol):
         self._ended()
 
     def data_received(self, data: bytes) -> None:
-        if self._exchange is None:
+        if self._exchange is None or self._exchange.response_ended:
             self.transport.abort()  # a response nobody asked for
+            self._ended()
         elif self._response is not None:
             self._pass_on(self._response, data)
         else:
@@ -145,6 +146,8 @@ class Upstream(asyncio.Protocol):
         exchange, self._response = self._exchange, None
         assert exchange is not None
         self._served += 1
+        # A slow client may have stopped it: who uses the connection next would wait for ever.
+        self.transport.resume_reading()
         exchange.end_response(reusable=response.backend_keep_alive and not surplus)
 
     def detach(self) -> None:

@@ -1,0 +1,348 @@
+"""The data plane between two ends that the test holds, on a real loop and real loopback sockets.
+
+`on_every_loop` makes a test of a coroutine function, once for each event loop that we run on.
+A `Bench` is a gate and a plane, with raw sockets on both sides: `Peer`s, which do exactly what
+the test says. When it closes, nothing may be left: no connection, no unsafe request, no error
+that went to the loop for want of anybody who wanted it.
+"""
+
+import asyncio
+import contextlib
+import functools
+import inspect
+import re
+import socket
+import struct
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from pathlib import Path
+from typing import Concatenate, ParamSpec, Self
+
+import pytest
+import uvloop
+
+from httpprocessproxy.config import Network
+from httpprocessproxy.core.hosts import HostRule
+from httpprocessproxy.core.pages import Problem
+from httpprocessproxy.gate import Gate, Target
+from httpprocessproxy.proxy import Plane
+from test.deadline import PATIENCE_S
+from test.wire import Headers, Message, TruncatedError
+
+P = ParamSpec("P")
+Loop = Callable[[], asyncio.AbstractEventLoop]
+
+OVERDUE = Problem(503, "Overdue", "The backend does not answer yet.")
+ENDED = Problem(503, "Ended", "The backend has ended.", retry_after_s=1)
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+def get(target: str = "/", *lines: str, method: str = "GET") -> bytes:
+    """A request without a body, or the head of one with."""
+    return "\r\n".join([f"{method} {target} HTTP/1.1", "Host: localhost", *lines, "", ""]).encode()
+
+
+def post(body: bytes, target: str = "/", *lines: str, length: int | None = None) -> bytes:
+    """A POST; with `length`, its beginning only."""
+    size = len(body) if length is None else length
+    return get(target, f"Content-Length: {size}", *lines, method="POST") + body
+
+
+def run(main: Coroutine[None, None, None], new_loop: Loop = asyncio.new_event_loop) -> None:
+    """Run a test to its end, which must come in time; an error that only the loop saw fails it."""
+    errors: list[str] = []
+
+    async def in_time() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, context: errors.append(str(context)))
+        async with asyncio.timeout(PATIENCE_S):
+            await main
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(in_time())
+    assert not errors
+
+
+def on_every_loop(
+    test: Callable[P, Coroutine[None, None, None]],
+) -> Callable[Concatenate[Loop, P], None]:
+    """Make a test of a coroutine function, for asyncio's own loop and for uvloop."""
+
+    def on_loop(new_loop: Loop, *args: P.args, **kwargs: P.kwargs) -> None:
+        run(test(*args, **kwargs), new_loop)
+
+    functools.update_wrapper(on_loop, test)
+    signature = inspect.signature(test)
+    new_loop = inspect.Parameter("new_loop", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    parameters = [new_loop, *signature.parameters.values()]
+    on_loop.__dict__["__signature__"] = signature.replace(parameters=parameters)
+    loops = [
+        pytest.param(asyncio.new_event_loop, id="asyncio"),
+        pytest.param(uvloop.new_event_loop, id="uvloop"),
+    ]
+    return pytest.mark.parametrize("new_loop", loops)(on_loop)
+
+
+async def eventually(look: Callable[[], bool]) -> None:
+    """Look at every turn of the loop until it is so, for what nothing tells us of."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not look():
+            await turn()
+
+
+async def turn() -> None:
+    """Let the loop see what has come in, and call whom that concerns."""
+    await asyncio.sleep(0.001)
+
+
+class Peer:
+    """One end of a connection, byte by byte. Reading is as strict as `test.wire.Wire`."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.socket = connection
+        self.socket.setblocking(False)
+        self.unread = b""
+        self.was_reset = False
+        self._loop = asyncio.get_running_loop()
+
+    @classmethod
+    async def connect(cls, address: tuple[str, int], receive_bytes: int | None = None) -> Self:
+        """Connect; `receive_bytes` makes the kernel keep little of what is not read."""
+        connection = socket.socket()
+        if receive_bytes is not None:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+        peer = cls(connection)
+        await asyncio.get_running_loop().sock_connect(connection, address)
+        return peer
+
+    async def send(self, *data: bytes) -> None:
+        await self._loop.sock_sendall(self.socket, b"".join(data))
+
+    def send_some(self, data: bytes) -> int:
+        """Send what the kernel takes at once."""
+        with contextlib.suppress(BlockingIOError):
+            return self.socket.send(data)
+        return 0
+
+    async def send_until_stuck(self, data: bytes) -> int:
+        """Send again and again, until nobody reads any more; return how many bytes went."""
+        sent = idle = 0
+        while idle < 30:
+            size = self.send_some(data)
+            sent += size
+            idle = 0 if size else idle + 1
+            if not size:
+                await turn()
+        return sent
+
+    def finish(self) -> None:
+        """Send no more, and go on reading: half-close."""
+        self.socket.shutdown(socket.SHUT_WR)
+
+    def close(self) -> None:
+        self.socket.close()
+
+    def reset(self) -> None:
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.socket.close()
+
+    async def more(self) -> bool:
+        """Wait for bytes; False at the end of the connection, however it ends."""
+        try:
+            data = await self._loop.sock_recv(self.socket, 256 * 1024)
+        except (ConnectionResetError, BrokenPipeError):
+            self.was_reset = True
+            return False
+        self.unread += data
+        return bool(data)
+
+    async def until(self, end: bytes) -> bytes:
+        while end not in self.unread:
+            if not await self.more():
+                raise TruncatedError(self.unread)
+        taken, self.unread = self.unread.split(end, 1)
+        return taken
+
+    async def exactly(self, size_bytes: int) -> bytes:
+        while len(self.unread) < size_bytes:
+            if not await self.more():
+                raise TruncatedError(self.unread)
+        taken, self.unread = self.unread[:size_bytes], self.unread[size_bytes:]
+        return taken
+
+    async def rest(self) -> bytes:
+        """All that comes until the other side closes."""
+        while await self.more():
+            pass
+        taken, self.unread = self.unread, b""
+        return taken
+
+    async def assert_closed(self) -> None:
+        """The other side closes in peace, without another byte."""
+        assert (await self.rest(), self.was_reset) == (b"", False)
+
+    async def assert_reset(self) -> None:
+        """The other side resets, so that nobody can take what came for all there is."""
+        assert (await self.rest(), self.was_reset) == (b"", True)
+
+    async def head(self) -> Message:
+        first, *lines = (await self.until(b"\r\n\r\n")).split(b"\r\n")
+        return Message(first, _fields(lines))
+
+    async def request(self) -> Message:
+        """Read a whole request, body included."""
+        message = await self.head()
+        await self._read_body(message)
+        return message
+
+    async def response(self, method: str = "GET") -> Message:
+        """Read a whole response, which says where it ends."""
+        message = await self.head()
+        if method != "HEAD" and message.status not in (101, 204, 304) and message.status >= 200:
+            assert message.get(b"Content-Length") or message.get(b"Transfer-Encoding")
+            await self._read_body(message)
+        return message
+
+    async def _read_body(self, message: Message) -> None:
+        length = message.get(b"Content-Length")
+        if length is not None:
+            assert re.fullmatch(rb"[0-9]+", length)
+            message.body = await self.exactly(int(length))
+        elif message.get(b"Transfer-Encoding"):
+            while size := int(await self.until(b"\r\n"), 16):
+                message.body += await self.exactly(size)
+                assert await self.exactly(2) == b"\r\n"
+            assert await self.until(b"\r\n") == b""
+
+
+def _fields(lines: list[bytes]) -> Headers:
+    pairs = [line.partition(b":") for line in lines]
+    assert all(name and colon for name, colon, _ in pairs), f"not all are fields: {lines}"
+    return [(name, value.strip()) for name, _, value in pairs]
+
+
+class Listener:
+    """A backend's listening socket: the test accepts, reads and answers."""
+
+    def __init__(self, backlog: int = 128, receive_bytes: int | None = None) -> None:
+        self.socket = socket.socket()
+        if receive_bytes is not None:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+        self.socket.bind(("127.0.0.1", 0))
+        self.socket.listen(backlog)
+        self.socket.setblocking(False)
+        self.port: int = self.socket.getsockname()[1]
+        self._peers: list[Peer] = []
+
+    async def accept(self) -> Peer:
+        connection, _ = await asyncio.get_running_loop().sock_accept(self.socket)
+        self._peers.append(Peer(connection))
+        return self._peers[-1]
+
+    async def serve(self, answer: bytes = OK) -> tuple[Peer, Message]:
+        """Take one request on a new connection, and answer it."""
+        peer = await self.accept()
+        request = await peer.request()
+        await peer.send(answer)
+        return peer, request
+
+    def close(self) -> None:
+        self.socket.close()
+        for peer in self._peers:
+            peer.close()
+
+
+class Bench:
+    """A plane under test. The gate is open for generation 1 unless the test closes it."""
+
+    def __init__(self, gate: Gate, plane: Plane, port: int, backend: Listener) -> None:
+        self.gate = gate
+        self.plane = plane
+        self.port = port
+        self.backend = backend
+        self._generation = 0
+        self._clients: list[Peer] = []
+
+    def start(self) -> None:
+        """The next generation answers."""
+        self._generation += 1
+        self.gate.open(Target(self._generation, "127.0.0.1", self.backend.port))
+
+    def stop(self) -> None:
+        """A file has changed, and the generation ends."""
+        self.gate.hold()
+        self.end_generation()
+
+    def end_generation(self) -> None:
+        self.plane.end_generation(self._generation)
+
+    def restart(self) -> None:
+        self.stop()
+        self.start()
+
+    async def client(self, *data: bytes, receive_bytes: int | None = None) -> Peer:
+        """A client's connection, on which `data` has been sent."""
+        peer = await Peer.connect(("127.0.0.1", self.port), receive_bytes)
+        self._clients.append(peer)
+        await peer.send(*data)
+        return peer
+
+    async def held(self, count: int) -> None:
+        """Wait until so many requests are held."""
+        await eventually(lambda: self.gate.held == count)
+
+    async def exchange(self, client: Peer, wire: Peer, request: bytes) -> Message:
+        """Send a request that goes out at `wire`, and answer it."""
+        await client.send(request)
+        await wire.request()
+        await wire.send(OK)
+        return await client.response()
+
+    def close_ends(self) -> None:
+        for client in self._clients:
+            client.close()
+        self.backend.close()
+
+    async def assert_nothing_is_left(self) -> None:
+        plane = self.plane
+        await eventually(lambda: not (plane.clients or plane.upstreams or plane.tunnels))
+        assert self.gate.held == 0
+        # An unsafe request that were still counted would delay every kill from now on.
+        began = plane.loop.time()
+        await self.gate.drained(PATIENCE_S)
+        assert plane.loop.time() - began < PATIENCE_S / 2
+
+
+@contextlib.asynccontextmanager
+async def serving(
+    *,
+    queue_timeout_s: float = PATIENCE_S,
+    is_open: bool = True,
+    pages: Path = Path("/nonexistent"),
+    trusted: Sequence[Network] = (),
+    receive_bytes: int | None = None,
+    send_bytes: int | None = None,
+) -> AsyncIterator[Bench]:
+    """Open a bench; `pages` is the folder of the Unix socket `site`, which has our own pages.
+
+    `receive_bytes` makes the kernel keep little of what the backend does not read, `send_bytes`
+    of what goes to a client.
+    """
+    gate = Gate(queue_timeout_s, lambda: OVERDUE)
+    plane = Plane(gate, HostRule((), "localhost"), trusted, lambda target: str(pages / "site"))
+    listening = socket.create_server(("127.0.0.1", 0))
+    listening.setblocking(False)
+    if send_bytes is not None:  # inherited by what it accepts
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_bytes)
+    backend = Listener(receive_bytes=receive_bytes)
+    bench = Bench(gate, plane, listening.getsockname()[1], backend)
+    if is_open:
+        bench.start()
+    try:
+        async with plane.serve([listening]):
+            yield bench
+            bench.close_ends()
+            await bench.assert_nothing_is_left()
+    finally:
+        bench.close_ends()
+        listening.close()
