@@ -15,9 +15,7 @@ MAX_CHUNK_LINE_BYTES: Final = 4 * 1024
 
 # RFC 9112 section 7.1: chunk-size [ chunk-ext ] CRLF. 16 hexadecimal digits are 2^64 - 1 bytes.
 _CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})([ \t]*;[\t -~\x80-\xff]*)?")
-_TRAILER = re.compile(
-    rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*((?:[\t -~\x80-\xff]*[!-~\x80-\xff])?)[ \t]*"
-)
+_TRAILER = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):([\t -~\x80-\xff]*)")
 
 # RFC 9110 section 6.5.1: a field that frames, routes or authenticates a message must
 # not come after it; a recipient that merged it would be misled.
@@ -26,6 +24,7 @@ _NEVER_A_TRAILER = frozenset(
         b"authorization connection content-encoding content-length content-range content-type"
         b" cookie expect forwarded host keep-alive max-forwards proxy-authorization"
         b" proxy-connection range set-cookie te trailer transfer-encoding upgrade via"
+        b" x-forwarded-for x-forwarded-host x-forwarded-proto"
     ).split()
 )
 
@@ -204,6 +203,6 @@ def _trailer(line: bytes) -> bytes:
     field = _TRAILER.fullmatch(line)
     if field is None:
         raise BodyError("a trailer that is not a field")
-    if field[1].lower() in _NEVER_A_TRAILER:
+    if field[1].lower().replace(b"_", b"-") in _NEVER_A_TRAILER:
         return b""
-    return b"%b: %b\r\n" % (field[1], field[2])
+    return b"%b: %b\r\n" % (field[1], field[2].strip(b" \t"))

@@ -15,7 +15,10 @@ _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _QUOTED = rb'"(?:[\t !#-\[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*"'
 _VALUE = rb"(?:%b|%b)" % (_TOKEN, _QUOTED)
 _ELEMENT_SOURCE = rb"%b=%b(?:;%b=%b)*" % (_TOKEN, _VALUE, _TOKEN, _VALUE)
-_LIST = re.compile(rb"[ \t]*(?:%b)?(?:[ \t]*,[ \t]*(?:%b)?)*[ \t]*" % ((_ELEMENT_SOURCE,) * 2))
+# Possessive (`*+`): many spaces in front of an error would take quadratic time.
+_LIST = re.compile(
+    rb"[ \t]*+(?:%b)?+(?:[ \t]*+,[ \t]*+(?:%b)?+)*+[ \t]*+" % ((_ELEMENT_SOURCE,) * 2)
+)
 _ELEMENT = re.compile(_ELEMENT_SOURCE)
 _PARAMETER = re.compile(rb"(%b)=(%b)" % (_TOKEN, _VALUE))
 
@@ -31,6 +34,9 @@ FORWARDED: Final = frozenset(
     (b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto")
 )
 
+# What frameworks read as if it came from a proxy: all that a peer says of somebody else.
+_HEARSAY = re.compile(rb"forwarded\Z|x[-_](?:forwarded[-_]|real[-_]ip\Z)", re.IGNORECASE)
+
 
 @dataclass(frozen=True, slots=True)
 class Peer:
@@ -44,13 +50,16 @@ class Peer:
     proto: bytes = b"http"
 
 
+def believed(fields: Fields, peer: Peer) -> Fields:
+    """A request's fields, without what its peer may not say."""
+    return fields if peer.trusted else [f for f in fields if not _HEARSAY.match(f[0])]
+
+
 def forwarded_fields(inherited: Fields, peer: Peer, host: bytes) -> Fields:
     """The fields that tell the backend about the peer and those behind it.
 
-    `inherited` are the request's own fields named in FORWARDED, `host` its Host field.
+    `inherited` are the believed fields named in FORWARDED, `host` is the request's own.
     """
-    if not peer.trusted:
-        inherited = []
     address = peer.ip.encode() if peer.ip else b"unknown"
     fields = [
         (b"Forwarded", _appended(_chain(inherited), _element(peer, host))),

@@ -12,7 +12,7 @@ from typing import Final
 
 from httpprocessproxy.core.bodies import Body, Chunked, Length, UntilClose
 from httpprocessproxy.core.errors import RequestError, ResponseError
-from httpprocessproxy.core.forwarded import FORWARDED, Peer, forwarded_fields
+from httpprocessproxy.core.forwarded import FORWARDED, Peer, believed, forwarded_fields
 from httpprocessproxy.core.http1 import Fields, RequestHead, ResponseHead
 
 # RFC 9110 section 7.6.1. Keep-Alive and Proxy-Connection were never standard, and are everywhere;
@@ -76,15 +76,14 @@ def outgoing_request(head: RequestHead, peer: Peer, via: bytes) -> Request:
     """
     if head.method == b"CONNECT":
         raise RequestError(405, "CONNECT: this is not an open proxy")
-    seen = _Seen(head.fields, _OURS_IN_REQUESTS)
+    seen = _Seen(believed(head.fields, peer), _OURS_IN_REQUESTS)
     target, host = _origin_form(head, seen.host)
     if via in seen.via:
         raise RequestError(508, "this request comes from this very proxy: BACKEND leads back to it")
     content_length = seen.request_length(head)
     upgrade = seen.upgrade if b"upgrade" in seen.options and not head.is_http10 else b""
-    lines = [b"%b %b HTTP/1.1\r\n" % (head.method, target)]
-    if host:
-        lines.append(b"Host: %b\r\n" % host)
+    # RFC 9112 section 3.2: HTTP/1.1 wants a Host, an empty one if HTTP/1.0 came without.
+    lines = [b"%b %b HTTP/1.1\r\nHost: %b\r\n" % (head.method, target, host)]
     lines += seen.passing
     lines += (b"%b: %b\r\n" % field for field in forwarded_fields(seen.forwarded, peer, host))
     lines.append(b"Via: %b\r\n" % b", ".join([*seen.via, via]))
@@ -107,7 +106,8 @@ def outgoing_request(head: RequestHead, peer: Peer, via: bytes) -> Request:
 def _origin_form(head: RequestHead, host: bytes) -> tuple[bytes, bytes]:
     """The target to send, and the host it names.
 
-    RFC 9112 section 3.2.2: the authority of an absolute-form target replaces Host.
+    RFC 9112 section 3.2.2: the authority of an absolute-form target replaces Host; section 3.2.4:
+    without a path, OPTIONS asks about the server as a whole.
     """
     target = head.target
     if target.startswith(b"/") or (target == b"*" and head.method == b"OPTIONS"):
@@ -117,6 +117,10 @@ def _origin_form(head: RequestHead, host: bytes) -> tuple[bytes, bytes]:
         raise RequestError(400, "a target that is neither a path nor an http URL")
     end = min((at for at in map(rest.find, (b"/", b"?")) if at >= 0), default=len(rest))
     authority, path = rest[:end], rest[end:]
+    if not authority:  # RFC 9110 section 4.2.1
+        raise RequestError(400, "an http URL without a host")
+    if not path and head.method == b"OPTIONS":
+        return b"*", authority
     return (path if path.startswith(b"/") else b"/" + path), authority
 
 
@@ -157,8 +161,10 @@ def outgoing_response(head: ResponseHead, request: Request) -> Response:
         head=b"".join(lines),
         body=body,
         client_keep_alive=request.keep_alive and ends_by_itself,
-        # A backend that sends a body to HEAD would have it taken for the next response.
+        # A backend that sends a body to HEAD would have it taken for the next response. One that
+        # sends chunks in HTTP/1.0 has its framing wrong (RFC 9112 section 6.1).
         backend_keep_alive=seen.keeps_alive(is_http10=head.is_http10)
+        and not (head.is_http10 and seen.codings)
         and not isinstance(body, UntilClose)
         and request.method != b"HEAD",
         upgrade=b"",
@@ -248,7 +254,8 @@ class _Seen:
             handler = _STEERING.get(lower)
             if handler is not None:
                 handler(self, name, value)
-            if lower not in ours:
+            # To CGI and its heirs, X_Forwarded_For is X-Forwarded-For: nobody may say it for us.
+            if lower.replace(b"_", b"-") not in ours:
                 passing.append(field)
         nominated = self.options - _USUAL_OPTIONS
         if nominated:
@@ -292,7 +299,8 @@ class _Seen:
     def _see_upgrade(self, name: bytes, value: bytes) -> None:
         # h2c is never passed on: its server would speak HTTP/2 through a tunnel past every rule.
         protocols = [protocol.strip() for protocol in value.split(b",")]
-        self.upgrade = b", ".join(p for p in protocols if p and p.lower() != b"h2c")
+        asked = [self.upgrade, *(p for p in protocols if p.lower() != b"h2c")]
+        self.upgrade = b", ".join(filter(None, asked))
 
     def _see_accept(self, name: bytes, value: bytes) -> None:
         self.accept = value
@@ -304,7 +312,7 @@ class _Seen:
         self.lengths.append(value)
 
     def _see_via(self, name: bytes, value: bytes) -> None:
-        self.via += [element.strip() for element in value.split(b",")]
+        self.via += filter(None, (element.strip() for element in value.split(b",")))
 
 
 _STEERING: Final = {

@@ -32,7 +32,9 @@ _BARE_LINE_END = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)")
 # RFC 9112 section 3: one SP on each side of the target. llhttp forgives more, and a
 # backend may see another target in what it forgives.
 REQUEST_LINE: Final = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([!-~]+) HTTP/1\.([01])")
-_REASON_AT = len(b"HTTP/1.1 200 ")
+
+# RFC 9112 section 4. llhttp lets control characters into the reason, and a code of 099 by.
+_STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: ([\t -~\x80-\xff]*))?\r\n")
 _VERSION = re.compile(rb"HTTP/([0-9]\.[0-9])\Z")
 
 
@@ -115,15 +117,16 @@ def _bad_request_line(line: bytes) -> RequestError:
 
 def parse_response(head: bytes) -> ResponseHead:
     """Read a whole head, the empty line at its end included. Raises ResponseError."""
+    if len(head) > MAX_HEAD_BYTES:
+        raise ResponseError(f"a head of more than {MAX_HEAD_BYTES} bytes")
+    line = _STATUS_LINE.match(head)
+    if line is None:
+        raise ResponseError("a status line that is not HTTP/1.0 or HTTP/1.1")
     collector = _Collector()
-    parser = httptools.HttpResponseParser(collector)
     try:
-        parser.feed_data(head)
+        httptools.HttpResponseParser(collector).feed_data(head)
     except httptools.HttpParserUpgrade:
         pass
     except httptools.HttpParserError as error:
         raise ResponseError(str(error)) from error
-    if not head.startswith(b"HTTP/1."):
-        raise ResponseError("a version of HTTP other than 1.0 and 1.1")
-    reason = head[_REASON_AT : head.index(b"\r\n")]
-    return ResponseHead(parser.get_status_code(), reason, head[7] == 0x30, collector.fields)
+    return ResponseHead(int(line[2]), line[3] or b"", line[1] == b"0", collector.fields)
