@@ -2,7 +2,7 @@
 
 `open_watcher` chooses between Watchman (`watchman.py`), the system's own events (`embedded.py`,
 with `inotify.py` and `native.py`) and looking again and again (`polling.py`). All of them report
-to a `Task` (`report.py`) what `core/patterns` lets through, at once: bursts are for others.
+to a `Task` (`task.py`) what `core/patterns` lets through, at once: bursts are for others.
 """
 
 import importlib.util
@@ -17,8 +17,8 @@ from httpprocessproxy.config import WatcherName
 from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.core.patterns import Patterns
 from httpprocessproxy.watch.embedded import open_embedded, open_polling
-from httpprocessproxy.watch.report import Task, Watcher
-from httpprocessproxy.watch.threads import from_thread, threaded
+from httpprocessproxy.watch.task import Task, Watcher
+from httpprocessproxy.watch.threads import threaded
 
 __all__ = ["Watcher", "open_watcher"]
 
@@ -66,7 +66,7 @@ async def _open_watchman(task: Task, why: str) -> AsyncGenerator[Watcher]:
     # An extra that needs a compiler: it may not be installed.
     from httpprocessproxy.watch.watchman import Watchman
 
-    watchman = Watchman(from_thread(task), why)
+    watchman = Watchman(task.from_thread(), why)
     async with threaded(watchman, "watchman"):
         yield watchman
 

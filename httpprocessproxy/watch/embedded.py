@@ -10,8 +10,8 @@ from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.core.patterns import ANYTHING
 from httpprocessproxy.watch.filesystems import without_events
 from httpprocessproxy.watch.polling import Polling
-from httpprocessproxy.watch.report import Task, Watcher
-from httpprocessproxy.watch.threads import from_thread, threaded
+from httpprocessproxy.watch.task import Task, Watcher
+from httpprocessproxy.watch.threads import threaded
 
 if TYPE_CHECKING:
     from httpprocessproxy.watch.inotify import Tree
@@ -36,7 +36,7 @@ async def open_embedded(task: Task, why: str) -> AsyncGenerator[Watcher]:
 @asynccontextmanager
 async def open_polling(task: Task, why: str) -> AsyncGenerator[Watcher]:
     """Watch by looking at every file again and again."""
-    polling = Polling(from_thread(task), why)
+    polling = Polling(task.from_thread(), why)
     async with threaded(polling, "polling"):
         yield polling
 
@@ -45,7 +45,7 @@ async def open_polling(task: Task, why: str) -> AsyncGenerator[Watcher]:
 async def _open_native(task: Task, why: str) -> AsyncGenerator[Watcher]:
     from httpprocessproxy.watch.native import Native
 
-    native = Native(from_thread(task), why)
+    native = Native(task.from_thread(), why)
     async with threaded(native, "watchfiles"):
         yield native
 

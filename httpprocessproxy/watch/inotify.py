@@ -14,7 +14,7 @@ from typing import Final
 
 from asyncinotify import Event, Inotify, Mask, Watch
 
-from httpprocessproxy.watch.report import Task
+from httpprocessproxy.watch.task import Task
 from httpprocessproxy.watch.tree import leads_above, walk
 
 # Numbers rather than flags: an IntFlag takes a microsecond for every `&`.

@@ -11,7 +11,7 @@ from typing import Final
 from watchfiles import Change
 from watchfiles._rust_notify import RustNotify
 
-from httpprocessproxy.watch.report import Task
+from httpprocessproxy.watch.task import Task
 
 # Quiet time that ends a batch, and its longest: our own burst begins after it.
 _STEP_MS: Final = 5

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from httpprocessproxy.watch.report import Task
+from httpprocessproxy.watch.task import Task
 from httpprocessproxy.watch.tree import walk
 
 # Often enough for a person who waits, and at most a tenth of a processor for a large tree.

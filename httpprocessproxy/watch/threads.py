@@ -6,8 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Protocol
 
-from httpprocessproxy.watch.report import Task
-
 
 class Worker(Protocol):
     """Watches in a thread: `work` there, `stop` from any other."""
@@ -17,19 +15,6 @@ class Worker(Protocol):
 
     def stop(self) -> None:
         """Make `work` return soon; it may not have begun yet."""
-
-
-def from_thread(task: Task) -> Task:
-    """The same task, with callbacks for another thread to call."""
-    loop = asyncio.get_running_loop()
-
-    def changed(paths: frozenset[str]) -> None:
-        loop.call_soon_threadsafe(task.changed, paths)
-
-    def say(text: str) -> None:
-        loop.call_soon_threadsafe(task.say, text)
-
-    return Task(task.root, task.patterns, changed, say)
 
 
 @asynccontextmanager

@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from httpprocessproxy.watch.report import Task
+from httpprocessproxy.watch.task import Task
 
 
 def walk(

@@ -21,7 +21,7 @@ import pywatchman
 
 from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.core.patterns import ANYTHING
-from httpprocessproxy.watch.report import Task
+from httpprocessproxy.watch.task import Task
 
 # The first query waits for the first crawl: a large tree, a slow disk.
 _SETUP_S: Final = 300.0
@@ -119,7 +119,7 @@ class Watchman:
                 if self._stopping.is_set():
                     return
                 if self._clock is None:
-                    raise UserError(f"cannot watch with Watchman: {error}") from None
+                    raise UserError(f"cannot watch with Watchman: {_reason(error)}") from None
                 self._miss(error)
             self._stopping.wait(self._retry_s)
             self._retry_s = min(2 * self._retry_s, _LAST_RETRY_S)
@@ -189,10 +189,15 @@ class Watchman:
     def _miss(self, error: Exception) -> None:
         if not self._is_missed and not isinstance(error, CanceledError):
             self._is_missed = True
-            self._task.say(f"Watchman: {error}; changes are not seen until it is back")
+            self._task.say(f"Watchman: {_reason(error)}; changes are not seen until it is back")
 
     def _is_back(self) -> None:
         self._retry_s = _FIRST_RETRY_S
         if self._is_missed:
             self._is_missed = False
             self._task.say("Watchman is back")
+
+
+def _reason(error: Exception) -> str:
+    """The error in one line, without the command that met it."""
+    return " ".join(str(error).partition(", while executing")[0].split())

@@ -1,7 +1,8 @@
 """What every watcher is given, and what it is: the seam between watching and the rest."""
 
+import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -28,3 +29,15 @@ class Task:
     patterns: Patterns
     changed: Callable[[frozenset[str]], None]
     say: Callable[[str], None]
+
+    def from_thread(self) -> "Task":
+        """The same task for a thread other than the event loop's. Called on the loop's."""
+        loop = asyncio.get_running_loop()
+
+        def changed(paths: frozenset[str]) -> None:
+            loop.call_soon_threadsafe(self.changed, paths)
+
+        def say(text: str) -> None:
+            loop.call_soon_threadsafe(self.say, text)
+
+        return replace(self, changed=changed, say=say)

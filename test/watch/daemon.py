@@ -1,0 +1,51 @@
+"""A Watchman of the tests' own: its socket, state and log in one folder, ended by its pid."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from test.deadline import PATIENCE_S, eventually
+
+
+class Daemon:
+    """The daemon at one socket; it can be killed and started again."""
+
+    def __init__(self, folder: Path) -> None:
+        self.socket: Final = folder / "sock"
+        self._folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        self.socket.unlink(missing_ok=True)
+        self._process = subprocess.Popen(
+            [
+                *("watchman", "--foreground", "--no-save-state", f"--sockname={self.socket}"),
+                *(
+                    f"--{name}={self._folder / name}"
+                    for name in ("statefile", "logfile", "pidfile")
+                ),
+            ],
+            stdin=subprocess.DEVNULL,
+            env={"PATH": os.environ["PATH"], "HOME": str(self._folder)},
+        )
+        eventually(self.socket.exists)
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self._process.send_signal(signal.SIGKILL)
+            self._process.wait(PATIENCE_S)
+            self._process = None
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[Daemon]:
+    daemon = Daemon(folder)
+    try:
+        daemon.start()
+        yield daemon
+    finally:
+        daemon.kill()
