@@ -15,7 +15,7 @@ import socket
 import struct
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from pathlib import Path
-from typing import Concatenate, ParamSpec, Self
+from typing import Concatenate, ParamSpec, Self, cast
 
 import pytest
 import uvloop
@@ -80,7 +80,8 @@ def on_every_loop(
         pytest.param(asyncio.new_event_loop, id="asyncio"),
         pytest.param(uvloop.new_event_loop, id="uvloop"),
     ]
-    return pytest.mark.parametrize("new_loop", loops)(on_loop)
+    looped = pytest.mark.parametrize("new_loop", loops)(on_loop)
+    return cast(Callable[Concatenate[Loop, P], None], looped)  # pytest passes it by name
 
 
 async def eventually(look: Callable[[], bool]) -> None:
@@ -252,6 +253,22 @@ class Listener:
             peer.close()
 
 
+async def fill(listener: Listener) -> list[Peer]:
+    """Fill the backlog of a listener, so that the next connection to it cannot be made yet."""
+    peers: list[Peer] = []
+    while True:
+        connection = socket.socket()
+        connection.setblocking(False)
+        connection.connect_ex(("127.0.0.1", listener.port))
+        await turn()
+        try:
+            connection.getpeername()
+        except OSError:
+            connection.close()
+            return peers
+        peers.append(Peer(connection))
+
+
 class Bench:
     """A plane under test. The gate is open for generation 1 unless the test closes it."""
 
@@ -320,6 +337,7 @@ async def serving(
     is_open: bool = True,
     pages: Path = Path("/nonexistent"),
     trusted: Sequence[Network] = (),
+    backlog: int = 128,
     receive_bytes: int | None = None,
     send_bytes: int | None = None,
 ) -> AsyncIterator[Bench]:
@@ -334,7 +352,7 @@ async def serving(
     listening.setblocking(False)
     if send_bytes is not None:  # inherited by what it accepts
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_bytes)
-    backend = Listener(receive_bytes=receive_bytes)
+    backend = Listener(backlog, receive_bytes)
     bench = Bench(gate, plane, listening.getsockname()[1], backend)
     if is_open:
         bench.start()

@@ -54,6 +54,7 @@ class Client(asyncio.Protocol):
         self._is_lingering = False
         self._is_blocked = False
         self._is_paused = False
+        self._is_full = False  # what has been written is waiting for a slow reader
         self._head_timeout: asyncio.TimerHandle | None = None
 
     # asyncio.Protocol
@@ -66,6 +67,7 @@ class Client(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._plane.clients.discard(self)
         self._set_head_timeout(False)
+        self._waiting = b""
         if self._exchange is not None:
             self._exchange.cancel()
             self._exchange = None
@@ -75,10 +77,10 @@ class Client(asyncio.Protocol):
         if self._is_lingering:
             return
         exchange = self._exchange
-        if exchange is None:
+        if exchange is None and not self._is_full:
             self._waiting = self._waiting + data if self._waiting else data
             self._serve_waiting()
-        elif exchange.body.done:
+        elif exchange is None or exchange.body.done:
             self._waiting += data
             self._balance()
         else:
@@ -92,17 +94,22 @@ class Client(asyncio.Protocol):
         return self._is_still_there()
 
     def pause_writing(self) -> None:
+        self._is_full = True
         if self._exchange is not None:
             self._exchange.block_response(True)
 
     def resume_writing(self) -> None:
+        self._is_full = False
         if self._exchange is not None:
             self._exchange.block_response(False)
+        else:
+            self._serve_waiting()
 
     # Requests
 
     def _serve_waiting(self) -> None:
-        while self._waiting and self._exchange is None and self._keep_alive:
+        # Pipelined, with its answers unread, a client would have us keep them all.
+        while self._waiting and self._exchange is None and self._keep_alive and not self._is_full:
             try:
                 if not self._serve_next():
                     return
@@ -185,8 +192,11 @@ class Client(asyncio.Protocol):
         here would be lost, so they come first.
         """
         generation = self._plane.gate.generation
-        before, self._generation = self._generation, generation
-        return before not in (None, generation) and not self._waiting
+        is_new = self._generation not in (None, generation)
+        if is_new and self._waiting:
+            return False
+        self._generation = generation
+        return is_new
 
     def write(self, data: bytes) -> None:
         self.transport.write(data)
@@ -230,6 +240,15 @@ class Client(asyncio.Protocol):
         linger_none(self.transport)
         self.transport.abort()
 
+    def leave(self) -> None:
+        """Be as gone as if the client had closed, at once."""
+        self.transport.abort()
+        self.connection_lost(None)
+
+    def has_left(self) -> bool:
+        """Whether the client has gone while it was not read, when no event tells of it."""
+        return self._is_paused and self._is_gone() is True
+
     def give_up_transport(self) -> bytes:
         """The connection becomes a tunnel: return what came behind the request."""
         self._plane.clients.discard(self)
@@ -242,6 +261,8 @@ class Client(asyncio.Protocol):
         """Let go of a backend connection that has been idle, and of an answer that never comes."""
         if self._upstream is not None and now - self._upstream.idle_since > idle_s:
             self._drop_upstream()
+        if self.has_left():
+            self.transport.abort()
         exchange = self._exchange
         if exchange is not None and not exchange.is_answered and now - exchange.since > answer_s:
             exchange.timed_out()
@@ -295,12 +316,16 @@ class Client(asyncio.Protocol):
         """Whether a half-closed client waits for its answer; if so, look again later."""
         if self._exchange is None or self.transport.is_closing():
             return False
-        info = self.transport.get_extra_info
-        if peer_is_gone(info("sockname"), info("peername")) is not False:
+        if self._is_gone() is not False:
             self.transport.abort()
             return False
         self._plane.loop.call_later(HALF_CLOSED_CHECK_S, self._is_still_there)
         return True
+
+    def _is_gone(self) -> bool | None:
+        """Whether the client has closed its socket; None if that cannot be told."""
+        info = self.transport.get_extra_info
+        return peer_is_gone(info("sockname"), info("peername"))
 
 
 def _connection_option(keep_alive: bool, request: Request | None) -> bytes:

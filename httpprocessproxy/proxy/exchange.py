@@ -59,7 +59,7 @@ class Exchange:
         self._repeatable = request.is_safe
         self._sent = False
         self._answered = False
-        self._suspected = False
+        self._suspected: int | None = None  # the generation that may have died
         self._unsafe_with_backend = False
 
     # The way to the backend
@@ -74,6 +74,9 @@ class Exchange:
             self._plane.gate.ask(self)
 
     def admitted(self, target: Target) -> None:
+        if self.client.has_left():
+            self.cancel()
+            return
         upstream = self.client.take_upstream(target.generation, self.request)
         if upstream is None:
             self._plane.connect(self, target)
@@ -88,6 +91,10 @@ class Exchange:
         """Send all there is on a connection that has been made."""
         if self.over:
             upstream.abort()
+            return
+        if upstream.transport.is_closing():
+            # The backend closed before anybody could be told: nobody will be told again.
+            self.lost(Loss.HUNG_UP)
             return
         self._upstream = upstream
         self._sent = True
@@ -179,7 +186,9 @@ class Exchange:
             self._complete()
             return
         reused = self._upstream is not None and self._upstream.reused
-        progress = Progress(self._sent, self._repeatable, reused, self._answered, self._suspected)
+        generation = self._plane.gate.generation
+        suspected = self._suspected is not None and self._suspected == generation
+        progress = Progress(self._sent, self._repeatable, reused, self._answered, suspected)
         decision = fate(loss, progress)
         self._plane.gate.leave(self)
         self._upstream = None
@@ -190,10 +199,10 @@ class Exchange:
         elif decision is Fate.BAD_GATEWAY:
             self.refused(problems.lost(loss, self.request, sent=self._sent))
         elif decision is Fate.SUSPECT:
-            self._suspected = True
+            self._suspected = generation
             self._plane.gate.suspect(self)
         else:
-            self._suspected = False
+            self._suspected = None
             self._plane.gate.ask(self)
 
     def bad_response(self, reason: str) -> None:

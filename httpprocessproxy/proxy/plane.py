@@ -66,18 +66,19 @@ class Plane:
             for sock in sockets
         ]
         self._sweep()
-        try:
-            async with self._connects:
+        async with self._connects:
+            try:
                 yield
-        finally:
-            self._next_sweep.cancel()
-            for server in servers:
-                server.close()
-            self._abort_all()
+            finally:
+                # Before the task group is told to end: nobody may ask it for a connection then.
+                self._next_sweep.cancel()
+                for server in servers:
+                    server.close()
+                self._abort_all()
 
     def _abort_all(self) -> None:
         for client in list(self.clients):
-            client.transport.abort()
+            client.leave()
         for end in list(self.tunnels):
             end.end_generation()
 
@@ -111,12 +112,9 @@ class Plane:
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
                 await self.loop.create_connection(lambda: upstream, target.host, target.port)
-        except TimeoutError:
+        except OSError as error:
             if not exchange.over:
-                exchange.timed_out()
-        except OSError:
-            if not exchange.over:
-                exchange.lost(Loss.REFUSED)
+                self._not_connected(exchange, target, error)
         else:
             if exchange.over or self.gate.target != target:
                 upstream.close()
@@ -124,6 +122,14 @@ class Plane:
                     exchange.lost(Loss.RESTARTED)
             else:
                 exchange.connected(upstream)
+
+    def _not_connected(self, exchange: Exchange, target: Target, error: OSError) -> None:
+        if self.gate.target != target:
+            exchange.lost(Loss.RESTARTED)
+        elif isinstance(error, TimeoutError):
+            exchange.timed_out()
+        else:
+            exchange.lost(Loss.REFUSED)
 
     async def _connect_to(self, exchange: Exchange, path: str) -> None:
         upstream = Upstream(self, None)
