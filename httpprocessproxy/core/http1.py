@@ -75,7 +75,7 @@ def check_incomplete(data: bytes) -> None:
     """Raise RequestError for the beginning of a request that can no longer become a valid one."""
     if _BARE_LINE_END.search(data):
         raise RequestError(400, "a line that does not end with CRLF")
-    if len(data) > MAX_LINE_BYTES and data.find(b"\r\n", 0, MAX_LINE_BYTES + 2) < 0:
+    if len(data) > MAX_LINE_BYTES + 1 and data.find(b"\r\n", 0, MAX_LINE_BYTES + 2) < 0:
         raise RequestError(414, f"a request line of more than {MAX_LINE_BYTES} bytes")
     if len(data) > MAX_HEAD_BYTES:
         raise RequestError(431, f"a head of more than {MAX_HEAD_BYTES} bytes")

@@ -1,0 +1,23 @@
+"""The tree in the docstring is the tree of classes."""
+
+import inspect
+import re
+
+from httpprocessproxy.core import errors
+
+TREE = re.findall(r"^ {4}( *)(\w+Error)", errors.__doc__ or "", re.MULTILINE)
+
+
+def test_the_docstring_shows_every_exception_where_it_belongs() -> None:
+    parents: dict[int, str] = {-4: "Exception"}
+    shown = {}
+    for indent, name in TREE:
+        shown[name] = parents[len(indent) - 4]
+        parents[len(indent)] = name
+    classes = inspect.getmembers(errors, inspect.isclass)
+    assert shown == {name: of.__base__.__name__ for name, of in classes if of.__base__}
+
+
+def test_a_request_error_carries_its_status() -> None:
+    error = errors.RequestError(414, "too long")
+    assert (error.status, str(error)) == (414, "too long")
