@@ -1,0 +1,94 @@
+"""All contestants up at the same time, each in front of a backend of its own."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from test.benchmark.backends import Backend
+from test.benchmark.cpu import Tree
+from test.benchmark.peers import PEERS
+from test.benchmark.peers.peer import Peer, Place
+from test.benchmark.plan import Plan
+from test.benchmark.samples import Results
+from test.benchmark.service import NotReadyError, free_port, running, wait_ready
+from test.benchmark.tools import MissingError
+
+T = TypeVar("T")
+MakeBackend = Callable[[Path, Path], Backend]
+
+
+@dataclass(frozen=True, slots=True)
+class Contestant:
+    """A proxy that answers at `port`; `tree` is its own cost, None where there is no proxy."""
+
+    name: str
+    port: int
+    tree: Tree | None
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What every part gets: the plan, a folder, where figures go, and a way to tell progress."""
+
+    plan: Plan
+    folder: Path
+    results: Results
+    say: Callable[[str], None]
+
+    @property
+    def files(self) -> Path:
+        return self.folder / "files"
+
+    def peers(self) -> list[Peer]:
+        return [peer for peer in PEERS if not self.plan.peers or peer.name in self.plan.peers]
+
+    def skip(self, what: str, why: object) -> None:
+        # The reason's last line: a traceback or a log belongs into no table, its end says why.
+        self.results.skipped[what] = (str(why).strip().splitlines() or [type(why).__name__])[-1]
+        self.say(f"{what}: skipped: {why}")
+
+    def fault(self, what: str, why: object) -> None:
+        self.results.faults.append(f"{what}: {why}")
+        self.say(f"{what}: {why}")
+
+
+def place(bench: Bench, make_backend: MakeBackend, name: str) -> Place:
+    folder = bench.folder / name.replace(" ", "-")
+    work, config = folder / "work", folder / "config"
+    for path in (work, config):
+        path.mkdir(parents=True, exist_ok=True)
+    return Place(free_port(), make_backend(config, bench.files), work, config)
+
+
+def start(stack: ExitStack, peer: Peer, at: Place) -> Contestant:
+    """Start a peer, and its backend unless it does that. Raises MissingError, NotReadyError."""
+    command = peer.command(at)
+    if not peer.starts_backend:
+        backend = stack.enter_context(running(at.backend.command, at.config))
+        wait_ready(backend, at.backend.port)
+    if not command:
+        return Contestant(peer.name, at.backend.port, None)
+    service = stack.enter_context(running(command, at.work))
+    wait_ready(service, at.port)
+    return Contestant(peer.name, at.port, Tree(service.pid, without=at.backend.mark))
+
+
+@contextmanager
+def fleet(bench: Bench, make_backend: MakeBackend) -> Iterator[list[Contestant]]:
+    """Everyone who can be started; who cannot is noted as skipped. All are ended with the block."""
+    with ExitStack() as stack:
+        contestants = []
+        for peer in bench.peers():
+            try:
+                contestants.append(start(stack, peer, place(bench, make_backend, peer.name)))
+            except (MissingError, NotReadyError) as error:
+                bench.skip(peer.name, error)
+        yield contestants
+
+
+def turns(contestants: Sequence[T], round_number: int) -> list[T]:
+    """The order of a round: each round someone else begins, so that no place is always the same."""
+    first = round_number % max(1, len(contestants))
+    return [*contestants[first:], *contestants[:first]]

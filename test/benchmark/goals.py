@@ -1,0 +1,57 @@
+"""What we want to reach, and whether this run did: ratios of one run, or plain values."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from test.benchmark.restarters import EMBEDDED, WATCHMAN
+from test.benchmark.samples import OURS, Results
+
+GO, NODE, SYNC, NGINX = "Go", "node http-proxy", "browser-sync", "nginx"
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """A bound on `key`: of `who`, or of the ratio to `against` where that is named."""
+
+    title: str
+    key: str
+    bound: float
+    at_least: bool = False
+    against: str = ""
+    who: str = OURS
+
+    def value(self, results: Results) -> float | None:
+        if self.against:
+            return results.ratio(self.key, self.who, self.against)
+        return results.figure(self.key, self.who)
+
+    def reached(self, value: float) -> bool:
+        return value >= self.bound if self.at_least else value <= self.bound
+
+    def wanted(self) -> str:
+        return f"at {'least' if self.at_least else 'most'} {self.bound:g}"
+
+
+def _restart_goals() -> Iterator[Goal]:
+    for project in ("go", "node", "flask", "django"):
+        key = f"restart.{project}"
+        for who, bound_ms in ((EMBEDDED, 10), (WATCHMAN, 30)):
+            title = f"{project}, {who}"
+            yield Goal(f"{title}: restart overhead, ms", f"{key}.overhead", bound_ms, who=who)
+            yield Goal(f"{title}: requests failed", f"{key}.failed", 0, who=who)
+        yield Goal(f"{project}, {EMBEDDED}: requests stale", f"{key}.stale", 0, who=EMBEDDED)
+
+
+GOALS = (
+    Goal("CPU per request, to Go", "browser32.cpu", 0.40, against=GO),
+    Goal("requests/s, to Go", "browser32.rate", 2.0, True, GO),
+    Goal("requests/s, to node http-proxy", "browser32.rate", 5.0, True, NODE),
+    Goal("requests/s, to browser-sync", "browser32.rate", 12.0, True, SYNC),
+    Goal("requests/s, to nginx", "browser32.rate", 0.6, True, NGINX),
+    Goal("added median latency, 1 connection, to Go", "browser1.added", 0.6, against=GO),
+    Goal("100 MB download, to Go", "download", 1.3, True, GO),
+    Goal("WebSocket, 16 of 64 B, echoes/s, to Go", "websocket16x64.rate", 0.9, True, GO),
+    *_restart_goals(),
+    Goal("idle CPU, embedded watcher, % of a core", "idle.cpu", 0.5, who=EMBEDDED),
+    Goal("memory when idle, MB", "idle.memory", 45),
+)

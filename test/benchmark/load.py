@@ -1,0 +1,108 @@
+"""Requests a second, CPU per request and latency, with wrk: one thread, a browser's request."""
+
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from test.benchmark.backends import nginx_backend, nginx_missing, write_files
+from test.benchmark.fleet import Bench, Contestant, fleet, turns
+from test.benchmark.samples import DIRECT, Measure
+from test.benchmark.service import HOST
+from test.benchmark.tools import MissingError, program
+
+SCRIPT = Path(__file__).with_name("browser.lua")
+MEMORY = Measure("memory.peak", "memory at its peak, under load", "MB")
+MB = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """What wrk is told to do; `new` asks for a new connection for every request."""
+
+    key: str
+    title: str
+    connections: int
+    path: str = "/"
+    new: bool = False
+
+    def measure(self, what: str, title: str, unit: str, higher: bool = False) -> Measure:
+        return Measure(f"{self.key}.{what}", f"{self.title}: {title}", unit, higher)
+
+
+SCENARIOS = (
+    Scenario("browser1", "1 connection", 1),
+    Scenario("browser32", "32 connections", 32),
+    Scenario("browser256", "256 connections", 256),
+    Scenario("new32", "32, a new one each time", 32, new=True),
+    Scenario("body32", "32 connections, 100 KB", 32, path="/body"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Burst:
+    """What wrk saw in one burst; times in seconds."""
+
+    requests: int
+    duration_s: float
+    median_s: float
+    errors: int
+
+
+def wrk(scenario: Scenario, port: int, duration_s: int) -> Burst:
+    """Run wrk once. Raises MissingError."""
+    load = (program("wrk"), "-t1", f"-c{scenario.connections}", f"-d{duration_s}s")
+    target = ("-s", str(SCRIPT), f"http://{HOST}:{port}{scenario.path}")
+    new = ("--", "close") if scenario.new else ()
+    done = subprocess.run(
+        (*load, *target, *new), capture_output=True, text=True, timeout=duration_s + 30
+    )
+    line = next((line for line in done.stdout.splitlines() if line.startswith("figures ")), "")
+    if not line:
+        raise MissingError(f"wrk failed: {done.stdout} {done.stderr}")
+    requests, duration, median, errors = map(int, line.split()[1:])
+    return Burst(requests, duration / 1e6, median / 1e6, errors)
+
+
+def run(bench: Bench) -> None:
+    if why := nginx_missing():
+        return bench.skip("load", why)
+    write_files(bench.files, bench.plan.bulk_bytes)
+    try:
+        program("wrk")
+    except MissingError as error:
+        return bench.skip("load", error)
+    with fleet(bench, nginx_backend) as contestants:
+        _rounds(bench, contestants)
+    for scenario in SCENARIOS:
+        added = scenario.measure("added", "added median latency", "µs")
+        bench.results.subtract(added, f"{scenario.key}.median", DIRECT)
+    return None
+
+
+def _rounds(bench: Bench, contestants: list[Contestant]) -> None:
+    # node compiles its hot paths, and every pool fills, before anything counts.
+    for contestant in contestants:
+        wrk(SCENARIOS[1], contestant.port, 1)
+    for number in range(bench.plan.rounds):
+        for scenario in SCENARIOS:
+            for contestant in turns(contestants, number):
+                _measure(bench, scenario, contestant, number)
+    for contestant in contestants:
+        if contestant.tree:
+            bench.results.add(MEMORY, contestant.name, 0, contestant.tree.peak_rss_bytes() / MB)
+
+
+def _measure(bench: Bench, scenario: Scenario, contestant: Contestant, number: int) -> None:
+    before = contestant.tree.cpu_s() if contestant.tree else 0.0
+    burst = wrk(scenario, contestant.port, bench.plan.wrk_s)
+    rate = burst.requests / burst.duration_s
+    name, results = contestant.name, bench.results
+    results.add(scenario.measure("rate", "requests", "/s", higher=True), name, number, rate)
+    median_us = burst.median_s * 1e6
+    results.add(scenario.measure("median", "median latency", "µs"), name, number, median_us)
+    if contestant.tree and burst.requests:
+        cpu_us = 1e6 * (contestant.tree.cpu_s() - before) / burst.requests
+        results.add(scenario.measure("cpu", "CPU per request", "µs"), name, number, cpu_us)
+    if burst.errors:
+        bench.fault(f"{name}, {scenario.title}", f"{burst.errors} errors")
+    bench.say(f"round {number + 1}, {scenario.title}: {name}: {rate:,.0f}/s")

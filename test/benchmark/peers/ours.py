@@ -1,0 +1,26 @@
+"""Ourselves, by the command line, as a user would start us."""
+
+import sys
+from typing import ClassVar
+
+from test.benchmark.peers.peer import Place
+from test.benchmark.samples import OURS
+from test.benchmark.service import HOST
+
+
+def command(
+    port: int, backend_port: int, backend: tuple[str, ...], options: tuple[str, ...] = ()
+) -> tuple[str, ...]:
+    program = (sys.executable, "-m", "httpprocessproxy")
+    # Another proxy of the same machine may have the browser extension's port.
+    addresses = (f"{HOST}:{port}", f"{HOST}:{backend_port}", "--livereload-port", "0")
+    return (*program, *addresses, *options, "--exec", *backend)
+
+
+class Ours:
+    name: ClassVar[str] = OURS
+    starts_backend: ClassVar[bool] = True
+
+    def command(self, place: Place) -> tuple[str, ...]:
+        backend = place.backend
+        return command(place.port, backend.port, backend.command, ("--watcher", "embedded"))

@@ -1,0 +1,39 @@
+"""How long and how often: the full run, and the quick one that only shows that all parts work."""
+
+from dataclasses import dataclass
+
+PARTS = ("load", "transfer", "websocket", "stall", "restart", "idle")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Rounds are counted, durations in seconds, sizes in bytes. Empty names mean everyone."""
+
+    rounds: int = 5
+    wrk_s: int = 3
+    websocket_s: float = 2.0
+    bulk_bytes: int = 100_000_000
+    stalled_clients: int = 50
+    saves: int = 15
+    idle_s: float = 30.0
+    idle_rounds: int = 1
+    idle_tabs: int = 50
+    idle_files: int = 50_000
+    peers: tuple[str, ...] = ()
+    backends: tuple[str, ...] = ()
+
+
+FULL = Plan()
+QUICK = Plan(
+    rounds=1,
+    wrk_s=1,
+    websocket_s=0.3,
+    bulk_bytes=20_000_000,
+    stalled_clients=10,
+    saves=2,
+    idle_s=2.0,
+    idle_tabs=5,
+    idle_files=1_000,
+    peers=("no proxy", "http-process-proxy", "nginx", "Go"),
+    backends=("python", "node"),
+)

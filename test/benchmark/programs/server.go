@@ -1,0 +1,19 @@
+// A server that is quick to start and says which version it read then: server PORT
+package main
+
+import (
+	"log"
+	"net/http"
+	"os"
+)
+
+func main() {
+	version, err := os.ReadFile("version.txt")
+	if err != nil {
+		log.Fatal(err)
+	}
+	http.HandleFunc("/", func(writer http.ResponseWriter, _ *http.Request) {
+		writer.Write(version)
+	})
+	log.Fatal(http.ListenAndServe("127.0.0.1:"+os.Args[1], nil))
+}

@@ -1,0 +1,79 @@
+"""Who restarts a server when a file is saved: ourselves with both watchers, and our peers."""
+
+import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from test.benchmark.peers import ours
+from test.benchmark.projects import Project
+from test.benchmark.samples import OURS
+from test.benchmark.service import free_port
+from test.benchmark.tools import MissingError, npm_program, program, venv_program
+
+EMBEDDED = f"{OURS} (embedded)"
+WATCHMAN = f"{OURS} (Watchman)"
+
+
+@dataclass(frozen=True, slots=True)
+class Restarter:
+    """`command` serves a project at a port and restarts it; it raises MissingError.
+
+    `projects` are the names of those it can serve, nothing for all.
+    """
+
+    name: str
+    command: Callable[[Project, int], tuple[str, ...]]
+    projects: tuple[str, ...] = ()
+
+
+def _ours(project: Project, port: int, watcher: str) -> tuple[str, ...]:
+    backend_port = free_port()
+    backend = project.command(backend_port)
+    return ours.command(port, backend_port, backend, ("--watcher", watcher))
+
+
+def _embedded(project: Project, port: int) -> tuple[str, ...]:
+    return _ours(project, port, "embedded")
+
+
+def _watchman(project: Project, port: int) -> tuple[str, ...]:
+    program("watchman")
+    if importlib.util.find_spec("pywatchman") is None:
+        raise MissingError("pywatchman is not installed")
+    return _ours(project, port, "watchman")
+
+
+def _nodemon(project: Project, port: int) -> tuple[str, ...]:
+    return (program("node"), npm_program("nodemon"), "--quiet", "app.js", str(port))
+
+
+def _flask(project: Project, port: int) -> tuple[str, ...]:
+    return (*project.command(port), "--reload")
+
+
+def _django(project: Project, port: int) -> tuple[str, ...]:
+    return tuple(word for word in project.command(port) if word != "--noreload")
+
+
+def _uvicorn(project: Project, port: int) -> tuple[str, ...]:
+    return (*project.command(port), "--reload")
+
+
+def _gunicorn(project: Project, port: int) -> tuple[str, ...]:
+    return (*project.command(port), "--reload")
+
+
+def _hupper(project: Project, port: int) -> tuple[str, ...]:
+    return (venv_program("hupper"), "-m", "app", str(port))
+
+
+RESTARTERS = (
+    Restarter(EMBEDDED, _embedded),
+    Restarter(WATCHMAN, _watchman),
+    Restarter("nodemon", _nodemon, ("node",)),
+    Restarter("Flask's reloader", _flask, ("flask",)),
+    Restarter("Django's reloader", _django, ("django",)),
+    Restarter("uvicorn --reload", _uvicorn, ("uvicorn",)),
+    Restarter("gunicorn --reload", _gunicorn, ("gunicorn",)),
+    Restarter("hupper", _hupper, ("python",)),
+)

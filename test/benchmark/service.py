@@ -1,0 +1,134 @@
+"""Processes the benchmark starts, and ends again; ports for them to listen on."""
+
+import os
+import random
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+HOST = "127.0.0.1"
+STOP_TIMEOUT_S = 5.0
+
+
+class NotReadyError(Exception):
+    """A process did not listen or answer in time, or ended; the text has its last words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A started process: `log` has what it printed."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def last_words(self) -> str:
+        return self.log.read_text(errors="replace")[-600:].strip()
+
+
+def free_port() -> int:
+    """A port nobody listens on, below the range that outgoing connections draw from."""
+    for port in random.sample(range(10_240, 32_000), 100):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((HOST, port))
+            except OSError:
+                continue
+            return port
+    raise NotReadyError("no free port among 100 tried")
+
+
+def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """What every contestant is started with: our package is found from any directory."""
+    return {**os.environ, "PYTHONPATH": str(ROOT), "NO_UPDATE_NOTIFIER": "1", **(extra or {})}
+
+
+@contextmanager
+def running(
+    command: Sequence[str], work: Path, env: Mapping[str, str] | None = None
+) -> Iterator[Service]:
+    """Run `command` in `work`, in a session of its own, until the block ends; then end all of it.
+
+    Its output goes to a file beside `work`, where no watcher sees it grow.
+    """
+    log = work.parent / f"{work.name}.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command,
+            cwd=work,
+            env=environment(env),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        yield Service(process, log)
+    finally:
+        stop(process)
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """End the process group that `running` began: SIGTERM, a while, SIGKILL."""
+    for how in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, how)
+        except ProcessLookupError:
+            pass
+        try:
+            process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            continue
+        if how is signal.SIGTERM:
+            kill_rest(process.pid)
+        return
+
+
+def kill_rest(group: int) -> None:
+    """SIGKILL what its leader left behind: workers of gunicorn outlive their master."""
+    try:
+        os.killpg(group, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
+def connects(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex((HOST, port)) == 0
+
+
+def get(port: int, path: str = "/", timeout_s: float = 5.0) -> bytes:
+    """One GET on its own connection, everything that came back. Raises OSError."""
+    with socket.create_connection((HOST, port), timeout=timeout_s) as connection:
+        connection.sendall(
+            f"GET {path} HTTP/1.1\r\nHost: {HOST}:{port}\r\nConnection: close\r\n\r\n".encode()
+        )
+        return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+def answers(port: int) -> bool:
+    try:
+        return get(port).startswith(b"HTTP/1.1 200")
+    except OSError:
+        return False
+
+
+def wait_ready(service: Service, port: int, timeout_s: float = 30.0) -> None:
+    """Return when a GET at `port` is answered with 200. Raises NotReadyError."""
+    deadline = time.monotonic() + timeout_s
+    while not answers(port):
+        ended = service.process.poll()
+        if ended is not None or time.monotonic() > deadline:
+            why = "no answer" if ended is None else f"ended with status {ended}"
+            raise NotReadyError(f"{why}; {service.last_words()}")
+        time.sleep(0.005)

@@ -1,0 +1,150 @@
+"""The peers' programs: found on PATH, or installed under .cache/ and nowhere else."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from test.benchmark.service import ROOT
+
+CACHE = ROOT / ".cache" / "benchmark"
+VENV = CACHE / "venv"
+NPM = CACHE / "npm"
+PYTHON_PACKAGES = ("flask", "django", "uvicorn", "hupper", "gunicorn")
+NPM_PACKAGES = ("http-proxy", "browser-sync", "nodemon")
+HERE = Path(__file__).parent
+INSTALL_TIMEOUT_S = 300
+
+
+class MissingError(Exception):
+    """A program is not there; the text says which, and how to get it."""
+
+
+def program(name: str) -> str:
+    """The path of a program of the system. Raises MissingError."""
+    found = shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin")
+    if found is None:
+        raise MissingError(f"{name} is not installed")
+    return found
+
+
+def cached(path: Path, name: str) -> str:
+    """A file that `--install` puts under .cache/. Raises MissingError."""
+    if not path.exists():
+        raise MissingError(f"{name} is not installed (--install puts it into .cache/)")
+    return str(path)
+
+
+def venv_program(name: str) -> str:
+    return cached(VENV / "bin" / name, name)
+
+
+def npm_program(name: str) -> str:
+    return cached(NPM / "node_modules" / ".bin" / name, name)
+
+
+def npm_package(name: str) -> str:
+    return cached(NPM / "node_modules" / name, name)
+
+
+def caddy() -> str:
+    return shutil.which("caddy") or cached(CACHE / "caddy" / "usr" / "bin" / "caddy", "caddy")
+
+
+def go_program(name: str) -> str:
+    """Build `programs/NAME.go` if it changed since, and return the binary. Raises MissingError."""
+    source, binary = HERE / "programs" / f"{name}.go", CACHE / "go" / name
+    if not binary.exists() or binary.stat().st_mtime < source.stat().st_mtime:
+        binary.parent.mkdir(parents=True, exist_ok=True)
+        run([program("go"), "build", "-o", str(binary), str(source)])
+    return str(binary)
+
+
+def run(command: Sequence[str], cwd: Path | None = None) -> str:
+    """Run to the end and return what it printed. Raises MissingError with its last words."""
+    done = subprocess.run(
+        command,
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=INSTALL_TIMEOUT_S,
+    )
+    if done.returncode:
+        raise MissingError(f"{command[0]} failed: {done.stdout.strip()[-300:]}")
+    return done.stdout
+
+
+def install(say: Callable[[str], None]) -> None:
+    """Put every peer that can be had into .cache/; say which could not."""
+    for name, step in (
+        ("Python peers", _install_python),
+        ("node peers", _install_node),
+        ("caddy", _install_caddy),
+    ):
+        say(f"installing {name}")
+        try:
+            step()
+        except (MissingError, OSError, subprocess.TimeoutExpired) as error:
+            say(f"{name}: {error}")
+
+
+def _install_python() -> None:
+    if not (VENV / "bin" / "pip").exists():
+        run([sys.executable, "-m", "venv", str(VENV)])
+    run([str(VENV / "bin" / "pip"), "install", "--quiet", *PYTHON_PACKAGES])
+
+
+def _install_node() -> None:
+    NPM.mkdir(parents=True, exist_ok=True)
+    quiet = ("--no-audit", "--no-fund", "--ignore-scripts")
+    run([program("npm"), "install", "--prefix", str(NPM), *quiet, *NPM_PACKAGES])
+
+
+def _install_caddy() -> None:
+    """Unpack Debian's package without installing it: nothing outside .cache/ changes."""
+    folder = CACHE / "caddy"
+    if shutil.which("caddy") or (folder / "usr" / "bin" / "caddy").exists():
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    run([program("apt-get"), "download", "caddy"], cwd=folder)
+    for package in folder.glob("caddy_*.deb"):
+        run([program("dpkg-deb"), "-x", str(package), str(folder)])
+
+
+def versions() -> dict[str, str]:
+    """What took part, as each program tells it; what is missing is left out."""
+    asked = {
+        "nginx": lambda: run([program("nginx"), "-v"]).rpartition("/")[2],
+        "haproxy": lambda: run([program("haproxy"), "-v"]).split()[2],
+        "caddy": lambda: run([caddy(), "version"]).split()[0],
+        "go": lambda: run([program("go"), "version"]).split()[2],
+        "node": lambda: run([program("node"), "--version"]),
+        "watchman": lambda: run([program("watchman"), "--version"]),
+        "wrk": lambda: run(["dpkg-query", "-W", "-f", "${Version}", "wrk"]),
+        **{name: _npm_version(name) for name in NPM_PACKAGES},
+        **{name: _python_version(name) for name in PYTHON_PACKAGES},
+    }
+    found = {"python": sys.version.split()[0]}
+    for name, ask in asked.items():
+        try:
+            found[name] = ask().strip()
+        except (MissingError, OSError, IndexError):
+            continue
+    return found
+
+
+def _npm_version(name: str) -> Callable[[], str]:
+    def ask() -> str:
+        package = json.loads((Path(npm_package(name)) / "package.json").read_text())
+        return str(package["version"])
+
+    return ask
+
+
+def _python_version(name: str) -> Callable[[], str]:
+    question = f"from importlib.metadata import version; print(version({name!r}))"
+    return lambda: run([venv_program("python"), "-c", question])
