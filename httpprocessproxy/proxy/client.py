@@ -6,14 +6,12 @@ the client that its response is broken.
 """
 
 import asyncio
-from email.utils import formatdate
-from http import HTTPStatus
 from typing import TYPE_CHECKING, cast
 
 from httpprocessproxy.core.errors import BodyError, RequestError
 from httpprocessproxy.core.headers import Request, Response
 from httpprocessproxy.core.http1 import HEAD_END, check_incomplete
-from httpprocessproxy.core.pages import CONTENT_SECURITY_POLICY, Problem, render
+from httpprocessproxy.core.pages import Problem, render
 from httpprocessproxy.core.reader import RequestReader
 from httpprocessproxy.process import peer_is_gone
 from httpprocessproxy.proxy import problems
@@ -88,7 +86,9 @@ class Client(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """Tell a client that has gone from one that waits for its answer (RFC 9293 section 3.6)."""
-        if self._is_lingering or self._exchange is None or not self._exchange.body.done:
+        exchange = self._exchange
+        is_whole = self._has_waiting_head() if exchange is None else exchange.body.done
+        if self._is_lingering or not is_whole:
             return False
         self._is_half_closed = True
         return self._is_still_there()
@@ -139,9 +139,15 @@ class Client(asyncio.Protocol):
             self._receive_body(exchange, data)
         else:
             self._waiting = data
-        if not exchange.over:
+        if self._is_half_closed and not exchange.body.done:
+            exchange.cancel()
+            self.exchange_ended(exchange, None)
+        elif not exchange.over:
             exchange.start()
         return True
+
+    def _has_waiting_head(self) -> bool:
+        return HEAD_END in self._waiting
 
     def _receive_body(self, exchange: Exchange, data: bytes) -> None:
         try:
@@ -181,7 +187,7 @@ class Client(asyncio.Protocol):
         self, response: Response, piece: bytes, request: Request, *, keep_alive: bool
     ) -> None:
         """Write a response's head and what there is of its body, at one go."""
-        self._keep_alive = keep_alive and not self._has_new_backend() and not self._is_half_closed
+        self._keep_alive = keep_alive and not self._has_new_backend() and not self._is_last()
         option = _connection_option(self._keep_alive, request)
         self.transport.write(b"%b%b\r\n%b" % (response.head, option, piece))
 
@@ -198,6 +204,9 @@ class Client(asyncio.Protocol):
         self._generation = generation
         return is_new
 
+    def _is_last(self) -> bool:
+        return self._is_half_closed and not self._has_waiting_head()
+
     def write(self, data: bytes) -> None:
         self.transport.write(data)
 
@@ -210,7 +219,7 @@ class Client(asyncio.Protocol):
         self._keep_alive = (
             exchange is not None and exchange.body.done and exchange.request.keep_alive
         )
-        head = _own_head(problem, page.content_type, len(page.body))
+        head = problems.head(problem, page)
         option = _connection_option(self._keep_alive, request)
         is_head = request is not None and request.method == b"HEAD"
         self.transport.write(head + option + b"\r\n" + (b"" if is_head else page.body))
@@ -226,7 +235,7 @@ class Client(asyncio.Protocol):
             else:
                 self._upstream = upstream
         is_read = exchange is not None and exchange.body.done
-        if not self._keep_alive or self._is_half_closed or not is_read:
+        if not self._keep_alive or self._is_last() or not is_read:
             self._close(unread=not is_read or bool(self._waiting))
             return
         self._is_blocked = False
@@ -314,7 +323,7 @@ class Client(asyncio.Protocol):
 
     def _is_still_there(self) -> bool:
         """Whether a half-closed client waits for its answer; if so, look again later."""
-        if self._exchange is None or self.transport.is_closing():
+        if (self._exchange is None and not self._waiting) or self.transport.is_closing():
             return False
         if self._is_gone() is not False:
             self.transport.abort()
@@ -333,18 +342,3 @@ def _connection_option(keep_alive: bool, request: Request | None) -> bytes:
     if not keep_alive:
         return b"Connection: close\r\n"
     return b"Connection: keep-alive\r\n" if request is not None and request.is_http10 else b""
-
-
-def _own_head(problem: Problem, content_type: bytes, length: int) -> bytes:
-    lines = [
-        f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}",
-        f"Date: {formatdate(usegmt=True)}",
-        f"Content-Type: {content_type.decode()}",
-        f"Content-Length: {length}",
-        "Cache-Control: no-store",
-        f"Content-Security-Policy: {CONTENT_SECURITY_POLICY.decode()}",
-        "X-Content-Type-Options: nosniff",
-    ]
-    if problem.retry_after_s is not None:
-        lines.append(f"Retry-After: {problem.retry_after_s}")
-    return "\r\n".join([*lines, ""]).encode()

@@ -1,10 +1,11 @@
 """What we answer ourselves when a request cannot be, in words for the developer at the screen."""
 
+from email.utils import formatdate
 from http import HTTPStatus
 
 from httpprocessproxy.core.errors import RequestError
 from httpprocessproxy.core.headers import Request
-from httpprocessproxy.core.pages import Problem
+from httpprocessproxy.core.pages import CONTENT_SECURITY_POLICY, Page, Problem
 from httpprocessproxy.core.replay import Loss
 
 
@@ -34,3 +35,19 @@ def no_answer() -> Problem:
 
 def timed_out() -> Problem:
     return Problem(408, "Request Timeout", "The head of this request took too long to arrive.")
+
+
+def head(problem: Problem, page: Page) -> bytes:
+    """The head of the response that tells it. It lacks its last CRLF: Connection may follow."""
+    lines = [
+        f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}",
+        f"Date: {formatdate(usegmt=True)}",
+        f"Content-Type: {page.content_type.decode()}",
+        f"Content-Length: {len(page.body)}",
+        "Cache-Control: no-store",
+        f"Content-Security-Policy: {CONTENT_SECURITY_POLICY.decode()}",
+        "X-Content-Type-Options: nosniff",
+    ]
+    if problem.retry_after_s is not None:
+        lines.append(f"Retry-After: {problem.retry_after_s}")
+    return "\r\n".join([*lines, ""]).encode()

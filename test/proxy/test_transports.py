@@ -1,0 +1,35 @@
+"""A close that nobody can take for an end."""
+
+import asyncio
+
+import pytest
+
+from httpprocessproxy.proxy.transports import linger_none
+from test.fakes import Listener, on_every_loop
+
+
+@pytest.mark.parametrize("abruptly", [True, False])
+@on_every_loop
+async def test_a_close_is_a_reset_if_it_has_to_be(abruptly: bool) -> None:
+    listener = Listener()
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.create_connection(asyncio.Protocol, "127.0.0.1", listener.port)
+    peer = await listener.accept()
+    if abruptly:
+        linger_none(transport)
+    transport.abort()
+    assert await peer.rest() == b""
+    assert peer.was_reset == abruptly
+    listener.close()
+
+
+@on_every_loop
+async def test_a_connection_that_is_gone_already_is_no_error() -> None:
+    listener = Listener()
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.create_connection(asyncio.Protocol, "127.0.0.1", listener.port)
+    transport.abort()
+    peer = await listener.accept()
+    await peer.rest()
+    linger_none(transport)
+    listener.close()
