@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, expect, sync_playwright
 
 from test.deadline import PATIENCE_S
 
@@ -13,15 +13,23 @@ FLAGS = [
     *("--disable-background-networking", "--disable-component-update"),
 ]
 
+# Matches once livereload.js has shaken hands; a page's CSP may forbid to ask it by a script.
+CONNECTED = "html[data-livereload=connected]"
+_MARK_CONNECTED = """document.addEventListener('LiveReloadConnect', () => {
+  document.documentElement.dataset.livereload = 'connected';
+});"""
+
 
 @contextmanager
 def open_page() -> Iterator[Page]:
-    """A page of a fresh profile; what the browser's own console says is kept by the page."""
+    """A page of a fresh profile."""
+    expect.set_options(timeout=PATIENCE_S * 1000)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         try:
             page = browser.new_page()
             page.set_default_timeout(PATIENCE_S * 1000)
+            page.add_init_script(_MARK_CONNECTED)
             yield page
         finally:
             browser.close()

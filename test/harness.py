@@ -26,6 +26,9 @@ from test.wire import Message, Wire
 
 BACKENDS = Path(__file__).parent / "backends"
 
+# Far more than a page of tracebacks, and quick to search again with each piece of output.
+REMEMBERED_BYTES = 256 * 1024
+
 _OUR_TRACEBACK = re.compile(r'File ".*/httpprocessproxy/|Task exception was never|Traceback.*hpp')
 
 
@@ -122,11 +125,11 @@ class Proxy:
             if kind is None:
                 self._check_end()
         except AssertionError as failure:
-            failure.add_note(self.output)
+            failure.add_note(self.last_output)
             raise
         finally:
             if error is not None:
-                error.add_note(f"the program printed:\n{self.output[-8000:]}")
+                error.add_note(self.last_output)
             self._clean_up()
 
     def stop(self, *signals: signal.Signals, within_s: float = 10_000 * MS) -> int:
@@ -161,7 +164,7 @@ class Proxy:
 
     def _accepts(self) -> bool:
         """Whether somebody listens; with port 0, the test has to find out where."""
-        assert self.process.poll() is None, f"ended at once: {self.output}"
+        assert self.process.poll() is None, f"ended at once: {self.last_output}"
         if not self.port:
             return True
         with contextlib.suppress(ConnectionRefusedError), Wire.connect(self.port):
@@ -176,12 +179,17 @@ class Proxy:
             while data := os.read(self.process.stdout.fileno(), 65536):
                 with self._news:
                     self._output += data
+                    del self._output[:-REMEMBERED_BYTES]
                     self._news.notify_all()
 
     @property
     def output(self) -> str:
         with self._news:
             return self._output.decode(errors="replace")
+
+    @property
+    def last_output(self) -> str:
+        return f"the program printed:\n{self.output[-4000:]}"
 
     def wait_output(self, pattern: str, within_s: float = PATIENCE_S) -> re.Match[str]:
         """Wait until `pattern` (a regular expression) has been printed."""
@@ -191,7 +199,7 @@ class Proxy:
 
         with self._news:
             found = self._news.wait_for(look, within_s)
-        assert found, f"not printed within {within_s:g} s: {pattern}\n{self.output}"
+        assert found, f"not printed within {within_s:g} s: {pattern}"
         return found
 
     # State

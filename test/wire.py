@@ -4,6 +4,7 @@ The reader is strict: it takes nothing that RFC 9112 does not allow, and tells a
 ended from one that was cut (`TruncatedError`).
 """
 
+import contextlib
 import re
 import socket
 import struct
@@ -106,7 +107,8 @@ class Wire:
 
     def finish(self) -> None:
         """Send no more, and go on reading: half-close."""
-        self.socket.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(OSError):  # the other side was quicker, and has gone
+            self.socket.shutdown(socket.SHUT_WR)
 
     def reset(self) -> None:
         """Go away at once, as a client that was killed."""

@@ -68,9 +68,9 @@ MISTAKES = [
     (["--livereload-port", "70000", *GOOD], "70000"),
     (["--allowed-host", "http://a/", *GOOD], "http://a/"),
     (["--forwarded-allow-ips", "300.0.0.0/8", *GOOD], "300.0.0.0/8"),
-    (["-p", "{a,b", *GOOD], "{a,b"),
-    (["-p", "[a", *GOOD], "[a"),
-    (["-x", "[", *GOOD], "["),
+    (["0", "8001", "-p", "{a,b", "--exec", "true"], "{a,b"),
+    (["0", "8001", "-p", "[a", "--exec", "true"], "[a"),
+    (["0", "8001", "-x", "[", "--exec", "true"], "["),
 ]
 
 

@@ -6,11 +6,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
-from test.browser import open_page
+from test.browser import CONNECTED, open_page
 from test.deadline import MS, PATIENCE_S
 from test.harness import Proxy, backend, free_port
 from test.wire import Wire
@@ -28,15 +29,16 @@ def serving(project: Path, name: str = "echo.py") -> Iterator[tuple[Proxy, int]]
         yield proxy.running(), port
 
 
-def hello(url: str, origin: str | None = None) -> ClientConnection:
+@contextmanager
+def hello(url: str, origin: str | None = None) -> Iterator[ClientConnection]:
     """Connect as livereload.js does, and shake hands."""
-    socket = connect(url, proxy=None, origin=Origin(origin) if origin else None)
-    socket.send(json.dumps(HELLO))
-    answer = json.loads(socket.recv(PATIENCE_S))
-    assert answer["command"] == "hello"
-    assert OFFICIAL_7 in answer["protocols"]
-    socket.send(json.dumps({"command": "info", "plugins": {}, "url": "http://localhost/"}))
-    return socket
+    with connect(url, proxy=None, origin=Origin(origin) if origin else None) as socket:
+        socket.send(json.dumps(HELLO))
+        answer = json.loads(socket.recv(PATIENCE_S))
+        assert answer["command"] == "hello"
+        assert OFFICIAL_7 in answer["protocols"]
+        socket.send(json.dumps({"command": "info", "plugins": {}, "url": "http://localhost/"}))
+        yield socket
 
 
 def urls(proxy: Proxy, port: int) -> list[str]:
@@ -102,15 +104,16 @@ def test_the_script_is_on_our_own_port_too(project: Path) -> None:
 def test_another_sites_page_learns_nothing(project: Path, origin: str) -> None:
     with serving(project) as (proxy, port):
         for url in urls(proxy, port):
-            with pytest.raises(InvalidStatus):
-                hello(url, origin)
+            with pytest.raises(InvalidStatus), hello(url, origin):
+                pass
 
 
 def test_a_page_of_the_proxied_site_may_use_the_livereload_port(project: Path) -> None:
     """The extension's script comes from one port, the page from another: its origin is allowed."""
     with serving(project) as (proxy, port):
-        hello(f"ws://127.0.0.1:{port}/livereload", proxy.url).close()
-        hello(f"ws://127.0.0.1:{port}/livereload", f"http://localhost:{proxy.port}").close()
+        for origin in (proxy.url, f"http://localhost:{proxy.port}"):
+            with hello(f"ws://127.0.0.1:{port}/livereload", origin):
+                pass
 
 
 def test_nonsense_does_not_disturb_others(project: Path) -> None:
@@ -132,10 +135,10 @@ def test_a_real_browser_reloads_after_a_save(project: Path) -> None:
         proxy.save("index.html", PAGE.format(version="first", port=proxy.port))
         proxy.wait_state("running", after=1)
         page.goto(proxy.url)
-        page.wait_for_function("window.LiveReload && window.LiveReload.connector.protocol.protocol")
+        page.wait_for_selector(CONNECTED)
         assert page.title() == "first"
         proxy.save("index.html", PAGE.format(version="second", port=proxy.port), by="rename")
-        page.wait_for_function("document.title === 'second'")
+        expect(page).to_have_title("second")
 
 
 def test_a_real_browser_shows_the_crash_and_comes_back(project: Path) -> None:
@@ -146,6 +149,6 @@ def test_a_real_browser_shows_the_crash_and_comes_back(project: Path) -> None:
         page.goto(proxy.url)
         assert "503" in page.title()
         assert "asked to crash" in page.inner_text("pre")
-        page.wait_for_function("window.LiveReload && window.LiveReload.connector.protocol.protocol")
+        page.wait_for_selector(CONNECTED)
         (project / "crash").unlink()
-        page.wait_for_function("document.title === 'healthy'")
+        expect(page).to_have_title("healthy")

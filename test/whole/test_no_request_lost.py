@@ -9,11 +9,12 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import pytest
 from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection
 from websockets.sync.client import connect as websocket
 
 from test.deadline import MS, PATIENCE_S
@@ -73,22 +74,19 @@ def test_no_get_is_lost_or_stale(project: Path) -> None:
     answers: Counter[int] = Counter()
 
     def get(number: int, done: threading.Event) -> None:
-        connection = None
-        for turn in itertools.count():
-            if done.is_set() and answers.total() >= 2000:
-                return
-            if connection is None or number % 2:  # half of them keep their connections
-                connection = http_connection(proxy)
-            oldest = current
-            connection.request("GET", f"/version?ms={turn % 3 * 2}")
-            response = connection.getresponse()
-            version = response.read()
-            assert response.status == 200, version
-            assert int(version) >= oldest, "stale"
-            answers[response.status] += 1
-            if response.getheader("Connection") == "close" or number % 2:
-                connection.close()
-        raise AssertionError("endless")
+        with closing(http_connection(proxy)) as connection:
+            for turn in itertools.count():
+                if done.is_set() and answers.total() >= 2000:
+                    return
+                oldest = current
+                connection.request("GET", f"/version?ms={turn % 3 * 2}")
+                response = connection.getresponse()
+                version = response.read()
+                assert response.status == 200, version
+                assert int(version) >= oldest, "stale"
+                answers[number] += 1
+                if number % 2:  # half of them keep their connections
+                    connection.close()
 
     with Proxy(project, backend("echo.py")) as proxy:
         proxy.running()
@@ -106,16 +104,14 @@ def test_no_post_is_lost_or_run_twice(project: Path, data: Path) -> None:
     answered: set[int] = set()
 
     def post(number: int, done: threading.Event) -> None:
-        connection = http_connection(proxy)
-        while not done.is_set():
-            order = next(ids)
-            connection.request("POST", f"/once?id={order}&ms={order % 4 * 10}", body=b"x" * 100)
-            response = connection.getresponse()
-            body = response.read()
-            assert response.status == 200, body
-            answered.add(order)
-            if response.getheader("Connection") == "close":
-                connection.close()
+        with closing(http_connection(proxy)) as connection:
+            while not done.is_set():
+                order = next(ids)
+                connection.request("POST", f"/once?id={order}&ms={order % 4 * 10}", body=b"x" * 100)
+                response = connection.getresponse()
+                body = response.read()
+                assert response.status == 200, body
+                answered.add(order)
 
     with Proxy(project, backend("echo.py", str(data))) as proxy:
         proxy.running()
@@ -225,20 +221,25 @@ def test_web_sockets_are_told_of_the_restart(project: Path) -> None:
         proxy.running()
         url = f"ws://127.0.0.1:{proxy.port}/"
         for number in range(5):
-            sockets = [websocket(url, proxy=None) for _ in range(4)]
-            for opened in sockets:
-                opened.send("hello")
-                assert opened.recv(PATIENCE_S) == "hello"
-            proxy.save("a.py", str(number))
-            for opened in sockets:
-                with pytest.raises(ConnectionClosed) as closed:
-                    opened.recv(PATIENCE_S)
-                assert closed.value.rcvd is not None
-                assert closed.value.rcvd.code == 1012
+            with ExitStack() as stack:
+                sockets = [stack.enter_context(websocket(url, proxy=None)) for _ in range(4)]
+                for opened in sockets:
+                    opened.send("hello")
+                    assert opened.recv(PATIENCE_S) == "hello"
+                proxy.save("a.py", str(number))
+                for opened in sockets:
+                    assert_restarting(opened)
             # At once, while the server is away: held, and then opened.
             with websocket(url, proxy=None, open_timeout=PATIENCE_S) as opened:
                 opened.send("again")
                 assert opened.recv(PATIENCE_S) == "again"
+
+
+def assert_restarting(opened: ClientConnection) -> None:
+    with pytest.raises(ConnectionClosed) as closed:
+        opened.recv(PATIENCE_S)
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 1012
 
 
 def test_held_requests_do_not_overflow_a_small_backlog(project: Path) -> None:

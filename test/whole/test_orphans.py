@@ -133,7 +133,8 @@ def test_a_closed_terminal_output_does_not_stop_it(project: Path) -> None:
             with proxy.restart():
                 proxy.save("a.py", str(number))
             assert proxy.get("/").status == 200
-        ours = next(pid for pid, line in proxy.left_over().items() if "-m httpproc" in line)
+        start = f"{sys.executable} -m httpprocessproxy"
+        ours = min(pid for pid, line in proxy.left_over().items() if line.startswith(start))
         os.kill(ours, signal.SIGTERM)
         proxy.process.wait(2000 * MS)
         proxy.expected_statuses = {0}  # head's

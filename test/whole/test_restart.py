@@ -1,5 +1,6 @@
 """Saves, crashes and starts that fail: what the program does, and what a request gets meanwhile."""
 
+import contextlib
 import json
 import os
 import shlex
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from test.deadline import MS
+from test.deadline import MS, eventually
 from test.harness import BACKENDS, Proxy, backend
 from test.processes import rss_bytes
 from test.wire import Message
@@ -52,9 +53,10 @@ def test_a_request_during_a_start_waits_for_it(project: Path) -> None:
 
 def test_a_change_during_a_start_is_one_more_restart(project: Path) -> None:
     with Proxy(project, backend("slow_start.py", "500")) as proxy:
+        eventually(lambda: proxy.status()["pid"])
         proxy.save("a.py", "1")
-        status = proxy.wait_state("running")
-        assert status["generation"] == 2
+        proxy.wait_state("running", after=1)
+        assert proxy.status()["generation"] == 2
         assert proxy.get("/a.py").body == b"1"
 
 
@@ -193,8 +195,9 @@ def answered(listener: socket.socket) -> bytes:
         connection, _ = listener.accept()
         with connection:
             connection.settimeout(1000 * MS)
-            if data := connection.recv(1):
-                return data
+            with contextlib.suppress(ConnectionResetError):
+                if data := connection.recv(1):
+                    return data
 
 
 def test_a_foreign_listener_that_comes_later_is_accepted(project: Path) -> None:
@@ -229,13 +232,23 @@ def serve_ok(listener: socket.socket, done: threading.Event) -> None:
             )
 
 
-def test_a_daemonizing_backend_works_and_is_stopped(project: Path) -> None:
+def test_a_daemonizing_backend_is_reported_and_swept(project: Path) -> None:
+    """Without its parent nobody can tell how it ends: the page says what to change."""
     with Proxy(project, backend("daemonizing.py")) as proxy:
-        proxy.running()
-        assert proxy.get("/").status == 200
-        with proxy.restart():
+        assert proxy.wait_state("error")["returncode"] == 0
+        first = daemons(proxy)
+        response = proxy.get("/")
+        assert response.status == 503
+        assert b"foreground" in response.body
+        with proxy.restart("error"):
             proxy.save("a.py", "1")
-        assert proxy.get("/a.py").body == b"1"
+        eventually(lambda: len(daemons(proxy)) == 1)
+        assert daemons(proxy) != first
+
+
+def daemons(proxy: Proxy) -> set[int]:
+    left = proxy.left_over().items()
+    return {pid for pid, command in left if "daemonizing.py" in command and " -m " not in command}
 
 
 # Timeouts

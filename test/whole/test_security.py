@@ -15,7 +15,7 @@ from test.wire import Message
 if TYPE_CHECKING:
     from test.whole.conftest import Dialogue
 
-OUR_PAGES = [b"/_hpp/status", b"/_hpp/livereload.js", b"/_hpp/livereload", b"/_hpp/", b"/_hpp"]
+OUR_PAGES = [b"/_hpp/status", b"/_hpp/livereload.js", b"/_hpp/livereload", b"/_hpp/"]
 
 STRANGE_HOSTS = [
     *(b"evil.example", b"localhost.evil.example", b"127.0.0.1.nip.io", b"localhost:99999"),

@@ -136,6 +136,17 @@ def test_1012_comes_at_a_frame_boundary(dialogue: Dialogue) -> None:
     assert half.ended()
 
 
+@pytest.mark.parametrize("side", ["client", "backend"])
+def test_a_half_closed_tunnel_does_not_disturb_a_restart(dialogue: Dialogue, side: str) -> None:
+    client, wire = opened(dialogue)
+    (client if side == "client" else wire).finish()
+    if side == "client":
+        assert wire.ended()
+    with dialogue.proxy.restart():
+        dialogue.proxy.save("a.py", side)
+    assert dialogue.proxy.process.poll() is None
+
+
 def frame(data: bytes) -> bytes:
     return Frame(Opcode.BINARY, data).serialize(mask=False)
 
