@@ -26,16 +26,18 @@ class End(asyncio.Protocol):
     def __init__(self, transport: asyncio.Transport) -> None:
         self.transport = transport
         self.other: End
+        self._has_ended = False
 
     def data_received(self, data: bytes) -> None:
         self.other.transport.write(data)
 
     def eof_received(self) -> bool:
         """Pass a half-close on, and keep the other direction (RFC 9293 section 3.6)."""
-        other = self.other.transport
-        if other.is_closing() or not other.can_write_eof():
-            return False
-        other.write_eof()
+        self._has_ended = True
+        other = self.other
+        if other._has_ended or other.transport.is_closing() or not other.transport.can_write_eof():
+            return False  # nobody has more to say: close both
+        other.transport.write_eof()
         return True
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -103,7 +105,8 @@ def open_tunnel(
     back.transport.set_protocol(back)
     if frames is not None:
         frames.feed(rest)
+    # Before the writes: either may stop the reading at the other end.
+    front.transport.resume_reading()
     front.transport.write(response.head + b"\r\n" + rest)
     if early:
         back.transport.write(early)
-    front.transport.resume_reading()
