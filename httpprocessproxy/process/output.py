@@ -18,6 +18,7 @@ import selectors
 import signal
 import termios
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -27,6 +28,8 @@ TAIL_BYTES = 64 * 1024
 # As much as a pipe holds: one system call empties it.
 _PIECE_BYTES = 64 * 1024
 _TYPED_BYTES = 1024
+# A line that the backend does not end (a prompt) holds back our own no longer than this.
+_LINE_TIMEOUT_S = 0.02
 # At the end of the program, how long a blocked reader may keep us from showing the rest.
 _CLOSE_TIMEOUT_S = 0.5
 
@@ -73,6 +76,8 @@ class Output:
         self._selector = selectors.DefaultSelector()
         self._streams: list[_Stream] = []
         self._is_typing = False
+        self._messages: list[str] = []
+        self._line_deadline = 0.0
         self._jobs: collections.deque[Callable[[], None]] = collections.deque()
         self._wake_fd, self._woken_fd = -1, -1
         self._is_closing = False
@@ -122,8 +127,8 @@ class Output:
     def write(self, text: str) -> None:
         """Show lines of our own on stderr, never in the middle of a line of the backend."""
         if self._is_closed:
-            self._write_line(text)
-        self._post(lambda: self._write_line(text))
+            self._write_message(text)
+        self._post(lambda: self._announce(text))
 
     def listen_to_keyboard(self, on: bool) -> None:
         """Pass what is typed on stdin on to the generation's pty, or stop doing so."""
@@ -149,9 +154,12 @@ class Output:
         signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         with self._selector:
             while not self._is_closing:
-                for key, _ in self._selector.select():
+                ready = self._selector.select(_LINE_TIMEOUT_S if self._messages else None)
+                for key, _ in ready:
                     if key.fd in self._selector.get_map():
                         key.data()
+                if not ready or time.monotonic() > self._line_deadline:
+                    self._write_messages()
 
     def _do_jobs(self) -> None:
         os.read(self._woken_fd, 4096)
@@ -182,6 +190,10 @@ class Output:
             self._end(stream)
             return False
         self._remember(stream, piece)
+        if self._messages and (end := piece.find(b"\n") + 1):
+            stream.sink.write(piece[:end])
+            self._write_messages()
+            piece = piece[end:]
         stream.sink.write(piece)
         return True
 
@@ -205,15 +217,28 @@ class Output:
                     break
         done()
 
-    def _write_line(self, text: str) -> None:
-        shown_together = [self._stderr]
-        if os.path.sameopenfile(1, 2):
-            shown_together.append(self._stdout)
-        is_amid_line = not all(sink.is_at_line_start for sink in shown_together)
-        line = "\n" * is_amid_line + text.rstrip("\n") + "\n"
-        for sink in shown_together:
-            sink.is_at_line_start = True
+    def _announce(self, text: str) -> None:
+        """Show a message, as soon as the backend's line is at its end."""
+        if not self._messages:
+            self._line_deadline = time.monotonic() + _LINE_TIMEOUT_S
+        self._messages.append(text)
+        if self._is_at_line_start():
+            self._write_messages()
+
+    def _write_messages(self) -> None:
+        messages, self._messages = self._messages, []
+        for text in messages:
+            self._write_message(text)
+
+    def _write_message(self, text: str) -> None:
+        line = "\n" * (not self._is_at_line_start()) + text.rstrip("\n") + "\n"
         self._stderr.write(line.encode(errors="backslashreplace"))
+        if os.path.sameopenfile(1, 2):
+            self._stdout.is_at_line_start = True
+
+    def _is_at_line_start(self) -> bool:
+        together = os.path.sameopenfile(1, 2)
+        return self._stderr.is_at_line_start and (self._stdout.is_at_line_start or not together)
 
     def _listen_to_keyboard(self, on: bool) -> None:
         if on and not self._is_typing:
@@ -241,6 +266,6 @@ class Output:
                 pass  # Nobody reads there, and a keyboard has no use for waiting.
 
     def _close(self) -> None:
-        self._drain(lambda: None)
+        self._drain(self._write_messages)
         self._begin([])
         self._is_closing = True

@@ -31,10 +31,15 @@ def with_output(test: Callable[[Output], Coroutine[None, None, T]]) -> T:
 
 async def printed(output: Output, text: bytes) -> bytes:
     """Wait until the present generation has printed this, and return all that it printed."""
-    async with asyncio.timeout(PATIENCE_S):
-        while text not in output.tail:  # noqa: ASYNC110 - written by a thread, without news
-            await asyncio.sleep(0.005)
+    await until(lambda: text in output.tail)
     return output.tail
+
+
+async def until(happened: Callable[[], bool]) -> None:
+    """Look every few milliseconds, for what happens in other processes and threads."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not happened():  # noqa: ASYNC110 - there is no event to wait for
+            await asyncio.sleep(0.005)
 
 
 async def started(output: Output, *command: str) -> Child:

@@ -173,7 +173,8 @@ def test_what_cannot_be_ended_is_an_error(monkeypatch: pytest.MonkeyPatch) -> No
         raise PermissionError(1, "Operation not permitted")
 
     async def main(output: Output) -> None:
-        child = await started(output, "sh", "-c", "setsid sleep 1000 & echo up; sleep 1000")
+        fled = "setsid sh -c 'echo up; exec sleep 1000' & wait"
+        child = await started(output, "sh", "-c", fled)
         with monkeypatch.context() as patch:
             patch.setattr(signal, "pidfd_send_signal", refuse)
             with pytest.raises(tree.StopError, match=r"cannot end \d+ \(.*sleep 1000\): Operation"):

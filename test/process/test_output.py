@@ -149,6 +149,33 @@ def test_our_messages_begin_a_line(capfd: pytest.CaptureFixture[str]) -> None:
     assert "up\nours\nours again\n" in shown
 
 
+def test_our_messages_wait_for_the_end_of_a_line(capfd: pytest.CaptureFixture[str]) -> None:
+    source = """
+import os, time
+for number in range(300):
+    for piece in (b"<", b"=" * 20, b">\\n"):
+        os.write(1, piece)
+        time.sleep(0.0005)
+    if number == 0:
+        os.write(1, b"up\\n")
+"""
+
+    async def main(output: Output) -> None:
+        child = await started(output, *python(source))
+        while child.is_running:
+            output.write("ours")
+            await asyncio.sleep(0.0017)
+        await child.wait()
+
+    # As in a terminal, where both streams are shown together.
+    stderr_fd = os.dup(2)
+    os.dup2(1, 2)
+    with_output(main)
+    os.dup2(stderr_fd, 2)
+    os.close(stderr_fd)
+    assert set(capfd.readouterr().out.split("\n")) == {f"<{'=' * 20}>", "up", "ours", ""}
+
+
 def test_a_message_is_shown_before_and_after() -> None:
     source = """
 from httpprocessproxy.process import Output

@@ -67,7 +67,7 @@ def test_keys_reach_a_line_editor_one_by_one(kind: str) -> None:
 
 def test_end_of_file_is_typed(kind: str) -> None:
     with program(kind, "cat") as screen:
-        screen.wait_until_lent()
+        screen.wait_for("program ")
         screen.type("line\n")
         screen.wait_for("line\r\nline\r\n")
         screen.type("\x04")
@@ -109,7 +109,7 @@ while True:
 
 def test_ctrl_z_and_fg(kind: str) -> None:
     with program(kind, "cat") as screen:
-        screen.wait_until_lent()
+        screen.wait_for("program ")
         for _ in range(2):
             screen.type("\x1a")
             screen.wait_for("[stopped by ")
@@ -125,7 +125,7 @@ def test_ctrl_z_and_fg(kind: str) -> None:
 
 def test_in_the_background_the_terminal_is_left_alone(kind: str) -> None:
     with program(kind, "cat") as screen:
-        screen.wait_until_lent()
+        screen.wait_for("program ")
         screen.type("\x1a")
         screen.wait_for("[stopped by ")
         screen.type("bg\n")
@@ -161,9 +161,9 @@ def test_no_terminal_is_used_where_there_is_none() -> None:
 
 
 def test_a_killed_program_leaves_the_terminal_in_order() -> None:
-    with program("guard-terminal", "sh", "-c", "echo up; setsid sleep 1000 & cat") as screen:
-        number = int(screen.wait_for("\r\n").split("program ")[1])
-        screen.wait_for("up\r\n")
+    with program("guard-terminal", "sh", "-c", "setsid sleep 1000 & cat") as screen:
+        screen.wait_for("program ")
+        number = int(screen.wait_for("\r\n"))
         screen.wait_until_lent()
         os.kill(number, signal.SIGKILL)
         screen.wait_for(f"[exit {128 + signal.SIGKILL}]")

@@ -14,7 +14,7 @@ import pytest
 
 from httpprocessproxy.process import Launcher, Output, leftovers, linux, reap_adopted, sweep, tree
 from test.deadline import PATIENCE_S, eventually
-from test.process.generations import printed, python, started, with_output
+from test.process.generations import printed, python, started, until, with_output
 from test.processes import MARK, kill_marked, marked
 
 SERVER = f"{sys.executable} -S -c 'print(\"up\", flush=True); import time; time.sleep(1000)'"
@@ -82,7 +82,7 @@ def test_a_daemon_that_outlives_its_starter_is_named_and_ended(mark: str) -> Non
         child = Launcher(("sh", "-c", "setsid sleep 1000 & exit 0"), output).spawn()
         assert await child.wait() == 0
         (daemon,) = leftovers()
-        assert str(daemon) == f"{daemon.pid} (sleep 1000)"
+        await until(lambda: str(daemon) == f"{daemon.pid} (sleep 1000)")
         assert await sweep() == [f"{daemon.pid} (sleep 1000)"]
         assert marked(mark) == {}
         assert await sweep() == []
@@ -120,15 +120,15 @@ def test_children_of_libraries_are_left_alone(mark: str) -> None:
 
 
 def test_ended_orphans_are_reaped() -> None:
-    orphan = "import os, time\nif os.fork() == 0:\n os.setsid()\n time.sleep(0.05)\n os._exit(0)"
+    source = "import os, time\nif os.fork() == 0:\n os.setsid()\n time.sleep(0.05)\n os._exit(0)"
 
     async def main(output: Output) -> None:
         async with asyncio.TaskGroup() as group:
             reaper = group.create_task(reap_adopted(), name="reap")
-            assert await Launcher(python(orphan), output).spawn().wait() == 0
-            assert linux.has_children()
-            while linux.has_children():  # noqa: ASYNC110 - that is what is tested
-                await asyncio.sleep(0.01)
+            assert await Launcher(python(source), output).spawn().wait() == 0
+            below = linux.descendants(os.getpid(), lambda _: True)
+            (orphan,) = [process for process in below if process.session != os.getsid(0)]
+            await until(lambda: linux.find(orphan.pid) is None)
             reaper.cancel()
 
     with_output(main)
