@@ -62,7 +62,10 @@ async def _answers(host: str, port: int, ping: Ping) -> bool:
 async def _connect(host: str, port: int) -> socket.socket | None:
     loop = asyncio.get_running_loop()
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock = socket.socket(family, socket.SOCK_STREAM)
+    except OSError:
+        return None  # a kernel without IPv6
     try:
         sock.setblocking(False)
         async with asyncio.timeout(ANSWER_TIMEOUT_S):

@@ -270,13 +270,14 @@ async def fill(listener: Listener) -> list[Peer]:
 
 
 class Bench:
-    """A plane under test. The gate is open for generation 1 unless the test closes it."""
+    """A plane under test, and its ends, which are closed with it unless the test wants them."""
 
     def __init__(self, gate: Gate, plane: Plane, port: int, backend: Listener) -> None:
         self.gate = gate
         self.plane = plane
         self.port = port
         self.backend = backend
+        self.closes_ends = True
         self._generation = 0
         self._clients: list[Peer] = []
 
@@ -362,5 +363,7 @@ async def serving(
             bench.close_ends()
             await bench.assert_nothing_is_left()
     finally:
-        bench.close_ends()
+        if bench.closes_ends:
+            bench.close_ends()
+        backend.close()
         listening.close()
