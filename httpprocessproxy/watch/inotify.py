@@ -58,7 +58,7 @@ class Tree:
         self._inotify = Inotify(cache_size=_READ_AT_ONCE, sync_timeout=0)
         with contextlib.ExitStack() as undo:
             undo.callback(self.close)
-            self._add("")
+            self._begin()
             undo.pop_all()
 
     def close(self) -> None:
@@ -129,12 +129,18 @@ class Tree:
             return set()
         return self._add(path)
 
+    def _begin(self) -> None:
+        """Watch the whole root. One file of each directory is looked at, for speed."""
+        for path, _ in walk(self._task, "", self._enter):
+            folder = path.rpartition("/")[0]
+            if folder not in self._known and self._task.patterns.matches(path):
+                self._known[folder] = path
+
     def _add(self, top: str) -> set[str]:
-        """Watch a directory and what is below; return the files that are there."""
-        found = set()
-        for path, _ in walk(self._task, top, self._enter):
-            self._known[path.rpartition("/")[0]] = path
-            found.add(path)
+        """Watch a directory that is new, and what is below; return the files that are there."""
+        files = (path for path, _ in walk(self._task, top, self._enter))
+        found = set(filter(self._task.patterns.matches, files))
+        self._known.update((path.rpartition("/")[0], path) for path in found)
         return found
 
     def _enter(self, folder: str) -> bool:

@@ -1,4 +1,4 @@
-"""A walk through the files that count, leaving out whole directories that cannot hold any.
+"""A walk through the files of a project, without directories that can hold none that counts.
 
 Symbolic links to directories come last and are followed once: whoever walks knows, in `enter`,
 which directories it has seen. A link to a directory above the root is never followed: it
@@ -15,7 +15,7 @@ from httpprocessproxy.watch.task import Task
 def walk(
     task: Task, top: str, enter: Callable[[str], bool]
 ) -> Iterator[tuple[str, os.DirEntry[str]]]:
-    """Each file in or below `top` that counts: its path from the root, and its entry.
+    """Each file in or below `top`, whether it counts or not: its path from the root, its entry.
 
     `enter(folder)` is called before a folder is read, which happens if it returns True.
     `top` and `folder` are paths from the root, "" being the root itself.
@@ -29,8 +29,7 @@ def walk(
         for entry in _entries(task.root / folder):
             path = f"{folder}/{entry.name}" if folder else entry.name
             if not _is_folder(entry):
-                if task.patterns.matches(path):
-                    yield path, entry
+                yield path, entry
             elif task.patterns.may_contain(path):
                 if not entry.is_symlink():
                     folders.append(path)

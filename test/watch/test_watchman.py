@@ -1,0 +1,224 @@
+"""What only Watchman does: it dies, comes back, stops watching, warns, and refuses."""
+
+import socket
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from httpprocessproxy.core.errors import UserError
+from httpprocessproxy.core.patterns import ANYTHING
+from test.deadline import PATIENCE_S
+from test.watch.daemon import Daemon, running
+from test.watch.watching import run, watching
+
+pywatchman = pytest.importorskip("pywatchman", reason="the extra [watchman] is not installed")
+
+# It needs that.
+from httpprocessproxy.watch.watchman import File, Stamps  # noqa: E402
+
+
+def stamped(ino: int = 1, size: int = 2, mtime_ns: int = 3, ctime_ns: int = 4) -> File:
+    return File(name="a.py", exists=True, ino=ino, size=size, mtime_ns=mtime_ns, ctime_ns=ctime_ns)
+
+
+@pytest.mark.parametrize(
+    ("now", "is_change"),
+    [
+        pytest.param(stamped(ctime_ns=5), False, id="chmod"),
+        pytest.param(stamped(), True, id="a second write within the clock's tick"),
+        pytest.param(stamped(mtime_ns=5, ctime_ns=5), True, id="write"),
+        pytest.param(stamped(mtime_ns=1, ctime_ns=5), True, id="time set back"),
+        pytest.param(stamped(size=3, ctime_ns=5), True, id="another size, the time set back"),
+        pytest.param(stamped(ino=5, ctime_ns=5), True, id="an older file in its place"),
+    ],
+)
+def test_stamps(now: File, is_change: bool) -> None:
+    stamps = Stamps()
+    stamps.replace([stamped()])
+    assert stamps.is_change(now) is is_change
+
+
+def test_what_came_and_went_is_no_change() -> None:
+    gone = stamped()
+    gone["exists"] = False
+    stamps = Stamps()
+    assert not stamps.is_change(gone)
+    assert stamps.is_change(stamped())
+    assert stamps.is_change(gone)
+    assert not stamps.is_change(gone)
+
+
+def test_a_watchman_that_dies_and_returns(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "daemon").mkdir()
+
+    async def main(daemon: Daemon) -> None:
+        async with watching("watchman", project) as (reports, _):
+            daemon.kill()
+            await reports.until(lambda: reports.said)
+            assert "changes are not seen until it is back" in reports.said[0]
+            (project / "a.py").write_text("nobody sees this")
+            daemon.start()
+            await reports.until(lambda: reports.said[1:] == ["Watchman is back"])
+            assert reports.paths == {ANYTHING}
+            await reports.all()
+            assert reports.calls == 3, "one for all that was missed, two for the marker"
+            (project / "a.py").write_text("seen again")
+            assert await reports.all() == {"a.py"}
+
+    with running(tmp_path / "daemon") as daemon:
+        monkeypatch.setenv("WATCHMAN_SOCK", str(daemon.socket))
+        run(main(daemon))
+
+
+def test_a_root_taken_off_the_list_is_watched_again(project: Path, daemon: Daemon) -> None:
+    async def main() -> None:
+        async with watching("watchman", project) as (reports, _):
+            with pywatchman.client(timeout=PATIENCE_S) as other:
+                other.query("watch-del", str(project))
+            await reports.see(ANYTHING)
+            await reports.all()
+            (project / "a.py").write_text("")
+            assert await reports.all() == {"a.py"}
+            assert reports.said == []
+
+    run(main())
+
+
+def test_watchmanconfig_is_respected(project: Path, daemon: Daemon) -> None:
+    (project / ".watchmanconfig").write_text('{"ignore_dirs": ["build"]}')
+    (project / "build").mkdir()
+
+    async def main() -> None:
+        async with watching("watchman", project) as (reports, _):
+            (project / "build" / "a.py").write_text("")
+            (project / "a.py").write_text("")
+            assert await reports.all() == {"a.py"}
+
+    run(main())
+
+
+def test_pywatchman_keeps_nothing(project: Path, daemon: Daemon) -> None:
+    async def main() -> None:
+        async with watching("watchman", project) as (reports, _):
+            for number in range(5):
+                (project / "a.py").write_text(str(number))
+                await reports.all()
+
+    run(main())
+    kept = pywatchman.client.sub_by_root.get(str(project), {})
+    assert (kept, pywatchman.client.subs) == ({}, {})
+
+
+Message = Mapping[str, object]
+
+
+class FakeWatchman:
+    """A server that answers what the test says, in one connection after the other.
+
+    A connection is the answer to its query, what is told after it subscribed, and the end.
+    """
+
+    def __init__(self, path: Path, root: Path, connections: Sequence[Sequence[Message]]) -> None:
+        self.queries: list[Message] = []
+        self._connections = connections
+        self._answers: dict[str, Message] = {
+            "version": {"version": "of a fake", "capabilities": {"bser-v2": True}},
+            "watch-project": {"watch": str(root), "warning": "Recrawled\nthis watch"},
+        }
+        self._root = str(root)
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(str(path))
+        self._listener.listen()
+
+    def serve(self) -> None:
+        with self._listener:
+            for query, *told in self._connections:
+                with self._accept() as connection:
+                    name = self._begin(connection, query)
+                    about = {"unilateral": True, "subscription": name, "root": self._root}
+                    for one in told:
+                        self._send(connection, {**about, **one})
+
+    def _accept(self) -> socket.socket:
+        """The next connection that says anything: others only try whether we are here."""
+        while True:
+            connection, _ = self._listener.accept()
+            if connection.recv(1, socket.MSG_PEEK):
+                return connection
+            connection.close()
+
+    def _begin(self, connection: socket.socket, query: Message) -> str:
+        """Answer up to the subscription, and return its name, or "" if there was none."""
+        # A request is small, and the next waits for our answer.
+        while request := connection.recv(65536):
+            command, *arguments = pywatchman.bser.loads(request, value_encoding="utf-8")
+            if command == "query":
+                self.queries.append(arguments[1])
+            self._send(connection, {**self._answers, "query": query, "subscribe": {}}[command])
+            if command == "subscribe":
+                return str(arguments[1])
+        return ""
+
+    def _send(self, connection: socket.socket, message: Message) -> None:
+        connection.sendall(pywatchman.bser.dumps(message, version=2, capabilities=0))
+
+
+@contextmanager
+def serving(fake: FakeWatchman) -> Iterator[None]:
+    thread = threading.Thread(target=fake.serve)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join(PATIENCE_S)
+        assert not thread.is_alive()
+
+
+def test_a_clock_runs_through_all_connections(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, chmod, written = stamped(), stamped(ctime_ns=5), stamped(size=3, ctime_ns=6)
+    connections: list[list[Message]] = [
+        [
+            {"clock": "c:1", "is_fresh_instance": True, "files": [before]},
+            {"clock": "c:2", "state-enter": "hg.update"},
+            {"clock": "c:3", "files": [chmod], "warning": "Recrawled this watch"},
+        ],
+        [{"clock": "c:4", "files": [written]}],
+        [{"clock": "c:5", "is_fresh_instance": True, "files": [written]}],
+        [{"clock": "c:6", "files": []}, {"canceled": True}],
+        [{"clock": "c:7", "files": [stamped(size=9)]}],
+    ]
+    fake = FakeWatchman(tmp_path / "sock", project, connections)
+    monkeypatch.setenv("WATCHMAN_SOCK", str(tmp_path / "sock"))
+
+    async def main() -> None:
+        async with watching("watchman", project) as (reports, watcher):
+            assert watcher.description == "Watchman of a fake: as you asked"
+            await reports.until(lambda: reports.calls == 3)
+            assert reports.paths == {"a.py", ANYTHING}
+            warnings = [text for text in reports.said if "Recrawled" in text]
+            assert warnings == ["Watchman: Recrawled this watch"]
+
+    with serving(fake):
+        run(main())
+    assert [query.get("since") for query in fake.queries] == [None, "c:3", "c:4", "c:5", "c:6"]
+
+
+def test_a_watchman_that_refuses(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake = FakeWatchman(tmp_path / "sock", project, [[{"error": "poisoned:\nno watches"}]])
+    monkeypatch.setenv("WATCHMAN_SOCK", str(tmp_path / "sock"))
+
+    async def main() -> None:
+        async with watching("watchman", project):
+            raise AssertionError("it must not begin")
+
+    with serving(fake), pytest.raises(UserError, match=r"cannot watch .*: poisoned: no watches"):
+        run(main())
