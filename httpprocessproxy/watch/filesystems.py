@@ -47,4 +47,6 @@ def _is_within(path: str, folder: str) -> bool:
 
 
 def _is_mute(kind: str) -> bool:
-    return kind in _WITHOUT_EVENTS or kind.startswith("fuse.")
+    # fuse-overlayfs is the root of a rootless container: what it holds changes inside.
+    is_foreign = kind.startswith("fuse.") and kind != "fuse.fuse-overlayfs"
+    return is_foreign or kind in _WITHOUT_EVENTS

@@ -1,0 +1,96 @@
+"""The embedded watcher when its first choice fails: it goes on, and says so."""
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from httpprocessproxy.core.errors import UserError
+from httpprocessproxy.core.patterns import ANYTHING
+from httpprocessproxy.watch import embedded
+from test.watch.watching import run, watching
+
+pytest.importorskip("asyncinotify", reason="inotify is of Linux")
+
+from asyncinotify import Inotify, Mask, Watch
+
+
+@pytest.fixture
+def full(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """Names of folders for which there is no watch left."""
+    names: set[str] = set()
+    add_watch = Inotify.add_watch
+
+    def limited(self: Inotify, path: Path, mask: Mask) -> Watch:
+        if path.name in names:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return add_watch(self, path, mask)
+
+    monkeypatch.setattr(Inotify, "add_watch", limited)
+    return names
+
+
+def test_a_limit_reached_at_once(project: Path, full: set[str]) -> None:
+    full.add("folder")
+    (project / "folder").mkdir()
+
+    async def main() -> None:
+        async with watching("embedded", project) as (reports, watcher):
+            assert watcher.description == "polling: inotify reached its limit"
+            assert "sudo sysctl fs.inotify.max_user_watches" in reports.said[0]
+            (project / "folder" / "a.py").write_text("")
+            await reports.see("folder/a.py")
+
+    run(main())
+
+
+def test_a_limit_reached_later(project: Path, full: set[str]) -> None:
+    async def main() -> None:
+        async with watching("embedded", project) as (reports, watcher):
+            assert watcher.description == "embedded: as you asked"
+            full.add("folder")
+            (project / "folder").mkdir()
+            await reports.see(ANYTHING)
+            assert watcher.description == "polling: inotify reached its limit"
+            assert "sudo sysctl fs.inotify.max_user_watches" in reports.said[0]
+            (project / "folder" / "a.py").write_text("")
+            await reports.see("folder/a.py")
+
+    run(main())
+
+
+def test_a_storm_that_overflows(project: Path) -> None:
+    limit = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
+    (project / "a").touch()
+
+    async def main() -> None:
+        async with watching("embedded", project) as (reports, _):
+            for number in range(limit):
+                (project / "ab"[number % 2]).touch()
+            await reports.see(ANYTHING)
+            await reports.all()
+            (project / "c").write_text("")
+            assert await reports.all() == {"c"}
+
+    run(main())
+
+
+def test_a_file_system_without_events(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedded, "without_events", lambda _: "9p")
+
+    async def main() -> None:
+        async with watching("embedded", project) as (_, watcher):
+            text = "polling: a file system of type 9p sends no events"
+            assert watcher.description == text
+
+    run(main())
+
+
+def test_a_root_that_is_not_there(project: Path) -> None:
+    async def main() -> None:
+        async with watching("embedded", project / "missing"):
+            raise AssertionError("there is nothing to watch")
+
+    with pytest.raises(UserError, match="not a directory that can be watched"):
+        run(main())

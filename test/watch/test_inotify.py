@@ -1,0 +1,105 @@
+"""inotify by itself: what its limits and its losses look like, and links out of the root."""
+
+import asyncio
+import errno
+import os
+import re
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from test.watch.watching import Reports
+
+pytest.importorskip("asyncinotify", reason="inotify is of Linux")
+
+from asyncinotify import Inotify, Mask, Watch
+
+from httpprocessproxy.watch.inotify import LIMITS, LostError, Tree, limit_reached
+
+
+def open_descriptors() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (errno.ENOSPC, "sudo sysctl fs.inotify.max_user_watches="),
+        (errno.EMFILE, "sudo sysctl fs.inotify.max_user_instances="),
+        (errno.ENOMEM, "inotify: Cannot allocate memory"),
+    ],
+)
+def test_what_is_said_of_a_limit(number: int, text: str) -> None:
+    said = limit_reached(OSError(number, os.strerror(number)))
+    assert text in said
+    if limits := re.fullmatch(r".* is (\d+), .*=(\d+)", said):
+        assert int(limits[2]) > int(limits[1])
+
+
+def test_a_root_that_is_not_there(project: Path) -> None:
+    before = open_descriptors()
+    with pytest.raises(LostError):
+        Tree(Reports(project / "missing").task)
+    assert open_descriptors() == before
+
+
+def test_the_limit_of_watches_leaves_nothing_open(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project / "folder").mkdir()
+    add_watch = Inotify.add_watch
+
+    def limited(self: Inotify, path: Path, mask: Mask) -> Watch:
+        if path.name == "folder":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return add_watch(self, path, mask)
+
+    monkeypatch.setattr(Inotify, "add_watch", limited)
+    before = open_descriptors()
+    with pytest.raises(OSError, match="No space left") as raised:
+        Tree(Reports(project).task)
+    assert raised.value.errno in LIMITS
+    assert open_descriptors() == before
+
+
+def test_more_events_than_the_kernel_keeps(project: Path) -> None:
+    limit = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
+
+    async def main() -> None:
+        with closing(Tree(Reports(project).task)) as tree:
+            for number in range(limit):
+                # Two files in turn: the same event of the same file is kept once.
+                (project / str(number % 2)).touch()
+            with pytest.raises(LostError):
+                await drain(tree)
+
+    asyncio.run(main())
+
+
+async def drain(tree: Tree) -> None:
+    while True:
+        await tree.changes()
+
+
+def test_links_out_of_the_root(project: Path, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (project / "link").symlink_to(outside)
+    (project / "again").symlink_to(outside)
+    (project / "above").symlink_to("..")
+
+    async def main() -> None:
+        with closing(Tree(Reports(project).task)) as tree:
+            (outside / "a.py").write_text("")
+            assert await tree.changes() in ({"link/a.py"}, {"again/a.py"})
+            for link in ("link", "again"):
+                (project / link).unlink()
+            assert {"link", "again"} <= await tree.changes()
+            (outside / "a.py").write_text("unseen")
+            (project / "new").symlink_to(outside)
+            assert await tree.changes() == {"new", "new/a.py"}
+            (outside / "a.py").write_text("seen")
+            assert await tree.changes() == {"new/a.py"}
+
+    asyncio.run(main())

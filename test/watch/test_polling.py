@@ -1,0 +1,47 @@
+"""What only polling does: it compares stamps. The suite for all watchers shows the rest."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from httpprocessproxy.watch.polling import Polling, differences, stamp
+from test.watch.watching import Reports
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "paths"),
+    [
+        ({}, {}, set()),
+        ({"a": (1, 1)}, {"a": (1, 1)}, set()),
+        ({"a": (2, 1)}, {"a": (3, 1)}, {"a"}),
+        ({"a": (2, 1)}, {"a": (1, 1)}, {"a"}),
+        ({"a": (2, 1)}, {"a": (2, 2)}, {"a"}),
+        ({"a": (1, 1)}, {}, {"a"}),
+        ({}, {"a": (1, 1)}, {"a"}),
+        ({"a": (1, 1), "b": (1, 1)}, {"a": (1, 1), "c": (1, 1)}, {"b", "c"}),
+    ],
+)
+def test_differences(
+    before: dict[str, tuple[int, int]], after: dict[str, tuple[int, int]], paths: set[str]
+) -> None:
+    assert differences(before, after) == paths
+
+
+def test_a_stamp_is_of_the_link_itself_and_may_be_gone(project: Path) -> None:
+    (project / "a").symlink_to("missing")
+    with os.scandir(project) as entries:
+        (entry,) = entries
+    # Read late: a directory's entry does not know whether its file is still there.
+    (project / "a").unlink()
+    assert stamp(entry) is None
+    (project / "a").write_text("four")
+    assert stamp(entry) == ((project / "a").stat().st_mtime_ns, 4)
+
+
+def test_it_can_be_stopped_before_it_began(project: Path) -> None:
+    polling = Polling(Reports(project).task, "a test")
+    calls: list[None] = []
+    polling.stop()
+    polling.work(lambda: calls.append(None))
+    assert polling.description == "polling: a test"

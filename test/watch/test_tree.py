@@ -1,0 +1,88 @@
+"""The walk: which folders it enters, which files it finds, where it does not follow links."""
+
+from pathlib import Path
+
+import pytest
+
+from httpprocessproxy.core.patterns import Patterns
+from httpprocessproxy.watch.task import Task
+from httpprocessproxy.watch.tree import leads_above, walk
+
+
+def walked(root: Path, *excludes: str, top: str = "") -> tuple[list[str], set[str]]:
+    """The folders in the order they were entered, each real one once, and the files."""
+    entered: list[str] = []
+    seen: set[int] = set()
+
+    def enter(folder: str) -> bool:
+        inode = (root / folder).stat().st_ino
+        if inode in seen:
+            return False
+        seen.add(inode)
+        entered.append(folder)
+        return True
+
+    task = Task(root, Patterns([], excludes, True), lambda _: None, lambda _: None)
+    files = {path for path, entry in walk(task, top, enter) if entry.name in path}
+    return entered, files
+
+
+def test_everything_below(project: Path) -> None:
+    (project / "a" / "b").mkdir(parents=True)
+    for file in ("1", "a/2", "a/b/3"):
+        (project / file).touch()
+    assert walked(project) == (["", "a", "a/b"], {"1", "a/2", "a/b/3"})
+    assert walked(project, top="a") == (["a", "a/b"], {"a/2", "a/b/3"})
+
+
+def test_folders_of_no_use_are_not_entered(project: Path) -> None:
+    for folder in ("node_modules/x", "src/__pycache__", ".git/objects", "gen"):
+        (project / folder).mkdir(parents=True)
+    assert walked(project, "gen/**") == (["", "src"], set())
+
+
+def test_links_come_last_and_are_entered_once(project: Path, tmp_path: Path) -> None:
+    (tmp_path / "outside" / "deep").mkdir(parents=True)
+    (tmp_path / "outside" / "deep" / "1").touch()
+    (project / "a link").symlink_to(tmp_path / "outside")
+    (project / "b link").symlink_to(tmp_path / "outside" / "deep")
+    (project / "folder").mkdir()
+    (project / "folder" / "2").touch()
+    (project / "link").symlink_to("folder")
+
+    entered, files = walked(project)
+
+    assert entered[:2] == ["", "folder"]
+    assert "link" not in entered
+    assert len(entered) == 4
+    assert len(files) == 2
+
+
+@pytest.mark.parametrize(
+    ("target", "leads"),
+    [("..", True), (".", True), ("/", True), ("folder", False), ("../other", False)],
+)
+def test_links_that_lead_above(project: Path, tmp_path: Path, target: str, leads: bool) -> None:
+    (project / "folder").mkdir()
+    (tmp_path / "other").mkdir()
+    (project / "link").symlink_to(target)
+    assert leads_above(project, "link") is leads
+    assert ("link" in walked(project)[0]) is (target == "../other")
+
+
+def test_what_leads_nowhere_is_a_file(project: Path) -> None:
+    (project / "nowhere").symlink_to("missing")
+    (project / "itself").symlink_to("itself")
+    assert walked(project) == ([""], {"nowhere", "itself"})
+
+
+def test_a_folder_that_is_gone_is_passed_over(project: Path) -> None:
+    (project / "a").mkdir()
+
+    def enter(folder: str) -> bool:
+        if folder == "a":
+            (project / "a").rmdir()
+        return True
+
+    task = Task(project, Patterns([], [], True), lambda _: None, lambda _: None)
+    assert list(walk(task, "", enter)) == []
