@@ -3,6 +3,7 @@
     plane.py     what all connections share: listeners, registries, the end of a generation
     client.py    a browser's connection: requests in, one after the other, responses out
     exchange.py  one request and its response: where it goes, and what a restart does to it
+    connecting.py  how such a connection is made
     upstream.py  a connection to the backend, or to our own pages
     tunnel.py    the two ends of a connection after 101
 

@@ -14,9 +14,9 @@ from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.core.forwarded import Peer
 from httpprocessproxy.core.headers import Request
 from httpprocessproxy.core.hosts import HostRule
-from httpprocessproxy.core.replay import Loss
 from httpprocessproxy.gate import Gate, Target
 from httpprocessproxy.proxy.client import Client
+from httpprocessproxy.proxy.connecting import Connector
 from httpprocessproxy.proxy.exchange import Exchange
 from httpprocessproxy.proxy.tunnel import BackendEnd
 from httpprocessproxy.proxy.upstream import Upstream
@@ -28,7 +28,6 @@ IDLE_UPSTREAM_S: Final = 4.0
 # A backend may compute, or a long poll wait, for an hour.
 ANSWER_TIMEOUT_S: Final = 3600.0
 
-CONNECT_TIMEOUT_S: Final = 10.0
 SWEEP_S: Final = 1.0
 BACKLOG: Final = 1024
 
@@ -52,7 +51,7 @@ class Plane:
         self._hosts = hosts
         self._trusted = tuple(forwarded_allow_ips)
         self._our_pages = our_pages
-        self._connects = asyncio.TaskGroup()
+        self._connector = Connector(self)
         self._next_sweep: asyncio.TimerHandle
         # RFC 9110 section 7.6.3 allows a pseudonym. One of its own for each proxy, so that
         # two in a row are no loop.
@@ -66,7 +65,7 @@ class Plane:
             for sock in sockets
         ]
         self._sweep()
-        async with self._connects:
+        async with self._connector:
             try:
                 yield
             finally:
@@ -101,50 +100,16 @@ class Plane:
 
     def connect(self, exchange: Exchange, target: Target) -> None:
         """Connect to the backend of a generation, and go on with `exchange.connected` or `lost`."""
-        self._connects.create_task(self._connect(exchange, target), name="connect to the backend")
+        self._connector.to_backend(exchange, target)
 
     def connect_to_our_pages(self, exchange: Exchange) -> None:
-        path = self._our_pages(exchange.request.target)
-        self._connects.create_task(self._connect_to(exchange, path), name="connect to our pages")
-
-    async def _connect(self, exchange: Exchange, target: Target) -> None:
-        upstream = Upstream(self, target.generation)
-        try:
-            async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                await self.loop.create_connection(lambda: upstream, target.host, target.port)
-        except OSError as error:
-            if not exchange.over:
-                self._not_connected(exchange, target, error)
-        else:
-            if exchange.over or self.gate.target != target:
-                upstream.close()
-                if not exchange.over:
-                    exchange.lost(Loss.RESTARTED)
-            else:
-                exchange.connected(upstream)
-
-    def _not_connected(self, exchange: Exchange, target: Target, error: OSError) -> None:
-        if self.gate.target != target:
-            exchange.lost(Loss.RESTARTED)
-        elif isinstance(error, TimeoutError):
-            exchange.timed_out()
-        else:
-            exchange.lost(Loss.REFUSED)
-
-    async def _connect_to(self, exchange: Exchange, path: str) -> None:
-        upstream = Upstream(self, None)
-        try:
-            await self.loop.create_unix_connection(lambda: upstream, path)
-        except OSError:
-            if not exchange.over:
-                exchange.lost(Loss.REFUSED)
-        else:
-            exchange.connected(upstream)
+        self._connector.to_our_pages(exchange, self._our_pages(exchange.request.target))
 
     # The end of a generation
 
     def end_generation(self, generation: int) -> None:
         """Nothing of this backend may reach a client any more or be used again."""
+        self._connector.end_generation(generation)
         for upstream in [u for u in self.upstreams if u.generation == generation]:
             upstream.end_generation()
         for end in [end for end, of in self.tunnels.items() if of == generation]:

@@ -1,0 +1,102 @@
+"""Making connections to the backend and to our own pages: the only tasks of the data plane.
+
+A connection is made for one exchange, which hears `connected` or `lost`, unless it is over by then.
+"""
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from httpprocessproxy.core.replay import Loss
+from httpprocessproxy.gate import Target
+from httpprocessproxy.proxy.upstream import Upstream
+
+if TYPE_CHECKING:
+    from httpprocessproxy.proxy.exchange import Exchange
+    from httpprocessproxy.proxy.plane import Plane
+
+# When a listen queue is full, the kernel drops the connection attempt and repeats it after 1 s,
+# then 3 s. A new attempt after 50 ms, then twice that and so on, finds room far sooner.
+FIRST_TIMEOUT_S: Final = 0.05
+CONNECT_TIMEOUT_S: Final = 10.0
+
+
+class Connector:
+    """Use it as an async context manager: leaving it gives up what is still being made."""
+
+    def __init__(self, plane: "Plane") -> None:
+        self._plane = plane
+        self._group = asyncio.TaskGroup()
+        self._pending: dict[asyncio.Task[None], tuple[Exchange, int]] = {}
+
+    async def __aenter__(self) -> None:
+        await self._group.__aenter__()
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        for task in self._pending:
+            task.cancel()
+        await self._group.__aexit__(*exc_info)  # type: ignore[arg-type]
+
+    def to_backend(self, exchange: "Exchange", target: Target) -> None:
+        task = self._group.create_task(self._to_backend(exchange, target), name="to the backend")
+        self._pending[task] = exchange, target.generation
+        task.add_done_callback(self._pending.pop)
+
+    def to_our_pages(self, exchange: "Exchange", path: str) -> None:
+        self._group.create_task(self._to_our_pages(exchange, path), name="to our pages")
+
+    def end_generation(self, generation: int) -> None:
+        """What is being made to this backend would come too late."""
+        late = [(task, e) for task, (e, of) in self._pending.items() if of == generation]
+        for task, exchange in late:
+            task.cancel()
+            if not exchange.over:
+                exchange.lost(Loss.RESTARTED)
+
+    async def _to_backend(self, exchange: "Exchange", target: Target) -> None:
+        try:
+            upstream = await self._connect(target)
+        except OSError as error:
+            if not exchange.over:
+                self._failed(exchange, target, error)
+            return
+        if not exchange.over and self._plane.gate.target == target:
+            exchange.connected(upstream)
+            return
+        upstream.close()
+        if not exchange.over:
+            exchange.lost(Loss.RESTARTED)
+
+    async def _connect(self, target: Target) -> Upstream:
+        """Raises OSError, of which TimeoutError is one."""
+        loop = self._plane.loop
+        deadline = loop.time() + CONNECT_TIMEOUT_S
+        timeout_s = FIRST_TIMEOUT_S
+        while True:
+            upstream = Upstream(self._plane, target.generation)
+            try:
+                async with asyncio.timeout(timeout_s):
+                    await loop.create_connection(lambda: upstream, target.host, target.port)  # noqa: B023
+            except TimeoutError:
+                timeout_s *= 2
+                if loop.time() + timeout_s > deadline:
+                    raise
+            else:
+                return upstream
+
+    def _failed(self, exchange: "Exchange", target: Target, error: OSError) -> None:
+        if self._plane.gate.target != target:
+            exchange.lost(Loss.RESTARTED)
+        elif isinstance(error, TimeoutError):
+            exchange.timed_out()
+        else:
+            exchange.lost(Loss.REFUSED)
+
+    async def _to_our_pages(self, exchange: "Exchange", path: str) -> None:
+        upstream = Upstream(self._plane, None)
+        try:
+            await self._plane.loop.create_unix_connection(lambda: upstream, path)
+        except OSError:
+            if not exchange.over:
+                exchange.lost(Loss.REFUSED)
+        else:
+            exchange.connected(upstream)
