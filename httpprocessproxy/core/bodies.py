@@ -99,12 +99,24 @@ class Chunked:
     does not tell where a message ended, and the next one may follow in the same bytes.
     """
 
-    __slots__ = ("_decode", "_line", "_missing", "_step", "done", "rest")
+    __slots__ = (
+        "_decode",
+        "_line",
+        "_missing",
+        "_section",
+        "_section_bytes",
+        "_step",
+        "done",
+        "rest",
+    )
 
     def __init__(self, *, decode: bool = False) -> None:
         self._decode = decode
         self._line = b""  # the beginning of a line whose end has not come yet
         self._missing = 0  # bytes of the present chunk still to come
+        # Trailers wait for the empty line: a last chunk that went ahead would pass for the end.
+        self._section: list[bytes] = []
+        self._section_bytes = 0
         self._step = self._size
         self.done = False
         self.rest = b""
@@ -168,19 +180,16 @@ class Chunked:
         return at + 2
 
     def _trailers(self, data: bytes, at: int, out: list[bytes]) -> int:
-        section: list[bytes] = []
-        line_at = at
-        while True:
-            end = _line_end(data, line_at, MAX_TRAILER_BYTES - (line_at - at))
-            if end < 0:
-                return -1
-            if end == line_at:
-                break
-            section.append(_trailer(data[line_at:end]))
-            line_at = end + 2
-        self.done = True
-        if not self._decode:
-            out.append(b"0\r\n" + b"".join(section) + b"\r\n")
+        end = _line_end(data, at, MAX_TRAILER_BYTES - self._section_bytes)
+        if end < 0:
+            return -1
+        if end > at:
+            self._section.append(_trailer(data[at:end]))
+            self._section_bytes += end + 2 - at
+        else:
+            self.done = True
+            if not self._decode:
+                out += (b"0\r\n", *self._section, b"\r\n")
         return end + 2
 
 
