@@ -4,6 +4,7 @@ import asyncio
 import errno
 import os
 import re
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -35,6 +36,18 @@ def test_what_is_said_of_a_limit(number: int, text: str) -> None:
     assert text in said
     if limits := re.fullmatch(r".* is (\d+), .*=(\d+)", said):
         assert int(limits[2]) > int(limits[1])
+
+
+def test_a_root_that_is_gone_or_renamed(project: Path) -> None:
+    async def main(leave: Callable[[Path], object]) -> None:
+        os.makedirs(project, exist_ok=True)
+        with closing(Tree(Reports(project).task)) as tree:
+            leave(project)
+            with pytest.raises(LostError):
+                await drain(tree)
+
+    asyncio.run(main(Path.rmdir))
+    asyncio.run(main(lambda root: root.rename(root.with_name("elsewhere"))))
 
 
 def test_a_root_that_is_not_there(project: Path) -> None:
