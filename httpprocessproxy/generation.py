@@ -96,6 +96,7 @@ class Generation:
             child = self.child = self._launcher.spawn()
         except SpawnError as error:
             return Outcome(None, str(error))
+        returncode: int | None = None
         try:
             async with asyncio.TaskGroup() as group:
                 probe = group.create_task(self._probe(child), name=f"probe {self.number}")
@@ -103,13 +104,11 @@ class Generation:
                 probe.cancel()
             if returncode is None:
                 await self._surroundings.drained()
-        except asyncio.CancelledError:
-            self.stop.set()
-            raise
         finally:
             self._surroundings.end_connections(self.number)
             self.child = None
-            if self.stop.is_set():
+            # It may have ended as it was stopped: then there still is its tree.
+            if returncode is None or self.stop.is_set():
                 stopped = await child.stop(self._config.kill_signal, self._config.kill_timeout_s)
         if returncode is None:
             return Outcome(stopped, "stopped")

@@ -1,24 +1,17 @@
 """The data plane between two ends that the test holds, on a real loop and real loopback sockets.
 
-`on_every_loop` makes a test of a coroutine function, once for each event loop that we run on.
 A `Bench` is a gate and a plane, with raw sockets on both sides: `Peer`s, which do exactly what
-the test says. When it closes, nothing may be left: no connection, no unsafe request, no error
-that went to the loop for want of anybody who wanted it.
+the test says. When it closes, nothing may be left: no connection, and no unsafe request.
 """
 
 import asyncio
 import contextlib
-import functools
-import inspect
 import re
 import socket
 import struct
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
-from typing import Concatenate, ParamSpec, Self, cast
-
-import pytest
-import uvloop
+from typing import Self
 
 from httpprocessproxy.config import Network
 from httpprocessproxy.core.hosts import HostRule
@@ -26,10 +19,8 @@ from httpprocessproxy.core.pages import Problem
 from httpprocessproxy.gate import Gate, Target
 from httpprocessproxy.proxy import Plane
 from test.deadline import PATIENCE_S
+from test.loops import eventually, turn
 from test.wire import Headers, Message, TruncatedError
-
-P = ParamSpec("P")
-Loop = Callable[[], asyncio.AbstractEventLoop]
 
 OVERDUE = Problem(503, "Overdue", "The backend does not answer yet.")
 ENDED = Problem(503, "Ended", "The backend has ended.", retry_after_s=1)
@@ -46,54 +37,6 @@ def post(body: bytes, target: str = "/", *lines: str, length: int | None = None)
     """A POST; with `length`, its beginning only."""
     size = len(body) if length is None else length
     return get(target, f"Content-Length: {size}", *lines, method="POST") + body
-
-
-def run(main: Coroutine[None, None, None], new_loop: Loop = asyncio.new_event_loop) -> None:
-    """Run a test to its end, which must come in time; an error that only the loop saw fails it."""
-    errors: list[str] = []
-
-    async def in_time() -> None:
-        loop = asyncio.get_running_loop()
-        loop.set_exception_handler(lambda _, context: errors.append(str(context)))
-        async with asyncio.timeout(PATIENCE_S):
-            await main
-
-    with asyncio.Runner(loop_factory=new_loop) as runner:
-        runner.run(in_time())
-    assert not errors
-
-
-def on_every_loop(
-    test: Callable[P, Coroutine[None, None, None]],
-) -> Callable[Concatenate[Loop, P], None]:
-    """Make a test of a coroutine function, for asyncio's own loop and for uvloop."""
-
-    def on_loop(new_loop: Loop, *args: P.args, **kwargs: P.kwargs) -> None:
-        run(test(*args, **kwargs), new_loop)
-
-    functools.update_wrapper(on_loop, test)
-    signature = inspect.signature(test)
-    new_loop = inspect.Parameter("new_loop", inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    parameters = [new_loop, *signature.parameters.values()]
-    on_loop.__dict__["__signature__"] = signature.replace(parameters=parameters)
-    loops = [
-        pytest.param(asyncio.new_event_loop, id="asyncio"),
-        pytest.param(uvloop.new_event_loop, id="uvloop"),
-    ]
-    looped = pytest.mark.parametrize("new_loop", loops)(on_loop)
-    return cast(Callable[Concatenate[Loop, P], None], looped)  # pytest passes it by name
-
-
-async def eventually(look: Callable[[], bool]) -> None:
-    """Look at every turn of the loop until it is so, for what nothing tells us of."""
-    async with asyncio.timeout(PATIENCE_S):
-        while not look():
-            await turn()
-
-
-async def turn() -> None:
-    """Let the loop see what has come in, and call whom that concerns."""
-    await asyncio.sleep(0.001)
 
 
 class Peer:

@@ -9,7 +9,8 @@ from httpprocessproxy import gate as gate_module
 from httpprocessproxy.core.pages import Problem
 from httpprocessproxy.gate import FIRST_REQUESTS, Gate, Target
 from test.deadline import PATIENCE_S
-from test.fakes import ENDED, OVERDUE, eventually, on_every_loop
+from test.fakes import ENDED, OVERDUE
+from test.loops import eventually, on_every_loop
 
 FIRST = Target(1, "127.0.0.1", 8001)
 SECOND = Target(2, "127.0.0.1", 8001)

@@ -8,7 +8,8 @@ import pytest
 
 from httpprocessproxy import probe
 from httpprocessproxy.probe import Ping, wait_until_ready
-from test.fakes import Listener, on_every_loop
+from test.fakes import Listener
+from test.loops import on_every_loop
 
 HTTP = Ping("http", "/health?x=1")
 TCP = Ping("tcp", "/")

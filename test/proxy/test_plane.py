@@ -11,7 +11,8 @@ from httpprocessproxy.config import Address
 from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.proxy import listen
 from httpprocessproxy.proxy import plane as plane_module
-from test.fakes import OK, Bench, Peer, eventually, fill, get, on_every_loop, post, serving
+from test.fakes import OK, Bench, Peer, fill, get, post, serving
+from test.loops import eventually, on_every_loop
 
 # Listening
 
@@ -213,34 +214,6 @@ async def test_a_long_response_has_no_time_limit(monkeypatch: pytest.MonkeyPatch
         assert (await other.response()).status == 504  # so that time has passed
         await wire.send(b"lf")
         assert await client.exactly(2) == b"lf"
-
-
-@on_every_loop
-async def test_a_connection_that_cannot_be_made_is_a_504(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plane_module, "CONNECT_TIMEOUT_S", 0.05)
-    async with serving(backlog=0) as bench:
-        in_the_way = await fill(bench.backend)
-        client = await bench.client(get())
-        assert (await client.response()).status == 504
-        for peer in in_the_way:
-            peer.close()
-
-
-@on_every_loop
-async def test_a_connection_that_a_restart_outran_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plane_module, "CONNECT_TIMEOUT_S", 0.05)
-    async with serving(backlog=0) as bench:
-        in_the_way = await fill(bench.backend)
-        client = await bench.client(get("/held"))
-        await eventually(lambda: bool(bench.plane.clients))
-        bench.gate.hold()
-        await bench.held(1)
-        for peer in in_the_way:
-            peer.close()
-            await (await bench.backend.accept()).rest()
-        bench.start()
-        assert (await bench.backend.serve())[1].target == b"/held"
-        assert (await client.response()).status == 200
 
 
 # Leaving

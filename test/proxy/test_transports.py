@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from httpprocessproxy.proxy.transports import linger_none
-from test.fakes import Listener, on_every_loop
+from test.fakes import Listener
+from test.loops import on_every_loop
 
 
 @pytest.mark.parametrize("abruptly", [True, False])

@@ -2,7 +2,8 @@
 
 import pytest
 
-from test.fakes import ENDED, Bench, Peer, eventually, get, on_every_loop, serving
+from test.fakes import ENDED, Bench, Peer, get, serving
+from test.loops import eventually, on_every_loop
 
 MUCH = 16 * 1024 * 1024
 UPGRADE = get("/socket", "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13")

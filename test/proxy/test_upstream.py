@@ -2,7 +2,8 @@
 
 import pytest
 
-from test.fakes import OK, Bench, Peer, get, on_every_loop, post, serving
+from test.fakes import OK, Bench, Peer, get, post, serving
+from test.loops import on_every_loop
 from test.wire import TruncatedError
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n"

@@ -1,0 +1,251 @@
+"""What becomes of a request whose client leaves, whose connection breaks, whose body waits."""
+
+import asyncio
+
+import pytest
+
+from test.fakes import ENDED, OK, Bench, Peer, get, post, serving
+from test.loops import eventually, on_every_loop, turn
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n"
+MUCH = 16 * 1024 * 1024
+SAFE = ["GET", "HEAD", "OPTIONS", "TRACE"]
+UNSAFE = ["POST", "PUT", "DELETE", "PATCH"]
+
+
+async def asked(bench: Bench, request: bytes) -> tuple[Peer, Peer]:
+    """A client, and the backend's connection on which the head of its request has come."""
+    client = await bench.client(request)
+    wire = await bench.backend.accept()
+    await wire.head()
+    return client, wire
+
+
+async def assert_next_is(bench: Bench, target: str) -> None:
+    """The next request that the backend sees is this one: nothing else came before."""
+    _, request = await bench.backend.serve()
+    assert request.target == target.encode()
+
+
+async def assert_goes_on(bench: Bench, client: Peer) -> None:
+    """The client's connection serves another request."""
+    await client.send(get("/goes-on"))
+    await assert_next_is(bench, "/goes-on")
+    assert (await client.response()).status == 200
+
+
+# The client leaves, phase by phase
+
+
+@pytest.mark.parametrize("leave", ["close", "reset"])
+@on_every_loop
+async def test_a_client_that_leaves_while_it_waits_never_reaches_the_backend(leave: str) -> None:
+    async with serving(is_open=False) as bench:
+        client = await bench.client(get("/left"))
+        await bench.held(1)
+        getattr(client, leave)()
+        await bench.held(0)
+        bench.start()
+        await assert_goes_on(bench, await bench.client())
+
+
+@pytest.mark.parametrize("leave", ["close", "reset"])
+@pytest.mark.parametrize(
+    "request_",
+    [
+        pytest.param(get(), id="get"),
+        pytest.param(post(b"body"), id="post"),
+        pytest.param(post(b"one", length=6), id="half a post"),
+    ],
+)
+@pytest.mark.parametrize(
+    "begun", [b"", b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 2", HEAD % 8 + b"half"]
+)
+@on_every_loop
+async def test_when_a_client_leaves_the_backend_is_told(
+    leave: str, request_: bytes, begun: bytes
+) -> None:
+    async with serving() as bench:
+        client, wire = await asked(bench, request_)
+        await wire.send(begun)
+        if begun.endswith((b"half", b"\r\n")):
+            await client.until(begun[-4:])
+        getattr(client, leave)()
+        await wire.rest()  # ends
+        await eventually(lambda: not bench.plane.clients)
+
+
+# Connections that break
+
+
+@on_every_loop
+async def test_a_safe_request_is_sent_again_when_a_kept_connection_closes() -> None:
+    async with serving() as bench:
+        client = await bench.client(get("/first"))
+        wire, _ = await bench.backend.serve()
+        await client.response()
+        await client.send(get("/second"))
+        await wire.request()
+        wire.close()  # as if it had closed while the request was on its way
+        await assert_next_is(bench, "/second")
+        assert (await client.response()).status == 200
+
+
+@on_every_loop
+async def test_an_unsafe_request_never_rides_a_kept_connection() -> None:
+    async with serving() as bench:
+        client = await bench.client(get("/first"))
+        wire, _ = await bench.backend.serve()
+        await client.response()
+        await client.send(post(b"body"))
+        assert (await bench.backend.serve())[1].body == b"body"
+        assert (await client.response()).status == 200
+        assert await wire.rest() == b""
+
+
+@on_every_loop
+async def test_an_unsafe_request_whose_connection_closes_is_a_502_and_not_sent_again() -> None:
+    async with serving() as bench:
+        client, wire = await asked(bench, post(b"body"))
+        await wire.exactly(4)
+        wire.close()
+        assert (await client.response()).status == 502
+        await assert_goes_on(bench, client)
+
+
+@on_every_loop
+async def test_a_safe_request_is_tried_twice_when_the_backend_hangs_up_but_lives() -> None:
+    async with serving() as bench:
+        client, wire = await asked(bench, get())
+        wire.close()
+        (await bench.backend.accept()).close()
+        assert (await client.response()).status == 502
+        await assert_goes_on(bench, client)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@on_every_loop
+async def test_a_refused_connection_waits_for_the_news_of_the_end(method: str) -> None:
+    async with serving() as bench:
+        bench.backend.socket.close()
+        client = await bench.client(get("/", method=method))
+        await eventually(lambda: bool(bench.plane.clients))
+        await turn()
+        bench.gate.refuse(lambda: ENDED)
+        assert (await client.response()).status == 503
+
+
+@on_every_loop
+async def test_a_suspicion_is_of_one_generation() -> None:
+    """Sent again after a restart, a request may meet a death again, and waits again."""
+    async with serving() as bench:
+        client, wire = await asked(bench, get("/again"))
+        for _ in range(2):
+            wire.close()
+            await eventually(lambda: not bench.plane.upstreams)
+            bench.restart()
+            wire = await bench.backend.accept()
+            assert (await wire.request()).target == b"/again"
+        await wire.send(OK)
+        assert (await client.response()).status == 200
+
+
+@on_every_loop
+async def test_a_client_that_leaves_while_suspecting_is_forgotten() -> None:
+    async with serving() as bench:
+        client, wire = await asked(bench, get("/left"))
+        wire.close()
+        await eventually(lambda: not bench.plane.upstreams)
+        client.close()
+        await eventually(lambda: not bench.plane.clients)
+        bench.restart()
+        await assert_goes_on(bench, await bench.client())
+
+
+@pytest.mark.parametrize("greeting", [b"", b"220 ready\r\n\r\n"])
+@on_every_loop
+async def test_a_backend_that_closes_or_talks_before_it_is_asked(greeting: bytes) -> None:
+    """That may come before the request has been sent, or after."""
+    async with serving() as bench:
+        client = await bench.client(get())
+
+        async def be_rude() -> None:
+            while True:
+                wire = await bench.backend.accept()
+                await wire.send(greeting)
+                wire.finish()
+
+        async with asyncio.TaskGroup() as group:
+            backend = group.create_task(be_rude(), name="backend")
+            assert (await client.response()).status == 502
+            backend.cancel()
+
+
+# Unsafe requests delay a kill
+
+
+@on_every_loop
+async def test_an_unsafe_request_is_counted_until_it_is_answered() -> None:
+    async with serving() as bench:
+        client, wire = await asked(bench, post(b"body"))
+        await bench.gate.drained(0.01)
+        await wire.send(OK)
+        await bench.gate.drained(100)  # run() would not wait for so long
+        assert (await client.response()).status == 200
+
+
+# Bodies that wait
+
+
+@on_every_loop
+async def test_a_body_that_waits_stays_in_the_kernel() -> None:
+    async with serving(is_open=False) as bench:
+        client = await bench.client(get("/", f"Content-Length: {MUCH}", method="POST"))
+        sent = await client.send_until_stuck(b"x" * 65536)
+        assert sent < MUCH
+        bench.start()
+        wire = await bench.backend.accept()
+        await wire.head()
+        received = len(wire.unread)
+        while received < MUCH:
+            if sent < MUCH:
+                sent += client.send_some(b"x" * min(65536, MUCH - sent))
+            wire.unread = b""
+            assert await wire.more()
+            received += len(wire.unread)
+        await wire.send(OK)
+        assert (await client.response()).status == 200
+
+
+@on_every_loop
+async def test_a_big_body_that_waits_is_refused_and_its_client_reads_why() -> None:
+    async with serving(is_open=False) as bench:
+        client = await bench.client(get("/", f"Content-Length: {MUCH}", method="POST"))
+        await client.send_until_stuck(b"x" * 65536)
+        bench.gate.refuse(lambda: ENDED)
+        await client.until(b"503")
+        await client.send(b"x" * 1024 * 1024)  # read, for a while, and thrown away
+        assert b"The backend has ended" in await client.rest()
+        assert not client.was_reset
+
+
+@on_every_loop
+async def test_a_client_that_leaves_a_big_body_behind_never_reaches_the_backend() -> None:
+    async with serving(is_open=False) as bench:
+        client = await bench.client(get("/left", f"Content-Length: {MUCH}", method="POST"))
+        await client.send_until_stuck(b"x" * 65536)
+        client.close()
+        await bench.held(0)
+        bench.start()
+        await assert_goes_on(bench, await bench.client())
+
+
+@on_every_loop
+async def test_a_slow_backend_slows_the_client_and_a_restart_frees_it() -> None:
+    async with serving(receive_bytes=4096) as bench:
+        client, _ = await asked(bench, get("/", f"Content-Length: {MUCH}", method="POST"))
+        assert await client.send_until_stuck(b"x" * 65536) < MUCH
+        bench.stop()
+        assert (await client.response()).status == 502
+        await client.send(b"x" * 1024 * 1024)
+        await client.assert_closed()
