@@ -8,6 +8,8 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 
+from wcmatch.glob import escape
+
 from httpprocessproxy.config import Config
 from httpprocessproxy.control import Control
 from httpprocessproxy.core.hosts import HostRule
@@ -18,6 +20,7 @@ from httpprocessproxy.process import (
     Terminal,
     become_subreaper,
     reap_adopted,
+    redirected_output,
     seal_descriptors,
 )
 from httpprocessproxy.proxy import Plane, listen
@@ -69,7 +72,8 @@ def run(config: Config) -> int:
     become_subreaper()
     if config.debug:
         logging.basicConfig(level=logging.DEBUG, format="%(name)s: %(message)s")
-    patterns = Patterns(config.patterns, config.excludes, config.default_excludes)
+    excludes = [*config.excludes, *map(escape, redirected_output(Path.cwd()))]
+    patterns = Patterns(config.patterns, excludes, config.default_excludes)
     hosts = HostRule(config.allowed_hosts, config.bind.host)
     sockets = listen(config.bind)
     with asyncio.Runner(loop_factory=_new_loop) as runner:

@@ -15,6 +15,7 @@ from httpprocessproxy.process.ports import (
     peer_is_gone,
     wait_until_free,
 )
+from httpprocessproxy.process.redirects import redirected_output
 from httpprocessproxy.process.spawn import Launcher, SpawnError, seal_descriptors
 from httpprocessproxy.process.terminal import Terminal
 from httpprocessproxy.process.tree import (
@@ -40,6 +41,7 @@ __all__ = [
     "listens_in_tree",
     "peer_is_gone",
     "reap_adopted",
+    "redirected_output",
     "seal_descriptors",
     "sweep",
     "wait_until_free",
