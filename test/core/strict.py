@@ -8,8 +8,12 @@ import re
 from dataclasses import dataclass, field
 
 import httptools
+from hypothesis import settings
 
 _FIELD = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+): ((?:[!-~\x80-\xff](?:[\t -~\x80-\xff]*))?)")
+
+# The same examples on every machine and every day, however slow.
+repeatably = settings(derandomize=True, database=None, deadline=None)
 
 
 @dataclass

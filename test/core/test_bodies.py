@@ -15,7 +15,7 @@ from httpprocessproxy.core.bodies import (
     UntilClose,
 )
 from httpprocessproxy.core.errors import BodyError
-from test.core.strict import llhttp_body
+from test.core.strict import llhttp_body, repeatably
 
 NEXT = b"GET /next HTTP/1.1\r\n\r\n"
 
@@ -258,6 +258,7 @@ broken_bodies = st.builds(
 )
 
 
+@repeatably
 @given(whole_bodies, st.lists(st.integers(1, 30), max_size=20))
 def test_whole_bodies_pass_unchanged(data: bytes, sizes: list[int]) -> None:
     body = Chunked()
@@ -272,6 +273,7 @@ def test_whole_bodies_pass_unchanged(data: bytes, sizes: list[int]) -> None:
     assert out.replace(b"A: \r\n", b"A:\r\n") == data
 
 
+@repeatably
 @given(whole_bodies | broken_bodies | st.lists(st.sampled_from(BITS), max_size=12).map(b"".join))
 def test_llhttp_agrees(data: bytes) -> None:
     """What we pass on, llhttp reads; what we find whole, it finds whole in the same place."""

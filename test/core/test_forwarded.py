@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from httpprocessproxy.core.forwarded import Peer, believed, forwarded_fields, is_valid
 from httpprocessproxy.core.http1 import Fields
+from test.core.strict import repeatably
 
 TRUSTED = Peer("192.0.2.1", trusted=True)
 STRANGER = Peer("192.0.2.1", trusted=False)
@@ -205,6 +206,7 @@ def elements(value: bytes) -> list[bytes]:
     return re.findall(rb'((?:"(?:\\.|[^"\\])*"|[^",])+)(?:,|\Z)', value)
 
 
+@repeatably
 @given(st.lists(field_values | pieces, max_size=3), field_values | pieces)
 def test_ours_is_always_the_last_element(inherited: list[bytes], host: bytes) -> None:
     value = fields(*((b"Forwarded", line.strip()) for line in inherited), host=host)["Forwarded"]

@@ -29,10 +29,9 @@ from httpprocessproxy.core.http1 import (
 )
 from httpprocessproxy.core.reader import RequestReader
 from test.core.heads import FORWARDED_NAMES, STRANGER, TRUSTED, VIA, sent
-from test.core.strict import llhttp_requests, llhttp_responses, read_head
+from test.core.strict import llhttp_requests, llhttp_responses, read_head, repeatably
 
-# The same examples on every machine and every day.
-fuzz = settings(derandomize=True, database=None, deadline=None, max_examples=1000)
+fuzz = settings(repeatably, max_examples=1000)
 
 CHUNKS = b"3;x=y\r\nabc\r\n0\r\nT: u\r\n\r\n"
 REQUESTS = [

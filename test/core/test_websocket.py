@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from httpprocessproxy.core.websocket import CLOSE_SERVICE_RESTART, Frames
+from test.core.strict import repeatably
 
 TEXT, BINARY, CLOSE, PING, PONG = 0x81, 0x82, 0x88, 0x89, 0x8A
 TEXT_BEGINS, GOES_ON, ENDS, COMPRESSED = 0x01, 0x00, 0x80, 0xC1
@@ -124,6 +125,7 @@ random_frames = st.lists(
 )
 
 
+@repeatably
 @given(random_frames, st.lists(st.integers(0, 300), max_size=20))
 def test_any_frames_cut_anywhere(frames: list[bytes], sizes: list[int]) -> None:
     data = b"".join(frames)
