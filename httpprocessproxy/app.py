@@ -118,7 +118,7 @@ async def _supervise(
         watcher = await stack.enter_async_context(
             open_watcher(config.watcher, Path.cwd(), patterns, supervisor.changed, say)
         )
-        supervisor.watcher = watcher.description
+        supervisor.watcher = watcher
         plane = Plane(supervisor.gate, hosts, config.forwarded_allow_ips, control.socket_for)
         await stack.enter_async_context(plane.serve(sockets))
         say(f"http://{_bound(config, sockets)} -> {config.backend}; {watcher.description}")

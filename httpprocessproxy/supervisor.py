@@ -41,6 +41,13 @@ class Front(Protocol):
     def reload_browsers(self) -> None: ...
 
 
+class Watcher(Protocol):
+    """Who reports changes; its description may change when it has to make do."""
+
+    @property
+    def description(self) -> str: ...
+
+
 @dataclass(slots=True)
 class Restart:
     """A restart, from the change to the answer. Times are monotonic seconds, or None so far."""
@@ -67,7 +74,7 @@ class Supervisor:
     ) -> None:
         self.gate = Gate(config.queue_timeout_s, self._overdue)
         self.say = say
-        self.watcher = ""
+        self.watcher: Watcher | None = None
         self._config = config
         self._launcher = launcher
         self._output = output
@@ -121,7 +128,7 @@ class Supervisor:
             "returncode": self._outcome.returncode,
             "reason": self._outcome.reason if self._machine.state is State.ERROR else "",
             "since": self._since.isoformat(timespec="milliseconds"),
-            "watcher": self.watcher,
+            "watcher": self.watcher.description if self.watcher is not None else "",
             "last_restart": self._restart.report() if self._restart is not None else None,
         }
 
