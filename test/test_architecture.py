@@ -31,6 +31,8 @@ IMPURE = {"asyncio", "socket", "ssl", "subprocess", "time", "os", "logging", "th
 # Modules whose behaviour other test files show, and which.
 TESTED_ELSEWHERE = {
     "__main__.py": "test/whole/test_cli.py",
+    "app.py": "test/whole/test_restart.py",
+    "cli.py": "test/whole/test_cli.py",
     "core/errors.py": "test/whole/test_cli.py",
 }
 

@@ -59,15 +59,3 @@ def test_the_backend_sees_the_true_host(source: Path) -> None:
     with Proxy(source, backend("echo.py")) as proxy:
         proxy.running()
         assert f'["Host", "127.0.0.1:{proxy.port}"]'.encode() in proxy.get("/").body
-
-
-@pytest.mark.parametrize("watcher", ["watchman", "polling"])
-def test_the_other_watchers(source: Path, watcher: str) -> None:
-    with Proxy(source, backend("echo.py"), watcher=watcher) as proxy:
-        assert proxy.running().get("/version").body == b"version 0"
-        assert watcher in proxy.status()["watcher"].lower()
-        for number in range(1, 4):
-            with proxy.restart():
-                proxy.save("version", f"version {number}", by="rename" if number % 2 else "write")
-            assert proxy.get("/version").body == f"version {number}".encode()
-        assert proxy.status()["generation"] == 4

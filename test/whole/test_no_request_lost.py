@@ -247,26 +247,26 @@ def test_held_requests_do_not_overflow_a_small_backlog(project: Path) -> None:
     with Proxy(project, backend("backlog.py")) as proxy:
         proxy.running()
 
-        async def get() -> bytes:
+        answered: list[float] = []
+
+        async def get() -> None:
             reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
             writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-            answer = await reader.read()
+            assert (await reader.read()).startswith(b"HTTP/1.1 200")
+            answered.append(time.monotonic())
             writer.close()
             await writer.wait_closed()
-            return answer
 
-        async def get_60() -> list[bytes]:
+        async def get_60() -> None:
             async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as group:
-                tasks = [group.create_task(get(), name=f"get {n}") for n in range(60)]
-            return [task.result() for task in tasks]
+                for number in range(60):
+                    group.create_task(get(), name=f"get {number}")
 
         proxy.save("a.py", "")
-        started = time.monotonic()
-        answers = asyncio.run(get_60())
-        took_s = time.monotonic() - started
-        assert all(answer.startswith(b"HTTP/1.1 200") for answer in answers)
-        # The start and 60 requests of 5 ms; a connection that overflowed takes a second more.
-        assert took_s < 1000 * MS
+        asyncio.run(get_60())
+        gaps = [later - earlier for earlier, later in itertools.pairwise(answered)]
+        # A request takes 5 ms; the kernel repeats a connect that overflowed after a second.
+        assert max(gaps) < 500 * MS
 
 
 @pytest.mark.parametrize("leave", ["reset", "close"])

@@ -45,14 +45,14 @@ def test_each_transition_is_a_line(project: Path) -> None:
 
 
 def test_a_request_during_a_start_waits_for_it(project: Path) -> None:
-    with Proxy(project, backend("slow_start.py", "500")) as proxy:
+    with Proxy(project, backend("slow_start.py", "1000")) as proxy:
         assert proxy.status()["state"] == "loading"
         assert proxy.get("/").status == 200
         assert proxy.status()["generation"] == 1
 
 
 def test_a_change_during_a_start_is_one_more_restart(project: Path) -> None:
-    with Proxy(project, backend("slow_start.py", "500")) as proxy:
+    with Proxy(project, backend("slow_start.py", "1000")) as proxy:
         eventually(lambda: proxy.status()["pid"])
         proxy.save("a.py", "1")
         proxy.wait_state("running", after=1)

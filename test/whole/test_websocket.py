@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -158,7 +159,8 @@ def test_a_slow_reader_holds_the_sender_back(dialogue: Dialogue) -> None:
 
 
 def test_upgrades_are_held_while_the_backend_starts(project: Path) -> None:
-    with Proxy(project, backend("websocket_echo.py")) as proxy:
+    command = ["sh", "-c", f"sleep 1; exec {shlex.join(backend('websocket_echo.py'))}"]
+    with Proxy(project, command) as proxy:
         assert proxy.status()["state"] == "loading"
         with open_socket(proxy) as socket:
             socket.send("hello")

@@ -1,0 +1,64 @@
+"""The other watchers, through the command line; all other tests here use the embedded one."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from test.harness import Proxy, backend
+from test.watch.daemon import running
+
+
+@pytest.fixture
+def own_watchman(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """The environment that leads to a Watchman of the test's own."""
+    folder = tmp_path / "watchman"
+    folder.mkdir()
+    with running(folder) as daemon:
+        yield {"WATCHMAN_SOCK": str(daemon.socket)}
+
+
+def assert_saves_are_seen(proxy: Proxy) -> None:
+    assert proxy.running().get("/version").body == b"0"
+    for number in range(1, 4):
+        with proxy.restart():
+            proxy.save("version", f"{number}", by="rename" if number % 2 else "write")
+        assert proxy.get("/version").body == f"{number}".encode()
+    assert proxy.status()["generation"] == 4
+
+
+@pytest.mark.parametrize(("watcher", "name"), [("watchman", "watchman"), ("auto", "watchman")])
+def test_watchman(project: Path, own_watchman: Mapping[str, str], watcher: str, name: str) -> None:
+    (project / "version").write_text("0")
+    with Proxy(project, backend("echo.py"), watcher=watcher, environment=own_watchman) as proxy:
+        assert_saves_are_seen(proxy)
+        assert name in proxy.status()["watcher"].lower()
+        proxy.wait_output(r"(?i)watchman [0-9]")
+
+
+def test_polling(project: Path) -> None:
+    (project / "version").write_text("0")
+    with Proxy(project, backend("echo.py"), watcher="polling") as proxy:
+        assert_saves_are_seen(proxy)
+        assert "polling" in proxy.status()["watcher"].lower()
+
+
+def test_without_watchman_auto_is_the_embedded_one(project: Path) -> None:
+    (project / "version").write_text("0")
+    nowhere = {"PATH": "/nonexistent", "WATCHMAN_SOCK": ""}
+    with Proxy(project, backend("echo.py"), watcher="auto", environment=nowhere) as proxy:
+        assert_saves_are_seen(proxy)
+        assert "embedded" in proxy.status()["watcher"].lower()
+
+
+def test_a_watchman_that_we_started_outlives_restarts_and_us(project: Path, tmp_path: Path) -> None:
+    """It serves whoever comes next; the sweep at a restart must not take it for the backend's."""
+    (project / "version").write_text("0")
+    state = tmp_path / "state"
+    state.mkdir()
+    own = {"USER": "hpp", "LOGNAME": "hpp", "TMPDIR": str(state), "HOME": str(state)}
+    with Proxy(project, backend("echo.py"), watcher="watchman", environment=own) as proxy:
+        proxy.may_stay = "watchman"
+        assert_saves_are_seen(proxy)
+        assert proxy.stop() == 143
+        assert [command.split()[0] for command in proxy.left_over().values()] == ["watchman"]
