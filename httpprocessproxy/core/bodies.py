@@ -8,14 +8,18 @@ import re
 from typing import Final, Protocol
 
 from httpprocessproxy.core.errors import BodyError
+from httpprocessproxy.core.http1 import QUOTED, TOKEN
 
 # Trailers are kept until they are whole, and chunk lines too: both small in every honest message.
 MAX_TRAILER_BYTES: Final = 16 * 1024
 MAX_CHUNK_LINE_BYTES: Final = 4 * 1024
 
 # RFC 9112 section 7.1: chunk-size [ chunk-ext ] CRLF. 16 hexadecimal digits are 2^64 - 1 bytes.
-_CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})([ \t]*;[\t -~\x80-\xff]*)?")
-_TRAILER = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):([\t -~\x80-\xff]*)")
+_CHUNK_LINE = re.compile(
+    rb"([0-9A-Fa-f]{1,16})(?:[ \t]*+;[ \t]*+%b(?:[ \t]*+=[ \t]*+(?:%b|%b))?+)*+"
+    % (TOKEN, TOKEN, QUOTED)
+)
+_TRAILER = re.compile(rb"(%b):([\t -~\x80-\xff]*)" % TOKEN)
 
 # RFC 9110 section 6.5.1: a field that frames, routes or authenticates a message must
 # not come after it; a recipient that merged it would be misled.
@@ -150,7 +154,7 @@ class Chunked:
             return -1
         line = _CHUNK_LINE.fullmatch(data, at, end)
         if line is None:
-            raise BodyError("a chunk size that is not hexadecimal digits")
+            raise BodyError("a chunk that does not begin with its size and well-formed extensions")
         self._missing = int(line[1], 16)
         if self._missing == 0:
             self._step = self._trailers

@@ -9,18 +9,16 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from httpprocessproxy.core.http1 import Fields
+from httpprocessproxy.core.http1 import QUOTED, TOKEN, Fields
 
-_TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
-_QUOTED = rb'"(?:[\t !#-\[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*"'
-_VALUE = rb"(?:%b|%b)" % (_TOKEN, _QUOTED)
-_ELEMENT_SOURCE = rb"%b=%b(?:;%b=%b)*" % (_TOKEN, _VALUE, _TOKEN, _VALUE)
+_VALUE = rb"(?:%b|%b)" % (TOKEN, QUOTED)
+_ELEMENT_SOURCE = rb"%b=%b(?:;%b=%b)*" % (TOKEN, _VALUE, TOKEN, _VALUE)
 # Possessive (`*+`): many spaces in front of an error would take quadratic time.
 _LIST = re.compile(
     rb"[ \t]*+(?:%b)?+(?:[ \t]*+,[ \t]*+(?:%b)?+)*+[ \t]*+" % ((_ELEMENT_SOURCE,) * 2)
 )
 _ELEMENT = re.compile(_ELEMENT_SOURCE)
-_PARAMETER = re.compile(rb"(%b)=(%b)" % (_TOKEN, _VALUE))
+_PARAMETER = re.compile(rb"(%b)=(%b)" % (TOKEN, _VALUE))
 
 # RFC 7239 section 6: nodename [ ":" node-port ], where an obfuscated name begins with "_".
 _OBFUSCATED = rb"_[0-9A-Za-z._\-]+"
@@ -110,7 +108,7 @@ def _element(peer: Peer, host: bytes) -> bytes:
         node = b'"[%b]"' % peer.ip.encode() if ":" in peer.ip else peer.ip.encode()
     element = b"for=" + node
     if host:
-        element += b";host=" + (host if re.fullmatch(_TOKEN, host) else b'"%b"' % _escaped(host))
+        element += b";host=" + (host if re.fullmatch(TOKEN, host) else b'"%b"' % _escaped(host))
     return element + b";proto=" + peer.proto
 
 

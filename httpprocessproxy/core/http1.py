@@ -25,9 +25,13 @@ MAX_FIELDS: Final = 200
 
 HEAD_END: Final = b"\r\n\r\n"
 
+# RFC 9110 section 5.6, for the expressions of this package.
+TOKEN: Final = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+QUOTED: Final = rb'"(?:[\t !#-\[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*"'
+
 # RFC 9112 section 3: one SP on each side of the target. llhttp forgives more, and a
 # backend may see another target in what it forgives.
-REQUEST_LINE: Final = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([!-~]+) HTTP/1\.([01])")
+REQUEST_LINE: Final = re.compile(rb"(%b) ([!-~]+) HTTP/1\.([01])" % TOKEN)
 
 # RFC 9112 section 4. llhttp lets control characters into the reason, and a code of 099 by.
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: ([\t -~\x80-\xff]*))?\r\n")
