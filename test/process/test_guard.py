@@ -1,5 +1,6 @@
 """The guard and the program as one: signals, exit statuses, and nothing left when one is killed."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -50,8 +51,13 @@ class Guarded:
         return self
 
     def __exit__(self, *_: object) -> None:
+        for pid in (self.guard.pid, self.program):
+            # Stopped, it would not even see the other's end.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
         self.guard.kill()
-        self.guard.communicate()
+        with self.guard:
+            pass  # Closes the pipes, whoever still holds them.
 
     def end(self) -> int:
         """Its exit status, soon."""
@@ -120,8 +126,7 @@ def test_stop_and_continue_through_the_guard(mark: str) -> None:
     with Guarded(SHAPES["direct"]) as run:
         # Not SIGTSTP: nobody could continue a session leader's orphaned group by keyboard.
         os.kill(run.program, signal.SIGSTOP)
-        _, status = os.waitpid(run.guard.pid, os.WUNTRACED)
-        assert os.WIFSTOPPED(status)
+        eventually(lambda: " (stopped)\n" in Path(f"/proc/{run.guard.pid}/status").read_text())
         run.guard.send_signal(signal.SIGCONT)
         run.guard.terminate()
         assert run.end() == 128 + signal.SIGTERM

@@ -124,8 +124,17 @@ def test_ctrl_z_and_fg(kind: str) -> None:
 
 
 def test_in_the_background_the_terminal_is_left_alone(kind: str) -> None:
-    with program(kind, "cat") as screen:
-        screen.wait_for("program ")
+    echo = python("""
+import os, signal
+signal.signal(signal.SIGUSR1, lambda *_: print("still here", flush=True))
+print("backend", os.getpid(), flush=True)
+while True:
+    print("got", input(), flush=True)
+""")
+    with program(kind, *echo) as screen:
+        screen.wait_for("backend ")
+        backend = int(screen.wait_for("\r\n"))
+        screen.wait_until_lent()
         screen.type("\x1a")
         screen.wait_for("[stopped by ")
         screen.type("bg\n")
@@ -133,10 +142,12 @@ def test_in_the_background_the_terminal_is_left_alone(kind: str) -> None:
         screen.type("for the shell\n")
         screen.wait_for("for the shell\r\n")
         assert screen.is_canonical
+        os.kill(backend, signal.SIGUSR1)
+        screen.wait_for("still here")
         screen.type("fg\n")
         screen.wait_until_lent()
-        screen.type("for cat\n")
-        assert "shell" not in screen.wait_for("for cat\r\nfor cat\r\n")
+        screen.type("for us\n")
+        assert "shell" not in screen.wait_for("got for us")
         screen.type("\x03")
         screen.wait_for("[exit 130]")
 
