@@ -13,11 +13,13 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Self
 
+import pytest
+
 from httpprocessproxy.config import Network
 from httpprocessproxy.core.hosts import HostRule
 from httpprocessproxy.core.pages import Problem
 from httpprocessproxy.gate import Gate, Target
-from httpprocessproxy.proxy import Plane
+from httpprocessproxy.proxy import Plane, connecting
 from test.deadline import PATIENCE_S
 from test.loops import eventually, turn
 from test.wire import Headers, Message, TruncatedError
@@ -284,11 +286,13 @@ async def serving(
     backlog: int = 128,
     receive_bytes: int | None = None,
     send_bytes: int | None = None,
+    retry_s: float = PATIENCE_S,
 ) -> AsyncIterator[Bench]:
     """Open a bench; `pages` is the folder of the Unix socket `site`, which has our own pages.
 
     `receive_bytes` makes the kernel keep little of what the backend does not read, `send_bytes`
-    of what goes to a client.
+    of what goes to a client. `retry_s` is when the first connection attempt is given up: on a busy
+    machine some would be, and the backend would see connections on which nothing comes.
     """
     gate = Gate(queue_timeout_s, lambda: OVERDUE)
     plane = Plane(gate, HostRule((), "localhost"), trusted, lambda target: str(pages / "site"))
@@ -300,12 +304,15 @@ async def serving(
     bench = Bench(gate, plane, listening.getsockname()[1], backend)
     if is_open:
         bench.start()
+    patch = pytest.MonkeyPatch()
+    patch.setattr(connecting, "FIRST_TIMEOUT_S", retry_s)
     try:
         async with plane.serve([listening]):
             yield bench
             bench.close_ends()
             await bench.assert_nothing_is_left()
     finally:
+        patch.undo()
         if bench.closes_ends:
             bench.close_ends()
         backend.close()

@@ -70,11 +70,12 @@ async def test_it_becomes_ready_and_ends_by_itself() -> None:
     async with asyncio.TaskGroup() as group:
         running = group.create_task(life.generation.run(), name="generation")
         await life.happened(life.target)
-        assert life.generation.child is life.launcher.children[0]
-        life.launcher.children[0].exit(3)
+        child, born = life.generation.child, life.launcher.children
+        assert child is born[0]
+        born[0].exit(3)
     assert running.result() == Outcome(3, "exited with status 3")
     assert life.around.log == ["quiet", life.target, "end connections of 7"]
-    assert not life.generation.child
+    assert life.generation.child is None
     assert life.around.said == []
 
 

@@ -32,7 +32,7 @@ async def next_with_a_request(bench: Bench) -> Peer:
 
 @on_every_loop
 async def test_it_finds_room_as_soon_as_there_is_some() -> None:
-    async with serving(backlog=0) as bench:
+    async with serving(backlog=0, retry_s=0.05) as bench:
         in_the_way = await fill(bench.backend)
         client = await connecting_client(bench, get("/waits"))
         await make_room(bench, in_the_way)
@@ -45,7 +45,7 @@ async def test_it_finds_room_as_soon_as_there_is_some() -> None:
 @pytest.mark.parametrize("request_", [get("/again"), post(b"body", "/again")])
 @on_every_loop
 async def test_a_restart_gives_it_to_the_next_backend(request_: bytes) -> None:
-    async with serving(backlog=0) as bench:
+    async with serving(backlog=0, retry_s=0.05) as bench:
         in_the_way = await fill(bench.backend)
         client = await connecting_client(bench, request_)
         bench.stop()
@@ -61,7 +61,7 @@ async def test_a_restart_gives_it_to_the_next_backend(request_: bytes) -> None:
 @pytest.mark.parametrize("leave", ["close", "reset"])
 @on_every_loop
 async def test_a_client_that_leaves_never_reaches_the_backend(leave: str) -> None:
-    async with serving(backlog=0) as bench:
+    async with serving(backlog=0, retry_s=0.05) as bench:
         in_the_way = await fill(bench.backend)
         client = await connecting_client(bench, post(b"body", "/left"))
         getattr(client, leave)()
@@ -77,7 +77,7 @@ async def test_a_client_that_leaves_never_reaches_the_backend(leave: str) -> Non
 @on_every_loop
 async def test_it_is_given_up_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connecting, "CONNECT_TIMEOUT_S", 0.1)
-    async with serving(backlog=0) as bench:
+    async with serving(backlog=0, retry_s=0.05) as bench:
         in_the_way = await fill(bench.backend)
         client = await bench.client(get())
         assert (await client.response()).status == 504
@@ -87,7 +87,7 @@ async def test_it_is_given_up_in_the_end(monkeypatch: pytest.MonkeyPatch) -> Non
 
 @on_every_loop
 async def test_leaving_does_not_wait_for_it() -> None:
-    async with serving(backlog=0) as bench:
+    async with serving(backlog=0, retry_s=0.05) as bench:
         in_the_way = await fill(bench.backend)
         await connecting_client(bench, get())
         for peer in in_the_way:
