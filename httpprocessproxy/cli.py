@@ -66,13 +66,15 @@ def parse(argv: Sequence[str]) -> Config:
     """Read the command line. Raises UserError, or SystemExit for --help and --version."""
     options, command = _split_at_exec(argv)
     values = _parser().parse_args(options)
+    if values.exec is not None:
+        raise UserError("--exec takes the rest of the line: write a blank after it, not =")
     if not command:
         raise UserError("what to run is missing: end the line with --exec COMMAND ...")
     bind, backend = values.bind, values.backend
     if backend.port == 0:
         raise UserError("BACKEND needs a port: 0 is none")
-    if bind.port == backend.port and set(bind.hosts) & set(backend.hosts):
-        raise UserError(f"BIND and BACKEND are both {backend}: give the proxy a port of its own")
+    if bind.port and bind.overlaps(backend):
+        raise UserError(f"BIND {bind} is BACKEND's port, too: give the proxy a port of its own")
     return Config(
         bind=bind,
         backend=backend,

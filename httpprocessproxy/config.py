@@ -12,7 +12,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 WatcherName = Literal["auto", "watchman", "embedded", "polling"]
 PingKind = Literal["http", "tcp"]
 
-_ADDRESS = re.compile(r"(?:(?P<host>\[[0-9A-Fa-f:.%]+\]|[^\s:\[\]/@]*):)?(?P<port>[0-9]+)")
+_ADDRESS = re.compile(r"(?:(?P<host>\[[0-9A-Fa-f:.%]+\]|[^\s\x00:\[\]/@]*):)?(?P<port>[0-9]{1,20})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +29,9 @@ class Address:
         Raises UserError.
         """
         match = _ADDRESS.fullmatch(text)
-        if match is None:
+        if match is None or not _is_host(match["host"] or ""):
             forms = "write PORT, HOST:PORT, :PORT or [IPv6]:PORT"
-            raise UserError(f"not an address: {text!r} ({forms})")
+            raise UserError(f"not an address: {text[:100]!r} ({forms})")
         host, port = match["host"], int(match["port"])
         if port > 65535:
             raise UserError(f"port out of range: {text!r} (a port is at most 65535)")
@@ -42,6 +42,12 @@ class Address:
         """The hosts to listen on or to try, in order: `localhost` has one in each family."""
         families = {"localhost": ("127.0.0.1", "::1"), "": ("0.0.0.0", "::")}
         return families.get(self.host, (self.host,))
+
+    def overlaps(self, other: "Address") -> bool:
+        """Whether servers at the two would get in each other's way."""
+        if self.port != other.port:
+            return False
+        return any(_overlap(one, two) for one in self.hosts for two in other.hosts)
 
     @property
     def is_loopback(self) -> bool:
@@ -54,6 +60,23 @@ class Address:
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def _is_host(host: str) -> bool:
+    """Whether a resolver would take it. Python's raises UnicodeError for a label it cannot ask."""
+    try:
+        host.encode("idna")
+    except UnicodeError:
+        return False
+    return True
+
+
+def _overlap(one: str, two: str) -> bool:
+    """An unspecified address is every address of its family."""
+    return one == two or any(
+        everywhere in (one, two) and is_ipv6 == (":" in one) == (":" in two)
+        for everywhere, is_ipv6 in (("0.0.0.0", False), ("::", True))
+    )
 
 
 @dataclass(frozen=True)

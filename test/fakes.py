@@ -170,11 +170,12 @@ def _fields(lines: list[bytes]) -> Headers:
 class Listener:
     """A backend's listening socket: the test accepts, reads and answers."""
 
-    def __init__(self, backlog: int = 128, receive_bytes: int | None = None) -> None:
+    def __init__(self, backlog: int = 128, receive_bytes: int | None = None, port: int = 0) -> None:
         self.socket = socket.socket()
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if receive_bytes is not None:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
-        self.socket.bind(("127.0.0.1", 0))
+        self.socket.bind(("127.0.0.1", port))
         self.socket.listen(backlog)
         self.socket.setblocking(False)
         self.port: int = self.socket.getsockname()[1]

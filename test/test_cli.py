@@ -1,0 +1,151 @@
+"""From the command line to a `Config`, without starting anything: what each option means."""
+
+import dataclasses
+import ipaddress
+import signal
+from pathlib import Path
+
+import pytest
+
+from httpprocessproxy.cli import main, parse
+from httpprocessproxy.config import Address, Config
+from httpprocessproxy.core.errors import UserError
+
+LINE = ["8000", "8001"]
+EXEC = ["--exec", "serve", "--port", "8001"]
+
+
+def test_all_defaults_are_those_of_the_configuration() -> None:
+    expected = Config(
+        Address("localhost", 8000), Address("localhost", 8001), ("serve", "--port", "8001")
+    )
+    assert parse([*LINE, *EXEC]) == expected
+
+
+@pytest.mark.parametrize(
+    ("options", "field", "value"),
+    [
+        (["-p", "*.py", "*.html", "-p", "a/**"], "patterns", ("*.py", "*.html", "a/**")),
+        (["--pattern", "*.py"], "patterns", ("*.py",)),
+        (["-x", "a", "b", "--exclude", "c"], "excludes", ("a", "b", "c")),
+        (["--no-default-excludes"], "default_excludes", False),
+        (["--watcher", "polling"], "watcher", "polling"),
+        (["--settle", "20"], "settle_s", 0.02),
+        (["--settle", "0"], "settle_s", 0.0),
+        (["--ping", "tcp"], "ping", "tcp"),
+        (["--ping-path", "/a?b=c"], "ping_path", "/a?b=c"),
+        (["--start-timeout", "1.5"], "start_timeout_s", 1.5),
+        (["--queue-timeout", "0"], "queue_timeout_s", 0.0),
+        (["--drain", "0"], "drain_s", 0.0),
+        (["--kill-signal", "TERM"], "kill_signal", signal.SIGTERM),
+        (["--kill-signal", "sigint"], "kill_signal", signal.SIGINT),
+        (["--kill-timeout", "2"], "kill_timeout_s", 2.0),
+        (["--livereload-port", "0"], "livereload_port", 0),
+        (
+            ["--allowed-host", "a.example", "--allowed-host", "*"],
+            "allowed_hosts",
+            ("a.example", "*"),
+        ),
+        (
+            ["--forwarded-allow-ips", "10.1.2.3/8", "--forwarded-allow-ips", "::1"],
+            "forwarded_allow_ips",
+            (ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("::1/128")),
+        ),
+        (["--debug"], "debug", True),
+    ],
+)
+@pytest.mark.parametrize("in_front", [True, False])
+def test_an_option(options: list[str], field: str, value: object, in_front: bool) -> None:
+    # A glob takes what follows, up to the next option.
+    if in_front and field in ("patterns", "excludes"):
+        options = [*options, "--settle", "5"]
+    line = [*options, *LINE] if in_front else [*LINE, *options]
+    config = parse([*line, *EXEC])
+    assert getattr(config, field) == value
+    default = parse([*LINE, *EXEC])
+    assert dataclasses.replace(config, **{field: getattr(default, field)}) == default
+
+
+def test_what_follows_exec_is_the_commands_alone() -> None:
+    config = parse([*LINE, "--exec", "sh", "-c", "--exec", "-p", "--help", ""])
+    assert config.command == ("sh", "-c", "--exec", "-p", "--help", "")
+    assert config.patterns == ()
+
+
+@pytest.mark.parametrize(
+    ("bind", "backend"),
+    [
+        *(("8000", "8000"), ("8000", "127.0.0.1:8000"), ("[::1]:8000", "8000")),
+        *((":8000", "8000"), ("8000", ":8000"), ("0.0.0.0:8000", "127.0.0.1:8000")),
+    ],
+)
+def test_a_port_for_two_is_a_mistake(bind: str, backend: str) -> None:
+    with pytest.raises(UserError, match="a port of its own"):
+        parse([bind, backend, *EXEC])
+
+
+@pytest.mark.parametrize(
+    ("bind", "backend"), [("127.0.0.1:8000", "127.0.0.2:8000"), ("0", "8000"), (":0", "8000")]
+)
+def test_one_port_at_two_addresses_is_none(bind: str, backend: str) -> None:
+    assert str(parse([bind, backend, *EXEC]).backend) == str(Address.parse(backend))
+
+
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        (["--settle", "nan"], "milliseconds"),
+        (["--settle", "-1"], "milliseconds"),
+        (["--drain", "inf"], "seconds"),
+        (["--drain", ""], "seconds"),
+        (["--kill-signal", "KILLL"], "for example TERM"),
+        (["--kill-signal", "9"], "for example TERM"),
+        (["--livereload-port", "65536"], "0 to 65535"),
+        (["--livereload-port", "-1"], "-1"),
+        (["--livereload-port", "²"], "0 to 65535"),
+        (["--livereload-port", "9" * 5000], "livereload-port"),
+        (["--ping-path", "health"], "begins with /"),
+        (["--ping-path", "/a b"], "no blanks"),
+        (["--ping-path", "/a\r\nX: y"], "no blanks"),
+        (["--ping-path", "/ü"], "not a path"),
+        (["--forwarded-allow-ips", "localhost"], "for example 10.0.0.0/8"),
+        (["--watcher", "magic"], "magic"),
+        (["--pat", "*.py"], "--pat"),
+        (["--debug=1"], "debug"),
+        (["--exec=true"], "--exec"),
+        (["extra"], "extra"),
+    ],
+)
+def test_a_mistake_says_what_to_change(options: list[str], word: str) -> None:
+    with pytest.raises(UserError) as raised:
+        parse([*LINE, *options, *EXEC])
+    assert word in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("line", [[], ["8000"], LINE, [*LINE, "--exec"], ["--exec", "true"]])
+def test_what_is_missing_is_a_mistake(line: list[str]) -> None:
+    with pytest.raises(UserError):
+        parse(line)
+
+
+def test_a_mistake_is_status_2_and_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*LINE, "--drain", "soon", *EXEC]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("http-process-proxy: ")
+    assert printed.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("option", ["--help", "--version"])
+def test_help_and_version_end_well(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as raised:
+        parse([option])
+    assert raised.value.code == 0
+    assert "http-process-proxy" in capsys.readouterr().out
+
+
+def test_every_field_of_the_configuration_can_be_set() -> None:
+    source = (Path(__file__).parent.parent / "httpprocessproxy" / "cli.py").read_text()
+    for field in dataclasses.fields(Config):
+        assert f"        {field.name}=" in source

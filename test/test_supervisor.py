@@ -1,0 +1,399 @@
+"""The supervisor: what a change, a crash and a slow start mean for the backend and for requests."""
+
+import asyncio
+import contextlib
+import re
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+
+from httpprocessproxy.config import Config
+from httpprocessproxy.core.pages import Problem
+from httpprocessproxy.gate import Target
+from httpprocessproxy.supervisor import Supervisor
+from test.children import FakeChild, FakeLauncher, FakeOutput, configured
+from test.deadline import PATIENCE_S
+from test.fakes import Listener
+from test.loops import eventually, on_every_loop
+
+
+class FakeFront:
+    """Counts what the plane and the browsers are told."""
+
+    def __init__(self) -> None:
+        self.ended: list[int] = []
+        self.reloads = 0
+
+    def end_generation(self, generation: int) -> None:
+        self.ended.append(generation)
+
+    def reload_browsers(self) -> None:
+        self.reloads += 1
+
+
+class FakeWaiter:
+    """A request at the supervisor's gate."""
+
+    def __init__(self) -> None:
+        self.target: Target | None = None
+        self.problem: Problem | None = None
+
+    def admitted(self, target: Target) -> None:
+        self.target = target
+
+    def refused(self, problem: Problem) -> None:
+        self.problem = problem
+
+
+class Life:
+    """A supervisor with everything around it faked but time and sockets."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.launcher = FakeLauncher(config.backend)
+        self.output = FakeOutput()
+        self.front = FakeFront()
+        self.said: list[str] = []
+        self.supervisor = Supervisor(config, self.launcher, self.output, self.said.append)
+
+    @property
+    def children(self) -> list[FakeChild]:
+        return self.launcher.children
+
+    def ask(self) -> FakeWaiter:
+        waiter = FakeWaiter()
+        self.supervisor.gate.ask(waiter)
+        return waiter
+
+    def change(self, *paths: str) -> None:
+        self.supervisor.changed(frozenset(paths or ("app.py",)))
+
+    def status(self) -> dict[str, object]:
+        return dict(self.supervisor.status())
+
+    async def reached(self, state: str, generation: int) -> None:
+        await eventually(
+            lambda: (self.status()["state"], self.status()["generation"]) == (state, generation)
+        )
+
+    async def spawned(self, count: int) -> FakeChild:
+        await eventually(lambda: len(self.children) == count)
+        return self.children[-1]
+
+    @property
+    def states(self) -> list[str]:
+        """The transitions as they were said, without their reasons."""
+        return [line.partition(" (")[0] for line in self.said]
+
+
+@contextlib.asynccontextmanager
+async def supervised(config: Config | None = None, *, listens: bool = True) -> AsyncIterator[Life]:
+    """Run a supervisor; `listens` says whether its backend answers."""
+    life = Life(config or configured())
+    life.launcher.listens = listens
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(life.supervisor.run(life.front), name="supervisor")
+        yield life
+        running.cancel()
+    assert all(child.ended.is_set() for child in life.children), "a backend was left behind"
+
+
+# The usual course
+
+
+@on_every_loop
+async def test_the_first_start() -> None:
+    async with supervised() as life:
+        waiter = life.ask()
+        assert life.status()["state"] == "loading"
+        await life.reached("running", 1)
+        backend = life.config.backend
+        assert waiter.target == Target(1, backend.host, backend.port)
+        assert life.ask().target == waiter.target
+        assert re.fullmatch(r"LOADING -> RUNNING \(ready after \d+ ms\)", life.said[0])
+        assert life.front.reloads == 1
+        status = life.status()
+        assert status["pid"] == life.children[0].pid
+        assert status["last_restart"] is None
+
+
+@on_every_loop
+async def test_a_change_is_a_restart() -> None:
+    async with supervised() as life:
+        await life.reached("running", 1)
+        life.change("a.py", "b.py")
+        await life.reached("running", 2)
+        assert life.states[1:] == ["RUNNING -> KILLING", "KILLING -> LOADING", "LOADING -> RUNNING"]
+        assert "(changed: a.py and 1 more)" in life.said[1]
+        assert life.children[0].stops
+        assert life.front.ended == [1]
+        assert life.front.reloads == 2
+
+
+@on_every_loop
+async def test_a_restart_is_reported_with_its_paths_and_times() -> None:
+    async with supervised() as life:
+        await life.reached("running", 1)
+        life.change("b.py", "a.py")
+        await life.reached("running", 2)
+        restart = life.status()["last_restart"]
+        assert isinstance(restart, dict)
+        assert restart["paths"] == ["a.py", "b.py"]
+        stop, start, total = restart["stop_ms"], restart["start_ms"], restart["total_ms"]
+        assert min(stop, start) >= 0
+        assert total == pytest.approx(stop + start, abs=0.2)
+
+
+@on_every_loop
+async def test_a_restart_that_goes_on_has_no_times_yet() -> None:
+    async with supervised() as life:
+        await life.reached("running", 1)
+        life.launcher.listens = False
+        life.change()
+        await life.spawned(2)
+        restart = life.status()["last_restart"]
+        assert isinstance(restart, dict)
+        assert restart["stop_ms"] is not None
+        assert (restart["start_ms"], restart["total_ms"]) == (None, None)
+
+
+@on_every_loop
+async def test_requests_wait_from_the_change_to_the_answer() -> None:
+    async with supervised() as life:
+        await life.reached("running", 1)
+        life.launcher.listens = False
+        life.change()
+        await eventually(lambda: life.supervisor.gate.target is None)
+        waiter = life.ask()
+        await life.spawned(2)
+        assert (waiter.target, waiter.problem) == (None, None)
+        late = Listener(port=life.config.backend.port)
+        await life.reached("running", 2)
+        assert waiter.target is not None
+        late.close()
+
+
+# Bursts
+
+
+@on_every_loop
+async def test_a_burst_is_one_restart() -> None:
+    async with supervised(replace(configured(), settle_s=0.05)) as life:
+        await life.reached("running", 1)
+        for number in range(10):
+            life.change(f"{number}.py")
+            await asyncio.sleep(0)
+        await life.reached("running", 2)
+        restart = life.status()["last_restart"]
+        assert isinstance(restart, dict)
+        assert restart["paths"] == [f"{number}.py" for number in range(10)]
+        assert len(life.children) == 2
+
+
+@on_every_loop
+async def test_a_change_while_it_is_killed_is_seen_by_the_next_start() -> None:
+    async with supervised(replace(configured(), drain_s=PATIENCE_S)) as life:
+        await life.reached("running", 1)
+        life.supervisor.gate.unsafe_began()
+        life.change("first.py")
+        await life.reached("killing", 1)
+        await eventually(lambda: not is_in_burst(life))
+        life.change("second.py")
+        life.supervisor.gate.unsafe_ended()
+        await life.reached("running", 2)
+        restart = life.status()["last_restart"]
+        assert isinstance(restart, dict)
+        assert restart["paths"] == ["first.py", "second.py"]
+        assert len(life.children) == 2
+
+
+def is_in_burst(life: Life) -> bool:
+    """Whether `quiet` would wait: it has to be asked, for nothing tells of the end of a burst."""
+    waiting = life.supervisor.quiet()
+    try:
+        waiting.send(None)
+    except StopIteration:
+        return False
+    waiting.close()
+    return True
+
+
+@on_every_loop
+async def test_a_change_while_it_loads_is_one_more_restart() -> None:
+    async with supervised(listens=False) as life:
+        await life.spawned(1)
+        life.change()
+        await life.spawned(2)
+        life.launcher.listens = True
+        await eventually(lambda: not is_in_burst(life))
+        life.change()
+        await life.reached("running", 3)
+        assert len(life.children) == 3
+        assert life.front.reloads == 1  # browsers reload when it settles
+
+
+# Ends that nobody asked for
+
+
+@on_every_loop
+async def test_a_crash_refuses_and_a_change_heals() -> None:
+    async with supervised() as life:
+        await life.reached("running", 1)
+        life.output.printed = b"Traceback: no such table\n"
+        life.children[0].exit(3)
+        await life.reached("error", 1)
+        problem = life.ask().problem
+        assert problem is not None
+        assert (problem.status, problem.output) == (503, life.output.printed)
+        assert (problem.state, problem.generation) == ("error", 1)
+        assert problem.retry_after_s
+        assert "`serve --it`: exited with status 3" in problem.detail
+        assert "(exited with status 3, after" in life.said[-1]
+        assert (life.status()["returncode"], life.status()["pid"]) == (3, None)
+        assert life.status()["reason"] == "exited with status 3"
+        assert (life.front.ended, life.front.reloads) == ([1], 2)
+        life.change()
+        await life.reached("running", 2)
+        assert life.ask().target is not None
+        assert life.status()["reason"] == ""
+        restart = life.status()["last_restart"]
+        assert isinstance(restart, dict)
+        assert restart["stop_ms"] == 0
+
+
+@on_every_loop
+async def test_what_cannot_be_spawned_is_refused_and_heals() -> None:
+    life = Life(configured())
+    life.launcher.error = "cannot start 'serve': No such file or directory"
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(life.supervisor.run(life.front), name="supervisor")
+        waiter = life.ask()
+        await life.reached("error", 1)
+        assert waiter.problem is not None
+        assert "No such file" in waiter.problem.detail
+        assert life.status()["returncode"] is None
+        life.launcher.error = ""
+        life.change()
+        await life.reached("running", 2)
+        running.cancel()
+
+
+@on_every_loop
+async def test_a_crash_that_meets_a_change_is_no_error() -> None:
+    async with supervised() as life:
+        await life.reached("running", 1)
+        life.change()
+        life.children[0].exit(1)
+        await life.reached("running", 2)
+        assert life.states[-3:] == [
+            "RUNNING -> KILLING",
+            "KILLING -> LOADING",
+            "LOADING -> RUNNING",
+        ]
+
+
+@on_every_loop
+async def test_a_change_that_meets_a_crash_starts_once() -> None:
+    async with supervised() as life:
+        await life.reached("running", 1)
+        life.children[0].exit(1)
+        life.change()
+        await life.reached("running", 2)
+        assert len(life.children) == 2
+
+
+# Time limits
+
+
+@on_every_loop
+async def test_a_start_that_takes_too_long_refuses_and_goes_on() -> None:
+    async with supervised(configured(start_timeout_s=0.02), listens=False) as life:
+        waiter = life.ask()
+        await eventually(lambda: waiter.problem is not None)
+        assert waiter.problem is not None
+        assert "does not answer at" in waiter.problem.detail
+        assert str(life.config.backend) in waiter.problem.detail
+        assert life.status()["state"] == "loading"
+        assert life.ask().problem is not None
+        late = Listener(port=life.config.backend.port)
+        await life.reached("running", 1)
+        assert life.ask().target is not None
+        late.close()
+
+
+@on_every_loop
+async def test_a_restart_gives_a_slow_start_its_time_again() -> None:
+    async with supervised(configured(start_timeout_s=0.3), listens=False) as life:
+        waiter = life.ask()
+        await eventually(lambda: waiter.problem is not None)
+        life.change()
+        await life.spawned(2)
+        other = life.ask()
+        assert (other.target, other.problem) == (None, None)
+
+
+@on_every_loop
+async def test_the_time_for_the_start_does_not_run_on_when_it_has_started() -> None:
+    async with supervised(configured(start_timeout_s=0.3)) as life:
+        await life.reached("running", 1)
+        loading = Life(configured(start_timeout_s=0.3))
+        loading.launcher.listens = False
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(loading.supervisor.run(loading.front), name="other")
+            waiter = loading.ask()
+            await eventually(lambda: waiter.problem is not None)  # so that time has passed
+            running.cancel()
+        assert life.ask().target is not None
+
+
+@on_every_loop
+async def test_an_unsafe_request_delays_the_kill() -> None:
+    async with supervised(configured(drain_s=PATIENCE_S * 2)) as life:
+        await life.reached("running", 1)
+        life.supervisor.gate.unsafe_began()
+        life.change()
+        await life.reached("killing", 1)
+        await eventually(lambda: not is_in_burst(life))
+        assert (life.children[0].stops, life.front.ended) == ([], [])
+        life.supervisor.gate.unsafe_ended()
+        await life.reached("running", 2)
+
+
+@pytest.mark.parametrize("drain_s", [0, 0.02])
+@on_every_loop
+async def test_an_unsafe_request_delays_the_kill_for_so_long_only(drain_s: float) -> None:
+    async with supervised(configured(drain_s=drain_s)) as life:
+        await life.reached("running", 1)
+        life.supervisor.gate.unsafe_began()
+        life.change()
+        await life.reached("running", 2)
+        life.supervisor.gate.unsafe_ended()
+
+
+# The end of the program
+
+
+@on_every_loop
+async def test_who_will_not_wait_kills() -> None:
+    async with supervised() as life:
+        life.supervisor.kill()  # nothing is there yet
+        await life.reached("running", 1)
+        life.supervisor.kill()
+        assert life.children[0].was_killed
+        await life.reached("error", 1)
+        life.supervisor.kill()  # and nothing any more
+
+
+@pytest.mark.parametrize("state", ["loading", "running", "error", "killing"])
+@on_every_loop
+async def test_cancelled_in_any_state_it_leaves_nothing(state: str) -> None:
+    async with supervised(configured(drain_s=PATIENCE_S * 2), listens=state != "loading") as life:
+        await life.reached("loading" if state == "loading" else "running", 1)
+        child = await life.spawned(1)
+        if state == "error":
+            child.exit(1)
+        if state == "killing":
+            life.supervisor.gate.unsafe_began()
+            life.change()
+        await life.reached(state, 1)
