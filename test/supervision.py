@@ -1,0 +1,93 @@
+"""A supervisor for a test, with everything around it faked but time and sockets."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+from httpprocessproxy.config import Config
+from httpprocessproxy.core.pages import Problem
+from httpprocessproxy.gate import Target
+from httpprocessproxy.supervisor import Supervisor
+from test.children import FakeChild, FakeLauncher, FakeOutput, configured
+from test.loops import eventually
+
+
+class FakeFront:
+    """Counts what the plane and the browsers are told."""
+
+    def __init__(self) -> None:
+        self.ended: list[int] = []
+        self.reloads = 0
+
+    def end_generation(self, generation: int) -> None:
+        self.ended.append(generation)
+
+    def reload_browsers(self) -> None:
+        self.reloads += 1
+
+
+class FakeWaiter:
+    """A request at the supervisor's gate."""
+
+    def __init__(self) -> None:
+        self.target: Target | None = None
+        self.problem: Problem | None = None
+
+    def admitted(self, target: Target) -> None:
+        self.target = target
+
+    def refused(self, problem: Problem) -> None:
+        self.problem = problem
+
+
+class Life:
+    """A supervisor with everything around it faked but time and sockets."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.launcher = FakeLauncher(config.backend)
+        self.output = FakeOutput()
+        self.front = FakeFront()
+        self.said: list[str] = []
+        self.supervisor = Supervisor(config, self.launcher, self.output, self.said.append)
+
+    @property
+    def children(self) -> list[FakeChild]:
+        return self.launcher.children
+
+    def ask(self) -> FakeWaiter:
+        waiter = FakeWaiter()
+        self.supervisor.gate.ask(waiter)
+        return waiter
+
+    def change(self, *paths: str) -> None:
+        self.supervisor.changed(frozenset(paths or ("app.py",)))
+
+    def status(self) -> dict[str, object]:
+        return dict(self.supervisor.status())
+
+    async def reached(self, state: str, generation: int) -> None:
+        await eventually(
+            lambda: (self.status()["state"], self.status()["generation"]) == (state, generation)
+        )
+
+    async def spawned(self, count: int) -> FakeChild:
+        await eventually(lambda: len(self.children) == count)
+        return self.children[-1]
+
+    @property
+    def states(self) -> list[str]:
+        """The transitions as they were said, without their reasons."""
+        return [line.partition(" (")[0] for line in self.said]
+
+
+@contextlib.asynccontextmanager
+async def supervised(config: Config | None = None, *, listens: bool = True) -> AsyncIterator[Life]:
+    """Run a supervisor; `listens` says whether its backend answers."""
+    life = Life(config or configured())
+    life.launcher.listens = listens
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(life.supervisor.run(life.front), name="supervisor")
+        yield life
+        running.cancel()
+    assert all(child.ended.is_set() for child in life.children), "a backend was left behind"
