@@ -118,10 +118,10 @@ class Generation:
         config = self._config
         ping = Ping(config.ping, config.ping_path)
         host = await wait_until_ready(config.backend.hosts, config.backend.port, ping)
+        self._surroundings.ready(Target(self.number, host, config.backend.port))
         if listens_in_tree(config.backend, child.pid) is False:
             # A container's published port, for one: its server is no child of ours.
             self._surroundings.say(f"{config.backend} is served by a process outside --exec's")
-        self._surroundings.ready(Target(self.number, host, config.backend.port))
 
     async def _unless_stopped(self, work: Coroutine[None, None, T]) -> T | None:
         """Do `work`, but give it up, and return None, when `stop` is set."""

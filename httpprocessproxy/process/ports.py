@@ -1,28 +1,24 @@
 """Who holds a port, and what has become of the other end of a connection.
 
-Read from /proc/net/tcp and tcp6, which show our network namespace only: "nothing there" is
-never proof that nobody listens, so `wait_until_free` asks by connecting.
+The system shows our network namespace only: "nothing there" is never proof that nobody listens,
+so `wait_until_free` asks by connecting.
 """
 
 import asyncio
 import ipaddress
 import socket
 import struct
-import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from httpprocessproxy.config import Address
-from httpprocessproxy.process import linux, tree
+from httpprocessproxy.process import linux, proc_net, sock_diag, tree
+from httpprocessproxy.process.sockets import TIME_WAIT, End, Socket, unmapped
 
 _POLL_MIN_S = 0.001
 _POLL_MAX_S = 0.05
 # To a host that drops packets. On loopback the answer comes at once.
 _CONNECT_TIMEOUT_S = 1.0
 
-_FIN_WAIT_1, _FIN_WAIT_2, _TIME_WAIT, _LISTEN = 0x04, 0x05, 0x06, 0x0A
-
-Ip = ipaddress.IPv4Address | ipaddress.IPv6Address
 SocketName = tuple[str, int] | tuple[str, int, int, int]
 
 
@@ -36,15 +32,6 @@ class Holder:
 
     def __str__(self) -> str:
         return "another program" if self.pid is None else f"process {self.pid} ({self.command})"
-
-
-@dataclass(frozen=True, slots=True)
-class _Socket:
-    local: tuple[Ip, int]
-    remote: tuple[Ip, int]
-    state: int
-    # 0 when no process has it any more.
-    inode: int
 
 
 def listener(address: Address) -> Holder | None:
@@ -115,53 +102,36 @@ def peer_is_gone(sock_address: SocketName, peer_address: SocketName) -> bool | N
     ours, theirs = _canonical(sock_address), _canonical(peer_address)
     if not linux.has_proc():
         return None
-    for end in _sockets():
-        if end.local == theirs and end.remote == ours:
-            return end.inode == 0 or end.state == _TIME_WAIT
+    end = _connection(theirs, ours)
+    if end is not None:
+        return end.inode == 0 or end.state == TIME_WAIT
     # Loopback, and an address that is ours, cannot be elsewhere.
     return True if theirs[0].is_loopback or theirs[0] == ours[0] else None
 
 
-def _listeners(address: Address) -> list[_Socket]:
+def _connection(local: End, remote: End) -> Socket | None:
+    try:
+        return sock_diag.connection(local, remote)
+    except OSError:  # forbidden, or a kernel without it
+        return proc_net.connection(local, remote)
+
+
+def _listeners(address: Address) -> list[Socket]:
     """The sockets that listen there, those first and alone that listen there in particular."""
-    here = [end for end in _sockets() if end.state == _LISTEN and end.local[1] == address.port]
+    try:
+        listening = sock_diag.listening()
+    except OSError:
+        listening = proc_net.listening()
+    here = [one for one in listening if one.local[1] == address.port]
     try:
         hosts = {_canonical((host, 0))[0] for host in address.hosts}
     except ValueError:
         return here  # A name: to look it up may take seconds.
     if any(host.is_unspecified for host in hosts):
         return here
-    exact = [end for end in here if end.local[0] in hosts]
-    return exact or [end for end in here if end.local[0].is_unspecified]
+    exact = [one for one in here if unmapped(one.local[0]) in hosts]
+    return exact or [one for one in here if unmapped(one.local[0]).is_unspecified]
 
 
-def _sockets() -> Iterator[_Socket]:
-    for path in ("/proc/self/net/tcp", "/proc/self/net/tcp6"):
-        try:
-            with open(path, encoding="ascii") as table:
-                next(table)
-                yield from map(_parse, table)
-        except FileNotFoundError:
-            pass  # No /proc, or a kernel without IPv6.
-
-
-def _parse(line: str) -> _Socket:
-    fields = line.split()
-    return _Socket(_end(fields[1]), _end(fields[2]), int(fields[3], 16), int(fields[9]))
-
-
-def _end(text: str) -> tuple[Ip, int]:
-    # 32-bit words in the byte order of the machine: "0100007F:1F40" is 127.0.0.1:8000.
-    address, _, port = text.partition(":")
-    words = [int(address[i : i + 8], 16) for i in range(0, len(address), 8)]
-    packed = b"".join(word.to_bytes(4, sys.byteorder) for word in words)
-    return _unmapped(ipaddress.ip_address(packed)), int(port, 16)
-
-
-def _canonical(name: SocketName) -> tuple[Ip, int]:
-    return _unmapped(ipaddress.ip_address(name[0].partition("%")[0])), name[1]
-
-
-def _unmapped(ip: Ip) -> Ip:
-    """An IPv4 address as such, also where IPv6 wraps it (RFC 4291 section 2.5.5.2)."""
-    return getattr(ip, "ipv4_mapped", None) or ip
+def _canonical(name: SocketName) -> End:
+    return unmapped(ipaddress.ip_address(name[0].partition("%")[0])), name[1]

@@ -16,6 +16,7 @@ from httpprocessproxy.process import (
     listener,
     listens_in_tree,
     peer_is_gone,
+    sock_diag,
     wait_until_free,
 )
 from test.deadline import MS, PATIENCE_S
@@ -27,6 +28,17 @@ server = socket.create_server(("127.0.0.1", 0))
 print("up", server.getsockname()[1], flush=True)
 time.sleep(1000)
 """
+
+
+@pytest.fixture(params=["sock_diag", "proc_net"], autouse=True)
+def source(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both tables of the kernel's say the same."""
+    if request.param == "proc_net":
+
+        def forbidden(*_: object) -> None:
+            raise PermissionError
+
+        monkeypatch.setattr(sock_diag, "_ask", forbidden)
 
 
 def listening(host: str) -> socket.socket:
