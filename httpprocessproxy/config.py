@@ -90,7 +90,7 @@ class Config:
     excludes: tuple[str, ...] = ()
     default_excludes: bool = True
     watcher: WatcherName = "auto"
-    settle_s: float = 0.005
+    settle_s: float = 0.002
     ping: PingKind = "http"
     ping_path: str = "/"
     start_timeout_s: float = 120.0

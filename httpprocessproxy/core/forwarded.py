@@ -18,6 +18,7 @@ _LIST = re.compile(
     rb"[ \t]*+(?:%b)?+(?:[ \t]*+,[ \t]*+(?:%b)?+)*+[ \t]*+" % ((_ELEMENT_SOURCE,) * 2)
 )
 _ELEMENT = re.compile(_ELEMENT_SOURCE)
+_TOKEN_ONLY = re.compile(TOKEN)
 _PARAMETER = re.compile(rb"(%b)=(%b)" % (TOKEN, _VALUE))
 
 # RFC 7239 section 6: nodename [ ":" node-port ], where an obfuscated name begins with "_".
@@ -40,12 +41,14 @@ _HEARSAY = re.compile(rb"forwarded\Z|x[-_](?:forwarded[-_]|real[-_]ip\Z)", re.IG
 class Peer:
     """Who is at the other end of a client's connection.
 
-    `ip` is None for a socket without one. `trusted` peers may speak for others.
+    `ip` is None for a socket without one. `trusted` peers may speak for others. `reached` is the
+    authority at which they reached us, for a request that names none (RFC 9112 section 3.3).
     """
 
     ip: str | None
     trusted: bool
     proto: bytes = b"http"
+    reached: bytes = b""
 
 
 def believed(fields: Fields, peer: Peer) -> Fields:
@@ -108,7 +111,7 @@ def _element(peer: Peer, host: bytes) -> bytes:
         node = b'"[%b]"' % peer.ip.encode() if ":" in peer.ip else peer.ip.encode()
     element = b"for=" + node
     if host:
-        element += b";host=" + (host if re.fullmatch(TOKEN, host) else b'"%b"' % _escaped(host))
+        element += b";host=" + (host if _TOKEN_ONLY.fullmatch(host) else b'"%b"' % _escaped(host))
     return element + b";proto=" + peer.proto
 
 

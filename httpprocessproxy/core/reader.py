@@ -7,7 +7,7 @@ bytes instead of a parse. No I/O.
 
 from httpprocessproxy.core.forwarded import Peer
 from httpprocessproxy.core.headers import Request, outgoing_request
-from httpprocessproxy.core.http1 import REQUEST_LINE, parse_request
+from httpprocessproxy.core.http1 import MAX_LINE_BYTES, REQUEST_LINE, parse_request
 
 
 class RequestReader:
@@ -27,7 +27,7 @@ class RequestReader:
         line_end = head.index(b"\r\n")
         fields = head[line_end:]
         last = self._last
-        if last is not None and fields == self._fields:
+        if last is not None and fields == self._fields and line_end <= MAX_LINE_BYTES:
             line = REQUEST_LINE.fullmatch(head, 0, line_end)
             if (
                 line is not None

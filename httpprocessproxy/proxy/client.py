@@ -120,9 +120,9 @@ class Client(asyncio.Protocol):
 
     def _serve_next(self) -> bool:
         """Begin with the next request, if its head is complete. Raises RequestError."""
-        if self._waiting.startswith(b"\r\n"):
+        while self._waiting.startswith(b"\r\n"):
             # RFC 9112 section 2.2: empty lines in front of a request are to be ignored.
-            self._waiting = self._waiting.lstrip(b"\r\n")
+            self._waiting = self._waiting[2:]
         end = self._waiting.find(HEAD_END)
         if end < 0:
             check_incomplete(self._waiting)

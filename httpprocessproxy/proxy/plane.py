@@ -29,6 +29,9 @@ IDLE_UPSTREAM_S: Final = 4.0
 ANSWER_TIMEOUT_S: Final = 3600.0
 
 SWEEP_S: Final = 1.0
+
+# Nearly every connection comes from the same address.
+MAX_REMEMBERED_PEERS: Final = 256
 BACKLOG: Final = 1024
 
 
@@ -52,6 +55,7 @@ class Plane:
         self._trusted = tuple(forwarded_allow_ips)
         self._our_pages = our_pages
         self._connector = Connector(self)
+        self._peers: dict[tuple[str, str, int], Peer] = {}
         self._next_sweep: asyncio.TimerHandle
         # RFC 9110 section 7.6.3 allows a pseudonym. One of its own for each proxy, so that
         # two in a row are no loop.
@@ -88,10 +92,18 @@ class Plane:
         name = transport.get_extra_info("peername")
         if not isinstance(name, tuple):
             return Peer(None, trusted=True)
-        ip = ipaddress.ip_address(name[0].partition("%")[0])
-        if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None:
-            ip = ip.ipv4_mapped
-        return Peer(str(ip), trusted=any(ip in network for network in self._trusted))
+        host, port = transport.get_extra_info("sockname")[:2]
+        key = name[0], host, port
+        if key not in self._peers:
+            if len(self._peers) >= MAX_REMEMBERED_PEERS:
+                self._peers.clear()
+            self._peers[key] = self._new_peer(*key)
+        return self._peers[key]
+
+    def _new_peer(self, ip: str, host: str, port: int) -> Peer:
+        address = _canonical(ip)
+        trusted = any(address in network for network in self._trusted)
+        return Peer(str(address), trusted, reached=str(Address(host, port)).encode())
 
     def check(self, request: Request) -> None:
         """Raise RequestError for a host that we do not serve. HTTP/1.0 may come without one."""
@@ -120,6 +132,12 @@ class Plane:
         for client in list(self.clients):
             client.sweep(now, IDLE_UPSTREAM_S, ANSWER_TIMEOUT_S)
         self._next_sweep = self.loop.call_later(SWEEP_S, self._sweep)
+
+
+def _canonical(ip: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """An address without its zone, and as IPv4 where IPv6 wraps it (RFC 4291 section 2.5.5.2)."""
+    address = ipaddress.ip_address(ip.partition("%")[0])
+    return getattr(address, "ipv4_mapped", None) or address
 
 
 def listen(address: Address) -> list[socket.socket]:

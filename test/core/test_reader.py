@@ -6,7 +6,7 @@ import pytest
 
 from httpprocessproxy.core.errors import RequestError
 from httpprocessproxy.core.headers import Request, outgoing_request
-from httpprocessproxy.core.http1 import parse_request
+from httpprocessproxy.core.http1 import MAX_LINE_BYTES, parse_request
 from httpprocessproxy.core.reader import RequestReader
 from test.core.heads import TRUSTED, VIA
 
@@ -36,6 +36,7 @@ LINES = [
         b"FROB / HTTP/1.1",
         b"GET * HTTP/1.1",
     ),
+    b"GET /%b HTTP/1.1" % (b"x" * MAX_LINE_BYTES),
 ]
 
 
