@@ -3,6 +3,7 @@
 import pytest
 
 from httpprocessproxy.core.bodies import Chunked, Length
+from httpprocessproxy.core.forwarded import Peer
 from httpprocessproxy.core.http1 import Fields
 from test.core.heads import STRANGER, answered, fields_of, refusal, sent, values
 from test.core.strict import read_head
