@@ -33,7 +33,6 @@ TESTED_ELSEWHERE = {
     "__main__.py": "test/whole/test_cli.py",
     "app.py": "test/whole/test_restart.py",
     "cli.py": "test/whole/test_cli.py",
-    "app.py": "test/whole/test_restart.py",
     "process/sock_diag.py": "test/process/test_ports.py",
     "process/proc_net.py": "test/process/test_ports.py",
     "process/sockets.py": "test/process/test_ports.py",
