@@ -62,6 +62,7 @@ class _Stream:
     fd: int
     sink: _Sink
     tail: bytearray = field(repr=False)
+    slave_fd: int | None = None
 
 
 class Output:
@@ -111,14 +112,30 @@ class Output:
         with self._lock:
             return bytes(self._tail)
 
-    def begin(self, stdout_fd: int | None = None, stderr_fd: int | None = None) -> None:
-        """A new generation prints here. Takes over the descriptors; a pty is only the first."""
-        tail = bytearray()
-        with self._lock:
-            self._tail = tail
-        ends = ((stdout_fd, self._stdout), (stderr_fd, self._stderr))
-        streams = [_Stream(fd, sink, tail) for fd, sink in ends if fd is not None]
+    def begin_pipes(self, stdout_fd: int, stderr_fd: int) -> None:
+        """A new generation prints to these pipes. Takes the descriptors over."""
+        tail = self._new_tail()
+        streams = [_Stream(stdout_fd, self._stdout, tail), _Stream(stderr_fd, self._stderr, tail)]
         self._post(lambda: self._begin(streams))
+
+    def begin_pty(self, master_fd: int, slave_fd: int) -> None:
+        """A new generation has this pty. Takes the descriptors over.
+
+        The slave is kept open as long as the master. Otherwise a backend that closes its standard
+        streams would make us think that all is over, close the master, and so send it a SIGHUP.
+        """
+        stream = _Stream(master_fd, self._stdout, self._new_tail(), slave_fd)
+        self._post(lambda: self._begin([stream]))
+
+    def begin_nothing(self) -> None:
+        """A generation that could not be started: there is nothing to remember of it."""
+        self._new_tail()
+        self._post(lambda: self._begin([]))
+
+    def _new_tail(self) -> bytearray:
+        with self._lock:
+            self._tail = bytearray()
+            return self._tail
 
     def drain(self, done: Callable[[], None]) -> None:
         """Call `done`, in the copying thread, when all that was printed by now is copied."""
@@ -208,6 +225,8 @@ class Output:
         self._streams.remove(stream)
         self._selector.unregister(stream.fd)
         os.close(stream.fd)
+        if stream.slave_fd is not None:
+            os.close(stream.slave_fd)
 
     def _drain(self, done: Callable[[], None]) -> None:
         for stream in list(self._streams):

@@ -54,51 +54,50 @@ class Launcher:
 
         Raises SpawnError. Does not end the generation before: that is `Child.stop`.
         """
-        name = self._command[0]
-        if not _has_working_directory():
-            self._output.begin()
-            raise SpawnError(f"cannot start {name!r}: the working directory is gone")
-        with contextlib.ExitStack() as ours, contextlib.ExitStack() as theirs:
-            try:
-                fds, actions = self._open(ours, theirs)
-                pid = self._spawn(actions)
-            except OSError as error:
-                self._output.begin()
-                raise SpawnError(f"cannot start {name!r}: {self._why(error)}") from error
-            ours.pop_all()
-        self._output.begin(*fds)
+        try:
+            if self._terminal is None:
+                pid = self._spawn_with_pipes()
+            else:
+                pid = self._spawn_with_pty(self._terminal)
+        except OSError as error:
+            self._output.begin_nothing()
+            raise SpawnError(f"cannot start {self._command[0]!r}: {self._why(error)}") from error
         return Child(pid, self._output)
 
-    def _open(
-        self, ours: contextlib.ExitStack, theirs: contextlib.ExitStack
-    ) -> tuple[Sequence[int], Sequence[FileAction]]:
-        if self._terminal is None:
-            return self._open_pipes(ours, theirs)
-        master_fd, slave_fd = self._terminal.open()
-        ours.callback(os.close, master_fd)
-        theirs.callback(os.close, slave_fd)
-        # Opened by a session leader that has no terminal, it becomes its controlling terminal.
-        first = (os.POSIX_SPAWN_OPEN, 0, os.ttyname(slave_fd), os.O_RDWR, 0)
-        return [master_fd], [first, (os.POSIX_SPAWN_DUP2, 0, 1), (os.POSIX_SPAWN_DUP2, 0, 2)]
-
-    def _open_pipes(
-        self, ours: contextlib.ExitStack, theirs: contextlib.ExitStack
-    ) -> tuple[Sequence[int], Sequence[FileAction]]:
-        fds: list[int] = []
+    def _spawn_with_pipes(self) -> int:
         actions: list[FileAction] = []
         if os.isatty(0) and not is_foreground(0):
             # In a session of its own the backend would not be stopped for reading our shell's
             # keyboard: it would just get what is typed there.
             actions.append((os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0))
-        for number in (1, 2):
-            read_fd, write_fd = os.pipe()
-            ours.callback(os.close, read_fd)
-            theirs.callback(os.close, write_fd)
-            fds.append(read_fd)
-            actions.append((os.POSIX_SPAWN_DUP2, write_fd, number))
-        return fds, actions
+        with contextlib.ExitStack() as ours, contextlib.ExitStack() as theirs:
+            read_fds = []
+            for number in (1, 2):
+                read_fd, write_fd = os.pipe()
+                ours.callback(os.close, read_fd)
+                theirs.callback(os.close, write_fd)
+                read_fds.append(read_fd)
+                actions.append((os.POSIX_SPAWN_DUP2, write_fd, number))
+            pid = self._spawn(actions)
+            ours.pop_all()
+        self._output.begin_pipes(*read_fds)
+        return pid
+
+    def _spawn_with_pty(self, terminal: Terminal) -> int:
+        master_fd, slave_fd = terminal.open()
+        with contextlib.ExitStack() as ours:
+            ours.callback(os.close, master_fd)
+            ours.callback(os.close, slave_fd)
+            # Opened by a session leader that has no terminal, it becomes its controlling terminal.
+            first = (os.POSIX_SPAWN_OPEN, 0, os.ttyname(slave_fd), os.O_RDWR, 0)
+            duplicates = [(os.POSIX_SPAWN_DUP2, 0, number) for number in (1, 2)]
+            pid = self._spawn([first, *duplicates])
+            ours.pop_all()
+        self._output.begin_pty(master_fd, slave_fd)
+        return pid
 
     def _spawn(self, actions: Sequence[FileAction]) -> int:
+        _check_working_directory()
         return os.posix_spawnp(
             self._command[0],
             self._command,
@@ -121,10 +120,9 @@ class Launcher:
         return why
 
 
-def _has_working_directory() -> bool:
-    # posix_spawn does not mind, but the backend will, and say it in a less helpful way.
+def _check_working_directory() -> None:
+    # posix_spawn does not mind one that is gone. The backend will, and say it less clearly.
     try:
         os.getcwd()
-    except FileNotFoundError:
-        return False
-    return True
+    except FileNotFoundError as error:
+        raise FileNotFoundError(error.errno, "the working directory is gone") from error

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from httpprocessproxy.process import Launcher, Output, SpawnError
+from httpprocessproxy.process import Launcher, Output, SpawnError, Terminal
 from test.deadline import PATIENCE_S
 from test.process.generations import descriptors, python, started, with_output
 
@@ -128,13 +128,14 @@ def test_closed_standard_streams_are_no_trap() -> None:
     assert done.returncode == 7, done.stderr
 
 
-def test_descriptors_stay_flat_over_hundreds_of_starts() -> None:
+@pytest.mark.parametrize("with_pty", [False, True])
+def test_descriptors_stay_flat_over_hundreds_of_starts(with_pty: bool) -> None:
     async def main(output: Output) -> None:
-        launcher = Launcher(("true",), output)
+        launcher = Launcher(("true",), output, Terminal(output) if with_pty else None)
         await launcher.spawn().stop()
         before = descriptors()
         for _ in range(300):
-            assert await launcher.spawn().stop() in (0, -9)
+            assert await launcher.spawn().stop() in (0, -signal.SIGKILL)
         assert descriptors() <= before
 
     with_output(main)

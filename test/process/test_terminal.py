@@ -152,6 +152,15 @@ while True:
         screen.wait_for("[exit 130]")
 
 
+def test_a_backend_may_close_its_standard_streams(kind: str) -> None:
+    source = (
+        "import os, signal, sys\nos.closerange(0, 3)\nsignal.sigtimedwait([], 0.2)\nos._exit(7)"
+    )
+    with program(kind, *python(source)) as screen:
+        # 255, when the end of its output was taken for its own: that was a SIGHUP.
+        screen.wait_for("[exit 7]")
+
+
 def test_thousands_of_lines_come_whole(kind: str) -> None:
     with program(kind, "seq", "20000") as screen:
         lines = screen.wait_for("[exit 0]").split("\r\n")

@@ -1,0 +1,70 @@
+"""Reading /proc: odd names, numbers used again, processes we may not touch."""
+
+import os
+import shutil
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from httpprocessproxy.process import linux
+from test.deadline import eventually
+
+
+def started(pid: int, name: str) -> linux.Process | None:
+    """The process, once it is the program with this name, command line included."""
+    process = linux.find(pid)
+    return process if process and process.name == name and process.command[0] == "/" else None
+
+
+@pytest.mark.parametrize("name", ["a b", "x) S 1 1 1", "((", "watchman"])
+def test_odd_names_do_not_confuse(name: str, tmp_path: Path) -> None:
+    program = tmp_path / name
+    shutil.copy("/bin/sleep", program)
+    with subprocess.Popen([program, "1000"]) as process:
+        try:
+            seen = eventually(lambda: started(process.pid, name))
+            assert (seen.parent, seen.session) == (os.getpid(), os.getsid(0))
+            assert seen.command == f"{program} 1000"
+            assert seen.is_watchman == (name == "watchman")
+            assert not seen.is_zombie
+            process.kill()
+            eventually(lambda: (now := linux.find(process.pid)) is not None and now.is_zombie)
+            assert seen.command == f"[{name}]"
+        finally:
+            process.kill()
+    assert linux.find(process.pid) is None
+
+
+def test_a_number_used_again_is_not_killed() -> None:
+    with subprocess.Popen(["sleep", "1000"]) as process:
+        seen = linux.find(process.pid)
+        assert seen is not None
+        earlier = linux.Process(
+            seen.pid, seen.parent, seen.group, seen.session, seen.started - 1, seen.name, False
+        )
+        assert linux.kill(earlier) is None
+        assert process.poll() is None
+        pidfd = linux.kill(seen)
+        assert pidfd is not None
+        os.close(pidfd)
+        assert process.wait() == -9
+        assert linux.kill(seen) is None
+
+
+def test_a_socket_is_found_where_it_is_open() -> None:
+    with socket.socket() as ours:
+        inode = os.fstat(ours.fileno()).st_ino
+        assert inode in linux.open_sockets(os.getpid())
+        holder = linux.holder_of(inode)
+        assert holder is not None
+        assert holder.pid == os.getpid()
+    assert inode not in linux.open_sockets(os.getpid())
+    assert linux.holder_of(inode) is None
+
+
+def test_no_such_process() -> None:
+    # Above the highest number there can be (PID_MAX_LIMIT).
+    assert linux.find(2**22 + 1) is None
+    assert linux.open_sockets(2**22 + 1) == set()
