@@ -103,7 +103,7 @@ class _Guard:
             sys.stderr.write(f"{error}\n")
 
 
-def _is_for_us_alone(info: signal.struct_siginfo) -> bool:
+def _is_for_us_alone(info: "signal.struct_siginfo") -> bool:
     # sigaction(2): a positive si_code is the kernel's, here the terminal's, and for the whole
     # group. Except SIGHUP: that one it sends to a session's leader, which may be us.
     return info.si_code <= 0 or info.si_signo == signal.SIGHUP

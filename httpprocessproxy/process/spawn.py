@@ -104,7 +104,7 @@ class Launcher:
             os.environ,
             file_actions=actions,
             setsid=True,
-            setsigdef=signal.valid_signals(),
+            setsigdef=signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP},
             setsigmask=(),
         )
 

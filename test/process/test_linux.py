@@ -25,6 +25,7 @@ def test_odd_names_do_not_confuse(name: str, tmp_path: Path) -> None:
     with subprocess.Popen([program, "1000"]) as process:
         try:
             seen = eventually(lambda: started(process.pid, name))
+            assert seen is not None
             assert (seen.parent, seen.session) == (os.getpid(), os.getsid(0))
             assert seen.command == f"{program} 1000"
             assert seen.is_watchman == (name == "watchman")
