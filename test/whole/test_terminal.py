@@ -86,8 +86,10 @@ def test_the_terminal_is_as_it_was(project: Path) -> None:
     with Terminal(["sh"], project, proxy.environment) as terminal:
         words = " ".join(f"'{word}'" for word in proxy.arguments)
         terminal.type(f"{words}\n")
-        terminal.wait_for("raw")
+        started = terminal.wait_for("http://")  # what comes before is the echo of the command
+        terminal.wait_for("raw", started)
         terminal.type(CTRL_C)
+        eventually(lambda: len(proxy.left_over()) == 1)  # the shell: what comes now is for it
         terminal.type("stty -a | tr ' ' '\\n' | grep echo$; exit 7\n")
         assert terminal.wait_end() == 7
         assert "\n-echo" not in terminal.screen.rpartition("exit 7")[2]
