@@ -28,6 +28,9 @@ T = TypeVar("T")
 # How long the port may take to become free once the old tree is gone.
 PORT_TIMEOUT_S = 2.0
 
+# When to look who serves the port, for a line in the terminal.
+OWNER_CHECK_DELAY_S = 0.1
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -119,7 +122,9 @@ class Generation:
         ping = Ping(config.ping, config.ping_path)
         host = await wait_until_ready(config.backend.hosts, config.backend.port, ping)
         self._surroundings.ready(Target(self.number, host, config.backend.port))
-        if listens_in_tree(config.backend, child.pid) is False:
+        # It takes milliseconds to find out, and the requests that wait come first.
+        await asyncio.sleep(OWNER_CHECK_DELAY_S)
+        if await asyncio.to_thread(listens_in_tree, config.backend, child.pid) is False:
             # A container's published port, for one: its server is no child of ours.
             self._surroundings.say(f"{config.backend} is served by a process outside --exec's")
 

@@ -132,6 +132,7 @@ async def test_a_listener_outside_the_tree_is_accepted_and_said() -> None:
     async with asyncio.TaskGroup() as group:
         group.create_task(life.generation.run(), name="generation")
         await life.happened(life.target)
+        await eventually(lambda: bool(life.around.said))
         life.launcher.children[0].exit(0)
     (line,) = life.around.said
     assert f"{life.config.backend} is served by a process outside" in line

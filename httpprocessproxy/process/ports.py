@@ -80,17 +80,28 @@ async def _accepts(host: str, port: int) -> bool:
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(_CONNECT_TIMEOUT_S):
-            infos = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-            family, kind, protocol, _, name = infos[0]
-            with socket.socket(family, kind, protocol) as probe:
+            ip = await _resolve(host)
+            family = socket.AF_INET6 if ":" in ip else socket.AF_INET
+            with socket.socket(family, socket.SOCK_STREAM) as probe:
                 probe.setblocking(False)
                 # Leave by a reset: a closed connection would keep the port in TIME_WAIT.
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-                await loop.sock_connect(probe, name)
+                await loop.sock_connect(probe, (ip, port))
                 # A free port that the kernel lent to this very socket: it met itself.
                 return bool(probe.getsockname() != probe.getpeername())
     except OSError:
         return False
+
+
+async def _resolve(host: str) -> str:
+    """The address of a host; one that is an address needs no thread to be looked up."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        loop = asyncio.get_running_loop()
+        infos = await loop.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        return str(infos[0][4][0])
+    return host
 
 
 def peer_is_gone(sock_address: SocketName, peer_address: SocketName) -> bool | None:
