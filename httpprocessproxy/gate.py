@@ -13,8 +13,9 @@ from httpprocessproxy.core.pages import Problem
 from httpprocessproxy.core.state import Requests
 
 # A listen backlog of 10 (Django's) overflows when all that waited connect at once, and the kernel
-# tries again after 1 s. So a few go at first, one more for each that is answered, and one more
-# in each step of time, or a few long polls would keep all others waiting.
+# tries again after 1 s. So a few go at first, and one more for each round of them that is answered,
+# as in TCP's congestion avoidance (RFC 5681 section 3.1). One more goes also in each step of time
+# that brings no answer, or a few long polls would keep all others waiting.
 FIRST_REQUESTS: Final = 8
 STEP_S: Final = 0.025
 
@@ -54,7 +55,8 @@ class Gate:
         self._held: dict[Waiter, float] = {}  # in order of arrival, with the time of its timeout
         self._timeout: asyncio.TimerHandle | None = None
         self._opening: set[Waiter] = set()  # released, and not answered yet
-        self._window = 0
+        self._window = 0.0
+        self._is_answering = False  # since the last step
         self._step: asyncio.TimerHandle | None = None
         self._suspects: dict[Waiter, asyncio.TimerHandle] = {}
         self._unsafe = 0
@@ -66,14 +68,13 @@ class Gate:
     def hold(self) -> None:
         """Let requests wait."""
         self._requests, self.target = Requests.HOLD, None
-        self._opening.clear()
         self._ask_suspects_again()
 
     def open(self, target: Target) -> None:
         """Let requests through, those that waited first."""
         self._requests, self.target = Requests.FORWARD, target
         self.generation = target.generation
-        self._window = FIRST_REQUESTS
+        self._window = float(FIRST_REQUESTS)
         self._opening.clear()
         self._release()
         self._ask_suspects_again()
@@ -121,7 +122,8 @@ class Gate:
         """The backend has begun to answer: it is ready for more."""
         if waiter in self._opening:
             self._opening.remove(waiter)
-            self._window += 1
+            self._window += 1 / self._window
+            self._is_answering = True
             self._release()
 
     def leave(self, waiter: Waiter) -> None:
@@ -155,7 +157,9 @@ class Gate:
 
     def _widen(self) -> None:
         self._step = None
-        self._window += 1
+        if not self._is_answering:
+            self._window += 1
+        self._is_answering = False
         self._release()
 
     def _pop(self) -> Waiter:

@@ -108,7 +108,7 @@ async def test_unread_answers_stop_the_reading_of_requests() -> None:
     """Our own pages cost no backend: what limits a client that never reads them?"""
     async with serving(is_open=False, send_bytes=4096) as bench:
         bench.gate.refuse(lambda: ENDED)
-        client = await bench.client(receive_bytes=4096)
+        client = await bench.client(get() * 300, receive_bytes=4096)
         sent = await client.send_until_stuck(get() * 100)
         assert 0 < sent < MUCH
         client.finish()

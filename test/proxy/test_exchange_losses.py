@@ -4,6 +4,11 @@ import asyncio
 
 import pytest
 
+from httpprocessproxy.core.forwarded import Peer as Asker
+from httpprocessproxy.core.headers import outgoing_request
+from httpprocessproxy.core.http1 import parse_request
+from httpprocessproxy.proxy.exchange import Exchange
+from httpprocessproxy.proxy.upstream import Upstream
 from test.fakes import ENDED, OK, Bench, Peer, get, post, serving
 from test.loops import eventually, on_every_loop, turn
 
@@ -181,6 +186,28 @@ async def test_a_backend_that_closes_or_talks_before_it_is_asked(greeting: bytes
             backend.cancel()
 
 
+@on_every_loop
+async def test_a_connection_that_closed_before_it_could_be_used_is_lost() -> None:
+    """uvloop may read the end of a connection before it says that there is one."""
+    async with serving() as bench:
+        await bench.client()
+        await eventually(lambda: bool(bench.plane.clients))
+        (client,) = bench.plane.clients
+        head = parse_request(get())
+        request = outgoing_request(head, Asker(None, trusted=True), b"1.1 us")
+        exchange = Exchange(client, bench.plane, request)
+        exchange.for_backend = True
+        upstream = Upstream(bench.plane, 1)
+        port = bench.backend.port
+        await bench.plane.loop.create_connection(lambda: upstream, "127.0.0.1", port)
+        (await bench.backend.accept()).close()
+        await eventually(upstream.transport.is_closing)
+        exchange.connected(upstream)
+        bench.gate.hold()
+        assert bench.gate.held == 1
+        exchange.cancel()
+
+
 # Unsafe requests delay a kill
 
 
@@ -236,6 +263,16 @@ async def test_a_client_that_leaves_a_big_body_behind_never_reaches_the_backend(
         await client.send_until_stuck(b"x" * 65536)
         client.close()
         await bench.held(0)
+        bench.start()
+        await assert_goes_on(bench, await bench.client())
+
+
+@on_every_loop
+async def test_nor_does_one_that_leaves_at_the_very_last_moment() -> None:
+    async with serving(is_open=False) as bench:
+        client = await bench.client(get("/left", f"Content-Length: {MUCH}", method="POST"))
+        await client.send_until_stuck(b"x" * 65536)
+        client.close()
         bench.start()
         await assert_goes_on(bench, await bench.client())
 

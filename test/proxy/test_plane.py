@@ -257,3 +257,21 @@ async def test_leaving_ends_every_connection() -> None:
         await client.rest()
     for peer in clients + in_the_way:
         peer.close()
+
+
+@on_every_loop
+async def test_nobody_asks_for_a_connection_when_all_is_left() -> None:
+    clients: list[Peer] = []
+
+    async def leave_as_the_gate_opens() -> None:
+        async with serving(is_open=False) as bench:
+            bench.closes_ends = False
+            clients.append(await bench.client(get()))
+            await bench.held(1)
+            bench.plane.loop.call_soon(bench.start)
+            raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        await leave_as_the_gate_opens()
+    await clients[0].rest()
+    clients[0].close()
