@@ -109,6 +109,7 @@ async def test_unread_answers_stop_the_reading_of_requests() -> None:
     async with serving(is_open=False, send_bytes=4096) as bench:
         bench.gate.refuse(lambda: ENDED)
         client = await bench.client(get() * 300, receive_bytes=4096)
+        assert await client.more()
         sent = await client.send_until_stuck(get() * 100)
         assert 0 < sent < MUCH
         client.finish()
