@@ -2,6 +2,7 @@
 
 import argparse
 import ipaddress
+import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -44,6 +45,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         config = parse(sys.argv[1:] if argv is None else argv)
     except UserError as error:
         return _complain(error)
+    except BrokenPipeError:
+        # `--help | head -1`: nobody reads on, and what is left is to be forgotten.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     return guarded(lambda: _run(config))
 
 
@@ -153,7 +158,7 @@ def _add_watching(group: argparse._ArgumentGroup) -> None:
         metavar="MS",
         type=_reads(_milliseconds),
         default=Config.settle_s * 1000,
-        help="quiet time that ends a burst of changes; 1 s ends it anyway (default: 5)",
+        help="quiet time that ends a burst of changes; 1 s ends it anyway (default: 2)",
     )
 
 

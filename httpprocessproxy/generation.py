@@ -109,10 +109,10 @@ class Generation:
                 await self._surroundings.drained()
         finally:
             self._surroundings.end_connections(self.number)
-            self.child = None
             # It may have ended as it was stopped: then there still is its tree.
             if returncode is None or self.stop.is_set():
                 stopped = await child.stop(self._config.kill_signal, self._config.kill_timeout_s)
+            self.child = None
         if returncode is None:
             return Outcome(stopped, "stopped")
         return Outcome(returncode, _how_it_ended(returncode))

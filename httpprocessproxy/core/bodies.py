@@ -16,8 +16,7 @@ MAX_CHUNK_LINE_BYTES: Final = 4 * 1024
 
 # RFC 9112 section 7.1: chunk-size [ chunk-ext ] CRLF. 16 hexadecimal digits are 2^64 - 1 bytes.
 _CHUNK_LINE = re.compile(
-    rb"([0-9A-Fa-f]{1,16})(?:[ \t]*+;[ \t]*+%b(?:[ \t]*+=[ \t]*+(?:%b|%b))?+)*+"
-    % (TOKEN, TOKEN, QUOTED)
+    rb"([0-9A-Fa-f]{1,16})(?:[ \t]*;[ \t]*%b(?:[ \t]*=[ \t]*(?:%b|%b))?)*" % (TOKEN, TOKEN, QUOTED)
 )
 _TRAILER = re.compile(rb"(%b):([\t -~\x80-\xff]*)" % TOKEN)
 

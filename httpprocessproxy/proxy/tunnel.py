@@ -62,6 +62,11 @@ class BackendEnd(End):
         super().__init__(transport)
         self._plane = plane
         self._frames = frames
+        self._has_ended = False  # and said so: nothing may follow at the client
+
+    def eof_received(self) -> bool:
+        self._has_ended = True
+        return super().eof_received()
 
     def data_received(self, data: bytes) -> None:
         if self._frames is not None:
@@ -79,6 +84,9 @@ class BackendEnd(End):
         client.set_protocol(asyncio.Protocol())
         self.transport.set_protocol(asyncio.Protocol())
         self.transport.abort()
+        if self._has_ended:
+            client.close()
+            return
         if self._frames is None or not self._frames.at_boundary:
             linger_none(client)
             client.abort()
