@@ -58,7 +58,7 @@ def test_all_defaults_are_those_of_the_configuration() -> None:
 def test_an_option(options: list[str], field: str, value: object, in_front: bool) -> None:
     # A glob takes what follows, up to the next option.
     if in_front and field in ("patterns", "excludes"):
-        options = [*options, "--settle", "5"]
+        options = [*options, "--settle", str(Config.settle_s * 1000)]
     line = [*options, *LINE] if in_front else [*LINE, *options]
     config = parse([*line, *EXEC])
     assert getattr(config, field) == value
