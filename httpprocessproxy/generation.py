@@ -17,6 +17,7 @@ from httpprocessproxy.process import (
     Holder,
     Launcher,
     SpawnError,
+    StopError,
     leftovers,
     listens_in_tree,
     sweep,
@@ -89,8 +90,11 @@ class Generation:
 
     async def _clear_the_ground(self) -> str:
         """Return what is in the way of a start, once all that can be is removed."""
-        for stray in await sweep():
-            self._surroundings.say(f"ended a process of the last start: {stray}")
+        try:
+            for stray in await sweep():
+                self._surroundings.say(f"ended a process of the last start: {stray}")
+        except StopError as error:
+            return str(error)
         holder = await wait_until_free(self._config.backend, PORT_TIMEOUT_S)
         return "" if holder is None else _port_is_held(holder, self._config)
 
@@ -111,11 +115,19 @@ class Generation:
             self._surroundings.end_connections(self.number)
             # It may have ended as it was stopped: then there still is its tree.
             if returncode is None or self.stop.is_set():
-                stopped = await child.stop(self._config.kill_signal, self._config.kill_timeout_s)
+                stopped = await self._end(child)
             self.child = None
         if returncode is None:
             return Outcome(stopped, "stopped")
         return Outcome(returncode, _how_it_ended(returncode))
+
+    async def _end(self, child: Child) -> int:
+        try:
+            return await child.stop(self._config.kill_signal, self._config.kill_timeout_s)
+        except StopError as error:
+            # Nothing is started beside it: the next start finds it in the way, and says so again.
+            self._surroundings.say(str(error))
+            return -signal.SIGKILL
 
     async def _probe(self, child: Child) -> None:
         config = self._config

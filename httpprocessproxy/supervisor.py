@@ -97,13 +97,12 @@ class Supervisor:
         async with asyncio.TaskGroup() as group:
             self._watch_start()
             self._obey(self._machine.start(), group)
-            while True:
-                event = await self._events.get()
-                before = self._machine.state
-                command = self._machine.handle(event)
-                if command is not None:
-                    self._enter(before, event)
-                    self._obey(command, group)
+            try:
+                while True:
+                    self._step(await self._events.get(), group)
+            finally:
+                # What loses its connection to the backend now must not ask for another one.
+                self.gate.hold()
 
     def changed(self, paths: frozenset[str]) -> None:
         """Files have changed. The first of a burst is an event, the others only prolong it."""
@@ -131,6 +130,13 @@ class Supervisor:
             "watcher": self.watcher.description if self.watcher is not None else "",
             "last_restart": self._restart.report() if self._restart is not None else None,
         }
+
+    def _step(self, event: Event, group: asyncio.TaskGroup) -> None:
+        before = self._machine.state
+        command = self._machine.handle(event)
+        if command is not None:
+            self._enter(before, event)
+            self._obey(command, group)
 
     # What a transition means
 

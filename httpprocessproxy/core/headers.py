@@ -77,7 +77,7 @@ def outgoing_request(head: RequestHead, peer: Peer, via: bytes) -> Request:
     if head.method == b"CONNECT":
         raise RequestError(405, "CONNECT: this is not an open proxy")
     seen = _Seen(believed(head.fields, peer), _OURS_IN_REQUESTS)
-    target, host = _origin_form(head, seen.host or peer.reached)
+    target, host = _origin_form(head, seen.host or (peer.reached if head.is_http10 else b""))
     if via in seen.via:
         raise RequestError(508, "this request comes from this very proxy: BACKEND leads back to it")
     content_length = seen.request_length(head)

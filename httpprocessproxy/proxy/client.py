@@ -334,7 +334,8 @@ class Client(asyncio.Protocol):
     def _is_gone(self) -> bool | None:
         """Whether the client has closed its socket; None if that cannot be told."""
         info = self.transport.get_extra_info
-        return peer_is_gone(info("sockname"), info("peername"))
+        peer = info("peername")
+        return peer_is_gone(info("sockname"), peer) if isinstance(peer, tuple) else None
 
 
 def _connection_option(keep_alive: bool, request: Request | None) -> bytes:

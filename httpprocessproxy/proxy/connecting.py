@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from httpprocessproxy.proxy.plane import Plane
 
 # When a listen queue is full, the kernel drops the connection attempt and repeats it after 1 s,
-# then 3 s. A new attempt after 50 ms, then twice that and so on, finds room far sooner.
-FIRST_TIMEOUT_S: Final = 0.05
+# then 3 s. A new attempt after 100 ms, then twice that and so on, finds room far sooner.
+FIRST_TIMEOUT_S: Final = 0.1
 CONNECT_TIMEOUT_S: Final = 10.0
 
 
@@ -54,7 +54,7 @@ class Connector:
 
     async def _to_backend(self, exchange: "Exchange", target: Target) -> None:
         try:
-            upstream = await self._connect(target)
+            upstream = await self._connect(exchange, target)
         except OSError as error:
             if not exchange.over:
                 self._failed(exchange, target, error)
@@ -66,12 +66,12 @@ class Connector:
         if not exchange.over:
             exchange.lost(Loss.RESTARTED)
 
-    async def _connect(self, target: Target) -> Upstream:
+    async def _connect(self, exchange: "Exchange", target: Target) -> Upstream:
         """Raises OSError, of which TimeoutError is one."""
         loop = self._plane.loop
         deadline = loop.time() + CONNECT_TIMEOUT_S
         timeout_s = FIRST_TIMEOUT_S
-        while True:
+        while not exchange.over:
             upstream = Upstream(self._plane, target.generation)
             try:
                 async with asyncio.timeout(timeout_s):
@@ -82,6 +82,7 @@ class Connector:
                     raise
             else:
                 return upstream
+        raise TimeoutError  # nobody waits any more
 
     def _failed(self, exchange: "Exchange", target: Target, error: OSError) -> None:
         if self._plane.gate.target != target:

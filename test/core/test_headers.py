@@ -175,6 +175,7 @@ def test_http_1_0_without_a_host_means_where_it_arrived() -> None:
     peer = Peer("127.0.0.1", trusted=True, reached=b"127.0.0.1:8000")
     assert sent(host=b"", line=b"GET / HTTP/1.0", peer=peer).host == b"127.0.0.1:8000"
     assert sent(line=b"GET / HTTP/1.0", peer=peer).host == b"a"
+    assert sent(host=b"Host: ", peer=peer).host == b""  # which no allow-list lets in
 
 
 # Requests: Via (RFC 9110 section 7.6.3)
