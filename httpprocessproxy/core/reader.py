@@ -1,54 +1,143 @@
-"""The requests of one connection, read in turn: the hot path, so what repeats is read once.
+"""Heads read in turn: the hot path, so what repeats is read once.
 
-A browser sends the same fields with each request of a page, and another target. So the outcome of
-the last head is kept, and a head with the same fields, method and version costs one comparison of
-bytes instead of a parse. No I/O.
+A browser sends the same few sets of fields again and again, each time with another target; a
+backend sends most lines of its heads again. What has been read is kept, in bounded memory: a known
+set of fields costs a look-up instead of a parse, and so does a head all of whose lines are known.
+`parse_request` and `parse_response` stay the judges: only what they have let pass is known. No I/O.
 """
 
+from typing import Final
+
+from httpprocessproxy.core.bodies import Length
 from httpprocessproxy.core.forwarded import Peer
-from httpprocessproxy.core.headers import Request, outgoing_request
-from httpprocessproxy.core.http1 import MAX_LINE_BYTES, REQUEST_LINE, parse_request
+from httpprocessproxy.core.headers import (
+    HOP_BY_HOP,
+    Request,
+    Response,
+    outgoing_request,
+)
+from httpprocessproxy.core.http1 import (
+    HEAD_END,
+    MAX_HEAD_BYTES,
+    MAX_LINE_BYTES,
+    REQUEST_LINE,
+    parse_request,
+)
+
+# Some 2 KB each; a page's requests come with about ten.
+MAX_KNOWN_FIELDS: Final = 128
+
+# Lines up to this size, so many of them: half a megabyte at most.
+MAX_KNOWN_LINES: Final = 1024
+MAX_KNOWN_LINE_BYTES: Final = 512
 
 
 class RequestReader:
-    """Turns heads into the requests to send on; `via` is our own element of Via."""
+    """Turns one peer's heads into the requests to send on; `via` is our own element of Via."""
 
-    __slots__ = ("_fields", "_last", "_peer", "_rest", "_via")
+    __slots__ = ("_known", "_peer", "_via")
 
     def __init__(self, peer: Peer, via: bytes) -> None:
         self._peer = peer
         self._via = via
-        self._last: Request | None = None
-        self._fields = b""  # the last head behind its request line
-        self._rest = b""  # and what went to the backend behind the target
+        # By method, version and all behind the request line: the request read, and its head
+        # behind the target.
+        self._known: dict[tuple[bytes, bytes, bytes], tuple[Request, bytes]] = {}
 
     def read(self, head: bytes) -> Request:
         """Read a whole head, its empty line included. Raises RequestError."""
         line_end = head.index(b"\r\n")
-        fields = head[line_end:]
-        last = self._last
-        if last is not None and fields == self._fields and line_end <= MAX_LINE_BYTES:
-            line = REQUEST_LINE.fullmatch(head, 0, line_end)
-            if (
-                line is not None
-                and line[1] == last.method
-                and line[2].startswith(b"/")
-                and last.is_http10 == (line[3] == b"0")
-            ):
-                return Request(
-                    last.method,
-                    line[2],
-                    last.host,
-                    last.accept,
-                    last.is_http10,
-                    b"%b %b%b" % (last.method, line[2], self._rest),
-                    last.content_length,
-                    last.keep_alive,
-                    last.upgrade,
-                )
-        request = outgoing_request(parse_request(head), self._peer, self._via)
-        self._last = request
-        # An absolute-form target has a say in Host: the next one must be read again.
-        self._fields = fields if head.startswith(b"/", len(request.method) + 1) else b""
-        self._rest = request.head[request.head.index(b" HTTP/1.1\r\n") :]
-        return request
+        line = REQUEST_LINE.fullmatch(head, 0, line_end)
+        if line is None or line_end > MAX_LINE_BYTES or not line[2].startswith(b"/"):
+            # An absolute-form target has a say in Host: that is nothing to remember.
+            return outgoing_request(parse_request(head), self._peer, self._via)
+        method, target, version = line.groups()
+        key = method, version, head[line_end:]
+        known = self._known.get(key)
+        if known is None:
+            request = outgoing_request(parse_request(head), self._peer, self._via)
+            self._remember(key, request)
+            return request
+        last, rest = known
+        return Request(
+            method,
+            target,
+            last.host,
+            last.accept,
+            last.is_http10,
+            b"%b %b%b" % (method, target, rest),
+            last.content_length,
+            last.keep_alive,
+            last.upgrade,
+        )
+
+    def _remember(self, key: tuple[bytes, bytes, bytes], request: Request) -> None:
+        if len(self._known) >= MAX_KNOWN_FIELDS:
+            self._known.clear()
+        self._known[key] = request, request.head[request.head.index(b" HTTP/1.1\r\n") :]
+
+
+class ResponseReader:
+    """Turns a backend's final heads into the responses to pass on.
+
+    Known lines are those of heads that were read whole. Which of them may stand together needs no
+    look at their grammar: at most one Content-Length, and no line here steers anything else.
+    """
+
+    __slots__ = ("_lines", "_status_lines")
+
+    def __init__(self) -> None:
+        self._status_lines: dict[bytes, int] = {}
+        # By line: what to send on, nothing for a field of the connection, or the body's length.
+        self._lines: dict[bytes, bytes | int] = {}
+
+    def read(self, head: bytes, request: Request) -> Response | None:
+        """Read a whole final head, if all its lines are known; else None."""
+        status_line, *lines = head[: -len(HEAD_END)].split(b"\r\n")
+        status = self._status_lines.get(status_line)
+        if status is None or request.method == b"HEAD" or len(head) > MAX_HEAD_BYTES:
+            return None
+        out = [status_line]
+        length_line, length = b"", -1
+        for line in lines:
+            known = self._lines.get(line)
+            if known is None:
+                return None
+            if isinstance(known, bytes):
+                if known:
+                    out.append(known)
+            elif length >= 0:
+                return None
+            else:
+                length_line, length = line, known
+        if length < 0:
+            return None
+        out += (length_line, b"")
+        return Response(status, b"\r\n".join(out), Length(length), request.keep_alive, True, b"")
+
+    def learn(self, head: bytes, response: Response) -> None:
+        """Remember the lines of a head that was read whole, if they steer no more than a length."""
+        status_line, *lines = head[: -len(HEAD_END)].split(b"\r\n")
+        if response.status in (101, 204, 304) or not response.head.startswith(
+            status_line + b"\r\n"
+        ):
+            return
+        if len(self._lines) + len(lines) > MAX_KNOWN_LINES:
+            self._lines.clear()
+            self._status_lines.clear()
+        self._status_lines[status_line] = response.status
+        for line in lines:
+            if len(line) <= MAX_KNOWN_LINE_BYTES:
+                self._learn_line(line)
+
+    def _learn_line(self, line: bytes) -> None:
+        name, _, rest = line.partition(b":")
+        lower, value = name.lower(), rest[1:]
+        if rest != b" " + value.strip():
+            return  # written in another way than we would
+        if lower == b"content-length":
+            self._lines[line] = int(value)
+        elif lower == b"keep-alive" or (lower, value.lower()) == (b"connection", b"keep-alive"):
+            self._lines[line] = b""
+        elif lower not in HOP_BY_HOP:
+            self._lines[line] = line

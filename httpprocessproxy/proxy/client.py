@@ -59,7 +59,7 @@ class Client(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
-        self._reader = RequestReader(self._plane.peer(self.transport), self._plane.via)
+        self._reader = self._plane.reader(self.transport)
         self._plane.clients.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -14,6 +14,7 @@ from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.core.forwarded import Peer
 from httpprocessproxy.core.headers import Request
 from httpprocessproxy.core.hosts import HostRule
+from httpprocessproxy.core.reader import RequestReader, ResponseReader
 from httpprocessproxy.gate import Gate, Target
 from httpprocessproxy.proxy.client import Client
 from httpprocessproxy.proxy.connecting import Connector
@@ -31,7 +32,7 @@ ANSWER_TIMEOUT_S: Final = 3600.0
 SWEEP_S: Final = 1.0
 
 # Nearly every connection comes from the same address.
-MAX_REMEMBERED_PEERS: Final = 256
+MAX_READERS: Final = 64
 BACKLOG: Final = 1024
 
 
@@ -55,11 +56,12 @@ class Plane:
         self._trusted = tuple(forwarded_allow_ips)
         self._our_pages = our_pages
         self._connector = Connector(self)
-        self._peers: dict[tuple[str, str, int], Peer] = {}
+        self._readers: dict[tuple[str, str, int], RequestReader] = {}
+        self.responses = ResponseReader()
         self._next_sweep: asyncio.TimerHandle
         # RFC 9110 section 7.6.3 allows a pseudonym. One of its own for each proxy, so that
         # two in a row are no loop.
-        self.via = b"1.1 http-process-proxy-" + secrets.token_hex(4).encode()
+        self._via = b"1.1 http-process-proxy-" + secrets.token_hex(4).encode()
 
     @asynccontextmanager
     async def serve(self, sockets: Sequence[socket.socket]) -> AsyncIterator[None]:
@@ -87,20 +89,23 @@ class Plane:
 
     # What a client's connection asks
 
-    def peer(self, transport: asyncio.Transport) -> Peer:
-        """Who is at the other end. A Unix socket's peer has no address and is this very user."""
+    def reader(self, transport: asyncio.Transport) -> RequestReader:
+        """Who reads what comes on this connection: one reader for each peer, not connection.
+
+        A Unix socket's peer has no address, and is this very user.
+        """
         name = transport.get_extra_info("peername")
         if not isinstance(name, tuple):
-            return Peer(None, trusted=True)
+            return RequestReader(Peer(None, trusted=True), self._via)
         host, port = transport.get_extra_info("sockname")[:2]
         key = name[0], host, port
-        if key not in self._peers:
-            if len(self._peers) >= MAX_REMEMBERED_PEERS:
-                self._peers.clear()
-            self._peers[key] = self._new_peer(*key)
-        return self._peers[key]
+        if key not in self._readers:
+            if len(self._readers) >= MAX_READERS:
+                self._readers.clear()
+            self._readers[key] = RequestReader(self._peer(*key), self._via)
+        return self._readers[key]
 
-    def _new_peer(self, ip: str, host: str, port: int) -> Peer:
+    def _peer(self, ip: str, host: str, port: int) -> Peer:
         address = _canonical(ip)
         trusted = any(address in network for network in self._trusted)
         return Peer(str(address), trusted, reached=str(Address(host, port)).encode())

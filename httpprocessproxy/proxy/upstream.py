@@ -99,11 +99,10 @@ class Upstream(asyncio.Protocol):
         try:
             while (end := data.find(HEAD_END)) >= 0:
                 end += len(HEAD_END)
-                head, rest = parse_response(data[:end]), data[end:]
-                if head.status >= 200 or head.status == 101:
-                    self._begin(exchange, outgoing_response(head, exchange.request), rest)
+                response, rest = self._read(exchange, data[:end]), data[end:]
+                if response is not None:
+                    self._begin(exchange, response, rest)
                     return
-                exchange.pass_interim(interim_response(head))
                 data = rest
             if len(data) > MAX_HEAD_BYTES:
                 raise ResponseError(f"a head of more than {MAX_HEAD_BYTES} bytes")
@@ -112,6 +111,19 @@ class Upstream(asyncio.Protocol):
             exchange.bad_response(str(error))
         else:
             self._head = data
+
+    def _read(self, exchange: "Exchange", raw: bytes) -> Response | None:
+        """Read a whole head. None for an interim one, which is passed on at once."""
+        reader = self._plane.responses
+        response = reader.read(raw, exchange.request)
+        if response is None:
+            head = parse_response(raw)
+            if head.status < 200 and head.status != 101:
+                exchange.pass_interim(interim_response(head))
+                return None
+            response = outgoing_response(head, exchange.request)
+            reader.learn(raw, response)
+        return response
 
     def _begin(self, exchange: "Exchange", response: Response, rest: bytes) -> None:
         self._head = b""

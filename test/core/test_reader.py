@@ -1,13 +1,15 @@
 """What a reader remembers of the last head makes no difference to what it reads in the next."""
 
+import dataclasses
 from collections.abc import Callable
 
 import pytest
 
-from httpprocessproxy.core.errors import RequestError
-from httpprocessproxy.core.headers import Request, outgoing_request
-from httpprocessproxy.core.http1 import MAX_LINE_BYTES, parse_request
-from httpprocessproxy.core.reader import RequestReader
+from httpprocessproxy.core.bodies import Length
+from httpprocessproxy.core.errors import RequestError, ResponseError
+from httpprocessproxy.core.headers import Request, outgoing_request, outgoing_response
+from httpprocessproxy.core.http1 import MAX_LINE_BYTES, parse_request, parse_response
+from httpprocessproxy.core.reader import MAX_KNOWN_LINES, RequestReader, ResponseReader
 from test.core.heads import TRUSTED, VIA
 
 FIELDS = {
@@ -66,3 +68,73 @@ def test_other_fields_are_read_anew() -> None:
     for fields in [*FIELDS.values(), *reversed(FIELDS.values())]:
         head = b"GET / HTTP/1.1\r\n" + fields
         assert outcome(reader.read, head) == outcome(read_alone, head)
+
+
+# Responses
+
+RESPONSES = [
+    b"HTTP/1.1 200 OK\r\nServer: x\r\nContent-Length: 2\r\nConnection: keep-alive\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nServer: x\r\nContent-Length: 3\r\nKeep-Alive: timeout=5\r\n\r\n",
+    b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\nServer: x\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nServer: x\r\nContent-Length: 2\r\nConnection: close\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nServer: x\r\nContent-Length: 2\r\nConnection: close, Server\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nServer: x\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nServer: x\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nServer: x\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nServer: x\r\nTransfer-Encoding: chunked\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nServer: x\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nServer: x\r\nContent-Length:2\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nServer: x\r\nConnection:close\r\nContent-Length: 2\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nServer: x\r\nConnection:close: x\r\nContent-Length: 2\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nServer: x \r\nContent-Length: 2\r\n\r\n",
+    b"HTTP/1.1 200\r\nServer: x\r\nContent-Length: 2\r\n\r\n",
+    b"HTTP/1.0 200 OK\r\nServer: x\r\nContent-Length: 2\r\n\r\n",
+    b"HTTP/1.1 204 No Content\r\nServer: x\r\nContent-Length: 2\r\n\r\n",
+    b"HTTP/1.1 304 Not Modified\r\nServer: x\r\nContent-Length: 2\r\n\r\n",
+]
+ASKED = [read_alone(line + b" HTTP/1.1\r\nHost: a\r\n\r\n") for line in (b"GET /", b"HEAD /")]
+
+
+def respond(reader: ResponseReader | None, head: bytes, request: Request) -> object:
+    """What goes to the client, through the reader's memory or without it."""
+    try:
+        response = reader.read(head, request) if reader is not None else None
+        if response is None:
+            response = outgoing_response(parse_response(head), request)
+            if reader is not None:
+                reader.learn(head, response)
+    except ResponseError as error:
+        return str(error)
+    body = type(response.body), getattr(response.body, "remaining", None)
+    return (
+        dataclasses.replace(response, body=Length(0)).head,
+        response.status,
+        body,
+        (
+            response.client_keep_alive,
+            response.backend_keep_alive,
+        ),
+    )
+
+
+@pytest.mark.parametrize("request_", ASKED, ids=["GET", "HEAD"])
+def test_one_response_after_another(request_: Request) -> None:
+    for first in RESPONSES:
+        for second in RESPONSES:
+            reader = ResponseReader()
+            for head in (first, second, first, second):
+                assert respond(reader, head, request_) == respond(None, head, request_)
+
+
+def test_a_known_head_is_not_parsed() -> None:
+    reader = ResponseReader()
+    respond(reader, RESPONSES[0], ASKED[0])
+    assert reader.read(RESPONSES[0], ASKED[0]) is not None
+    assert reader.read(RESPONSES[1], ASKED[0]) is None
+
+
+def test_what_is_known_is_bounded() -> None:
+    reader = ResponseReader()
+    for number in range(3 * MAX_KNOWN_LINES):
+        respond(reader, b"HTTP/1.1 200 OK\r\nETag: %d\r\n\r\n" % number, ASKED[0])
+    assert len(reader._lines) <= MAX_KNOWN_LINES
