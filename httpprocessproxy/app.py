@@ -1,6 +1,7 @@
 """Wiring, and nothing else: who is made of what, in which order it starts and ends, signals."""
 
 import asyncio
+import dataclasses
 import logging
 import signal
 import socket
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from wcmatch.glob import escape
 
-from httpprocessproxy.config import Config
+from httpprocessproxy.config import Address, Config
 from httpprocessproxy.control import Control
 from httpprocessproxy.core.hosts import HostRule
 from httpprocessproxy.core.patterns import Patterns
@@ -76,6 +77,9 @@ def run(config: Config) -> int:
     patterns = Patterns(config.patterns, excludes, config.default_excludes)
     hosts = HostRule(config.allowed_hosts, config.bind.host)
     sockets = listen(config.bind)
+    # Port 0 has become a real one, which browsers name in Origin.
+    bind = Address(config.bind.host, sockets[0].getsockname()[1])
+    config = dataclasses.replace(config, bind=bind)
     with asyncio.Runner(loop_factory=_new_loop) as runner:
         return runner.run(_serve(config, patterns, hosts, sockets))
 
@@ -121,7 +125,7 @@ async def _supervise(
         supervisor.watcher = watcher
         plane = Plane(supervisor.gate, hosts, config.forwarded_allow_ips, control.socket_for)
         await stack.enter_async_context(plane.serve(sockets))
-        say(f"http://{_bound(config, sockets)} -> {config.backend}; {watcher.description}")
+        say(f"http://{_here(config.bind)} -> {config.backend}; {watcher.description}")
         if not config.bind.is_loopback:
             say(f"warning: {config.bind} can be reached from other machines")
         async with asyncio.TaskGroup() as group:
@@ -129,7 +133,6 @@ async def _supervise(
             group.create_task(supervisor.run(Front(plane, control)), name="supervisor")
 
 
-def _bound(config: Config, sockets: list[socket.socket]) -> str:
-    port = sockets[0].getsockname()[1]
-    host = config.bind.host or "localhost"
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+def _here(bind: Address) -> Address:
+    """What to type into a browser on this machine."""
+    return Address(bind.host or "localhost", bind.port)

@@ -13,10 +13,12 @@ from httpprocessproxy.core.pages import Problem
 from httpprocessproxy.core.state import Requests
 
 # A listen backlog of 10 (Django's) overflows when all that waited connect at once, and the kernel
-# tries again after 1 s. So a few go at first, and one more for each round of them that is answered,
-# as in TCP's congestion avoidance (RFC 5681 section 3.1). One more goes also in each step of time
-# that brings no answer, or a few long polls would keep all others waiting.
-FIRST_REQUESTS: Final = 8
+# tries again after 1 s; and of many that start together, each is answered late. So requests are
+# released as TCP sends (RFC 5681 section 3.1): one at first, one more for each answer up to a few,
+# and then one more for each round of answers. A step of time without any answer doubles those few,
+# or adds one: a long poll must not keep all others waiting.
+FIRST_REQUESTS: Final = 1
+FEW_REQUESTS: Final = 8
 STEP_S: Final = 0.025
 
 # How long after a broken connection the end of the process may still come to be known.
@@ -122,7 +124,7 @@ class Gate:
         """The backend has begun to answer: it is ready for more."""
         if waiter in self._opening:
             self._opening.remove(waiter)
-            self._window += 1 / self._window
+            self._window += 1 if self._window < FEW_REQUESTS else 1 / self._window
             self._is_answering = True
             self._release()
 
@@ -158,7 +160,7 @@ class Gate:
     def _widen(self) -> None:
         self._step = None
         if not self._is_answering:
-            self._window += 1
+            self._window = max(self._window + 1, min(2 * self._window, FEW_REQUESTS))
         self._is_answering = False
         self._release()
 

@@ -7,7 +7,7 @@ import pytest
 
 from httpprocessproxy import gate as gate_module
 from httpprocessproxy.core.pages import Problem
-from httpprocessproxy.gate import FIRST_REQUESTS, Gate, Target
+from httpprocessproxy.gate import FEW_REQUESTS, FIRST_REQUESTS, Gate, Target
 from test.deadline import PATIENCE_S
 from test.fakes import ENDED, OVERDUE
 from test.loops import eventually, on_every_loop
@@ -115,14 +115,27 @@ async def test_after_a_refusal_it_may_hold_and_open() -> None:
 
 
 @on_every_loop
-async def test_a_few_go_at_first_and_one_more_for_each_answer() -> None:
+async def test_one_goes_at_first_and_one_more_for_each_answer() -> None:
     crowd = Crowd()
     waiters = crowd.ask(100)
     crowd.gate.open(FIRST)
-    assert crowd.gone == list(range(1, FIRST_REQUESTS + 1))
-    crowd.gate.answered(waiters[3])
+    assert crowd.gone == [1]
+    crowd.gate.answered(waiters[0])
     # One for the answer, and one because the backend keeps up.
-    assert crowd.gone == list(range(1, FIRST_REQUESTS + 3))
+    assert crowd.gone == [1, 2, 3]
+
+
+@on_every_loop
+async def test_few_are_with_the_backend_at_once() -> None:
+    """As many as a listen backlog of 10 holds; then one more for a whole round of answers."""
+    crowd = Crowd()
+    waiters = crowd.ask(100)
+    crowd.gate.open(FIRST)
+    for answers in range(1, 60):
+        crowd.gate.answered(waiters[answers - 1])
+        with_backend = len(crowd.gone) - answers
+        assert with_backend <= FEW_REQUESTS + answers / FEW_REQUESTS
+    assert with_backend > FEW_REQUESTS
 
 
 @on_every_loop
@@ -190,6 +203,7 @@ async def test_one_that_leaves_never_hears_again() -> None:
     crowd.gate.leave(waiters[1])
     crowd.gate.leave(waiters[1])
     crowd.gate.open(FIRST)
+    crowd.gate.answered(waiters[0])
     assert crowd.gone == [1, 3]
 
 
