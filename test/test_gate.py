@@ -8,57 +8,13 @@ import pytest
 from httpprocessproxy import gate as gate_module
 from httpprocessproxy.core.pages import Problem
 from httpprocessproxy.gate import FEW_REQUESTS, FIRST_REQUESTS, Gate, Target
+from test.crowd import Crowd, FakeWaiter
 from test.deadline import PATIENCE_S
 from test.fakes import ENDED, OVERDUE
 from test.loops import eventually, on_every_loop
 
 FIRST = Target(1, "127.0.0.1", 8001)
 SECOND = Target(2, "127.0.0.1", 8001)
-
-
-class FakeWaiter:
-    """A request that writes down what becomes of it, in a list that all of them share."""
-
-    def __init__(self, log: list["FakeWaiter"], number: int = 0) -> None:
-        self.number = number
-        self.outcomes: list[Target | Problem] = []
-        self._log = log
-
-    def __repr__(self) -> str:
-        return f"<{self.number}: {self.outcomes}>"
-
-    def admitted(self, target: Target) -> None:
-        self._done(target)
-
-    def refused(self, problem: Problem) -> None:
-        self._done(problem)
-
-    def _done(self, outcome: Target | Problem) -> None:
-        self.outcomes.append(outcome)
-        self._log.append(self)
-
-
-class Crowd:
-    """Many waiters at one gate; `log` has them in the order in which they went."""
-
-    def __init__(self, queue_timeout_s: float = PATIENCE_S) -> None:
-        self.gate = Gate(queue_timeout_s, lambda: OVERDUE)
-        self.log: list[FakeWaiter] = []
-        self._count = 0
-
-    def waiter(self) -> FakeWaiter:
-        self._count += 1
-        return FakeWaiter(self.log, self._count)
-
-    def ask(self, count: int = 1) -> list[FakeWaiter]:
-        waiters = [self.waiter() for _ in range(count)]
-        for waiter in waiters:
-            self.gate.ask(waiter)
-        return waiters
-
-    @property
-    def gone(self) -> list[int]:
-        return [waiter.number for waiter in self.log]
 
 
 @on_every_loop
