@@ -5,6 +5,7 @@ for pages, and the terminal and `/_hpp/status` what has happened.
 """
 
 import asyncio
+import logging
 import shlex
 import time
 from collections.abc import Callable, Mapping
@@ -31,6 +32,9 @@ from httpprocessproxy.process import Launcher, Output
 
 # A client that was told to come back may do so soon: waiting costs it and us next to nothing.
 RETRY_AFTER_S = 1
+
+
+_log = logging.getLogger(__name__)
 
 
 class Front(Protocol):
@@ -106,6 +110,7 @@ class Supervisor:
 
     def changed(self, paths: frozenset[str]) -> None:
         """Files have changed. The first of a burst is an event, the others only prolong it."""
+        _log.debug("changed: %s", ", ".join(sorted(paths)))
         if self._burst.event(time.monotonic()):
             if self._machine.state is not State.KILLING:
                 self._paths = set(paths)

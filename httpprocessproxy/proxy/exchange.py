@@ -4,6 +4,7 @@
 or over, and each of its callers may be the last it hears from.
 """
 
+import logging
 from typing import TYPE_CHECKING
 
 from httpprocessproxy.core.headers import Request, Response
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 # How much of a body is read while the request waits: the rest stays in the kernel.
 MAX_WAITING_BYTES = 64 * 1024
+
+
+_log = logging.getLogger(__name__)
 
 
 class Exchange:
@@ -84,6 +88,7 @@ class Exchange:
             self.connected(upstream)
 
     def refused(self, problem: Problem) -> None:
+        _log.debug("%s %s: %s", self.request.method, self.request.target, problem.title)
         self._end()
         self.client.answer(problem, self)
 
@@ -190,6 +195,8 @@ class Exchange:
         suspected = self._suspected is not None and self._suspected == generation
         progress = Progress(self._sent, self._repeatable, reused, self._answered, suspected)
         decision = fate(loss, progress)
+        line = self.request.method, self.request.target
+        _log.debug("%s %s lost its backend: %s; %s", *line, loss.value, decision.value)
         self._plane.gate.leave(self)
         self._upstream = None
         if not self.for_backend:
