@@ -30,7 +30,6 @@ class Exchange:
     """A `gate.Waiter`, and what `Upstream` tells of its request."""
 
     __slots__ = (
-        "_answered",
         "_body_bytes",
         "_kept",
         "_plane",
@@ -42,6 +41,7 @@ class Exchange:
         "body",
         "client",
         "for_backend",
+        "is_answered",
         "over",
         "request",
         "response_ended",
@@ -62,7 +62,7 @@ class Exchange:
         self._body_bytes = 0
         self._repeatable = request.is_safe
         self._sent = False
-        self._answered = False
+        self.is_answered = False
         self._suspected: int | None = None  # the generation that may have died
         self._unsafe_with_backend = False
 
@@ -149,7 +149,7 @@ class Exchange:
             self.client.write(head)
 
     def begin_response(self, response: Response, piece: bytes) -> None:
-        self._answered = True
+        self.is_answered = True
         self._plane.gate.answered(self)
         keep_alive = response.client_keep_alive and (self.body.done or response.backend_keep_alive)
         self.client.begin_response(response, piece, self.request, keep_alive=keep_alive)
@@ -193,14 +193,14 @@ class Exchange:
         reused = self._upstream is not None and self._upstream.reused
         generation = self._plane.gate.generation
         suspected = self._suspected is not None and self._suspected == generation
-        progress = Progress(self._sent, self._repeatable, reused, self._answered, suspected)
+        progress = Progress(self._sent, self._repeatable, reused, self.is_answered, suspected)
         decision = fate(loss, progress)
         line = self.request.method, self.request.target
         _log.debug("%s %s lost its backend: %s; %s", *line, loss.value, decision.value)
         self._plane.gate.leave(self)
         self._upstream = None
         if not self.for_backend:
-            decision = Fate.CUT if self._answered else Fate.BAD_GATEWAY
+            decision = Fate.CUT if self.is_answered else Fate.BAD_GATEWAY
         if decision is Fate.CUT:
             self.cut()
         elif decision is Fate.BAD_GATEWAY:
@@ -231,10 +231,6 @@ class Exchange:
         """The client has gone: so has everybody who wants the answer."""
         self._drop_upstream()
         self._end()
-
-    @property
-    def is_answered(self) -> bool:
-        return self._answered
 
     def _drop_upstream(self) -> None:
         upstream, self._upstream = self._upstream, None

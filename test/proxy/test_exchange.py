@@ -2,35 +2,9 @@
 
 import pytest
 
-from test.fakes import ENDED, OK, Bench, Peer, get, post, serving
+from test.fakes import ENDED, OK, get, post, serving
 from test.loops import on_every_loop
-
-HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n"
-MUCH = 16 * 1024 * 1024
-SAFE = ["GET", "HEAD", "OPTIONS", "TRACE"]
-UNSAFE = ["POST", "PUT", "DELETE", "PATCH"]
-
-
-async def asked(bench: Bench, request: bytes) -> tuple[Peer, Peer]:
-    """A client, and the backend's connection on which the head of its request has come."""
-    client = await bench.client(request)
-    wire = await bench.backend.accept()
-    await wire.head()
-    return client, wire
-
-
-async def assert_next_is(bench: Bench, target: str) -> None:
-    """The next request that the backend sees is this one: nothing else came before."""
-    _, request = await bench.backend.serve()
-    assert request.target == target.encode()
-
-
-async def assert_goes_on(bench: Bench, client: Peer) -> None:
-    """The client's connection serves another request."""
-    await client.send(get("/goes-on"))
-    await assert_next_is(bench, "/goes-on")
-    assert (await client.response()).status == 200
-
+from test.proxy.exchanges import HEAD, MUCH, SAFE, UNSAFE, asked, assert_goes_on, assert_next_is
 
 # A restart, phase by phase
 
