@@ -4,6 +4,7 @@ import ipaddress
 import re
 import signal
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from httpprocessproxy.core.errors import UserError
@@ -89,6 +90,8 @@ class Config:
     patterns: tuple[str, ...] = ()
     excludes: tuple[str, ...] = ()
     default_excludes: bool = True
+    refresh: tuple[str, ...] = ()
+    ignore_unchanged: bool = False
     watcher: WatcherName = "auto"
     settle_s: float = 0.002
     ping: PingKind = "http"
@@ -99,9 +102,18 @@ class Config:
     kill_signal: signal.Signals = signal.SIGKILL
     kill_timeout_s: float = 5.0
     livereload_port: int = 35729
+    inject: bool = True
+    editor: str = ""
+    browser_console: bool = False
+    starting_page_s: float | None = None
+    open_browser: bool = False
     allowed_hosts: tuple[str, ...] = ()
     forwarded_allow_ips: tuple[Network, ...] = (
         ipaddress.IPv4Network("127.0.0.0/8"),
         ipaddress.IPv6Network("::1/128"),
     )
+    env_file: Path | None = None
+    log_requests: bool = False
+    json_logs: bool = False
+    quiet: bool = False
     debug: bool = False

@@ -16,7 +16,7 @@ TESTS = sorted(path for path in (ROOT / "test").rglob("*.py"))
 FLOORS = [
     {"core"},
     {"config"},
-    {"gate", "process", "probe", "watch"},
+    {"feed", "gate", "process", "probe", "watch"},
     {"generation"},
     {"supervisor"},
     {"proxy", "control"},
