@@ -15,6 +15,7 @@ from httpprocessproxy.config import Address, Config
 from httpprocessproxy.control import Control
 from httpprocessproxy.core.hosts import HostRule
 from httpprocessproxy.core.patterns import Patterns
+from httpprocessproxy.feed import Feed, Message
 from httpprocessproxy.process import (
     Launcher,
     Output,
@@ -99,10 +100,20 @@ async def _serve(
         output = stack.enter_context(Output())
         terminal = stack.enter_context(Terminal(output)) if Terminal.is_usable() else None
         launcher = Launcher(config.command, output, terminal)
-        supervisor = Supervisor(config, launcher, output, output.write)
+        feed = Feed()
+
+        def say(text: str) -> None:
+            feed.publish("notice", {"text": text})
+
+        def write(message: Message) -> None:
+            if message["type"] == "notice" or message["from"]:
+                output.write(_line(message))
+
+        stack.enter_context(feed.subscribe(("notice", "state"), write))
+        supervisor = Supervisor(config, launcher, output, feed, say)
         interrupt = Interrupt(supervisor.kill)
         try:
-            await _supervise(config, patterns, hosts, sockets, supervisor, output.write)
+            await _supervise(config, patterns, hosts, sockets, supervisor, say)
         except asyncio.CancelledError:
             if interrupt.received is None:
                 raise
@@ -131,6 +142,13 @@ async def _supervise(
         async with asyncio.TaskGroup() as group:
             group.create_task(reap_adopted(), name="reap what was adopted")
             group.create_task(supervisor.run(Front(plane, control)), name="supervisor")
+
+
+def _line(message: Message) -> str:
+    if message["type"] == "notice":
+        return str(message["text"])
+    before, after = str(message["from"]).upper(), str(message["state"]).upper()
+    return f"{before} -> {after} ({message['why']})"
 
 
 def _here(bind: Address) -> Address:

@@ -50,6 +50,9 @@ class Surroundings(Protocol):
     async def quiet(self) -> None:
         """Wait until the burst of changes is over."""
 
+    def started(self) -> None:
+        """The backend's process runs."""
+
     def ready(self, target: Target) -> None:
         """The backend answers."""
 
@@ -103,6 +106,7 @@ class Generation:
             child = self.child = self._launcher.spawn()
         except SpawnError as error:
             return Outcome(None, str(error))
+        self._surroundings.started()
         returncode: int | None = None
         try:
             async with asyncio.TaskGroup() as group:

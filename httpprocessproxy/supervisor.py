@@ -1,7 +1,7 @@
 """The supervisor: the shell around `core/state.py`. Events in through one queue, commands out.
 
-It tells the gate and the data plane what a transition means for requests, browsers what it means
-for pages, and the terminal and `/_hpp/status` what has happened.
+It tells the gate and the data plane what a transition means for requests, and browsers what it
+means for pages; what has happened is kept by its `chronicle`, which publishes it in the feed.
 """
 
 import asyncio
@@ -9,10 +9,9 @@ import logging
 import shlex
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Protocol
 
+from httpprocessproxy.chronicle import Chronicle
 from httpprocessproxy.config import Config
 from httpprocessproxy.core.burst import Burst
 from httpprocessproxy.core.pages import Problem
@@ -26,8 +25,9 @@ from httpprocessproxy.core.state import (
     Requests,
     State,
 )
+from httpprocessproxy.feed import Feed
 from httpprocessproxy.gate import Gate, Target
-from httpprocessproxy.generation import Generation, Outcome
+from httpprocessproxy.generation import Generation
 from httpprocessproxy.process import Launcher, Output
 
 # A client that was told to come back may do so soon: waiting costs it and us next to nothing.
@@ -52,29 +52,16 @@ class Watcher(Protocol):
     def description(self) -> str: ...
 
 
-@dataclass(slots=True)
-class Restart:
-    """A restart, from the change to the answer. Times are monotonic seconds, or None so far."""
-
-    paths: set[str]
-    changed_at: float
-    stopped_at: float | None = None
-    ready_at: float | None = None
-
-    def report(self) -> Mapping[str, object]:
-        return {
-            "paths": sorted(self.paths),
-            "stop_ms": _ms(self.changed_at, self.stopped_at),
-            "start_ms": _ms(self.stopped_at, self.ready_at),
-            "total_ms": _ms(self.changed_at, self.ready_at),
-        }
-
-
 class Supervisor:
     """One backend: started, stopped and started again. A `generation.Surroundings`."""
 
     def __init__(
-        self, config: Config, launcher: Launcher, output: Output, say: Callable[[str], None]
+        self,
+        config: Config,
+        launcher: Launcher,
+        output: Output,
+        feed: Feed,
+        say: Callable[[str], None],
     ) -> None:
         self.gate = Gate(config.queue_timeout_s, self._overdue)
         self.say = say
@@ -83,24 +70,24 @@ class Supervisor:
         self._launcher = launcher
         self._output = output
         self._machine = Machine()
+        self._chronicle = Chronicle(feed, self._machine)
         self._events: asyncio.Queue[Event] = asyncio.Queue()
         self._burst = Burst(config.settle_s)
         self._paths: set[str] = set()
+        self._asked_by = ""
         self._front: Front
         self._generation: Generation | None = None
-        self._outcome = Outcome(None, "")
         self._target: Target
-        self._restart: Restart | None = None
-        self._entered_at = time.monotonic()
-        self._since = datetime.now(UTC)
         self._start_timeout: asyncio.TimerHandle | None = None
 
     async def run(self, front: Front) -> None:
         """Supervise until cancelled. When this returns, nothing of the backend is left."""
         self._front = front
         async with asyncio.TaskGroup() as group:
+            command = self._machine.start()
+            self._chronicle.began()
             self._watch_start()
-            self._obey(self._machine.start(), group)
+            self._obey(command, group)
             try:
                 while True:
                     self._step(await self._events.get(), group)
@@ -117,6 +104,12 @@ class Supervisor:
             self._events.put_nowait(Changed(paths))
         self._paths |= paths
 
+    def restart(self, by: str) -> None:
+        """Start the backend anew, as if a file had changed; `by` says who wants it."""
+        self._asked_by = by
+        self._paths = set()
+        self._events.put_nowait(Changed(frozenset()))
+
     def kill(self) -> None:
         """The user will not wait for the backend to end politely."""
         if self._generation is not None and self._generation.child is not None:
@@ -129,11 +122,8 @@ class Supervisor:
             "state": self._machine.state.value,
             "generation": self._machine.generation,
             "pid": child.pid if child is not None else None,
-            "returncode": self._outcome.returncode,
-            "reason": self._outcome.reason if self._machine.state is State.ERROR else "",
-            "since": self._since.isoformat(timespec="milliseconds"),
             "watcher": self.watcher.description if self.watcher is not None else "",
-            "last_restart": self._restart.report() if self._restart is not None else None,
+            **self._chronicle.status(),
         }
 
     def _step(self, event: Event, group: asyncio.TaskGroup) -> None:
@@ -146,10 +136,7 @@ class Supervisor:
     # What a transition means
 
     def _enter(self, before: State, event: Event) -> None:
-        """A new state: open or close the gate, keep the times, and say it in one line."""
-        now = time.monotonic()
-        lasted_s, self._entered_at, self._since = now - self._entered_at, now, datetime.now(UTC)
-        self._keep_times(before, event, now)
+        """A new state: open or close the gate, and tell."""
         self._watch_start()
         match self._machine.requests:
             case Requests.HOLD:
@@ -158,31 +145,7 @@ class Supervisor:
                 self.gate.refuse(self._ended)
             case Requests.FORWARD:
                 self.gate.open(self._target)
-        why = self._why(event, lasted_s)
-        self.say(f"{before.name} -> {self._machine.state.name} ({why})")
-
-    def _keep_times(self, before: State, event: Event, now: float) -> None:
-        match event:
-            case Changed():
-                self._restart = Restart(self._paths, now, now if before is State.ERROR else None)
-            case Ready() if self._restart is not None:
-                self._restart.ready_at = now
-            case Exited() if self._restart is not None and before is State.KILLING:
-                self._restart.stopped_at = now
-            case _:
-                pass  # the first start is no restart
-
-    def _why(self, event: Event, lasted_s: float) -> str:
-        match event:
-            case Changed(paths):
-                first, *others = sorted(paths)
-                return f"changed: {first}" + (f" and {len(others)} more" if others else "")
-            case Ready():
-                return f"ready after {_duration(lasted_s)}"
-            case Exited() if self._machine.state is State.LOADING:
-                return f"stopped after {_duration(lasted_s)}"
-            case Exited():
-                return f"{self._outcome.reason}, after {_duration(lasted_s)}"
+        self._chronicle.entered(before, event, self._paths, self._asked_by)
 
     def _obey(self, command: Command, group: asyncio.TaskGroup) -> None:
         match command:
@@ -198,7 +161,7 @@ class Supervisor:
 
     async def _run(self, generation: Generation) -> None:
         outcome = await generation.run()
-        self._outcome = outcome
+        self._chronicle.outcome = outcome
         self._events.put_nowait(Exited(generation.number, outcome.returncode))
 
     def _watch_start(self) -> None:
@@ -225,6 +188,10 @@ class Supervisor:
 
     async def drained(self) -> None:
         await self.gate.drained(self._config.drain_s)
+        self._chronicle.drained()
+
+    def started(self) -> None:
+        self._chronicle.started()
 
     def end_connections(self, generation: int) -> None:
         self._front.end_generation(generation)
@@ -235,7 +202,7 @@ class Supervisor:
         command = shlex.join(self._config.command)
         return self._problem(
             "The backend has ended",
-            f"`{command}`: {self._outcome.reason}. It starts again when a file changes.",
+            f"`{command}`: {self._chronicle.outcome.reason}. It starts again when a file changes.",
         )
 
     def _overdue(self) -> Problem:
@@ -256,11 +223,3 @@ class Supervisor:
             state=self._machine.state.value,
             generation=self._machine.generation,
         )
-
-
-def _ms(start: float | None, end: float | None) -> float | None:
-    return None if start is None or end is None else round((end - start) * 1000, 1)
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds:.1f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"

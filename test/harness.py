@@ -34,8 +34,10 @@ _OUR_TRACEBACK = re.compile(r'File ".*/httpprocessproxy/|Task exception was neve
 
 class LastRestart(TypedDict):
     paths: list[str]
+    drain_ms: float
     stop_ms: float
     start_ms: float
+    ready_ms: float
     total_ms: float
 
 

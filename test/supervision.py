@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 from httpprocessproxy.config import Config
 from httpprocessproxy.core.pages import Problem
+from httpprocessproxy.feed import Feed
 from httpprocessproxy.gate import Target
 from httpprocessproxy.supervisor import Supervisor
 from test.children import FakeChild, FakeLauncher, FakeOutput, configured
@@ -49,7 +50,10 @@ class Life:
         self.output = FakeOutput()
         self.front = FakeFront()
         self.said: list[str] = []
-        self.supervisor = Supervisor(config, self.launcher, self.output, self.said.append)
+        self.feed = Feed()
+        self.supervisor = Supervisor(
+            config, self.launcher, self.output, self.feed, self.said.append
+        )
 
     @property
     def children(self) -> list[FakeChild]:
@@ -77,8 +81,13 @@ class Life:
 
     @property
     def states(self) -> list[str]:
-        """The transitions as they were said, without their reasons."""
-        return [line.partition(" (")[0] for line in self.said]
+        """The states that were told, the first one included."""
+        return [str(message["state"]) for message in self.feed.kept("state")]
+
+    @property
+    def reasons(self) -> list[str]:
+        """Why the states were entered, in order."""
+        return [str(message["why"]) for message in self.feed.kept("state")]
 
 
 @contextlib.asynccontextmanager

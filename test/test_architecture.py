@@ -18,6 +18,7 @@ FLOORS = [
     {"config"},
     {"feed", "gate", "process", "probe", "watch"},
     {"generation"},
+    {"chronicle"},
     {"supervisor"},
     {"proxy", "control"},
     {"app"},

@@ -1,5 +1,7 @@
 """The feed: what is kept, and who hears of what."""
 
+import contextlib
+
 from httpprocessproxy.feed import KEPT_MESSAGES, Feed, Message
 
 
@@ -54,8 +56,8 @@ def test_a_subscriber_hears_its_topics_until_it_leaves() -> None:
 def test_a_subscriber_may_leave_while_it_is_told() -> None:
     feed = Feed()
     heard: list[Message] = []
-    context = feed.subscribe(["state"], lambda message: context.__exit__(None, None, None))
-    context.__enter__()
+    leaving = contextlib.ExitStack()
+    leaving.enter_context(feed.subscribe(["state"], lambda message: leaving.close()))
 
     with feed.subscribe(["state"], heard.append):
         feed.publish("state", {})

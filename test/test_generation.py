@@ -39,6 +39,9 @@ class FakeSurroundings:
         if self.error is not None:
             raise self.error
 
+    def started(self) -> None:
+        pass
+
     async def drained(self) -> None:
         self.log.append("drained")
         await self.is_drained.wait()

@@ -1,0 +1,147 @@
+"""What a transition has to tell: the times of a restart, why it ended, the state and since when.
+
+The supervisor decides and obeys; this only keeps the account, for the feed and `/_hpp/status`.
+"""
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from httpprocessproxy.core.state import Changed, Event, Exited, Machine, Ready, State
+from httpprocessproxy.feed import Feed
+from httpprocessproxy.generation import Outcome
+
+
+@dataclass(slots=True)
+class Restart:
+    """A restart, from the change to the answer. Times are monotonic seconds, or None so far.
+
+    Its stages: unsafe requests are *drained*, the old tree is *stopped*, the new process is
+    *started*, and answers (*ready*).
+    """
+
+    paths: set[str]
+    changed_at: float
+    drained_at: float | None = None
+    stopped_at: float | None = None
+    started_at: float | None = None
+    ready_at: float | None = None
+
+    def report(self) -> Mapping[str, object]:
+        times = (
+            self.changed_at,
+            self.drained_at,
+            self.stopped_at,
+            self.started_at,
+            self.ready_at,
+        )
+        drain, stop, start, ready = map(_ms, times, times[1:])
+        return {
+            "paths": sorted(self.paths),
+            "drain_ms": drain,
+            "stop_ms": stop,
+            "start_ms": start,
+            "ready_ms": ready,
+            "total_ms": _ms(self.changed_at, self.ready_at),
+        }
+
+
+class Chronicle:
+    """The account of one machine's life."""
+
+    def __init__(self, feed: Feed, machine: Machine) -> None:
+        self.outcome = Outcome(None, "")
+        self.restart: Restart | None = None
+        self._feed = feed
+        self._machine = machine
+        self._entered_at = time.monotonic()
+        self._since = ""
+
+    def began(self) -> None:
+        """The machine has started."""
+        self._publish("", "first start", ())
+
+    def entered(self, before: State, event: Event, paths: set[str], asked_by: str) -> None:
+        """The machine has gone from `before` to where it is, because of `event`.
+
+        `paths` are those of the burst, and more of them may come while the backend is stopped;
+        without any, `asked_by` says who wants a restart.
+        """
+        now = time.monotonic()
+        lasted_s, self._entered_at = now - self._entered_at, now
+        restart = self.restart
+        match event:
+            case Changed():
+                self.restart = Restart(paths, now)
+                if before is State.ERROR:
+                    self.restart.drained_at = self.restart.stopped_at = now
+            case Ready() if restart is not None:
+                restart.ready_at = now
+            case Exited() if restart is not None and before is State.KILLING:
+                restart.stopped_at = now
+            case _:
+                pass  # the first start is no restart
+        shown = self.restart.paths if self.restart is not None else ()
+        self._publish(before.value, self._why(event, lasted_s, asked_by), shown)
+
+    def drained(self) -> None:
+        if self.restart is not None:
+            self.restart.drained_at = time.monotonic()
+
+    def started(self) -> None:
+        """The process runs."""
+        if self.restart is not None:
+            self.restart.started_at = time.monotonic()
+
+    def status(self) -> Mapping[str, object]:
+        """What is known besides the machine's state."""
+        return {
+            "returncode": self.outcome.returncode,
+            "reason": self._reason,
+            "since": self._since,
+            "last_restart": self.restart.report() if self.restart is not None else None,
+        }
+
+    def _publish(self, before: str, why: str, paths: Iterable[str]) -> None:
+        self._since = datetime.now(UTC).isoformat(timespec="milliseconds")
+        self._feed.publish(
+            "state",
+            {
+                "state": self._machine.state.value,
+                "from": before,
+                "generation": self._machine.generation,
+                "time": self._since,
+                "why": why,
+                "paths": sorted(paths),
+                "returncode": self.outcome.returncode,
+                "reason": self._reason,
+                "restart": self.restart.report() if self.restart is not None else None,
+            },
+        )
+
+    @property
+    def _reason(self) -> str:
+        return self.outcome.reason if self._machine.state is State.ERROR else ""
+
+    def _why(self, event: Event, lasted_s: float, asked_by: str) -> str:
+        match event:
+            case Changed(paths) if paths:
+                first, *others = sorted(paths)
+                return f"changed: {first}" + (f" and {len(others)} more" if others else "")
+            case Changed():
+                return f"restart asked for by {asked_by}"
+            case Ready():
+                return f"ready after {_duration(lasted_s)}"
+            case Exited() if self._machine.state is State.LOADING:
+                return f"stopped after {_duration(lasted_s)}"
+            case Exited():
+                return f"{self.outcome.reason}, after {_duration(lasted_s)}"
+
+
+def _ms(start: float | None, end: float | None) -> float | None:
+    return None if start is None or end is None else round((end - start) * 1000, 1)
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"

@@ -1,0 +1,88 @@
+"""The account of a restart: which stages have times, and since when."""
+
+from httpprocessproxy.chronicle import Chronicle, Restart
+from httpprocessproxy.core.state import Changed, Exited, Machine, Ready, State
+from httpprocessproxy.feed import Feed
+from httpprocessproxy.generation import Outcome
+
+
+def test_the_stages_of_a_restart_follow_each_other() -> None:
+    restart = Restart({"b.py", "a.py"}, 10.0, 10.001, 10.0035, 10.004, 10.2)
+
+    assert restart.report() == {
+        "paths": ["a.py", "b.py"],
+        "drain_ms": 1.0,
+        "stop_ms": 2.5,
+        "start_ms": 0.5,
+        "ready_ms": 196.0,
+        "total_ms": 200.0,
+    }
+
+
+def test_a_stage_that_is_not_reached_has_no_time() -> None:
+    report = Restart(set(), 10.0, 10.001).report()
+
+    assert (report["drain_ms"], report["stop_ms"], report["total_ms"]) == (1.0, None, None)
+
+
+def test_each_transition_is_told_with_its_reason() -> None:
+    feed, machine = Feed(), Machine()
+    chronicle = Chronicle(feed, machine)
+
+    machine.start()
+    chronicle.began()
+    step(machine, chronicle, Ready(1))
+    step(machine, chronicle, Changed(frozenset({"b.py", "a.py"})), {"a.py", "b.py"})
+    chronicle.drained()
+    chronicle.outcome = Outcome(-9, "stopped")
+    step(machine, chronicle, Exited(1, -9), {"a.py", "b.py"})
+    chronicle.outcome = Outcome(3, "exited with status 3")
+    step(machine, chronicle, Exited(2, 3), {"a.py", "b.py"})
+    step(machine, chronicle, Changed(frozenset()), set(), "the page")
+
+    told = feed.kept("state")
+    assert [(message["from"], message["state"], message["generation"]) for message in told] == [
+        ("", "loading", 1),
+        ("loading", "running", 1),
+        ("running", "killing", 1),
+        ("killing", "loading", 2),
+        ("loading", "error", 2),
+        ("error", "loading", 3),
+    ]
+    assert [str(message["why"]).partition(" after")[0] for message in told] == [
+        "first start",
+        "ready",
+        "changed: a.py and 1 more",
+        "stopped",
+        "exited with status 3,",
+        "restart asked for by the page",
+    ]
+    assert [message["reason"] for message in told][-2:] == ["exited with status 3", ""]
+    assert [message["paths"] for message in told][2:4] == [["a.py", "b.py"]] * 2
+
+
+def test_what_comes_with_a_burst_later_is_in_the_report() -> None:
+    feed, machine = Feed(), Machine()
+    chronicle = Chronicle(feed, machine)
+    machine.start()
+    chronicle.began()
+    step(machine, chronicle, Ready(1))
+    paths = {"a.py"}
+    step(machine, chronicle, Changed(frozenset(paths)), paths)
+
+    paths.add("b.py")
+
+    assert chronicle.restart is not None
+    assert chronicle.restart.report()["paths"] == ["a.py", "b.py"]
+
+
+def step(
+    machine: Machine,
+    chronicle: Chronicle,
+    event: Changed | Ready | Exited,
+    paths: set[str] | None = None,
+    asked_by: str = "",
+) -> None:
+    before: State = machine.state
+    machine.handle(event)
+    chronicle.entered(before, event, paths if paths is not None else set(), asked_by)
