@@ -6,6 +6,7 @@ the test says. When it closes, nothing may be left: no connection, and no unsafe
 
 import asyncio
 import contextlib
+import ipaddress
 import re
 import socket
 import struct
@@ -26,6 +27,8 @@ from test.wire import Headers, Message, TruncatedError
 
 OVERDUE = Problem(503, "Overdue", "The backend does not answer yet.")
 ENDED = Problem(503, "Ended", "The backend has ended.", retry_after_s=1)
+
+LOOPBACK = (ipaddress.IPv4Network("127.0.0.0/8"),)
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -283,7 +286,7 @@ async def serving(
     queue_timeout_s: float = PATIENCE_S,
     is_open: bool = True,
     pages: Path = Path("/nonexistent"),
-    trusted: Sequence[Network] = (),
+    trusted: Sequence[Network] = LOOPBACK,
     backlog: int = 128,
     receive_bytes: int | None = None,
     send_bytes: int | None = None,
@@ -296,7 +299,12 @@ async def serving(
     machine some would be, and the backend would see connections on which nothing comes.
     """
     gate = Gate(queue_timeout_s, lambda: OVERDUE)
-    plane = Plane(gate, HostRule((), "localhost"), trusted, lambda target: str(pages / "site"))
+    plane = Plane(
+        gate,
+        HostRule((), "localhost"),
+        trusted,
+        lambda _, trusted: str(pages / "site") if trusted else None,
+    )
     listening = socket.create_server(("127.0.0.1", 0))
     listening.setblocking(False)
     if send_bytes is not None:  # inherited by what it accepts

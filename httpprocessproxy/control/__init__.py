@@ -25,7 +25,13 @@ from httpprocessproxy.core.hosts import HostRule
 Status = Callable[[], Mapping[str, object]]
 Serving = Callable[[socket.socket, HostRule, Status], AbstractAsyncContextManager[None]]
 
-_LIVERELOAD: Final = b"/_hpp/livereload"
+# Which socket has what, for any client, and for trusted ones. All else has the site, which is for
+# trusted ones only. The events know by the socket whether they may tell all.
+_FOR_ANYBODY: Final[Mapping[bytes, str]] = {
+    b"/_hpp/livereload": "livereload",
+    b"/_hpp/livereload.js": "site",
+}
+_FOR_TRUSTED: Final[Mapping[bytes, str]] = {b"/_hpp/livereload": "livereload"}
 
 
 class Control:
@@ -62,10 +68,14 @@ class Control:
         """The browser pages that listen for reloads."""
         return self._livereload.clients
 
-    def socket_for(self, target: bytes) -> str:
-        """Return the path of the unix socket that serves a target beginning with `/_hpp/`."""
+    def socket_for(self, target: bytes, trusted: bool) -> str | None:
+        """Return the path of the unix socket that serves a target beginning with `/_hpp/`.
+
+        None: a client that is not trusted may not have it.
+        """
         path = target.partition(b"?")[0]
-        return str(self._folder / ("livereload" if path == _LIVERELOAD else "site"))
+        name = _FOR_TRUSTED.get(path, "site") if trusted else _FOR_ANYBODY.get(path)
+        return None if name is None else str(self._folder / name)
 
     def reload_browsers(self) -> None:
         """Make every page that listens reload."""

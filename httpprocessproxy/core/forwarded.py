@@ -67,6 +67,18 @@ def forwarded_fields(inherited: Fields, peer: Peer, host: bytes) -> Fields:
     return [field for field in fields if field[1]]  # HTTP/1.0 may come without a Host
 
 
+def spoken_for(head: bytes) -> list[str]:
+    """Those for whom the peer of a request spoke, as the fields above tell it in `head`.
+
+    Each is a bare address, or what the peer said in place of one.
+    """
+    _, *addresses = _line(head, b"X-Forwarded-For").split(b",")[::-1]
+    _, *elements = (_elements(_line(head, b"Forwarded")) or [b""])[::-1]
+    pairs = [pair for element in elements for pair in _PARAMETER.finditer(element)]
+    nodes = [_unquoted(pair[2]) for pair in pairs if pair[1].lower() == b"for"]
+    return [_bare(node.strip()) for node in [*addresses, *nodes]]
+
+
 def is_valid(value: bytes) -> bool:
     """Whether a Forwarded value follows RFC 7239: sections 4 (no parameter twice) and 6 (nodes)."""
     elements = _elements(value)
@@ -96,6 +108,19 @@ def _is_valid_element(element: bytes) -> bool:
     return len({name for name, _ in parameters}) == len(parameters) and all(
         _NODE.fullmatch(node) for node in nodes
     )
+
+
+def _line(head: bytes, name: bytes) -> bytes:
+    return head.partition(b"\r\n%b: " % name)[2].partition(b"\r\n")[0]
+
+
+def _bare(node: bytes) -> str:
+    """A node (RFC 7239 section 6) without brackets and port."""
+    if node.startswith(b"["):
+        node = node[1:].partition(b"]")[0]
+    elif node.count(b":") == 1:
+        node = node.partition(b":")[0]
+    return node.decode("latin-1")
 
 
 def _unquoted(value: bytes) -> bytes:

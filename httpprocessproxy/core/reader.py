@@ -35,10 +35,10 @@ MAX_KNOWN_LINE_BYTES: Final = 512
 class RequestReader:
     """Turns one peer's heads into the requests to send on; `via` is our own element of Via."""
 
-    __slots__ = ("_known", "_peer", "_via")
+    __slots__ = ("_known", "_via", "peer")
 
     def __init__(self, peer: Peer, via: bytes) -> None:
-        self._peer = peer
+        self.peer = peer
         self._via = via
         # By method, version and all behind the request line: the request read, and its head
         # behind the target.
@@ -50,12 +50,12 @@ class RequestReader:
         line = REQUEST_LINE.fullmatch(head, 0, line_end)
         if line is None or line_end > MAX_LINE_BYTES or not line[2].startswith(b"/"):
             # An absolute-form target has a say in Host: that is nothing to remember.
-            return outgoing_request(parse_request(head), self._peer, self._via)
+            return outgoing_request(parse_request(head), self.peer, self._via)
         method, target, version = line.groups()
         key = method, version, head[line_end:]
         known = self._known.get(key)
         if known is None:
-            request = outgoing_request(parse_request(head), self._peer, self._via)
+            request = outgoing_request(parse_request(head), self.peer, self._via)
             self._remember(key, request)
             return request
         last, rest = known

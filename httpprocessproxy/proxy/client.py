@@ -9,6 +9,7 @@ import asyncio
 from typing import TYPE_CHECKING, cast
 
 from httpprocessproxy.core.errors import BodyError, RequestError
+from httpprocessproxy.core.forwarded import Peer
 from httpprocessproxy.core.headers import Request, Response
 from httpprocessproxy.core.http1 import HEAD_END, check_incomplete
 from httpprocessproxy.core.pages import Problem, render
@@ -41,6 +42,7 @@ class Client(asyncio.Protocol):
 
     def __init__(self, plane: "Plane") -> None:
         self.transport: asyncio.Transport
+        self.peer: Peer
         self._plane = plane
         self._reader: RequestReader
         self._waiting = b""
@@ -60,6 +62,7 @@ class Client(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
         self._reader = self._plane.reader(self.transport)
+        self.peer = self._reader.peer
         self._plane.clients.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -11,11 +11,12 @@ from typing import Final
 
 from httpprocessproxy.config import Address, Network
 from httpprocessproxy.core.errors import UserError
-from httpprocessproxy.core.forwarded import Peer
+from httpprocessproxy.core.forwarded import Peer, spoken_for
 from httpprocessproxy.core.headers import Request
 from httpprocessproxy.core.hosts import HostRule
 from httpprocessproxy.core.reader import RequestReader, ResponseReader
 from httpprocessproxy.gate import Gate, Target
+from httpprocessproxy.proxy import problems
 from httpprocessproxy.proxy.client import Client
 from httpprocessproxy.proxy.connecting import Connector
 from httpprocessproxy.proxy.exchange import Exchange
@@ -44,9 +45,12 @@ class Plane:
         gate: Gate,
         hosts: HostRule,
         forwarded_allow_ips: Sequence[Network],
-        our_pages: Callable[[bytes], str],
+        our_pages: Callable[[bytes, bool], str | None],
     ) -> None:
-        """`our_pages` gives the Unix socket that serves a target beginning with `/_hpp/`."""
+        """`our_pages` gives the Unix socket that serves a target beginning with `/_hpp/`.
+
+        It is told whether the client is trusted; None is for a client that has to be.
+        """
         self.loop = asyncio.get_running_loop()
         self.gate = gate
         self.clients: set[Client] = set()
@@ -106,9 +110,8 @@ class Plane:
         return self._readers[key]
 
     def _peer(self, ip: str, host: str, port: int) -> Peer:
-        address = _canonical(ip)
-        trusted = any(address in network for network in self._trusted)
-        return Peer(str(address), trusted, reached=str(Address(host, port)).encode())
+        reached = str(Address(host, port)).encode()
+        return Peer(str(_canonical(ip)), self._trusts(ip), reached=reached)
 
     def check(self, request: Request) -> None:
         """Raise RequestError for a host that we do not serve. HTTP/1.0 may come without one."""
@@ -120,7 +123,25 @@ class Plane:
         self._connector.to_backend(exchange, target)
 
     def connect_to_our_pages(self, exchange: Exchange) -> None:
-        self._connector.to_our_pages(exchange, self._our_pages(exchange.request.target))
+        """Go to our pages: which of them are to be had depends on who asks.
+
+        A trusted peer may be a tunnel or another proxy: those it speaks for count as well.
+        """
+        peer, request = exchange.client.peer, exchange.request
+        strangers = [] if peer.trusted else [str(peer.ip)]
+        strangers += [node for node in spoken_for(request.head) if not self._trusts(node)]
+        path = self._our_pages(request.target, not strangers)
+        if path is None:
+            exchange.refused(problems.untrusted(strangers[-1]))
+        else:
+            self._connector.to_our_pages(exchange, path)
+
+    def _trusts(self, node: str) -> bool:
+        try:
+            address = _canonical(node)
+        except ValueError:
+            return False  # unknown, or a name that hides it
+        return any(address in network for network in self._trusted)
 
     # The end of a generation
 

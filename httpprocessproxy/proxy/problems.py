@@ -14,6 +14,17 @@ def refused(error: RequestError) -> Problem:
     return Problem(error.status, HTTPStatus(error.status).phrase, f"{error}.")
 
 
+def untrusted(client: str) -> Problem:
+    """Our own pages, asked for from elsewhere."""
+    return Problem(
+        403,
+        "For trusted clients only",
+        "What this proxy shows of itself is for clients of this machine, and you come from "
+        f"{client}. To trust an address, add: --forwarded-allow-ips ADDRESS (and 127.0.0.1, "
+        "which it replaces).",
+    )
+
+
 def lost(loss: Loss, request: Request, *, sent: bool) -> Problem:
     """A request that lost its connection to the backend for good."""
     detail = f"The backend took this request and did not answer it: {loss.value}."

@@ -80,7 +80,7 @@ def own(
 ) -> connect:
     """A LiveReload client at the proxy's own port."""
     return unix_connect(
-        control.socket_for(b"/_hpp/livereload"),
+        control.socket_for(b"/_hpp/livereload", True),
         "ws://localhost:8001/_hpp/livereload",
         origin=None if origin is None else Origin(origin),
         additional_headers=headers,

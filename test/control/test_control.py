@@ -16,7 +16,7 @@ from test.control.doors import LOOPS, Loop, free_port, greet, opened, own, publi
 
 
 async def get(control: Control, target: bytes) -> bytes:
-    reader, writer = await asyncio.open_unix_connection(control.socket_for(target))
+    reader, writer = await asyncio.open_unix_connection(control.socket_for(target, True) or "")
     writer.write(b"GET %b HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n" % target)
     answer = await reader.read()
     writer.close()
@@ -48,12 +48,23 @@ def test_everything_at_once(loop: Loop) -> None:
 def test_the_targets_of_the_sockets() -> None:
     async def main() -> None:
         async with opened() as control:
-            listen = control.socket_for(b"/_hpp/livereload")
-            site = control.socket_for(b"/_hpp/status")
+            listen = control.socket_for(b"/_hpp/livereload", True)
+            site = control.socket_for(b"/_hpp/status", True)
             assert listen != site
-            assert control.socket_for(b"/_hpp/livereload?x=/") == listen
+            assert control.socket_for(b"/_hpp/livereload?x=/", True) == listen
             for target in (b"/_hpp/", b"/_hpp/livereload.js", b"/_hpp/livereload/", b"/_hpp/\xff"):
-                assert control.socket_for(target) == site
+                assert control.socket_for(target, True) == site
+
+    run(main())
+
+
+def test_what_a_client_may_have_that_is_not_trusted() -> None:
+    async def main() -> None:
+        async with opened() as control:
+            for target in (b"/_hpp/livereload", b"/_hpp/livereload?x", b"/_hpp/livereload.js?x=1"):
+                assert control.socket_for(target, False) == control.socket_for(target, True)
+            for target in (b"/_hpp/", b"/_hpp/status", b"/_hpp/livereload.js/../status"):
+                assert control.socket_for(target, False) is None
 
     run(main())
 
@@ -61,7 +72,7 @@ def test_the_targets_of_the_sockets() -> None:
 def test_nobody_else_can_reach_the_sockets_and_nothing_is_left() -> None:
     async def main() -> None:
         async with opened() as control:
-            folder = Path(control.socket_for(b"/_hpp/")).parent
+            folder = Path(control.socket_for(b"/_hpp/", True) or "").parent
             assert stat.S_IMODE(folder.stat().st_mode) == 0o700
         assert not folder.exists()
 
@@ -94,7 +105,7 @@ def test_silent_connections_do_not_hold_up_the_end() -> None:
         port = free_port()
         async with opened(port) as control:
             _, silent = await asyncio.open_connection("127.0.0.1", port)
-            _, waiting = await asyncio.open_unix_connection(control.socket_for(b"/_hpp/"))
+            _, waiting = await asyncio.open_unix_connection(control.socket_for(b"/_hpp/", True))
             page = await own(control)
             await greet(page)
             page.transport.pause_reading()
@@ -154,7 +165,8 @@ def test_an_error_of_the_site_ends_the_program(monkeypatch: pytest.MonkeyPatch) 
 
     async def main() -> None:
         async with opened() as control:
-            _, writer = await asyncio.open_unix_connection(control.socket_for(b"/_hpp/status"))
+            path = control.socket_for(b"/_hpp/status", True)
+            _, writer = await asyncio.open_unix_connection(path)
             with contextlib.closing(writer):
                 await asyncio.get_running_loop().create_future()
 

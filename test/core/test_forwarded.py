@@ -6,8 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from httpprocessproxy.core.forwarded import Peer, believed, forwarded_fields, is_valid
-from httpprocessproxy.core.http1 import Fields
+from httpprocessproxy.core.forwarded import (
+    Peer,
+    believed,
+    forwarded_fields,
+    is_valid,
+    spoken_for,
+)
+from httpprocessproxy.core.headers import outgoing_request
+from httpprocessproxy.core.http1 import Fields, RequestHead
 from test.core.strict import repeatably
 
 TRUSTED = Peer("192.0.2.1", trusted=True)
@@ -215,3 +222,25 @@ def test_ours_is_always_the_last_element(inherited: list[bytes], host: bytes) ->
     assert last.startswith(b"for=192.0.2.1;")
     assert last.endswith(b"proto=http")
     assert last == fields(host=host)["Forwarded"]
+
+
+@pytest.mark.parametrize(
+    ("said", "clients"),
+    [
+        ([], []),
+        ([(b"x-forwarded-for", b"192.0.2.7")], ["192.0.2.7"]),
+        ([(b"X-Forwarded-For", b"a, 192.0.2.7:80 ,[::1]:9")], ["::1", "192.0.2.7", "a"]),
+        ([(b"X-Forwarded-For", b"a"), (b"X-Forwarded-For", b"b")], ["b", "a"]),
+        ([(b"X-Forwarded-For", b"::1, unknown, ")], ["", "unknown", "::1"]),
+        ([(b"Forwarded", b'for="[::1]:8";by=_a, FOR=192.0.2.7')], ["192.0.2.7", "::1"]),
+        ([(b"Forwarded", b'for="192.0.2.7:80", host=a')], ["192.0.2.7"]),
+        ([(b"Forwarded", b'host="\\", for=1"')], []),
+        ([(b"Forwarded", b"for=_hidden"), (b"X-Forwarded-For", b"a")], ["a", "_hidden"]),
+    ],
+)
+def test_for_whom_a_trusted_peer_speaks(said: Fields, clients: list[str]) -> None:
+    head = RequestHead(b"GET", b"/", False, [(b"Host", b"a"), *said])
+    assert spoken_for(outgoing_request(head, TRUSTED, b"1.1 x").head) == clients
+    assert spoken_for(outgoing_request(head, STRANGER, b"1.1 x").head) == []
+    unix = Peer(None, trusted=True)
+    assert spoken_for(outgoing_request(head, unix, b"1.1 x").head) == clients

@@ -103,6 +103,44 @@ async def test_our_own_pages_are_always_open(tmp_path: Path, is_open: bool) -> N
                 page.close()
 
 
+@pytest.mark.parametrize(
+    ("trusted", "fields", "client"),
+    [
+        ("192.0.2.0/24", [], b"127.0.0.1"),
+        ("127.0.0.0/8", ["X-Forwarded-For: 192.0.2.7"], b"192.0.2.7"),
+        ("127.0.0.0/8", ["X-Forwarded-For: 192.0.2.7, 127.0.0.1"], b"192.0.2.7"),
+        ("127.0.0.0/8", ["Forwarded: for=_hidden"], b"_hidden"),
+        ("127.0.0.0/8", ["Forwarded: for=127.0.0.1, for=unknown"], b"unknown"),
+    ],
+)
+@on_every_loop
+async def test_our_own_pages_are_not_for_everybody(
+    tmp_path: Path, trusted: str, fields: list[str], client: bytes
+) -> None:
+    with site(tmp_path):
+        async with serving(pages=tmp_path, trusted=[ipaddress.IPv4Network(trusted)]) as bench:
+            asking = await bench.client(get("/_hpp/status", *fields))
+            refusal = await asking.response()
+            assert refusal.status == 403
+            assert b"you come from %b." % client in refusal.body
+            assert b"--forwarded-allow-ips" in refusal.body
+
+
+@pytest.mark.parametrize(
+    "field", ["X-Forwarded-For: 127.0.0.1", "Forwarded: for=127.0.0.2", "X-Forwarded-Host: x"]
+)
+@on_every_loop
+async def test_those_behind_a_trusted_proxy_may_be_trusted_too(tmp_path: Path, field: str) -> None:
+    with site(tmp_path) as listening:
+        async with serving(pages=tmp_path) as bench:
+            client = await bench.client(get("/_hpp/status", field))
+            page = await accepted(listening)
+            await page.request()
+            await page.send(OK)
+            assert (await client.response()).status == 200
+            page.close()
+
+
 @on_every_loop
 async def test_a_restart_does_not_touch_our_own_pages(tmp_path: Path) -> None:
     with site(tmp_path) as listening:
