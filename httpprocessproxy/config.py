@@ -80,6 +80,10 @@ def _overlap(one: str, two: str) -> bool:
     )
 
 
+# A backend at any free port, which the program finds when it starts.
+AUTO = Address("localhost", 0)
+
+
 @dataclass(frozen=True)
 class Config:
     """Every option of the command line. Without slots, so that `Config.name` is its default."""

@@ -16,6 +16,9 @@ TESTS = sorted(path for path in (ROOT / "test").rglob("*.py"))
 FLOORS = [
     {"core"},
     {"config"},
+    {"readers"},
+    {"options"},
+    {"settings"},
     {"feed", "gate", "process", "probe", "watch"},
     {"generation"},
     {"chronicle"},
@@ -34,6 +37,7 @@ TESTED_ELSEWHERE = {
     "__main__.py": "test/whole/test_cli.py",
     "app.py": "test/whole/test_restart.py",
     "cli.py": "test/whole/test_cli.py",
+    "readers.py": "test/test_options.py",
     "process/sock_diag.py": "test/process/test_ports.py",
     "process/proc_net.py": "test/process/test_ports.py",
     "process/sockets.py": "test/process/test_ports.py",

@@ -1,0 +1,106 @@
+"""From the text of an option to its value, the same on the command line and in a file.
+
+Each raises UserError, whose text names what was written and what could be.
+"""
+
+import argparse
+import ipaddress
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from httpprocessproxy.config import AUTO, Address, Network
+from httpprocessproxy.core.errors import UserError
+
+T = TypeVar("T")
+
+
+def for_argparse(read: Callable[[str], T]) -> Callable[[str], T]:
+    """Make a type for argparse, which shows the text of an ArgumentTypeError as it is."""
+
+    def read_argument(text: str) -> T:
+        try:
+            return read(text)
+        except UserError as error:
+            raise argparse.ArgumentTypeError(str(error)) from error
+
+    return read_argument
+
+
+def one_of(*choices: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if text not in choices:
+            raise UserError(f"not a choice: {text!r} ({', '.join(choices)})")
+        return text
+
+    return read
+
+
+def backend(text: str) -> Address:
+    """An address, or `auto`: a free port of localhost."""
+    if text == "auto":
+        return AUTO
+    address = Address.parse(text)
+    if address.port == 0:
+        raise UserError("BACKEND needs a port: 0 is none (auto takes a free one)")
+    return address
+
+
+def seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise UserError(f"not a time: {text!r} (a number of seconds, 0 or more)")
+    return value
+
+
+def seconds_or_off(text: str) -> float | None:
+    if text == "off":
+        return None
+    try:
+        return seconds(text)
+    except UserError:
+        raise UserError(f"not a time: {text!r} (a number of seconds, or off)") from None
+
+
+def milliseconds(text: str) -> float:
+    """The time in seconds, as everywhere in the program."""
+    try:
+        return seconds(text) / 1000
+    except UserError:
+        raise UserError(f"not a time: {text!r} (a number of milliseconds, 0 or more)") from None
+
+
+def port(text: str) -> int:
+    if not text.isdecimal() or len(text) > 5 or int(text) > 65535:
+        raise UserError(f"not a port: {text[:100]!r} (a number from 0 to 65535)")
+    return int(text)
+
+
+def url_path(text: str) -> str:
+    if not text.startswith("/") or not text.isascii() or any(c <= " " for c in text):
+        raise UserError(f"not a path: {text!r} (it begins with / and has no blanks)")
+    return text
+
+
+def file(text: str) -> Path | None:
+    """A file's name; an empty one is none, by which the command line overrules a file."""
+    return Path(text) if text else None
+
+
+def signal_name(text: str) -> signal.Signals:
+    name = text.upper()
+    try:
+        return signal.Signals[name if name.startswith("SIG") else f"SIG{name}"]
+    except KeyError:
+        raise UserError(f"unknown signal: {text!r} (for example TERM, INT or KILL)") from None
+
+
+def network(text: str) -> Network:
+    try:
+        return ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        raise UserError(f"not a network: {text!r} (for example 10.0.0.0/8 or ::1)") from None
