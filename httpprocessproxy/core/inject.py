@@ -1,0 +1,160 @@
+"""Where a tag goes into a page, found while the page passes by.
+
+Right behind `<head ...>`; in a page without one, in front of the first thing that cannot come
+before a head. What can is read as browsers do (HTML Living Standard section 13.2.5): byte order
+mark, white space, comments, doctype, `<html ...>`. Bytes pass as they come: held back are at most
+the five that may be the beginning of one of these. No I/O.
+"""
+
+import enum
+import re
+from collections.abc import Mapping
+from typing import Final
+
+_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+_SPACE: Final = rb"\t\n\f\r "
+_OPENER: Final = re.compile(
+    rb"<(?:(?P<comment>!--)|[!?]|(?P<tag>html|(?P<head>head))(?=[%b/>]))" % _SPACE, re.IGNORECASE
+)
+# What one more byte may make an opener, or another one.
+_BEGINNINGS: Final = frozenset(
+    word[:size] for word in (b"<!-", b"<html", b"<head") for size in range(1, len(word) + 1)
+)
+
+
+class _In(enum.Enum):
+    """What the next byte belongs to."""
+
+    NOTHING = enum.auto()  # between one thing and the next
+    BOGUS = enum.auto()  # a doctype, or a comment that is not written as one
+    COMMENT_START = enum.auto()
+    COMMENT_START_DASH = enum.auto()
+    COMMENT = enum.auto()
+    COMMENT_DASH = enum.auto()
+    COMMENT_DASHES = enum.auto()
+    COMMENT_BANG = enum.auto()
+    TAG = enum.auto()  # in front of an attribute, or of the end
+    NAME = enum.auto()
+    NAME_END = enum.auto()
+    VALUE = enum.auto()  # in front of it
+    DOUBLE_QUOTED = enum.auto()
+    SINGLE_QUOTED = enum.auto()
+    UNQUOTED = enum.auto()
+
+
+class _Row:
+    """What bytes do: those of `stays` nothing, one of `ways` is taken and leads somewhere.
+
+    Any other leads to `otherwise`, and is looked at again there.
+    """
+
+    def __init__(self, stays: bytes, ways: Mapping[bytes, _In], otherwise: _In) -> None:
+        self.stays = re.compile(rb"[%b]*" % stays if stays else rb"")
+        self.ways = {byte[0]: where for byte, where in ways.items()}
+        self.otherwise = otherwise
+
+
+_TABLE: Final = {
+    _In.NOTHING: _Row(_SPACE, {}, _In.NOTHING),
+    _In.BOGUS: _Row(rb"^>", {b">": _In.NOTHING}, _In.BOGUS),
+    _In.COMMENT_START: _Row(rb"", {b"-": _In.COMMENT_START_DASH, b">": _In.NOTHING}, _In.COMMENT),
+    _In.COMMENT_START_DASH: _Row(rb"", {b"-": _In.COMMENT_DASHES, b">": _In.NOTHING}, _In.COMMENT),
+    _In.COMMENT: _Row(rb"^-", {b"-": _In.COMMENT_DASH}, _In.COMMENT),
+    _In.COMMENT_DASH: _Row(rb"", {b"-": _In.COMMENT_DASHES}, _In.COMMENT),
+    _In.COMMENT_DASHES: _Row(rb"\-", {b">": _In.NOTHING, b"!": _In.COMMENT_BANG}, _In.COMMENT),
+    _In.COMMENT_BANG: _Row(rb"", {b">": _In.NOTHING, b"-": _In.COMMENT_DASH}, _In.COMMENT),
+    _In.TAG: _Row(_SPACE + rb"/", {b">": _In.NOTHING, b"=": _In.NAME}, _In.NAME),
+    _In.NAME: _Row(rb"^/>=" + _SPACE, {b"=": _In.VALUE}, _In.NAME_END),
+    _In.NAME_END: _Row(_SPACE, {b"=": _In.VALUE}, _In.TAG),
+    _In.VALUE: _Row(
+        _SPACE,
+        {b'"': _In.DOUBLE_QUOTED, b"'": _In.SINGLE_QUOTED, b">": _In.NOTHING},
+        _In.UNQUOTED,
+    ),
+    _In.DOUBLE_QUOTED: _Row(rb'^"', {b'"': _In.TAG}, _In.DOUBLE_QUOTED),
+    _In.SINGLE_QUOTED: _Row(rb"^'", {b"'": _In.TAG}, _In.SINGLE_QUOTED),
+    _In.UNQUOTED: _Row(rb"^>" + _SPACE, {}, _In.TAG),
+}
+
+
+class Injection:
+    """Puts `tag` into one page, once, at the same place however the page is cut into pieces."""
+
+    __slots__ = ("_has_begun", "_held", "_in", "_is_head", "_is_placed", "_tag")
+
+    def __init__(self, tag: bytes) -> None:
+        self._tag = tag
+        self._in = _In.NOTHING
+        self._has_begun = False  # something of the page has been passed on
+        self._is_head = False  # what was opened last is <head>
+        self._is_placed = False
+        self._held = b""  # what may be the beginning of something
+
+    def feed(self, data: bytes) -> bytes:
+        """Take a piece of the page, return what to send on."""
+        return data if self._is_placed or not data else self._search(self._held + data)
+
+    def end(self) -> bytes:
+        """The page is complete: return the last bytes to send on. An empty page stays empty."""
+        is_empty = not (self._has_begun or self._held)
+        if self._is_placed or is_empty:
+            return b""
+        self._is_placed = True
+        return self._tag + self._held
+
+    def _search(self, data: bytes) -> bytes:
+        at = self._find(data)
+        self._has_begun = self._has_begun or at > 0
+        if self._is_placed:
+            return data[:at] + self._tag + data[at:]
+        self._held = data[at:]
+        return data[:at]
+
+    def _find(self, data: bytes) -> int:
+        """Where the tag goes, or where what has to be held back begins."""
+        at = 0
+        if not self._has_begun:
+            start = data[: len(_BYTE_ORDER_MARK)]
+            if start == _BYTE_ORDER_MARK:
+                at = len(start)
+            elif _BYTE_ORDER_MARK.startswith(start):
+                return 0
+        while True:
+            at = self._pass(data, at)
+            if self._is_placed or at == len(data):
+                return at
+            behind = self._open(data, at)
+            if behind is None:
+                return at
+            at = behind
+
+    def _pass(self, data: bytes, at: int) -> int:
+        """Go on to where something else begins, or to the end of the data."""
+        while True:
+            row = _TABLE[self._in]
+            stay = row.stays.match(data, at)
+            assert stay is not None  # it matches nothing as well
+            at = stay.end()
+            if at == len(data) or self._in is _In.NOTHING:
+                return at
+            way = row.ways.get(data[at])
+            self._in = way or row.otherwise
+            at += way is not None
+            if self._in is _In.NOTHING and self._is_head:
+                self._is_placed = True
+                return at
+
+    def _open(self, data: bytes, at: int) -> int | None:
+        """Begin with what begins here; None if it cannot be told yet, or ends the search."""
+        if data[at : at + 6].lower() in _BEGINNINGS:
+            return None
+        opener = _OPENER.match(data, at)
+        if opener is None:
+            self._is_placed = True
+            return None
+        self._is_head = opener["head"] is not None
+        if opener["tag"]:
+            self._in = _In.TAG
+        else:
+            self._in = _In.COMMENT_START if opener["comment"] else _In.BOGUS
+        return opener.end()
