@@ -22,6 +22,7 @@ from httpprocessproxy.process import (
     Terminal,
     become_subreaper,
     reap_adopted,
+    Recipe,
     redirected_output,
     seal_descriptors,
 )
@@ -80,9 +81,12 @@ def run(config: Config) -> int:
     sockets = listen(config.bind)
     # Port 0 has become a real one, which browsers name in Origin.
     bind = Address(config.bind.host, sockets[0].getsockname()[1])
-    config = dataclasses.replace(config, bind=bind)
+    recipe = Recipe(config.command, config.backend, config.env_file)
+    recipe.environment()  # to find what is wrong now, and not when the first start fails
+    editor = editor_template(config.editor, os.environ)
+    config = dataclasses.replace(config, bind=bind, backend=recipe.address, editor=editor)
     with asyncio.Runner(loop_factory=_new_loop) as runner:
-        return runner.run(_serve(config, patterns, hosts, sockets))
+        return runner.run(_serve(config, recipe, patterns, hosts, sockets))
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:
@@ -94,7 +98,11 @@ def _new_loop() -> asyncio.AbstractEventLoop:
 
 
 async def _serve(
-    config: Config, patterns: Patterns, hosts: HostRule, sockets: list[socket.socket]
+    config: Config,
+    recipe: Recipe,
+    patterns: Patterns,
+    hosts: HostRule,
+    sockets: list[socket.socket],
 ) -> int:
     with ExitStack() as stack:
         output = stack.enter_context(Output())
@@ -102,6 +110,16 @@ async def _serve(
         launcher = Launcher(config.command, output, terminal)
         feed = Feed()
 
+        mirror = Mirror(
+            asyncio.get_running_loop(),
+            lambda: feed.is_wanted("output"),
+            lambda stream, text: feed.publish(
+                "output", {"stream": stream, "text": text}, keep=False
+            ),
+        )
+        output = stack.enter_context(Output(mirror.take))
+        terminal = stack.enter_context(Terminal(output)) if Terminal.is_usable() else None
+        launcher = Launcher(recipe, output, terminal)
         def say(text: str) -> None:
             feed.publish("notice", {"text": text})
 

@@ -9,7 +9,7 @@ from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from httpprocessproxy.config import Config
+from httpprocessproxy.config import Address, Config
 from httpprocessproxy.gate import Target
 from httpprocessproxy.probe import Ping, wait_until_ready
 from httpprocessproxy.process import (
@@ -98,8 +98,15 @@ class Generation:
                 self._surroundings.say(f"ended a process of the last start: {stray}")
         except StopError as error:
             return str(error)
-        holder = await wait_until_free(self._config.backend, PORT_TIMEOUT_S)
-        return "" if holder is None else _port_is_held(holder, self._config)
+        recipe = self._launcher.recipe
+        holder = await wait_until_free(recipe.address, PORT_TIMEOUT_S)
+        if holder is None:
+            return ""
+        in_use = _in_use(recipe.address, holder)
+        if not recipe.move():
+            return f"{in_use}; end it, or choose another BACKEND"
+        self._surroundings.say(f"{in_use}; BACKEND is {recipe.address} now")
+        return ""
 
     async def _live(self) -> Outcome:
         try:
@@ -134,13 +141,22 @@ class Generation:
             return -signal.SIGKILL
 
     async def _probe(self, child: Child) -> None:
-        config = self._config
-        ping = Ping(config.ping, config.ping_path)
-        host = await wait_until_ready(config.backend.hosts, config.backend.port, ping)
-        self._surroundings.ready(Target(self.number, host, config.backend.port))
+        backend = self._launcher.recipe.address
+        ping = Ping(self._config.ping, self._config.ping_path)
+        port = backend.port
+
+        def scouting(host: str, connection: socket.socket) -> asyncio.Future[bool] | None:
+            return self._surroundings.scout(Target(self.number, host, port, connection))
+
+        # Whoever names a path or asks for none has said what shows that the server is ready.
+        any_answer_will_do = ping == Ping(Config.ping, Config.ping_path)
+        host = await wait_until_ready(
+            backend.hosts, port, ping, scouting if any_answer_will_do else None
+        )
+        self._surroundings.ready(Target(self.number, host, port))
         # It takes milliseconds to find out, and the requests that wait come first.
         await asyncio.sleep(OWNER_CHECK_DELAY_S)
-        if await asyncio.to_thread(listens_in_tree, config.backend, child.pid) is False:
+        if await asyncio.to_thread(listens_in_tree, backend, child.pid) is False:
             # A container's published port, for one: its server is no child of ours.
             self._surroundings.say(f"{config.backend} is served by a process outside --exec's")
 
@@ -155,7 +171,7 @@ class Generation:
         return None if working.cancelled() else working.result()
 
 
-def _port_is_held(holder: Holder, config: Config) -> str:
+def _in_use(address: Address, holder: Holder) -> str:
     who = f"pid {holder.pid}: {holder.command}" if holder.pid else "another process"
     return f"{config.backend} is in use by {who}; end it, or choose another BACKEND"
 

@@ -199,18 +199,18 @@ class Supervisor:
     # The 503s
 
     def _ended(self) -> Problem:
-        command = shlex.join(self._config.command)
+        command = shlex.join(self._launcher.recipe.words)
         return self._problem(
             "The backend has ended",
             f"`{command}`: {self._chronicle.outcome.reason}. It starts again when a file changes.",
         )
 
     def _overdue(self) -> Problem:
-        command = shlex.join(self._config.command)
+        command = shlex.join(self._launcher.recipe.words)
         return self._problem(
             "The backend does not answer yet",
-            f"`{command}` does not answer at {self._config.backend} yet. If it is meant to answer "
-            "elsewhere, mend BACKEND or the command; else try again in a moment.",
+            f"`{command}` does not answer at {self._launcher.recipe.address} yet. If it is meant to "
+            "answer elsewhere, mend BACKEND or the command; else try again in a moment.",
         )
 
     def _problem(self, title: str, detail: str) -> Problem:

@@ -6,7 +6,7 @@ import signal
 import socket
 
 from httpprocessproxy.config import Address, Config
-from httpprocessproxy.process import Child, Launcher, Output, SpawnError
+from httpprocessproxy.process import Child, Launcher, Output, Recipe, SpawnError
 
 # Above any pid that Linux gives.
 NOBODY = 1 << 23
@@ -76,7 +76,7 @@ class FakeLauncher(Launcher):
         self.listens = True
         self.error = ""
         self.children: list[FakeChild] = []
-        self._address = address
+        self.recipe = Recipe(("serve", "--it"), address)
         self._pid = os.getpid() if pid is None else pid
 
     def spawn(self) -> FakeChild:
@@ -85,6 +85,7 @@ class FakeLauncher(Launcher):
             raise SpawnError(self.error)
         listening = None
         if self.listens:
-            listening = socket.create_server((self._address.host, self._address.port))
+            address = self.recipe.address
+            listening = socket.create_server((address.host, address.port))
         self.children.append(FakeChild(self._pid, listening))
         return self.children[-1]

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from httpprocessproxy import generation as generation_module
-from httpprocessproxy.config import Config
+from httpprocessproxy.config import AUTO, Config
 from httpprocessproxy.gate import Target
 from httpprocessproxy.generation import Generation, Outcome
 from test.children import NOBODY, FakeLauncher, configured
@@ -142,6 +142,22 @@ async def test_a_listener_outside_the_tree_is_accepted_and_said() -> None:
 
 
 # Being stopped
+
+
+@on_every_loop
+async def test_a_chosen_port_that_another_took_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(generation_module, "PORT_TIMEOUT_S", 0.02)
+    life = Life(replace(configured(), backend=AUTO))
+    taken = life.launcher.recipe.address
+    with socket.create_server(("127.0.0.1", taken.port)):
+        async with asyncio.TaskGroup() as group:
+            group.create_task(life.generation.run(), name="generation")
+            await eventually(lambda: life.launcher.recipe.address != taken)
+            now = life.launcher.recipe.address
+            await life.happened(Target(7, "127.0.0.1", now.port))
+            life.launcher.children[0].exit(0)
+    assert life.around.said[0].startswith(f"{taken} is in use by pid")
+    assert life.around.said[0].endswith(f"; BACKEND is {now} now")
 
 
 @on_every_loop

@@ -1,8 +1,10 @@
 """The backend as processes: start it, read it, end all of it, know who holds its port.
 
-spawn.py starts one generation, child.py waits for it and stops it, tree.py finds and ends what
-escaped from it. output.py copies what it prints, terminal.py lends it our terminal. ports.py
-knows who listens. guard.py outlives us, should we be killed. What only Linux has is linux.py.
+spawn.py starts one generation as recipe.py says, child.py waits for it and stops it, tree.py
+finds and ends what escaped from it. output.py copies what it prints, mirror.py shows it to pages.
+terminal.py lends it our terminal, keyboard.py tells our keys from its own (reading.py: whether it
+reads any). ports.py knows who listens. guard.py outlives us, should we be killed. What only Linux
+has is linux.py.
 """
 
 from httpprocessproxy.process.child import Child
@@ -17,6 +19,7 @@ from httpprocessproxy.process.ports import (
 )
 from httpprocessproxy.process.redirects import redirected_output
 from httpprocessproxy.process.spawn import Launcher, SpawnError, seal_descriptors
+from httpprocessproxy.process.recipe import Recipe
 from httpprocessproxy.process.terminal import Terminal
 from httpprocessproxy.process.tree import (
     StopError,
@@ -37,6 +40,7 @@ __all__ = [
     "become_subreaper",
     "guarded",
     "leftovers",
+    "Recipe",
     "listener",
     "listens_in_tree",
     "peer_is_gone",

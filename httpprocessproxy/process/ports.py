@@ -5,17 +5,25 @@ so `wait_until_free` asks by connecting.
 """
 
 import asyncio
+import errno
 import ipaddress
+import random
 import socket
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from httpprocessproxy.config import Address
+from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.process import linux, proc_net, sock_diag, tree
 from httpprocessproxy.process.sockets import TIME_WAIT, End, Socket, unmapped
 
 _POLL_MIN_S = 0.001
 _POLL_MAX_S = 0.05
+# Where a free port is looked for: below those that systems lend to outgoing connections
+# (32768 and more on Linux, 49152 on macOS), so that none of these takes it between two starts.
+_CHOICE = range(20_000, 32_768)
+_TRIES = 100
 # To a host that drops packets. On loopback the answer comes at once.
 _CONNECT_TIMEOUT_S = 1.0
 
@@ -58,6 +66,25 @@ def listens_in_tree(address: Address, pid: int) -> bool | None:
     if any(found & linux.open_sockets(process.pid) for process in tree.members(pid)):
         return True
     return False if any(map(linux.holder_of, found)) else None
+
+
+def find_free_port(hosts: Sequence[str]) -> int:
+    """A port that nobody has at any of these addresses. Raises UserError."""
+    for port in random.sample(_CHOICE, _TRIES):
+        if all(_can_bind(host, port) for host in hosts):
+            return port
+    raise UserError("no free port was found for BACKEND: name one")
+
+
+def _can_bind(host: str, port: int) -> bool:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.bind((host, port))
+    except OSError as error:
+        # Without IPv6, nobody has the port there.
+        return error.errno in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
+    return True
 
 
 async def wait_until_free(address: Address, timeout_s: float) -> Holder | None:

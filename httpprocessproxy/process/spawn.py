@@ -11,8 +11,10 @@ import shutil
 import signal
 from collections.abc import Sequence
 
+from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.process.child import Child
 from httpprocessproxy.process.output import Output
+from httpprocessproxy.process.recipe import Recipe
 from httpprocessproxy.process.terminal import Terminal, is_foreground
 
 FileAction = tuple[int, int, int] | tuple[int, int, str, int, int]
@@ -40,12 +42,10 @@ def seal_descriptors() -> None:
 
 
 class Launcher:
-    """Starts the same command again and again."""
+    """Starts the same backend again and again, each time as its recipe says then."""
 
-    def __init__(
-        self, command: tuple[str, ...], output: Output, terminal: Terminal | None = None
-    ) -> None:
-        self._command = command
+    def __init__(self, recipe: Recipe, output: Output, terminal: Terminal | None = None) -> None:
+        self.recipe = recipe
         self._output = output
         self._terminal = terminal
 
@@ -61,7 +61,11 @@ class Launcher:
                 pid = self._spawn_with_pty(self._terminal)
         except OSError as error:
             self._output.begin_nothing()
-            raise SpawnError(f"cannot start {self._command[0]!r}: {self._why(error)}") from error
+            name = self.recipe.words[0]
+            raise SpawnError(f"cannot start {name!r}: {_why(error, name)}") from error
+        except UserError as error:
+            self._output.begin_nothing()
+            raise SpawnError(str(error)) from error
         return Child(pid, self._output)
 
     def _spawn_with_pipes(self) -> int:
@@ -98,26 +102,28 @@ class Launcher:
 
     def _spawn(self, actions: Sequence[FileAction]) -> int:
         _check_working_directory()
+        words = self.recipe.words
         return os.posix_spawnp(
-            self._command[0],
-            self._command,
-            os.environ,
+            words[0],
+            words,
+            self.recipe.environment(),
             file_actions=actions,
             setsid=True,
             setsigdef=signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP},
             setsigmask=(),
         )
 
-    def _why(self, error: OSError) -> str:
-        why = error.strerror or str(error)
-        path = shutil.which(self._command[0])
-        if path is None or error.filename != self._command[0]:
-            return why
-        if isinstance(error, FileNotFoundError):
-            return f"{why}: the interpreter in the first line of {path}"
-        if error.errno == errno.ENOEXEC:
-            return f"{why}: {path} is no program and has no #! line"
+
+def _why(error: OSError, name: str) -> str:
+    why = error.strerror or str(error)
+    path = shutil.which(name)
+    if path is None or error.filename != name:
         return why
+    if isinstance(error, FileNotFoundError):
+        return f"{why}: the interpreter in the first line of {path}"
+    if error.errno == errno.ENOEXEC:
+        return f"{why}: {path} is no program and has no #! line"
+    return why
 
 
 def _check_working_directory() -> None:

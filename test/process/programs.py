@@ -15,6 +15,8 @@ from httpprocessproxy.process import (
     Launcher,
     Output,
     Terminal,
+    Recipe,
+    SpawnError,
     become_subreaper,
     guarded,
     reap_adopted,
@@ -38,9 +40,9 @@ async def _until_end_or_signal(terminal: bool) -> int:
     become_subreaper()
     with Output() as output:
         if not terminal:
-            return await _run(Launcher(COMMAND, output), output, stop, caught)
+            return await _run(Launcher(Recipe(COMMAND), output), output, stop, caught)
         with Terminal(output) as lent:
-            return await _run(Launcher(COMMAND, output, lent), output, stop, caught)
+            return await _run(Launcher(Recipe(COMMAND), output, lent), output, stop, caught)
 
 
 async def _run(
@@ -71,6 +73,33 @@ def lend() -> int:
 
 
 def guard() -> int:
+async def _until_signal() -> int:
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_signal_handler(signal.SIGINT, stop.set)
+    keyboard = Keyboard("rq", lambda key: output.write(f"pressed {key}"))
+    with Output(keyboard=keyboard) as output, Terminal(output) as lent:
+        async with asyncio.TaskGroup() as group:
+            try:
+                child = Launcher(Recipe(COMMAND), output, lent).spawn()
+            except SpawnError:
+                output.write("[not started]")
+                await stop.wait()
+            else:
+                output.write(f"backend {child.pid}")
+                waiter = group.create_task(child.wait(), name="wait")
+                waiter.add_done_callback(lambda _: output.write("[ended]"))
+                await stop.wait()
+                await child.stop()
+    return 128 + signal.SIGINT
+
+
+def keys() -> int:
+    """Run it with our terminal, take the keys r and q, and stay when it has ended."""
+    seal_descriptors()
+    become_subreaper()
+    return asyncio.run(_until_signal())
+
+
     """As `run`, under the guard."""
     return guarded(run)
 

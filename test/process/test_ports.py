@@ -10,15 +10,18 @@ from collections.abc import Iterator
 import pytest
 
 from httpprocessproxy.config import Address
+from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.process import (
     Holder,
     Output,
     listener,
     listens_in_tree,
     peer_is_gone,
+    ports,
     sock_diag,
     wait_until_free,
 )
+from httpprocessproxy.process.ports import find_free_port
 from test.deadline import MS, PATIENCE_S
 from test.process.generations import printed, python, started, with_output
 
@@ -41,9 +44,9 @@ def source(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
         monkeypatch.setattr(sock_diag, "_ask", forbidden)
 
 
-def listening(host: str) -> socket.socket:
+def listening(host: str, port: int = 0) -> socket.socket:
     server = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    server.bind((host, 0))
+    server.bind((host, port))
     server.listen()
     return server
 
@@ -212,3 +215,21 @@ def test_a_reset_peer_is_gone() -> None:
 def test_a_peer_elsewhere_cannot_be_seen() -> None:
     assert peer_is_gone(("192.0.2.1", 8000), ("198.51.100.7", 40000)) is None
     assert peer_is_gone(("fe80::1%lo", 8000, 0, 1), ("fe80::2%lo", 40000, 0, 1)) is None
+
+
+def test_a_free_port_is_free_everywhere() -> None:
+    port = find_free_port(("127.0.0.1", "::1"))
+    # Not one that the system lends to connections: it must be there at the next start, too.
+    assert 1024 < port < 32768
+    with socket.create_server(("127.0.0.1", port)), listening("::1", port):
+        pass
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "::1"])
+def test_a_port_that_somebody_has_is_not_free(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    port = find_free_port(("127.0.0.1", "::1"))
+    monkeypatch.setattr(ports, "_CHOICE", range(port, port + 1))
+    monkeypatch.setattr(ports, "_TRIES", 1)
+    with listening(host, port), pytest.raises(UserError, match="no free port"):
+        find_free_port(("127.0.0.1", "::1"))
+    assert find_free_port(("127.0.0.1", "::1")) == port

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from httpprocessproxy.process import Launcher, Output, SpawnError, Terminal
+from httpprocessproxy.process import Launcher, Output, Recipe, SpawnError, Terminal
 from test.deadline import PATIENCE_S
 from test.process.generations import descriptors, python, started, with_output
 
@@ -17,7 +17,7 @@ from test.process.generations import descriptors, python, started, with_output
 def error_of(*command: str) -> str:
     async def main(output: Output) -> str:
         with pytest.raises(SpawnError) as caught:
-            Launcher(command, output).spawn()
+            Launcher(Recipe(command), output).spawn()
         return str(caught.value)
 
     return with_output(main)
@@ -67,7 +67,7 @@ def test_failed_starts_leave_no_descriptor_and_no_tail() -> None:
         before = descriptors()
         for _ in range(20):
             with pytest.raises(SpawnError):
-                Launcher(("no-such-command",), output).spawn()
+                Launcher(Recipe(("no-such-command",)), output).spawn()
         assert output.tail == b""
         await (await started(output, "echo", "up")).stop()
         assert descriptors() <= before
@@ -84,7 +84,7 @@ print(open("/proc/self/status").read().split("SigIgn:")[1].split()[0])
 """
 
     async def main(output: Output) -> bytes:
-        await Launcher(python(source), output).spawn().wait()
+        await Launcher(Recipe(python(source)), output).spawn().wait()
         return output.tail
 
     old = signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -131,7 +131,7 @@ def test_closed_standard_streams_are_no_trap() -> None:
 @pytest.mark.parametrize("with_pty", [False, True])
 def test_descriptors_stay_flat_over_hundreds_of_starts(with_pty: bool) -> None:
     async def main(output: Output) -> None:
-        launcher = Launcher(("true",), output, Terminal(output) if with_pty else None)
+        launcher = Launcher(Recipe(("true",)), output, Terminal(output) if with_pty else None)
         await launcher.spawn().stop()
         before = descriptors()
         for _ in range(300):
@@ -152,7 +152,7 @@ def test_starting_needs_no_wait_for_the_program() -> None:
     async def main(output: Output) -> None:
         loop = asyncio.get_running_loop()
         begun = loop.time()
-        child = Launcher(("sh", "-c", "sleep 1000"), output).spawn()
+        child = Launcher(Recipe(("sh", "-c", "sleep 1000")), output).spawn()
         assert loop.time() - begun < 0.1
         assert child.is_running
         await child.stop()

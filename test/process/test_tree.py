@@ -12,7 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from httpprocessproxy.process import Launcher, Output, leftovers, linux, reap_adopted, sweep, tree
+from httpprocessproxy.process import (
+    Launcher,
+    Output,
+    Recipe,
+    leftovers,
+    linux,
+    reap_adopted,
+    sweep,
+    tree,
+)
 from test.deadline import PATIENCE_S, eventually
 from test.process.generations import printed, python, started, until, with_output
 from test.processes import MARK, kill_marked, marked
@@ -79,7 +88,7 @@ def test_nothing_is_left_of_any_shape(shape: str, kill_signal: signal.Signals, m
 
 def test_a_daemon_that_outlives_its_starter_is_named_and_ended(mark: str) -> None:
     async def main(output: Output) -> None:
-        child = Launcher(("sh", "-c", "setsid sleep 1000 & exit 0"), output).spawn()
+        child = Launcher(Recipe(("sh", "-c", "setsid sleep 1000 & exit 0")), output).spawn()
         assert await child.wait() == 0
         (daemon,) = leftovers()
         await until(lambda: str(daemon) == f"{daemon.pid} (sleep 1000)")
@@ -125,7 +134,7 @@ def test_ended_orphans_are_reaped() -> None:
     async def main(output: Output) -> None:
         async with asyncio.TaskGroup() as group:
             reaper = group.create_task(reap_adopted(), name="reap")
-            assert await Launcher(python(source), output).spawn().wait() == 0
+            assert await Launcher(Recipe(python(source)), output).spawn().wait() == 0
             below = linux.descendants(os.getpid(), lambda _: True)
             (orphan,) = [process for process in below if process.session != os.getsid(0)]
             await until(lambda: linux.find(orphan.pid) is None)

@@ -1,0 +1,88 @@
+"""What a start is made of: the port in the command and the environment, and what a file adds."""
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from httpprocessproxy.config import AUTO, Address
+from httpprocessproxy.core.errors import UserError
+from httpprocessproxy.process import Launcher, Output, Recipe, SpawnError
+from test.process.generations import with_output
+
+ADDRESS = Address("localhost", 8001)
+
+
+@pytest.mark.parametrize(
+    ("word", "becomes"),
+    [
+        ("{port}", "8001"),
+        ("--bind=127.0.0.1:{port},[::1]:{port}", "--bind=127.0.0.1:8001,[::1]:8001"),
+        ("awk '{print}' {} {0} {ports} {{port}} ${port:-1}", None),
+        ("{ port }", "{ port }"),
+        ("{PORT}", "{PORT}"),
+        ("%(port)s $PORT", "%(port)s $PORT"),
+    ],
+)
+def test_the_port_in_the_command(word: str, becomes: str | None) -> None:
+    # Braces mean much in other languages: only the very text is ours.
+    becomes = becomes or word.replace("{{port}}", "{8001}")
+    assert Recipe(("serve", word), ADDRESS).words == ("serve", becomes)
+
+
+def test_the_port_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORT", "3000")
+    assert Recipe(("serve",), ADDRESS).environment() == {**os.environ, "PORT": "8001"}
+
+
+def test_the_file_adds_what_the_environment_lacks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OURS", "environment")
+    file = tmp_path / ".env"
+    file.write_text("OURS=file\nPORT=3000\nNEW=file\nURL=http://localhost:${PORT}/\n")
+    environment = Recipe(("serve",), ADDRESS, file).environment()
+    assert environment == {
+        **os.environ,
+        "PORT": "8001",
+        "NEW": "file",
+        "URL": "http://localhost:8001/",
+    }
+
+
+def test_the_file_is_read_anew(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    recipe = Recipe(("serve",), ADDRESS, file)
+    for value in ("one", "two"):
+        file.write_text(f"VALUE={value}")
+        assert recipe.environment()["VALUE"] == value
+    file.unlink()
+    with pytest.raises(UserError, match="No such file"):
+        recipe.environment()
+
+
+def test_a_bad_file_is_why_a_start_fails(tmp_path: Path) -> None:
+    async def main(output: Output) -> str:
+        with pytest.raises(SpawnError) as caught:
+            Launcher(Recipe(("true",), ADDRESS, tmp_path / "none"), output).spawn()
+        return str(caught.value)
+
+    assert with_output(main) == f"cannot read {tmp_path / 'none'}: No such file or directory"
+
+
+def test_a_chosen_port_is_free_and_stays() -> None:
+    recipe = Recipe(("serve", "{port}"))
+    address = recipe.address
+    assert address.host == AUTO.host
+    with socket.create_server(("127.0.0.1", address.port)):
+        assert recipe.words == ("serve", str(address.port))
+        assert recipe.move()
+        assert recipe.address.port != address.port
+        assert recipe.words == ("serve", str(recipe.address.port))
+
+
+def test_a_given_port_is_not_left() -> None:
+    recipe = Recipe(("serve",), ADDRESS)
+    assert not recipe.move()
+    assert recipe.address == ADDRESS
