@@ -9,6 +9,8 @@ has is linux.py.
 
 from httpprocessproxy.process.child import Child
 from httpprocessproxy.process.guard import guarded
+from httpprocessproxy.process.keyboard import Keyboard
+from httpprocessproxy.process.mirror import Mirror
 from httpprocessproxy.process.output import Output
 from httpprocessproxy.process.ports import (
     Holder,
@@ -17,11 +19,12 @@ from httpprocessproxy.process.ports import (
     peer_is_gone,
     wait_until_free,
 )
+from httpprocessproxy.process.recipe import Recipe
 from httpprocessproxy.process.redirects import redirected_output
 from httpprocessproxy.process.spawn import Launcher, SpawnError, seal_descriptors
-from httpprocessproxy.process.recipe import Recipe
 from httpprocessproxy.process.terminal import Terminal
 from httpprocessproxy.process.tree import (
+    NOT_OURS,
     StopError,
     become_subreaper,
     leftovers,
@@ -30,17 +33,20 @@ from httpprocessproxy.process.tree import (
 )
 
 __all__ = [
+    "NOT_OURS",
     "Child",
     "Holder",
+    "Keyboard",
     "Launcher",
+    "Mirror",
     "Output",
+    "Recipe",
     "SpawnError",
     "StopError",
     "Terminal",
     "become_subreaper",
     "guarded",
     "leftovers",
-    "Recipe",
     "listener",
     "listens_in_tree",
     "peer_is_gone",

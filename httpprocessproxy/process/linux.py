@@ -60,6 +60,12 @@ class Process:
         program = _read(f"/proc/{self.pid}/cmdline").partition(b"\0")[0]
         return "watchman" in (self.name, os.path.basename(os.fsdecode(program)))
 
+    @property
+    def environment(self) -> set[str]:
+        """The names of the variables that it was started with."""
+        pairs = _read(f"/proc/{self.pid}/environ").split(b"\0")
+        return {os.fsdecode(pair.partition(b"=")[0]) for pair in pairs}
+
     def __str__(self) -> str:
         return f"{self.pid} ({self.command})"
 

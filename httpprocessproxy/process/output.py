@@ -24,6 +24,8 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
+from httpprocessproxy.process.keyboard import Keyboard
+
 TAIL_BYTES = 64 * 1024
 # As much as a pipe holds: one system call empties it.
 _PIECE_BYTES = 64 * 1024
@@ -59,6 +61,7 @@ class _Sink:
 
 @dataclass(slots=True, eq=False)
 class _Stream:
+    name: str
     fd: int
     sink: _Sink
     tail: bytearray = field(repr=False)
@@ -68,9 +71,19 @@ class _Stream:
 class Output:
     """Copies the streams of one generation after the other. Used as a context manager."""
 
-    def __init__(self, on_piece: Callable[[bytes], None] | None = None) -> None:
-        """`on_piece` gets each piece that was read, in the copying thread: it must not block."""
+    def __init__(
+        self,
+        on_piece: Callable[[str, bytes], None] | None = None,
+        keyboard: Keyboard | None = None,
+    ) -> None:
+        """`on_piece` gets the name of a stream and each piece that was read from it.
+
+        It is called in the copying thread, and must not block.
+
+        `keyboard` may take typed keys, in that thread as well.
+        """
         self._on_piece = on_piece
+        self._keyboard = keyboard
         self._stdout, self._stderr = _Sink(1), _Sink(2)
         self._tail = bytearray()
         self._lock = threading.Lock()
@@ -115,7 +128,10 @@ class Output:
     def begin_pipes(self, stdout_fd: int, stderr_fd: int) -> None:
         """A new generation prints to these pipes. Takes the descriptors over."""
         tail = self._new_tail()
-        streams = [_Stream(stdout_fd, self._stdout, tail), _Stream(stderr_fd, self._stderr, tail)]
+        streams = [
+            _Stream("stdout", stdout_fd, self._stdout, tail),
+            _Stream("stderr", stderr_fd, self._stderr, tail),
+        ]
         self._post(lambda: self._begin(streams))
 
     def begin_pty(self, master_fd: int, slave_fd: int) -> None:
@@ -124,7 +140,7 @@ class Output:
         The slave is kept open as long as the master. Otherwise a backend that closes its standard
         streams would make us think that all is over, close the master, and so send it a SIGHUP.
         """
-        stream = _Stream(master_fd, self._stdout, self._new_tail(), slave_fd)
+        stream = _Stream("stdout", master_fd, self._stdout, self._new_tail(), slave_fd)
         self._post(lambda: self._begin([stream]))
 
     def begin_nothing(self) -> None:
@@ -146,6 +162,10 @@ class Output:
         if self._is_closed:
             self._write_message(text)
         self._post(lambda: self._announce(text))
+
+    def clear_screen(self) -> None:
+        """Wipe the terminal that is our stdout, as `clear -x` does: what scrolled away stays."""
+        self._post(self._clear_screen)
 
     def listen_to_keyboard(self, on: bool) -> None:
         """Pass what is typed on stdin on to the generation's pty, or stop doing so."""
@@ -186,6 +206,8 @@ class Output:
     def _begin(self, streams: list[_Stream]) -> None:
         for stream in list(self._streams):
             self._end(stream)
+        if self._keyboard is not None:
+            self._keyboard.begin()
         for stream in streams:
             os.set_blocking(stream.fd, False)
             self._streams.append(stream)
@@ -219,7 +241,7 @@ class Output:
             stream.tail += piece
             del stream.tail[:-TAIL_BYTES]
         if self._on_piece is not None:
-            self._on_piece(piece)
+            self._on_piece(stream.name, piece)
 
     def _end(self, stream: _Stream) -> None:
         self._streams.remove(stream)
@@ -259,6 +281,10 @@ class Output:
         together = os.path.sameopenfile(1, 2)
         return self._stderr.is_at_line_start and (self._stdout.is_at_line_start or not together)
 
+    def _clear_screen(self) -> None:
+        self._stdout.write(b"\x1b[H\x1b[2J")
+        self._stdout.is_at_line_start = self._stderr.is_at_line_start = True
+
     def _listen_to_keyboard(self, on: bool) -> None:
         if on and not self._is_typing:
             self._selector.register(0, selectors.EVENT_READ, self._type)
@@ -278,7 +304,11 @@ class Output:
         if not typed:
             # Hung up, or we are in the background, where the keyboard is somebody else's.
             self._listen_to_keyboard(False)
-        for stream in self._streams[:1]:
+            return
+        stream = self._streams[0] if self._streams else None
+        terminal_fd = stream.slave_fd if stream is not None else None
+        is_taken = self._keyboard is not None and self._keyboard.takes(typed, terminal_fd)
+        if stream is not None and not is_taken:
             try:
                 os.write(stream.fd, typed)
             except OSError:

@@ -3,7 +3,8 @@
 As a subreaper we inherit every orphan of the backend, however it hid (`setsid`, a double fork).
 A process is the backend's when it descends from us and is in a session other than ours, for
 the backend begins in one of its own and there is no way back. So children that a library of
-ours started are not touched; nor is the Watchman daemon, which others use too.
+ours started are not touched; nor is the Watchman daemon, which others use too, nor a browser
+that we opened, which has a mark in its environment.
 
 Where there is no /proc, or no pidfd, nothing is found: there the process group has to do.
 """
@@ -27,6 +28,9 @@ _REAP_INTERVAL_S = 1.0
 # Where there is no pidfd there is nothing to wait with.
 _GROUP_POLL_S = 0.01
 
+# The mark of what was started for the user, and goes on without us: a variable.
+NOT_OURS = "HTTP_PROCESS_PROXY_SPARES_THIS"
+
 # Every living `Child`: it reaps itself, and its tree is no leftover.
 living: set[int] = set()
 
@@ -43,7 +47,18 @@ def leftovers() -> list[Process]:
 def members(pid: int) -> list[Process]:
     """The processes of the child `pid` and all leftovers, that is: whatever is the backend's."""
     own = linux.find(pid)
-    return ([own] if own else []) + linux.descendants(pid, _is_no_watchman) + leftovers()
+    return ([own] if own else []) + linux.descendants(pid, _may_be_ended) + leftovers()
+
+
+def backend() -> list[Process]:
+    """The running processes of the backend, of whichever generation."""
+    session = os.getsid(0)
+
+    def counts(process: Process) -> bool:
+        return process.session != session and _may_be_ended(process)
+
+    found = linux.descendants(os.getpid(), counts)
+    return [process for process in found if not process.is_zombie]
 
 
 async def sweep() -> list[str]:
@@ -140,13 +155,13 @@ def _strays(everything: bool = False) -> list[Process]:
     def counts(process: Process) -> bool:
         if process.pid in living or (process.session == session and not everything):
             return False
-        return _is_no_watchman(process)
+        return _may_be_ended(process)
 
     return linux.descendants(os.getpid(), counts)
 
 
-def _is_no_watchman(process: Process) -> bool:
-    return process.is_zombie or not process.is_watchman
+def _may_be_ended(process: Process) -> bool:
+    return process.is_zombie or not (process.is_watchman or NOT_OURS in process.environment)
 
 
 async def reap_adopted() -> NoReturn:

@@ -12,11 +12,12 @@ import sys
 from collections.abc import Callable
 
 from httpprocessproxy.process import (
+    Keyboard,
     Launcher,
     Output,
-    Terminal,
     Recipe,
     SpawnError,
+    Terminal,
     become_subreaper,
     guarded,
     reap_adopted,
@@ -72,7 +73,6 @@ def lend() -> int:
     return asyncio.run(_until_end_or_signal(terminal=Terminal.is_usable()))
 
 
-def guard() -> int:
 async def _until_signal() -> int:
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     loop.add_signal_handler(signal.SIGINT, stop.set)
@@ -100,6 +100,7 @@ def keys() -> int:
     return asyncio.run(_until_signal())
 
 
+def guard() -> int:
     """As `run`, under the guard."""
     return guarded(run)
 
@@ -112,6 +113,7 @@ def guard_terminal() -> int:
 PROGRAMS: dict[str, Callable[[], int]] = {
     "run": run,
     "lend": lend,
+    "keys": keys,
     "guard": guard,
     "guard-terminal": guard_terminal,
 }

@@ -26,11 +26,12 @@ READERS = {
     "readline": "import readline; input('up')",
     "a line": "print('up', flush=True); import sys; sys.stdin.readline()",
     "bytes": "print('up', flush=True); import os; os.read(0, 1)",
-    "of another number": "import os; os.dup2(0, 70); os.close(0); os.write(1, b'up'); os.read(70, 1)",
+    "of another number": "import os; os.dup2(0, 7); os.close(0); os.write(1, b'up'); os.read(7, 1)",
     "the terminal by its name": "file = open('/dev/tty'); print('up', flush=True); file.readline()",
     "select": "import select; print('up', flush=True); select.select([0], [], [])",
     "poll": "import select; p = select.poll(); p.register(0, 1); print('up', flush=True); p.poll()",
-    "epoll": "import select; p = select.epoll(); p.register(0, 1); print('up', flush=True); p.poll()",
+    "epoll": "import select; p = select.epoll(); p.register(0, 1);"
+    "print('up', flush=True); p.poll()",
     "an event loop": ASYNCIO,
     "a thread": "import threading, time; threading.Thread(target=input, args=['up']).start();"
     "time.sleep(1000)",

@@ -1,0 +1,240 @@
+"""Whose a key is, at the terminal of a person: the backend is any program, real and on a pty."""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from httpprocessproxy.process import Keyboard, reading
+from httpprocessproxy.process.keyboard import READS_ON_S
+from test.deadline import eventually
+from test.process.generations import python
+from test.process.screen import Screen
+from test.processes import MARK, children, kill_marked
+
+pytestmark = pytest.mark.skipif(not Keyboard.is_usable(), reason="the system does not tell")
+
+SERVER = python("""
+import time
+print("up", flush=True)
+time.sleep(1000)
+""")
+# Reads when it is told to by a signal, as a server does that comes to a breakpoint.
+READER = python("""
+import signal, sys
+def read(*_):
+    print("reads", flush=True)
+    print("got", repr(sys.stdin.readline()), flush=True)
+signal.signal(signal.SIGUSR1, read)
+print("up", flush=True)
+while True:
+    signal.pause()
+""")
+RAW = python("""
+import os, sys, tty
+tty.setraw(0)
+print("up", flush=True)
+while (key := os.read(0, 16)) != b"z":
+    print("got", repr(key), flush=True)
+""")
+LEFT_RAW = python("""
+import tty
+tty.setraw(0)
+print("up", flush=True)
+""")
+BUSY_RAW = python("""
+import time, tty
+tty.setcbreak(0)
+print("up", flush=True)
+time.sleep(1000)
+""")
+REPL = python("""
+import sys
+print("up", flush=True)
+for line in sys.stdin:
+    print("got", repr(line), flush=True)
+""")
+DEBUGGED = python("""
+import time
+def debugged():
+    breakpoint()
+    return 42
+print("left the debugger with", debugged(), flush=True)
+time.sleep(1000)
+""")
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
+    mark = f"{request.node.name} {os.getpid()}"
+    monkeypatch.setenv(MARK, mark)
+    yield
+    kill_marked(mark)
+
+
+def program(*command: str) -> Screen:
+    """Lend a terminal, with the keys r and q; each that is taken shows as "pressed r"."""
+    return Screen([sys.executable, "-m", "test.process.programs", "keys", *command])
+
+
+def up(screen: Screen) -> int:
+    """Wait until all is ready, and return the backend's pid."""
+    screen.wait_for("backend ")
+    pid = int(screen.wait_for("\r\n"))
+    screen.wait_for("up\r\n")
+    screen.wait_until_lent()
+    return pid
+
+
+def wait_until_read(*pids: int) -> None:
+    """Wait until one of these processes reads from its terminal."""
+    eventually(
+        lambda: any(reading.waits_for(pid, os.readlink(f"/proc/{pid}/fd/0")) for pid in pids)
+    )
+
+
+def quit_by_ctrl_c(screen: Screen) -> None:
+    screen.type("\x03")
+    screen.wait_for("[exit 130]")
+
+
+def test_a_key_is_ours_while_nobody_reads() -> None:
+    with program(*SERVER) as screen:
+        up(screen)
+        screen.type("r")
+        screen.wait_for("pressed r")
+        screen.type("q")
+        assert "r" not in screen.wait_for("pressed q").replace("pressed", ""), "keys do not echo"
+        quit_by_ctrl_c(screen)
+
+
+@pytest.mark.parametrize("text", ["quit\n", "rq\n", "x", "\x1b[A", "ö"])
+def test_what_is_no_key_goes_to_the_backend(text: str) -> None:
+    with program(*READER) as screen:
+        pid = up(screen)
+        for _ in range(2):
+            screen.type(text)
+            screen.type("\n" * (not text.endswith("\n")))
+            os.kill(pid, signal.SIGUSR1)
+            screen.wait_for(f"got {text.strip() + chr(10)!r}")
+        quit_by_ctrl_c(screen)
+
+
+def test_a_line_that_was_begun_is_the_backends_to_its_end() -> None:
+    with program(*SERVER) as screen:
+        up(screen)
+        for key in "xrq":
+            screen.type(key)
+            screen.wait_for(key)
+        screen.type("\x7f\x7f\x7f")
+        screen.wait_for("\b \b" * 3)
+        screen.type("r")
+        screen.wait_for("pressed r")
+        screen.type("x")
+        screen.wait_for("x")
+        screen.type("\n")
+        screen.wait_for("\n")
+        screen.type("q")
+        screen.wait_for("pressed q")
+        quit_by_ctrl_c(screen)
+
+
+def test_enter_only_makes_room() -> None:
+    with program(*SERVER) as screen:
+        up(screen)
+        screen.type("\n")
+        screen.wait_for("\n")
+        screen.type("\n")
+        screen.wait_for("\n")
+        screen.type("r")
+        assert screen.wait_for("pressed r") == "pressed r"
+        quit_by_ctrl_c(screen)
+
+
+def test_a_backend_that_reads_has_every_key() -> None:
+    with program(*READER) as screen:
+        pid = up(screen)
+        os.kill(pid, signal.SIGUSR1)
+        screen.wait_for("reads\r\n")
+        wait_until_read(pid)
+        for key in "rq":
+            screen.type(key)
+            screen.wait_for(key)
+        screen.type("\n")
+        assert "pressed" not in screen.wait_for("got 'rq\\n'")
+        quit_by_ctrl_c(screen)
+
+
+def test_who_has_just_read_a_line_reads_the_next() -> None:
+    with program(*REPL) as screen:
+        wait_until_read(up(screen))
+        for _ in range(20):
+            screen.type("r")
+            screen.type("\n")
+        for _ in range(20):
+            assert "pressed" not in screen.wait_for("got 'r\\n'")
+        quit_by_ctrl_c(screen)
+
+
+def test_the_debugger_has_every_key_and_then_they_are_ours() -> None:
+    with program(*DEBUGGED) as screen:
+        screen.wait_for("(Pdb) ")
+        screen.wait_until_lent()
+        screen.type("r")  # to the end of the function
+        screen.type("\n")
+        assert "--Return--" in screen.wait_for("(Pdb) ")
+        screen.type("c\n")
+        screen.wait_for("left the debugger with 42")
+        time.sleep(READS_ON_S + 0.1)  # That it will not read the next line, only time can tell.
+        screen.type("r")
+        assert screen.wait_for("pressed r") == "\r\npressed r"
+        quit_by_ctrl_c(screen)
+
+
+def test_who_reads_key_by_key_has_them_all() -> None:
+    with program(*RAW) as screen:
+        up(screen)
+        for key in "rq":
+            screen.type(key)
+            assert "pressed" not in screen.wait_for(f"got b'{key}'")
+        screen.type("z")
+        screen.wait_for("[ended]")
+
+
+def test_who_switched_echo_off_has_the_keys_even_while_it_works() -> None:
+    with program(*BUSY_RAW) as screen:
+        up(screen)
+        screen.type("r")
+        quit_by_ctrl_c(screen)
+        # Had it been pressed, that would have come before the end.
+
+
+def test_the_terminal_of_one_that_has_ended_takes_no_keys() -> None:
+    with program(*LEFT_RAW) as screen:
+        screen.wait_for("[ended]")
+        screen.type("r")
+        screen.wait_for("pressed r")
+        quit_by_ctrl_c(screen)
+
+
+def test_a_grandchild_may_read() -> None:
+    inner = "echo up; read line; echo got $line; exec sleep 1000"
+    with program("sh", "-c", f"sh -c '{inner}'; :") as screen:
+        wait_until_read(*children(up(screen)))
+        screen.type("r")
+        screen.type("\n")
+        assert "pressed" not in screen.wait_for("got r")
+        quit_by_ctrl_c(screen)
+
+
+def test_a_command_that_could_not_be_started_wants_no_keys() -> None:
+    with program("/nonexistent/server") as screen:
+        screen.wait_for("[not started]")
+        screen.type("r")
+        screen.wait_for("pressed r")
+        quit_by_ctrl_c(screen)
