@@ -7,9 +7,12 @@ import os
 import sys
 from collections.abc import Sequence
 
+from httpprocessproxy.command_line import read_line
+from httpprocessproxy.completion import completion
 from httpprocessproxy.config import Config
+from httpprocessproxy.config_file import written
 from httpprocessproxy.core.errors import UserError
-from httpprocessproxy.options import PROGRAM, read_line
+from httpprocessproxy.options import PROGRAM
 from httpprocessproxy.process.guard import guarded
 from httpprocessproxy.settings import resolve
 
@@ -19,7 +22,13 @@ USAGE_EXIT = 2
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program, and return its exit status."""
     try:
-        config = resolve(read_line(sys.argv[1:] if argv is None else argv))
+        line = read_line(sys.argv[1:] if argv is None else argv)
+        # What is asked for instead of a run needs no configuration, or no more than that.
+        if "completion" in line:
+            return _show(completion(line.completion))
+        config = resolve(line)
+        if "print_config" in line:
+            return _show(written(config))
     except UserError as error:
         return _complain(error)
     except BrokenPipeError:
@@ -37,6 +46,11 @@ def _run(config: Config) -> int:
         return run(config)
     except UserError as error:
         return _complain(error)
+
+
+def _show(text: str) -> int:
+    print(text, end="", flush=True)
+    return 0
 
 
 def _complain(error: UserError) -> int:

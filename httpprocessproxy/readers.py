@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from httpprocessproxy.config import AUTO, Address, Network
+from httpprocessproxy.core.editors import editor_template
 from httpprocessproxy.core.errors import UserError
 
 T = TypeVar("T")
@@ -86,9 +87,14 @@ def url_path(text: str) -> str:
     return text
 
 
-def file(text: str) -> Path | None:
-    """A file's name; an empty one is none, by which the command line overrules a file."""
-    return Path(text) if text else None
+def file_or_off(text: str) -> Path | None:
+    return None if text == "off" else Path(text)
+
+
+def editor(text: str) -> str:
+    """The name or the template as it is, once it is known to be good."""
+    editor_template(text, {})
+    return text
 
 
 def signal_name(text: str) -> signal.Signals:

@@ -209,8 +209,8 @@ class Supervisor:
         command = shlex.join(self._launcher.recipe.words)
         return self._problem(
             "The backend does not answer yet",
-            f"`{command}` does not answer at {self._launcher.recipe.address} yet. If it is meant to "
-            "answer elsewhere, mend BACKEND or the command; else try again in a moment.",
+            f"`{shlex.join(recipe.words)}` does not answer at {recipe.address} yet. If it is meant "
+            "to answer elsewhere, mend BACKEND or the command; else try again in a moment.",
         )
 
     def _problem(self, title: str, detail: str) -> Problem:

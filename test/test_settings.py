@@ -1,17 +1,75 @@
-"""What a configuration must have, wherever it is said, and what contradicts itself."""
+"""The command line over the file, what both must have said, and what contradicts itself."""
+
+from pathlib import Path
 
 import pytest
 
+from httpprocessproxy.command_line import read_line
 from httpprocessproxy.config import Address, Config
 from httpprocessproxy.core.errors import UserError
-from httpprocessproxy.options import read_line
 from httpprocessproxy.settings import resolve
 
+LINE = ["8000", "8001"]
 EXEC = ["--exec", "serve"]
+
+FILE = """
+bind = 9000
+backend = 9001
+exec = "serve it"
+pattern = ["*.py"]
+drain = 3
+inject = false
+open = true
+starting-page = 1
+"""
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
 
 
 def parse(argv: list[str]) -> Config:
     return resolve(read_line(argv))
+
+
+def test_a_file_may_say_all(project: Path) -> None:
+    (project / "http-process-proxy.toml").write_text(FILE)
+    assert parse([]) == Config(
+        Address("localhost", 9000),
+        Address("localhost", 9001),
+        ("serve", "it"),
+        patterns=("*.py",),
+        drain_s=3,
+        inject=False,
+        open_browser=True,
+        starting_page_s=1,
+    )
+
+
+@pytest.mark.parametrize(
+    ("argv", "field", "value"),
+    [
+        (["8000"], "bind", Address("localhost", 8000)),
+        (LINE, "backend", Address("localhost", 8001)),
+        (EXEC, "command", ("serve",)),
+        (["-p", "*.js"], "patterns", ("*.js",)),
+        (["--drain", "0"], "drain_s", 0),
+        (["--inject"], "inject", True),
+        (["--no-open"], "open_browser", False),
+        (["--starting-page", "off"], "starting_page_s", None),
+        (["--no-config", *LINE, *EXEC], "drain_s", Config.drain_s),
+        (["--config", "other.toml", *LINE, *EXEC], "drain_s", 4),
+        (["--config", "other.toml", "--no-config", *LINE, *EXEC], "drain_s", Config.drain_s),
+    ],
+)
+def test_the_command_line_precedes_the_file(
+    project: Path, argv: list[str], field: str, value: object
+) -> None:
+    (project / "http-process-proxy.toml").write_text(FILE)
+    (project / "other.toml").write_text("drain = 4")
+    assert getattr(parse(argv), field) == value
 
 
 @pytest.mark.parametrize(
@@ -27,15 +85,29 @@ def test_a_port_for_two_is_a_mistake(bind: str, backend: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("bind", "backend"), [("127.0.0.1:8000", "127.0.0.2:8000"), ("0", "8000"), (":0", "8000")]
+    ("bind", "backend"),
+    [("127.0.0.1:8000", "127.0.0.2:8000"), ("0", "8000"), (":0", "8000"), ("0", "auto")],
 )
 def test_one_port_at_two_addresses_is_none(bind: str, backend: str) -> None:
-    assert str(parse([bind, backend, *EXEC]).backend) == str(Address.parse(backend))
+    assert str(parse([bind, backend, *EXEC]).bind) == str(Address.parse(bind))
 
 
 @pytest.mark.parametrize(
-    "line", [[], ["8000"], ["8000", "8001"], ["8000", "8001", "--exec"], ["--exec", "true"]]
+    ("line", "missing"),
+    [
+        ([], "BIND"),
+        (["8000"], "BACKEND"),
+        (LINE, "--exec"),
+        ([*LINE, "--exec"], "--exec"),
+        (EXEC, "BIND"),
+    ],
 )
-def test_what_is_missing_is_a_mistake(line: list[str]) -> None:
-    with pytest.raises(UserError):
+def test_what_is_missing_is_a_mistake(line: list[str], missing: str) -> None:
+    with pytest.raises(UserError, match=missing):
         parse(line)
+
+
+def test_an_empty_command_is_none(project: Path) -> None:
+    (project / "http-process-proxy.toml").write_text(FILE)
+    with pytest.raises(UserError, match="--exec"):
+        parse(["--exec"])

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from httpprocessproxy.command_line import read_line
 from httpprocessproxy.config import AUTO, Address, Config
 from httpprocessproxy.core.errors import UserError
-from httpprocessproxy.options import OPTIONS, Kind, Option, read_line
+from httpprocessproxy.options import OPTIONS, Kind, Option
 from httpprocessproxy.settings import resolve
 
 LINE = ["8000", "8001"]
@@ -65,7 +66,7 @@ def test_all_defaults_are_those_of_the_configuration() -> None:
         (["--starting-page", "off"], "starting_page_s", None),
         (["--open"], "open_browser", True),
         (["--env-file", "a/.env"], "env_file", Path("a/.env")),
-        (["--env-file", ""], "env_file", None),
+        (["--env-file", "off"], "env_file", None),
         (["--log-requests"], "log_requests", True),
         (["--json-logs"], "json_logs", True),
         (["--quiet"], "quiet", True),

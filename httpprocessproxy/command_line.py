@@ -1,0 +1,127 @@
+"""The command line, parsed into what it says, by the table of options."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from httpprocessproxy import __version__, readers
+from httpprocessproxy.core.errors import UserError
+from httpprocessproxy.options import GROUPS, PLACES, PROGRAM, Kind, Option
+
+DESCRIPTION = """\
+Stands between a browser and the web server you are developing: starts it, restarts it when a file
+changes, holds requests until it answers again, and reloads the browser. A save never costs a
+request.
+"""
+
+EPILOG = f"""\
+BIND and BACKEND are PORT (of localhost), HOST:PORT, :PORT (all addresses) or [IPv6]:PORT.
+Globs are relative to the working directory: ** is any number of folders, * and ? and [] stay within
+a name, {{a,b}} is either. All of this may be said in {PROGRAM}.toml or in pyproject.toml, too.
+Exit status: 2 for bad input, 128 + N when ended by signal N.
+"""
+
+SHELLS = ("bash", "fish", "zsh")
+
+
+class _Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line, like all of ours."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message} (see --help)")
+
+
+def read_line(argv: Sequence[str]) -> argparse.Namespace:
+    """Parse a command line into what it says, by the fields of `Config`, and no defaults.
+
+    Raises UserError, or SystemExit for --help and --version.
+    """
+    # Everything behind --exec is the command's, options included.
+    at = argv.index("--exec") if "--exec" in argv else len(argv)
+    # Intermixed: BIND and BACKEND may stand apart, and either may be left to a file.
+    line = parser().parse_intermixed_args(argv[:at])
+    for place in PLACES:
+        # For a place, argparse would take its mark of no default for a word.
+        if getattr(line, place.field) is None:
+            delattr(line, place.field)
+    if "command" in line:
+        raise UserError("--exec takes the rest of the line: write a blank after it, not =")
+    if argv[at:]:
+        line.command = tuple(argv[at + 1 :])
+    return line
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of everything in front of --exec. It leaves out what is not given."""
+    made = _Parser(
+        prog=PROGRAM,
+        usage="%(prog)s BIND BACKEND [OPTIONS] --exec COMMAND ...",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        argument_default=argparse.SUPPRESS,
+        allow_abbrev=False,
+    )
+    for place in PLACES:
+        _add(made, place)
+    for title, options in GROUPS.items():
+        group = made.add_argument_group(title)
+        for option in options:
+            _add(group, option)
+    _add_file(made.add_argument_group("the configuration file"))
+    _add_instead(made.add_argument_group("instead of running"))
+    return made
+
+
+def _add(group: argparse._ActionsContainer, option: Option) -> None:
+    read, what = readers.for_argparse(option.read), option.help
+    names = [name for name in (option.short, f"--{option.name}") if name]
+    metavar, field = option.metavar or None, option.field
+    match option.kind:
+        case Kind.PLACE:
+            group.add_argument(
+                field, metavar=metavar, nargs="?", default=None, type=read, help=what
+            )
+        case Kind.FLAG:
+            action = argparse.BooleanOptionalAction
+            group.add_argument(*names, dest=field, action=action, help=what)
+        case Kind.GLOBS:
+            group.add_argument(
+                *names, dest=field, metavar=metavar, nargs="+", action="extend", help=what
+            )
+        case Kind.VALUES:
+            group.add_argument(
+                *names, dest=field, metavar=metavar, type=read, action="append", help=what
+            )
+        case Kind.VALUE | Kind.COMMAND:
+            group.add_argument(
+                *names, dest=field, metavar=metavar, type=read, choices=option.choices, help=what
+            )
+
+
+def _add_file(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--config",
+        metavar="FILE",
+        type=Path,
+        help=f"read this file (default: {PROGRAM}.toml, or [tool.{PROGRAM}] in pyproject.toml)",
+    )
+    group.add_argument(
+        "--no-config", dest="config", action="store_const", const=None, help="read no file"
+    )
+
+
+def _add_instead(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--print-config",
+        action="store_true",
+        help="print all that holds, as such a file",
+    )
+    group.add_argument(
+        "--completion",
+        metavar="SHELL",
+        choices=SHELLS,
+        help=f"print what makes a shell complete our options: {', '.join(SHELLS)}",
+    )
+    group.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
