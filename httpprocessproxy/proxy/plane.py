@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from httpprocessproxy.config import Address, Network
+from httpprocessproxy.core.documents import Injector
 from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.core.forwarded import Peer, spoken_for
 from httpprocessproxy.core.headers import Request
@@ -46,10 +47,12 @@ class Plane:
         hosts: HostRule,
         forwarded_allow_ips: Sequence[Network],
         our_pages: Callable[[bytes, bool], str | None],
+        injector: Injector | None = None,
     ) -> None:
         """`our_pages` gives the Unix socket that serves a target beginning with `/_hpp/`.
 
-        It is told whether the client is trusted; None is for a client that has to be.
+        It is told whether the client is trusted; None is for a client that has to be. `injector`
+        puts our script into documents.
         """
         self.loop = asyncio.get_running_loop()
         self.gate = gate
@@ -58,6 +61,7 @@ class Plane:
         self.tunnels: dict[BackendEnd, int] = {}
         self._hosts = hosts
         self._trusted = tuple(forwarded_allow_ips)
+        self.injector = injector
         self._our_pages = our_pages
         self._connector = Connector(self)
         self._readers: dict[tuple[str, str, int], RequestReader] = {}
@@ -100,14 +104,17 @@ class Plane:
         """
         name = transport.get_extra_info("peername")
         if not isinstance(name, tuple):
-            return RequestReader(Peer(None, trusted=True), self._via)
+            return self._new_reader(Peer(None, trusted=True))
         host, port = transport.get_extra_info("sockname")[:2]
         key = name[0], host, port
         if key not in self._readers:
             if len(self._readers) >= MAX_READERS:
                 self._readers.clear()
-            self._readers[key] = RequestReader(self._peer(*key), self._via)
+            self._readers[key] = self._new_reader(self._peer(*key))
         return self._readers[key]
+
+    def _new_reader(self, peer: Peer) -> RequestReader:
+        return RequestReader(peer, self._via, injects=self.injector is not None)
 
     def _peer(self, ip: str, host: str, port: int) -> Peer:
         reached = str(Address(host, port)).encode()
