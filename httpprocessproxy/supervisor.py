@@ -206,7 +206,7 @@ class Supervisor:
         )
 
     def _overdue(self) -> Problem:
-        command = shlex.join(self._launcher.recipe.words)
+        recipe = self._launcher.recipe
         return self._problem(
             "The backend does not answer yet",
             f"`{shlex.join(recipe.words)}` does not answer at {recipe.address} yet. If it is meant "
