@@ -106,11 +106,11 @@ class Chunked:
         "_decode",
         "_line",
         "_missing",
-        "_section",
         "_section_bytes",
         "_step",
         "done",
         "rest",
+        "trailers",
     )
 
     def __init__(self, *, decode: bool = False) -> None:
@@ -118,7 +118,7 @@ class Chunked:
         self._line = b""  # the beginning of a line whose end has not come yet
         self._missing = 0  # bytes of the present chunk still to come
         # Trailers wait for the empty line: a last chunk that went ahead would pass for the end.
-        self._section: list[bytes] = []
+        self.trailers: list[bytes] = []
         self._section_bytes = 0
         self._step = self._size
         self.done = False
@@ -187,12 +187,12 @@ class Chunked:
         if end < 0:
             return -1
         if end > at:
-            self._section.append(_trailer(data[at:end]))
+            self.trailers.append(_trailer(data[at:end]))
             self._section_bytes += end + 2 - at
         else:
             self.done = True
             if not self._decode:
-                out += (b"0\r\n", *self._section, b"\r\n")
+                out += (b"0\r\n", *self.trailers, b"\r\n")
         return end + 2
 
 

@@ -36,6 +36,7 @@ class Request:
     """A request as it goes to the backend.
 
     `head` is complete, its empty line included. `content_length` is None for a chunked body.
+    `is_document` says that our script is to go into the page that it asks for.
     """
 
     method: bytes
@@ -47,6 +48,7 @@ class Request:
     content_length: int | None
     keep_alive: bool
     upgrade: bytes
+    is_document: bool = False
 
     @property
     def is_safe(self) -> bool:

@@ -8,8 +8,10 @@ the five that may be the beginning of one of these. No I/O.
 
 import enum
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
+
+from httpprocessproxy.core.bodies import Body, Chunked
 
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _SPACE: Final = rb"\t\n\f\r "
@@ -158,3 +160,45 @@ class Injection:
         else:
             self._in = _In.COMMENT_START if opener["comment"] else _In.BOGUS
         return opener.end()
+
+
+class InjectedBody:
+    """A page's body on its way through, with the tag in it: see `bodies.Body`.
+
+    `content` reads the backend's framing and returns the content alone. `chunked` frames it anew;
+    trailers pass, but for those that are `untrue` of the page with the tag.
+    """
+
+    __slots__ = ("_chunked", "_content", "_injection", "_untrue", "done", "rest")
+
+    def __init__(
+        self, content: Body, injection: Injection, *, chunked: bool, untrue: Collection[bytes]
+    ) -> None:
+        self._content = content
+        self._injection = injection
+        self._chunked = chunked
+        self._untrue = untrue
+        self.done = False
+        self.rest = b""
+
+    def feed(self, data: bytes) -> bytes:
+        content = self._injection.feed(self._content.feed(data))
+        self.done, self.rest = self._content.done, self._content.rest
+        return self._framed(content + self._injection.end() if self.done else content)
+
+    def end(self) -> bytes:
+        content = self._content.end()
+        self.done = True
+        return self._framed(content + self._injection.end())
+
+    def _framed(self, content: bytes) -> bytes:
+        if not self._chunked:
+            return content
+        chunk = b"%x\r\n%b\r\n" % (len(content), content) if content else b""
+        return b"%b0\r\n%b\r\n" % (chunk, self._trailers()) if self.done else chunk
+
+    def _trailers(self) -> bytes:
+        lines = self._content.trailers if isinstance(self._content, Chunked) else ()
+        return b"".join(
+            line for line in lines if line.partition(b":")[0].lower() not in self._untrue
+        )

@@ -20,6 +20,11 @@ def choose(accept: bytes, offered: Sequence[str]) -> str:
     return max(offered, key=lambda media_type: _rank(media_type, ranges))
 
 
+def accepts(accept: bytes, media_type: str) -> bool:
+    """Whether Accept names this very media type, as one that is wanted."""
+    return any(text == media_type and q > 0 for text, q in _parse(accept))
+
+
 def _parse(accept: bytes) -> list[tuple[str, float]]:
     matches = (_RANGE.fullmatch(item) for item in accept.decode("latin-1").split(","))
     return [(match["type"].lower(), _q(match["parameters"] or "")) for match in matches if match]

@@ -6,9 +6,11 @@ set of fields costs a look-up instead of a parse, and so does a head all of whos
 `parse_request` and `parse_response` stay the judges: only what they have let pass is known. No I/O.
 """
 
+import dataclasses
 from typing import Final
 
 from httpprocessproxy.core.bodies import Length
+from httpprocessproxy.core.documents import asks_for_document, without_codings
 from httpprocessproxy.core.forwarded import Peer
 from httpprocessproxy.core.headers import (
     HOP_BY_HOP,
@@ -33,13 +35,17 @@ MAX_KNOWN_LINE_BYTES: Final = 512
 
 
 class RequestReader:
-    """Turns one peer's heads into the requests to send on; `via` is our own element of Via."""
+    """Turns one peer's heads into the requests to send on; `via` is our own element of Via.
 
-    __slots__ = ("_known", "_via", "peer")
+    `injects` says that our script goes into documents, which are to come without a coding then.
+    """
 
-    def __init__(self, peer: Peer, via: bytes) -> None:
+    __slots__ = ("_injects", "_known", "_via", "peer")
+
+    def __init__(self, peer: Peer, via: bytes, *, injects: bool = False) -> None:
         self.peer = peer
         self._via = via
+        self._injects = injects
         # By method, version and all behind the request line: the request read, and its head
         # behind the target.
         self._known: dict[tuple[bytes, bytes, bytes], tuple[Request, bytes]] = {}
@@ -50,12 +56,12 @@ class RequestReader:
         line = REQUEST_LINE.fullmatch(head, 0, line_end)
         if line is None or line_end > MAX_LINE_BYTES or not line[2].startswith(b"/"):
             # An absolute-form target has a say in Host: that is nothing to remember.
-            return outgoing_request(parse_request(head), self.peer, self._via)
+            return self._parse(head)
         method, target, version = line.groups()
         key = method, version, head[line_end:]
         known = self._known.get(key)
         if known is None:
-            request = outgoing_request(parse_request(head), self.peer, self._via)
+            request = self._parse(head)
             self._remember(key, request)
             return request
         last, rest = known
@@ -69,7 +75,17 @@ class RequestReader:
             last.content_length,
             last.keep_alive,
             last.upgrade,
+            last.is_document,
         )
+
+    def _parse(self, head: bytes) -> Request:
+        parsed = parse_request(head)
+        is_document = self._injects and asks_for_document(parsed.fields)
+        if is_document:
+            parsed = dataclasses.replace(parsed, fields=without_codings(parsed.fields))
+        request = outgoing_request(parsed, self.peer, self._via)
+        request.is_document = is_document
+        return request
 
     def _remember(self, key: tuple[bytes, bytes, bytes], request: Request) -> None:
         if len(self._known) >= MAX_KNOWN_FIELDS:

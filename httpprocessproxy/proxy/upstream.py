@@ -95,13 +95,18 @@ class Upstream(asyncio.Protocol):
 
     # Responses
 
-    def _receive_head(self, exchange: "Exchange", data: bytes) -> None:
+    def _receive_head(self, exchange: "Exchange", data: bytes, *, has_ended: bool = False) -> None:
         try:
             while (end := data.find(HEAD_END)) >= 0:
                 end += len(HEAD_END)
                 response, rest = self._read(exchange, data[:end]), data[end:]
                 if response is not None:
-                    self._begin(exchange, response, rest)
+                    if exchange.request.is_document and not has_ended:
+                        response = self._inject(exchange, data[:end], response, rest)
+                    if response is None:
+                        self._head = data  # it goes on with its content, of which nothing has come
+                    else:
+                        self._begin(exchange, response, rest)
                     return
                 data = rest
             if len(data) > MAX_HEAD_BYTES:
@@ -124,6 +129,15 @@ class Upstream(asyncio.Protocol):
             response = outgoing_response(head, exchange.request)
             reader.learn(raw, response)
         return response
+
+    def _inject(
+        self, exchange: "Exchange", raw: bytes, response: Response, rest: bytes
+    ) -> Response | None:
+        """What becomes of the response to a request for a document; None: that is still open."""
+        injector = self._plane.injector
+        if injector is None or not exchange.for_backend:
+            return response
+        return injector.inject(raw, response, exchange.request, rest)
 
     def _begin(self, exchange: "Exchange", response: Response, rest: bytes) -> None:
         self._head = b""
@@ -173,6 +187,8 @@ class Upstream(asyncio.Protocol):
 
     def _ended(self) -> None:
         """The backend closed: the end of the body, or too early."""
+        if self._exchange is not None and self._response is None and self._head:
+            self._receive_head(self._exchange, self._head, has_ended=True)
         exchange, self._exchange = self._exchange, None
         if exchange is None:
             return

@@ -1,12 +1,14 @@
 """Where the tag goes: browsers' reading of the beginning of a page, however it is cut."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from httpprocessproxy.core.inject import Injection
+from httpprocessproxy.core.bodies import Body, Chunked, Length, UntilClose
+from httpprocessproxy.core.errors import BodyError
+from httpprocessproxy.core.inject import InjectedBody, Injection
 from test.core.strict import repeatably
 
 TAG = b"<!TAG!>"
@@ -129,3 +131,56 @@ def test_what_is_behind_the_tag_is_not_looked_at() -> None:
     injection.feed(b"<head>")
     piece = b"<head>" * 10
     assert injection.feed(piece) is piece
+
+
+# Bodies
+
+
+def body(framing: Body, *, chunked: bool) -> InjectedBody:
+    return InjectedBody(framing, Injection(TAG), chunked=chunked, untrue=(b"digest",))
+
+
+PAGE = b"<html><head><p>"
+WITH_TAG = b"<html><head>" + TAG + b"<p>"
+CHUNKS = b"1;x=y\r\n<\r\ne\r\nhtml><head><p>\r\n0\r\nDigest: x\r\nT: u\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("framing", "data"),
+    [
+        (lambda: Length(len(PAGE)), PAGE),
+        (lambda: Chunked(decode=True), CHUNKS),
+        (lambda: UntilClose(chunked=False), PAGE),
+    ],
+)
+@pytest.mark.parametrize("chunked", [False, True])
+@pytest.mark.parametrize("size", [1, 2, 7, 1000])
+def test_a_body_of_any_framing(
+    framing: Callable[[], Body], data: bytes, chunked: bool, size: int
+) -> None:
+    injected = body(framing(), chunked=chunked)
+    if not isinstance(framing(), UntilClose):
+        data += b"next"
+    out = b""
+    while data and not injected.done:
+        out += injected.feed(data[:size])
+        data = data[size:]
+    if injected.done:
+        assert injected.rest + data == b"next"
+    else:
+        out += injected.end()
+        assert injected.done
+    if chunked:
+        back = Chunked(decode=True)
+        out = back.feed(out)
+        assert (back.done, back.rest) == (True, b"")
+        assert back.trailers == ([b"T: u\r\n"] if isinstance(framing(), Chunked) else [])
+    assert out == WITH_TAG
+
+
+@pytest.mark.parametrize("framing", [Length(9), Chunked(decode=True)], ids=["length", "chunked"])
+def test_a_body_that_is_cut(framing: Body) -> None:
+    injected = body(framing, chunked=True)
+    injected.feed(b"4\r\n<hea")
+    with pytest.raises(BodyError):
+        injected.end()

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from httpprocessproxy.core.negotiate import choose
+from httpprocessproxy.core.negotiate import accepts, choose
 
 TEXT, HTML, JSON = OFFERED = ("text/plain", "text/html", "application/json")
 
@@ -44,3 +44,14 @@ def test_choose(accept: bytes, kind: str) -> None:
 @given(st.binary(max_size=60))
 def test_any_accept_gets_something(accept: bytes) -> None:
     assert choose(accept, OFFERED) in OFFERED
+
+
+@pytest.mark.parametrize(
+    ("accept", "expected"),
+    [
+        *((b"text/html", True), (b"a/b, Text/HTML ; q=0.1", True), (b"text/html;q=0", False)),
+        *((b"*/*", False), (b"text/*", False), (b"", False), (b"text/htmlx", False)),
+    ],
+)
+def test_a_type_that_is_named(accept: bytes, expected: bool) -> None:
+    assert accepts(accept, HTML) is expected

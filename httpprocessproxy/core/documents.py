@@ -1,0 +1,207 @@
+"""Documents: the pages of HTML that a browser shows, into which our script goes.
+
+The rule: what is not certainly one passes byte for byte. The request must ask for a document, not
+for data or for a part of a page, and the response must be HTML, whole, not encoded and not to be
+kept as a file. Of a document's head only what would no longer be true is changed. No I/O.
+"""
+
+import dataclasses
+import re
+from collections.abc import Callable
+from typing import Final
+
+from httpprocessproxy.core import csp
+from httpprocessproxy.core.bodies import Body, Chunked, Length, UntilClose
+from httpprocessproxy.core.errors import BodyError
+from httpprocessproxy.core.headers import Request, Response, outgoing_response
+from httpprocessproxy.core.http1 import Fields, ResponseHead, parse_response
+from httpprocessproxy.core.inject import InjectedBody, Injection
+from httpprocessproxy.core.negotiate import accepts
+
+# Fetch Metadata (W3C), section 2.1. A browser sends it to secure contexts, localhost among them.
+_DESTINATIONS: Final = frozenset((b"document", b"iframe", b"frame"))
+
+# Who asks for a part of a page: htmx, Turbo and its ancestors, Unpoly, Alpine AJAX, Datastar,
+# anything that fetches by XMLHttpRequest; and who asks for a part of the bytes.
+_PARTIAL: Final = frozenset(
+    b"hx-request turbo-frame x-turbo-request-id turbolinks-referrer x-pjax x-up-version x-up-target"
+    b" x-up-mode x-alpine-request datastar-request x-requested-with range".split()
+)
+
+# 205 has no content, 206 has some of it, and how that continues is known to the backend alone.
+_PARTIAL_STATUSES: Final = frozenset((101, 204, 205, 206))
+
+_HTML: Final = re.compile(rb"text/html[ \t]*(?:;(?P<parameters>.*))?", re.IGNORECASE)
+_CHARSET: Final = re.compile(
+    rb"(?:^|;)[ \t]*charset=(?:\"(?P<quoted>[^\"]*)\"|(?P<token>[^;]*))", re.IGNORECASE
+)
+# Encodings in which a tag of ASCII would be rubbish (Encoding Standard, section 4.2, and UTF-32).
+_WIDE: Final = frozenset(
+    b"unicodefffe utf-16be csunicode iso-10646-ucs-2 ucs-2 unicode unicodefeff utf-16 utf-16le"
+    b" utf-32 utf-32le utf-32be".split()
+)
+# How a page in UTF-16 begins, whatever its head says. No other one does.
+_WIDE_MARKS: Final = (b"\xff", b"\xfe")
+
+# Digests (RFC 9530, RFC 3230, RFC 1864) are dropped rather than passed: they would be those of
+# other bytes, and a browser that shows a page asks for none. Accept-Ranges is, since a client with
+# a part of the page with our tag would be sent the rest of the one without.
+_NO_LONGER_TRUE: Final = frozenset(
+    b"content-digest repr-digest digest content-md5 accept-ranges".split()
+)
+
+
+def asks_for_document(fields: Fields) -> bool:
+    """Whether a request with these fields asks for a page to be shown."""
+    values = {name.lower(): value for name, value in fields}
+    if not _PARTIAL.isdisjoint(values):
+        return False
+    destination = values.get(b"sec-fetch-dest")
+    if destination is not None:
+        return destination.lower() in _DESTINATIONS
+    return accepts(values.get(b"accept", b""), "text/html")
+
+
+def without_codings(fields: Fields) -> Fields:
+    """The fields of a request that asks for a response as it is, not compressed."""
+    return [
+        (name, b"identity" if name.lower() == b"accept-encoding" else value)
+        for name, value in fields
+    ]
+
+
+class Injector:
+    """Makes of responses to requests for documents what goes to the client."""
+
+    def __init__(self, nonce: bytes, tell: Callable[[str], None]) -> None:
+        """`nonce` is for policies that need one of ours: in base64, and new in each run.
+
+        `tell` hears of the first page that is left alone for a policy in a `<meta>`.
+        """
+        self._nonce = nonce
+        self._tell: Callable[[str], None] | None = tell
+
+    def inject(
+        self, raw: bytes, response: Response, request: Request, rest: bytes
+    ) -> Response | None:
+        """Return what becomes of a response: itself, if it is no document.
+
+        `raw` is its head as it came, `rest` what there is behind it. None: it depends on its
+        content, of which nothing has come.
+        """
+        head = parse_response(raw)
+        if not _is_document(head):
+            return response
+        permission = csp.permit(_values(head.fields, _POLICY), self._nonce)
+        if permission is None:
+            return response
+        tag = _tag(permission.nonce)
+        mended = _mended(head, permission.values, len(tag))
+        if request.method == b"HEAD" or head.status == 304:
+            return outgoing_response(mended, request)
+        try:
+            content, is_whole = _look(response.body, rest)
+        except BodyError:
+            return response
+        if not content:
+            return response if is_whole else None
+        if content.startswith(_WIDE_MARKS) or self._is_forbidden(content, request):
+            return response
+        body = InjectedBody(
+            _bare(response.body),
+            Injection(tag),
+            chunked=not (isinstance(response.body, Length) or request.is_http10),
+            untrue=_NO_LONGER_TRUE,
+        )
+        return dataclasses.replace(outgoing_response(mended, request), body=body)
+
+    def _is_forbidden(self, content: bytes, request: Request) -> bool:
+        is_forbidden = csp.has_meta_policy(content)
+        if is_forbidden and self._tell is not None:
+            path = request.target.partition(b"?")[0][:200].decode("ascii", "replace")
+            self._tell(f"{path}: its own policy, in a <meta>, is respected: no script is injected")
+            self._tell = None
+        return is_forbidden
+
+
+_POLICY: Final = b"content-security-policy"
+
+
+def _tag(nonce: bytes) -> bytes:
+    return b'<script src="/_hpp/client.js"%b async></script>' % (
+        b' nonce="%b"' % nonce if nonce else b""
+    )
+
+
+def _values(fields: Fields, name: bytes) -> list[bytes]:
+    return [value for key, value in fields if key.lower() == name]
+
+
+def _is_document(head: ResponseHead) -> bool:
+    types = _values(head.fields, b"content-type")
+    if head.status == 304:
+        # RFC 9110 section 15.4.5: it need not repeat what it is.
+        return not types or _is_html(types)
+    return (
+        head.status not in _PARTIAL_STATUSES
+        and _is_html(types)
+        and not _values(head.fields, b"content-range")
+        and all(map(_is_identity, _values(head.fields, b"content-encoding")))
+        and all(map(_is_inline, _values(head.fields, b"content-disposition")))
+        # RFC 9111 section 5.2.2.6: of those in between, nobody may change it.
+        and not any(map(_forbids_transforming, _values(head.fields, b"cache-control")))
+    )
+
+
+def _is_html(types: list[bytes]) -> bool:
+    match = _HTML.fullmatch(types[0]) if len(types) == 1 else None
+    if match is None:
+        return False
+    charset = _CHARSET.search(match["parameters"] or b"")
+    return charset is None or (charset["quoted"] or charset["token"]).strip().lower() not in _WIDE
+
+
+def _is_identity(coding: bytes) -> bool:
+    return coding.lower() in (b"", b"identity")
+
+
+def _is_inline(disposition: bytes) -> bool:
+    """RFC 6266 section 4.2: any other than `inline` is to be kept as a file."""
+    return disposition.partition(b";")[0].strip().lower() in (b"", b"inline")
+
+
+def _forbids_transforming(directives: bytes) -> bool:
+    return b"no-transform" in (directive.strip().lower() for directive in directives.split(b","))
+
+
+def _mended(head: ResponseHead, policies: list[bytes], tag_bytes: int) -> ResponseHead:
+    """The head of the page with a tag of this size in it, or of the 304 that confirms it."""
+    policy = iter(policies)
+    fields: Fields = []
+    for name, value in head.fields:
+        lower = name.lower()
+        if lower in _NO_LONGER_TRUE or (lower == b"content-length" and head.status == 304):
+            continue
+        if lower == _POLICY:
+            value = next(policy)
+        elif lower == b"content-length" and int(value):
+            value = b"%d" % (int(value) + tag_bytes)
+        fields.append((name, value))
+    if head.status != 304:
+        # Without it, browsers try to go on with what they have of a page that was cut.
+        fields.append((b"Accept-Ranges", b"none"))
+    return dataclasses.replace(head, fields=fields)
+
+
+def _look(body: Body, rest: bytes) -> tuple[bytes, bool]:
+    """The content in `rest`, and whether it is all. Raises BodyError."""
+    bare = _bare(body)
+    content = bare.feed(rest) if not bare.done else b""
+    return content, bare.done
+
+
+def _bare(body: Body) -> Body:
+    """A body that has not begun, to be read as content alone."""
+    if isinstance(body, Length):
+        return Length(body.remaining)
+    return UntilClose(chunked=False) if isinstance(body, UntilClose) else Chunked(decode=True)
