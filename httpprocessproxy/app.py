@@ -14,7 +14,6 @@ from wcmatch.glob import escape
 from httpprocessproxy.config import Address, Config
 from httpprocessproxy.control import Control
 from httpprocessproxy.core.hosts import HostRule
-from httpprocessproxy.core.patterns import Patterns
 from httpprocessproxy.feed import Feed, Message
 from httpprocessproxy.process import (
     Launcher,
@@ -28,7 +27,7 @@ from httpprocessproxy.process import (
 )
 from httpprocessproxy.proxy import Plane, listen
 from httpprocessproxy.supervisor import Supervisor
-from httpprocessproxy.watch import open_watcher
+from httpprocessproxy.watch import Scope, open_watcher
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -75,8 +74,8 @@ def run(config: Config) -> int:
     become_subreaper()
     if config.debug:
         logging.basicConfig(level=logging.DEBUG, format="%(name)s: %(message)s")
-    excludes = [*config.excludes, *map(escape, redirected_output(Path.cwd()))]
-    patterns = Patterns(config.patterns, excludes, config.default_excludes)
+    redirected = [escape(path) for path in redirected_output(Path.cwd())]
+    scope = Scope.of(config, Path.cwd(), redirected)
     hosts = HostRule(config.allowed_hosts, config.bind.host)
     sockets = listen(config.bind)
     # Port 0 has become a real one, which browsers name in Origin.
@@ -86,7 +85,7 @@ def run(config: Config) -> int:
     editor = editor_template(config.editor, os.environ)
     config = dataclasses.replace(config, bind=bind, backend=recipe.address, editor=editor)
     with asyncio.Runner(loop_factory=_new_loop) as runner:
-        return runner.run(_serve(config, recipe, patterns, hosts, sockets))
+        return runner.run(_serve(config, recipe, scope, hosts, sockets))
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:
@@ -100,7 +99,7 @@ def _new_loop() -> asyncio.AbstractEventLoop:
 async def _serve(
     config: Config,
     recipe: Recipe,
-    patterns: Patterns,
+    scope: Scope,
     hosts: HostRule,
     sockets: list[socket.socket],
 ) -> int:
@@ -131,7 +130,7 @@ async def _serve(
         supervisor = Supervisor(config, launcher, output, feed, say)
         interrupt = Interrupt(supervisor.kill)
         try:
-            await _supervise(config, patterns, hosts, sockets, supervisor, say)
+            await _supervise(config, scope, hosts, sockets, supervisor, say)
         except asyncio.CancelledError:
             if interrupt.received is None:
                 raise
@@ -140,7 +139,7 @@ async def _serve(
 
 async def _supervise(
     config: Config,
-    patterns: Patterns,
+    scope: Scope,
     hosts: HostRule,
     sockets: list[socket.socket],
     supervisor: Supervisor,
@@ -149,7 +148,7 @@ async def _supervise(
     async with AsyncExitStack() as stack:
         control = await stack.enter_async_context(Control(config, hosts, supervisor.status, say))
         watcher = await stack.enter_async_context(
-            open_watcher(config.watcher, Path.cwd(), patterns, supervisor.changed, say)
+            open_watcher(config.watcher, Path.cwd(), scope, supervisor.changed, say)
         )
         supervisor.watcher = watcher
         plane = Plane(supervisor.gate, hosts, config.forwarded_allow_ips, control.socket_for)

@@ -2,7 +2,7 @@
 
 `open_watcher` chooses between Watchman (`watchman.py`), the system's own events (`embedded.py`,
 with `inotify.py` and `native.py`) and looking again and again (`polling.py`). All of them report
-to a `Task` (`task.py`) what `core/patterns` lets through, at once: bursts are for others.
+to a `Task` (`task.py`) what is in its `Scope` (`scope.py`), at once: bursts are for others.
 """
 
 import importlib.util
@@ -15,19 +15,19 @@ from pathlib import Path
 
 from httpprocessproxy.config import WatcherName
 from httpprocessproxy.core.errors import UserError
-from httpprocessproxy.core.patterns import Patterns
 from httpprocessproxy.watch.embedded import open_embedded, open_polling
+from httpprocessproxy.watch.scope import Scope
 from httpprocessproxy.watch.task import Task, Watcher
 from httpprocessproxy.watch.threads import threaded
 
-__all__ = ["Watcher", "open_watcher"]
+__all__ = ["Scope", "Watcher", "open_watcher"]
 
 
 @asynccontextmanager
 async def open_watcher(
     name: WatcherName,
     root: Path,
-    patterns: Patterns,
+    scope: Scope,
     changed: Callable[[frozenset[str]], None],
     say: Callable[[str], None],
 ) -> AsyncGenerator[Watcher]:
@@ -37,7 +37,7 @@ async def open_watcher(
     warnings, one line each; both are called on the event loop's thread. Leaving ends every thread,
     task and descriptor. Raises UserError if the watcher asked for cannot serve.
     """
-    task = Task(root, patterns, changed, say)
+    task = Task(root, scope, changed, say)
     async with AsyncExitStack() as stack:
         yield await _enter(stack, task, name)
 

@@ -96,21 +96,29 @@ class _Inotify:
             await asyncio.get_running_loop().create_future()
 
     async def _follow(self, tree: "Tree") -> None:
-        """Report what changes; what was lost, by an overflow or with the root, as anything."""
+        """Report what changes, and begin anew when the tree is lost, or not the one to watch."""
+        while True:
+            with closing(tree):
+                paths = await self._report(tree)
+            tree = await self._again()
+            # Not before: the restart that follows has to see what changed meanwhile.
+            self._task.changed(paths)
+
+    async def _report(self, tree: "Tree") -> frozenset[str]:
+        """Report what changes, and return what to report once another tree is watched."""
         from httpprocessproxy.watch.inotify import LostError
 
         while True:
-            with closing(tree):
-                try:
-                    while True:
-                        if paths := await tree.changes():
-                            self._task.changed(paths)
-                        # Another turn of the loop: a storm must not keep requests waiting.
-                        await asyncio.sleep(0)
-                except LostError:
-                    pass
-            tree = await self._again()
-            self._task.changed(frozenset({ANYTHING}))
+            try:
+                paths = await tree.changes()
+            except LostError:
+                paths = frozenset({ANYTHING})
+            if self._task.scope.renew(paths) or ANYTHING in paths:
+                return paths
+            if paths:
+                self._task.changed(paths)
+            # Another turn of the loop: a storm must not keep requests waiting.
+            await asyncio.sleep(0)
 
     async def _again(self) -> "Tree":
         from httpprocessproxy.watch.inotify import LostError, Tree

@@ -98,7 +98,7 @@ class Tree:
             return
         if mask & _CONTENT:
             changed |= self._take_link(path, mask)
-        if self._task.patterns.matches(path):
+        if self._task.scope.matches(path):
             (changed if mask & _CONTENT else perhaps).add(path)
             if mask & _ARRIVED:
                 self._known[folder] = path
@@ -114,7 +114,7 @@ class Tree:
         # A directory that was deleted was empty, and its watch ends by itself.
         if mask & Mask.MOVED_FROM:
             return self._drop(path)
-        if mask & _ARRIVED and self._task.patterns.may_contain(path):
+        if mask & _ARRIVED and self._task.scope.may_contain(path):
             return self._add(path)
         return set()
 
@@ -122,24 +122,25 @@ class Tree:
         """What a link to a directory brings or takes away; nothing for any other file."""
         if mask & _LEFT and path in self._links:
             return self._drop(path)
-        root, patterns = self._task.root, self._task.patterns
+        root, scope = self._task.root, self._task.scope
         if not mask & _ARRIVED or not os.path.isdir(root / path):
             return set()
-        if leads_above(root, path) or not patterns.may_contain(path):
+        if leads_above(root, path) or not scope.may_contain(path):
             return set()
         return self._add(path)
 
     def _begin(self) -> None:
         """Watch the whole root. One file of each directory is looked at, for speed."""
-        for path, _ in walk(self._task, "", self._enter):
-            folder = path.rpartition("/")[0]
-            if folder not in self._known and self._task.patterns.matches(path):
-                self._known[folder] = path
+        for prefix, files in walk(self._task, "", self._enter):
+            paths = (prefix + entry.name for entry in files)
+            if found := next(filter(self._task.scope.matches, paths), None):
+                self._known[prefix.rstrip("/")] = found
 
     def _add(self, top: str) -> set[str]:
         """Watch a directory that is new, and what is below; return the files that are there."""
-        files = (path for path, _ in walk(self._task, top, self._enter))
-        found = set(filter(self._task.patterns.matches, files))
+        folders = walk(self._task, top, self._enter)
+        paths = (prefix + entry.name for prefix, files in folders for entry in files)
+        found = set(filter(self._task.scope.matches, paths))
         self._known.update((path.rpartition("/")[0], path) for path in found)
         return found
 

@@ -33,6 +33,7 @@ class Native:
             while not self._stopping.is_set():
                 found = notify.watch(_LONGEST_MS, _STEP_MS, 0, self._stopping)
                 if not isinstance(found, str) and (paths := self._that_count(found)):
+                    self._task.scope.renew(paths)
                     self._task.changed(paths)
 
     def stop(self) -> None:
@@ -41,4 +42,4 @@ class Native:
     def _that_count(self, found: Iterable[tuple[int, str]]) -> frozenset[str]:
         files = (path for kind, path in found if kind == Change.deleted or not os.path.isdir(path))
         paths = (os.path.relpath(path, self._root) for path in files)
-        return frozenset(filter(self._task.patterns.matches, paths))
+        return frozenset(filter(self._task.scope.matches, paths))

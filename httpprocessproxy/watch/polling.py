@@ -40,6 +40,9 @@ class Polling:
             if self._stopping.is_set():
                 return
             if paths := differences(before, after):
+                if self._task.scope.renew(paths):
+                    # Before it is told: the restart that follows sees what changed meanwhile.
+                    after = self._look({})
                 self._task.changed(paths)
             before, took_s = after, time.monotonic() - began_at
 
@@ -49,11 +52,13 @@ class Polling:
     def _look(self, before: Stamps) -> Stamps:
         """The stamps of all files that count; those in `before` are known to."""
         seen: set[tuple[int, int]] = set()
-        matches = self._task.patterns.matches
+        matches = self._task.scope.matches
         stamps = {}
-        for path, entry in walk(self._task, "", partial(self._enter, seen)):
-            if (path in before or matches(path)) and (found := stamp(entry)):
-                stamps[path] = found
+        for prefix, files in walk(self._task, "", partial(self._enter, seen)):
+            for entry in files:
+                path = prefix + entry.name
+                if (path in before or matches(path)) and (found := stamp(entry)):
+                    stamps[path] = found
         return stamps
 
     def _enter(self, seen: set[tuple[int, int]], folder: str) -> bool:

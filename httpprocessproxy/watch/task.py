@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from httpprocessproxy.core.patterns import Patterns
+from httpprocessproxy.watch.scope import Scope
 
 
 class Watcher(Protocol):
@@ -21,12 +21,12 @@ class Watcher(Protocol):
 class Task:
     """What to watch, and whom to tell; both callbacks run on the event loop's thread.
 
-    `changed` gets a non-empty set of paths, relative to `root`, that `patterns` lets through,
-    or {ANYTHING}. `say` gets a warning, one line.
+    `changed` gets a non-empty set of paths, relative to `root`, that are in `scope`, or
+    {ANYTHING}. `say` gets a warning, one line.
     """
 
     root: Path
-    patterns: Patterns
+    scope: Scope
     changed: Callable[[frozenset[str]], None]
     say: Callable[[str], None]
 

@@ -14,27 +14,31 @@ from httpprocessproxy.watch.task import Task
 
 def walk(
     task: Task, top: str, enter: Callable[[str], bool]
-) -> Iterator[tuple[str, os.DirEntry[str]]]:
-    """Each file in or below `top`, whether it counts or not: its path from the root, its entry.
+) -> Iterator[tuple[str, list[os.DirEntry[str]]]]:
+    """Each folder in or below `top`: what its files' paths begin with, and its files.
 
-    `enter(folder)` is called before a folder is read, which happens if it returns True.
-    `top` and `folder` are paths from the root, "" being the root itself.
+    The files are those that count and others. `enter(folder)` is called before a folder is read,
+    which happens if it returns True. `top` and `folder` are paths from the root, "" being the
+    root itself.
     """
+    root = os.fspath(task.root)
     folders = [top]
     links: list[str] = []
     while folders or links:
         folder = (folders or links).pop()
         if not enter(folder):
             continue
-        for entry in _entries(task.root / folder):
-            path = f"{folder}/{entry.name}" if folder else entry.name
+        prefix = f"{folder}/" if folder else ""
+        files = []
+        for entry in _entries(f"{root}/{prefix}"):
             if not _is_folder(entry):
-                yield path, entry
-            elif task.patterns.may_contain(path):
+                files.append(entry)
+            elif task.scope.may_contain(path := prefix + entry.name):
                 if not entry.is_symlink():
                     folders.append(path)
                 elif not leads_above(task.root, path):
                     links.append(path)
+        yield prefix, files
 
 
 def leads_above(root: Path, link: str) -> bool:
@@ -42,7 +46,7 @@ def leads_above(root: Path, link: str) -> bool:
     return Path(os.path.realpath(root)).is_relative_to(os.path.realpath(root / link))
 
 
-def _entries(folder: Path) -> list[os.DirEntry[str]]:
+def _entries(folder: str) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
             return list(entries)

@@ -61,7 +61,7 @@ class Answer(TypedDict, total=False):
 
 
 class CanceledError(Exception):
-    """The root is gone, or was taken off Watchman's list: watch it again."""
+    """The subscription does not serve any more; most often, the root is gone: watch it again."""
 
 
 class Stamps:
@@ -168,7 +168,7 @@ class Watchman:
         """
         with os.scandir(self._task.root) as entries:
             folders = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
-        may_contain = self._task.patterns.may_contain
+        may_contain = self._task.scope.may_contain
         useless = [os.fsencode(folder) for folder in folders if not may_contain(folder)]
         return ["not", ["anyof", ["type", "d"], *(["dirname", one] for one in useless)]]
 
@@ -176,7 +176,7 @@ class Watchman:
         self._warn(answer)
         if answer.get("canceled"):
             raise CanceledError("the directory is not watched any more")
-        matches = self._task.patterns.matches
+        matches = self._task.scope.matches
         files = [file for file in answer.get("files", ()) if matches(file["name"])]
         if answer.get("is_fresh_instance"):
             self._stamps.replace(files)
@@ -186,6 +186,8 @@ class Watchman:
         self._clock = answer.get("clock", self._clock)
         if changed:
             self._task.changed(changed)
+            if self._task.scope.renew(changed):
+                raise CanceledError("other folders are of use now")
 
     def _warn(self, answer: Answer) -> None:
         """Pass a warning on, once: Watchman repeats it with every answer."""

@@ -5,6 +5,7 @@ import threading
 from pathlib import Path
 
 from httpprocessproxy.core.patterns import Patterns
+from httpprocessproxy.watch.scope import Scope
 from httpprocessproxy.watch.task import Task
 
 
@@ -15,7 +16,7 @@ def test_callbacks_from_a_thread_run_on_the_loops() -> None:
         calls.append((what, threading.current_thread()))
 
     async def main() -> None:
-        task = Task(Path(), Patterns([], [], True), note, note).from_thread()
+        task = Task(Path(), Scope(Patterns([], [], True)), note, note).from_thread()
         await asyncio.to_thread(task.changed, frozenset({"a"}))
         await asyncio.to_thread(task.say, "text")
 

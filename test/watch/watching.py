@@ -10,6 +10,7 @@ from pathlib import Path
 from httpprocessproxy.config import WatcherName
 from httpprocessproxy.core.patterns import Patterns
 from httpprocessproxy.watch import Watcher, open_watcher
+from httpprocessproxy.watch.scope import Scope
 from httpprocessproxy.watch.task import Task
 from test.deadline import PATIENCE_S
 
@@ -66,18 +67,22 @@ class Reports:
     @property
     def task(self) -> Task:
         """These reports as a watcher's task, for everything in the root."""
-        return Task(self.root, Patterns([], [], default_excludes=True), self.changed, self.say)
+        return Task(self.root, Scope(Patterns([], [], True)), self.changed, self.say)
 
 
 @asynccontextmanager
 async def watching(
-    name: WatcherName, root: Path, patterns: Sequence[str] = (), excludes: Sequence[str] = ()
+    name: WatcherName,
+    root: Path,
+    patterns: Sequence[str] = (),
+    excludes: Sequence[str] = (),
+    scope: Scope | None = None,
 ) -> AsyncIterator[tuple[Reports, Watcher]]:
     reports = Reports(root)
     # The marker counts with any pattern.
     patterns = [*patterns, MARKER] if patterns else ()
-    chosen = Patterns(patterns, excludes, default_excludes=True)
-    async with open_watcher(name, root, chosen, reports.changed, reports.say) as watcher:
+    scope = scope or Scope(Patterns(patterns, excludes, default_excludes=True))
+    async with open_watcher(name, root, scope, reports.changed, reports.say) as watcher:
         yield reports, watcher
 
 

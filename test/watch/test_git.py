@@ -1,0 +1,124 @@
+"""Which files git ignores: the rules of folders, of the repository and of the user."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from httpprocessproxy.watch.git import WorkTree
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A user without settings."""
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    monkeypatch.delenv("GIT_CONFIG_GLOBAL", raising=False)
+    return home
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    git(tmp_path, "init", "--quiet", "repository")
+    return tmp_path / "repository"
+
+
+def git(folder: Path, *arguments: str) -> None:
+    subprocess.run(["git", "-C", str(folder), *arguments], check=True, capture_output=True)
+
+
+def write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def around(root: Path) -> WorkTree:
+    found = WorkTree.around(root)
+    assert found is not None
+    return found
+
+
+def test_no_work_tree(tmp_path: Path) -> None:
+    assert WorkTree.around(tmp_path) is None
+
+
+def test_the_nearest_rules_decide(repository: Path) -> None:
+    write(repository / ".gitignore", "*.log\n/gen\n")
+    write(repository / "src" / ".gitignore", "!*.log\n*.tmp\n/out\n")
+    tree = around(repository)
+    assert tree.ignores("a.log")
+    assert not tree.ignores("src/a.log")
+    assert tree.ignores("src/deep/a.tmp")
+    assert not tree.ignores("a.tmp")
+    assert tree.ignores_folder("gen")
+    assert not tree.ignores_folder("src/gen")
+    assert tree.ignores_folder("src/out")
+    assert not tree.ignores_folder("src/deep/out")
+
+
+def test_nothing_comes_back_from_an_ignored_folder(repository: Path) -> None:
+    write(repository / ".gitignore", "build/\n!build/keep.py\n")
+    write(repository / "build" / ".gitignore", "!*\n")
+    assert around(repository).ignores("build/keep.py")
+    assert around(repository).ignores_folder("build/deep")
+
+
+def test_a_folder_within_has_the_rules_above(repository: Path) -> None:
+    write(repository / ".gitignore", "*.log\n/service/gen\n")
+    (repository / "service").mkdir()
+    tree = around(repository / "service")
+    assert tree.ignores("a.log")
+    assert tree.ignores("gen/a.py")
+    assert not tree.ignores("service/gen/a.py")
+
+
+def test_a_project_that_git_ignores_is_none_of_its(repository: Path) -> None:
+    """Such is a home directory in git."""
+    write(repository / ".gitignore", "*\n")
+    (repository / "project" / "deep").mkdir(parents=True)
+    assert WorkTree.around(repository / "project") is None
+    assert WorkTree.around(repository / "project" / "deep") is None
+
+
+def test_the_rules_of_the_repository_and_of_the_user(repository: Path, home: Path) -> None:
+    write(repository / ".git" / "info" / "exclude", "mine\n!both\n")
+    write(home / ".config" / "git" / "ignore", "*.swap\nboth\n")
+    tree = around(repository)
+    assert tree.ignores("deep/mine")
+    assert tree.ignores("a.swap")
+    assert not tree.ignores("both")
+
+
+def test_the_users_rules_where_git_is_told_they_are(repository: Path, tmp_path: Path) -> None:
+    write(tmp_path / "rules", "*.swap\n")
+    git(repository, "config", "core.excludesFile", str(tmp_path / "rules"))
+    assert around(repository).ignores("a.swap")
+
+
+def test_the_users_rules_without_git(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "settings" / "git" / "ignore", "*.swap\n")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "settings"))
+    monkeypatch.setenv("PATH", "")
+    assert around(repository).ignores("a.swap")
+
+
+def test_a_second_work_tree_shares_the_rules(repository: Path, tmp_path: Path) -> None:
+    author = ("-c", "user.name=a", "-c", "user.email=a@example.org")
+    git(repository, *author, "commit", "--quiet", "--allow-empty", "--message=first")
+    git(repository, "worktree", "add", "--quiet", str(tmp_path / "second"))
+    write(repository / ".git" / "info" / "exclude", "mine\n")
+    assert around(tmp_path / "second").ignores("mine")
+
+
+def test_rules_are_read_anew_when_asked_to(repository: Path) -> None:
+    tree = around(repository)
+    assert not tree.ignores("gen/a.py")
+    write(repository / ".gitignore", "gen\n")
+    assert not tree.ignores("gen/a.py")
+    tree.forget()
+    assert tree.ignores("gen/a.py")

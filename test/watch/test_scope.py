@@ -1,0 +1,83 @@
+"""What a watcher reports: restarting, refreshing, and what git has to say about it."""
+
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from httpprocessproxy.config import Address, Config
+from httpprocessproxy.core.patterns import ANYTHING
+from httpprocessproxy.watch.scope import Scope
+
+DEFAULT = Config(Address("localhost", 1), Address("localhost", 2), ("serve",))
+
+
+@pytest.fixture
+def repository(project: Path) -> Path:
+    subprocess.run(["git", "init", "--quiet", str(project)], check=True)
+    (project / ".gitignore").write_text("dist\n*.log\n")
+    return project
+
+
+def test_what_git_ignores_does_not_count(repository: Path) -> None:
+    scope = Scope.of(DEFAULT, repository)
+    assert scope.matches("a.py")
+    assert scope.matches(".gitignore")
+    assert not scope.matches("a.log")
+    assert not scope.matches("dist/a.py")
+    assert scope.may_contain("")
+    assert scope.may_contain("src")
+    assert not scope.may_contain("src/dist")
+    assert not scope.may_contain("node_modules")
+
+
+@pytest.mark.parametrize(
+    "config", [replace(DEFAULT, patterns=("**/*",)), replace(DEFAULT, default_excludes=False)]
+)
+def test_a_pattern_or_no_default_excludes_do_not_ask_git(repository: Path, config: Config) -> None:
+    scope = Scope.of(config, repository)
+    assert scope.matches("dist/a.log")
+    assert scope.may_contain("dist")
+
+
+def test_what_refreshes(repository: Path) -> None:
+    scope = Scope.of(replace(DEFAULT, refresh=("dist/*.css", "**/*.html")), repository)
+    assert scope.refreshes("dist/a.css")
+    assert scope.matches("dist/a.css"), "named, so git is not asked"
+    assert not scope.matches("dist/a.js")
+    assert scope.may_contain("dist")
+    assert scope.matches("a.py")
+    assert not scope.refreshes("a.py")
+    assert scope.refreshes("templates/a.html")
+
+
+def test_refresh_comes_before_pattern(project: Path) -> None:
+    config = replace(DEFAULT, patterns=("src/**",), refresh=("**/*.css",))
+    scope = Scope.of(config, project)
+    assert scope.refreshes("src/a.css")
+    assert scope.matches("other/a.css")
+    assert not scope.matches("other/a.py")
+
+
+def test_excludes_hold_for_both(project: Path) -> None:
+    config = replace(DEFAULT, refresh=("**/*.css",), excludes=("gen/**",))
+    scope = Scope.of(config, project, never=["out.txt"])
+    for path in ("gen/a.py", "gen/a.css", "out.txt"):
+        assert not scope.matches(path)
+        assert not scope.refreshes(path)
+
+
+def test_changed_rules_are_another_scope(repository: Path) -> None:
+    scope = Scope.of(DEFAULT, repository)
+    assert not scope.matches("dist/a.py")
+    (repository / ".gitignore").write_text("")
+    assert not scope.renew(["a.py", "x.gitignore"])
+    assert not scope.matches("dist/a.py")
+    assert scope.renew(["src/.gitignore"])
+    assert scope.matches("dist/a.py")
+    assert scope.renew([ANYTHING])
+
+
+def test_without_git_the_scope_stays(project: Path) -> None:
+    assert not Scope.of(DEFAULT, project).renew([".gitignore", ANYTHING])
