@@ -5,8 +5,9 @@ go first come, first served, a few at a time, and no new one overtakes them.
 """
 
 import asyncio
+import socket
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from httpprocessproxy.core.pages import Problem
@@ -27,19 +28,36 @@ SUSPICION_S: Final = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where the backend of a generation answers."""
+    """Where the backend of a generation answers.
+
+    `connection` is for the scout, who owns it: one that has been made.
+    """
 
     generation: int
     host: str
     port: int
+    connection: socket.socket | None = field(default=None, compare=False)
 
 
 class Waiter(Protocol):
-    """A request at the gate. Exactly one of these is called, perhaps at once."""
+    """A request at the gate. Exactly one of its methods is called, perhaps at once."""
+
+    @property
+    def is_safe(self) -> bool:
+        """Whether it may be sent again if it is lost."""
 
     def admitted(self, target: Target) -> None: ...
 
     def refused(self, problem: Problem) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Scout:
+    """The request that goes first, before it is known whether the backend answers."""
+
+    waiter: Waiter
+    target: Target
+    answered: asyncio.Future[bool]
 
 
 class Gate:
@@ -56,6 +74,7 @@ class Gate:
         self.generation: int | None = None  # the last that answered
         self._held: dict[Waiter, float] = {}  # in order of arrival, with the time of its timeout
         self._timeout: asyncio.TimerHandle | None = None
+        self._scout: _Scout | None = None
         self._opening: set[Waiter] = set()  # released, and not answered yet
         self._window = 0.0
         self._is_answering = False  # since the last step
@@ -70,6 +89,7 @@ class Gate:
     def hold(self) -> None:
         """Let requests wait."""
         self._requests, self.target = Requests.HOLD, None
+        self._scouted(False)
         self._ask_suspects_again()
 
     def open(self, target: Target) -> None:
@@ -78,8 +98,22 @@ class Gate:
         self.generation = target.generation
         self._window = float(FIRST_REQUESTS)
         self._opening.clear()
+        self._scouted(False)
         self._release()
         self._ask_suspects_again()
+
+    def scout(self, target: Target) -> asyncio.Future[bool] | None:
+        """Send the first safe request that waits to a backend that may be ready, on the target's
+        connection. The future tells whether it was answered; None if there is no such request.
+        """
+        waiter = next((waiter for waiter in self._held if waiter.is_safe), None)
+        if waiter is None:
+            return None
+        del self._held[waiter]
+        self._scout = _Scout(waiter, target, self._loop.create_future())
+        answered = self._scout.answered
+        waiter.admitted(target)
+        return answered
 
     def refuse(self, problem: Callable[[], Problem]) -> None:
         """Answer every request with a problem, those that waited as well."""
@@ -99,6 +133,10 @@ class Gate:
     @property
     def held(self) -> int:
         return len(self._held)
+
+    def leads_to(self, target: Target) -> bool:
+        """Whether a request that was admitted to `target` may still go there."""
+        return target == self.target or (self._scout is not None and target is self._scout.target)
 
     # What a request does
 
@@ -122,6 +160,9 @@ class Gate:
 
     def answered(self, waiter: Waiter) -> None:
         """The backend has begun to answer: it is ready for more."""
+        if self._scout is not None and waiter is self._scout.waiter:
+            self.generation = self._scout.target.generation
+            self._scouted(True)
         if waiter in self._opening:
             self._opening.remove(waiter)
             self._window += 1 if self._window < FEW_REQUESTS else 1 / self._window
@@ -133,6 +174,8 @@ class Gate:
         self._held.pop(waiter, None)
         if (timer := self._suspects.pop(waiter, None)) is not None:
             timer.cancel()
+        if self._scout is not None and waiter is self._scout.waiter:
+            self._scouted(False)
         if waiter in self._opening:
             self._opening.remove(waiter)
             self._release()
@@ -163,6 +206,11 @@ class Gate:
             self._window = max(self._window + 1, min(2 * self._window, FEW_REQUESTS))
         self._is_answering = False
         self._release()
+
+    def _scouted(self, answered: bool) -> None:
+        if self._scout is not None and not self._scout.answered.done():
+            self._scout.answered.set_result(answered)
+        self._scout = None
 
     def _pop(self) -> Waiter:
         waiter = next(iter(self._held))

@@ -5,6 +5,7 @@ It is a single task, so there are never two backends, and it ends in one place, 
 
 import asyncio
 import signal
+import socket
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
@@ -52,6 +53,9 @@ class Surroundings(Protocol):
 
     def started(self) -> None:
         """The backend's process runs."""
+
+    def scout(self, target: Target) -> "asyncio.Future[bool] | None":
+        """Let a request that waits try whether the backend answers (`probe.Scouting`)."""
 
     def ready(self, target: Target) -> None:
         """The backend answers."""
@@ -158,7 +162,7 @@ class Generation:
         await asyncio.sleep(OWNER_CHECK_DELAY_S)
         if await asyncio.to_thread(listens_in_tree, backend, child.pid) is False:
             # A container's published port, for one: its server is no child of ours.
-            self._surroundings.say(f"{config.backend} is served by a process outside --exec's")
+            self._surroundings.say(f"{backend} is served by a process outside --exec's")
 
     async def _unless_stopped(self, work: Coroutine[None, None, T]) -> T | None:
         """Do `work`, but give it up, and return None, when `stop` is set."""
@@ -173,7 +177,7 @@ class Generation:
 
 def _in_use(address: Address, holder: Holder) -> str:
     who = f"pid {holder.pid}: {holder.command}" if holder.pid else "another process"
-    return f"{config.backend} is in use by {who}; end it, or choose another BACKEND"
+    return f"{address} is in use by {who}"
 
 
 def _how_it_ended(returncode: int) -> str:

@@ -182,6 +182,10 @@ class Supervisor:
         while (ends_at := self._burst.ends_at()) is not None and ends_at > time.monotonic():  # noqa: ASYNC110
             await asyncio.sleep(ends_at - time.monotonic())
 
+    def scout(self, target: Target) -> asyncio.Future[bool] | None:
+        is_loading = self._machine.state is State.LOADING
+        return self.gate.scout(target) if is_loading else None
+
     def ready(self, target: Target) -> None:
         self._target = target
         self._events.put_nowait(Ready(target.generation))

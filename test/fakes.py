@@ -233,7 +233,22 @@ class Bench:
     def start(self) -> None:
         """The next generation answers."""
         self._generation += 1
+        self.open()
+
+    def open(self) -> None:
+        """The present generation answers."""
         self.gate.open(Target(self._generation, "127.0.0.1", self.backend.port))
+
+    async def scout(self) -> asyncio.Future[bool]:
+        """Send the first request that waits to the next generation, which may be ready."""
+        connection = socket.socket()
+        connection.setblocking(False)
+        address = "127.0.0.1", self.backend.port
+        await asyncio.get_running_loop().sock_connect(connection, address)
+        self._generation += 1
+        answered = self.gate.scout(Target(self._generation, *address, connection))
+        assert answered is not None, "no safe request waits"
+        return answered
 
     def stop(self) -> None:
         """A file has changed, and the generation ends."""

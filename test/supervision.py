@@ -30,6 +30,8 @@ class FakeFront:
 class FakeWaiter:
     """A request at the supervisor's gate."""
 
+    is_safe = True
+
     def __init__(self) -> None:
         self.target: Target | None = None
         self.problem: Problem | None = None

@@ -12,6 +12,7 @@ from httpprocessproxy.config import AUTO, Config
 from httpprocessproxy.gate import Target
 from httpprocessproxy.generation import Generation, Outcome
 from test.children import NOBODY, FakeLauncher, configured
+from test.fakes import Listener
 from test.loops import eventually, on_every_loop
 
 
@@ -26,6 +27,7 @@ class FakeSurroundings:
         self.is_drained = asyncio.Event()
         self.is_drained.set()
         self.error: Exception | None = None
+        self.scouts: list[Target] = []
 
     def say(self, text: str) -> None:
         self.said.append(text)
@@ -33,6 +35,10 @@ class FakeSurroundings:
     async def quiet(self) -> None:
         self.log.append("quiet")
         await self.is_quiet.wait()
+
+    def scout(self, target: Target) -> asyncio.Future[bool] | None:
+        self.scouts.append(target)
+        return None
 
     def ready(self, target: Target) -> None:
         self.log.append(target)
@@ -98,6 +104,27 @@ async def test_it_says_how_it_ended(code: int, reason: str) -> None:
     assert life.target not in life.around.log
 
 
+@pytest.mark.parametrize(
+    ("path", "scouts"), [("/", 1), ("/health", 0)], ids=["any answer", "the one asked for"]
+)
+@on_every_loop
+async def test_a_request_that_waits_may_try_it_unless_a_path_was_named(
+    path: str, scouts: int
+) -> None:
+    life = Life(replace(configured(), ping="http", ping_path=path))
+    life.launcher.listens = False
+    async with asyncio.TaskGroup() as group:
+        group.create_task(life.generation.run(), name="generation")
+        await eventually(lambda: bool(life.launcher.children))
+        listener = Listener(port=life.config.backend.port)
+        await listener.serve()
+        await life.happened(life.target)
+        life.launcher.children[0].exit(0)
+    assert life.around.scouts == [life.target] * scouts
+    assert all(target.connection is not None for target in life.around.scouts)
+    listener.close()
+
+
 @on_every_loop
 async def test_what_cannot_be_spawned_has_no_returncode() -> None:
     life = Life()
@@ -115,6 +142,22 @@ async def test_a_port_that_another_holds_is_in_the_way(monkeypatch: pytest.Monke
     assert outcome.returncode is None
     assert f"{life.config.backend} is in use by pid" in outcome.reason
     assert life.launcher.children == []
+
+
+@on_every_loop
+async def test_a_chosen_port_that_another_took_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(generation_module, "PORT_TIMEOUT_S", 0.02)
+    life = Life(replace(configured(), backend=AUTO))
+    taken = life.launcher.recipe.address
+    with socket.create_server(("127.0.0.1", taken.port)):
+        async with asyncio.TaskGroup() as group:
+            group.create_task(life.generation.run(), name="generation")
+            await eventually(lambda: life.launcher.recipe.address != taken)
+            now = life.launcher.recipe.address
+            await life.happened(Target(7, "127.0.0.1", now.port))
+            life.launcher.children[0].exit(0)
+    assert life.around.said[0].startswith(f"{taken} is in use by pid")
+    assert life.around.said[0].endswith(f"; BACKEND is {now} now")
 
 
 @on_every_loop
@@ -142,22 +185,6 @@ async def test_a_listener_outside_the_tree_is_accepted_and_said() -> None:
 
 
 # Being stopped
-
-
-@on_every_loop
-async def test_a_chosen_port_that_another_took_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(generation_module, "PORT_TIMEOUT_S", 0.02)
-    life = Life(replace(configured(), backend=AUTO))
-    taken = life.launcher.recipe.address
-    with socket.create_server(("127.0.0.1", taken.port)):
-        async with asyncio.TaskGroup() as group:
-            group.create_task(life.generation.run(), name="generation")
-            await eventually(lambda: life.launcher.recipe.address != taken)
-            now = life.launcher.recipe.address
-            await life.happened(Target(7, "127.0.0.1", now.port))
-            life.launcher.children[0].exit(0)
-    assert life.around.said[0].startswith(f"{taken} is in use by pid")
-    assert life.around.said[0].endswith(f"; BACKEND is {now} now")
 
 
 @on_every_loop

@@ -8,8 +8,9 @@ import pytest
 
 from httpprocessproxy import probe
 from httpprocessproxy.probe import Ping, wait_until_ready
+from test.deadline import PATIENCE_S
 from test.fakes import Listener
-from test.loops import on_every_loop
+from test.loops import eventually, on_every_loop
 
 HTTP = Ping("http", "/health?x=1")
 TCP = Ping("tcp", "/")
@@ -156,6 +157,83 @@ async def test_a_machine_without_ipv6_is_no_matter(monkeypatch: pytest.MonkeyPat
     listener = Listener()
     monkeypatch.setattr(socket, "socket", Socket)
     assert await wait_until_ready(("::1", "127.0.0.1"), listener.port, TCP) == "127.0.0.1"
+    listener.close()
+
+
+# The scout
+
+
+class Scout:
+    """A request that waits; whether it is answered is the test's to say."""
+
+    def __init__(self) -> None:
+        self.answered = asyncio.get_running_loop().create_future()
+        self.connections: list[socket.socket] = []
+
+    def go(self, host: str, connection: socket.socket) -> asyncio.Future[bool]:
+        self.connections.append(connection)
+        return self.answered
+
+    def close(self) -> None:
+        for connection in self.connections:
+            connection.close()
+
+
+@on_every_loop
+async def test_an_answer_to_the_scout_will_do() -> None:
+    listener, scout = Listener(), Scout()
+    async with asyncio.TaskGroup() as group:
+        asking = wait_until_ready(("127.0.0.1",), listener.port, HTTP, scout.go)
+        ready = group.create_task(asking, name="probe")
+        await eventually(lambda: bool(scout.connections))
+        assert not ready.done()
+        scout.answered.set_result(True)
+        assert await ready == "127.0.0.1"
+    scout.close()
+    # On the very connection that showed that somebody listens, and no other.
+    assert await (await listener.accept()).rest() == b""
+    with pytest.raises(BlockingIOError):
+        listener.socket.accept()
+    listener.close()
+
+
+@pytest.mark.parametrize("is_lost", [True, False])
+@on_every_loop
+async def test_a_ping_follows_a_scout_that_is_lost_or_slow(
+    is_lost: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probe, "SCOUT_S", PATIENCE_S if is_lost else 0.01)
+    listener, scout = Listener(), Scout()
+    async with asyncio.TaskGroup() as group:
+        asking = wait_until_ready(("127.0.0.1",), listener.port, HTTP, scout.go)
+        ready = group.create_task(asking, name="probe")
+        await listener.accept()
+        if is_lost:
+            scout.answered.set_result(False)
+        _, request = await listener.serve()
+        await ready
+    assert request.method == b"HEAD"
+    assert len(scout.connections) == 1
+    scout.close()
+    listener.close()
+
+
+@on_every_loop
+async def test_a_slow_scout_may_be_answered_before_the_ping(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(probe, "SCOUT_S", 0.01)
+    listener, scout = Listener(), Scout()
+    async with asyncio.TaskGroup() as group:
+        asking = wait_until_ready(("127.0.0.1",), listener.port, HTTP, scout.go)
+        ready = group.create_task(asking, name="probe")
+        await listener.accept()
+        peer = await listener.accept()
+        assert (await peer.request()).method == b"HEAD"
+        scout.answered.set_result(True)
+        await ready
+    await peer.assert_closed()
+    scout.close()
     listener.close()
 
 

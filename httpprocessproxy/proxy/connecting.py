@@ -26,7 +26,7 @@ class Connector:
     def __init__(self, plane: "Plane") -> None:
         self._plane = plane
         self._group = asyncio.TaskGroup()
-        self._pending: dict[asyncio.Task[None], tuple[Exchange, int]] = {}
+        self._pending: dict[asyncio.Task[None], tuple[Exchange, Target]] = {}
 
     async def __aenter__(self) -> None:
         await self._group.__aenter__()
@@ -38,19 +38,25 @@ class Connector:
 
     def to_backend(self, exchange: "Exchange", target: Target) -> None:
         task = self._group.create_task(self._to_backend(exchange, target), name="to the backend")
-        self._pending[task] = exchange, target.generation
-        task.add_done_callback(self._pending.pop)
+        self._pending[task] = exchange, target
+        task.add_done_callback(self._done)
 
     def to_our_pages(self, exchange: "Exchange", path: str) -> None:
         self._group.create_task(self._to_our_pages(exchange, path), name="to our pages")
 
     def end_generation(self, generation: int) -> None:
         """What is being made to this backend would come too late."""
-        late = [(task, e) for task, (e, of) in self._pending.items() if of == generation]
-        for task, exchange in late:
+        for task, (exchange, target) in list(self._pending.items()):
+            if target.generation != generation:
+                continue
             task.cancel()
             if not exchange.over:
                 exchange.lost(Loss.RESTARTED)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        _, target = self._pending.pop(task)
+        if task.cancelled() and target.connection is not None:
+            target.connection.close()
 
     async def _to_backend(self, exchange: "Exchange", target: Target) -> None:
         try:
@@ -59,7 +65,7 @@ class Connector:
             if not exchange.over:
                 self._failed(exchange, target, error)
             return
-        if not exchange.over and self._plane.gate.target == target:
+        if not exchange.over and self._plane.gate.leads_to(target):
             exchange.connected(upstream)
             return
         upstream.close()
@@ -69,6 +75,10 @@ class Connector:
     async def _connect(self, exchange: "Exchange", target: Target) -> Upstream:
         """Raises OSError, of which TimeoutError is one."""
         loop = self._plane.loop
+        if target.connection is not None:
+            upstream = Upstream(self._plane, target.generation)
+            await loop.create_connection(lambda: upstream, sock=target.connection)
+            return upstream
         deadline = loop.time() + CONNECT_TIMEOUT_S
         timeout_s = FIRST_TIMEOUT_S
         while not exchange.over:
@@ -85,7 +95,7 @@ class Connector:
         raise TimeoutError  # nobody waits any more
 
     def _failed(self, exchange: "Exchange", target: Target, error: OSError) -> None:
-        if self._plane.gate.target != target:
+        if not self._plane.gate.leads_to(target):
             exchange.lost(Loss.RESTARTED)
         elif isinstance(error, TimeoutError):
             exchange.timed_out()

@@ -66,6 +66,10 @@ class Exchange:
         self._suspected: int | None = None  # the generation that may have died
         self._unsafe_with_backend = False
 
+    @property
+    def is_safe(self) -> bool:
+        return self.request.is_safe
+
     # The way to the backend
 
     def start(self) -> None:
@@ -79,6 +83,8 @@ class Exchange:
 
     def admitted(self, target: Target) -> None:
         if self.client.has_left():
+            if target.connection is not None:
+                target.connection.close()
             self.cancel()
             return
         upstream = self.client.take_upstream(target.generation, self.request)
@@ -192,7 +198,9 @@ class Exchange:
             return
         reused = self._upstream is not None and self._upstream.reused
         generation = self._plane.gate.generation
-        suspected = self._suspected is not None and self._suspected == generation
+        # Before the gate opens nothing is certain: a scout may be lost more than once.
+        is_open = self._plane.gate.target is not None
+        suspected = is_open and self._suspected is not None and self._suspected == generation
         progress = Progress(self._sent, self._repeatable, reused, self.is_answered, suspected)
         decision = fate(loss, progress)
         line = self.request.method, self.request.target

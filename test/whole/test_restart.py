@@ -35,8 +35,8 @@ def test_a_save_restarts_once(project: Path, by: str) -> None:
         assert restart["total_ms"] >= restart["stop_ms"] > 0
 
 
-def test_each_transition_is_a_line(project: Path) -> None:
-    with Proxy(project, backend("echo.py")) as proxy:
+def test_with_debug_each_transition_is_a_line(project: Path) -> None:
+    with Proxy(project, backend("echo.py"), "--debug") as proxy:
         proxy.running()
         with proxy.restart():
             proxy.save("a.py", "")
@@ -49,6 +49,13 @@ def test_a_request_during_a_start_waits_for_it(project: Path) -> None:
         assert proxy.status()["state"] == "loading"
         assert proxy.get("/").status == 200
         assert proxy.status()["generation"] == 1
+
+
+def test_a_request_that_waits_takes_the_place_of_the_ping(project: Path) -> None:
+    with Proxy(project, backend("slow_start.py", "1000")) as proxy:
+        assert proxy.get("/").status == 200
+        proxy.wait_output('"GET / HTTP/1.1" 200')
+        assert "HEAD" not in proxy.output
 
 
 def test_a_change_during_a_start_is_one_more_restart(project: Path) -> None:
@@ -212,7 +219,7 @@ def test_a_foreign_listener_that_comes_later_is_accepted(project: Path) -> None:
             try:
                 proxy.wait_state("running")
                 assert proxy.get("/").body == b"ok"
-                proxy.wait_output(str(proxy.backend_port))
+                proxy.wait_output(f"{proxy.backend_port} is served by a process outside")
             finally:
                 done.set()
                 foreign.shutdown(socket.SHUT_RDWR)
