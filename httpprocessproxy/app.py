@@ -2,7 +2,8 @@
 
 import asyncio
 import dataclasses
-import logging
+import os
+import secrets
 import signal
 import socket
 from collections.abc import Callable
@@ -11,21 +12,29 @@ from pathlib import Path
 
 from wcmatch.glob import escape
 
+from httpprocessproxy.browser import Browser, urls
 from httpprocessproxy.config import Address, Config
+from httpprocessproxy.console import Console
 from httpprocessproxy.control import Control
+from httpprocessproxy.core.documents import Injector
+from httpprocessproxy.core.editors import editor_template
 from httpprocessproxy.core.hosts import HostRule
-from httpprocessproxy.feed import Feed, Message
+from httpprocessproxy.feed import Feed
 from httpprocessproxy.process import (
+    Keyboard,
     Launcher,
+    Mirror,
     Output,
+    Recipe,
     Terminal,
     become_subreaper,
     reap_adopted,
-    Recipe,
     redirected_output,
     seal_descriptors,
 )
 from httpprocessproxy.proxy import Plane, listen
+from httpprocessproxy.requestlog import RequestLog
+from httpprocessproxy.shortcuts import HELP, KEYS, Shortcuts
 from httpprocessproxy.supervisor import Supervisor
 from httpprocessproxy.watch import Scope, open_watcher
 
@@ -44,10 +53,13 @@ class Front:
 
 
 class Interrupt:
-    """Turns signals into a cancellation, and a second Ctrl+C into an end at once."""
+    """Turns signals into a cancellation, and a second Ctrl+C into an end at once.
+
+    `status` is None until then, and after that the exit status.
+    """
 
     def __init__(self, kill: Callable[[], None]) -> None:
-        self.received: int | None = None
+        self.status: int | None = None
         self._kill = kill
         self._loop = asyncio.get_running_loop()
         self._task = asyncio.current_task()
@@ -55,25 +67,30 @@ class Interrupt:
         for number in SIGNALS:
             self._loop.add_signal_handler(number, self._handle, number)
 
+    def quit(self) -> None:
+        """End well: the user has asked for it by a key."""
+        if self.status is None:
+            self._end(0)
+
     def _handle(self, number: int) -> None:
-        now = self._loop.time()
-        if self.received is None:
-            self.received, self._at = number, now
-            assert self._task is not None
-            self._task.cancel()
-        elif number == signal.SIGINT and now - self._at > SAME_SIGNAL_S:
+        if self.status is None:
+            self._end(128 + number)
+        elif number == signal.SIGINT and self._loop.time() - self._at > SAME_SIGNAL_S:
             self._kill()
+
+    def _end(self, status: int) -> None:
+        self.status, self._at = status, self._loop.time()
+        assert self._task is not None
+        self._task.cancel()
 
 
 def run(config: Config) -> int:
-    """Run until a signal ends it, and return the exit status (128 + the signal's number).
+    """Run until a signal or the user ends it, and return the exit status: 128 + the signal, or 0.
 
     Raises UserError if it cannot begin.
     """
     seal_descriptors()
     become_subreaper()
-    if config.debug:
-        logging.basicConfig(level=logging.DEBUG, format="%(name)s: %(message)s")
     redirected = [escape(path) for path in redirected_output(Path.cwd())]
     scope = Scope.of(config, Path.cwd(), redirected)
     hosts = HostRule(config.allowed_hosts, config.bind.host)
@@ -104,11 +121,7 @@ async def _serve(
     sockets: list[socket.socket],
 ) -> int:
     with ExitStack() as stack:
-        output = stack.enter_context(Output())
-        terminal = stack.enter_context(Terminal(output)) if Terminal.is_usable() else None
-        launcher = Launcher(config.command, output, terminal)
         feed = Feed()
-
         mirror = Mirror(
             asyncio.get_running_loop(),
             lambda: feed.is_wanted("output"),
@@ -116,25 +129,45 @@ async def _serve(
                 "output", {"stream": stream, "text": text}, keep=False
             ),
         )
-        output = stack.enter_context(Output(mirror.take))
+        shortcuts = Shortcuts()
+        keyboard = Keyboard(KEYS, shortcuts.press) if Keyboard.is_usable() else None
+        output = stack.enter_context(Output(mirror.take, keyboard))
         terminal = stack.enter_context(Terminal(output)) if Terminal.is_usable() else None
         launcher = Launcher(recipe, output, terminal)
+
         def say(text: str) -> None:
             feed.publish("notice", {"text": text})
 
-        def write(message: Message) -> None:
-            if message["type"] == "notice" or message["from"]:
-                output.write(_line(message))
-
-        stack.enter_context(feed.subscribe(("notice", "state"), write))
+        has_keys = keyboard is not None and terminal is not None
+        console = Console(config, output.write, has_keys=has_keys)
+        stack.enter_context(console.listening(feed))
         supervisor = Supervisor(config, launcher, output, feed, say)
+
+        def tail() -> str:
+            # What is on its way to pages would be in both.
+            mirror.flush()
+            return output.tail.decode(errors="replace")
+
+        control = Control(config, hosts, supervisor.status, feed, tail, say)
         interrupt = Interrupt(supervisor.kill)
+        browser = Browser(config.bind.url, console.show)
+        if config.open_browser:
+            stack.enter_context(feed.subscribe(("state",), browser.open_once_running))
+        shortcuts.lead_to(
+            {
+                "r": lambda: supervisor.restart("the keyboard"),
+                "o": browser.open,
+                "c": output.clear_screen,
+                "q": interrupt.quit,
+                "?": lambda: console.show(HELP),
+            }
+        )
         try:
-            await _supervise(config, scope, hosts, sockets, supervisor, say)
+            await _supervise(config, scope, hosts, sockets, supervisor, control, feed, console)
         except asyncio.CancelledError:
-            if interrupt.received is None:
+            if interrupt.status is None:
                 raise
-    return 128 + (interrupt.received or 0)
+    return interrupt.status or 0
 
 
 async def _supervise(
@@ -143,31 +176,35 @@ async def _supervise(
     hosts: HostRule,
     sockets: list[socket.socket],
     supervisor: Supervisor,
-    say: Callable[[str], None],
+    control: Control,
+    feed: Feed,
+    console: Console,
 ) -> None:
     async with AsyncExitStack() as stack:
-        control = await stack.enter_async_context(Control(config, hosts, supervisor.status, say))
+        await stack.enter_async_context(control)
         watcher = await stack.enter_async_context(
-            open_watcher(config.watcher, Path.cwd(), scope, supervisor.changed, say)
+            open_watcher(config.watcher, Path.cwd(), scope, supervisor.changed, supervisor.say)
         )
         supervisor.watcher = watcher
-        plane = Plane(supervisor.gate, hosts, config.forwarded_allow_ips, control.socket_for)
+        log = RequestLog(feed)
+        injector = _injector(config, supervisor.say)
+        plane = Plane(
+            supervisor.gate,
+            hosts,
+            config.forwarded_allow_ips,
+            log,
+            control.socket_for,
+            injector,
+        )
         await stack.enter_async_context(plane.serve(sockets))
-        say(f"http://{_here(config.bind)} -> {config.backend}; {watcher.description}")
+        console.start(urls(config.bind), watcher.description, control.livereload_port)
         if not config.bind.is_loopback:
-            say(f"warning: {config.bind} can be reached from other machines")
+            supervisor.say(f"warning: {config.bind} can be reached from other machines")
         async with asyncio.TaskGroup() as group:
             group.create_task(reap_adopted(), name="reap what was adopted")
             group.create_task(supervisor.run(Front(plane, control)), name="supervisor")
 
 
-def _line(message: Message) -> str:
-    if message["type"] == "notice":
-        return str(message["text"])
-    before, after = str(message["from"]).upper(), str(message["state"]).upper()
-    return f"{before} -> {after} ({message['why']})"
-
-
-def _here(bind: Address) -> Address:
-    """What to type into a browser on this machine."""
-    return Address(bind.host or "localhost", bind.port)
+def _injector(config: Config, say: Callable[[str], None]) -> Injector | None:
+    nonce = secrets.token_urlsafe(16).encode()
+    return Injector(nonce, say) if config.inject else None

@@ -3,7 +3,7 @@
 import ipaddress
 import re
 import signal
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -58,6 +58,16 @@ class Address:
             return ipaddress.ip_address(self.host).is_loopback
         except ValueError:
             return False
+
+    @property
+    def is_everywhere(self) -> bool:
+        """Whether it stands for all addresses of a machine."""
+        return self.host in ("", "0.0.0.0", "::")
+
+    @property
+    def url(self) -> str:
+        """What to type into a browser on this machine."""
+        return f"http://{replace(self, host='localhost') if self.is_everywhere else self}/"
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"

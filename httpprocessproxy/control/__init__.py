@@ -1,7 +1,8 @@
 """What is ours under `/_hpp/`, and the LiveReload port.
 
-`site.py` serves our pages, `livereload.py` the sockets of browsers. Both listen on private unix
-sockets, and the data plane treats each as one more backend. The site is imported when somebody
+`site.py` serves our pages, `events.py` what makes pages of the backend reload, `livereload.py` the
+same for browsers that have the LiveReload extension. All listen on private unix sockets, and the
+data plane treats each as one more backend. The site is imported when somebody
 first asks for it: aiohttp takes 13 MB and a quarter of a second, and most runs never need it.
 """
 
@@ -18,9 +19,11 @@ from typing import Final, Self
 from websockets.asyncio.server import Server
 
 from httpprocessproxy.config import Config
+from httpprocessproxy.control.events import CLIENT, EVENTS, Events
 from httpprocessproxy.control.listeners import listen_for_livereload, listen_privately
 from httpprocessproxy.control.livereload import LiveReload
 from httpprocessproxy.core.hosts import HostRule
+from httpprocessproxy.feed import Feed, Message
 
 Status = Callable[[], Mapping[str, object]]
 Serving = Callable[[socket.socket, HostRule, Status], AbstractAsyncContextManager[None]]
@@ -30,21 +33,39 @@ Serving = Callable[[socket.socket, HostRule, Status], AbstractAsyncContextManage
 _FOR_ANYBODY: Final[Mapping[bytes, str]] = {
     b"/_hpp/livereload": "livereload",
     b"/_hpp/livereload.js": "site",
+    CLIENT.encode(): "strangers",
+    EVENTS.encode(): "strangers",
 }
-_FOR_TRUSTED: Final[Mapping[bytes, str]] = {b"/_hpp/livereload": "livereload"}
+_FOR_TRUSTED: Final[Mapping[bytes, str]] = {
+    b"/_hpp/livereload": "livereload",
+    CLIENT.encode(): "events",
+    EVENTS.encode(): "events",
+}
 
 
 class Control:
     """Our own endpoints, open while the context is."""
 
     def __init__(
-        self, config: Config, hosts: HostRule, status: Status, warn: Callable[[str], None]
+        self,
+        config: Config,
+        hosts: HostRule,
+        status: Status,
+        feed: Feed,
+        tail: Callable[[], str],
+        warn: Callable[[str], None],
     ) -> None:
-        """`status` returns what `/_hpp/status` tells, `warn` shows the user a line."""
+        """`status` returns what `/_hpp/status` tells, `tail` the end of the backend's output.
+
+        `warn` shows the user a line.
+        """
+        self.livereload_port = 0  # where LiveReload is served besides, once we are open
         self._config = config
         self._hosts = hosts
         self._status = status
         self._warn = warn
+        self._feed = feed
+        self._events = Events(config, hosts, feed, tail)
         self._livereload = LiveReload(hosts, {config.bind.port, config.livereload_port})
         self._exits = contextlib.AsyncExitStack()
         self._folder = Path()
@@ -55,7 +76,9 @@ class Control:
             site = exits.enter_context(listen_privately(self._folder / "site"))
             tasks = await exits.enter_async_context(asyncio.TaskGroup())
             exits.callback(tasks.create_task(self._serve_site(site), name="site").cancel)
-            await self._serve_livereload(exits)
+            exits.enter_context(self._events.listening())
+            exits.enter_context(self._feed.subscribe(("refresh",), self._refresh))
+            await self._serve_sockets(exits)
             self._exits = exits.pop_all()
         return self
 
@@ -89,12 +112,23 @@ class Control:
         async with serving(listener, self._hosts, self._status):
             await asyncio.get_running_loop().create_future()
 
-    async def _serve_livereload(self, exits: contextlib.AsyncExitStack) -> None:
+    def _refresh(self, message: Message) -> None:
+        paths = message["paths"]
+        assert isinstance(paths, list | tuple)
+        self._livereload.refresh(paths)
+
+    async def _serve_sockets(self, exits: contextlib.AsyncExitStack) -> None:
         servers: list[Server] = []
         exits.push_async_callback(_close, servers)
-        own = listen_privately(self._folder / "livereload")
-        servers.append(await self._livereload.serve_own(own))
-        for listener in self._public_listeners():
+        for name, serve in (
+            ("events", self._events.serve),
+            ("strangers", self._events.serve_strangers),
+            ("livereload", self._livereload.serve_own),
+        ):
+            servers.append(await serve(listen_privately(self._folder / name)))
+        listeners = self._public_listeners()
+        self.livereload_port = self._config.livereload_port if listeners else 0
+        for listener in listeners:
             servers.append(await self._livereload.serve_public(listener))
 
     def _public_listeners(self) -> list[socket.socket]:

@@ -22,7 +22,7 @@ def in_terminal(project: Path, name: str, *options: str) -> Iterator[tuple[Proxy
     proxy = Proxy(project, backend(name), *options)
     try:
         with Terminal(proxy.arguments, project, proxy.environment) as terminal:
-            terminal.wait_for("LOADING -> RUNNING")
+            terminal.wait_for("started in")
             yield proxy, terminal
         eventually(lambda: not proxy.left_over(), 2000 * MS)
         assert "Traceback" not in terminal.screen
@@ -100,7 +100,7 @@ def test_closing_the_terminal_ends_everything(project: Path) -> None:
     proxy = Proxy(project, backend("echo.py"))
     try:
         with Terminal(proxy.arguments, project, proxy.environment) as terminal:
-            terminal.wait_for("LOADING -> RUNNING")
+            terminal.wait_for("started in")
         eventually(lambda: not proxy.left_over(), PATIENCE_S)
         _, status = os.waitpid(terminal.pid, 0)
         assert os.waitstatus_to_exitcode(status) in (129, -signal.SIGHUP)
