@@ -3,6 +3,7 @@
 The only print().
 """
 
+import argparse
 import os
 import sys
 from collections.abc import Sequence
@@ -14,9 +15,11 @@ from httpprocessproxy.config_file import written
 from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.options import PROGRAM
 from httpprocessproxy.process.guard import guarded
-from httpprocessproxy.settings import resolve
+from httpprocessproxy.settings import resolve, resolve_bind
 
 USAGE_EXIT = 2
+
+QUESTION_TIMEOUT_S = 60.0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -26,6 +29,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         # What is asked for instead of a run needs no configuration, or no more than that.
         if "completion" in line:
             return _show(completion(line.completion))
+        if "question" in line:
+            return _ask(line)
         config = resolve(line)
         if "print_config" in line:
             return _show(written(config))
@@ -46,6 +51,16 @@ def _run(config: Config) -> int:
         return run(config)
     except UserError as error:
         return _complain(error)
+
+
+def _ask(line: argparse.Namespace) -> int:
+    """Ask the proxy that runs at BIND, and tell how it is, in words and by the exit status."""
+    from httpprocessproxy.questions import NOBODY, ask
+
+    timeout_s: float = getattr(line, "timeout", QUESTION_TIMEOUT_S)
+    answer = ask(line.question, resolve_bind(line), timeout_s, as_json="json" in line)
+    print(answer.text, file=sys.stderr if answer.exit_status == NOBODY else sys.stdout)
+    return answer.exit_status
 
 
 def _show(text: str) -> int:

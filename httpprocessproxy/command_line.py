@@ -19,7 +19,8 @@ EPILOG = f"""\
 BIND and BACKEND are PORT (of localhost), HOST:PORT, :PORT (all addresses) or [IPv6]:PORT.
 Globs are relative to the working directory: ** is any number of folders, * and ? and [] stay within
 a name, {{a,b}} is either. All of this may be said in {PROGRAM}.toml or in pyproject.toml, too.
-Exit status: 2 for bad input, 128 + N when ended by signal N.
+Exit status: 2 for bad input, 128 + N when ended by signal N, 0 when ended by the key q. Of
+--status, --restart and --wait: 0 if the server runs, 1 in error, 3 neither, 4 if nobody answers.
 """
 
 SHELLS = ("bash", "fish", "zsh")
@@ -124,4 +125,24 @@ def _add_instead(group: argparse._ArgumentGroup) -> None:
         choices=SHELLS,
         help=f"print what makes a shell complete our options: {', '.join(SHELLS)}",
     )
+    _add_questions(group)
     group.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
+
+
+def _add_questions(group: argparse._ArgumentGroup) -> None:
+    """What may be asked of the proxy that runs at BIND."""
+    for question, what in (
+        ("status", "tell the state of the server behind the proxy at BIND"),
+        ("restart", "restart that server, and wait until it runs"),
+        ("wait", "wait until that server runs, or is in error"),
+    ):
+        group.add_argument(
+            f"--{question}", dest="question", action="store_const", const=question, help=what
+        )
+    group.add_argument(
+        "--timeout",
+        metavar="S",
+        type=readers.for_argparse(readers.seconds),
+        help="how long these wait (default: 60)",
+    )
+    group.add_argument("--json", action="store_true", help="tell it as JSON")

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from httpprocessproxy.config import Config
+from httpprocessproxy.config import Address, Config
 from httpprocessproxy.config_file import find_file, read_file
 from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.options import OPTIONS
@@ -14,19 +14,31 @@ def resolve(line: argparse.Namespace) -> Config:
 
     Raises UserError.
     """
+    said = _said(line)
+    if "backend" not in said:
+        raise UserError("BACKEND is missing: where the server listens (see --help)")
+    if not getattr(said, "command", ()):
+        raise UserError("what to run is missing: end the line with --exec COMMAND ...")
+    return _checked(Config(**vars(said)))
+
+
+def resolve_bind(line: argparse.Namespace) -> Address:
+    """Where the proxy listens that they speak of. Raises UserError."""
+    bind: Address = _said(line).bind
+    return bind
+
+
+def _said(line: argparse.Namespace) -> argparse.Namespace:
+    """What is said at all, by the fields of `Config`."""
     path: Path | None = line.config if "config" in line else find_file()
-    said = vars(read_file(path)) if path is not None else {}
+    said = read_file(path) if path is not None else argparse.Namespace()
     for option in OPTIONS:
         if option.field in line:
             value: object = getattr(line, option.field)
-            said[option.field] = tuple(value) if isinstance(value, list) else value
+            setattr(said, option.field, tuple(value) if isinstance(value, list) else value)
     if "bind" not in said:
         raise UserError("BIND is missing: where browsers connect to (see --help)")
-    if "backend" not in said:
-        raise UserError("BACKEND is missing: where the server listens (see --help)")
-    if not said.get("command"):
-        raise UserError("what to run is missing: end the line with --exec COMMAND ...")
-    return _checked(Config(**said))
+    return said
 
 
 def _checked(config: Config) -> Config:
