@@ -17,6 +17,7 @@ from typing import Self
 import pytest
 
 from httpprocessproxy.config import Network
+from httpprocessproxy.core.documents import Injector
 from httpprocessproxy.core.hosts import HostRule
 from httpprocessproxy.core.pages import Problem
 from httpprocessproxy.gate import Gate, Target
@@ -306,6 +307,7 @@ async def serving(
     receive_bytes: int | None = None,
     send_bytes: int | None = None,
     retry_s: float = PATIENCE_S,
+    injector: Injector | None = None,
 ) -> AsyncIterator[Bench]:
     """Open a bench; `pages` is the folder of the Unix socket `site`, which has our own pages.
 
@@ -319,6 +321,7 @@ async def serving(
         HostRule((), "localhost"),
         trusted,
         lambda _, trusted: str(pages / "site") if trusted else None,
+        injector,
     )
     listening = socket.create_server(("127.0.0.1", 0))
     listening.setblocking(False)
