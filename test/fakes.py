@@ -20,8 +20,10 @@ from httpprocessproxy.config import Network
 from httpprocessproxy.core.documents import Injector
 from httpprocessproxy.core.hosts import HostRule
 from httpprocessproxy.core.pages import Problem
+from httpprocessproxy.feed import Feed
 from httpprocessproxy.gate import Gate, Target
 from httpprocessproxy.proxy import Plane, connecting
+from httpprocessproxy.requestlog import RequestLog
 from test.deadline import PATIENCE_S
 from test.loops import eventually, turn
 from test.wire import Headers, Message, TruncatedError
@@ -316,10 +318,12 @@ async def serving(
     machine some would be, and the backend would see connections on which nothing comes.
     """
     gate = Gate(queue_timeout_s, lambda: OVERDUE)
+    log = RequestLog(Feed())
     plane = Plane(
         gate,
         HostRule((), "localhost"),
         trusted,
+        log,
         lambda _, trusted: str(pages / "site") if trusted else None,
         injector,
     )
