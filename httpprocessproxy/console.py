@@ -43,6 +43,7 @@ class Console(logging.Handler):
         """Write what the feed publishes and what is logged, until the context is left."""
         topics = ["state", "notice", "refresh"]
         root = logging.getLogger()
+        before = root.level
         root.setLevel(logging.DEBUG if self._config.debug else logging.WARNING)
         root.addHandler(self)
         try:
@@ -50,6 +51,7 @@ class Console(logging.Handler):
                 yield
         finally:
             root.removeHandler(self)
+            root.setLevel(before)
 
     def tell(self, message: Message) -> None:
         """Write the lines of a message, if any."""
