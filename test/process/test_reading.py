@@ -67,7 +67,9 @@ def running(source: str) -> Iterator[tuple[int, str]]:
         ],
     )
     try:
-        assert b"up" in os.read(master_fd, 1024)
+        printed = b""
+        while b"up" not in printed:
+            printed += os.read(master_fd, 1024)
         yield pid, name
     finally:
         os.kill(pid, signal.SIGKILL)
