@@ -21,7 +21,7 @@ FLOORS = [
     {"command_line", "config_file"},
     {"settings", "completion"},
     {"feed", "gate", "process", "probe", "questions", "watch"},
-    {"generation", "requestlog"},
+    {"actions", "generation", "requestlog", "unchanged"},
     {"chronicle"},
     {"supervisor"},
     {"proxy", "control", "console", "browser", "shortcuts"},

@@ -111,3 +111,14 @@ def test_the_environments_file_counts_in_any_case(
 def test_a_file_elsewhere_is_not_seen(repository: Path) -> None:
     config = replace(DEFAULT, patterns=("*.py",), env_file=Path("../.env"))
     assert not Scope.of(config, repository).matches(".env")
+
+
+def test_a_copy_is_for_another_thread(repository: Path) -> None:
+    scope = Scope.of(replace(DEFAULT, refresh=("**/*.css",)), repository)
+    copy = scope.copy()
+    assert not copy.matches("a.log")
+    assert copy.refreshes("a.css")
+    (repository / ".gitignore").write_text("")
+    scope.renew([".gitignore"])
+    assert scope.matches("a.log")
+    assert not copy.matches("a.log")
