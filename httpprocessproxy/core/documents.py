@@ -72,7 +72,7 @@ class Injector:
 
     def asking(self, fields: Fields) -> Fields | None:
         """What a request with these fields asks the backend; None if it is not for a document."""
-        if not _asks_for_document(fields):
+        if not asks_for_document(fields):
             return None
         return [
             (name, b"identity" if name.lower() == b"accept-encoding" else value)
@@ -139,7 +139,8 @@ class Injector:
         return is_forbidden
 
 
-def _asks_for_document(fields: Fields) -> bool:
+def asks_for_document(fields: Fields) -> bool:
+    """Whether a request with these fields asks for a page to be shown."""
     values = {name.lower(): value for name, value in fields}
     if not _PARTIAL.isdisjoint(values):
         return False

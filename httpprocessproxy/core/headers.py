@@ -36,7 +36,7 @@ class Request:
     """A request as it goes to the backend.
 
     `head` is complete, its empty line included. `content_length` is None for a chunked body.
-    `is_document` says that our script is to go into the page that it asks for.
+    `is_document` says that it asks for a page to be shown.
     """
 
     method: bytes

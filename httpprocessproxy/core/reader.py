@@ -10,7 +10,7 @@ import dataclasses
 from typing import Final
 
 from httpprocessproxy.core.bodies import Length
-from httpprocessproxy.core.documents import Injector
+from httpprocessproxy.core.documents import Injector, asks_for_document
 from httpprocessproxy.core.forwarded import Peer
 from httpprocessproxy.core.headers import (
     HOP_BY_HOP,
@@ -84,7 +84,9 @@ class RequestReader:
         if asking is not None:
             parsed = dataclasses.replace(parsed, fields=asking)
         request = outgoing_request(parsed, self.peer, self._via)
-        request.is_document = asking is not None
+        request.is_document = asking is not None or (
+            self._injector is None and asks_for_document(parsed.fields)
+        )
         return request
 
     def _remember(self, key: tuple[bytes, bytes, bytes], request: Request) -> None:

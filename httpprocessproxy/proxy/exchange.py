@@ -73,6 +73,10 @@ class Exchange:
     def is_safe(self) -> bool:
         return self.request.is_safe
 
+    @property
+    def is_navigation(self) -> bool:
+        return self.request.is_document and self.request.method == b"GET"
+
     # The way to the backend
 
     def start(self) -> None:

@@ -7,6 +7,7 @@ const MAX_RELOADS_MS = 10000;
 
 // Our own pages say what state they are about, and reload when it is over.
 const own = 'hppPage' in document.documentElement.dataset ? document.documentElement.dataset : null;
+const isLive = own?.hppPage === 'live';
 
 let latest = null;
 let running = ''; // which generation of which run is known to run
@@ -14,7 +15,7 @@ let running = ''; // which generation of which run is known to run
 function meet(message) {
   hello = message;
   retryMs = RETRY_MS[0];
-  if (hello.console && window === window.top) send({type: 'subscribe', topics: ['output']});
+  if (isLive || (hello.console && window === window.top)) send({type: 'subscribe', topics: ['output']});
   if (hello.stale && !own?.state) return reload();
   if (hello.state) enter(hello.state, false);
 }
@@ -25,7 +26,8 @@ function enter(state, isNews) {
   const isSettled = state.state === 'running' || state.state === 'error';
   latest = state;
   if (state.state === 'running') running = `${hello.run} ${state.generation}`;
-  if (window === window.top) show(state);
+  if (isLive) count(state);
+  else if (window === window.top) show(state);
   if (own?.state) {
     const isOver = state.state !== own.state || String(state.generation) !== own.generation;
     if (isSettled && isOver) reload();
