@@ -105,7 +105,8 @@ WATCHING = (
     _flag(
         "default-excludes",
         "do not let version control, caches, node_modules, virtual environments and editors' "
-        "temporary files count, unless a pattern names them (default: on)",
+        "temporary files count, unless a pattern names them; nor, without any pattern, what git "
+        "ignores (default: on)",
     ),
     _globs("refresh", "files whose change refreshes browsers, without a restart (default: none)"),
     _flag("ignore-unchanged", "skip a save that leaves a file's content as it was (default: off)"),
