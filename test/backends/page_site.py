@@ -10,7 +10,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 sys.dont_write_bytecode = True
 sys.path.insert(0, "")
 
-import page  # noqa: E402
+import page  # type: ignore[import-not-found]  # noqa: E402
 
 
 class Handler(SimpleHTTPRequestHandler):
