@@ -8,7 +8,7 @@ from playwright.sync_api import BrowserContext
 from test.browser import open_browser
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[BrowserContext]:
     with open_browser() as context:
         yield context
