@@ -46,9 +46,8 @@ class RequestReader:
         self.peer = peer
         self._via = via
         self._injector = injector
-        # By method, version and all behind the request line: the request read, and its head
-        # behind the target.
-        self._known: dict[tuple[bytes, bytes, bytes], tuple[Request, bytes]] = {}
+        # By method, version and all behind the request line.
+        self._known: dict[tuple[bytes, bytes, bytes], Request] = {}
 
     def read(self, head: bytes) -> Request:
         """Read a whole head, its empty line included. Raises RequestError."""
@@ -59,19 +58,18 @@ class RequestReader:
             return self._parse(head)
         method, target, version = line.groups()
         key = method, version, head[line_end:]
-        known = self._known.get(key)
-        if known is None:
+        last = self._known.get(key)
+        if last is None:
             request = self._parse(head)
             self._remember(key, request)
             return request
-        last, rest = known
         return Request(
             method,
             target,
             last.host,
             last.accept,
             last.is_http10,
-            b"%b %b%b" % (method, target, rest),
+            last.rest,
             last.content_length,
             last.keep_alive,
             last.upgrade,
@@ -92,7 +90,7 @@ class RequestReader:
     def _remember(self, key: tuple[bytes, bytes, bytes], request: Request) -> None:
         if len(self._known) >= MAX_KNOWN_FIELDS:
             self._known.clear()
-        self._known[key] = request, request.head[request.head.index(b" HTTP/1.1\r\n") :]
+        self._known[key] = request
 
 
 class ResponseReader:
