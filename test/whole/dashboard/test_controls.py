@@ -1,74 +1,14 @@
-"""The page about the proxy itself in a real browser: every control, live news, and its walls."""
+"""The page about the proxy itself in a real browser: every control, and live news."""
 
-import http.client
 import re
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-import pytest
-from playwright.sync_api import BrowserContext, Locator, Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
-from test.browser import open_browser
-from test.deadline import PATIENCE_S
-from test.harness import Proxy, backend
+from test.dashboard import opened, printed, row, send, started, state
+from test.harness import Proxy
 
-SHOP = backend("shop.py")
 RED = "rgb(240, 113, 123)"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[BrowserContext]:
-    with open_browser() as context:
-        yield context
-
-
-@pytest.fixture(scope="module")
-def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
-    """One program for all tests that do not break it."""
-    with started(tmp_path_factory.mktemp("shop")) as proxy:
-        yield proxy.running()
-
-
-def started(project: Path) -> Proxy:
-    (project / "hook.py").write_text("200")
-    return Proxy(project, SHOP)
-
-
-@pytest.fixture
-def page(browser: BrowserContext, proxy: Proxy) -> Iterator[Page]:
-    with_page = opened(browser, proxy)
-    yield with_page
-    with_page.close()
-
-
-def opened(browser: BrowserContext, proxy: Proxy) -> Page:
-    """The page, once it is connected. An error in its console fails the test at its end."""
-    page = browser.new_page()
-    page.on("pageerror", lambda error: pytest.fail(f"uncaught: {error}"))
-    page.goto(f"{proxy.url}/_hpp/")
-    expect(state(page)).to_have_text("Running")
-    return page
-
-
-def state(page: Page) -> Locator:
-    return page.get_by_role("status").get_by_role("heading", level=1)
-
-
-def send(
-    proxy: Proxy, method: str, target: str, body: str = "", **fields: str
-) -> http.client.HTTPResponse:
-    connection = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=PATIENCE_S)
-    connection.request(method, target, body or None, dict(fields))
-    response = connection.getresponse()
-    response.read()
-    connection.close()
-    return response
-
-
-def row(page: Page, name: str) -> Locator:
-    """The newest line of the table whose request is this."""
-    button = page.get_by_role("button", name=name, exact=True)
-    return page.locator("#requests tr").filter(has=button).first
 
 
 # State, restarts, history
@@ -254,10 +194,6 @@ def test_the_last_failed_request_comes_again_after_a_restart(page: Page, proxy: 
 # Output
 
 
-def printed(proxy: Proxy, *lines: str) -> None:
-    assert send(proxy, "POST", "/print", "\n".join(lines)).status == 200
-
-
 def test_output_is_coloured_over_lines(page: Page, proxy: Proxy) -> None:
     printed(proxy, "\x1b[31mred", "too\x1b[0m plain-now")
     for text in ("red", "too"):
@@ -295,84 +231,3 @@ def test_output_is_followed_unless_one_scrolls_up(page: Page, proxy: Proxy) -> N
     follow.click()
     expect(follow).to_be_hidden()
     assert output.evaluate(at_end)
-
-
-# Walls
-
-
-def test_what_comes_from_elsewhere_is_text(page: Page, proxy: Proxy) -> None:
-    attack = "<img/src=x:/onerror=document.title='broken'>"
-    send(proxy, "GET", f"/{attack}", **{"X-Attack": attack})
-    printed(proxy, f"<b>output</b>{attack}")
-    expect(page.locator("#output")).to_contain_text(f"<b>output</b>{attack}")
-    row(page, f"GET /{attack}").get_by_role("button").click()
-    expect(page.get_by_role("dialog")).to_contain_text(f"X-Attack: {attack}")
-    assert page.locator("img").count() == 0
-    assert "broken" not in page.title()
-
-
-def test_a_page_of_the_server_gets_nothing_out_of_it(browser: BrowserContext, proxy: Proxy) -> None:
-    page = browser.new_page()
-    page.goto(proxy.url)
-
-    def status(target: str, options: Mapping[str, object] | None = None) -> int:
-        answered: int = page.evaluate(
-            "([target, options]) => fetch(target, options).then(answer => answer.status)",
-            [target, dict(options or {})],
-        )
-        return answered
-
-    before = proxy.status()["generation"]
-    assert status("/_hpp/") == 403
-    assert status("/_hpp/requests") == 403
-    assert status("/_hpp/requests/1") == 403
-    for target in ("/_hpp/restart", "/_hpp/requests/1/replay", "/_hpp/replay-failed?on=true"):
-        assert status(target, {"method": "POST"}) == 403
-    with browser.expect_page() as opening:
-        page.evaluate("window.other = window.open('/_hpp/'); 0")
-    expect(state(opening.value)).to_have_text("Running")
-    assert page.evaluate("other.closed")  # another browsing context group: not to be reached
-    page.evaluate(
-        """new Promise(loaded => document.body.append(
-            Object.assign(document.createElement('iframe'), {src: '/_hpp/', onload: loaded})
-        )).then(() => 0)"""
-    )
-    assert not [frame for frame in page.frames if frame.query_selector("meta[name=hpp-token]")]
-    assert proxy.status()["generation"] == before
-    opening.value.close()
-    page.close()
-
-
-# For every eye and hand
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [360, 1280])
-def test_nothing_is_wider_than_the_screen(
-    page: Page, proxy: Proxy, scheme: str, width: int
-) -> None:
-    send(proxy, "GET", "/" + "long" * 100)
-    send(proxy, "GET", "/" + "word-" * 100)
-    page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
-    page.set_viewport_size({"width": width, "height": 740})
-    expect(row(page, "GET /" + "word-" * 100)).to_be_visible()
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    red = page.evaluate("getComputedStyle(document.body).backgroundColor.match(/\\d+/)[0]")
-    assert (int(red) < 128) == (scheme == "dark")
-    row(page, "GET /" + "long" * 100).get_by_role("button").click()
-    expect(page.get_by_role("dialog")).to_be_visible()
-    assert page.evaluate("document.querySelector('dialog').scrollWidth") <= width
-
-
-def test_every_control_has_a_name_and_can_be_reached(page: Page, proxy: Proxy) -> None:
-    send(proxy, "GET", "/reach")
-    expect(row(page, "GET /reach")).to_be_visible()
-    wanted = {"restart", "filter-text", "filter-method", "filter-status", "replay-failed", "search"}
-    reached = set()
-    page.locator("body").press("Tab")
-    for _ in range(80 + page.locator("#requests tr").count()):
-        reached.add(page.evaluate("document.activeElement.id"))
-        outlined = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
-        assert outlined != "none" or page.evaluate("document.activeElement === document.body")
-        page.keyboard.press("Tab")
-    assert wanted <= reached
