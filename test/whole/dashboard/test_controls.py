@@ -46,6 +46,8 @@ def test_an_error_and_its_end(browser: BrowserContext, tmp_path: Path) -> None:
         expect(page.locator("#why")).to_have_text("exited with status 1, after a change of hook.py")
         line = page.locator("#output span", has_text="hook.py is empty")
         expect(line).to_have_css("color", RED)
+        page.get_by_role("link", name="what it printed").click()
+        expect(line).to_be_in_viewport()
         proxy.save("hook.py", "200")
         expect(state(page)).to_have_text("Running")
         page.close()

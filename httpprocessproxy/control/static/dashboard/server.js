@@ -26,7 +26,9 @@ function showState() {
   const now = states[0];
   lightUp(now.state, NAMES[now.state], COLOURS[now.state]);
   the('why').textContent = explain(now);
-  the('facts').replaceChildren(`start ${now.generation}, since `, clock(now.time));
+  const link = element('a', {href: '#output'}, 'what it printed');
+  the('facts').replaceChildren(`start ${now.generation}, since `, clock(now.time),
+    ...(now.state === 'error' ? [': ', link] : []));
 }
 
 function explain({state, why, reason, paths, restart}) {
