@@ -4,7 +4,8 @@ const RETRY_MS = 500;
 
 function connect() {
   const socket = new WebSocket(`${location.protocol.replace('http', 'ws')}//${location.host}/_hpp/events`);
-  socket.onopen = () => socket.send(JSON.stringify({type: 'hello', age_ms: 0, topics: ['output', 'request']}));
+  const greeting = {type: 'hello', age_ms: 0, topics: ['output', 'request'], token: TOKEN};
+  socket.onopen = () => socket.send(JSON.stringify(greeting));
   socket.onmessage = event => hear(JSON.parse(event.data));
   socket.onclose = () => {
     away();
