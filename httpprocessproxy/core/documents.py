@@ -52,7 +52,7 @@ _NO_LONGER_TRUE: Final = frozenset(
 
 # A browser would try to go on with what it has of a page that was cut, with a part of another one;
 # and for a script that fetches the same URL, it would take what it has kept of the page.
-_ADDED: Final = [(b"Accept-Ranges", b"none"), (b"Vary", b"Sec-Fetch-Dest, Accept")]
+_ADDED: Final = [(b"Accept-Ranges", b"none"), (b"Vary", b"Sec-Fetch-Dest, Sec-Fetch-Mode, Accept")]
 
 _POLICY: Final = b"content-security-policy"
 
@@ -145,9 +145,11 @@ def asks_for_document(fields: Fields) -> bool:
     if not _PARTIAL.isdisjoint(values):
         return False
     destination = values.get(b"sec-fetch-dest")
-    if destination is not None:
-        return destination.lower() in _DESTINATIONS
-    return accepts(values.get(b"accept", b""), "text/html")
+    if destination is None:
+        return accepts(values.get(b"accept", b""), "text/html")
+    # A page's service worker asks in the browser's stead, with the mode alone as it was.
+    is_passed_on = destination == b"empty" and values.get(b"sec-fetch-mode") == b"navigate"
+    return is_passed_on or destination.lower() in _DESTINATIONS
 
 
 def _tag(nonce: bytes) -> bytes:
