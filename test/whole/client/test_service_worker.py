@@ -11,7 +11,7 @@ WORKER = """
 addEventListener('activate', event => event.waitUntil(clients.claim()));
 addEventListener('fetch', event => event.respondWith(fetch(event.request)));
 """
-REGISTERED = "navigator.serviceWorker.register('worker.js').then(() => navigator.serviceWorker.ready)"
+REGISTERED = "navigator.serviceWorker.register('worker.js')"
 CONTROLLED = "navigator.serviceWorker.controller !== null"
 
 
