@@ -104,7 +104,9 @@ def run(config: Config) -> int:
     recipe = Recipe(config.command, config.backend, config.env_file)
     recipe.environment()  # to find what is wrong now, and not when the first start fails
     editor = editor_template(config.editor, os.environ)
-    config = dataclasses.replace(config, bind=bind, backend=recipe.address, editor=editor)
+    config = dataclasses.replace(
+        config, bind=bind, backend=recipe.address, command=recipe.words, editor=editor
+    )
     with asyncio.Runner(loop_factory=_new_loop) as runner:
         return runner.run(_serve(config, recipe, scope, hosts, sockets))
 

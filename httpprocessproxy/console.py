@@ -33,8 +33,6 @@ class Console(logging.Handler):
         self._config = config
         self._write = write
         self._has_keys = has_keys
-        port = str(config.backend.port)
-        self._command = [word.replace("{port}", port) for word in config.command]
         self._lines = Lines(debug=config.debug)
         self.setFormatter(logging.Formatter("%(name)s: %(message)s"))
 
@@ -70,7 +68,7 @@ class Console(logging.Handler):
         members = {
             "urls": urls,
             "dashboard": urls[0] + _DASHBOARD,
-            "command": self._command,
+            "command": self._config.command,
             "backend": str(self._config.backend),
             "patterns": self._config.patterns or ("**/*",),
             "refresh": self._config.refresh,
@@ -111,7 +109,7 @@ class Console(logging.Handler):
         for url in urls:
             yield f"  open        {url}"
         yield f"  dashboard   {urls[0]}{_DASHBOARD}"
-        yield f"  server      {_cut(f'{config.backend}: {shlex.join(self._command)}')}"
+        yield f"  server      {_cut(f'{config.backend}: {shlex.join(config.command)}')}"
         yield f"  watching    {_cut(enumeration(config.patterns or ('**/*',), shown=3))}"
         if config.refresh:
             yield f"  refreshing  {_cut(enumeration(config.refresh, shown=3))}"
