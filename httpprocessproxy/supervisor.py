@@ -208,14 +208,14 @@ class Supervisor:
     def _ended(self) -> Problem:
         command = shlex.join(self._launcher.recipe.words)
         return self._problem(
-            "The backend has ended",
+            "The server has ended",
             f"`{command}`: {self._chronicle.outcome.reason}. It starts again when a file changes.",
         )
 
     def _overdue(self) -> Problem:
         recipe = self._launcher.recipe
         return self._problem(
-            "The backend does not answer yet",
+            "The server does not answer yet",
             f"`{shlex.join(recipe.words)}` does not answer at {recipe.address} yet. If it is meant "
             "to answer elsewhere, mend BACKEND or the command; else try again in a moment.",
         )

@@ -48,7 +48,7 @@ def test_it_turns_into_what_a_crash_says(context: BrowserContext, project: Path)
         page.goto(proxy.url)
         expect(page.get_by_role("heading")).to_have_text("The server is starting")
         (project / "go").touch()
-        expect(page.get_by_role("heading")).to_have_text("The backend has ended")
+        expect(page.get_by_role("heading")).to_have_text("The server has ended")
         expect(page.locator("pre")).to_contain_text("no table")
         page.close()
 
