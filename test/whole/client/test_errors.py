@@ -75,6 +75,19 @@ def test_links_lead_into_the_editor(context: BrowserContext, tmp_path: Path) -> 
         expect(link).to_have_attribute("href", f"x-test://{tmp_path}/a%20b/page.py#4:1")
 
 
+def test_our_own_error_page_has_the_links_too(context: BrowserContext, tmp_path: Path) -> None:
+    with served(tmp_path, "--editor", "x-test://{file}#{line}") as proxy:
+        proxy.running()
+        with proxy.restart(to="error"):
+            proxy.save("page.py", BROKEN)
+        page = Visit(context, proxy.url).page
+        link = page.locator(".output a", has_text="line 4")
+        expect(link).to_have_attribute("href", f"x-test://{tmp_path}/page.py#4")
+        red = page.locator(".output").get_by_text("red", exact=True)
+        expect(red).to_have_css("color", "rgb(240, 113, 123)")
+        expect(page.locator(OVERLAY)).to_have_count(0)
+
+
 def test_places_of_many_languages_are_links(context: BrowserContext, tmp_path: Path) -> None:
     lines = [
         *(

@@ -1,5 +1,5 @@
-// The page that stands in for another while the server starts: how long that takes, and the output
-// as it comes, for those who may see it.
+// Pages of ours that stand in for another. While the server starts: how long that takes, and the
+// output as it comes, for those who may see it. When it has ended: links to where.
 
 const MAX_FOLLOWED = 50000; // characters; each piece draws all anew, for a colour may go on
 
@@ -8,7 +8,11 @@ let counter = 0;
 
 function follow({text, is_tail: isTail}) {
   followed = (isTail ? text : followed + text).slice(-MAX_FOLLOWED);
-  document.querySelector('.output pre').replaceChildren(draw(followed));
+  drawOutput(followed);
+}
+
+function drawOutput(text) {
+  document.querySelector('.output pre')?.replaceChildren(draw(text));
 }
 
 function count(state) {

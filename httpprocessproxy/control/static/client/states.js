@@ -40,7 +40,9 @@ function show(state) {
   mark.clear();
   switch (state.state) {
     case 'running': return overlay.hide();
-    case 'error': return own || unlessLiveReload(() => state === latest && overlay.show(state));
+    case 'error':
+      if (own) return own.state === 'error' && drawOutput(state.output);
+      return unlessLiveReload(() => state === latest && overlay.show(state));
     default:
       overlay.restarting();
       mark.restarting();
