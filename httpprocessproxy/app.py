@@ -12,6 +12,7 @@ from pathlib import Path
 
 from wcmatch.glob import escape
 
+from httpprocessproxy.actions import Actions
 from httpprocessproxy.browser import Browser, urls
 from httpprocessproxy.config import Address, Config
 from httpprocessproxy.console import Console
@@ -36,6 +37,7 @@ from httpprocessproxy.proxy import Plane, listen
 from httpprocessproxy.requestlog import RequestLog
 from httpprocessproxy.shortcuts import HELP, KEYS, Shortcuts
 from httpprocessproxy.supervisor import Supervisor
+from httpprocessproxy.unchanged import Unchanged
 from httpprocessproxy.watch import Scope, open_watcher
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -182,8 +184,12 @@ async def _supervise(
 ) -> None:
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(control)
+        actions = Actions(scope.refreshes, supervisor.changed, feed, supervisor.say)
+        stack.enter_context(feed.subscribe(("state",), actions.entered))
+        unchanged = Unchanged(Path.cwd(), actions.changed) if config.ignore_unchanged else None
+        changed = unchanged.changed if unchanged is not None else actions.changed
         watcher = await stack.enter_async_context(
-            open_watcher(config.watcher, Path.cwd(), scope, supervisor.changed, supervisor.say)
+            open_watcher(config.watcher, Path.cwd(), scope, changed, supervisor.say)
         )
         supervisor.watcher = watcher
         log = RequestLog(feed)
@@ -202,6 +208,8 @@ async def _supervise(
             supervisor.say(f"warning: {config.bind} can be reached from other machines")
         async with asyncio.TaskGroup() as group:
             group.create_task(reap_adopted(), name="reap what was adopted")
+            if unchanged is not None:
+                group.create_task(unchanged.run(scope.copy()), name="compare contents")
             group.create_task(supervisor.run(Front(plane, control)), name="supervisor")
 
 

@@ -1,13 +1,14 @@
 """The command line, parsed into what it says, by the table of options."""
 
 import argparse
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
 from httpprocessproxy import __version__, readers
 from httpprocessproxy.core.errors import UserError
-from httpprocessproxy.options import GROUPS, PLACES, PROGRAM, Kind, Option
+from httpprocessproxy.options import GROUPS, PLACES, PROGRAM, Kind, Option, nearest
 
 DESCRIPTION = """\
 Stands between a browser and the web server you are developing: starts it, restarts it when a file
@@ -30,7 +31,9 @@ class _Parser(argparse.ArgumentParser):
     """An argument parser whose errors are one line, like all of ours."""
 
     def error(self, message: str) -> NoReturn:
-        raise UserError(f"{message} (see --help)")
+        unknown = re.search(r"unrecognized arguments: (--[\w-]+)", message)
+        near = nearest(unknown[1], self._option_string_actions) if unknown else ""
+        raise UserError(f"{message}{near} (see --help)")
 
 
 def read_line(argv: Sequence[str]) -> argparse.Namespace:
@@ -44,8 +47,8 @@ def read_line(argv: Sequence[str]) -> argparse.Namespace:
     line = parser().parse_intermixed_args(argv[:at])
     for place in PLACES:
         # For a place, argparse would take its mark of no default for a word.
-        if getattr(line, place.field) is None:
-            delattr(line, place.field)
+        if getattr(line, place.field, None) is None:
+            vars(line).pop(place.field, None)
     if "command" in line:
         raise UserError("--exec takes the rest of the line: write a blank after it, not =")
     if argv[at:]:

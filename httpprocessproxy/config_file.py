@@ -5,7 +5,6 @@ is one line that names the file and the key.
 """
 
 import argparse
-import difflib
 import shlex
 import signal
 import tomllib
@@ -14,7 +13,7 @@ from pathlib import Path
 
 from httpprocessproxy.config import AUTO, Address, Config
 from httpprocessproxy.core.errors import UserError
-from httpprocessproxy.options import OPTIONS, PROGRAM, Kind, Option
+from httpprocessproxy.options import OPTIONS, PROGRAM, Kind, Option, nearest
 
 OWN = Path(f"{PROGRAM}.toml")
 PYPROJECT = Path("pyproject.toml")
@@ -41,7 +40,7 @@ def read_file(path: Path) -> argparse.Namespace:
     said = argparse.Namespace()
     for key, value in table.items():
         if key not in _BY_NAME:
-            raise UserError(f"{path}: unknown key {key!r}{_nearest(key)}")
+            raise UserError(f"{path}: unknown key {key!r}{nearest(key, _BY_NAME)}")
         try:
             setattr(said, _BY_NAME[key].field, _read(_BY_NAME[key], value))
         except UserError as error:
@@ -65,11 +64,6 @@ def _table(path: Path) -> Mapping[str, object] | None:
     if content is not None and not isinstance(content, dict):
         raise UserError(f"{path}: {TABLE} is no table")
     return content
-
-
-def _nearest(key: str) -> str:
-    found = difflib.get_close_matches(key, _BY_NAME, 1)
-    return f": did you mean {found[0]!r}?" if found else ""
 
 
 def _read(option: Option, value: object) -> object:

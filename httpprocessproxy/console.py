@@ -33,6 +33,8 @@ class Console(logging.Handler):
         self._config = config
         self._write = write
         self._has_keys = has_keys
+        port = str(config.backend.port)
+        self._command = [word.replace("{port}", port) for word in config.command]
         self._lines = Lines(debug=config.debug)
         self.setFormatter(logging.Formatter("%(name)s: %(message)s"))
 
@@ -41,6 +43,7 @@ class Console(logging.Handler):
         """Write what the feed publishes and what is logged, until the context is left."""
         topics = ["state", "notice", "refresh"]
         root = logging.getLogger()
+        before = root.level
         root.setLevel(logging.DEBUG if self._config.debug else logging.WARNING)
         root.addHandler(self)
         try:
@@ -48,6 +51,7 @@ class Console(logging.Handler):
                 yield
         finally:
             root.removeHandler(self)
+            root.setLevel(before)
 
     def tell(self, message: Message) -> None:
         """Write the lines of a message, if any."""
@@ -66,7 +70,7 @@ class Console(logging.Handler):
         members = {
             "urls": urls,
             "dashboard": urls[0] + _DASHBOARD,
-            "command": self._config.command,
+            "command": self._command,
             "backend": str(self._config.backend),
             "patterns": self._config.patterns or ("**/*",),
             "refresh": self._config.refresh,
@@ -107,7 +111,7 @@ class Console(logging.Handler):
         for url in urls:
             yield f"  open        {url}"
         yield f"  dashboard   {urls[0]}{_DASHBOARD}"
-        yield f"  server      {_cut(f'{config.backend}: {shlex.join(config.command)}')}"
+        yield f"  server      {_cut(f'{config.backend}: {shlex.join(self._command)}')}"
         yield f"  watching    {_cut(enumeration(config.patterns or ('**/*',), shown=3))}"
         if config.refresh:
             yield f"  refreshing  {_cut(enumeration(config.refresh, shown=3))}"

@@ -18,7 +18,7 @@ KEPT_MESSAGES: Final = 500
 
 
 class Feed:
-    """Use it on the event loop's thread only."""
+    """Use it on the event loop's thread only; `is_wanted` may be asked in any."""
 
     def __init__(self) -> None:
         # Generations count from 1 in every run of the program: a page must not mix them up.
@@ -26,6 +26,7 @@ class Feed:
         self._began = time.monotonic()
         self._kept: dict[str, deque[Message]] = {}
         self._subscribers: dict[Callable[[Message], None], frozenset[str]] = {}
+        self.wanted: frozenset[str] = frozenset()  # the topics that anybody hears
 
     def now_ms(self) -> float:
         """Milliseconds since the program began, by a clock that nobody sets."""
@@ -45,13 +46,19 @@ class Feed:
         return tuple(self._kept.get(topic, ()))
 
     def is_wanted(self, topic: str) -> bool:
-        return any(topic in topics for topics in self._subscribers.values())
+        return topic in self.wanted
 
     @contextlib.contextmanager
     def subscribe(self, topics: Collection[str], tell: Callable[[Message], None]) -> Iterator[None]:
         """Call `tell` with every message of `topics`, until the context is left."""
         self._subscribers[tell] = frozenset(topics)
+        self._count_wanted()
         try:
             yield
         finally:
             del self._subscribers[tell]
+            self._count_wanted()
+
+    def _count_wanted(self) -> None:
+        # Asked for every request and piece of output, so it is ready.
+        self.wanted = frozenset().union(*self._subscribers.values())

@@ -1,6 +1,7 @@
 """Every option, once: the command line and the files are read by this table."""
 
-from collections.abc import Callable
+import difflib
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -204,3 +205,9 @@ GROUPS = {
 }
 
 OPTIONS = (*PLACES, *(option for group in GROUPS.values() for option in group))
+
+
+def nearest(unknown: str, known: Iterable[str]) -> str:
+    """A hint to what was meant, to be added to a message; "" if nothing is near."""
+    found = difflib.get_close_matches(unknown, list(known), 1)
+    return f": did you mean {found[0]}?" if found else ""

@@ -17,10 +17,13 @@ from typing import Self
 import pytest
 
 from httpprocessproxy.config import Network
+from httpprocessproxy.core.documents import Injector
 from httpprocessproxy.core.hosts import HostRule
 from httpprocessproxy.core.pages import Problem
+from httpprocessproxy.feed import Feed
 from httpprocessproxy.gate import Gate, Target
 from httpprocessproxy.proxy import Plane, connecting
+from httpprocessproxy.requestlog import RequestLog
 from test.deadline import PATIENCE_S
 from test.loops import eventually, turn
 from test.wire import Headers, Message, TruncatedError
@@ -306,6 +309,7 @@ async def serving(
     receive_bytes: int | None = None,
     send_bytes: int | None = None,
     retry_s: float = PATIENCE_S,
+    injector: Injector | None = None,
 ) -> AsyncIterator[Bench]:
     """Open a bench; `pages` is the folder of the Unix socket `site`, which has our own pages.
 
@@ -314,11 +318,14 @@ async def serving(
     machine some would be, and the backend would see connections on which nothing comes.
     """
     gate = Gate(queue_timeout_s, lambda: OVERDUE)
+    log = RequestLog(Feed())
     plane = Plane(
         gate,
         HostRule((), "localhost"),
         trusted,
+        log,
         lambda _, trusted: str(pages / "site") if trusted else None,
+        injector,
     )
     listening = socket.create_server(("127.0.0.1", 0))
     listening.setblocking(False)

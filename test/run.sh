@@ -18,7 +18,7 @@ quietly() {
 
 # command:package, for each command that the tests start.
 commands=(watchman:watchman chromium:chromium tmux:tmux node:nodejs unshare:util-linux git:git
-    gcc:gcc python3:python3 wrk:wrk nginx:nginx go:golang-go)
+    gcc:gcc python3:python3 wrk:wrk nginx:nginx go:golang-go zsh:zsh fish:fish)
 missing=()
 for pair in "${commands[@]}"; do
     command -v "${pair%%:*}" >/dev/null || missing+=("${pair##*:}")

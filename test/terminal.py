@@ -5,12 +5,15 @@ import pty
 import re
 import select
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from test.deadline import PATIENCE_S
+from test import processes
+from test.deadline import MS, PATIENCE_S, eventually
+from test.harness import Proxy, backend
 
 
 class Terminal:
@@ -71,3 +74,19 @@ class Terminal:
             return False
         self.screen += data.decode(errors="replace")
         return bool(data)
+
+
+@contextmanager
+def in_terminal(
+    project: Path, name: str, *options: str, **environment: str
+) -> Iterator[tuple[Proxy, Terminal]]:
+    """The program in a terminal. The `Proxy` is not entered: it only knows where to ask."""
+    proxy = Proxy(project, backend(name), *options, environment=environment)
+    try:
+        with Terminal(proxy.arguments, project, proxy.environment) as terminal:
+            terminal.wait_for("started in")
+            yield proxy, terminal
+        eventually(lambda: not proxy.left_over(), 2000 * MS)
+        assert "Traceback" not in terminal.screen
+    finally:
+        processes.kill_marked(proxy.mark)

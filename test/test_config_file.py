@@ -70,10 +70,10 @@ def test_a_key(line: str, field: str, value: object) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("patern = 1", "unknown key 'patern': did you mean 'pattern'?"),
-        ("no-inject = true", "unknown key 'no-inject': did you mean 'inject'?"),
-        ('ping_path = "/"', "unknown key 'ping_path': did you mean 'ping-path'?"),
-        ('"--open" = true', "unknown key '--open': did you mean 'open'?"),
+        ("patern = 1", "unknown key 'patern': did you mean pattern?"),
+        ("no-inject = true", "unknown key 'no-inject': did you mean inject?"),
+        ('ping_path = "/"', "unknown key 'ping_path': did you mean ping-path?"),
+        ('"--open" = true', "unknown key '--open': did you mean open?"),
         ("zzz = 1", "unknown key 'zzz'"),
         ("config = 1", "unknown key 'config'"),
         (TABLE, "unknown key 'tool'"),

@@ -1,11 +1,42 @@
-"""Files that we serve. `static/livereload.js` is dist/livereload.min.js of the npm package
+"""Files that we serve. `static/client/` is our own script for every page, in parts that are read
+one after the other. `static/livereload.js` is dist/livereload.min.js of the npm package
 livereload-js 4.0.2, unchanged; its licence lies beside it."""
 
 import functools
+import hashlib
 import importlib.resources
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A script, and the entity tag that changes when it does."""
+
+    body: bytes
+    etag: str
+
+
+# Each part defines, and the last one starts.
+_CLIENT: Final = (
+    *("connection", "states", "keeping", "swapping", "terminal", "overlay"),
+    "start",
+)
+_STATIC: Final = importlib.resources.files(__package__) / "static"
 
 
 @functools.cache
-def livereload_js() -> bytes:
+def client_js() -> Script:
+    """Put client.js together when it is first asked for. It leaves no globals in a page."""
+    parts = [(_STATIC / "client" / f"{name}.js").read_text("utf-8") for name in _CLIENT]
+    return _script("\n".join(["(() => {\n'use strict';\n", *parts, "})();\n"]).encode())
+
+
+@functools.cache
+def livereload_js() -> Script:
     """Read livereload.js when it is first asked for."""
-    return (importlib.resources.files(__package__) / "static" / "livereload.js").read_bytes()
+    return _script((_STATIC / "livereload.js").read_bytes())
+
+
+def _script(body: bytes) -> Script:
+    return Script(body, f'"{hashlib.sha256(body).hexdigest()[:16]}"')

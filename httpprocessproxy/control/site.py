@@ -64,7 +64,9 @@ def application(hosts: HostRule, status: Status) -> web.Application:
         return web.json_response(status())
 
     async def get_script(_: web.Request) -> web.Response:
-        return web.Response(body=livereload_js(), content_type="text/javascript", charset="utf-8")
+        return web.Response(
+            body=livereload_js().body, content_type="text/javascript", charset="utf-8"
+        )
 
     site = web.Application(middlewares=[guard])
     site.router.add_get("/_hpp/status", get_status)

@@ -5,6 +5,8 @@ of ours, so there is none. Whatever a client sends besides its hello changes not
 """
 
 import json
+import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,6 +14,9 @@ OFFICIAL_7: Final = "http://livereload.com/protocols/official-7"
 
 # The browser extension asks with this alone whether a server is there, and leaves the socket open.
 CONNECTION_CHECK: Final = "http://livereload.com/protocols/connection-check-1"
+
+# What livereload.js shows anew without a reload of the page.
+_SWAPPED: Final = re.compile(r"\.(css|gif|jpe?g|png|svg)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,13 @@ def hello() -> str:
 def reload(path: str) -> str:
     """Tell a page that `path` changed; anything but a style sheet or an image reloads it all."""
     return json.dumps({"command": "reload", "path": path, "liveCSS": True})
+
+
+def refresh(paths: Collection[str]) -> list[str]:
+    """Tell a page that files changed: a message for each, or one for all if it has to reload."""
+    if all(_SWAPPED.fullmatch(path[path.rfind(".") :]) for path in paths):
+        return [reload(path) for path in paths]
+    return [reload("/")]
 
 
 def parse(message: str | bytes) -> Hello | None:

@@ -3,8 +3,8 @@
 spawn.py starts one generation as recipe.py says, child.py waits for it and stops it, tree.py
 finds and ends what escaped from it. output.py copies what it prints, mirror.py shows it to pages.
 terminal.py lends it our terminal, keyboard.py tells our keys from its own (reading.py: whether it
-reads any). ports.py knows who listens. guard.py outlives us, should we be killed. What only Linux
-has is linux.py.
+reads any). ports.py knows who listens, writing.py what is being written. guard.py outlives us,
+should we be killed. What only Linux has is linux.py.
 """
 
 from httpprocessproxy.process.child import Child
@@ -31,6 +31,7 @@ from httpprocessproxy.process.tree import (
     reap_adopted,
     sweep,
 )
+from httpprocessproxy.process.writing import open_for_writing
 
 __all__ = [
     "NOT_OURS",
@@ -49,6 +50,7 @@ __all__ = [
     "leftovers",
     "listener",
     "listens_in_tree",
+    "open_for_writing",
     "peer_is_gone",
     "reap_adopted",
     "redirected_output",

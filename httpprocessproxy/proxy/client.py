@@ -14,10 +14,9 @@ from httpprocessproxy.core.headers import Request, Response
 from httpprocessproxy.core.http1 import HEAD_END, check_incomplete
 from httpprocessproxy.core.pages import Problem, render
 from httpprocessproxy.core.reader import RequestReader
-from httpprocessproxy.process import peer_is_gone
 from httpprocessproxy.proxy import problems
 from httpprocessproxy.proxy.exchange import Exchange
-from httpprocessproxy.proxy.transports import linger_none
+from httpprocessproxy.proxy.transports import is_gone, linger_none
 
 if TYPE_CHECKING:
     from httpprocessproxy.proxy.plane import Plane
@@ -43,6 +42,7 @@ class Client(asyncio.Protocol):
     def __init__(self, plane: "Plane") -> None:
         self.transport: asyncio.Transport
         self.peer: Peer
+        self.replay_of = 0  # the number of the request that is sent again, if it is one
         self._plane = plane
         self._reader: RequestReader
         self._waiting = b""
@@ -137,6 +137,11 @@ class Client(asyncio.Protocol):
         self._waiting = b""
         request = self._reader.read(head)
         self._plane.check(request)
+        self.serve(request, data)
+        return True
+
+    def serve(self, request: Request, data: bytes) -> Exchange:
+        """Begin with a request, of whose body `data` has come, or what is behind it."""
         self._exchange = exchange = Exchange(self, self._plane, request)
         if not exchange.body.done and data:
             self._receive_body(exchange, data)
@@ -147,7 +152,7 @@ class Client(asyncio.Protocol):
             self.exchange_ended(exchange, None)
         elif not exchange.over:
             exchange.start()
-        return True
+        return exchange
 
     def _has_waiting_head(self) -> bool:
         return HEAD_END in self._waiting
@@ -165,11 +170,11 @@ class Client(asyncio.Protocol):
 
     def _refuse_body(self, exchange: Exchange, error: BodyError) -> None:
         """Never let the backend take a broken body for a whole one."""
-        exchange.cancel()
         if exchange.is_answered:
+            exchange.cancel()
             self.cut()
         else:
-            self.answer(problems.refused(RequestError(400, str(error))), exchange)
+            exchange.give_up(problems.refused(RequestError(400, str(error))))
 
     def take_upstream(self, generation: int, request: Request) -> "Upstream | None":
         """The kept backend connection, if this request may ride it.
@@ -259,7 +264,7 @@ class Client(asyncio.Protocol):
 
     def has_left(self) -> bool:
         """Whether the client has gone while it was not read, when no event tells of it."""
-        return self._is_paused and self._is_gone() is True
+        return self._is_paused and is_gone(self.transport) is True
 
     def give_up_transport(self) -> bytes:
         """The connection becomes a tunnel: return what came behind the request."""
@@ -276,7 +281,9 @@ class Client(asyncio.Protocol):
         if self.has_left():
             self.transport.abort()
         exchange = self._exchange
-        if exchange is not None and not exchange.is_answered and now - exchange.since > answer_s:
+        if exchange is None or exchange.is_answered:
+            return
+        if now - exchange.record.began_at > answer_s:
             exchange.timed_out()
 
     def _drop_upstream(self) -> None:
@@ -328,17 +335,11 @@ class Client(asyncio.Protocol):
         """Whether a half-closed client waits for its answer; if so, look again later."""
         if (self._exchange is None and not self._waiting) or self.transport.is_closing():
             return False
-        if self._is_gone() is not False:
+        if is_gone(self.transport) is not False:
             self.transport.abort()
             return False
         self._plane.loop.call_later(HALF_CLOSED_CHECK_S, self._is_still_there)
         return True
-
-    def _is_gone(self) -> bool | None:
-        """Whether the client has closed its socket; None if that cannot be told."""
-        info = self.transport.get_extra_info
-        peer = info("peername")
-        return peer_is_gone(info("sockname"), peer) if isinstance(peer, tuple) else None
 
 
 def _connection_option(keep_alive: bool, request: Request | None) -> bytes:

@@ -13,6 +13,7 @@ from httpprocessproxy.core.replay import MAX_KEPT_BODY_BYTES, Fate, Loss, Progre
 from httpprocessproxy.gate import Target
 from httpprocessproxy.proxy import problems
 from httpprocessproxy.proxy.tunnel import open_tunnel
+from httpprocessproxy.requestlog import CUT, LEFT, REFUSED, Record
 
 if TYPE_CHECKING:
     from httpprocessproxy.proxy.client import Client
@@ -31,6 +32,7 @@ class Exchange:
 
     __slots__ = (
         "_body_bytes",
+        "_is_admitted",
         "_kept",
         "_plane",
         "_repeatable",
@@ -43,24 +45,25 @@ class Exchange:
         "for_backend",
         "is_answered",
         "over",
+        "record",
         "request",
         "response_ended",
-        "since",
     )
 
     def __init__(self, client: "Client", plane: "Plane", request: Request) -> None:
         self.client = client
         self.request = request
+        self.record = Record(request, client.peer.ip, client.replay_of)
         self.body = request.body()
         self.over = False
         self.for_backend = False
         self.response_ended = False
-        self.since = 0.0
         self._plane = plane
         self._upstream: Upstream | None = None
         self._kept = [request.head]  # what the next connection begins with
         self._body_bytes = 0
         self._repeatable = request.is_safe
+        self._is_admitted = False
         self._sent = False
         self.is_answered = False
         self._suspected: int | None = None  # the generation that may have died
@@ -74,14 +77,23 @@ class Exchange:
 
     def start(self) -> None:
         """Go to the gate, or to our own pages, which are always open."""
-        self.since = self._plane.loop.time()
         if self.request.target.startswith(b"/_hpp/"):
             self._plane.connect_to_our_pages(self)
         else:
             self.for_backend = True
-            self._plane.gate.ask(self)
+            self._plane.log.begin(self.record)
+            self._ask()
+
+    def _ask(self) -> None:
+        self._is_admitted = False
+        self._plane.gate.ask(self)
+        if not self._is_admitted and not self.over:
+            self.record.waits()
 
     def admitted(self, target: Target) -> None:
+        self._is_admitted = True
+        if self.record.waits_since:
+            self.record.goes_on()
         if self.client.has_left():
             if target.connection is not None:
                 target.connection.close()
@@ -95,7 +107,8 @@ class Exchange:
 
     def refused(self, problem: Problem) -> None:
         _log.debug("%s %s: %s", self.request.method, self.request.target, problem.title)
-        self._end()
+        self.record.status = problem.status
+        self._end(REFUSED)
         self.client.answer(problem, self)
 
     def connected(self, upstream: "Upstream") -> None:
@@ -109,6 +122,7 @@ class Exchange:
             return
         self._upstream = upstream
         self._sent = True
+        self.record.sent += 1
         if self.for_backend and not self.request.is_safe and not self._unsafe_with_backend:
             self._unsafe_with_backend = True
             self._plane.gate.unsafe_began()
@@ -123,6 +137,7 @@ class Exchange:
         if not out:
             return
         self._body_bytes += len(out)
+        self.record.keep(out)
         if self._upstream is not None:
             self._upstream.write(out)
         if self._repeatable and self._body_bytes > MAX_KEPT_BODY_BYTES and self._sent:
@@ -157,10 +172,14 @@ class Exchange:
     def begin_response(self, response: Response, piece: bytes) -> None:
         self.is_answered = True
         self._plane.gate.answered(self)
+        record = self.record
+        record.status, record.response_head = response.status, response.head
+        record.response_bytes = len(piece)
         keep_alive = response.client_keep_alive and (self.body.done or response.backend_keep_alive)
         self.client.begin_response(response, piece, self.request, keep_alive=keep_alive)
 
     def pass_body(self, piece: bytes) -> None:
+        self.record.response_bytes += len(piece)
         self.client.write(piece)
 
     def end_response(self, *, reusable: bool) -> None:
@@ -174,7 +193,7 @@ class Exchange:
 
     def _complete(self) -> None:
         upstream, self._upstream = self._upstream, None
-        self._end()
+        self._end("")
         if upstream is not None:
             upstream.detach()
         self.client.exchange_ended(self, upstream)
@@ -184,8 +203,9 @@ class Exchange:
         assert upstream is not None
         self._upstream = None
         self._plane.gate.answered(self)
-        self._end()
-        open_tunnel(self._plane, self.client, upstream, response, rest)
+        self.record.status, self.record.response_head = 101, response.head
+        self._leave()
+        open_tunnel(self._plane, self, upstream, response, rest)
 
     # The ways it can go wrong
 
@@ -215,10 +235,11 @@ class Exchange:
             self.refused(problems.lost(loss, self.request, sent=self._sent))
         elif decision is Fate.SUSPECT:
             self._suspected = generation
+            self.record.waits()
             self._plane.gate.suspect(self)
         else:
             self._suspected = None
-            self._plane.gate.ask(self)
+            self._ask()
 
     def bad_response(self, reason: str) -> None:
         """The backend answered with what is not HTTP."""
@@ -226,26 +247,37 @@ class Exchange:
         self.refused(problems.bad_response(reason))
 
     def timed_out(self) -> None:
+        self.give_up(problems.no_answer())
+
+    def give_up(self, problem: Problem) -> None:
+        """Whatever the backend still does for this request is too late, or wrong."""
         self._drop_upstream()
-        self.refused(problems.no_answer())
+        self.refused(problem)
 
     def cut(self) -> None:
         """End a response that has begun so that the client can tell."""
         self._upstream = None
-        self._end()
+        self._end(CUT)
         self.client.cut()
 
     def cancel(self) -> None:
         """The client has gone: so has everybody who wants the answer."""
         self._drop_upstream()
-        self._end()
+        self._end(LEFT)
 
     def _drop_upstream(self) -> None:
         upstream, self._upstream = self._upstream, None
         if upstream is not None:
             upstream.abort()
 
-    def _end(self) -> None:
+    def _end(self, outcome: str) -> None:
+        self._leave()
+        if self.for_backend:
+            if not self.body.done:
+                self.record.body = None
+            self._plane.log.end(self.record, outcome)
+
+    def _leave(self) -> None:
         self.over = True
         self._plane.gate.leave(self)
         if self._unsafe_with_backend:

@@ -1,6 +1,7 @@
 """What all connections of the data plane share: listeners, registries, the end of a generation."""
 
 import asyncio
+import dataclasses
 import errno
 import ipaddress
 import secrets
@@ -21,8 +22,10 @@ from httpprocessproxy.proxy import problems
 from httpprocessproxy.proxy.client import Client
 from httpprocessproxy.proxy.connecting import Connector
 from httpprocessproxy.proxy.exchange import Exchange
+from httpprocessproxy.proxy.nowhere import Nowhere
 from httpprocessproxy.proxy.tunnel import BackendEnd
 from httpprocessproxy.proxy.upstream import Upstream
+from httpprocessproxy.requestlog import Record, RequestLog
 
 # Below the 5 s after which Node closes a connection that idles: we close first, so no request is
 # on its way when it does.
@@ -46,6 +49,7 @@ class Plane:
         gate: Gate,
         hosts: HostRule,
         forwarded_allow_ips: Sequence[Network],
+        log: RequestLog,
         our_pages: Callable[[bytes, bool], str | None],
         injector: Injector | None = None,
     ) -> None:
@@ -56,6 +60,7 @@ class Plane:
         """
         self.loop = asyncio.get_running_loop()
         self.gate = gate
+        self.log = log
         self.clients: set[Client] = set()
         self.upstreams: set[Upstream] = set()
         self.tunnels: dict[BackendEnd, int] = {}
@@ -149,6 +154,16 @@ class Plane:
         except ValueError:
             return False  # unknown, or a name that hides it
         return any(address in network for network in self._trusted)
+
+    # What our pages ask
+
+    def replay(self, record: Record) -> Record:
+        """Send a request again; it is held, refused and repeated as if its client had."""
+        client = Client(self)
+        client.replay_of = record.id
+        client.connection_made(Nowhere(client))
+        request = dataclasses.replace(record.request, keep_alive=False)
+        return client.serve(request, record.body or b"").record
 
     # The end of a generation
 

@@ -4,8 +4,18 @@ import asyncio
 import socket
 import struct
 
+from httpprocessproxy.process import peer_is_gone
+
 # SO_LINGER on, for 0 seconds: close() sends RST. Linux and macOS: struct linger is two ints.
 _LINGER_NONE = struct.pack("ii", 1, 0)
+
+
+def is_gone(transport: asyncio.BaseTransport) -> bool | None:
+    """Whether the peer has closed its socket; None if that cannot be told."""
+    peer = transport.get_extra_info("peername")
+    if not isinstance(peer, tuple):
+        return None
+    return peer_is_gone(transport.get_extra_info("sockname"), peer)
 
 
 def linger_none(transport: asyncio.BaseTransport) -> None:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from httpprocessproxy.core.headers import Response
 from httpprocessproxy.core.websocket import CLOSE_SERVICE_RESTART, Frames
 from httpprocessproxy.proxy.transports import linger_none
+from httpprocessproxy.requestlog import CUT, Record
 
 if TYPE_CHECKING:
-    from httpprocessproxy.proxy.client import Client
+    from httpprocessproxy.proxy.exchange import Exchange
     from httpprocessproxy.proxy.plane import Plane
     from httpprocessproxy.proxy.upstream import Upstream
 
@@ -58,10 +59,13 @@ class End(asyncio.Protocol):
 class BackendEnd(End):
     """The end towards the backend, which knows where frames end."""
 
-    def __init__(self, plane: "Plane", transport: asyncio.Transport, frames: Frames | None) -> None:
+    def __init__(
+        self, plane: "Plane", transport: asyncio.Transport, frames: Frames | None, record: Record
+    ) -> None:
         super().__init__(transport)
         self._plane = plane
         self._frames = frames
+        self._record = record
         self._has_ended = False  # and said so: nothing may follow at the client
 
     def eof_received(self) -> bool:
@@ -71,15 +75,16 @@ class BackendEnd(End):
     def data_received(self, data: bytes) -> None:
         if self._frames is not None:
             self._frames.feed(data)
+        self._record.response_bytes += len(data)
         self.other.transport.write(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._plane.tunnels.pop(self, None)
+        self._leave("")
         super().connection_lost(exc)
 
     def end_generation(self) -> None:
         """The backend is being stopped: say so, and let the client's last words end here."""
-        self._plane.tunnels.pop(self, None)
+        self._leave(CUT)
         client = self.other.transport
         client.set_protocol(asyncio.Protocol())
         self.transport.set_protocol(asyncio.Protocol())
@@ -96,19 +101,25 @@ class BackendEnd(End):
         client.resume_reading()
         self._plane.loop.call_later(CLOSE_TIMEOUT_S, client.close)
 
+    def _leave(self, outcome: str) -> None:
+        self._plane.tunnels.pop(self, None)
+        self._plane.log.end(self._record, outcome)
+
 
 def open_tunnel(
-    plane: "Plane", client: "Client", upstream: "Upstream", response: Response, rest: bytes
+    plane: "Plane", exchange: "Exchange", upstream: "Upstream", response: Response, rest: bytes
 ) -> None:
     """Join the two connections, beginning with the 101 and what came behind it from either side."""
     frames = Frames() if response.upgrade == b"websocket" else None
+    client = exchange.client
     front = End(client.transport)
-    back = BackendEnd(plane, upstream.transport, frames)
+    back = BackendEnd(plane, upstream.transport, frames, exchange.record)
     front.other, back.other = back, front
     early = client.give_up_transport()
     plane.upstreams.discard(upstream)
     if upstream.generation is not None:
         plane.tunnels[back] = upstream.generation
+        plane.log.opened(exchange.record)
     front.transport.set_protocol(front)
     back.transport.set_protocol(back)
     if frames is not None:

@@ -2,7 +2,8 @@
 
 `open_watcher` chooses between Watchman (`watchman.py`), the system's own events (`embedded.py`,
 with `inotify.py` and `native.py`) and looking again and again (`polling.py`). All of them report
-to a `Task` (`task.py`) what is in its `Scope` (`scope.py`), at once: bursts are for others.
+to a `Task` (`task.py`) what is in its `Scope` (`scope.py`; `git.py` knows what git ignores), at
+once: bursts are for others. `contents.py` knows what files contained before.
 """
 
 import importlib.util
@@ -15,12 +16,13 @@ from pathlib import Path
 
 from httpprocessproxy.config import WatcherName
 from httpprocessproxy.core.errors import UserError
+from httpprocessproxy.watch.contents import Contents, Verdict
 from httpprocessproxy.watch.embedded import open_embedded, open_polling
 from httpprocessproxy.watch.scope import Scope
 from httpprocessproxy.watch.task import Task, Watcher
 from httpprocessproxy.watch.threads import threaded
 
-__all__ = ["Scope", "Watcher", "open_watcher"]
+__all__ = ["Contents", "Scope", "Verdict", "Watcher", "open_watcher"]
 
 
 @asynccontextmanager

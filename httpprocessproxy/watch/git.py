@@ -5,6 +5,7 @@ The rule: the nearest `.gitignore` that names a path decides, then those of the 
 git may track a file all the same does not matter: its index is not read.
 """
 
+import copy
 import os
 import subprocess
 from contextlib import suppress
@@ -45,6 +46,12 @@ class WorkTree:
                 found = cls(root, top)
                 return None if found._is_ignored() else found
         return None
+
+    def copy(self) -> "WorkTree":
+        """The same for another thread."""
+        found = copy.copy(self)
+        found._rules, found._folders = {}, {}
+        return found
 
     def ignores(self, path: str) -> bool:
         """Whether the file at `path` is ignored."""

@@ -131,14 +131,14 @@ class Tree:
 
     def _begin(self) -> None:
         """Watch the whole root. One file of each directory is looked at, for speed."""
-        for prefix, files in walk(self._task, "", self._enter):
+        for prefix, files in walk(self._task.root, self._task.scope, "", self._enter):
             paths = (prefix + entry.name for entry in files)
             if found := next(filter(self._task.scope.matches, paths), None):
                 self._known[prefix.rstrip("/")] = found
 
     def _add(self, top: str) -> set[str]:
         """Watch a directory that is new, and what is below; return the files that are there."""
-        folders = walk(self._task, top, self._enter)
+        folders = walk(self._task.root, self._task.scope, top, self._enter)
         paths = (prefix + entry.name for prefix, files in folders for entry in files)
         found = set(filter(self._task.scope.matches, paths))
         self._known.update((path.rpartition("/")[0], path) for path in found)

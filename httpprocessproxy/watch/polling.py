@@ -54,7 +54,9 @@ class Polling:
         seen: set[tuple[int, int]] = set()
         matches = self._task.scope.matches
         stamps = {}
-        for prefix, files in walk(self._task, "", partial(self._enter, seen)):
+        for prefix, files in walk(
+            self._task.root, self._task.scope, "", partial(self._enter, seen)
+        ):
             for entry in files:
                 path = prefix + entry.name
                 if (path in before or matches(path)) and (found := stamp(entry)):

@@ -1,12 +1,15 @@
 """Which files a watcher reports: those that restart the server, and those that refresh browsers.
 
 Without a pattern of the user's, what git ignores restarts nothing; patterns, and globs to refresh,
-name their files themselves, and git is not asked.
+name their files themselves, and git is not asked. The file of --env-file restarts in any case.
 """
 
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Self
+
+from wcmatch.glob import escape
 
 from httpprocessproxy.config import Config
 from httpprocessproxy.core.patterns import ANYTHING, Patterns
@@ -21,10 +24,14 @@ class Scope:
         restarting: Patterns,
         refreshing: Patterns | None = None,
         work_tree: WorkTree | None = None,
+        always: Patterns | None = None,
     ) -> None:
+        """Git is not asked about what `always` restarts."""
         self._restarting = restarting
         self._refreshing = refreshing
         self._work_tree = work_tree
+        self._always = always
+        self._named = [patterns for patterns in (refreshing, always) if patterns is not None]
 
     @classmethod
     def of(cls, config: Config, root: Path, never: Sequence[str] = ()) -> Self:
@@ -35,7 +42,16 @@ class Scope:
         if config.refresh:
             refreshing = Patterns(config.refresh, excludes, config.default_excludes)
         asks_git = config.default_excludes and not config.patterns
-        return cls(restarting, refreshing, WorkTree.around(root) if asks_git else None)
+        work_tree = WorkTree.around(root) if asks_git else None
+        always = None
+        if (env_file := _relative(config.env_file, root)) is not None:
+            always = Patterns((escape(env_file),), excludes, config.default_excludes)
+        return cls(restarting, refreshing, work_tree, always)
+
+    def copy(self) -> "Scope":
+        """The same for another thread."""
+        work_tree = self._work_tree.copy() if self._work_tree is not None else None
+        return Scope(self._restarting, self._refreshing, work_tree, self._always)
 
     def refreshes(self, path: str) -> bool:
         """Whether a change of the file at `path` refreshes browsers, and restarts nothing."""
@@ -47,7 +63,7 @@ class Scope:
         restarts = self._restarting.matches(path)
         if restarts and not (work_tree is not None and work_tree.ignores(path)):
             return True
-        return self.refreshes(path)
+        return any(patterns.matches(path) for patterns in self._named)
 
     def may_contain(self, folder: str) -> bool:
         """Whether a file anywhere below `folder` can count; "" is the root."""
@@ -55,7 +71,7 @@ class Scope:
         may_restart = not folder or self._restarting.may_contain(folder)
         if may_restart and not (folder and work_tree and work_tree.ignores_folder(folder)):
             return True
-        return self._refreshing is not None and self._refreshing.may_contain(folder)
+        return any(patterns.may_contain(folder) for patterns in self._named)
 
     def renew(self, changed: Iterable[str]) -> bool:
         """Whether these changes make it another scope, of which a watcher has to begin anew."""
@@ -64,3 +80,9 @@ class Scope:
             return False
         self._work_tree.forget()
         return True
+
+
+def _relative(path: Path | None, root: Path) -> str | None:
+    """The path as a watcher of `root` reports it; None if it is elsewhere."""
+    inside = os.path.relpath(root / path, root) if path is not None else os.pardir
+    return None if inside.split(os.sep)[0] == os.pardir else inside

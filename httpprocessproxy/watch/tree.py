@@ -9,11 +9,11 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from httpprocessproxy.watch.task import Task
+from httpprocessproxy.watch.scope import Scope
 
 
 def walk(
-    task: Task, top: str, enter: Callable[[str], bool]
+    root: Path, scope: Scope, top: str, enter: Callable[[str], bool]
 ) -> Iterator[tuple[str, list[os.DirEntry[str]]]]:
     """Each folder in or below `top`: what its files' paths begin with, and its files.
 
@@ -21,7 +21,6 @@ def walk(
     which happens if it returns True. `top` and `folder` are paths from the root, "" being the
     root itself.
     """
-    root = os.fspath(task.root)
     folders = [top]
     links: list[str] = []
     while folders or links:
@@ -30,13 +29,13 @@ def walk(
             continue
         prefix = f"{folder}/" if folder else ""
         files = []
-        for entry in _entries(f"{root}/{prefix}"):
+        for entry in _entries(root / folder):
             if not _is_folder(entry):
                 files.append(entry)
-            elif task.scope.may_contain(path := prefix + entry.name):
+            elif scope.may_contain(path := prefix + entry.name):
                 if not entry.is_symlink():
                     folders.append(path)
-                elif not leads_above(task.root, path):
+                elif not leads_above(root, path):
                     links.append(path)
         yield prefix, files
 
@@ -46,7 +45,7 @@ def leads_above(root: Path, link: str) -> bool:
     return Path(os.path.realpath(root)).is_relative_to(os.path.realpath(root / link))
 
 
-def _entries(folder: str) -> list[os.DirEntry[str]]:
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
             return list(entries)

@@ -16,10 +16,12 @@ from httpprocessproxy.config import Address, Config
 from httpprocessproxy.control import Control
 from httpprocessproxy.core.hosts import HostRule
 from httpprocessproxy.core.livereload import CONNECTION_CHECK, OFFICIAL_7
+from httpprocessproxy.feed import Feed
 from test.deadline import PATIENCE_S
 
 BIND = Address("localhost", 8001)
 OWN = "http://localhost:8001"
+TAIL = "\x1b[31mthe end\x1b[m of the output\n"
 LOOPS = (asyncio.new_event_loop, uvloop.new_event_loop)
 
 Loop = Callable[[], asyncio.AbstractEventLoop]
@@ -53,6 +55,7 @@ async def opened(
     allowed: Sequence[str] = (),
     status: Mapping[str, object] | None = None,
     warnings: list[str] | None = None,
+    feed: Feed | None = None,
 ) -> AsyncIterator[Control]:
     """Open a Control; a warning that the test does not ask for fails it."""
     said: list[str] = []
@@ -60,6 +63,8 @@ async def opened(
         configure(livereload_port, bind),
         HostRule(allowed, bind.host),
         lambda: status or {},
+        feed or Feed(),
+        lambda: TAIL,
         (said if warnings is None else warnings).append,
     )
     async with control:

@@ -1,14 +1,28 @@
 """The files we serve are those we say they are."""
 
+import gzip
 import hashlib
 import importlib.resources
 
-from httpprocessproxy.control.assets import livereload_js
+from httpprocessproxy.control.assets import client_js, livereload_js
 
 
 def test_livereload_js_is_the_published_file() -> None:
-    digest = hashlib.sha256(livereload_js()).hexdigest()
+    digest = hashlib.sha256(livereload_js().body).hexdigest()
     assert digest == "b9dc43ff0d45ec389c249407ade68932837dcbe928dd6c49a09005c30fef5860"
+
+
+def test_client_js_is_all_parts_and_starts_last() -> None:
+    folder = importlib.resources.files("httpprocessproxy.control") / "static" / "client"
+    parts = [part.read_text("utf-8") for part in folder.iterdir()]
+    text = client_js().body.decode()
+    assert all(part in text for part in parts)
+    assert text.rstrip().endswith((folder / "start.js").read_text("utf-8").rstrip() + "\n\n})();")
+
+
+def test_client_js_is_small() -> None:
+    """It is loaded with every page."""
+    assert len(gzip.compress(client_js().body)) < 12 * 1024
 
 
 def test_livereload_js_is_read_once() -> None:

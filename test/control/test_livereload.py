@@ -282,7 +282,7 @@ def test_the_livereload_port_serves_the_script_and_nothing_else() -> None:
             )
             assert head.startswith(b"HTTP/1.1 200 ")
             assert b"\r\nContent-Type: text/javascript; charset=utf-8" in head
-            assert body == livereload_js()
+            assert body == livereload_js().body
             assert b"access-control" not in head.lower()
             assert (await ask(port, "/", "localhost")).startswith(b"HTTP/1.1 404 ")
             assert (await ask(port, "/livereload", "localhost")).startswith(b"HTTP/1.1 426 ")

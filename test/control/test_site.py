@@ -45,7 +45,7 @@ def test_the_script(tmp_path: Path) -> None:
         async with browser(tmp_path) as session, session.get(target) as response:
             assert response.status == 200
             assert response.headers["Content-Type"] == "text/javascript; charset=utf-8"
-            assert await response.read() == livereload_js()
+            assert await response.read() == livereload_js().body
 
     run(main())
 

@@ -158,5 +158,5 @@ def test_no_policy_in_the_page(content: bytes) -> None:
 )
 def test_looking_for_one_takes_no_time(bit: bytes) -> None:
     began = time.process_time()
-    has_meta_policy(bit * (256 * 1024 // len(bit)))
+    has_meta_policy(bit * (256 * 1024 // len(bit)) + b"Content-Security-Policy")
     assert time.process_time() - began < 2

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from httpprocessproxy.process import Keyboard, reading
+from httpprocessproxy.process import Keyboard, linux, reading, tree
 from httpprocessproxy.process.keyboard import READS_ON_S
 from test.deadline import eventually
 from test.process.generations import python
@@ -238,3 +238,21 @@ def test_a_command_that_could_not_be_started_wants_no_keys() -> None:
         screen.type("r")
         screen.wait_for("pressed r")
         quit_by_ctrl_c(screen)
+
+
+def test_where_we_may_not_look_the_key_is_the_backends(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(pid: int, terminal: str) -> bool:
+        raise PermissionError
+
+    own = linux.find(os.getpid())
+    assert own is not None
+    monkeypatch.setattr(tree, "backend", lambda: [own])
+    monkeypatch.setattr(reading, "waits_for", refuse)
+    pressed: list[str] = []
+    master_fd, slave_fd = os.openpty()
+    try:
+        assert not Keyboard("r", pressed.append).takes(b"r", slave_fd)
+    finally:
+        os.close(master_fd)
+        os.close(slave_fd)
+    assert pressed == []

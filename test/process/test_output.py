@@ -121,11 +121,11 @@ def test_what_an_earlier_generation_still_prints_is_not_remembered() -> None:
 
 
 def test_each_piece_is_told() -> None:
-    pieces: list[bytes] = []
+    pieces: list[tuple[str, bytes]] = []
     arrived = threading.Event()
 
-    def take(piece: bytes) -> None:
-        pieces.append(piece)
+    def take(stream: str, piece: bytes) -> None:
+        pieces.append((stream, piece))
         arrived.set()
 
     async def main() -> None:
@@ -134,7 +134,8 @@ def test_each_piece_is_told() -> None:
 
     asyncio.run(main())
     assert arrived.is_set()
-    assert b"".join(pieces) == b"hello\n"
+    assert {stream for stream, _ in pieces} == {"stdout"}
+    assert b"".join(piece for _, piece in pieces) == b"hello\n"
 
 
 def test_our_messages_begin_a_line(capfd: pytest.CaptureFixture[str]) -> None:

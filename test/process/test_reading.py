@@ -45,6 +45,7 @@ OTHERS = {
     "polls for something else": "import os, select; r, w = os.pipe(); p = select.poll();"
     "p.register(0, select.POLLPRI); p.register(r); print('up', flush=True); p.poll()",
     "an event loop": "import asyncio; print('up', flush=True); asyncio.run(asyncio.sleep(1000))",
+    "polls nothing": "import select; print('up', flush=True); select.poll().poll()",
     "has closed it": "import os; os.write(1, b'up'); os.closerange(0, 3); os.read(os.pipe()[0], 1)",
 }
 
@@ -66,7 +67,9 @@ def running(source: str) -> Iterator[tuple[int, str]]:
         ],
     )
     try:
-        assert b"up" in os.read(master_fd, 1024)
+        printed = b""
+        while b"up" not in printed:
+            printed += os.read(master_fd, 1024)
         yield pid, name
     finally:
         os.kill(pid, signal.SIGKILL)
@@ -92,6 +95,11 @@ def test_who_does_not_read_is_no_reader(source: str) -> None:
     with running(source) as (pid, name):
         eventually(lambda: _is_asleep(pid) or "while True" in source)
         assert not reading.waits_for(pid, name)
+
+
+def test_where_the_system_does_not_tell(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "_KINDS", {})
+    assert not reading.can_tell()
 
 
 def test_who_has_ended_does_not_read() -> None:

@@ -81,3 +81,44 @@ def test_changed_rules_are_another_scope(repository: Path) -> None:
 
 def test_without_git_the_scope_stays(project: Path) -> None:
     assert not Scope.of(DEFAULT, project).renew([".gitignore", ANYTHING])
+
+
+@pytest.mark.parametrize(
+    ("env_file", "path"),
+    [
+        (".env", ".env"),
+        ("./conf/[dev].env", "conf/[dev].env"),
+        ("dist/.env", "dist/.env"),
+        ("venv/.env", "venv/.env"),
+        ("{project}/.env", ".env"),
+    ],
+)
+def test_the_environments_file_counts_in_any_case(
+    repository: Path, env_file: str, path: str
+) -> None:
+    (repository / ".gitignore").write_text("*.env\ndist\n")
+    file = Path(env_file.replace("{project}", str(repository)))
+    for patterns in ((), ("**/*.py",)):
+        scope = Scope.of(replace(DEFAULT, patterns=patterns, env_file=file), repository)
+        assert scope.matches(path)
+        assert scope.copy().matches(path)
+        assert not scope.matches("other.env")
+        assert scope.may_contain(path.rpartition("/")[0])
+    excluding = replace(DEFAULT, env_file=file, excludes=("**/*.env",))
+    assert not Scope.of(excluding, repository).matches(path)
+
+
+def test_a_file_elsewhere_is_not_seen(repository: Path) -> None:
+    config = replace(DEFAULT, patterns=("*.py",), env_file=Path("../.env"))
+    assert not Scope.of(config, repository).matches(".env")
+
+
+def test_a_copy_is_for_another_thread(repository: Path) -> None:
+    scope = Scope.of(replace(DEFAULT, refresh=("**/*.css",)), repository)
+    copy = scope.copy()
+    assert not copy.matches("a.log")
+    assert copy.refreshes("a.css")
+    (repository / ".gitignore").write_text("")
+    scope.renew([".gitignore"])
+    assert scope.matches("a.log")
+    assert not copy.matches("a.log")

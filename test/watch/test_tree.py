@@ -6,7 +6,6 @@ import pytest
 
 from httpprocessproxy.core.patterns import Patterns
 from httpprocessproxy.watch.scope import Scope
-from httpprocessproxy.watch.task import Task
 from httpprocessproxy.watch.tree import leads_above, walk
 
 
@@ -23,8 +22,7 @@ def walked(root: Path, *excludes: str, top: str = "") -> tuple[list[str], set[st
         entered.append(folder)
         return True
 
-    task = Task(root, Scope(Patterns([], excludes, True)), lambda _: None, lambda _: None)
-    folders = walk(task, top, enter)
+    folders = walk(root, Scope(Patterns([], excludes, True)), top, enter)
     files = {prefix + entry.name for prefix, entries in folders for entry in entries}
     return entered, files
 
@@ -86,5 +84,5 @@ def test_a_folder_that_is_gone_is_passed_over(project: Path) -> None:
             (project / "a").rmdir()
         return True
 
-    task = Task(project, Scope(Patterns([], [], True)), lambda _: None, lambda _: None)
-    assert list(walk(task, "", enter)) == [("", []), ("a/", [])]
+    scope = Scope(Patterns([], [], True))
+    assert list(walk(project, scope, "", enter)) == [("", []), ("a/", [])]

@@ -2,8 +2,6 @@
 
 import os
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -11,23 +9,9 @@ import pytest
 from test import processes
 from test.deadline import MS, PATIENCE_S, eventually
 from test.harness import Proxy, backend
-from test.terminal import Terminal
+from test.terminal import Terminal, in_terminal
 
 CTRL_C = "\x03"
-
-
-@contextmanager
-def in_terminal(project: Path, name: str, *options: str) -> Iterator[tuple[Proxy, Terminal]]:
-    """The program in a terminal. The `Proxy` is not entered: it only knows where to ask."""
-    proxy = Proxy(project, backend(name), *options)
-    try:
-        with Terminal(proxy.arguments, project, proxy.environment) as terminal:
-            terminal.wait_for("started in")
-            yield proxy, terminal
-        eventually(lambda: not proxy.left_over(), 2000 * MS)
-        assert "Traceback" not in terminal.screen
-    finally:
-        processes.kill_marked(proxy.mark)
 
 
 def test_the_backend_has_a_terminal_after_each_restart(project: Path) -> None:

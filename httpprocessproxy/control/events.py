@@ -1,0 +1,179 @@
+"""`/_hpp/events`, a WebSocket that tells pages what happens, and `/_hpp/client.js`, which listens.
+
+The rule: a page never holds anything up. What it does not read is kept up to a limit; then it is
+dropped, and comes back by itself when it can. It is told at once whether it is stale: made by
+older code than what runs now, or before a file that it may show was refreshed.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import shlex
+import socket
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from websockets.asyncio.server import Server, ServerConnection
+from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
+
+from httpprocessproxy.config import Config
+from httpprocessproxy.control import doors
+from httpprocessproxy.control.assets import client_js
+from httpprocessproxy.core.errors import RequestError
+from httpprocessproxy.core.events import ALWAYS, Hello, parse_hello, parse_topics
+from httpprocessproxy.core.hosts import HostRule
+from httpprocessproxy.feed import Feed, Message
+
+EVENTS: Final = "/_hpp/events"
+CLIENT: Final = "/_hpp/client.js"
+
+# Three seconds of a backend that floods its output.
+MAX_UNSENT_BYTES: Final = 4 * 1024 * 1024
+
+
+class Events:
+    """Every page that listens."""
+
+    def __init__(
+        self, config: Config, hosts: HostRule, feed: Feed, tail: Callable[[], str]
+    ) -> None:
+        """`tail` returns the end of the present generation's output, as text."""
+        self._config = config
+        self._hosts = hosts
+        self._feed = feed
+        self._tail = tail
+        self._changed_ms = 0.0
+        self._encoded: tuple[Message, str] = ({}, "{}")
+
+    @contextlib.contextmanager
+    def listening(self) -> Iterator[None]:
+        """Keep track of changes, for pages that come after them."""
+        with self._feed.subscribe(ALWAYS, self._note):
+            yield
+
+    async def serve(self, listener: socket.socket) -> Server:
+        """Serve trusted clients, who may hear and see all."""
+        return await doors.open_door(listener, lambda page: self._talk(page, True), self._check)
+
+    async def serve_strangers(self, listener: socket.socket) -> Server:
+        """Serve clients that are not trusted: their pages work, and learn no more than that."""
+        return await doors.open_door(listener, lambda page: self._talk(page, False), self._check)
+
+    def _check(self, connection: ServerConnection, request: Request) -> Response | None:
+        path = request.path.partition("?")[0]
+        if path == CLIENT:
+            response = doors.answer(connection, request, client_js())
+            # Other sites need not know of us.
+            response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
+            return response
+        try:
+            if path != EVENTS:
+                raise RequestError(404, "not found")
+            doors.check_own_origin(self._hosts, request)
+        except RequestError as error:
+            return doors.refuse(connection, error)
+        return None
+
+    async def _talk(self, connection: ServerConnection, trusted: bool) -> None:
+        outbox = _Outbox(connection)
+        async with asyncio.TaskGroup() as tasks:
+            sender = tasks.create_task(outbox.send_all(), name="events to a page")
+            with contextlib.suppress(ConnectionClosed):
+                await self._tell(connection, outbox, trusted)
+            sender.cancel()
+
+    async def _tell(self, connection: ServerConnection, outbox: "_Outbox", trusted: bool) -> None:
+        """Answer a page's hello, and then tell what it wants to hear until it leaves."""
+        hello = parse_hello(await connection.recv())
+        if hello is None:
+            return
+        outbox.put(json.dumps(self._hello(hello, trusted)))
+        topics: frozenset[str] | None = hello.topics
+        while topics is not None:
+            if not trusted:
+                topics = frozenset()
+            if "output" in topics:
+                outbox.put(json.dumps(self._output_so_far()))
+            with self._feed.subscribe(ALWAYS | topics, lambda news: outbox.put(self._text(news))):
+                topics = await _next_topics(connection)
+
+    def _hello(self, hello: Hello, trusted: bool) -> Message:
+        states = self._feed.kept("state")
+        return {
+            "type": "hello",
+            "at_ms": self._feed.now_ms(),
+            "run": self._feed.run,
+            "stale": self._is_stale(hello),
+            "editor": self._config.editor if trusted else "",
+            "folder": os.getcwd() if trusted else "",
+            "command": shlex.join(self._config.command) if trusted else "",
+            "console": trusted and self._config.browser_console,
+            "state": self._with_output(states[-1]) if states else None,
+        }
+
+    def _is_stale(self, hello: Hello) -> bool:
+        """Tell whether a reload would show something newer, and not an error."""
+        states = self._feed.kept("state")
+        if not states or states[-1]["state"] != "running":
+            return False
+        now_ms = self._feed.now_ms()
+        return hello.last_current_ms(self._feed.run, now_ms) < self._changed_ms
+
+    def _note(self, message: Message) -> None:
+        if message["type"] == "refresh" or message["state"] == "running":
+            at_ms = message["at_ms"]
+            assert isinstance(at_ms, float)
+            self._changed_ms = at_ms
+
+    def _text(self, message: Message) -> str:
+        """Encode a message once for all pages."""
+        if self._encoded[0] is not message:
+            self._encoded = message, json.dumps(self._with_output(message))
+        return self._encoded[1]
+
+    def _with_output(self, message: Message) -> Message:
+        is_error = message["type"] == "state" and message["state"] == "error"
+        return {**message, "output": self._tail()} if is_error else message
+
+    def _output_so_far(self) -> Message:
+        return {
+            "type": "output",
+            "at_ms": self._feed.now_ms(),
+            "stream": "stdout",
+            "text": self._tail(),
+            "is_tail": True,
+        }
+
+
+async def _next_topics(connection: ServerConnection) -> frozenset[str]:
+    """Wait until the page wants to hear something else. Raises ConnectionClosed."""
+    while True:
+        topics = parse_topics(await connection.recv())
+        if topics is not None:
+            return topics
+
+
+class _Outbox:
+    """Messages on their way to a page, in order."""
+
+    def __init__(self, connection: ServerConnection) -> None:
+        self._connection = connection
+        self._unsent: asyncio.Queue[str] = asyncio.Queue()
+        self._unsent_bytes = 0
+
+    def put(self, text: str) -> None:
+        """Send it as soon as the page reads what came before; returns at once."""
+        if self._unsent_bytes > MAX_UNSENT_BYTES:
+            self._connection.transport.abort()
+            return
+        self._unsent.put_nowait(text)
+        self._unsent_bytes += len(text)
+
+    async def send_all(self) -> None:
+        with contextlib.suppress(ConnectionClosed):
+            while True:
+                text = await self._unsent.get()
+                await self._connection.send(text)
+                self._unsent_bytes -= len(text)

@@ -1,0 +1,15 @@
+// Twice in a page, it runs once; a page of no origin (a file, a sandbox) is none of ours.
+if (!window[GUARD] && /^https?:$/.test(location.protocol) && window.origin !== 'null') {
+  Object.defineProperty(window, GUARD, {value: true});
+  // The cache of past pages wants no open connections, and a hidden page's timers are slow.
+  addEventListener('pagehide', () => { isAway = true; socket?.close(); });
+  addEventListener('pageshow', () => { isAway = false; connect(); });
+  addEventListener('online', connect);
+  document.addEventListener('visibilitychange', () => document.hidden || connect());
+  document.addEventListener('securitypolicyviolation', event => {
+    isForbidden ||= event.blockedURI.endsWith('/_hpp/events');
+  });
+  if (document.readyState === 'loading') document.addEventListener('DOMContentLoaded', restore);
+  else restore();
+  connect();
+}

@@ -1,0 +1,84 @@
+// What a state of the server means for the page. It reloads when another generation runs than the
+// one that made it, and for nothing else: not upon a reconnect, and not to show an error.
+
+const LIVERELOAD_MS = 1000; // how long livereload.js has to do what it should
+const MAX_RELOADS = 10; // in MAX_RELOADS_MS: nobody saves as fast, so that is a loop
+const MAX_RELOADS_MS = 10000;
+
+// Our own pages say what state they are about, and reload when it is over.
+const own = 'hppPage' in document.documentElement.dataset ? document.documentElement.dataset : null;
+
+let latest = null;
+let running = ''; // which generation of which run is known to run
+
+function meet(message) {
+  hello = message;
+  retryMs = RETRY_MS[0];
+  if (hello.console && window === window.top) send({type: 'subscribe', topics: ['output']});
+  if (hello.stale && !own?.state) return reload();
+  if (hello.state) enter(hello.state, false);
+}
+
+// `isNews`: it has begun just now.
+function enter(state, isNews) {
+  const before = running;
+  const isSettled = state.state === 'running' || state.state === 'error';
+  latest = state;
+  if (state.state === 'running') running = `${hello.run} ${state.generation}`;
+  if (window === window.top) show(state);
+  if (own?.state) {
+    const isOver = state.state !== own.state || String(state.generation) !== own.generation;
+    if (isSettled && isOver) reload();
+  } else if (isNews && state.state === 'running' && running !== before && !isLed()) {
+    unlessLiveReload(reload);
+  }
+}
+
+function show(state) {
+  mark.clear();
+  switch (state.state) {
+    case 'running': return overlay.hide();
+    case 'error': return own || unlessLiveReload(() => state === latest && overlay.show(state));
+    default:
+      overlay.restarting();
+      mark.restarting();
+  }
+}
+
+// A frame goes with the page around it, if that reloads by itself.
+function isLed() {
+  for (let frame = window; frame !== frame.parent; frame = frame.parent) {
+    try {
+      if (frame.parent[GUARD]) return true;
+    } catch { /* another origin's */ }
+  }
+  return false;
+}
+
+// Where livereload.js is connected, it does all this, too, and once is enough. But it may be
+// connected to another server, and do nothing.
+function unlessLiveReload(act) {
+  if (!(window.LiveReload?.connector?.protocol > 0)) return act();
+  let isLeaving = false;
+  addEventListener('beforeunload', () => { isLeaving = true; }, {once: true});
+  setTimeout(() => isLeaving || act(), LIVERELOAD_MS);
+}
+
+function reload() {
+  keep(window);
+  const waitMs = brakeMs();
+  if (waitMs) setTimeout(() => location.reload(), waitMs);
+  else location.reload(); // at once: a hidden page's timers are slow
+}
+
+function brakeMs() {
+  const key = `${place(window)} reloads`;
+  const now = Date.now();
+  try {
+    const times = JSON.parse(sessionStorage.getItem(key) ?? '[]').slice(1 - MAX_RELOADS);
+    sessionStorage.setItem(key, JSON.stringify([...times, now]));
+    return times.length < MAX_RELOADS - 1 ? 0 : Math.max(0, times[0] + MAX_RELOADS_MS - now);
+  } catch { // no storage
+    return 0;
+  }
+}

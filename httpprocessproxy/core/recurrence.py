@@ -1,0 +1,96 @@
+"""Restart loops: a server that writes a file that counts, each time that it starts.
+
+The rule: two things tell it from a person who saves often. Either the same file changes TIMES
+times in a row while the server has not answered yet, always about as long after its start and
+for LASTING_S; nobody keeps such a beat. Or it changes after SUSPICIOUS starts in a row, and the
+server has it open for writing: that has to be looked up, so it is only suspected here.
+
+Only the change that ends a start counts, and one start without a path ends its row. What a server
+writes after it has answered, and closes at once, is not recognized: that may be somebody who waits
+for each answer. Times are monotonic seconds. No I/O.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+TIMES: Final = 10
+LASTING_S: Final = 3.0
+
+# How much the times from the start to the change may differ: a quarter, for a machine that is
+# busy; yet a server that takes minutes keeps a beat that no person would.
+SPREAD_RATIO: Final = 0.25
+LEAST_SPREAD_S: Final = 0.02
+MOST_SPREAD_S: Final = 0.5
+
+# Starts in a row after which to look; then again after twice as many, for it costs time.
+SUSPICIOUS: Final = 5
+# So long after its start a change is no part of it.
+START_S: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is known of the files that changed: those that the server writes, and suspects."""
+
+    written: frozenset[str]
+    suspects: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    at: float
+    after_s: float
+    is_before_answer: bool
+
+
+class Recurrence:
+    """The changes after the last starts. `started` comes first."""
+
+    def __init__(self) -> None:
+        self._started_at = 0.0
+        self._has_answered = False
+        self._rows: dict[str, list[_Change]] = {}
+        self._ended_by: frozenset[str] = frozenset()
+
+    def started(self, now: float) -> None:
+        """The server is started, or started again."""
+        self._rows = {path: row for path, row in self._rows.items() if path in self._ended_by}
+        self._ended_by = frozenset()
+        self._started_at, self._has_answered = now, False
+
+    def answered(self) -> None:
+        """The server has answered for the first time since its start."""
+        self._has_answered = True
+
+    def changed(self, paths: Iterable[str], now: float) -> Verdict:
+        """Files changed that restart the server."""
+        if self._ended_by:
+            return Verdict(frozenset(), frozenset())
+        after_s = now - self._started_at
+        if after_s > START_S and self._has_answered:
+            self._rows.clear()
+            return Verdict(frozenset(), frozenset())
+        self._ended_by = frozenset(paths)
+        for path in self._ended_by:
+            row = self._rows.setdefault(path, [])
+            row.append(_Change(now, after_s, not self._has_answered))
+        written = frozenset(path for path in self._ended_by if _has_a_beat(self._rows[path]))
+        lengths = {path: len(self._rows[path]) for path in self._ended_by - written}
+        return Verdict(written, frozenset(path for path in lengths if _is_due(lengths[path])))
+
+
+def _is_due(length: int) -> bool:
+    """Whether it is SUSPICIOUS, or twice that, four times and so on."""
+    times, rest = divmod(length, SUSPICIOUS)
+    return times > 0 and rest == 0 and times & (times - 1) == 0
+
+
+def _has_a_beat(row: list[_Change]) -> bool:
+    last = row[-TIMES:]
+    if len(last) < TIMES or not all(change.is_before_answer for change in last):
+        return False
+    waits = sorted(change.after_s for change in last)
+    spread_s = min(SPREAD_RATIO * waits[TIMES // 2], MOST_SPREAD_S)
+    has_lasted = last[-1].at - row[0].at >= LASTING_S
+    return has_lasted and waits[-1] - waits[0] <= max(spread_s, LEAST_SPREAD_S)

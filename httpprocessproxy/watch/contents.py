@@ -1,0 +1,117 @@
+"""What files contained when they were last seen: whether a save changed anything.
+
+A digest is kept for each file that has been seen, and none for big ones. What is not known has
+changed, so the first save of a file counts unless `learn` has seen it before.
+"""
+
+import enum
+import hashlib
+import os
+import stat
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+from httpprocessproxy.watch.scope import Scope
+from httpprocessproxy.watch.tree import walk
+
+# A few megabytes of our memory, and about a second beside the start of the server.
+MAX_FILES: Final = 20_000
+MAX_LEARNED_BYTES: Final = 64 << 20
+# A hundredth of a second to read and digest. Sources are smaller.
+MAX_FILE_BYTES: Final = 8 << 20
+
+_DIGEST_BYTES: Final = 16
+# Files' times come from a clock that ticks as seldom as every 10 ms.
+_TICK_NS: Final = 10_000_000
+
+
+class Verdict(enum.Enum):
+    SAME = "the content is what it was"
+    CHANGED = "the content is another, or not known"
+    EMPTIED = "there is no content, and there was: perhaps it is about to be written"
+
+
+class Contents:
+    """The files below one root. `judge` is for one thread at a time, `learn` for any other."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._began_ns = time.time_ns() - _TICK_NS
+        self._digests: dict[str, bytes] = {}
+
+    def learn(self, scope: Scope) -> None:
+        """Read the files that count, up to a limit. Those written since we began stay unknown.
+
+        The server may have been started from what they contained before.
+        """
+        left_bytes = MAX_LEARNED_BYTES
+        folders: set[tuple[int, int]] = set()
+
+        def enter(folder: str) -> bool:
+            try:
+                found = (self._root / folder).stat()
+            except OSError:
+                return False
+            identity = found.st_dev, found.st_ino
+            is_new = identity not in folders
+            folders.add(identity)
+            return is_new
+
+        for prefix, files in walk(self._root, scope, "", enter):
+            for path in (prefix + entry.name for entry in files):
+                if not scope.matches(path):
+                    continue
+                if left_bytes <= 0 or len(self._digests) >= MAX_FILES:
+                    return
+                content, written_ns = self._read(path)
+                if content and written_ns < self._began_ns:
+                    left_bytes -= len(content)
+                    self._digests.setdefault(path, _digest(content))
+
+    def judge(self, paths: Iterable[str], *, is_final: bool) -> dict[str, Verdict]:
+        """Whether the files at `paths` changed, and take note of it.
+
+        Unless it `is_final`, one that is empty or gone is not taken note of.
+        """
+        return {path: self._judge(path, is_final) for path in paths}
+
+    def forget(self) -> None:
+        """Anything may have changed."""
+        self._digests.clear()
+
+    def _judge(self, path: str, is_final: bool) -> Verdict:
+        before = self._digests.get(path)
+        content, _ = self._read(path)
+        if not content:
+            if before is not None and not is_final:
+                return Verdict.EMPTIED
+            self._digests.pop(path, None)
+            return Verdict.CHANGED
+        after = _digest(content)
+        if before is not None or len(self._digests) < MAX_FILES:
+            self._digests[path] = after
+        return Verdict.SAME if after == before else Verdict.CHANGED
+
+    def _read(self, path: str) -> tuple[bytes, int]:
+        """The content and when it was written; no content if it cannot, or should not, be read."""
+        try:
+            # Without O_NONBLOCK, a FIFO would wait for somebody who writes.
+            with open(self._root / path, "rb", buffering=0, opener=_open) as file:
+                found = os.fstat(file.fileno())
+                if not stat.S_ISREG(found.st_mode) or found.st_size > MAX_FILE_BYTES:
+                    return b"", 0
+                content = file.read(MAX_FILE_BYTES)
+                found = os.fstat(file.fileno())
+        except OSError:
+            return b"", 0
+        return content, max(found.st_mtime_ns, found.st_ctime_ns)
+
+
+def _open(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
+def _digest(content: bytes) -> bytes:
+    return hashlib.blake2b(content, digest_size=_DIGEST_BYTES).digest()

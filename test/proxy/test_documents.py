@@ -1,0 +1,264 @@
+"""Our script goes into documents on their way, and into nothing else, whatever happens to them."""
+
+import asyncio
+import socket
+from pathlib import Path
+
+import pytest
+
+from httpprocessproxy.core.documents import Injector
+from test.fakes import OK, Bench, Peer, get, serving
+from test.loops import eventually, on_every_loop
+from test.proxy.exchanges import MUCH, asked, assert_goes_on, assert_next_is
+
+ACCEPT = "Accept: text/html,application/xhtml+xml,*/*;q=0.8"
+TAG = b'<script src="/_hpp/client.js" async></script>'
+PAGE = b"<!doctype html><html><head><title>x</title></head><body><p>hello</p></body></html>"
+WITH_TAG = PAGE.replace(b"<head>", b"<head>" + TAG)
+
+
+def injector() -> Injector:
+    def tell(text: str) -> None:
+        raise AssertionError(text)
+
+    return Injector(b"0urs", tell)
+
+
+def head(*lines: bytes, status: bytes = b"200 OK", kind: bytes = b"text/html") -> bytes:
+    return b"\r\n".join([b"HTTP/1.1 " + status, b"Content-Type: " + kind, *lines, b"", b""])
+
+
+def chunks(*pieces: bytes) -> bytes:
+    return b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in (*pieces, b""))
+
+
+def document(target: str = "/", *lines: str, method: str = "GET") -> bytes:
+    return get(target, ACCEPT, *lines, method=method)
+
+
+async def head_has_come(bench: Bench) -> None:
+    """The head of a page has come, and waits for the first of its content."""
+    await eventually(lambda: any(upstream._head for upstream in bench.plane.upstreams))
+
+
+FRAMED = {
+    "length": head(b"Content-Length: %d" % len(PAGE)) + PAGE,
+    "chunked": head(b"Transfer-Encoding: chunked") + chunks(PAGE[:17], PAGE[17:30], PAGE[30:]),
+    "until the end": head() + PAGE,
+}
+
+
+@pytest.mark.parametrize("answer", FRAMED.values(), ids=FRAMED)
+@pytest.mark.parametrize("cut", [1, 10, 60, 10_000])
+@on_every_loop
+async def test_a_page_in_pieces(answer: bytes, cut: int) -> None:
+    async with serving(injector=injector()) as bench:
+        client, wire = await asked(bench, document())
+        for at in range(0, len(answer), cut):
+            await wire.send(answer[at : at + cut])
+            await asyncio.sleep(0)
+        if answer is FRAMED["until the end"]:
+            wire.finish()
+        response = await client.response()
+        assert response.body == WITH_TAG
+        assert client.unread == b""
+        await assert_goes_on_somewhere(bench, client, wire)
+
+
+async def assert_goes_on_somewhere(bench: Bench, client: Peer, wire: Peer) -> None:
+    """The client's connection goes on; the backend's does if its response had an end."""
+    await client.send(get("/next"))
+    if await wire.more():
+        await wire.send(OK)
+    else:
+        await bench.backend.serve()
+    assert (await client.response()).body == b"ok"
+
+
+@pytest.mark.parametrize("answer", FRAMED.values(), ids=FRAMED)
+@on_every_loop
+async def test_a_page_for_http_1_0(answer: bytes) -> None:
+    async with serving(injector=injector()) as bench:
+        client, wire = await asked(bench, document().replace(b"HTTP/1.1", b"HTTP/1.0"))
+        await wire.send(answer)
+        wire.finish()
+        received = await client.rest()
+        fields, _, body = received.partition(b"\r\n\r\n")
+        assert body == WITH_TAG
+        assert b"Transfer-Encoding" not in fields
+        if answer is FRAMED["length"]:
+            assert b"Content-Length: %d" % len(WITH_TAG) in fields
+
+
+@on_every_loop
+async def test_the_first_bytes_are_not_held_back() -> None:
+    async with serving(injector=injector()) as bench:
+        client, wire = await asked(bench, document())
+        await wire.send(head(b"Transfer-Encoding: chunked"))
+        await wire.send(b"6\r\n<html>\r\n")
+        await client.until(b"<html>")
+        await wire.send(b"9\r\n<head><p>\r\n")
+        await client.until(b"<head>" + TAG + b"<p>")
+        await wire.send(b"3\r\nend\r\n0\r\nT: u\r\n\r\n")
+        assert await client.until(b"0\r\nT: u\r\n\r\n") == b"\r\n3\r\nend\r\n"
+
+
+@on_every_loop
+async def test_many_pages_and_other_things_on_one_connection() -> None:
+    async with serving(injector=injector()) as bench:
+        requests = [document(), get("/data"), document("/", "HX-Request: true"), document()]
+        client = await bench.client(b"".join(requests))
+        wire = await bench.backend.accept()
+        for _ in requests:
+            await wire.request()
+            await wire.send(FRAMED["length"])
+        bodies = [(await client.response()).body for _ in requests]
+        assert bodies == [WITH_TAG, PAGE, PAGE, WITH_TAG]
+
+
+@on_every_loop
+async def test_a_page_longer_than_all_buffers() -> None:
+    async with serving(injector=injector()) as bench:
+        client, wire = await asked(bench, document())
+        rest = b"x" * (MUCH // 4)
+        await wire.send(head(b"Content-Length: %d" % (len(PAGE) + len(rest))) + PAGE)
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(wire.send(rest), name="backend")
+            response = await client.response()
+        assert response.body == WITH_TAG + rest
+
+
+# Without a body
+
+
+@pytest.mark.parametrize("first", ["GET", "HEAD"])
+@on_every_loop
+async def test_head_says_what_get_says(first: str) -> None:
+    answer = head(b"Content-Length: %d" % len(PAGE), b"Content-Security-Policy: script-src a")
+    async with serving(injector=injector()) as bench:
+        heads = {}
+        for method in (first, "HEAD", "GET"):
+            client, wire = await asked(bench, document(method=method))
+            await wire.send(answer + (PAGE if method == "GET" else b""))
+            heads[method] = (await client.response(method)).headers
+        assert heads["HEAD"] == heads["GET"]
+        assert (b"Content-Length", b"%d" % len(WITH_TAG)) in heads["GET"]
+        assert (b"Content-Security-Policy", b"script-src a 'self'") in heads["GET"]
+
+
+@on_every_loop
+async def test_not_modified_confirms_the_page_with_the_tag() -> None:
+    async with serving(injector=injector()) as bench:
+        client, wire = await asked(bench, document("/", 'If-None-Match: "x"'))
+        await wire.send(
+            b'HTTP/1.1 304 Not Modified\r\nETag: "x"\r\n'
+            b"Content-Security-Policy: default-src 'self'; connect-src 'none'\r\n\r\n"
+        )
+        response = await client.response()
+        assert response.headers == [
+            (b"ETag", b'"x"'),
+            (b"Content-Security-Policy", b"default-src 'self'; connect-src 'self'"),
+        ]
+        assert (await bench.exchange(client, wire, get("/next"))).body == b"ok"
+
+
+# What can go wrong
+
+
+@pytest.mark.parametrize("end", ["close", "finish", "reset"])
+@pytest.mark.parametrize("begun", [head(b"Content-Length: 5"), head(b"Transfer-Encoding: chunked")])
+@on_every_loop
+async def test_a_page_that_ends_before_its_content_is_cut(begun: bytes, end: str) -> None:
+    async with serving(injector=injector()) as bench:
+        client, wire = await asked(bench, document())
+        await wire.send(begun)
+        await head_has_come(bench)
+        {"close": wire.close, "finish": wire.finish, "reset": wire.reset}[end]()
+        await client.rest()
+        assert client.was_reset
+
+
+@pytest.mark.parametrize("answer", [head(), head(b"Transfer-Encoding: chunked")])
+@on_every_loop
+async def test_an_empty_page_stays_empty(answer: bytes) -> None:
+    async with serving(injector=injector()) as bench:
+        client, wire = await asked(bench, document())
+        await wire.send(answer)
+        await head_has_come(bench)
+        await wire.send(b"0\r\n\r\n" if b"chunked" in answer else b"")
+        wire.finish()
+        assert (await client.response()).body == b""
+
+
+@pytest.mark.parametrize("answer", [answer[:-20] for answer in FRAMED.values()], ids=FRAMED)
+@on_every_loop
+async def test_a_restart_in_the_middle_of_a_page(answer: bytes) -> None:
+    async with serving(injector=injector()) as bench:
+        client, wire = await asked(bench, document())
+        await wire.send(answer)
+        await client.until(TAG)
+        bench.stop()
+        await client.rest()
+        assert client.was_reset
+
+
+@on_every_loop
+async def test_a_restart_before_the_content_sends_the_request_again() -> None:
+    """Of its response, no byte has been passed on."""
+    async with serving(injector=injector()) as bench:
+        client, wire = await asked(bench, document("/again"))
+        await wire.send(head(b"Content-Length: 5"))
+        await head_has_come(bench)
+        bench.restart()
+        await assert_next_is(bench, "/again")
+        assert (await client.response()).body == b"ok"
+
+
+@on_every_loop
+async def test_a_restart_before_the_content_of_an_answer_to_post() -> None:
+    async with serving(injector=injector()) as bench:
+        client, wire = await asked(bench, document(method="POST"))
+        await wire.send(head(b"Content-Length: 5"))
+        await head_has_come(bench)
+        bench.restart()
+        assert (await client.response()).status == 502
+        await assert_goes_on(bench, client)
+
+
+@on_every_loop
+async def test_a_broken_chunk_is_a_cut() -> None:
+    async with serving(injector=injector()) as bench:
+        client, wire = await asked(bench, document())
+        await wire.send(head(b"Transfer-Encoding: chunked") + b"6\r\n<head>\r\nrubbish\r\n")
+        await client.assert_reset()
+
+
+@on_every_loop
+async def test_a_page_with_a_policy_of_its_own_is_left_alone() -> None:
+    told: list[str] = []
+    async with serving(injector=Injector(b"0urs", told.append)) as bench:
+        page = b"<head><meta http-equiv='Content-Security-Policy' content='script-src a'>"
+        client, wire = await asked(bench, document("/strict?x"))
+        await wire.send(head(b"Content-Length: %d" % len(page)))
+        await head_has_come(bench)
+        await wire.send(page)
+        response = await client.response()
+        assert response.body == page
+        assert told == ["/strict: its own policy, in a <meta>, is respected: no script is injected"]
+
+
+@on_every_loop
+async def test_our_own_pages_are_left_alone(tmp_path: Path) -> None:
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(tmp_path / "site"))
+    listener.listen()
+    listener.setblocking(False)
+    async with serving(injector=injector(), pages=tmp_path) as bench:
+        client = await bench.client(document("/_hpp/"))
+        connection, _ = await bench.plane.loop.sock_accept(listener)
+        with connection, listener:
+            peer = Peer(connection)
+            await peer.request()
+            await peer.send(FRAMED["length"])
+            assert (await client.response()).body == PAGE

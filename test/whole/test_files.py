@@ -1,0 +1,97 @@
+"""Which saves restart the server, which refresh browsers, and which do nothing."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Origin
+
+from test.deadline import PATIENCE_S
+from test.harness import Proxy, backend
+
+
+@contextmanager
+def livereload(proxy: Proxy) -> Iterator[ClientConnection]:
+    """A page that speaks LiveReload, known to the server."""
+    url = f"ws://127.0.0.1:{proxy.port}/_hpp/livereload"
+    protocols = ["http://livereload.com/protocols/official-7"]
+    with connect(url, origin=Origin(proxy.url), proxy=None) as page:
+        page.send(json.dumps({"command": "hello", "protocols": protocols}))
+        assert json.loads(page.recv(PATIENCE_S))["command"] == "hello"
+        # Answered after the hello was read.
+        page.ping().wait(PATIENCE_S)
+        yield page
+
+
+def told(page: ClientConnection) -> str:
+    message = json.loads(page.recv(PATIENCE_S))
+    assert message["command"] == "reload"
+    return str(message["path"])
+
+
+def test_files_to_refresh_restart_nothing(project: Path) -> None:
+    """The page is told of them, and then of the one restart by another file."""
+    (project / "static").mkdir()
+    options = ("--refresh", "static/**", "*.html", "--pattern", "**")
+    with Proxy(project, backend("echo.py"), *options) as proxy, livereload(proxy) as page:
+        proxy.running()
+        assert told(page) == "/"  # the first start
+        proxy.save("static/a.css", "a {}", by="rename")
+        assert told(page) == "static/a.css"
+        proxy.save("a.html", "<p>")
+        assert told(page) == "/"
+        assert proxy.status()["generation"] == 1
+        proxy.save("a.py", "")
+        assert told(page) == "/"
+        assert proxy.status()["generation"] == 2
+
+
+def test_a_save_without_a_change_does_nothing(project: Path) -> None:
+    with Proxy(project, backend("echo.py"), "--ignore-unchanged") as proxy:
+        proxy.running()
+        with proxy.restart():
+            proxy.save("a.py", "1")
+        for by in ("write", "rename", "write"):
+            proxy.save("a.py", "1", by=by)
+        with proxy.restart():
+            proxy.save("a.py", "2")
+        restart = proxy.status()["last_restart"]
+        assert restart is not None
+        assert restart["paths"] == ["a.py"]
+        assert proxy.status()["generation"] == 3
+
+
+def test_what_git_ignores_does_nothing(project: Path) -> None:
+    subprocess.run(["git", "init", "--quiet", str(project)], check=True)
+    (project / "dist").mkdir()
+    (project / ".gitignore").write_text("dist/\n*.log\n")
+    with Proxy(project, backend("echo.py")) as proxy:
+        proxy.running()
+        proxy.save("dist/a.js", "")
+        proxy.save("a.log", "")
+        with proxy.restart():
+            proxy.save("a.py", "")
+        assert proxy.status()["generation"] == 2
+        with proxy.restart():
+            proxy.save(".gitignore", "*.log\n")
+        with proxy.restart():
+            proxy.save("dist/a.js", "again")
+        assert proxy.status()["generation"] == 4
+
+
+@pytest.mark.parametrize("when", ["early", "open"])
+def test_a_server_that_writes_at_each_start_is_not_restarted_for_ever(
+    project: Path, when: str
+) -> None:
+    command = backend("writes_at_start.py", "debug[1].txt", when)
+    with Proxy(project, command) as proxy:
+        proxy.wait_output(r"debug\[1\]\.txt at each start.*--exclude 'debug\\\[1\\\]\.txt'")
+        proxy.wait_state("running")
+        generation = proxy.status()["generation"]
+        with proxy.restart():
+            proxy.save("a.py", "")
+        assert proxy.status()["generation"] == generation + 1
