@@ -17,6 +17,7 @@ from httpprocessproxy.browser import Browser, urls
 from httpprocessproxy.config import Address, Config
 from httpprocessproxy.console import Console
 from httpprocessproxy.control import Control
+from httpprocessproxy.control.workings import Workings
 from httpprocessproxy.core.documents import Injector
 from httpprocessproxy.core.editors import editor_template
 from httpprocessproxy.core.hosts import HostRule
@@ -34,6 +35,7 @@ from httpprocessproxy.process import (
     seal_descriptors,
 )
 from httpprocessproxy.proxy import Plane, listen
+from httpprocessproxy.replays import Replays
 from httpprocessproxy.requestlog import RequestLog
 from httpprocessproxy.shortcuts import HELP, KEYS, Shortcuts
 from httpprocessproxy.supervisor import Supervisor
@@ -150,7 +152,9 @@ async def _serve(
             mirror.flush()
             return output.tail.decode(errors="replace")
 
-        control = Control(config, hosts, supervisor.status, feed, tail, say)
+        replays = Replays(RequestLog(feed))
+        workings = Workings(supervisor.status, supervisor.restart, feed, replays)
+        control = Control(config, hosts, workings, tail, say)
         interrupt = Interrupt(supervisor.kill)
         browser = Browser(config.bind.url, console.show)
         if config.open_browser:
@@ -165,7 +169,9 @@ async def _serve(
             }
         )
         try:
-            await _supervise(config, scope, hosts, sockets, supervisor, control, feed, console)
+            await _supervise(
+                config, scope, hosts, sockets, supervisor, control, replays, feed, console
+            )
         except asyncio.CancelledError:
             if interrupt.status is None:
                 raise
@@ -179,6 +185,7 @@ async def _supervise(
     sockets: list[socket.socket],
     supervisor: Supervisor,
     control: Control,
+    replays: Replays,
     feed: Feed,
     console: Console,
 ) -> None:
@@ -192,16 +199,17 @@ async def _supervise(
             open_watcher(config.watcher, Path.cwd(), scope, changed, supervisor.say)
         )
         supervisor.watcher = watcher
-        log = RequestLog(feed)
         injector = _injector(config, supervisor.say)
         plane = Plane(
             supervisor.gate,
             hosts,
             config.forwarded_allow_ips,
-            log,
+            replays.log,
             control.socket_for,
             injector,
         )
+        replays.send = plane.replay
+        stack.enter_context(replays.listening(feed))
         await stack.enter_async_context(plane.serve(sockets))
         console.start(urls(config.bind), watcher.description, control.livereload_port)
         if not config.bind.is_loopback:

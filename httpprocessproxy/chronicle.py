@@ -60,6 +60,7 @@ class Chronicle:
 
     def began(self) -> None:
         """The machine has started."""
+        self._entered_at = time.monotonic()
         self._publish("", "first start", ())
 
     def entered(self, before: State, event: Event, paths: set[str], asked_by: str) -> None:

@@ -8,24 +8,27 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from httpprocessproxy.config import Address
 
 # Exit statuses. 2 is for bad input.
 RUNNING, ERROR, UNSETTLED, NOBODY = 0, 1, 3, 4
 
-# How long one answer may take besides what we ask it to wait.
+# How long an answer may take besides what we ask it to wait.
 _ANSWER_TIMEOUT_S = 5.0
-# An answer waits for RUNNING at most so long: we want to hear of an ERROR, too.
-_SLICE_S = 1.0
+# As long as the proxy lets anybody wait.
+_MAX_WAIT_S = 3600.0
 # Nothing tells us when a proxy begins to listen.
 _RETRY_S = 0.05
-
-Status = Mapping[str, object]
 
 
 class NobodyError(Exception):
     """No proxy answers there, or it will not answer us; the text is for the user."""
+
+
+class SilenceError(NobodyError):
+    """Nothing answers there, but may do so in a moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,104 +40,88 @@ class Answer:
 def ask(question: str, bind: Address, timeout_s: float, *, as_json: bool = False) -> Answer:
     """Ask the proxy at `bind` for its "status", to "restart" its server, or to "wait" for it.
 
-    The last two wait until the server runs or is in error, for `timeout_s` seconds at most.
+    The last two wait until the server runs or is in error, for `timeout_s` seconds at most;
+    "wait" also waits for the proxy.
     """
-    proxy = _Proxy(bind)
-    generation = 0
+    timeout_s = min(timeout_s, _MAX_WAIT_S)
     try:
-        status = proxy.status() if question != "wait" else None
-        if question == "restart":
-            assert status is not None
-            generation = _generation(status) + 1
-            proxy.restart()
-        if question != "status":
-            status = _settled(proxy, generation, time.monotonic() + timeout_s)
+        match question:
+            case "status":
+                reply = _request(bind, "GET", "/_hpp/status")
+            case "restart":
+                reply = _request(bind, "POST", "/_hpp/restart", timeout_s)
+            case _:
+                reply = _wait(bind, time.monotonic() + timeout_s)
     except NobodyError as error:
         return Answer(str(error), NOBODY)
-    assert status is not None
-    text = json.dumps(status) if as_json else _sentence(status)
-    return Answer(text, _exit_status(status, generation))
+    return Answer(json.dumps(reply.status) if as_json else reply.sentence, reply.exit_status)
 
 
-class _Proxy:
-    def __init__(self, bind: Address) -> None:
-        self._bind = bind
+@dataclass(frozen=True, slots=True)
+class _Reply:
+    """The status that a proxy told, and whether that is what we waited for."""
 
-    def status(self, wait_s: float = 0.0) -> Status:
-        """Its status, once it is running or `wait_s` seconds have gone. Raises NobodyError."""
-        query = f"?wait=running&timeout={wait_s:g}" if wait_s else ""
-        body = self._request("GET", f"/_hpp/status{query}", wait_s)
-        try:
-            status: object = json.loads(body)
-        except ValueError:
-            status = None
-        if not isinstance(status, dict) or "state" not in status:
-            raise NobodyError(f"what answers at {self._bind} is no http-process-proxy")
-        return status
+    status: Mapping[str, object]
+    came_in_time: bool
 
-    def restart(self) -> None:
-        """Ask for a restart. Raises NobodyError."""
-        self._request("POST", "/_hpp/restart")
+    @property
+    def exit_status(self) -> int:
+        settled = {"running": RUNNING, "error": ERROR} if self.came_in_time else {}
+        return settled.get(str(self.status["state"]), UNSETTLED)
 
-    def _request(self, method: str, target: str, wait_s: float = 0.0) -> bytes:
-        hosts = ("127.0.0.1", "::1") if self._bind.is_everywhere else self._bind.hosts
-        why = ""
-        for host in hosts:
-            connection = http.client.HTTPConnection(
-                host, self._bind.port, timeout=wait_s + _ANSWER_TIMEOUT_S
-            )
-            try:
-                connection.request(method, target, headers={"Accept": "application/json"})
-                response = connection.getresponse()
-                body = response.read()
-            except (OSError, http.client.HTTPException) as error:
-                why = why or getattr(error, "strerror", None) or str(error)
-                continue
-            finally:
-                connection.close()
-            if response.status >= 400:
-                raise NobodyError(f"{self._bind} answers {response.status}: {_detail(body)}")
-            return body
-        raise NobodyError(f"nobody answers at {self._bind}: {why}")
+    @property
+    def sentence(self) -> str:
+        status = self.status
+        text = f"{status['state']}, generation {status['generation']}"
+        if status["state"] == "error":
+            return f"{text}: {status['reason']}"
+        return f"{text}, pid {status['pid']}" if status["pid"] else text
 
 
-def _settled(proxy: _Proxy, generation: int, deadline: float) -> Status:
-    """The status when this generation, or a later one, runs or is in error; or at the deadline."""
+def _wait(bind: Address, deadline: float) -> _Reply:
     while True:
         left_s = max(0.0, deadline - time.monotonic())
         try:
-            status = proxy.status(min(left_s, _SLICE_S))
-        except NobodyError:
-            if left_s == 0:
+            return _request(bind, "GET", "/_hpp/status", left_s)
+        except SilenceError:
+            if not left_s:
                 raise
-        else:
-            if left_s == 0 or _exit_status(status, generation) != UNSETTLED:
-                return status
         time.sleep(_RETRY_S)
 
 
-def _exit_status(status: Status, generation: int) -> int:
-    if _generation(status) < generation:
-        return UNSETTLED
-    return {"running": RUNNING, "error": ERROR}.get(str(status["state"]), UNSETTLED)
+def _request(bind: Address, method: str, target: str, wait_s: float | None = None) -> _Reply:
+    """Ask once; with `wait_s`, the answer comes when the server is settled, or as much later."""
+    if wait_s is not None:
+        target += f"?wait=running,error&timeout={wait_s:.3f}"
+    code, body = _fetch(bind, method, target, (wait_s or 0) + _ANSWER_TIMEOUT_S)
+    said = _json(body)
+    if isinstance(said, dict) and "generation" in said:
+        return _Reply(said, came_in_time=code != HTTPStatus.GATEWAY_TIMEOUT)
+    if code < HTTPStatus.BAD_REQUEST:
+        raise NobodyError(f"what answers at {bind} is no http-process-proxy")
+    # A problem of ours says more (RFC 9457).
+    detail = said.get("detail") if isinstance(said, dict) else None
+    raise NobodyError(f"{bind} answers {code}" + (f": {detail}" if detail else ""))
 
 
-def _generation(status: Status) -> int:
-    return int(str(status["generation"]))
+def _fetch(bind: Address, method: str, target: str, timeout_s: float) -> tuple[int, bytes]:
+    why = ""
+    for host in ("127.0.0.1", "::1") if bind.is_everywhere else bind.hosts:
+        connection = http.client.HTTPConnection(host, bind.port, timeout=timeout_s)
+        try:
+            connection.request(method, target, headers={"Accept": "application/json"})
+            response = connection.getresponse()
+            return response.status, response.read()
+        except (OSError, http.client.HTTPException) as error:
+            why = why or getattr(error, "strerror", None) or str(error)
+        finally:
+            connection.close()
+    raise SilenceError(f"nobody answers at {bind}: {why}")
 
 
-def _sentence(status: Status) -> str:
-    what = f"{status['state']}, generation {status['generation']}"
-    if status["state"] == "error":
-        return f"{what}: {status['reason']}"
-    return what + (f", pid {status['pid']}" if status["pid"] else "")
-
-
-def _detail(body: bytes) -> str:
-    """What a problem of ours says (RFC 9457), or the beginning of what somebody else does."""
+def _json(body: bytes) -> object:
     try:
-        problem: object = json.loads(body)
+        said: object = json.loads(body)
     except ValueError:
-        problem = None
-    detail = problem.get("detail") if isinstance(problem, dict) else None
-    return str(detail or body[:200].decode(errors="replace"))
+        return None
+    return said

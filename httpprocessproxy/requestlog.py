@@ -76,8 +76,9 @@ class Record:
         return bool(self.ended_at) and self.body is not None and not self.request.upgrade
 
     @property
-    def has_failed(self) -> bool:
-        return self.outcome in (REFUSED, CUT) or self.status >= 500
+    def is_wanted_again(self) -> bool:
+        has_failed = self.outcome in (REFUSED, CUT) or self.status >= 500
+        return has_failed and self.can_be_replayed and self.request.method not in SAFE_METHODS
 
     def row(self) -> Row:
         """A line of the log, as JSON has it."""
@@ -164,15 +165,13 @@ class RequestLog:
         return next((record for record in self if record.id == number), None)
 
     def last_failed(self) -> Record | None:
-        """The last failed request that nobody would repeat by himself: browsers repeat a GET."""
+        """The last failed request that nobody would repeat by himself: browsers repeat a GET.
+
+        One that has been sent again counts no longer: that took its place.
+        """
+        replayed = {record.replay_of for record in self}
         return next(
-            (
-                record
-                for record in self
-                if record.has_failed
-                and record.can_be_replayed
-                and record.request.method not in SAFE_METHODS
-            ),
+            (record for record in self if record.is_wanted_again and record.id not in replayed),
             None,
         )
 

@@ -22,7 +22,7 @@ FLOORS = [
     {"settings", "completion"},
     {"feed", "gate", "process", "probe", "questions", "watch"},
     {"actions", "generation", "requestlog", "unchanged"},
-    {"chronicle"},
+    {"chronicle", "replays"},
     {"supervisor"},
     {"proxy", "control", "console", "browser", "shortcuts"},
     {"app"},

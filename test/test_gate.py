@@ -152,63 +152,6 @@ async def test_a_new_backend_begins_with_a_few_again() -> None:
     assert crowd.log[-1].outcomes == [SECOND]
 
 
-# The scout
-
-
-@on_every_loop
-async def test_the_first_safe_one_goes_ahead_alone() -> None:
-    crowd = Crowd()
-    waiters = crowd.ask(3)
-    waiters[0].is_safe = False
-    answered = crowd.gate.scout(FIRST)
-    assert answered is not None
-    assert crowd.gone == [2]
-    assert crowd.gate.leads_to(FIRST)
-    assert not crowd.gate.leads_to(SECOND)
-    crowd.gate.answered(waiters[1])
-    assert answered.result() is True
-    assert crowd.gate.generation == FIRST.generation
-    assert (crowd.gone, crowd.gate.held) == ([2], 2)  # the gate is not open yet
-    crowd.gate.open(FIRST)
-    assert crowd.gone == [2, 1]
-
-
-@on_every_loop
-async def test_there_is_no_scout_without_a_safe_request() -> None:
-    crowd = Crowd()
-    assert crowd.gate.scout(FIRST) is None
-    (waiter,) = crowd.ask()
-    waiter.is_safe = False
-    assert crowd.gate.scout(FIRST) is None
-    assert (crowd.gone, crowd.gate.held) == ([], 1)
-
-
-@on_every_loop
-async def test_a_scout_that_is_lost_waits_again() -> None:
-    crowd = Crowd()
-    (waiter,) = crowd.ask()
-    answered = crowd.gate.scout(FIRST)
-    assert answered is not None
-    crowd.gate.leave(waiter)
-    assert answered.result() is False
-    assert not crowd.gate.leads_to(FIRST)
-    crowd.gate.ask(waiter)
-    crowd.gate.open(SECOND)
-    assert waiter.outcomes == [FIRST, SECOND]
-
-
-@on_every_loop
-async def test_the_gate_may_open_or_close_before_the_scout_is_answered() -> None:
-    for close in (Gate.hold, lambda gate: gate.open(FIRST)):
-        crowd = Crowd()
-        (waiter,) = crowd.ask()
-        answered = crowd.gate.scout(FIRST)
-        assert answered is not None
-        close(crowd.gate)
-        assert answered.result() is False
-        crowd.gate.answered(waiter)
-
-
 # Those that leave
 
 

@@ -1,8 +1,8 @@
 """What is ours under `/_hpp/`, and the LiveReload port.
 
-`site.py` serves our pages, `events.py` what makes pages of the backend reload, `livereload.py` the
-same for browsers that have the LiveReload extension. All listen on private unix sockets, and the
-data plane treats each as one more backend. The site is imported when somebody
+`site.py` serves our pages for the developer, `events.py` what makes pages of the backend reload,
+`livereload.py` the same for browsers that have the LiveReload extension. All listen on private
+unix sockets, and the data plane treats each as one more backend. The site is imported when somebody
 first asks for it: aiohttp takes 13 MB and a quarter of a second, and most runs never need it.
 """
 
@@ -22,11 +22,11 @@ from httpprocessproxy.config import Config
 from httpprocessproxy.control.events import CLIENT, EVENTS, Events
 from httpprocessproxy.control.listeners import listen_for_livereload, listen_privately
 from httpprocessproxy.control.livereload import LiveReload
+from httpprocessproxy.control.workings import Workings
 from httpprocessproxy.core.hosts import HostRule
-from httpprocessproxy.feed import Feed, Message
+from httpprocessproxy.feed import Message
 
-Status = Callable[[], Mapping[str, object]]
-Serving = Callable[[socket.socket, HostRule, Status], AbstractAsyncContextManager[None]]
+Serving = Callable[[socket.socket, HostRule, Workings], AbstractAsyncContextManager[None]]
 
 # Which socket has what, for any client, and for trusted ones. All else has the site, which is for
 # trusted ones only. The events know by the socket whether they may tell all.
@@ -50,22 +50,17 @@ class Control:
         self,
         config: Config,
         hosts: HostRule,
-        status: Status,
-        feed: Feed,
+        workings: Workings,
         tail: Callable[[], str],
         warn: Callable[[str], None],
     ) -> None:
-        """`status` returns what `/_hpp/status` tells, `tail` the end of the backend's output.
-
-        `warn` shows the user a line.
-        """
+        """`tail` returns the end of the backend's output, `warn` shows the user a line."""
         self.livereload_port = 0  # where LiveReload is served besides, once we are open
         self._config = config
         self._hosts = hosts
-        self._status = status
+        self._workings = workings
         self._warn = warn
-        self._feed = feed
-        self._events = Events(config, hosts, feed, tail)
+        self._events = Events(config, hosts, workings.feed, tail)
         self._livereload = LiveReload(hosts, {config.bind.port, config.livereload_port})
         self._exits = contextlib.AsyncExitStack()
         self._folder = Path()
@@ -77,7 +72,7 @@ class Control:
             tasks = await exits.enter_async_context(asyncio.TaskGroup())
             exits.callback(tasks.create_task(self._serve_site(site), name="site").cancel)
             exits.enter_context(self._events.listening())
-            exits.enter_context(self._feed.subscribe(("refresh",), self._refresh))
+            exits.enter_context(self._workings.feed.subscribe(("refresh",), self._refresh))
             await self._serve_sockets(exits)
             self._exits = exits.pop_all()
         return self
@@ -109,7 +104,7 @@ class Control:
         await _readable(listener)
         # In a thread, so that the import does not hold up other requests.
         serving = await asyncio.to_thread(_import_site)
-        async with serving(listener, self._hosts, self._status):
+        async with serving(listener, self._hosts, self._workings):
             await asyncio.get_running_loop().create_future()
 
     def _refresh(self, message: Message) -> None:

@@ -1,6 +1,7 @@
 """Files that we serve. `static/client/` is our own script for every page, in parts that are read
-one after the other. `static/livereload.js` is dist/livereload.min.js of the npm package
-livereload-js 4.0.2, unchanged; its licence lies beside it."""
+one after the other, `static/dashboard/` the page about the proxy itself. `static/livereload.js` is
+dist/livereload.min.js of the npm package livereload-js 4.0.2, unchanged; its licence lies beside
+it."""
 
 import functools
 import hashlib
@@ -11,7 +12,7 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """A script, and the entity tag that changes when it does."""
+    """A script or a style sheet, and the entity tag that changes when it does."""
 
     body: bytes
     etag: str
@@ -22,6 +23,10 @@ _CLIENT: Final = (
     *("connection", "states", "keeping", "swapping", "terminal", "overlay"),
     "start",
 )
+_DASHBOARD: Final = (
+    *("client/terminal", "dashboard/parts", "dashboard/server", "dashboard/restarts"),
+    *("dashboard/requests", "dashboard/details", "dashboard/output", "dashboard/events"),
+)
 _STATIC: Final = importlib.resources.files(__package__) / "static"
 
 
@@ -30,6 +35,24 @@ def client_js() -> Script:
     """Put client.js together when it is first asked for. It leaves no globals in a page."""
     parts = [(_STATIC / "client" / f"{name}.js").read_text("utf-8") for name in _CLIENT]
     return _script("\n".join(["(() => {\n'use strict';\n", *parts, "})();\n"]).encode())
+
+
+@functools.cache
+def dashboard_js() -> Script:
+    """Put together the script of the page about the proxy itself."""
+    parts = [(_STATIC / f"{name}.js").read_text("utf-8") for name in _DASHBOARD]
+    return _script("\n".join(["'use strict';\n", *parts]).encode())
+
+
+@functools.cache
+def dashboard_css() -> Script:
+    return _script((_STATIC / "dashboard" / "dashboard.css").read_bytes())
+
+
+@functools.cache
+def dashboard_html() -> str:
+    """Read that page, in which {nonce} and {token} have still to be filled in."""
+    return (_STATIC / "dashboard" / "dashboard.html").read_text("utf-8")
 
 
 @functools.cache

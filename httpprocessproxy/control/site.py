@@ -1,27 +1,30 @@
 """Our own pages under `/_hpp/`, an aiohttp.web application behind the proxy.
 
-The rule: only pages of the proxy itself may use it. Nothing sends CORS headers, other sites can
-neither embed what it answers nor change anything (Fetch Metadata, Origin), nothing is cached.
+Here they are put together, and what holds for all of them: `guard.py` says who may use them,
+nothing that they tell is cached, and no content is taken for what it is not.
 """
 
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from http import HTTPStatus
+from collections.abc import AsyncIterator
 
 from aiohttp import web
 
+from httpprocessproxy.control import answers
 from httpprocessproxy.control.assets import livereload_js
+from httpprocessproxy.control.dashboard import Dashboard, file
+from httpprocessproxy.control.guard import Guard
+from httpprocessproxy.control.requests import Requests
+from httpprocessproxy.control.states import States
+from httpprocessproxy.control.workings import Workings
 from httpprocessproxy.core.hosts import HostRule
-from httpprocessproxy.core.pages import CONTENT_SECURITY_POLICY, Problem, render
+from httpprocessproxy.core.pages import CONTENT_SECURITY_POLICY
 
-Status = Callable[[], Mapping[str, object]]
-_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-_SAFE_METHODS = frozenset(("GET", "HEAD", "OPTIONS"))
-_HEADERS = {
+_DEFAULTS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": CONTENT_SECURITY_POLICY.decode(),
+}
+_ALWAYS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Server": "http-process-proxy",
     "X-Content-Type-Options": "nosniff",
@@ -33,13 +36,16 @@ _MAX_FIELD_BYTES = 64 * 1024
 
 
 @contextlib.asynccontextmanager
-async def serving(listener: socket.socket, hosts: HostRule, status: Status) -> AsyncIterator[None]:
+async def serving(
+    listener: socket.socket, hosts: HostRule, workings: Workings
+) -> AsyncIterator[None]:
     """Serve on a listening socket, and close it at the end."""
     runner = web.AppRunner(
-        application(hosts, status),
+        application(hosts, workings),
         access_log=None,
         max_line_size=_MAX_FIELD_BYTES,
         max_field_size=_MAX_FIELD_BYTES,
+        # Who waits for a state has left by then: the data plane has closed its connections.
         shutdown_timeout=0.5,
     )
     await runner.setup()
@@ -50,57 +56,29 @@ async def serving(listener: socket.socket, hosts: HostRule, status: Status) -> A
         await runner.cleanup()
 
 
-def application(hosts: HostRule, status: Status) -> web.Application:
-    """Make the application; `status` returns what `/_hpp/status` tells."""
+def application(hosts: HostRule, workings: Workings) -> web.Application:
+    """Make the application."""
+    guard = Guard(hosts)
 
     @web.middleware
-    async def guard(request: web.Request, handler: _Handler) -> web.StreamResponse:
-        refusal = _refusal(request, hosts)
-        response = _page(request, refusal) if refusal else await _handle(request, handler)
-        response.headers.update(_HEADERS)
+    async def guarded(request: web.Request, handler: answers.Handler) -> web.StreamResponse:
+        refusal = guard.refusal(request)
+        if refusal is not None:
+            response: web.StreamResponse = answers.page(request, refusal)
+        else:
+            response = await answers.handle(request, handler)
+        for name, value in _DEFAULTS.items():
+            response.headers.setdefault(name, value)
+        response.headers.update(_ALWAYS)
         return response
 
-    async def get_status(_: web.Request) -> web.Response:
-        return web.json_response(status())
-
-    async def get_script(_: web.Request) -> web.Response:
-        return web.Response(
-            body=livereload_js().body, content_type="text/javascript", charset="utf-8"
-        )
-
-    site = web.Application(middlewares=[guard])
-    site.router.add_get("/_hpp/status", get_status)
-    site.router.add_get("/_hpp/livereload.js", get_script)
+    site = web.Application(middlewares=[guarded])
+    site.router.add_get("/_hpp/livereload.js", _livereload_js)
+    States(workings.status, workings.restart, workings.feed).add_to(site.router)
+    Requests(workings.replays, guard).add_to(site.router)
+    Dashboard(guard).add_to(site.router)
     return site
 
 
-def _refusal(request: web.Request, hosts: HostRule) -> Problem | None:
-    fetch_site = request.headers.get("Sec-Fetch-Site", "none")
-    embeds = request.headers.get("Sec-Fetch-Mode") == "no-cors"
-    if embeds and fetch_site in ("cross-site", "same-site"):
-        return Problem(403, "Another site asks", "Only pages of this server may embed this.")
-    if request.method in _SAFE_METHODS:
-        return None
-    if not hosts.allows_origin(request.headers.get("Origin"), request.headers.get("Host", "")):
-        return Problem(403, "Another site asks", "Only pages of this server may change anything.")
-    return None
-
-
-async def _handle(request: web.Request, handler: _Handler) -> web.StreamResponse:
-    """Let the handler answer; what it raises becomes a page."""
-    try:
-        return await handler(request)
-    except web.HTTPException as error:
-        response = _page(request, Problem(error.status, HTTPStatus(error.status).phrase, ""))
-        if "Allow" in error.headers:
-            response.headers["Allow"] = error.headers["Allow"]
-        return response
-
-
-def _page(request: web.Request, problem: Problem) -> web.Response:
-    page = render(problem, request.headers.get("Accept", "").encode("latin-1", "replace"), False)
-    return web.Response(
-        status=problem.status,
-        body=page.body,
-        headers={"Content-Type": page.content_type.decode()},
-    )
+async def _livereload_js(request: web.Request) -> web.Response:
+    return file(request, livereload_js(), "text/javascript")

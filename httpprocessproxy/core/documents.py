@@ -17,6 +17,7 @@ from httpprocessproxy.core.headers import Request, Response, outgoing_response
 from httpprocessproxy.core.http1 import Fields, ResponseHead, parse_response
 from httpprocessproxy.core.inject import InjectedBody, Injection
 from httpprocessproxy.core.negotiate import accepts
+from httpprocessproxy.core.validators import marked, unmarked
 
 # Fetch Metadata (W3C), section 2.1. A browser sends it to secure contexts, localhost among them.
 _DESTINATIONS: Final = frozenset((b"document", b"iframe", b"frame"))
@@ -44,34 +45,20 @@ _WIDE: Final = frozenset(
 _WIDE_MARKS: Final = (b"\xff", b"\xfe")
 
 # Digests (RFC 9530, RFC 3230, RFC 1864) are dropped rather than passed: they would be those of
-# other bytes, and a browser that shows a page asks for none. Accept-Ranges is, since a client with
-# a part of the page with our tag would be sent the rest of the one without.
+# other bytes, and a browser that shows a page asks for none.
 _NO_LONGER_TRUE: Final = frozenset(
     b"content-digest repr-digest digest content-md5 accept-ranges".split()
 )
 
+# A browser would try to go on with what it has of a page that was cut, with a part of another one;
+# and for a script that fetches the same URL, it would take what it has kept of the page.
+_ADDED: Final = [(b"Accept-Ranges", b"none"), (b"Vary", b"Sec-Fetch-Dest, Accept")]
 
-def asks_for_document(fields: Fields) -> bool:
-    """Whether a request with these fields asks for a page to be shown."""
-    values = {name.lower(): value for name, value in fields}
-    if not _PARTIAL.isdisjoint(values):
-        return False
-    destination = values.get(b"sec-fetch-dest")
-    if destination is not None:
-        return destination.lower() in _DESTINATIONS
-    return accepts(values.get(b"accept", b""), "text/html")
-
-
-def without_codings(fields: Fields) -> Fields:
-    """The fields of a request that asks for a response as it is, not compressed."""
-    return [
-        (name, b"identity" if name.lower() == b"accept-encoding" else value)
-        for name, value in fields
-    ]
+_POLICY: Final = b"content-security-policy"
 
 
 class Injector:
-    """Makes of responses to requests for documents what goes to the client."""
+    """Knows requests for documents, and makes of their responses what goes to the client."""
 
     def __init__(self, nonce: bytes, tell: Callable[[str], None]) -> None:
         """`nonce` is for policies that need one of ours: in base64, and new in each run.
@@ -79,7 +66,18 @@ class Injector:
         `tell` hears of the first page that is left alone for a policy in a `<meta>`.
         """
         self._nonce = nonce
+        # In the next run, another nonce may have to be in the page: it is another page then.
+        self._mark = b"-hpp-" + nonce[:8]
         self._tell: Callable[[str], None] | None = tell
+
+    def asking(self, fields: Fields) -> Fields | None:
+        """What a request with these fields asks the backend; None if it is not for a document."""
+        if not _asks_for_document(fields):
+            return None
+        return [
+            (name, b"identity" if name.lower() == b"accept-encoding" else value)
+            for name, value in unmarked(fields, self._mark)
+        ]
 
     def inject(
         self, raw: bytes, response: Response, request: Request, rest: bytes
@@ -96,7 +94,7 @@ class Injector:
         if permission is None:
             return response
         tag = _tag(permission.nonce)
-        mended = _mended(head, permission.values, len(tag))
+        mended = self._mended(head, permission.values, len(tag))
         if request.method == b"HEAD" or head.status == 304:
             return outgoing_response(mended, request)
         try:
@@ -115,6 +113,23 @@ class Injector:
         )
         return dataclasses.replace(outgoing_response(mended, request), body=body)
 
+    def _mended(self, head: ResponseHead, policies: list[bytes], tag_bytes: int) -> ResponseHead:
+        """The head of the page with a tag of this size in it, or of the 304 that confirms it."""
+        policy = iter(policies)
+        fields: Fields = []
+        for name, value in head.fields:
+            lower = name.lower()
+            if lower in _NO_LONGER_TRUE or (lower == b"content-length" and head.status == 304):
+                continue
+            if lower == _POLICY:
+                value = next(policy)
+            elif lower == b"etag":
+                value = marked(value, self._mark)
+            elif lower == b"content-length":
+                value = b"%d" % (int(value) + tag_bytes)
+            fields.append((name, value))
+        return dataclasses.replace(head, fields=fields if head.status == 304 else fields + _ADDED)
+
     def _is_forbidden(self, content: bytes, request: Request) -> bool:
         is_forbidden = csp.has_meta_policy(content)
         if is_forbidden and self._tell is not None:
@@ -124,7 +139,14 @@ class Injector:
         return is_forbidden
 
 
-_POLICY: Final = b"content-security-policy"
+def _asks_for_document(fields: Fields) -> bool:
+    values = {name.lower(): value for name, value in fields}
+    if not _PARTIAL.isdisjoint(values):
+        return False
+    destination = values.get(b"sec-fetch-dest")
+    if destination is not None:
+        return destination.lower() in _DESTINATIONS
+    return accepts(values.get(b"accept", b""), "text/html")
 
 
 def _tag(nonce: bytes) -> bytes:
@@ -144,6 +166,7 @@ def _is_document(head: ResponseHead) -> bool:
         return not types or _is_html(types)
     return (
         head.status not in _PARTIAL_STATUSES
+        and b"0" not in _values(head.fields, b"content-length")
         and _is_html(types)
         and not _values(head.fields, b"content-range")
         and all(map(_is_identity, _values(head.fields, b"content-encoding")))
@@ -172,25 +195,6 @@ def _is_inline(disposition: bytes) -> bool:
 
 def _forbids_transforming(directives: bytes) -> bool:
     return b"no-transform" in (directive.strip().lower() for directive in directives.split(b","))
-
-
-def _mended(head: ResponseHead, policies: list[bytes], tag_bytes: int) -> ResponseHead:
-    """The head of the page with a tag of this size in it, or of the 304 that confirms it."""
-    policy = iter(policies)
-    fields: Fields = []
-    for name, value in head.fields:
-        lower = name.lower()
-        if lower in _NO_LONGER_TRUE or (lower == b"content-length" and head.status == 304):
-            continue
-        if lower == _POLICY:
-            value = next(policy)
-        elif lower == b"content-length" and int(value):
-            value = b"%d" % (int(value) + tag_bytes)
-        fields.append((name, value))
-    if head.status != 304:
-        # Without it, browsers try to go on with what they have of a page that was cut.
-        fields.append((b"Accept-Ranges", b"none"))
-    return dataclasses.replace(head, fields=fields)
 
 
 def _look(body: Body, rest: bytes) -> tuple[bytes, bool]:

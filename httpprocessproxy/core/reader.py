@@ -10,7 +10,7 @@ import dataclasses
 from typing import Final
 
 from httpprocessproxy.core.bodies import Length
-from httpprocessproxy.core.documents import asks_for_document, without_codings
+from httpprocessproxy.core.documents import Injector
 from httpprocessproxy.core.forwarded import Peer
 from httpprocessproxy.core.headers import (
     HOP_BY_HOP,
@@ -37,15 +37,15 @@ MAX_KNOWN_LINE_BYTES: Final = 512
 class RequestReader:
     """Turns one peer's heads into the requests to send on; `via` is our own element of Via.
 
-    `injects` says that our script goes into documents, which are to come without a coding then.
+    `injector` says what those for documents ask, into which our script goes.
     """
 
-    __slots__ = ("_injects", "_known", "_via", "peer")
+    __slots__ = ("_injector", "_known", "_via", "peer")
 
-    def __init__(self, peer: Peer, via: bytes, *, injects: bool = False) -> None:
+    def __init__(self, peer: Peer, via: bytes, injector: Injector | None = None) -> None:
         self.peer = peer
         self._via = via
-        self._injects = injects
+        self._injector = injector
         # By method, version and all behind the request line: the request read, and its head
         # behind the target.
         self._known: dict[tuple[bytes, bytes, bytes], tuple[Request, bytes]] = {}
@@ -80,11 +80,11 @@ class RequestReader:
 
     def _parse(self, head: bytes) -> Request:
         parsed = parse_request(head)
-        is_document = self._injects and asks_for_document(parsed.fields)
-        if is_document:
-            parsed = dataclasses.replace(parsed, fields=without_codings(parsed.fields))
+        asking = self._injector.asking(parsed.fields) if self._injector is not None else None
+        if asking is not None:
+            parsed = dataclasses.replace(parsed, fields=asking)
         request = outgoing_request(parsed, self.peer, self._via)
-        request.is_document = is_document
+        request.is_document = asking is not None
         return request
 
     def _remember(self, key: tuple[bytes, bytes, bytes], request: Request) -> None:

@@ -119,7 +119,7 @@ class Plane:
         return self._readers[key]
 
     def _new_reader(self, peer: Peer) -> RequestReader:
-        return RequestReader(peer, self._via, injects=self.injector is not None)
+        return RequestReader(peer, self._via, self.injector)
 
     def _peer(self, ip: str, host: str, port: int) -> Peer:
         reached = str(Address(host, port)).encode()

@@ -14,9 +14,12 @@ from websockets.typing import Origin
 
 from httpprocessproxy.config import Address, Config
 from httpprocessproxy.control import Control
+from httpprocessproxy.control.workings import Workings
 from httpprocessproxy.core.hosts import HostRule
 from httpprocessproxy.core.livereload import CONNECTION_CHECK, OFFICIAL_7
 from httpprocessproxy.feed import Feed
+from httpprocessproxy.replays import Replays
+from httpprocessproxy.requestlog import RequestLog
 from test.deadline import PATIENCE_S
 
 BIND = Address("localhost", 8001)
@@ -48,6 +51,14 @@ def configure(livereload_port: int = 0, bind: Address = BIND) -> Config:
     )
 
 
+def workings(
+    status: Mapping[str, object],
+    feed: Feed,
+    restart: Callable[[str], None] = lambda by: None,
+) -> Workings:
+    return Workings(lambda: status, restart, feed, Replays(RequestLog(feed)))
+
+
 @contextlib.asynccontextmanager
 async def opened(
     livereload_port: int = 0,
@@ -62,8 +73,7 @@ async def opened(
     control = Control(
         configure(livereload_port, bind),
         HostRule(allowed, bind.host),
-        lambda: status or {},
-        feed or Feed(),
+        workings(status or {}, feed or Feed()),
         lambda: TAIL,
         (said if warnings is None else warnings).append,
     )

@@ -13,7 +13,8 @@ from httpprocessproxy.control.assets import livereload_js
 from httpprocessproxy.control.listeners import listen_privately
 from httpprocessproxy.control.site import serving
 from httpprocessproxy.core.hosts import HostRule
-from test.control.doors import OWN, run
+from httpprocessproxy.feed import Feed
+from test.control.doors import OWN, run, workings
 
 STATUS = {"state": "running", "generation": 3, "pid": 42, "last_restart": None}
 
@@ -23,7 +24,7 @@ async def browser(folder: Path) -> AsyncIterator[aiohttp.ClientSession]:
     """A client of the site at its own origin."""
     path = folder / "site"
     rule = HostRule((), "localhost")
-    async with serving(listen_privately(path), rule, lambda: STATUS):
+    async with serving(listen_privately(path), rule, workings(STATUS, Feed())):
         connector = aiohttp.UnixConnector(str(path))
         async with aiohttp.ClientSession(OWN, connector=connector) as session:
             yield session
@@ -50,7 +51,7 @@ def test_the_script(tmp_path: Path) -> None:
     run(main())
 
 
-@pytest.mark.parametrize("target", ["/_hpp/", "/_hpp/livereload.js/", "/_hpp/../x", "/", "/x"])
+@pytest.mark.parametrize("target", ["/_hpp/none", "/_hpp/livereload.js/", "/_hpp/../x", "/", "/x"])
 def test_anything_else_is_not_found(tmp_path: Path, target: str) -> None:
     async def main() -> None:
         headers = {"Accept": "application/json"}
@@ -73,7 +74,8 @@ def test_the_fields_of_every_answer(tmp_path: Path, target: str, method: str) ->
             browser(tmp_path) as session,
             session.request(method, target, headers=headers) as response,
         ):
-            assert response.headers["Cache-Control"] == "no-store"
+            is_file = response.status == 200 and target.endswith(".js")
+            assert response.headers["Cache-Control"] == ("no-cache" if is_file else "no-store")
             assert response.headers["X-Content-Type-Options"] == "nosniff"
             assert response.headers["Cross-Origin-Resource-Policy"] == "same-origin"
             assert response.headers["Server"] == "http-process-proxy"
@@ -112,7 +114,7 @@ def test_another_site_cannot_embed(
     ("origin", "status"),
     [
         (None, 405),
-        (OWN, 405),
+        (OWN, 403),  # without the token
         ("null", 403),
         ("http://evil.example", 403),
         ("http://localhost:9", 403),

@@ -1,0 +1,56 @@
+"""`/_hpp/`, the page about the proxy and its server, and the files it consists of.
+
+Its policy lets in what carries this answer's nonce, and nothing else: all that it shows is
+somebody's text. It is for a tab of its own, so that no other page can reach into it.
+"""
+
+import secrets
+
+from aiohttp import web
+
+from httpprocessproxy.control.answers import page
+from httpprocessproxy.control.assets import Script, dashboard_css, dashboard_html, dashboard_js
+from httpprocessproxy.control.guard import Guard, is_tab
+from httpprocessproxy.core.pages import Problem
+
+
+class Dashboard:
+    def __init__(self, guard: Guard) -> None:
+        self._guard = guard
+
+    def add_to(self, router: web.UrlDispatcher) -> None:
+        router.add_get("/_hpp/", self.get_page)
+        router.add_get("/_hpp/dashboard.css", self.get_style)
+        router.add_get("/_hpp/dashboard.js", self.get_script)
+
+    async def get_page(self, request: web.Request) -> web.Response:
+        if not is_tab(request):
+            return page(request, Problem(403, "Only for a tab", "Open /_hpp/ in a tab of its own."))
+        nonce = secrets.token_urlsafe(16)
+        html = dashboard_html().replace("{nonce}", nonce).replace("{token}", self._guard.token)
+        response = web.Response(text=html, content_type="text/html")
+        response.headers["Content-Security-Policy"] = (
+            f"default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; "
+            "img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+            "frame-ancestors 'none'"
+        )
+        response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
+        response.headers["Referrer-Policy"] = "same-origin"
+        return response
+
+    async def get_style(self, request: web.Request) -> web.Response:
+        return file(request, dashboard_css(), "text/css")
+
+    async def get_script(self, request: web.Request) -> web.Response:
+        return file(request, dashboard_js(), "text/javascript")
+
+
+def file(request: web.Request, content: Script, content_type: str) -> web.Response:
+    """Answer with a file of ours, or 304 to who has it (RFC 9110 section 13.1.2)."""
+    response = web.Response(headers={"ETag": content.etag, "Cache-Control": "no-cache"})
+    if content.etag in request.headers.get("If-None-Match", ""):
+        response.set_status(304)
+    else:
+        response.body = content.body
+        response.content_type, response.charset = content_type, "utf-8"
+    return response

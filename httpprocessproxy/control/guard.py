@@ -1,0 +1,64 @@
+"""Who may use our own pages, once the data plane has found the client and the host trustworthy.
+
+The rule: other sites can neither embed nor read nor change anything; we send no CORS fields. Nor
+can the pages of the backend, which have our origin: what would tell a script of theirs of cookies,
+or would change something, wants the token of the page about itself, which is given to a tab alone
+(Fetch Metadata, Cross-Origin-Opener-Policy, frame-ancestors). Programs that are no browsers, and
+so send neither Origin nor Referer nor Sec-Fetch-*, need none.
+"""
+
+import secrets
+
+from aiohttp import web
+
+from httpprocessproxy.core.hosts import HostRule
+from httpprocessproxy.core.pages import Problem
+
+TOKEN_FIELD = "X-HPP-Token"
+
+_SAFE_METHODS = frozenset(("GET", "HEAD", "OPTIONS"))
+# Of any browser, one of these comes with any request that a page can make and read, or any POST.
+_OF_BROWSERS = ("Origin", "Referer", "Sec-Fetch-Site", "Sec-Fetch-Mode", "Sec-Fetch-Dest")
+
+
+class Guard:
+    """Knows the token of this run."""
+
+    def __init__(self, hosts: HostRule) -> None:
+        self.token = secrets.token_urlsafe(16)
+        self._hosts = hosts
+
+    def refusal(self, request: web.Request) -> Problem | None:
+        """What to answer instead of what is asked for; None if it may be had."""
+        if _embeds_from_elsewhere(request):
+            return Problem(403, "Another site asks", "Only pages of this server may embed this.")
+        if request.method in _SAFE_METHODS:
+            return None
+        origin, host = request.headers.get("Origin"), request.headers.get("Host", "")
+        if not self._hosts.allows_origin(origin, host):
+            detail = "Only pages of this server may change anything."
+            return Problem(403, "Another site asks", detail)
+        return self.refusal_without_token(request)
+
+    def refusal_without_token(self, request: web.Request) -> Problem | None:
+        """Let in who has the token, and programs that are no browsers."""
+        if not any(name in request.headers for name in _OF_BROWSERS):
+            return None
+        token = request.headers.get(TOKEN_FIELD, "").encode("latin-1", "replace")
+        if secrets.compare_digest(token, self.token.encode()):
+            return None
+        detail = f"A browser needs the token of the page /_hpp/ for this, in {TOKEN_FIELD}."
+        return Problem(403, "A page without the token asks", detail)
+
+
+def is_tab(request: web.Request) -> bool:
+    """Whether a tab asks, and not a script or a frame. Browsers that do not say so are believed."""
+    return request.headers.get("Sec-Fetch-Dest", "document") == "document"
+
+
+def _embeds_from_elsewhere(request: web.Request) -> bool:
+    site = request.headers.get("Sec-Fetch-Site", "none")
+    return request.headers.get("Sec-Fetch-Mode") == "no-cors" and site in (
+        "cross-site",
+        "same-site",
+    )

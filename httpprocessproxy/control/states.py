@@ -1,0 +1,82 @@
+"""`/_hpp/status`, `/_hpp/history` and `POST /_hpp/restart`: the server's state, and a way to wait.
+
+With `wait=STATE[,STATE]` an answer comes when one of these is reached, or after `timeout` seconds:
+then as 504, with the state as it is. `after=GENERATION` wants a later start than that.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+from aiohttp import web
+
+from httpprocessproxy.control.answers import choices, number, seconds
+from httpprocessproxy.feed import Feed
+
+Status = Callable[[], Mapping[str, object]]
+
+STATES = ("loading", "running", "error", "killing")
+
+DEFAULT_TIMEOUT_S = 30.0
+MAX_TIMEOUT_S = 3600.0
+
+
+class States:
+    def __init__(self, status: Status, restart: Callable[[str], None], feed: Feed) -> None:
+        self._status = status
+        self._restart = restart
+        self._feed = feed
+
+    def add_to(self, router: web.UrlDispatcher) -> None:
+        router.add_get("/_hpp/status", self.get_status)
+        router.add_get("/_hpp/history", self.get_history)
+        router.add_post("/_hpp/restart", self.post_restart)
+
+    async def get_status(self, request: web.Request) -> web.Response:
+        wanted = _wanted(request)
+        after = number(request.query.get("after", "0"), "after")
+        if wanted is None:
+            return web.json_response(self._status())
+        return await self._wait(wanted, after, _timeout_s(request))
+
+    async def get_history(self, _: web.Request) -> web.Response:
+        """All transitions that are known, the first one first."""
+        states = self._feed.kept("state")
+        return web.json_response({"run": self._feed.run, "states": states})
+
+    async def post_restart(self, request: web.Request) -> web.Response:
+        wanted, timeout_s = _wanted(request), _timeout_s(request)
+        generation = self._status()["generation"]
+        assert isinstance(generation, int)
+        self._restart("the page" if "Origin" in request.headers else "a program")
+        if wanted is None:
+            return web.json_response(self._status(), status=202)
+        return await self._wait(wanted, generation, timeout_s)
+
+    async def _wait(self, wanted: frozenset[str], after: int, timeout_s: float) -> web.Response:
+        """Answer when a generation later than `after` is in one of the wanted states."""
+        news = asyncio.Event()
+        with self._feed.subscribe(("state",), lambda _: news.set()):
+            try:
+                async with asyncio.timeout(timeout_s):
+                    while not self._is_in(wanted, after):
+                        await news.wait()
+                        news.clear()
+            except TimeoutError:
+                return web.json_response(self._status(), status=504)
+        return web.json_response(self._status())
+
+    def _is_in(self, wanted: frozenset[str], after: int) -> bool:
+        status = self._status()
+        generation = status["generation"]
+        assert isinstance(generation, int)
+        return status["state"] in wanted and generation > after
+
+
+def _wanted(request: web.Request) -> frozenset[str] | None:
+    wait = request.query.get("wait")
+    return None if wait is None else choices(wait, "wait", STATES)
+
+
+def _timeout_s(request: web.Request) -> float:
+    timeout = request.query.get("timeout", str(DEFAULT_TIMEOUT_S))
+    return seconds(timeout, "timeout", MAX_TIMEOUT_S)

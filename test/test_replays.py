@@ -1,0 +1,55 @@
+"""Which request is sent again, and when."""
+
+import pytest
+
+from httpprocessproxy.feed import Feed
+from httpprocessproxy.replays import Replays
+from httpprocessproxy.requestlog import Record, RequestLog
+from test.test_requestlog import ended, request
+
+POST = request(method="POST")
+
+
+class Sender:
+    """Notes what is sent again, and how that ends."""
+
+    def __init__(self, log: RequestLog) -> None:
+        self.log = log
+        self.status = 500
+        self.sent: list[int] = []
+
+    def send(self, record: Record) -> Record:
+        self.sent.append(record.id)
+        again = Record(record.request, None, record.id)
+        self.log.begin(again)
+        again.status = self.status
+        self.log.end(again)
+        return again
+
+
+def test_the_last_failed_request_is_sent_after_each_restart_until_it_succeeds() -> None:
+    feed = Feed()
+    log = RequestLog(feed)
+    replays, sender = Replays(log), Sender(log)
+    replays.send = sender.send
+    replays.after_restarts = True
+    with replays.listening(feed):
+        feed.publish("state", {"state": "running"})
+        ended(log, 500, asked=POST)
+        feed.publish("state", {"state": "killing"})
+        feed.publish("state", {"state": "running"})
+        sender.status = 200
+        feed.publish("state", {"state": "running"})
+        feed.publish("state", {"state": "running"})
+    feed.publish("state", {"state": "running"})
+    assert sender.sent == [1, 2]
+
+
+def test_nothing_is_sent_that_nobody_wants(monkeypatch: pytest.MonkeyPatch) -> None:
+    feed = Feed()
+    log = RequestLog(feed)
+    replays = Replays(log)
+    replays.send = lambda record: pytest.fail("sent")
+    ended(log, 500, asked=POST)
+    with replays.listening(feed):
+        feed.publish("state", {"state": "running"})

@@ -1,0 +1,134 @@
+"""Our script in pages, in a real browser: it runs and connects, and the page does not mind."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, WebSocket, expect
+
+from test.browser import open_page
+from test.deadline import PATIENCE_S
+from test.harness import Proxy, backend
+
+
+@pytest.fixture(scope="module")
+def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
+    with Proxy(tmp_path_factory.mktemp("project"), backend("pages.py")) as proxy:
+        yield proxy.running()
+
+
+@pytest.fixture(scope="module")
+def browser_page() -> Iterator[Page]:
+    with open_page() as page:
+        yield page
+
+
+@pytest.fixture
+def page(browser_page: Page) -> Iterator[Page]:
+    yield browser_page
+    browser_page.goto("about:blank")
+
+
+def connects(page: Page, url: str) -> None:
+    """Open a page in which our script runs, and hears of the proxy over its socket."""
+    heard: list[str] = []
+
+    def is_ours(socket: WebSocket) -> bool:
+        socket.on("framereceived", lambda _: heard.append(socket.url))
+        return socket.url.endswith("/_hpp/events")
+
+    with page.expect_event("websocket", is_ours) as opened:
+        page.goto(url)
+    if not heard:
+        opened.value.wait_for_event("framereceived", timeout=PATIENCE_S * 1000)
+
+
+def has_script(page: Page) -> bool:
+    return page.locator("script[src='/_hpp/client.js']").count() == 1
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("page", "no-head", "text", "coded"),
+        *("nonce", "nonce-strict", "none", "origin", "elements", "hash", "two"),
+    ],
+)
+def test_the_script_runs(proxy: Proxy, page: Page, name: str) -> None:
+    connects(page, f"{proxy.url}/{name}")
+    expect(page.locator("body")).to_contain_text("hello")
+    assert has_script(page)
+
+
+@pytest.mark.parametrize("name", ["nonce", "nonce-strict", "elements"])
+def test_scripts_of_the_page_run_as_before(proxy: Proxy, page: Page, name: str) -> None:
+    page.goto(f"{proxy.url}/{name}")
+    assert page.locator("html[data-ran]").count() == 1
+
+
+@pytest.mark.parametrize("name", ["none", "origin", "hash", "sandbox", "two"])
+def test_what_a_policy_forbids_stays_forbidden(proxy: Proxy, page: Page, name: str) -> None:
+    page.goto(f"{proxy.url}/{name}")
+    assert page.locator("html[data-ran]").count() == 0
+
+
+@pytest.mark.parametrize("name", ["always-coded", "meta", "sandbox"])
+def test_pages_that_are_left_alone(proxy: Proxy, page: Page, name: str) -> None:
+    page.goto(f"{proxy.url}/{name}")
+    expect(page.locator("p")).to_have_text("hello")
+    assert not has_script(page)
+
+
+def test_a_policy_in_the_page_is_told_once(proxy: Proxy, page: Page) -> None:
+    for _ in range(2):
+        page.goto(f"{proxy.url}/meta")
+    proxy.wait_output("/meta: its own policy")
+    assert proxy.output.count("its own policy") == 1
+
+
+def test_a_page_keeps_its_mode(proxy: Proxy, page: Page) -> None:
+    for name, mode in (("no-head", "CSS1Compat"), ("text", "BackCompat")):
+        page.goto(f"{proxy.url}/{name}")
+        assert page.evaluate("document.compatMode") == mode
+
+
+def test_what_has_come_of_a_page_is_shown(proxy: Proxy, page: Page) -> None:
+    page.goto(f"{proxy.url}/streamed", wait_until="commit")
+    expect(page.locator("#first")).to_be_visible()
+    assert page.locator("#last").count() == 0
+    proxy.get("/go-on")
+    expect(page.locator("#last")).to_be_visible()
+
+
+def test_a_frame_has_a_script_of_its_own(proxy: Proxy, page: Page) -> None:
+    connects(page, f"{proxy.url}/frame")
+    expect(page.frame_locator("iframe").locator("p")).to_have_text("hello")
+    assert page.frames[1].locator("script[src='/_hpp/client.js']").count() == 1
+
+
+@pytest.mark.parametrize("name", ["page?kept", "hash", "nonce-strict"])
+def test_a_page_that_the_browser_has_kept(proxy: Proxy, page: Page, name: str) -> None:
+    for _ in range(2):
+        connects(page, f"{proxy.url}/{name}")
+    seen = json.loads(proxy.get("/seen").body)
+    assert ["/" + name, 304] in seen
+
+
+@pytest.mark.parametrize("name", ["text", "fresh"])
+@pytest.mark.parametrize("fields", [{}, {"HX-Request": "true", "Accept": "text/html"}])
+def test_what_a_script_fetches_is_as_it_was(
+    proxy: Proxy, page: Page, name: str, fields: dict[str, str]
+) -> None:
+    """Not what the browser has kept of the same page."""
+    page.goto(f"{proxy.url}/{name}")
+    fetched = page.evaluate(
+        "headers => fetch(location, {headers}).then(response => response.text())", fields
+    )
+    assert fetched == "hello"
+
+
+def test_without_injection(tmp_path: Path, page: Page) -> None:
+    with Proxy(tmp_path, backend("pages.py"), "--no-inject") as proxy:
+        page.goto(f"{proxy.running().url}/page")
+        assert not has_script(page)
