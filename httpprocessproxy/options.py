@@ -188,6 +188,31 @@ CONNECTING = (
     ),
 )
 
+HTTPS = (
+    _flag("tls", "serve HTTPS, HTTP/2 too, and send plain HTTP there (default: off)"),
+    _text(
+        "tls-cert",
+        "FILE",
+        "its certificate, with those that lead to its CA (default: off, one of our own)",
+        readers.file_or_off,
+    ),
+    _text(
+        "tls-key",
+        "FILE",
+        "the certificate's key (default: off, it is in the same file)",
+        readers.file_or_off,
+    ),
+    _flag("http3", "serve HTTP/3 besides, on the same port over UDP (default: off)"),
+    _number(
+        "alt-svc-port",
+        "PORT",
+        "where browsers are told that HTTP/3 is (default: off, BIND's)",
+        readers.port_or_off,
+        field="alt_svc_port",
+    ),
+    _seconds("alt-svc-ma", "they may remember it; 0: they forget it (default: 3600)"),
+)
+
 TERMINAL = (
     _flag("log-requests", "show each request in a line (default: off)"),
     _flag("json-logs", "write our own lines as JSON (default: off)"),
@@ -201,6 +226,7 @@ GROUPS = {
     "restarting": RESTARTING,
     "in the browser": BROWSER,
     "who may connect": CONNECTING,
+    "HTTPS": HTTPS,
     "in the terminal": TERMINAL,
 }
 

@@ -81,6 +81,10 @@ def port(text: str) -> int:
     return int(text)
 
 
+def port_or_off(text: str) -> int | None:
+    return None if text == "off" else port(text)
+
+
 def url_path(text: str) -> str:
     if not text.startswith("/") or not text.isascii() or any(c <= " " for c in text):
         raise UserError(f"not a path: {text!r} (it begins with / and has no blanks)")

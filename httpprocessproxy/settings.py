@@ -19,6 +19,7 @@ def resolve(line: argparse.Namespace) -> Config:
         raise UserError("BACKEND is missing: where the server listens (see --help)")
     if not getattr(said, "command", ()):
         raise UserError("what to run is missing: end the line with --exec COMMAND ...")
+    _with_tls(said)
     return _checked(Config(**vars(said)))
 
 
@@ -41,7 +42,19 @@ def _said(line: argparse.Namespace) -> argparse.Namespace:
     return said
 
 
+def _with_tls(said: argparse.Namespace) -> None:
+    """Each option of HTTPS implies `--tls`; `--no-tls` switches all of them off."""
+    implying = [name for name in ("tls_cert", "tls_key", "http3") if getattr(said, name, None)]
+    if "tls" not in said:
+        said.tls = bool(implying)
+    elif not said.tls:
+        for name in implying:
+            delattr(said, name)
+
+
 def _checked(config: Config) -> Config:
+    if config.tls_key is not None and config.tls_cert is None:
+        raise UserError("--tls-key goes with a certificate: add --tls-cert FILE")
     bind, backend = config.bind, config.backend
     if bind.port and bind.overlaps(backend):
         raise UserError(f"BIND {bind} is BACKEND's port, too: give the proxy a port of its own")

@@ -1,0 +1,88 @@
+"""The front door as a whole: what it is made of, and in which order it opens and closes."""
+
+import asyncio
+import contextlib
+import socket
+import tempfile
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from httpprocessproxy.config import Config
+from httpprocessproxy.control.listeners import listen_privately
+from httpprocessproxy.core.hosts import HostRule
+from httpprocessproxy.front_door.bridge import bridge
+from httpprocessproxy.front_door.certificates import Identity
+from httpprocessproxy.front_door.door import Door
+from httpprocessproxy.front_door.http2 import Http2Connection
+from httpprocessproxy.front_door.trust import chromium_command, trust_command
+from httpprocessproxy.proxy import Plane
+
+# At the end, for answers that are on their way.
+GOODBYE_S: Final = 0.5
+
+
+@contextlib.asynccontextmanager
+async def open_front_door(
+    config: Config,
+    identity: Identity,
+    plane: Plane,
+    hosts: HostRule,
+    sockets: Sequence[socket.socket],
+    say: Callable[[str], None],
+) -> AsyncIterator[Mapping[str, str]]:
+    """Serve HTTPS on `sockets`, and `plane` behind it; `say` shows a line.
+
+    Yields what to show the user of it, by names.
+    """
+    connections: set[Http2Connection] = set()
+    alt_svc: bytes | None = None
+    async with contextlib.AsyncExitStack() as stack:
+        stack.enter_context(identity.watching(say))
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="hpp-"))
+        core = Path(folder) / "core"
+        await stack.enter_async_context(plane.serve([listen_privately(core)]))
+        handler = bridge(str(core))
+        _warn(identity, say)
+
+        def new_http2() -> Http2Connection:
+            return Http2Connection(handler, connections, alt_svc)
+
+        stack.push_async_callback(_say_goodbye, connections)
+        door = Door(identity, plane, hosts, new_http2, alt_svc)
+        await stack.enter_async_context(door.serve(sockets))
+        yield _notes(config, identity)
+
+
+def _warn(identity: Identity, say: Callable[[str], None]) -> None:
+    if identity.uncovered:
+        say(
+            f"no certificate for {', '.join(identity.uncovered)}: our CA is for local names only; "
+            "use --tls-cert and --tls-key"
+        )
+
+
+async def _say_goodbye(connections: set[Http2Connection]) -> None:
+    present = list(connections)
+    for connection in present:
+        connection.close()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(GOODBYE_S):
+            for connection in present:
+                await connection.gone.wait()
+    for connection in list(connections):
+        connection.abort()
+
+
+def _notes(config: Config, identity: Identity) -> Mapping[str, str]:
+    until = f"until {identity.expires:%Y-%m-%d}"
+    if identity.authority is None:
+        notes = {"certificate": f"{identity.certificate_file}, {until}"}
+    else:
+        notes = {"certificate": f"by {identity.authority.name}, {until}"}
+        command = trust_command(identity.authority)
+        if command:
+            notes["trust it by"] = command
+    if config.http3:
+        notes["HTTP/3 by"] = chromium_command(config.bind, identity.spki_hash)
+    return notes
