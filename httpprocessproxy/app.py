@@ -31,6 +31,7 @@ from httpprocessproxy.process import (
     Output,
     Recipe,
     Terminal,
+    asgi_command,
     become_subreaper,
     reap_adopted,
     redirected_output,
@@ -107,12 +108,21 @@ def run(config: Config) -> int:
     sockets = listen(config.bind)
     # Port 0 has become a real one, which browsers name in Origin.
     bind = Address(config.bind.host, sockets[0].getsockname()[1])
+    config = dataclasses.replace(config, command=_command(config))
     recipe = Recipe(config.command, config.backend, config.env_file)
     recipe.environment()  # to find what is wrong now, and not when the first start fails
     editor = editor_template(config.editor, os.environ)
     config = dataclasses.replace(config, bind=bind, backend=recipe.address, editor=editor)
     with asyncio.Runner(loop_factory=_new_loop) as runner:
         return runner.run(_serve(config, recipe, scope, hosts, sockets, identity))
+
+
+def _command(config: Config) -> tuple[str, ...]:
+    """Raises UserError."""
+    if config.asgi is None:
+        return config.command
+    factory, debug = config.asgi_factory, config.debug
+    return asgi_command(config.asgi, config.backend, is_factory=factory, debug=debug)
 
 
 def _identity(config: Config, hosts: HostRule) -> "Identity":

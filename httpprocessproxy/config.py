@@ -103,7 +103,9 @@ class Config:
 
     bind: Address
     backend: Address
-    command: tuple[str, ...]
+    command: tuple[str, ...] = ()
+    asgi: str | None = None
+    asgi_factory: bool = False
     patterns: tuple[str, ...] = ()
     excludes: tuple[str, ...] = ()
     default_excludes: bool = True

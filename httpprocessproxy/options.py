@@ -82,6 +82,14 @@ SERVER = (
         "the server's command; takes the rest of the line; {port} in it is BACKEND's",
     ),
     _text(
+        "asgi",
+        "MODULE:APP",
+        "an ASGI application to serve in place of a command; BACKEND may be left out then "
+        "(default: off)",
+        readers.application_or_off,
+    ),
+    _flag("asgi-factory", "APP makes the application when it is called (default: found out)"),
+    _text(
         "env-file",
         "FILE",
         "what to add to the server's environment, as lines NAME=VALUE (default: off)",

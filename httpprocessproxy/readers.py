@@ -95,6 +95,18 @@ def file_or_off(text: str) -> Path | None:
     return None if text == "off" else Path(text)
 
 
+def application_or_off(text: str) -> str | None:
+    """Where an ASGI application is; whether it is there is found out when it starts."""
+    if text == "off":
+        return None
+    names = text.replace(":", ".", 1).split(".")
+    if ":" not in text or not all(name.isidentifier() for name in names):
+        raise UserError(
+            f"not an application: {text!r} (write MODULE:APP, for example shop.web:app)"
+        )
+    return text
+
+
 def editor(text: str) -> str:
     """The name or the template as it is, once it is known to be good."""
     editor_template(text, {})

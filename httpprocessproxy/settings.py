@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from httpprocessproxy.config import Address, Config
+from httpprocessproxy.config import AUTO, Address, Config
 from httpprocessproxy.config_file import find_file, read_file
 from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.options import OPTIONS
@@ -16,9 +16,10 @@ def resolve(line: argparse.Namespace) -> Config:
     """
     said = _said(line)
     if "backend" not in said:
-        raise UserError("BACKEND is missing: where the server listens (see --help)")
-    if not getattr(said, "command", ()):
-        raise UserError("what to run is missing: end the line with --exec COMMAND ...")
+        if not getattr(said, "asgi", None):
+            raise UserError("BACKEND is missing: where the server listens (see --help)")
+        said.backend = AUTO
+    _check_server(said)
     _with_tls(said)
     return _checked(Config(**vars(said)))
 
@@ -33,6 +34,10 @@ def _said(line: argparse.Namespace) -> argparse.Namespace:
     """What is said at all, by the fields of `Config`."""
     path: Path | None = line.config if "config" in line else find_file()
     said = read_file(path) if path is not None else argparse.Namespace()
+    for one, other in (("command", "asgi"), ("asgi", "command")):
+        # What is to run in place of another.
+        if getattr(line, one, None):
+            vars(said).pop(other, None)
     for option in OPTIONS:
         if option.field in line:
             value: object = getattr(line, option.field)
@@ -40,6 +45,17 @@ def _said(line: argparse.Namespace) -> argparse.Namespace:
     if "bind" not in said:
         raise UserError("BIND is missing: where browsers connect to (see --help)")
     return said
+
+
+def _check_server(said: argparse.Namespace) -> None:
+    """Raise UserError unless there is one thing to run."""
+    command, asgi = getattr(said, "command", ()), getattr(said, "asgi", None)
+    if command and asgi:
+        raise UserError("--exec and --asgi are two things to run: choose one")
+    if not command and not asgi:
+        raise UserError(
+            "what to run is missing: end the line with --exec COMMAND ..., or add --asgi MODULE:APP"
+        )
 
 
 def _with_tls(said: argparse.Namespace) -> None:

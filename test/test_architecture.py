@@ -25,6 +25,8 @@ FLOORS = [
     {"chronicle", "replays"},
     {"supervisor"},
     {"proxy", "control", "console", "browser", "shortcuts"},
+    {"front_door"},
+    {"asgi"},
     {"app"},
     {"cli"},
     {"__main__"},
