@@ -11,7 +11,7 @@ from typing import Final
 from httpprocessproxy.config import Config
 from httpprocessproxy.control.listeners import listen_privately
 from httpprocessproxy.core.hosts import HostRule
-from httpprocessproxy.front_door.bridge import bridge
+from httpprocessproxy.front_door.bridge import Bridge
 from httpprocessproxy.front_door.certificates import Identity
 from httpprocessproxy.front_door.door import Door
 from httpprocessproxy.front_door.http2 import Http2Connection
@@ -42,7 +42,7 @@ async def open_front_door(
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="hpp-"))
         core = Path(folder) / "core"
         await stack.enter_async_context(plane.serve([listen_privately(core)]))
-        handler = bridge(str(core))
+        handler = await stack.enter_async_context(Bridge(str(core), plane.peer_over_tls))
         _warn(identity, say)
 
         def new_http2() -> Http2Connection:

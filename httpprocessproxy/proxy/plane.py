@@ -79,6 +79,7 @@ class Plane:
         # RFC 9110 section 7.6.3 allows a pseudonym. One of its own for each proxy, so that
         # two in a row are no loop.
         self._via = b"1.1 http-process-proxy-" + secrets.token_hex(4).encode()
+        self._private_reader = self._new_reader(Peer(None, trusted=True))
 
     @asynccontextmanager
     async def serve(self, sockets: Sequence[socket.socket]) -> AsyncIterator[None]:
@@ -115,7 +116,7 @@ class Plane:
         """
         name = transport.get_extra_info("peername")
         if not isinstance(name, tuple):
-            return self._new_reader(Peer(None, trusted=True))
+            return self._private_reader
         host, port = transport.get_extra_info("sockname")[:2]
         is_tls = transport.get_extra_info("sslcontext") is not None
         key = name[0], host, port, b"https" if is_tls else b"http"
@@ -131,6 +132,10 @@ class Plane:
     def _peer(self, ip: str, host: str, port: int, proto: bytes) -> Peer:
         reached = str(Address(host, port)).encode()
         return Peer(str(_canonical(ip)), self._trusts(ip), proto, reached)
+
+    def peer_over_tls(self, ip: str) -> Peer:
+        """Who comes from an address to where HTTP/2 or HTTP/3 ends."""
+        return Peer(str(_canonical(ip)), self._trusts(ip), b"https")
 
     def check(self, request: Request) -> None:
         """Raise RequestError for a host that we do not serve. HTTP/1.0 may come without one."""
@@ -148,7 +153,7 @@ class Plane:
         """
         peer, request = exchange.client.peer, exchange.request
         strangers = [] if peer.trusted else [str(peer.ip)]
-        strangers += [node for node in spoken_for(request.head) if not self._trusts(node)]
+        strangers += [node for node in spoken_for(request.head, peer.ip) if not self._trusts(node)]
         path = self._our_pages(request.target, not strangers)
         if path is None:
             exchange.refused(problems.untrusted(strangers[-1]))

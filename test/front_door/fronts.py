@@ -14,7 +14,6 @@ from typing import Final
 import trustme
 
 from httpprocessproxy.config import Network
-from httpprocessproxy.core.forwarded import Peer
 from httpprocessproxy.front_door.bridge import Bridge
 from httpprocessproxy.front_door.http2 import Http2Connection
 from httpprocessproxy.front_door.streams import Handler
@@ -105,8 +104,7 @@ async def bridging(
         async with serving(trusted=trusted, is_open=is_open) as bench:
             loop = bench.plane.loop
             server = await loop.create_unix_server(lambda: Client(bench.plane), path)
-            trusts = bool(trusted)
-            async with Bridge(path, lambda ip: Peer(ip, trusts, b"https")) as bridge:
+            async with Bridge(path, bench.plane.peer_over_tls) as bridge:
                 yield bench, bridge
             server.close()
             await eventually(lambda: not bridge.connections)
