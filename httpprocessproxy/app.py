@@ -21,6 +21,7 @@ from httpprocessproxy.control import Control
 from httpprocessproxy.control.workings import Workings
 from httpprocessproxy.core.documents import Injector
 from httpprocessproxy.core.editors import editor_template
+from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.core.hosts import HostRule
 from httpprocessproxy.feed import Feed
 from httpprocessproxy.front_door import needs
@@ -113,8 +114,19 @@ def run(config: Config) -> int:
     recipe.environment()  # to find what is wrong now, and not when the first start fails
     editor = editor_template(config.editor, os.environ)
     config = dataclasses.replace(config, bind=bind, backend=recipe.address, editor=editor)
-    with asyncio.Runner(loop_factory=_new_loop) as runner:
-        return runner.run(_serve(config, recipe, scope, hosts, sockets, identity))
+    try:
+        with asyncio.Runner(loop_factory=_new_loop) as runner:
+            return runner.run(_serve(config, recipe, scope, hosts, sockets, identity))
+    except ExceptionGroup as group:
+        raise _unwrapped(group) from group
+
+
+def _unwrapped(error: Exception) -> Exception:
+    """What is for the user, of which each TaskGroup that it left has made a group."""
+    inner = error
+    while isinstance(inner, ExceptionGroup) and len(inner.exceptions) == 1:
+        inner = inner.exceptions[0]
+    return inner if isinstance(inner, UserError) else error
 
 
 def _command(config: Config) -> tuple[str, ...]:
@@ -130,6 +142,9 @@ def _identity(config: Config, hosts: HostRule) -> "Identity":
     with needs("--tls", "tls"):
         from httpprocessproxy.front_door import opening  # noqa: F401 - to find what is missing
         from httpprocessproxy.front_door.certificates import open_identity
+    if config.http3:
+        with needs("--http3", "http3"):
+            from httpprocessproxy.front_door import http3  # noqa: F401
     return open_identity(config, hosts)
 
 

@@ -15,6 +15,7 @@ from httpprocessproxy.front_door.bridge import Bridge
 from httpprocessproxy.front_door.certificates import Identity
 from httpprocessproxy.front_door.door import Door
 from httpprocessproxy.front_door.http2 import Http2Connection
+from httpprocessproxy.front_door.streams import Handler
 from httpprocessproxy.front_door.trust import chromium_command, trust_command
 from httpprocessproxy.proxy import Plane
 
@@ -36,7 +37,6 @@ async def open_front_door(
     Yields what to show the user of it, by names.
     """
     connections: set[Http2Connection] = set()
-    alt_svc: bytes | None = None
     async with contextlib.AsyncExitStack() as stack:
         stack.enter_context(identity.watching(say))
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="hpp-"))
@@ -44,6 +44,7 @@ async def open_front_door(
         await stack.enter_async_context(plane.serve([listen_privately(core)]))
         handler = await stack.enter_async_context(Bridge(str(core), plane.peer_over_tls))
         _warn(identity, say)
+        alt_svc = await stack.enter_async_context(_http3(config, identity, handler))
 
         def new_http2() -> Http2Connection:
             return Http2Connection(handler, connections, alt_svc)
@@ -52,6 +53,28 @@ async def open_front_door(
         door = Door(identity, plane, hosts, new_http2, alt_svc)
         await stack.enter_async_context(door.serve(sockets))
         yield _notes(config, identity)
+
+
+@contextlib.asynccontextmanager
+async def _http3(
+    config: Config, identity: Identity, handler: Handler
+) -> AsyncIterator[bytes | None]:
+    """Serve HTTP/3, if it is wanted; yields what leads to it, for responses over TCP."""
+    if not config.http3:
+        yield None
+        return
+    # Imported where it is needed: aioquic is an extra of its own.
+    from httpprocessproxy.front_door.http3 import open_http3
+
+    async with open_http3(
+        config.bind,
+        identity,
+        handler,
+        alt_svc_port=config.alt_svc_port,
+        alt_svc_ma_s=int(config.alt_svc_ma_s),
+        drain_s=GOODBYE_S,
+    ) as http3:
+        yield http3.alt_svc
 
 
 def _warn(identity: Identity, say: Callable[[str], None]) -> None:
@@ -82,7 +105,7 @@ def _notes(config: Config, identity: Identity) -> Mapping[str, str]:
         notes = {"certificate": f"by {identity.authority.name}, {until}"}
         command = trust_command(identity.authority)
         if command:
-            notes["trust it by"] = command
+            notes["trust it by"] = f"http-process-proxy --trust, which asks, and runs: {command}"
     if config.http3:
         notes["HTTP/3 by"] = chromium_command(config.bind, identity.spki_hash)
     return notes
