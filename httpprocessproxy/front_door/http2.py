@@ -110,7 +110,7 @@ class Http2Connection(asyncio.Protocol):
             for event in self._state.receive_data(data):
                 self._handle(event)
         except ProtocolError:
-            # The GOAWAY that says what is wrong has been made.
+            # The GOAWAY that says what is wrong has been made, but for what is not HTTP/2 at all.
             self._turns.write()
             self._end()
         else:
@@ -297,6 +297,19 @@ class Http2Connection(asyncio.Protocol):
         if not self._streams and self._loop.time() - self._idle_since >= IDLE_S:
             self.close()
         self._idle_check = self._loop.call_later(IDLE_S, self._check_idle)
+
+
+async def drain(connections: set[Http2Connection], within_s: float) -> None:
+    """Close all connections, and end those that are not done `within_s`."""
+    for connection in list(connections):
+        connection.close()
+    try:
+        async with asyncio.timeout(within_s):
+            while connections:
+                await next(iter(connections)).gone.wait()
+    except TimeoutError:
+        for connection in list(connections):
+            connection.abort()
 
 
 def _address(transport: asyncio.BaseTransport, which: str) -> tuple[str, int]:

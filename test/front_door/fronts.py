@@ -56,9 +56,11 @@ class Front:
         self.bridge: Bridge
         self._clients: list[Http2Client] = []
 
-    async def client(self, window_bytes: int = 65_535, *, tls: bool = False) -> Http2Client:
+    async def client(
+        self, window_bytes: int = 65_535, *, tls: bool = False, preface: bytes | None = None
+    ) -> Http2Client:
         context = client_context() if tls else None
-        client = await Http2Client.connect(self.port, context, window_bytes)
+        client = await Http2Client.connect(self.port, context, window_bytes, preface)
         self._clients.append(client)
         return client
 

@@ -108,19 +108,24 @@ class Http2Client:
         port: int,
         context: ssl.SSLContext | None = None,
         window_bytes: int = 65_535,
-        receive_bytes: int = 256 * 1024,
+        preface: bytes | None = None,
     ) -> Self:
+        """`preface` is what it sends first, in place of HTTP/2's own."""
         name = "localhost" if context is not None else None
         reader, writer = await asyncio.open_connection(
-            "127.0.0.1", port, ssl=context, server_hostname=name, limit=receive_bytes
+            "127.0.0.1", port, ssl=context, server_hostname=name
         )
         client = cls(reader, writer, window_bytes)
         client.state.initiate_connection()
-        await client.flush()
+        await client.write(preface or client.state.data_to_send())
         return client
 
     def close(self) -> None:
         self._writer.transport.abort()
+
+    def finish(self) -> None:
+        """Send no more, and go on reading: half-close."""
+        self._writer.write_eof()
 
     async def flush(self) -> None:
         """Write what has been made into frames, as far as the server reads it."""
@@ -164,6 +169,11 @@ class Http2Client:
     async def fetch(self, fields: Fields = GET, body: bytes = b"") -> Answer:
         """Send a request, and wait for all of its answer."""
         return await self.answer(await self.ask(fields, body))
+
+    async def fetch_settings(self) -> None:
+        """Wait for what the server allows."""
+        while not self.settings:
+            assert await self.more()
 
     async def answer(self, stream_id: int) -> Answer:
         answer = self.answers[stream_id]
