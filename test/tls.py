@@ -40,6 +40,15 @@ def trusting(ca: Path | None, *alpn: str) -> ssl.SSLContext:
     return context
 
 
+def make_caroot(folder: Path) -> trustme.CA:
+    """Write a CA as mkcert does."""
+    folder.mkdir()
+    ca = trustme.CA(key_type=trustme.KeyType.RSA)  # as mkcert's is
+    ca.cert_pem.write_to_path(folder / "rootCA.pem")
+    ca.private_key_pem.write_to_path(folder / "rootCA-key.pem")
+    return ca
+
+
 class StoppedClock:
     """Takes the place of `datetime` where a module asks for the time."""
 

@@ -15,15 +15,7 @@ from httpprocessproxy.front_door import authority
 from httpprocessproxy.front_door.authority import Authority, find_authority
 from httpprocessproxy.front_door.names import Names
 from httpprocessproxy.front_door.signing import pem
-from test.tls import StoppedClock
-
-
-def make_caroot(folder: Path) -> trustme.CA:
-    folder.mkdir()
-    ca = trustme.CA(key_type=trustme.KeyType.RSA)  # as mkcert's is
-    ca.cert_pem.write_to_path(folder / "rootCA.pem")
-    ca.private_key_pem.write_to_path(folder / "rootCA-key.pem")
-    return ca
+from test.tls import StoppedClock, make_caroot
 
 
 def verified(ca: Authority, *hosts: str) -> bool:

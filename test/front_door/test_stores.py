@@ -11,7 +11,7 @@ import pytest
 from httpprocessproxy.front_door import stores
 from httpprocessproxy.front_door.authority import Authority, find_authority
 from httpprocessproxy.front_door.stores import Store, in_nss, missing
-from test.front_door.test_authority import make_caroot
+from test.tls import make_caroot
 
 
 @pytest.fixture(autouse=True)
