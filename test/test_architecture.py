@@ -40,6 +40,8 @@ TESTED_ELSEWHERE = {
     "__main__.py": "test/whole/test_cli.py",
     "app.py": "test/whole/test_restart.py",
     "cli.py": "test/whole/test_cli.py",
+    "front_door/opening.py": "test/whole/test_https.py",
+    "front_door/signing.py": "test/front_door/test_authority.py",
     "options.py": "test/test_command_line.py",
     "readers.py": "test/test_command_line.py",
     "process/sock_diag.py": "test/process/test_ports.py",

@@ -14,7 +14,7 @@ from typing import TypeVar, cast
 from httpprocessproxy.core.hosts import HostRule
 from httpprocessproxy.front_door.certificates import Identity
 from httpprocessproxy.front_door.door import Door
-from test.fakes import Bench, serving
+from test.fakes import Bench, get, serving
 from test.tls import TlsWire, make_pair, trusting
 from test.wire import Wire
 
@@ -87,3 +87,10 @@ async def opened(
 async def aside(function: Callable[[], T]) -> T:
     """Let a client wait in a thread."""
     return await asyncio.to_thread(function)
+
+
+async def served(doorway: Doorway) -> None:
+    """The door lives on: a request is answered."""
+    wire = await doorway.tls(get())
+    await doorway.bench.backend.serve()
+    assert (await aside(wire.response)).status == 200
