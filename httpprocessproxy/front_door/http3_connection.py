@@ -95,7 +95,7 @@ class Http3Connection:
         stream = self._streams.get(message.stream_id)
         if stream is not None:
             self._receive_trailers(stream, message.headers)
-        elif message.stream_id >= self._next_id:
+        else:
             stream = self._begin(message.stream_id, message.headers)
         if stream is not None and message.stream_ended:
             self._end_request(stream)
@@ -154,7 +154,7 @@ class Http3Connection:
         stream = self._streams.get(message.stream_id)
         if stream is not None:
             self._break(stream)
-        elif message.stream_id >= self._next_id:
+        else:
             error = RequestError(message.status, message.reason)
             refuse(self._open(message.stream_id), error)
 
@@ -164,12 +164,13 @@ class Http3Connection:
 
     def _cancelled(self, stream_id: int) -> None:
         """The client has given up a request, or does not want its response."""
+        stream = self._streams.get(stream_id)
+        if stream is None:
+            return
         if not self._resets.take(self._loop.time()):
             self._state.close(error_code=ErrorCode.H3_EXCESSIVE_LOAD)  # section 10.5
-        stream = self._streams.get(stream_id)
-        if stream is not None:
-            self.reset(stream, ErrorCode.H3_REQUEST_CANCELLED)
-            stream.abandon()
+        self.reset(stream, ErrorCode.H3_REQUEST_CANCELLED)
+        stream.abandon()
 
     # What a stream wants
 
@@ -211,6 +212,7 @@ class Http3Connection:
         if not stream.is_over and not stream.has_request_ended:
             self._state.stop_stream(stream.id, ErrorCode.H3_NO_ERROR)
             self._state.hold_nothing(stream.id)
+            self._h3.ignore(stream.id)
             self._finish(stream)
             self._connection.send_soon()
 
@@ -222,6 +224,7 @@ class Http3Connection:
     def _abort(self, stream_id: int, code: ErrorCode, *, is_reading: bool = True) -> None:
         self._h3.reset(stream_id, code)
         if is_reading:
+            self._h3.ignore(stream_id)
             self._state.stop_stream(stream_id, code)
         self._connection.send_soon()
 

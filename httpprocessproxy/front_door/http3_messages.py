@@ -42,10 +42,13 @@ class _ExcessiveLoadError(ProtocolError):
 
 
 class Messages(H3Connection):
-    """A server's side of a connection. Of a request no more comes after it was `Malformed`."""
+    """A server's side of a connection.
+
+    Of a request no more comes after it was `Malformed`, or has been ignored.
+    """
 
     def __init__(self, quic: QuicConnection) -> None:
-        self._malformed: WeakSet[H3Stream] = WeakSet()
+        self._ignored: WeakSet[H3Stream] = WeakSet()
         super().__init__(quic)
         # No dynamic table for requests: what it saves is nothing on this machine or in this room,
         # and with it 64 KiB could stand for 256 MiB, and one stream wait for another.
@@ -63,6 +66,12 @@ class Messages(H3Connection):
         # aioquic would remember the stream for as long as the connection goes on.
         self._receive_stop_sending(stream_id)
 
+    def ignore(self, stream_id: int) -> None:
+        """Nobody wants the rest of a request."""
+        stream = self._stream.get(stream_id)
+        if stream is not None:
+            self._ignored.add(stream)
+
     def go_away(self, stream_id: int) -> None:
         """Tell the client that this request and those after it will not be done (section 5.2)."""
         assert self._local_control_stream_id is not None
@@ -79,7 +88,7 @@ class Messages(H3Connection):
     def _receive_request_or_push_data(
         self, stream: H3Stream, data: bytes, stream_ended: bool
     ) -> list[H3Event]:
-        if stream in self._malformed:
+        if stream in self._ignored:
             stream.receiving_ended = stream.receiving_ended or stream_ended
             return []
         try:
@@ -94,7 +103,7 @@ class Messages(H3Connection):
 
     def _give_up(self, stream: H3Stream, status: int, reason: str) -> Malformed:
         stream.buffer = b""
-        self._malformed.add(stream)
+        self._ignored.add(stream)
         return Malformed(stream.stream_id, status, reason)
 
     def _receive_stream_data_uni(

@@ -45,7 +45,7 @@ class Endpoint(asyncio.DatagramProtocol):
         *,
         always_retry: bool,
     ) -> None:
-        self.connections: dict[Connection, list[bytes]] = {}  # each with its IDs
+        self.connections: dict[Connection, set[bytes]] = {}  # each with its IDs
         self._configuration = configuration
         self._new_application = new_application
         self._always_retry = always_retry
@@ -96,7 +96,7 @@ class Endpoint(asyncio.DatagramProtocol):
 
     def identified(self, connection_id: bytes, connection: Connection) -> None:
         self._by_id[connection_id] = connection
-        self.connections[connection].append(connection_id)
+        self.connections[connection].add(connection_id)
 
     def retired(self, connection_id: bytes, connection: Connection) -> None:
         del self._by_id[connection_id]
@@ -182,7 +182,7 @@ class Endpoint(asyncio.DatagramProtocol):
         retry_id = chosen_id if original_id is not None else None
         state = QuicState(self._configuration, original_id or chosen_id, retry_id)
         connection = Connection(state, self._transport, self, self._new_application)
-        self.connections[connection] = []
+        self.connections[connection] = set()
         self._handshakes.add(connection)
         self.identified(chosen_id, connection)
         self.identified(state.host_cid, connection)

@@ -73,6 +73,7 @@ class Connection:
         self._registry = registry
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
         self._handshake = self._loop.call_later(HANDSHAKE_TIMEOUT_S, self.end)
         self._quiet: asyncio.Future[None] | None = None
         self._sends_soon = False
@@ -145,6 +146,13 @@ class Connection:
         self._wake()
 
     def _digest(self) -> None:
+        self._take_events()
+        if self.state.is_closing:
+            self._close_application()
+        else:
+            self._application.acknowledged()
+
+    def _take_events(self) -> None:
         while (event := self.state.next_event()) is not None:
             match event:
                 case ConnectionIdIssued():
@@ -158,10 +166,6 @@ class Connection:
                     self._registry.settled(self)
                 case _ if not self._is_closed:
                     self._application.handle(event)
-        if self.state.is_closing:
-            self._close_application()
-        else:
-            self._application.acknowledged()
 
     def _close_application(self) -> None:
         if not self._is_closed:
@@ -174,6 +178,7 @@ class Connection:
             return
         for data, address in self.state.datagrams_to_send(now=self._loop.time()):
             self._transport.sendto(data, address)
+        self._take_events()  # the IDs that were just issued
         self._arm()
         if not self.state.has_requests:
             self._wake()
@@ -188,9 +193,10 @@ class Connection:
         if at is None:
             return
         if self._timer is not None:
-            if self._timer.when() <= at:
+            if self._timer_at <= at:
                 return
             self._timer.cancel()
+        self._timer_at = at
         self._timer = self._loop.call_at(at, self._rang)
 
     def _rang(self) -> None:

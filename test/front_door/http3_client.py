@@ -10,8 +10,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import cast
 
-from aioquic.asyncio import QuicConnectionProtocol
-from aioquic.h3.connection import H3_ALPN, H3Connection
+from aioquic.asyncio.protocol import QuicConnectionProtocol
+from aioquic.h3.connection import H3_ALPN, H3Connection, H3Stream
 from aioquic.h3.events import DataReceived, H3Event, HeadersReceived
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.connection import QuicConnection
@@ -40,19 +40,27 @@ class Stingy(QuicConnection):
         pass
 
 
+class Lenient(H3Connection):
+    """Takes a response to HEAD, whose Content-Length is that of another (RFC 9110 8.6)."""
+
+    def _check_content_length(self, stream: H3Stream) -> None:
+        pass
+
+
 class Http3Client(QuicConnectionProtocol):
     """One connection. `over` is how it ended; `stopped` has the codes of STOP_SENDING."""
 
     def __init__(self, quic: QuicConnection) -> None:
         super().__init__(quic)
         self.quic = quic
-        self.http = H3Connection(quic)
+        self.http = Lenient(quic)
         self.answers: dict[int, Answer] = {}
         self.stopped: dict[int, int] = {}
         self.over: ConnectionTerminated | None = None
         self.deaf = False
         self.keeps_bodies = True
         self.control = b""  # what came on the server's control stream
+        self._has_vanished = False
         self._changed: asyncio.Future[None] = self._loop.create_future()
 
     async def ask(self, fields: Fields = GET, body: bytes | None = b"") -> int:
@@ -136,11 +144,13 @@ class Http3Client(QuicConnectionProtocol):
 
     def leave(self) -> None:
         """Say that it is over, and do not stay to hear more."""
-        self.close(0x100)
-        self.vanish()
+        if not self._has_vanished:
+            self.close(0x100)
+            self.vanish()
 
     def vanish(self) -> None:
         """Leave without a word."""
+        self._has_vanished = True
         if self._timer is not None:
             self._timer.cancel()
         assert self._transport is not None

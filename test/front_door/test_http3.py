@@ -9,4 +9,4 @@ async def test_a_request_is_answered() -> None:
     async with ending_http3(answering) as front:
         client = await front.client()
         answer = await client.fetch()
-        assert (answer.status, answer.body) == (200, b"GET /")
+        assert (answer.status, bytes(answer.body)) == (200, b"GET /")
