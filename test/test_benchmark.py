@@ -18,6 +18,7 @@ LOAD = [
     for scenario in ("browser1", "browser32", "browser256", "new32", "body32")
     for what in ("rate", "median", "added", "cpu")
 ]
+TLS = [f"{scenario}.{what}" for scenario in ("tls1", "tls32") for what in ("rate", "cpu")]
 WEBSOCKET = [
     f"websocket{shape}.{what}"
     for shape in ("1x64", "16x64", "1x65536", "16x65536")
@@ -72,7 +73,8 @@ def test_figures_with_nginx_behind_are_present(run: tuple[Figures, str, Path]) -
 )
 def test_figures_under_load_are_present(run: tuple[Figures, str, Path]) -> None:
     figures, _, _ = run
-    assert missing(figures, [*LOAD, "memory.peak"], OURS) == []
+    assert missing(figures, [*LOAD, "memory.peak", *TLS], OURS) == []
+    assert missing(figures, TLS, f"{OURS}, TLS") == []
     assert figures["browser32.rate", OURS] > 0
 
 

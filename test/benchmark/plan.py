@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-PARTS = ("load", "transfer", "websocket", "stall", "restart", "idle")
+PARTS = ("load", "tls", "transfer", "websocket", "stall", "restart", "idle")
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,18 @@ SECTIONS = (
         },
     ),
     Section(
+        "HTTP/1.1 over TLS beside plain HTTP: requests per second, and CPU in µs each",
+        {
+            "tls32.rate": "32",
+            "tlsnew32.rate": "32 new",
+            "tlsbody32.rate": "32, 100 KB",
+            "tls1.cpu": "CPU, 1",
+            "tls32.cpu": "CPU, 32",
+            "tlsnew32.cpu": "CPU, 32 new",
+            "tlsbody32.cpu": "CPU, 100 KB",
+        },
+    ),
+    Section(
         "Large bodies (MB/s) and memory (MB, KB)",
         {
             "download": "download",

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 OURS = "http-process-proxy"
+OVER_TLS = "http-process-proxy, TLS"
 DIRECT = "no proxy"
 
 

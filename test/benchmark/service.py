@@ -118,13 +118,14 @@ def get(port: int, path: str = "/", timeout_s: float = 5.0) -> bytes:
 
 def answers(port: int) -> bool:
     try:
-        return get(port).startswith(b"HTTP/1.1 200")
+        # 308: over TLS, by whoever has it, it would be 200.
+        return get(port).startswith((b"HTTP/1.1 200", b"HTTP/1.1 308"))
     except OSError:
         return False
 
 
 def wait_ready(service: Service, port: int, timeout_s: float = 30.0) -> None:
-    """Return when a GET at `port` is answered with 200. Raises NotReadyError."""
+    """Return when a GET at `port` is answered well. Raises NotReadyError."""
     deadline = time.monotonic() + timeout_s
     while not answers(port):
         ended = service.process.poll()
