@@ -8,6 +8,7 @@ connections are kept, which the core does not close under a request.
 import asyncio
 import contextlib
 import secrets
+import socket
 from collections.abc import Callable
 from typing import Final
 
@@ -27,6 +28,7 @@ KEPT_S: Final = 4.0
 # The core accepts once a round of the loop: more at a time could overflow its listen queue, of
 # which Linux before 5.4 and macOS give 128.
 MAX_CONNECTING: Final = 64
+QUEUE_FULL_S: Final = 0.005
 
 # Nearly every request comes from the same address.
 MAX_READERS: Final = 64
@@ -65,7 +67,7 @@ class Bridge:
         for task in self._pending:
             task.cancel()
         for connection in list(self.connections):
-            connection.transport.abort()
+            connection.end()
         await self._group.__aexit__(*exc_info)  # type: ignore[arg-type]
 
     # What a crossing asks
@@ -96,14 +98,35 @@ class Bridge:
         task.add_done_callback(self._pending.discard)
 
     async def _connect(self, crossing: Crossing) -> None:
+        connection = CoreConnection(self)
         async with self._connecting:
-            connection = CoreConnection(self)
             try:
-                await self.loop.create_unix_connection(lambda: connection, self._path)
+                await self.loop.create_unix_connection(lambda: connection, sock=await self._reach())
             except OSError:
                 crossing.failed()
-            else:
-                crossing.connected(connection)
+                return
+        if connection.transport.is_closing():
+            crossing.failed()  # it has ended already: nobody will be told again
+        else:
+            self.connections.add(connection)
+            crossing.connected(connection)
+
+    async def _reach(self) -> socket.socket:
+        """Connect a socket. The event loops do not know that one of this family may have to wait.
+
+        Raises OSError.
+        """
+        with contextlib.ExitStack() as stack:
+            sock = stack.enter_context(socket.socket(socket.AF_UNIX))
+            sock.setblocking(False)
+            while True:
+                try:
+                    sock.connect(self._path)
+                except BlockingIOError:  # no event tells when there is room in the queue
+                    await asyncio.sleep(QUEUE_FULL_S)
+                else:
+                    stack.pop_all()
+                    return sock
 
     # Connections between two requests
 

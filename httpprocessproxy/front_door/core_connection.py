@@ -54,11 +54,17 @@ class CoreConnection(asyncio.Protocol):
         self._crossing = None
         self.transport.abort()
 
+    def end(self) -> None:
+        """The bridge ends, whatever is on it."""
+        crossing = self._crossing
+        self.abort()
+        if crossing is not None:
+            crossing.closed()
+
     # asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
-        self._bridge.connections.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._bridge.forget(self)

@@ -241,9 +241,12 @@ class Crossing:
         self._stream.reset(Reset.INTERNAL)
 
     def closed(self) -> None:
-        """The core has closed behind its response, and reads no more of the request."""
-        self._stream.stop_reading()
-        self.reset()
+        """Nothing more goes either way: of the request, if the response has come."""
+        if self.has_response_ended:
+            self._stream.stop_reading()
+            self.reset()
+        else:
+            self.broken()
 
     def _finish(self) -> None:
         self._is_over = True
