@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import logging
 import socket
 from pathlib import Path
 
@@ -118,7 +117,8 @@ async def test_a_client_that_ends_its_sending_is_no_trouble(
         wire.socket.shutdown(socket.SHUT_WR)
         await eventually(lambda: not doorway.bench.plane.clients)
         await served(doorway)
-    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+    # The event loops complain of a protocol that would go on.
+    assert not [text for text in caplog.messages if "eof_received" in text]
 
 
 UPGRADE = ("Connection: Upgrade", "Upgrade: websocket")
@@ -162,7 +162,8 @@ async def test_the_end_of_a_tunnel_is_passed_on(
             backend.finish()
             assert await aside(wire.rest) == b"last words"
             assert not wire.was_cut
-    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+    # The event loops complain of a protocol that would go on.
+    assert not [text for text in caplog.messages if "eof_received" in text]
 
 
 @on_every_loop
