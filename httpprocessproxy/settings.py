@@ -20,7 +20,6 @@ def resolve(line: argparse.Namespace) -> Config:
             raise UserError("BACKEND is missing: where the server listens (see --help)")
         said.backend = AUTO
     _check_server(said)
-    _with_tls(said)
     return _checked(Config(**vars(said)))
 
 
@@ -44,6 +43,7 @@ def _said(line: argparse.Namespace) -> argparse.Namespace:
             setattr(said, option.field, tuple(value) if isinstance(value, list) else value)
     if "bind" not in said:
         raise UserError("BIND is missing: where browsers connect to (see --help)")
+    _imply_tls(line, said)
     return said
 
 
@@ -58,14 +58,15 @@ def _check_server(said: argparse.Namespace) -> None:
         )
 
 
-def _with_tls(said: argparse.Namespace) -> None:
-    """Each option of HTTPS implies `--tls`; `--no-tls` switches all of them off."""
-    implying = [name for name in ("tls_cert", "tls_key", "http3") if getattr(said, name, None)]
-    if "tls" not in said:
-        said.tls = bool(implying)
-    elif not said.tls:
-        for name in implying:
-            delattr(said, name)
+def _imply_tls(line: argparse.Namespace, said: argparse.Namespace) -> None:
+    """These imply `--tls`, also where a file is against it; `--no-tls` switches them off."""
+    options = ("tls_cert", "tls_key", "http3")
+    of_line = any(getattr(line, name, None) for name in options)
+    if "tls" not in said or (of_line and "tls" not in line):
+        said.tls = any(getattr(said, name, None) for name in options)
+    if not said.tls:
+        for name in options:
+            vars(said).pop(name, None)
 
 
 def _checked(config: Config) -> Config:

@@ -151,3 +151,35 @@ def test_what_is_written_of_an_application_is_read_again(project: Path) -> None:
     config = parse(["8000", "--asgi", "app:app"])
     (project / "http-process-proxy.toml").write_text(written(config))
     assert parse([]) == config
+
+
+@pytest.mark.parametrize(
+    ("file", "argv", "tls", "http3"),
+    [
+        ("", [], False, False),
+        ("", ["--tls"], True, False),
+        ("", ["--http3"], True, True),
+        ("", ["--tls-cert", "c.pem"], True, False),
+        ("", ["--tls-cert", "off"], False, False),
+        ("http3 = true", [], True, True),
+        ("http3 = true", ["--no-http3"], False, False),
+        ("http3 = true", ["--no-tls"], False, False),
+        ("tls = true", ["--no-tls", "--http3"], False, False),
+        ("tls = false\nhttp3 = false", ["--http3"], True, True),
+        ("tls = false\nhttp3 = true", [], False, False),
+    ],
+)
+def test_what_needs_tls_implies_it(
+    file: str, argv: list[str], tls: bool, http3: bool, project: Path
+) -> None:
+    (project / "http-process-proxy.toml").write_text(file)
+    config = parse([*LINE, *argv, *EXEC])
+    assert (config.tls, config.http3) == (tls, http3)
+    assert config.scheme == ("https" if tls else "http")
+
+
+def test_without_tls_no_certificate_is_looked_for(project: Path) -> None:
+    config = parse([*LINE, "--no-tls", "--tls-cert", "c.pem", "--tls-key", "k.pem", *EXEC])
+    assert (config.tls_cert, config.tls_key) == (None, None)
+    with pytest.raises(UserError, match="goes with a certificate"):
+        parse([*LINE, "--tls-key", "k.pem", *EXEC])

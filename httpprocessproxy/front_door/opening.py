@@ -98,14 +98,15 @@ async def _say_goodbye(connections: set[Http2Connection]) -> None:
 
 
 def _notes(config: Config, identity: Identity) -> Mapping[str, str]:
-    until = f"until {identity.expires:%Y-%m-%d}"
-    if identity.authority is None:
-        notes = {"certificate": f"{identity.certificate_file}, {until}"}
-    else:
-        notes = {"certificate": f"by {identity.authority.name}, {until}"}
-        command = trust_command(identity.authority)
-        if command:
-            notes["trust it by"] = f"http-process-proxy --trust, which asks, and runs: {command}"
+    authority = identity.authority
+    whose = str(identity.certificate_file) if authority is None else f"by {authority.name}"
+    notes = {"certificate": f"{whose}, until {identity.expires:%Y-%m-%d}"}
+    trusting = trust_command(authority) if authority is not None else ""
+    if trusting:
+        notes["trust"] = f"http-process-proxy --trust asks, and runs this:\n    {trusting}"
     if config.http3:
-        notes["HTTP/3 by"] = chromium_command(config.bind, identity.spki_hash)
+        command = chromium_command(config.bind, identity.spki_hash)
+        notes["HTTP/3"] = (
+            f"browsers want a public CA for it; Chromium can do without:\n    {command}"
+        )
     return notes

@@ -46,12 +46,12 @@ def trust(show: Show, ask: Ask) -> int:
 
 
 def trust_command(authority: Authority) -> str:
-    """The one command that makes the browser trust it; "" if it does."""
+    """What makes browsers trust it, to be pasted into a shell; "" if they do."""
     stores = missing(authority, home())
     for store in stores:
         # The system's own store is not the browsers'.
         if "browsers" in store.whose or "Chromium" in store.whose:
-            return " && ".join(shlex.join(command) for command in store.commands)
+            return " &&\n    ".join(shlex.join(command) for command in store.commands)
     return ""
 
 

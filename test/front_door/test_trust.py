@@ -86,8 +86,7 @@ def test_windows_browsers_are_mentioned_under_wsl(monkeypatch: pytest.MonkeyPatc
 
 def test_the_one_command_can_be_pasted() -> None:
     authority = find_authority()
-    command = trust_command(authority)
-    subprocess.run(command, shell=True, check=True)
+    subprocess.run(trust_command(authority), shell=True, check=True)
     assert stores.in_nss(database(), authority)
     assert trust_command(authority) == "", "it is trusted"
 
