@@ -45,8 +45,8 @@ class Channel:
 
     @property
     def has_closed(self) -> bool:
-        """Whether our close frame has been made: nothing comes behind it."""
-        return self._protocol.close_sent is not None
+        """Whether nothing more is to be sent, but for what `output` still has."""
+        return self._protocol.state is not State.OPEN
 
     def output(self) -> bytes:
         return b"".join(self._protocol.data_to_send())

@@ -61,7 +61,9 @@ class Http1:
     async def drain(self, within_s: float) -> None:
         """Let requests end that are under way, but not for longer, and then everything."""
         for connection in list(self.server.connections):
-            connection.shutdown()
+            # uvicorn's WebSockets would refuse once more, and fail, while a refusal is on its way.
+            if not connection.transport.is_closing():
+                connection.shutdown()
         if self.server.tasks:
             await asyncio.wait(self.server.tasks, timeout=within_s)
         for connection in list(self.server.connections):
@@ -77,7 +79,9 @@ class _Connection(HttpToolsProtocol):
         super().__init__(shared.config, shared.server, shared.state)
         self._alt_svc = shared.alt_svc
         self._refusal: RequestError | None = None
+        self._is_in_head = False
         self._head_bytes = 0
+        self._fields_bytes = 0
         self._head_timer: asyncio.TimerHandle | None = None  # while a head is awaited
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -89,16 +93,18 @@ class _Connection(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self._head_timer is not None:
-            self._head_bytes += len(data)
+        # What a head begins in may hold the end of a body as well: the limit is that much more.
+        self._head_bytes += len(data) * self._is_in_head
         super().data_received(data)
-        if self._head_timer is not None and self._head_bytes > MAX_HEAD_BYTES:
+        if self._is_in_head and self._head_bytes > MAX_HEAD_BYTES:
             self._refuse(RequestError(431, f"a head of more than {MAX_HEAD_BYTES} bytes"))
 
     # What httptools calls
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self._is_in_head = True
+        self._head_bytes = self._fields_bytes = 0
         self._await_head()
 
     def on_url(self, url: bytes) -> None:
@@ -109,9 +115,10 @@ class _Connection(HttpToolsProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         super().on_header(name, value)
-        self._head_bytes += len(name) + len(value)
-        if len(self.headers) > MAX_FIELDS or self._head_bytes > 2 * MAX_HEAD_BYTES:
-            self._refusal = RequestError(431, "too many header fields, or too large")
+        self._fields_bytes += len(name) + len(value)
+        if len(self.headers) > MAX_FIELDS or self._fields_bytes > MAX_HEAD_BYTES:
+            limits = f"{MAX_FIELDS} header fields, or {MAX_HEAD_BYTES} bytes of them"
+            self._refusal = RequestError(431, f"more than {limits}")
             raise self._refusal
 
     def on_headers_complete(self) -> None:
@@ -122,16 +129,16 @@ class _Connection(HttpToolsProtocol):
 
     def _await_head(self) -> None:
         if self._head_timer is None:
-            self._head_bytes = 0
             self._head_timer = self.loop.call_later(HEAD_TIMEOUT_S, self._time_out)
 
     def _have_head(self) -> None:
+        self._is_in_head = False
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
 
     def _time_out(self) -> None:
-        if self._head_bytes:
+        if self._is_in_head:
             self._refuse(RequestError(408, "the head of this request took too long"))
         else:
             self.transport.close()

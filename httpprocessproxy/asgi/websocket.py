@@ -38,6 +38,7 @@ class WebSocketVisit(Conversation):
         self._events: deque[Event] = deque([{"type": "websocket.connect"}])
         self._is_accepted = False
         self._early: list[bytes] = []  # what has come before that
+        self._has_request_ended = False
         self._unread_bytes = 0
         self._is_over = False  # our side has ended
         self._close_timer: asyncio.TimerHandle | None = None
@@ -53,8 +54,10 @@ class WebSocketVisit(Conversation):
 
     def end(self, trailers: Fields = ()) -> None:
         self._cancel_timer()
-        self._tell(self._channel.receive_end())
-        self._flush()
+        self._has_request_ended = True
+        if self._is_accepted:
+            self._tell(self._channel.receive_end())
+            self._flush()
 
     def reset(self) -> None:
         super().reset()
@@ -85,8 +88,9 @@ class WebSocketVisit(Conversation):
         if self._channel.has_closed:
             self._is_over = True
             self._stream.end()
-            loop = asyncio.get_running_loop()
-            self._close_timer = loop.call_later(CLOSE_TIMEOUT_S, self._stream.stop_reading)
+            if not self._has_request_ended:
+                loop = asyncio.get_running_loop()
+                self._close_timer = loop.call_later(CLOSE_TIMEOUT_S, self._stream.stop_reading)
 
     def _cancel_timer(self) -> None:
         if self._close_timer is not None:
@@ -153,6 +157,8 @@ class WebSocketVisit(Conversation):
         self._is_accepted = True
         early, self._early = b"".join(self._early), []
         self._receive(early)
+        if self._has_request_ended:
+            self.end()
 
     def _close(self, code: int, reason: str) -> None:
         self._tell(self._channel.close(code, reason))
