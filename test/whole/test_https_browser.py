@@ -12,6 +12,11 @@ from test.browser import open_page
 from test.https import HttpsProxy
 
 FILES = [sys.executable, "-m", "http.server", "{port}", "--bind", "127.0.0.1"]
+SERVER = """
+import http.server, sys
+handler = http.server.SimpleHTTPRequestHandler
+http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), handler).serve_forever()
+"""
 PAGE = "<!doctype html><title>page</title><h1>version {}</h1>"
 
 
@@ -50,6 +55,19 @@ def test_a_page_is_secure_and_reloads(host: str, home: Path, project: Path) -> N
             with proxy.restart():
                 proxy.save("index.html", PAGE.format(1))
             expect(page.locator("h1")).to_have_text("version 1")
+
+
+def test_the_page_of_a_crash_heals(home: Path, project: Path) -> None:
+    (project / "server.py").write_text("raise SystemExit('not yet')")
+    (project / "index.html").write_text(PAGE.format(0))
+    with HttpsProxy(project, [sys.executable, "server.py", "{port}"]) as proxy:
+        proxy.wait_state("error")
+        trust(proxy)
+        with open_page() as page:
+            page.goto(f"https://localhost:{proxy.port}/")
+            expect(page.locator("body")).to_contain_text("not yet")
+            proxy.save("server.py", SERVER)
+            expect(page.locator("h1")).to_have_text("version 0")
 
 
 def test_without_trust_chromium_refuses(home: Path, project: Path) -> None:
