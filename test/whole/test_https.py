@@ -52,6 +52,25 @@ def test_curl_trusts_it_in_every_version(project: Path) -> None:
         assert "http://" not in proxy.output
 
 
+@pytest.mark.parametrize(
+    ("options", "value"),
+    [
+        ((), 'h3=":PORT"; ma=3600'),
+        (("--alt-svc-port", "443", "--alt-svc-ma", "60"), 'h3=":443"; ma=60'),
+        (("--alt-svc-ma", "0"), "clear"),
+    ],
+)
+def test_responses_tell_of_http_3(options: tuple[str, ...], value: str, project: Path) -> None:
+    with HttpsProxy(project, backend("echo.py"), "--http3", *options) as proxy:
+        proxy.running()
+        wanted = value.replace("PORT", str(proxy.port))
+        for version in ("--http1.1", "--http2"):
+            head = curl(proxy, version, "--head", proxy.url).lower()
+            assert f"\r\nalt-svc: {wanted}\r\n" in head
+            assert head.count("alt-svc") == 1
+        proxy.wait_output(f"--origin-to-force-quic-on=127.0.0.1:{proxy.port} ")
+
+
 def test_the_backend_learns_of_https(project: Path) -> None:
     with HttpsProxy(project, backend("echo.py")) as proxy:
         proxy.running()

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -95,6 +96,14 @@ def test_a_port_for_root(tmp_path: Path) -> None:
     without = ("setpriv", "--bounding-set=-net_bind_service", "--inh-caps=-net_bind_service")
     line = refusal(tmp_path, "--tls", bind="127.0.0.1:443", within=without)
     assert line.startswith("BIND 127.0.0.1:443: ports below 1024 are root's; choose another")
+
+
+def test_a_udp_port_that_is_taken(tmp_path: Path) -> None:
+    port = free_port()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", port))
+        line = refusal(tmp_path, "--http3", bind=f"127.0.0.1:{port}")
+    assert line.startswith(f"UDP port {port} is in use")
 
 
 @pytest.mark.parametrize(
