@@ -18,9 +18,9 @@ from test.tls import make_pair
 def refusal(folder: Path, *options: str, bind: str = "", within: Sequence[str] = ()) -> str:
     """The one line that the program ends with."""
     bind = bind or f"127.0.0.1:{free_port()}"
-    command = [sys.executable, "-m", "httpprocessproxy", bind, "auto", *options]
+    command = [sys.executable, "-m", "httpprocessproxy", bind, "auto", "--livereload-port", "0"]
     done = subprocess.run(
-        [*within, *command, "--exec", "sleep", "60"],
+        [*within, *command, *options, "--exec", "sleep", "60"],
         capture_output=True,
         check=False,
         cwd=folder,
