@@ -67,7 +67,7 @@ async def open_http3(
             await _drain(endpoints, drain_s)
         finally:
             for endpoint in endpoints:
-                endpoint.close(ErrorCode.H3_NO_ERROR)
+                await endpoint.close(ErrorCode.H3_NO_ERROR)
 
 
 async def _serve(endpoint: Endpoint, sock: socket.socket) -> Endpoint:

@@ -53,6 +53,7 @@ class Endpoint(asyncio.DatagramProtocol):
         self._by_id: dict[bytes, Connection] = {}
         self._handshakes: set[Connection] = set()
         self._loop = asyncio.get_running_loop()
+        self._lost = asyncio.Event()
         self._transport: asyncio.DatagramTransport
         self._ping: asyncio.TimerHandle
 
@@ -65,12 +66,13 @@ class Endpoint(asyncio.DatagramProtocol):
                 for connection in list(self.connections):
                     await connection.quiet()
 
-    def close(self, code: int) -> None:
-        """End every connection with this code of the application, and the socket."""
+    async def close(self, code: int) -> None:
+        """End every connection with this code of the application, and set the port free."""
         self._ping.cancel()
         for connection in list(self.connections):
             connection.close(code)
         self._transport.close()
+        await self._lost.wait()
 
     # asyncio.DatagramProtocol
 
@@ -78,6 +80,9 @@ class Endpoint(asyncio.DatagramProtocol):
         # uvloop's own is one in all but name.
         self._transport = cast(asyncio.DatagramTransport, transport)
         self._ping = self._loop.call_later(PING_S, self._ping_all)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._lost.set()
 
     def datagram_received(self, data: bytes, addr: Address) -> None:
         buffer = Buffer(data=data)

@@ -11,7 +11,8 @@ from contextlib import asynccontextmanager
 from typing import cast
 
 from aioquic.asyncio.protocol import QuicConnectionProtocol
-from aioquic.h3.connection import H3_ALPN, H3Connection, H3Stream
+from aioquic.buffer import Buffer  # type: ignore[attr-defined]
+from aioquic.h3.connection import H3_ALPN, FrameType, H3Connection, H3Stream, StreamType
 from aioquic.h3.events import DataReceived, H3Event, HeadersReceived
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.connection import QuicConnection
@@ -41,10 +42,22 @@ class Stingy(QuicConnection):
 
 
 class Lenient(H3Connection):
-    """Takes a response to HEAD, whose Content-Length is that of another (RFC 9110 8.6)."""
+    """Takes a response to HEAD, whose Content-Length is that of another (RFC 9110 8.6).
+
+    And it reads GOAWAY, which aioquic skips.
+    """
+
+    goodbye: int | None = None
 
     def _check_content_length(self, stream: H3Stream) -> None:
         pass
+
+    def _receive_stream_data_uni(
+        self, stream: H3Stream, data: bytes, stream_ended: bool
+    ) -> list[H3Event]:
+        if stream.stream_type == StreamType.CONTROL and data[:1] == bytes([FrameType.GOAWAY]):
+            self.goodbye = Buffer(data=data[2:]).pull_uint_var()
+        return super()._receive_stream_data_uni(stream, data, stream_ended)
 
 
 class Http3Client(QuicConnectionProtocol):
@@ -59,9 +72,13 @@ class Http3Client(QuicConnectionProtocol):
         self.over: ConnectionTerminated | None = None
         self.deaf = False
         self.keeps_bodies = True
-        self.control = b""  # what came on the server's control stream
         self._has_vanished = False
         self._changed: asyncio.Future[None] = self._loop.create_future()
+
+    @property
+    def goodbye(self) -> int | None:
+        """The first request that will not be done, if the server has said so."""
+        return self.http.goodbye
 
     async def ask(self, fields: Fields = GET, body: bytes | None = b"") -> int:
         """Send a request; with None for a body, its head only."""
@@ -263,7 +280,7 @@ async def connected(
     _, client = await asyncio.get_running_loop().create_datagram_endpoint(
         lambda: Http3Client(quic), family=family, local_addr=(host, 0)
     )
-    client.connect((host, port))
+    client.connect((host, port, 0, 0) if family == socket.AF_INET6 else (host, port))
     try:
         if waits:
             await client.wait_connected()
