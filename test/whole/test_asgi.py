@@ -9,6 +9,7 @@ from websockets.sync.client import connect
 
 from test.deadline import PATIENCE_S, eventually
 from test.harness import Proxy, http_connection
+from test.tls import TlsWire, make_pair, trusting
 
 SOURCE = """
 import asyncio, json
@@ -100,6 +101,17 @@ def test_what_the_application_sees_of_the_client(project: Path) -> None:
         assert (told["scheme"], told["path"], told["http_version"]) == ("http", "/a b", "1.1")
         told = proxy.told("/", X_Forwarded_For="192.0.2.1", X_Forwarded_Proto="https")
         assert (told["client"], told["scheme"]) == (["192.0.2.1", 0], "https")
+
+
+def test_the_scheme_is_the_browsers(project: Path, tmp_path: Path) -> None:
+    certificate, key = make_pair(tmp_path / "tls")
+    options = "--tls-cert", str(certificate), "--tls-key", str(key)
+    with Application(project, "shop.web:app", *options) as proxy:
+        proxy.wait_output("started in")
+        with TlsWire.open(proxy.port, trusting(None)) as wire:
+            wire.send(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert json.loads(wire.response().body)["scheme"] == "https"
+        proxy.stop()
 
 
 def test_a_client_that_nobody_trusts_is_itself(project: Path) -> None:
