@@ -39,6 +39,8 @@ class Upstream(asyncio.Protocol):
 
     def send(self, exchange: "Exchange", data: bytes) -> None:
         """Begin with a request; its answer goes to `exchange`."""
+        # Not when it is made: of one whose making is given up, uvloop does not tell the end.
+        self._plane.upstreams.add(self)
         self._exchange = exchange
         self.transport.write(data)
 
@@ -67,7 +69,6 @@ class Upstream(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
-        self._plane.upstreams.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._plane.upstreams.discard(self)
