@@ -73,7 +73,7 @@ class Http3Client(QuicConnectionProtocol):
         self.deaf = False
         self.keeps_bodies = True
         self._has_vanished = False
-        self._changed: asyncio.Future[None] = self._loop.create_future()
+        self._waiting: list[asyncio.Future[None]] = []
 
     @property
     def goodbye(self) -> int | None:
@@ -157,7 +157,8 @@ class Http3Client(QuicConnectionProtocol):
         """Look whenever something comes."""
         while not look():
             assert self.over is None, f"the connection has ended: {self.over}"
-            await self._changed
+            self._waiting.append(self._loop.create_future())
+            await self._waiting[-1]
 
     def leave(self) -> None:
         """Say that it is over, and do not stay to hear more."""
@@ -222,8 +223,10 @@ class Http3Client(QuicConnectionProtocol):
                 answer.has_ended = message.stream_ended
 
     def _wake(self) -> None:
-        self._changed.set_result(None)
-        self._changed = self._loop.create_future()
+        waiting, self._waiting = self._waiting, []
+        for waiter in waiting:
+            if not waiter.done():
+                waiter.set_result(None)
 
 
 class _Detour:
