@@ -58,6 +58,17 @@ SECTIONS = (
         },
     ),
     Section(
+        "Over TLS, by the version of HTTP: requests per second, and the server's CPU in µs each",
+        {
+            "fronth1.rate": "HTTP/1.1",
+            "fronth2.rate": "HTTP/2",
+            "fronth3.rate": "HTTP/3",
+            "fronth1.cpu": "CPU, 1.1",
+            "fronth2.cpu": "CPU, 2",
+            "fronth3.cpu": "CPU, 3",
+        },
+    ),
+    Section(
         "Large bodies (MB/s) and memory (MB, KB)",
         {
             "download": "download",

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 OURS = "http-process-proxy"
 OVER_TLS = "http-process-proxy, TLS"
+OUR_ASGI = "http-process-asgi"
 DIRECT = "no proxy"
 
 
