@@ -82,6 +82,14 @@ SERVER = (
         "the server's command; takes the rest of the line; {port} in it is BACKEND's",
     ),
     _text(
+        "asgi",
+        "MODULE:APP",
+        "an ASGI application to serve in place of a command; BACKEND may be left out then "
+        "(default: off)",
+        readers.application_or_off,
+    ),
+    _flag("asgi-factory", "APP makes the application when it is called (default: found out)"),
+    _text(
         "env-file",
         "FILE",
         "what to add to the server's environment, as lines NAME=VALUE (default: off)",
@@ -189,6 +197,31 @@ CONNECTING = (
     ),
 )
 
+HTTPS = (
+    _flag("tls", "serve HTTPS, HTTP/2 too, and send plain HTTP there (default: off)"),
+    _text(
+        "tls-cert",
+        "FILE",
+        "its certificate, with those that lead to its CA (default: off, one of our own)",
+        readers.file_or_off,
+    ),
+    _text(
+        "tls-key",
+        "FILE",
+        "the certificate's key (default: off, it is in the same file)",
+        readers.file_or_off,
+    ),
+    _flag("http3", "serve HTTP/3 besides, on the same port over UDP (default: off)"),
+    _number(
+        "alt-svc-port",
+        "PORT",
+        "where browsers are told that HTTP/3 is (default: off, BIND's)",
+        readers.port_or_off,
+        field="alt_svc_port",
+    ),
+    _seconds("alt-svc-ma", "they may remember it; 0: they forget it (default: 3600)"),
+)
+
 TERMINAL = (
     _flag("log-requests", "show each request in a line (default: off)"),
     _flag("json-logs", "write our own lines as JSON (default: off)"),
@@ -202,6 +235,7 @@ GROUPS = {
     "restarting": RESTARTING,
     "in the browser": BROWSER,
     "who may connect": CONNECTING,
+    "HTTPS": HTTPS,
     "in the terminal": TERMINAL,
 }
 

@@ -81,6 +81,10 @@ def port(text: str) -> int:
     return int(text)
 
 
+def port_or_off(text: str) -> int | None:
+    return None if text == "off" else port(text)
+
+
 def url_path(text: str) -> str:
     if not text.startswith("/") or not text.isascii() or any(c <= " " for c in text):
         raise UserError(f"not a path: {text!r} (it begins with / and has no blanks)")
@@ -89,6 +93,18 @@ def url_path(text: str) -> str:
 
 def file_or_off(text: str) -> Path | None:
     return None if text == "off" else Path(text)
+
+
+def application_or_off(text: str) -> str | None:
+    """Where an ASGI application is; whether it is there is found out when it starts."""
+    if text == "off":
+        return None
+    names = text.replace(":", ".", 1).split(".")
+    if ":" not in text or not all(name.isidentifier() for name in names):
+        raise UserError(
+            f"not an application: {text!r} (write MODULE:APP, for example shop.web:app)"
+        )
+    return text
 
 
 def editor(text: str) -> str:

@@ -84,7 +84,7 @@ class Record:
         """A line of the log, as JSON has it."""
         now = monotonic()
         began = datetime.fromtimestamp(time() - (now - self.began_at), UTC)
-        clients = [*spoken_for(self.request.head)[::-1], self.peer_ip or ""]
+        clients = [*spoken_for(self.request.head, self.peer_ip)[::-1], self.peer_ip or ""]
         return {
             "id": self.id,
             "time": began.isoformat(timespec="milliseconds"),
