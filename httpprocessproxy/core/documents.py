@@ -93,7 +93,7 @@ class Injector:
         permission = csp.permit(_values(head.fields, _POLICY), self._nonce)
         if permission is None:
             return response
-        tag = _tag(permission.nonce)
+        tag = _tag(permission.nonce, request)
         mended = self._mended(head, permission.values, len(tag))
         if request.method == b"HEAD" or head.status == 304:
             return outgoing_response(mended, request)
@@ -152,9 +152,11 @@ def asks_for_document(fields: Fields) -> bool:
     return is_passed_on or destination.lower() in _DESTINATIONS
 
 
-def _tag(nonce: bytes) -> bytes:
-    return b'<script src="/_hpp/client.js"%b async></script>' % (
-        b' nonce="%b"' % nonce if nonce else b""
+def _tag(nonce: bytes, request: Request) -> bytes:
+    """The script finds in its tag whether a reload of the page would do something once more."""
+    return b'<script src="/_hpp/client.js"%b%b async></script>' % (
+        b' nonce="%b"' % nonce if nonce else b"",
+        b"" if request.is_safe else b" data-unsafe",
     )
 
 

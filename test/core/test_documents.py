@@ -249,6 +249,13 @@ def test_what_would_no_longer_be_true() -> None:
     ]
 
 
+def test_the_tag_of_what_a_form_has_made_says_so() -> None:
+    """A reload would send the form again."""
+    tag = b'<script src="/_hpp/client.js" data-unsafe async></script>'
+    response = injected(HTML, method=b"POST")
+    assert response.body.feed(b"x") == b"%x\r\n%bx\r\n" % (len(tag) + 1, tag)
+
+
 def test_the_nonce_of_a_policy_is_the_tags() -> None:
     response = injected(HTML, b"Content-Security-Policy: script-src 'nonce-a+b='")
     tag = b'<script src="/_hpp/client.js" nonce="a+b=" async></script>'

@@ -103,9 +103,9 @@ class Mark extends Layer {
     }, MARK_AFTER_MS);
   }
 
-  ended(again) {
+  offer(text, act) {
     const dot = element('span', {className: 'dot'});
-    this.put(element('button', {className: 'pill', onclick: again}, dot, 'The server has ended'));
+    this.put(element('button', {className: 'pill', onclick: act}, dot, text));
   }
 
   clear() {
@@ -170,7 +170,7 @@ class Overlay extends Layer {
   dismiss() {
     this.dismissed = this.name;
     this.hide();
-    mark.ended(() => {
+    mark.offer('The server has ended', () => {
       this.dismissed = '';
       this.show(this.state);
     });

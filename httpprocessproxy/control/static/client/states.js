@@ -8,6 +8,7 @@ const MAX_RELOADS_MS = 10000;
 // Our own pages say what state they are about, and reload when it is over.
 const own = 'hppPage' in document.documentElement.dataset ? document.documentElement.dataset : null;
 const isLive = own?.hppPage === 'live';
+const isUnsafe = document.currentScript?.hasAttribute('data-unsafe'); // made by a POST
 
 let latest = null;
 let running = ''; // which generation of which run is known to run
@@ -69,6 +70,11 @@ function unlessLiveReload(act) {
 }
 
 function reload() {
+  if (isUnsafe) mark.offer('Reload, and send the form again', reloadNow);
+  else reloadNow();
+}
+
+function reloadNow() {
   keep(window);
   const waitMs = brakeMs();
   if (waitMs) setTimeout(() => location.reload(), waitMs);
