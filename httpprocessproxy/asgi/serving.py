@@ -54,10 +54,11 @@ def take_place(address: Address, certfile: Path | None, keyfile: Path | None) ->
 
 
 @contextlib.asynccontextmanager
-async def serving(application: Application, place: Place, say: Say) -> AsyncIterator[None]:
+async def serving(application: Application, place: Place, say: Say) -> AsyncIterator[bool]:
     """Serve an application until the context is left; its life is within that of the server.
 
-    `say` shows a line. Raises UserError if the application does not start.
+    `say` shows a line. Yields whether there is HTTP/3. Raises UserError if the application does
+    not start.
     """
     with _closing(place.sockets):
         async with (
@@ -80,7 +81,7 @@ async def serving(application: Application, place: Place, say: Say) -> AsyncIter
             rule = HostRule(("*",), place.address.host)
             door = ApplicationDoor(place.identity, rule, http1.connection, new_http2, alt_svc)
             await stack.enter_async_context(door.serve(place.sockets))
-            yield
+            yield alt_svc is not None
 
 
 async def _enter_http3(
