@@ -39,7 +39,6 @@ IMPURE = {"asyncio", "socket", "ssl", "subprocess", "time", "os", "logging", "th
 TESTED_ELSEWHERE = {
     "__main__.py": "test/whole/test_cli.py",
     "app.py": "test/whole/test_restart.py",
-    "asgi/door.py": "test/asgi/test_serving.py",
     "asgi/interface.py": "test/asgi/test_visit.py",
     "cli.py": "test/whole/test_cli.py",
     "front_door/opening.py": "test/whole/test_https.py",

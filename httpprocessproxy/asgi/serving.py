@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from httpprocessproxy.asgi.door import ApplicationDoor
 from httpprocessproxy.asgi.http1 import Http1
 from httpprocessproxy.asgi.interface import Application, contained
 from httpprocessproxy.asgi.lifespan import lifespan
@@ -19,6 +18,7 @@ from httpprocessproxy.core.hosts import HostRule
 from httpprocessproxy.front_door import needs
 from httpprocessproxy.front_door.authority import find_authority
 from httpprocessproxy.front_door.certificates import Identity, LocalIdentity
+from httpprocessproxy.front_door.door import Door, alt_svc_fields
 from httpprocessproxy.front_door.http2 import Http2Connection
 from httpprocessproxy.front_door.names import hosts_of
 from httpprocessproxy.proxy import listen
@@ -79,7 +79,8 @@ async def serving(application: Application, place: Place, say: Say) -> AsyncIter
                 return Http2Connection(visits, connections, alt_svc)
 
             rule = HostRule(("*",), place.address.host)
-            door = ApplicationDoor(place.identity, rule, http1.connection, new_http2, alt_svc)
+            fields = alt_svc_fields(alt_svc)
+            door = Door(place.identity, rule, http1.connection, new_http2, fields)
             await stack.enter_async_context(door.serve(place.sockets))
             yield alt_svc is not None
 

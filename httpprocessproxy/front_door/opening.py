@@ -13,11 +13,11 @@ from httpprocessproxy.control.listeners import listen_privately
 from httpprocessproxy.core.hosts import HostRule
 from httpprocessproxy.front_door.bridge import Bridge
 from httpprocessproxy.front_door.certificates import Identity
-from httpprocessproxy.front_door.door import Door
+from httpprocessproxy.front_door.door import Door, alt_svc_fields
 from httpprocessproxy.front_door.http2 import Http2Connection
 from httpprocessproxy.front_door.streams import Handler
 from httpprocessproxy.front_door.trust import chromium_command, trust_command
-from httpprocessproxy.proxy import Plane
+from httpprocessproxy.proxy import Client, Plane
 
 # At the end, for answers that are on their way.
 GOODBYE_S: Final = 0.5
@@ -50,7 +50,8 @@ async def open_front_door(
             return Http2Connection(handler, connections, alt_svc)
 
         stack.push_async_callback(_say_goodbye, connections)
-        door = Door(identity, plane, hosts, new_http2, alt_svc)
+        fields = alt_svc_fields(alt_svc)
+        door = Door(identity, hosts, lambda: Client(plane, fields), new_http2, fields)
         await stack.enter_async_context(door.serve(sockets))
         yield _notes(config, identity)
 
