@@ -21,11 +21,11 @@ _MARK_CONNECTED = """document.addEventListener('LiveReloadConnect', () => {
 
 
 @contextmanager
-def open_page() -> Iterator[Page]:
+def open_page(*flags: str) -> Iterator[Page]:
     """A page of a fresh profile."""
     expect.set_options(timeout=PATIENCE_S * 1000)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, *flags])
         try:
             page = browser.new_page()
             page.set_default_timeout(PATIENCE_S * 1000)
