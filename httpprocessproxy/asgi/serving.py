@@ -19,7 +19,7 @@ from httpprocessproxy.front_door import needs
 from httpprocessproxy.front_door.authority import find_authority
 from httpprocessproxy.front_door.certificates import Identity, LocalIdentity
 from httpprocessproxy.front_door.door import Door, alt_svc_fields
-from httpprocessproxy.front_door.http2 import Http2Connection
+from httpprocessproxy.front_door.http2 import Http2Connection, drain
 from httpprocessproxy.front_door.names import hosts_of
 from httpprocessproxy.proxy import listen
 
@@ -73,7 +73,7 @@ async def serving(application: Application, place: Place, say: Say) -> AsyncIter
             http1 = Http1(application, state, alt_svc)
             stack.push_async_callback(http1.drain, GOODBYE_S)
             connections: set[Http2Connection] = set()
-            stack.push_async_callback(_drain, connections)
+            stack.push_async_callback(drain, connections, GOODBYE_S)
 
             def new_http2() -> Http2Connection:
                 return Http2Connection(visits, connections, alt_svc)
@@ -99,18 +99,6 @@ async def _enter_http3(
         say(f"without HTTP/3: {error}")
         return None
     return http3.alt_svc
-
-
-async def _drain(connections: set[Http2Connection]) -> None:
-    present = list(connections)
-    for connection in present:
-        connection.close()
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(GOODBYE_S):
-            for connection in present:
-                await connection.gone.wait()
-    for connection in list(connections):
-        connection.abort()
 
 
 @contextlib.contextmanager
