@@ -31,11 +31,11 @@ MARK = "http-process-proxy.mark"
 
 
 @contextmanager
-def open_browser() -> Iterator[BrowserContext]:
+def open_browser(*flags: str) -> Iterator[BrowserContext]:
     """A fresh profile, for pages that share it."""
     expect.set_options(timeout=PATIENCE_S * 1000)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, *flags])
         try:
             context = browser.new_context()
             context.set_default_timeout(PATIENCE_S * 1000)
@@ -47,9 +47,9 @@ def open_browser() -> Iterator[BrowserContext]:
 
 
 @contextmanager
-def open_page() -> Iterator[Page]:
+def open_page(*flags: str) -> Iterator[Page]:
     """A page of a fresh profile."""
-    with open_browser() as context:
+    with open_browser(*flags) as context:
         yield context.new_page()
 
 

@@ -40,7 +40,6 @@ TESTED_ELSEWHERE = {
     "control/workings.py": "test/control/test_site.py",
     "__main__.py": "test/whole/test_cli.py",
     "app.py": "test/whole/test_restart.py",
-    "asgi/door.py": "test/asgi/test_serving.py",
     "asgi/interface.py": "test/asgi/test_visit.py",
     "cli.py": "test/whole/test_cli.py",
     "front_door/opening.py": "test/whole/test_https.py",

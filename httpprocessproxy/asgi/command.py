@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         logging.basicConfig(
             level=logging.INFO if line.debug else logging.WARNING, format="%(message)s"
         )
-        with needs(PROGRAM, "asgi"):
+        with needs("it", "asgi"):
             from httpprocessproxy.asgi.loading import load
             from httpprocessproxy.asgi.serving import take_place
         # As for `python -m`: what is in the working directory can be imported.
@@ -103,8 +103,8 @@ async def _serve(application: Application, place: "Place") -> int:
 
     for number in SIGNALS:
         loop.add_signal_handler(number, end, number)
-    async with serving(application, place, _say):
-        _say(_start(place))
+    async with serving(application, place, _say) as has_http3:
+        _say(_start(place, has_http3=has_http3))
         await ended
     return ended.result()
 
@@ -113,7 +113,7 @@ def _say(text: str) -> None:
     sys.stderr.write(f"{text}\n")
 
 
-def _start(place: "Place") -> str:
+def _start(place: "Place", *, has_http3: bool) -> str:
     """What to show of it at the beginning."""
     from httpprocessproxy.front_door.trust import chromium_command, trust_command
 
@@ -126,4 +126,6 @@ def _start(place: "Place") -> str:
         lines.append(f"  certificate  by {identity.authority.name}, {until}")
         if trust_command(identity.authority):
             lines.append("  trust it by  http-process-proxy --trust")
-    return "\n".join([*lines, f"  HTTP/3 by    {chromium_command(address, identity.spki_hash)}"])
+    if has_http3:
+        lines.append(f"  HTTP/3 by    {chromium_command(address, identity.spki_hash)}")
+    return "\n".join(lines)

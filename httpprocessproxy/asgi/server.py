@@ -60,8 +60,11 @@ class ASGIServer:
     def start(self, host: str = "localhost", port: int = DEFAULT_PORT) -> None:
         """Listen, and return at once: `port` is known then, and clients wait for the startup.
 
-        Port 0 takes a free one. Raises UserError if the port or the certificate is not to be had.
+        Port 0 takes a free one. Raises UserError if the port or the certificate is not to be had,
+        RuntimeError if it has been started before.
         """
+        if self.port:
+            raise RuntimeError("this server has been started: make another")
         with needs("ASGIServer", "asgi"):
             from httpprocessproxy.asgi.serving import take_place
         place = take_place(Address(host, port), self._certfile, self._keyfile)

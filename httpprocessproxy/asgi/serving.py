@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from httpprocessproxy.asgi.door import ApplicationDoor
 from httpprocessproxy.asgi.http1 import Http1
 from httpprocessproxy.asgi.interface import Application, contained
 from httpprocessproxy.asgi.lifespan import lifespan
@@ -19,7 +18,8 @@ from httpprocessproxy.core.hosts import HostRule
 from httpprocessproxy.front_door import needs
 from httpprocessproxy.front_door.authority import find_authority
 from httpprocessproxy.front_door.certificates import Identity, LocalIdentity
-from httpprocessproxy.front_door.http2 import Http2Connection
+from httpprocessproxy.front_door.door import Door, alt_svc_fields
+from httpprocessproxy.front_door.http2 import Http2Connection, drain
 from httpprocessproxy.front_door.names import hosts_of
 from httpprocessproxy.proxy import listen
 
@@ -54,10 +54,11 @@ def take_place(address: Address, certfile: Path | None, keyfile: Path | None) ->
 
 
 @contextlib.asynccontextmanager
-async def serving(application: Application, place: Place, say: Say) -> AsyncIterator[None]:
+async def serving(application: Application, place: Place, say: Say) -> AsyncIterator[bool]:
     """Serve an application until the context is left; its life is within that of the server.
 
-    `say` shows a line. Raises UserError if the application does not start.
+    `say` shows a line. Yields whether there is HTTP/3. Raises UserError if the application does
+    not start.
     """
     with _closing(place.sockets):
         async with (
@@ -72,15 +73,16 @@ async def serving(application: Application, place: Place, say: Say) -> AsyncIter
             http1 = Http1(application, state, alt_svc)
             stack.push_async_callback(http1.drain, GOODBYE_S)
             connections: set[Http2Connection] = set()
-            stack.push_async_callback(_drain, connections)
+            stack.push_async_callback(drain, connections, GOODBYE_S)
 
             def new_http2() -> Http2Connection:
                 return Http2Connection(visits, connections, alt_svc)
 
             rule = HostRule(("*",), place.address.host)
-            door = ApplicationDoor(place.identity, rule, http1.connection, new_http2, alt_svc)
+            fields = alt_svc_fields(alt_svc)
+            door = Door(place.identity, rule, http1.connection, new_http2, fields)
             await stack.enter_async_context(door.serve(place.sockets))
-            yield
+            yield alt_svc is not None
 
 
 async def _enter_http3(
@@ -97,18 +99,6 @@ async def _enter_http3(
         say(f"without HTTP/3: {error}")
         return None
     return http3.alt_svc
-
-
-async def _drain(connections: set[Http2Connection]) -> None:
-    present = list(connections)
-    for connection in present:
-        connection.close()
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(GOODBYE_S):
-            for connection in present:
-                await connection.gone.wait()
-    for connection in list(connections):
-        connection.abort()
 
 
 @contextlib.contextmanager

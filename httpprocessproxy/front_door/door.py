@@ -1,8 +1,8 @@
 """The TCP port with TLS: what comes in is told apart by its first byte.
 
 0x16 begins a TLS record with a handshake (RFC 8446 section 5.1), a letter is the method of a plain
-HTTP request, and anything else is nobody's. HTTP/1.1 over TLS is served by the data plane
-itself, HTTP/2 by `http2.py`; ALPN decides (RFC 7301), and without it, it is HTTP/1.1.
+HTTP request, and anything else is nobody's. Behind TLS, ALPN decides between HTTP/1.1 and HTTP/2
+(RFC 7301), and without it, it is HTTP/1.1; whoever opens the door says who serves the two.
 """
 
 import asyncio
@@ -16,7 +16,6 @@ from typing import Final, cast
 from httpprocessproxy.core.hosts import HostRule
 from httpprocessproxy.front_door.certificates import Identity
 from httpprocessproxy.front_door.redirect import Redirect
-from httpprocessproxy.proxy import Client, Plane
 
 # A silent connection, and a handshake: generous for a slow phone, short for a slowloris.
 FIRST_BYTE_TIMEOUT_S: Final = 10.0
@@ -33,7 +32,12 @@ _HANDSHAKE: Final = b"\x16"
 
 _log = logging.getLogger(__name__)
 
-NewHttp2 = Callable[[], asyncio.Protocol]
+NewProtocol = Callable[[], asyncio.Protocol]
+
+
+def alt_svc_fields(alt_svc: bytes | None) -> bytes:
+    """The lines that each response gets, with the value of Alt-Svc (RFC 7838) if there is one."""
+    return b"Alt-Svc: %b\r\n" % alt_svc if alt_svc is not None else b""
 
 
 class Door:
@@ -42,17 +46,17 @@ class Door:
     def __init__(
         self,
         identity: Identity,
-        plane: Plane,
         hosts: HostRule,
-        new_http2: NewHttp2,
-        alt_svc: bytes | None,
+        new_http1: NewProtocol,
+        new_http2: NewProtocol,
+        fields: bytes,
     ) -> None:
-        """`alt_svc` is the value of the field that each response gets (RFC 7838), if any."""
+        """`fields` are lines for the responses that lead from plain HTTP to HTTPS."""
         self._identity = identity
-        self._plane = plane
         self._hosts = hosts
+        self._new_http1 = new_http1
         self._new_http2 = new_http2
-        self._fields = b"Alt-Svc: %b\r\n" % alt_svc if alt_svc is not None else b""
+        self._fields = fields
         self._loop = asyncio.get_running_loop()
         self._group = asyncio.TaskGroup()
         self._silent: set[_Silent] = set()
@@ -130,7 +134,7 @@ class Door:
             _log.debug("no TLS: %s", error)
 
     def _new_chooser(self) -> "_Chooser":
-        return _Chooser(lambda: Client(self._plane, self._fields), self._new_http2)
+        return _Chooser(self._new_http1, self._new_http2)
 
     def _new_redirect(self) -> Redirect:
         return Redirect(self._hosts, self._fields, self._redirects)
@@ -186,7 +190,7 @@ class _Silent:
 class _Chooser(asyncio.Protocol):
     """Stands in until the handshake has chosen, and is gone before the first byte of HTTP."""
 
-    def __init__(self, new_http1: Callable[[], asyncio.Protocol], new_http2: NewHttp2) -> None:
+    def __init__(self, new_http1: NewProtocol, new_http2: NewProtocol) -> None:
         self._new_http1 = new_http1
         self._new_http2 = new_http2
 

@@ -1,6 +1,5 @@
 """The front door as a whole: what it is made of, and in which order it opens and closes."""
 
-import asyncio
 import contextlib
 import socket
 import tempfile
@@ -13,11 +12,11 @@ from httpprocessproxy.control.listeners import listen_privately
 from httpprocessproxy.core.hosts import HostRule
 from httpprocessproxy.front_door.bridge import Bridge
 from httpprocessproxy.front_door.certificates import Identity
-from httpprocessproxy.front_door.door import Door
-from httpprocessproxy.front_door.http2 import Http2Connection
+from httpprocessproxy.front_door.door import Door, alt_svc_fields
+from httpprocessproxy.front_door.http2 import Http2Connection, drain
 from httpprocessproxy.front_door.streams import Handler
 from httpprocessproxy.front_door.trust import chromium_command, trust_command
-from httpprocessproxy.proxy import Plane
+from httpprocessproxy.proxy import Client, Plane
 
 # At the end, for answers that are on their way.
 GOODBYE_S: Final = 0.5
@@ -49,8 +48,9 @@ async def open_front_door(
         def new_http2() -> Http2Connection:
             return Http2Connection(handler, connections, alt_svc)
 
-        stack.push_async_callback(_say_goodbye, connections)
-        door = Door(identity, plane, hosts, new_http2, alt_svc)
+        stack.push_async_callback(drain, connections, GOODBYE_S)
+        fields = alt_svc_fields(alt_svc)
+        door = Door(identity, hosts, lambda: Client(plane, fields), new_http2, fields)
         await stack.enter_async_context(door.serve(sockets))
         yield _notes(config, identity)
 
@@ -83,18 +83,6 @@ def _warn(identity: Identity, say: Callable[[str], None]) -> None:
             f"no certificate for {', '.join(identity.uncovered)}: our CA is for local names only; "
             "use --tls-cert and --tls-key"
         )
-
-
-async def _say_goodbye(connections: set[Http2Connection]) -> None:
-    present = list(connections)
-    for connection in present:
-        connection.close()
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(GOODBYE_S):
-            for connection in present:
-                await connection.gone.wait()
-    for connection in list(connections):
-        connection.abort()
 
 
 def _notes(config: Config, identity: Identity) -> Mapping[str, str]:

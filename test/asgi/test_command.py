@@ -93,10 +93,10 @@ class Command:
             self.process.kill()
         self.process.communicate()
 
-    def started(self) -> Self:
+    def started(self, last: str = "HTTP/3 by") -> Self:
         """Wait until it has said where it is."""
         assert self.process.stdout is not None
-        while "HTTP/3 by" not in (line := self.process.stdout.readline()):
+        while last not in (line := self.process.stdout.readline()):
             assert line, f"it has ended: {self.output}"
             self.output += line
         self.output += line
@@ -207,6 +207,16 @@ def test_a_port_that_is_taken(folder: Path) -> None:
     ):
         assert command.end() == 2
     assert "is in use" in command.output
+
+
+def test_without_udp_it_says_so(folder: Path) -> None:
+    with Command(folder, "shop:app", *FILES) as command:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+            taken.bind(("127.0.0.1", command.port))
+            command.started("certificate")
+        assert command.end(signal.SIGTERM) == 143
+    assert f"without HTTP/3: UDP port {command.port} is in use" in command.output
+    assert "HTTP/3 by" not in command.output
 
 
 def test_what_it_says_of_itself(capsys: pytest.CaptureFixture[str]) -> None:

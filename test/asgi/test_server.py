@@ -60,6 +60,8 @@ def test_in_a_thread_of_its_own(tmp_path: Path) -> None:
     assert threading.active_count() == before
     assert stage.lifespan == ["lifespan.startup", "lifespan.shutdown"]
     with_thread.stop()  # once more does nothing
+    with pytest.raises(RuntimeError, match="make another"):
+        with_thread.start(port=0)
 
 
 def test_on_the_loop_that_runs(tmp_path: Path) -> None:

@@ -70,13 +70,13 @@ class Core:
 
 
 @contextlib.asynccontextmanager
-async def playing_core(*, trusted: bool = True) -> AsyncIterator[Core]:
+async def playing_core(*, trusted: bool = True, backlog: int = 128) -> AsyncIterator[Core]:
     """When it ends, no connection may be left."""
     with tempfile.TemporaryDirectory(prefix="hpp-") as folder:
         path = str(Path(folder) / "core")
         listening = socket.socket(socket.AF_UNIX)
         listening.bind(path)
-        listening.listen(128)
+        listening.listen(backlog)
         listening.setblocking(False)
         core = Core(listening)
         try:

@@ -13,7 +13,8 @@ from typing import TypeVar, cast
 
 from httpprocessproxy.core.hosts import HostRule
 from httpprocessproxy.front_door.certificates import Identity
-from httpprocessproxy.front_door.door import Door
+from httpprocessproxy.front_door.door import Door, alt_svc_fields
+from httpprocessproxy.proxy import Client
 from test.fakes import Bench, get, serving
 from test.tls import TlsWire, make_pair, trusting
 from test.wire import Wire
@@ -75,7 +76,14 @@ async def opened(
     listener.setblocking(False)
     async with serving(is_open=is_open) as bench:
         bench.plane.hides_alt_svc = True
-        door = Door(identity, bench.plane, HostRule((), "localhost"), new_http2, alt_svc)
+        fields = alt_svc_fields(alt_svc)
+        door = Door(
+            identity,
+            HostRule((), "localhost"),
+            lambda: Client(bench.plane, fields),
+            new_http2,
+            fields,
+        )
         async with door.serve([listener]):
             doorway = Doorway(door, bench, identity, listener.getsockname()[1])
             try:

@@ -19,7 +19,8 @@ from httpprocessproxy.front_door.http2 import Http2Connection
 from httpprocessproxy.front_door.streams import Handler
 from httpprocessproxy.proxy.client import Client
 from test.fakes import LOOPBACK, Bench, serving
-from test.front_door.http2_client import Http2Client
+from test.front_door.ends import RecordingHandler, RecordingVisit
+from test.front_door.http2_client import Fields, Http2Client
 from test.loops import eventually
 
 _CA: Final = trustme.CA()
@@ -127,3 +128,18 @@ async def fronting(
     ):
         front.bench, front.bridge = bench, bridge
         yield front
+
+
+async def visit(handler: RecordingHandler, number: int = 0) -> RecordingVisit:
+    """Wait for a request."""
+    await eventually(lambda: len(handler.visits) > number)
+    return handler.visits[number]
+
+
+async def begun(
+    front: Front, handler: RecordingHandler, fields: Fields, body: bytes | None = b""
+) -> tuple[Http2Client, int, RecordingVisit]:
+    """A client whose request has come."""
+    client = await front.client()
+    stream_id = await client.ask(fields, body)
+    return client, stream_id, await visit(handler)

@@ -10,7 +10,7 @@ from httpprocessproxy.front_door.bridge import MAX_CONNECTING, MAX_KEPT, MAX_REA
 from httpprocessproxy.front_door.streams import Fields, Reset
 from test.fakes import OK, Peer
 from test.front_door.cores import asked, playing_core
-from test.loops import eventually, on_every_loop
+from test.loops import eventually, on_every_loop, turn
 
 HOST = b";host=localhost;proto=https"
 
@@ -141,6 +141,20 @@ async def test_many_at_once() -> None:
                 await peer.send(OK)
 
         await serve()
+        await eventually(lambda: all(stream.has_ended for stream in streams))
+
+
+@on_every_loop
+async def test_a_listen_queue_that_is_full_is_waited_for() -> None:
+    async with playing_core(backlog=1) as core:
+        streams = [core.get()[1] for _ in range(8)]
+        for _ in range(20):
+            await turn()
+        assert not any(stream.is_over for stream in streams)
+        for _ in streams:
+            peer = await core.accept()
+            await peer.request()
+            await peer.send(OK)
         await eventually(lambda: all(stream.has_ended for stream in streams))
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from httpprocessproxy.front_door import door as module
+from httpprocessproxy.proxy import Client
 from test.fakes import get
 from test.front_door.doors import aside, opened, served
 from test.loops import eventually, on_every_loop
@@ -164,9 +165,14 @@ async def test_when_descriptors_run_out_others_wait(
         listener.bind(("127.0.0.1", 0))
         listener.listen()
         listener.setblocking(False)
-        async with module.Door(
-            doorway.identity, doorway.bench.plane, doorway.door._hosts, asyncio.Protocol, None
-        ).serve([listener]):
+        door = module.Door(
+            doorway.identity,
+            doorway.door._hosts,
+            lambda: Client(doorway.bench.plane),
+            asyncio.Protocol,
+            b"",
+        )
+        async with door.serve([listener]):
             doorway.port = listener.getsockname()[1]
             await served(doorway)
             doorway.close_wires()

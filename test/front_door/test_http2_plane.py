@@ -1,18 +1,15 @@
 """HTTP/2 over TLS, the bridge and the data plane together: what a browser sees of a backend."""
 
 import asyncio
-import base64
-import contextlib
 import hashlib
 import itertools
 
 from h2.errors import ErrorCodes
-from websockets.frames import Frame, Opcode
 
 from test.fakes import OK, Peer
 from test.front_door.fronts import fronting
-from test.front_door.http2_client import get, websocket
-from test.loops import eventually, on_every_loop, turn
+from test.front_door.http2_client import get
+from test.loops import on_every_loop
 
 MIB = 2**20
 
@@ -188,177 +185,3 @@ async def test_a_client_that_gives_up_ends_the_request_at_the_backend() -> None:
         client.state.reset_stream(stream_id, ErrorCodes.CANCEL)
         await client.flush()
         assert await peer.rest() == b""
-
-
-# Restarts
-
-
-@on_every_loop
-async def test_requests_are_held_while_the_backend_starts() -> None:
-    async with fronting(is_open=False) as front:
-        client = await front.client()
-        asked = [await client.ask(), await client.ask(get(method=b"POST"), b"abc")]
-        await front.bench.held(2)
-        front.bench.start()
-        bodies = [(await front.bench.backend.serve())[1].body for _ in asked]
-        assert sorted(bodies) == [b"", b"abc"]
-        for stream_id in asked:
-            assert (await client.answer(stream_id)).status == 200
-
-
-@on_every_loop
-async def test_a_safe_request_is_sent_again_to_the_next_backend() -> None:
-    async with fronting() as front:
-        client = await front.client()
-        stream_id = await client.ask()
-        peer = await front.bench.backend.accept()
-        await peer.request()
-        front.bench.restart()
-        await front.bench.backend.serve()
-        assert (await client.answer(stream_id)).status == 200
-
-
-@on_every_loop
-async def test_an_unsafe_request_is_not_sent_again() -> None:
-    async with fronting() as front:
-        client = await front.client()
-        stream_id = await client.ask(get(method=b"POST"), b"abc")
-        peer = await front.bench.backend.accept()
-        await peer.request()
-        front.bench.restart()
-        answer = await client.answer(stream_id)
-        assert answer.status == 502
-        assert b"may have taken effect" in answer.body
-
-
-@on_every_loop
-async def test_a_response_that_has_begun_is_cut_and_the_others_go_on() -> None:
-    async with fronting() as front:
-        client = await front.client()
-        stream_id = await client.ask()
-        peer = await front.bench.backend.accept()
-        await peer.request()
-        await peer.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n")
-        assert await client.body(stream_id, 3) == b"abc"
-        held = await client.ask()
-        other = await front.bench.backend.accept()
-        await other.request()
-        front.bench.restart()
-        assert await client.was_reset(stream_id) == ErrorCodes.INTERNAL_ERROR
-        await front.bench.backend.serve()
-        assert (await client.answer(held)).status == 200
-
-
-@on_every_loop
-async def test_restarts_under_load_cost_no_request() -> None:
-    async with fronting(tls=True) as front:
-        client = await front.client(tls=True)
-        tasks: list[asyncio.Task[None]] = []
-
-        async def serve() -> None:
-            while True:
-                peer = await front.bench.backend.accept()
-                tasks.append(group.create_task(answer(peer), name="answer"))
-
-        async def answer(peer: Peer) -> None:
-            while await peer.more():
-                if b"\r\n\r\n" in peer.unread:
-                    peer.unread = b""
-                    await turn()
-                    with contextlib.suppress(ConnectionError):  # a restart came first
-                        peer.send_some(OK)
-
-        async def restart() -> None:
-            for _ in range(20):
-                for _ in range(5):
-                    await turn()
-                front.bench.restart()
-
-        async with asyncio.TaskGroup() as group:
-            tasks.append(group.create_task(serve(), name="serve"))
-            restarting = group.create_task(restart(), name="restart")
-            while not restarting.done():
-                asked = [await client.ask() for _ in range(10)]
-                for stream_id in asked:
-                    assert (await client.answer(stream_id)).status == 200
-            for task in tasks:
-                task.cancel()
-
-
-# WebSockets over HTTP/2 (RFC 8441)
-
-
-async def accept_websocket(peer: Peer) -> None:
-    request = await peer.request()
-    assert request.get(b"Upgrade") == b"websocket"
-    key = request.get(b"Sec-WebSocket-Key") or b""
-    digest = hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest()
-    await peer.send(
-        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        b"Sec-WebSocket-Accept: %b\r\n\r\n" % base64.b64encode(digest)
-    )
-
-
-@on_every_loop
-async def test_a_websocket() -> None:
-    async with fronting(tls=True) as front:
-        client = await front.client(tls=True)
-        stream_id = await client.ask(websocket("/chat"), None)
-        peer = await front.bench.backend.accept()
-        await accept_websocket(peer)
-        answer = await client.head(stream_id)
-        assert answer.status == 200
-        assert not answer.all(b"upgrade") + answer.all(b"sec-websocket-accept")
-        said = Frame(Opcode.TEXT, b"hello").serialize(mask=True)
-        await client.upload(stream_id, said)
-        assert await peer.exactly(len(said)) == said
-        told = Frame(Opcode.TEXT, b"world").serialize(mask=False)
-        await peer.send(told)
-        assert await client.body(stream_id, len(told)) == told
-        # beside other requests
-        other = await client.ask()
-        await front.bench.backend.serve()
-        assert (await client.answer(other)).status == 200
-        await client.upload(stream_id, b"", end=True)
-        assert await peer.rest() == b""
-        peer.close()
-        await client.answer(stream_id)
-
-
-@on_every_loop
-async def test_a_websocket_is_told_of_a_restart() -> None:
-    async with fronting() as front:
-        client = await front.client()
-        stream_id = await client.ask(websocket(), None)
-        await accept_websocket(await front.bench.backend.accept())
-        await client.head(stream_id)
-        front.bench.restart()
-        close = Frame(Opcode.CLOSE, (1012).to_bytes(2, "big")).serialize(mask=False)
-        assert await client.body(stream_id, len(close)) == close
-        await client.upload(stream_id, b"", end=True)
-        await client.answer(stream_id)
-
-
-@on_every_loop
-async def test_a_websocket_that_its_client_resets() -> None:
-    async with fronting() as front:
-        client = await front.client()
-        stream_id = await client.ask(websocket(), None)
-        peer = await front.bench.backend.accept()
-        await accept_websocket(peer)
-        await client.head(stream_id)
-        client.state.reset_stream(stream_id, ErrorCodes.CANCEL)
-        await client.flush()
-        assert await peer.rest() == b""
-        peer.close()
-        await eventually(lambda: not front.bench.plane.tunnels)
-
-
-@on_every_loop
-async def test_a_websocket_that_the_backend_refuses() -> None:
-    async with fronting() as front:
-        client = await front.client()
-        stream_id = await client.ask(websocket(), None)
-        await front.bench.backend.serve(b"HTTP/1.1 403 X\r\nContent-Length: 2\r\n\r\nno")
-        answer = await client.answer(stream_id)
-        assert (answer.status, bytes(answer.body)) == (403, b"no")

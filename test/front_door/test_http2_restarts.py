@@ -1,0 +1,107 @@
+"""What a restart of the backend is to clients of HTTP/2."""
+
+import asyncio
+import contextlib
+
+from h2.errors import ErrorCodes
+
+from test.fakes import OK, Peer
+from test.front_door.fronts import fronting
+from test.front_door.http2_client import get
+from test.loops import on_every_loop, turn
+
+MIB = 2**20
+
+# One request
+
+
+@on_every_loop
+async def test_requests_are_held_while_the_backend_starts() -> None:
+    async with fronting(is_open=False) as front:
+        client = await front.client()
+        asked = [await client.ask(), await client.ask(get(method=b"POST"), b"abc")]
+        await front.bench.held(2)
+        front.bench.start()
+        bodies = [(await front.bench.backend.serve())[1].body for _ in asked]
+        assert sorted(bodies) == [b"", b"abc"]
+        for stream_id in asked:
+            assert (await client.answer(stream_id)).status == 200
+
+
+@on_every_loop
+async def test_a_safe_request_is_sent_again_to_the_next_backend() -> None:
+    async with fronting() as front:
+        client = await front.client()
+        stream_id = await client.ask()
+        peer = await front.bench.backend.accept()
+        await peer.request()
+        front.bench.restart()
+        await front.bench.backend.serve()
+        assert (await client.answer(stream_id)).status == 200
+
+
+@on_every_loop
+async def test_an_unsafe_request_is_not_sent_again() -> None:
+    async with fronting() as front:
+        client = await front.client()
+        stream_id = await client.ask(get(method=b"POST"), b"abc")
+        peer = await front.bench.backend.accept()
+        await peer.request()
+        front.bench.restart()
+        answer = await client.answer(stream_id)
+        assert answer.status == 502
+        assert b"may have taken effect" in answer.body
+
+
+@on_every_loop
+async def test_a_response_that_has_begun_is_cut_and_the_others_go_on() -> None:
+    async with fronting() as front:
+        client = await front.client()
+        stream_id = await client.ask()
+        peer = await front.bench.backend.accept()
+        await peer.request()
+        await peer.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n")
+        assert await client.body(stream_id, 3) == b"abc"
+        held = await client.ask()
+        other = await front.bench.backend.accept()
+        await other.request()
+        front.bench.restart()
+        assert await client.was_reset(stream_id) == ErrorCodes.INTERNAL_ERROR
+        await front.bench.backend.serve()
+        assert (await client.answer(held)).status == 200
+
+
+@on_every_loop
+async def test_restarts_under_load_cost_no_request() -> None:
+    async with fronting(tls=True) as front:
+        client = await front.client(tls=True)
+        tasks: list[asyncio.Task[None]] = []
+
+        async def serve() -> None:
+            while True:
+                peer = await front.bench.backend.accept()
+                tasks.append(group.create_task(answer(peer), name="answer"))
+
+        async def answer(peer: Peer) -> None:
+            while await peer.more():
+                if b"\r\n\r\n" in peer.unread:
+                    peer.unread = b""
+                    await turn()
+                    with contextlib.suppress(ConnectionError):  # a restart came first
+                        peer.send_some(OK)
+
+        async def restart() -> None:
+            for _ in range(20):
+                for _ in range(5):
+                    await turn()
+                front.bench.restart()
+
+        async with asyncio.TaskGroup() as group:
+            tasks.append(group.create_task(serve(), name="serve"))
+            restarting = group.create_task(restart(), name="restart")
+            while not restarting.done():
+                asked = [await client.ask() for _ in range(10)]
+                for stream_id in asked:
+                    assert (await client.answer(stream_id)).status == 200
+            for task in tasks:
+                task.cancel()
