@@ -43,6 +43,7 @@ TESTED_ELSEWHERE = {
     "asgi/interface.py": "test/asgi/test_visit.py",
     "cli.py": "test/whole/test_cli.py",
     "front_door/opening.py": "test/whole/test_https.py",
+    "front_door/streams.py": "test/front_door/test_http2_stream.py",
     "front_door/signing.py": "test/front_door/test_authority.py",
     "options.py": "test/test_command_line.py",
     "readers.py": "test/test_command_line.py",
