@@ -32,7 +32,8 @@ class Handler(SimpleHTTPRequestHandler):
         self.do_GET()
 
     def end_headers(self) -> None:
-        self.send_header("Cache-Control", "no-store")
+        if "Cache-Control" not in getattr(page, "HEADERS", {}):
+            self.send_header("Cache-Control", "no-store")
         super().end_headers()
 
 

@@ -2,6 +2,9 @@
 
 const GUARD = Symbol.for('http-process-proxy');
 const RETRY_MS = [200, 2000];
+const LOADS = 'http-process-proxy loads';
+const MAX_LOADS = 50;
+const UNKNOWN_MS = 1e12; // an age
 
 let socket = null;
 let retry = 0;
@@ -16,7 +19,7 @@ function connect() {
   if (isAway || isForbidden || socket?.readyState < WebSocket.CLOSING) return;
   const scheme = location.protocol.replace('http', 'ws');
   socket = new WebSocket(`${scheme}//${location.host}/_hpp/events`);
-  socket.onopen = () => send({type: 'hello', age_ms: ageMs(), run: hello.run, at_ms: heardMs});
+  socket.onopen = () => send({type: 'hello', ...age()});
   socket.onmessage = event => hear(JSON.parse(event.data));
   socket.onclose = () => {
     retry = setTimeout(connect, retryMs * (0.5 + Math.random() / 2));
@@ -28,10 +31,44 @@ function send(message) {
   socket.send(JSON.stringify(message));
 }
 
-// How long ago the first byte of the page came, which tells by whose code it was made.
+// By whose code the page was made: when its first byte came, or when it last was up to date.
+function age() {
+  if (hello.run) return {age_ms: ageMs(), run: hello.run, at_ms: heardMs};
+  return isFromCache() ? {age_ms: UNKNOWN_MS, ...loads()[url()]} : {age_ms: ageMs()};
+}
+
 function ageMs() {
   const [navigation] = performance.getEntriesByType('navigation');
   return navigation?.responseStart ? performance.now() - navigation.responseStart : 0;
+}
+
+// The browser's history may show a page as it was, without a question to the server, and as new.
+function isFromCache() {
+  const [navigation] = performance.getEntriesByType('navigation');
+  return navigation?.type === 'back_forward' && !navigation.transferSize;
+}
+
+// So it is noted when pages were loaded, by the proxy's clock.
+function noteLoad({run, at_ms: nowMs}) {
+  if (isFromCache()) return;
+  const {[url()]: _, ...others} = loads();
+  const kept = Object.entries(others).slice(1 - MAX_LOADS);
+  const all = Object.fromEntries([...kept, [url(), {run, at_ms: nowMs - ageMs()}]]);
+  try {
+    sessionStorage.setItem(LOADS, JSON.stringify(all));
+  } catch { /* no storage */ }
+}
+
+function loads() {
+  try {
+    return JSON.parse(sessionStorage.getItem(LOADS)) ?? {};
+  } catch { // no storage
+    return {};
+  }
+}
+
+function url() {
+  return location.href.replace(/#.*/, '');
 }
 
 function hear(message) {

@@ -14,6 +14,7 @@ let latest = null;
 let running = ''; // which generation of which run is known to run
 
 function meet(message) {
+  if (!hello.run) noteLoad(message);
   hello = message;
   retryMs = RETRY_MS[0];
   if (isLive || (hello.console && window === window.top)) send({type: 'subscribe', topics: ['output']});
