@@ -1,6 +1,7 @@
 """Small facts about sockets that both sides of the data plane need."""
 
 import asyncio
+import select
 import socket
 import struct
 
@@ -13,9 +14,17 @@ _LINGER_NONE = struct.pack("ii", 1, 0)
 def is_gone(transport: asyncio.BaseTransport) -> bool | None:
     """Whether the peer has closed its socket; None if that cannot be told."""
     peer = transport.get_extra_info("peername")
-    if not isinstance(peer, tuple):
-        return None
-    return peer_is_gone(transport.get_extra_info("sockname"), peer)
+    if isinstance(peer, tuple):
+        return peer_is_gone(transport.get_extra_info("sockname"), peer)
+    sock = transport.get_extra_info("socket")
+    return None if sock is None else _has_hung_up(sock.fileno())
+
+
+def _has_hung_up(fd: int) -> bool:
+    """Whether the other end of a Unix socket is closed, whatever of it is still unread."""
+    poll = select.poll()
+    poll.register(fd, 0)  # POLLHUP is told in any case
+    return any(event & select.POLLHUP for _, event in poll.poll(0))
 
 
 def linger_none(transport: asyncio.BaseTransport) -> None:
