@@ -166,12 +166,11 @@ class RequestLog:
     def last_failed(self) -> Record | None:
         """The last failed request that nobody would repeat by himself: browsers repeat a GET.
 
-        One that has been sent again counts no longer: that took its place.
+        Where one has been sent again, older ones count no longer: each restart would send another.
         """
-        replayed = {record.replay_of for record in self}
+        replayed = max((record.replay_of for record in self), default=0)
         return next(
-            (record for record in self if record.is_wanted_again and record.id not in replayed),
-            None,
+            (record for record in self if record.is_wanted_again and record.id > replayed), None
         )
 
     def _tell(self, record: Record) -> None:

@@ -175,6 +175,7 @@ def test_a_large_request_cannot_be_sent_again(page: Page, proxy: Proxy) -> None:
 def test_the_last_failed_request_comes_again_after_a_restart(page: Page, proxy: Proxy) -> None:
     with proxy.restart():
         proxy.save("hook.py", "500")
+    send(proxy, "POST", "/status/500", "older")
     send(proxy, "POST", "/hook", "event")
     expect(page.locator("#last-failed")).to_contain_text("Next: POST /hook")
     switch = page.get_by_role("switch")

@@ -127,10 +127,10 @@ the('filter').onsubmit = event => event.preventDefault();
 // Replays after restarts
 
 function showLastFailed() {
-  const replayed = new Set([...requests.values()].map(({row}) => row.replay_of));
+  const replayed = Math.max(0, ...[...requests.values()].map(({row}) => row.replay_of ?? 0));
   const failed = [...requests.values()].map(({row}) => row).filter(row => row.can_be_replayed
     && (['refused', 'cut'].includes(row.outcome) || row.status >= 500)
-    && !['GET', 'HEAD', 'OPTIONS', 'TRACE'].includes(row.method) && !replayed.has(row.id));
+    && !['GET', 'HEAD', 'OPTIONS', 'TRACE'].includes(row.method) && row.id > replayed);
   lastFailed = failed.sort((one, other) => other.id - one.id)[0];
   the('last-failed').textContent = lastFailed
     ? `Next: ${lastFailed.method} ${lastFailed.target}, number ${lastFailed.id}` : '';
