@@ -32,6 +32,10 @@ from httpprocessproxy.front_door.streams import Fields, Handler
 # requests, and then no more for a while.
 _RESETS: Final = 1000, 33
 
+# Who is told to stop sending may never look at the response: Chromium 156 waits for ever then. So
+# the rest of an upload is dropped as it comes, as long as that takes seconds on this machine.
+_LINGER_BYTES: Final = 64 * 1024 * 1024
+
 
 class Http3Connection:
     """What a QUIC connection carries."""
@@ -57,7 +61,7 @@ class Http3Connection:
         for message in self._h3.handle_event(event):
             self._receive(message)
         if isinstance(event, StreamReset | StopSendingReceived):
-            self._cancelled(event.stream_id)
+            self._cancelled(event)
 
     def acknowledged(self) -> None:
         for stream in list(self._stalled):
@@ -132,14 +136,23 @@ class Http3Connection:
         stream = self._streams.get(message.stream_id)
         if stream is None:
             return
-        if message.data and stream.wants_body and stream.visit is not None:
-            if stream.takes(len(message.data)):
-                self._state.hold(stream.id, len(message.data))
-                stream.visit.body(message.data)
-            else:
-                self._break(stream)
+        if not stream.takes(len(message.data)):
+            self._break(stream)
+        elif not stream.wants_body:
+            self._pass_over(stream, len(message.data))
+        elif message.data and stream.visit is not None:
+            self._state.hold(stream.id, len(message.data))
+            stream.visit.body(message.data)
         if message.stream_ended:
             self._end_request(stream)
+
+    def _pass_over(self, stream: Http3Stream, size_bytes: int) -> None:
+        """Drop what nobody wants, but not for ever."""
+        stream.dropped_bytes += size_bytes
+        if max(stream.dropped_bytes, stream.missing_bytes) > _LINGER_BYTES:
+            stream.has_request_ended = True
+            self._stop(stream.id, ErrorCode.H3_NO_ERROR)
+            self._finish(stream)
 
     def _end_request(self, stream: Http3Stream) -> None:
         if stream.is_over:
@@ -156,16 +169,24 @@ class Http3Connection:
             self._break(stream)
         else:
             error = RequestError(message.status, message.reason)
-            refuse(self._open(message.stream_id), error)
+            stream = self._open(message.stream_id)
+            stream.has_request_ended = True
+            refuse(stream, error)
+            self._stop(stream.id, ErrorCode.H3_NO_ERROR)
 
     def _break(self, stream: Http3Stream) -> None:
         self.reset(stream, ErrorCode.H3_MESSAGE_ERROR)
         stream.abandon()
 
-    def _cancelled(self, stream_id: int) -> None:
+    def _cancelled(self, event: StreamReset | StopSendingReceived) -> None:
         """The client has given up a request, or does not want its response."""
-        stream = self._streams.get(stream_id)
+        stream = self._streams.get(event.stream_id)
         if stream is None:
+            return
+        if isinstance(event, StreamReset) and not stream.wants_body:
+            # It has seen that nobody wants the rest; the response it may want all the same.
+            stream.has_request_ended = True
+            self._finish(stream)
             return
         if not self._resets.take(self._loop.time()):
             self._state.close(error_code=ErrorCode.H3_EXCESSIVE_LOAD)  # section 10.5
@@ -210,10 +231,8 @@ class Http3Connection:
     def stop_reading(self, stream: Http3Stream) -> None:
         """Section 4.1: the response is, or will be, complete without the rest of the request."""
         if not stream.is_over and not stream.has_request_ended:
-            self._state.stop_stream(stream.id, ErrorCode.H3_NO_ERROR)
             self._state.hold_nothing(stream.id)
-            self._h3.ignore(stream.id)
-            self._finish(stream)
+            self._pass_over(stream, 0)
             self._connection.send_soon()
 
     def reset(self, stream: Http3Stream, code: ErrorCode) -> None:
@@ -224,14 +243,16 @@ class Http3Connection:
     def _abort(self, stream_id: int, code: ErrorCode, *, is_reading: bool = True) -> None:
         self._h3.reset(stream_id, code)
         if is_reading:
-            self._h3.ignore(stream_id)
-            self._state.stop_stream(stream_id, code)
+            self._stop(stream_id, code)
         self._connection.send_soon()
 
+    def _stop(self, stream_id: int, code: ErrorCode) -> None:
+        self._h3.ignore(stream_id)
+        self._state.stop_stream(stream_id, code)
+
     def _finish(self, stream: Http3Stream) -> None:
-        """Let go of a stream that is answered, if its request has ended or is no longer wanted."""
-        is_read = stream.has_request_ended or not stream.wants_body
-        if stream.has_response_ended and is_read and not stream.is_over:
+        """Let go of a stream of which both sides have ended."""
+        if stream.has_request_ended and stream.has_response_ended and not stream.is_over:
             self._remove(stream)
 
     def _remove(self, stream: Http3Stream) -> None:

@@ -40,16 +40,18 @@ class Http3Stream:
     __slots__ = (
         "_connection",
         "_has_ended",
+        "_has_length",
         "_has_no_body",
         "_is_head",
         "_is_paused",
-        "_missing_bytes",
         "_trailers",
         "_waiting",
+        "dropped_bytes",
         "has_request_ended",
         "has_response_ended",
         "id",
         "is_over",
+        "missing_bytes",
         "request_trailers",
         "visit",
         "wants_body",
@@ -62,11 +64,13 @@ class Http3Stream:
         self.has_request_ended = False
         self.has_response_ended = False  # aioquic has been given all of it
         self.wants_body = True
+        self.dropped_bytes = 0  # of the request's body, which nobody wanted
+        self.missing_bytes = 0  # of it, still to come, if it says how long it is
         self.request_trailers: Fields = ()
         self._connection = connection
-        self._missing_bytes: int | None = None  # of the request's body, if it says how long it is
         self._waiting: deque[memoryview] = deque()
         self._trailers: Fields = ()
+        self._has_length = False
         self._is_head = False
         self._has_no_body = False
         self._has_ended = False
@@ -96,7 +100,7 @@ class Http3Stream:
             self._connection.reset(self, _CODES[why])
 
     def consumed(self, size_bytes: int) -> None:
-        if not self.is_over:
+        if self.wants_body and not self.is_over:
             self._connection.consumed(self, size_bytes)
 
     def stop_reading(self) -> None:
@@ -114,17 +118,17 @@ class Http3Stream:
             length = lengths.pop()
             if lengths or _LENGTH.fullmatch(length) is None:
                 raise RequestError(400, "a Content-Length that is no length")
-            self._missing_bytes = int(length)
+            self._has_length = True
+            self.missing_bytes = int(length)
 
     def takes(self, size_bytes: int) -> bool:
         """Whether so much more of the request's body is what its Content-Length says.
 
         aioquic looks at the end, when the excess would be somewhere else, as a second request.
         """
-        if self._missing_bytes is None:
-            return True
-        self._missing_bytes -= size_bytes
-        return self._missing_bytes >= 0
+        if self._has_length:
+            self.missing_bytes -= size_bytes
+        return self.missing_bytes >= 0
 
     def abandon(self) -> None:
         """The client does not wait any more."""

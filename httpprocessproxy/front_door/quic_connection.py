@@ -179,6 +179,11 @@ class Connection:
         for data, address in self.state.datagrams_to_send(now=self._loop.time()):
             self._transport.sendto(data, address)
         self._take_events()  # the IDs that were just issued
+        if self.state.is_closing:
+            # What still comes belongs to nobody, and is dropped: no need to wait for it (RFC 9000
+            # section 10.2).
+            self.end()
+            return
         self._arm()
         if not self.state.has_requests:
             self._wake()

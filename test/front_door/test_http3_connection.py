@@ -191,6 +191,60 @@ async def test_visits_end_with_their_connection() -> None:
             await visit.was_reset()
 
 
+@pytest.mark.parametrize("is_known", [False, True])
+@on_every_loop
+async def test_what_nobody_wants_is_dropped_and_too_much_of_it_stopped(is_known: bool) -> None:
+    recorder = Recorder()
+    async with ending_http3(recorder) as front:
+        client = await front.client()
+        fields = [(b"content-length", b"200000000")] if is_known else []
+        stream_id = await client.ask(get("/", *fields, method=b"POST"), None)
+        visit = await recorder.visit()
+        visit.reads = False
+        await client.upload(stream_id, b"the beginning")
+        await eventually(lambda: len(visit.data) == 13)
+        with pytest.MonkeyPatch.context() as patch:
+            if not is_known:
+                patch.setattr(http3_connection, "_LINGER_BYTES", 1_000_000)
+            visit.stream.stop_reading()
+            visit.stream.head(200, [])
+            visit.stream.body(b"enough")
+            if not is_known:
+                await client.upload(stream_id, bytes(1_000_000))
+                assert stream_id not in client.stopped
+                client.http.send_data(stream_id, b"the last straw", end_stream=False)
+                client.transmit()
+            assert await client.was_stopped(stream_id) == 0x100  # H3_NO_ERROR
+        visit.stream.consumed(13)
+        visit.stream.end()
+        answer = await client.answer(stream_id)
+        assert (answer.reset, bytes(answer.body)) == (None, b"enough")
+        (connection,) = front.http3.endpoints[0].connections
+        await eventually(lambda: not connection.state.has_requests)
+        assert not connection.state._held
+        assert visit.resets == 0
+        assert visit.trailers is None
+
+
+@on_every_loop
+async def test_a_client_that_stops_by_itself_has_the_response_all_the_same() -> None:
+    recorder = Recorder()
+    async with ending_http3(recorder) as front:
+        client = await front.client()
+        stream_id = await client.ask(POST, None)
+        visit = await recorder.visit()
+        visit.stream.head(413, [])
+        visit.stream.stop_reading()
+        await client.head(stream_id)
+        client.quic.reset_stream(stream_id, 0x100)
+        client.transmit()
+        await client.ping()
+        visit.stream.body(b"too large")
+        visit.stream.end()
+        assert bytes((await client.answer(stream_id)).body) == b"too large"
+        assert visit.resets == 0
+
+
 @on_every_loop
 async def test_resets_without_end_end_the_connection() -> None:
     recorder = Recorder()

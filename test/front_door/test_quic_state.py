@@ -49,25 +49,3 @@ async def test_uploads_that_stall_do_not_stop_another() -> None:
         await client.upload(stream_id, bytes(1_000_000), end=True)
         await visit.ended()
         assert len(visit.data) == 1_000_000
-
-
-@on_every_loop
-async def test_what_is_not_read_takes_no_room() -> None:
-    recorder = Recorder()
-    async with ending_http3(recorder) as front:
-        client = await front.client()
-        stream_id = await client.ask(POST, None)
-        visit = await recorder.visit()
-        visit.reads = False
-        await client.upload(stream_id, b"the beginning")
-        await eventually(lambda: len(visit.data) == 13)
-        visit.stream.stop_reading()
-        assert await client.was_stopped(stream_id) == 0x100  # H3_NO_ERROR
-        visit.answer(b"enough")
-        answer = await client.answer(stream_id)
-        assert (answer.reset, bytes(answer.body)) == (None, b"enough")
-        (connection,) = front.http3.endpoints[0].connections
-        await eventually(lambda: not connection.state.has_requests)
-        assert not connection.state._held
-        assert visit.resets == 0
-        assert visit.trailers is None
