@@ -62,6 +62,12 @@ class QuicState(QuicConnection):
         sender = stream.sender
         return sender._reset_error_code is None and sender._buffer_fin is None
 
+    def send_stream_data(self, stream_id: int, data: bytes, end_stream: bool = False) -> None:
+        """Write to a stream. If the client has stopped it, that is no error: the event comes."""
+        stream = self._streams.get(stream_id)
+        if stream is None or stream.sender._reset_error_code is None:
+            super().send_stream_data(stream_id, data, end_stream)
+
     def unacknowledged_bytes(self, stream_id: int) -> int:
         """How much of what was written to a stream is still kept, sent or not."""
         stream = self._streams.get(stream_id)

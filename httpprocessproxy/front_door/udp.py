@@ -1,11 +1,14 @@
 """UDP sockets beside the TCP port: the same number on the same hosts, with room for bursts."""
 
 import errno
+import logging
 import socket
 from typing import Final
 
 from httpprocessproxy.config import Address
 from httpprocessproxy.core.errors import UserError
+
+_log = logging.getLogger(__name__)
 
 # 2 MiB is a fifth of a second at 10 MB/s: a loop that is busy for that long loses nothing. The
 # system may allow less, and then QUIC sends again what was lost.
@@ -55,12 +58,19 @@ def _bind(host: str, port: int) -> socket.socket:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         sock.bind(name)
         sock.setblocking(False)
-        for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
-            sock.setsockopt(socket.SOL_SOCKET, option, BUFFER_BYTES)
+        _make_room(sock)
     except OSError:
         sock.close()
         raise
     return sock
+
+
+def _make_room(sock: socket.socket) -> None:
+    for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
+        sock.setsockopt(socket.SOL_SOCKET, option, BUFFER_BYTES)
+        size_bytes = sock.getsockopt(socket.SOL_SOCKET, option)
+        if size_bytes < BUFFER_BYTES:
+            _log.info("UDP buffers have only %d KiB: net.core.[rw]mem_max", size_bytes // 1024)
 
 
 def _cannot_bind(address: Address, error: OSError) -> str:

@@ -1,5 +1,6 @@
 """What aioquic's HTTP/3 would keep for ever, or end a connection for."""
 
+import pytest
 from aioquic.buffer import encode_uint_var
 from aioquic.h3.connection import Setting
 
@@ -74,6 +75,21 @@ async def test_a_frame_of_the_wrong_kind_ends_the_connection() -> None:
         begin(client, DATA, 10)
         client.transmit()
         assert await client.ended() == 0x105  # H3_FRAME_UNEXPECTED
+
+
+@pytest.mark.parametrize("critical", [3, 7, 11])
+@on_every_loop
+async def test_a_stream_of_ours_that_is_stopped_ends_the_connection(critical: int) -> None:
+    async with ending_http3(answering) as front:
+        client = await front.client()
+        await client.fetch()
+        # In one datagram, and in this order: there is something to send when it has been stopped.
+        stream_id = client.quic.get_next_available_stream_id()
+        client.http.send_headers(stream_id, get(), end_stream=True)
+        client.quic.stop_stream(critical, 0x100)
+        client.quic._streams_queue.sort(key=lambda stream: stream.stream_id == critical)
+        client.transmit()
+        assert await client.ended() == 0x104  # H3_CLOSED_CRITICAL_STREAM
 
 
 @on_every_loop

@@ -27,6 +27,16 @@ async def test_a_client_moves_and_keeps_its_requests() -> None:
 
 
 @on_every_loop
+async def test_on_all_addresses_the_one_that_was_reached_is_known() -> None:
+    recorder = Recorder()
+    async with ending_http3(recorder, "0.0.0.0") as front:
+        client = await front.client()
+        assert client.quic._retry_count == 1  # others can reach us
+        await client.ask()
+        assert (await recorder.visit()).head.server == ("127.0.0.1", front.port)
+
+
+@on_every_loop
 async def test_a_client_that_changes_its_connection_id_is_known() -> None:
     async with ending_http3(answering) as front:
         client = await front.client()

@@ -58,6 +58,16 @@ def test_there_is_room_for_bursts() -> None:
         assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) == possible
 
 
+def test_too_little_room_is_told(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(udp, "BUFFER_BYTES", 1 << 30)
+    caplog.set_level("INFO")
+    (sock,) = bind_udp(Address("127.0.0.1", free_port()))
+    sock.close()
+    assert "UDP buffers have only" in caplog.text
+
+
 def test_the_source_of_what_is_sent() -> None:
     assert source_towards(("127.0.0.1", 9), 443) == ("127.0.0.1", 443)
     assert source_towards(("::1", 9), 443) == ("::1", 443)
