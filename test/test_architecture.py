@@ -25,6 +25,7 @@ FLOORS = [
     {"chronicle", "replays"},
     {"supervisor"},
     {"proxy", "control", "console", "browser", "shortcuts"},
+    {"share"},
     {"app"},
     {"cli"},
     {"__main__"},

@@ -1,0 +1,69 @@
+"""The workers' calls that wait for a visit, first come, first served.
+
+The rule: who waits holds a place in a line, and only the first in it may take. A call that ends
+leaves its place at once, before it can be given anything.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable
+
+from httpprocessproxy.share.relay.rendezvous import Delivery, Rendezvous
+
+
+class _Line:
+    """Who waits for the visits of one host. asyncio.Lock is fair: its waiters are the line."""
+
+    def __init__(self) -> None:
+        self.first = asyncio.Lock()
+        self.news = asyncio.Event()
+        self.length = 0
+
+
+class Waiters:
+    """All lines: for each host one of calls that can take tunnels, and one of those that cannot."""
+
+    def __init__(self, rendezvous: Rendezvous) -> None:
+        self._rendezvous = rendezvous
+        self._lines: defaultdict[tuple[str, bool], _Line] = defaultdict(_Line)
+        self._is_closed = False
+        rendezvous.on_entered(self._ring)
+
+    @property
+    def count(self) -> int:
+        """The calls that wait."""
+        return sum(line.length for line in self._lines.values())
+
+    async def next_visit(
+        self, host: str, hold_s: float, is_gone: Callable[[], bool], tunnels: bool = False
+    ) -> Delivery | None:
+        """Wait for a visit of a host; None if there is none for so long, or the relay closes.
+
+        `is_gone` is asked just before one is taken. Cancelled, it has taken none.
+        """
+        line = self._lines[host, tunnels]
+        line.length += 1
+        try:
+            async with asyncio.timeout(hold_s), line.first:
+                while not self._is_closed and not is_gone():
+                    line.news.clear()
+                    delivery = await self._rendezvous.take(host, tunnels)
+                    if delivery is not None:
+                        return delivery
+                    await line.news.wait()
+        except TimeoutError:
+            pass
+        finally:
+            line.length -= 1
+        return None
+
+    def close(self) -> None:
+        """Let all go without a visit, and any that comes."""
+        self._is_closed = True
+        for line in self._lines.values():
+            line.news.set()
+
+    def _ring(self, host: str) -> None:
+        for tunnels in (True, False):
+            if (host, tunnels) in self._lines:
+                self._lines[host, tunnels].news.set()
