@@ -86,10 +86,15 @@ class VisitHead:
 
 @dataclass(frozen=True, slots=True)
 class AnswerHead:
-    """A server's answer, but for its body. Content-Length says what the server said."""
+    """A server's answer, but for its body.
+
+    `body_bytes` is the body's length where that is known. Content-Length is what the server said,
+    which the body need not have: whoever brings it may have decoded it.
+    """
 
     status: int
     fields: Fields
+    body_bytes: int | None = None
 
 
 def visit_headers(head: VisitHead) -> dict[str, str]:

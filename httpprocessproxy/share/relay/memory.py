@@ -52,15 +52,15 @@ class Memory:
         if self._visits.pop(visit.rid, None) is None:
             return
         host = self._hosts[visit.request.host]
-        if visit.state is State.QUEUED:
+        if visit in host.queue:
             host.queue.remove(visit)
         host.taken.discard(visit.rid)
         visit.close()
 
     async def take(self, host: str, tunnels: bool) -> Delivery | None:
         known = self._hosts[host]
-        fitting = (visit for visit in known.queue if tunnels or not visit.request.is_tunnel)
-        visit = next(fitting, None)
+        waiting = (visit for visit in known.queue if visit.state is State.QUEUED)
+        visit = next((one for one in waiting if tunnels or not one.request.is_tunnel), None)
         if visit is None:
             return None
         known.queue.remove(visit)

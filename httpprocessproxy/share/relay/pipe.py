@@ -6,6 +6,7 @@ received, up to a window; an end that goes away cuts the pipe, and the other end
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from typing import Final, Protocol
 
 # Enough to keep a link of 100 Mbit/s and 80 ms busy, little enough for a thousand visits at once.
@@ -116,16 +117,20 @@ class Held:
         return bytes(piece)
 
 
-async def whole(source: Source, limit_bytes: int) -> bytes:
-    """All of a source at once. Raises TooLargeError beyond the limit, or CutError."""
+async def whole(source: Source, limit_bytes: int, keep: Callable[[int], None]) -> bytes:
+    """All of a source at once; `keep` is told of each piece's size, and may raise.
+
+    Raises TooLargeError beyond the limit, or CutError.
+    """
     pieces: list[bytes] = []
     held_bytes = 0
     while piece := await source.receive():
         held_bytes += len(piece)
         if held_bytes > limit_bytes:
             raise TooLargeError(f"more than {limit_bytes} bytes")
+        keep(len(piece))
         pieces.append(piece)
-    return b"".join(pieces)
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
 async def pour(source: Source, sink: Sink) -> None:

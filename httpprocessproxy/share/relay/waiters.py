@@ -18,6 +18,7 @@ class _Line:
         self.first = asyncio.Lock()
         self.news = asyncio.Event()
         self.length = 0
+        self.era = 0  # who came in an earlier one has been let go
 
 
 class Waiters:
@@ -43,9 +44,10 @@ class Waiters:
         """
         line = self._lines[host, tunnels]
         line.length += 1
+        era = line.era
         try:
             async with asyncio.timeout(hold_s), line.first:
-                while not self._is_closed and not is_gone():
+                while not self._is_closed and era == line.era and not is_gone():
                     line.news.clear()
                     delivery = await self._rendezvous.take(host, tunnels)
                     if delivery is not None:
@@ -57,11 +59,16 @@ class Waiters:
             line.length -= 1
         return None
 
-    def close(self) -> None:
-        """Let all go without a visit, and any that comes."""
-        self._is_closed = True
+    def release(self) -> None:
+        """Let all go without a visit: who may still come, comes again."""
         for line in self._lines.values():
+            line.era += 1
             line.news.set()
+
+    def close(self) -> None:
+        """Let all go, and any that comes."""
+        self._is_closed = True
+        self.release()
 
     def _ring(self, host: str) -> None:
         for tunnels in (True, False):
