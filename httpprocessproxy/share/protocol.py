@@ -190,10 +190,20 @@ def decode_fields(text: str) -> Fields:
         return []
     if not isinstance(members, _Members):
         raise ProtocolError(f"{FIELDS} is not a JSON object")
+    return checked_fields(members)
+
+
+def checked_fields(members: Iterable[tuple[str, object]]) -> Fields:
+    """Names with a text, a number or a list of texts each, as fields. Raises ProtocolError."""
     fields = [(name, value) for name, member in members for value in _values(name, member)]
     if len(fields) > MAX_FIELD_COUNT:
         raise ProtocolError(f"{FIELDS} has more than {MAX_FIELD_COUNT} fields")
     return fields
+
+
+def is_token(text: str) -> bool:
+    """Whether it could be a method, or the name of a field (RFC 9110 section 5.6.2)."""
+    return _TOKEN.fullmatch(text) is not None
 
 
 class _Members(tuple[tuple[str, object], ...]):

@@ -49,7 +49,8 @@ class Relay:
     ) -> None:
         self.settings = settings
         self.tokens = tokens
-        self.is_healthy = True
+        self.is_up: Callable[[], bool] = lambda: True
+        self._is_closing = False
         self._budget = Budget(settings.max_memory_bytes)
         self._tells: list[Callable[[Record], None]] = []
         if settings.access_log:
@@ -59,10 +60,14 @@ class Relay:
         self.polls = Polls(settings, rendezvous, self.waiters, self._budget, tasks)
         exposition = self._metrics()
         is_apart = settings.metrics is not None
-        self.site = Site(lambda: self.is_healthy, None if is_apart else exposition)
-        self.site_apart = Site(lambda: self.is_healthy, exposition)
+        self.site = Site(self.is_healthy, None if is_apart else exposition)
+        self.site_apart = Site(self.is_healthy, exposition)
         rooms = Rooms(self.visitors, self.polls, self.site.handle)
         self.router = Router(settings.domain, tokens, rooms)
+
+    def is_healthy(self) -> bool:
+        """Whether visits are taken."""
+        return self.is_up() and not self._is_closing
 
     # Levels, for the figures
 
@@ -87,7 +92,7 @@ class Relay:
 
     async def close(self) -> None:
         """Take no more visits, wait for the answers that are under way, let the workers go."""
-        self.is_healthy = False
+        self._is_closing = True
         self.visitors.close()
         await self.visitors.gone(self.settings.drain_s)
         self.waiters.close()
@@ -121,9 +126,10 @@ async def run(settings: Settings) -> None:
     tokens = Tokens(settings.tokens, settings.domain)
     async with contextlib.AsyncExitStack() as exits:
         stopped = _signalled(exits)
-        rendezvous = await exits.enter_async_context(_rendezvous(settings))
+        rendezvous, is_up = await exits.enter_async_context(_rendezvous(settings))
         tasks = await exits.enter_async_context(asyncio.TaskGroup())
         relay = Relay(settings, tokens, rendezvous, tasks)
+        relay.is_up = is_up
         exits.callback(tasks.create_task(relay.watch_tokens(), name="tokens").cancel)
         url = await exits.enter_async_context(_serving(relay.router.handle, settings.bind))
         if settings.metrics is not None:
@@ -150,11 +156,19 @@ def _signalled(exits: contextlib.AsyncExitStack) -> asyncio.Event:
 
 
 @contextlib.asynccontextmanager
-async def _rendezvous(settings: Settings) -> AsyncIterator[Rendezvous]:
+async def _rendezvous(settings: Settings) -> AsyncIterator[tuple[Rendezvous, Callable[[], bool]]]:
+    """Where the state is, and whether that is in order."""
     if settings.redis is None:
-        yield Memory(settings.max_queue)
+        yield Memory(settings.max_queue), lambda: True
         return
-    raise NotImplementedError
+    try:
+        from httpprocessproxy.share.relay.shared.rendezvous import connect
+    except ModuleNotFoundError as error:
+        if error.name != "redis":
+            raise
+        raise missing("--redis") from None
+    async with connect(settings.redis, settings.max_queue, settings.deadline_s).open() as shared:
+        yield shared, lambda: shared.is_up
 
 
 @contextlib.asynccontextmanager

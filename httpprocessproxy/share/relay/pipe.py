@@ -51,6 +51,8 @@ class Pipe:
     """A sink and a source: what is sent at one end is received at the other, in this process."""
 
     def __init__(self, window_bytes: int = WINDOW_BYTES) -> None:
+        # Hears how much has been received, to tell a sender elsewhere.
+        self.on_received: Callable[[int], None] = lambda size_bytes: None
         self._pieces: deque[bytes] = deque()
         self._held_bytes = 0
         self._window_bytes = window_bytes
@@ -99,6 +101,7 @@ class Pipe:
         self._held_bytes -= len(piece)
         if self._held_bytes < self._window_bytes:
             self._room.set()
+        self.on_received(len(piece))
         return piece
 
     def _check(self) -> None:

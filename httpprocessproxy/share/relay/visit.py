@@ -72,10 +72,10 @@ class HeldBody:
     is_again = True
 
     def __init__(self, data: bytes) -> None:
-        self._data = data
+        self.data = data
 
     def source(self) -> Source:
-        return Held(self._data)
+        return Held(self.data)
 
 
 class FlowingBody:
@@ -136,9 +136,12 @@ class Visit:
         if self.state is State.QUEUED:
             self._enter(State.TAKEN)
 
-    def returned(self) -> None:
-        """That call died before it got anything: `may_return` was true."""
-        self._returns += 1
+    def returned(self, *, is_counted: bool = True) -> None:
+        """That call died before it got anything: `may_return` was true.
+
+        Not counted: nobody has begun to give it anything.
+        """
+        self._returns += is_counted
         self._enter(State.QUEUED)
 
     def touch(self) -> None:

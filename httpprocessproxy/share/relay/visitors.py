@@ -18,6 +18,7 @@ from httpprocessproxy.share.relay.record import Record, Tell
 from httpprocessproxy.share.relay.rendezvous import REMEMBERED_S, Rendezvous
 from httpprocessproxy.share.relay.replying import reply
 from httpprocessproxy.share.relay.settings import Settings
+from httpprocessproxy.share.relay.tunnel import Tunnel, wants_tunnel
 from httpprocessproxy.share.relay.visit import (
     Body,
     FlowingBody,
@@ -30,8 +31,7 @@ from httpprocessproxy.share.relay.visit import (
 )
 
 _NO_TUNNELS = (
-    "WebSockets and other upgrades cannot pass here: the server behind this address is connected "
-    "by long polling."
+    "WebSockets cannot pass here: the server behind this address is connected by long polling."
 )
 
 
@@ -102,17 +102,24 @@ class Visitors:
     async def _visit(
         self, request: web.BaseRequest, record: Record, share: Share
     ) -> web.StreamResponse:
-        visit = await self._admit(request, record, share)
+        tunnel = Tunnel(request) if wants_tunnel(request) else None
+        visit = await self._admit(request, record, share, tunnel)
         self._visits.add(visit)
         try:
             await self._rendezvous.enter(visit)
             answer = await self._answer(visit)
+            if answer.status == 101 and tunnel is not None:
+                return await tunnel.run(answer, visit.answer, record)
+            if answer.status < 200:
+                raise VisitError(Outcome.BAD_ANSWER, "an interim response for an answer")
             return await reply(request, answer, visit.answer, record, self._settings.deadline_s)
         finally:
             self._visits.remove(visit)
             self._rendezvous.leave(visit)
 
-    async def _admit(self, request: web.BaseRequest, record: Record, share: Share) -> Visit:
+    async def _admit(
+        self, request: web.BaseRequest, record: Record, share: Share, tunnel: Tunnel | None
+    ) -> Visit:
         """Make a request a visit, unless there is a reason not to. Raises VisitError."""
         if self._is_closing:
             raise _closing()
@@ -123,11 +130,12 @@ class Visitors:
         presence = await self._rendezvous.presence(record.host)
         if not presence.within(REMEMBERED_S):
             raise VisitError(Outcome.NO_WORKER, "no worker within the last minute")
-        is_tunnel = _wants_tunnel(request)
-        if is_tunnel and not presence.streams:
-            raise RefusedError(Problem(501, "No upgrade", _NO_TUNNELS))
+        if tunnel is not None:
+            if not presence.streams:
+                raise RefusedError(Problem(501, "No upgrade", _NO_TUNNELS))
+            return Visit(Request(record.host, head, FlowingBody(tunnel.incoming), is_tunnel=True))
         body = await self._body(request, presence.streams, share)
-        return Visit(Request(record.host, head, body, is_tunnel))
+        return Visit(Request(record.host, head, body))
 
     async def _body(self, request: web.BaseRequest, streams: bool, share: Share) -> Body:
         """The body: as it comes if a worker takes it so, and whole otherwise.
@@ -155,8 +163,6 @@ class Visitors:
             if visit.error is not None:
                 raise visit.error
             await visit.news(await self._patience_s(visit))
-        if visit.answer_head.status < 200:
-            raise VisitError(Outcome.BAD_ANSWER, "an interim response for an answer")
         return visit.answer_head
 
     async def _patience_s(self, visit: Visit) -> float:
@@ -179,9 +185,3 @@ class Visitors:
 
 def _closing() -> VisitError:
     return VisitError(Outcome.CLOSING, "the relay ends")
-
-
-def _wants_tunnel(request: web.BaseRequest) -> bool:
-    """RFC 9110 section 7.8: Upgrade counts where Connection names it."""
-    options = request.headers.get("Connection", "").lower().split(",")
-    return "Upgrade" in request.headers and "upgrade" in map(str.strip, options)
