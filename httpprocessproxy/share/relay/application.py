@@ -25,6 +25,7 @@ from httpprocessproxy.share.relay.site import Exposition, Site
 from httpprocessproxy.share.relay.tokens import Tokens
 from httpprocessproxy.share.relay.visitors import Visitors
 from httpprocessproxy.share.relay.waiters import Waiters
+from httpprocessproxy.share.stream.relay_end import Links
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -62,7 +63,8 @@ class Relay:
         is_apart = settings.metrics is not None
         self.site = Site(self.is_healthy, None if is_apart else exposition)
         self.site_apart = Site(self.is_healthy, exposition)
-        rooms = Rooms(self.visitors, self.polls, self.site.handle)
+        links = Links(rendezvous, self.waiters, tokens, settings.hold_s)
+        rooms = Rooms(self.visitors, self.polls, links.handle, self.site.handle)
         self.router = Router(settings.domain, tokens, rooms)
 
     def is_healthy(self) -> bool:

@@ -39,8 +39,8 @@ class Rooms:
 
     visitors: Visitors
     polls: Polls
+    link: Link
     site: Handler
-    link: Link | None = None
 
 
 class Router:
@@ -75,11 +75,9 @@ class Router:
         # One answer to all that is wrong: which it was is nobody's business.
         if not name or not token or not self._tokens.fits(host, token):
             return _refusal(403, "Forbidden", {})
-        if not is_link:
-            return await self._rooms.polls.handle(request, host)
-        if self._rooms.link is None:
-            return _refusal(405, "Method Not Allowed", {"Allow": "POST"})
-        return await self._rooms.link(request, host)
+        if is_link:
+            return await self._rooms.link(request, host)
+        return await self._rooms.polls.handle(request, host)
 
     def _is_own(self, host: str) -> bool:
         """Whether a host is the relay itself: its domain, or an address, for health checks."""

@@ -35,6 +35,11 @@ class Waiters:
         """The calls that wait."""
         return sum(line.length for line in self._lines.values())
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether all are let go, and nobody gets a visit any more."""
+        return self._is_closed
+
     async def next_visit(
         self, host: str, hold_s: float, is_gone: Callable[[], bool], tunnels: bool = False
     ) -> Delivery | None:

@@ -59,11 +59,8 @@ class Link:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._write_all(), name="frames out")
                 tasks.create_task(self._read_all(), name="frames in")
-        except BaseExceptionGroup as group:
-            ended, others = group.split((LostError, FrameError))
-            if ended is None or others is not None:
-                raise
-            raise ended.exceptions[0] from None
+        except* (LostError, FrameError) as group:
+            raise group.exceptions[0] from None
         finally:
             self._lose()
 
@@ -79,7 +76,7 @@ class Link:
         """Send a frame; whether all of it was written. If not, it has not been received."""
         if self.is_lost:
             return False
-        written = asyncio.get_running_loop().create_future()
+        written: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._append(encode(frame), written)
         return await written
 
