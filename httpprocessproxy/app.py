@@ -9,6 +9,7 @@ import socket
 from collections.abc import Callable
 from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from wcmatch.glob import escape
 
@@ -41,6 +42,9 @@ from httpprocessproxy.shortcuts import HELP, KEYS, Shortcuts
 from httpprocessproxy.supervisor import Supervisor
 from httpprocessproxy.unchanged import Unchanged
 from httpprocessproxy.watch import Scope, open_watcher
+
+if TYPE_CHECKING:
+    from httpprocessproxy.share.worker.companion import Share
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -98,6 +102,7 @@ def run(config: Config) -> int:
     redirected = [escape(path) for path in redirected_output(Path.cwd())]
     scope = Scope.of(config, Path.cwd(), redirected)
     hosts = HostRule(config.allowed_hosts, config.bind.host)
+    share = _share(config)
     sockets = listen(config.bind)
     # Port 0 has become a real one, which browsers name in Origin.
     bind = Address(config.bind.host, sockets[0].getsockname()[1])
@@ -106,7 +111,24 @@ def run(config: Config) -> int:
     editor = editor_template(config.editor, os.environ)
     config = dataclasses.replace(config, bind=bind, backend=recipe.address, editor=editor)
     with asyncio.Runner(loop_factory=_new_loop) as runner:
-        return runner.run(_serve(config, recipe, scope, hosts, sockets))
+        return runner.run(_serve(config, recipe, scope, hosts, sockets, share))
+
+
+def _share(config: Config) -> "Share | None":
+    """Imported where it is asked for: aiohttp takes 13 MB. Raises UserError."""
+    if config.share is None:
+        return None
+    from httpprocessproxy.share.worker.asking import Wish
+    from httpprocessproxy.share.worker.companion import Share
+
+    wish = Wish(
+        config.share,
+        config.share_name,
+        config.share_token_file,
+        config.share_auth,
+        config.share_allow,
+    )
+    return Share(wish)
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:
@@ -123,6 +145,7 @@ async def _serve(
     scope: Scope,
     hosts: HostRule,
     sockets: list[socket.socket],
+    share: "Share | None",
 ) -> int:
     with ExitStack() as stack:
         feed = Feed()
@@ -170,7 +193,7 @@ async def _serve(
         )
         try:
             await _supervise(
-                config, scope, hosts, sockets, supervisor, control, replays, feed, console
+                config, scope, hosts, sockets, supervisor, control, replays, feed, console, share
             )
         except asyncio.CancelledError:
             if interrupt.status is None:
@@ -188,6 +211,7 @@ async def _supervise(
     replays: Replays,
     feed: Feed,
     console: Console,
+    share: "Share | None",
 ) -> None:
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(control)
@@ -218,6 +242,9 @@ async def _supervise(
             group.create_task(reap_adopted(), name="reap what was adopted")
             if unchanged is not None:
                 group.create_task(unchanged.run(scope.copy()), name="compare contents")
+            if share is not None:
+                visits = await stack.enter_async_context(plane.serve_visits())
+                group.create_task(share.run(visits, feed, console.show), name="share")
             group.create_task(supervisor.run(Front(plane, control)), name="supervisor")
 
 

@@ -188,6 +188,35 @@ CONNECTING = (
     ),
 )
 
+SHARING = (
+    _text(
+        "share",
+        "RELAY",
+        "give the site a public address: the URL of an http-process-relay (default: off)",
+        readers.relay_or_off,
+    ),
+    _text(
+        "share-name",
+        "NAME",
+        "a subdomain of RELAY, or a whole host (default: the token file's, or chance)",
+        str,
+    ),
+    _text(
+        "share-token-file",
+        "FILE",
+        "what the relay knows us by: a line TOKEN, or NAME TOKEN (default: off)",
+        readers.file_or_off,
+    ),
+    _text("share-auth", "USER:PASS", "ask visitors for this password (default: none)", str),
+    Option(
+        Kind.VALUES,
+        "share-allow",
+        "share_allow",
+        "RULE",
+        "share this alone: 'METHOD GLOB', such as 'GET /public/**'; repeatable (default: all)",
+    ),
+)
+
 TERMINAL = (
     _flag("log-requests", "show each request in a line (default: off)"),
     _flag("json-logs", "write our own lines as JSON (default: off)"),
@@ -201,6 +230,7 @@ GROUPS = {
     "restarting": RESTARTING,
     "in the browser": BROWSER,
     "who may connect": CONNECTING,
+    "sharing": SHARING,
     "in the terminal": TERMINAL,
 }
 
