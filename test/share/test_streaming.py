@@ -11,7 +11,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from test.deadline import MS, PATIENCE_S, eventually
 from test.share.conftest import fresh
-from test.share.relays import Relay, host_of, request
+from test.share.relays import Relay, host_of, request, write_tokens
 from test.share.workers import Worker, serving, shared
 
 MB = 1024 * 1024
@@ -145,10 +145,9 @@ def test_a_hundred_websockets(public_relay: Relay, site: str) -> None:
         assert await connection.recv() == b"\0\xff" * 10
 
     async def main() -> None:
-        url = f"ws://127.0.0.1:{public_relay.port}/"
         async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as tasks:
             opens = [
-                tasks.create_task(opened(url), name=f"websocket {number}") for number in range(100)
+                tasks.create_task(opened(), name=f"websocket {number}") for number in range(100)
             ]
         connections = [one.result() for one in opens]
         async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as tasks:
@@ -160,9 +159,10 @@ def test_a_hundred_websockets(public_relay: Relay, site: str) -> None:
         for connection in connections:
             await connection.close()
 
-    async def opened(url: str) -> ClientConnection:
-        headers = {"Host": host_of(site)}
-        return await connect(url, additional_headers=headers, compression=None, max_size=None)
+    async def opened() -> ClientConnection:
+        port = public_relay.port
+        url = f"ws://{host_of(site)}:{port}/"
+        return await connect(url, host="127.0.0.1", port=port, compression=None, max_size=None)
 
     with shared(public_relay, site, to="websocket_echo.py"):
         asyncio.run(main())
@@ -194,17 +194,13 @@ def test_visits_of_a_lost_link_get_502_and_those_that_wait_the_next_one(
 
 
 def test_a_relay_that_restarts_is_found_again(tmp_path_factory: pytest.TempPathFactory) -> None:
-    from test.share.relays import write_tokens
-
     tokens = write_tokens(tmp_path_factory.mktemp("relay") / "tokens", "site")
-    with serving() as port, Relay(tokens) as first:
-        with Worker(first, "site", port) as worker:
-            worker.connected()
-            first.stop()
-            worker.wait_line("does not answer")
-            second = Relay(tokens)
-            second.arguments[3] = f"127.0.0.1:{first.port}"
-            with second:
-                worker.wait_line("is back, streaming")
-                assert second.get("/", host_of("site")).status == 200
-    assert worker.output.count("does not answer") == 1
+    with serving() as port, Relay(tokens) as first, Worker(first, "site", port) as worker:
+        worker.connected()
+        first.stop()
+        worker.wait_line("does not answer")
+        second = Relay(tokens)
+        second.arguments[3] = f"127.0.0.1:{first.port}"
+        with second:
+            worker.wait_line("is back, streaming")
+            assert second.get("/", host_of("site")).status == 200

@@ -7,7 +7,7 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 
 from aiohttp import web
 
@@ -76,8 +76,8 @@ class Relay:
     def visits(self) -> int:
         return self.visitors.count
 
-    def waiting_calls(self) -> int:
-        return self.waiters.count
+    def waiting_calls(self) -> Mapping[str, int]:
+        return self.waiters.counts
 
     def ignored_answers(self) -> int:
         return self.polls.ignored
@@ -98,6 +98,7 @@ class Relay:
         self.visitors.close()
         await self.visitors.gone(self.settings.drain_s)
         self.waiters.close()
+        await self.polls.close(self.settings.drain_s)
 
     def _tell(self, record: Record) -> None:
         for tell in self._tells:

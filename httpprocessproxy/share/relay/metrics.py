@@ -3,11 +3,13 @@
 By host and outcome, hosts being those of the tokens' file: nobody outside can add to them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.registry import Collector
 
 from httpprocessproxy.share.relay.record import Record
 
@@ -18,7 +20,7 @@ class Levels(Protocol):
     """What is read when somebody asks."""
 
     def visits(self) -> int: ...
-    def waiting_calls(self) -> int: ...
+    def waiting_calls(self) -> Mapping[str, int]: ...
     def ignored_answers(self) -> int: ...
     def memory_bytes(self) -> int: ...
 
@@ -48,7 +50,7 @@ class Metrics:
             registry=self._registry,
         )
         self._add_level("visits_in_progress", "Visits on their way", levels.visits)
-        self._add_level("waiting_calls", "Workers' calls that wait", levels.waiting_calls)
+        self._registry.register(_WaitingCalls(levels))
         self._add_level("ignored_answers", "Answers that came too late", levels.ignored_answers)
         self._add_level("memory_bytes", "Bytes of bodies that are kept", levels.memory_bytes)
 
@@ -66,3 +68,18 @@ class Metrics:
     def _add_level(self, name: str, what: str, read: Callable[[], int]) -> None:
         gauge = Gauge(f"hpp_relay_{name}", what, registry=self._registry)
         gauge.set_function(read)
+
+
+class _WaitingCalls(Collector):
+    """How many calls wait, by host: 0 means that nobody serves it, or that all are busy."""
+
+    def __init__(self, levels: Levels) -> None:
+        self._levels = levels
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        family = GaugeMetricFamily(
+            "hpp_relay_waiting_calls", "Workers' calls that wait", labels=("host",)
+        )
+        for host, count in self._levels.waiting_calls().items():
+            family.add_metric((host,), count)
+        yield family

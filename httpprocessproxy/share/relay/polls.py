@@ -51,6 +51,7 @@ class Polls:
         self._waiters = waiters
         self._budget = budget
         self._tasks = tasks
+        self._passing: set[asyncio.Task[None]] = set()
         self.ignored = 0  # answers to visits that were not there any more
 
     async def handle(self, request: web.BaseRequest, host: str) -> web.StreamResponse:
@@ -63,6 +64,13 @@ class Polls:
             return _text(error.status, str(error))
         finally:
             await self._rendezvous.saw(host)
+
+    async def close(self, within_s: float) -> None:
+        """Let visitors take what is on its way to them, for this long."""
+        if self._passing:
+            await asyncio.wait(self._passing, timeout=within_s)
+        for passing in self._passing:
+            passing.cancel()
 
     async def _take_answer(self, request: web.BaseRequest, host: str) -> None:
         """Raises RefusedCallError for an answer that its visitor cannot get."""
@@ -85,7 +93,9 @@ class Polls:
             answering.refuse(VisitError(Outcome.BAD_ANSWER, "the worker died while it answered"))
             raise
         answering.begin(head)
-        self._tasks.create_task(_pass_on(body, answering, share), name=f"answer {rid}")
+        passing = self._tasks.create_task(_pass_on(body, answering, share), name=f"answer {rid}")
+        self._passing.add(passing)
+        passing.add_done_callback(self._passing.discard)
 
     async def _read_answer(
         self, request: web.BaseRequest, share: Share

@@ -5,8 +5,8 @@ leaves its place at once, before it can be given anything.
 """
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Callable
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping
 
 from httpprocessproxy.share.relay.rendezvous import Delivery, Rendezvous
 
@@ -31,9 +31,12 @@ class Waiters:
         rendezvous.on_entered(self._ring)
 
     @property
-    def count(self) -> int:
-        """The calls that wait."""
-        return sum(line.length for line in self._lines.values())
+    def counts(self) -> Mapping[str, int]:
+        """How many calls wait, for each host that ever had one."""
+        counts: Counter[str] = Counter()
+        for (host, _), line in self._lines.items():
+            counts[host] += line.length
+        return counts
 
     @property
     def is_closed(self) -> bool:

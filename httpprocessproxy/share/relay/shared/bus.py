@@ -23,6 +23,9 @@ _WAIT_S: Final = 1.0
 _RETRY_S: Final = 0.5
 _AT_ONCE: Final = 200
 
+# To ourselves, so that we wait for nothing else.
+_BYE: Final = Message("bye")
+
 _log = logging.getLogger(__name__)
 
 
@@ -42,6 +45,7 @@ class Bus:
             raise UserError(f"--redis: {error}") from None
         self.name = name
         self.is_up = False
+        self._is_stopped = False
         self._questions: list[tuple[asyncio.Future[Reply], tuple[Argument, ...]]] = []
         self._news = asyncio.Event()
 
@@ -55,6 +59,16 @@ class Bus:
         if int(version.split(".")[0]) < 7:
             raise UserError(f"--redis: Redis 7 or later is needed, this is {version}")
         self.is_up = True
+
+    def stop(self) -> None:
+        """Ask what is left to ask, and end both tasks.
+
+        To be told, and not cancelled: a blocking pop that is cancelled just as its reply comes may
+        take no notice.
+        """
+        self.post(self.name, _BYE)
+        self.ask(scripts.BYE, self.name)
+        self._is_stopped = True
 
     async def close(self) -> None:
         await self._redis.aclose()
@@ -73,17 +87,17 @@ class Bus:
         return future
 
     async def answer_questions(self) -> None:
-        """Ask Redis what is asked here, as long as the relay runs."""
-        while True:
+        """Ask Redis what is asked here, until `stop`."""
+        while not self._is_stopped or self._questions:
             await self._news.wait()
             self._news.clear()
             questions, self._questions = self._questions, []
             await self._ask_all(questions)
 
     async def read_mailbox(self, handle: Callable[[Message], None]) -> None:
-        """Hand on each message to this relay, as long as it runs."""
+        """Hand on each message to this relay, until `stop`."""
         inbox = f"hpp:inbox:{self.name}"
-        while True:
+        while not self._is_stopped:
             try:
                 popped = await self._redis.blmpop(
                     _WAIT_S, 1, inbox, direction="LEFT", count=_AT_ONCE
@@ -95,7 +109,9 @@ class Bus:
             self._is_back()
             for text in popped[1] if popped else ():
                 assert isinstance(text, bytes)
-                handle(decode(text))
+                message = decode(text)
+                if message != _BYE:
+                    handle(message)
 
     async def _ask_all(
         self, questions: Sequence[tuple[asyncio.Future[Reply], tuple[Argument, ...]]]

@@ -38,6 +38,11 @@ class Pipes:
             pipe.cut(reason)
             self._bus.post(relay, Message("stop", (name,), reason.encode()))
 
+    def stop(self, name: str, reason: str) -> None:
+        """Send no more of it: nobody receives it."""
+        if name in self._sinks:
+            self._sinks.pop(name)[1].stop(reason)
+
     def handle(self, message: Message) -> None:
         """Take a message about a pipe. Of pipes that are no more, some may be on their way."""
         name, data = message.words[0], message.data
@@ -49,8 +54,7 @@ class Pipes:
                 if name in self._sinks:
                     self._sinks[name][1].credit(int(message.words[1]))
             case "stop":
-                if name in self._sinks:
-                    self._sinks.pop(name)[1].stop(data.decode())
+                self.stop(name, data.decode())
             case kind:
                 raise AssertionError(f"no message about a pipe: {kind}")
 

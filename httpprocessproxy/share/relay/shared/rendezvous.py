@@ -45,20 +45,16 @@ class Shared:
         await self._bus.check()
         async with asyncio.TaskGroup() as tasks:
             self._home = Home(self._bus, self._pipes, tasks)
-            asking = tasks.create_task(self._bus.answer_questions(), name="ask Redis")
+            tasks.create_task(self._bus.answer_questions(), name="ask Redis")
             await self._beat()
-            others = [
-                tasks.create_task(self._bus.read_mailbox(self._handle), name="mailbox"),
-                tasks.create_task(self._live(), name="heartbeat"),
-            ]
+            tasks.create_task(self._bus.read_mailbox(self._handle), name="mailbox")
+            heartbeat = tasks.create_task(self._live(), name="heartbeat")
             try:
                 yield self
             finally:
-                for task in others:
-                    task.cancel()
-                with contextlib.suppress(BusError):
-                    await self._bus.ask(scripts.BYE, self._bus.name)
-                asking.cancel()
+                heartbeat.cancel()
+                self._pipes.lose(())
+                self._bus.stop()
         await self._bus.close()
 
     @property
@@ -128,7 +124,7 @@ class Shared:
         if not isinstance(reply, bytes):
             return None
         home = reply.decode()
-        sink = self._pipes.sink(f"answer:{rid}", home)
+        sink = self._pipes.sink(_answer_pipe(rid), home)
         return RemoteAnswer(rid, sink, lambda message: self._bus.post(home, message))
 
     def _description(self, visit: Visit) -> list[str | bytes]:
@@ -199,7 +195,9 @@ class Shared:
         elif message.kind == "ring":
             self._ring(message.words[0])
         elif message.kind == "over":
-            self._forget(message.words[0])
+            rid = message.words[0]
+            self._forget(rid)
+            self._pipes.stop(_answer_pipe(rid), "the visitor has left")
         else:
             self._pipes.handle(message)
 
@@ -223,6 +221,10 @@ class Shared:
         for rid, (told, _) in list(self._deliveries.items()):
             if told.home not in living:
                 self._forget(rid)
+
+
+def _answer_pipe(rid: str) -> str:
+    return f"answer:{rid}"
 
 
 def _body_pipe(told: Told) -> str:
