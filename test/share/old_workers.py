@@ -134,7 +134,8 @@ class Worker:
     """A worker that goes on by itself, in a thread, until the context ends.
 
     `serve` makes an answer of a visit, or None to say nothing about it at all. `resends` repeats
-    the last answer, without its body, with each call that follows.
+    the last answer, without its body, with each call that follows. `waits` is for the relay to have
+    its first call, unless visits are there already.
     """
 
     def __init__(
@@ -144,16 +145,18 @@ class Worker:
         serve: Serve = echo,
         ids: tuple[str, ...] = ("fpw-rid",),
         resends: bool = False,
+        waits: bool = True,
     ) -> None:
         self.visits: list[Visit] = []
         self._call = Call(relay, name, ids)
         self._serve = serve
         self._resends = resends
+        self._begin = self._call.wait if waits else self._call.begin
         self._is_over = False
         self._thread = threading.Thread(target=self._run, name=f"worker of {name}", daemon=True)
 
     def __enter__(self) -> Self:
-        self._call.wait()
+        self._begin()
         self._thread.start()
         return self
 
