@@ -6,7 +6,7 @@ import os
 import secrets
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,8 +21,10 @@ from httpprocessproxy.control import Control
 from httpprocessproxy.control.workings import Workings
 from httpprocessproxy.core.documents import Injector
 from httpprocessproxy.core.editors import editor_template
+from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.core.hosts import HostRule
 from httpprocessproxy.feed import Feed
+from httpprocessproxy.front_door import needs
 from httpprocessproxy.process import (
     Keyboard,
     Launcher,
@@ -30,6 +32,7 @@ from httpprocessproxy.process import (
     Output,
     Recipe,
     Terminal,
+    asgi_command,
     become_subreaper,
     reap_adopted,
     redirected_output,
@@ -44,6 +47,7 @@ from httpprocessproxy.unchanged import Unchanged
 from httpprocessproxy.watch import Scope, open_watcher
 
 if TYPE_CHECKING:
+    from httpprocessproxy.front_door.certificates import Identity
     from httpprocessproxy.share.worker.companion import Share
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -102,16 +106,50 @@ def run(config: Config) -> int:
     redirected = [escape(path) for path in redirected_output(Path.cwd())]
     scope = Scope.of(config, Path.cwd(), redirected)
     hosts = HostRule(config.allowed_hosts, config.bind.host)
+    identity = _identity(config, hosts) if config.tls else None
     share = _share(config)
     sockets = listen(config.bind)
     # Port 0 has become a real one, which browsers name in Origin.
     bind = Address(config.bind.host, sockets[0].getsockname()[1])
+    config = dataclasses.replace(config, command=_command(config))
     recipe = Recipe(config.command, config.backend, config.env_file)
     recipe.environment()  # to find what is wrong now, and not when the first start fails
     editor = editor_template(config.editor, os.environ)
-    config = dataclasses.replace(config, bind=bind, backend=recipe.address, editor=editor)
-    with asyncio.Runner(loop_factory=_new_loop) as runner:
-        return runner.run(_serve(config, recipe, scope, hosts, sockets, share))
+    config = dataclasses.replace(
+        config, bind=bind, backend=recipe.address, command=recipe.words, editor=editor
+    )
+    try:
+        with asyncio.Runner(loop_factory=_new_loop) as runner:
+            return runner.run(_serve(config, recipe, scope, hosts, sockets, identity, share))
+    except ExceptionGroup as group:
+        raise _unwrapped(group) from group
+
+
+def _unwrapped(error: Exception) -> Exception:
+    """What is for the user, of which each TaskGroup that it left has made a group."""
+    inner = error
+    while isinstance(inner, ExceptionGroup) and len(inner.exceptions) == 1:
+        inner = inner.exceptions[0]
+    return inner if isinstance(inner, UserError) else error
+
+
+def _command(config: Config) -> tuple[str, ...]:
+    """Raises UserError."""
+    if config.asgi is None:
+        return config.command
+    factory, debug = config.asgi_factory, config.debug
+    return asgi_command(config.asgi, config.backend, is_factory=factory, debug=debug)
+
+
+def _identity(config: Config, hosts: HostRule) -> "Identity":
+    """Raises UserError."""
+    with needs("--tls", "tls"):
+        from httpprocessproxy.front_door import opening  # noqa: F401 - to find what is missing
+        from httpprocessproxy.front_door.certificates import open_identity
+    if config.http3:
+        with needs("--http3", "http3"):
+            from httpprocessproxy.front_door import http3  # noqa: F401
+    return open_identity(config, hosts)
 
 
 def _share(config: Config) -> "Share | None":
@@ -145,6 +183,7 @@ async def _serve(
     scope: Scope,
     hosts: HostRule,
     sockets: list[socket.socket],
+    identity: "Identity | None",
     share: "Share | None",
 ) -> int:
     with ExitStack() as stack:
@@ -179,7 +218,7 @@ async def _serve(
         workings = Workings(supervisor.status, supervisor.restart, feed, replays)
         control = Control(config, hosts, workings, tail, say)
         interrupt = Interrupt(supervisor.kill)
-        browser = Browser(config.bind.url, console.show)
+        browser = Browser(config.bind.url_of(config.scheme), console.show)
         if config.open_browser:
             stack.enter_context(feed.subscribe(("state",), browser.open_once_running))
         shortcuts.lead_to(
@@ -193,7 +232,17 @@ async def _serve(
         )
         try:
             await _supervise(
-                config, scope, hosts, sockets, supervisor, control, replays, feed, console, share
+                config,
+                scope,
+                hosts,
+                sockets,
+                identity,
+                supervisor,
+                control,
+                replays,
+                feed,
+                console,
+                share,
             )
         except asyncio.CancelledError:
             if interrupt.status is None:
@@ -206,6 +255,7 @@ async def _supervise(
     scope: Scope,
     hosts: HostRule,
     sockets: list[socket.socket],
+    identity: "Identity | None",
     supervisor: Supervisor,
     control: Control,
     replays: Replays,
@@ -231,11 +281,21 @@ async def _supervise(
             replays.log,
             control.socket_for,
             injector,
+            hides_alt_svc=config.tls,
         )
         replays.send = plane.replay
         stack.enter_context(replays.listening(feed))
-        await stack.enter_async_context(plane.serve(sockets))
-        console.start(urls(config.bind), watcher.description, control.livereload_port)
+        if identity is None:
+            await stack.enter_async_context(plane.serve(sockets))
+            notes: Mapping[str, str] = {}
+        else:
+            from httpprocessproxy.front_door.opening import open_front_door
+
+            notes = await stack.enter_async_context(
+                open_front_door(config, identity, plane, hosts, sockets, supervisor.say)
+            )
+        shown = urls(config.bind, config.scheme)
+        console.start(shown, watcher.description, control.livereload_port, notes)
         if not config.bind.is_loopback:
             supervisor.say(f"warning: {config.bind} can be reached from other machines")
         async with asyncio.TaskGroup() as group:

@@ -25,10 +25,11 @@ _COMMAND = (sys.executable, "-I", "-c", _OPEN)
 _ELSEWHERE = ("192.0.2.1", 9)
 
 
-def urls(bind: Address) -> Sequence[str]:
+def urls(bind: Address, scheme: str = "http") -> Sequence[str]:
     """The URLs of what listens at `bind`: for this machine, and for others if they can reach it."""
     others = _network_address() if bind.is_everywhere else None
-    return [bind.url] if others is None else [bind.url, Address(others, bind.port).url]
+    places = [bind] if others is None else [bind, Address(others, bind.port)]
+    return [place.url_of(scheme) for place in places]
 
 
 def _network_address() -> str | None:

@@ -31,6 +31,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _show(completion(line.completion))
         if "question" in line:
             return _ask(line)
+        if "trust" in line:
+            return _trust(is_agreed="yes" in line)
         config = resolve(line)
         if "print_config" in line:
             return _show(written(config))
@@ -61,6 +63,26 @@ def _ask(line: argparse.Namespace) -> int:
     answer = ask(line.question, resolve_bind(line), timeout_s, as_json="json" in line)
     print(answer.text, file=sys.stderr if answer.exit_status == NOBODY else sys.stdout)
     return answer.exit_status
+
+
+def _trust(*, is_agreed: bool) -> int:
+    """Make browsers trust our certificates, if the user agrees."""
+    from httpprocessproxy.front_door import needs
+
+    with needs("--trust", "tls"):
+        from httpprocessproxy.front_door.trust import trust
+
+    def ask(question: str) -> bool:
+        if is_agreed:
+            return True
+        if not sys.stdin.isatty():
+            raise UserError(
+                "--trust asks before it changes anything: there is no terminal to "
+                "answer in, so add --yes"
+            )
+        return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+
+    return trust(print, ask)
 
 
 def _show(text: str) -> int:

@@ -128,6 +128,12 @@ def _add_instead(group: argparse._ArgumentGroup) -> None:
         choices=SHELLS,
         help=f"print what makes a shell complete our options: {', '.join(SHELLS)}",
     )
+    group.add_argument(
+        "--trust",
+        action="store_true",
+        help="make browsers here trust the certificates of --tls; shows what it does, and asks",
+    )
+    group.add_argument("--yes", action="store_true", help="the answer to what --trust asks")
     _add_questions(group)
     group.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
 

@@ -73,7 +73,10 @@ class Address:
     @property
     def url(self) -> str:
         """What to type into a browser on this machine."""
-        return f"http://{replace(self, host='localhost') if self.is_everywhere else self}/"
+        return self.url_of("http")
+
+    def url_of(self, scheme: str) -> str:
+        return f"{scheme}://{replace(self, host='localhost') if self.is_everywhere else self}/"
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
@@ -106,7 +109,9 @@ class Config:
 
     bind: Address
     backend: Address
-    command: tuple[str, ...]
+    command: tuple[str, ...] = ()
+    asgi: str | None = None
+    asgi_factory: bool = False
     patterns: tuple[str, ...] = ()
     excludes: tuple[str, ...] = ()
     default_excludes: bool = True
@@ -132,6 +137,12 @@ class Config:
         ipaddress.IPv4Network("127.0.0.0/8"),
         ipaddress.IPv6Network("::1/128"),
     )
+    tls: bool = False
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    http3: bool = False
+    alt_svc_port: int | None = None
+    alt_svc_ma_s: float = 3600.0
     env_file: Path | None = None
     share: str | None = None
     share_name: str = ""
@@ -142,3 +153,8 @@ class Config:
     json_logs: bool = False
     quiet: bool = False
     debug: bool = False
+
+    @property
+    def scheme(self) -> str:
+        """How browsers reach us."""
+        return "https" if self.tls else "http"

@@ -12,6 +12,7 @@ import logging
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Final
 
 from httpprocessproxy import __version__
 from httpprocessproxy.config import Config
@@ -23,6 +24,8 @@ _MAX_LENGTH = 64
 
 _DASHBOARD = "_hpp/"
 
+NOTHING: Final[Mapping[str, str]] = {}
+
 
 class Console(logging.Handler):
     """Writes what the feed, the start and `logging` tell. `write` gets whole lines."""
@@ -33,8 +36,6 @@ class Console(logging.Handler):
         self._config = config
         self._write = write
         self._has_keys = has_keys
-        port = str(config.backend.port)
-        self._command = [word.replace("{port}", port) for word in config.command]
         self._lines = Lines(debug=config.debug)
         self.setFormatter(logging.Formatter("%(name)s: %(message)s"))
 
@@ -65,24 +66,35 @@ class Console(logging.Handler):
         for text in texts:
             self._write(text)
 
-    def start(self, urls: Sequence[str], watcher: str, livereload_port: int) -> None:
-        """Show where it is, what runs and what is watched. `livereload_port` is 0 without one."""
+    def start(
+        self,
+        urls: Sequence[str],
+        watcher: str,
+        livereload_port: int,
+        notes: Mapping[str, str] = NOTHING,
+    ) -> None:
+        """Show where it is, what runs and what is watched. `livereload_port` is 0 without one.
+
+        `notes` are shown behind, each by its name.
+        """
         members = {
             "urls": urls,
             "dashboard": urls[0] + _DASHBOARD,
-            "command": self._command,
+            "command": self._config.command,
             "backend": str(self._config.backend),
             "patterns": self._config.patterns or ("**/*",),
             "refresh": self._config.refresh,
             "watcher": watcher,
             "livereload_port": livereload_port or None,
+            **notes,
         }
         if self._config.quiet:
             return
         if self._config.json_logs:
             self._write_json(INFO, "start", members)
         else:
-            self._write("\n".join(self._block(urls, watcher, livereload_port)))
+            shown = [*self._block(urls, watcher, livereload_port), *_lines(notes)]
+            self._write("\n".join([*shown, *["  keys        ? for help"] * self._has_keys]))
 
     def show(self, text: str) -> None:
         """Write what the user has asked for by a key."""
@@ -111,15 +123,17 @@ class Console(logging.Handler):
         for url in urls:
             yield f"  open        {url}"
         yield f"  dashboard   {urls[0]}{_DASHBOARD}"
-        yield f"  server      {_cut(f'{config.backend}: {shlex.join(self._command)}')}"
+        yield f"  server      {_cut(f'{config.backend}: {shlex.join(config.command)}')}"
         yield f"  watching    {_cut(enumeration(config.patterns or ('**/*',), shown=3))}"
         if config.refresh:
             yield f"  refreshing  {_cut(enumeration(config.refresh, shown=3))}"
         yield f"  watcher     {watcher}"
         if livereload_port:
             yield f"  LiveReload  port {livereload_port}"
-        if self._has_keys:
-            yield "  keys        ? for help"
+
+
+def _lines(notes: Mapping[str, str]) -> list[str]:
+    return [f"  {name:<11} {text}" for name, text in notes.items()]
 
 
 def _cut(text: str) -> str:

@@ -46,6 +46,10 @@ class Waiter(Protocol):
     def is_safe(self) -> bool:
         """Whether it may be sent again if it is lost."""
 
+    @property
+    def is_navigation(self) -> bool:
+        """Whether a browser asks for a page to be shown."""
+
     def admitted(self, target: Target) -> None: ...
 
     def refused(self, problem: Problem) -> None: ...
@@ -60,13 +64,27 @@ class _Scout:
     answered: asyncio.Future[bool]
 
 
+@dataclass(frozen=True, slots=True)
+class Starting:
+    """The 503 for a document that has waited `after_s`: a page that shows the start."""
+
+    after_s: float
+    problem: Callable[[], Problem]
+
+
 class Gate:
     """Holds, admits or refuses requests. Use it on the event loop's thread only."""
 
-    def __init__(self, queue_timeout_s: float, overdue: Callable[[], Problem]) -> None:
+    def __init__(
+        self,
+        queue_timeout_s: float,
+        overdue: Callable[[], Problem],
+        starting: Starting | None = None,
+    ) -> None:
         """`overdue` makes the 503 for a request that has waited `queue_timeout_s`."""
         self._queue_timeout_s = queue_timeout_s
         self._overdue = overdue
+        self._starting = starting
         self._loop = asyncio.get_running_loop()
         self._requests = Requests.HOLD
         self._problem = overdue
@@ -149,6 +167,8 @@ class Gate:
         else:
             self._held[waiter] = self._loop.time() + self._queue_timeout_s
             self._watch_timeout()
+            if self._starting is not None and waiter.is_navigation:
+                self._loop.call_later(self._starting.after_s, self._show_start, waiter)
 
     def suspect(self, waiter: Waiter) -> None:
         """`waiter` lost its connection: keep it until the backend's end is known, or unlikely."""
@@ -229,6 +249,11 @@ class Gate:
         if self._timeout is None and self._held:
             first = next(iter(self._held.values()))
             self._timeout = self._loop.call_at(first, self._expire)
+
+    def _show_start(self, waiter: Waiter) -> None:
+        if waiter in self._held and self._starting is not None:
+            del self._held[waiter]
+            waiter.refused(self._starting.problem())
 
     def _expire(self) -> None:
         self._timeout = None

@@ -82,6 +82,14 @@ SERVER = (
         "the server's command; takes the rest of the line; {port} in it is BACKEND's",
     ),
     _text(
+        "asgi",
+        "MODULE:APP",
+        "an ASGI application to serve in place of a command; BACKEND may be left out then "
+        "(default: off)",
+        readers.application_or_off,
+    ),
+    _flag("asgi-factory", "APP makes the application when it is called (default: found out)"),
+    _text(
         "env-file",
         "FILE",
         "what to add to the server's environment, as lines NAME=VALUE (default: off)",
@@ -105,7 +113,8 @@ WATCHING = (
     _flag(
         "default-excludes",
         "do not let version control, caches, node_modules, virtual environments and editors' "
-        "temporary files count, unless a pattern names them (default: on)",
+        "temporary files count, unless a pattern names them; nor, without any pattern, what git "
+        "ignores (default: on)",
     ),
     _globs("refresh", "files whose change refreshes browsers, without a restart (default: none)"),
     _flag("ignore-unchanged", "skip a save that leaves a file's content as it was (default: off)"),
@@ -217,6 +226,31 @@ SHARING = (
     ),
 )
 
+HTTPS = (
+    _flag("tls", "serve HTTPS, HTTP/2 too, and send plain HTTP there (default: off)"),
+    _text(
+        "tls-cert",
+        "FILE",
+        "its certificate, with those that lead to its CA (default: off, one of our own)",
+        readers.file_or_off,
+    ),
+    _text(
+        "tls-key",
+        "FILE",
+        "the certificate's key (default: off, it is in the same file)",
+        readers.file_or_off,
+    ),
+    _flag("http3", "serve HTTP/3 besides, on the same port over UDP (default: off)"),
+    _number(
+        "alt-svc-port",
+        "PORT",
+        "where browsers are told that HTTP/3 is (default: off, BIND's)",
+        readers.port_or_off,
+        field="alt_svc_port",
+    ),
+    _seconds("alt-svc-ma", "they may remember it; 0: they forget it (default: 3600)"),
+)
+
 TERMINAL = (
     _flag("log-requests", "show each request in a line (default: off)"),
     _flag("json-logs", "write our own lines as JSON (default: off)"),
@@ -231,6 +265,7 @@ GROUPS = {
     "in the browser": BROWSER,
     "who may connect": CONNECTING,
     "sharing": SHARING,
+    "HTTPS": HTTPS,
     "in the terminal": TERMINAL,
 }
 

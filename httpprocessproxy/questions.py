@@ -3,8 +3,10 @@
 They are asked over HTTP, at `/_hpp/`, where BIND says that the proxy listens.
 """
 
+import contextlib
 import http.client
 import json
+import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -105,18 +107,35 @@ def _request(bind: Address, method: str, target: str, wait_s: float | None = Non
 
 
 def _fetch(bind: Address, method: str, target: str, timeout_s: float) -> tuple[int, bytes]:
+    """Over plain HTTP, and over TLS if that is where it sends us."""
     why = ""
     for host in ("127.0.0.1", "::1") if bind.is_everywhere else bind.hosts:
-        connection = http.client.HTTPConnection(host, bind.port, timeout=timeout_s)
         try:
-            connection.request(method, target, headers={"Accept": "application/json"})
-            response = connection.getresponse()
-            return response.status, response.read()
+            connection = http.client.HTTPConnection(host, bind.port, timeout=timeout_s)
+            status, body = _fetch_by(connection, method, target)
+            if status != HTTPStatus.PERMANENT_REDIRECT:
+                return status, body
+            return _fetch_by(_tls_connection(host, bind.port, timeout_s), method, target)
         except (OSError, http.client.HTTPException) as error:
             why = why or getattr(error, "strerror", None) or str(error)
-        finally:
-            connection.close()
     raise SilenceError(f"nobody answers at {bind}: {why}")
+
+
+def _fetch_by(
+    connection: http.client.HTTPConnection, method: str, target: str
+) -> tuple[int, bytes]:
+    with contextlib.closing(connection):
+        connection.request(method, target, headers={"Accept": "application/json"})
+        response = connection.getresponse()
+        return response.status, response.read()
+
+
+def _tls_connection(host: str, port: int, timeout_s: float) -> http.client.HTTPSConnection:
+    """To a proxy whose certificate may be one that only browsers trust; it is told no secret."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return http.client.HTTPSConnection(host, port, timeout=timeout_s, context=context)
 
 
 def _json(body: bytes) -> object:

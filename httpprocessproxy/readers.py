@@ -82,6 +82,10 @@ def port(text: str) -> int:
     return int(text)
 
 
+def port_or_off(text: str) -> int | None:
+    return None if text == "off" else port(text)
+
+
 def url_path(text: str) -> str:
     if not text.startswith("/") or not text.isascii() or any(c <= " " for c in text):
         raise UserError(f"not a path: {text!r} (it begins with / and has no blanks)")
@@ -99,6 +103,18 @@ def relay_or_off(text: str) -> str | None:
     match = re.fullmatch(r"https?://([^\s/?#@\[\]]+|\[[0-9A-Fa-f:.]+\])(/[^\s?#]*)?", text)
     if match is None or not Address.is_authority(match[1]):
         raise UserError(f"not a relay: {text[:100]!r} (for example https://example.org)")
+    return text
+
+
+def application_or_off(text: str) -> str | None:
+    """Where an ASGI application is; whether it is there is found out when it starts."""
+    if text == "off":
+        return None
+    names = text.replace(":", ".", 1).split(".")
+    if ":" not in text or not all(name.isidentifier() for name in names):
+        raise UserError(
+            f"not an application: {text!r} (write MODULE:APP, for example shop.web:app)"
+        )
     return text
 
 

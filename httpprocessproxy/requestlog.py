@@ -1,6 +1,6 @@
 """The last requests to the backend, for those who look: the page about itself, the terminal.
 
-To write down a request costs the data plane less than a microsecond: a record is a few references
+To write down a request costs the data plane about a microsecond: a record is a few references
 to what is there anyway, and becomes readable only when somebody reads it. The log is bounded in
 count and in bytes, and keeps of the bodies only small ones of requests, to send them again.
 """
@@ -84,7 +84,7 @@ class Record:
         """A line of the log, as JSON has it."""
         now = monotonic()
         began = datetime.fromtimestamp(time() - (now - self.began_at), UTC)
-        clients = [*spoken_for(self.request.head)[::-1], self.peer_ip or ""]
+        clients = [*spoken_for(self.request.head, self.peer_ip)[::-1], self.peer_ip or ""]
         return {
             "id": self.id,
             "time": began.isoformat(timespec="milliseconds"),
@@ -142,7 +142,9 @@ class RequestLog:
         self._open.remove(record)
         record.ended_at = monotonic()
         record.outcome = outcome
-        size_bytes = len(record.request.head) + len(record.response_head)
+        # Many share the rest of their heads: this is a bound, and not the size.
+        request = record.request
+        size_bytes = len(request.target) + len(request.rest) + len(record.response_head)
         if record.body:
             size_bytes += len(record.body)
         record.size_bytes = size_bytes
@@ -158,9 +160,6 @@ class RequestLog:
         records = [*self._ended, *self._open]
         return iter(sorted(records, key=lambda record: -record.id))
 
-    def _tell(self, record: Record) -> None:
-        self._feed.publish("request", record.row(), keep=False)
-
     def find(self, number: int) -> Record | None:
         return next((record for record in self if record.id == number), None)
 
@@ -174,6 +173,9 @@ class RequestLog:
             (record for record in self if record.is_wanted_again and record.id not in replayed),
             None,
         )
+
+    def _tell(self, record: Record) -> None:
+        self._feed.publish("request", record.row(), keep=False)
 
 
 def _ms(seconds: float) -> float:

@@ -26,7 +26,7 @@ from httpprocessproxy.core.state import (
     State,
 )
 from httpprocessproxy.feed import Feed
-from httpprocessproxy.gate import Gate, Target
+from httpprocessproxy.gate import Gate, Starting, Target
 from httpprocessproxy.generation import Generation
 from httpprocessproxy.process import Launcher, Output
 
@@ -63,7 +63,10 @@ class Supervisor:
         feed: Feed,
         say: Callable[[str], None],
     ) -> None:
-        self.gate = Gate(config.queue_timeout_s, self._overdue)
+        starting = None
+        if config.starting_page_s is not None:
+            starting = Starting(config.starting_page_s, self._starting)
+        self.gate = Gate(config.queue_timeout_s, self._overdue, starting)
         self.say = say
         self.watcher: Watcher | None = None
         self._config = config
@@ -205,24 +208,33 @@ class Supervisor:
     def _ended(self) -> Problem:
         command = shlex.join(self._launcher.recipe.words)
         return self._problem(
-            "The backend has ended",
+            "The server has ended",
             f"`{command}`: {self._chronicle.outcome.reason}. It starts again when a file changes.",
         )
 
     def _overdue(self) -> Problem:
         recipe = self._launcher.recipe
         return self._problem(
-            "The backend does not answer yet",
+            "The server does not answer yet",
             f"`{shlex.join(recipe.words)}` does not answer at {recipe.address} yet. If it is meant "
             "to answer elsewhere, mend BACKEND or the command; else try again in a moment.",
         )
 
-    def _problem(self, title: str, detail: str) -> Problem:
+    def _starting(self) -> Problem:
+        # Without the output, which the page asks for itself: not everybody gets it.
+        return self._problem(
+            "The server is starting",
+            "What you have asked for takes the place of this page as soon as it answers.",
+            is_live=True,
+        )
+
+    def _problem(self, title: str, detail: str, *, is_live: bool = False) -> Problem:
         return Problem(
             503,
             title,
             detail,
-            output=self._output.tail,
+            output=b"" if is_live else self._output.tail,
+            is_live=is_live,
             retry_after_s=RETRY_AFTER_S,
             state=self._machine.state.value,
             generation=self._machine.generation,

@@ -12,6 +12,7 @@ class FakeWaiter:
     def __init__(self, log: list["FakeWaiter"], number: int = 0) -> None:
         self.number = number
         self.is_safe = True
+        self.is_navigation = False
         self.outcomes: list[Target | Problem] = []
         self._log = log
 

@@ -28,8 +28,8 @@ from test.deadline import PATIENCE_S
 from test.loops import eventually, turn
 from test.wire import Headers, Message, TruncatedError
 
-OVERDUE = Problem(503, "Overdue", "The backend does not answer yet.")
-ENDED = Problem(503, "Ended", "The backend has ended.", retry_after_s=1)
+OVERDUE = Problem(503, "Overdue", "The server does not answer yet.")
+ENDED = Problem(503, "Ended", "The server has ended.", retry_after_s=1)
 
 LOOPBACK = (ipaddress.IPv4Network("127.0.0.0/8"),)
 

@@ -31,6 +31,7 @@ class FakeWaiter:
     """A request at the supervisor's gate."""
 
     is_safe = True
+    is_navigation = False
 
     def __init__(self) -> None:
         self.target: Target | None = None

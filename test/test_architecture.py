@@ -25,6 +25,8 @@ FLOORS = [
     {"chronicle", "replays"},
     {"supervisor"},
     {"proxy", "control", "console", "browser", "shortcuts"},
+    {"front_door"},
+    {"asgi"},
     {"share"},
     {"app"},
     {"cli"},
@@ -36,9 +38,14 @@ IMPURE = {"asyncio", "socket", "ssl", "subprocess", "time", "os", "logging", "th
 
 # Modules whose behaviour other test files show, and which.
 TESTED_ELSEWHERE = {
+    "control/workings.py": "test/control/test_site.py",
     "__main__.py": "test/whole/test_cli.py",
     "app.py": "test/whole/test_restart.py",
+    "asgi/door.py": "test/asgi/test_serving.py",
+    "asgi/interface.py": "test/asgi/test_visit.py",
     "cli.py": "test/whole/test_cli.py",
+    "front_door/opening.py": "test/whole/test_https.py",
+    "front_door/signing.py": "test/front_door/test_authority.py",
     "options.py": "test/test_command_line.py",
     "readers.py": "test/test_command_line.py",
     "process/sock_diag.py": "test/process/test_ports.py",

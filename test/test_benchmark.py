@@ -18,6 +18,8 @@ LOAD = [
     for scenario in ("browser1", "browser32", "browser256", "new32", "body32")
     for what in ("rate", "median", "added", "cpu")
 ]
+TLS = [f"{scenario}.{what}" for scenario in ("tls1", "tls32") for what in ("rate", "cpu")]
+FRONT = [f"fronth{version}.{what}" for version in (1, 2, 3) for what in ("rate", "cpu")]
 WEBSOCKET = [
     f"websocket{shape}.{what}"
     for shape in ("1x64", "16x64", "1x65536", "16x65536")
@@ -72,8 +74,23 @@ def test_figures_with_nginx_behind_are_present(run: tuple[Figures, str, Path]) -
 )
 def test_figures_under_load_are_present(run: tuple[Figures, str, Path]) -> None:
     figures, _, _ = run
-    assert missing(figures, [*LOAD, "memory.peak"], OURS) == []
+    assert missing(figures, [*LOAD, "memory.peak", *TLS], OURS) == []
+    assert missing(figures, TLS, f"{OURS}, TLS") == []
     assert figures["browser32.rate", OURS] > 0
+
+
+@pytest.mark.skipif(
+    not (
+        shutil.which("wrk")
+        and shutil.which("h2load")
+        and shutil.which("nginx", path="/usr/sbin:/usr/bin")
+    ),
+    reason="needs wrk, h2load and nginx",
+)
+@pytest.mark.parametrize("server", [OURS, "http-process-asgi"])
+def test_each_version_of_http_is_measured(run: tuple[Figures, str, Path], server: str) -> None:
+    figures, _, _ = run
+    assert missing(figures, FRONT, server) == []
 
 
 @pytest.mark.parametrize("backend", ["python", "node"])

@@ -48,6 +48,18 @@ def test_the_start_says_where_all_is() -> None:
     )
 
 
+def test_the_start_has_notes_in_front_of_the_keys() -> None:
+    shown = Shown()
+    notes = {"certificate": "by me", "trust": "so:\n    this"}
+    shown.console.start(["https://localhost:8000/"], "a watcher", 0, notes)
+    assert shown.lines[0].splitlines()[-4:] == [
+        "  certificate by me",
+        "  trust       so:",
+        "    this",
+        "  keys        ? for help",
+    ]
+
+
 def test_the_start_says_only_what_there_is() -> None:
     shown = Shown(replace(CONFIG, patterns=("*.py",) * 5, refresh=("*.css",)), has_keys=False)
     shown.console.start(["http://localhost:8000/"], "embedded", 0)

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from httpprocessproxy.command_line import read_line
-from httpprocessproxy.config import Address, Config
+from httpprocessproxy.config import AUTO, Address, Config
+from httpprocessproxy.config_file import written
 from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.settings import resolve
 
@@ -111,3 +112,74 @@ def test_an_empty_command_is_none(project: Path) -> None:
     (project / "http-process-proxy.toml").write_text(FILE)
     with pytest.raises(UserError, match="--exec"):
         parse(["--exec"])
+
+
+def test_an_application_in_place_of_a_command() -> None:
+    config = parse(["8000", "--asgi", "shop.web:make", "--asgi-factory"])
+    assert (config.backend, config.command) == (AUTO, ())
+    assert (config.asgi, config.asgi_factory) == ("shop.web:make", True)
+    assert parse([*LINE, "--asgi", "app:app"]).backend == Address("localhost", 8001)
+
+
+def test_the_command_line_says_which_of_the_two_runs(project: Path) -> None:
+    file = project / "http-process-proxy.toml"
+    file.write_text(FILE)
+    config = parse(["--asgi", "app:app"])
+    assert (config.asgi, config.command) == ("app:app", ())
+    file.write_text('bind = 9000\nbackend = 9001\nasgi = "app:app"')
+    config = parse(EXEC)
+    assert (config.asgi, config.command) == (None, ("serve",))
+    with pytest.raises(UserError, match="--exec"):
+        parse(["--asgi", "off"])
+
+
+@pytest.mark.parametrize("is_file", [False, True])
+def test_two_things_to_run_are_one_too_many(project: Path, is_file: bool) -> None:
+    if is_file:
+        (project / "http-process-proxy.toml").write_text(FILE + 'asgi = "app:app"')
+    with pytest.raises(UserError, match="choose one"):
+        parse([] if is_file else [*LINE, "--asgi", "app:app", *EXEC])
+
+
+@pytest.mark.parametrize("text", ["app", "app:", ":app", "app:make()", "a b:c", "app:a:b", ""])
+def test_what_is_no_application(text: str) -> None:
+    with pytest.raises(UserError, match="write MODULE:APP"):
+        parse([*LINE, "--asgi", text])
+
+
+def test_what_is_written_of_an_application_is_read_again(project: Path) -> None:
+    config = parse(["8000", "--asgi", "app:app"])
+    (project / "http-process-proxy.toml").write_text(written(config))
+    assert parse([]) == config
+
+
+@pytest.mark.parametrize(
+    ("file", "argv", "tls", "http3"),
+    [
+        ("", [], False, False),
+        ("", ["--tls"], True, False),
+        ("", ["--http3"], True, True),
+        ("", ["--tls-cert", "c.pem"], True, False),
+        ("", ["--tls-cert", "off"], False, False),
+        ("http3 = true", [], True, True),
+        ("http3 = true", ["--no-http3"], False, False),
+        ("http3 = true", ["--no-tls"], False, False),
+        ("tls = true", ["--no-tls", "--http3"], False, False),
+        ("tls = false\nhttp3 = false", ["--http3"], True, True),
+        ("tls = false\nhttp3 = true", [], False, False),
+    ],
+)
+def test_what_needs_tls_implies_it(
+    file: str, argv: list[str], tls: bool, http3: bool, project: Path
+) -> None:
+    (project / "http-process-proxy.toml").write_text(file)
+    config = parse([*LINE, *argv, *EXEC])
+    assert (config.tls, config.http3) == (tls, http3)
+    assert config.scheme == ("https" if tls else "http")
+
+
+def test_without_tls_no_certificate_is_looked_for(project: Path) -> None:
+    config = parse([*LINE, "--no-tls", "--tls-cert", "c.pem", "--tls-key", "k.pem", *EXEC])
+    assert (config.tls_cert, config.tls_key) == (None, None)
+    with pytest.raises(UserError, match="goes with a certificate"):
+        parse([*LINE, "--tls-key", "k.pem", *EXEC])

@@ -60,7 +60,7 @@ class Control:
         self._hosts = hosts
         self._workings = workings
         self._warn = warn
-        self._events = Events(config, hosts, workings.feed, tail)
+        self._events = Events(config, hosts, workings.feed, tail, workings.token)
         self._livereload = LiveReload(hosts, {config.bind.port, config.livereload_port})
         self._exits = contextlib.AsyncExitStack()
         self._folder = Path()

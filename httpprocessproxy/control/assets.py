@@ -20,7 +20,7 @@ class Script:
 
 # Each part defines, and the last one starts.
 _CLIENT: Final = (
-    *("connection", "states", "keeping", "swapping", "terminal", "overlay"),
+    *("connection", "states", "keeping", "swapping", "terminal", "live", "overlay"),
     "start",
 )
 _DASHBOARD: Final = (

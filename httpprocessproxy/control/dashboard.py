@@ -13,6 +13,11 @@ from httpprocessproxy.control.assets import Script, dashboard_css, dashboard_htm
 from httpprocessproxy.control.guard import Guard, is_tab
 from httpprocessproxy.core.pages import Problem
 
+_ONLY_FOR_A_TAB = (
+    "Open /_hpp/ in a tab of its own. If this is one, a service worker of your site stands in "
+    "between: reload with Shift held."
+)
+
 
 class Dashboard:
     def __init__(self, guard: Guard) -> None:
@@ -25,7 +30,7 @@ class Dashboard:
 
     async def get_page(self, request: web.Request) -> web.Response:
         if not is_tab(request):
-            return page(request, Problem(403, "Only for a tab", "Open /_hpp/ in a tab of its own."))
+            return page(request, Problem(403, "Only for a tab", _ONLY_FOR_A_TAB))
         nonce = secrets.token_urlsafe(16)
         html = dashboard_html().replace("{nonce}", nonce).replace("{token}", self._guard.token)
         response = web.Response(text=html, content_type="text/html")

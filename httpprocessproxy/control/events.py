@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import json
 import os
+import secrets
 import shlex
 import socket
 from collections.abc import Callable, Iterator
@@ -22,7 +23,14 @@ from httpprocessproxy.config import Config
 from httpprocessproxy.control import doors
 from httpprocessproxy.control.assets import client_js
 from httpprocessproxy.core.errors import RequestError
-from httpprocessproxy.core.events import ALWAYS, Hello, parse_hello, parse_topics
+from httpprocessproxy.core.events import (
+    ALWAYS,
+    ON_REQUEST,
+    WITH_TOKEN,
+    Hello,
+    parse_hello,
+    parse_topics,
+)
 from httpprocessproxy.core.hosts import HostRule
 from httpprocessproxy.feed import Feed, Message
 
@@ -37,13 +45,15 @@ class Events:
     """Every page that listens."""
 
     def __init__(
-        self, config: Config, hosts: HostRule, feed: Feed, tail: Callable[[], str]
+        self, config: Config, hosts: HostRule, feed: Feed, tail: Callable[[], str], token: str
     ) -> None:
-        """`tail` returns the end of the present generation's output, as text."""
+        """`tail` returns the end of the present generation's output, as text; `token` is what a
+        page has to know that wants to hear of others."""
         self._config = config
         self._hosts = hosts
         self._feed = feed
         self._tail = tail
+        self._token = token.encode()
         self._changed_ms = 0.0
         self._encoded: tuple[Message, str] = ({}, "{}")
 
@@ -90,14 +100,22 @@ class Events:
         if hello is None:
             return
         outbox.put(json.dumps(self._hello(hello, trusted)))
-        topics: frozenset[str] | None = hello.topics
-        while topics is not None:
-            if not trusted:
-                topics = frozenset()
-            if "output" in topics:
+        allowed = self._allowed(connection, hello) if trusted else frozenset()
+        topics = hello.topics
+        while True:
+            if "output" in topics & allowed:
                 outbox.put(json.dumps(self._output_so_far()))
-            with self._feed.subscribe(ALWAYS | topics, lambda news: outbox.put(self._text(news))):
+            wanted = ALWAYS | (topics & allowed)
+            with self._feed.subscribe(wanted, lambda news: outbox.put(self._text(news))):
                 topics = await _next_topics(connection)
+
+    def _allowed(self, connection: ServerConnection, hello: Hello) -> frozenset[str]:
+        """What a trusted client may ask for. Programs send no Origin, and need no token."""
+        assert connection.request is not None, "its handshake is over"
+        is_program = "Origin" not in connection.request.headers
+        if is_program or secrets.compare_digest(hello.token.encode(errors="replace"), self._token):
+            return ON_REQUEST
+        return ON_REQUEST - WITH_TOKEN
 
     def _hello(self, hello: Hello, trusted: bool) -> Message:
         states = self._feed.kept("state")

@@ -24,8 +24,8 @@ _OF_BROWSERS = ("Origin", "Referer", "Sec-Fetch-Site", "Sec-Fetch-Mode", "Sec-Fe
 class Guard:
     """Knows the token of this run."""
 
-    def __init__(self, hosts: HostRule) -> None:
-        self.token = secrets.token_urlsafe(16)
+    def __init__(self, hosts: HostRule, token: str) -> None:
+        self.token = token
         self._hosts = hosts
 
     def refusal(self, request: web.Request) -> Problem | None:

@@ -58,7 +58,7 @@ async def serving(
 
 def application(hosts: HostRule, workings: Workings) -> web.Application:
     """Make the application."""
-    guard = Guard(hosts)
+    guard = Guard(hosts, workings.token)
 
     @web.middleware
     async def guarded(request: web.Request, handler: answers.Handler) -> web.StreamResponse:

@@ -1,7 +1,8 @@
 """What our own pages show of the program, and what they can set in motion."""
 
+import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from httpprocessproxy.feed import Feed
 from httpprocessproxy.replays import Replays
@@ -9,9 +10,13 @@ from httpprocessproxy.replays import Replays
 
 @dataclass(frozen=True, slots=True)
 class Workings:
-    """`status` tells the server's state, `restart` starts it anew, for whom it is told."""
+    """`status` tells the server's state, `restart` starts it anew, for whom it is told.
+
+    `token` is known to the page about ourselves, and to no other (`guard.py`).
+    """
 
     status: Callable[[], Mapping[str, object]]
     restart: Callable[[str], None]
     feed: Feed
     replays: Replays
+    token: str = field(default_factory=lambda: secrets.token_urlsafe(16))

@@ -52,7 +52,7 @@ _NO_LONGER_TRUE: Final = frozenset(
 
 # A browser would try to go on with what it has of a page that was cut, with a part of another one;
 # and for a script that fetches the same URL, it would take what it has kept of the page.
-_ADDED: Final = [(b"Accept-Ranges", b"none"), (b"Vary", b"Sec-Fetch-Dest, Accept")]
+_ADDED: Final = [(b"Accept-Ranges", b"none"), (b"Vary", b"Sec-Fetch-Dest, Sec-Fetch-Mode, Accept")]
 
 _POLICY: Final = b"content-security-policy"
 
@@ -72,7 +72,7 @@ class Injector:
 
     def asking(self, fields: Fields) -> Fields | None:
         """What a request with these fields asks the backend; None if it is not for a document."""
-        if not _asks_for_document(fields):
+        if not asks_for_document(fields):
             return None
         return [
             (name, b"identity" if name.lower() == b"accept-encoding" else value)
@@ -93,7 +93,7 @@ class Injector:
         permission = csp.permit(_values(head.fields, _POLICY), self._nonce)
         if permission is None:
             return response
-        tag = _tag(permission.nonce)
+        tag = _tag(permission.nonce, request)
         mended = self._mended(head, permission.values, len(tag))
         if request.method == b"HEAD" or head.status == 304:
             return outgoing_response(mended, request)
@@ -139,19 +139,24 @@ class Injector:
         return is_forbidden
 
 
-def _asks_for_document(fields: Fields) -> bool:
+def asks_for_document(fields: Fields) -> bool:
+    """Whether a request with these fields asks for a page to be shown."""
     values = {name.lower(): value for name, value in fields}
     if not _PARTIAL.isdisjoint(values):
         return False
     destination = values.get(b"sec-fetch-dest")
-    if destination is not None:
-        return destination.lower() in _DESTINATIONS
-    return accepts(values.get(b"accept", b""), "text/html")
+    if destination is None:
+        return accepts(values.get(b"accept", b""), "text/html")
+    # A page's service worker asks in the browser's stead, with the mode alone as it was.
+    is_passed_on = destination == b"empty" and values.get(b"sec-fetch-mode") == b"navigate"
+    return is_passed_on or destination.lower() in _DESTINATIONS
 
 
-def _tag(nonce: bytes) -> bytes:
-    return b'<script src="/_hpp/client.js"%b async></script>' % (
-        b' nonce="%b"' % nonce if nonce else b""
+def _tag(nonce: bytes, request: Request) -> bytes:
+    """The script finds in its tag whether a reload of the page would do something once more."""
+    return b'<script src="/_hpp/client.js"%b%b async></script>' % (
+        b' nonce="%b"' % nonce if nonce else b"",
+        b"" if request.is_safe else b" data-unsafe",
     )
 
 

@@ -8,9 +8,11 @@ import json
 from dataclasses import dataclass
 from typing import Final
 
-# What every page hears, and what it may ask for besides. Of these, only a trusted one gets any.
+# What every page hears, and what it may ask for besides. Of these, only a trusted one gets any,
+# and what may tell secrets of other pages takes the token of the page about ourselves.
 ALWAYS: Final = frozenset(("refresh", "state"))
 ON_REQUEST: Final = frozenset(("notice", "output", "request"))
+WITH_TOKEN: Final = frozenset(("request",))
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,7 @@ class Hello:
     heard_ms: float
     """The time, by that run's clock, of the last that it heard."""
     topics: frozenset[str]
+    token: str = ""
 
     def last_current_ms(self, run: str, now_ms: float) -> float:
         """When, by the clock of `run`, the page was last known to be up to date."""
@@ -35,12 +38,12 @@ def parse_hello(message: str | bytes) -> Hello | None:
     value = _object(message)
     if value.get("type") != "hello":
         return None
-    run = value.get("run")
     return Hello(
         _milliseconds(value.get("age_ms")),
-        run if isinstance(run, str) else "",
+        _text(value.get("run")),
         _milliseconds(value.get("at_ms")),
         _topics(value),
+        _text(value.get("token")),
     )
 
 
@@ -56,6 +59,10 @@ def _object(message: str | bytes) -> dict[str, object]:
     except (ValueError, RecursionError):  # RecursionError: "[[[[…"
         return {}
     return value if isinstance(value, dict) else {}
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _milliseconds(value: object) -> float:

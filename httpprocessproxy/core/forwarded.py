@@ -57,28 +57,36 @@ def believed(fields: Fields, peer: Peer) -> Fields:
 def forwarded_fields(inherited: Fields, peer: Peer, host: bytes) -> Fields:
     """The fields that tell the backend about the peer and those behind it.
 
-    `inherited` are the believed fields named in FORWARDED, `host` is the request's own.
+    `inherited` are the believed fields named in FORWARDED, `host` is the request's own. A peer
+    without an address is nobody's client: what it says of others stands alone.
     """
-    address = peer.ip.encode() if peer.ip else b"unknown"
+    chain, addresses = _chain(inherited), _values(inherited, b"x-forwarded-for")
+    if peer.ip is not None:
+        addresses.append(peer.ip.encode())
+    if peer.ip is not None or not chain:
+        chain.append(_element(peer, host))
     fields = [
-        (b"Forwarded", _appended(_chain(inherited), _element(peer, host))),
-        (b"X-Forwarded-For", _appended(_values(inherited, b"x-forwarded-for"), address)),
+        (b"Forwarded", b", ".join(chain)),
+        (b"X-Forwarded-For", b", ".join(addresses)),
         (b"X-Forwarded-Host", b", ".join(_values(inherited, b"x-forwarded-host")) or host),
         (b"X-Forwarded-Proto", b", ".join(_values(inherited, b"x-forwarded-proto")) or peer.proto),
     ]
     return [field for field in fields if field[1]]  # HTTP/1.0 may come without a Host
 
 
-def spoken_for(head: bytes) -> list[str]:
+def spoken_for(head: bytes, peer_ip: str | None) -> list[str]:
     """Those for whom the peer of a request spoke, as the fields above tell it in `head`.
 
-    Each is a bare address, or what the peer said in place of one.
+    Each is a bare address, or what the peer said in place of one. Who came last is first.
     """
-    _, *addresses = _line(head, b"X-Forwarded-For").split(b",")[::-1]
-    _, *elements = (_elements(_line(head, b"Forwarded")) or [b""])[::-1]
-    pairs = [pair for element in elements for pair in _PARAMETER.finditer(element)]
+    line = _line(head, b"X-Forwarded-For")
+    addresses = line.split(b",") if line else []
+    elements = _elements(_line(head, b"Forwarded")) or []
+    if peer_ip is not None:  # the last of each is the peer itself
+        addresses, elements = addresses[:-1], elements[:-1]
+    pairs = [pair for element in elements[::-1] for pair in _PARAMETER.finditer(element)]
     nodes = [_unquoted(pair[2]) for pair in pairs if pair[1].lower() == b"for"]
-    return [_bare(node.strip()) for node in [*addresses, *nodes]]
+    return [_bare(node.strip()) for node in [*addresses[::-1], *nodes]]
 
 
 def is_valid(value: bytes) -> bool:
@@ -138,20 +146,16 @@ def _values(fields: Fields, wanted: bytes) -> list[bytes]:
     return [value for name, value in fields if value and name.lower() == wanted]
 
 
-def _appended(values: list[bytes], last: bytes) -> bytes:
-    return b", ".join([*values, last])
-
-
 def _element(peer: Peer, host: bytes) -> bytes:
     """One element of ours. IPv6 is bracketed and quoted (section 6), as is a host with a port."""
-    if peer.ip is None:
-        node = b"unknown"
-    else:
-        node = b'"[%b]"' % peer.ip.encode() if ":" in peer.ip else peer.ip.encode()
-    element = b"for=" + node
+    pairs = []
+    if peer.ip is not None:
+        pairs.append(
+            b'for="[%b]"' % peer.ip.encode() if ":" in peer.ip else b"for=%b" % peer.ip.encode()
+        )
     if host:
-        element += b";host=" + (host if _TOKEN_ONLY.fullmatch(host) else b'"%b"' % _escaped(host))
-    return element + b";proto=" + peer.proto
+        pairs.append(b"host=" + (host if _TOKEN_ONLY.fullmatch(host) else b'"%b"' % _escaped(host)))
+    return b";".join([*pairs, b"proto=" + peer.proto])
 
 
 def _escaped(text: bytes) -> bytes:

@@ -35,6 +35,7 @@ REQUEST_LINE: Final = re.compile(rb"(%b) ([!-~]+) HTTP/1\.([01])" % TOKEN)
 
 # RFC 9112 section 4. llhttp lets control characters into the reason, and a code of 099 by.
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: ([\t -~\x80-\xff]*))?\r\n")
+_ALT_SVC = re.compile(rb"\r\nalt-svc[ \t]*:[^\r\n]*(?:\r\n[ \t][^\r\n]*)*", re.IGNORECASE)
 _VERSION = re.compile(rb"HTTP/([0-9]\.[0-9])\Z")
 
 
@@ -83,6 +84,13 @@ def check_incomplete(data: bytes) -> None:
         raise RequestError(431, f"a head of more than {MAX_HEAD_BYTES} bytes")
 
 
+def connection_option(*, keep_alive: bool, is_http10: bool) -> bytes:
+    """Our line for a response: an HTTP/1.0 client has to be told that it goes on (RFC 9112 9.3)."""
+    if not keep_alive:
+        return b"Connection: close\r\n"
+    return b"Connection: keep-alive\r\n" if is_http10 else b""
+
+
 def parse_request(head: bytes) -> RequestHead:
     """Read a whole head, the empty line at its end included.
 
@@ -115,6 +123,11 @@ def _bad_request_line(line: bytes) -> RequestError:
     if version is not None and version[1] not in (b"1.0", b"1.1"):
         return RequestError(505, "a version of HTTP other than 1.0 and 1.1")
     return RequestError(400, "a request line that is not METHOD SP TARGET SP VERSION")
+
+
+def without_alt_svc(head: bytes) -> bytes:
+    """A response's whole head without its Alt-Svc fields (RFC 7838), folded lines included."""
+    return _ALT_SVC.sub(b"", head) if b"alt-svc" in head.lower() else head
 
 
 def parse_response(head: bytes) -> ResponseHead:

@@ -1,9 +1,9 @@
 """The pages of our own: what went wrong and what to do, as HTML, JSON or plain text.
 
 The rule: everything in a page is somebody's text, and is escaped. The HTML needs nothing from
-outside, runs only the script below (`CONTENT_SECURITY_POLICY` pins it by its hash), and comes back
-by itself: the page knows the state it was made in, listens to LiveReload, and reloads as soon as
-that state is over, also if it ended before the page was listening. No I/O.
+outside (`CONTENT_SECURITY_POLICY`) but our own client.js, and with that it comes back by itself:
+the page says which state it was made in, and is reloaded as soon as that is over, also if it was
+before the page could listen. A live one shows the output as it comes. No I/O.
 """
 
 import base64
@@ -27,7 +27,8 @@ class Problem:
     """What to tell a client.
 
     `detail` is a sentence or two, with what to do; `output` is the tail of the backend's output.
-    `state` and `generation` are those of `/_hpp/status` at the time the page is made.
+    `state` and `generation` are those of `/_hpp/status` at the time the page is made. A page that
+    `is_live` shows what has become of them since, and the output as it comes.
     """
 
     status: int
@@ -37,6 +38,7 @@ class Problem:
     retry_after_s: int | None = None
     state: str = ""
     generation: int = 0
+    is_live: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,9 @@ def _json(problem: Problem) -> str:
 
 def _html(problem: Problem, reload: bool) -> str:
     output = ansi.to_html(problem.output).strip("\n")
+    is_live = problem.is_live and reload
     return _TEMPLATE.format(
+        kind="live" if is_live else "",
         state=html.escape(problem.state),
         generation=problem.generation,
         style=_STYLE,
@@ -91,9 +95,9 @@ def _html(problem: Problem, reload: bool) -> str:
         title=html.escape(problem.title),
         detail=html.escape(problem.detail),
         # Without the newline, a <pre> would swallow the output's own first one.
-        output=f'<div class="output" tabindex="0"><pre>\n{output}</pre></div>' if output else "",
-        promise="This page reloads by itself when the server is back. " if reload else "",
-        script=f"<script>{_SCRIPT}</script>" if reload else "",
+        output=_OUTPUT.format(output) if output or is_live else "",
+        promise=_PROMISE if reload and not is_live else "",
+        script=_SCRIPT if reload else "",
     )
 
 
@@ -105,12 +109,13 @@ def _reason(status: int) -> str:
 
 
 _TEMPLATE: Final = """<!doctype html>
-<html lang="en" data-state="{state}" data-generation="{generation}">
+<html lang="en" data-hpp-page="{kind}" data-state="{state}" data-generation="{generation}">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
 <title>{status} {title}</title>
 <style>{style}</style>
+{script}
 </head>
 <body>
 <main>
@@ -120,7 +125,6 @@ _TEMPLATE: Final = """<!doctype html>
 {output}
 <footer>{promise}http-process-proxy</footer>
 </main>
-{script}
 </body>
 </html>
 """
@@ -142,6 +146,9 @@ p { margin: 0 0 1.5rem; max-width: 45rem; white-space: pre-line; overflow-wrap: 
 pre { margin: 0; padding: 1rem; font: 13px/1.45 ui-monospace, Menlo, Consolas, monospace;
   white-space: pre-wrap; overflow-wrap: anywhere }
 footer { margin-top: 1.5rem; color: var(--faint); font-size: .85rem }
+.output:has(pre:empty) { display: none }
+.place { all: unset; cursor: pointer; text-decoration: underline dotted }
+.place:focus-visible { outline: 2px solid var(--mark) }
 .bold { font-weight: 700 } .dim { opacity: .65 } .italic { font-style: italic }
 .underline { text-decoration: underline }
 """
@@ -156,25 +163,9 @@ _STYLE: Final = _LAYOUT + "".join(
     for number, colour in enumerate(_PALETTE)
 )
 
-# The port is always written out: from a URL without one, livereload.js would take 35729.
-_SCRIPT: Final = """
-(function () {
-  var made = document.documentElement.dataset;
-  function reloadIfOver(now) {
-    if (now.state !== made.state || String(now.generation) !== made.generation) location.reload();
-  }
-  document.addEventListener('LiveReloadConnect', function () {
-    fetch('/_hpp/status', {cache: 'no-store'})
-      .then(function (response) { return response.json(); })
-      .then(reloadIfOver, function () { /* the proxy has gone: the next connection asks again */ });
-  });
-  var port = location.port || (location.protocol === 'https:' ? 443 : 80);
-  var script = document.createElement('script');
-  script.src = '/_hpp/livereload.js?port=' + port
-    + '&path=_hpp/livereload&mindelay=100&maxdelay=1000';
-  document.head.appendChild(script);
-})();
-"""
+_OUTPUT: Final = '<div class="output" tabindex="0"><pre>\n{}</pre></div>'
+_PROMISE: Final = "This page reloads by itself when the server is back. "
+_SCRIPT: Final = '<script src="/_hpp/client.js" async></script>'
 
 
 def _hash(text: str) -> str:
@@ -182,6 +173,6 @@ def _hash(text: str) -> str:
 
 
 CONTENT_SECURITY_POLICY: Final = (
-    f"default-src 'none'; script-src 'self' {_hash(_SCRIPT)}; style-src {_hash(_STYLE)}; "
+    f"default-src 'none'; script-src 'self'; style-src {_hash(_STYLE)}; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
 ).encode()

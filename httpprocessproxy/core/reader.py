@@ -10,7 +10,7 @@ import dataclasses
 from typing import Final
 
 from httpprocessproxy.core.bodies import Length
-from httpprocessproxy.core.documents import Injector
+from httpprocessproxy.core.documents import Injector, asks_for_document
 from httpprocessproxy.core.forwarded import Peer
 from httpprocessproxy.core.headers import (
     HOP_BY_HOP,
@@ -46,9 +46,8 @@ class RequestReader:
         self.peer = peer
         self._via = via
         self._injector = injector
-        # By method, version and all behind the request line: the request read, and its head
-        # behind the target.
-        self._known: dict[tuple[bytes, bytes, bytes], tuple[Request, bytes]] = {}
+        # By method, version and all behind the request line.
+        self._known: dict[tuple[bytes, bytes, bytes], Request] = {}
 
     def read(self, head: bytes) -> Request:
         """Read a whole head, its empty line included. Raises RequestError."""
@@ -59,19 +58,18 @@ class RequestReader:
             return self._parse(head)
         method, target, version = line.groups()
         key = method, version, head[line_end:]
-        known = self._known.get(key)
-        if known is None:
+        last = self._known.get(key)
+        if last is None:
             request = self._parse(head)
             self._remember(key, request)
             return request
-        last, rest = known
         return Request(
             method,
             target,
             last.host,
             last.accept,
             last.is_http10,
-            b"%b %b%b" % (method, target, rest),
+            last.rest,
             last.content_length,
             last.keep_alive,
             last.upgrade,
@@ -84,13 +82,15 @@ class RequestReader:
         if asking is not None:
             parsed = dataclasses.replace(parsed, fields=asking)
         request = outgoing_request(parsed, self.peer, self._via)
-        request.is_document = asking is not None
+        request.is_document = asking is not None or (
+            self._injector is None and asks_for_document(parsed.fields)
+        )
         return request
 
     def _remember(self, key: tuple[bytes, bytes, bytes], request: Request) -> None:
         if len(self._known) >= MAX_KNOWN_FIELDS:
             self._known.clear()
-        self._known[key] = request, request.head[request.head.index(b" HTTP/1.1\r\n") :]
+        self._known[key] = request
 
 
 class ResponseReader:

@@ -1,12 +1,13 @@
 """The backend as processes: start it, read it, end all of it, know who holds its port.
 
-spawn.py starts one generation as recipe.py says, child.py waits for it and stops it, tree.py
-finds and ends what escaped from it. output.py copies what it prints, mirror.py shows it to pages.
-terminal.py lends it our terminal, keyboard.py tells our keys from its own (reading.py: whether it
-reads any). ports.py knows who listens, writing.py what is being written. guard.py outlives us,
-should we be killed. What only Linux has is linux.py.
+spawn.py starts one generation as recipe.py says (for `--asgi`, asgi.py), child.py waits for it and
+stops it, tree.py finds and ends what escaped from it. output.py copies what it prints, mirror.py
+shows it to pages. terminal.py lends it our terminal, keyboard.py tells our keys from its own
+(reading.py: whether it reads any). ports.py knows who listens, writing.py what is being written.
+guard.py outlives us, should we be killed. What only Linux has is linux.py.
 """
 
+from httpprocessproxy.process.asgi import asgi_command
 from httpprocessproxy.process.child import Child
 from httpprocessproxy.process.guard import guarded
 from httpprocessproxy.process.keyboard import Keyboard
@@ -45,6 +46,7 @@ __all__ = [
     "SpawnError",
     "StopError",
     "Terminal",
+    "asgi_command",
     "become_subreaper",
     "guarded",
     "leftovers",

@@ -10,6 +10,7 @@
 Synchronous callbacks on `asyncio.Protocol`: no task and no await per request.
 """
 
+from httpprocessproxy.proxy.client import Client
 from httpprocessproxy.proxy.plane import Plane, listen
 
-__all__ = ["Plane", "listen"]
+__all__ = ["Client", "Plane", "listen"]

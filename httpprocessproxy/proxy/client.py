@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 from httpprocessproxy.core.errors import BodyError, RequestError
 from httpprocessproxy.core.forwarded import Peer
 from httpprocessproxy.core.headers import Request, Response
-from httpprocessproxy.core.http1 import HEAD_END, check_incomplete
+from httpprocessproxy.core.http1 import HEAD_END, check_incomplete, connection_option
 from httpprocessproxy.core.pages import Problem, render
 from httpprocessproxy.core.reader import RequestReader
 from httpprocessproxy.proxy import problems
@@ -39,9 +39,11 @@ HALF_CLOSED_CHECK_S = 0.5
 class Client(asyncio.Protocol):
     """One connection. `_exchange` is the request being served, if any."""
 
-    def __init__(self, plane: "Plane") -> None:
+    def __init__(self, plane: "Plane", fields: bytes = b"") -> None:
+        """`fields` are lines that every response gets on this connection."""
         self.transport: asyncio.Transport
         self.peer: Peer
+        self.fields = fields
         self.replay_of = 0  # the number of the request that is sent again, if it is one
         self._plane = plane
         self._reader: RequestReader
@@ -91,7 +93,8 @@ class Client(asyncio.Protocol):
         """Tell a client that has gone from one that waits for its answer (RFC 9293 section 3.6)."""
         exchange = self._exchange
         is_whole = self._has_waiting_head() if exchange is None else exchange.body.done
-        if self._is_lingering or not is_whole:
+        # The event loops' TLS ends both directions at once: nobody would get the answer.
+        if self._is_lingering or not is_whole or not self.transport.can_write_eof():
             return False
         self._is_half_closed = True
         return self._is_still_there()
@@ -196,8 +199,8 @@ class Client(asyncio.Protocol):
     ) -> None:
         """Write a response's head and what there is of its body, at one go."""
         self._keep_alive = keep_alive and not self._has_new_backend() and not self._is_last()
-        option = _connection_option(self._keep_alive, request)
-        self.transport.write(b"%b%b\r\n%b" % (response.head, option, piece))
+        option = connection_option(keep_alive=self._keep_alive, is_http10=request.is_http10)
+        self.transport.write(b"%b%b%b\r\n%b" % (response.head, self.fields, option, piece))
 
     def _has_new_backend(self) -> bool:
         """Whether to part after this response: the backend has been restarted.
@@ -228,9 +231,11 @@ class Client(asyncio.Protocol):
             exchange is not None and exchange.body.done and exchange.request.keep_alive
         )
         head = problems.head(problem, page)
-        option = _connection_option(self._keep_alive, request)
+        is_http10 = request is not None and request.is_http10
+        option = connection_option(keep_alive=self._keep_alive, is_http10=is_http10)
         is_head = request is not None and request.method == b"HEAD"
-        self.transport.write(head + option + b"\r\n" + (b"" if is_head else page.body))
+        body = b"" if is_head else page.body
+        self.transport.write(b"%b%b%b\r\n%b" % (head, self.fields, option, body))
         self.exchange_ended(exchange, None)
 
     def exchange_ended(self, exchange: Exchange | None, upstream: "Upstream | None") -> None:
@@ -321,14 +326,15 @@ class Client(asyncio.Protocol):
         self.answer(problems.timed_out(), None)
 
     def _close(self, *, unread: bool) -> None:
-        if not unread or self._is_half_closed or not self.transport.can_write_eof():
+        if not unread or self._is_half_closed:
             self.transport.close()
             return
         self._is_lingering = True
         self._waiting = b""
         self._is_blocked = False
         self._balance()
-        self.transport.write_eof()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
         self._plane.loop.call_later(LINGER_S, self.transport.close)
 
     def _is_still_there(self) -> bool:
@@ -340,10 +346,3 @@ class Client(asyncio.Protocol):
             return False
         self._plane.loop.call_later(HALF_CLOSED_CHECK_S, self._is_still_there)
         return True
-
-
-def _connection_option(keep_alive: bool, request: Request | None) -> bytes:
-    """RFC 9112 section 9.3: an HTTP/1.0 client has to be told that its connection goes on."""
-    if not keep_alive:
-        return b"Connection: close\r\n"
-    return b"Connection: keep-alive\r\n" if request is not None and request.is_http10 else b""

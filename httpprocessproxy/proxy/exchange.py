@@ -73,6 +73,10 @@ class Exchange:
     def is_safe(self) -> bool:
         return self.request.is_safe
 
+    @property
+    def is_navigation(self) -> bool:
+        return self.request.is_document and self.request.method == b"GET"
+
     # The way to the backend
 
     def start(self) -> None:
@@ -204,7 +208,7 @@ class Exchange:
         self._upstream = None
         self._plane.gate.answered(self)
         self.record.status, self.record.response_head = 101, response.head
-        self._leave()
+        self._end(None)
         open_tunnel(self._plane, self, upstream, response, rest)
 
     # The ways it can go wrong
@@ -270,14 +274,12 @@ class Exchange:
         if upstream is not None:
             upstream.abort()
 
-    def _end(self, outcome: str) -> None:
-        self._leave()
-        if self.for_backend:
+    def _end(self, outcome: str | None) -> None:
+        """It is over; None if the record goes on, with a tunnel."""
+        if self.for_backend and outcome is not None:
             if not self.body.done:
                 self.record.body = None
             self._plane.log.end(self.record, outcome)
-
-    def _leave(self) -> None:
         self.over = True
         self._plane.gate.leave(self)
         if self._unsafe_with_backend:

@@ -54,11 +54,14 @@ class Plane:
         log: RequestLog,
         our_pages: Callable[[bytes, bool], str | None],
         injector: Injector | None = None,
+        *,
+        hides_alt_svc: bool = False,
     ) -> None:
         """`our_pages` gives the Unix socket that serves a target beginning with `/_hpp/`.
 
         It is told whether the client is trusted; None is for a client that has to be. `injector`
-        puts our script into documents.
+        puts our script into documents. `hides_alt_svc` keeps the backend from saying where else
+        it can be had (RFC 7838): what browsers reach is not the backend.
         """
         self.loop = asyncio.get_running_loop()
         self.gate = gate
@@ -71,21 +74,21 @@ class Plane:
         self.injector = injector
         self._our_pages = our_pages
         self._connector = Connector(self)
-        self._readers: dict[tuple[str, str, int], RequestReader] = {}
+        self.hides_alt_svc = hides_alt_svc
+        self._readers: dict[tuple[str, str, int, bytes], RequestReader] = {}
         self.responses = ResponseReader()
         self._next_sweep: asyncio.TimerHandle
         # RFC 9110 section 7.6.3 allows a pseudonym. One of its own for each proxy, so that
         # two in a row are no loop.
         self._via = b"1.1 http-process-proxy-" + secrets.token_hex(4).encode()
+        self._private_reader = self._new_reader(Peer(None, trusted=True))
+        self._visitors_reader = self._new_reader(Peer(None, trusted=True, is_for_visitors=True))
         self._visits_path = ""
 
     @asynccontextmanager
     async def serve(self, sockets: Sequence[socket.socket]) -> AsyncIterator[None]:
         """Accept connections on `sockets` until the context is left."""
-        servers = [
-            await self.loop.create_server(lambda: Client(self), sock=sock, backlog=BACKLOG)
-            for sock in sockets
-        ]
+        servers = [await self._listen(sock) for sock in sockets]
         self._sweep()
         async with self._connector:
             try:
@@ -96,6 +99,11 @@ class Plane:
                 for server in servers:
                     server.close()
                 self._abort_all()
+
+    async def _listen(self, sock: socket.socket) -> asyncio.Server:
+        is_unix = sock.family == socket.AF_UNIX
+        create = self.loop.create_unix_server if is_unix else self.loop.create_server
+        return await create(lambda: Client(self), sock=sock, backlog=BACKLOG)
 
     @asynccontextmanager
     async def serve_visits(self) -> AsyncIterator[Path]:
@@ -129,10 +137,12 @@ class Plane:
         """
         name = transport.get_extra_info("peername")
         if not isinstance(name, tuple):
-            is_for_visitors = transport.get_extra_info("sockname") == self._visits_path
-            return self._new_reader(Peer(None, trusted=True, is_for_visitors=is_for_visitors))
+            if self._visits_path and transport.get_extra_info("sockname") == self._visits_path:
+                return self._visitors_reader
+            return self._private_reader
         host, port = transport.get_extra_info("sockname")[:2]
-        key = name[0], host, port
+        is_tls = transport.get_extra_info("sslcontext") is not None
+        key = name[0], host, port, b"https" if is_tls else b"http"
         if key not in self._readers:
             if len(self._readers) >= MAX_READERS:
                 self._readers.clear()
@@ -142,9 +152,13 @@ class Plane:
     def _new_reader(self, peer: Peer) -> RequestReader:
         return RequestReader(peer, self._via, self.injector)
 
-    def _peer(self, ip: str, host: str, port: int) -> Peer:
+    def _peer(self, ip: str, host: str, port: int, proto: bytes) -> Peer:
         reached = str(Address(host, port)).encode()
-        return Peer(str(_canonical(ip)), self._trusts(ip), reached=reached)
+        return Peer(str(_canonical(ip)), self._trusts(ip), proto, reached)
+
+    def peer_over_tls(self, ip: str) -> Peer:
+        """Who comes from an address to where HTTP/2 or HTTP/3 ends."""
+        return Peer(str(_canonical(ip)), self._trusts(ip), b"https")
 
     def check(self, request: Request, peer: Peer) -> None:
         """Raise RequestError for a host that we do not serve. HTTP/1.0 may come without one.
@@ -167,7 +181,7 @@ class Plane:
         strangers = [] if peer.trusted else [str(peer.ip)]
         if peer.is_for_visitors:
             strangers.append("outside")
-        strangers += [node for node in spoken_for(request.head) if not self._trusts(node)]
+        strangers += [node for node in spoken_for(request.head, peer.ip) if not self._trusts(node)]
         path = self._our_pages(request.target, not strangers)
         if path is None:
             exchange.refused(problems.untrusted(strangers[-1]))
@@ -256,6 +270,11 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def _cannot_listen(address: Address, error: OSError) -> str:
+    if error.errno == errno.EACCES and 0 < address.port < 1024:
+        return (
+            f"BIND {address}: ports below 1024 are root's; choose another, or on Linux allow it: "
+            f"sysctl net.ipv4.ip_unprivileged_port_start={address.port}"
+        )
     if error.errno == errno.EADDRINUSE:
         return f"BIND {address} is in use: choose another port, or end what listens there"
     return f"cannot listen on {address}: {error.strerror}"

@@ -27,21 +27,21 @@ def untrusted(client: str) -> Problem:
 
 def lost(loss: Loss, request: Request, *, sent: bool) -> Problem:
     """A request that lost its connection to the backend for good."""
-    detail = f"The backend took this request and did not answer it: {loss.value}."
+    detail = f"The server took this request and did not answer it: {loss.value}."
     if not sent:
-        detail = f"The backend could not be reached: {loss.value}."
+        detail = f"The server could not be reached: {loss.value}."
     elif not request.is_safe:
         method = request.method.decode()
         detail += f" This {method} may have taken effect, so it has not been sent again."
-    return Problem(502, "The backend did not answer", detail)
+    return Problem(502, "The server did not answer", detail)
 
 
 def bad_response(reason: str) -> Problem:
-    return Problem(502, "The backend did not answer in HTTP", f"What it sent has {reason}.")
+    return Problem(502, "The server did not answer in HTTP", f"What it sent has {reason}.")
 
 
 def no_answer() -> Problem:
-    return Problem(504, "The backend did not answer in time", "The request has been given up.")
+    return Problem(504, "The server did not answer in time", "The request has been given up.")
 
 
 def timed_out() -> Problem:

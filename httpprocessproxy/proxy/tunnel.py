@@ -36,10 +36,13 @@ class End(asyncio.Protocol):
         """Pass a half-close on, and keep the other direction (RFC 9293 section 3.6)."""
         self._has_ended = True
         other = self.other
-        if other._has_ended or other.transport.is_closing() or not other.transport.can_write_eof():
-            return False  # nobody has more to say: close both
+        if other._has_ended or other.transport.is_closing() or not self._can_half_close():
+            return False  # nobody has more to say, or TLS could not tell: close both
         other.transport.write_eof()
         return True
+
+    def _can_half_close(self) -> bool:
+        return self.transport.can_write_eof() and self.other.transport.can_write_eof()
 
     def connection_lost(self, exc: Exception | None) -> None:
         if exc is None:
@@ -126,6 +129,6 @@ def open_tunnel(
         frames.feed(rest)
     # Before the writes: either may stop the reading at the other end.
     front.transport.resume_reading()
-    front.transport.write(response.head + b"\r\n" + rest)
+    front.transport.write(response.head + client.fields + b"\r\n" + rest)
     if early:
         back.transport.write(early)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 from httpprocessproxy.core.errors import BodyError, ResponseError
 from httpprocessproxy.core.headers import Response, interim_response, outgoing_response
-from httpprocessproxy.core.http1 import HEAD_END, MAX_HEAD_BYTES, parse_response
+from httpprocessproxy.core.http1 import HEAD_END, MAX_HEAD_BYTES, parse_response, without_alt_svc
 from httpprocessproxy.core.replay import Loss
 from httpprocessproxy.proxy.transports import linger_none
 
@@ -39,6 +39,8 @@ class Upstream(asyncio.Protocol):
 
     def send(self, exchange: "Exchange", data: bytes) -> None:
         """Begin with a request; its answer goes to `exchange`."""
+        # Not when it is made: of one whose making is given up, uvloop does not tell the end.
+        self._plane.upstreams.add(self)
         self._exchange = exchange
         self.transport.write(data)
 
@@ -67,7 +69,6 @@ class Upstream(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
-        self._plane.upstreams.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._plane.upstreams.discard(self)
@@ -99,10 +100,13 @@ class Upstream(asyncio.Protocol):
         try:
             while (end := data.find(HEAD_END)) >= 0:
                 end += len(HEAD_END)
-                response, rest = self._read(exchange, data[:end]), data[end:]
+                raw, rest = data[:end], data[end:]
+                if self._plane.hides_alt_svc:
+                    raw = without_alt_svc(raw)
+                response = self._read(exchange, raw)
                 if response is not None:
                     if exchange.request.is_document and not has_ended:
-                        response = self._inject(exchange, data[:end], response, rest)
+                        response = self._inject(exchange, raw, response, rest)
                     if response is None:
                         self._head = data  # it goes on with its content, of which nothing has come
                     else:

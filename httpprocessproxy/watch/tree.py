@@ -29,7 +29,7 @@ def walk(
             continue
         prefix = f"{folder}/" if folder else ""
         files = []
-        for entry in _entries(root / folder):
+        for entry in _entries(f"{root}/{folder}"):
             if not _is_folder(entry):
                 files.append(entry)
             elif scope.may_contain(path := prefix + entry.name):
@@ -45,7 +45,7 @@ def leads_above(root: Path, link: str) -> bool:
     return Path(os.path.realpath(root)).is_relative_to(os.path.realpath(root / link))
 
 
-def _entries(folder: Path) -> list[os.DirEntry[str]]:
+def _entries(folder: str) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
             return list(entries)

@@ -8,7 +8,18 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from test.benchmark import idle, load, report, restart, stall, tools, transfer, websocket
+from test.benchmark import (
+    front,
+    idle,
+    load,
+    report,
+    restart,
+    stall,
+    tls,
+    tools,
+    transfer,
+    websocket,
+)
 from test.benchmark.chart import svg, terminal
 from test.benchmark.fleet import Bench
 from test.benchmark.plan import FULL, PARTS, QUICK, Plan
@@ -16,6 +27,8 @@ from test.benchmark.samples import Results
 
 RUN: Mapping[str, Callable[[Bench], None]] = {
     "load": load.run,
+    "tls": tls.run,
+    "front": front.run,
     "transfer": transfer.run,
     "websocket": websocket.run,
     "stall": stall.run,

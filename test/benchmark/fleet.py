@@ -12,11 +12,12 @@ from test.benchmark.peers import PEERS
 from test.benchmark.peers.peer import Peer, Place
 from test.benchmark.plan import Plan
 from test.benchmark.samples import Results
-from test.benchmark.service import NotReadyError, free_port, running, wait_ready
+from test.benchmark.service import NotReadyError, answers, free_port, running, wait_ready
 from test.benchmark.tools import MissingError
 
 T = TypeVar("T")
 MakeBackend = Callable[[Path, Path], Backend]
+Ready = Callable[[int], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +42,8 @@ class Bench:
     def files(self) -> Path:
         return self.folder / "files"
 
-    def peers(self) -> list[Peer]:
-        return [peer for peer in PEERS if not self.plan.peers or peer.name in self.plan.peers]
+    def peers(self, among: Sequence[Peer] = PEERS) -> list[Peer]:
+        return [peer for peer in among if not self.plan.peers or peer.name in self.plan.peers]
 
     def skip(self, what: str, why: object) -> None:
         # The reason's last line: a traceback or a log belongs into no table, its end says why.
@@ -62,7 +63,7 @@ def place(bench: Bench, make_backend: MakeBackend, name: str) -> Place:
     return Place(free_port(), make_backend(config, bench.files), work, config)
 
 
-def start(stack: ExitStack, peer: Peer, at: Place) -> Contestant:
+def start(stack: ExitStack, peer: Peer, at: Place, ready: Ready = answers) -> Contestant:
     """Start a peer, and its backend unless it does that. Raises MissingError, NotReadyError."""
     command = peer.command(at)
     if not peer.starts_backend:
@@ -71,18 +72,24 @@ def start(stack: ExitStack, peer: Peer, at: Place) -> Contestant:
     if not command:
         return Contestant(peer.name, at.backend.port, None)
     service = stack.enter_context(running(command, at.work))
-    wait_ready(service, at.port)
+    wait_ready(service, at.port, ready=ready)
     return Contestant(peer.name, at.port, Tree(service.pid, without=at.backend.mark))
 
 
 @contextmanager
-def fleet(bench: Bench, make_backend: MakeBackend) -> Iterator[list[Contestant]]:
+def fleet(
+    bench: Bench,
+    make_backend: MakeBackend,
+    among: Sequence[Peer] = PEERS,
+    ready: Ready = answers,
+) -> Iterator[list[Contestant]]:
     """Everyone who can be started; who cannot is noted as skipped. All are ended with the block."""
     with ExitStack() as stack:
         contestants = []
-        for peer in bench.peers():
+        for peer in bench.peers(among):
             try:
-                contestants.append(start(stack, peer, place(bench, make_backend, peer.name)))
+                at = place(bench, make_backend, peer.name)
+                contestants.append(start(stack, peer, at, ready))
             except (MissingError, NotReadyError) as error:
                 bench.skip(peer.name, error)
         yield contestants

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from test.benchmark.restarters import EMBEDDED, WATCHMAN
-from test.benchmark.samples import OURS, Results
+from test.benchmark.samples import OURS, OVER_TLS, Results
 
 GO, NODE, SYNC, NGINX = "Go", "node http-proxy", "browser-sync", "nginx"
 
@@ -51,6 +51,7 @@ GOALS = (
     Goal("added median latency, 1 connection, to Go", "browser1.added", 0.6, against=GO),
     Goal("100 MB download, to Go", "download", 1.3, True, GO),
     Goal("WebSocket, 16 of 64 B, echoes/s, to Go", "websocket16x64.rate", 0.9, True, GO),
+    Goal("CPU per request over TLS, to plain", "tls32.cpu", 2.0, against=OURS, who=OVER_TLS),
     *_restart_goals(),
     Goal("idle CPU, embedded watcher, % of a core", "idle.cpu", 0.5, who=EMBEDDED),
     Goal("memory when idle, MB", "idle.memory", 45),

@@ -48,10 +48,10 @@ class Burst:
     errors: int
 
 
-def wrk(scenario: Scenario, port: int, duration_s: int) -> Burst:
+def wrk(scenario: Scenario, port: int, duration_s: int, scheme: str = "http") -> Burst:
     """Run wrk once. Raises MissingError."""
     load = (program("wrk"), "-t1", f"-c{scenario.connections}", f"-d{duration_s}s")
-    target = ("-s", str(SCRIPT), f"http://{HOST}:{port}{scenario.path}")
+    target = ("-s", str(SCRIPT), f"{scheme}://{HOST}:{port}{scenario.path}")
     new = ("--", "close") if scenario.new else ()
     done = subprocess.run(
         (*load, *target, *new), capture_output=True, text=True, timeout=duration_s + 30

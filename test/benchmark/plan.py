@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-PARTS = ("load", "transfer", "websocket", "stall", "restart", "idle")
+PARTS = ("load", "tls", "front", "transfer", "websocket", "stall", "restart", "idle")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,6 @@ QUICK = Plan(
     idle_s=2.0,
     idle_tabs=5,
     idle_files=1_000,
-    peers=("no proxy", "http-process-proxy", "nginx", "Go"),
+    peers=("no proxy", "http-process-proxy", "nginx", "Go", "http-process-asgi", "hypercorn"),
     backends=("python", "node"),
 )

@@ -46,6 +46,29 @@ SECTIONS = (
         },
     ),
     Section(
+        "HTTP/1.1 over TLS beside plain HTTP: requests per second, and CPU in µs each",
+        {
+            "tls32.rate": "32",
+            "tlsnew32.rate": "32 new",
+            "tlsbody32.rate": "32, 100 KB",
+            "tls1.cpu": "CPU, 1",
+            "tls32.cpu": "CPU, 32",
+            "tlsnew32.cpu": "CPU, 32 new",
+            "tlsbody32.cpu": "CPU, 100 KB",
+        },
+    ),
+    Section(
+        "Over TLS, by the version of HTTP: requests per second, and the server's CPU in µs each",
+        {
+            "fronth1.rate": "HTTP/1.1",
+            "fronth2.rate": "HTTP/2",
+            "fronth3.rate": "HTTP/3",
+            "fronth1.cpu": "CPU, 1.1",
+            "fronth2.cpu": "CPU, 2",
+            "fronth3.cpu": "CPU, 3",
+        },
+    ),
+    Section(
         "Large bodies (MB/s) and memory (MB, KB)",
         {
             "download": "download",

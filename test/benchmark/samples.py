@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 OURS = "http-process-proxy"
+OVER_TLS = "http-process-proxy, TLS"
+OUR_ASGI = "http-process-asgi"
 DIRECT = "no proxy"
 
 

@@ -4,9 +4,10 @@ import os
 import random
 import signal
 import socket
+import ssl
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,23 +111,44 @@ def connects(port: int) -> bool:
 def get(port: int, path: str = "/", timeout_s: float = 5.0) -> bytes:
     """One GET on its own connection, everything that came back. Raises OSError."""
     with socket.create_connection((HOST, port), timeout=timeout_s) as connection:
-        connection.sendall(
-            f"GET {path} HTTP/1.1\r\nHost: {HOST}:{port}\r\nConnection: close\r\n\r\n".encode()
-        )
-        return b"".join(iter(lambda: connection.recv(65536), b""))
+        return _exchange(connection, port, path)
+
+
+def _exchange(connection: socket.socket, port: int, path: str) -> bytes:
+    connection.sendall(
+        f"GET {path} HTTP/1.1\r\nHost: {HOST}:{port}\r\nConnection: close\r\n\r\n".encode()
+    )
+    return b"".join(iter(lambda: connection.recv(65536), b""))
 
 
 def answers(port: int) -> bool:
     try:
-        return get(port).startswith(b"HTTP/1.1 200")
+        # 308: over TLS, by whoever has it, it would be 200.
+        return get(port).startswith((b"HTTP/1.1 200", b"HTTP/1.1 308"))
     except OSError:
         return False
 
 
-def wait_ready(service: Service, port: int, timeout_s: float = 30.0) -> None:
-    """Return when a GET at `port` is answered with 200. Raises NotReadyError."""
+def answers_over_tls(port: int) -> bool:
+    """As `answers`; any certificate will do."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    try:
+        with (
+            socket.create_connection((HOST, port), timeout=5.0) as plain,
+            context.wrap_socket(plain) as connection,
+        ):
+            return _exchange(connection, port, "/").startswith(b"HTTP/1.1 200")
+    except OSError:
+        return False
+
+
+def wait_ready(
+    service: Service, port: int, timeout_s: float = 30.0, ready: Callable[[int], bool] = answers
+) -> None:
+    """Return when a GET at `port` is answered well. Raises NotReadyError."""
     deadline = time.monotonic() + timeout_s
-    while not answers(port):
+    while not ready(port):
         ended = service.process.poll()
         if ended is not None or time.monotonic() > deadline:
             why = "no answer" if ended is None else f"ended with status {ended}"

@@ -12,7 +12,8 @@ from test.benchmark.service import ROOT
 CACHE = ROOT / ".cache" / "benchmark"
 VENV = CACHE / "venv"
 NPM = CACHE / "npm"
-PYTHON_PACKAGES = ("flask", "django", "uvicorn", "hupper", "gunicorn")
+PYTHON_PACKAGES = ("flask", "django", "uvicorn", "hupper", "gunicorn", "hypercorn")
+PYTHON_EXTRAS = ("hypercorn[h3,uvloop]",)
 NPM_PACKAGES = ("http-proxy", "browser-sync", "nodemon")
 HERE = Path(__file__).parent
 INSTALL_TIMEOUT_S = 300
@@ -51,6 +52,15 @@ def npm_package(name: str) -> str:
 
 def caddy() -> str:
     return shutil.which("caddy") or cached(CACHE / "caddy" / "usr" / "bin" / "caddy", "caddy")
+
+
+def certificate(folder: Path) -> tuple[str, str]:
+    """Make a certificate of the kind that we sign, and its key. Raises MissingError."""
+    cert, key = str(folder / "cert.pem"), str(folder / "key.pem")
+    kind = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "7")
+    names = ("-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1")
+    run([program("openssl"), "req", "-x509", *kind, *names, "-keyout", key, "-out", cert])
+    return cert, key
 
 
 def go_program(name: str) -> str:
@@ -95,7 +105,7 @@ def install(say: Callable[[str], None]) -> None:
 def _install_python() -> None:
     if not (VENV / "bin" / "pip").exists():
         run([sys.executable, "-m", "venv", str(VENV)])
-    run([str(VENV / "bin" / "pip"), "install", "--quiet", *PYTHON_PACKAGES])
+    run([str(VENV / "bin" / "pip"), "install", "--quiet", *PYTHON_PACKAGES, *PYTHON_EXTRAS])
 
 
 def _install_node() -> None:
@@ -125,6 +135,8 @@ def versions() -> dict[str, str]:
         "node": lambda: run([program("node"), "--version"]),
         "watchman": lambda: run([program("watchman"), "--version"]),
         "wrk": lambda: run(["dpkg-query", "-W", "-f", "${Version}", "wrk"]),
+        "h2load": lambda: run([program("h2load"), "--version"]).rpartition("/")[2],
+        "aioquic": _version_in(sys.executable, "aioquic"),
         **{name: _npm_version(name) for name in NPM_PACKAGES},
         **{name: _python_version(name) for name in PYTHON_PACKAGES},
     }
@@ -146,5 +158,9 @@ def _npm_version(name: str) -> Callable[[], str]:
 
 
 def _python_version(name: str) -> Callable[[], str]:
+    return lambda: _version_in(venv_program("python"), name)()
+
+
+def _version_in(python: str, name: str) -> Callable[[], str]:
     question = f"from importlib.metadata import version; print(version({name!r}))"
-    return lambda: run([venv_program("python"), "-c", question])
+    return lambda: run([python, "-c", question])

@@ -25,6 +25,7 @@ from test.deadline import PATIENCE_S
 BIND = Address("localhost", 8001)
 OWN = "http://localhost:8001"
 TAIL = "\x1b[31mthe end\x1b[m of the output\n"
+TOKEN = "of the page about ourselves"
 LOOPS = (asyncio.new_event_loop, uvloop.new_event_loop)
 
 Loop = Callable[[], asyncio.AbstractEventLoop]
@@ -56,7 +57,7 @@ def workings(
     feed: Feed,
     restart: Callable[[str], None] = lambda by: None,
 ) -> Workings:
-    return Workings(lambda: status, restart, feed, Replays(RequestLog(feed)))
+    return Workings(lambda: status, restart, feed, Replays(RequestLog(feed)), TOKEN)
 
 
 @contextlib.asynccontextmanager

@@ -4,7 +4,13 @@ import gzip
 import hashlib
 import importlib.resources
 
-from httpprocessproxy.control.assets import client_js, livereload_js
+from httpprocessproxy.control.assets import (
+    client_js,
+    dashboard_css,
+    dashboard_html,
+    dashboard_js,
+    livereload_js,
+)
 
 
 def test_livereload_js_is_the_published_file() -> None:
@@ -18,6 +24,15 @@ def test_client_js_is_all_parts_and_starts_last() -> None:
     text = client_js().body.decode()
     assert all(part in text for part in parts)
     assert text.rstrip().endswith((folder / "start.js").read_text("utf-8").rstrip() + "\n\n})();")
+
+
+def test_the_dashboard_is_all_its_parts() -> None:
+    folder = importlib.resources.files("httpprocessproxy.control") / "static" / "dashboard"
+    parts = [part.read_text("utf-8") for part in folder.iterdir() if part.name.endswith(".js")]
+    text = dashboard_js().body.decode()
+    assert all(part in text for part in parts)
+    assert dashboard_css().body == (folder / "dashboard.css").read_bytes()
+    assert dashboard_html() == (folder / "dashboard.html").read_text("utf-8")
 
 
 def test_client_js_is_small() -> None:

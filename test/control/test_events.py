@@ -12,7 +12,7 @@ from websockets.typing import Origin
 from httpprocessproxy.control import Control
 from httpprocessproxy.control.events import MAX_UNSENT_BYTES
 from httpprocessproxy.feed import Feed
-from test.control.doors import OWN, TAIL, opened, receive, refusal, run, settled
+from test.control.doors import OWN, TAIL, TOKEN, opened, receive, refusal, run, settled
 
 LONG_AGO_MS = 1e9
 
@@ -194,11 +194,40 @@ def test_who_leaves_wants_nothing_any_more() -> None:
     async def main() -> None:
         feed = Feed()
         async with opened(feed=feed) as control:
-            async with page(control, topics=["request"]):
+            async with page(control, topics=["request"], token=TOKEN):
                 assert feed.is_wanted("request")
             async with page(control) as (client, _):
                 while feed.is_wanted("request"):
                     await settled(client)
+
+    run(main())
+
+
+@pytest.mark.parametrize("token", ["", "guessed", "\ud800", 7])
+def test_a_page_without_the_token_hears_of_no_requests(token: object) -> None:
+    """It may be a script of the backend's pages, and requests tell of what other pages know."""
+
+    async def main() -> None:
+        feed = Feed()
+        topics = ["request", "notice"]
+        async with (
+            opened(feed=feed) as control,
+            page(control, topics=topics, token=token) as (client, _),
+        ):
+            assert (feed.is_wanted("request"), feed.is_wanted("notice")) == (False, True)
+            await say(client, type="subscribe", topics=["request"], token=TOKEN)
+            await settled(client)
+            assert not feed.is_wanted("request")
+
+    run(main())
+
+
+def test_a_program_needs_no_token() -> None:
+    async def main() -> None:
+        feed = Feed()
+        async with opened(feed=feed) as control, knock(control, origin=None) as client:
+            await greet(client, topics=["request"])
+            assert feed.is_wanted("request")
 
     run(main())
 
@@ -269,9 +298,12 @@ def test_a_page_that_does_not_read_is_dropped_and_holds_up_nobody() -> None:
         feed = Feed()
         text = "x" * 64 * 1024
         count = 10 * MAX_UNSENT_BYTES // len(text)
-        async with opened(feed=feed) as control, page(control, topics=["request"]) as (good, _):
+        async with (
+            opened(feed=feed) as control,
+            page(control, topics=["request"], token=TOKEN) as (good, _),
+        ):
             sleeper = await knock(control)
-            await greet(sleeper, topics=["request"])
+            await greet(sleeper, topics=["request"], token=TOKEN)
             sleeper.transport.pause_reading()
             for number in range(count):
                 feed.publish("request", {"text": text, "number": number}, keep=False)

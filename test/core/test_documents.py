@@ -12,6 +12,7 @@ from test.core.strict import read_head
 NAVIGATION = b"Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 TAG = b'<script src="/_hpp/client.js" async></script>'
 HTML = b"Content-Type: text/html; charset=utf-8"
+FETCHED = (b"cors", b"no-cors", b"same-origin")  # modes that a script may choose
 
 
 def read(*lines: bytes, method: bytes = b"GET", injects: bool = True) -> Request:
@@ -36,6 +37,7 @@ def value(head: bytes, name: bytes) -> bytes | None:
         [b"Sec-Fetch-Dest: document", b"Accept: */*"],
         [b"sec-fetch-dest: IFRAME"],
         [b"Sec-Fetch-Dest: frame"],
+        [b"Sec-Fetch-Dest: empty", b"Sec-Fetch-Mode: navigate"],  # through a service worker
         [NAVIGATION],
         [b"Accept: application/json;q=0.5, Text/HTML;level=1"],
     ],
@@ -45,7 +47,7 @@ def test_a_request_for_a_document(lines: list[bytes], method: bytes) -> None:
     request = read(*lines, b"accept-Encoding: gzip, br", b"X: y", method=method)
     assert request.is_document
     assert value(request.head, b"Accept-Encoding") == b"identity"
-    assert not read(*lines, method=method, injects=False).is_document
+    assert read(*lines, method=method, injects=False).is_document
 
 
 @pytest.mark.parametrize(
@@ -57,6 +59,7 @@ def test_a_request_for_a_document(lines: list[bytes], method: bytes) -> None:
         [b"Accept: text/html;q=0, */*"],
         [b"Accept: text/html-like"],
         *([b"Sec-Fetch-Dest: " + dest, NAVIGATION] for dest in (b"empty", b"script", b"object")),
+        *([b"Sec-Fetch-Dest: empty", b"Sec-Fetch-Mode: " + mode, NAVIGATION] for mode in FETCHED),
         *(
             [NAVIGATION, b"Sec-Fetch-Dest: document", line]
             for line in (
@@ -138,7 +141,7 @@ def test_a_page(line: bytes, status: bytes) -> None:
     assert response.body.feed(b"hello") == TAG + b"hello"
     assert fields(response) == [
         (line.partition(b":")[0], line.partition(b":")[2].strip()),
-        *((b"Accept-Ranges", b"none"), (b"Vary", b"Sec-Fetch-Dest, Accept")),
+        *((b"Accept-Ranges", b"none"), (b"Vary", b"Sec-Fetch-Dest, Sec-Fetch-Mode, Accept")),
         (b"Content-Length", b"%d" % (5 + len(TAG))),
     ]
 
@@ -241,9 +244,16 @@ def test_what_would_no_longer_be_true() -> None:
     assert fields(response) == [
         (b"Content-Type", b"text/html; charset=utf-8"),
         *((b"ETag", b'"x-hpp-0urs"'), (b"Last-Modified", b"x"), (b"Set-Cookie", b"a=b")),
-        *((b"Accept-Ranges", b"none"), (b"Vary", b"Sec-Fetch-Dest, Accept")),
+        *((b"Accept-Ranges", b"none"), (b"Vary", b"Sec-Fetch-Dest, Sec-Fetch-Mode, Accept")),
         (b"Transfer-Encoding", b"chunked"),
     ]
+
+
+def test_the_tag_of_what_a_form_has_made_says_so() -> None:
+    """A reload would send the form again."""
+    tag = b'<script src="/_hpp/client.js" data-unsafe async></script>'
+    response = injected(HTML, method=b"POST")
+    assert response.body.feed(b"x") == b"%x\r\n%bx\r\n" % (len(tag) + 1, tag)
 
 
 def test_the_nonce_of_a_policy_is_the_tags() -> None:

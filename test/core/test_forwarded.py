@@ -19,6 +19,7 @@ from test.core.strict import repeatably
 
 TRUSTED = Peer("192.0.2.1", trusted=True)
 STRANGER = Peer("192.0.2.1", trusted=False)
+UNIX = Peer(None, trusted=True)
 OURS = b"for=192.0.2.1;host=a;proto=http"
 
 VALID = [
@@ -89,7 +90,6 @@ def test_the_grammar_takes_linear_time(start: bytes, text: bytes) -> None:
     [
         (Peer("192.0.2.1", trusted=True), b"for=192.0.2.1", b"192.0.2.1"),
         (Peer("2001:db8::1", trusted=True), b'for="[2001:db8::1]"', b"2001:db8::1"),
-        (Peer(None, trusted=True), b"for=unknown", b"unknown"),
     ],
 )
 def test_for(peer: Peer, element: bytes, address: bytes) -> None:
@@ -97,6 +97,22 @@ def test_for(peer: Peer, element: bytes, address: bytes) -> None:
     assert told["Forwarded"] == element + b";host=a;proto=http"
     assert told["X-Forwarded-For"] == address
     assert is_valid(told["Forwarded"])
+
+
+def test_a_peer_without_an_address_is_nobodys_client() -> None:
+    assert fields(peer=UNIX) == {
+        "Forwarded": b"host=a;proto=http",
+        "X-Forwarded-Host": b"a",
+        "X-Forwarded-Proto": b"http",
+    }
+
+
+def test_what_a_peer_without_an_address_says_stands_alone() -> None:
+    said = ((b"Forwarded", OURS), (b"X-Forwarded-For", b"192.0.2.1"))
+    told = fields(*said, (b"X-Forwarded-Proto", b"https"), peer=UNIX)
+    assert told["Forwarded"] == OURS
+    assert told["X-Forwarded-For"] == b"192.0.2.1"
+    assert told["X-Forwarded-Proto"] == b"https"
 
 
 @pytest.mark.parametrize(
@@ -240,7 +256,6 @@ def test_ours_is_always_the_last_element(inherited: list[bytes], host: bytes) ->
 )
 def test_for_whom_a_trusted_peer_speaks(said: Fields, clients: list[str]) -> None:
     head = RequestHead(b"GET", b"/", False, [(b"Host", b"a"), *said])
-    assert spoken_for(outgoing_request(head, TRUSTED, b"1.1 x").head) == clients
-    assert spoken_for(outgoing_request(head, STRANGER, b"1.1 x").head) == []
-    unix = Peer(None, trusted=True)
-    assert spoken_for(outgoing_request(head, unix, b"1.1 x").head) == clients
+    for peer, told in ((TRUSTED, clients), (STRANGER, []), (UNIX, clients)):
+        outgoing = outgoing_request(head, peer, b"1.1 x").head
+        assert spoken_for(outgoing, peer.ip) == told

@@ -1,4 +1,4 @@
-"""The pages: in the form asked for, escaped, and with a script that the policy pins."""
+"""The pages: in the form asked for, escaped, and with no script but our own."""
 
 import base64
 import hashlib
@@ -72,20 +72,30 @@ def test_html_escapes_every_field(field: str) -> None:
     assert "&lt;img src=x onerror=&#x27;a&quot;&#x27;&gt;{x}" in page
 
 
+def test_a_live_page_has_room_for_the_output_to_come() -> None:
+    live = Problem(503, "Starting", "", state="loading", generation=1, is_live=True)
+    assert 'data-hpp-page="live" data-state="loading" data-generation="1"' in html(live)
+    assert "<pre>\n</pre>" in html(live)
+    assert "<pre>" not in html(live, reload=False)
+    assert 'data-hpp-page=""' in html(live, reload=False)
+
+
 def test_html_without_output_has_no_empty_box() -> None:
     assert "<pre>" not in html(Problem(502, "No answer", "Look at the terminal."))
 
 
 def test_html_needs_nothing_from_outside() -> None:
-    assert not re.findall(r"https?://|//[a-z]|\bsrc=|@import|url\(", html(CRASH))
+    assert not re.findall(r"https?://|//[a-z]|\bsrc=|@import|url\(", html(CRASH, reload=False))
+    assert re.findall(r"\bsrc=\S*", html(CRASH)) == ['src="/_hpp/client.js"']
 
 
 def test_html_knows_the_state_it_was_made_in() -> None:
-    assert '<html lang="en" data-state="error" data-generation="7">' in html(CRASH)
+    root = '<html lang="en" data-hpp-page="" data-state="error" data-generation="7">'
+    assert root in html(CRASH)
 
 
 def test_html_reloads_only_if_it_may() -> None:
-    assert "/_hpp/livereload.js?port=" in html(CRASH)
+    assert '<script src="/_hpp/client.js" async></script>\n</head>' in html(CRASH)
     still = html(CRASH, reload=False)
     assert "<script" not in still
     assert "reloads by itself" not in still
@@ -101,12 +111,13 @@ def test_a_name_that_is_no_utf_8_does_not_matter() -> None:
         render(problem, accept, reload=True).body.decode()
 
 
-def test_the_policy_allows_this_script_and_this_style_alone() -> None:
+def test_the_policy_allows_our_script_and_this_style_alone() -> None:
     page, policy = html(CRASH), CONTENT_SECURITY_POLICY.decode()
-    for tag, directive in (("script", "script-src 'self'"), ("style", "style-src")):
-        (text,) = re.findall(f"<{tag}>(.*?)</{tag}>", page, re.DOTALL)
-        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-        assert f"{directive} 'sha256-{digest}';" in policy
+    (style,) = re.findall("<style>(.*?)</style>", page, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert f"style-src 'sha256-{digest}';" in policy
+    assert "script-src 'self';" in policy
+    assert "connect-src 'self';" in policy
     assert "unsafe" not in policy
     assert policy.startswith("default-src 'none';")
     assert not re.search(r"\s(style|on[a-z]+)=", page)

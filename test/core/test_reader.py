@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from httpprocessproxy.core.bodies import Length
+from httpprocessproxy.core.documents import asks_for_document
 from httpprocessproxy.core.errors import RequestError, ResponseError
 from httpprocessproxy.core.headers import Request, outgoing_request, outgoing_response
 from httpprocessproxy.core.http1 import MAX_LINE_BYTES, parse_request, parse_response
@@ -43,7 +44,10 @@ LINES = [
 
 
 def read_alone(head: bytes) -> Request:
-    return outgoing_request(parse_request(head), TRUSTED, VIA)
+    parsed = parse_request(head)
+    request = outgoing_request(parsed, TRUSTED, VIA)
+    request.is_document = asks_for_document(parsed.fields)
+    return request
 
 
 def outcome(read: Callable[[bytes], Request], head: bytes) -> Request | tuple[int, str]:

@@ -160,4 +160,4 @@ async def test_a_crash_refuses_what_can_be_sent_again() -> None:
         bench.end_generation()
         response = await client.response()
         assert response.status == 503
-        assert b"The backend has ended" in response.body
+        assert b"The server has ended" in response.body

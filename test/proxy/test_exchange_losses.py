@@ -226,7 +226,7 @@ async def test_a_big_body_that_waits_is_refused_and_its_client_reads_why() -> No
         bench.gate.refuse(lambda: ENDED)
         await client.until(b"503")
         await client.send(b"x" * 1024 * 1024)  # read, for a while, and thrown away
-        assert b"The backend has ended" in await client.rest()
+        assert b"The server has ended" in await client.rest()
         assert not client.was_reset
 
 

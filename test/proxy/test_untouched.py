@@ -68,7 +68,7 @@ RESPONSES = {
 
 # What no page is asked for with; the answer is one.
 REQUESTS = {
-    "fetch": ["Sec-Fetch-Dest: empty", *NAVIGATION[1:]],
+    "fetch": ["Sec-Fetch-Dest: empty", "Sec-Fetch-Mode: cors", *NAVIGATION[2:]],
     "script": ["Sec-Fetch-Dest: script", "Accept: */*", NAVIGATION[-1]],
     "image": ["Sec-Fetch-Dest: image", "Accept: image/avif,image/webp,*/*;q=0.8", NAVIGATION[-1]],
     "curl": ["Accept: */*"],

@@ -97,6 +97,14 @@ def test_not_all_is_learned(contents: Contents, monkeypatch: pytest.MonkeyPatch)
     assert list(verdicts.values()).count(SAME) == 1
 
 
+def test_a_folder_that_is_gone_is_passed_over(
+    contents: Contents, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(contents, "_root", project / "missing")
+    contents.learn(SCOPE)
+    assert judge(contents, "a.py") is CHANGED
+
+
 def test_what_is_no_file_always_counts(contents: Contents, project: Path) -> None:
     """To open a FIFO would wait for somebody who writes."""
     os.mkfifo(project / "f.py")

@@ -1,11 +1,14 @@
 """What a project says of itself: files, ports that are found, and the server's environment."""
 
+import json
+import shlex
 import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from websockets.sync.client import connect
 
 from test.deadline import PATIENCE_S
 from test.harness import BACKENDS, Proxy, free_port
@@ -85,6 +88,13 @@ def test_what_is_printed_is_a_file_that_says_the_same(project: Path) -> None:
     assert 'bind = "localhost:8001"' in first
 
 
+def shown_command(proxy: Proxy) -> list[str]:
+    """The command as pages hear of it, in its words."""
+    with connect(f"ws{proxy.running().url.removeprefix('http')}/_hpp/events") as socket:
+        socket.send(json.dumps({"type": "hello", "age_ms": 0}))
+        return shlex.split(json.loads(socket.recv(PATIENCE_S))["command"])
+
+
 @pytest.mark.parametrize("word", ["{port}", "127.0.0.1:{port}"])
 def test_the_backend_gets_its_port(project: Path, word: str) -> None:
     command = ["sh", "-c", f'echo "told $1, awk {{}} and $2"; {ECHO}', "-", word, "{print}"]
@@ -92,6 +102,7 @@ def test_the_backend_gets_its_port(project: Path, word: str) -> None:
         told = proxy.wait_output(r"(?m)^told (\S+), awk \{\} and \{print\}\r?$")[1]
         port = proxy.wait_output(r"localhost:(\d+): sh -c")[1]
         assert told == word.replace("{port}", port)
+        assert told in shown_command(proxy)
         proxy.running()
         with proxy.restart():
             proxy.save("a.py", "")

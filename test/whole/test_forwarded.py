@@ -97,7 +97,7 @@ def distrusting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dialogue]:
     options = ["--ping", "tcp", "--forwarded-allow-ips", "192.0.2.0/24"]
     project = tmp_path_factory.mktemp("project")
     with Recorder() as recorder, Proxy(project, recorder.command, *options) as proxy:
-        proxy.running()
+        proxy.wait_output("started in")  # its status is not for such a peer as we are
         yield Dialogue(proxy, recorder)
 
 

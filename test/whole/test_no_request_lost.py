@@ -8,8 +8,7 @@ import shlex
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -19,9 +18,8 @@ from websockets.sync.client import connect as websocket
 
 from test.deadline import MS, PATIENCE_S
 from test.harness import Proxy, backend, http_connection
+from test.pressure import SAVES, save_often, workers
 from test.wire import TruncatedError
-
-SAVES = 30
 
 
 @pytest.fixture
@@ -29,42 +27,6 @@ def data(tmp_path: Path) -> Path:
     """Where the backend writes: not in the project, which is watched."""
     (tmp_path / "data").mkdir()
     return tmp_path / "data"
-
-
-@contextmanager
-def workers(count: int, work: Callable[[int, threading.Event], None]) -> Iterator[None]:
-    """Run `work(number, done)` in threads until the block ends; what fails there fails here."""
-    done = threading.Event()
-    failures: list[BaseException] = []
-
-    def guarded(number: int) -> None:
-        try:
-            work(number, done)
-        except BaseException as error:  # noqa: BLE001 - whatever it is, the test shall show it
-            failures.append(error)
-
-    threads = [threading.Thread(target=guarded, args=(number,)) for number in range(count)]
-    for thread in threads:
-        thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        for thread in threads:
-            thread.join(PATIENCE_S)
-    if failures:
-        raise failures[0]
-
-
-def save_often(proxy: Proxy, saves: int = SAVES) -> None:
-    """Save a version after another, some while the last is still starting."""
-    for number in range(1, saves + 1):
-        if number % 3 == 0:
-            proxy.save("version", str(number))
-        else:
-            with proxy.restart():
-                proxy.save("version", str(number), by="rename")
-    proxy.wait_state("running", after=proxy.status()["generation"] - 1)
 
 
 def test_no_get_is_lost_or_stale(project: Path) -> None:

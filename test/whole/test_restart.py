@@ -127,7 +127,7 @@ def test_the_crash_page_in_three_languages(project: Path) -> None:
             assert b"no such table" in response.body
         assert "3" in json.dumps(json.loads(data.body))
         assert b"status 3" in text.body or b"code 3" in text.body
-        assert b"livereload.js" in page.body
+        assert b"/_hpp/client.js" in page.body
 
 
 def test_a_signal_is_named(project: Path) -> None:

@@ -19,6 +19,7 @@ from httpprocessproxy.core.http1 import HEAD_END, MAX_HEAD_BYTES, ResponseHead, 
 from httpprocessproxy.share import protocol
 from httpprocessproxy.share.protocol import AnswerHead, Fields, VisitHead
 from httpprocessproxy.share.relay.pipe import PIECE_BYTES, CutError, Source
+from httpprocessproxy.share.worker.reasons import reason_of
 
 # A server on this machine; above it a listen backlog is full, or nobody is there.
 _CONNECT_TIMEOUT_S: Final = 10.0
@@ -70,7 +71,7 @@ async def _connect(target: Target) -> tuple[asyncio.StreamReader, asyncio.Stream
             return await _connect_to_any(target)
     except (OSError, TimeoutError) as error:
         name = "the proxy" if isinstance(target, Path) else str(target)
-        raise LocalError(f"{name} cannot be reached: {_reason(error)}") from None
+        raise LocalError(f"{name} cannot be reached: {reason_of(error)}") from None
 
 
 async def _connect_to_any(address: Address) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -80,12 +81,6 @@ async def _connect_to_any(address: Address) -> tuple[asyncio.StreamReader, async
         with contextlib.suppress(OSError):
             return await asyncio.open_connection(host, address.port, limit=MAX_HEAD_BYTES)
     return await asyncio.open_connection(last, address.port, limit=MAX_HEAD_BYTES)
-
-
-def _reason(error: OSError | TimeoutError) -> str:
-    if isinstance(error, TimeoutError):
-        return "it does not answer"
-    return error.strerror or str(error)
 
 
 async def _send(

@@ -34,6 +34,7 @@ class Player:
         self._news = news
         self._tasks = tasks
         self._scheme = settings.relay.scheme
+        self._host = settings.host
         self._warned: set[str] = set()
         self._policy = Policy(
             settings.credentials, settings.allowed, hides_own_pages=settings.hides_own_pages
@@ -77,8 +78,8 @@ class Player:
         """
         proto = (first(visit.fields[::-1], "x-forwarded-proto") or "").split(",")[-1].strip()
         proto = proto if proto in _SCHEMES else self._scheme
-        host = first(visit.fields, "host") or ""
-        fields = protocol.without(visit.fields, *_FORWARDED)
+        host = first(visit.fields, "host") or self._host
+        fields = [("Host", host), *protocol.without(visit.fields, "host", *_FORWARDED)]
         if self._policy.uses_authorization:
             fields = protocol.without(fields, "authorization")
         node = f'"[{visit.ip}]"' if ":" in visit.ip else visit.ip or "unknown"

@@ -19,6 +19,7 @@ from httpprocessproxy.share.worker.backoff import Backoff
 from httpprocessproxy.share.worker.contact import Contact
 from httpprocessproxy.share.worker.local import Answer
 from httpprocessproxy.share.worker.player import Player, page
+from httpprocessproxy.share.worker.reasons import reason_of
 from httpprocessproxy.share.worker.settings import RefusedError, Settings
 
 # Relays hold a call for up to 180 s; one that says nothing for longer is gone.
@@ -118,7 +119,8 @@ class _Poll:
                 self._answer = None
                 return await self._read(reply)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise _CallError(_why(error)) from None
+            cause = getattr(error, "os_error", error)
+            raise _CallError(reason_of(cause)) from None
 
     async def _read(self, reply: aiohttp.ClientResponse) -> tuple[VisitHead, bytes] | None:
         if reply.status == 403:
@@ -146,7 +148,7 @@ class _Poll:
                 async with self._player.play(visit, Held(body)) as answer:
                     head, content = await self._whole(visit, answer)
         except TimeoutError:
-            head, content = await self._whole(visit, page(visit, _LATE))
+            head, content = await _own(visit, _LATE)
         until = time.monotonic() + self._settings.deadline_s
         return _Ready(protocol.answer_headers(visit.rid, head), content, until)
 
@@ -154,11 +156,16 @@ class _Poll:
         try:
             content = await whole(answer.body, self._settings.max_body_bytes, _keep)
         except TooLargeError:
-            return await self._whole(visit, page(visit, _LARGE))
+            return await _own(visit, _LARGE)
         except CutError as error:
-            problem = Problem(502, "The answer is not whole", f"{error}.")
-            return await self._whole(visit, page(visit, problem))
+            return await _own(visit, Problem(502, "The answer is not whole", f"{error}."))
         return answer.head, content
+
+
+async def _own(visit: VisitHead, problem: Problem) -> tuple[AnswerHead, bytes]:
+    """An answer of our own, which is never too large."""
+    answer = page(visit, problem)
+    return answer.head, await answer.body.receive()
 
 
 class _Body(Source):
@@ -181,11 +188,3 @@ def refused(settings: Settings) -> RefusedError:
 
 def _keep(size_bytes: int) -> None:
     """Count nothing: a worker has as many bodies as polls."""
-
-
-def _why(error: Exception) -> str:
-    if isinstance(error, TimeoutError):
-        return "it says nothing"
-    if isinstance(error, aiohttp.ClientConnectorError):
-        return error.os_error.strerror or str(error.os_error)
-    return str(error) or type(error).__name__

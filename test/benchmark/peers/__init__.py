@@ -1,17 +1,19 @@
 """The proxies: how each is started in front of a backend, in a folder of its own.
 
 A peer gives the command, having written its configuration into the folder, or raises MissingError.
-The order here is the order of the tables.
+The order here is the order of the tables. PEERS speak plain HTTP; FRONTS speak HTTPS, in each
+version of HTTP that they can.
 """
 
+from test.benchmark.peers.asgi import Hypercorn, OurAsgi
 from test.benchmark.peers.browser_sync import BrowserSync
-from test.benchmark.peers.caddy import Caddy
+from test.benchmark.peers.caddy import Caddy, CaddyOverTls
 from test.benchmark.peers.direct import Direct
 from test.benchmark.peers.golang import Golang
 from test.benchmark.peers.haproxy import Haproxy
 from test.benchmark.peers.http_proxy import HttpProxy
 from test.benchmark.peers.nginx import Nginx
-from test.benchmark.peers.ours import Ours
+from test.benchmark.peers.ours import OurFrontDoor, Ours
 from test.benchmark.peers.peer import Peer
 
 PEERS: tuple[Peer, ...] = (
@@ -24,3 +26,4 @@ PEERS: tuple[Peer, ...] = (
     HttpProxy(),
     BrowserSync(),
 )
+FRONTS: tuple[Peer, ...] = (OurFrontDoor(), CaddyOverTls(), OurAsgi(), Hypercorn())

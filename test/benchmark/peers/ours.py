@@ -6,6 +6,7 @@ from typing import ClassVar
 from test.benchmark.peers.peer import Place
 from test.benchmark.samples import OURS
 from test.benchmark.service import HOST
+from test.benchmark.tools import certificate
 
 
 def command(
@@ -24,3 +25,16 @@ class Ours:
     def command(self, place: Place) -> tuple[str, ...]:
         backend = place.backend
         return command(place.port, backend.port, backend.command, ("--watcher", "embedded"))
+
+
+class OurFrontDoor:
+    """Ourselves with HTTPS, HTTP/2 and HTTP/3."""
+
+    name: ClassVar[str] = OURS
+    starts_backend: ClassVar[bool] = True
+
+    def command(self, place: Place) -> tuple[str, ...]:
+        backend = place.backend
+        cert, key = certificate(place.config)
+        options = ("--watcher", "embedded", "--http3", "--tls-cert", cert, "--tls-key", key)
+        return command(place.port, backend.port, backend.command, options)

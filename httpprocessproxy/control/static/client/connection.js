@@ -40,6 +40,6 @@ function hear(message) {
     case 'hello': return meet(message);
     case 'state': return enter(message, true);
     case 'refresh': return unlessLiveReload(() => refresh(message.paths));
-    case 'output': return print(message);
+    case 'output': return isLive ? follow(message) : print(message);
   }
 }

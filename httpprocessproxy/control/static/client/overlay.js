@@ -16,7 +16,7 @@ const STYLE_SHEET = `
   :host(.overlay) { inset: 0 !important }
   * { box-sizing: border-box; margin: 0; font: inherit; color: inherit }
   button { border: 0; padding: 0; background: none; cursor: pointer }
-  :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; border-radius: 6px }
+  :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px }
   .pill { display: flex; align-items: center; gap: 8px; padding: 5px 12px 5px 10px;
     border: 1px solid var(--edge); border-radius: 99px; background: var(--page);
     box-shadow: 0 2px 10px #0003; font-size: 12.5px; pointer-events: auto }
@@ -47,9 +47,9 @@ const STYLE_SHEET = `
   .place { display: inline; text-align: start; text-decoration: underline dotted #8b929c;
     text-underline-offset: 3px; cursor: pointer }
   .place:hover { text-decoration: underline solid }
-  footer { display: flex; gap: 4px 18px; flex-wrap: wrap; padding: 10px 20px; font-size: 13px;
-    color: var(--faint) }
-  footer span { flex: 1 }
+  footer { display: flex; gap: 18px; padding: 10px 20px; font-size: 13px; color: var(--faint) }
+  footer :first-child { flex: 1 }
+  @media (pointer: coarse) { .hint { display: none } }
   kbd { padding: 0 5px; border: 1px solid var(--edge); border-radius: 4px; font-size: 11.5px }
   @media (prefers-reduced-motion: no-preference) {
     .pill, section { animation: come .16s ease-out } @keyframes come { from { opacity: 0;
@@ -103,9 +103,9 @@ class Mark extends Layer {
     }, MARK_AFTER_MS);
   }
 
-  ended(again) {
+  offer(text, act) {
     const dot = element('span', {className: 'dot'});
-    this.put(element('button', {className: 'pill', onclick: again}, dot, 'The server has ended'));
+    this.put(element('button', {className: 'pill', onclick: act}, dot, text));
   }
 
   clear() {
@@ -157,7 +157,7 @@ class Overlay extends Layer {
   footer() {
     return element('footer', {},
       element('span', {}, 'Save a change to start it again. This goes by itself when it is back.'),
-      element('kbd', {}, 'Esc'), 'hides it');
+      element('span', {className: 'hint'}, element('kbd', {}, 'Esc'), ' hides it'));
   }
 
   restarting() {
@@ -170,7 +170,7 @@ class Overlay extends Layer {
   dismiss() {
     this.dismissed = this.name;
     this.hide();
-    mark.ended(() => {
+    mark.offer('The server has ended', () => {
       this.dismissed = '';
       this.show(this.state);
     });
@@ -189,7 +189,7 @@ class Overlay extends Layer {
 function reason({why, paths}) {
   const [first, ...others] = paths;
   const rest = others.length ? ` and ${others.length} more` : '';
-  return `It ${why}.` + (first ? ` Changed before: ${first}${rest}.` : '');
+  return `It ${why}.` + (first ? ` The last change: ${first}${rest}.` : '');
 }
 
 const mark = new Mark('mark');

@@ -7,6 +7,8 @@ const MAX_RELOADS_MS = 10000;
 
 // Our own pages say what state they are about, and reload when it is over.
 const own = 'hppPage' in document.documentElement.dataset ? document.documentElement.dataset : null;
+const isLive = own?.hppPage === 'live';
+const isUnsafe = document.currentScript?.hasAttribute('data-unsafe'); // made by a POST
 
 let latest = null;
 let running = ''; // which generation of which run is known to run
@@ -14,7 +16,7 @@ let running = ''; // which generation of which run is known to run
 function meet(message) {
   hello = message;
   retryMs = RETRY_MS[0];
-  if (hello.console && window === window.top) send({type: 'subscribe', topics: ['output']});
+  if (isLive || (hello.console && window === window.top)) send({type: 'subscribe', topics: ['output']});
   if (hello.stale && !own?.state) return reload();
   if (hello.state) enter(hello.state, false);
 }
@@ -25,7 +27,8 @@ function enter(state, isNews) {
   const isSettled = state.state === 'running' || state.state === 'error';
   latest = state;
   if (state.state === 'running') running = `${hello.run} ${state.generation}`;
-  if (window === window.top) show(state);
+  if (isLive) count(state);
+  else if (window === window.top) show(state);
   if (own?.state) {
     const isOver = state.state !== own.state || String(state.generation) !== own.generation;
     if (isSettled && isOver) reload();
@@ -38,7 +41,9 @@ function show(state) {
   mark.clear();
   switch (state.state) {
     case 'running': return overlay.hide();
-    case 'error': return own || unlessLiveReload(() => state === latest && overlay.show(state));
+    case 'error':
+      if (own) return own.state === 'error' && drawOutput(state.output);
+      return unlessLiveReload(() => state === latest && overlay.show(state));
     default:
       overlay.restarting();
       mark.restarting();
@@ -65,6 +70,11 @@ function unlessLiveReload(act) {
 }
 
 function reload() {
+  if (isUnsafe) mark.offer('Reload, and send the form again', reloadNow);
+  else reloadNow();
+}
+
+function reloadNow() {
   keep(window);
   const waitMs = brakeMs();
   if (waitMs) setTimeout(() => location.reload(), waitMs);

@@ -60,8 +60,9 @@ async function swapImport(rule) {
 function swapImages(path) {
   for (const {url, base, set} of closest([...images()].map(one => [one.url, one]), path)) {
     const image = new Image();
-    image.onload = () => set(fresh(url));
-    image.src = new URL(fresh(url), base);
+    const successor = fresh(url);
+    image.onload = () => set(successor);
+    image.src = new URL(successor, base);
   }
 }
 

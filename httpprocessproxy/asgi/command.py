@@ -1,0 +1,129 @@
+"""`http-process-asgi`: an ASGI application, served over HTTPS and HTTP/3 by one command."""
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NoReturn
+
+from httpprocessproxy import __version__
+from httpprocessproxy.asgi.interface import Application
+from httpprocessproxy.asgi.server import DEFAULT_PORT
+from httpprocessproxy.asgi.trace import traced
+from httpprocessproxy.config import Address
+from httpprocessproxy.core.errors import UserError
+from httpprocessproxy.front_door import needs
+
+if TYPE_CHECKING:
+    from httpprocessproxy.asgi.serving import Place
+
+PROGRAM: Final = "http-process-asgi"
+USAGE_EXIT: Final = 2
+SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class _Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line, like all of ours."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message} (see --help)")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Serve until a signal ends it, and return the exit status: 128 + the signal."""
+    try:
+        line = _parser().parse_args(argv)
+        logging.basicConfig(
+            level=logging.INFO if line.debug else logging.WARNING, format="%(message)s"
+        )
+        with needs(PROGRAM, "asgi"):
+            from httpprocessproxy.asgi.loading import load
+            from httpprocessproxy.asgi.serving import take_place
+        # As for `python -m`: what is in the working directory can be imported.
+        sys.path.insert(0, os.getcwd())
+        application = load(line.application, is_factory=line.factory)
+        place = take_place(Address(line.host, line.port), line.certfile, line.keyfile)
+        with asyncio.Runner(loop_factory=_new_loop) as runner:
+            return runner.run(_serve(traced(application) if line.debug else application, place))
+    except UserError as error:
+        _say(f"{PROGRAM}: {error}")
+        return USAGE_EXIT
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog=PROGRAM,
+        description="Serves an ASGI application over HTTPS: HTTP/1.1, HTTP/2 and, on the same "
+        "port over UDP, HTTP/3.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("application", metavar="MODULE:APP", help="for example shop.web:app")
+    parser.add_argument("--host", default="localhost", help="where to listen (default: localhost)")
+    parser.add_argument(
+        "--port", type=int, default=DEFAULT_PORT, help=f"TCP and UDP (default: {DEFAULT_PORT})"
+    )
+    parser.add_argument(
+        "--certfile", type=Path, help="a certificate (default: one by the local CA)"
+    )
+    parser.add_argument("--keyfile", type=Path, help="its key (default: in the same file)")
+    parser.add_argument(
+        "--factory", action="store_true", help="APP makes the application when it is called"
+    )
+    parser.add_argument("--debug", action="store_true", help="show each request in a line")
+    parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
+    return parser
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    try:
+        import uvloop
+    except ImportError:  # no wheel for this platform: slower, and just as right
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()
+
+
+async def _serve(application: Application, place: "Place") -> int:
+    from httpprocessproxy.asgi.serving import serving
+
+    loop = asyncio.get_running_loop()
+    ended: asyncio.Future[int] = loop.create_future()
+    task = asyncio.current_task()
+    assert task is not None
+
+    def end(number: int) -> None:
+        # A second one does not wait for the application.
+        if ended.done():
+            task.cancel()
+        else:
+            ended.set_result(128 + number)
+
+    for number in SIGNALS:
+        loop.add_signal_handler(number, end, number)
+    async with serving(application, place, _say):
+        _say(_start(place))
+        await ended
+    return ended.result()
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
+
+
+def _start(place: "Place") -> str:
+    """What to show of it at the beginning."""
+    from httpprocessproxy.front_door.trust import chromium_command, trust_command
+
+    address, identity = place.address, place.identity
+    until = f"until {identity.expires:%Y-%m-%d}"
+    lines = [f"{PROGRAM} {__version__}", f"  open         {address.url_of('https')}"]
+    if identity.authority is None:
+        lines.append(f"  certificate  {identity.certificate_file}, {until}")
+    else:
+        lines.append(f"  certificate  by {identity.authority.name}, {until}")
+        if trust_command(identity.authority):
+            lines.append("  trust it by  http-process-proxy --trust")
+    return "\n".join([*lines, f"  HTTP/3 by    {chromium_command(address, identity.spki_hash)}"])

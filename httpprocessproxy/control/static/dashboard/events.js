@@ -1,0 +1,43 @@
+// The connection to the proxy, over which all news comes. After a loss, it is made again.
+
+const RETRY_MS = 500;
+
+function connect() {
+  const socket = new WebSocket(`${location.protocol.replace('http', 'ws')}//${location.host}/_hpp/events`);
+  const greeting = {type: 'hello', age_ms: 0, topics: ['output', 'request'], token: TOKEN};
+  socket.onopen = () => socket.send(JSON.stringify(greeting));
+  socket.onmessage = event => hear(JSON.parse(event.data));
+  socket.onclose = () => {
+    away();
+    setTimeout(connect, RETRY_MS);
+  };
+}
+
+function hear(message) {
+  switch (message.type) {
+    case 'hello': return meet(message);
+    case 'state': return enter(message);
+    case 'request': return hearRequest(message);
+    case 'output': return hearOutput(message);
+  }
+}
+
+async function meet(message) {
+  // Another run of the proxy has other requests, and wants another token.
+  if (hello.run && hello.run !== message.run) return location.reload();
+  hello = message;
+  the('command').textContent = message.command;
+  await Promise.all([loadRequests(), loadHistory()]);
+}
+
+async function loadHistory() {
+  const known = (await ask('history')).states.reverse();
+  if (!known.length) return;
+  states = [...states.filter(state => state.at_ms > known[0].at_ms), ...known];
+  complain('');
+  showState();
+  showHistory();
+  showRestarts();
+}
+
+connect();

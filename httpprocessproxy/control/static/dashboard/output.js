@@ -1,0 +1,61 @@
+// What the server prints: coloured, searchable, followed unless one scrolls up.
+
+const MAX_LINES = 3000;
+const output = the('output');
+
+const unended = {stdout: '', stderr: ''}; // the last line of each, whose end has not come
+let styles = ''; // colours that are on at the end of a line go on in the next
+let isFollowing = true;
+
+function hearOutput({stream, text, is_tail: isTail}) {
+  if (isTail) clearOutput();
+  const lines = (unended[stream] + text).split(/\r?\n/);
+  unended[stream] = isTail ? '' : lines.pop();
+  output.append(...lines.map(line => outputLine(line, stream)));
+  while (output.childElementCount > MAX_LINES) output.firstElementChild.remove();
+  follow();
+}
+
+function clearOutput() {
+  output.replaceChildren();
+  Object.assign(unended, {stdout: '', stderr: ''});
+  styles = '';
+}
+
+function outputLine(text, stream) {
+  // A lone carriage return begins the line anew, as a progress bar does.
+  const line = element('div', {className: stream}, draw(styles + text.slice(text.lastIndexOf('\r') + 1)));
+  for (const [sequence] of text.matchAll(/\x1b\[[0-9;:]*m/g)) {
+    styles = /^\x1b\[0*m$/.test(sequence) ? '' : (styles + sequence).slice(-200);
+  }
+  fits(line);
+  return line;
+}
+
+function follow() {
+  if (isFollowing) output.scrollTop = output.scrollHeight;
+}
+
+output.onscroll = () => {
+  isFollowing = output.scrollHeight - output.scrollTop - output.clientHeight < 24;
+  the('follow').hidden = isFollowing;
+};
+the('follow').onclick = () => {
+  isFollowing = true;
+  follow();
+  output.focus({preventScroll: true});
+};
+
+// Search
+
+function fits(line) {
+  const wanted = the('search').value.toLowerCase();
+  line.hidden = Boolean(wanted) && !line.textContent.toLowerCase().includes(wanted);
+  return !line.hidden;
+}
+
+the('search').oninput = () => {
+  const found = [...output.children].filter(fits).length;
+  the('found').textContent = the('search').value ? `${found} line${found === 1 ? '' : 's'}` : '';
+  follow();
+};

@@ -1,0 +1,69 @@
+// The state of the server: now, and how it came to that.
+
+const NAMES = {running: 'Running', loading: 'Starting', killing: 'Stopping', error: 'Not running'};
+const COLOURS = {running: '#22a35a', loading: '#3b82f6', killing: '#e0930f', error: '#dc3a3a'};
+const MAX_STATES = 200;
+
+let states = []; // the messages, the last one first
+
+function enter(message) {
+  states.unshift(message);
+  states.length = Math.min(states.length, MAX_STATES);
+  the('restart').disabled = false;
+  complain('');
+  showState();
+  showHistory();
+  showRestarts();
+}
+
+function away() {
+  lightUp('away', 'No answer', '#8b929c');
+  the('why').textContent = 'The proxy does not answer. This page comes back when it does.';
+  the('facts').textContent = '';
+}
+
+function showState() {
+  const now = states[0];
+  lightUp(now.state, NAMES[now.state], COLOURS[now.state]);
+  the('why').textContent = explain(now);
+  const link = element('a', {href: '#output'}, 'what it printed');
+  the('facts').replaceChildren(`start ${now.generation}, since `, clock(now.time),
+    ...(now.state === 'error' ? [': ', link] : []));
+}
+
+function explain({state, why, reason, paths, restart}) {
+  const after = paths.length ? `, after a change of ${several(paths)}` : '';
+  if (state === 'error') return (reason || why) + after;
+  if (state === 'running' && restart?.total_ms) return `restarted in ${milliseconds(restart.total_ms)}${after}`;
+  return why;
+}
+
+function lightUp(state, name, colour) {
+  document.documentElement.dataset.state = state;
+  document.title = `${name} – ${location.host}`;
+  // A live region says again whatever is written into it.
+  if (the('state').textContent !== name) the('state').textContent = name;
+  const icon = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 8 8"><circle cx="4" cy="4" r="3" fill="${colour}"/></svg>`;
+  document.querySelector('link[rel=icon]').href = `data:image/svg+xml,${encodeURIComponent(icon)}`;
+}
+
+function several([first, ...others]) {
+  return others.length ? `${first} and ${others.length} more` : first;
+}
+
+function showHistory() {
+  the('history').replaceChildren(...states.map(({state, time, why}) =>
+    element('li', {className: state}, clock(time), element('b', {}, NAMES[state]), ` ${why}`)));
+  the('strip').replaceChildren(...states.slice(0, 40).reverse().map((state, at, shown) => {
+    const lasted = (shown[at + 1]?.at_ms ?? state.at_ms + 1000) - state.at_ms;
+    const piece = element('i', {className: state.state, title: `${NAMES[state.state]}: ${state.why}`});
+    // A restart of milliseconds has to be seen beside hours of peace.
+    piece.style.flexGrow = Math.log2(2 + lasted);
+    return piece;
+  }));
+}
+
+the('restart').onclick = () => {
+  the('restart').disabled = true;
+  ask('restart', 'POST').catch(() => { the('restart').disabled = false; });
+};

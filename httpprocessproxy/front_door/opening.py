@@ -1,0 +1,112 @@
+"""The front door as a whole: what it is made of, and in which order it opens and closes."""
+
+import asyncio
+import contextlib
+import socket
+import tempfile
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from httpprocessproxy.config import Config
+from httpprocessproxy.control.listeners import listen_privately
+from httpprocessproxy.core.hosts import HostRule
+from httpprocessproxy.front_door.bridge import Bridge
+from httpprocessproxy.front_door.certificates import Identity
+from httpprocessproxy.front_door.door import Door
+from httpprocessproxy.front_door.http2 import Http2Connection
+from httpprocessproxy.front_door.streams import Handler
+from httpprocessproxy.front_door.trust import chromium_command, trust_command
+from httpprocessproxy.proxy import Plane
+
+# At the end, for answers that are on their way.
+GOODBYE_S: Final = 0.5
+
+
+@contextlib.asynccontextmanager
+async def open_front_door(
+    config: Config,
+    identity: Identity,
+    plane: Plane,
+    hosts: HostRule,
+    sockets: Sequence[socket.socket],
+    say: Callable[[str], None],
+) -> AsyncIterator[Mapping[str, str]]:
+    """Serve HTTPS on `sockets`, and `plane` behind it; `say` shows a line.
+
+    Yields what to show the user of it, by names.
+    """
+    connections: set[Http2Connection] = set()
+    async with contextlib.AsyncExitStack() as stack:
+        stack.enter_context(identity.watching(say))
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="hpp-"))
+        core = Path(folder) / "core"
+        await stack.enter_async_context(plane.serve([listen_privately(core)]))
+        handler = await stack.enter_async_context(Bridge(str(core), plane.peer_over_tls))
+        _warn(identity, say)
+        alt_svc = await stack.enter_async_context(_http3(config, identity, handler))
+
+        def new_http2() -> Http2Connection:
+            return Http2Connection(handler, connections, alt_svc)
+
+        stack.push_async_callback(_say_goodbye, connections)
+        door = Door(identity, plane, hosts, new_http2, alt_svc)
+        await stack.enter_async_context(door.serve(sockets))
+        yield _notes(config, identity)
+
+
+@contextlib.asynccontextmanager
+async def _http3(
+    config: Config, identity: Identity, handler: Handler
+) -> AsyncIterator[bytes | None]:
+    """Serve HTTP/3, if it is wanted; yields what leads to it, for responses over TCP."""
+    if not config.http3:
+        yield None
+        return
+    # Imported where it is needed: aioquic is an extra of its own.
+    from httpprocessproxy.front_door.http3 import open_http3
+
+    async with open_http3(
+        config.bind,
+        identity,
+        handler,
+        alt_svc_port=config.alt_svc_port,
+        alt_svc_ma_s=int(config.alt_svc_ma_s),
+        drain_s=GOODBYE_S,
+    ) as http3:
+        yield http3.alt_svc
+
+
+def _warn(identity: Identity, say: Callable[[str], None]) -> None:
+    if identity.uncovered:
+        say(
+            f"no certificate for {', '.join(identity.uncovered)}: our CA is for local names only; "
+            "use --tls-cert and --tls-key"
+        )
+
+
+async def _say_goodbye(connections: set[Http2Connection]) -> None:
+    present = list(connections)
+    for connection in present:
+        connection.close()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(GOODBYE_S):
+            for connection in present:
+                await connection.gone.wait()
+    for connection in list(connections):
+        connection.abort()
+
+
+def _notes(config: Config, identity: Identity) -> Mapping[str, str]:
+    authority = identity.authority
+    whose = str(identity.certificate_file) if authority is None else f"by {authority.name}"
+    notes = {"certificate": f"{whose}, until {identity.expires:%Y-%m-%d}"}
+    trusting = trust_command(authority) if authority is not None else ""
+    if trusting:
+        notes["trust"] = f"http-process-proxy --trust asks, and runs this:\n    {trusting}"
+    if config.http3:
+        command = chromium_command(config.bind, identity.spki_hash)
+        notes["HTTP/3"] = (
+            f"browsers want a public CA for it; Chromium can do without:\n    {command}"
+        )
+    return notes

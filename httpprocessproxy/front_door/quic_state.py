@@ -1,0 +1,98 @@
+"""aioquic's QUIC connection, and what it does not tell: the one place that knows its insides.
+
+The rule: a client may have sent what has been passed on, and a window more (RFC 9000 section 4.1).
+By itself aioquic allows twice as much whenever half of it has come, read or not; and it takes what
+is to be sent without limit, so that whoever writes has to look how much of it still waits.
+"""
+
+from typing import Final
+
+from aioquic.quic.configuration import QuicConfiguration
+from aioquic.quic.connection import (
+    MAX_STREAM_DATA_FRAME_CAPACITY,
+    QuicConnection,
+    QuicConnectionState,
+)
+from aioquic.quic.packet import QuicFrameType
+from aioquic.quic.packet_builder import QuicPacketBuilder
+from aioquic.quic.recovery import QuicPacketSpace
+from aioquic.quic.stream import QuicStream
+
+# As over HTTP/2: above what loopback or a LAN holds in flight. A connection has up to 128 streams
+# at a time (aioquic's constant), and all of their windows fit into the connection's.
+STREAM_WINDOW_BYTES: Final = 256 * 1024
+CONNECTION_WINDOW_BYTES: Final = 128 * STREAM_WINDOW_BYTES
+
+
+class QuicState(QuicConnection):
+    """A server's connection, without I/O. `held` is what has come on a stream and waits here."""
+
+    def __init__(
+        self, configuration: QuicConfiguration, original_id: bytes, retry_id: bytes | None
+    ) -> None:
+        """`retry_id` is the connection ID that we gave the client in a Retry, if we did."""
+        # Without tickets there is no 0-RTT, whose data could be replayed (RFC 9001 section 9.2).
+        super().__init__(
+            configuration=configuration,
+            original_destination_connection_id=original_id,
+            retry_source_connection_id=retry_id,
+        )
+        self._held: dict[int, int] = {}
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether anything has come that a client has sealed for us."""
+        return self._state is not QuicConnectionState.FIRSTFLIGHT
+
+    @property
+    def is_closing(self) -> bool:
+        """Whether one side has closed it: the event says so only some round trips later."""
+        return self._close_event is not None
+
+    @property
+    def has_requests(self) -> bool:
+        """Whether a client's stream is open, or a response not yet acknowledged."""
+        return not self.is_closing and any(stream_id % 4 == 0 for stream_id in self._streams)
+
+    def can_send(self, stream_id: int) -> bool:
+        """Whether a stream takes data: the client may have stopped it a moment ago."""
+        stream = self._streams.get(stream_id)
+        if stream is None or self.is_closing:
+            return False
+        sender = stream.sender
+        return sender._reset_error_code is None and sender._buffer_fin is None
+
+    def unacknowledged_bytes(self, stream_id: int) -> int:
+        """How much of what was written to a stream is still kept, sent or not."""
+        stream = self._streams.get(stream_id)
+        return 0 if stream is None else len(stream.sender._buffer)
+
+    def hold(self, stream_id: int, size_bytes: int) -> None:
+        """So much has come on a stream, and waits; a negative size has been passed on."""
+        self._held[stream_id] = self._held.get(stream_id, 0) + size_bytes
+
+    def hold_nothing(self, stream_id: int) -> None:
+        """Nobody reads the rest of this stream."""
+        self._held.pop(stream_id, None)
+
+    def _write_stream_limits(
+        self, builder: QuicPacketBuilder, space: QuicPacketSpace, stream: QuicStream
+    ) -> None:
+        """Raise MAX_STREAM_DATA, by half a window or more at a time."""
+        receiver, stream_id = stream.receiver, stream.stream_id
+        if receiver.is_finished or stream_id is None:
+            return
+        passed_on = receiver.starting_offset() - self._held.get(stream_id, 0)
+        limit = passed_on + STREAM_WINDOW_BYTES
+        if limit - stream.max_stream_data_local >= STREAM_WINDOW_BYTES // 2:
+            stream.max_stream_data_local = limit
+        if stream.max_stream_data_local_sent != stream.max_stream_data_local:
+            buffer = builder.start_frame(
+                QuicFrameType.MAX_STREAM_DATA,
+                capacity=MAX_STREAM_DATA_FRAME_CAPACITY,
+                handler=self._on_max_stream_data_delivery,
+                handler_args=(stream,),
+            )
+            buffer.push_uint_var(stream_id)
+            buffer.push_uint_var(stream.max_stream_data_local)
+            stream.max_stream_data_local_sent = stream.max_stream_data_local

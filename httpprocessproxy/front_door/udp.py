@@ -1,0 +1,72 @@
+"""UDP sockets beside the TCP port: the same number on the same hosts, with room for bursts."""
+
+import errno
+import socket
+from typing import Final
+
+from httpprocessproxy.config import Address
+from httpprocessproxy.core.errors import UserError
+
+# 2 MiB is a fifth of a second at 10 MB/s: a loop that is busy for that long loses nothing. The
+# system may allow less, and then QUIC sends again what was lost.
+BUFFER_BYTES: Final = 2 * 1024 * 1024
+
+
+def bind_udp(address: Address) -> list[socket.socket]:
+    """Bind on every host of `address`, whose port is a real one. Raises UserError.
+
+    Of the two families of `localhost`, one may be missing on a machine.
+    """
+    sockets: list[socket.socket] = []
+    for host in address.hosts:
+        try:
+            sockets.append(_bind(host, address.port))
+        except OSError as error:
+            if error.errno in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL) and len(address.hosts) > 1:
+                continue
+            for sock in sockets:
+                sock.close()
+            raise UserError(_cannot_bind(address, error)) from error
+    if not sockets:
+        raise UserError(f"cannot bind UDP on {address}: this machine has no such address")
+    return sockets
+
+
+def source_towards(address: tuple[str, int], port: int) -> tuple[str, int]:
+    """Which address of ours the system sends from to `address`, if it may choose."""
+    family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(address)  # sends nothing
+        except OSError:  # there was a route a moment ago
+            return "::" if family == socket.AF_INET6 else "0.0.0.0", port
+        host = probe.getsockname()[0]
+    return str(host), port
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    family, kind, protocol, _, name = socket.getaddrinfo(
+        host, port, type=socket.SOCK_DGRAM, flags=socket.AI_PASSIVE
+    )[0]
+    sock = socket.socket(family, kind, protocol)
+    try:
+        # No SO_REUSEADDR: with it, two could have the port, and share the datagrams.
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.bind(name)
+        sock.setblocking(False)
+        for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
+            sock.setsockopt(socket.SOL_SOCKET, option, BUFFER_BYTES)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def _cannot_bind(address: Address, error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return (
+            f"UDP port {address.port} is in use, which HTTP/3 needs beside the TCP port: "
+            "choose another port, or end what has it"
+        )
+    return f"cannot bind UDP on {address}: {error.strerror}"

@@ -1,0 +1,28 @@
+"""Prints, waits until the file `go` is there, and serves: python builds.py PORT.
+
+As a server does that is built first.
+"""
+
+import sys
+import time
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        body = f"<!doctype html><title>{self.path}</title>served".encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+print("\x1b[32mbuilding\x1b[0m <b>", flush=True)
+while not Path("go").exists():
+    time.sleep(0.01)
+    for word in Path().glob("print *"):
+        print(word.name, flush=True)
+        word.unlink()
+HTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()

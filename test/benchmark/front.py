@@ -1,0 +1,112 @@
+"""HTTP/1.1, HTTP/2 and HTTP/3 over TLS: who terminates them, at what rate, and at what cost.
+
+Proxies pass a browser's request to nginx; ASGI servers give the same answer themselves. 32 requests
+are in flight. wrk asks over HTTP/1.1, h2load over HTTP/2, and over HTTP/3 a client of our own.
+"""
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from test.benchmark import load
+from test.benchmark.backends import nginx_backend, nginx_missing
+from test.benchmark.browser import browser_fields
+from test.benchmark.fleet import Bench, Contestant, fleet, turns
+from test.benchmark.load import Scenario
+from test.benchmark.peers import FRONTS
+from test.benchmark.service import HOST, answers_over_tls, environment
+from test.benchmark.tools import MissingError, program
+
+HTTP1 = Scenario("fronth1", "HTTP/1.1 over TLS", 32)
+HTTP2 = Scenario("fronth2", "HTTP/2", 4)
+HTTP3 = Scenario("fronth3", "HTTP/3", 4)
+STREAMS = 8  # on each connection of HTTP/2 and HTTP/3
+# Beyond the burst: a client that finds nobody gives up sooner.
+TIMEOUT_S = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Burst:
+    """What a client saw."""
+
+    requests: int
+    duration_s: float
+    errors: int
+
+
+def wrk(port: int, duration_s: int) -> Burst:
+    seen = load.wrk(HTTP1, port, duration_s, "https")
+    return Burst(seen.requests, seen.duration_s, seen.errors)
+
+
+def h2load(port: int, duration_s: int) -> Burst:
+    shape = ("--npn-list=h2", f"-c{HTTP2.connections}", f"-m{STREAMS}", f"-D{duration_s}")
+    fields = (f"--header={name}: {value}" for name, value in browser_fields())
+    url = f"https://{HOST}:{port}{HTTP2.path}"
+    done = subprocess.run(
+        (program("h2load"), *shape, *fields, url),
+        capture_output=True,
+        text=True,
+        timeout=duration_s + TIMEOUT_S,
+    )
+    counts = re.search(r"(\d+) succeeded, (\d+) failed, (\d+) errored", done.stdout)
+    if not counts or "Application protocol: h2\n" not in done.stdout:
+        raise MissingError(f"it does not speak HTTP/2 with h2load {done.stderr}")
+    succeeded, failed, errored = map(int, counts.groups())
+    # Answers that come after the end are not counted, so that it took just as long as was said.
+    return Burst(succeeded, duration_s, failed + errored)
+
+
+def http3(port: int, duration_s: int) -> Burst:
+    client = (sys.executable, "-m", "test.benchmark.http3")
+    done = subprocess.run(
+        (*client, *map(str, (port, duration_s, HTTP3.connections, STREAMS))),
+        capture_output=True,
+        text=True,
+        timeout=duration_s + TIMEOUT_S,
+        env=environment(),
+    )
+    figures = re.search(r"^figures (\d+) (\d+) (\d+)$", done.stdout, re.MULTILINE)
+    if not figures:
+        raise MissingError(f"the HTTP/3 client failed: {done.stderr}")
+    requests, duration_us, errors = map(int, figures.groups())
+    return Burst(requests, duration_us / 1e6, errors)
+
+
+CLIENTS: Mapping[Scenario, Callable[[int, int], Burst]] = {HTTP1: wrk, HTTP2: h2load, HTTP3: http3}
+
+
+def run(bench: Bench) -> None:
+    """Each round, everyone takes a turn at each version; who cannot speak one is noted."""
+    if why := nginx_missing():
+        return bench.skip("front", why)
+    with fleet(bench, nginx_backend, FRONTS, answers_over_tls) as contestants:
+        for number in range(bench.plan.rounds):
+            for scenario in CLIENTS:
+                for contestant in turns(contestants, number):
+                    _try(bench, scenario, contestant, number)
+    return None
+
+
+def _try(bench: Bench, scenario: Scenario, contestant: Contestant, number: int) -> None:
+    try:
+        _measure(bench, scenario, contestant, number)
+    except (MissingError, subprocess.TimeoutExpired) as error:
+        bench.skip(f"{scenario.title}, {contestant.name}", error)
+
+
+def _measure(bench: Bench, scenario: Scenario, contestant: Contestant, number: int) -> None:
+    name, results, tree = contestant.name, bench.results, contestant.tree
+    assert tree is not None, "all are servers"
+    before_s = tree.cpu_s()
+    burst = CLIENTS[scenario](contestant.port, bench.plan.wrk_s)
+    rate = burst.requests / burst.duration_s
+    results.add(scenario.measure("rate", "requests", "/s", higher=True), name, number, rate)
+    if burst.requests:
+        cpu_us = 1e6 * (tree.cpu_s() - before_s) / burst.requests
+        results.add(scenario.measure("cpu", "CPU per request", "µs"), name, number, cpu_us)
+    if burst.errors:
+        bench.fault(f"{name}, {scenario.title}", f"{burst.errors} errors")
+    bench.say(f"round {number + 1}, {scenario.title}: {name}: {rate:,.0f}/s")

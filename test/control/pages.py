@@ -1,0 +1,65 @@
+"""The site behind its unix socket, and clients of it: browsers' tabs, their scripts, programs."""
+
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+
+import aiohttp
+
+from httpprocessproxy.control.guard import TOKEN_FIELD
+from httpprocessproxy.control.listeners import listen_privately
+from httpprocessproxy.control.site import serving
+from httpprocessproxy.control.workings import Workings
+from httpprocessproxy.core.hosts import HostRule
+from httpprocessproxy.feed import Feed
+from httpprocessproxy.replays import Replays
+from httpprocessproxy.requestlog import Record, RequestLog
+from test.control.doors import OWN
+
+SCRIPT = {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty"}
+TAB = {"Sec-Fetch-Site": "none", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+
+
+class Backstage:
+    """What is behind the site: the test moves it."""
+
+    def __init__(self) -> None:
+        self.feed = Feed()
+        self.log = RequestLog(self.feed)
+        self.replays = Replays(self.log)
+        self.replays.send = self._send
+        self.state, self.generation = "running", 3
+        self.restarted_by: list[str] = []
+        self.workings = Workings(self.status, self.restarted_by.append, self.feed, self.replays)
+
+    def status(self) -> Mapping[str, object]:
+        return {"state": self.state, "generation": self.generation}
+
+    def enter(self, state: str, generation: int = 0) -> None:
+        self.state = state
+        self.generation = generation or self.generation
+        self.feed.publish("state", self.status())
+
+    def _send(self, record: Record) -> Record:
+        again = Record(record.request, None, record.id)
+        self.log.begin(again)
+        return again
+
+
+@contextlib.asynccontextmanager
+async def open_site(folder: Path) -> AsyncIterator[tuple[Backstage, aiohttp.ClientSession]]:
+    """A client of the site at its own origin, which is no browser unless the test says so."""
+    path = folder / "site"
+    backstage = Backstage()
+    async with serving(listen_privately(path), HostRule((), "localhost"), backstage.workings):
+        connector = aiohttp.UnixConnector(str(path))
+        headers = {"Accept": "application/json"}
+        async with aiohttp.ClientSession(OWN, connector=connector, headers=headers) as client:
+            yield backstage, client
+
+
+async def token(client: aiohttp.ClientSession) -> dict[str, str]:
+    """The field that a tab's page sends."""
+    async with client.get("/_hpp/", headers=TAB) as response:
+        page = await response.text()
+    return {TOKEN_FIELD: page.partition('name="hpp-token" content="')[2].partition('"')[0]}

@@ -1,0 +1,51 @@
+"""The page about the proxy itself, opened in a browser, and what there is to see on it."""
+
+import http.client
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import BrowserContext, Locator, Page, expect
+
+from test.deadline import PATIENCE_S
+from test.harness import Proxy, backend
+
+SHOP = backend("shop.py")
+
+
+def started(project: Path) -> Proxy:
+    (project / "hook.py").write_text("200")
+    return Proxy(project, SHOP)
+
+
+def opened(browser: BrowserContext, proxy: Proxy) -> Page:
+    """The page, once it is connected. An error in its console fails the test at its end."""
+    page = browser.new_page()
+    page.on("pageerror", lambda error: pytest.fail(f"uncaught: {error}"))
+    page.goto(f"{proxy.url}/_hpp/")
+    expect(state(page)).to_have_text("Running")
+    return page
+
+
+def state(page: Page) -> Locator:
+    return page.get_by_role("status").get_by_role("heading", level=1)
+
+
+def send(
+    proxy: Proxy, method: str, target: str, body: str = "", **fields: str
+) -> http.client.HTTPResponse:
+    connection = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=PATIENCE_S)
+    connection.request(method, target, body or None, dict(fields))
+    response = connection.getresponse()
+    response.read()
+    connection.close()
+    return response
+
+
+def row(page: Page, name: str) -> Locator:
+    """The newest line of the table whose request is this."""
+    button = page.get_by_role("button", name=name, exact=True)
+    return page.locator("#requests tr").filter(has=button).first
+
+
+def printed(proxy: Proxy, *lines: str) -> None:
+    assert send(proxy, "POST", "/print", "\n".join(lines)).status == 200

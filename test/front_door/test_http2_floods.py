@@ -1,0 +1,191 @@
+"""Clients that keep us busy, or would have us keep much: the end of their connections."""
+
+import pytest
+from h2.errors import ErrorCodes
+from hyperframe.frame import (
+    ContinuationFrame,
+    DataFrame,
+    Frame,
+    HeadersFrame,
+    PingFrame,
+    PriorityFrame,
+    RstStreamFrame,
+    SettingsFrame,
+    WindowUpdateFrame,
+)
+
+from httpprocessproxy.front_door.http2_settings import EMPTY_FRAMES, RESETS
+from test.front_door.ends import RecordingHandler
+from test.front_door.fronts import ending_http2
+from test.front_door.http2_client import Fields, Http2Client, get
+from test.loops import on_every_loop
+
+
+async def told(client: Http2Client) -> ErrorCodes | int | None:
+    goodbye = await client.ended()
+    return None if goodbye is None else goodbye.error_code
+
+
+async def assert_answered(client: Http2Client, handler: RecordingHandler) -> None:
+    stream_id = await client.ask()
+    while not handler.visits or handler.visits[-1].was_reset:
+        client.state.ping(b"12345678")
+        await client.flush()
+        assert await client.more()
+    handler.visits[-1].answer()
+    assert (await client.answer(stream_id)).status == 200
+
+
+def headers(client: Http2Client, stream_id: int, fields: Fields, *flags: str) -> bytes:
+    block = client.state.encoder.encode(fields)
+    return HeadersFrame(stream_id, block, flags=["END_HEADERS", *flags]).serialize()
+
+
+@on_every_loop
+async def test_rapid_resets() -> None:
+    """CVE-2023-44487."""
+    handler = RecordingHandler()
+    async with ending_http2(handler) as front:
+        client = await front.client()
+        burst = RESETS[0] + 200
+        for stream_id in range(1, 2 * burst, 2):
+            await client.write(headers(client, stream_id, get(), "END_STREAM"))
+            await client.write(RstStreamFrame(stream_id, ErrorCodes.CANCEL).serialize())
+        assert await told(client) == ErrorCodes.ENHANCE_YOUR_CALM
+        assert all(seen.was_reset for seen in handler.visits)
+        assert len(handler.visits) <= RESETS[0] + 100
+
+
+@on_every_loop
+async def test_resets_that_we_are_made_to_send() -> None:
+    """CVE-2025-8671: a window that grows too large is an error of the stream."""
+    handler = RecordingHandler()
+    async with ending_http2(handler) as front:
+        client = await front.client()
+        burst = RESETS[0] + 200
+        for stream_id in range(1, 2 * burst, 2):
+            await client.write(headers(client, stream_id, get(), "END_STREAM"))
+            frame = WindowUpdateFrame(stream_id, window_increment=2**31 - 1)
+            await client.write(frame.serialize())
+        client.state._frame_dispatch_table[RstStreamFrame] = lambda frame: ([], [])
+        assert await told(client) == ErrorCodes.ENHANCE_YOUR_CALM
+
+
+@on_every_loop
+async def test_a_page_that_is_left() -> None:
+    """A few hundred requests that are cancelled at once are no attack."""
+    handler = RecordingHandler()
+    async with ending_http2(handler) as front:
+        client = await front.client()
+        for _ in range(300):
+            stream_id = await client.ask()
+            client.state.reset_stream(stream_id, ErrorCodes.CANCEL)
+            await client.flush()
+        await assert_answered(client, handler)
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        PingFrame(opaque_data=b"12345678"),
+        SettingsFrame(settings={SettingsFrame.INITIAL_WINDOW_SIZE: 65_535}),
+        DataFrame(1),
+        DataFrame(1, flags=["PADDED"], pad_length=0),
+    ],
+    ids=["ping", "settings", "empty", "padding"],
+)
+@on_every_loop
+async def test_frames_that_bring_nothing_forward(frame: Frame) -> None:
+    """CVE-2019-9512, 9515, 9518."""
+    handler = RecordingHandler()
+    async with ending_http2(handler) as front:
+        client = await front.client()
+        await client.fetch_settings()
+        await client.ask(get(method=b"POST"), None)
+        flood = frame.serialize() * 500
+        for _ in range(EMPTY_FRAMES[0] // 500 + 3):
+            await client.write(flood)
+        assert await told(client) == ErrorCodes.ENHANCE_YOUR_CALM
+
+
+@on_every_loop
+async def test_frames_that_cost_nothing() -> None:
+    handler = RecordingHandler()
+    async with ending_http2(handler) as front:
+        client = await front.client()
+        await client.fetch_settings()
+        priority = PriorityFrame(1, depends_on=0, stream_weight=9).serialize()
+        unknown = bytes((0, 0, 1, 0xBB, 0, 0, 0, 0, 0, 1))
+        for _ in range(10):
+            await client.write((priority + unknown) * 50)
+        await assert_answered(client, handler)
+
+
+@on_every_loop
+async def test_a_head_without_end() -> None:
+    """CVE-2024-27316 and others: CONTINUATION upon CONTINUATION."""
+    handler = RecordingHandler()
+    async with ending_http2(handler) as front:
+        client = await front.client()
+        block = client.state.encoder.encode(get())
+        await client.write(HeadersFrame(1, block).serialize())
+        for _ in range(80):
+            await client.write(ContinuationFrame(1, block[-1:] * 1000).serialize())
+        assert await told(client) == ErrorCodes.PROTOCOL_ERROR
+        assert not handler.visits
+
+
+@on_every_loop
+async def test_a_head_that_decompresses_into_megabytes() -> None:
+    """CVE-2016-6581: each byte is a field of 3000 from the table."""
+    handler = RecordingHandler()
+    async with ending_http2(handler) as front:
+        client = await front.client()
+        await client.fetch_settings()
+        block = client.state.encoder.encode([*get(), (b"x", b"y" * 3000)])
+        bomb = block + b"\xbe" * 10_000
+        await client.write(HeadersFrame(1, bomb, flags=["END_HEADERS"]).serialize())
+        assert await told(client) == ErrorCodes.ENHANCE_YOUR_CALM
+        assert not handler.visits
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\r",
+    ],
+)
+@on_every_loop
+async def test_what_is_not_http2(data: bytes) -> None:
+    """RFC 9113 section 3.4 lets us go without a word that nobody would understand."""
+    handler = RecordingHandler()
+    async with ending_http2(handler) as front:
+        client = await front.client(preface=data)
+        assert await told(client) is None
+        assert not handler.visits
+
+
+@pytest.mark.parametrize(
+    ("frame", "code"),
+    [
+        (b"\xff\xff\xff\x00\x00\x00\x00\x00\x01", None),  # as much is never sent
+        (b"\x00\x00\x05\x06\x00\x00\x00\x00\x0012345", ErrorCodes.FRAME_SIZE_ERROR),  # PING
+        (b"\x00\x00\x00\x00\x00\x00\x00\x00\x01", ErrorCodes.PROTOCOL_ERROR),  # DATA, no request
+        (b"\x00\x00\x04\x08\x00\x00\x00\x00\x00\x00\x00\x00\x00", ErrorCodes.PROTOCOL_ERROR),
+        (b"\x00\x00\x01\x01\x04\x00\x00\x00\x01\xff", ErrorCodes.PROTOCOL_ERROR),  # no HPACK
+        (b"\x00\x00\x01\x01\x04\x00\x00\x00\x02\x82", ErrorCodes.PROTOCOL_ERROR),  # an even stream
+    ],
+)
+@on_every_loop
+async def test_frames_that_are_wrong(frame: bytes, code: ErrorCodes | None) -> None:
+    handler = RecordingHandler()
+    async with ending_http2(handler) as front:
+        client = await front.client()
+        await client.fetch_settings()
+        await client.write(frame)
+        if code is None:
+            client.finish()
+        assert await told(client) == code
+        assert not handler.visits

@@ -1,0 +1,38 @@
+"""The program with `--tls`, and its clients: they trust its CA and nobody else."""
+
+import ssl
+from collections.abc import Sequence
+from pathlib import Path
+
+from test.harness import Proxy
+from test.tls import TlsWire, trusting
+from test.wire import Wire
+
+
+class HttpsProxy(Proxy):
+    """The running program, with a home of its own, so that it has a CA of its own."""
+
+    def __init__(
+        self, project: Path, command: Sequence[str], *options: str, watcher: str = "embedded"
+    ) -> None:
+        self.home = project.parent / "home"
+        self.home.mkdir(exist_ok=True)
+        environment = {"HOME": str(self.home), "XDG_DATA_HOME": "", "CAROOT": ""}
+        super().__init__(
+            project, command, "--tls", *options, watcher=watcher, environment=environment
+        )
+
+    @property
+    def ca(self) -> Path:
+        return self.home / ".local/share/http-process-proxy/tls/ca/ca.pem"
+
+    def context(self, *alpn: str) -> ssl.SSLContext:
+        """What clients of this proxy trust."""
+        return trusting(self.ca, *alpn)
+
+    @property
+    def url(self) -> str:
+        return f"https://127.0.0.1:{self.port}"
+
+    def connect(self) -> Wire:
+        return TlsWire.open(self.port, self.context(), "127.0.0.1")

@@ -1,0 +1,52 @@
+"""The command that serves an ASGI application."""
+
+import importlib.util
+import sys
+
+import pytest
+
+from httpprocessproxy.config import AUTO, Address
+from httpprocessproxy.core.errors import UserError
+from httpprocessproxy.process import Recipe, asgi_command
+
+
+def command(address: Address, **options: bool) -> tuple[str, ...]:
+    return asgi_command("shop.web:app", address, **{"is_factory": False, "debug": False, **options})
+
+
+def value(words: tuple[str, ...], option: str) -> str:
+    return words[words.index(option) + 1]
+
+
+def test_uvicorn_runs_in_our_python_at_the_recipes_port() -> None:
+    recipe = Recipe(command(AUTO), AUTO)
+    assert recipe.words[:4] == (sys.executable, "-m", "uvicorn", "shop.web:app")
+    assert value(recipe.words, "--host") == "localhost"
+    assert value(recipe.words, "--port") == str(recipe.address.port)
+
+
+@pytest.mark.parametrize(
+    ("host", "believed"),
+    [
+        ("localhost", "127.0.0.1,::1"),
+        ("127.0.0.1", "127.0.0.1,::1"),
+        ("", "127.0.0.1,::1"),
+        ("192.0.2.7", "127.0.0.1,::1,192.0.2.7"),
+        ("2001:db8::7", "127.0.0.1,::1,2001:db8::7"),
+    ],
+)
+def test_what_we_say_of_clients_is_believed(host: str, believed: str) -> None:
+    assert value(command(Address(host, 8001)), "--forwarded-allow-ips") == believed
+
+
+def test_what_the_options_say() -> None:
+    assert value(command(AUTO), "--log-level") == "warning"
+    assert value(command(AUTO, debug=True), "--log-level") == "debug"
+    assert "--factory" not in command(AUTO)
+    assert "--factory" in command(AUTO, is_factory=True)
+
+
+def test_without_uvicorn_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(UserError, match=r"pip install 'http-process-proxy\[asgi\]'"):
+        command(AUTO)

@@ -1,0 +1,174 @@
+"""Our script in a real browser: style sheets and images change in place, without a reload."""
+
+from pathlib import Path
+
+from playwright.sync_api import BrowserContext, expect
+
+from test.browser import Visit
+from test.harness import Proxy
+from test.whole.client.site import code, html, served
+
+RED, GREEN = "rgb(255, 0, 0)", "rgb(0, 128, 0)"
+REFRESH = ("--refresh", "static/**")
+TALL = '<input id="text"><div style="height: 5000px"></div>'
+
+
+def svg(width: int) -> str:
+    return f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="10"/>'
+
+
+def site(project: Path, body: str, **files: str) -> Proxy:
+    """A page, and files in static/; `site_css` is static/site.css."""
+    static = project / "static"
+    static.mkdir()
+    for name, text in files.items():
+        (static / name.replace("_", ".")).write_text(text)
+    return served(project, *REFRESH, body=body + TALL)
+
+
+def save(proxy: Proxy, name: str, text: str) -> None:
+    proxy.save(f"static/{name}", text, by="rename")
+
+
+def used(visit: Visit) -> None:
+    """Type and scroll, as somebody who would not like to lose it."""
+    visit.page.fill("#text", "typed")
+    visit.page.evaluate("window.isTheSame = true; scrollTo(0, 777)")
+
+
+def assert_same(visit: Visit) -> None:
+    """The page was not loaded again, and nobody had to restore anything."""
+    visit.rest()
+    assert visit.page.evaluate("window.isTheSame") is True
+    assert visit.page.evaluate("scrollY") == 777
+    assert visit.page.input_value("#text") == "typed"
+    assert visit.loads == 1
+
+
+def test_a_style_sheet(context: BrowserContext, tmp_path: Path) -> None:
+    link = '<link rel="stylesheet" href="/static/site.css?v=1" media="all">'
+    with site(tmp_path, link, site_css=f"h1 {{ color: {RED} }}") as proxy:
+        visit = Visit(context, proxy.running().url)
+        heading = visit.page.locator("h1")
+        expect(heading).to_have_css("color", RED)
+        used(visit)
+        for colour in (GREEN, RED, GREEN):
+            save(proxy, "site.css", f"h1 {{ color: {colour} }}")
+            expect(heading).to_have_css("color", colour)
+            expect(visit.page.locator("link[rel=stylesheet]")).to_have_count(1)
+        assert_same(visit)
+
+
+def test_it_never_flashes(context: BrowserContext, tmp_path: Path) -> None:
+    """At no frame is the page without its style."""
+    link = '<link rel="stylesheet" href="/static/site.css">'
+    watch = """window.seen = new Set(); (function look() {
+      seen.add(getComputedStyle(document.querySelector('h1')).color); requestAnimationFrame(look);
+    })();"""
+    with site(tmp_path, link, site_css=f"h1 {{ color: {RED} }}") as proxy:
+        visit = Visit(context, proxy.running().url)
+        visit.page.evaluate(watch)
+        save(proxy, "site.css", f"h1 {{ color: {GREEN} }}")
+        expect(visit.page.locator("h1")).to_have_css("color", GREEN)
+        assert set(visit.page.evaluate("[...seen]")) == {RED, GREEN}
+
+
+def test_an_imported_style_sheet(context: BrowserContext, tmp_path: Path) -> None:
+    link = '<link rel="stylesheet" href="/static/site.css">'
+    with site(
+        tmp_path,
+        link,
+        site_css='@import url("inner.css") screen; p { color: blue }',
+        inner_css=f"h1 {{ color: {RED} }}",
+    ) as proxy:
+        visit = Visit(context, proxy.running().url)
+        heading = visit.page.locator("h1")
+        used(visit)
+        for colour in (GREEN, RED):
+            save(proxy, "inner.css", f"h1 {{ color: {colour} }}")
+            expect(heading).to_have_css("color", colour)
+        assert_same(visit)
+
+
+def test_the_source_of_a_built_style_sheet(context: BrowserContext, tmp_path: Path) -> None:
+    """A page does not name it: all style sheets are loaded anew."""
+    link = '<link rel="stylesheet" href="/static/site.css">'
+    with site(tmp_path, link, site_css=f"h1 {{ color: {RED} }}", other_css="") as proxy:
+        visit = Visit(context, proxy.running().url)
+        used(visit)
+        with visit.page.expect_response("**/site.css?hpp=*"):
+            save(proxy, "other.css", " ")
+        assert_same(visit)
+
+
+def test_one_that_cannot_be_loaded_leaves_the_old(context: BrowserContext, tmp_path: Path) -> None:
+    link = '<link rel="stylesheet" href="/static/site.css">'
+    with site(tmp_path, link, site_css=f"h1 {{ color: {RED} }}") as proxy:
+        visit = Visit(context, proxy.running().url)
+        with visit.page.expect_response("**/site.css?hpp=*"):
+            (tmp_path / "static" / "site.css").unlink()
+        visit.rest()
+        expect(visit.page.locator("h1")).to_have_css("color", RED)
+        expect(visit.page.locator("link[rel=stylesheet]")).to_have_count(1)
+
+
+def test_images(context: BrowserContext, tmp_path: Path) -> None:
+    body = """<style>#css { background: url("/static/a.svg"); width: 9px }</style>
+    <div id="css"></div><div id="inline" style="background-image: url(/static/a.svg)"></div>
+    <img id="src" src="/static/a.svg"><img id="other" src="/static/b.svg">
+    <picture><source srcset="/static/a.svg 1x, /static/c.svg 2x"><img id="set"></picture>"""
+    with site(tmp_path, body, a_svg=svg(10), b_svg=svg(20)) as proxy:
+        visit = Visit(context, proxy.running().url)
+        page = visit.page
+        used(visit)
+        save(proxy, "a.svg", svg(30))
+        for image in ("#src", "#set"):
+            page.wait_for_function(f"document.querySelector('{image}').naturalWidth === 30")
+        assert page.evaluate("document.querySelector('#other').src").endswith("/b.svg")
+        for element in ("#css", "#inline"):
+            style = f"getComputedStyle(document.querySelector('{element}')).backgroundImage"
+            page.wait_for_function(f"/a[.]svg[?]hpp=/.test({style})")
+        assert page.evaluate("document.querySelector('source').srcset").endswith("/static/c.svg 2x")
+        assert_same(visit)
+
+
+def test_an_image_that_the_page_does_not_show(context: BrowserContext, tmp_path: Path) -> None:
+    with site(tmp_path, "", a_png="") as proxy:
+        visit = Visit(context, proxy.running().url)
+        used(visit)
+        save(proxy, "a.png", "changed")
+        assert_same(visit)
+
+
+def test_anything_else_reloads(context: BrowserContext, tmp_path: Path) -> None:
+    with site(tmp_path, '<p id="made"></p><script src="/static/a.js"></script>', a_js="") as proxy:
+        visit = Visit(context, proxy.running().url)
+        save(proxy, "a.js", "document.querySelector('#made').textContent = 'by a script'")
+        expect(visit.page.locator("#made")).to_have_text("by a script")
+        visit.rest()
+        assert visit.loads == 2
+        assert proxy.status()["generation"] == 1
+
+
+def test_a_style_in_the_page_itself_reloads(context: BrowserContext, tmp_path: Path) -> None:
+    with site(tmp_path, "", inlined_css="") as proxy:
+        visit = Visit(context, proxy.running().url)
+        save(proxy, "inlined.css", "p {}")
+        visit.until(lambda: visit.loads == 2)
+
+
+def test_a_page_that_came_before_a_refresh(context: BrowserContext, tmp_path: Path) -> None:
+    """A page from the past shows the style of the past."""
+    link = '<link rel="stylesheet" href="/static/site.css">'
+    with site(tmp_path, link, site_css=f"h1 {{ color: {RED} }}") as proxy:
+        proxy.running()
+        with proxy.restart():
+            proxy.save("page.py", code("first", link, other=html("other")))
+        visit = Visit(context, proxy.url)
+        hellos = visit.hellos
+        visit.page.goto(f"{proxy.url}/other")
+        visit.greeted_again(hellos)
+        save(proxy, "site.css", f"h1 {{ color: {GREEN} }}")
+        visit.rest()
+        visit.page.go_back()
+        expect(visit.page.locator("h1")).to_have_css("color", GREEN)

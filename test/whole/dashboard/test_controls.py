@@ -1,0 +1,235 @@
+"""The page about the proxy itself in a real browser: every control, and live news."""
+
+import re
+from pathlib import Path
+
+from playwright.sync_api import BrowserContext, Page, expect
+
+from test.dashboard import opened, printed, row, send, started, state
+from test.harness import Proxy
+
+RED = "rgb(240, 113, 123)"
+
+
+# State, restarts, history
+
+
+def test_the_button_restarts_the_server(page: Page, proxy: Proxy) -> None:
+    before = proxy.status()["generation"]
+    page.get_by_role("button", name="Restart").click()
+    expect(page.locator("#facts")).to_contain_text(f"start {before + 1},")
+    expect(state(page)).to_have_text("Running")
+    expect(page.locator("#restarts li").first).to_contain_text("asked for")
+    expect(page.locator("#history li").nth(2)).to_contain_text("restart asked for by the page")
+    expect(page.get_by_role("button", name="Restart")).to_be_enabled()
+
+
+def test_a_save_shows_as_a_restart_with_its_stages(page: Page, proxy: Proxy) -> None:
+    with proxy.restart():
+        proxy.save("views.py", "1")
+    last = page.locator("#restarts li").first
+    expect(last).to_contain_text("views.py")
+    expect(last).to_contain_text(re.compile(r"drain .* ms, stop .* ms, start .* ms, ready .* ms"))
+    widths = last.locator(".bar i").evaluate_all("bars => bars.map(bar => bar.offsetWidth)")
+    assert len(widths) >= 3
+    assert sum(widths) <= last.evaluate("line => line.offsetWidth") + 12
+    expect(page.locator("#why")).to_contain_text("after a change of views.py")
+    expect(page.locator("#strip i.running")).not_to_have_count(0)
+
+
+def test_an_error_and_its_end(browser: BrowserContext, tmp_path: Path) -> None:
+    with started(tmp_path) as proxy:
+        proxy.running()
+        page = opened(browser, proxy)
+        proxy.save("hook.py", "")
+        expect(state(page)).to_have_text("Not running")
+        expect(page.locator("#why")).to_have_text("exited with status 1, after a change of hook.py")
+        line = page.locator("#output span", has_text="hook.py is empty")
+        expect(line).to_have_css("color", RED)
+        page.get_by_role("link", name="what it printed").click()
+        expect(line).to_be_in_viewport()
+        proxy.save("hook.py", "200")
+        expect(state(page)).to_have_text("Running")
+        page.close()
+
+
+def test_the_page_outlives_the_proxy(browser: BrowserContext, tmp_path: Path) -> None:
+    with started(tmp_path) as proxy:
+        page = opened(browser, proxy.running())
+        send(proxy, "GET", "/of-the-first-run")
+        expect(row(page, "GET /of-the-first-run")).to_be_visible()
+        proxy.stop()
+        expect(state(page)).to_have_text("No answer")
+    again = started(tmp_path)
+    again.port, again.arguments = proxy.port, proxy.arguments
+    with again:
+        expect(state(page)).to_have_text("Running")
+        expect(row(page, "GET /of-the-first-run")).to_have_count(0)
+        page.get_by_role("button", name="Restart").click()  # with the token of this run
+        expect(page.locator("#facts")).to_contain_text("start 2,")
+        page.close()
+
+
+# Requests
+
+
+def test_requests_show_while_they_come(page: Page, proxy: Proxy) -> None:
+    send(proxy, "GET", "/status/404")
+    line = row(page, "GET /status/404")
+    expect(line.locator(".status")).to_have_text("404")
+    expect(line).to_contain_text(re.compile(r"\d ms"))
+    with proxy.restart():
+        proxy.save("views.py", "2")
+        send(proxy, "GET", "/held")
+    expect(row(page, "GET /held")).to_contain_text(re.compile(r"held \d+"))
+
+
+def test_old_requests_show_too(proxy: Proxy, browser: BrowserContext) -> None:
+    send(proxy, "GET", "/before")
+    page = opened(browser, proxy)
+    expect(row(page, "GET /before")).to_be_visible()
+    numbers = page.locator("#requests tr").evaluate_all("rows => rows.map(row => row.dataset.id)")
+    assert numbers == sorted(numbers, key=int, reverse=True)
+    page.close()
+
+
+def test_the_filters(page: Page, proxy: Proxy) -> None:
+    for method, target in (("GET", "/filter/a"), ("PUT", "/filter/b"), ("GET", "/status/418")):
+        send(proxy, method, target)
+    shown = page.locator("#requests tr:visible .request")
+    teapot = page.get_by_role("button", name="GET /status/418")
+    expect(teapot).to_be_visible()
+    page.get_by_role("searchbox", name="Path").fill("/FILTER")
+    expect(shown).to_have_text(["PUT /filter/b", "GET /filter/a"])
+    page.get_by_role("combobox", name="Method").select_option("GET")
+    expect(shown).to_have_text(["GET /filter/a"])
+    page.get_by_role("searchbox", name="Path").fill("")
+    page.get_by_role("combobox", name="Status").select_option("4xx")
+    expect(teapot).to_be_visible()
+    expect(page.get_by_role("button", name="GET /filter/a")).to_be_hidden()
+    page.get_by_role("searchbox", name="Path").fill("nothing")
+    expect(page.locator("#no-requests")).to_have_text("No request fits the filter.")
+
+
+def test_websockets_that_are_open(page: Page, proxy: Proxy) -> None:
+    with proxy.connect() as wire:
+        fields = (
+            "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+        )
+        wire.send(f"GET /socket HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n".encode())
+        assert wire.response().status == 101
+        expect(page.locator("#sockets")).to_have_text("1 WebSocket open")
+        expect(row(page, "GET /socket")).to_contain_text("WebSocket open")
+        with proxy.restart():
+            proxy.save("views.py", "3")
+    expect(page.locator("#sockets")).to_be_hidden()
+    expect(row(page, "GET /socket")).to_contain_text("closed by a restart")
+
+
+def test_details_by_the_keyboard_alone(page: Page, proxy: Proxy) -> None:
+    send(proxy, "POST", "/details", "hello", Cookie="a=b")
+    button = row(page, "POST /details").get_by_role("button")
+    button.focus()
+    page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog", name="POST /details")
+    expect(dialog).to_be_visible()
+    expect(dialog.locator("pre").nth(0)).to_contain_text("Cookie: a=b")
+    expect(dialog.locator("pre").nth(1)).to_have_text("hello")
+    expect(dialog.locator("pre").nth(2)).to_contain_text("HTTP/1.1 200 OK")
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    expect(button).to_be_focused()
+    button.click()
+    dialog.get_by_role("button", name="Close").click()
+    expect(dialog).to_be_hidden()
+
+
+def test_a_click_on_a_line_shows_it_too(page: Page, proxy: Proxy) -> None:
+    send(proxy, "GET", "/line")
+    row(page, "GET /line").locator(".status").click()
+    expect(page.get_by_role("dialog", name="GET /line")).to_be_visible()
+
+
+def test_a_request_is_sent_again(page: Page, proxy: Proxy) -> None:
+    send(proxy, "PUT", "/again", "body")
+    row(page, "PUT /again").get_by_role("button").click()
+    dialog = page.get_by_role("dialog")
+    number = dialog.locator("dd").first.inner_text()
+    dialog.get_by_role("button", name="Replay").click()
+    dialog.get_by_role("button", name=re.compile(r"number \d+")).click()
+    expect(dialog.locator("dl")).to_contain_text(f"Replay of{number}")
+    expect(dialog.locator("pre").nth(1)).to_have_text("body")
+    page.keyboard.press("Escape")
+    expect(row(page, "PUT /again")).to_contain_text(f"replay of {number}")
+
+
+def test_a_large_request_cannot_be_sent_again(page: Page, proxy: Proxy) -> None:
+    send(proxy, "PUT", "/large", "x" * 20_000)
+    row(page, "PUT /large").get_by_role("button").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("button", name="Replay")).to_be_disabled()
+    expect(dialog).to_contain_text("Body: not kept")
+
+
+def test_the_last_failed_request_comes_again_after_a_restart(page: Page, proxy: Proxy) -> None:
+    with proxy.restart():
+        proxy.save("hook.py", "500")
+    send(proxy, "POST", "/hook", "event")
+    expect(page.locator("#last-failed")).to_contain_text("Next: POST /hook")
+    switch = page.get_by_role("switch")
+    with page.expect_response("**/replay-failed?on=true"):
+        switch.check()
+    with proxy.restart():
+        proxy.save("hook.py", "200")
+    expect(row(page, "POST /hook").locator(".status")).to_have_text("200")
+    expect(row(page, "POST /hook")).to_contain_text("replay of")
+    expect(page.locator("#last-failed")).to_be_empty()
+    page.reload()
+    expect(switch).to_be_checked()
+    with page.expect_response("**/replay-failed?on=false"):
+        switch.uncheck()
+    page.reload()
+    expect(switch).not_to_be_checked()
+
+
+# Output
+
+
+def test_output_is_coloured_over_lines(page: Page, proxy: Proxy) -> None:
+    printed(proxy, "\x1b[31mred", "too\x1b[0m plain-now")
+    for text in ("red", "too"):
+        expect(page.locator("#output span", has_text=text).last).to_have_css("color", RED)
+    assert (
+        page.locator("#output span", has_text="plain-now").last.evaluate("span => span.style.color")
+        == ""
+    )
+
+
+def test_output_is_searched(page: Page, proxy: Proxy) -> None:
+    printed(proxy, "needle one", "hay", "NEEDLE two")
+    lines = page.locator("#output div:visible")
+    expect(page.locator("#output")).to_contain_text("NEEDLE two")
+    page.get_by_role("searchbox", name="Search output").fill("needle")
+    expect(lines).to_have_text(["needle one", "NEEDLE two"])
+    expect(page.locator("#found")).to_have_text("2 lines")
+    printed(proxy, "needle three", "hay")
+    expect(lines).to_have_count(3)
+
+
+def test_output_is_followed_unless_one_scrolls_up(page: Page, proxy: Proxy) -> None:
+    output = page.get_by_role("log", name="Output")
+    at_end = "out => out.scrollHeight - out.scrollTop - out.clientHeight < 2"
+    printed(proxy, *[f"line {number}" for number in range(200)])
+    expect(output).to_contain_text("line 199")
+    assert output.evaluate(at_end)
+    output.hover()
+    page.mouse.wheel(0, -600)
+    follow = page.get_by_role("button", name="Newest")
+    expect(follow).to_be_visible()
+    printed(proxy, "the last line")
+    expect(output).to_contain_text("the last line")
+    assert not output.evaluate(at_end)
+    follow.click()
+    expect(follow).to_be_hidden()
+    assert output.evaluate(at_end)

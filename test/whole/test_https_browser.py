@@ -1,0 +1,86 @@
+"""Real Chromium over https, which trusts our CA by a database of the test's own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Error, expect
+
+from test.browser import open_page
+from test.https import HttpsProxy
+
+FILES = [sys.executable, "-m", "http.server", "{port}", "--bind", "127.0.0.1"]
+SERVER = """
+import http.server, sys
+handler = http.server.SimpleHTTPRequestHandler
+http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), handler).serve_forever()
+"""
+PAGE = "<!doctype html><title>page</title><h1>version {}</h1>"
+
+
+@pytest.fixture
+def home(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The home of Chromium, and of the program: its CA is trusted there once `trust` has run."""
+    folder = project.parent / "home"
+    folder.mkdir()
+    for name in ("HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.setenv(name, str(folder))
+    monkeypatch.setenv("XDG_DATA_HOME", "")
+    return folder
+
+
+def trust(proxy: HttpsProxy) -> None:
+    """Run the one command that the program has printed."""
+    shown = proxy.wait_output(r"--trust asks, and runs this:\n((?:    .*\n)+)")
+    subprocess.run(shown[1], shell=True, check=True)
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "app.localhost"])
+def test_a_page_is_secure_and_reloads(host: str, home: Path, project: Path) -> None:
+    (project / "index.html").write_text(PAGE.format(0))
+    os.utime(project / "index.html", (0, 0))  # to http.server, what is a second newer is new
+    with HttpsProxy(project, FILES) as proxy:
+        assert proxy.home == home
+        proxy.running()
+        trust(proxy)
+        with open_page() as page:
+            page.goto(f"http://{host}:{proxy.port}/")
+            expect(page.locator("h1")).to_have_text("version 0")
+            assert page.url == f"https://{host}:{proxy.port}/"
+            assert page.evaluate("isSecureContext")
+            protocol = "performance.getEntriesByType('navigation')[0].nextHopProtocol"
+            assert page.evaluate(protocol) == "h2"
+            with proxy.restart():
+                proxy.save("index.html", PAGE.format(1))
+            expect(page.locator("h1")).to_have_text("version 1")
+
+
+def test_the_page_of_a_crash_heals(home: Path, project: Path) -> None:
+    (project / "server.py").write_text("raise SystemExit('not yet')")
+    (project / "index.html").write_text(PAGE.format(0))
+    with HttpsProxy(project, [sys.executable, "server.py", "{port}"]) as proxy:
+        proxy.wait_state("error")
+        trust(proxy)
+        with open_page() as page:
+            page.goto(f"https://localhost:{proxy.port}/")
+            expect(page.locator("body")).to_contain_text("not yet")
+            proxy.save("server.py", SERVER)
+            expect(page.locator("h1")).to_have_text("version 0")
+
+
+def test_without_trust_chromium_refuses(home: Path, project: Path) -> None:
+    with HttpsProxy(project, FILES) as proxy:
+        proxy.running()
+        with open_page() as page, pytest.raises(Error, match="ERR_CERT_AUTHORITY_INVALID"):
+            page.goto(f"https://localhost:{proxy.port}/")
+
+
+def test_the_dashboard_is_there(home: Path, project: Path) -> None:
+    with HttpsProxy(project, FILES) as proxy:
+        proxy.running()
+        trust(proxy)
+        with open_page() as page:
+            page.goto(f"https://localhost:{proxy.port}/_hpp/status")
+            assert '"running"' in page.content()
