@@ -3,6 +3,7 @@
 import contextlib
 import json
 import re
+import socket
 import subprocess
 import sys
 import threading
@@ -79,7 +80,7 @@ OURS = ["/_hpp/", "/_hpp/status", "/_hpp/requests", "/_hpp/restart", "/_hpp/live
 def test_our_own_pages_are_closed(closed: tuple[Relay, str], target: str, method: str) -> None:
     relay, site = closed
     lies = {"X_Forwarded_For": "127.0.0.1", "Forwarded": "for=127.0.0.1"}
-    assert relay.get(target, host_of(site), method, **lies).status == 403
+    assert relay.get(target, host_of(site), method, b"", **lies).status == 403
 
 
 def test_what_pages_need_is_open_and_tells_no_more(closed: tuple[Relay, str]) -> None:
@@ -87,9 +88,10 @@ def test_what_pages_need_is_open_and_tells_no_more(closed: tuple[Relay, str]) ->
     script = relay.get("/_hpp/client.js", host_of(site))
     assert script.status == 200
     url = f"ws://{host_of(site)}:{relay.port}/_hpp/events"
-    with connect(url, host="127.0.0.1", port=relay.port, proxy=None) as socket:
-        socket.send(json.dumps({"type": "hello", "topics": ["output", "request", "notice"]}))
-        hello = json.loads(socket.recv(PATIENCE_S))
+    sock = socket.create_connection(("127.0.0.1", relay.port), PATIENCE_S)
+    with connect(url, sock=sock) as page:
+        page.send(json.dumps({"type": "hello", "topics": ["output", "request", "notice"]}))
+        hello = json.loads(page.recv(PATIENCE_S))
     assert (hello["folder"], hello["command"], hello["editor"]) == ("", "", "")
 
 
@@ -124,10 +126,10 @@ def test_the_terminal_shows_where_for_whom_and_each_visit(
         assert public_relay.get("/public/a", host_of(site)).status == 401
         proxy.wait_output(r"visit 127\.0\.0\.1 GET /public/a 401 \d+ ms")
         asked = {"Authorization": "Basic YW5uOnNlY3JldA=="}
-        seen = public_relay.get("/public/a", host_of(site), **asked)
+        seen = public_relay.get("/public/a", host_of(site), "GET", b"", **asked)
         assert seen.status == 200
         assert b"YW5uOnNlY3JldA" not in seen.body
-        assert public_relay.get("/private", host_of(site), **asked).status == 403
+        assert public_relay.get("/private", host_of(site), "GET", b"", **asked).status == 403
         assert "secret" not in proxy.output
 
 

@@ -172,7 +172,7 @@ def test_a_server_that_does_not_upgrade_answers_as_it_likes(
     public_relay: Relay, streaming: Worker
 ) -> None:
     upgrade = {"Connection": "Upgrade", "Upgrade": "websocket"}
-    answer = public_relay.get("/a", host_of(streaming.name), **upgrade)
+    answer = public_relay.get("/a", host_of(streaming.name), "GET", b"", **upgrade)
     assert answer.status == 200
 
 

@@ -66,7 +66,7 @@ def test_chunks_pass_both_ways(public_relay: Relay, served: Worker) -> None:
 
 def test_who_the_visitor_is_comes_from_the_relay_alone(public_relay: Relay, served: Worker) -> None:
     lies = {"Forwarded": "for=6.6.6.6", "X_Forwarded_For": "6.6.6.6", "Fpw_Ip": "6.6.6.6"}
-    told = seen(public_relay.get("/", host_of(served.name), **lies).body)
+    told = seen(public_relay.get("/", host_of(served.name), "GET", b"", **lies).body)
     headers = told["headers"]
     assert isinstance(headers, list)
     fields = {name.lower(): value for name, value in headers}

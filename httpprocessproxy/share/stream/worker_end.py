@@ -18,6 +18,7 @@ from httpprocessproxy.share.stream.frames import MAX_FRAME_BYTES, FrameError, Re
 from httpprocessproxy.share.stream.link import PING_S, Link, LostError
 from httpprocessproxy.share.worker.contact import Contact
 from httpprocessproxy.share.worker.player import Player
+from httpprocessproxy.share.worker.reasons import reason_of
 from httpprocessproxy.share.worker.settings import Settings
 
 _OPEN_TIMEOUT_S: Final = 10.0
@@ -57,7 +58,7 @@ async def stream(settings: Settings, player: Player, contact: Contact) -> None:
     except InvalidHandshake as error:
         raise NoStreamError(str(error)) from None
     except (OSError, TimeoutError, EOFError) as error:
-        raise LostError(getattr(error, "strerror", None) or str(error) or "timeout") from None
+        raise LostError(reason_of(error)) from None
     async with socket:
         if socket.subprotocol != STREAM_SUBPROTOCOL:
             raise NoStreamError("it opens WebSockets of another kind")
