@@ -14,6 +14,9 @@ from httpprocessproxy.share.worker.local import LocalError, Target, exchange
 from test.deadline import PATIENCE_S
 
 OK = b"HTTP/1.1 200 OK\r\n"
+SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+CHUNKS = b"Transfer-Encoding: chunked\r\n\r\n"
+HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n"
 
 
 class Server:
@@ -37,12 +40,15 @@ async def ask(
     target: Target, fields: Fields, body: bytes, method: str, *, is_tunnel: bool
 ) -> tuple[int, Fields, bytes]:
     head = VisitHead("id", method, "/a%2Fb?", "", [("Host", "h"), *fields])
-    async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as tasks:
-        async with exchange(tasks, target, head, Held(body), is_tunnel=is_tunnel) as answer:
-            pieces = []
-            while piece := await answer.body.receive():
-                pieces.append(piece)
-            return answer.head.status, answer.head.fields, b"".join(pieces)
+    async with (
+        asyncio.timeout(PATIENCE_S),
+        asyncio.TaskGroup() as tasks,
+        exchange(tasks, target, head, Held(body), is_tunnel=is_tunnel) as answer,
+    ):
+        pieces = []
+        while piece := await answer.body.receive():
+            pieces.append(piece)
+        return answer.head.status, answer.head.fields, b"".join(pieces)
 
 
 def talk(
@@ -72,14 +78,14 @@ def talk(
         (OK + b"Content-Length: 5\r\n\r\nhello, and more", "GET", b"hello"),
         (OK + b"Content-Length: 5\r\n\r\n", "HEAD", b""),
         (
-            OK + b"Transfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n",
+            OK + CHUNKS + b"3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n",
             "GET",
             b"hello",
         ),
         (OK + b"\r\nuntil the end", "GET", b"until the end"),
         (b"HTTP/1.0 200 OK\r\n\r\nold", "GET", b"old"),
         (
-            b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + OK + b"Content-Length: 1\r\n\r\na",
+            HINTS + OK + b"Content-Length: 1\r\n\r\na",
             "GET",
             b"a",
         ),
@@ -96,7 +102,7 @@ def test_every_framing_is_read(answer: bytes, method: str, body: bytes) -> None:
         (b"HTTP/1.1 200 OK\r\nA: b", "without an answer"),
         (b"SSH-2.0-OpenSSH\r\n\r\n", "did not answer in HTTP"),
         (b"HTTP/1.1 200 OK\r\nA" + b"a" * 100_000 + b"\r\n\r\n", "too large"),
-        (b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n", "not asked for"),
+        (SWITCH + b"\r\n", "not asked for"),
         (OK + b"Transfer-Encoding: gzip, chunked\r\n\r\n", "not asked for"),
     ],
 )
@@ -146,8 +152,7 @@ def test_a_body_that_is_not_as_long_as_it_said_is_not_taken_for_one(length: str)
 
 
 def test_after_a_switch_both_bodies_are_bytes() -> None:
-    answer = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nSec-X: y\r\n\r\n\x81\x00"
-    server = Server(answer, b"\x82\x00")
+    server = Server(SWITCH + b"Sec-X: y\r\n\r\n\x81\x00", b"\x82\x00")
     status, fields, body = talk(server, [], b"\x82\x00", is_tunnel=True)
     assert (status, fields, body) == (101, [("Sec-X", "y")], b"\x81\x00")
     assert re.search(

@@ -1,7 +1,7 @@
 """What becomes of a visit: the server's answer, or one that says why there is none."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
@@ -26,7 +26,7 @@ class World:
         self.said: list[str] = []
         self.visited: list[Visited] = []
         self.asked: list[web.BaseRequest] = []
-        self.response = web.Response
+        self.response: Callable[[], web.Response] = web.Response
         self.player: Player
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -42,16 +42,14 @@ class World:
 
 
 @asynccontextmanager
-async def world(
-    relay: str = "https://r.test", target: Address | None = None
-) -> AsyncIterator[World]:
+async def world(target: Address | None = None) -> AsyncIterator[World]:
     made = World()
     runner = web.ServerRunner(web.Server(made.handle))
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         address = target or Address("127.0.0.1", runner.addresses[0][1])
-        settings = Settings(URL(relay), "demo.test", "s3cret")
+        settings = Settings(URL("https://r.test"), "demo.test", "s3cret")
         news = News(made.said.append, made.said.append, made.visited.append)
         async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as tasks:
             made.player = Player(settings, address, news, tasks)
