@@ -1,6 +1,8 @@
-"""The frames of the streaming transport: each is one binary message of a WebSocket (RFC 6455).
+"""The frames of the streaming transport, in the binary messages of a WebSocket (RFC 6455).
 
-    kind: 1 byte | channel: 4 bytes, big endian | payload
+A message is one frame or more, each behind its length, so that what is ready goes out at one go:
+
+    length: 4 bytes | kind: 1 byte | channel: 4 bytes | payload        numbers are big endian
 
     kind       from     channel  payload
     1 READY    worker   0        4 bytes: how many visits more it takes
@@ -23,6 +25,7 @@ I/O.
 
 import json
 import struct
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -46,6 +49,9 @@ MAX_DATA_BYTES: Final = 64 * 1024
 MAX_JSON_BYTES: Final = 512 * 1024
 MAX_REASON_BYTES: Final = 1024
 MAX_FRAME_BYTES: Final = MAX_JSON_BYTES + 5
+# Frames are added to a message up to here, and so the last of them may go beyond.
+FULL_MESSAGE_BYTES: Final = 64 * 1024
+MAX_MESSAGE_BYTES: Final = FULL_MESSAGE_BYTES + MAX_FRAME_BYTES + 4
 
 _HEAD: Final = struct.Struct("!BI")
 _COUNT: Final = struct.Struct("!I")
@@ -146,6 +152,22 @@ def decode(message: bytes) -> Frame:
         case 7:
             return Credit(channel, _count(payload))
     raise FrameError(f"a frame of kind {kind} with {len(payload)} bytes")
+
+
+def pack(frames: Iterable[bytes]) -> bytes:
+    """Put encoded frames into one message."""
+    return b"".join(part for frame in frames for part in (_COUNT.pack(len(frame)), frame))
+
+
+def unpack(message: bytes) -> Iterator[bytes]:
+    """Take them out again. Raises FrameError, perhaps behind some that were good."""
+    at = 0
+    while at < len(message):
+        begin = at + _COUNT.size
+        at = begin + _count(message[at:begin])
+        if at > len(message):
+            raise FrameError("a frame that is longer than its message")
+        yield message[begin:at]
 
 
 def _visit_members(head: VisitHead, is_tunnel: bool) -> dict[str, object]:

@@ -11,7 +11,17 @@ from typing import Final, Protocol
 
 from httpprocessproxy.share.relay.pipe import CutError
 from httpprocessproxy.share.stream.channel import Channel
-from httpprocessproxy.share.stream.frames import Frame, FrameError, Ready, Visit, decode, encode
+from httpprocessproxy.share.stream.frames import (
+    FULL_MESSAGE_BYTES,
+    Frame,
+    FrameError,
+    Ready,
+    Visit,
+    decode,
+    encode,
+    pack,
+    unpack,
+)
 
 OUTBOX_BYTES: Final = 256 * 1024
 
@@ -109,24 +119,38 @@ class Link:
             while not self._outbox:
                 self._filled.clear()
                 await self._filled.wait()
-            message, written = self._outbox[0]
-            await self._wire.send(message)
-            self._outbox.popleft()
-            self._outbox_bytes -= len(message)
+            batch = self._batch()
+            await self._wire.send(pack(frame for frame, _ in batch))
+            for frame, written in batch:
+                self._outbox.popleft()
+                self._outbox_bytes -= len(frame)
+                _settle(written, True)
             if self._outbox_bytes < OUTBOX_BYTES:
                 self._room.set()
-            _settle(written, True)
+
+    def _batch(self) -> list[tuple[bytes, asyncio.Future[bool] | None]]:
+        """What goes out next, together."""
+        batch, size_bytes = [], 0
+        for frame, written in self._outbox:
+            batch.append((frame, written))
+            size_bytes += len(frame)
+            if size_bytes >= FULL_MESSAGE_BYTES:
+                break
+        return batch
 
     async def _read_all(self) -> None:
         while True:
-            frame = decode(await self._wire.receive())
-            if isinstance(frame, Ready | Visit):
-                self._opened(frame)
-                continue
-            channel = self._channels.get(frame.channel)
-            # What was on its way when a channel ended, ends here.
-            if channel is not None:
-                channel.take(frame)
+            for message in unpack(await self._wire.receive()):
+                self._take(decode(message))
+
+    def _take(self, frame: Frame) -> None:
+        if isinstance(frame, Ready | Visit):
+            self._opened(frame)
+            return
+        channel = self._channels.get(frame.channel)
+        # What was on its way when a channel ended, ends here.
+        if channel is not None:
+            channel.take(frame)
 
     def _lose(self) -> None:
         self.is_lost = True

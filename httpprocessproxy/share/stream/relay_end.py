@@ -19,7 +19,7 @@ from httpprocessproxy.share.relay.tokens import Tokens
 from httpprocessproxy.share.relay.visit import Outcome, VisitError
 from httpprocessproxy.share.relay.waiters import Waiters
 from httpprocessproxy.share.stream.channel import Channel
-from httpprocessproxy.share.stream.frames import MAX_FRAME_BYTES, FrameError, Ready, Visit
+from httpprocessproxy.share.stream.frames import MAX_MESSAGE_BYTES, FrameError, Ready, Visit
 from httpprocessproxy.share.stream.link import PING_S, Link, LostError
 
 # A worker may be ready for more; nobody needs them at once.
@@ -51,7 +51,7 @@ class Links:
             # Browsers compress what can be; what cannot would cost time for nothing.
             compress=False,
             heartbeat=PING_S,
-            max_msg_size=MAX_FRAME_BYTES,
+            max_msg_size=MAX_MESSAGE_BYTES,
             writer_limit=0,
         )
         socket.headers[HOST] = host

@@ -14,7 +14,7 @@ from websockets.typing import Subprotocol
 from httpprocessproxy.share.protocol import STREAM, STREAM_SUBPROTOCOL, TRANSPORT
 from httpprocessproxy.share.relay.pipe import CutError, pour
 from httpprocessproxy.share.stream.channel import Channel
-from httpprocessproxy.share.stream.frames import MAX_FRAME_BYTES, FrameError, Ready, Visit
+from httpprocessproxy.share.stream.frames import MAX_MESSAGE_BYTES, FrameError, Ready, Visit
 from httpprocessproxy.share.stream.link import PING_S, Link, LostError
 from httpprocessproxy.share.worker.contact import Contact
 from httpprocessproxy.share.worker.player import Player
@@ -43,7 +43,7 @@ async def stream(settings: Settings, player: Player, contact: Contact) -> None:
             additional_headers={**settings.call_headers, TRANSPORT: STREAM},
             subprotocols=[Subprotocol(STREAM_SUBPROTOCOL)],
             compression=None,
-            max_size=MAX_FRAME_BYTES,
+            max_size=MAX_MESSAGE_BYTES,
             max_queue=_QUEUED_FRAMES,
             ping_interval=PING_S,
             ping_timeout=PING_S,

@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.core.lines import duration, printable
@@ -22,13 +22,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Share until a signal, and return the exit status: 128 + the signal, or what went wrong."""
     try:
         line = read_line(sys.argv[1:] if argv is None else argv)
-        return asyncio.run(_share(line))
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            return runner.run(_share(line))
     except UserError as error:
         _complain(str(error))
         return USAGE_EXIT
     except RefusedError as error:
         _complain(str(error))
         return REFUSED_EXIT
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop's, where it can be installed."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
 
 
 async def _share(line: Line) -> int:

@@ -20,6 +20,8 @@ from httpprocessproxy.share.stream.frames import (
     Visit,
     decode,
     encode,
+    pack,
+    unpack,
 )
 
 HEAD = VisitHead("id1", "GET", "/a%2Fb?", "192.0.2.1", [("A", "1"), ("Set-Cookie", "x"), ("a", "")])
@@ -132,3 +134,22 @@ def test_fields_of_the_connection_do_not_pass() -> None:
 def test_what_is_no_frame(message: bytes) -> None:
     with pytest.raises(FrameError):
         decode(message)
+
+
+@given(st.lists(frames, min_size=1, max_size=5))
+def test_frames_share_a_message(several: list[Frame]) -> None:
+    message = pack([encode(frame) for frame in several])
+    assert [decode(frame) for frame in unpack(message)] == several
+
+
+@given(st.lists(st.binary(max_size=20), min_size=1, max_size=5), st.data())
+def test_a_message_cut_anywhere_is_one_or_an_error(
+    several: list[bytes], data: st.DataObject
+) -> None:
+    message = pack(several)
+    at = data.draw(st.integers(0, len(message) - 1))
+    try:
+        taken = list(unpack(message[:at]))
+    except FrameError:
+        return
+    assert taken == several[: len(taken)]

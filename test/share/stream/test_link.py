@@ -21,6 +21,8 @@ from httpprocessproxy.share.stream.frames import (
     Visit,
     decode,
     encode,
+    pack,
+    unpack,
 )
 from httpprocessproxy.share.stream.link import OUTBOX_BYTES, Link, LostError
 from test.deadline import PATIENCE_S
@@ -39,13 +41,14 @@ class FakeWire:
 
     async def send(self, message: bytes) -> None:
         await self.flows.wait()
-        self.sent.put_nowait(message)
+        for frame in unpack(message):
+            self.sent.put_nowait(frame)
 
     async def receive(self) -> bytes:
         message = await self.received.get()
         if message is None:
             raise LostError("gone")
-        return message
+        return pack([message])
 
 
 class End1:
