@@ -28,6 +28,11 @@ def host_of(name: str) -> str:
     return f"{name}.{DOMAIN}"
 
 
+def without_debug_mode() -> dict[str, str]:
+    """The environment. asyncio's debug mode is for our own loops."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONASYNCIODEBUG"}
+
+
 class Relay:
     """A running relay with hosts NAME.example.test. It is ended by SIGTERM, and well."""
 
@@ -42,10 +47,8 @@ class Relay:
         self._news = threading.Condition()
 
     def __enter__(self) -> Self:
-        environment = {**os.environ}
-        environment.pop("PYTHONASYNCIODEBUG", None)
         self.process = subprocess.Popen(
-            self.arguments, stderr=subprocess.PIPE, text=True, env=environment
+            self.arguments, stderr=subprocess.PIPE, text=True, env=without_debug_mode()
         )
         self._reader = threading.Thread(target=self._read, name="relay", daemon=True)
         self._reader.start()

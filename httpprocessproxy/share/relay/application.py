@@ -136,7 +136,8 @@ async def run(settings: Settings) -> None:
         exits.callback(tasks.create_task(relay.watch_tokens(), name="tokens").cancel)
         url = await exits.enter_async_context(_serving(relay.router.handle, settings.bind))
         if settings.metrics is not None:
-            await exits.enter_async_context(_serving(relay.site_apart.handle, settings.metrics))
+            serving = _serving(relay.site_apart.handle, settings.metrics)
+            _log.info("figures on %s", await exits.enter_async_context(serving))
         exits.push_async_callback(relay.close)
         _log.info("relay for *.%s on %s", settings.domain, url)
         await stopped.wait()
@@ -167,7 +168,7 @@ async def _rendezvous(settings: Settings) -> AsyncIterator[tuple[Rendezvous, Cal
     try:
         from httpprocessproxy.share.relay.shared.rendezvous import connect
     except ModuleNotFoundError as error:
-        if error.name != "redis":
+        if (error.name or "").partition(".")[0] != "redis":
             raise
         raise missing("--redis") from None
     async with connect(settings.redis, settings.max_queue, settings.deadline_s).open() as shared:

@@ -48,6 +48,13 @@ class Memory:
         host.queue.append(visit)
         self._ring(visit.request.host)
 
+    async def withdraw(self, visit: Visit) -> bool:
+        queue = self._hosts[visit.request.host].queue
+        if visit not in queue:
+            return False
+        queue.remove(visit)
+        return True
+
     def leave(self, visit: Visit) -> None:
         if self._visits.pop(visit.rid, None) is None:
             return

@@ -110,6 +110,10 @@ class Rendezvous(Protocol):
         """Let a visit wait for a worker. Raises VisitError if too many wait."""
         ...
 
+    async def withdraw(self, visit: Visit) -> bool:
+        """Let nobody take a visit any more; False if somebody has taken it before."""
+        ...
+
     def leave(self, visit: Visit) -> None:
         """Its visitor has the answer or has gone: nobody gets it now, and no answer counts."""
         ...

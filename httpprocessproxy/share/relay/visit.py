@@ -118,7 +118,8 @@ class Visit:
         self.error: VisitError | None = None
         self.entered_at = self.touched_at = time.monotonic()
         self._returns = 0
-        self._news = asyncio.Event()
+        self._news = asyncio.Event()  # for the one who waits for the answer
+        self._is_over = asyncio.Event()
 
     @property
     def rid(self) -> str:
@@ -175,22 +176,26 @@ class Visit:
 
     # Waiting for it
 
+    def wake(self) -> None:
+        """Let whoever waits for it look again."""
+        self._news.set()
+
     async def news(self, within_s: float) -> None:
-        """Wait until its state is another one, or for this long."""
-        self._news.clear()
+        """Wait for anything to have happened since this was last awaited, or for this long."""
         try:
             async with asyncio.timeout(within_s):
                 await self._news.wait()
         except TimeoutError:
             pass
+        self._news.clear()
 
     async def over(self) -> None:
         """Wait until nobody waits for it any more."""
-        while self.state is not State.OVER:
-            self._news.clear()
-            await self._news.wait()
+        await self._is_over.wait()
 
     def _enter(self, state: State) -> None:
         self.state = state
         self.touch()
         self._news.set()
+        if state is State.OVER:
+            self._is_over.set()

@@ -79,8 +79,7 @@ class Visitors:
         """Answer those who wait for a worker, and all who come: not now."""
         self._is_closing = True
         for visit in self._visits:
-            if visit.state is State.QUEUED:
-                visit.fail(_closing())
+            visit.wake()
 
     async def gone(self, within_s: float) -> None:
         """Wait until there are no visitors, or for this long."""
@@ -174,13 +173,22 @@ class Visitors:
                 raise VisitError(Outcome.NO_ANSWER, "no answer in time")
             return left_s
         waited_s = now - visit.entered_at
-        if waited_s >= settings.deadline_s:
-            raise VisitError(Outcome.NO_WORKER, "no worker in time")
-        if waited_s >= settings.grace_s:
+        reason = await self._why_not(visit, waited_s)
+        if reason is not None and await self._rendezvous.withdraw(visit):
+            raise reason
+        return max(0.01, min(settings.deadline_s - waited_s, settings.grace_s))
+
+    async def _why_not(self, visit: Visit, waited_s: float) -> VisitError | None:
+        """Why a visit is to wait no longer for a worker."""
+        if self._is_closing:
+            return _closing()
+        if waited_s >= self._settings.deadline_s:
+            return VisitError(Outcome.NO_WORKER, "no worker in time")
+        if waited_s >= self._settings.grace_s:
             presence = await self._rendezvous.presence(visit.request.host)
-            if not presence.within(settings.grace_s):
-                raise VisitError(Outcome.NO_WORKER, "the worker has not come back")
-        return min(settings.deadline_s - waited_s, max(settings.grace_s, 0.01))
+            if not presence.within(self._settings.grace_s):
+                return VisitError(Outcome.NO_WORKER, "the worker has not come back")
+        return None
 
 
 def _closing() -> VisitError:

@@ -23,7 +23,7 @@ from httpprocessproxy.share.relay.shared.ends import RemoteAnswer, RemoteDeliver
 from httpprocessproxy.share.relay.shared.home import KINDS, Home, inline_body
 from httpprocessproxy.share.relay.shared.messages import Message, decode_visit, encode_visit
 from httpprocessproxy.share.relay.shared.pipes import Pipes
-from httpprocessproxy.share.relay.visit import Outcome, Visit, VisitError
+from httpprocessproxy.share.relay.visit import Outcome, State, Visit, VisitError
 
 
 class Shared:
@@ -81,6 +81,17 @@ class Shared:
         if not is_in:
             raise VisitError(Outcome.QUEUE_FULL, "too many visits wait")
 
+    async def withdraw(self, visit: Visit) -> bool:
+        asked = self._bus.ask(scripts.WITHDRAW, visit.rid, visit.request.host)
+        try:
+            is_out = await asyncio.shield(asked)
+        except BusError:
+            # Nobody else can take it either, as long as Redis is away.
+            return visit.state is State.QUEUED
+        if not is_out:
+            visit.took()
+        return bool(is_out)
+
     def leave(self, visit: Visit) -> None:
         if self._home.remove(visit):
             self._bus.ask(scripts.LEAVE, visit.rid, visit.request.host)
@@ -99,7 +110,9 @@ class Shared:
 
     async def saw(self, host: str, streams: bool = False) -> None:
         times_ms = (round(REMEMBERED_S * 1000), round(STREAM_FRESH_S * 1000))
-        self._bus.ask(scripts.SAW, host, int(streams), *times_ms)
+        # Waited for: once a worker waits, all relays know that there is one.
+        with contextlib.suppress(BusError):
+            await asyncio.shield(self._bus.ask(scripts.SAW, host, int(streams), *times_ms))
 
     async def take(self, host: str, tunnels: bool) -> Delivery | None:
         asked = self._bus.ask(scripts.TAKE, host, self._bus.name, int(tunnels), self._taken_ms)

@@ -127,6 +127,20 @@ return told[3]
 """
 )
 
+# rid, host -> 1 if nobody has taken the visit, and nobody will
+WITHDRAW: Final = (
+    _COMMON
+    + """
+local visit = 'hpp:visit:' .. ARGV[1]
+local state = redis.call('HGET', visit, 'state')
+if not state then return 1 end
+if state ~= 'queued' then return 0 end
+redis.call('LREM', queue(visit, ARGV[2]), 1, ARGV[1])
+redis.call('DEL', visit)
+return 1
+"""
+)
+
 # rid, host -> nothing: the visit is over
 LEAVE: Final = (
     _COMMON
