@@ -193,6 +193,17 @@ def test_visits_of_a_lost_link_get_502_and_those_that_wait_the_next_one(
                 assert wire.response().status == 200
 
 
+def test_a_token_that_is_taken_away_ends_the_link(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    tokens = write_tokens(tmp_path_factory.mktemp("relay") / "tokens", "site", "other")
+    with serving() as port, Relay(tokens) as relay, Worker(relay, "site", port) as worker:
+        worker.connected()
+        write_tokens(tokens, "other")
+        worker.wait_line("the token is wrong, or the name is somebody else's")
+        assert worker.process.wait(PATIENCE_S) == 1
+
+
 def test_a_relay_that_restarts_is_found_again(tmp_path_factory: pytest.TempPathFactory) -> None:
     tokens = write_tokens(tmp_path_factory.mktemp("relay") / "tokens", "site")
     with serving() as port, Relay(tokens) as first, Worker(first, "site", port) as worker:

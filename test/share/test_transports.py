@@ -151,7 +151,7 @@ def _kill_at_random(relay: Relay, site: str, transport: str, folder: Path) -> No
     with serving("echo.py", str(folder)) as port, ThreadPoolExecutor(8) as pool:
         with Worker(relay, site, port, "--transport", transport) as worker:
             worker.connected()
-            visits = [pool.submit(visit, number) for number in range(250)]
+            visits = [pool.submit(visit, number) for number in range(150)]
             kills = 0
             worker.kill()
         while not all(visit.done() for visit in visits):
@@ -164,9 +164,9 @@ def _kill_at_random(relay: Relay, site: str, transport: str, folder: Path) -> No
         one.result()
     taken = [int(line) for line in (folder / "once.log").read_text().split()]
     answered = {number for number, status in statuses.items() if status == 200}
-    assert len(statuses) == 250
+    assert len(statuses) == 150
     assert set(statuses.values()) <= {200, 502, 503, 504}
     assert len(taken) == len(set(taken)), "an order was taken twice"
     assert answered <= set(taken)
-    assert len(answered) > 100
+    assert len(answered) > 50
     assert kills > 1

@@ -67,6 +67,9 @@ class Links:
         except FrameError as error:
             _log.warning("%s: a worker broke the transport: %s", host, error)
             await socket.close(code=WSCloseCode.PROTOCOL_ERROR, message=str(error)[:100].encode())
+        finally:
+            # It may come back, and its host is remembered from now on.
+            await self._rendezvous.saw(host)
         return socket
 
     async def next_visit(self, host: str, is_lost: Callable[[], bool]) -> Delivery | None:

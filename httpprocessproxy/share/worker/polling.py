@@ -31,6 +31,8 @@ _MAX_FIELD_BYTES: Final = protocol.MAX_ANSWER_FIELDS_BYTES
 
 _HOW: Final = "by long polling: no streaming and no WebSockets"
 
+_BAD_ANSWER: Final = (400, 413, 431)
+
 _LARGE: Final = Problem(
     502, "Too large", "The answer is larger than may pass, as the relay does not stream."
 )
@@ -125,7 +127,7 @@ class _Poll:
     async def _read(self, reply: aiohttp.ClientResponse) -> tuple[VisitHead, bytes] | None:
         if reply.status == 403:
             raise refused(self._settings)
-        if reply.status == 400:
+        if reply.status in _BAD_ANSWER:
             # It says what was wrong with our answer; the visitor has been told.
             return None
         if reply.status != 200:
@@ -149,8 +151,11 @@ class _Poll:
                     head, content = await self._whole(visit, answer)
         except TimeoutError:
             head, content = await _own(visit, _LATE)
-        until = time.monotonic() + self._settings.deadline_s
-        return _Ready(protocol.answer_headers(visit.rid, head), content, until)
+        headers = protocol.answer_headers(visit.rid, head)
+        if len(headers[protocol.FIELDS]) > protocol.MAX_ANSWER_FIELDS_BYTES:
+            head, content = await _own(visit, _LARGE)
+            headers = protocol.answer_headers(visit.rid, head)
+        return _Ready(headers, content, time.monotonic() + self._settings.deadline_s)
 
     async def _whole(self, visit: VisitHead, answer: Answer) -> tuple[AnswerHead, bytes]:
         try:

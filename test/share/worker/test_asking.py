@@ -56,6 +56,20 @@ def test_without_anything_both_are_of_chance() -> None:
 
 
 @pytest.mark.parametrize(
+    ("wish", "line"),
+    [
+        (Wish("https://r.test", auth="ann"), "--share-auth: not a user"),
+        (Wish("https://r.test", allow=("public",)), "--share-allow: not a rule"),
+        (Wish("https://r.test", "a b"), "not a name"),
+        (Wish("https://r.test", token_file=Path("none")), "cannot read the token of none: No such"),
+    ],
+)
+def test_wishes_that_cannot_be(wish: Wish, line: str) -> None:
+    with pytest.raises(UserError, match=line):
+        wish.settings()
+
+
+@pytest.mark.parametrize(
     "text", ["", "a b c", "one\ntwo", "demo sha256:" + "0" * 64, "tök", "demo \0"]
 )
 def test_files_that_are_no_token(tmp_path: Path, text: str) -> None:

@@ -165,6 +165,21 @@ def test_too_large_an_answer_is_a_502() -> None:
     assert b"larger than may pass" in answer.body
 
 
+def test_too_large_a_head_is_a_502() -> None:
+    class Verbose(Local):
+        async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+            return web.Response(headers={"X-A": "é" * 15_000})
+
+    _, answer = asyncio.run(play(OldRelay(visit()), Verbose(), 2))
+    assert answer.headers["fpw-status"] == "502"
+
+
+@pytest.mark.parametrize("number", [400, 413, 431])
+def test_an_answer_that_the_relay_does_not_like_is_not_sent_again(number: int) -> None:
+    calls = asyncio.run(play(OldRelay(visit(), status(number)), Local(), 3))
+    assert [call.headers.get("fpw-rid") for call in calls] == [None, "id1", None]
+
+
 def test_an_answer_that_is_late_is_a_504() -> None:
     class Late(Local):
         async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
