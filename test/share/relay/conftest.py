@@ -1,11 +1,13 @@
 """Relays for the tests: each test runs with the state in memory, and with it in a Redis."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from test.loops import run
+from test.share.relay.rendezvous_checks import Check, opened
 from test.share.relays import Relay, redis_server, write_tokens
 
 # A relay that is used by many tests: each takes a host of its own.
@@ -45,3 +47,24 @@ def relay(state: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory) -> I
 def name() -> str:
     """A host that no other test has used."""
     return _NAMES[next(_numbers)]
+
+
+@pytest.fixture(scope="session")
+def own_redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with redis_server(tmp_path_factory.mktemp("redis")) as url:
+        yield url
+
+
+@pytest.fixture(params=["memory", "redis"])
+def check(request: pytest.FixtureRequest) -> Callable[[Check], None]:
+    """Run a check against a rendezvous that is new."""
+    url = str(request.getfixturevalue("own_redis_url")) if request.param == "redis" else None
+
+    def checking(body: Check) -> None:
+        async def main() -> None:
+            async with opened(url) as rendezvous:
+                await body(rendezvous)
+
+        run(main())
+
+    return checking

@@ -1,76 +1,23 @@
 """What every rendezvous keeps to: the one in memory, and the one over Redis."""
 
 import asyncio
-import contextlib
 import functools
-import secrets
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import Callable
 
 import pytest
-from redis.asyncio import Redis
 
-from httpprocessproxy.share.protocol import AnswerHead, VisitHead
-from httpprocessproxy.share.relay.memory import Memory
+from httpprocessproxy.share.protocol import AnswerHead
 from httpprocessproxy.share.relay.pipe import CutError, Held, Pipe, pour, whole
 from httpprocessproxy.share.relay.rendezvous import Rendezvous
-from httpprocessproxy.share.relay.shared.rendezvous import connect
 from httpprocessproxy.share.relay.visit import (
-    Body,
     FlowingBody,
-    HeldBody,
     Outcome,
-    Request,
     State,
-    Visit,
     VisitError,
 )
 from httpprocessproxy.share.relay.waiters import Waiters
-from test.loops import eventually, run, turn
-from test.share.relays import redis_server
-
-HOST = "host.example.test"
-Check = Callable[[Rendezvous], Coroutine[None, None, None]]
-
-
-def forget(size_bytes: int) -> None:
-    """Count nothing."""
-
-
-def visit(body: Body | None = None, is_tunnel: bool = False) -> Visit:
-    head = VisitHead(secrets.token_urlsafe(9), "POST", "/a?b", "::1", [("X-A", "\u00e9")])
-    return Visit(Request(HOST, head, body or HeldBody(b"body"), is_tunnel))
-
-
-@pytest.fixture(scope="module")
-def own_redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with redis_server(tmp_path_factory.mktemp("redis")) as url:
-        yield url
-
-
-@contextlib.asynccontextmanager
-async def opened(url: str | None) -> AsyncIterator[Rendezvous]:
-    if url is None:
-        yield Memory(3)
-        return
-    async with Redis.from_url(url) as redis:
-        await redis.flushall()
-    async with connect(url, 3, 60.0).open() as shared:
-        yield shared
-
-
-@pytest.fixture(params=["memory", "redis"])
-def check(request: pytest.FixtureRequest) -> Callable[[Check], None]:
-    """Run a check against a rendezvous that is new."""
-    url = str(request.getfixturevalue("own_redis_url")) if request.param == "redis" else None
-
-    def checking(body: Check) -> None:
-        async def main() -> None:
-            async with opened(url) as rendezvous:
-                await body(rendezvous)
-
-        run(main())
-
-    return checking
+from test.loops import eventually, turn
+from test.share.relay.rendezvous_checks import HOST, Check, forget, visit
 
 
 def test_a_visit_is_taken_answered_and_over(check: Callable[[Check], None]) -> None:
@@ -206,95 +153,6 @@ def test_what_was_answered_does_not_go_back(check: Callable[[Check], None]) -> N
         answering.body.end()
         await eventually(lambda: one.answer_head is not None)
         assert await rendezvous.take(HOST, tunnels=False) is None
-
-    check(body)
-
-
-@pytest.mark.parametrize("size_bytes", [64 * 1024, 64 * 1024 + 1, 3_000_000])
-def test_large_bodies_are_whole_and_can_be_had_again(
-    check: Callable[[Check], None], size_bytes: int
-) -> None:
-    data = secrets.token_bytes(size_bytes)
-
-    async def body(rendezvous: Rendezvous) -> None:
-        one = visit(body=HeldBody(data))
-        await rendezvous.enter(one)
-        first = await rendezvous.take(HOST, tunnels=False)
-        assert first is not None
-        assert await first.body.receive() == data[: 64 * 1024]
-        first.give_back()
-        await eventually(lambda: one.state is State.QUEUED)
-        second = None
-        while second is None:
-            second = await rendezvous.take(HOST, tunnels=False)
-        assert await whole(second.body, size_bytes, forget) == data
-
-    check(body)
-
-
-def test_a_body_that_flows_is_sent_no_faster_than_it_is_taken(
-    check: Callable[[Check], None],
-) -> None:
-    async def body(rendezvous: Rendezvous) -> None:
-        asked = 0
-
-        class Endless:
-            async def receive(self) -> bytes:
-                nonlocal asked
-                asked += 1
-                return b"x" * 65_536
-
-        one = visit(body=FlowingBody(Endless()))
-        await rendezvous.enter(one)
-        delivery = await rendezvous.take(HOST, tunnels=False)
-        assert delivery is not None
-        for _ in range(100):
-            await delivery.body.receive()
-        for _ in range(20):
-            await turn()
-        assert asked <= 100 + 16 + 1, "a window and no more"
-        delivery.give_back()
-        await eventually(lambda: one.error is not None)
-        assert one.state is State.OVER, "it cannot be had again"
-
-    check(body)
-
-
-def test_an_answer_is_sent_no_faster_than_it_is_taken(check: Callable[[Check], None]) -> None:
-    async def body(rendezvous: Rendezvous) -> None:
-        one = visit()
-        await rendezvous.enter(one)
-        delivery = await rendezvous.take(HOST, tunnels=False)
-        assert delivery is not None
-        answering = await delivery.answering()
-        assert answering is not None
-        answering.begin(AnswerHead(200, []))
-        data = secrets.token_bytes(5_000_000)
-        async with asyncio.TaskGroup() as tasks:
-            sending = tasks.create_task(pour(Held(data), answering.body), name="answer")
-            for _ in range(30):
-                await turn()
-            assert not sending.done()
-            assert await whole(one.answer, len(data), forget) == data
-            await sending
-
-    check(body)
-
-
-def test_who_answers_one_who_has_left_is_told(check: Callable[[Check], None]) -> None:
-    async def body(rendezvous: Rendezvous) -> None:
-        one = visit()
-        await rendezvous.enter(one)
-        delivery = await rendezvous.take(HOST, tunnels=False)
-        assert delivery is not None
-        answering = await delivery.answering()
-        assert answering is not None
-        answering.begin(AnswerHead(200, []))
-        await eventually(lambda: one.answer_head is not None)
-        rendezvous.leave(one)
-        await delivery.over()
-        with pytest.raises(CutError):
-            await pour(Held(bytes(5_000_000)), answering.body)
 
     check(body)
 
