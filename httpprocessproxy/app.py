@@ -48,6 +48,7 @@ from httpprocessproxy.watch import Scope, open_watcher
 
 if TYPE_CHECKING:
     from httpprocessproxy.front_door.certificates import Identity
+    from httpprocessproxy.share.worker.companion import Share
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -106,6 +107,7 @@ def run(config: Config) -> int:
     scope = Scope.of(config, Path.cwd(), redirected)
     hosts = HostRule(config.allowed_hosts, config.bind.host)
     identity = _identity(config, hosts) if config.tls else None
+    share = _share(config)
     sockets = listen(config.bind)
     # Port 0 has become a real one, which browsers name in Origin.
     bind = Address(config.bind.host, sockets[0].getsockname()[1])
@@ -118,7 +120,7 @@ def run(config: Config) -> int:
     )
     try:
         with asyncio.Runner(loop_factory=_new_loop) as runner:
-            return runner.run(_serve(config, recipe, scope, hosts, sockets, identity))
+            return runner.run(_serve(config, recipe, scope, hosts, sockets, identity, share))
     except ExceptionGroup as group:
         raise _unwrapped(group) from group
 
@@ -150,6 +152,23 @@ def _identity(config: Config, hosts: HostRule) -> "Identity":
     return open_identity(config, hosts)
 
 
+def _share(config: Config) -> "Share | None":
+    """Imported where it is asked for: aiohttp takes 13 MB. Raises UserError."""
+    if config.share is None:
+        return None
+    from httpprocessproxy.share.worker.asking import Wish
+    from httpprocessproxy.share.worker.companion import Share
+
+    wish = Wish(
+        config.share,
+        config.share_name,
+        config.share_token_file,
+        config.share_auth,
+        config.share_allow,
+    )
+    return Share(wish)
+
+
 def _new_loop() -> asyncio.AbstractEventLoop:
     try:
         import uvloop
@@ -165,6 +184,7 @@ async def _serve(
     hosts: HostRule,
     sockets: list[socket.socket],
     identity: "Identity | None",
+    share: "Share | None",
 ) -> int:
     with ExitStack() as stack:
         feed = Feed()
@@ -212,7 +232,17 @@ async def _serve(
         )
         try:
             await _supervise(
-                config, scope, hosts, sockets, identity, supervisor, control, replays, feed, console
+                config,
+                scope,
+                hosts,
+                sockets,
+                identity,
+                supervisor,
+                control,
+                replays,
+                feed,
+                console,
+                share,
             )
         except asyncio.CancelledError:
             if interrupt.status is None:
@@ -231,6 +261,7 @@ async def _supervise(
     replays: Replays,
     feed: Feed,
     console: Console,
+    share: "Share | None",
 ) -> None:
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(control)
@@ -271,6 +302,9 @@ async def _supervise(
             group.create_task(reap_adopted(), name="reap what was adopted")
             if unchanged is not None:
                 group.create_task(unchanged.run(scope.copy()), name="compare contents")
+            if share is not None:
+                visits = await stack.enter_async_context(plane.serve_visits())
+                group.create_task(share.run(visits, feed, console.show), name="share")
             group.create_task(supervisor.run(Front(plane, control)), name="supervisor")
 
 

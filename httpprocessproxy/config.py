@@ -38,6 +38,12 @@ class Address:
             raise UserError(f"port out of range: {text!r} (a port is at most 65535)")
         return cls("localhost" if host is None else host.strip("[]"), port)
 
+    @staticmethod
+    def is_authority(text: str) -> bool:
+        """Whether it is `HOST` or `HOST:PORT`."""
+        match = _ADDRESS.fullmatch(text) or _ADDRESS.fullmatch(f"{text}:0")
+        return match is not None and int(match["port"]) <= 65535 and _is_host(match["host"] or "")
+
     @property
     def hosts(self) -> tuple[str, ...]:
         """The hosts to listen on or to try, in order: `localhost` has one in each family."""
@@ -138,6 +144,11 @@ class Config:
     alt_svc_port: int | None = None
     alt_svc_ma_s: float = 3600.0
     env_file: Path | None = None
+    share: str | None = None
+    share_name: str = ""
+    share_token_file: Path | None = None
+    share_auth: str = ""
+    share_allow: tuple[str, ...] = ()
     log_requests: bool = False
     json_logs: bool = False
     quiet: bool = False

@@ -197,6 +197,35 @@ CONNECTING = (
     ),
 )
 
+SHARING = (
+    _text(
+        "share",
+        "RELAY",
+        "give the site a public address: the URL of an http-process-relay (default: off)",
+        readers.relay_or_off,
+    ),
+    _text(
+        "share-name",
+        "NAME",
+        "a subdomain of RELAY, or a whole host (default: the token file's, or chance)",
+        str,
+    ),
+    _text(
+        "share-token-file",
+        "FILE",
+        "what the relay knows us by: a line TOKEN, or NAME TOKEN (default: off)",
+        readers.file_or_off,
+    ),
+    _text("share-auth", "USER:PASS", "ask visitors for this password (default: none)", str),
+    Option(
+        Kind.VALUES,
+        "share-allow",
+        "share_allow",
+        "RULE",
+        "share this alone: 'METHOD GLOB', such as 'GET /public/**'; repeatable (default: all)",
+    ),
+)
+
 HTTPS = (
     _flag("tls", "serve HTTPS, HTTP/2 too, and send plain HTTP there (default: off)"),
     _text(
@@ -235,6 +264,7 @@ GROUPS = {
     "restarting": RESTARTING,
     "in the browser": BROWSER,
     "who may connect": CONNECTING,
+    "sharing": SHARING,
     "HTTPS": HTTPS,
     "in the terminal": TERMINAL,
 }

@@ -5,6 +5,7 @@ Each raises UserError, whose text names what was written and what could be.
 
 import argparse
 import ipaddress
+import re
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -93,6 +94,16 @@ def url_path(text: str) -> str:
 
 def file_or_off(text: str) -> Path | None:
     return None if text == "off" else Path(text)
+
+
+def relay_or_off(text: str) -> str | None:
+    """An http or https URL of a host, perhaps with a path, and nothing else."""
+    if text == "off":
+        return None
+    match = re.fullmatch(r"https?://([^\s/?#@\[\]]+|\[[0-9A-Fa-f:.]+\])(/[^\s?#]*)?", text)
+    if match is None or not Address.is_authority(match[1]):
+        raise UserError(f"not a relay: {text[:100]!r} (for example https://example.org)")
+    return text
 
 
 def application_or_off(text: str) -> str | None:

@@ -102,6 +102,17 @@ def test_restarts_are_measured(run: tuple[Figures, str, Path], backend: str) -> 
     assert missing(figures, keys, f"{OURS} (embedded)") == []
 
 
+@pytest.mark.skipif(
+    not (shutil.which("wrk") and shutil.which("nginx", path="/usr/sbin:/usr/bin")),
+    reason="needs wrk and nginx",
+)
+@pytest.mark.parametrize("way", ["share, streaming", "share, long polling"])
+def test_visits_by_a_relay_are_measured(run: tuple[Figures, str, Path], way: str) -> None:
+    keys = [f"{name}.{what}" for name in ("share1", "share32") for what in ("rate", "added")]
+    figures, _, _ = run
+    assert missing(figures, [*keys, "sharebody.rate"], way) == []
+
+
 def test_waiting_is_measured(run: tuple[Figures, str, Path]) -> None:
     figures, _, _ = run
     assert missing(figures, ["idle.cpu", "idle.watched_memory"], f"{OURS} (embedded)") == []

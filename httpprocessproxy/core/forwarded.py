@@ -39,12 +39,14 @@ class Peer:
 
     `ip` is None for a socket without one. `trusted` peers may speak for others. `reached` is the
     authority at which they reached us, for a request that names none (RFC 9112 section 3.3).
+    `is_for_visitors`: whoever it speaks for is a stranger, by whatever host he found us.
     """
 
     ip: str | None
     trusted: bool
     proto: bytes = b"http"
     reached: bytes = b""
+    is_for_visitors: bool = False
 
 
 def believed(fields: Fields, peer: Peer) -> Fields:

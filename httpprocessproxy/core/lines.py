@@ -18,9 +18,9 @@ _UNITS = ("B", "kB", "MB", "GB")
 
 
 def level(message: Message) -> str:
-    """How much it matters: notices are said because something is not as it should be."""
+    """How much it matters: a notice is a warning, unless it says otherwise."""
     if message["type"] == "notice":
-        return WARNING
+        return str(message.get("level", WARNING))
     return ERROR if message.get("state") == "error" else INFO
 
 
@@ -46,6 +46,8 @@ class Lines:
                 return [f"refreshed: {enumeration(_texts(message['paths']))}"]
             case "request" if message["ended"]:
                 return [_request(message)]
+            case "visit":
+                return [_visit(message)]
         return []
 
     def _state(self, message: Message) -> Sequence[str]:
@@ -82,6 +84,12 @@ def _request(message: Message) -> str:
     ]
     said = ", ".join(remark for remark in remarks if remark)
     return " ".join(words) + (f" ({said})" if said else "")
+
+
+def _visit(message: Message) -> str:
+    """A visit from outside that is over; without a status, its visitor left."""
+    words = [message["client"], message["method"], message["target"], message["status"] or "-"]
+    return f"visit {' '.join(map(str, words))} {duration(_number(message['duration_ms']))}"
 
 
 def enumeration(names: Collection[str], shown: int = 1) -> str:

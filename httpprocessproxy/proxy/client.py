@@ -139,7 +139,7 @@ class Client(asyncio.Protocol):
         head, data = self._waiting[:end], self._waiting[end:]
         self._waiting = b""
         request = self._reader.read(head)
-        self._plane.check(request)
+        self._plane.check(request, self.peer)
         self.serve(request, data)
         return True
 

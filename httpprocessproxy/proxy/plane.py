@@ -8,6 +8,8 @@ import secrets
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 from httpprocessproxy.config import Address, Network
@@ -80,6 +82,8 @@ class Plane:
         # two in a row are no loop.
         self._via = b"1.1 http-process-proxy-" + secrets.token_hex(4).encode()
         self._private_reader = self._new_reader(Peer(None, trusted=True))
+        self._visitors_reader = self._new_reader(Peer(None, trusted=True, is_for_visitors=True))
+        self._visits_path = ""
 
     @asynccontextmanager
     async def serve(self, sockets: Sequence[socket.socket]) -> AsyncIterator[None]:
@@ -101,6 +105,23 @@ class Plane:
         create = self.loop.create_unix_server if is_unix else self.loop.create_server
         return await create(lambda: Client(self), sock=sock, backlog=BACKLOG)
 
+    @asynccontextmanager
+    async def serve_visits(self) -> AsyncIterator[Path]:
+        """Listen on a private Unix socket for who brings the requests of visitors from outside.
+
+        It may say for whom it speaks, and is trusted in that alone. Within `serve`.
+        """
+        with TemporaryDirectory(prefix="hpp-") as folder:
+            path = Path(folder) / "visits"
+            self._visits_path = str(path)
+            server = await self.loop.create_unix_server(
+                lambda: Client(self), self._visits_path, backlog=BACKLOG
+            )
+            try:
+                yield path
+            finally:
+                server.close()
+
     def _abort_all(self) -> None:
         for client in list(self.clients):
             client.leave()
@@ -116,6 +137,8 @@ class Plane:
         """
         name = transport.get_extra_info("peername")
         if not isinstance(name, tuple):
+            if self._visits_path and transport.get_extra_info("sockname") == self._visits_path:
+                return self._visitors_reader
             return self._private_reader
         host, port = transport.get_extra_info("sockname")[:2]
         is_tls = transport.get_extra_info("sslcontext") is not None
@@ -137,9 +160,12 @@ class Plane:
         """Who comes from an address to where HTTP/2 or HTTP/3 ends."""
         return Peer(str(_canonical(ip)), self._trusts(ip), b"https")
 
-    def check(self, request: Request) -> None:
-        """Raise RequestError for a host that we do not serve. HTTP/1.0 may come without one."""
-        if request.host or not request.is_http10:
+    def check(self, request: Request, peer: Peer) -> None:
+        """Raise RequestError for a host that we do not serve. HTTP/1.0 may come without one.
+
+        Visitors come by a host that is known elsewhere, and that no browser finds us by.
+        """
+        if not peer.is_for_visitors and (request.host or not request.is_http10):
             self._hosts.check(request.host)
 
     def connect(self, exchange: Exchange, target: Target) -> None:
@@ -153,6 +179,8 @@ class Plane:
         """
         peer, request = exchange.client.peer, exchange.request
         strangers = [] if peer.trusted else [str(peer.ip)]
+        if peer.is_for_visitors:
+            strangers.append("outside")
         strangers += [node for node in spoken_for(request.head, peer.ip) if not self._trusts(node)]
         path = self._our_pages(request.target, not strangers)
         if path is None:

@@ -14,6 +14,7 @@ from test.benchmark import (
     load,
     report,
     restart,
+    share,
     stall,
     tls,
     tools,
@@ -34,6 +35,7 @@ RUN: Mapping[str, Callable[[Bench], None]] = {
     "stall": stall.run,
     "restart": restart.run,
     "idle": idle.run,
+    "share": share.run,
 }
 
 

@@ -48,13 +48,16 @@ class Burst:
     errors: int
 
 
-def wrk(scenario: Scenario, port: int, duration_s: int, scheme: str = "http") -> Burst:
-    """Run wrk once. Raises MissingError."""
+def wrk(
+    scenario: Scenario, port: int, duration_s: int, scheme: str = "http", host: str = ""
+) -> Burst:
+    """Run wrk once; `host` is whom to ask for, if not the address. Raises MissingError."""
     load = (program("wrk"), "-t1", f"-c{scenario.connections}", f"-d{duration_s}s")
     target = ("-s", str(SCRIPT), f"{scheme}://{HOST}:{port}{scenario.path}")
+    named = ("-H", f"Host: {host}") if host else ()
     new = ("--", "close") if scenario.new else ()
     done = subprocess.run(
-        (*load, *target, *new), capture_output=True, text=True, timeout=duration_s + 30
+        (*load, *named, *target, *new), capture_output=True, text=True, timeout=duration_s + 30
     )
     line = next((line for line in done.stdout.splitlines() if line.startswith("figures ")), "")
     if not line:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-PARTS = ("load", "tls", "front", "transfer", "websocket", "stall", "restart", "idle")
+PARTS = ("load", "tls", "front", "transfer", "websocket", "stall", "restart", "idle", "share")
 
 
 @dataclass(frozen=True, slots=True)

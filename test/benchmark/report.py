@@ -89,6 +89,16 @@ SECTIONS = (
             "websocket16x65536.cpu": "CPU",
         },
     ),
+    Section(
+        "Shared by a relay on this machine: visits per second, and what one takes longer, in µs",
+        {
+            "share1.rate": "1",
+            "share32.rate": "32",
+            "sharebody.rate": "8, 100 KB",
+            "share1.added": "added latency, 1",
+            "share32.added": "32",
+        },
+    ),
     Section("Start and memory", {"idle.start": "start, ms", "idle.memory": "idle, MB"}),
     Section(
         "Waiting for a change in a large tree",

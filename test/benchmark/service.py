@@ -108,16 +108,14 @@ def connects(port: int) -> bool:
         return probe.connect_ex((HOST, port)) == 0
 
 
-def get(port: int, path: str = "/", timeout_s: float = 5.0) -> bytes:
+def get(port: int, path: str = "/", timeout_s: float = 5.0, host: str = "") -> bytes:
     """One GET on its own connection, everything that came back. Raises OSError."""
     with socket.create_connection((HOST, port), timeout=timeout_s) as connection:
-        return _exchange(connection, port, path)
+        return _exchange(connection, path, host or f"{HOST}:{port}")
 
 
-def _exchange(connection: socket.socket, port: int, path: str) -> bytes:
-    connection.sendall(
-        f"GET {path} HTTP/1.1\r\nHost: {HOST}:{port}\r\nConnection: close\r\n\r\n".encode()
-    )
+def _exchange(connection: socket.socket, path: str, host: str) -> bytes:
+    connection.sendall(f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
     return b"".join(iter(lambda: connection.recv(65536), b""))
 
 
@@ -138,7 +136,7 @@ def answers_over_tls(port: int) -> bool:
             socket.create_connection((HOST, port), timeout=5.0) as plain,
             context.wrap_socket(plain) as connection,
         ):
-            return _exchange(connection, port, "/").startswith(b"HTTP/1.1 200")
+            return _exchange(connection, "/", f"{HOST}:{port}").startswith(b"HTTP/1.1 200")
     except OSError:
         return False
 

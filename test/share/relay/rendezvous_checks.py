@@ -1,0 +1,41 @@
+"""A visit, and a rendezvous that is new, in memory or over a Redis of its own."""
+
+import contextlib
+import secrets
+from collections.abc import AsyncIterator, Callable, Coroutine
+
+from redis.asyncio import Redis
+
+from httpprocessproxy.share.protocol import VisitHead
+from httpprocessproxy.share.relay.memory import Memory
+from httpprocessproxy.share.relay.rendezvous import Rendezvous
+from httpprocessproxy.share.relay.shared.rendezvous import connect
+from httpprocessproxy.share.relay.visit import (
+    Body,
+    HeldBody,
+    Request,
+    Visit,
+)
+
+HOST = "host.example.test"
+Check = Callable[[Rendezvous], Coroutine[None, None, None]]
+
+
+def forget(size_bytes: int) -> None:
+    """Count nothing."""
+
+
+def visit(body: Body | None = None, is_tunnel: bool = False) -> Visit:
+    head = VisitHead(secrets.token_urlsafe(9), "POST", "/a?b", "::1", [("X-A", "\u00e9")])
+    return Visit(Request(HOST, head, body or HeldBody(b"body"), is_tunnel))
+
+
+@contextlib.asynccontextmanager
+async def opened(url: str | None) -> AsyncIterator[Rendezvous]:
+    if url is None:
+        yield Memory(3)
+        return
+    async with Redis.from_url(url) as redis:
+        await redis.flushall()
+    async with connect(url, 3, 60.0).open() as shared:
+        yield shared
