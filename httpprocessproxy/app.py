@@ -1,54 +1,39 @@
 """Wiring, and nothing else: who is made of what, in which order it starts and ends, signals."""
 
 import asyncio
-import dataclasses
-import os
 import secrets
 import signal
-import socket
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-from wcmatch.glob import escape
 
 from httpprocessproxy.actions import Actions
 from httpprocessproxy.browser import Browser, urls
-from httpprocessproxy.config import Address, Config
+from httpprocessproxy.config import Config
 from httpprocessproxy.console import Console
 from httpprocessproxy.control import Control
 from httpprocessproxy.control.workings import Workings
 from httpprocessproxy.core.documents import Injector
-from httpprocessproxy.core.editors import editor_template
 from httpprocessproxy.core.errors import UserError
-from httpprocessproxy.core.hosts import HostRule
 from httpprocessproxy.feed import Feed
-from httpprocessproxy.front_door import needs
+from httpprocessproxy.preparation import Prepared, prepare
 from httpprocessproxy.process import (
     Keyboard,
     Launcher,
     Mirror,
     Output,
-    Recipe,
     Terminal,
-    asgi_command,
     become_subreaper,
     reap_adopted,
-    redirected_output,
     seal_descriptors,
 )
-from httpprocessproxy.proxy import Plane, listen
+from httpprocessproxy.proxy import Plane
 from httpprocessproxy.replays import Replays
 from httpprocessproxy.requestlog import RequestLog
 from httpprocessproxy.shortcuts import HELP, KEYS, Shortcuts
 from httpprocessproxy.supervisor import Supervisor
 from httpprocessproxy.unchanged import Unchanged
-from httpprocessproxy.watch import Scope, open_watcher
-
-if TYPE_CHECKING:
-    from httpprocessproxy.front_door.certificates import Identity
-    from httpprocessproxy.share.worker.companion import Share
+from httpprocessproxy.watch import open_watcher
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -103,24 +88,10 @@ def run(config: Config) -> int:
     """
     seal_descriptors()
     become_subreaper()
-    redirected = [escape(path) for path in redirected_output(Path.cwd())]
-    scope = Scope.of(config, Path.cwd(), redirected)
-    hosts = HostRule(config.allowed_hosts, config.bind.host)
-    identity = _identity(config, hosts) if config.tls else None
-    share = _share(config)
-    sockets = listen(config.bind)
-    # Port 0 has become a real one, which browsers name in Origin.
-    bind = Address(config.bind.host, sockets[0].getsockname()[1])
-    config = dataclasses.replace(config, command=_command(config))
-    recipe = Recipe(config.command, config.backend, config.env_file)
-    recipe.environment()  # to find what is wrong now, and not when the first start fails
-    editor = editor_template(config.editor, os.environ)
-    config = dataclasses.replace(
-        config, bind=bind, backend=recipe.address, command=recipe.words, editor=editor
-    )
+    prepared = prepare(config)
     try:
         with asyncio.Runner(loop_factory=_new_loop) as runner:
-            return runner.run(_serve(config, recipe, scope, hosts, sockets, identity, share))
+            return runner.run(_run(prepared))
     except ExceptionGroup as group:
         raise _unwrapped(group) from group
 
@@ -133,42 +104,6 @@ def _unwrapped(error: Exception) -> Exception:
     return inner if isinstance(inner, UserError) else error
 
 
-def _command(config: Config) -> tuple[str, ...]:
-    """Raises UserError."""
-    if config.asgi is None:
-        return config.command
-    factory, debug = config.asgi_factory, config.debug
-    return asgi_command(config.asgi, config.backend, is_factory=factory, debug=debug)
-
-
-def _identity(config: Config, hosts: HostRule) -> "Identity":
-    """Raises UserError."""
-    with needs("--tls", "tls"):
-        from httpprocessproxy.front_door import opening  # noqa: F401 - to find what is missing
-        from httpprocessproxy.front_door.certificates import open_identity
-    if config.http3:
-        with needs("--http3", "http3"):
-            from httpprocessproxy.front_door import http3  # noqa: F401
-    return open_identity(config, hosts)
-
-
-def _share(config: Config) -> "Share | None":
-    """Imported where it is asked for: aiohttp takes 13 MB. Raises UserError."""
-    if config.share is None:
-        return None
-    from httpprocessproxy.share.worker.asking import Wish
-    from httpprocessproxy.share.worker.companion import Share
-
-    wish = Wish(
-        config.share,
-        config.share_name,
-        config.share_token_file,
-        config.share_auth,
-        config.share_allow,
-    )
-    return Share(wish)
-
-
 def _new_loop() -> asyncio.AbstractEventLoop:
     try:
         import uvloop
@@ -177,137 +112,140 @@ def _new_loop() -> asyncio.AbstractEventLoop:
     return uvloop.new_event_loop()
 
 
-async def _serve(
-    config: Config,
-    recipe: Recipe,
-    scope: Scope,
-    hosts: HostRule,
-    sockets: list[socket.socket],
-    identity: "Identity | None",
-    share: "Share | None",
-) -> int:
+async def _run(prepared: Prepared) -> int:
     with ExitStack() as stack:
-        feed = Feed()
-        mirror = Mirror(
-            asyncio.get_running_loop(),
-            lambda: feed.is_wanted("output"),
-            lambda stream, text: feed.publish(
-                "output", {"stream": stream, "text": text}, keep=False
-            ),
-        )
-        shortcuts = Shortcuts()
-        keyboard = Keyboard(KEYS, shortcuts.press) if Keyboard.is_usable() else None
-        output = stack.enter_context(Output(mirror.take, keyboard))
-        terminal = stack.enter_context(Terminal(output)) if Terminal.is_usable() else None
-        launcher = Launcher(recipe, output, terminal)
-
-        def say(text: str) -> None:
-            feed.publish("notice", {"text": text})
-
-        has_keys = keyboard is not None and terminal is not None
-        console = Console(config, output.write, has_keys=has_keys)
-        stack.enter_context(console.listening(feed))
-        supervisor = Supervisor(config, launcher, output, feed, say)
-
-        def tail() -> str:
-            # What is on its way to pages would be in both.
-            mirror.flush()
-            return output.tail.decode(errors="replace")
-
-        replays = Replays(RequestLog(feed))
-        workings = Workings(supervisor.status, supervisor.restart, feed, replays)
-        control = Control(config, hosts, workings, tail, say)
-        interrupt = Interrupt(supervisor.kill)
-        browser = Browser(config.bind.url_of(config.scheme), console.show)
-        if config.open_browser:
-            stack.enter_context(feed.subscribe(("state",), browser.open_once_running))
-        shortcuts.lead_to(
-            {
-                "r": lambda: supervisor.restart("the keyboard"),
-                "o": browser.open,
-                "c": output.clear_screen,
-                "q": interrupt.quit,
-                "?": lambda: console.show(HELP),
-            }
-        )
+        program = Program(prepared, stack)
+        interrupt = Interrupt(program.supervisor.kill)
+        program.lead_keys(interrupt.quit)
         try:
-            await _supervise(
-                config,
-                scope,
-                hosts,
-                sockets,
-                identity,
-                supervisor,
-                control,
-                replays,
-                feed,
-                console,
-                share,
-            )
+            await program.serve()
         except asyncio.CancelledError:
             if interrupt.status is None:
                 raise
     return interrupt.status or 0
 
 
-async def _supervise(
-    config: Config,
-    scope: Scope,
-    hosts: HostRule,
-    sockets: list[socket.socket],
-    identity: "Identity | None",
-    supervisor: Supervisor,
-    control: Control,
-    replays: Replays,
-    feed: Feed,
-    console: Console,
-    share: "Share | None",
-) -> None:
-    async with AsyncExitStack() as stack:
-        await stack.enter_async_context(control)
-        actions = Actions(scope.refreshes, supervisor.changed, feed, supervisor.say)
-        stack.enter_context(feed.subscribe(("state",), actions.entered))
-        unchanged = Unchanged(Path.cwd(), actions.changed) if config.ignore_unchanged else None
-        changed = unchanged.changed if unchanged is not None else actions.changed
-        watcher = await stack.enter_async_context(
-            open_watcher(config.watcher, Path.cwd(), scope, changed, supervisor.say)
+class Program:
+    """All parts, and how they hear of each other."""
+
+    def __init__(self, prepared: Prepared, stack: ExitStack) -> None:
+        """What the parts take up is given back when `stack` is left."""
+        config = prepared.config
+        self._prepared = prepared
+        self._feed = feed = Feed()
+        self._mirror = Mirror(
+            asyncio.get_running_loop(),
+            lambda: feed.is_wanted("output"),
+            lambda stream, text: feed.publish(
+                "output", {"stream": stream, "text": text}, keep=False
+            ),
         )
-        supervisor.watcher = watcher
-        injector = _injector(config, supervisor.say)
-        plane = Plane(
-            supervisor.gate,
-            hosts,
+        self._shortcuts = Shortcuts()
+        keyboard = Keyboard(KEYS, self._shortcuts.press) if Keyboard.is_usable() else None
+        self._output = stack.enter_context(Output(self._mirror.take, keyboard))
+        terminal = stack.enter_context(Terminal(self._output)) if Terminal.is_usable() else None
+        has_keys = keyboard is not None and terminal is not None
+        self._console = Console(config, self._output.write, has_keys=has_keys)
+        stack.enter_context(self._console.listening(feed))
+        launcher = Launcher(prepared.recipe, self._output, terminal)
+        self.supervisor = Supervisor(config, launcher, self._output, feed, self._say)
+        self._replays = Replays(RequestLog(feed))
+        self._control = self._new_control()
+        self._browser = Browser(config.bind.url_of(config.scheme), self._console.show)
+        if config.open_browser:
+            stack.enter_context(feed.subscribe(("state",), self._browser.open_once_running))
+
+    def lead_keys(self, quit_: Callable[[], None]) -> None:
+        """Say what keys do."""
+        self._shortcuts.lead_to(
+            {
+                "r": lambda: self.supervisor.restart("the keyboard"),
+                "o": self._browser.open,
+                "c": self._output.clear_screen,
+                "q": quit_,
+                "?": lambda: self._console.show(HELP),
+            }
+        )
+
+    async def serve(self) -> None:
+        """Open all doors, run the backend, and go on until cancelled."""
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self._control)
+            unchanged = await self._watch(stack)
+            plane = self._new_plane()
+            self._replays.send = plane.replay
+            stack.enter_context(self._replays.listening(self._feed))
+            notes = await self._open(plane, stack)
+            self._tell_where(notes)
+            async with asyncio.TaskGroup() as group:
+                group.create_task(reap_adopted(), name="reap what was adopted")
+                if unchanged is not None:
+                    scope = self._prepared.scope.copy()
+                    group.create_task(unchanged.run(scope), name="compare contents")
+                if (share := self._prepared.share) is not None:
+                    visits = await stack.enter_async_context(plane.serve_visits())
+                    sharing = share.run(visits, self._feed, self._console.show)
+                    group.create_task(sharing, name="share")
+                front = Front(plane, self._control)
+                group.create_task(self.supervisor.run(front), name="supervisor")
+
+    def _say(self, text: str) -> None:
+        self._feed.publish("notice", {"text": text})
+
+    def _tail(self) -> str:
+        """The end of the output, for pages. What is on its way to them would be in both."""
+        self._mirror.flush()
+        return self._output.tail.decode(errors="replace")
+
+    def _new_control(self) -> Control:
+        supervisor = self.supervisor
+        workings = Workings(supervisor.status, supervisor.restart, self._feed, self._replays)
+        prepared = self._prepared
+        return Control(prepared.config, prepared.hosts, workings, self._tail, self._say)
+
+    def _new_plane(self) -> Plane:
+        config = self._prepared.config
+        nonce = secrets.token_urlsafe(16).encode()
+        return Plane(
+            self.supervisor.gate,
+            self._prepared.hosts,
             config.forwarded_allow_ips,
-            replays.log,
-            control.socket_for,
-            injector,
+            self._replays.log,
+            self._control.socket_for,
+            Injector(nonce, self._say) if config.inject else None,
             hides_alt_svc=config.tls,
         )
-        replays.send = plane.replay
-        stack.enter_context(replays.listening(feed))
-        if identity is None:
-            await stack.enter_async_context(plane.serve(sockets))
-            notes: Mapping[str, str] = {}
-        else:
-            from httpprocessproxy.front_door.opening import open_front_door
 
-            notes = await stack.enter_async_context(
-                open_front_door(config, identity, plane, hosts, sockets, supervisor.say)
-            )
+    async def _watch(self, stack: AsyncExitStack) -> Unchanged | None:
+        """Lead from changed files to restarts and refreshes; return who compares their contents."""
+        config, scope = self._prepared.config, self._prepared.scope
+        actions = Actions(scope.refreshes, self.supervisor.changed, self._feed, self._say)
+        stack.enter_context(self._feed.subscribe(("state",), actions.entered))
+        unchanged = Unchanged(Path.cwd(), actions.changed) if config.ignore_unchanged else None
+        changed = unchanged.changed if unchanged is not None else actions.changed
+        self.supervisor.watcher = await stack.enter_async_context(
+            open_watcher(config.watcher, Path.cwd(), scope, changed, self._say)
+        )
+        return unchanged
+
+    async def _open(self, plane: Plane, stack: AsyncExitStack) -> Mapping[str, str]:
+        """Let clients in; return what to show of the way, by names."""
+        prepared = self._prepared
+        if prepared.identity is None:
+            await stack.enter_async_context(plane.serve(prepared.sockets))
+            return {}
+        # An extra, which `prepare` has found.
+        from httpprocessproxy.front_door.opening import open_front_door
+
+        config, hosts, sockets = prepared.config, prepared.hosts, prepared.sockets
+        return await stack.enter_async_context(
+            open_front_door(config, prepared.identity, plane, hosts, sockets, self._say)
+        )
+
+    def _tell_where(self, notes: Mapping[str, str]) -> None:
+        config, watcher = self._prepared.config, self.supervisor.watcher
+        assert watcher is not None, "it watches by now"
         shown = urls(config.bind, config.scheme)
-        console.start(shown, watcher.description, control.livereload_port, notes)
+        self._console.start(shown, watcher.description, self._control.livereload_port, notes)
         if not config.bind.is_loopback:
-            supervisor.say(f"warning: {config.bind} can be reached from other machines")
-        async with asyncio.TaskGroup() as group:
-            group.create_task(reap_adopted(), name="reap what was adopted")
-            if unchanged is not None:
-                group.create_task(unchanged.run(scope.copy()), name="compare contents")
-            if share is not None:
-                visits = await stack.enter_async_context(plane.serve_visits())
-                group.create_task(share.run(visits, feed, console.show), name="share")
-            group.create_task(supervisor.run(Front(plane, control)), name="supervisor")
-
-
-def _injector(config: Config, say: Callable[[str], None]) -> Injector | None:
-    nonce = secrets.token_urlsafe(16).encode()
-    return Injector(nonce, say) if config.inject else None
+            self._say(f"warning: {config.bind} can be reached from other machines")

@@ -1,0 +1,96 @@
+"""What is done before the event loop runs: all that can be found wrong now, and told in one line.
+
+Optional parts are imported here, and only when they are asked for: whoever lacks an extra hears of
+it before anything is started.
+"""
+
+import dataclasses
+import os
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wcmatch.glob import escape
+
+from httpprocessproxy.config import Address, Config
+from httpprocessproxy.core.editors import editor_template
+from httpprocessproxy.core.hosts import HostRule
+from httpprocessproxy.front_door import needs
+from httpprocessproxy.process import Recipe, asgi_command, redirected_output
+from httpprocessproxy.proxy import listen
+from httpprocessproxy.watch import Scope
+
+if TYPE_CHECKING:
+    from httpprocessproxy.front_door.certificates import Identity
+    from httpprocessproxy.share.worker.companion import Share
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What the program runs with. `config` says what has come of its `auto`s and zeros.
+
+    `sockets` listen on BIND already; `identity` is there with --tls, `share` with --share.
+    """
+
+    config: Config
+    recipe: Recipe
+    scope: Scope
+    hosts: HostRule
+    sockets: list[socket.socket]
+    identity: "Identity | None"
+    share: "Share | None"
+
+
+def prepare(config: Config) -> Prepared:
+    """Find what is wrong, and open what has to be open. Raises UserError."""
+    redirected = [escape(path) for path in redirected_output(Path.cwd())]
+    scope = Scope.of(config, Path.cwd(), redirected)
+    hosts = HostRule(config.allowed_hosts, config.bind.host)
+    identity = _identity(config, hosts) if config.tls else None
+    share = _share(config) if config.share is not None else None
+    recipe = Recipe(_command(config), config.backend, config.env_file)
+    recipe.environment()  # to find what is wrong now, and not when the first start fails
+    editor = editor_template(config.editor, os.environ)
+    sockets = listen(config.bind)
+    # Port 0 has become a real one, which browsers name in Origin.
+    bind = Address(config.bind.host, sockets[0].getsockname()[1])
+    config = dataclasses.replace(
+        config, bind=bind, backend=recipe.address, command=recipe.words, editor=editor
+    )
+    return Prepared(config, recipe, scope, hosts, sockets, identity, share)
+
+
+def _command(config: Config) -> tuple[str, ...]:
+    """Raises UserError."""
+    if config.asgi is None:
+        return config.command
+    factory, debug = config.asgi_factory, config.debug
+    return asgi_command(config.asgi, config.backend, is_factory=factory, debug=debug)
+
+
+def _identity(config: Config, hosts: HostRule) -> "Identity":
+    """Raises UserError."""
+    with needs("--tls", "tls"):
+        from httpprocessproxy.front_door import opening  # noqa: F401 - to find what is missing
+        from httpprocessproxy.front_door.certificates import open_identity
+    if config.http3:
+        with needs("--http3", "http3"):
+            from httpprocessproxy.front_door import http3  # noqa: F401
+    return open_identity(config, hosts)
+
+
+def _share(config: Config) -> "Share":
+    """Raises UserError."""
+    from httpprocessproxy.share.worker.asking import Wish
+    from httpprocessproxy.share.worker.companion import Share
+
+    assert config.share is not None, "it is asked for"
+    wish = Wish(
+        config.share,
+        config.share_name,
+        config.share_token_file,
+        config.share_auth,
+        config.share_allow,
+    )
+    return Share(wish)
