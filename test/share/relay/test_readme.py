@@ -57,7 +57,7 @@ def test_the_unit(tmp_path: Path) -> None:
 def test_the_image() -> None:
     lines = [line.partition(" ") for line in block("dockerfile").splitlines() if line]
     words = {word: rest for word, _, rest in lines}
-    assert list(words) == ["FROM", "RUN", "USER", "EXPOSE", "ENTRYPOINT", "CMD"]
+    assert list(words) == ["FROM", "COPY", "RUN", "USER", "EXPOSE", "ENTRYPOINT", "CMD"]
     arguments = json.loads(words["ENTRYPOINT"]) + json.loads(words["CMD"])
     settings = read_settings(program(shlex.join(arguments)))
     assert str(settings.bind.port) == words["EXPOSE"]
