@@ -33,8 +33,9 @@ from httpprocessproxy.front_door.streams import Fields, Handler
 _RESETS: Final = 1000, 33
 
 # Who is told to stop sending may never look at the response: Chromium 156 waits for ever then. So
-# the rest of an upload is dropped as it comes, as long as that takes seconds on this machine.
+# the rest of an upload is dropped as it comes: up to a few seconds' worth, and while it does come.
 _LINGER_BYTES: Final = 64 * 1024 * 1024
+_LINGER_S: Final = 1.0
 
 
 class Http3Connection:
@@ -150,9 +151,24 @@ class Http3Connection:
         """Drop what nobody wants, but not for ever."""
         stream.dropped_bytes += size_bytes
         if max(stream.dropped_bytes, stream.missing_bytes) > _LINGER_BYTES:
-            stream.has_request_ended = True
-            self._stop(stream.id, ErrorCode.H3_NO_ERROR)
-            self._finish(stream)
+            self._stop_request(stream)
+
+    def _stop_if_silent(self, stream: Http3Stream, dropped_bytes: int) -> None:
+        if stream.is_over or stream.has_request_ended:
+            return
+        if stream.dropped_bytes == dropped_bytes:
+            self._stop_request(stream)
+        else:
+            self._linger(stream)
+
+    def _linger(self, stream: Http3Stream) -> None:
+        self._loop.call_later(_LINGER_S, self._stop_if_silent, stream, stream.dropped_bytes)
+
+    def _stop_request(self, stream: Http3Stream) -> None:
+        stream.has_request_ended = True
+        self._stop(stream.id, ErrorCode.H3_NO_ERROR)
+        self._finish(stream)
+        self._connection.send_soon()
 
     def _end_request(self, stream: Http3Stream) -> None:
         if stream.is_over:
@@ -233,6 +249,7 @@ class Http3Connection:
         if not stream.is_over and not stream.has_request_ended:
             self._state.hold_nothing(stream.id)
             self._pass_over(stream, 0)
+            self._linger(stream)
             self._connection.send_soon()
 
     def reset(self, stream: Http3Stream, code: ErrorCode) -> None:

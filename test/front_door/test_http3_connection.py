@@ -5,7 +5,7 @@ import pytest
 from httpprocessproxy.front_door import http3_connection
 from test.front_door.http2_client import Fields, get, websocket
 from test.front_door.http3_fronts import Recorder, answering, ending_http3
-from test.loops import eventually, on_every_loop
+from test.loops import eventually, on_every_loop, turn
 
 MESSAGE_ERROR = 0x10E
 CANCELLED = 0x10C
@@ -224,6 +224,26 @@ async def test_what_nobody_wants_is_dropped_and_too_much_of_it_stopped(is_known:
         assert not connection.state._held
         assert visit.resets == 0
         assert visit.trailers is None
+
+
+@on_every_loop
+async def test_a_client_that_sends_nothing_is_stopped() -> None:
+    recorder = Recorder()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(http3_connection, "_LINGER_S", 0.3)
+        async with ending_http3(recorder) as front:
+            client = await front.client()
+            silent, other = await client.ask(POST, None), await client.ask(POST, None)
+            for number in range(2):
+                visit = await recorder.visit(number)
+                visit.answer(b"enough")
+                visit.stream.stop_reading()
+            while silent not in client.stopped:
+                await client.upload(other, b"more")
+                await turn()
+            assert client.stopped[silent] == 0x100  # H3_NO_ERROR
+            assert await client.was_stopped(other) == 0x100
+            assert bytes((await client.answer(silent)).body) == b"enough"
 
 
 @on_every_loop
