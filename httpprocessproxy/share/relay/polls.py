@@ -56,9 +56,9 @@ class Polls:
 
     async def handle(self, request: web.BaseRequest, host: str) -> web.StreamResponse:
         """Take the answer that a call brings, and reply with the next visit."""
-        await self._rendezvous.saw(host)
         try:
             await self._take_answer(request, host)
+            await self._rendezvous.saw(host)
             return await self._next_visit(request, host)
         except RefusedCallError as error:
             return _text(error.status, str(error))

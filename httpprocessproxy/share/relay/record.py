@@ -17,7 +17,6 @@ class Record:
     outcome: Outcome = Outcome.LEFT
     status: int = 0
     sent_bytes: int = 0
-    received_bytes: int = 0
     duration_s: float = 0.0
 
 

@@ -5,12 +5,15 @@ a time, so that a visit cannot leave before it has entered; a second one waits a
 """
 
 import asyncio
+import hashlib
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import NoScriptError, RedisError
 
 from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.share.relay.shared import scripts
@@ -33,6 +36,23 @@ class BusError(Exception):
     """Redis could not be asked, or said no."""
 
 
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A script to be run, and who waits for what it says."""
+
+    future: asyncio.Future[Reply]
+    script: str
+    arguments: tuple[Argument, ...]
+
+    def settle(self, reply: Reply) -> None:
+        if self.future.done():
+            return
+        if isinstance(reply, Exception):
+            self.future.set_exception(BusError(str(reply)))
+        else:
+            self.future.set_result(reply)
+
+
 class Bus:
     """One relay's connections to Redis."""
 
@@ -46,7 +66,7 @@ class Bus:
         self.name = name
         self.is_up = False
         self._is_stopped = False
-        self._questions: list[tuple[asyncio.Future[Reply], tuple[Argument, ...]]] = []
+        self._questions: list[Question] = []
         self._news = asyncio.Event()
 
     async def check(self) -> None:
@@ -82,7 +102,7 @@ class Bus:
         future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         # Whoever does not want to know need not look.
         future.add_done_callback(lambda done: done.cancelled() or done.exception())
-        self._questions.append((future, ("EVAL", script, 0, *arguments)))
+        self._questions.append(Question(future, script, arguments))
         self._news.set()
         return future
 
@@ -113,24 +133,29 @@ class Bus:
                 if message != _BYE:
                     handle(message)
 
-    async def _ask_all(
-        self, questions: Sequence[tuple[asyncio.Future[Reply], tuple[Argument, ...]]]
-    ) -> None:
-        pipeline = self._redis.pipeline(transaction=False)
-        for _, command in questions:
-            pipeline.execute_command(*command)
+    async def _ask_all(self, questions: Sequence[Question]) -> None:
         try:
-            replies = await pipeline.execute(raise_on_error=False)
+            replies = await self._replies(questions)
+            unknown = [n for n, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
+            if unknown:
+                # A new Redis, or one that has started anew. None of these was run.
+                for script in {questions[n].script for n in unknown}:
+                    await self._redis.script_load(script)
+                for n, reply in zip(
+                    unknown, await self._replies([questions[n] for n in unknown]), strict=True
+                ):
+                    replies[n] = reply
         except (RedisError, OSError) as error:
             self._is_down(error)
             replies = [error] * len(questions)
-        for (future, _), reply in zip(questions, replies, strict=True):
-            if future.done():
-                continue
-            if isinstance(reply, Exception):
-                future.set_exception(BusError(str(reply)))
-            else:
-                future.set_result(reply)
+        for question, reply in zip(questions, replies, strict=True):
+            question.settle(reply)
+
+    async def _replies(self, questions: Sequence[Question]) -> list[Reply]:
+        pipeline = self._redis.pipeline(transaction=False)
+        for question in questions:
+            pipeline.execute_command("EVALSHA", _sha1(question.script), 0, *question.arguments)
+        return await pipeline.execute(raise_on_error=False)
 
     def _is_down(self, error: Exception) -> None:
         if self.is_up:
@@ -141,3 +166,9 @@ class Bus:
         if not self.is_up:
             _log.info("Redis is back")
         self.is_up = True
+
+
+@cache
+def _sha1(script: str) -> str:
+    """What Redis knows a script by: a few bytes in place of two thousand."""
+    return hashlib.sha1(script.encode(), usedforsecurity=False).hexdigest()
