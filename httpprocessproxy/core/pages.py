@@ -147,7 +147,7 @@ pre { margin: 0; padding: 1rem; font: 13px/1.45 ui-monospace, Menlo, Consolas, m
   white-space: pre-wrap; overflow-wrap: anywhere }
 footer { margin-top: 1.5rem; color: var(--faint); font-size: .85rem }
 .output:has(pre:empty) { display: none }
-.place { all: unset; cursor: pointer; text-decoration: underline dotted }
+.place { color: inherit; cursor: pointer; text-decoration: underline dotted }
 .place:focus-visible { outline: 2px solid var(--mark) }
 .bold { font-weight: 700 } .dim { opacity: .65 } .italic { font-style: italic }
 .underline { text-decoration: underline }

@@ -122,8 +122,12 @@ def test_without_an_editor_a_place_can_be_copied(context: BrowserContext, tmp_pa
     context.grant_permissions(["clipboard-read", "clipboard-write"])
     with served(tmp_path, "--editor", "none") as proxy:
         visit = broken(context, proxy)
-        visit.page.locator(f"{OVERLAY} button", has_text="line 4").click()
+        place = visit.page.locator(OVERLAY).get_by_role("button", name='page.py", line 4')
         clipboard = "navigator.clipboard.readText()"
+        place.click()
+        assert visit.page.evaluate(clipboard) == f"{tmp_path}/page.py:4"
+        visit.page.evaluate("navigator.clipboard.writeText('')")
+        place.press("Enter")
         assert visit.page.evaluate(clipboard) == f"{tmp_path}/page.py:4"
         visit.page.get_by_role("button", name="Copy", exact=True).first.click()
         assert "ValueError: no such thing" in visit.page.evaluate(clipboard)

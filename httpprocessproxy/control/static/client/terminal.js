@@ -89,17 +89,22 @@ function draw(output) {
   return drawn;
 }
 
-// A link into the editor, or else a button that copies the place.
+// A link into the editor, or else what copies the place.
 function linkTo(file, line, column) {
-  if (!hello.editor) {
-    const onclick = () => navigator.clipboard?.writeText(`${file}:${line}`);
-    return element('button', {className: 'place', title: 'Copy', onclick});
-  }
+  if (!hello.editor) return copying(`${file}:${line}`);
   const full = file.startsWith('/') ? file : `${hello.folder}/${file.replace(/^(\.\/)+/, '')}`;
   const parts = {file: full.split('/').map(encodeURIComponent).join('/'), line, column};
   const href = hello.editor.replace(/\{(file|line|column)\}/g, (_, name) => parts[name]);
   const target = /^http/i.test(href) ? '_blank' : '';
   return element('a', {className: 'place', title: 'Open', href, target, rel: 'noreferrer'});
+}
+
+// No <button>, for a line may end within it.
+function copying(place) {
+  const onclick = () => navigator.clipboard?.writeText(place);
+  const onkeydown = event => event.key === 'Enter' && onclick();
+  const button = {role: 'button', tabIndex: 0, title: 'Copy', onclick, onkeydown};
+  return element('span', {className: 'place', ...button});
 }
 
 // With --browser-console, the output is in the browser's console as well, a line each.
