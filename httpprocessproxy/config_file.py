@@ -39,6 +39,8 @@ def read_file(path: Path) -> argparse.Namespace:
         raise UserError(f"{path} has no {TABLE}")
     said = argparse.Namespace()
     for key, value in table.items():
+        if key == "tool":
+            raise UserError(f"{path}: the keys stand alone here: leave {TABLE} out")
         if key not in _BY_NAME:
             raise UserError(f"{path}: unknown key {key!r}{nearest(key, _BY_NAME)}")
         try:

@@ -76,7 +76,7 @@ def test_a_key(line: str, field: str, value: object) -> None:
         ('"--open" = true', "unknown key '--open': did you mean open?"),
         ("zzz = 1", "unknown key 'zzz'"),
         ("config = 1", "unknown key 'config'"),
-        (TABLE, "unknown key 'tool'"),
+        (TABLE, "the keys stand alone here: leave [tool.http-process-proxy] out"),
         ("drain = true", "drain: a number or a text, not True"),
         ('drain = "soon"', "drain: not a time: 'soon' (a number of seconds, 0 or more)"),
         ("drain = -1", "drain: not a time: '-1' (a number of seconds, 0 or more)"),
