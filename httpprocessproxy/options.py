@@ -191,7 +191,7 @@ CONNECTING = (
         "forwarded-allow-ips",
         "forwarded_allow_ips",
         "CIDR",
-        "peers whose Forwarded and X-Forwarded-* are kept; repeatable "
+        "peers whose Forwarded and X-Forwarded-* are kept, and who may see /_hpp/; repeatable "
         "(default: 127.0.0.0/8 and ::1)",
         readers.network,
     ),
