@@ -4,7 +4,6 @@ const MAX_ROWS = 500;
 
 const requests = new Map(); // by id: the proxy's row, and ours in the table
 let changed = new Set();
-let lastFailed = null;
 
 function hearRequest(row) {
   const known = requests.get(row.id);
@@ -131,7 +130,7 @@ function showLastFailed() {
   const failed = [...requests.values()].map(({row}) => row).filter(row => row.can_be_replayed
     && (['refused', 'cut'].includes(row.outcome) || row.status >= 500)
     && !['GET', 'HEAD', 'OPTIONS', 'TRACE'].includes(row.method) && row.id > replayed);
-  lastFailed = failed.sort((one, other) => other.id - one.id)[0];
+  const lastFailed = failed.sort((one, other) => other.id - one.id)[0];
   the('last-failed').textContent = lastFailed
     ? `Next: ${lastFailed.method} ${lastFailed.target}, number ${lastFailed.id}` : '';
 }
