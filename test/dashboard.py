@@ -12,9 +12,9 @@ from test.harness import Proxy, backend
 SHOP = backend("shop.py")
 
 
-def started(project: Path) -> Proxy:
+def started(project: Path, *options: str) -> Proxy:
     (project / "hook.py").write_text("200")
-    return Proxy(project, SHOP)
+    return Proxy(project, SHOP, *options)
 
 
 def opened(browser: BrowserContext, proxy: Proxy) -> Page:

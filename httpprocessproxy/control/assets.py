@@ -25,7 +25,13 @@ _CLIENT: Final = (
 )
 _DASHBOARD: Final = (
     *("client/terminal", "dashboard/parts", "dashboard/server", "dashboard/restarts"),
-    *("dashboard/requests", "dashboard/details", "dashboard/output", "dashboard/events"),
+    *(
+        "dashboard/notices",
+        "dashboard/requests",
+        "dashboard/details",
+        "dashboard/output",
+        "dashboard/events",
+    ),
 )
 _STATIC: Final = importlib.resources.files(__package__) / "static"
 

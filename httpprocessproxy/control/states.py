@@ -39,9 +39,10 @@ class States:
         return await self._wait(wanted, after, _timeout_s(request))
 
     async def get_history(self, _: web.Request) -> web.Response:
-        """All transitions that are known, the first one first."""
-        states = self._feed.kept("state")
-        return web.json_response({"run": self._feed.run, "states": states})
+        """The transitions that are known, and the notices, the first one first."""
+        states, notices = self._feed.kept("state"), self._feed.kept("notice")
+        history = {"run": self._feed.run, "states": states, "notices": notices}
+        return web.json_response(history)
 
     async def post_restart(self, request: web.Request) -> web.Response:
         wanted, timeout_s = _wanted(request), _timeout_s(request)

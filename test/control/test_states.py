@@ -144,5 +144,9 @@ def test_the_history(tmp_path: Path) -> None:
             _, answer = await get(client, "/_hpp/history")
             assert answer["run"] == backstage.feed.run
             assert answer["states"] == list(backstage.feed.kept("state"))
+            assert answer["notices"] == []
+            backstage.feed.publish("notice", {"text": "the port is in use"})
+            _, answer = await get(client, "/_hpp/history")
+            assert answer["notices"] == list(backstage.feed.kept("notice"))
 
     run(main())

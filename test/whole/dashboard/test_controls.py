@@ -53,6 +53,28 @@ def test_an_error_and_its_end(browser: BrowserContext, tmp_path: Path) -> None:
         page.close()
 
 
+def test_notices_show_with_the_address_of_a_shared_site(
+    browser: BrowserContext, tmp_path: Path
+) -> None:
+    (tmp_path / "project").mkdir()
+    token = tmp_path / "token"
+    token.write_text("shop secret\n")
+    # Nobody is there: the address is told at once all the same.
+    relay = "http://relay.localhost:9"
+    with started(tmp_path / "project", "--share", relay, "--share-token-file", str(token)) as proxy:
+        proxy.running()
+        page = opened(browser, proxy)
+        notices = page.locator("#notices")
+        expect(notices).to_contain_text("anybody who knows this address can reach it")
+        link = page.get_by_role("link", name="http://shop.relay.localhost:9/")
+        expect(link).to_have_attribute("href", "http://shop.relay.localhost:9/")
+        page.close()
+
+
+def test_without_notices_there_is_no_card(page: Page) -> None:
+    expect(page.locator("#notices-card")).to_be_hidden()
+
+
 def test_the_page_outlives_the_proxy(browser: BrowserContext, tmp_path: Path) -> None:
     with started(tmp_path) as proxy:
         page = opened(browser, proxy.running())

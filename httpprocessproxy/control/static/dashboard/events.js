@@ -4,7 +4,7 @@ const RETRY_MS = 500;
 
 function connect() {
   const socket = new WebSocket(`${location.protocol.replace('http', 'ws')}//${location.host}/_hpp/events`);
-  const greeting = {type: 'hello', age_ms: 0, topics: ['output', 'request'], token: TOKEN};
+  const greeting = {type: 'hello', age_ms: 0, topics: ['notice', 'output', 'request'], token: TOKEN};
   socket.onopen = () => socket.send(JSON.stringify(greeting));
   socket.onmessage = event => hear(JSON.parse(event.data));
   socket.onclose = () => {
@@ -17,6 +17,7 @@ function hear(message) {
   switch (message.type) {
     case 'hello': return meet(message);
     case 'state': return enter(message);
+    case 'notice': return hearNotice(message);
     case 'request': return hearRequest(message);
     case 'output': return hearOutput(message);
   }
@@ -31,7 +32,9 @@ async function meet(message) {
 }
 
 async function loadHistory() {
-  const known = (await ask('history')).states.reverse();
+  const history = await ask('history');
+  loadNotices(history.notices);
+  const known = history.states.reverse();
   if (!known.length) return;
   states = [...states.filter(state => state.at_ms > known[0].at_ms), ...known];
   complain('');

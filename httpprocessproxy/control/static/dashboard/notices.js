@@ -1,0 +1,29 @@
+// What the proxy has said in the terminal besides: warnings, and the address of a shared site.
+
+const MAX_NOTICES = 20;
+const ADDRESS = /https?:\/\/[^\s()'"]+/;
+
+let notices = []; // the messages, the last one first
+
+function hearNotice(message) {
+  notices.unshift(message);
+  notices.length = Math.min(notices.length, MAX_NOTICES);
+  showNotices();
+}
+
+function loadNotices(known) {
+  notices = [];
+  for (const message of known) hearNotice(message);
+}
+
+function showNotices() {
+  the('notices-card').hidden = !notices.length;
+  the('notices').replaceChildren(...notices.map(({text}) => element('li', {}, ...linked(text))));
+}
+
+function linked(text) {
+  const found = ADDRESS.exec(text);
+  if (!found) return [text];
+  const link = element('a', {href: found[0], rel: 'noreferrer', target: '_blank'}, found[0]);
+  return [text.slice(0, found.index), link, text.slice(found.index + found[0].length)];
+}
