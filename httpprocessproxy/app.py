@@ -16,6 +16,7 @@ from httpprocessproxy.control.workings import Workings
 from httpprocessproxy.core.documents import Injector
 from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.feed import Feed
+from httpprocessproxy.loops import new_loop
 from httpprocessproxy.preparation import Prepared, prepare
 from httpprocessproxy.process import (
     Keyboard,
@@ -90,7 +91,7 @@ def run(config: Config) -> int:
     become_subreaper()
     prepared = prepare(config)
     try:
-        with asyncio.Runner(loop_factory=_new_loop) as runner:
+        with asyncio.Runner(loop_factory=new_loop) as runner:
             return runner.run(_run(prepared))
     except ExceptionGroup as group:
         raise _unwrapped(group) from group
@@ -102,14 +103,6 @@ def _unwrapped(error: Exception) -> Exception:
     while isinstance(inner, ExceptionGroup) and len(inner.exceptions) == 1:
         inner = inner.exceptions[0]
     return inner if isinstance(inner, UserError) else error
-
-
-def _new_loop() -> asyncio.AbstractEventLoop:
-    try:
-        import uvloop
-    except ImportError:  # no wheel for this platform: slower, and just as right
-        return asyncio.new_event_loop()
-    return uvloop.new_event_loop()
 
 
 async def _run(prepared: Prepared) -> int:

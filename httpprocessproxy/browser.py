@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 
 from httpprocessproxy.config import Address
 from httpprocessproxy.core.lines import Message
+from httpprocessproxy.loops import call_from_thread
 from httpprocessproxy.process import NOT_OURS
 
 # Isolated, so that no module of the project is taken for one of Python's.
@@ -75,7 +76,4 @@ class Browser:
             check=False,
         )
         if done.returncode:
-            try:
-                loop.call_soon_threadsafe(self._say, f"no browser to open here: {self._url}")
-            except RuntimeError:
-                pass  # The loop was closed meanwhile: nobody looks any more.
+            call_from_thread(loop, self._say, f"no browser to open here: {self._url}")

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from httpprocessproxy.loops import call_from_thread
+
 KEYS: Final = {
     "r": "restart the server",
     "o": "open the browser",
@@ -33,10 +35,7 @@ class Shortcuts:
         self._actions = actions
 
     def press(self, key: str) -> None:
-        try:
-            self._loop.call_soon_threadsafe(self._act, key)
-        except RuntimeError:
-            pass  # The loop was closed meanwhile: it is over.
+        call_from_thread(self._loop, self._act, key)
 
     def _act(self, key: str) -> None:
         if key in self._actions:

@@ -17,6 +17,7 @@ from httpprocessproxy.asgi.trace import traced
 from httpprocessproxy.config import Address
 from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.front_door import needs
+from httpprocessproxy.loops import new_loop
 
 if TYPE_CHECKING:
     from httpprocessproxy.asgi.serving import Place
@@ -47,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.path.insert(0, os.getcwd())
         application = load(line.application, is_factory=line.factory)
         place = take_place(Address(line.host, line.port), line.certfile, line.keyfile)
-        with asyncio.Runner(loop_factory=_new_loop) as runner:
+        with asyncio.Runner(loop_factory=new_loop) as runner:
             return runner.run(_serve(traced(application) if line.debug else application, place))
     except UserError as error:
         _say(f"{PROGRAM}: {error}")
@@ -76,14 +77,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--debug", action="store_true", help="show each request in a line")
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
     return parser
-
-
-def _new_loop() -> asyncio.AbstractEventLoop:
-    try:
-        import uvloop
-    except ImportError:  # no wheel for this platform: slower, and just as right
-        return asyncio.new_event_loop()
-    return uvloop.new_event_loop()
 
 
 async def _serve(application: Application, place: "Place") -> int:

@@ -5,7 +5,6 @@ What it needs of the extra `[asgi]` is imported when a server starts.
 
 import asyncio
 import concurrent.futures
-import contextlib
 import logging
 import threading
 from collections.abc import Coroutine
@@ -18,6 +17,7 @@ from httpprocessproxy.asgi.trace import traced
 from httpprocessproxy.config import Address
 from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.front_door import needs
+from httpprocessproxy.loops import call_from_thread
 
 if TYPE_CHECKING:
     from httpprocessproxy.asgi.serving import Place
@@ -80,8 +80,7 @@ class ASGIServer:
         """
         if self._loop is None:
             return
-        with contextlib.suppress(RuntimeError):  # the loop has been closed
-            self._loop.call_soon_threadsafe(self._stopping.set)
+        call_from_thread(self._loop, self._stopping.set)
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join()
 

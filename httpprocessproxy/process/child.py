@@ -7,8 +7,8 @@ import asyncio
 import os
 import signal
 import threading
-from collections.abc import Callable
 
+from httpprocessproxy.loops import call_from_thread
 from httpprocessproxy.process import linux, tree
 from httpprocessproxy.process.output import Output
 
@@ -106,17 +106,11 @@ class Child:
 
     def _wait_in_thread(self) -> None:
         status = os.waitpid(self.pid, 0)[1]
-        self._call_soon(lambda: self._on_reaped(status))
+        call_from_thread(self._loop, self._on_reaped, status)
 
     def _on_reaped(self, status: int) -> None:
         tree.living.discard(self.pid)
         self._returncode = os.waitstatus_to_exitcode(status)
         self._reaped.set()
         self._loop.call_later(_DRAIN_TIMEOUT_S, self._drained.set)
-        self._output.drain(lambda: self._call_soon(self._drained.set))
-
-    def _call_soon(self, callback: Callable[[], None]) -> None:
-        try:
-            self._loop.call_soon_threadsafe(callback)
-        except RuntimeError:
-            pass  # The loop was closed meanwhile: nobody waits any more.
+        self._output.drain(lambda: call_from_thread(self._loop, self._drained.set))

@@ -12,6 +12,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
+from httpprocessproxy.loops import call_from_thread
+
 BATCH_BYTES: Final = 64 * 1024
 # Faster than anybody reads, slow enough for a page to show.
 INTERVAL_S: Final = 0.05
@@ -52,7 +54,8 @@ class Mirror:
                 self._left_out_bytes += left_out
             begins, self._is_running = not self._is_running, True
         if begins:
-            self._call(self._tick)
+            # The loop may have ended: a terminal can block this thread for longer.
+            call_from_thread(self._loop, self._tick)
 
     def flush(self) -> None:
         """Publish all that was taken by now."""
@@ -63,12 +66,6 @@ class Mirror:
             self._publish("stdout", f"\n[{left_out_bytes:,} bytes left out]\n")
         for stream, text in self._decoded(pieces):
             self._publish(stream, text)
-
-    def _call(self, callback: Callable[[], None]) -> None:
-        try:
-            self._loop.call_soon_threadsafe(callback)
-        except RuntimeError:
-            pass  # The loop has ended, and the thread may outlive it while a terminal blocks it.
 
     def _tick(self) -> None:
         """Publish a batch, and look again later, until there is none."""

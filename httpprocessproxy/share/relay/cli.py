@@ -3,9 +3,10 @@
 import asyncio
 import logging
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from httpprocessproxy.core.errors import UserError
+from httpprocessproxy.loops import new_loop
 from httpprocessproxy.share.relay.command_line import PROGRAM, read_settings
 from httpprocessproxy.share.relay.settings import Settings
 
@@ -29,17 +30,8 @@ def _run(settings: Settings) -> None:
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
     # Its lines would have the queries of visitors; ours are in `access_log.py`.
     logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=new_loop) as runner:
         try:
             runner.run(run(settings))
         except* UserError as group:
             raise group.exceptions[0] from None
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """uvloop's, where it can be installed."""
-    try:
-        import uvloop
-    except ImportError:
-        return None
-    return uvloop.new_event_loop

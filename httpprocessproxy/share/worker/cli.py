@@ -3,10 +3,11 @@
 import asyncio
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.core.lines import duration, printable
+from httpprocessproxy.loops import new_loop
 from httpprocessproxy.share.worker.announcing import announcement, qr_code
 from httpprocessproxy.share.worker.command_line import PROGRAM, Line, read_line
 from httpprocessproxy.share.worker.settings import News, RefusedError, Visited
@@ -22,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Share until a signal, and return the exit status: 128 + the signal, or what went wrong."""
     try:
         line = read_line(sys.argv[1:] if argv is None else argv)
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        with asyncio.Runner(loop_factory=new_loop) as runner:
             return runner.run(_share(line))
     except UserError as error:
         _complain(str(error))
@@ -30,15 +31,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except RefusedError as error:
         _complain(str(error))
         return REFUSED_EXIT
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """uvloop's, where it can be installed."""
-    try:
-        import uvloop
-    except ImportError:
-        return None
-    return uvloop.new_event_loop
 
 
 async def _share(line: Line) -> int:
