@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from httpprocessproxy.core.lines import duration, enumeration
 from httpprocessproxy.core.state import Changed, Event, Exited, Machine, Ready, State
 from httpprocessproxy.feed import Feed
 from httpprocessproxy.generation import Outcome
@@ -128,21 +129,16 @@ class Chronicle:
     def _why(self, event: Event, lasted_s: float, asked_by: str) -> str:
         match event:
             case Changed(paths) if paths:
-                first, *others = sorted(paths)
-                return f"changed: {first}" + (f" and {len(others)} more" if others else "")
+                return f"changed: {enumeration(sorted(paths))}"
             case Changed():
                 return f"restart asked for by {asked_by}"
             case Ready():
-                return f"ready after {_duration(lasted_s)}"
+                return f"ready after {duration(lasted_s * 1000)}"
             case Exited() if self._machine.state is State.LOADING:
-                return f"stopped after {_duration(lasted_s)}"
+                return f"stopped after {duration(lasted_s * 1000)}"
             case Exited():
-                return f"{self.outcome.reason}, after {_duration(lasted_s)}"
+                return f"{self.outcome.reason}, after {duration(lasted_s * 1000)}"
 
 
 def _ms(start: float | None, end: float | None) -> float | None:
     return None if start is None or end is None else round((end - start) * 1000, 1)
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds:.1f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
