@@ -99,7 +99,7 @@ class Chronicle:
     def status(self) -> Mapping[str, object]:
         """What is known besides the machine's state."""
         return {
-            "returncode": self.outcome.returncode,
+            "returncode": self._returncode,
             "reason": self._reason,
             "since": self._since,
             "last_restart": self.restart.report() if self.restart is not None else None,
@@ -116,11 +116,15 @@ class Chronicle:
                 "time": self._since,
                 "why": why,
                 "paths": sorted(paths),
-                "returncode": self.outcome.returncode,
+                "returncode": self._returncode,
                 "reason": self._reason,
                 "restart": self.restart.report() if self.restart is not None else None,
             },
         )
+
+    @property
+    def _returncode(self) -> int | None:
+        return self.outcome.returncode if self._machine.state is State.ERROR else None
 
     @property
     def _reason(self) -> str:

@@ -139,13 +139,14 @@ def _add_instead(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_questions(group: argparse._ArgumentGroup) -> None:
-    """What may be asked of the proxy that runs at BIND."""
+    """What may be asked of the proxy that runs at BIND, one at a time."""
+    one = group.add_mutually_exclusive_group()
     for question, what in (
         ("status", "tell the state of the server behind the proxy at BIND"),
         ("restart", "restart that server, and wait until it runs"),
         ("wait", "wait until that server runs, or is in error"),
     ):
-        group.add_argument(
+        one.add_argument(
             f"--{question}", dest="question", action="store_const", const=question, help=what
         )
     group.add_argument(

@@ -59,6 +59,8 @@ def test_each_transition_is_told_with_its_reason() -> None:
     ]
     assert [message["reason"] for message in told][-2:] == ["exited with status 3", ""]
     assert [message["paths"] for message in told][2:4] == [["a.py", "b.py"]] * 2
+    codes = [message["returncode"] for message in told]
+    assert codes == [None, None, None, None, 3, None], "that of a server that has ended by itself"
 
 
 def test_what_comes_with_a_burst_later_is_in_the_report() -> None:

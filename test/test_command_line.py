@@ -114,6 +114,7 @@ def test_what_follows_exec_is_the_commands_alone() -> None:
         (["--patern", "*.py"], "--patern *.py: did you mean --pattern? (see --help)"),
         (["--no-injct"], "did you mean --no-inject?"),
         (["--zzz"], "unrecognized arguments: --zzz (see --help)"),
+        (["--status", "--restart"], "--restart: not allowed with argument --status"),
         (["--debug=1"], "debug"),
         (["--exec=true"], "--exec"),
         (["extra"], "extra"),

@@ -10,6 +10,7 @@ writes after it has answered, and closes at once, is not recognized: that may be
 for each answer. Times are monotonic seconds. No I/O.
 """
 
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -44,13 +45,42 @@ class _Change:
     is_before_answer: bool
 
 
+class _Row:
+    """The changes of a file in a row: how many, since when, and the last of them."""
+
+    def __init__(self) -> None:
+        self.length = 0
+        self.last: deque[_Change] = deque(maxlen=TIMES)
+        self._began_at = 0.0
+
+    def append(self, change: _Change) -> None:
+        self._began_at = self._began_at if self.length else change.at
+        self.length += 1
+        self.last.append(change)
+
+    @property
+    def is_due(self) -> bool:
+        """Whether its length is SUSPICIOUS, or twice that, four times and so on."""
+        times, rest = divmod(self.length, SUSPICIOUS)
+        return times > 0 and rest == 0 and times & (times - 1) == 0
+
+    @property
+    def has_a_beat(self) -> bool:
+        if self.length < TIMES or not all(change.is_before_answer for change in self.last):
+            return False
+        waits = sorted(change.after_s for change in self.last)
+        spread_s = min(SPREAD_RATIO * waits[TIMES // 2], MOST_SPREAD_S)
+        has_lasted = self.last[-1].at - self._began_at >= LASTING_S
+        return has_lasted and waits[-1] - waits[0] <= max(spread_s, LEAST_SPREAD_S)
+
+
 class Recurrence:
     """The changes after the last starts. `started` comes first."""
 
     def __init__(self) -> None:
         self._started_at = 0.0
         self._has_answered = False
-        self._rows: dict[str, list[_Change]] = {}
+        self._rows: dict[str, _Row] = {}
         self._ended_by: frozenset[str] = frozenset()
 
     def started(self, now: float) -> None:
@@ -73,24 +103,8 @@ class Recurrence:
             return Verdict(frozenset(), frozenset())
         self._ended_by = frozenset(paths)
         for path in self._ended_by:
-            row = self._rows.setdefault(path, [])
+            row = self._rows.setdefault(path, _Row())
             row.append(_Change(now, after_s, not self._has_answered))
-        written = frozenset(path for path in self._ended_by if _has_a_beat(self._rows[path]))
-        lengths = {path: len(self._rows[path]) for path in self._ended_by - written}
-        return Verdict(written, frozenset(path for path in lengths if _is_due(lengths[path])))
-
-
-def _is_due(length: int) -> bool:
-    """Whether it is SUSPICIOUS, or twice that, four times and so on."""
-    times, rest = divmod(length, SUSPICIOUS)
-    return times > 0 and rest == 0 and times & (times - 1) == 0
-
-
-def _has_a_beat(row: list[_Change]) -> bool:
-    last = row[-TIMES:]
-    if len(last) < TIMES or not all(change.is_before_answer for change in last):
-        return False
-    waits = sorted(change.after_s for change in last)
-    spread_s = min(SPREAD_RATIO * waits[TIMES // 2], MOST_SPREAD_S)
-    has_lasted = last[-1].at - row[0].at >= LASTING_S
-    return has_lasted and waits[-1] - waits[0] <= max(spread_s, LEAST_SPREAD_S)
+        written = frozenset(path for path in self._ended_by if self._rows[path].has_a_beat)
+        due = frozenset(path for path in self._ended_by if self._rows[path].is_due)
+        return Verdict(written, due - written)

@@ -30,6 +30,9 @@ _EPOLL_ENTRY = re.compile(rb"^tfd:\s*(\d+) events:\s*([0-9a-f]+)", re.MULTILINE)
 # More descriptors than this are a server's, not those of a program that also reads a keyboard.
 _MAX_POLLED = 64 * 1024
 
+# Addresses from here on are the kernel's, and no offsets that a file has.
+_KERNEL = 1 << 63
+
 # From this value of Yama's ptrace_scope on, nobody but root may look at other processes.
 _ROOT_ONLY = 2
 
@@ -112,7 +115,7 @@ def _is_registered(pid: int, fds: AbstractSet[int], epoll_fd: int) -> bool:
 
 
 def _memory(pid: int, address: int, size_bytes: int) -> bytes:
-    if not size_bytes:
+    if not size_bytes or address >= _KERNEL:
         return b""  # Who sleeps by polling nothing may give any address.
     fd = os.open(f"/proc/{pid}/mem", os.O_RDONLY | os.O_CLOEXEC)
     try:

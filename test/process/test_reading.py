@@ -46,6 +46,8 @@ OTHERS = {
     "p.register(0, select.POLLPRI); p.register(r); print('up', flush=True); p.poll()",
     "an event loop": "import asyncio; print('up', flush=True); asyncio.run(asyncio.sleep(1000))",
     "polls nothing": "import select; print('up', flush=True); select.poll().poll()",
+    "selects nothing, nowhere": "import ctypes; c = ctypes.CDLL(None); print('up', flush=True);"
+    "c.select(0, ctypes.c_void_p(-4096), None, None, None)",
     "has closed it": "import os; os.write(1, b'up'); os.closerange(0, 3); os.read(os.pipe()[0], 1)",
 }
 

@@ -133,6 +133,20 @@ def test_without_an_editor_a_place_can_be_copied(context: BrowserContext, tmp_pa
         assert "ValueError: no such thing" in visit.page.evaluate(clipboard)
 
 
+def test_a_place_can_be_copied_on_a_page_that_is_not_secure(
+    context: BrowserContext, tmp_path: Path
+) -> None:
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    with served(tmp_path, "--editor", "none") as proxy:
+        visit = broken(context, proxy)
+        visit.page.evaluate(
+            "window.theirs = navigator.clipboard;"
+            "Object.defineProperty(navigator, 'clipboard', {value: undefined})"
+        )
+        visit.page.locator(OVERLAY).get_by_role("button", name='page.py", line 4').click()
+        assert visit.page.evaluate("theirs.readText()") == f"{tmp_path}/page.py:4"
+
+
 def test_escape_hides_it_and_the_mark_brings_it_back(
     context: BrowserContext, tmp_path: Path
 ) -> None:

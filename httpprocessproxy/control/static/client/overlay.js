@@ -143,14 +143,13 @@ class Overlay extends Layer {
   }
 
   header() {
-    const copy = () => navigator.clipboard?.writeText(this.output.innerText);
     const hide = () => this.dismiss();
     return element('header', {},
       element('span', {className: 'dot'}),
       element('div', {}, this.title,
         element('p', {id: 'reason'}, reason(this.state)),
         element('code', {}, hello.command)),
-      element('button', {className: 'tool', onclick: copy}, 'Copy'),
+      element('button', {className: 'tool', onclick: () => copy(this.output.innerText)}, 'Copy'),
       element('button', {className: 'tool', onclick: hide, ariaLabel: 'Hide'}, '✕'));
   }
 

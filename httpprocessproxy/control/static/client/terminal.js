@@ -101,10 +101,21 @@ function linkTo(file, line, column) {
 
 // No <button>, for a line may end within it.
 function copying(place) {
-  const onclick = () => navigator.clipboard?.writeText(place);
+  const onclick = () => copy(place);
   const onkeydown = event => event.key === 'Enter' && onclick();
   const button = {role: 'button', tabIndex: 0, title: 'Copy', onclick, onkeydown};
   return element('span', {className: 'place', ...button});
+}
+
+// navigator.clipboard is for secure pages alone, and a page seen by another machine is none.
+function copy(text) {
+  if (navigator.clipboard) return navigator.clipboard.writeText(text);
+  addEventListener('copy', event => {
+    event.clipboardData.setData('text/plain', text);
+    event.preventDefault();
+    event.stopImmediatePropagation();
+  }, {once: true, capture: true});
+  return document.execCommand('copy');
 }
 
 // With --browser-console, the output is in the browser's console as well, a line each.
