@@ -3,6 +3,7 @@
 import signal
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import BrowserContext, Route, expect
 
 from test.browser import CONNECTED, MARK, Visit
@@ -29,6 +30,26 @@ def test_a_save_shows_the_new_text(context: BrowserContext, tmp_path: Path) -> N
             visit.reloaded(title)
         assert visit.loads == 3
         assert not visit.console
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        "default-src 'none'",
+        "default-src 'self'",
+        "script-src 'nonce-abc' 'strict-dynamic'; connect-src 'none'",
+        "script-src 'none', default-src 'self'; connect-src https://api.example",
+    ],
+)
+def test_a_save_reloads_a_page_under_a_policy(
+    context: BrowserContext, tmp_path: Path, policy: str
+) -> None:
+    headers = f"HEADERS = { ({'Content-Security-Policy': policy})!r}\n"
+    (tmp_path / "page.py").write_text(code("first") + headers)
+    with Proxy(tmp_path, PAGES) as proxy:
+        visit = Visit(context, proxy.running().url)
+        proxy.save("page.py", code("second") + headers)
+        visit.reloaded("second")
 
 
 def test_what_was_typed_and_scrolled_to_stays(context: BrowserContext, tmp_path: Path) -> None:
