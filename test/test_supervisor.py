@@ -145,6 +145,22 @@ async def test_a_change_while_it_is_killed_is_seen_by_the_next_start() -> None:
         assert len(life.children) == 2
 
 
+@on_every_loop
+async def test_a_restart_asked_for_while_it_is_killed_loses_no_path() -> None:
+    async with supervised(replace(configured(), drain_s=PATIENCE_S)) as life:
+        await life.reached("running", 1)
+        life.supervisor.gate.unsafe_began()
+        life.change("first.py")
+        await life.reached("killing", 1)
+        life.supervisor.restart("the keyboard")
+        life.change("second.py")
+        life.supervisor.gate.unsafe_ended()
+        await life.reached("running", 2)
+        restart = life.status()["last_restart"]
+        assert isinstance(restart, dict)
+        assert restart["paths"] == ["first.py", "second.py"]
+
+
 def is_in_burst(life: Life) -> bool:
     """Whether `quiet` would wait: it has to be asked, for nothing tells of the end of a burst."""
     waiting = life.supervisor.quiet()
