@@ -4,7 +4,6 @@ When it closes, nothing may be left: no connection of a client, and none to the 
 """
 
 import contextlib
-import socket
 import tempfile
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -22,6 +21,7 @@ from test.fakes import LOOPBACK, Bench
 from test.front_door.fronts import bridging
 from test.front_door.http3_client import Http3Client, configuration, connected
 from test.loops import eventually
+from test.ports import free_port
 
 CA: Final = trustme.CA()
 
@@ -35,13 +35,6 @@ def write_certificate(folder: Path, authority: trustme.CA = CA) -> None:
 
 def identity(folder: Path) -> Identity:
     return Identity(folder / "cert.pem", folder / "key.pem")
-
-
-def free_port(host: str = "127.0.0.1") -> int:
-    """A port that nobody has, over UDP, a moment ago."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.bind((host, 0))
-        return int(sock.getsockname()[1])
 
 
 class Front:

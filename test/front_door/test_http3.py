@@ -15,8 +15,9 @@ from httpprocessproxy.front_door.http3 import alt_svc, open_http3
 from test.front_door.ends import RecordingHandler, answering
 from test.front_door.http2_client import get
 from test.front_door.http3_client import Http3Client, configuration, connected
-from test.front_door.http3_fronts import CA, ending_http3, free_port, identity, write_certificate
+from test.front_door.http3_fronts import CA, ending_http3, identity, write_certificate
 from test.loops import eventually, on_every_loop
+from test.ports import free_port
 
 NO_ERROR, REJECTED = 0x100, 0x10B
 

@@ -17,8 +17,9 @@ from httpprocessproxy.front_door.udp import bind_udp
 from test.deadline import PATIENCE_S
 from test.front_door.ends import RecordingHandler, answering
 from test.front_door.http3_client import bound_socket, configuration
-from test.front_door.http3_fronts import CA, Front, ending_http3, free_port
+from test.front_door.http3_fronts import CA, Front, ending_http3
 from test.loops import eventually, on_every_loop, turn
+from test.ports import free_port
 
 
 def trust() -> QuicConfiguration:
