@@ -1,4 +1,4 @@
-"""What every test gets: asyncio's debug mode, and a folder for a project."""
+"""What every test gets: asyncio's debug mode; and a folder for a project, or a user, if it asks."""
 
 from pathlib import Path
 
@@ -23,3 +23,14 @@ def project(tmp_path: Path) -> Path:
     directory = tmp_path / "project"
     directory.mkdir()
     return directory
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A user who has nothing yet: where the folder of this user's certificates will be."""
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    monkeypatch.delenv("CAROOT", raising=False)
+    return home / ".local/share/http-process-proxy/tls"
