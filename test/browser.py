@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from playwright.sync_api import Browser, BrowserContext, Page, WebSocket, expect, sync_playwright
+from playwright.sync_api import BrowserContext, Page, WebSocket, expect, sync_playwright
 
 from test.deadline import MS, PATIENCE_S
 
@@ -31,32 +31,19 @@ MARK = "http-process-proxy.mark"
 
 
 @contextmanager
-def open_chromium(*flags: str) -> Iterator[Browser]:
-    """Chromium. Until it closes, this thread has playwright's event loop, and can run no other."""
+def open_browser(*flags: str) -> Iterator[BrowserContext]:
+    """A fresh profile, for pages that share it."""
     expect.set_options(timeout=PATIENCE_S * 1000)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, *flags])
         try:
-            yield browser
+            context = browser.new_context()
+            context.set_default_timeout(PATIENCE_S * 1000)
+            context.add_init_script(_MARK_CONNECTED)
+            context.add_init_script(_OPEN_SHADOWS)
+            yield context
         finally:
             browser.close()
-
-
-@contextmanager
-def open_profile(browser: Browser) -> Iterator[BrowserContext]:
-    """A fresh profile, for pages that share it."""
-    with browser.new_context() as context:
-        context.set_default_timeout(PATIENCE_S * 1000)
-        context.add_init_script(_MARK_CONNECTED)
-        context.add_init_script(_OPEN_SHADOWS)
-        yield context
-
-
-@contextmanager
-def open_browser(*flags: str) -> Iterator[BrowserContext]:
-    """Chromium, with one profile."""
-    with open_chromium(*flags) as browser, open_profile(browser) as context:
-        yield context
 
 
 @contextmanager

@@ -84,6 +84,8 @@ class Proxy:
         self.environment = {**os.environ, processes.MARK: self.mark, **(environment or {})}
         # Asyncio's debug mode is for our own loops: it would slow the program down.
         self.environment.pop("PYTHONASYNCIODEBUG", None)
+        # Of two versions saved in one second, the bytecode of the first may pass for the other's.
+        self.environment["PYTHONDONTWRITEBYTECODE"] = "1"
         self.expected_statuses = {143}
         self.may_stay = ""  # the program name of a process that is meant to outlive us
         self._output = bytearray()

@@ -265,6 +265,7 @@ async def test_a_start_that_takes_too_long_refuses_and_goes_on() -> None:
         assert str(life.config.backend) in waiter.problem.detail
         assert life.status()["state"] == "loading"
         assert life.ask().problem is not None
+        await life.spawned(1)  # before, a server at its port would be in the way
         late = Listener(port=life.config.backend.port)
         await life.reached("running", 1)
         assert life.ask().target is not None

@@ -1,27 +1,21 @@
-"""One browser for all tests of our script: a profile for each file, fresh pages for each test."""
+"""One browser for all tests of our script, with fresh pages for each."""
 
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext
+from playwright.sync_api import BrowserContext
 
-from test.browser import open_chromium, open_profile
-
-
-@pytest.fixture(scope="package")
-def chromium() -> Iterator[Browser]:
-    with open_chromium() as browser:
-        yield browser
+from test.browser import open_browser
 
 
 @pytest.fixture(scope="module")
-def profile(chromium: Browser) -> Iterator[BrowserContext]:
-    with open_profile(chromium) as context:
+def browser() -> Iterator[BrowserContext]:
+    with open_browser() as context:
         yield context
 
 
 @pytest.fixture
-def context(profile: BrowserContext) -> Iterator[BrowserContext]:
-    yield profile
-    for page in profile.pages:
+def context(browser: BrowserContext) -> Iterator[BrowserContext]:
+    yield browser
+    for page in browser.pages:
         page.close()

@@ -1,24 +1,18 @@
-"""One browser for all, one profile and one program for a file, and a page for each test."""
+"""One browser and one program for a file of tests, and a page for each."""
 
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import BrowserContext, Page
 
-from test.browser import open_chromium, open_profile
+from test.browser import open_browser
 from test.dashboard import opened, started
 from test.harness import Proxy
 
 
-@pytest.fixture(scope="package")
-def chromium() -> Iterator[Browser]:
-    with open_chromium() as browser:
-        yield browser
-
-
 @pytest.fixture(scope="module")
-def browser(chromium: Browser) -> Iterator[BrowserContext]:
-    with open_profile(chromium) as context:
+def browser() -> Iterator[BrowserContext]:
+    with open_browser() as context:
         yield context
 
 
