@@ -18,8 +18,7 @@ def taken(relay: Relay, name: str) -> Iterator[tuple[Call, Visit, Wire]]:
     with Call(relay, name) as call:
         call.wait()
         with visiting(relay, name) as visitor:
-            told = call.end()[2]
-            assert told is not None
+            told = call.told()
             yield call, told, visitor
 
 

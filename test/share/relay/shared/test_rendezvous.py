@@ -35,8 +35,7 @@ def test_a_visit_may_be_taken_here_and_answered_there(pair: tuple[Relay, Relay])
     with Call(here, "one") as taking, Call(there, "one") as answering, here.connect() as visitor:
         taking.wait()
         visitor.send(request("/", host_of("one")))
-        told = taking.end()[2]
-        assert told is not None
+        told = taking.told()
         answering.begin(told.rid, Answer(body=b"from there"))
         assert visitor.response().body == b"from there"
         # Too late, it is a call like any other: each of the two gets one more visit.
@@ -94,8 +93,7 @@ def test_a_worker_that_loses_its_relay_answers_at_the_other(pair: tuple[Relay, R
     with Call(dying, "one") as call, here.connect() as visitor:
         call.wait()
         visitor.send(request("/", host_of("one")))
-        told = call.end()[2]
-        assert told is not None
+        told = call.told()
         dying.kill()
         with Call(here, "one") as other:
             other.begin(told.rid, Answer(body=b"at the other"))
