@@ -102,16 +102,13 @@ class Supervisor:
         """Files have changed. The first of a burst is an event, the others only prolong it."""
         _log.debug("changed: %s", ", ".join(sorted(paths)))
         if self._burst.event(time.monotonic()):
-            if self._machine.state is not State.KILLING:
-                self._paths = set(paths)
-            self._events.put_nowait(Changed(paths))
+            self._put_changed(paths)
         self._paths |= paths
 
     def restart(self, by: str) -> None:
         """Start the backend anew, as if a file had changed; `by` says who wants it."""
         self._asked_by = by
-        self._paths = set()
-        self._events.put_nowait(Changed(frozenset()))
+        self._put_changed(frozenset())
 
     def kill(self) -> None:
         """The user will not wait for the backend to end politely."""
@@ -128,6 +125,12 @@ class Supervisor:
             "watcher": self.watcher.description if self.watcher is not None else "",
             **self._chronicle.status(),
         }
+
+    def _put_changed(self, paths: frozenset[str]) -> None:
+        # While it is stopped, the restart that goes on is the one: its report takes more paths.
+        if self._machine.state is not State.KILLING:
+            self._paths = set(paths)
+        self._events.put_nowait(Changed(paths))
 
     def _step(self, event: Event, group: asyncio.TaskGroup) -> None:
         before = self._machine.state

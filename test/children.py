@@ -7,21 +7,16 @@ import socket
 
 from httpprocessproxy.config import Address, Config
 from httpprocessproxy.process import Child, Launcher, Output, Recipe, SpawnError
+from test.ports import free_port
 
 # Above any pid that Linux gives.
 NOBODY = 1 << 23
 
 
-def free_address() -> Address:
-    """Where nobody listened a moment ago."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return Address("127.0.0.1", server.getsockname()[1])
-
-
 def configured(**options: float) -> Config:
     """A configuration whose ping costs nothing; `options` are times."""
     bind = Address("127.0.0.1", 1)
-    return Config(bind, free_address(), ("serve", "--it"), ping="tcp", **options)  # type: ignore[arg-type]
+    return Config(bind, Address("127.0.0.1", free_port()), ("serve", "--it"), ping="tcp", **options)  # type: ignore[arg-type]
 
 
 class FakeOutput(Output):

@@ -1,4 +1,4 @@
-"""What every test gets: asyncio's debug mode, and a folder for a project."""
+"""What every test gets: asyncio's debug mode; and a folder for a project, or a user, if it asks."""
 
 from pathlib import Path
 
@@ -8,6 +8,15 @@ from hypothesis import settings
 # The same examples each time, and no verdict that depends on the machine's load.
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
+
+
+# A minute in one test: last, it would keep all but one of several processes waiting.
+FIRST = "test/test_benchmark.py"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put first what takes longest."""
+    items.sort(key=lambda item: not item.nodeid.startswith(FIRST))
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -23,3 +32,14 @@ def project(tmp_path: Path) -> Path:
     directory = tmp_path / "project"
     directory.mkdir()
     return directory
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A user who has nothing yet: where the folder of this user's certificates will be."""
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    monkeypatch.delenv("CAROOT", raising=False)
+    return home / ".local/share/http-process-proxy/tls"

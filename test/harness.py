@@ -10,7 +10,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -22,6 +21,7 @@ from typing import Self, TypedDict
 
 from test import processes
 from test.deadline import MS, PATIENCE_S, eventually
+from test.ports import free_port
 from test.wire import Message, Wire
 
 BACKENDS = Path(__file__).parent / "backends"
@@ -48,14 +48,6 @@ class Status(TypedDict):
     returncode: int | None
     watcher: str
     last_restart: LastRestart | None
-
-
-def free_port(host: str = "127.0.0.1") -> int:
-    """A port that nobody had a moment ago."""
-    with socket.create_server((host, 0)) as server:
-        port = server.getsockname()[1]
-    assert isinstance(port, int)
-    return port
 
 
 def backend(name: str, *arguments: str) -> list[str]:
@@ -92,6 +84,8 @@ class Proxy:
         self.environment = {**os.environ, processes.MARK: self.mark, **(environment or {})}
         # Asyncio's debug mode is for our own loops: it would slow the program down.
         self.environment.pop("PYTHONASYNCIODEBUG", None)
+        # Of two versions saved in one second, the bytecode of the first may pass for the other's.
+        self.environment["PYTHONDONTWRITEBYTECODE"] = "1"
         self.expected_statuses = {143}
         self.may_stay = ""  # the program name of a process that is meant to outlive us
         self._output = bytearray()

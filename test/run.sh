@@ -61,5 +61,10 @@ fi
 
 quietly ./reformat-source.sh --check
 quietly mypy
-quietly timeout --signal=INT 1500 pytest "$@"
+# Compiled once, for the hundreds of times that tests start the program.
+unset PYTHONDONTWRITEBYTECODE
+quietly python -m compileall -q httpprocessproxy
+# In two processes, for tests wait a lot. The tests of a file stay together: they share programs.
+quietly timeout --signal=INT 1500 \
+    pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder "$@"
 tail --lines=1 "$log"

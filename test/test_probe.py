@@ -11,6 +11,7 @@ from httpprocessproxy.probe import Ping, wait_until_ready
 from test.deadline import PATIENCE_S
 from test.fakes import Listener
 from test.loops import eventually, on_every_loop
+from test.ports import free_port
 
 HTTP = Ping("http", "/health?x=1")
 TCP = Ping("tcp", "/")
@@ -104,8 +105,7 @@ async def test_a_silent_connection_is_given_up(monkeypatch: pytest.MonkeyPatch) 
 
 @on_every_loop
 async def test_it_waits_for_a_server_that_starts_late() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as reserved:
-        port = reserved.getsockname()[1]
+    port = free_port()
     async with asyncio.TaskGroup() as group:
         ready = group.create_task(wait_until_ready(("127.0.0.1",), port, TCP), name="probe")
         await asyncio.sleep(0)
@@ -241,9 +241,7 @@ async def test_a_slow_scout_may_be_answered_before_the_ping(
 @on_every_loop
 async def test_it_can_be_cancelled_in_any_phase(ping: Ping) -> None:
     listener = Listener()
-    with socket.create_server(("127.0.0.1", 0)) as reserved:
-        refusing = reserved.getsockname()[1]
-    for port in (listener.port, refusing):
+    for port in (listener.port, free_port()):
         for turns in range(6):
             async with asyncio.TaskGroup() as group:
                 asking = wait_until_ready(("127.0.0.1",), port, ping)

@@ -10,7 +10,7 @@ import pytest
 
 from httpprocessproxy.config import Address
 from httpprocessproxy.questions import ERROR, NOBODY, RUNNING, UNSETTLED, Answer, ask
-from test.harness import free_port
+from test.ports import free_port
 
 
 def status(state: str, generation: int = 1, **members: object) -> Mapping[str, object]:

@@ -145,6 +145,22 @@ async def test_a_change_while_it_is_killed_is_seen_by_the_next_start() -> None:
         assert len(life.children) == 2
 
 
+@on_every_loop
+async def test_a_restart_asked_for_while_it_is_killed_loses_no_path() -> None:
+    async with supervised(replace(configured(), drain_s=PATIENCE_S)) as life:
+        await life.reached("running", 1)
+        life.supervisor.gate.unsafe_began()
+        life.change("first.py")
+        await life.reached("killing", 1)
+        life.supervisor.restart("the keyboard")
+        life.change("second.py")
+        life.supervisor.gate.unsafe_ended()
+        await life.reached("running", 2)
+        restart = life.status()["last_restart"]
+        assert isinstance(restart, dict)
+        assert restart["paths"] == ["first.py", "second.py"]
+
+
 def is_in_burst(life: Life) -> bool:
     """Whether `quiet` would wait: it has to be asked, for nothing tells of the end of a burst."""
     waiting = life.supervisor.quiet()
@@ -249,6 +265,7 @@ async def test_a_start_that_takes_too_long_refuses_and_goes_on() -> None:
         assert str(life.config.backend) in waiter.problem.detail
         assert life.status()["state"] == "loading"
         assert life.ask().problem is not None
+        await life.spawned(1)  # before, a server at its port would be in the way
         late = Listener(port=life.config.backend.port)
         await life.reached("running", 1)
         assert life.ask().target is not None

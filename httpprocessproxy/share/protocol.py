@@ -228,6 +228,19 @@ def _value(name: str, value: object) -> str:
     return value.strip(" \t")
 
 
+def to_texts(raw: Iterable[tuple[bytes, bytes]]) -> Fields:
+    """Fields of a head as texts."""
+    return [(to_text(name), to_text(value)) for name, value in raw]
+
+
+def to_text(raw: bytes) -> str:
+    """A name or a value as text: UTF-8, or else Latin-1, in which anything is something."""
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
+
+
 def passing_fields(fields: Fields) -> Fields:
     """The fields of a message without those of its connection, and without ours."""
     nominated = {

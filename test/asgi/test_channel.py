@@ -101,6 +101,7 @@ def test_a_client_that_is_gone() -> None:
         (Frame(Opcode.TEXT, b"x").serialize(mask=False), 1002),
         (b"\x82\xff" + (MAX_MESSAGE_BYTES + 1).to_bytes(8, "big"), 1009),
     ],
+    ids=["not UTF-8", "nothing to continue", "not masked", "too large"],
 )
 def test_what_breaks_the_protocol(data: bytes, code: int) -> None:
     channel, client = Channel([]), Client()

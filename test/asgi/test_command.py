@@ -23,7 +23,7 @@ from test.deadline import PATIENCE_S
 from test.front_door.http2_client import get
 from test.front_door.http3_client import configuration, connected
 from test.front_door.http3_fronts import CA, write_certificate
-from test.harness import free_port
+from test.ports import free_port
 
 SIZE_BYTES = 50_000_000
 PIECE = bytes(range(256)) * 256

@@ -157,13 +157,12 @@ async def test_a_client_that_leaves(version: Version, tmp_path: Path) -> None:
             second = await place.http2()
             stream_id = await second.ask(get("/wait"))
             await eventually(lambda: bool(stage.events))
-            second.state.reset_stream(stream_id)
-            await second.flush()
+            await second.cancel(stream_id)
         else:
             third = await place.http3()
             stream_id = await third.ask(get("/wait"))
             await eventually(lambda: bool(stage.events))
-            third.cancel(stream_id)
+            await third.cancel(stream_id)
         await stage.has_ended.wait()
     assert stage.events[-1] == {"type": "http.disconnect"}
 

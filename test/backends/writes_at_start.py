@@ -5,6 +5,7 @@ ping included.
 """
 
 import sys
+import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import TextIO
@@ -29,6 +30,8 @@ class Handler(BaseHTTPRequestHandler):
 
 
 if when == "early":
+    # As long as a server loads; without it, what the machine does beside would be all of the beat.
+    time.sleep(0.3)
     new = Path(f"{name}~")
     new.write_text("all there is\n")
     new.replace(name)

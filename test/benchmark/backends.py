@@ -9,7 +9,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from test.benchmark.service import HOST, free_port
+from test.benchmark.service import HOST
+from test.ports import free_port
 
 MODULE = "export const answer = 42; // " + "x" * 470
 BODY_BYTES = 100_000

@@ -12,8 +12,9 @@ from test.benchmark.peers import PEERS
 from test.benchmark.peers.peer import Peer, Place
 from test.benchmark.plan import Plan
 from test.benchmark.samples import Results
-from test.benchmark.service import NotReadyError, answers, free_port, running, wait_ready
+from test.benchmark.service import NotReadyError, answers, running, wait_ready
 from test.benchmark.tools import MissingError
+from test.ports import free_port
 
 T = TypeVar("T")
 MakeBackend = Callable[[Path, Path], Backend]

@@ -8,13 +8,12 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from test.benchmark import load
 from test.benchmark.backends import nginx_backend, nginx_missing
 from test.benchmark.browser import browser_fields
 from test.benchmark.fleet import Bench, Contestant, fleet, turns
-from test.benchmark.load import Scenario
+from test.benchmark.load import Burst, Scenario
 from test.benchmark.peers import FRONTS
 from test.benchmark.service import HOST, answers_over_tls, environment
 from test.benchmark.tools import MissingError, program
@@ -27,18 +26,8 @@ STREAMS = 8  # on each connection of HTTP/2 and HTTP/3
 TIMEOUT_S = 30
 
 
-@dataclass(frozen=True, slots=True)
-class Burst:
-    """What a client saw."""
-
-    requests: int
-    duration_s: float
-    errors: int
-
-
 def wrk(port: int, duration_s: int) -> Burst:
-    seen = load.wrk(HTTP1, port, duration_s, "https")
-    return Burst(seen.requests, seen.duration_s, seen.errors)
+    return load.wrk(HTTP1, port, duration_s, "https")
 
 
 def h2load(port: int, duration_s: int) -> Burst:
@@ -56,7 +45,7 @@ def h2load(port: int, duration_s: int) -> Burst:
         raise MissingError(f"it does not speak HTTP/2 with h2load {done.stderr}")
     succeeded, failed, errored = map(int, counts.groups())
     # Answers that come after the end are not counted, so that it took just as long as was said.
-    return Burst(succeeded, duration_s, failed + errored)
+    return Burst(requests=succeeded, duration_s=duration_s, errors=failed + errored)
 
 
 def http3(port: int, duration_s: int) -> Burst:
@@ -72,7 +61,7 @@ def http3(port: int, duration_s: int) -> Burst:
     if not figures:
         raise MissingError(f"the HTTP/3 client failed: {done.stderr}")
     requests, duration_us, errors = map(int, figures.groups())
-    return Burst(requests, duration_us / 1e6, errors)
+    return Burst(requests=requests, duration_s=duration_us / 1e6, errors=errors)
 
 
 CLIENTS: Mapping[Scenario, Callable[[int, int], Burst]] = {HTTP1: wrk, HTTP2: h2load, HTTP3: http3}
@@ -98,15 +87,10 @@ def _try(bench: Bench, scenario: Scenario, contestant: Contestant, number: int) 
 
 
 def _measure(bench: Bench, scenario: Scenario, contestant: Contestant, number: int) -> None:
-    name, results, tree = contestant.name, bench.results, contestant.tree
-    assert tree is not None, "all are servers"
-    before_s = tree.cpu_s()
-    burst = CLIENTS[scenario](contestant.port, bench.plan.wrk_s)
-    rate = burst.requests / burst.duration_s
-    results.add(scenario.measure("rate", "requests", "/s", higher=True), name, number, rate)
-    if burst.requests:
-        cpu_us = 1e6 * (tree.cpu_s() - before_s) / burst.requests
-        results.add(scenario.measure("cpu", "CPU per request", "µs"), name, number, cpu_us)
-    if burst.errors:
-        bench.fault(f"{name}, {scenario.title}", f"{burst.errors} errors")
-    bench.say(f"round {number + 1}, {scenario.title}: {name}: {rate:,.0f}/s")
+    load.account(
+        bench,
+        scenario,
+        contestant,
+        number,
+        lambda port: CLIENTS[scenario](port, bench.plan.wrk_s),
+    )

@@ -18,9 +18,10 @@ from test.benchmark.projects import PROJECTS, Project
 from test.benchmark.restart import watchman
 from test.benchmark.restarters import EMBEDDED, RESTARTERS, WATCHMAN, Restarter
 from test.benchmark.samples import Measure
-from test.benchmark.service import NotReadyError, connects, free_port, running, wait_ready
+from test.benchmark.service import NotReadyError, connects, running, wait_ready
 from test.benchmark.tools import MissingError
 from test.benchmark.websocket import connect
+from test.ports import free_port
 
 START = Measure("idle.start", "start to listening", "ms")
 MEMORY = Measure("idle.memory", "memory when idle", "MB")

@@ -1,8 +1,10 @@
 """Requests a second, CPU per request and latency, with wrk: one thread, a browser's request."""
 
 import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from test.benchmark.backends import nginx_backend, nginx_missing, write_files
 from test.benchmark.fleet import Bench, Contestant, fleet, turns
@@ -38,19 +40,28 @@ SCENARIOS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Burst:
-    """What wrk saw in one burst; times in seconds."""
+    """What a client saw in one burst."""
 
     requests: int
     duration_s: float
-    median_s: float
     errors: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimedBurst(Burst):
+    """wrk tells the median latency as well."""
+
+    median_s: float
+
+
+B = TypeVar("B", bound=Burst)
 
 
 def wrk(
     scenario: Scenario, port: int, duration_s: int, scheme: str = "http", host: str = ""
-) -> Burst:
+) -> TimedBurst:
     """Run wrk once; `host` is whom to ask for, if not the address. Raises MissingError."""
     load = (program("wrk"), "-t1", f"-c{scenario.connections}", f"-d{duration_s}s")
     target = ("-s", str(SCRIPT), f"{scheme}://{HOST}:{port}{scenario.path}")
@@ -63,7 +74,9 @@ def wrk(
     if not line:
         raise MissingError(f"wrk failed: {done.stdout} {done.stderr}")
     requests, duration, median, errors = map(int, line.split()[1:])
-    return Burst(requests, duration / 1e6, median / 1e6, errors)
+    return TimedBurst(
+        requests=requests, duration_s=duration / 1e6, median_s=median / 1e6, errors=errors
+    )
 
 
 def run(bench: Bench) -> None:
@@ -84,8 +97,8 @@ def run(bench: Bench) -> None:
 
 def _rounds(bench: Bench, contestants: list[Contestant]) -> None:
     # node compiles its hot paths, and every pool fills, before anything counts.
-    for contestant in contestants:
-        wrk(SCENARIOS[1], contestant.port, 1)
+    for contestant in contestants if bench.plan.warm_up_s else ():
+        wrk(SCENARIOS[1], contestant.port, bench.plan.warm_up_s)
     for number in range(bench.plan.rounds):
         for scenario in SCENARIOS:
             for contestant in turns(contestants, number):
@@ -96,16 +109,31 @@ def _rounds(bench: Bench, contestants: list[Contestant]) -> None:
 
 
 def _measure(bench: Bench, scenario: Scenario, contestant: Contestant, number: int) -> None:
-    before = contestant.tree.cpu_s() if contestant.tree else 0.0
-    burst = wrk(scenario, contestant.port, bench.plan.wrk_s)
+    def client(port: int) -> TimedBurst:
+        return wrk(scenario, port, bench.plan.wrk_s)
+
+    median_us = account(bench, scenario, contestant, number, client).median_s * 1e6
+    median = scenario.measure("median", "median latency", "µs")
+    bench.results.add(median, contestant.name, number, median_us)
+
+
+def account(
+    bench: Bench,
+    scenario: Scenario,
+    contestant: Contestant,
+    number: int,
+    client: Callable[[int], B],
+) -> B:
+    """Let a client ask at the contestant's port, and note rate, cost and errors of its burst."""
+    before_s = contestant.tree.cpu_s() if contestant.tree else 0.0
+    burst = client(contestant.port)
     rate = burst.requests / burst.duration_s
     name, results = contestant.name, bench.results
     results.add(scenario.measure("rate", "requests", "/s", higher=True), name, number, rate)
-    median_us = burst.median_s * 1e6
-    results.add(scenario.measure("median", "median latency", "µs"), name, number, median_us)
     if contestant.tree and burst.requests:
-        cpu_us = 1e6 * (contestant.tree.cpu_s() - before) / burst.requests
+        cpu_us = 1e6 * (contestant.tree.cpu_s() - before_s) / burst.requests
         results.add(scenario.measure("cpu", "CPU per request", "µs"), name, number, cpu_us)
     if burst.errors:
         bench.fault(f"{name}, {scenario.title}", f"{burst.errors} errors")
     bench.say(f"round {number + 1}, {scenario.title}: {name}: {rate:,.0f}/s")
+    return burst

@@ -10,6 +10,7 @@ class Plan:
     """Rounds are counted, durations in seconds, sizes in bytes. Empty names mean everyone."""
 
     rounds: int = 5
+    warm_up_s: int = 1
     wrk_s: int = 3
     websocket_s: float = 2.0
     bulk_bytes: int = 100_000_000
@@ -26,6 +27,7 @@ class Plan:
 FULL = Plan()
 QUICK = Plan(
     rounds=1,
+    warm_up_s=0,
     wrk_s=1,
     websocket_s=0.3,
     bulk_bytes=20_000_000,

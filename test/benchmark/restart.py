@@ -17,9 +17,10 @@ from test.benchmark.fleet import Bench, turns
 from test.benchmark.projects import PROJECTS, Project, marker, missing
 from test.benchmark.restarters import RESTARTERS, Restarter
 from test.benchmark.samples import Measure
-from test.benchmark.service import NotReadyError, free_port, get, running, wait_ready
+from test.benchmark.service import NotReadyError, get, running, wait_ready
 from test.benchmark.tools import MissingError
 from test.benchmark.visitor import Answer, visit
+from test.ports import free_port
 
 COLD = "cold start"
 COLD_PROBE_S = 0.0005

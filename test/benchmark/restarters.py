@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from test.benchmark.peers import ours
 from test.benchmark.projects import Project
 from test.benchmark.samples import OURS
-from test.benchmark.service import free_port
 from test.benchmark.tools import MissingError, npm_program, program, venv_program
+from test.ports import free_port
 
 EMBEDDED = f"{OURS} (embedded)"
 WATCHMAN = f"{OURS} (Watchman)"

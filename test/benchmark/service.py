@@ -1,7 +1,6 @@
 """Processes the benchmark starts, and ends again; ports for them to listen on."""
 
 import os
-import random
 import signal
 import socket
 import ssl
@@ -34,19 +33,6 @@ class Service:
 
     def last_words(self) -> str:
         return self.log.read_text(errors="replace")[-600:].strip()
-
-
-def free_port() -> int:
-    """A port nobody listens on, below the range that outgoing connections draw from."""
-    for port in random.sample(range(10_240, 32_000), 100):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((HOST, port))
-            except OSError:
-                continue
-            return port
-    raise NotReadyError("no free port among 100 tried")
 
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -13,8 +13,9 @@ from test.benchmark.cpu import Tree
 from test.benchmark.fleet import Bench, Contestant, turns
 from test.benchmark.load import Scenario, wrk
 from test.benchmark.samples import DIRECT
-from test.benchmark.service import HOST, NotReadyError, free_port, get, running, wait_ready
+from test.benchmark.service import HOST, NotReadyError, get, running, wait_ready
 from test.benchmark.tools import MissingError, npm_package, npm_program, program
+from test.ports import free_port
 
 STREAMING, POLLING, LOCALTUNNEL = "share, streaming", "share, long polling", "localtunnel"
 DOMAIN = "example.test"

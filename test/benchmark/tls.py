@@ -6,7 +6,7 @@ from typing import ClassVar
 from test.benchmark import peers
 from test.benchmark.backends import nginx_backend, nginx_missing, write_files
 from test.benchmark.fleet import Bench, Contestant, place, start, turns
-from test.benchmark.load import Scenario, wrk
+from test.benchmark.load import Scenario, account, wrk
 from test.benchmark.peers.ours import command
 from test.benchmark.peers.peer import Peer, Place
 from test.benchmark.samples import OURS, OVER_TLS
@@ -52,16 +52,11 @@ def run(bench: Bench) -> None:
 
 
 def _measure(bench: Bench, scenario: Scenario, contestant: Contestant, number: int) -> None:
-    name, results, tree = contestant.name, bench.results, contestant.tree
-    assert tree is not None, "both are proxies"
-    before_s = tree.cpu_s()
-    scheme = "https" if name == OVER_TLS else "http"
-    burst = wrk(scenario, contestant.port, bench.plan.wrk_s, scheme)
-    rate = burst.requests / burst.duration_s
-    results.add(scenario.measure("rate", "requests", "/s", higher=True), name, number, rate)
-    if burst.requests:
-        cpu_us = 1e6 * (tree.cpu_s() - before_s) / burst.requests
-        results.add(scenario.measure("cpu", "CPU per request", "µs"), name, number, cpu_us)
-    if burst.errors:
-        bench.fault(f"{name}, {scenario.title}", f"{burst.errors} errors")
-    bench.say(f"round {number + 1}, {scenario.title}: {name}: {rate:,.0f}/s")
+    scheme = "https" if contestant.name == OVER_TLS else "http"
+    account(
+        bench,
+        scenario,
+        contestant,
+        number,
+        lambda port: wrk(scenario, port, bench.plan.wrk_s, scheme),
+    )

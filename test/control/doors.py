@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import json
 import signal
-import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 
 import uvloop
@@ -81,14 +80,6 @@ async def opened(
     async with control:
         yield control
     assert not said
-
-
-def free_port() -> int:
-    """A port that nobody had a moment ago, on either loopback address."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-    assert isinstance(port, int)
-    return port
 
 
 def own(

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from httpprocessproxy.control import Control
-from test.control.doors import LOOPS, Loop, free_port, greet, opened, own, public, receive, run
+from test.control.doors import LOOPS, Loop, greet, opened, own, public, receive, run
+from test.ports import free_port
 
 
 async def get(control: Control, target: bytes) -> bytes:

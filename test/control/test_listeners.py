@@ -9,7 +9,7 @@ import pytest
 from httpprocessproxy.config import Address
 from httpprocessproxy.control.listeners import listen_for_livereload, listen_privately
 from httpprocessproxy.core.errors import UserError
-from test.control.doors import free_port
+from test.ports import free_port
 
 
 def addresses(bind: Address) -> set[str]:

@@ -13,7 +13,6 @@ from httpprocessproxy.control.assets import livereload_js
 from httpprocessproxy.core.livereload import OFFICIAL_7
 from test.control.doors import (
     check_connection,
-    free_port,
     greet,
     opened,
     own,
@@ -23,6 +22,7 @@ from test.control.doors import (
     run,
     settled,
 )
+from test.ports import free_port
 
 BAD_ORIGINS = [
     "",

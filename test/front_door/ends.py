@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from httpprocessproxy.front_door.streams import Fields, Head, Reset, Stream
+from test.loops import eventually
 
 Call = tuple[object, ...]
 
@@ -15,11 +16,19 @@ class RecordingVisit:
     stream: Stream
     is_slow: bool = False
     content: bytearray = field(default_factory=bytearray)
-    trailers: Fields | None = None
-    has_ended: bool = False
-    was_reset: bool = False
+    trailers: Fields | None = None  # until the request has ended
+    resets: int = 0
     is_paused: bool = False
     pauses: int = 0
+
+    @property
+    def has_ended(self) -> bool:
+        return self.trailers is not None
+
+    @property
+    def was_reset(self) -> bool:
+        assert self.resets <= 1, "once"
+        return self.resets == 1
 
     def body(self, data: bytes) -> None:
         assert not self.was_reset
@@ -29,11 +38,11 @@ class RecordingVisit:
 
     def end(self, trailers: Fields = ()) -> None:
         assert not self.was_reset
-        self.has_ended, self.trailers = True, trailers
+        assert not self.has_ended
+        self.trailers = trailers
 
     def reset(self) -> None:
-        assert not self.was_reset, "once"
-        self.was_reset = True
+        self.resets += 1
 
     def pause(self) -> None:
         assert not self.is_paused
@@ -44,10 +53,20 @@ class RecordingVisit:
         assert self.is_paused
         self.is_paused = False
 
-    def answer(self, body: bytes = b"ok", status: int = 200) -> None:
-        self.stream.head(status, [(b"content-length", b"%d" % len(body))])
+    def answer(self, body: bytes = b"ok", *fields: tuple[bytes, bytes], status: int = 200) -> None:
+        self.stream.head(status, [(b"content-length", b"%d" % len(body)), *fields])
         self.stream.body(body)
         self.stream.end()
+
+    async def ended(self) -> Fields:
+        """Wait for the end of the request, and return its trailers."""
+        await eventually(lambda: self.has_ended)
+        assert self.trailers is not None
+        return self.trailers
+
+    async def lost(self) -> None:
+        """Wait until it is reset."""
+        await eventually(lambda: self.was_reset)
 
 
 class RecordingHandler:
@@ -60,6 +79,22 @@ class RecordingHandler:
     def __call__(self, head: Head, stream: Stream) -> RecordingVisit:
         self.visits.append(RecordingVisit(head, stream, self._is_slow))
         return self.visits[-1]
+
+    async def visit(self, number: int = 0) -> RecordingVisit:
+        """Wait for a request."""
+        await eventually(lambda: len(self.visits) > number)
+        return self.visits[number]
+
+
+def answering(head: Head, stream: Stream) -> RecordingVisit:
+    """A `Handler` that answers every request at its end with what it has said."""
+    return _Echo(head, stream)
+
+
+class _Echo(RecordingVisit):
+    def end(self, trailers: Fields = ()) -> None:
+        super().end(trailers)
+        self.answer(bytes(self.content) or b"%b %b" % (self.head.method, self.head.path))
 
 
 @dataclass

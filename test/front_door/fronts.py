@@ -130,16 +130,10 @@ async def fronting(
         yield front
 
 
-async def visit(handler: RecordingHandler, number: int = 0) -> RecordingVisit:
-    """Wait for a request."""
-    await eventually(lambda: len(handler.visits) > number)
-    return handler.visits[number]
-
-
 async def begun(
     front: Front, handler: RecordingHandler, fields: Fields, body: bytes | None = b""
 ) -> tuple[Http2Client, int, RecordingVisit]:
     """A client whose request has come."""
     client = await front.client()
     stream_id = await client.ask(fields, body)
-    return client, stream_id, await visit(handler)
+    return client, stream_id, await handler.visit()

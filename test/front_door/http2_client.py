@@ -166,6 +166,15 @@ class Http2Client:
             self.state.end_stream(stream_id)
             await self.flush()
 
+    async def end(self, stream_id: int, trailers: Fields) -> None:
+        """End a request with trailers."""
+        self.state.send_headers(stream_id, trailers, end_stream=True)
+        await self.flush()
+
+    async def cancel(self, stream_id: int) -> None:
+        self.state.reset_stream(stream_id, ErrorCodes.CANCEL)
+        await self.flush()
+
     async def fetch(self, fields: Fields = GET, body: bytes = b"") -> Answer:
         """Send a request, and wait for all of its answer."""
         return await self.answer(await self.ask(fields, body))

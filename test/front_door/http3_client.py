@@ -108,7 +108,12 @@ class Http3Client(QuicConnectionProtocol):
         stream = self.quic._streams.get(stream_id)
         return len(stream.sender._buffer) if stream is not None else 0
 
-    def cancel(self, stream_id: int, code: int = 0x10C) -> None:
+    async def end(self, stream_id: int, trailers: Fields) -> None:
+        """End a request with trailers."""
+        self.http.send_headers(stream_id, trailers, end_stream=True)
+        self.transmit()
+
+    async def cancel(self, stream_id: int, code: int = 0x10C) -> None:
         """As browsers do: both directions, H3_REQUEST_CANCELLED."""
         self.quic.reset_stream(stream_id, code)
         self.quic.stop_stream(stream_id, code)

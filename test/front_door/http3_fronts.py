@@ -3,9 +3,7 @@
 When it closes, nothing may be left: no connection of a client, and none to the core.
 """
 
-import asyncio
 import contextlib
-import socket
 import tempfile
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -18,11 +16,12 @@ from httpprocessproxy.config import Address, Network
 from httpprocessproxy.front_door.bridge import Bridge
 from httpprocessproxy.front_door.certificates import Identity
 from httpprocessproxy.front_door.http3 import Http3, open_http3
-from httpprocessproxy.front_door.streams import Fields, Handler, Head, Reset, Stream
+from httpprocessproxy.front_door.streams import Handler, Reset
 from test.fakes import LOOPBACK, Bench
 from test.front_door.fronts import bridging
 from test.front_door.http3_client import Http3Client, configuration, connected
 from test.loops import eventually
+from test.ports import free_port
 
 CA: Final = trustme.CA()
 
@@ -36,13 +35,6 @@ def write_certificate(folder: Path, authority: trustme.CA = CA) -> None:
 
 def identity(folder: Path) -> Identity:
     return Identity(folder / "cert.pem", folder / "key.pem")
-
-
-def free_port(host: str = "127.0.0.1") -> int:
-    """A port that nobody has, over UDP, a moment ago."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.bind((host, 0))
-        return int(sock.getsockname()[1])
 
 
 class Front:
@@ -112,82 +104,6 @@ async def fronting(
     ):
         front.bench, front.bridge = bench, bridge
         yield front
-
-
-class Recorder:
-    """A `Handler` and its `Visit`s, which do what the test says; `visits` are in order."""
-
-    def __init__(self) -> None:
-        self.visits: list[Recorded] = []
-        self._came: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    def __call__(self, head: Head, stream: Stream) -> "Recorded":
-        self.visits.append(Recorded(head, stream))
-        return self.visits[-1]
-
-    async def visit(self, number: int = 0) -> "Recorded":
-        await eventually(lambda: len(self.visits) > number)
-        return self.visits[number]
-
-
-class Recorded:
-    """What a visit was told."""
-
-    def __init__(self, head: Head, stream: Stream) -> None:
-        self.head = head
-        self.stream = stream
-        self.data = bytearray()
-        self.trailers: Fields | None = None  # until the request has ended
-        self.resets = 0
-        self.is_paused = False
-        self.pauses = 0
-        self.reads = True
-
-    def body(self, data: bytes) -> None:
-        self.data += data
-        if self.reads:
-            self.stream.consumed(len(data))
-
-    def end(self, trailers: Fields = ()) -> None:
-        assert self.trailers is None
-        self.trailers = trailers
-
-    def reset(self) -> None:
-        self.resets += 1
-
-    def pause(self) -> None:
-        assert not self.is_paused
-        self.is_paused = True
-        self.pauses += 1
-
-    def resume(self) -> None:
-        assert self.is_paused
-        self.is_paused = False
-
-    async def ended(self) -> Fields:
-        await eventually(lambda: self.trailers is not None)
-        assert self.trailers is not None
-        return self.trailers
-
-    async def was_reset(self) -> None:
-        await eventually(lambda: self.resets > 0)
-        assert self.resets == 1
-
-    def answer(self, body: bytes = b"ok", *fields: tuple[bytes, bytes], status: int = 200) -> None:
-        self.stream.head(status, [(b"content-length", b"%d" % len(body)), *fields])
-        self.stream.body(body)
-        self.stream.end()
-
-
-def answering(head: Head, stream: Stream) -> Recorded:
-    """A `Handler` that answers every request at its end with what it has said."""
-    return _Echo(head, stream)
-
-
-class _Echo(Recorded):
-    def end(self, trailers: Fields = ()) -> None:
-        super().end(trailers)
-        self.answer(bytes(self.data) or b"%b %b" % (self.head.method, self.head.path))
 
 
 RESETS: Final = {Reset.CANCELLED: 0x10C, Reset.INTERNAL: 0x102, Reset.REFUSED: 0x10B}

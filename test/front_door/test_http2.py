@@ -7,7 +7,7 @@ from hyperframe.frame import HeadersFrame
 from httpprocessproxy.front_door.http2_settings import MAX_STREAMS, STREAM_WINDOW_BYTES
 from httpprocessproxy.front_door.streams import Reset
 from test.front_door.ends import RecordingHandler
-from test.front_door.fronts import begun, ending_http2, visit
+from test.front_door.fronts import begun, ending_http2
 from test.front_door.http2_client import Fields, get, websocket
 from test.loops import eventually, on_every_loop
 
@@ -38,8 +38,7 @@ async def test_a_body_and_trailers_both_ways() -> None:
         await client.upload(stream_id, b"question")
         await eventually(lambda: seen.content == b"question")
         assert not seen.has_ended
-        client.state.send_headers(stream_id, [(b"x-sum", b"1")], end_stream=True)
-        await client.flush()
+        await client.end(stream_id, [(b"x-sum", b"1")])
         await eventually(lambda: seen.has_ended)
         assert seen.trailers == [(b"x-sum", b"1")]
         seen.stream.head(200, [])
@@ -141,8 +140,7 @@ async def test_trailers_that_are_none_end_the_request() -> None:
     handler = RecordingHandler()
     async with ending_http2(handler) as front:
         client, stream_id, seen = await begun(front, handler, get(method=b"POST"), None)
-        client.state.send_headers(stream_id, [(b"A", b"b")], end_stream=True)
-        await client.flush()
+        await client.end(stream_id, [(b"A", b"b")])
         assert await client.was_reset(stream_id) == ErrorCodes.PROTOCOL_ERROR
         assert seen.was_reset
         assert not seen.has_ended
@@ -191,12 +189,11 @@ async def test_a_client_that_gives_up() -> None:
     handler = RecordingHandler()
     async with ending_http2(handler) as front:
         client, stream_id, seen = await begun(front, handler, get())
-        client.state.reset_stream(stream_id, ErrorCodes.CANCEL)
-        await client.flush()
+        await client.cancel(stream_id)
         await eventually(lambda: seen.was_reset)
         seen.stream.body(b"too late")  # it may have been on its way
         other = await client.ask()
-        (await visit(handler, 1)).answer()
+        (await handler.visit(1)).answer()
         assert (await client.answer(other)).status == 200
 
 
@@ -235,7 +232,7 @@ async def test_a_body_that_nobody_wants_does_not_use_up_the_window() -> None:
         for number in range(200):
             stream_id = await client.ask(get(method=b"POST"), None)
             await client.upload(stream_id, b"x" * STREAM_WINDOW_BYTES)
-            seen = await visit(handler, number)
+            seen = await handler.visit(number)
             seen.stream.reset(Reset.CANCELLED)
             await client.was_reset(stream_id)
 
@@ -268,9 +265,8 @@ async def test_a_request_that_ends_where_it_begins() -> None:
             stream_id = client.state.get_next_available_stream_id()
             client.state.send_headers(stream_id, get(method=b"POST"))
             client.state.send_data(stream_id, b"some")
-            client.state.reset_stream(stream_id)
-        await client.flush()
-        seen = await visit(handler, 2)
+            await client.cancel(stream_id)
+        seen = await handler.visit(2)
         await eventually(lambda: seen.was_reset)
         assert [seen.content for seen in handler.visits] == [b"some"] * 3
         frame = HeadersFrame(1, client.state.encoder.encode(get()), flags=["END_HEADERS"])

@@ -8,7 +8,7 @@ from hyperframe.frame import GoAwayFrame
 
 from httpprocessproxy.front_door import http2
 from test.front_door.ends import RecordingHandler
-from test.front_door.fronts import begun, ending_http2, visit
+from test.front_door.fronts import begun, ending_http2
 from test.front_door.http2_client import get
 from test.loops import on_every_loop
 
@@ -50,9 +50,9 @@ async def test_draining_waits_for_some_and_not_for_ever() -> None:
     async with ending_http2(handler) as front:
         done, stuck = await front.client(), await front.client()
         stream_id = await done.ask()
-        (await visit(handler)).answer()
+        (await handler.visit()).answer()
         await stuck.ask()
-        never = await visit(handler, 1)
+        never = await handler.visit(1)
         async with asyncio.TaskGroup() as group:
             group.create_task(http2.drain(front.connections, 0.1), name="drain")
             await done.answer(stream_id)

@@ -79,8 +79,7 @@ async def test_a_page_that_is_left() -> None:
         client = await front.client()
         for _ in range(300):
             stream_id = await client.ask()
-            client.state.reset_stream(stream_id, ErrorCodes.CANCEL)
-            await client.flush()
+            await client.cancel(stream_id)
         await assert_answered(client, handler)
 
 

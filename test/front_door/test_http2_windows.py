@@ -2,7 +2,7 @@
 
 from httpprocessproxy.front_door.http2_settings import STREAM_WINDOW_BYTES
 from test.front_door.ends import RecordingHandler
-from test.front_door.fronts import begun, ending_http2, visit
+from test.front_door.fronts import begun, ending_http2
 from test.front_door.http2_client import get
 from test.loops import eventually, on_every_loop, turn
 
@@ -56,7 +56,7 @@ async def test_one_stalled_response_does_not_stop_the_others() -> None:
         client.stingy = False
         for number in range(1, 20):
             stream_id = await client.ask()
-            (await visit(handler, number)).answer(b"y" * 1000)
+            (await handler.visit(number)).answer(b"y" * 1000)
             assert len((await client.answer(stream_id)).body) == 1000
         assert seen.is_paused
         assert client.answers[stalled].size_bytes == 65_535
@@ -69,7 +69,7 @@ async def test_responses_take_turns() -> None:
         client = await front.client(window_bytes=2**24)
         client.state.increment_flow_control_window(2**24)
         first, second = await client.ask(), await client.ask()
-        await visit(handler, 1)
+        await handler.visit(1)
         for seen in handler.visits:
             seen.answer(b"x" * 500_000)
         while not client.answers[first].size_bytes or not client.answers[second].size_bytes:
@@ -87,7 +87,7 @@ async def test_a_client_that_reads_nothing_is_waited_for() -> None:
         client = await front.client(window_bytes=2**30)
         client.state.increment_flow_control_window(2**30)
         stream_id = await client.ask()
-        seen = await visit(handler)
+        seen = await handler.visit()
         seen.stream.head(200, [])
         sent = 0
         while not seen.is_paused:

@@ -12,18 +12,12 @@ import trustme
 from httpprocessproxy.config import Address
 from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.front_door.http3 import alt_svc, open_http3
+from test.front_door.ends import RecordingHandler, answering
 from test.front_door.http2_client import get
 from test.front_door.http3_client import Http3Client, configuration, connected
-from test.front_door.http3_fronts import (
-    CA,
-    Recorder,
-    answering,
-    ending_http3,
-    free_port,
-    identity,
-    write_certificate,
-)
+from test.front_door.http3_fronts import CA, ending_http3, identity, write_certificate
 from test.loops import eventually, on_every_loop
+from test.ports import free_port
 
 NO_ERROR, REJECTED = 0x100, 0x10B
 
@@ -113,7 +107,7 @@ async def test_certificates_of_either_kind(kind: trustme.KeyType, tmp_path: Path
 class Ending:
     """HTTP/3 that a test ends while a client is there."""
 
-    def __init__(self, folder: Path, recorder: Recorder, drain_s: float) -> None:
+    def __init__(self, folder: Path, recorder: RecordingHandler, drain_s: float) -> None:
         write_certificate(folder)
         self._address = Address("127.0.0.1", free_port())
         self._http3 = open_http3(self._address, identity(folder), recorder, drain_s=drain_s)
@@ -130,7 +124,7 @@ class Ending:
 
 @on_every_loop
 async def test_requests_under_way_are_answered_before_the_end(tmp_path: Path) -> None:
-    recorder = Recorder()
+    recorder = RecordingHandler()
     ending = Ending(tmp_path, recorder, 10)
     async with ending.client() as client, asyncio.TaskGroup() as group:
         stream_id = await client.ask()
@@ -149,7 +143,7 @@ async def test_requests_under_way_are_answered_before_the_end(tmp_path: Path) ->
 
 @on_every_loop
 async def test_requests_that_take_longer_are_cut(tmp_path: Path) -> None:
-    recorder = Recorder()
+    recorder = RecordingHandler()
     ending = Ending(tmp_path, recorder, 0.1)
     async with ending.client() as client:
         stream_id = await client.ask()
@@ -157,14 +151,14 @@ async def test_requests_that_take_longer_are_cut(tmp_path: Path) -> None:
         visit.stream.head(200, [])
         await client.head(stream_id)
         await ending.end()
-        await visit.was_reset()
+        await visit.lost()
         assert await client.ended() == NO_ERROR
         assert not client.answers[stream_id].has_ended
 
 
 @on_every_loop
 async def test_a_connection_without_requests_delays_nothing(tmp_path: Path) -> None:
-    recorder = Recorder()
+    recorder = RecordingHandler()
     ending = Ending(tmp_path, recorder, 1000)
     async with ending.client() as client:
         stream_id = await client.ask()

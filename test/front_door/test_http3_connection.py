@@ -3,8 +3,9 @@
 import pytest
 
 from httpprocessproxy.front_door import http3_connection
+from test.front_door.ends import RecordingHandler, answering
 from test.front_door.http2_client import Fields, get, websocket
-from test.front_door.http3_fronts import Recorder, answering, ending_http3
+from test.front_door.http3_fronts import ending_http3
 from test.loops import eventually, on_every_loop, turn
 
 MESSAGE_ERROR = 0x10E
@@ -15,7 +16,7 @@ POST = get("/", method=b"POST")
 
 @on_every_loop
 async def test_a_request_arrives_as_it_was_sent() -> None:
-    recorder = Recorder()
+    recorder = RecordingHandler()
     async with ending_http3(recorder) as front:
         client = await front.client()
         cookies = (b"cookie", b"a=1"), (b"cookie", b"b")
@@ -33,16 +34,15 @@ async def test_a_request_arrives_as_it_was_sent() -> None:
 
 @on_every_loop
 async def test_a_body_and_trailers_go_both_ways() -> None:
-    recorder = Recorder()
+    recorder = RecordingHandler()
     async with ending_http3(recorder) as front:
         client = await front.client()
         stream_id = await client.ask(get("/", (b"te", b"trailers"), method=b"POST"), None)
         visit = await recorder.visit()
         await client.upload(stream_id, b"some")
-        await eventually(lambda: visit.data == b"some")
+        await eventually(lambda: visit.content == b"some")
         await client.upload(stream_id, b"more")
-        client.http.send_headers(stream_id, [(b"sum", b"8")], end_stream=True)
-        client.transmit()
+        await client.end(stream_id, [(b"sum", b"8")])
         assert await visit.ended() == [(b"sum", b"8")]
         visit.stream.interim(103, [(b"link", b"</a.css>")])
         visit.stream.head(200, [(b"a", b"b"), (b"connection", b"close"), (b"alt-svc", b"h3")])
@@ -97,51 +97,50 @@ async def test_a_malformed_request_is_answered_and_others_go_on(
 
 @on_every_loop
 async def test_more_data_than_content_length_never_reaches_the_visit() -> None:
-    recorder = Recorder()
+    recorder = RecordingHandler()
     async with ending_http3(recorder) as front:
         client = await front.client()
         stream_id = await client.ask(get("/", (b"content-length", b"4"), method=b"POST"), None)
         await client.upload(stream_id, b"good")
         visit = await recorder.visit()
-        await eventually(lambda: visit.data == b"good")
+        await eventually(lambda: visit.content == b"good")
         await client.upload(stream_id, b"GET /smuggled HTTP/1.1\r\n\r\n")
         assert await client.was_reset(stream_id) == MESSAGE_ERROR
-        await visit.was_reset()
-        assert visit.data == b"good"
+        await visit.lost()
+        assert visit.content == b"good"
         assert visit.trailers is None
         assert (await client.was_stopped(stream_id)) == MESSAGE_ERROR
 
 
 @on_every_loop
 async def test_less_data_than_content_length_is_no_request() -> None:
-    recorder = Recorder()
+    recorder = RecordingHandler()
     async with ending_http3(recorder) as front:
         client = await front.client()
         stream_id = await client.ask(get("/", (b"content-length", b"40"), method=b"POST"), None)
         visit = await recorder.visit()
         await client.upload(stream_id, b"too little", end=True)
         assert await client.was_reset(stream_id) == MESSAGE_ERROR
-        await visit.was_reset()
+        await visit.lost()
         assert visit.trailers is None
 
 
 @on_every_loop
 async def test_malformed_trailers_end_the_stream() -> None:
-    recorder = Recorder()
+    recorder = RecordingHandler()
     async with ending_http3(recorder) as front:
         client = await front.client()
         for number, trailer in enumerate([(b":path", b"/"), (b"a", b"\xc2\xa0\x01")]):
             stream_id = await client.ask(POST, None)
             visit = await recorder.visit(number)
-            client.http.send_headers(stream_id, [trailer], end_stream=True)
-            client.transmit()
+            await client.end(stream_id, [trailer])
             assert await client.was_reset(stream_id) == MESSAGE_ERROR
-            await visit.was_reset()
+            await visit.lost()
 
 
 @on_every_loop
 async def test_a_client_gives_up() -> None:
-    recorder = Recorder()
+    recorder = RecordingHandler()
     async with ending_http3(recorder) as front:
         client = await front.client()
         early = await client.ask(POST, None)
@@ -150,10 +149,10 @@ async def test_a_client_gives_up() -> None:
         visits[1].stream.head(200, [])
         visits[1].stream.body(b"the beginning")
         await client.head(late)
-        client.cancel(early)
-        client.cancel(late)
+        await client.cancel(early)
+        await client.cancel(late)
         for visit in visits:
-            await visit.was_reset()
+            await visit.lost()
             visit.stream.body(b"nobody listens")
             visit.stream.consumed(1)
             visit.stream.stop_reading()
@@ -161,12 +160,12 @@ async def test_a_client_gives_up() -> None:
         another = await client.ask()
         (await recorder.visit(2)).answer()
         assert (await client.answer(another)).status == 200
-        assert [visit.resets for visit in visits] == [1, 1]
+        assert [visit.was_reset for visit in visits] == [True, True]
 
 
 @on_every_loop
 async def test_a_client_that_does_not_want_the_response_stops_it() -> None:
-    recorder = Recorder()
+    recorder = RecordingHandler()
     async with ending_http3(recorder) as front:
         client = await front.client()
         stream_id = await client.ask()
@@ -174,13 +173,13 @@ async def test_a_client_that_does_not_want_the_response_stops_it() -> None:
         client.quic.stop_stream(stream_id, CANCELLED)
         # In the same datagram, data on another stream: its visit answers before the event comes.
         client.transmit()
-        await visit.was_reset()
+        await visit.lost()
         assert await client.was_reset(stream_id) == CANCELLED
 
 
 @on_every_loop
 async def test_visits_end_with_their_connection() -> None:
-    recorder = Recorder()
+    recorder = RecordingHandler()
     async with ending_http3(recorder) as front:
         client = await front.client()
         await client.ask()
@@ -188,21 +187,21 @@ async def test_visits_end_with_their_connection() -> None:
         visits = [await recorder.visit(0), await recorder.visit(1)]
         client.close(0x100)
         for visit in visits:
-            await visit.was_reset()
+            await visit.lost()
 
 
 @pytest.mark.parametrize("is_known", [False, True])
 @on_every_loop
 async def test_what_nobody_wants_is_dropped_and_too_much_of_it_stopped(is_known: bool) -> None:
-    recorder = Recorder()
+    recorder = RecordingHandler()
     async with ending_http3(recorder) as front:
         client = await front.client()
         fields = [(b"content-length", b"200000000")] if is_known else []
         stream_id = await client.ask(get("/", *fields, method=b"POST"), None)
         visit = await recorder.visit()
-        visit.reads = False
+        visit.is_slow = True
         await client.upload(stream_id, b"the beginning")
-        await eventually(lambda: len(visit.data) == 13)
+        await eventually(lambda: len(visit.content) == 13)
         with pytest.MonkeyPatch.context() as patch:
             if not is_known:
                 patch.setattr(http3_connection, "_LINGER_BYTES", 1_000_000)
@@ -222,13 +221,13 @@ async def test_what_nobody_wants_is_dropped_and_too_much_of_it_stopped(is_known:
         (connection,) = front.http3.endpoints[0].connections
         await eventually(lambda: not connection.state.has_requests)
         assert not connection.state._held
-        assert visit.resets == 0
+        assert not visit.was_reset
         assert visit.trailers is None
 
 
 @on_every_loop
 async def test_a_client_that_sends_nothing_is_stopped() -> None:
-    recorder = Recorder()
+    recorder = RecordingHandler()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(http3_connection, "_LINGER_S", 0.3)
         async with ending_http3(recorder) as front:
@@ -248,7 +247,7 @@ async def test_a_client_that_sends_nothing_is_stopped() -> None:
 
 @on_every_loop
 async def test_a_client_that_stops_by_itself_has_the_response_all_the_same() -> None:
-    recorder = Recorder()
+    recorder = RecordingHandler()
     async with ending_http3(recorder) as front:
         client = await front.client()
         stream_id = await client.ask(POST, None)
@@ -262,12 +261,12 @@ async def test_a_client_that_stops_by_itself_has_the_response_all_the_same() -> 
         visit.stream.body(b"too large")
         visit.stream.end()
         assert bytes((await client.answer(stream_id)).body) == b"too large"
-        assert visit.resets == 0
+        assert not visit.was_reset
 
 
 @on_every_loop
 async def test_resets_without_end_end_the_connection() -> None:
-    recorder = Recorder()
+    recorder = RecordingHandler()
     async with ending_http3(recorder) as front:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(http3_connection, "_RESETS", (20, 0))
@@ -275,7 +274,7 @@ async def test_resets_without_end_end_the_connection() -> None:
         for number in range(21):
             stream_id = await client.ask()
             await recorder.visit(number)
-            client.cancel(stream_id)
+            await client.cancel(stream_id)
         assert await client.ended() == 0x107  # H3_EXCESSIVE_LOAD
 
 
@@ -291,7 +290,7 @@ async def test_three_hundred_streams_on_one_connection() -> None:
 
 @on_every_loop
 async def test_a_websocket_is_a_stream_with_data_both_ways() -> None:
-    recorder = Recorder()
+    recorder = RecordingHandler()
     async with ending_http3(recorder) as front:
         client = await front.client()
         stream_id = await client.ask(websocket("/chat"), None)
@@ -299,7 +298,7 @@ async def test_a_websocket_is_a_stream_with_data_both_ways() -> None:
         assert (visit.head.protocol, visit.head.path) == (b"websocket", b"/chat")
         visit.stream.head(200, [])
         await client.upload(stream_id, b"ping")
-        await eventually(lambda: visit.data == b"ping")
+        await eventually(lambda: visit.content == b"ping")
         visit.stream.body(b"pong")
         assert await client.body(stream_id, 4) == b"pong"
 

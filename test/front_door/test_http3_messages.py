@@ -7,9 +7,10 @@ from aioquic.h3.connection import Setting
 from httpprocessproxy.core.http1 import MAX_HEAD_BYTES
 from httpprocessproxy.front_door.http3_messages import Messages
 from httpprocessproxy.front_door.streams import Reset
+from test.front_door.ends import RecordingHandler, answering
 from test.front_door.http2_client import Answer, get
 from test.front_door.http3_client import Http3Client
-from test.front_door.http3_fronts import Front, Recorder, answering, ending_http3
+from test.front_door.http3_fronts import Front, ending_http3
 from test.loops import eventually, on_every_loop
 
 DATA, HEADERS, MAX_PUSH_ID = 0x00, 0x01, 0x0D
@@ -44,7 +45,7 @@ async def test_a_head_without_end_is_refused_before_it_is_there() -> None:
 
 @on_every_loop
 async def test_trailers_without_end_reset_the_stream() -> None:
-    recorder = Recorder()
+    recorder = RecordingHandler()
     async with ending_http3(recorder) as front:
         client = await front.client()
         stream_id = await client.ask(get(method=b"POST"), None)
@@ -53,7 +54,7 @@ async def test_trailers_without_end_reset_the_stream() -> None:
         client.quic.send_stream_data(stream_id, bytes(MAX_HEAD_BYTES + 1))
         client.transmit()
         assert await client.was_reset(stream_id) == 0x10E  # H3_MESSAGE_ERROR
-        await visit.was_reset()
+        await visit.lost()
 
 
 @on_every_loop
@@ -119,7 +120,7 @@ async def test_the_settings_promise_what_holds() -> None:
 @on_every_loop
 async def test_no_stream_is_remembered() -> None:
     """A connection goes on for days; however its streams have ended, they are forgotten."""
-    recorder = Recorder()
+    recorder = RecordingHandler()
     async with ending_http3(recorder) as front:
         client = await front.client()
         served, reset, malformed, stopped, cancelled = [
@@ -130,13 +131,12 @@ async def test_no_stream_is_remembered() -> None:
         visits[0].answer()
         visits[1].stream.reset(Reset.INTERNAL)
         await client.was_stopped(reset)
-        client.http.send_headers(malformed, [(b":status", b"200")], end_stream=True)
-        client.transmit()
+        await client.end(malformed, [(b":status", b"200")])
         visits[3].answer()
         visits[3].stream.stop_reading()
         client.quic.send_stream_data(stopped, b"", end_stream=True)
         client.transmit()
-        client.cancel(cancelled)
+        await client.cancel(cancelled)
         await client.fetch(get()[1:])
         found = messages(front)
         await eventually(lambda: not [number for number in found._stream if number % 4 == 0])

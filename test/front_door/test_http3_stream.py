@@ -4,8 +4,9 @@ import pytest
 
 from httpprocessproxy.front_door.http3_stream import MAX_UNACKNOWLEDGED_BYTES, PIECE_BYTES
 from httpprocessproxy.front_door.streams import Reset
+from test.front_door.ends import RecordingHandler
 from test.front_door.http2_client import get
-from test.front_door.http3_fronts import RESETS, Recorder, ending_http3
+from test.front_door.http3_fronts import RESETS, ending_http3
 from test.loops import eventually, on_every_loop
 
 MIB = 1024 * 1024
@@ -14,7 +15,7 @@ MIB = 1024 * 1024
 @pytest.mark.parametrize("status", [200, 204, 304])
 @on_every_loop
 async def test_a_response_without_a_body_has_none(status: int) -> None:
-    recorder = Recorder()
+    recorder = RecordingHandler()
     async with ending_http3(recorder) as front:
         client = await front.client()
         stream_id = await client.ask(get(method=b"HEAD" if status == 200 else b"GET"))
@@ -26,7 +27,7 @@ async def test_a_response_without_a_body_has_none(status: int) -> None:
 
 @on_every_loop
 async def test_an_empty_response_ends() -> None:
-    recorder = Recorder()
+    recorder = RecordingHandler()
     async with ending_http3(recorder) as front:
         client = await front.client()
         stream_id = await client.ask()
@@ -38,7 +39,7 @@ async def test_an_empty_response_ends() -> None:
 @pytest.mark.parametrize("why", Reset)
 @on_every_loop
 async def test_a_reset_says_why(why: Reset, begun: bool) -> None:
-    recorder = Recorder()
+    recorder = RecordingHandler()
     async with ending_http3(recorder) as front:
         client = await front.client()
         stream_id = await client.ask(get(method=b"POST"), None)
@@ -53,12 +54,12 @@ async def test_a_reset_says_why(why: Reset, begun: bool) -> None:
         assert not client.answers[stream_id].has_ended
         visit.stream.reset(why)
         visit.stream.body(b"nothing comes of it")
-        assert visit.resets == 0
+        assert not visit.was_reset
 
 
 @on_every_loop
 async def test_a_client_that_is_behind_holds_the_visit_up() -> None:
-    recorder = Recorder()
+    recorder = RecordingHandler()
     async with ending_http3(recorder) as front:
         client = await front.client()
         stream_id = await client.ask()
@@ -78,7 +79,7 @@ async def test_a_client_that_is_behind_holds_the_visit_up() -> None:
 
 @on_every_loop
 async def test_what_comes_at_once_is_sent_at_the_clients_pace() -> None:
-    recorder = Recorder()
+    recorder = RecordingHandler()
     async with ending_http3(recorder) as front:
         client = await front.client()
         stream_id = await client.ask()
@@ -100,7 +101,7 @@ async def test_what_comes_at_once_is_sent_at_the_clients_pace() -> None:
 
 @on_every_loop
 async def test_a_client_that_allows_no_more_stalls_its_own_stream_only() -> None:
-    recorder = Recorder()
+    recorder = RecordingHandler()
     async with ending_http3(recorder) as front:
         client = await front.client(stingy=True)
         slow = await client.ask()
@@ -112,5 +113,5 @@ async def test_a_client_that_allows_no_more_stalls_its_own_stream_only() -> None
         other = await client.ask()
         (await recorder.visit(1)).answer(b"fast")
         assert bytes((await client.answer(other)).body) == b"fast"
-        client.cancel(slow)
-        await visit.was_reset()
+        await client.cancel(slow)
+        await visit.lost()

@@ -15,16 +15,11 @@ from httpprocessproxy.config import Address
 from httpprocessproxy.front_door import quic
 from httpprocessproxy.front_door.udp import bind_udp
 from test.deadline import PATIENCE_S
+from test.front_door.ends import RecordingHandler, answering
 from test.front_door.http3_client import bound_socket, configuration
-from test.front_door.http3_fronts import (
-    CA,
-    Front,
-    Recorder,
-    answering,
-    ending_http3,
-    free_port,
-)
+from test.front_door.http3_fronts import CA, Front, ending_http3
 from test.loops import eventually, on_every_loop, turn
+from test.ports import free_port
 
 
 def trust() -> QuicConfiguration:
@@ -172,7 +167,7 @@ def test_a_thousand_connections_leave_nothing() -> None:
 
 
 async def a_thousand_connections() -> None:
-    recorder = Recorder()
+    recorder = RecordingHandler()
     async with ending_http3(recorder) as front:
         client = await front.client()
         await client.ask()

@@ -3,14 +3,15 @@
 import pytest
 
 from httpprocessproxy.front_door import http3, quic, quic_connection
+from test.front_door.ends import RecordingHandler, answering
 from test.front_door.http3_client import configuration
-from test.front_door.http3_fronts import CA, Recorder, answering, ending_http3
+from test.front_door.http3_fronts import CA, ending_http3
 from test.loops import eventually, on_every_loop
 
 
 @on_every_loop
 async def test_a_client_moves_and_keeps_its_requests() -> None:
-    recorder = Recorder()
+    recorder = RecordingHandler()
     async with ending_http3(recorder) as front:
         client = await front.client()
         before = await client.ask()
@@ -28,7 +29,7 @@ async def test_a_client_moves_and_keeps_its_requests() -> None:
 
 @on_every_loop
 async def test_on_all_addresses_the_one_that_was_reached_is_known() -> None:
-    recorder = Recorder()
+    recorder = RecordingHandler()
     async with ending_http3(recorder, "0.0.0.0") as front:
         client = await front.client()
         assert client.quic._retry_count == 1  # others can reach us
@@ -56,7 +57,7 @@ async def test_a_client_that_speaks_something_else_is_told() -> None:
 
 @on_every_loop
 async def test_a_client_that_vanishes_is_forgotten() -> None:
-    recorder = Recorder()
+    recorder = RecordingHandler()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(http3, "IDLE_TIMEOUT_S", 0.3)
         async with ending_http3(recorder) as front:
@@ -64,13 +65,13 @@ async def test_a_client_that_vanishes_is_forgotten() -> None:
             await client.ask()
             visit = await recorder.visit()
             client.vanish()
-            await visit.was_reset()
+            await visit.lost()
             await eventually(lambda: front.connections == 0)
 
 
 @on_every_loop
 async def test_a_long_wait_for_a_response_keeps_the_connection() -> None:
-    recorder = Recorder()
+    recorder = RecordingHandler()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(http3, "IDLE_TIMEOUT_S", 0.4)
         patch.setattr(quic, "PING_S", 0.1)

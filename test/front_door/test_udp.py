@@ -8,7 +8,7 @@ from httpprocessproxy.config import Address
 from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.front_door import udp
 from httpprocessproxy.front_door.udp import bind_udp, source_towards
-from test.front_door.http3_fronts import free_port
+from test.ports import free_port
 
 
 def test_localhost_has_both_families() -> None:

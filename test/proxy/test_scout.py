@@ -1,12 +1,50 @@
 """The request that goes first, to a backend of which nobody knows yet whether it answers."""
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
 
 import pytest
 
-from test.fakes import OK, get, serving
+from test.fakes import OK, Bench, Peer, get, serving
 from test.loops import on_every_loop
 from test.proxy.exchanges import SAFE, assert_next_is
+
+
+@dataclass
+class Scouted:
+    """A client whose request was held, and has been sent ahead."""
+
+    bench: Bench
+    client: Peer
+    answered: asyncio.Future[bool]
+
+    async def sent(self) -> Peer:
+        """The backend's connection, on which the request has come."""
+        wire = await self.bench.backend.accept()
+        assert (await wire.request()).target == b"/first"
+        return wire
+
+    async def again(self) -> None:
+        """Wait until the request is held as before, and send it ahead once more."""
+        await self.bench.held(1)
+        self.answered = await self.bench.scout()
+
+    async def assert_it_waits(self) -> None:
+        """It is held, and the first that the next backend gets."""
+        await self.bench.held(1)
+        self.bench.start()
+        await assert_next_is(self.bench, "/first")
+        assert (await self.client.response()).status == 200
+
+
+@contextlib.asynccontextmanager
+async def scouting(method: str = "GET") -> AsyncIterator[Scouted]:
+    async with serving(is_open=False) as bench:
+        client = await bench.client(get("/first", method=method))
+        await bench.held(1)
+        yield Scouted(bench, client, await bench.scout())
 
 
 @pytest.mark.parametrize("method", SAFE)
@@ -14,90 +52,59 @@ from test.proxy.exchanges import SAFE, assert_next_is
 async def test_its_answer_goes_to_the_client_and_tells_that_the_backend_is_ready(
     method: str,
 ) -> None:
-    async with serving(is_open=False) as bench:
-        client = await bench.client(get("/first", method=method))
-        await bench.held(1)
-        answered = await bench.scout()
-        wire = await bench.backend.accept()
-        assert (await wire.request()).target == b"/first"
-        assert not answered.done()
+    async with scouting(method) as scouted:
+        wire = await scouted.sent()
+        assert not scouted.answered.done()
         await wire.send(OK)
-        assert (await client.response(method)).status == 200
-        assert await answered
+        assert (await scouted.client.response(method)).status == 200
+        assert await scouted.answered
 
 
 @on_every_loop
 async def test_one_that_is_lost_waits_for_the_gate_however_often() -> None:
-    async with serving(is_open=False) as bench:
-        client = await bench.client(get("/first"))
-        for _ in range(3):
-            await bench.held(1)
-            answered = await bench.scout()
-            wire = await bench.backend.accept()
-            await wire.request()
-            wire.close()
-            assert not await answered
-        await bench.held(1)
-        bench.start()
-        await assert_next_is(bench, "/first")
-        assert (await client.response()).status == 200
+    async with scouting() as scouted:
+        for number in range(3):
+            if number:
+                await scouted.again()
+            (await scouted.sent()).close()
+            assert not await scouted.answered
+        await scouted.assert_it_waits()
 
 
 @on_every_loop
 async def test_a_change_takes_it_back() -> None:
-    async with serving(is_open=False) as bench:
-        client = await bench.client(get("/first"))
-        await bench.held(1)
-        answered = await bench.scout()
-        wire = await bench.backend.accept()
-        await wire.request()
-        bench.stop()
-        assert not await answered
+    async with scouting() as scouted:
+        wire = await scouted.sent()
+        scouted.bench.stop()
+        assert not await scouted.answered
         await wire.rest()
-        await bench.held(1)
-        bench.start()
-        await assert_next_is(bench, "/first")
-        assert (await client.response()).status == 200
+        await scouted.assert_it_waits()
 
 
 @on_every_loop
 async def test_a_change_before_it_is_sent_takes_it_back() -> None:
-    async with serving(is_open=False) as bench:
-        client = await bench.client(get("/first"))
-        await bench.held(1)
-        await bench.scout()
-        bench.stop()  # at once: nothing has been sent
-        unused = await bench.backend.accept()
+    async with scouting() as scouted:
+        scouted.bench.stop()  # at once: nothing has been sent
+        unused = await scouted.bench.backend.accept()
         assert await unused.rest() == b""
-        await bench.held(1)
-        bench.start()
-        await assert_next_is(bench, "/first")
-        assert (await client.response()).status == 200
+        await scouted.assert_it_waits()
 
 
 @on_every_loop
 async def test_it_goes_on_when_the_gate_opens_before_its_answer() -> None:
-    async with serving(is_open=False) as bench:
-        client = await bench.client(get("/slow"))
-        await bench.held(1)
-        answered = await bench.scout()
-        wire = await bench.backend.accept()
-        await wire.request()
-        bench.open()
-        assert not await answered
+    async with scouting() as scouted:
+        wire = await scouted.sent()
+        scouted.bench.open()
+        assert not await scouted.answered
         await wire.send(OK)
-        assert (await client.response()).status == 200
+        assert (await scouted.client.response()).status == 200
 
 
 @on_every_loop
 async def test_a_client_that_leaves_costs_no_connection() -> None:
-    async with serving(is_open=False) as bench:
-        client = await bench.client(get("/first"))
-        await bench.held(1)
-        answered = await bench.scout()
-        wire = await bench.backend.accept()
-        await wire.request()
-        client.close()
+    async with scouting() as scouted:
+        wire = await scouted.sent()
+        scouted.client.close()
         async with asyncio.timeout(10):
-            assert not await answered
+            assert not await scouted.answered
         await wire.rest()

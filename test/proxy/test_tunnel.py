@@ -2,6 +2,7 @@
 
 import pytest
 
+from httpprocessproxy.proxy import tunnel
 from test.fakes import ENDED, Bench, Peer, get, serving
 from test.loops import eventually, on_every_loop
 
@@ -165,7 +166,8 @@ async def test_a_restart_between_two_frames_is_a_1012() -> None:
 
 
 @on_every_loop
-async def test_a_restart_before_the_first_frame_is_a_1012() -> None:
+async def test_a_restart_before_the_first_frame_is_a_1012(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tunnel, "CLOSE_TIMEOUT_S", 0.1)
     async with serving() as bench:
         client, _ = await opened(bench)
         bench.stop()

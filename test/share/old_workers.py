@@ -107,6 +107,10 @@ class Call:
         visit = Visit(rid, told["fpw-method"], told["fpw-url"], told["fpw-ip"], fields, body, told)
         return response.status, body, visit
 
+    def told(self) -> Visit:
+        """The visit that this call gets; or the next call, if this one was held for too long."""
+        return self.end()[2] or self.visit()
+
     def poll(
         self, rid: str | None = None, answer: Answer | None = None, **overrides: str
     ) -> Visit | None:

@@ -260,3 +260,8 @@ def test_which_requests_are_calls_of_workers(
     method: str, path: str, headers: dict[str, str], is_call: bool
 ) -> None:
     assert protocol.is_worker_call(method, path, headers) is is_call
+
+
+def test_bytes_are_utf8_or_else_latin_1() -> None:
+    raw = [(b"X-A", "\u00e9".encode()), (b"X-B", b"\xe9")]
+    assert protocol.to_texts(raw) == [("X-A", "\u00e9"), ("X-B", "\u00e9")]

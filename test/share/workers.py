@@ -14,7 +14,8 @@ from typing import Self
 
 from test import processes
 from test.deadline import PATIENCE_S, eventually
-from test.harness import backend, free_port
+from test.harness import backend
+from test.ports import free_port
 from test.share.relays import TOKEN, Relay, host_of
 from test.wire import Wire
 

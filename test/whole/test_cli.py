@@ -12,7 +12,8 @@ import pytest
 import httpprocessproxy
 from httpprocessproxy.options import OPTIONS, Kind
 from test.deadline import PATIENCE_S
-from test.harness import Proxy, backend, free_port
+from test.harness import Proxy, backend
+from test.ports import free_port
 
 
 def run(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:

@@ -11,7 +11,8 @@ import pytest
 from websockets.sync.client import connect
 
 from test.deadline import PATIENCE_S
-from test.harness import BACKENDS, Proxy, free_port
+from test.harness import BACKENDS, Proxy
+from test.ports import free_port
 
 ECHO = f"exec {sys.executable} {BACKENDS / 'echo.py'} $PORT"
 

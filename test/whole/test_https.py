@@ -17,8 +17,9 @@ from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
 from test.deadline import MS, PATIENCE_S, eventually
-from test.harness import Proxy, backend, free_port
+from test.harness import Proxy, backend
 from test.https import HttpsProxy
+from test.ports import free_port
 from test.pressure import save_often, workers
 from test.tls import TlsWire, make_pair, trusting
 from test.wire import TruncatedError

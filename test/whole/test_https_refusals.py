@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from test.deadline import PATIENCE_S
-from test.harness import free_port
+from test.ports import free_port
 from test.tls import make_pair
 
 

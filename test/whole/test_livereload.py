@@ -13,7 +13,8 @@ from websockets.typing import Origin
 
 from test.browser import CONNECTED, open_page
 from test.deadline import MS, PATIENCE_S
-from test.harness import Proxy, backend, free_port
+from test.harness import Proxy, backend
+from test.ports import free_port
 from test.wire import Wire
 
 OFFICIAL_7 = "http://livereload.com/protocols/official-7"

@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 from test.deadline import PATIENCE_S
-from test.harness import Proxy, backend, free_port
+from test.harness import Proxy, backend
+from test.ports import free_port
 
 CRASHING = ["sh", "-c", 'test -e broken && exit 3; exec "$@"', "-", *backend("echo.py")]
 

@@ -14,7 +14,7 @@ from httpprocessproxy.share.relay.rendezvous import (
     Delivery,
     Presence,
 )
-from httpprocessproxy.share.relay.visit import Outcome, State, Visit, VisitError
+from httpprocessproxy.share.relay.visit import Outcome, State, Visit, VisitError, Watched
 
 
 class _Host:
@@ -117,7 +117,7 @@ class _Taken:
     def __init__(self, rendezvous: Memory, visit: Visit) -> None:
         self.head: VisitHead = visit.request.head
         self.is_tunnel = visit.request.is_tunnel
-        self.body: Source = _Watched(visit)
+        self.body: Source = Watched(visit)
         self.delivered = visit.touch
         self.refuse = visit.fail
         self.over = visit.over
@@ -129,18 +129,6 @@ class _Taken:
 
     async def answering(self) -> Answering | None:
         return _Answer(self._visit) if self._visit.claim() else None
-
-
-class _Watched:
-    """The body of a visit: that it moves keeps the visit alive."""
-
-    def __init__(self, visit: Visit) -> None:
-        self._source = visit.request.body.source()
-        self._visit = visit
-
-    async def receive(self) -> bytes:
-        self._visit.touch()
-        return await self._source.receive()
 
 
 class _Answer:

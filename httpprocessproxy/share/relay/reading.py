@@ -66,7 +66,7 @@ def _passing(raw: RawFields, peer: Peer, host: bytes) -> Fields:
     inherited = [field for field in raw if field[0].lower() in FORWARDED]
     others = [field for field in raw if field[0].lower() not in FORWARDED]
     told = others + forwarded_fields(inherited, peer, host)
-    fields = protocol.passing_fields([(_text(name), _text(value)) for name, value in told])
+    fields = protocol.passing_fields(protocol.to_texts(told))
     # 100 Continue is between the visitor and us.
     return protocol.without(fields, "expect")
 
@@ -74,19 +74,11 @@ def _passing(raw: RawFields, peer: Peer, host: bytes) -> Fields:
 def _visitor_ip(raw: RawFields, peer_ip: str, settings: Settings) -> str:
     """Who came first through our own proxies, each of which appended its peer."""
     values = [value for name, value in raw if name.lower() == b"x-forwarded-for"]
-    chain = [part.strip() for value in values for part in _text(value).split(",")]
+    chain = [part.strip() for value in values for part in protocol.to_text(value).split(",")]
     for ip in [peer_ip, *reversed(chain)]:
         if not settings.trusts(ip):
             return ip
     return chain[0] if chain else peer_ip
-
-
-def _text(raw: bytes) -> str:
-    """A field as text: UTF-8, or else Latin-1, in which anything is something."""
-    try:
-        return raw.decode()
-    except UnicodeDecodeError:
-        return raw.decode("latin-1")
 
 
 def _refused(status: int, detail: str) -> RefusedError:

@@ -199,3 +199,15 @@ class Visit:
         self._news.set()
         if state is State.OVER:
             self._is_over.set()
+
+
+class Watched:
+    """A source: the body of a visit. That it moves keeps the visit alive."""
+
+    def __init__(self, visit: Visit) -> None:
+        self._source = visit.request.body.source()
+        self._visit = visit
+
+    async def receive(self) -> bytes:
+        self._visit.touch()
+        return await self._source.receive()

@@ -166,13 +166,13 @@ async def _answer(reader: asyncio.StreamReader, method: str, *, is_tunnel: bool)
 def _switched(reader: asyncio.StreamReader, head: ResponseHead, *, is_tunnel: bool) -> Answer:
     if not is_tunnel:
         raise LocalError("the server switched to a protocol that was not asked for")
-    fields = protocol.passing_fields(_texts(head))
+    fields = protocol.passing_fields(protocol.to_texts(head.fields))
     return Answer(AnswerHead(101, fields), _Incoming(reader, UntilClose(chunked=False)))
 
 
 def _framing(head: ResponseHead, method: str) -> tuple[Body, Fields]:
     """How the body ends (RFC 9112 section 6.3), and the fields that pass. Raises LocalError."""
-    texts = _texts(head)
+    texts = protocol.to_texts(head.fields)
     codings = [value.lower() for name, value in texts if name.lower() == "transfer-encoding"]
     fields = protocol.passing_fields(texts)
     if not protocol.has_body(method, head.status):
@@ -183,18 +183,6 @@ def _framing(head: ResponseHead, method: str) -> tuple[Body, Fields]:
         return Chunked(decode=True), protocol.without(fields, "content-length")
     length = _length(fields)
     return (UntilClose(chunked=False) if length is None else Length(length)), fields
-
-
-def _texts(head: ResponseHead) -> Fields:
-    return [(_text(name), _text(value)) for name, value in head.fields]
-
-
-def _text(raw: bytes) -> str:
-    """A field as text: UTF-8, or else Latin-1, in which anything is something."""
-    try:
-        return raw.decode()
-    except UnicodeDecodeError:
-        return raw.decode("latin-1")
 
 
 class _Incoming:

@@ -1,5 +1,7 @@
 """Relays for the tests: each test runs with the state in memory, and with it in a Redis."""
 
+import contextlib
+import functools
 import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,6 +11,9 @@ import pytest
 from test.loops import run
 from test.share.relay.rendezvous_checks import Check, opened
 from test.share.relays import Relay, redis_server, write_tokens
+
+# The options that say where a relay keeps its state.
+State = tuple[str, ...]
 
 # A relay that is used by many tests: each takes a host of its own.
 _NAMES = [f"name{number}" for number in range(1000)]
@@ -21,9 +26,9 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(params=["memory", "redis"], scope="session")
-def state(request: pytest.FixtureRequest) -> tuple[str, ...]:
-    """The options that say where a relay keeps its state."""
+@pytest.fixture(params=["memory", "redis"])
+def state(request: pytest.FixtureRequest) -> State:
+    """Each in turn."""
     if request.param == "memory":
         return ()
     return "--redis", str(request.getfixturevalue("redis_url"))
@@ -35,12 +40,25 @@ def tokens(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def relay(state: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Relay]:
-    """A relay in a hurry."""
+def relays(
+    redis_url: str,  # which is to outlive them
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Callable[[State], Relay]]:
+    """Relays in a hurry: one for each way to keep the state, started when it is first wanted."""
     tokens = write_tokens(tmp_path_factory.mktemp("relay") / "tokens", *_NAMES)
     times = ("--hold", "0.5", "--deadline", "1.5", "--grace", "0.3", "--max-body", "6M")
-    with Relay(tokens, *times, *state) as running:
-        yield running
+    with contextlib.ExitStack() as stack:
+
+        @functools.cache
+        def started(state: State) -> Relay:
+            return stack.enter_context(Relay(tokens, *times, *state))
+
+        yield started
+
+
+@pytest.fixture
+def relay(relays: Callable[[State], Relay], state: State) -> Relay:
+    return relays(state)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 
 from httpprocessproxy.share.protocol import VisitHead
 from httpprocessproxy.share.relay.memory import Memory
-from httpprocessproxy.share.relay.rendezvous import Rendezvous
+from httpprocessproxy.share.relay.rendezvous import Answering, Delivery, Rendezvous
 from httpprocessproxy.share.relay.shared.rendezvous import connect
 from httpprocessproxy.share.relay.visit import (
     Body,
@@ -28,6 +28,26 @@ def forget(size_bytes: int) -> None:
 def visit(body: Body | None = None, is_tunnel: bool = False) -> Visit:
     head = VisitHead(secrets.token_urlsafe(9), "POST", "/a?b", "::1", [("X-A", "\u00e9")])
     return Visit(Request(HOST, head, body or HeldBody(b"body"), is_tunnel))
+
+
+async def take(rendezvous: Rendezvous, *, tunnels: bool = False) -> Delivery:
+    """The visit that a worker gets."""
+    delivery = await rendezvous.take(HOST, tunnels)
+    assert delivery is not None, "none waits"
+    return delivery
+
+
+async def enter_and_take(rendezvous: Rendezvous, one: Visit) -> Delivery:
+    """A visit on its way, alone."""
+    await rendezvous.enter(one)
+    return await take(rendezvous)
+
+
+async def answering(delivery: Delivery) -> Answering:
+    """The right to answer it."""
+    right = await delivery.answering()
+    assert right is not None, "nobody has had it"
+    return right
 
 
 @contextlib.asynccontextmanager

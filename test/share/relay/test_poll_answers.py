@@ -1,11 +1,32 @@
 """Answers that workers bring: by which id, how often, malformed, too large, cut."""
 
+import contextlib
+from collections.abc import Iterator
+
 import pytest
 
 from test.deadline import eventually
-from test.share.old_workers import Answer, Call, Worker
+from test.share.old_workers import Answer, Call, Visit, Worker
 from test.share.relay.calls import credentials, visit, visiting
 from test.share.relays import Relay
+from test.wire import Wire
+
+
+@contextlib.contextmanager
+def taken(relay: Relay, name: str) -> Iterator[tuple[Call, Visit, Wire]]:
+    """A worker's call that has got a visit, the visit, and the visitor."""
+    with Call(relay, name) as call:
+        call.wait()
+        with visiting(relay, name) as visitor:
+            told = call.told()
+            yield call, told, visitor
+
+
+def answer_to(told: Visit, name: str, *lines: str) -> bytes:
+    """The beginning of a call that brings an answer, as bytes."""
+    head = ["POST /server-client HTTP/1.1", "Host: r", *credentials(name)]
+    head += [f"fpw-rid: {told.rid}", "fpw-status: 200", "fpw-header: {}"]
+    return "\r\n".join([*head, *lines]).encode()
 
 
 @pytest.mark.parametrize("ids", [("fpw-rid",), ("fpw-id",), ("fpw-rid", "fpw-id")])
@@ -26,25 +47,17 @@ def test_an_answer_sent_again_and_again_is_ignored(relay: Relay, name: str) -> N
 
 
 def test_an_answer_may_come_on_another_connection(relay: Relay, name: str) -> None:
-    with Call(relay, name) as taking, Call(relay, name) as answering:
-        taking.wait()
-        with visiting(relay, name) as visitor:
-            told = taking.end()[2]
-            assert told is not None
-            taking.kill()
-            answering.begin(told.rid, Answer(body=b"from elsewhere"))
-            assert visitor.response().body == b"from elsewhere"
+    with Call(relay, name) as answering, taken(relay, name) as (call, told, visitor):
+        call.kill()
+        answering.begin(told.rid, Answer(body=b"from elsewhere"))
+        assert visitor.response().body == b"from elsewhere"
 
 
 def test_an_answer_counts_once(relay: Relay, name: str) -> None:
-    with Call(relay, name) as call:
-        call.wait()
-        with visiting(relay, name) as visitor:
-            told = call.end()[2]
-            assert told is not None
-            assert call.poll(told.rid, Answer(body=b"one")) is None
-            assert visitor.response().body == b"one"
-            assert call.poll(told.rid, Answer(body=b"two")) is None
+    with taken(relay, name) as (call, told, visitor):
+        assert call.poll(told.rid, Answer(body=b"one")) is None
+        assert visitor.response().body == b"one"
+        assert call.poll(told.rid, Answer(body=b"two")) is None
 
 
 @pytest.mark.parametrize("rid", ["unknown", "1700000000000-123456", "x" * 256, "%00"])
@@ -55,14 +68,10 @@ def test_an_unknown_id_makes_a_call_without_an_answer(relay: Relay, name: str, r
 
 def test_nobody_answers_for_another_host(relay: Relay, name: str) -> None:
     thief_name = "name999"
-    with Call(relay, name) as call, Call(relay, thief_name) as thief:
-        call.wait()
-        with visiting(relay, name) as visitor:
-            told = call.end()[2]
-            assert told is not None
-            assert thief.poll(told.rid, Answer(body=b"stolen")) is None
-            call.begin(told.rid, Answer(body=b"mine"))
-            assert visitor.response().body == b"mine"
+    with Call(relay, thief_name) as thief, taken(relay, name) as (call, told, visitor):
+        assert thief.poll(told.rid, Answer(body=b"stolen")) is None
+        call.begin(told.rid, Answer(body=b"mine"))
+        assert visitor.response().body == b"mine"
 
 
 MALFORMED = [
@@ -84,15 +93,11 @@ MALFORMED = [
 def test_a_malformed_answer_is_a_502_and_a_400_with_the_reason(
     relay: Relay, name: str, answer: Answer, reason: str
 ) -> None:
-    with Call(relay, name) as call:
-        call.wait()
-        with visiting(relay, name) as visitor:
-            told = call.end()[2]
-            assert told is not None
-            call.begin(told.rid, answer)
-            status, body, _ = call.end()
-            assert (status, body.decode()[: len(reason)]) == (400, reason)
-            assert visitor.response().status == 502
+    with taken(relay, name) as (call, told, visitor):
+        call.begin(told.rid, answer)
+        status, body, _ = call.end()
+        assert (status, body.decode()[: len(reason)]) == (400, reason)
+        assert visitor.response().status == 502
 
 
 def test_names_that_repeat_in_the_json_repeat_in_the_answer(relay: Relay, name: str) -> None:
@@ -102,30 +107,17 @@ def test_names_that_repeat_in_the_json_repeat_in_the_answer(relay: Relay, name: 
 
 
 def test_an_answer_that_is_too_large_is_a_502_and_a_413(relay: Relay, name: str) -> None:
-    with Call(relay, name) as call:
-        call.wait()
-        with visiting(relay, name) as visitor:
-            told = call.end()[2]
-            assert told is not None
-            with relay.connect() as wire:
-                lines = ["POST /server-client HTTP/1.1", "Host: r", *credentials(name)]
-                lines += [f"fpw-rid: {told.rid}", "fpw-status: 200", "fpw-header: {}"]
-                wire.send("\r\n".join([*lines, "Content-Length: 7000000", "", ""]).encode())
-                reply = wire.response()
-            assert (reply.status, reply.body) == (413, b"the body has more than 6291456 bytes")
-            assert visitor.response().status == 502
+    with taken(relay, name) as (_, told, visitor):
+        with relay.connect() as wire:
+            wire.send(answer_to(told, name, "Content-Length: 7000000", "", ""))
+            reply = wire.response()
+        assert (reply.status, reply.body) == (413, b"the body has more than 6291456 bytes")
+        assert visitor.response().status == 502
 
 
 def test_a_worker_that_dies_while_it_answers_is_a_502(relay: Relay, name: str) -> None:
-    with Call(relay, name) as call:
-        call.wait()
-        with visiting(relay, name) as visitor:
-            told = call.end()[2]
-            assert told is not None
-            with relay.connect() as wire:
-                lines = ["POST /server-client HTTP/1.1", "Host: r", *credentials(name)]
-                lines += [f"fpw-rid: {told.rid}", "fpw-status: 200", "fpw-header: {}"]
-                lines += ["Content-Length: 1000", "", "half"]
-                wire.send("\r\n".join(lines).encode())
-                eventually(lambda: relay.level("memory_bytes") == len(b"half"))
-            assert visitor.response().status == 502
+    with taken(relay, name) as (_, told, visitor):
+        with relay.connect() as wire:
+            wire.send(answer_to(told, name, "Content-Length: 1000", "", "half"))
+            eventually(lambda: relay.level("memory_bytes") == len(b"half"))
+        assert visitor.response().status == 502

@@ -17,15 +17,21 @@ from httpprocessproxy.share.relay.visit import (
 )
 from httpprocessproxy.share.relay.waiters import Waiters
 from test.loops import eventually, turn
-from test.share.relay.rendezvous_checks import HOST, Check, forget, visit
+from test.share.relay.rendezvous_checks import (
+    HOST,
+    Check,
+    answering,
+    enter_and_take,
+    forget,
+    take,
+    visit,
+)
 
 
 def test_a_visit_is_taken_answered_and_over(check: Callable[[Check], None]) -> None:
     async def body(rendezvous: Rendezvous) -> None:
         one = visit()
-        await rendezvous.enter(one)
-        delivery = await rendezvous.take(HOST, tunnels=False)
-        assert delivery is not None
+        delivery = await enter_and_take(rendezvous, one)
         assert delivery.head == one.request.head
         assert await whole(delivery.body, 100, forget) == b"body"
         assert await rendezvous.take(HOST, tunnels=True) is None, "it is given once"
@@ -77,12 +83,10 @@ def test_a_tunnel_is_for_those_who_can(check: Callable[[Check], None]) -> None:
         tunnel, other = visit(is_tunnel=True), visit()
         await rendezvous.enter(tunnel)
         await rendezvous.enter(other)
-        taken = await rendezvous.take(HOST, tunnels=False)
-        assert taken is not None
+        taken = await take(rendezvous)
         assert taken.head.rid == other.rid
         assert await rendezvous.take(HOST, tunnels=False) is None
-        taken = await rendezvous.take(HOST, tunnels=True)
-        assert taken is not None
+        taken = await take(rendezvous, tunnels=True)
         assert (taken.head.rid, taken.is_tunnel) == (tunnel.rid, True)
 
     check(body)
@@ -122,14 +126,12 @@ def test_a_visit_goes_back_to_the_front_once(check: Callable[[Check], None]) -> 
         first, second = visit(), visit()
         await rendezvous.enter(first)
         await rendezvous.enter(second)
-        delivery = await rendezvous.take(HOST, tunnels=False)
-        assert delivery is not None
+        delivery = await take(rendezvous)
         rendezvous.on_entered(rings.append)
         rings.clear()
         delivery.give_back()
         await eventually(lambda: HOST in rings)
-        again = await rendezvous.take(HOST, tunnels=False)
-        assert again is not None
+        again = await take(rendezvous)
         assert again.head.rid == first.rid
         assert await whole(again.body, 100, forget) == b"body"
         again.give_back()
@@ -143,14 +145,11 @@ def test_a_visit_goes_back_to_the_front_once(check: Callable[[Check], None]) -> 
 def test_what_was_answered_does_not_go_back(check: Callable[[Check], None]) -> None:
     async def body(rendezvous: Rendezvous) -> None:
         one = visit()
-        await rendezvous.enter(one)
-        delivery = await rendezvous.take(HOST, tunnels=False)
-        assert delivery is not None
-        answering = await delivery.answering()
-        assert answering is not None
+        delivery = await enter_and_take(rendezvous, one)
+        right = await answering(delivery)
         delivery.give_back()
-        answering.begin(AnswerHead(204, []))
-        answering.body.end()
+        right.begin(AnswerHead(204, []))
+        right.body.end()
         await eventually(lambda: one.answer_head is not None)
         assert await rendezvous.take(HOST, tunnels=False) is None
 
@@ -162,8 +161,7 @@ def test_who_refuses_tells_the_visitor(check: Callable[[Check], None]) -> None:
         one, two = visit(), visit()
         for each in (one, two):
             await rendezvous.enter(each)
-        delivery = await rendezvous.take(HOST, tunnels=False)
-        assert delivery is not None
+        delivery = await take(rendezvous)
         delivery.refuse(VisitError(Outcome.TOO_LARGE, "much too large"))
         await eventually(lambda: one.error is not None)
         assert one.error is not None

@@ -15,7 +15,7 @@ from httpprocessproxy.share.relay.visit import (
     State,
 )
 from test.loops import eventually, turn
-from test.share.relay.rendezvous_checks import HOST, Check, forget, visit
+from test.share.relay.rendezvous_checks import HOST, Check, answering, enter_and_take, forget, visit
 
 
 @pytest.mark.parametrize("size_bytes", [64 * 1024, 64 * 1024 + 1, 3_000_000])
@@ -26,9 +26,7 @@ def test_large_bodies_are_whole_and_can_be_had_again(
 
     async def body(rendezvous: Rendezvous) -> None:
         one = visit(body=HeldBody(data))
-        await rendezvous.enter(one)
-        first = await rendezvous.take(HOST, tunnels=False)
-        assert first is not None
+        first = await enter_and_take(rendezvous, one)
         assert await first.body.receive() == data[: 64 * 1024]
         first.give_back()
         await eventually(lambda: one.state is State.QUEUED)
@@ -53,9 +51,7 @@ def test_a_body_that_flows_is_sent_no_faster_than_it_is_taken(
                 return b"x" * 65_536
 
         one = visit(body=FlowingBody(Endless()))
-        await rendezvous.enter(one)
-        delivery = await rendezvous.take(HOST, tunnels=False)
-        assert delivery is not None
+        delivery = await enter_and_take(rendezvous, one)
         for _ in range(100):
             await delivery.body.receive()
         for _ in range(20):
@@ -71,15 +67,12 @@ def test_a_body_that_flows_is_sent_no_faster_than_it_is_taken(
 def test_an_answer_is_sent_no_faster_than_it_is_taken(check: Callable[[Check], None]) -> None:
     async def body(rendezvous: Rendezvous) -> None:
         one = visit()
-        await rendezvous.enter(one)
-        delivery = await rendezvous.take(HOST, tunnels=False)
-        assert delivery is not None
-        answering = await delivery.answering()
-        assert answering is not None
-        answering.begin(AnswerHead(200, []))
+        delivery = await enter_and_take(rendezvous, one)
+        right = await answering(delivery)
+        right.begin(AnswerHead(200, []))
         data = secrets.token_bytes(5_000_000)
         async with asyncio.TaskGroup() as tasks:
-            sending = tasks.create_task(pour(Held(data), answering.body), name="answer")
+            sending = tasks.create_task(pour(Held(data), right.body), name="answer")
             for _ in range(30):
                 await turn()
             assert not sending.done()
@@ -92,16 +85,13 @@ def test_an_answer_is_sent_no_faster_than_it_is_taken(check: Callable[[Check], N
 def test_who_answers_one_who_has_left_is_told(check: Callable[[Check], None]) -> None:
     async def body(rendezvous: Rendezvous) -> None:
         one = visit()
-        await rendezvous.enter(one)
-        delivery = await rendezvous.take(HOST, tunnels=False)
-        assert delivery is not None
-        answering = await delivery.answering()
-        assert answering is not None
-        answering.begin(AnswerHead(200, []))
+        delivery = await enter_and_take(rendezvous, one)
+        right = await answering(delivery)
+        right.begin(AnswerHead(200, []))
         await eventually(lambda: one.answer_head is not None)
         rendezvous.leave(one)
         await delivery.over()
         with pytest.raises(CutError):
-            await pour(Held(bytes(5_000_000)), answering.body)
+            await pour(Held(bytes(5_000_000)), right.body)
 
     check(body)

@@ -52,8 +52,7 @@ def test_while_workers_are_busy_visits_wait_for_longer(relay: Relay, name: str) 
     ):
         call.wait()
         first.send(request("/first", host_of(name)))
-        busy = call.end()[2]
-        assert busy is not None
+        busy = call.told()
         second.send(request("/second", host_of(name)))
         # Longer than the grace, in which nobody asks for a visit.
         assert relay.get("/", "127.0.0.1").status == 200
@@ -76,7 +75,7 @@ def test_a_worker_that_dies_with_a_visit_is_a_504(relay: Relay, name: str) -> No
     with Call(relay, name) as call, relay.connect() as visitor:
         call.wait()
         visitor.send(request("/", host_of(name)))
-        assert call.end()[2] is not None
+        call.told()
         call.kill()
         with Worker(relay, name) as other:
             assert visitor.response().status == 504
@@ -102,8 +101,7 @@ def test_the_answer_for_one_who_left_is_ignored(relay: Relay, name: str) -> None
         call.wait()
         with relay.connect() as visitor:
             visitor.send(request("/", host_of(name)))
-            told = call.end()[2]
-            assert told is not None
+            told = call.told()
         eventually(lambda: left(relay, name) == 1)
         ignored = relay.level("ignored_answers")
         assert call.poll(told.rid, Answer(body=b"late")) is None

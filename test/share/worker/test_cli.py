@@ -10,7 +10,7 @@ from httpprocessproxy.config import Address
 from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.share.worker.command_line import read_line
 from test.deadline import PATIENCE_S
-from test.harness import free_port
+from test.ports import free_port
 from test.share.relays import Relay
 from test.share.workers import Worker, serving, shared
 

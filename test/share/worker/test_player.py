@@ -13,8 +13,8 @@ from httpprocessproxy.share.protocol import Fields, VisitHead, first
 from httpprocessproxy.share.relay.pipe import Held
 from httpprocessproxy.share.worker.player import Player
 from httpprocessproxy.share.worker.settings import News, Settings, Visited
-from test.children import free_address
 from test.deadline import PATIENCE_S
+from test.ports import free_port
 
 DEBUGGER = "<title>KeyError // Werkzeug Debugger</title>"
 
@@ -148,7 +148,7 @@ def test_the_console_of_a_debugger_is_closed() -> None:
 
 def test_a_server_that_is_not_there_is_a_502_that_says_why() -> None:
     async def main() -> tuple[int, bytes]:
-        async with world(target=free_address()) as made:
+        async with world(target=Address("127.0.0.1", free_port())) as made:
             status, body, _ = await made.play(visit())
             return status, body
 

@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from httpprocessproxy.share.worker.reasons import reason_of
-from test.children import free_address
+from test.ports import free_port
 
 
 @pytest.mark.parametrize(
@@ -26,9 +26,8 @@ def test_errors_in_words(error: Exception, words: str) -> None:
 
 
 def test_what_asyncio_raises() -> None:
-    address = free_address()
     with pytest.raises(OSError) as caught:  # noqa: PT011 - which one it is, the words tell
-        asyncio.run(connect(address.host, address.port))
+        asyncio.run(connect("127.0.0.1", free_port()))
     assert reason_of(caught.value) == "Connection refused"
 
 

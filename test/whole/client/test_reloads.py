@@ -7,7 +7,8 @@ import pytest
 from playwright.sync_api import BrowserContext, Route, expect
 
 from test.browser import CONNECTED, MARK, Visit
-from test.harness import Proxy, free_port
+from test.harness import Proxy
+from test.ports import free_port
 from test.whole.client.site import PAGES, code, html, served
 
 FORM = """<input id="text"><textarea name="area"></textarea>

@@ -151,7 +151,9 @@ def test_websockets_that_are_open(page: Page, proxy: Proxy) -> None:
 
 def test_details_by_the_keyboard_alone(page: Page, proxy: Proxy) -> None:
     send(proxy, "POST", "/details", "hello", Cookie="a=b")
-    button = row(page, "POST /details").get_by_role("button")
+    line = row(page, "POST /details")
+    expect(line.locator(".status")).to_have_text("200")  # it is drawn for the last time
+    button = line.get_by_role("button")
     button.focus()
     page.keyboard.press("Enter")
     dialog = page.get_by_role("dialog", name="POST /details")

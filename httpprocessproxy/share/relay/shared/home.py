@@ -8,7 +8,14 @@ from httpprocessproxy.share.relay.shared import scripts
 from httpprocessproxy.share.relay.shared.bus import Bus
 from httpprocessproxy.share.relay.shared.messages import Message, decode_answer
 from httpprocessproxy.share.relay.shared.pipes import Pipes
-from httpprocessproxy.share.relay.visit import HeldBody, Outcome, State, Visit, VisitError
+from httpprocessproxy.share.relay.visit import (
+    HeldBody,
+    Outcome,
+    State,
+    Visit,
+    VisitError,
+    Watched,
+)
 
 # A body up to this size is in Redis with its visit; a larger one follows when somebody takes it.
 INLINE_BYTES = 64 * 1024
@@ -87,7 +94,7 @@ class Home:
 
     def _send_body(self, visit: Visit, relay: str, number: str) -> None:
         sink = self._pipes.sink(f"body:{visit.rid}:{number}", relay)
-        task = _send(_Watched(visit), sink)
+        task = _send(Watched(visit), sink)
         self._tasks.create_task(task, name=f"body {visit.rid}")
 
     def _claimed(self, visit: Visit, relay: str) -> None:
@@ -122,19 +129,7 @@ def _unless_answered(visit: Visit, asked: "asyncio.Future[object]") -> None:
         visit.took()
 
 
-class _Watched:
-    """The body of a visit: that it moves keeps the visit alive."""
-
-    def __init__(self, visit: Visit) -> None:
-        self._source = visit.request.body.source()
-        self._visit = visit
-
-    async def receive(self) -> bytes:
-        self._visit.touch()
-        return await self._source.receive()
-
-
-async def _send(source: _Watched, sink: Sink) -> None:
+async def _send(source: Watched, sink: Sink) -> None:
     try:
         await pour(source, sink)
     except CutError:

@@ -1,25 +1,21 @@
-"""HTTP/2 over TLS, the bridge and the data plane together: what a browser sees of a backend."""
+"""HTTP/2 or HTTP/3, the bridge and the data plane: what a browser sees of a backend."""
 
 import asyncio
 import hashlib
-import itertools
 
-from h2.errors import ErrorCodes
-
-from test.fakes import OK, Peer
-from test.front_door.fronts import fronting
+from test.fakes import Peer
 from test.front_door.http2_client import get
+from test.front_door.versions import MIB, Version, every_version
 from test.loops import on_every_loop
-
-MIB = 2**20
 
 # One request
 
 
+@every_version
 @on_every_loop
-async def test_the_backend_sees_what_it_would_over_http11() -> None:
-    async with fronting(tls=True) as front:
-        client = await front.client(tls=True)
+async def test_the_backend_sees_what_it_would_over_http11(version: Version) -> None:
+    async with version.fronting() as front:
+        client = await front.client()
         stream_id = await client.ask(get("/a?b", (b"cookie", b"a=1"), (b"cookie", b"b=2")))
         _, request = await front.bench.backend.serve()
         assert request.first == b"GET /a?b HTTP/1.1"
@@ -29,15 +25,16 @@ async def test_the_backend_sees_what_it_would_over_http11() -> None:
         assert request.get(b"X-Forwarded-For") == b"127.0.0.1"
         assert request.get(b"X-Forwarded-Proto") == b"https"
         first, second = (request.get(b"Via") or b"").split(b", ")
-        assert first.startswith(b"2 ")
+        assert first.startswith(version.via)
         assert second.startswith(b"1.1 ")
         answer = await client.answer(stream_id)
         assert (answer.status, bytes(answer.body)) == (200, b"ok")
 
 
+@every_version
 @on_every_loop
-async def test_another_peer_speaks_for_nobody() -> None:
-    async with fronting(trusted=()) as front:
+async def test_another_peer_speaks_for_nobody(version: Version) -> None:
+    async with version.fronting(trusted=()) as front:
         client = await front.client()
         await client.ask(get("/", (b"x-forwarded-for", b"192.0.2.7")))
         _, request = await front.bench.backend.serve()
@@ -47,22 +44,23 @@ async def test_another_peer_speaks_for_nobody() -> None:
         assert b"127.0.0.1" in refused.body
 
 
+@every_version
 @on_every_loop
-async def test_another_host_is_refused() -> None:
-    async with fronting() as front:
+async def test_another_host_is_refused(version: Version) -> None:
+    async with version.fronting() as front:
         client = await front.client()
         fields = [(b":authority", b"evil.example") if f[0] == b":authority" else f for f in get()]
         assert (await client.fetch(fields)).status == 403
 
 
+@every_version
 @on_every_loop
-async def test_trailers_both_ways() -> None:
-    async with fronting() as front:
+async def test_trailers_both_ways(version: Version) -> None:
+    async with version.fronting() as front:
         client = await front.client()
         stream_id = await client.ask(get("/", (b"te", b"trailers"), method=b"POST"), None)
         await client.upload(stream_id, b"abc")
-        client.state.send_headers(stream_id, [(b"x-sum", b"1")], end_stream=True)
-        await client.flush()
+        await client.end(stream_id, [(b"x-sum", b"1")])
         peer = await front.bench.backend.accept()
         assert (await peer.head()).get(b"TE") == b"trailers"
         assert await peer.until(b"\r\n\r\n") == b"3\r\nabc\r\n0\r\nx-sum: 1"
@@ -72,16 +70,16 @@ async def test_trailers_both_ways() -> None:
         assert answer.trailers == [(b"x-sum", b"2")]
 
 
-# Large, many, slow
+# Large, many
 
 
+@every_version
 @on_every_loop
-async def test_50_mib_up_and_down() -> None:
-    async with fronting(tls=True) as front:
-        client = await front.client(8 * MIB, tls=True)
-        client.state.increment_flow_control_window(8 * MIB)
+async def test_a_lot_up_and_down(version: Version) -> None:
+    async with version.fronting() as front:
+        client = await front.client()
         client.keeps_bodies = False
-        size = 50 * MIB
+        size = version.large_mib * MIB
         stream_id = await client.ask(
             get("/", (b"content-length", b"%d" % size), method=b"POST"), None
         )
@@ -91,17 +89,17 @@ async def test_50_mib_up_and_down() -> None:
         piece = bytes(range(256)) * 4096
 
         async def fetch() -> None:
-            for _ in range(50):
+            for _ in range(version.large_mib):
                 digests[0].update(piece)
                 await client.upload(stream_id, piece)
             await client.upload(stream_id, b"", end=True)
             assert (await client.answer(stream_id)).size_bytes == size
 
         async def echo() -> None:
-            for _ in range(50):
+            for _ in range(version.large_mib):
                 digests[1].update(await peer.exactly(MIB))
             await peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size)
-            for _ in range(50):
+            for _ in range(version.large_mib):
                 await peer.send(piece)
 
         async with asyncio.TaskGroup() as group:
@@ -110,36 +108,11 @@ async def test_50_mib_up_and_down() -> None:
         assert digests[0].digest() == digests[1].digest()
 
 
+@every_version
 @on_every_loop
-async def test_an_upload_that_stalls_is_not_kept_here() -> None:
-    """Windows, sockets' buffers, and no more: the client waits."""
-    async with fronting() as front:
+async def test_a_hundred_at_once(version: Version) -> None:
+    async with version.fronting() as front:
         client = await front.client()
-        await client.fetch_settings()
-        stream_id = await client.ask(get(method=b"POST"), None)
-        peer = await front.bench.backend.accept()
-        await peer.head()
-        sent = 0
-        for idle in itertools.count():
-            window = client.state.local_flow_control_window(stream_id)
-            if window > 0:
-                await client.upload(stream_id, b"x" * min(window, 65_536))
-                sent += min(window, 65_536)
-            elif idle > 400:
-                break
-            client.state.ping(b"12345678")
-            await client.flush()
-            await client.more()
-        assert sent < 12 * MIB
-        other = await client.ask()
-        await front.bench.backend.serve()
-        assert (await client.answer(other)).status == 200
-
-
-@on_every_loop
-async def test_a_hundred_at_once() -> None:
-    async with fronting(tls=True) as front:
-        client = await front.client(tls=True)
         asked = {await client.ask(get(f"/{number}")): number for number in range(100)}
         peers: dict[bytes, Peer] = {}
         for _ in asked:
@@ -152,36 +125,13 @@ async def test_a_hundred_at_once() -> None:
             assert bytes((await client.answer(stream_id)).body) == text
 
 
+@every_version
 @on_every_loop
-async def test_a_stalled_download_stops_no_other() -> None:
-    async with fronting() as front:
-        client = await front.client()
-        client.state.increment_flow_control_window(16 * MIB)
-        client.stingy = True
-        stalled = await client.ask(get("/large"))
-        peer = await front.bench.backend.accept()
-        await peer.request()
-        await peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (64 * MIB))
-        assert await peer.send_until_stuck(b"x" * 65_536) < 32 * MIB
-        await client.body(stalled, 1)
-        client.stingy = False
-        stream_id = await client.ask()
-        other, _ = await front.bench.backend.serve()
-        await client.answer(stream_id)
-        for _ in range(10):
-            stream_id = await client.ask()
-            await other.request()
-            await other.send(OK)
-            assert bytes((await client.answer(stream_id)).body) == b"ok"
-
-
-@on_every_loop
-async def test_a_client_that_gives_up_ends_the_request_at_the_backend() -> None:
-    async with fronting() as front:
+async def test_a_client_that_gives_up_ends_the_request_at_the_backend(version: Version) -> None:
+    async with version.fronting() as front:
         client = await front.client()
         stream_id = await client.ask()
         peer = await front.bench.backend.accept()
         await peer.request()
-        client.state.reset_stream(stream_id, ErrorCodes.CANCEL)
-        await client.flush()
+        await client.cancel(stream_id)
         assert await peer.rest() == b""

@@ -1,23 +1,18 @@
-"""What a restart of the backend is to clients of HTTP/2."""
+"""What a restart of the backend is to clients of HTTP/2 and of HTTP/3."""
 
 import asyncio
 import contextlib
 
-from h2.errors import ErrorCodes
-
 from test.fakes import OK, Peer
-from test.front_door.fronts import fronting
 from test.front_door.http2_client import get
+from test.front_door.versions import Version, every_version
 from test.loops import on_every_loop, turn
 
-MIB = 2**20
 
-# One request
-
-
+@every_version
 @on_every_loop
-async def test_requests_are_held_while_the_backend_starts() -> None:
-    async with fronting(is_open=False) as front:
+async def test_requests_are_held_while_the_backend_starts(version: Version) -> None:
+    async with version.fronting(is_open=False) as front:
         client = await front.client()
         asked = [await client.ask(), await client.ask(get(method=b"POST"), b"abc")]
         await front.bench.held(2)
@@ -28,9 +23,10 @@ async def test_requests_are_held_while_the_backend_starts() -> None:
             assert (await client.answer(stream_id)).status == 200
 
 
+@every_version
 @on_every_loop
-async def test_a_safe_request_is_sent_again_to_the_next_backend() -> None:
-    async with fronting() as front:
+async def test_a_safe_request_is_sent_again_to_the_next_backend(version: Version) -> None:
+    async with version.fronting() as front:
         client = await front.client()
         stream_id = await client.ask()
         peer = await front.bench.backend.accept()
@@ -40,9 +36,10 @@ async def test_a_safe_request_is_sent_again_to_the_next_backend() -> None:
         assert (await client.answer(stream_id)).status == 200
 
 
+@every_version
 @on_every_loop
-async def test_an_unsafe_request_is_not_sent_again() -> None:
-    async with fronting() as front:
+async def test_an_unsafe_request_is_not_sent_again(version: Version) -> None:
+    async with version.fronting() as front:
         client = await front.client()
         stream_id = await client.ask(get(method=b"POST"), b"abc")
         peer = await front.bench.backend.accept()
@@ -53,9 +50,10 @@ async def test_an_unsafe_request_is_not_sent_again() -> None:
         assert b"may have taken effect" in answer.body
 
 
+@every_version
 @on_every_loop
-async def test_a_response_that_has_begun_is_cut_and_the_others_go_on() -> None:
-    async with fronting() as front:
+async def test_a_response_that_has_begun_is_cut_and_the_others_go_on(version: Version) -> None:
+    async with version.fronting() as front:
         client = await front.client()
         stream_id = await client.ask()
         peer = await front.bench.backend.accept()
@@ -66,15 +64,16 @@ async def test_a_response_that_has_begun_is_cut_and_the_others_go_on() -> None:
         other = await front.bench.backend.accept()
         await other.request()
         front.bench.restart()
-        assert await client.was_reset(stream_id) == ErrorCodes.INTERNAL_ERROR
+        assert await client.was_reset(stream_id) == version.internal_error
         await front.bench.backend.serve()
         assert (await client.answer(held)).status == 200
 
 
+@every_version
 @on_every_loop
-async def test_restarts_under_load_cost_no_request() -> None:
-    async with fronting(tls=True) as front:
-        client = await front.client(tls=True)
+async def test_restarts_under_load_cost_no_request(version: Version) -> None:
+    async with version.fronting() as front:
+        client = await front.client()
         tasks: list[asyncio.Task[None]] = []
 
         async def serve() -> None:

@@ -1,19 +1,14 @@
-"""WebSockets over HTTP/2 (RFC 8441), down to the backend."""
+"""WebSockets over HTTP/2 (RFC 8441) and over HTTP/3 (RFC 9220), down to the backend."""
 
 import base64
 import hashlib
 
-from h2.errors import ErrorCodes
 from websockets.frames import Frame, Opcode
 
 from test.fakes import Peer
-from test.front_door.fronts import fronting
 from test.front_door.http2_client import websocket
+from test.front_door.versions import Version, every_version
 from test.loops import eventually, on_every_loop
-
-MIB = 2**20
-
-# One request
 
 
 async def accept_websocket(peer: Peer) -> None:
@@ -27,10 +22,11 @@ async def accept_websocket(peer: Peer) -> None:
     )
 
 
+@every_version
 @on_every_loop
-async def test_a_websocket() -> None:
-    async with fronting(tls=True) as front:
-        client = await front.client(tls=True)
+async def test_a_websocket(version: Version) -> None:
+    async with version.fronting() as front:
+        client = await front.client()
         stream_id = await client.ask(websocket("/chat"), None)
         peer = await front.bench.backend.accept()
         await accept_websocket(peer)
@@ -53,9 +49,10 @@ async def test_a_websocket() -> None:
         await client.answer(stream_id)
 
 
+@every_version
 @on_every_loop
-async def test_a_websocket_is_told_of_a_restart() -> None:
-    async with fronting() as front:
+async def test_a_websocket_is_told_of_a_restart(version: Version) -> None:
+    async with version.fronting() as front:
         client = await front.client()
         stream_id = await client.ask(websocket(), None)
         await accept_websocket(await front.bench.backend.accept())
@@ -67,24 +64,25 @@ async def test_a_websocket_is_told_of_a_restart() -> None:
         await client.answer(stream_id)
 
 
+@every_version
 @on_every_loop
-async def test_a_websocket_that_its_client_resets() -> None:
-    async with fronting() as front:
+async def test_a_websocket_that_its_client_resets(version: Version) -> None:
+    async with version.fronting() as front:
         client = await front.client()
         stream_id = await client.ask(websocket(), None)
         peer = await front.bench.backend.accept()
         await accept_websocket(peer)
         await client.head(stream_id)
-        client.state.reset_stream(stream_id, ErrorCodes.CANCEL)
-        await client.flush()
+        await client.cancel(stream_id)
         assert await peer.rest() == b""
         peer.close()
         await eventually(lambda: not front.bench.plane.tunnels)
 
 
+@every_version
 @on_every_loop
-async def test_a_websocket_that_the_backend_refuses() -> None:
-    async with fronting() as front:
+async def test_a_websocket_that_the_backend_refuses(version: Version) -> None:
+    async with version.fronting() as front:
         client = await front.client()
         stream_id = await client.ask(websocket(), None)
         await front.bench.backend.serve(b"HTTP/1.1 403 X\r\nContent-Length: 2\r\n\r\nno")
