@@ -8,7 +8,24 @@ from typing import Final
 
 # RFC 6455 section 7.4 and its registry: 1012, Service Restart. 0x88: FIN and opcode 8; a
 # server's frame is not masked, and its length counts the two bytes of the code.
-CLOSE_SERVICE_RESTART: Final = b"\x88\x02" + (1012).to_bytes(2, "big")
+_CODE: Final = (1012).to_bytes(2, "big")
+CLOSE_SERVICE_RESTART: Final = b"\x88\x02" + _CODE
+
+# An answer that echoes it, as most do: FIN and opcode 8, masked, two bytes (section 5.5.1).
+_ANSWER_HEADER: Final = b"\x88\x82"
+_ANSWER_BYTES: Final = 2 + 4 + 2
+
+
+def ends_with_answer(data: bytes) -> bool:
+    """Whether the last that a client has sent is its answer to CLOSE_SERVICE_RESTART.
+
+    Nobody has followed its frames: a message may end by chance with what looks like one, once in
+    four billion.
+    """
+    answer = data[-_ANSWER_BYTES:]
+    mask, code = answer[2:4], answer[6:]
+    is_close = len(answer) == _ANSWER_BYTES and answer.startswith(_ANSWER_HEADER)
+    return is_close and bytes(a ^ b for a, b in zip(mask, code, strict=True)) == _CODE
 
 
 class Frames:

@@ -8,7 +8,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from httpprocessproxy.core.headers import Response
-from httpprocessproxy.core.websocket import CLOSE_SERVICE_RESTART, Frames
+from httpprocessproxy.core.websocket import CLOSE_SERVICE_RESTART, Frames, ends_with_answer
 from httpprocessproxy.proxy.transports import linger_none
 from httpprocessproxy.requestlog import CUT, Record
 
@@ -59,6 +59,18 @@ class End(asyncio.Protocol):
         self.other.transport.resume_reading()
 
 
+class LastWords(asyncio.Protocol):
+    """A client that has been told Close: it is heard out, and its answer is the end."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        # RFC 6455 section 7.1.1: a client waits for the server to close the connection.
+        if ends_with_answer(data):
+            self._transport.close()
+
+
 class BackendEnd(End):
     """The end towards the backend, which knows where frames end."""
 
@@ -89,7 +101,7 @@ class BackendEnd(End):
         """The backend is being stopped: say so, and let the client's last words end here."""
         self._leave(CUT)
         client = self.other.transport
-        client.set_protocol(asyncio.Protocol())
+        client.set_protocol(LastWords(client))
         self.transport.set_protocol(asyncio.Protocol())
         self.transport.abort()
         if self._has_ended:

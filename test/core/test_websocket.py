@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from httpprocessproxy.core.websocket import CLOSE_SERVICE_RESTART, Frames
+from httpprocessproxy.core.websocket import CLOSE_SERVICE_RESTART, Frames, ends_with_answer
 from test.core.strict import repeatably
 
 TEXT, BINARY, CLOSE, PING, PONG = 0x81, 0x82, 0x88, 0x89, 0x8A
@@ -112,6 +112,33 @@ def test_our_goodbye() -> None:
     watch = Frames()
     watch.feed(CLOSE_SERVICE_RESTART)
     assert (watch.at_boundary, watch.closing) == (True, True)
+
+
+def masked(first: int, payload: bytes, mask: bytes = MASK) -> bytes:
+    """A client's frame as it is on the wire."""
+    content = bytes(byte ^ mask[at % 4] for at, byte in enumerate(payload))
+    return frame(first, content, mask=mask)
+
+
+GOODBYE = (1012).to_bytes(2, "big")
+
+
+@pytest.mark.parametrize(
+    ("data", "is_answer"),
+    [
+        (masked(CLOSE, GOODBYE), True),
+        (masked(CLOSE, GOODBYE, bytes(4)), True),
+        (masked(TEXT, b"last words") + masked(CLOSE, GOODBYE), True),
+        (masked(CLOSE, (1000).to_bytes(2, "big")), False),
+        (masked(CLOSE, GOODBYE)[1:], False),
+        (masked(CLOSE, GOODBYE) + b"x", False),
+        (masked(TEXT, GOODBYE), False),
+        (masked(CLOSE, b""), False),
+        (b"", False),
+    ],
+)
+def test_the_answer_to_our_goodbye(data: bytes, is_answer: bool) -> None:
+    assert ends_with_answer(data) is is_answer
 
 
 random_frames = st.lists(

@@ -160,8 +160,7 @@ async def test_a_restart_between_two_frames_is_a_1012() -> None:
         bench.stop()
         assert await wire.rest() == b""
         assert await client.exactly(4) == CLOSE_1012
-        await client.send(b"\x88\x82masked")  # its answer, which ends here
-        client.finish()
+        await client.send(b"\x81\x82maskto\x88\x82mask" + b"\x6e\x95")  # its answer ends here
         await client.assert_closed()
 
 
