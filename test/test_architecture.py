@@ -27,6 +27,7 @@ FLOORS = [
     {"proxy", "control", "console", "browser", "shortcuts"},
     {"front_door"},
     {"asgi"},
+    {"outgoing"},
     {"share"},
     {"preparation"},
     {"app"},

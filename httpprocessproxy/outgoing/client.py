@@ -1,0 +1,212 @@
+"""A client that only goes where the guard lets it, one hop at a time.
+
+The rule: every URL is checked before it is used, those of redirects too; nothing is remembered
+between requests, and what was said to one origin is not told to another (RFC 9110 section 15.4).
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+
+import aiohttp
+from yarl import URL
+
+from httpprocessproxy.outgoing.fields import check_fields
+from httpprocessproxy.outgoing.guard import Guard, Refused
+from httpprocessproxy.outgoing.origin import Origin, parse_url
+from httpprocessproxy.outgoing.resolving import CheckedResolver, Resolve
+
+MAX_REDIRECTS: Final = 5
+
+_REDIRECTS: Final = (301, 302, 303, 307, 308)
+
+_FIELDS: Final = {"User-Agent": "http-process-proxy"}
+# What aiohttp would add by itself to a request whose fields are to be these and no others.
+_SILENT: Final = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """The running site, which URLs without a host mean, and those of its `origin`.
+
+    `socket` is a Unix socket that leads to it: there, the proxy holds requests while its server
+    starts. Without one, the site is reached by its origin, which the guard need not allow.
+    """
+
+    origin: Origin
+    socket: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """`total_s` is for everything, the body too; `idle_s` for each wait for something to come.
+
+    A held request waits for as long as the proxy's queue lets it: a minute, as a rule.
+    """
+
+    total_s: float | None = 300.0
+    connect_s: float = 10.0
+    idle_s: float = 90.0
+
+
+class Outgoing:
+    """Use it as an async context manager. Its errors are Refused, OSError and aiohttp's.
+
+    `resolve` takes the place of the system's resolver.
+    """
+
+    def __init__(
+        self, guard: Guard, *, site: Site | None = None, resolve: Resolve | None = None
+    ) -> None:
+        self._site = site
+        self._is_site_remote = site is not None and site.socket is None
+        self._guard = guard
+        self._resolve = resolve
+        self._exits = contextlib.AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        self._remote = await self._session(self._checked(force_close=False))
+        # aiohttp would send a PUT again if a kept connection turned out to be dead.
+        self._once = await self._session(self._checked(force_close=True))
+        self._local = self._remote
+        if self._site is not None and self._site.socket is not None:
+            self._local = await self._session(aiohttp.UnixConnector(str(self._site.socket)))
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self._exits.aclose()
+
+    def permits(self, url: str) -> None:
+        """Raise Refused unless it may be fetched: a path of the site, or as the guard says."""
+        self._locate(url)
+
+    @contextlib.asynccontextmanager
+    async def get(
+        self, url: str, fields: Mapping[str, str] | None = None, timeouts: Timeouts | None = None
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """GET a URL, of which `/path` is the site's; follow redirects, and give the last response.
+
+        Its body is decoded, and read while the context is open. Raises Refused, TimeoutError.
+        """
+        timeouts = timeouts or Timeouts()
+        check_fields(fields or {})
+        async with asyncio.timeout(timeouts.total_s):
+            async with self._following(self._locate(url), fields or {}, timeouts) as response:
+                yield response
+
+    @contextlib.asynccontextmanager
+    async def send(
+        self,
+        method: str,
+        url: str,
+        fields: Mapping[str, str],
+        body: bytes,
+        timeouts: Timeouts | None = None,
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Send one request with these fields and no others, once, and give its response.
+
+        The fields are the caller's own, and not checked. Redirects are not followed.
+        """
+        target = parsed(url)
+        self._guard.permits_origin(Origin.of(target))
+        timeouts = timeouts or Timeouts()
+        async with (
+            asyncio.timeout(timeouts.total_s),
+            self._once.request(
+                method,
+                target,
+                headers=fields,
+                data=body,
+                allow_redirects=False,
+                skip_auto_headers=_SILENT,
+                timeout=_client_timeout(timeouts),
+            ) as response,
+        ):
+            yield response
+
+    @contextlib.asynccontextmanager
+    async def _following(
+        self, url: URL, fields: Mapping[str, str], timeouts: Timeouts
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        seen: set[URL] = set()
+        while True:
+            seen.add(url)
+            async with self._ask(url, fields, timeouts) as response:
+                location = response.headers.get("Location")
+                if response.status not in _REDIRECTS or location is None:
+                    yield response
+                    return
+            following = self._redirected(url, location)
+            if following in seen or len(seen) > MAX_REDIRECTS:
+                raise Refused(f"more than {MAX_REDIRECTS} redirects, or redirects in a circle")
+            if Origin.of(following) != Origin.of(url):
+                fields = {}
+            url = following
+
+    def _redirected(self, url: URL, location: str) -> URL:
+        """Where a redirect leads. Raises Refused."""
+        try:
+            target = parse_url(str(url.join(URL(location))))
+        except ValueError as error:
+            raise Refused(f"redirected: {error}") from None
+        try:
+            return self._permitted(target.with_fragment(None))
+        except Refused as error:
+            raise Refused(f"redirected: {error}") from None
+
+    def _ask(
+        self, url: URL, fields: Mapping[str, str], timeouts: Timeouts
+    ) -> "contextlib.AbstractAsyncContextManager[aiohttp.ClientResponse]":
+        is_site = self._site is not None and Origin.of(url) == self._site.origin
+        session = self._local if is_site else self._remote
+        return session.get(
+            url,
+            headers={**_FIELDS, **fields},
+            allow_redirects=False,
+            timeout=_client_timeout(timeouts),
+        )
+
+    def _locate(self, url: str) -> URL:
+        """Where a URL leads; `/path` is the site's. Raises Refused."""
+        if url.startswith("/") and not url.startswith(("//", "/\\")):
+            if self._site is None:
+                raise Refused("there is no site whose path this could be")
+            url = f"{self._site.origin}{url}"
+        return self._permitted(parsed(url).with_fragment(None))
+
+    def _permitted(self, url: URL) -> URL:
+        """Raises Refused."""
+        origin = Origin.of(url)
+        if self._site is None or origin != self._site.origin:
+            self._guard.permits_origin(origin)
+        return url
+
+    def _checked(self, *, force_close: bool) -> aiohttp.TCPConnector:
+        return aiohttp.TCPConnector(
+            resolver=CheckedResolver(self._guard, self._resolve),
+            use_dns_cache=False,
+            force_close=force_close,
+        )
+
+    async def _session(self, connector: aiohttp.BaseConnector) -> aiohttp.ClientSession:
+        session = aiohttp.ClientSession(
+            connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False
+        )
+        return await self._exits.enter_async_context(session)
+
+
+def parsed(url: str) -> URL:
+    """A URL as it will be used. Raises Refused."""
+    try:
+        return parse_url(url)
+    except ValueError as error:
+        raise Refused(str(error)) from None
+
+
+def _client_timeout(timeouts: Timeouts) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(
+        total=None, sock_connect=timeouts.connect_s, sock_read=timeouts.idle_s
+    )
