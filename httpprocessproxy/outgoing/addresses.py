@@ -11,8 +11,19 @@ from httpprocessproxy.outgoing.origin import IPAddress
 
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
 
-# Azure's WireServer tells a machine its secrets, at an address that is public by all registries.
-_METADATA: Final = frozenset([ipaddress.IPv4Address("168.63.129.16")])
+# Public by their number, or by what an older Python knows of the registries.
+_NOT_PUBLIC: Final = tuple(
+    ipaddress.ip_network(text)
+    for text in (
+        "168.63.129.16/32",  # Azure's WireServer, which tells a machine its secrets
+        "192.0.0.0/24",  # protocol assignments; Oracle's metadata among them
+        "192.88.99.0/24",  # relays of 6to4
+        "64:ff9b:1::/48",  # NAT64 of a network's own
+        "2001::/23",  # protocol assignments; Teredo among them
+        "3fff::/20",  # documentation
+        "5f00::/16",  # segment routing
+    )
+)
 
 
 def is_public(address: IPAddress) -> bool:
@@ -25,7 +36,7 @@ def is_public(address: IPAddress) -> bool:
         address.is_global
         and not address.is_multicast
         and not address.is_reserved
-        and address not in _METADATA
+        and not any(address in network for network in _NOT_PUBLIC)
     )
 
 

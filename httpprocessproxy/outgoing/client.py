@@ -53,16 +53,13 @@ class Timeouts:
 
 
 class Outgoing:
-    """Use it as an async context manager. Its errors are Refused, OSError and aiohttp's.
-
-    `resolve` takes the place of the system's resolver.
-    """
+    """Use it as an async context manager; leaving it closes all connections."""
 
     def __init__(
         self, guard: Guard, *, site: Site | None = None, resolve: Resolve | None = None
     ) -> None:
+        """`resolve` takes the place of the system's resolver."""
         self._site = site
-        self._is_site_remote = site is not None and site.socket is None
         self._guard = guard
         self._resolve = resolve
         self._exits = contextlib.AsyncExitStack()
@@ -89,7 +86,8 @@ class Outgoing:
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """GET a URL, of which `/path` is the site's; follow redirects, and give the last response.
 
-        Its body is decoded, and read while the context is open. Raises Refused, TimeoutError.
+        Its body is decoded, and read while the context is open. The fields are checked, and told
+        to no other origin. Raises Refused, TimeoutError, OSError and aiohttp.ClientError.
         """
         timeouts = timeouts or Timeouts()
         check_fields(fields or {})
@@ -108,9 +106,10 @@ class Outgoing:
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """Send one request with these fields and no others, once, and give its response.
 
-        The fields are the caller's own, and not checked. Redirects are not followed.
+        The fields are the caller's own, and not checked; `/path` is refused. Redirects are not
+        followed. Raises what `get` does.
         """
-        target = parsed(url)
+        target = _parsed(url)
         self._guard.permits_origin(Origin.of(target))
         timeouts = timeouts or Timeouts()
         async with (
@@ -159,15 +158,17 @@ class Outgoing:
 
     def _ask(
         self, url: URL, fields: Mapping[str, str], timeouts: Timeouts
-    ) -> "contextlib.AbstractAsyncContextManager[aiohttp.ClientResponse]":
-        is_site = self._site is not None and Origin.of(url) == self._site.origin
-        session = self._local if is_site else self._remote
-        return session.get(
-            url,
-            headers={**_FIELDS, **fields},
-            allow_redirects=False,
-            timeout=_client_timeout(timeouts),
-        )
+    ) -> contextlib.AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        session, sent = self._remote, {**_FIELDS, **fields}
+        if self._site is not None and self._site.socket and self._is_of_site(url):
+            session, sent = self._local, {**sent, **_forwarded(self._site.origin)}
+            # Whatever browsers speak to the proxy, its socket takes plain HTTP.
+            url = URL(f"http://{self._site.origin.authority}{url.raw_path_qs}", encoded=True)
+        timeout = _client_timeout(timeouts)
+        return session.get(url, headers=sent, allow_redirects=False, timeout=timeout)
+
+    def _is_of_site(self, url: URL) -> bool:
+        return self._site is not None and Origin.of(url) == self._site.origin
 
     def _locate(self, url: str) -> URL:
         """Where a URL leads; `/path` is the site's. Raises Refused."""
@@ -175,13 +176,12 @@ class Outgoing:
             if self._site is None:
                 raise Refused("there is no site whose path this could be")
             url = f"{self._site.origin}{url}"
-        return self._permitted(parsed(url).with_fragment(None))
+        return self._permitted(_parsed(url).with_fragment(None))
 
     def _permitted(self, url: URL) -> URL:
         """Raises Refused."""
-        origin = Origin.of(url)
-        if self._site is None or origin != self._site.origin:
-            self._guard.permits_origin(origin)
+        if not self._is_of_site(url):
+            self._guard.permits_origin(Origin.of(url))
         return url
 
     def _checked(self, *, force_close: bool) -> aiohttp.TCPConnector:
@@ -198,12 +198,24 @@ class Outgoing:
         return await self._exits.enter_async_context(session)
 
 
-def parsed(url: str) -> URL:
+def _parsed(url: str) -> URL:
     """A URL as it will be used. Raises Refused."""
     try:
         return parse_url(url)
     except ValueError as error:
         raise Refused(str(error)) from None
+
+
+def _forwarded(origin: Origin) -> Mapping[str, str]:
+    """How the site is to believe that it was reached (RFC 7239). For whom, is nobody's business."""
+    authority, proto = origin.authority, origin.scheme
+    return {
+        "Host": authority,
+        "Forwarded": f'for=unknown;host="{authority}";proto={proto}',
+        "X-Forwarded-For": "unknown",
+        "X-Forwarded-Host": authority,
+        "X-Forwarded-Proto": proto,
+    }
 
 
 def _client_timeout(timeouts: Timeouts) -> aiohttp.ClientTimeout:

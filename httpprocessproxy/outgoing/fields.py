@@ -21,7 +21,7 @@ _OURS: Final = frozenset(
         *("keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "via"),
     )
 )
-_OUR_BEGINNINGS: Final = ("proxy-", "x-forwarded-", "x-forward-", "x-hpp-", "sec-")
+_OUR_BEGINNINGS: Final = ("proxy-", "x-forwarded-", "x-forward-", "x-hpp-", "x-real-", "sec-")
 
 
 def check_fields(fields: Mapping[str, str]) -> None:

@@ -19,6 +19,7 @@ IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 # Blanks and control characters split requests; a backslash is a slash to some, and none to others.
 _UNSAFE: Final = re.compile(r"[\x00-\x20\x7f\\\u0085\u2028\u2029\ud800-\udfff]")
+_HAS_USER: Final = re.compile(r"[^/?#]*//[^/?#]*@")
 _NAME: Final = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]{0,251}[a-z0-9_])?")
 # The URL Standard calls these hosts that end in a number: resolvers take them for addresses.
 _ENDS_IN_NUMBER: Final = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)", re.DOTALL)
@@ -86,7 +87,7 @@ def parse_url(text: str) -> URL:
 def _checked(url: URL, text: str) -> URL:
     if url.scheme not in DEFAULT_PORTS:
         raise ValueError(f"only http and https: {text[:100]!r}")
-    if url.raw_user is not None or url.raw_password is not None or "@" in url.raw_authority:
+    if _HAS_USER.match(text):
         raise ValueError("a URL must not have a user or password in it")
     if not url.raw_host or not url.port:
         raise ValueError(f"not a URL: {text[:100]!r} (it has no host, or no port)")
@@ -96,15 +97,15 @@ def _checked(url: URL, text: str) -> URL:
 
 def _normal_host(raw: str) -> str:
     """Raises ValueError."""
-    if ":" in raw:
-        return str(ipaddress.IPv6Address(raw)) if "%" not in raw else _no_host(raw)
-    host = raw.lower().removesuffix(".")
-    if _ENDS_IN_NUMBER.fullmatch(host):
-        if host != raw:
-            _no_host(raw)
-        return str(ipaddress.IPv4Address(host))
-    return host if _NAME.fullmatch(host) and ".." not in host else _no_host(raw)
-
-
-def _no_host(raw: str) -> str:
-    raise ValueError(f"not a host: {raw[:100]!r}")
+    host = raw.lower()
+    try:
+        if ":" in host and "%" not in host:
+            return str(ipaddress.IPv6Address(host))
+        if _ENDS_IN_NUMBER.fullmatch(host.removesuffix(".")):
+            return str(ipaddress.IPv4Address(host))
+    except ValueError:
+        raise ValueError(f"not an address: {raw[:100]!r}") from None
+    host = host.removesuffix(".")
+    if not _NAME.fullmatch(host) or ".." in host:
+        raise ValueError(f"not a host: {raw[:100]!r}")
+    return host

@@ -5,7 +5,6 @@ The rule: between the check and the connection nobody asks again, so an answer c
 
 import socket
 from collections.abc import Awaitable, Callable
-from typing import Final
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
@@ -15,15 +14,13 @@ from httpprocessproxy.outgoing.guard import Guard, Refused
 # What a resolver does: host, port, family -> addresses. Raises OSError.
 Resolve = Callable[[str, int, socket.AddressFamily], Awaitable[list[ResolveResult]]]
 
-_NUMERIC: Final = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
-
 
 class CheckedResolver(AbstractResolver):
     """Leaves out of each answer what the guard does not permit."""
 
     def __init__(self, guard: Guard, resolve: Resolve | None = None) -> None:
         self._guard = guard
-        self._resolve = resolve or ThreadedResolver().resolve
+        self._resolve = resolve or _ask_the_system
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
@@ -44,3 +41,9 @@ class CheckedResolver(AbstractResolver):
 
     async def close(self) -> None:
         """There is nothing to give back."""
+
+
+async def _ask_the_system(
+    host: str, port: int, family: socket.AddressFamily
+) -> list[ResolveResult]:
+    return await ThreadedResolver().resolve(host, port, family)
