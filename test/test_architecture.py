@@ -28,6 +28,7 @@ FLOORS = [
     {"front_door"},
     {"asgi"},
     {"outgoing"},
+    {"archive"},
     {"share"},
     {"preparation"},
     {"app"},

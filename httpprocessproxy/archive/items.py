@@ -90,8 +90,8 @@ def read_item(said: object, permits: Permits) -> Item:
     match said:
         case str():
             url, name, path, headers = said, None, None, None
-        case {"url": str(url)}:
-            name, path, headers = said.get("name"), said.get("path"), said.get("headers")
+        case {"url": str(url), **rest}:
+            name, path, headers = rest.get("name"), rest.get("path"), rest.get("headers")
         case dict():
             raise ValueError("Missing `url`, which is a string.")
         case _:
