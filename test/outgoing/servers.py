@@ -35,7 +35,9 @@ class Server:
     @contextlib.asynccontextmanager
     async def serving(self, path: Path | None = None) -> AsyncIterator["Server"]:
         """Listen on loopback, or on a Unix socket."""
-        runner = web.ServerRunner(web.Server(self._handle), shutdown_timeout=0.1)
+        runner = web.ServerRunner(
+            web.Server(self._handle, handler_cancellation=True), shutdown_timeout=0.1
+        )
         await runner.setup()
         try:
             site: web.BaseSite
