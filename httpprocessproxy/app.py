@@ -165,6 +165,8 @@ class Program:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self._control)
             unchanged = await self._watch(stack)
+            if (chains := self._prepared.chains) is not None:
+                await stack.enter_async_context(chains.running(self._feed))
             plane = self._new_plane()
             self._replays.send = plane.replay
             stack.enter_context(self._replays.listening(self._feed))
@@ -206,6 +208,7 @@ class Program:
             self._replays.log,
             self._control.socket_for,
             Injector(nonce, self._say) if config.inject else None,
+            self._prepared.chains,
             hides_alt_svc=config.tls,
         )
 

@@ -226,6 +226,30 @@ SHARING = (
     ),
 )
 
+FORWARDING = (
+    _flag(
+        "forward-chains",
+        "hand answers on to where a request's X-Forward-* fields say (default: off)",
+    ),
+    Option(
+        Kind.VALUES,
+        "forward-allow",
+        "forward_allow",
+        "ORIGIN",
+        "where they may go: http(s)://HOST[:PORT], and for errors udp://HOST:PORT, too; repeatable "
+        "(default: nowhere)",
+    ),
+    _text(
+        "forward-token",
+        "TOKEN",
+        "let clients of other machines begin chains that send this as X-Forward-Token "
+        "(default: none)",
+        str,
+    ),
+    _flag("forward-cookies", "let cookies go on within the same host (default: off)"),
+    _flag("forward-dry-run", "show where answers would go, and send none (default: off)"),
+)
+
 HTTPS = (
     _flag("tls", "serve HTTPS, HTTP/2 too, and send plain HTTP there (default: off)"),
     _text(
@@ -265,6 +289,7 @@ GROUPS = {
     "in the browser": BROWSER,
     "who may connect": CONNECTING,
     "sharing": SHARING,
+    "forwarding answers": FORWARDING,
     "HTTPS": HTTPS,
     "in the terminal": TERMINAL,
 }

@@ -22,6 +22,7 @@ from httpprocessproxy.proxy import listen
 from httpprocessproxy.watch import Scope
 
 if TYPE_CHECKING:
+    from httpprocessproxy.chains.companion import Chains
     from httpprocessproxy.front_door.certificates import Identity
     from httpprocessproxy.share.worker.companion import Share
 
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
 class Prepared:
     """What the program runs with. `config` says what has come of its `auto`s and zeros.
 
-    `sockets` listen on BIND already; `identity` is there with --tls, `share` with --share.
+    `sockets` listen on BIND already; `identity` is there with --tls, `share` with --share, `chains`
+    with --forward-chains.
     """
 
     config: Config
@@ -40,6 +42,7 @@ class Prepared:
     sockets: list[socket.socket]
     identity: "Identity | None"
     share: "Share | None"
+    chains: "Chains | None"
 
 
 def prepare(config: Config) -> Prepared:
@@ -49,6 +52,7 @@ def prepare(config: Config) -> Prepared:
     hosts = HostRule(config.allowed_hosts, config.bind.host)
     identity = _identity(config, hosts) if config.tls else None
     share = _share(config) if config.share is not None else None
+    chains = _chains(config, hosts) if config.forward_chains else None
     recipe = Recipe(_command(config), config.backend, config.env_file)
     recipe.environment()  # to find what is wrong now, and not when the first start fails
     editor = editor_template(config.editor, os.environ)
@@ -58,7 +62,7 @@ def prepare(config: Config) -> Prepared:
     config = dataclasses.replace(
         config, bind=bind, backend=recipe.address, command=recipe.words, editor=editor
     )
-    return Prepared(config, recipe, scope, hosts, sockets, identity, share)
+    return Prepared(config, recipe, scope, hosts, sockets, identity, share, chains)
 
 
 def _command(config: Config) -> tuple[str, ...]:
@@ -94,3 +98,16 @@ def _share(config: Config) -> "Share":
         config.share_allow,
     )
     return Share(wish)
+
+
+def _chains(config: Config, hosts: HostRule) -> "Chains":
+    """Raises UserError."""
+    from httpprocessproxy.chains.companion import Chains, Wish
+
+    wish = Wish(
+        config.forward_allow,
+        config.forward_token,
+        cookies=config.forward_cookies,
+        dry_run=config.forward_dry_run,
+    )
+    return Chains(wish, hosts)

@@ -29,7 +29,7 @@ FLOORS = [
     {"asgi"},
     {"outgoing"},
     {"archive"},
-    {"share"},
+    {"chains", "share"},
     {"preparation"},
     {"app"},
     {"cli"},
