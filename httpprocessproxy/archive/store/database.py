@@ -40,14 +40,20 @@ async def opened(
     parsed = _parse(url)
     engine = _engine(parsed, extras or {})
     try:
-        async with engine.connect():
+        async with explaining(), engine.connect():
             pass
         yield engine
-    except (OSError, DBAPIError) as error:
-        # The password is in the URL, and not in what is said of it.
-        raise UserError(f"database {parsed.render_as_string()}: {_line(error)}") from error
     finally:
         await engine.dispose()
+
+
+@asynccontextmanager
+async def explaining() -> AsyncIterator[None]:
+    """Turn what goes wrong with a database into a UserError, without SQL, values and passwords."""
+    try:
+        yield
+    except (OSError, SQLAlchemyError) as error:
+        raise UserError(f"the database does not answer: {_line(error)}") from error
 
 
 def is_sqlite(engine: AsyncEngine) -> bool:
@@ -102,6 +108,6 @@ def _lock(connection: Connection) -> None:
 
 
 def _line(error: Exception) -> str:
-    """What went wrong, in one line, without the SQL and its values."""
+    """What went wrong, in one line."""
     cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
     return str(cause).partition("\n")[0] or type(cause).__name__

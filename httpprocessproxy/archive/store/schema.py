@@ -18,6 +18,8 @@ _LOCK: Final = 7_470_001
 
 async def upgrade(engine: AsyncEngine) -> None:
     """Bring the database up to date. Safe to do from two programs at once."""
+    if await current(engine) == head():
+        return
     await _run(engine, lambda config: command.upgrade(config, "head"))
 
 
