@@ -23,6 +23,7 @@ from httpprocessproxy.core.pages import Problem
 from httpprocessproxy.feed import Feed
 from httpprocessproxy.gate import Gate, Target
 from httpprocessproxy.proxy import Plane, connecting
+from httpprocessproxy.proxy.detour import Detour
 from httpprocessproxy.requestlog import RequestLog
 from test.deadline import PATIENCE_S
 from test.loops import eventually, turn
@@ -310,6 +311,7 @@ async def serving(
     send_bytes: int | None = None,
     retry_s: float = PATIENCE_S,
     injector: Injector | None = None,
+    detour: Detour | None = None,
 ) -> AsyncIterator[Bench]:
     """Open a bench; `pages` is the folder of the Unix socket `site`, which has our own pages.
 
@@ -326,6 +328,7 @@ async def serving(
         log,
         lambda _, trusted: str(pages / "site") if trusted else None,
         injector,
+        detour,
     )
     listening = socket.create_server(("127.0.0.1", 0))
     listening.setblocking(False)
