@@ -149,6 +149,10 @@ class Config:
     share_token_file: Path | None = None
     share_auth: str = ""
     share_allow: tuple[str, ...] = ()
+    archive: bool = False
+    archive_allow: tuple[str, ...] = ()
+    archive_config: Path | None = None
+    archive_strict: bool = False
     forward_chains: bool = False
     forward_allow: tuple[str, ...] = ()
     forward_token: str = ""

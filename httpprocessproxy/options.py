@@ -226,6 +226,31 @@ SHARING = (
     ),
 )
 
+ARCHIVING = (
+    _flag(
+        "archive",
+        "serve tickets for ZIPs of the site's pages at /_hpp/archive/ (default: off)",
+    ),
+    Option(
+        Kind.VALUES,
+        "archive-allow",
+        "archive_allow",
+        "ORIGIN",
+        "what may be fetched besides the site: http(s)://HOST[:PORT]; repeatable "
+        "(default: nothing)",
+    ),
+    _flag(
+        "archive-strict",
+        "break off a ZIP that lacks an item, rather than to list it in _errors.txt (default: off)",
+    ),
+    _text(
+        "archive-config",
+        "FILE",
+        "limits and the database, in TOML, as http-process-archive has them (default: off)",
+        readers.file_or_off,
+    ),
+)
+
 FORWARDING = (
     _flag(
         "forward-chains",
@@ -289,6 +314,7 @@ GROUPS = {
     "in the browser": BROWSER,
     "who may connect": CONNECTING,
     "sharing": SHARING,
+    "archiving": ARCHIVING,
     "forwarding answers": FORWARDING,
     "HTTPS": HTTPS,
     "in the terminal": TERMINAL,

@@ -30,7 +30,7 @@ _SILENT: Final = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """The running site, which URLs without a host mean, and those of its `origin`.
+    """The running site, which URLs without a host mean, and those of its origins.
 
     `socket` is a Unix socket that leads to it: there, the proxy holds requests while its server
     starts. Without one, the site is reached by its origin, which the guard need not allow.
@@ -38,6 +38,11 @@ class Site:
 
     origin: Origin
     socket: Path | None = None
+    aliases: frozenset[Origin] = frozenset()
+
+    def has(self, origin: Origin) -> bool:
+        """Whether it is one of its origins."""
+        return origin == self.origin or origin in self.aliases
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,16 +164,13 @@ class Outgoing:
     def _ask(
         self, url: URL, fields: Mapping[str, str], timeouts: Timeouts
     ) -> contextlib.AbstractAsyncContextManager[aiohttp.ClientResponse]:
-        session, sent = self._remote, {**_FIELDS, **fields}
-        if self._site is not None and self._site.socket and self._is_of_site(url):
-            session, sent = self._local, {**sent, **_forwarded(self._site.origin)}
+        session, sent, origin = self._remote, {**_FIELDS, **fields}, Origin.of(url)
+        if self._site is not None and self._site.socket and self._site.has(origin):
+            session, sent = self._local, {**sent, **_as_visit(origin)}
             # Whatever browsers speak to the proxy, its socket takes plain HTTP.
-            url = URL(f"http://{self._site.origin.authority}{url.raw_path_qs}", encoded=True)
+            url = URL(f"http://{origin.authority}{url.raw_path_qs}", encoded=True)
         timeout = _client_timeout(timeouts)
         return session.get(url, headers=sent, allow_redirects=False, timeout=timeout)
-
-    def _is_of_site(self, url: URL) -> bool:
-        return self._site is not None and Origin.of(url) == self._site.origin
 
     def _locate(self, url: str) -> URL:
         """Where a URL leads; `/path` is the site's. Raises Refused."""
@@ -180,8 +182,9 @@ class Outgoing:
 
     def _permitted(self, url: URL) -> URL:
         """Raises Refused."""
-        if not self._is_of_site(url):
-            self._guard.permits_origin(Origin.of(url))
+        origin = Origin.of(url)
+        if self._site is None or not self._site.has(origin):
+            self._guard.permits_origin(origin)
         return url
 
     def _checked(self, *, force_close: bool) -> aiohttp.TCPConnector:
@@ -206,11 +209,15 @@ def _parsed(url: str) -> URL:
         raise Refused(str(error)) from None
 
 
-def _forwarded(origin: Origin) -> Mapping[str, str]:
-    """How the site is to believe that it was reached (RFC 7239). For whom, is nobody's business."""
+def _as_visit(origin: Origin) -> Mapping[str, str]:
+    """How the site is to believe that it was reached (RFC 7239). For whom, is nobody's business.
+
+    Nor is it for a page that a browser would show: the proxy leaves such answers as they are.
+    """
     authority, proto = origin.authority, origin.scheme
     return {
         "Host": authority,
+        "Sec-Fetch-Dest": "empty",
         "Forwarded": f'for=unknown;host="{authority}";proto={proto}',
         "X-Forwarded-For": "unknown",
         "X-Forwarded-Host": authority,
