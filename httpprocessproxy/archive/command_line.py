@@ -5,11 +5,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
-from httpprocessproxy import __version__
+from httpprocessproxy import __version__, readers
 from httpprocessproxy.archive.cli import PROGRAM
 from httpprocessproxy.archive.configuration import option, settings
 from httpprocessproxy.archive.keys import KEYS
 from httpprocessproxy.archive.settings import Settings
+from httpprocessproxy.archive.store.clients import is_name
 from httpprocessproxy.core.errors import UserError
 
 DESCRIPTION = """\
@@ -115,7 +116,14 @@ def _add_database(parser: argparse.ArgumentParser) -> None:
 
 def _add_name(parser: argparse.ArgumentParser) -> None:
     _add_database(parser)
-    parser.add_argument("name", metavar="NAME", help="the client's")
+    name = readers.for_argparse(_client_name)
+    parser.add_argument("name", metavar="NAME", type=name, help="the client's")
+
+
+def _client_name(text: str) -> str:
+    if not is_name(text):
+        raise UserError(f"not a name: {text[:100]!r} (1 to 200 characters that can be seen)")
+    return text
 
 
 def _add_new_client(parser: argparse.ArgumentParser) -> None:

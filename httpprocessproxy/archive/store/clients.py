@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from httpprocessproxy.archive.store.tables import ClientRow
 
 _SECRET_BYTES = 32
+_MAX_NAME_CHARACTERS = 200
 
 
 class NameTakenError(Exception):
@@ -75,9 +76,16 @@ class Clients:
 
     async def signing_key(self, name: str) -> str | None:
         """The secret of a client that has it kept."""
+        if not is_name(name):
+            return None
         async with self.engine.connect() as connection:
             by_name = ClientRow.name == name
             return await connection.scalar(select(ClientRow.signing_key).where(by_name))
+
+
+def is_name(text: str) -> bool:
+    """Whether a client may be called so. No database likes all that a URL can say."""
+    return bool(text) and text.isprintable() and len(text) <= _MAX_NAME_CHARACTERS
 
 
 def _hash(secret: str) -> str:

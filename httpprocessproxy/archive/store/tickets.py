@@ -4,15 +4,19 @@ The rule: the database decides who is first, by one UPDATE of a ticket that nobo
 """
 
 import json
+import re
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from sqlalchemy import ColumnElement, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from httpprocessproxy.archive.items import Order, dump_items, load_items
 from httpprocessproxy.archive.store.tables import TicketRow, now
+
+_ID: Final = re.compile("[0-9a-f-]{36}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,8 @@ class Tickets:
 
     async def find(self, id_: str) -> Ticket | None:
         """A ticket that can still be claimed."""
+        if not _ID.fullmatch(id_):  # PostgreSQL would stumble over a NUL
+            return None
         found = await self._select(TicketRow.id == id_)
         return found[0] if found else None
 
