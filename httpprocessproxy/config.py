@@ -151,7 +151,7 @@ class Config:
     share_allow: tuple[str, ...] = ()
     archive: bool = False
     archive_allow: tuple[str, ...] = ()
-    archive_config: Path | None = None
+    archive_settings: Path | None = None
     archive_strict: bool = False
     forward_chains: bool = False
     forward_allow: tuple[str, ...] = ()

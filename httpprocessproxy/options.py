@@ -244,7 +244,7 @@ ARCHIVING = (
         "break off a ZIP that lacks an item, rather than to list it in _errors.txt (default: off)",
     ),
     _text(
-        "archive-config",
+        "archive-settings",
         "FILE",
         "limits and the database, in TOML, as http-process-archive has them (default: off)",
         readers.file_or_off,

@@ -113,7 +113,7 @@ def _archive(config: Config) -> "Archive":
         for name in ("aiosqlite", "alembic", "jwt", "sqlalchemy"):
             if importlib.util.find_spec(name) is None:
                 raise ModuleNotFoundError(name=name)
-    return Archive(Wish(config.archive_allow, config.archive_config, config.archive_strict))
+    return Archive(Wish(config.archive_allow, config.archive_settings, config.archive_strict))
 
 
 def _chains(config: Config, hosts: HostRule) -> "Chains":

@@ -42,6 +42,7 @@ IMPURE = {"asyncio", "socket", "ssl", "subprocess", "time", "os", "logging", "th
 # Modules whose behaviour other test files show, and which.
 TESTED_ELSEWHERE = {
     "archive/origins.py": "test/archive/test_packing.py",
+    "archive/mounting.py": "test/archive/test_beside_the_proxy.py",
     "control/workings.py": "test/control/test_site.py",
     "__main__.py": "test/whole/test_cli.py",
     "app.py": "test/whole/test_restart.py",
