@@ -91,6 +91,10 @@ def _moved(origin: Origin, handler: BaseHTTPRequestHandler) -> None:
     _send(handler, b"", 302, Location=f"/text/{handler.path.rpartition('/')[2]}")
 
 
+def _away(origin: Origin, handler: BaseHTTPRequestHandler) -> None:
+    _send(handler, b"", 302, Location="http://192.0.2.1/")
+
+
 def _dies(origin: Origin, handler: BaseHTTPRequestHandler) -> None:
     _send(handler, b"x" * 100, Content_Length=1000)
 
@@ -126,6 +130,7 @@ _ANSWERS: Final[Mapping[str, Callable[[Origin, BaseHTTPRequestHandler], None]]] 
     "text": _text,
     "missing": _missing,
     "moved": _moved,
+    "away": _away,
     "dies": _dies,
     "held": _held,
     "endless": _endless,

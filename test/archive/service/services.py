@@ -17,6 +17,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+from multidict import CIMultiDict
+
 from httpprocessproxy.archive.store.clients import Clients
 from httpprocessproxy.archive.store.database import opened
 from test.deadline import PATIENCE_S
@@ -163,7 +165,7 @@ class Service:
             fields = {name.replace("_", "-"): value for name, value in headers.items()}
             connection.request(method, target, body or None, fields)
             response = connection.getresponse()
-            return Answer(response.status, dict(response.headers), response.read())
+            return Answer(response.status, CIMultiDict(response.headers.items()), response.read())
         finally:
             connection.close()
 
@@ -180,7 +182,7 @@ class Service:
         return str(made["id"])
 
     def download(self, id_: str, method: str = "GET", **headers: str) -> Answer:
-        return self.ask(f"/ticket/{id_}/download", method, **headers)
+        return self.ask(f"/ticket/{id_}/download", method, b"", **headers)
 
     def begin(self, id_: str) -> Wire:
         """Ask for a download, and read nothing of it."""

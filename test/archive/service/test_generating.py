@@ -63,7 +63,7 @@ def test_the_first_field_counts(service: Service, secret: str) -> None:
 def test_only_clients_may(service: Service, path: str, secret_of_nobody: str | None) -> None:
     method = "POST" if path.endswith("generate") else "GET"
     headers = {} if secret_of_nobody is None else {"Authorization": secret_of_nobody}
-    answer = service.ask(path, method, **headers)
+    answer = service.ask(path, method, b"", **headers)
     assert (answer.status, answer.json) == (401, NO_CLIENT)
 
 
