@@ -37,6 +37,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(arguments: Sequence[str]) -> int:
     """Raises UserError, and ModuleNotFoundError."""
+    if arguments[:1] == ["get"]:
+        # Imported alone: it needs none of the extra packages.
+        from httpprocessproxy.archive.get import main as get
+
+        return get(arguments[1:])
     from httpprocessproxy.archive.administration import RefusedError, administer
     from httpprocessproxy.archive.command_line import read_line
 

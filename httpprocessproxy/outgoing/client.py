@@ -6,6 +6,7 @@ between requests, and what was said to one origin is not told to another (RFC 91
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,8 @@ MAX_REDIRECTS: Final = 5
 _REDIRECTS: Final = (301, 302, 303, 307, 308)
 
 _FIELDS: Final = {"User-Agent": "http-process-proxy"}
+# The proxy changes pages that a browser is to show, and leaves other answers as they are.
+_AS_NO_PAGE: Final = {"Sec-Fetch-Dest": "empty"}
 # What aiohttp would add by itself to a request whose fields are to be these and no others.
 _SILENT: Final = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 
@@ -33,12 +36,14 @@ class Site:
     """The running site, which URLs without a host mean, and those of its origins.
 
     `socket` is a Unix socket that leads to it: there, the proxy holds requests while its server
-    starts. Without one, the site is reached by its origin, which the guard need not allow.
+    starts. Without one, the site is reached by its origin, which the guard need not allow, and
+    `tls` may trust a certificate of it that the system does not.
     """
 
     origin: Origin
     socket: Path | None = None
     aliases: frozenset[Origin] = frozenset()
+    tls: ssl.SSLContext | None = None
 
     def has(self, origin: Origin) -> bool:
         """Whether it is one of its origins."""
@@ -165,12 +170,15 @@ class Outgoing:
         self, url: URL, fields: Mapping[str, str], timeouts: Timeouts
     ) -> contextlib.AbstractAsyncContextManager[aiohttp.ClientResponse]:
         session, sent, origin = self._remote, {**_FIELDS, **fields}, Origin.of(url)
-        if self._site is not None and self._site.socket and self._site.has(origin):
-            session, sent = self._local, {**sent, **_as_visit(origin)}
-            # Whatever browsers speak to the proxy, its socket takes plain HTTP.
-            url = URL(f"http://{origin.authority}{url.raw_path_qs}", encoded=True)
+        tls: ssl.SSLContext | bool = True
+        if self._site is not None and self._site.has(origin):
+            sent, tls = {**sent, **_AS_NO_PAGE}, self._site.tls or True
+            if self._site.socket:
+                session, sent = self._local, {**sent, **_as_visit(origin)}
+                # Whatever browsers speak to the proxy, its socket takes plain HTTP.
+                url = URL(f"http://{origin.authority}{url.raw_path_qs}", encoded=True)
         timeout = _client_timeout(timeouts)
-        return session.get(url, headers=sent, allow_redirects=False, timeout=timeout)
+        return session.get(url, headers=sent, allow_redirects=False, timeout=timeout, ssl=tls)
 
     def _locate(self, url: str) -> URL:
         """Where a URL leads; `/path` is the site's. Raises Refused."""
@@ -210,14 +218,10 @@ def _parsed(url: str) -> URL:
 
 
 def _as_visit(origin: Origin) -> Mapping[str, str]:
-    """How the site is to believe that it was reached (RFC 7239). For whom, is nobody's business.
-
-    Nor is it for a page that a browser would show: the proxy leaves such answers as they are.
-    """
+    """How the site is to believe that it was reached (RFC 7239). For whom, is nobody's business."""
     authority, proto = origin.authority, origin.scheme
     return {
         "Host": authority,
-        "Sec-Fetch-Dest": "empty",
         "Forwarded": f'for=unknown;host="{authority}";proto={proto}',
         "X-Forwarded-For": "unknown",
         "X-Forwarded-Host": authority,
