@@ -33,11 +33,15 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Mounting:
-    """What the service is to be. `db_url` is of a database for this run alone."""
+    """What the service is to be. `db_url` is of a database for this run alone.
+
+    `held_s`: how long the site may say nothing because its server starts.
+    """
 
     wish: Wish
     allowed: Sequence[Origin]
     site: Site
+    held_s: float
     db_url: str
     hosts: HostRule
     token: str
@@ -78,8 +82,15 @@ class Archive:
             path = Path(folder) / "archive"
             listener = exits.enter_context(listen_privately(path))
             db_url = f"sqlite:///{path.with_name('tickets.db')}"
-            site = site_of(config, visits)
-            mounting = Mounting(self._wish, self._allowed, site, db_url, hosts, token)
+            mounting = Mounting(
+                self._wish,
+                self._allowed,
+                site_of(config, visits),
+                config.queue_timeout_s,
+                db_url,
+                hosts,
+                token,
+            )
             self._socket = str(path)
             while True:
                 await connected(listener)

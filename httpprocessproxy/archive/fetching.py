@@ -190,6 +190,8 @@ async def _unwrapping() -> AsyncIterator[asyncio.TaskGroup]:
 def reason_of(error: Exception) -> str:
     """Why a request has come to nothing, in one line for people."""
     match error:
+        case aiohttp.ConnectionTimeoutError():
+            return "cannot connect: it took too long"
         case aiohttp.ServerTimeoutError():
             return "nothing has come for too long"
         case TimeoutError():

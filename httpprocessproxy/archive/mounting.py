@@ -56,9 +56,11 @@ def _purpose(mounting: Mounting) -> Purpose:
     purpose = told.purpose if told.db_url else replace(told, db_url=mounting.db_url).purpose
     rules = purpose.rules
     strict = rules.strict or mounting.wish.strict
+    # An answer of the site may be as late again as that of other origins.
+    limits = replace(rules.limits, idle_s=mounting.held_s + rules.limits.idle_s)
     return replace(
         purpose,
-        rules=replace(rules, cors_origins=(), strict=strict),
+        rules=replace(rules, cors_origins=(), strict=strict, limits=limits),
         allowed=(*purpose.allowed, *mounting.allowed),
         site=mounting.site,
         is_owner=is_owner,

@@ -24,6 +24,9 @@ MAX_REDIRECTS: Final = 5
 
 _REDIRECTS: Final = (301, 302, 303, 307, 308)
 
+# Who uses this bounds what goes on at a time; here, waiting for others would count as connecting.
+_NO_LIMIT: Final = 0
+
 _FIELDS: Final = {"User-Agent": "http-process-proxy"}
 # The proxy changes pages that a browser is to show, and leaves other answers as they are.
 _AS_NO_PAGE: Final = {"Sec-Fetch-Dest": "empty"}
@@ -54,7 +57,7 @@ class Site:
 class Timeouts:
     """`total_s` is for everything, the body too; `idle_s` for each wait for something to come.
 
-    A held request waits for as long as the proxy's queue lets it: a minute, as a rule.
+    `connect_s` is for finding the address, connecting to it, and TLS. A held request waits for as long as the proxy's queue lets it: a minute, as a rule.
     """
 
     total_s: float | None = 300.0
@@ -80,7 +83,9 @@ class Outgoing:
         self._once = await self._session(self._checked(force_close=True))
         self._local = self._remote
         if self._site is not None and self._site.socket is not None:
-            self._local = await self._session(aiohttp.UnixConnector(str(self._site.socket)))
+            self._local = await self._session(
+                aiohttp.UnixConnector(str(self._site.socket), limit=_NO_LIMIT)
+            )
         return self
 
     async def __aexit__(self, *error: object) -> None:
@@ -200,6 +205,7 @@ class Outgoing:
             resolver=CheckedResolver(self._guard, self._resolve),
             use_dns_cache=False,
             force_close=force_close,
+            limit=_NO_LIMIT,
         )
 
     async def _session(self, connector: aiohttp.BaseConnector) -> aiohttp.ClientSession:
@@ -230,6 +236,4 @@ def _as_visit(origin: Origin) -> Mapping[str, str]:
 
 
 def _client_timeout(timeouts: Timeouts) -> aiohttp.ClientTimeout:
-    return aiohttp.ClientTimeout(
-        total=None, sock_connect=timeouts.connect_s, sock_read=timeouts.idle_s
-    )
+    return aiohttp.ClientTimeout(total=None, connect=timeouts.connect_s, sock_read=timeouts.idle_s)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from aiohttp.abc import ResolveResult
 
 from httpprocessproxy.outgoing import Guard, Origin, Outgoing, Refused, Site, Timeouts
 from test.deadline import MS
@@ -269,6 +270,24 @@ def test_a_server_that_says_nothing_is_left(timeouts: Timeouts) -> None:
                 with pytest.raises(TimeoutError):
                     async with outgoing.send("PUT", f"{origin}/", {}, b"", timeouts):
                         pass
+
+    run(main())
+
+
+def test_a_name_server_that_says_nothing_is_left() -> None:
+    class Silent(Names):
+        async def resolve(
+            self, host: str, port: int, family: socket.AddressFamily
+        ) -> list[ResolveResult]:
+            await asyncio.get_running_loop().create_future()
+            raise AssertionError
+
+    async def main() -> None:
+        allowed = Origin("http", "public.example", 80)
+        async with Outgoing(Guard([allowed]), resolve=Silent({}).resolve) as outgoing:
+            with pytest.raises(TimeoutError):
+                async with outgoing.get(f"{allowed}/", None, Timeouts(connect_s=100 * MS)):
+                    pass
 
     run(main())
 
