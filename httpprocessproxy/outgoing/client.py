@@ -57,7 +57,8 @@ class Site:
 class Timeouts:
     """`total_s` is for everything, the body too; `idle_s` for each wait for something to come.
 
-    `connect_s` is for finding the address, connecting to it, and TLS. A held request waits for as long as the proxy's queue lets it: a minute, as a rule.
+    `connect_s` is for finding the address, connecting to it, and TLS. A held request waits for as
+    long as the proxy's queue lets it: a minute, as a rule.
     """
 
     total_s: float | None = 300.0
