@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final, Self
 
 import aiohttp
+from multidict import CIMultiDict
 from yarl import URL
 
 from httpprocessproxy.outgoing.fields import check_fields
@@ -175,12 +176,17 @@ class Outgoing:
     def _ask(
         self, url: URL, fields: Mapping[str, str], timeouts: Timeouts
     ) -> contextlib.AbstractAsyncContextManager[aiohttp.ClientResponse]:
-        session, sent, origin = self._remote, {**_FIELDS, **fields}, Origin.of(url)
+        session, origin = self._remote, Origin.of(url)
+        # In any case of letters, a field is there once.
+        sent = CIMultiDict(_FIELDS)
+        sent.update(fields)
         tls: ssl.SSLContext | bool = True
         if self._site is not None and self._site.has(origin):
-            sent, tls = {**sent, **_AS_NO_PAGE}, self._site.tls or True
+            sent.update(_AS_NO_PAGE)
+            tls = self._site.tls or True
             if self._site.socket:
-                session, sent = self._local, {**sent, **_as_visit(origin)}
+                session = self._local
+                sent.update(_as_visit(origin))
                 # Whatever browsers speak to the proxy, its socket takes plain HTTP.
                 url = URL(f"http://{origin.authority}{url.raw_path_qs}", encoded=True)
         timeout = _client_timeout(timeouts)

@@ -162,6 +162,16 @@ def test_secrets_stay_with_the_origin_they_are_for() -> None:
     run(main())
 
 
+def test_a_field_that_is_chosen_takes_the_place_of_ours() -> None:
+    async def main() -> None:
+        async with Server().serving() as server, Outgoing(Guard([server.origin])) as outgoing:
+            await fetched(outgoing, f"{server.origin}/", {"user-agent": "x", "ACCEPT": "y"})
+            fields = server.requests[0].headers
+            assert (fields.getall("User-Agent"), fields.getall("Accept")) == (["x"], ["y"])
+
+    run(main())
+
+
 def test_fields_that_others_may_not_choose() -> None:
     async def main() -> None:
         async with Server().serving() as server, Outgoing(Guard([server.origin])) as outgoing:
