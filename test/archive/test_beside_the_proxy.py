@@ -159,9 +159,13 @@ def test_a_strict_archive_is_broken_off(project: Path) -> None:
 
 def test_settings_are_those_of_a_file_and_not_of_the_environment(project: Path) -> None:
     settings, database = project.parent / "archive.toml", project.parent / "site.db"
-    settings.write_text('item_size = 1000\nmax_items = 2\ncors_origins = ["*"]\n')
+    own = f"sqlite:///{project.parent / 'archive.db'}"
+    settings.write_text(
+        f'item_size = 1000\nmax_items = 2\ncors_origins = ["*"]\ndb_url = "{own}"\n'
+    )
     of_the_site = {"DB_URL": f"sqlite:///{database}", "MAX_ITEMS": "0", "ALLOW": "x"}
     options = ("--archive", "--archive-settings", str(settings))
+    secret = new_client(settings)
     with Proxy(project, backend("echo.py"), *options, environment=of_the_site) as proxy:
         said = {"items": ["/version"] * 3}
         assert ask(proxy, "POST", "/ticket/generate", said)[0] == 422
@@ -169,7 +173,18 @@ def test_settings_are_those_of_a_file_and_not_of_the_environment(project: Path) 
         found = members(ask(proxy, "GET", path)[1])
         assert len(found["download"]) == 1000
         assert b"1001 bytes, of 1000 at most" in found["_errors.txt"]
+        as_client = {**PAGE, "X-Fpx-Authorize": secret}
+        assert ask(proxy, "POST", "/ticket/generate", {"items": []}, as_client)[0] == 200
         assert not database.exists()
+
+
+def new_client(settings: Path) -> str:
+    """The secret of a client that is made from a shell."""
+    words = [sys.executable, "-m", "httpprocessproxy.archive", "client", "add", "page"]
+    told = subprocess.run(
+        [*words, "--config", str(settings)], check=True, capture_output=True, timeout=PATIENCE_S
+    )
+    return told.stdout.decode().split()[-1]
 
 
 def test_a_database_out_of_order_costs_the_archive_alone(project: Path) -> None:
