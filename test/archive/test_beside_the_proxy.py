@@ -124,6 +124,14 @@ def test_a_page_needs_the_token(shared: Proxy) -> None:
     assert ask(shared, "GET", "/ticket/")[0] == 200
 
 
+def test_the_page_about_the_proxy_has_the_token(shared: Proxy) -> None:
+    page = shared.get("/_hpp/", Sec_Fetch_Dest="document").body.decode()
+    token = page.partition('name="hpp-token" content="')[2].partition('"')[0]
+    said, headers = {"items": ["/version"]}, {**PAGE, "X-HPP-Token": token}
+    assert token
+    assert ask(shared, "POST", "/ticket/generate", said, headers)[0] == 200
+
+
 def test_no_other_site_may_read_answers(shared: Proxy) -> None:
     connection = http_connection(shared)
     origin = {"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"}
