@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(arguments: Sequence[str]) -> int:
     """Raises UserError, and ModuleNotFoundError."""
-    if arguments[:1] == ["get"]:
+    if arguments and arguments[0] == "get":
         # Imported alone: it needs none of the extra packages.
         from httpprocessproxy.archive.get import main as get
 

@@ -8,7 +8,7 @@ from typing import Final, NoReturn
 from httpprocessproxy import __version__, readers
 from httpprocessproxy.archive.cli import PROGRAM
 from httpprocessproxy.archive.configuration import option, settings
-from httpprocessproxy.archive.keys import KEYS
+from httpprocessproxy.archive.keys import KEYS, Key, size
 from httpprocessproxy.archive.settings import Settings
 from httpprocessproxy.archive.store.clients import is_name
 from httpprocessproxy.core.errors import UserError
@@ -104,9 +104,22 @@ def _add_keys(parser: argparse.ArgumentParser) -> None:
             )
         elif key.field:
             action = "append" if key.name in _REPEATED else "store"
-            parser.add_argument(
-                name, dest=key.name, action=action, metavar=key.metavar, help=key.help
-            )
+            help_ = f"{key.help}{_default(key)}"
+            parser.add_argument(name, dest=key.name, action=action, metavar=key.metavar, help=help_)
+
+
+def _default(key: Key) -> str:
+    """What holds without an option, where that can be told in a word."""
+    match getattr(Settings(), key.field):
+        case tuple(("*",)):
+            return " (default: any)"
+        case int(value) if key.read is size:
+            units = {1024**exponent: unit for exponent, unit in enumerate(("", "K", "M", "G"))}
+            unit = max(unit for unit in units if value % unit == 0)
+            return f" (default: {value // unit}{units[unit]})"
+        case int() | float() | str() as value if value:
+            return f" (default: {value:g})" if isinstance(value, float) else f" (default: {value})"
+    return ""
 
 
 def _add_database(parser: argparse.ArgumentParser) -> None:

@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -80,7 +81,7 @@ def cluster() -> Iterator[Cluster]:
             eventually(running.is_up)
             yield running
         finally:
-            server.terminate()
+            server.send_signal(signal.SIGINT)  # SIGTERM would wait for all clients to leave
             server.wait(PATIENCE_S)
 
 
