@@ -20,8 +20,9 @@ from httpprocessproxy.outgoing import Outgoing, Refused, Timeouts
 
 MAX_BODY_BYTES: Final = 8 * 1024 * 1024
 
-# Promised and not yet delivered, with all the answers together; and how many at once.
+# Promised and not yet delivered, errors on their way, the answers together, and how many at once.
 MAX_PLACES: Final = 100
+MAX_REPORTS: Final = 100
 MAX_WAITING_BYTES: Final = 64 * 1024 * 1024
 MAX_AT_ONCE: Final = 10
 
@@ -74,19 +75,12 @@ class Listener(Protocol):
 class Deliveries:
     """Use `running` as a context: leaving it waits, for a while, until all have been delivered."""
 
-    def __init__(
-        self,
-        outgoing: Outgoing,
-        listener: Listener,
-        *,
-        places: int = MAX_PLACES,
-        drain_s: float = DRAIN_S,
-    ) -> None:
+    def __init__(self, outgoing: Outgoing, listener: Listener, *, places: int = MAX_PLACES) -> None:
         self._outgoing = outgoing
         self._listener = listener
         self._places = places
-        self._drain_s = drain_s
         self._taken = 0
+        self._being_told = 0
         self._waiting_bytes = 0
         self._at_once = asyncio.Semaphore(MAX_AT_ONCE)
         self._group: asyncio.TaskGroup
@@ -108,7 +102,7 @@ class Deliveries:
     async def _drain(self) -> None:
         """Wait for what is on its way; then let the rest tell that it was not delivered."""
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=self._drain_s)
+            await asyncio.wait(self._tasks, timeout=DRAIN_S)
         self._has_ended = True
         for limit in self._limits:
             limit.reschedule(asyncio.get_running_loop().time())
@@ -140,20 +134,17 @@ class Deliveries:
         return True
 
     def tell(self, report: Report) -> bool:
-        """Tell an error in the background; False if there is no place for that, either."""
-        if not self.take_place():
+        """Tell an error in the background; False if too many are being told."""
+        if not self._is_open or self._being_told >= MAX_REPORTS:
             return False
-        self._start(self._listener.tell(report), f"error of {report.chain.id}")
+        self._being_told += 1
+        self._start(self._run_report(report), f"error of {report.chain.id}")
         return True
 
     def _start(self, work: Coroutine[None, None, None], name: str) -> None:
         task = self._group.create_task(work, name=name)
         self._tasks.add(task)
-        task.add_done_callback(self._ended)
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        self.release()
+        task.add_done_callback(self._tasks.discard)
 
     # On the way
 
@@ -161,10 +152,15 @@ class Deliveries:
         began_at = monotonic()
         outcome = await self._limited(delivery)
         self._waiting_bytes -= len(delivery.body)
+        self.release()
         self._listener.delivered(delivery, replace(outcome, duration_s=monotonic() - began_at))
         if outcome.message:
             report = delivery.report(outcome.message, outcome.status, outcome.text)
             await self._listener.tell(report)
+
+    async def _run_report(self, report: Report) -> None:
+        await self._listener.tell(report)
+        self._being_told -= 1
 
     async def _limited(self, delivery: Delivery) -> Outcome:
         try:

@@ -16,10 +16,11 @@ class Seen:
 
     def enter(self, id: str, now: float) -> bool:  # noqa: A002 - it is one
         """A chain comes by; False if it has been here."""
-        for old, at in list(self._at.items()):
+        while self._at:
+            oldest, at = next(iter(self._at.items()))
             if now - at <= REMEMBERED_S and len(self._at) < MAX_REMEMBERED:
                 break
-            del self._at[old]
+            del self._at[oldest]
         if id.lower() in self._at:
             return False
         self._at[id.lower()] = now

@@ -35,7 +35,8 @@ async def _post(report: Report, outgoing: Outgoing) -> str:
     """Raises what `Outgoing.send` does."""
     url, fields, body = report.chain.errors_to, report.fields(), report.body()
     async with outgoing.send("POST", url, fields, body, TIMEOUTS) as response:
-        return "" if response.ok else f"it answered with {response.status}"
+        is_told = 200 <= response.status < 300
+        return "" if is_told else f"it answered with {response.status}"
 
 
 def _send_datagram(data: bytes, family: socket.AddressFamily, address: tuple[str, int]) -> None:

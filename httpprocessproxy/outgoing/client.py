@@ -81,8 +81,10 @@ class Outgoing:
 
     async def __aenter__(self) -> Self:
         self._remote = await self._session(self._checked(force_close=False))
-        # aiohttp would send a PUT again if a kept connection turned out to be dead.
+        # aiohttp would send a PUT again if its connection turned out to be dead, a new one as well,
+        # and has no public way to be told not to.
         self._once = await self._session(self._checked(force_close=True))
+        self._once._retry_connection = False
         self._local = self._remote
         if self._site is not None and self._site.socket is not None:
             self._local = await self._session(
