@@ -56,3 +56,14 @@ def service(
 def secret(service: Service) -> str:
     """A client's, of that service."""
     return service.client()
+
+
+@pytest.fixture(scope="session")
+def tight(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Service, Origin]]:
+    """A service that allows as little as it can, and the only origin it may ask."""
+    limits = ("--max-items", "2", "--max-json", "200", "--downloads-per-client", "1")
+    impatient = ("--stall-time", "1", "--cors-origins", "")
+    with Origin() as origin:
+        url = sqlite(tmp_path_factory.mktemp("tight"))
+        with Service(url, "--allow", origin.url, *limits, *impatient) as running:
+            yield running, origin

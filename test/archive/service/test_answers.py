@@ -1,7 +1,6 @@
 """What holds for all answers: errors of routing, and what pages of other origins may read."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -66,11 +65,10 @@ def test_only_one_origin_may(particular: Service) -> None:
         assert answer.headers["Vary"] == "Origin"
 
 
-def test_no_origin_may(tmp_path: Path) -> None:
-    with Service(sqlite(tmp_path), "--cors-origins", "") as service:
-        answer = service.ask("/ticket/x/download", Origin="http://page")
-        assert not [name for name in answer.headers if name.startswith("Access-Control")]
-        assert service.ask("/ticket/generate", "OPTIONS", b"", **PREFLIGHT).status == 405
+def test_no_origin_may(tight: tuple[Service, object]) -> None:
+    answer = tight[0].ask("/ticket/x/download", Origin="http://page")
+    assert not [name for name in answer.headers if name.startswith("Access-Control")]
+    assert tight[0].ask("/ticket/generate", "OPTIONS", b"", **PREFLIGHT).status == 405
 
 
 def test_a_database_that_goes_away() -> None:

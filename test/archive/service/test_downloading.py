@@ -8,20 +8,13 @@ import pytest
 
 from test.archive.origins import Origin
 from test.archive.service.services import Answer, Service, sqlite
-from test.deadline import MS, eventually
+from test.deadline import PATIENCE_S, eventually
 from test.wire import TruncatedError, Wire
 
 # More than all sockets and buffers on the way can hold.
 HELD_BYTES = 32 * 1024 * 1024
 
 NOT_FOUND = {"errors": {"id": "Ticket not found"}}
-
-
-@pytest.fixture
-def owned(origin: Origin, tmp_path: Path) -> object:
-    """A service that may ask this test's own origin."""
-    with Service(sqlite(tmp_path), "--allow", origin.url, "--stall-time", "1") as running:
-        yield running
 
 
 def test_an_archive(service: Service, secret: str, shared_origin: Origin) -> None:
@@ -136,48 +129,54 @@ def test_a_strict_archive_is_cut(
         wire.response()
 
 
-def test_a_client_that_leaves(owned: Service, origin: Origin) -> None:
-    id_ = owned.ticket(owned.client(), f"{origin.url}/endless/a")
-    with owned.begin(id_) as wire:
+def test_a_client_that_leaves(tight: tuple[Service, Origin]) -> None:
+    service, origin = tight
+    id_ = service.ticket(service.client(), f"{origin.url}/endless/a")
+    origin.ended.clear()
+    with service.begin(id_) as wire:
         wire.exactly(100_000)
-    assert origin.ended.wait(20_000 * MS), "nothing is fetched for nobody"
+    assert origin.ended.wait(PATIENCE_S), "nothing is fetched for nobody"
 
 
-def test_a_client_that_leaves_while_the_origin_is_silent(owned: Service, origin: Origin) -> None:
-    id_ = owned.ticket(owned.client(), f"{origin.url}/held/a")
-    with owned.begin(id_) as wire:
+def test_a_client_that_leaves_while_the_origin_is_silent(tight: tuple[Service, Origin]) -> None:
+    service, origin = tight
+    id_ = service.ticket(service.client(), f"{origin.url}/held/a")
+    with service.begin(id_) as wire:
         wire.head()
         eventually(lambda: origin.asked("/held/a"))
-    assert origin.gone.wait(20_000 * MS), "its connection is closed before it says anything"
+    assert origin.gone.wait(PATIENCE_S), "its connection is closed before it says anything"
 
 
-def test_a_client_that_stops_reading(owned: Service, origin: Origin) -> None:
+def test_a_client_that_stops_reading(tight: tuple[Service, Origin]) -> None:
     """Its origin is not read for it either, and after a while both are let go."""
-    id_ = owned.ticket(owned.client(), f"{origin.url}/endless/a")
-    with owned.begin(id_) as wire:
+    service, origin = tight
+    id_ = service.ticket(service.client(), f"{origin.url}/endless/a")
+    origin.ended.clear()
+    before = origin.sent_bytes
+    with service.begin(id_) as wire:
         wire.head()
-        assert origin.ended.wait(20_000 * MS)
-        assert origin.sent_bytes < HELD_BYTES
-        owned.wait_line("cut: nobody reads it")
+        assert origin.ended.wait(PATIENCE_S)
+        assert origin.sent_bytes - before < HELD_BYTES
+        service.wait_line("cut: nobody reads it")
         with pytest.raises(TruncatedError):
             wire.exactly(1 << 31)
 
 
-def test_downloads_of_a_client_have_a_limit(origin: Origin, tmp_path: Path) -> None:
-    limits = ("--downloads-per-client", "1")
-    with Service(sqlite(tmp_path), "--allow", origin.url, *limits) as service:
-        one, other = service.client(), service.client()
-        held, waiting = (service.ticket(one, f"{origin.url}/held/{n}") for n in range(2))
-        with service.begin(held) as wire:
-            wire.head()
-            refused = service.download(waiting)
-            assert refused.status == 429
-            assert refused.json == {"errors": {"access": "Too many downloads at a time"}}
-            assert refused.headers["Retry-After"] == "30"
-            assert service.download(service.ticket(other)).status == 200
-            origin.released.set()
-            wire.until(b"\r\n0\r\n\r\n")
-        eventually(lambda: service.download(waiting).status == 200)
+def test_downloads_of_a_client_have_a_limit(tight: tuple[Service, Origin]) -> None:
+    service, origin = tight
+    one, other = service.client(), service.client()
+    held, waiting = (service.ticket(one, f"{origin.url}/held/{n}") for n in range(2))
+    with service.begin(held) as wire:
+        wire.head()
+        refused = service.download(waiting)
+        assert refused.status == 429
+        assert refused.json == {"errors": {"access": "Too many downloads at a time"}}
+        assert refused.headers["Retry-After"] == "30"
+        assert service.download(service.ticket(other)).status == 200
+        origin.released.set()
+        wire.until(b"\r\n0\r\n\r\n")
+    eventually(lambda: service.download(waiting).status == 200)
+    origin.released.clear()
 
 
 def test_tickets_that_nobody_uses_end(tmp_path: Path) -> None:

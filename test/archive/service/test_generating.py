@@ -4,12 +4,11 @@ import base64
 import json
 import uuid
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
 from test.archive.origins import Origin
-from test.archive.service.services import Service, sqlite
+from test.archive.service.services import Service
 
 NO_CLIENT = {"errors": {"access": "Only clients authorized to use this endpoint"}}
 
@@ -112,21 +111,17 @@ def test_all_that_is_wrong_is_told_at_once(service: Service, secret: str) -> Non
     }
 
 
-def test_what_is_larger_than_may_be(tmp_path: Path, shared_origin: Origin) -> None:
-    limits = ("--max-items", "2", "--max-json", "200")
-    with Service(sqlite(tmp_path), "--allow", shared_origin.url, *limits) as service:
-        secret = service.client()
-        url = f"{shared_origin.url}/text/a"
-        assert service.generate(secret, items=[url] * 2).status == 200
-        answer = service.generate(secret, items=[url] * 3)
-        assert (answer.status, answer.json) == (
-            422,
-            {"errors": {"json": {"items": ["Longer than maximum length 2."]}}},
-        )
-        answer = service.generate(secret, items=["x" * 200])
-        assert answer.status == 413
-        assert isinstance(answer.json, dict)
-        assert answer.json["description"] == "Request Entity Too Large"
+def test_what_is_larger_than_may_be(tight: tuple[Service, Origin]) -> None:
+    service, origin = tight
+    secret, url = service.client(), f"{origin.url}/text/a"
+    assert service.generate(secret, items=[url] * 2).status == 200
+    answer = service.generate(secret, items=[url] * 3)
+    longer = {"items": ["Longer than maximum length 2."]}
+    assert (answer.status, answer.json) == (422, {"errors": {"json": longer}})
+    answer = service.generate(secret, items=["x" * 200])
+    assert answer.status == 413
+    assert isinstance(answer.json, dict)
+    assert answer.json["description"] == "Request Entity Too Large"
 
 
 def test_pages_of_tickets(service: Service, secret: str) -> None:

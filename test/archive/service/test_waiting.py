@@ -89,15 +89,15 @@ def test_whoever_leaves_makes_room(queued: Service) -> None:
             assert frame(again) == {"position": 1, "available": False}
 
 
-def test_the_id_of_nothing(queued: Service) -> None:
-    with pytest.raises(InvalidStatus) as refused, waiting(queued, str(uuid.uuid4())):
+def test_the_id_of_nothing(service: Service) -> None:
+    with pytest.raises(InvalidStatus) as refused, waiting(service, str(uuid.uuid4())):
         pass
     assert refused.value.response.status_code == 404
     assert json.loads(refused.value.response.body) == {"errors": {"id": "Ticket not found"}}
 
 
-def test_a_request_that_is_no_handshake(queued: Service) -> None:
-    answer = queued.ask(f"/ticket/{queued.ticket(queued.client())}/wait")
+def test_a_request_that_is_no_handshake(service: Service, secret: str) -> None:
+    answer = service.ask(f"/ticket/{service.ticket(secret)}/wait")
     assert answer.status == 400
     assert isinstance(answer.json, dict)
     assert answer.json["status"] == 400
