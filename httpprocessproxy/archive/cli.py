@@ -69,6 +69,7 @@ def _serve(settings: "Settings") -> None:
 
     level = "DEBUG" if settings.debug else settings.log_level
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=level)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     with asyncio.Runner(loop_factory=new_loop) as runner:
         try:
             runner.run(run(settings.purpose, settings.host, settings.port))

@@ -10,8 +10,10 @@ import pytest
 
 from httpprocessproxy import __version__
 from httpprocessproxy.archive.cli import main
+from httpprocessproxy.archive.command_line import Line, read_line
 from httpprocessproxy.archive.items import Order
 from httpprocessproxy.archive.origins import Item
+from httpprocessproxy.archive.settings import Settings
 from httpprocessproxy.archive.store.database import opened
 from httpprocessproxy.archive.store.tickets import Ticket, Tickets
 from test.archive.service.services import command, environment, sqlite
@@ -127,6 +129,10 @@ def test_help_and_version(do: Do, capsys: pytest.CaptureFixture[str]) -> None:
     said = capsys.readouterr().out
     assert f"http-process-archive {__version__}\n" in said
     assert "of an item (default: 16G)" in said
+
+
+def test_without_a_word_it_serves() -> None:
+    assert read_line([], {}) == Line("server run", Settings())
 
 
 def test_it_is_a_program(tmp_path: Path) -> None:

@@ -1,14 +1,21 @@
 """Paying out tickets: the contract's rows, and clients and origins that go or stop."""
 
+import contextlib
+import sqlite3
 import threading
 import uuid
 from pathlib import Path
 
 import pytest
 
+from httpprocessproxy.archive.items import Order
+from httpprocessproxy.archive.store import schema
+from httpprocessproxy.archive.store.database import opened
+from httpprocessproxy.archive.store.tickets import Tickets
 from test.archive.origins import Origin
 from test.archive.service.services import Answer, Service, sqlite
 from test.deadline import PATIENCE_S, eventually
+from test.loops import run
 from test.wire import TruncatedError, Wire
 
 # More than all sockets and buffers on the way can hold.
@@ -179,7 +186,28 @@ def test_downloads_of_a_client_have_a_limit(tight: tuple[Service, Origin]) -> No
     origin.released.clear()
 
 
+def test_clients_that_leave_at_once(service: Service, secret: str) -> None:
+    """Whatever is under way in the database then, it is in order for the next."""
+    ids = [service.ticket(secret) for _ in range(20)]
+    for id_ in ids:
+        service.begin(id_).reset()
+    assert {service.download(id_).status for id_ in ids} <= {200, 404}
+    assert service.download(service.ticket(secret)).status == 200
+
+
 def test_tickets_that_nobody_uses_end(tmp_path: Path) -> None:
+    async def left_over() -> None:
+        async with opened(sqlite(tmp_path)) as engine:
+            await schema.upgrade(engine)
+            await Tickets(engine, 3600).add(Order(()), "joe", is_available=True)
+
+    def count() -> int:
+        with contextlib.closing(sqlite3.connect(tmp_path / "archive.db")) as database:
+            return int(database.execute("SELECT count(*) FROM tickets").fetchone()[0])
+
+    run(left_over())
+    assert count() == 1
     with Service(sqlite(tmp_path), "--ticket-ttl", "0") as service:
+        eventually(lambda: count() == 0)
         answer = service.download(service.ticket(service.client()))
         assert (answer.status, answer.json) == (404, NOT_FOUND)
