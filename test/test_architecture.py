@@ -65,7 +65,6 @@ TESTED_ELSEWHERE = {
     "archive/store/migrations/versions/v0003_options.py": "test/archive/store/test_schema.py",
     "archive/store/tables.py": "test/archive/store/test_schema.py",
     "asgi/interface.py": "test/asgi/test_visit.py",
-    "chains/companion.py": "test/chains/test_exchange.py",
     "chains/telling.py": "test/chains/test_deliveries.py",
     "control/hops.py": "test/chains/test_trace.py",
     "proxy/detour.py": "test/chains/test_exchange.py",
