@@ -189,7 +189,8 @@ def _zip(files: Path) -> Callable[[str, Sequence[str]], Cost]:
         began = time.monotonic()
         with subprocess.Popen(command, cwd=files / folder, stdout=subprocess.PIPE) as process:
             assert process.stdout is not None
-            size = _drain(lambda: os.read(process.stdout.fileno(), PIECE_BYTES))
+            output = process.stdout.fileno()
+            size = _drain(lambda: os.read(output, PIECE_BYTES))
             _, _, usage = os.wait4(process.pid, 0)
             process.returncode = 0
         duration_s = time.monotonic() - began

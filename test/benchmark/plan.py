@@ -3,16 +3,8 @@
 from dataclasses import dataclass
 
 PARTS = (
-    "load",
-    "tls",
-    "front",
-    "transfer",
-    "websocket",
-    "stall",
-    "restart",
-    "idle",
-    "share",
-    "archive",
+    *("load", "tls", "front", "transfer", "websocket"),
+    *("stall", "restart", "idle", "share", "archive"),
 )
 
 

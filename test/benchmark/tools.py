@@ -87,7 +87,7 @@ def run(
     done = subprocess.run(
         command,
         cwd=cwd,
-        env=environment(env),
+        env=environment(env) if env else None,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
