@@ -35,13 +35,9 @@ class BrokenError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """`strict`: end in BrokenError at the first failure, in place of listing it in the archive.
-
-    `level` is zlib's, for what is not compressed already.
-    """
+    """`strict`: end in BrokenError at the first failure, in place of listing it in the archive."""
 
     strict: bool = False
-    level: int = Level.USUAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +94,7 @@ class _Packer:
 
     async def _add_member(self, item: Item, answer: Fetched) -> None:
         name = self._names.unique(wished(item))
-        level = self._options.level
-        if is_compressed(answer.content_type, name):
-            level = Level.NONE
+        level = Level.NONE if is_compressed(answer.content_type, name) else Level.USUAL
         self._out.put(self._zip.begin(name, answer.size, level))
         try:
             await self._add_body(answer)

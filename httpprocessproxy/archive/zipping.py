@@ -43,7 +43,6 @@ class Level(enum.IntEnum):
     """How hard to try. NONE is for what is compressed already: it costs a copy and the CRC."""
 
     NONE = 0
-    FAST = 1
     USUAL = 6
 
 
@@ -81,7 +80,7 @@ class ZipStream:
         self._deflate = zlib.compressobj()
         self._offset = 0
 
-    def begin(self, name: str, size: int | None, level: int = Level.USUAL) -> bytes:
+    def begin(self, name: str, size: int | None, level: Level = Level.USUAL) -> bytes:
         """The head of a member. `size` is how many bytes it will have; None if that is unknown.
 
         A member of unknown size is good for 4 GiB less a byte, deflated and not.

@@ -160,9 +160,9 @@ def test_what_cannot_be_compressed_does_not_outgrow_its_size(
     assert member == NOISE[:100_000] * (len(member) // 100_000)
 
 
-@pytest.mark.parametrize("level", [0, 1, 6, 9])
+@pytest.mark.parametrize("level", Level)
 @pytest.mark.parametrize("piece_bytes", [1_000, 10_000, 300_000])
-def test_the_growth_we_reckon_with_is_never_exceeded(level: int, piece_bytes: int) -> None:
+def test_the_growth_we_reckon_with_is_never_exceeded(level: Level, piece_bytes: int) -> None:
     stream = ZipStream(MOMENT)
     stream.begin("a", None, level)
     rounds = 3_000_000 // piece_bytes
