@@ -156,6 +156,7 @@ class Config:
     forward_chains: bool = False
     forward_allow: tuple[str, ...] = ()
     forward_token: str = ""
+    forward_headers: tuple[str, ...] = ()
     forward_cookies: bool = False
     forward_dry_run: bool = False
     log_requests: bool = False

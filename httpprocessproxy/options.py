@@ -271,6 +271,14 @@ FORWARDING = (
         "(default: none)",
         str,
     ),
+    Option(
+        Kind.VALUES,
+        "forward-header",
+        "forward_headers",
+        "'NAME: VALUE'",
+        "a field to add to answers 200 and 202 of chains; repeatable (default: none)",
+        readers.field,
+    ),
     _flag("forward-cookies", "let cookies go on within the same host (default: off)"),
     _flag("forward-dry-run", "show where answers would go, and send none (default: off)"),
 )

@@ -123,6 +123,7 @@ def _chains(config: Config, hosts: HostRule) -> "Chains":
     wish = Wish(
         config.forward_allow,
         config.forward_token,
+        config.forward_headers,
         cookies=config.forward_cookies,
         dry_run=config.forward_dry_run,
     )

@@ -37,10 +37,14 @@ TOPIC: Final = "hop"
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What the user asked for. `token` lets others in than those of this machine; "" nobody."""
+    """What the user asked for. `token` lets others in than those of this machine; "" nobody.
+
+    `reply_fields` are lines to add to the answers 200 and 202.
+    """
 
     allowed: Sequence[str] = ()
     token: str = ""
+    reply_fields: Sequence[str] = ()
     cookies: bool = False
     dry_run: bool = False
     places: int = MAX_PLACES
@@ -157,6 +161,10 @@ class Chains:
         self._deliveries.release()
         self._publish("would go", delivery.hop.rest.id, _of(delivery.hop))
         return True
+
+    @property
+    def reply_fields(self) -> Sequence[str]:
+        return self._wish.reply_fields
 
     # What has happened
 

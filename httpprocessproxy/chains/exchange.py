@@ -95,8 +95,9 @@ class ChainedExchange(Exchange):
             self._fail(503 if bad.status == 503 else 502, f"X-Forward-* of the server: {bad}")
             return
         if self._hop is None:
-            head = without(response.head, (_IRI,))
-            head += f"{CANONICAL_IRI}: {self._iri}\r\n".encode("latin-1")
+            extra = self._chains.reply_fields if response.status == 200 else ()
+            lines = "\r\n".join([f"{CANONICAL_IRI}: {self._iri}", *extra, ""])
+            head = without(response.head, (_IRI,)) + lines.encode("latin-1")
             super().begin_response(replace(response, head=head), piece)
             return
         self._plane.gate.answered(self)
@@ -137,14 +138,15 @@ class ChainedExchange(Exchange):
         chain, hop = self._chain, self._hop
         assert chain is not None, "it has not been settled"
         assert hop is not None, "the answer is kept for it"
-        fields = {"Content-Type": self._content_type} if self._content_type else {}
-        fields |= hop.rest.fields() | self._chains.cookies(hop, self._fields)
-        delivery = Delivery(hop, self._iri, self._host, fields, content)
+        sent = {"Content-Type": self._content_type} if self._content_type else {}
+        sent |= hop.rest.fields() | self._chains.cookies(hop, self._fields)
+        delivery = Delivery(hop, self._iri, self._host, sent, content)
         if not self._chains.put(delivery):
             self._fail(503, "too much waits to go on")
             return False
         self._chain, self._has_place = None, False
-        accepted = _head(202, "Accepted", f"{CANONICAL_IRI}: {self._iri}", "Content-Length: 0")
+        fields = (f"{CANONICAL_IRI}: {self._iri}", *self._chains.reply_fields)
+        accepted = _head(202, "Accepted", *fields, "Content-Length: 0")
         super().begin_response(_response(202, accepted, self.request), b"")
         return True
 

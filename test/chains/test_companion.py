@@ -10,6 +10,7 @@ from test.fakes import OK, post
 from test.loops import eventually, on_every_loop
 
 OUT = answer()
+OTHER = "0b8ae9a6-5f1d-4b3c-9d5e-1f2a3b4c5d6e"
 
 
 @pytest.mark.parametrize(
@@ -68,6 +69,20 @@ async def test_cookies_go_on_if_asked_for_and_within_the_host(cookies: bool, hos
         assert seen.get(b"Cookie") == expected
         await hop.send(OK)
         await at.happens("delivered")
+
+
+@on_every_loop
+async def test_answers_of_chains_get_the_fields_that_the_user_wants() -> None:
+    async with line(Wish(reply_fields=("X-Mine: 1", "X-Ours: 2"))) as at:
+        for lines, status, field in (
+            (at.lines(), 202, b"1"),
+            (at.fixed(Id=OTHER), 200, b"1"),
+            (["X-Mine: no chain"], 200, None),
+        ):
+            response = (await at.answered(OUT, *lines)).response
+            assert (response.status, response.get(b"X-Mine")) == (status, field)
+        await (await at.next())[0].send(OK)
+        await at.happens("ended", "delivered")
 
 
 @on_every_loop
