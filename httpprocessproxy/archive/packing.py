@@ -99,8 +99,7 @@ class _Packer:
         try:
             await self._add_body(answer)
         except (ItemFailedError, TooLargeError) as error:
-            why = "4 GiB and more" if isinstance(error, TooLargeError) else str(error)
-            self._fail(item, f"{name} is not whole: {why}")
+            self._fail(item, f"{name} is not whole: {error}")
         else:
             self._members += 1
         # Closed in any case, or readers of streams would not find what comes after it.

@@ -47,7 +47,10 @@ class Level(enum.IntEnum):
 
 
 class TooLargeError(Exception):
-    """A member of 4 GiB and more that was begun as a smaller one."""
+    """A member that was begun as a smaller one than it turns out to be."""
+
+    def __init__(self) -> None:
+        super().__init__("4 GiB and more, of a size that was not told")
 
 
 @dataclass(slots=True)

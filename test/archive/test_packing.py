@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from httpprocessproxy.archive import zipping
 from httpprocessproxy.archive.origins import Item
 from httpprocessproxy.archive.packing import BrokenError, Options, Packed, pack
 from test.archive.fetchers import FakeFetcher, Said
@@ -120,6 +121,17 @@ def test_failures_are_the_last_member() -> None:
         "_errors.txt": "".join(f"{line}\n" for line in lines).encode(),
     }
     assert list(read)[-1] == "_errors.txt"
+
+
+def test_an_item_that_does_not_tell_its_size_ends_at_4_gib(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In small: at 2 MiB."""
+    monkeypatch.setattr(zipping, "MAX_UINT32", (1 << 21) - 1)
+    large = Said([bytes(100_000)] * 30)
+    sink, what = packed({"/a": large, "/b": Said([b"b"])})
+    assert what == Packed(1, ("/a: a is not whole: 4 GiB and more, of a size that was not told",))
+    read = python(sink.archive, Path())
+    assert 1 << 20 < len(read["a"]) < 1 << 21
+    assert read["b"] == b"b"
 
 
 @pytest.mark.parametrize(
