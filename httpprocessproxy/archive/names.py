@@ -36,7 +36,7 @@ def wished(item: Item) -> str:
     """The path that an item asks for, made safe: what it says, or what its URL says."""
     folders = _folders(item.path)
     room = MAX_BYTES - sum(len(folder.encode()) + 1 for folder in folders)
-    return "/".join((*folders, _no_device(_trimmed(_file_name(item), room - 1))))
+    return "/".join((*folders, _fitted(_file_name(item), room)))
 
 
 class Names:
@@ -54,8 +54,10 @@ class Names:
         *folders, name = wish.split("/")
         parent = ""
         for folder in folders:
-            parent = self._folder(f"{parent}{folder}") + "/"
-        found = self._free(f"{parent}{name}")
+            # Numbers make folders longer, one below another as long as one likes.
+            if len(parent.encode()) <= _FOLDERS_MAX_BYTES:
+                parent = self._folder(f"{parent}{folder}") + "/"
+        found = self._free(f"{parent}{_fitted(name, MAX_BYTES - len(parent.encode()))}")
         self._files.add(_key(found))
         return found
 
@@ -126,6 +128,10 @@ def _clean(segment: str) -> str:
 def _no_device(name: str) -> str:
     """Called last: also what is left of a long name may be a device's."""
     return f"_{name}" if _DEVICE.fullmatch(name) else name
+
+
+def _fitted(name: str, room: int) -> str:
+    return _no_device(_trimmed(name, room - 1))
 
 
 def _trimmed(name: str, room: int) -> str:

@@ -103,8 +103,19 @@ def test_names_that_are_taken_from_the_start() -> None:
 
 def test_a_number_does_not_make_a_name_too_long() -> None:
     names = Names()
-    names.unique("x" * MAX_BYTES)
-    assert names.unique("x" * MAX_BYTES) == "x" * (MAX_BYTES - 4) + " (2)"
+    longest = "x" * (MAX_BYTES - 1)
+    assert names.unique(longest) == longest
+    assert names.unique(longest) == "x" * (MAX_BYTES - 4) + " (2)"
+
+
+def test_numbers_of_folders_do_not_make_a_name_too_long() -> None:
+    """Each folder is called as a file that is there already, and so gets a number."""
+    names, parent = Names(), ""
+    for _ in range(100):
+        names.unique(f"{parent}a")
+        parent = names.unique(f"{parent}a/{LONG}").rpartition("/")[0] + "/"
+        assert_harmless(f"{parent}a")
+    assert "a (2)/a (2)/a (2)/" in parent
 
 
 def test_a_thousand_equal_names_take_no_time() -> None:
