@@ -86,6 +86,17 @@ async def test_answers_of_chains_get_the_fields_that_the_user_wants() -> None:
 
 
 @on_every_loop
+async def test_the_next_hop_is_told_the_url_as_it_was_reached() -> None:
+    async with line() as at:
+        lines = ("X-Forwarded-For: 127.0.0.1", "X-Forwarded-Proto: https")
+        await at.answered(OUT, *at.lines(), *lines)
+        hop, seen = await at.next()
+        assert seen.get(b"X-Forward-Referer") == b"https://localhost/orders?a=1"
+        await hop.send(OK)
+        await at.happens("delivered")
+
+
+@on_every_loop
 async def test_a_dry_run_sends_nothing() -> None:
     async with line(Wish(dry_run=True)) as at:
         assert (await at.answered(OUT)).response.status == 202

@@ -276,15 +276,16 @@ async def test_no_coding_is_asked_for_and_none_goes_on() -> None:
         await at.happens("error told to")
 
 
+@pytest.mark.parametrize("size", [11, 1000])
 @on_every_loop
-async def test_an_answer_that_is_too_large_does_not_go_on() -> None:
+async def test_an_answer_that_is_too_large_does_not_go_on(size: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(exchange, "MAX_BODY_BYTES", 10)
         async with line() as at:
             client = await at.ask()
             backend = await at.bench.backend.accept()
             await backend.request()
-            await backend.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n", b"x" * 11)
+            await backend.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size, b"x" * 11)
             assert (await client.response()).status == 413
             await backend.assert_reset()
             assert (await at.error())["errorMessage"].startswith("an answer of more than 10 bytes")
