@@ -148,9 +148,10 @@ class Chains:
             return {}
         try:
             host, _ = parse_authority(value_of(fields, b"host").encode("latin-1"))
-        except RequestError:
-            return {}
-        if host != Origin.of(parse_url(hop.url)).host:
+            origin = Origin.of(parse_url(hop.url))
+        except (RequestError, ValueError):
+            return {}  # neither is a place that cookies could belong to
+        if host != origin.host:
             return {}
         return {"Cookie": b"; ".join(cookies).decode("ascii", "replace")}
 

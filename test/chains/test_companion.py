@@ -71,6 +71,17 @@ async def test_cookies_go_on_if_asked_for_and_within_the_host(cookies: bool, hos
         await at.happens("delivered")
 
 
+@pytest.mark.parametrize("target", ["/" + "x" * 9000, "/a\\b"])
+@on_every_loop
+async def test_a_url_that_cannot_be_called_is_an_error(target: str) -> None:
+    async with line(Wish(cookies=True)) as at:
+        lines = (*at.lines(), "Cookie: a=b")
+        assert (await at.answered(OUT, *lines, target=target)).response.status == 202
+        assert (await at.error())["errorType"] == "Internal"
+        told = await at.happens("failed", "error told to")
+        assert "refused: " in str(told["text"])
+
+
 @on_every_loop
 async def test_answers_of_chains_get_the_fields_that_the_user_wants() -> None:
     async with line(Wish(reply_fields=("X-Mine: 1", "X-Ours: 2"))) as at:

@@ -99,7 +99,8 @@ def test_a_server_that_is_broken_is_told(three: Pipeline) -> None:
         second.save("version", "2")
 
 
-@pytest.mark.parametrize("answers", [True, False])
+# Without an answer, it waits for all the time there is.
+@pytest.mark.parametrize("answers", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_the_end_delivers_or_tells_what_was_promised(tmp_path: Path, answers: bool) -> None:
     with socket.create_server(("127.0.0.1", 0)) as hop:
         url = f"http://127.0.0.1:{hop.getsockname()[1]}"
