@@ -143,6 +143,9 @@ class Program:
         launcher = Launcher(prepared.recipe, self._output, terminal)
         self.supervisor = Supervisor(config, launcher, self._output, feed, self._say)
         self._replays = Replays(RequestLog(feed))
+        self._workings = Workings(
+            self.supervisor.status, self.supervisor.restart, self._feed, self._replays
+        )
         self._control = self._new_control()
         self._browser = Browser(config.bind.url_of(config.scheme), self._console.show)
         if config.open_browser:
@@ -165,6 +168,8 @@ class Program:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self._control)
             unchanged = await self._watch(stack)
+            if (chains := self._prepared.chains) is not None:
+                await stack.enter_async_context(chains.running(self._feed))
             plane = self._new_plane()
             self._replays.send = plane.replay
             stack.enter_context(self._replays.listening(self._feed))
@@ -175,12 +180,33 @@ class Program:
                 if unchanged is not None:
                     scope = self._prepared.scope.copy()
                     group.create_task(unchanged.run(scope), name="compare contents")
-                if (share := self._prepared.share) is not None:
-                    visits = await stack.enter_async_context(plane.serve_visits())
-                    sharing = share.run(visits, self._feed, self._console.show)
-                    group.create_task(sharing, name="share")
+                await self._begin_companions(plane, stack, group)
                 front = Front(plane, self._control)
                 group.create_task(self.supervisor.run(front), name="supervisor")
+
+    async def _begin_companions(
+        self, plane: Plane, stack: AsyncExitStack, group: asyncio.TaskGroup
+    ) -> None:
+        """Begin what asks the site in the name of others, if there is any."""
+        share, archive = self._prepared.share, self._prepared.archive
+        if share is None and archive is None:
+            return
+        visits = await stack.enter_async_context(plane.serve_visits())
+        if share is not None:
+            sharing = share.run(visits, self._feed, self._console.show)
+            group.create_task(sharing, name="share")
+        if archive is not None:
+            prepared, token = self._prepared, self._workings.token
+            serving = archive.run(prepared.config, prepared.hosts, token, visits, self._say)
+            group.create_task(serving, name="archive")
+
+    def _our_pages(self, target: bytes, trusted: bool) -> str | None:
+        """The socket that serves a target beginning with `/_hpp/`; see `Plane`."""
+        if trusted and self._prepared.archive is not None:
+            socket = self._prepared.archive.socket_for(target)
+            if socket is not None:
+                return socket
+        return self._control.socket_for(target, trusted)
 
     def _say(self, text: str) -> None:
         self._feed.publish("notice", {"text": text})
@@ -191,10 +217,8 @@ class Program:
         return self._output.tail.decode(errors="replace")
 
     def _new_control(self) -> Control:
-        supervisor = self.supervisor
-        workings = Workings(supervisor.status, supervisor.restart, self._feed, self._replays)
         prepared = self._prepared
-        return Control(prepared.config, prepared.hosts, workings, self._tail, self._say)
+        return Control(prepared.config, prepared.hosts, self._workings, self._tail, self._say)
 
     def _new_plane(self) -> Plane:
         config = self._prepared.config
@@ -204,8 +228,9 @@ class Program:
             self._prepared.hosts,
             config.forwarded_allow_ips,
             self._replays.log,
-            self._control.socket_for,
+            self._our_pages,
             Injector(nonce, self._say) if config.inject else None,
+            self._prepared.chains,
             hides_alt_svc=config.tls,
         )
 

@@ -149,6 +149,16 @@ class Config:
     share_token_file: Path | None = None
     share_auth: str = ""
     share_allow: tuple[str, ...] = ()
+    archive: bool = False
+    archive_allow: tuple[str, ...] = ()
+    archive_settings: Path | None = None
+    archive_strict: bool = False
+    forward_chains: bool = False
+    forward_allow: tuple[str, ...] = ()
+    forward_token: str = ""
+    forward_headers: tuple[str, ...] = ()
+    forward_cookies: bool = False
+    forward_dry_run: bool = False
     log_requests: bool = False
     json_logs: bool = False
     quiet: bool = False

@@ -42,7 +42,7 @@ class Console(logging.Handler):
     @contextlib.contextmanager
     def listening(self, feed: Feed) -> Iterator[None]:
         """Write what the feed publishes and what is logged, until the context is left."""
-        topics = ["state", "notice", "refresh", "visit"]
+        topics = ["state", "notice", "refresh", "visit", "hop"]
         root = logging.getLogger()
         before = root.level
         root.setLevel(logging.DEBUG if self._config.debug else logging.WARNING)

@@ -226,6 +226,63 @@ SHARING = (
     ),
 )
 
+ARCHIVING = (
+    _flag(
+        "archive",
+        "serve tickets for ZIPs of the site's pages at /_hpp/archive/ (default: off)",
+    ),
+    Option(
+        Kind.VALUES,
+        "archive-allow",
+        "archive_allow",
+        "ORIGIN",
+        "what may be fetched besides the site: http(s)://HOST[:PORT]; repeatable "
+        "(default: nothing)",
+    ),
+    _flag(
+        "archive-strict",
+        "break off a ZIP that lacks an item, rather than to list it in _errors.txt (default: off)",
+    ),
+    _text(
+        "archive-settings",
+        "FILE",
+        "limits and the database, in TOML, as http-process-archive has them (default: off)",
+        readers.file_or_off,
+    ),
+)
+
+FORWARDING = (
+    _flag(
+        "forward-chains",
+        "hand answers on to where a request's X-Forward-* fields say (default: off)",
+    ),
+    Option(
+        Kind.VALUES,
+        "forward-allow",
+        "forward_allow",
+        "ORIGIN",
+        "where they may go: http(s)://HOST[:PORT], and for errors udp://HOST:PORT, too; repeatable "
+        "(default: nowhere)",
+    ),
+    _text(
+        "forward-token",
+        "TOKEN",
+        "let clients of other machines begin chains that send this as X-Forward-Token "
+        "(default: none)",
+        str,
+    ),
+    Option(
+        Kind.VALUES,
+        "forward-header",
+        "forward_headers",
+        "'NAME: VALUE'",
+        "a field to add to answers 200 and 202 of chains; repeatable (default: none)",
+        readers.field,
+    ),
+    _flag("forward-cookies", "let cookies go on within the same host (default: off)"),
+    _flag("forward-dry-run", "show where answers would go, and send none (default: off)"),
+)
+
 HTTPS = (
     _flag("tls", "serve HTTPS, HTTP/2 too, and send plain HTTP there (default: off)"),
     _text(
@@ -265,6 +322,8 @@ GROUPS = {
     "in the browser": BROWSER,
     "who may connect": CONNECTING,
     "sharing": SHARING,
+    "archiving": ARCHIVING,
+    "forwarding answers": FORWARDING,
     "HTTPS": HTTPS,
     "in the terminal": TERMINAL,
 }

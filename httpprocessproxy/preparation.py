@@ -5,6 +5,7 @@ it before anything is started.
 """
 
 import dataclasses
+import importlib.util
 import os
 import socket
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from httpprocessproxy.proxy import listen
 from httpprocessproxy.watch import Scope
 
 if TYPE_CHECKING:
+    from httpprocessproxy.archive.companion import Archive
+    from httpprocessproxy.chains.companion import Chains
     from httpprocessproxy.front_door.certificates import Identity
     from httpprocessproxy.share.worker.companion import Share
 
@@ -30,7 +33,8 @@ if TYPE_CHECKING:
 class Prepared:
     """What the program runs with. `config` says what has come of its `auto`s and zeros.
 
-    `sockets` listen on BIND already; `identity` is there with --tls, `share` with --share.
+    `sockets` listen on BIND already; `identity` is there with --tls, `share` with --share,
+    `archive` with --archive, `chains` with --forward-chains.
     """
 
     config: Config
@@ -40,6 +44,8 @@ class Prepared:
     sockets: list[socket.socket]
     identity: "Identity | None"
     share: "Share | None"
+    archive: "Archive | None"
+    chains: "Chains | None"
 
 
 def prepare(config: Config) -> Prepared:
@@ -49,6 +55,8 @@ def prepare(config: Config) -> Prepared:
     hosts = HostRule(config.allowed_hosts, config.bind.host)
     identity = _identity(config, hosts) if config.tls else None
     share = _share(config) if config.share is not None else None
+    archive = _archive(config) if config.archive else None
+    chains = _chains(config, hosts) if config.forward_chains else None
     recipe = Recipe(_command(config), config.backend, config.env_file)
     recipe.environment()  # to find what is wrong now, and not when the first start fails
     editor = editor_template(config.editor, os.environ)
@@ -58,7 +66,7 @@ def prepare(config: Config) -> Prepared:
     config = dataclasses.replace(
         config, bind=bind, backend=recipe.address, command=recipe.words, editor=editor
     )
-    return Prepared(config, recipe, scope, hosts, sockets, identity, share)
+    return Prepared(config, recipe, scope, hosts, sockets, identity, share, archive, chains)
 
 
 def _command(config: Config) -> tuple[str, ...]:
@@ -94,3 +102,29 @@ def _share(config: Config) -> "Share":
         config.share_allow,
     )
     return Share(wish)
+
+
+def _archive(config: Config) -> "Archive":
+    """Raises UserError."""
+    from httpprocessproxy.archive.companion import Archive, Wish
+
+    with needs("--archive", "archive"):
+        # Not imported yet, which would take most of a second.
+        for name in ("aiosqlite", "alembic", "jwt", "sqlalchemy"):
+            if importlib.util.find_spec(name) is None:
+                raise ModuleNotFoundError(name=name)
+    return Archive(Wish(config.archive_allow, config.archive_settings, config.archive_strict))
+
+
+def _chains(config: Config, hosts: HostRule) -> "Chains":
+    """Raises UserError."""
+    from httpprocessproxy.chains.companion import Chains, Wish
+
+    wish = Wish(
+        config.forward_allow,
+        config.forward_token,
+        config.forward_headers,
+        cookies=config.forward_cookies,
+        dry_run=config.forward_dry_run,
+    )
+    return Chains(wish, hosts)

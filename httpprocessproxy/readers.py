@@ -17,6 +17,12 @@ from httpprocessproxy.core.errors import UserError
 
 T = TypeVar("T")
 
+# None that frames a message: those are ours to write.
+_FIELD = re.compile(
+    r"(?!(?i:connection|content-length|transfer-encoding):)"
+    r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([!-~](?:[ -~]*[!-~])?)[ \t]*"
+)
+
 
 def for_argparse(read: Callable[[str], T]) -> Callable[[str], T]:
     """Make a type for argparse, which shows the text of an ArgumentTypeError as it is."""
@@ -47,6 +53,14 @@ def backend(text: str) -> Address:
     if address.port == 0:
         raise UserError("BACKEND needs a port: 0 is none (auto takes a free one)")
     return address
+
+
+def field(text: str) -> str:
+    """A header field as a line, as it may be written into a response (RFC 9110 section 5)."""
+    match = _FIELD.fullmatch(text)
+    if match is None:
+        raise UserError(f"not a header field: {text!r} (write 'NAME: VALUE')")
+    return f"{match[1]}: {match[2]}"
 
 
 def seconds(text: str) -> float:

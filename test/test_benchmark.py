@@ -26,6 +26,7 @@ WEBSOCKET = [
     for what in ("rate", "cpu")
 ]
 WITH_NGINX = ["download", "stall.memory", "stall.beside"]
+WHAT = ("rate", "cpu", "size")
 ALWAYS = ["upload", "idle.start", "idle.memory", *WEBSOCKET]
 
 Figures = dict[tuple[str, str], float]
@@ -111,6 +112,17 @@ def test_visits_by_a_relay_are_measured(run: tuple[Figures, str, Path], way: str
     keys = [f"{name}.{what}" for name in ("share1", "share32") for what in ("rate", "added")]
     figures, _, _ = run
     assert missing(figures, [*keys, "sharebody.rate"], way) == []
+
+
+@pytest.mark.skipif(
+    not (shutil.which("zip") and shutil.which("nginx", path="/usr/sbin:/usr/bin")),
+    reason="needs zip and nginx",
+)
+@pytest.mark.parametrize("way", ["http-process-archive", "zip -"])
+def test_archives_are_measured(run: tuple[Figures, str, Path], way: str) -> None:
+    keys = [f"archive{kind}.{what}" for kind in ("text", "small", "image") for what in WHAT]
+    figures, _, _ = run
+    assert missing(figures, keys, way) == []
 
 
 def test_waiting_is_measured(run: tuple[Figures, str, Path]) -> None:

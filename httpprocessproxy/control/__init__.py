@@ -20,7 +20,7 @@ from websockets.asyncio.server import Server
 
 from httpprocessproxy.config import Config
 from httpprocessproxy.control.events import CLIENT, EVENTS, Events
-from httpprocessproxy.control.listeners import listen_for_livereload, listen_privately
+from httpprocessproxy.control.listeners import connected, listen_for_livereload, listen_privately
 from httpprocessproxy.control.livereload import LiveReload
 from httpprocessproxy.control.workings import Workings
 from httpprocessproxy.core.hosts import HostRule
@@ -101,7 +101,7 @@ class Control:
 
     async def _serve_site(self, listener: socket.socket) -> None:
         """Serve the site from the first connection on, which waits in the backlog until then."""
-        await _readable(listener)
+        await connected(listener)
         # In a thread, so that the import does not hold up other requests.
         serving = await asyncio.to_thread(_import_site)
         async with serving(listener, self._hosts, self._workings):
@@ -137,17 +137,6 @@ class Control:
                 "(choose another with --livereload-port PORT, or 0 for none)"
             )
             return []
-
-
-async def _readable(listener: socket.socket) -> None:
-    """Wait for the first connection, without accepting it."""
-    loop = asyncio.get_running_loop()
-    connected = asyncio.Event()
-    loop.add_reader(listener, connected.set)
-    try:
-        await connected.wait()
-    finally:
-        loop.remove_reader(listener)
 
 
 def _import_site() -> Serving:

@@ -27,6 +27,7 @@ _DASHBOARD: Final = (
     *("client/terminal", "dashboard/parts", "dashboard/server", "dashboard/restarts"),
     *(
         "dashboard/notices",
+        "dashboard/hops",
         "dashboard/requests",
         "dashboard/details",
         "dashboard/output",

@@ -1,5 +1,6 @@
 """The listening sockets of our own endpoints: private unix sockets, and the LiveReload port."""
 
+import asyncio
 import contextlib
 import errno
 import os
@@ -27,6 +28,17 @@ def listen_privately(path: Path) -> socket.socket:
     listener.bind(os.fspath(path))
     listener.listen(_BACKLOG)
     return listener
+
+
+async def connected(listener: socket.socket) -> None:
+    """Wait for the first connection, without accepting it."""
+    loop = asyncio.get_running_loop()
+    has_come = asyncio.Event()
+    loop.add_reader(listener, has_come.set)
+    try:
+        await has_come.wait()
+    finally:
+        loop.remove_reader(listener)
 
 
 def listen_for_livereload(bind: Address, port: int) -> list[socket.socket]:

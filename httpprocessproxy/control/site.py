@@ -14,6 +14,7 @@ from httpprocessproxy.control import answers
 from httpprocessproxy.control.assets import livereload_js
 from httpprocessproxy.control.dashboard import Dashboard, file
 from httpprocessproxy.control.guard import Guard
+from httpprocessproxy.control.hops import Hops
 from httpprocessproxy.control.requests import Requests
 from httpprocessproxy.control.states import States
 from httpprocessproxy.control.workings import Workings
@@ -76,6 +77,7 @@ def application(hosts: HostRule, workings: Workings) -> web.Application:
     site.router.add_get("/_hpp/livereload.js", _livereload_js)
     States(workings.status, workings.restart, workings.feed).add_to(site.router)
     Requests(workings.replays, guard).add_to(site.router)
+    Hops(workings.feed, guard).add_to(site.router)
     Dashboard(guard).add_to(site.router)
     return site
 

@@ -11,8 +11,8 @@ from typing import Final
 # What every page hears, and what it may ask for besides. Of these, only a trusted one gets any,
 # and what may tell secrets of other pages takes the token of the page about ourselves.
 ALWAYS: Final = frozenset(("refresh", "state"))
-ON_REQUEST: Final = frozenset(("notice", "output", "request"))
-WITH_TOKEN: Final = frozenset(("request",))
+ON_REQUEST: Final = frozenset(("hop", "notice", "output", "request"))
+WITH_TOKEN: Final = frozenset(("hop", "request"))
 
 
 @dataclass(frozen=True, slots=True)

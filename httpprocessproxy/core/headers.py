@@ -37,7 +37,8 @@ class Request:
 
     `rest` is its head behind the target, the empty line included: the same object for all that
     differ in nothing else. `content_length` is None for a chunked body.
-    `is_document` says that it asks for a page to be shown.
+    `is_document` says that it asks for a page to be shown, `takes_detour` that something stands
+    between it and the backend.
     """
 
     method: bytes
@@ -50,6 +51,7 @@ class Request:
     keep_alive: bool
     upgrade: bytes
     is_document: bool = False
+    takes_detour: bool = False
 
     @property
     def head(self) -> bytes:

@@ -13,6 +13,8 @@ INFO: Final = "info"
 WARNING: Final = "warning"
 ERROR: Final = "error"
 
+# What happens to a chain when all goes well.
+_GOOD_HOPS = ("delivered", "ended", "would go")
 _STAGES = ("drain", "stop", "start", "ready")
 _UNITS = ("B", "kB", "MB", "GB")
 
@@ -21,6 +23,8 @@ def level(message: Message) -> str:
     """How much it matters: a notice is a warning, unless it says otherwise."""
     if message["type"] == "notice":
         return str(message.get("level", WARNING))
+    if message["type"] == "hop":
+        return INFO if message["outcome"] in _GOOD_HOPS else WARNING
     return ERROR if message.get("state") == "error" else INFO
 
 
@@ -48,6 +52,8 @@ class Lines:
                 return [_request(message)]
             case "visit":
                 return [_visit(message)]
+            case "hop":
+                return [_hop(message)]
         return []
 
     def _state(self, message: Message) -> Sequence[str]:
@@ -90,6 +96,18 @@ def _visit(message: Message) -> str:
     """A visit from outside that is over; without a status, its visitor left."""
     words = [message["client"], message["method"], message["target"], message["status"] or "-"]
     return f"visit {' '.join(map(str, words))} {duration(_number(message['duration_ms']))}"
+
+
+def _hop(message: Message) -> str:
+    """What has happened to a chain, by its Id."""
+    words = ["hop", message["chain"] or "-", message["outcome"], message["method"], message["url"]]
+    words.append(message["status"] or "")
+    if message["duration_ms"] is not None:
+        words.append(duration(_number(message["duration_ms"])))
+    if _number(message["tries"]) > 1:
+        words.append(f"({message['tries']} tries)")
+    said = f": {message['text']}" if message["text"] else ""
+    return " ".join(str(word) for word in words if word) + said
 
 
 def enumeration(names: Collection[str], shown: int = 1) -> str:

@@ -7,6 +7,7 @@ set of fields costs a look-up instead of a parse, and so does a head all of whos
 """
 
 import dataclasses
+from collections.abc import Callable
 from typing import Final
 
 from httpprocessproxy.core.bodies import Length
@@ -23,6 +24,7 @@ from httpprocessproxy.core.http1 import (
     MAX_HEAD_BYTES,
     MAX_LINE_BYTES,
     REQUEST_LINE,
+    RequestHead,
     parse_request,
 )
 
@@ -37,15 +39,23 @@ MAX_KNOWN_LINE_BYTES: Final = 512
 class RequestReader:
     """Turns one peer's heads into the requests to send on; `via` is our own element of Via.
 
-    `injector` says what those for documents ask, into which our script goes.
+    `injector` says what those for documents ask, into which our script goes; `detours` which do
+    not go straight to the backend.
     """
 
-    __slots__ = ("_injector", "_known", "_via", "peer")
+    __slots__ = ("_detours", "_injector", "_known", "_via", "peer")
 
-    def __init__(self, peer: Peer, via: bytes, injector: Injector | None = None) -> None:
+    def __init__(
+        self,
+        peer: Peer,
+        via: bytes,
+        injector: Injector | None = None,
+        detours: Callable[[RequestHead], bool] | None = None,
+    ) -> None:
         self.peer = peer
         self._via = via
         self._injector = injector
+        self._detours = detours
         # By method, version and all behind the request line.
         self._known: dict[tuple[bytes, bytes, bytes], Request] = {}
 
@@ -61,7 +71,8 @@ class RequestReader:
         last = self._known.get(key)
         if last is None:
             request = self._parse(head)
-            self._remember(key, request)
+            if not request.takes_detour:  # so what is known does not, and nobody has to ask
+                self._remember(key, request)
             return request
         return Request(
             method,
@@ -85,6 +96,7 @@ class RequestReader:
         request.is_document = asking is not None or (
             self._injector is None and asks_for_document(parsed.fields)
         )
+        request.takes_detour = self._detours is not None and self._detours(parsed)
         return request
 
     def _remember(self, key: tuple[bytes, bytes, bytes], request: Request) -> None:

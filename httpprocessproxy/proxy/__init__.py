@@ -6,6 +6,7 @@
     connecting.py  how such a connection is made
     upstream.py  a connection to the backend, or to our own pages
     tunnel.py    the two ends of a connection after 101
+    detour.py    what may stand between some requests and the backend
 
 Synchronous callbacks on `asyncio.Protocol`: no task and no await per request.
 """

@@ -145,7 +145,9 @@ class Client(asyncio.Protocol):
 
     def serve(self, request: Request, data: bytes) -> Exchange:
         """Begin with a request, of whose body `data` has come, or what is behind it."""
-        self._exchange = exchange = Exchange(self, self._plane, request)
+        detour = self._plane.detour if request.takes_detour else None
+        make = Exchange if detour is None else detour.exchange
+        self._exchange = exchange = make(self, self._plane, request)
         if not exchange.body.done and data:
             self._receive_body(exchange, data)
         else:

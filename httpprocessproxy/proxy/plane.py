@@ -23,6 +23,7 @@ from httpprocessproxy.gate import Gate, Target
 from httpprocessproxy.proxy import problems
 from httpprocessproxy.proxy.client import Client
 from httpprocessproxy.proxy.connecting import Connector
+from httpprocessproxy.proxy.detour import Detour
 from httpprocessproxy.proxy.exchange import Exchange
 from httpprocessproxy.proxy.nowhere import Nowhere
 from httpprocessproxy.proxy.tunnel import BackendEnd
@@ -54,13 +55,15 @@ class Plane:
         log: RequestLog,
         our_pages: Callable[[bytes, bool], str | None],
         injector: Injector | None = None,
+        detour: Detour | None = None,
         *,
         hides_alt_svc: bool = False,
     ) -> None:
         """`our_pages` gives the Unix socket that serves a target beginning with `/_hpp/`.
 
         It is told whether the client is trusted; None is for a client that has to be. `injector`
-        puts our script into documents. `hides_alt_svc` keeps the backend from saying where else
+        puts our script into documents; `detour` serves some requests in a way of its own.
+        `hides_alt_svc` keeps the backend from saying where else
         it can be had (RFC 7838): what browsers reach is not the backend.
         """
         self.loop = asyncio.get_running_loop()
@@ -72,6 +75,7 @@ class Plane:
         self._hosts = hosts
         self._trusted = tuple(forwarded_allow_ips)
         self.injector = injector
+        self.detour = detour
         self._our_pages = our_pages
         self._connector = Connector(self)
         self.hides_alt_svc = hides_alt_svc
@@ -150,7 +154,8 @@ class Plane:
         return self._readers[key]
 
     def _new_reader(self, peer: Peer) -> RequestReader:
-        return RequestReader(peer, self._via, self.injector)
+        detours = self.detour.takes if self.detour is not None else None
+        return RequestReader(peer, self._via, self.injector, detours)
 
     def _peer(self, ip: str, host: str, port: int, proto: bytes) -> Peer:
         reached = str(Address(host, port)).encode()
@@ -177,16 +182,20 @@ class Plane:
 
         A trusted peer may be a tunnel or another proxy: those it speaks for count as well.
         """
-        peer, request = exchange.client.peer, exchange.request
-        strangers = [] if peer.trusted else [str(peer.ip)]
-        if peer.is_for_visitors:
-            strangers.append("outside")
-        strangers += [node for node in spoken_for(request.head, peer.ip) if not self._trusts(node)]
-        path = self._our_pages(request.target, not strangers)
+        strangers = self.strangers(exchange.request, exchange.client.peer)
+        path = self._our_pages(exchange.request.target, not strangers)
         if path is None:
             exchange.refused(problems.untrusted(strangers[-1]))
         else:
             self._connector.to_our_pages(exchange, path)
+
+    def strangers(self, request: Request, peer: Peer) -> list[str]:
+        """Those whom we do not trust, of the peer and all it speaks for."""
+        strangers = [] if peer.trusted else [str(peer.ip)]
+        if peer.is_for_visitors:
+            strangers.append("outside")
+        strangers += [node for node in spoken_for(request.head, peer.ip) if not self._trusts(node)]
+        return strangers
 
     def _trusts(self, node: str) -> bool:
         try:

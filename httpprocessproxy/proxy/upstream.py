@@ -174,7 +174,8 @@ class Upstream(asyncio.Protocol):
     def _finish(self, response: Response, *, surplus: bool) -> None:
         """The response is complete. A backend that sent more than that is not asked again."""
         exchange, self._response = self._exchange, None
-        assert exchange is not None
+        if exchange is None:
+            return  # it has given up, on hearing this
         self._served += 1
         # A slow client may have stopped it: who uses the connection next would wait for ever.
         self.transport.resume_reading()

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from test.benchmark import (
+    archive,
     front,
     idle,
     load,
@@ -36,6 +37,7 @@ RUN: Mapping[str, Callable[[Bench], None]] = {
     "restart": restart.run,
     "idle": idle.run,
     "share": share.run,
+    "archive": archive.run,
 }
 
 

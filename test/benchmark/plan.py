@@ -2,7 +2,10 @@
 
 from dataclasses import dataclass
 
-PARTS = ("load", "tls", "front", "transfer", "websocket", "stall", "restart", "idle", "share")
+PARTS = (
+    *("load", "tls", "front", "transfer", "websocket"),
+    *("stall", "restart", "idle", "share", "archive"),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,6 +99,19 @@ SECTIONS = (
             "share32.added": "32",
         },
     ),
+    Section(
+        "An archive of files of 5 MB, of 20 KB, and of images: MB/s, CPU in ms a MB, and its size",
+        {
+            "archivetext.rate": "5 MB",
+            "archivesmall.rate": "20 KB",
+            "archiveimage.rate": "images",
+            "archivetext.cpu": "CPU, 5 MB",
+            "archivesmall.cpu": "CPU, 20 KB",
+            "archiveimage.cpu": "CPU, images",
+            "archivetext.size": "%, 5 MB",
+            "archivesmall.size": "%, 20 KB",
+        },
+    ),
     Section("Start and memory", {"idle.start": "start, ms", "idle.memory": "idle, MB"}),
     Section(
         "Waiting for a change in a large tree",

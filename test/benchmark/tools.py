@@ -4,13 +4,15 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from test.benchmark.service import ROOT
+from test.benchmark.service import ROOT, environment
 
 CACHE = ROOT / ".cache" / "benchmark"
 VENV = CACHE / "venv"
+# Of its own: what it needs may not suit the others.
+FPX_VENV = CACHE / "fpx"
 NPM = CACHE / "npm"
 PYTHON_PACKAGES = ("flask", "django", "uvicorn", "hupper", "gunicorn", "hypercorn")
 PYTHON_EXTRAS = ("hypercorn[h3,uvloop]",)
@@ -44,6 +46,10 @@ def venv_program(name: str) -> str:
     return cached(VENV / "bin" / name, name)
 
 
+def fpx() -> str:
+    return cached(FPX_VENV / "bin" / "fpx", "fpx")
+
+
 def npm_program(name: str) -> str:
     return cached(NPM / "node_modules" / ".bin" / name, name)
 
@@ -74,11 +80,14 @@ def go_program(name: str) -> str:
     return str(binary)
 
 
-def run(command: Sequence[str], cwd: Path | None = None) -> str:
+def run(
+    command: Sequence[str], cwd: Path | None = None, env: Mapping[str, str] | None = None
+) -> str:
     """Run to the end and return what it printed. Raises MissingError with its last words."""
     done = subprocess.run(
         command,
         cwd=cwd,
+        env=environment(env) if env else None,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -94,6 +103,7 @@ def install(say: Callable[[str], None]) -> None:
     """Put every peer that can be had into .cache/; say which could not."""
     for name, step in (
         ("Python peers", _install_python),
+        ("fpx", _install_fpx),
         ("node peers", _install_node),
         ("caddy", _install_caddy),
     ):
@@ -108,6 +118,12 @@ def _install_python() -> None:
     if not (VENV / "bin" / "pip").exists():
         run([sys.executable, "-m", "venv", str(VENV)])
     run([str(VENV / "bin" / "pip"), "install", "--quiet", *PYTHON_PACKAGES, *PYTHON_EXTRAS])
+
+
+def _install_fpx() -> None:
+    if not (FPX_VENV / "bin" / "pip").exists():
+        run([sys.executable, "-m", "venv", str(FPX_VENV)])
+    run([str(FPX_VENV / "bin" / "pip"), "install", "--quiet", "fpx"])
 
 
 def _install_node() -> None:
@@ -138,6 +154,8 @@ def versions() -> dict[str, str]:
         "watchman": lambda: run([program("watchman"), "--version"]),
         "wrk": lambda: run(["dpkg-query", "-W", "-f", "${Version}", "wrk"]),
         "h2load": lambda: run([program("h2load"), "--version"]).rpartition("/")[2],
+        "zip": lambda: run(["dpkg-query", "-W", "-f", "${Version}", "zip"]),
+        "fpx": lambda: _version_in(cached(FPX_VENV / "bin" / "python", "fpx"), "fpx")(),
         "aioquic": _version_in(sys.executable, "aioquic"),
         **{name: _npm_version(name) for name in NPM_PACKAGES},
         **{name: _python_version(name) for name in PYTHON_PACKAGES},

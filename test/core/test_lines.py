@@ -130,3 +130,45 @@ def test_enumerations() -> None:
 def test_what_is_printable_stays() -> None:
     assert printable("größe 日本.py") == "größe 日本.py"
     assert printable("a\nb\x9b") == "a\\nb\\x9b"
+
+
+HOP = {
+    "type": "hop",
+    "chain": "0b8ae9a6",
+    "outcome": "delivered",
+    "method": "POST",
+    "url": "http://two/a",
+    "status": 202,
+    "duration_ms": 12.3,
+    "tries": 1,
+    "text": "",
+}
+
+
+@pytest.mark.parametrize(
+    ("said", "line", "matters"),
+    [
+        ({}, "hop 0b8ae9a6 delivered POST http://two/a 202 12 ms", "info"),
+        (
+            {"outcome": "failed", "status": None, "tries": 3, "text": "no connection"},
+            "hop 0b8ae9a6 failed POST http://two/a 12 ms (3 tries): no connection",
+            "warning",
+        ),
+        (
+            {
+                "chain": "",
+                "outcome": "refused",
+                "status": 400,
+                "duration_ms": None,
+                "text": "x\r\n",
+            },
+            "hop - refused POST http://two/a 400: x\\r\\n",
+            "warning",
+        ),
+    ],
+)
+def test_a_hop_is_a_line_with_the_id_of_its_chain(
+    said: dict[str, object], line: str, matters: str
+) -> None:
+    hop = {**HOP, **said}
+    assert (Lines().of(hop), level(hop)) == ([line], matters)

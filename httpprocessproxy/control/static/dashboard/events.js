@@ -4,7 +4,7 @@ const RETRY_MS = 500;
 
 function connect() {
   const socket = new WebSocket(`${location.protocol.replace('http', 'ws')}//${location.host}/_hpp/events`);
-  const greeting = {type: 'hello', age_ms: 0, topics: ['notice', 'output', 'request'], token: TOKEN};
+  const greeting = {type: 'hello', age_ms: 0, topics: ['hop', 'notice', 'output', 'request'], token: TOKEN};
   socket.onopen = () => socket.send(JSON.stringify(greeting));
   socket.onmessage = event => hear(JSON.parse(event.data));
   socket.onclose = () => {
@@ -18,6 +18,7 @@ function hear(message) {
     case 'hello': return meet(message);
     case 'state': return enter(message);
     case 'notice': return hearNotice(message);
+    case 'hop': return hearHop(message);
     case 'request': return hearRequest(message);
     case 'output': return hearOutput(message);
   }
@@ -28,7 +29,7 @@ async function meet(message) {
   if (hello.run && hello.run !== message.run) return location.reload();
   hello = message;
   the('command').textContent = message.command;
-  await Promise.all([loadRequests(), loadHistory()]);
+  await Promise.all([loadRequests(), loadHistory(), loadHops()]);
 }
 
 async function loadHistory() {

@@ -1,0 +1,77 @@
+"""The archive's entrance: argv in, exit status out, and one line about what is wrong."""
+
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from httpprocessproxy.core.errors import UserError
+from httpprocessproxy.core.lines import printable
+from httpprocessproxy.loops import new_loop
+
+if TYPE_CHECKING:
+    from httpprocessproxy.archive.settings import Settings
+
+PROGRAM = "http-process-archive"
+REFUSED_EXIT = 1
+USAGE_EXIT = 2
+
+# What the extra `archive` brings, as it is imported.
+_EXTRA = ("aiosqlite", "alembic", "asyncpg", "jwt", "sqlalchemy")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Do what the command line says, and return the exit status."""
+    arguments = sys.argv[1:] if argv is None else argv
+    try:
+        return _run(arguments)
+    except UserError as error:
+        return _complain(str(error), USAGE_EXIT)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in _EXTRA:
+            raise
+        return _complain("needs more packages: pip install 'http-process-proxy[archive]'", 2)
+
+
+def _run(arguments: Sequence[str]) -> int:
+    """Raises UserError, and ModuleNotFoundError."""
+    if arguments and arguments[0] == "get":
+        # Imported alone: it needs none of the extra packages.
+        from httpprocessproxy.archive.get import main as get
+
+        return get(arguments[1:])
+    from httpprocessproxy.archive.administration import RefusedError, administer
+    from httpprocessproxy.archive.command_line import read_line
+
+    line = read_line(arguments, os.environ)
+    if line.command == "server run":
+        _serve(line.settings)
+        return 0
+    try:
+        with asyncio.Runner(loop_factory=new_loop) as runner:
+            lines = runner.run(administer(line))
+    except RefusedError as error:
+        return _complain(str(error), REFUSED_EXIT)
+    sys.stdout.write("".join(f"{text}\n" for text in lines))
+    return 0
+
+
+def _complain(text: str, status: int) -> int:
+    sys.stderr.write(f"{PROGRAM}: {printable(text)}\n")
+    return status
+
+
+def _serve(settings: "Settings") -> None:
+    """Raises UserError."""
+    from httpprocessproxy.archive.service.server import run
+
+    level = "DEBUG" if settings.debug else settings.log_level
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=level)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        try:
+            runner.run(run(settings.purpose, settings.host, settings.port))
+        except* UserError as group:
+            raise group.exceptions[0] from None

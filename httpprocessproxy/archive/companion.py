@@ -1,0 +1,139 @@
+"""The archive beside the proxy: its service under `/_hpp/archive/`, for trusted clients.
+
+The rule: items are fetched as visits from outside are, so that our own pages stay closed to them.
+The service is imported when somebody first asks for it: that takes the better part of a second.
+"""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+from httpprocessproxy.config import Config
+from httpprocessproxy.control.listeners import connected, listen_privately
+from httpprocessproxy.core.errors import UserError
+from httpprocessproxy.core.hosts import HostRule
+from httpprocessproxy.outgoing import Origin, Site
+
+PREFIX: Final = "/_hpp/archive"
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """The options, as texts. `file` has settings of the service."""
+
+    allow: Sequence[str] = ()
+    file: Path | None = None
+    strict: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Mounting:
+    """What the service is to be. `db_url` is of a database for this run alone.
+
+    `held_s`: how long the site may say nothing because its server starts.
+    """
+
+    wish: Wish
+    allowed: Sequence[Origin]
+    site: Site
+    held_s: float
+    db_url: str
+    hosts: HostRule
+    token: str
+
+
+Serving = Callable[[socket.socket, Mounting], contextlib.AbstractAsyncContextManager[None]]
+
+
+class Archive:
+    """One for a run of the program."""
+
+    def __init__(self, wish: Wish) -> None:
+        """Raises UserError."""
+        self._wish = wish
+        self._allowed = tuple(_origin(text) for text in wish.allow)
+        self._socket: str | None = None
+        if wish.file is not None:
+            _check(wish.file)
+
+    def socket_for(self, target: bytes) -> str | None:
+        """The Unix socket that serves a target of ours; None if it is none."""
+        is_ours = target.startswith(PREFIX.encode() + b"/")
+        return self._socket if is_ours else None
+
+    async def run(
+        self,
+        config: Config,
+        hosts: HostRule,
+        token: str,
+        visits: Path,
+        warn: Callable[[str], None],
+    ) -> None:
+        """Serve until cancelled. Who comes while the database cannot be used is turned away.
+
+        `token` is that of our page about ourselves, `visits` the socket that leads to the site.
+        """
+        with TemporaryDirectory(prefix="hpp-") as folder, contextlib.ExitStack() as exits:
+            path = Path(folder) / "archive"
+            listener = exits.enter_context(listen_privately(path))
+            db_url = f"sqlite:///{path.with_name('tickets.db')}"
+            mounting = Mounting(
+                self._wish,
+                self._allowed,
+                site_of(config, visits),
+                config.queue_timeout_s,
+                db_url,
+                hosts,
+                token,
+            )
+            self._socket = str(path)
+            while True:
+                await connected(listener)
+                try:
+                    await _serve(listener, mounting)
+                except UserError as error:
+                    warn(f"archive: {error}")
+                    listener.accept()[0].close()
+
+
+def site_of(config: Config, visits: Path) -> Site:
+    """The running site, by all names that surely mean it."""
+    bind, scheme = config.bind, config.scheme
+    names = [*bind.hosts, *(name for name in config.allowed_hosts if name[:1] not in "*.")]
+    if bind.is_loopback or bind.is_everywhere:
+        names += ["localhost", "127.0.0.1", "::1"]
+    aliases = frozenset(Origin(scheme, name.lower(), bind.port) for name in names)
+    return Site(Origin.parse(bind.url_of(scheme)), visits, aliases)
+
+
+async def _serve(listener: socket.socket, mounting: Mounting) -> None:
+    """Raises UserError."""
+    # In a thread, so that the import does not hold up other requests.
+    serving = await asyncio.to_thread(_import_serving)
+    async with serving(listener, mounting):
+        await asyncio.get_running_loop().create_future()
+
+
+def _import_serving() -> Serving:
+    from httpprocessproxy.archive.mounting import serving
+
+    return serving
+
+
+def _check(file: Path) -> None:
+    """Raise UserError now rather than when somebody asks."""
+    from httpprocessproxy.archive.configuration import settings
+
+    settings({"CONFIG": str(file)}, {})
+
+
+def _origin(text: str) -> Origin:
+    try:
+        return Origin.parse(text)
+    except ValueError as error:
+        raise UserError(f"--archive-allow: {error}") from None

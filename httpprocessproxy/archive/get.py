@@ -1,0 +1,224 @@
+"""`http-process-archive get OUT.zip /a /b https://...`: an archive at once, without a service.
+
+Rule: OUT.zip is there only if it is whole. An item that cannot be had is told, is in the archive's
+list of errors, and makes the exit status 1; with --strict, no archive is left of it.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import signal
+import ssl
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, NoReturn
+
+from httpprocessproxy.archive.fetching import Fetching
+from httpprocessproxy.archive.origins import Item
+from httpprocessproxy.archive.packing import BrokenError, Options, Packed, pack
+from httpprocessproxy.archive.progress import Bar, Watched
+from httpprocessproxy.archive.saving import whole
+from httpprocessproxy.config import Address
+from httpprocessproxy.core.errors import UserError
+from httpprocessproxy.core.lines import printable, size
+from httpprocessproxy.loops import new_loop
+from httpprocessproxy.outgoing import Guard, Origin, Outgoing, Refused, Site
+from httpprocessproxy.outgoing.origin import parse_url
+from httpprocessproxy.questions import NOBODY, ask
+from httpprocessproxy.settings import resolve_bind
+
+PROGRAM: Final = "http-process-archive get"
+
+INCOMPLETE_EXIT: Final = 1
+
+DESCRIPTION = """\
+Writes what the URLs have now into one archive. A /path is of the site of the http-process-proxy
+that runs in this folder, and waits while its server restarts. Redirects are followed within the
+site and the hosts that are named here.
+"""
+EPILOG = """\
+Exit status: 0 for a whole archive, 1 if something is missing in it or none could be written, 2 for
+bad input, 4 if there is no proxy to ask, 128 + its number after a signal.
+"""
+
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_QUESTION_TIMEOUT_S: Final = 5.0
+
+
+class _NoProxyError(Exception):
+    """Nobody can tell us what a /path has; the text says who was asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    out: Path
+    urls: tuple[str, ...]
+    site: str | None
+    allow: tuple[str, ...]
+    is_strict: bool
+
+
+def main(argv: Sequence[str]) -> int:
+    """Do what the words behind `get` say, and return the exit status.
+
+    Raises UserError, or SystemExit for --help.
+    """
+    line = _parser().parse_args(argv)
+    wish = _Wish(line.out, tuple(line.urls), line.site, tuple(line.allow), line.strict)
+    try:
+        allowed, site = _allowed(wish), _site(wish)
+        with asyncio.Runner(loop_factory=new_loop) as runner:
+            return runner.run(_until_signal(wish, Guard(allowed), site))
+    except _NoProxyError as error:
+        _complain(str(error))
+        return NOBODY
+    except BrokenError as error:
+        _complain(str(error))
+    except OSError as error:
+        _complain(f"cannot write {wish.out}: {error.strerror or error}")
+    return INCOMPLETE_EXIT
+
+
+async def _until_signal(wish: _Wish, guard: Guard, site: Site | None) -> int:
+    ended: list[int] = []
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None
+
+    def end(number: int) -> None:
+        ended.append(number)
+        task.cancel()
+
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, end, number)
+    try:
+        return await _get(wish, guard, site)
+    except asyncio.CancelledError:
+        if not ended:
+            raise
+    return 128 + ended[0]
+
+
+async def _get(wish: _Wish, guard: Guard, site: Site | None) -> int:
+    """Raises UserError, BrokenError and OSError."""
+    bar = Bar(sys.stderr, len(wish.urls))
+    async with Outgoing(guard, site=site) as outgoing:
+        for url in wish.urls:
+            _check(outgoing, url)
+        items = [Item(url) for url in wish.urls]
+        with contextlib.ExitStack() as exits:
+            file = exits.enter_context(whole(wish.out))
+            exits.callback(bar.clear)
+
+            async def write(data: bytes) -> None:
+                file.write(data)
+
+            fetcher = Watched(Fetching(outgoing), bar)
+            packed = await pack(items, fetcher, write, Options(strict=wish.is_strict))
+            size_bytes = file.tell()
+    return _tell(wish, packed, size_bytes)
+
+
+def _tell(wish: _Wish, packed: Packed, size_bytes: int) -> int:
+    """What has become of it, in words and as the exit status."""
+    for error in packed.errors:
+        _complain(error)
+    count = f"{packed.members} of {len(wish.urls)} items"
+    _write(f"{wish.out}: {count}, {size(size_bytes)}")
+    return INCOMPLETE_EXIT if packed.errors else 0
+
+
+def _check(outgoing: Outgoing, url: str) -> None:
+    """Raise UserError for what need not be tried."""
+    try:
+        outgoing.permits(url)
+    except Refused as error:
+        raise UserError(f"{url}: {error}") from None
+
+
+def _allowed(wish: _Wish) -> frozenset[Origin]:
+    """The hosts of the URLs, since it is the user who named them. Raises UserError."""
+    try:
+        named = [Origin.of(parse_url(url)) for url in wish.urls if not url.startswith("/")]
+        return frozenset((*named, *map(Origin.parse, wish.allow)))
+    except ValueError as error:
+        raise UserError(str(error)) from None
+
+
+def _site(wish: _Wish) -> Site | None:
+    """Where a /path leads. Raises UserError, and _NoProxyError if no proxy runs there."""
+    if wish.site is not None and "://" in wish.site:
+        try:
+            return Site(Origin.parse(wish.site))
+        except ValueError as error:
+            raise UserError(f"--site: {error}") from None
+    if wish.site is None and not any(url.startswith("/") for url in wish.urls):
+        return None
+    bind = _bind(wish)
+    answer = ask("status", bind, _QUESTION_TIMEOUT_S)
+    if answer.exit_status == NOBODY:
+        raise _NoProxyError(answer.text)
+    # A proxy with TLS sends us there; its certificate may be one that only browsers trust.
+    aliases = frozenset({Origin.parse(bind.url_of("https"))})
+    return Site(Origin.parse(bind.url_of("http")), aliases=aliases, tls=_unverified())
+
+
+def _bind(wish: _Wish) -> Address:
+    """Where the proxy listens: what --site says, or the file of this folder. Raises UserError."""
+    if wish.site is not None:
+        return Address.parse(wish.site)
+    try:
+        return resolve_bind(argparse.Namespace())
+    except UserError as error:
+        raise UserError(f"no site for a /path: {error}; or add --site URL") from None
+
+
+def _unverified() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+class _Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line, like all of ours."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message} (see --help)")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog=PROGRAM,
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("out", metavar="OUT.zip", type=Path, help="the archive; one that is there is replaced")
+    add("urls", metavar="URL", nargs="+", help="a /path of the site, or http(s)://...")
+    add(
+        "--site",
+        metavar="URL",
+        help="where a /path leads: http(s)://HOST[:PORT], or BIND of an http-process-proxy "
+        "(default: BIND of the configuration file in this folder)",
+    )
+    add(
+        "--allow",
+        metavar="ORIGIN",
+        action="append",
+        default=[],
+        help="redirects may lead here, too; repeatable",
+    )
+    add("--strict", action="store_true", help="write no archive at all if an item fails")
+    return parser
+
+
+def _write(text: str) -> None:
+    sys.stderr.write(f"{printable(text)}\n")
+
+
+def _complain(text: str) -> None:
+    _write(f"http-process-archive: {text}")

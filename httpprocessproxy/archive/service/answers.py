@@ -1,0 +1,117 @@
+"""What holds for all answers: the JSON of errors, and fields that keep tickets to themselves.
+
+The rule: an id is a key, so no cache keeps what it opens, and no other site is told of its URL.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from http import HTTPStatus
+from typing import Final, Never
+
+from aiohttp import hdrs, web
+from sqlalchemy.exc import SQLAlchemyError
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Prepare = Callable[[web.Request, web.StreamResponse], Awaitable[None]]
+
+_ALWAYS: Final[Mapping[str, str]] = {
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+    "Server": "http-process-archive",
+    "X-Content-Type-Options": "nosniff",
+}
+
+_PREFLIGHT_MAX_AGE_S: Final = 600
+
+_log = logging.getLogger(__name__)
+
+
+class ProblemError(Exception):
+    """A request that cannot be met; `errors` says why to its client."""
+
+    def __init__(
+        self,
+        status: int,
+        errors: Mapping[str, object],
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(f"{status} {errors}")
+        self.status = status
+        self.errors = errors
+        self.headers = headers or {}
+
+
+def not_found() -> Never:
+    """Raise what is said to an id that is none, or no more."""
+    raise ProblemError(404, {"id": "Ticket not found"})
+
+
+@web.middleware
+async def telling(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer errors: ours as `{"errors": ...}`, those of routing in words."""
+    try:
+        return await handler(request)
+    except ProblemError as problem:
+        return web.json_response(
+            {"errors": problem.errors}, status=problem.status, headers=problem.headers
+        )
+    except SQLAlchemyError as error:
+        _log.warning("the database does not answer: %s", type(error).__name__)
+        return web.json_response({"errors": {"database": "Try again later"}}, status=503)
+    except web.HTTPException as error:
+        return _routing_error(request, error)
+
+
+def cross_origin(origins: Collection[str]) -> Handler:
+    """Answer a browser that asks what pages of other origins may do (Fetch standard, CORS)."""
+
+    async def preflight(request: web.Request) -> web.StreamResponse:
+        if not origins or hdrs.ACCESS_CONTROL_REQUEST_METHOD not in request.headers:
+            raise web.HTTPMethodNotAllowed(request.method, [hdrs.METH_GET, hdrs.METH_POST])
+        return web.Response(
+            status=204,
+            headers={
+                hdrs.ACCESS_CONTROL_ALLOW_METHODS: "GET, POST",
+                hdrs.ACCESS_CONTROL_ALLOW_HEADERS: "Authorization, Content-Type, X-Fpx-Authorize",
+                hdrs.ACCESS_CONTROL_MAX_AGE: str(_PREFLIGHT_MAX_AGE_S),
+            },
+        )
+
+    return preflight
+
+
+def dressing(origins: Collection[str]) -> Prepare:
+    """A signal that gives each answer the fields that all have."""
+
+    async def dress(request: web.Request, response: web.StreamResponse) -> None:
+        response.headers.update(_ALWAYS)
+        origin = request.headers.get(hdrs.ORIGIN)
+        if origin is None or not origins:
+            return
+        response.headers.add(hdrs.VARY, hdrs.ORIGIN)
+        if "*" in origins or origin in origins:
+            allowed = "*" if "*" in origins else origin
+            response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = allowed
+
+    return dress
+
+
+def cut(request: web.Request) -> None:
+    """End a response so that nobody can take what came of it for all of it."""
+    if request.transport is not None:
+        request.transport.abort()
+
+
+def _routing_error(request: web.Request, error: web.HTTPException) -> web.Response:
+    reason = HTTPStatus(error.status).phrase
+    messages = {
+        404: f"Requested URL {request.path} not found",
+        405: f"Method {request.method} not allowed for URL {request.path}",
+    }
+    said = {
+        "description": reason,
+        "status": error.status,
+        "message": messages.get(error.status, error.text or reason),
+    }
+    kept = {name: value for name, value in error.headers.items() if name == hdrs.ALLOW}
+    return web.json_response(said, status=error.status, headers=kept)

@@ -1,0 +1,1 @@
+"""The steps, of which none is changed once it is released."""

@@ -1,0 +1,24 @@
+"""Clients."""
+
+from typing import Final
+
+import sqlalchemy as sa
+from alembic import op
+
+revision: Final = "0001"
+down_revision: Final = None
+
+
+def upgrade() -> None:
+    """Make the table of clients."""
+    op.create_table(
+        "clients",
+        sa.Column("secret_hash", sa.String(64), primary_key=True),
+        sa.Column("name", sa.Text, nullable=False, unique=True),
+        sa.Column("signing_key", sa.Text),
+    )
+
+
+def downgrade() -> None:
+    """Drop it."""
+    op.drop_table("clients")

@@ -1,0 +1,20 @@
+"""Options of tickets."""
+
+from typing import Final
+
+import sqlalchemy as sa
+from alembic import op
+
+revision: Final = "0003"
+down_revision: Final = "0002"
+
+
+def upgrade() -> None:
+    """Add the column."""
+    column = sa.Column("options", sa.Text, nullable=False, server_default="{}")
+    op.add_column("tickets", column)
+
+
+def downgrade() -> None:
+    """Drop it."""
+    op.drop_column("tickets", "options")

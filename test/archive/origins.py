@@ -1,0 +1,137 @@
+"""A server whose pages go into archives: good ones, and all that can go wrong with one."""
+
+import random
+import select
+import threading
+from collections.abc import Callable, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Final, Self
+
+from test.deadline import PATIENCE_S
+
+# Nothing that could be deflated: what goes in comes out.
+PIECE: Final = random.Random(1).randbytes(65536)
+
+
+class Origin:
+    """Listens on loopback. `requests` are the paths and fields it was asked with.
+
+    `released` lets /held/ go on. `gone` and `ended` tell that nobody reads that or /endless/.
+    """
+
+    def __init__(self) -> None:
+        self.requests: list[tuple[str, Mapping[str, str]]] = []
+        self.released = threading.Event()
+        self.gone = threading.Event()
+        self.ended = threading.Event()
+        self.sent_bytes = 0
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_port}"
+
+    def asked(self, path: str) -> list[Mapping[str, str]]:
+        """The fields of each request for a path."""
+        return [fields for asked, fields in list(self.requests) if asked == path]
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.released.set()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join(PATIENCE_S)
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        origin = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                origin.requests.append((self.path, dict(self.headers)))
+                answer = _ANSWERS.get(self.path.partition("/")[2].partition("/")[0], _text)
+                answer(origin, self)
+
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+                pass
+
+        return Handler
+
+
+def _send(
+    handler: BaseHTTPRequestHandler, body: bytes, status: int = 200, **fields: str | int
+) -> None:
+    handler.send_response(status)
+    fields = {"Content_Type": "text/plain", "Content_Length": len(body), **fields}
+    for name, value in fields.items():
+        handler.send_header(name.replace("_", "-"), str(value))
+    handler.end_headers()
+    handler.wfile.write(body)
+
+
+def _text(origin: Origin, handler: BaseHTTPRequestHandler) -> None:
+    _send(handler, f"text of {handler.path}".encode())
+
+
+def _missing(origin: Origin, handler: BaseHTTPRequestHandler) -> None:
+    _send(handler, b"none", 404)
+
+
+def _moved(origin: Origin, handler: BaseHTTPRequestHandler) -> None:
+    _send(handler, b"", 302, Location=f"/text/{handler.path.rpartition('/')[2]}")
+
+
+def _away(origin: Origin, handler: BaseHTTPRequestHandler) -> None:
+    _send(handler, b"", 302, Location="http://192.0.2.1/")
+
+
+def _dies(origin: Origin, handler: BaseHTTPRequestHandler) -> None:
+    _send(handler, b"x" * 100, Content_Length=1000)
+
+
+def _held(origin: Origin, handler: BaseHTTPRequestHandler) -> None:
+    """Begin, and go on when the test lets it."""
+    _send(handler, b"begun,", Content_Length=len(b"begun,ended"))
+    handler.wfile.flush()
+    # Readable, as nobody sends a second request on it: the other end has gone.
+    poll = select.poll()
+    poll.register(handler.connection, select.POLLIN)
+    while not origin.released.wait(0.005):
+        if poll.poll(0):
+            origin.gone.set()
+            handler.close_connection = True
+            return
+    handler.wfile.write(b"ended")
+
+
+def _endless(origin: Origin, handler: BaseHTTPRequestHandler) -> None:
+    """Send until nobody takes it any more."""
+    try:
+        _send(handler, b"", Content_Length=1 << 31)
+        while not origin.released.is_set():
+            handler.wfile.write(PIECE)
+            origin.sent_bytes += len(PIECE)
+    except OSError:
+        origin.ended.set()
+    handler.close_connection = True
+
+
+_ANSWERS: Final[Mapping[str, Callable[[Origin, BaseHTTPRequestHandler], None]]] = {
+    "text": _text,
+    "missing": _missing,
+    "moved": _moved,
+    "away": _away,
+    "dies": _dies,
+    "held": _held,
+    "endless": _endless,
+}

@@ -1,0 +1,93 @@
+"""A PostgreSQL of the tests' own: a cluster in a folder, on a Unix socket and nowhere else."""
+
+import contextlib
+import itertools
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from test.deadline import PATIENCE_S, eventually
+
+_USER: Final = "archive"
+# Whom the package makes; PostgreSQL refuses to run as root.
+_ACCOUNT: Final = "postgres"
+_names = itertools.count()
+
+
+class Cluster:
+    """A running server, in which each test may have a database of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def database(self) -> str:
+        """Make an empty database, and return its URL."""
+        name = f"archive{next(_names)}"
+        self.sql(f"CREATE DATABASE {name}", "postgres")
+        return f"postgresql://{_USER}@/{name}?host={self._folder}"
+
+    def sql(self, command: str, database: str) -> str:
+        """What psql writes for a command."""
+        to = ("-h", str(self._folder), "-U", _USER, "-d", database)
+        done = subprocess.run(
+            [_program("psql"), "-XAtq", *to, "-c", command],
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def is_up(self) -> bool:
+        to = ("-h", str(self._folder), "-U", _USER, "-d", "postgres", "-q")
+        return subprocess.run([_program("pg_isready"), *to], check=False).returncode == 0
+
+
+@contextlib.contextmanager
+def cluster() -> Iterator[Cluster]:
+    """Start a server, and stop it at the end."""
+    account = _ACCOUNT if os.geteuid() == 0 else None
+    # Not pytest's own folder: its parents are closed to the account, and its path is too long.
+    with tempfile.TemporaryDirectory(prefix="hpp-pg-", dir="/tmp") as made:
+        folder = Path(made)
+        if account is not None:
+            shutil.chown(folder, account)
+        data = str(folder / "data")
+        options = ("-A", "trust", "-U", _USER, "-E", "UTF8", "--locale=C", "--no-sync")
+        subprocess.run(
+            [_program("initdb"), "-D", data, *options],
+            user=account,
+            cwd=folder,
+            stdout=subprocess.DEVNULL,
+            timeout=60,
+            check=True,
+        )
+        with open(folder / "log", "wb") as log:
+            server = subprocess.Popen(
+                [_program("postgres"), "-D", data, "-k", made, "-h", "", "-F"],
+                user=account,
+                cwd=folder,
+                stdout=log,
+                stderr=log,
+            )
+        try:
+            running = Cluster(folder)
+            eventually(running.is_up)
+            yield running
+        finally:
+            server.send_signal(signal.SIGINT)  # SIGTERM would wait for all clients to leave
+            server.wait(PATIENCE_S)
+
+
+def _program(name: str) -> str:
+    """Debian keeps the servers' programs, by version, out of PATH."""
+    found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
+    program = str(found[-1]) if found else shutil.which(name)
+    assert program, f"{name} is not installed: see test/run.sh"
+    return program
