@@ -67,6 +67,7 @@ def test_all_defaults_are_those_of_the_configuration() -> None:
         (["--open"], "open_browser", True),
         (["--env-file", "a/.env"], "env_file", Path("a/.env")),
         (["--env-file", "off"], "env_file", None),
+        (["--preload"], "preload", True),
         (["--log-requests"], "log_requests", True),
         (["--json-logs"], "json_logs", True),
         (["--quiet"], "quiet", True),
