@@ -79,6 +79,9 @@ class FakeLauncher(Launcher):
         self.recipe = Recipe(("serve", "--it"), address)
         self._pid = os.getpid() if pid is None else pid
 
+    async def start(self) -> FakeChild:
+        return self.spawn()
+
     def spawn(self) -> FakeChild:
         assert not self.children or self.children[-1].ended.is_set(), "never two backends"
         if self.error:

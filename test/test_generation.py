@@ -10,7 +10,7 @@ import pytest
 from httpprocessproxy import generation as generation_module
 from httpprocessproxy.config import AUTO, Config
 from httpprocessproxy.gate import Target
-from httpprocessproxy.generation import Generation, Outcome
+from httpprocessproxy.generation import Generation, Outcome, Start
 from test.children import NOBODY, FakeLauncher, configured
 from test.fakes import Listener
 from test.loops import eventually, on_every_loop
@@ -28,6 +28,7 @@ class FakeSurroundings:
         self.is_drained.set()
         self.error: Exception | None = None
         self.scouts: list[Target] = []
+        self.starts: list[Start] = []
 
     def say(self, text: str) -> None:
         self.said.append(text)
@@ -45,8 +46,8 @@ class FakeSurroundings:
         if self.error is not None:
             raise self.error
 
-    def started(self) -> None:
-        pass
+    def started(self, start: Start) -> None:
+        self.starts.append(start)
 
     async def drained(self) -> None:
         self.log.append("drained")
