@@ -21,7 +21,7 @@ FLOORS = [
     {"command_line", "config_file"},
     {"settings", "completion"},
     {"feed", "gate", "process", "probe", "questions", "watch"},
-    {"actions", "generation", "requestlog", "unchanged"},
+    {"actions", "generation", "preload", "requestlog", "unchanged"},
     {"chronicle", "replays"},
     {"supervisor"},
     {"proxy", "control", "console", "browser", "shortcuts"},

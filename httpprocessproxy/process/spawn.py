@@ -43,14 +43,28 @@ def seal_descriptors() -> None:
                 os.set_inheritable(int(name), False)
 
 
+class Listened(Protocol):
+    """A command that does what another does, and lets us know what that imports."""
+
+    @property
+    def words(self) -> tuple[str, ...]: ...
+
+    @property
+    def file_actions(self) -> list[FileAction]: ...
+
+
 class Warmth(Protocol):
     """Who may have a process that is ready to become the backend (`--preload`)."""
 
-    async def fork(self, stdio: tuple[int, int, int], *, is_terminal: bool) -> int | None:
+    async def fork(self, stdio: tuple[int, int, int], terminal: str) -> int | None:
         """The pid of a child of ours that has become the backend; None for a cold start.
 
-        It has these descriptors for its own 0 to 2; a terminal is its controlling one.
+        It has these descriptors for its own 0 to 2, which are those of `terminal`, its
+        controlling one, unless that is "". Raises UserError.
         """
+
+    def listen(self) -> "Listened | None":
+        """How to start it cold so that something is learnt of it. Raises UserError and OSError."""
 
     def give_up(self, why: str) -> None:
         """Let all starts be cold from now on."""
@@ -119,7 +133,7 @@ class Launcher:
             fds = [*os.pipe(), *os.pipe()]
             for stack, fd in zip((ours, theirs, ours, theirs), fds, strict=True):
                 stack.callback(os.close, fd)
-            pid = await warmth.fork((stdin, fds[1], fds[3]), is_terminal=False)
+            pid = await warmth.fork((stdin, fds[1], fds[3]), "")
             if pid is None:
                 return None
             ours.pop_all()
@@ -132,7 +146,7 @@ class Launcher:
         with contextlib.ExitStack() as ours:
             ours.callback(os.close, master_fd)
             ours.callback(os.close, slave_fd)
-            pid = await warmth.fork((slave_fd, slave_fd, slave_fd), is_terminal=True)
+            pid = await warmth.fork((slave_fd, slave_fd, slave_fd), os.ttyname(slave_fd))
             if pid is None:
                 return None
             ours.pop_all()
@@ -176,14 +190,16 @@ class Launcher:
         if recipe.inherited is not None:
             # The last action: the number may be one of those that have been duplicated before.
             passed_on.append((os.POSIX_SPAWN_DUP2, recipe.inherited.fd, INHERITED_FD))
-        words = recipe.executed
-        if recipe.needs_its_pid:
+        listened = self._warmth.listen() if self._warmth is not None else None
+        heard = listened.file_actions if listened is not None else ()
+        words = recipe.executed(listened.words if listened is not None else recipe.words)
+        if recipe.needs_its_pid or listened is not None:
             _check_command(recipe.words[0])
         return os.posix_spawnp(
             words[0],
             words,
             recipe.environment(),
-            file_actions=[*actions, *passed_on],
+            file_actions=[*actions, *heard, *passed_on],
             setsid=True,
             setsigdef=signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP},
             setsigmask=(),
