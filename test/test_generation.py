@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import socket
+from collections.abc import Collection
 from dataclasses import replace
 
 import pytest
@@ -52,6 +53,9 @@ class FakeSurroundings:
     async def drained(self) -> None:
         self.log.append("drained")
         await self.is_drained.wait()
+
+    def take_back(self, ends: Collection[tuple[str, int]]) -> None:
+        self.log.append("take back")
 
     def end_connections(self, generation: int) -> None:
         self.log.append(f"end connections of {generation}")

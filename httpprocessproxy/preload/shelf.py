@@ -76,7 +76,7 @@ class Shelf:
 def _kept(text: str, lock: str, cold_ms: float | None) -> Kept | None:
     try:
         record = Record.load(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return Kept(record, cold_ms) if lock_of(record.folders) == lock else None
 
