@@ -147,6 +147,8 @@ class Program:
         stack.enter_context(self._console.listening(feed))
         self._preloading = self._new_preloading(stack)
         launcher = Launcher(prepared.recipe, self._output, terminal, self._preloading)
+        if (inherited := prepared.recipe.inherited) is not None:
+            stack.callback(inherited.close)
         self.supervisor = Supervisor(
             config, launcher, self._output, feed, self._say, self._preloading
         )

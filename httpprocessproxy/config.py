@@ -122,6 +122,7 @@ class Config:
     ping: PingKind = "http"
     ping_path: str = "/"
     preload: bool = False
+    socket: bool = False
     start_timeout_s: float = 120.0
     queue_timeout_s: float = 60.0
     drain_s: float = 1.0

@@ -3,6 +3,9 @@
 Any valid HTTP response will do: a 404 or a 500 comes from a server that serves. So will the answer
 to a request that waits: such a *scout* goes on the first connection that is made, and saves the
 round trip of a ping, which for many frameworks is the one that makes them load the rest of an app.
+
+Where the socket is ours (`--socket`), a connection is made at once and proves nothing: the ping or
+the scout waits in the kernel's queue, and nothing has to be tried again.
 """
 
 import asyncio
@@ -42,11 +45,16 @@ Scouting = Callable[[str, socket.socket], asyncio.Future[bool] | None]
 
 
 async def wait_until_ready(
-    hosts: Sequence[str], port: int, ping: Ping, scouting: Scouting | None = None
+    hosts: Sequence[str],
+    port: int,
+    ping: Ping,
+    scouting: Scouting | None = None,
+    has_waiting: Callable[[], bool] | None = None,
 ) -> str:
     """Return the one of `hosts` at which the backend answers. Waits for as long as it takes.
 
-    `scouting` is tried once, with the first connection that can be made.
+    `scouting` is tried once, with the first connection that can be made. `has_waiting` tells of a
+    queue that takes connections before there is a backend.
     """
     loop = asyncio.get_running_loop()
     began = loop.time()
@@ -63,9 +71,21 @@ async def wait_until_ready(
                 else _either(scout, host, port, ping)
             )
             if await asking:
+                if ping.kind == "tcp" and has_waiting is not None:
+                    await _until_accepted(has_waiting)
                 return host
-        waited = loop.time() - began
-        await asyncio.sleep(min(max(FIRST_PAUSE_S, waited * PAUSE_SHARE), LAST_PAUSE_S))
+        await _pause(began)
+
+
+async def _until_accepted(has_waiting: Callable[[], bool]) -> None:
+    began = asyncio.get_running_loop().time()
+    while has_waiting():
+        await _pause(began)
+
+
+async def _pause(began: float) -> None:
+    waited = asyncio.get_running_loop().time() - began
+    await asyncio.sleep(min(max(FIRST_PAUSE_S, waited * PAUSE_SHARE), LAST_PAUSE_S))
 
 
 async def _either(scout: asyncio.Future[bool], host: str, port: int, ping: Ping) -> bool:

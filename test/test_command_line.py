@@ -68,6 +68,7 @@ def test_all_defaults_are_those_of_the_configuration() -> None:
         (["--env-file", "a/.env"], "env_file", Path("a/.env")),
         (["--env-file", "off"], "env_file", None),
         (["--preload"], "preload", True),
+        (["--socket"], "socket", True),
         (["--log-requests"], "log_requests", True),
         (["--json-logs"], "json_logs", True),
         (["--quiet"], "quiet", True),
