@@ -84,16 +84,22 @@ class Keeper:
 
     async def _keep(self, wish: Wish) -> str:
         """Have a server until it is dismissed or ends; return what went wrong, if anything."""
+        why = ""
         try:
             async with watching(wish.places, self._on_change, self._on_warning):
-                server = ForkServer(wish.command, wish.record, wish.environment, wish.folder)
-                async with server:
-                    why = await self._until_dismissed(server)
+                why = await self._use(wish)
                 if self._changed:
                     await self._quiet()
-        except (ForkError, UserError) as error:
-            return str(error)
+        except* UserError as group:
+            why = f"cannot watch what is preloaded: {group.exceptions[0]}"
         return why
+
+    async def _use(self, wish: Wish) -> str:
+        try:
+            async with ForkServer(wish.command, wish.record, wish.environment) as server:
+                return await self._until_dismissed(server)
+        except ForkError as error:
+            return str(error)
 
     async def _until_dismissed(self, server: ForkServer) -> str:
         async with asyncio.TaskGroup() as group:

@@ -60,7 +60,7 @@ class Preloading:
 
     async def fork(self, stdio: tuple[int, int, int], terminal: str) -> int | None:
         server = self._keeper.server
-        if server is None:
+        if server is None or not server.is_ready:
             return None
         environment = self._recipe.environment()
         if not self._is_that_of_the_server(environment):
@@ -74,7 +74,6 @@ class Preloading:
             return await server.fork(
                 command,
                 environment,
-                self._folder,
                 Stdio(*stdio, terminal),
                 descriptors={INHERITED_FD: inherited.fd} if inherited is not None else None,
                 pid_variables=("LISTEN_PID",) if self._recipe.needs_its_pid else (),

@@ -19,6 +19,7 @@ from test.benchmark import (
     tls,
     tools,
     transfer,
+    warm,
     websocket,
 )
 from test.benchmark.chart import svg, terminal
@@ -34,6 +35,7 @@ RUN: Mapping[str, Callable[[Bench], None]] = {
     "websocket": websocket.run,
     "stall": stall.run,
     "restart": restart.run,
+    "warm": warm.run,
     "idle": idle.run,
     "share": share.run,
 }

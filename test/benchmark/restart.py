@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from test.benchmark.fleet import Bench, turns
-from test.benchmark.projects import PROJECTS, Project, marker, missing
+from test.benchmark.projects import PROJECTS, WITH_PANDAS, Project, marker, missing
 from test.benchmark.restarters import RESTARTERS, Restarter
 from test.benchmark.samples import Measure
 from test.benchmark.service import NotReadyError, free_port, get, running, wait_ready
@@ -50,15 +50,17 @@ def measures(project: Project) -> tuple[Measure, Measure, Measure, Measure]:
 def run(bench: Bench) -> None:
     wanted = bench.plan.backends
     versions = itertools.count(1)
+    # What others have preloaded is none of a run's business.
+    cache = {"XDG_CACHE_HOME": str(bench.folder / "cache")}
     with watchman(bench.folder) as env:
-        for project in PROJECTS:
+        for project in (*PROJECTS, WITH_PANDAS):
             if wanted and project.name not in wanted:
                 continue
             if why := missing(project):
                 bench.skip(f"restart, {project.name}", why)
                 continue
             with ExitStack() as stack:
-                runners = list(_start(bench, stack, project, versions, env))
+                runners = list(_start(bench, stack, project, versions, env | cache))
                 time.sleep(BEGIN_S)
                 _rounds(bench, project, runners, versions)
             fresh, overhead, *_ = measures(project)
@@ -118,7 +120,7 @@ def _start_one(
 ) -> Runner:
     work, port = _folder(bench, project, restarter.name, version), free_port()
     service = stack.enter_context(running(restarter.command(project, port), work, env))
-    wait_ready(service, port)
+    wait_ready(service, port, ready=restarter.ready)
     return Runner(restarter.name, port, work)
 
 

