@@ -71,6 +71,16 @@ class Keeper:
         self._wanted.clear()
         self._dismiss()
 
+    def failed(self, why: str) -> None:
+        """The server has not done what it is for: have another one, but not for ever."""
+        self._failures += 1
+        if self._failures == MAX_FAILURES:
+            self.give_up(why)
+        else:
+            self._say(f"{why}: starts are cold until another one is ready", "warning")
+            self._wanted.set()
+            self._dismiss()
+
     async def run(self) -> None:
         """Work until cancelled; then the server is gone."""
         while True:
@@ -80,7 +90,7 @@ class Keeper:
             self._changed.clear()
             assert self.wish is not None, "it is wanted"
             if why := await self._keep(self.wish):
-                self._fail(why)
+                self.failed(why)
 
     async def _keep(self, wish: Wish) -> str:
         """Have a server until it is dismissed or ends; return what went wrong, if anything."""
@@ -109,7 +119,7 @@ class Keeper:
             self._withdraw()
             offering.cancel()
             dismissal.cancel()
-        return "" if offering.cancelled() else offering.result()
+        return "" if self._dismissed.is_set() else offering.result()
 
     async def _offer(self, server: ForkServer) -> str:
         """Let the server be used until it ends; return why it did."""
@@ -139,14 +149,6 @@ class Keeper:
         self._withdraw()
         self._dismissed.set()
         self._news.set()
-
-    def _fail(self, why: str) -> None:
-        self._failures += 1
-        if self._failures == MAX_FAILURES:
-            self.give_up(why)
-        else:
-            self._say(f"{why}: starts are cold until another one is ready", "warning")
-            self._wanted.set()
 
     # Changes
 

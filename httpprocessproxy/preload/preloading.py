@@ -79,7 +79,7 @@ class Preloading:
                 pid_variables=("LISTEN_PID",) if self._recipe.needs_its_pid else (),
             )
         except ForkError as error:
-            self._say(f"{error}: this start is cold", "warning")
+            self._keeper.failed(str(error))
             return None
 
     def listen(self) -> Recording | None:

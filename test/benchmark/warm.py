@@ -59,7 +59,10 @@ def measures(project: Project) -> tuple[Measure, Measure]:
 
 def run(bench: Bench) -> None:
     become_subreaper()
+    wanted = bench.plan.backends
     for project in WARM_PROJECTS:
+        if wanted and project.name not in wanted:
+            continue
         if why := missing(project):
             bench.skip(f"warm, {project.name}", why)
             continue
