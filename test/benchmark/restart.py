@@ -6,6 +6,7 @@ to it is its overhead.
 
 import asyncio
 import itertools
+import json
 import shutil
 import time
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from pathlib import Path
 
 from test.benchmark.fleet import Bench, turns
 from test.benchmark.projects import PROJECTS, WITH_PANDAS, Project, marker, missing
-from test.benchmark.restarters import RESTARTERS, Restarter
+from test.benchmark.restarters import EMBEDDED, PRELOADED, RESTARTERS, Restarter
 from test.benchmark.samples import Measure
 from test.benchmark.service import NotReadyError, free_port, get, running, wait_ready
 from test.benchmark.tools import MissingError
@@ -25,6 +26,7 @@ COLD = "cold start"
 COLD_PROBE_S = 0.0005
 # A watcher does not tell when it has begun to watch; one that polls does so every second.
 BEGIN_S = 1.5
+STAGES = ("drain", "stop", "start", "ready")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,11 @@ def measures(project: Project) -> tuple[Measure, Measure, Measure, Measure]:
         Measure(f"{key}.failed", f"{title}: requests failed", "a save", mean=True),
         Measure(f"{key}.stale", f"{title}: requests stale", "a save", mean=True),
     )
+
+
+def stage_of(project: Project, stage: str) -> Measure:
+    key, title = f"restart.{project.name}.{stage}", f"restart, {project.name}"
+    return Measure(key, f"{title}: {stage}", "ms")
 
 
 def run(bench: Bench) -> None:
@@ -162,4 +169,14 @@ def _save(bench: Bench, project: Project, runner: Runner, number: int, version: 
     results.add(failed, runner.name, number, seen.count(Answer.FAILED))
     results.add(stale, runner.name, number, seen.count(Answer.STALE))
     bench.say(f"save {number + 1}, {project.name}: {runner.name}: {fresh_ms:,.1f} ms")
+    if runner.name in (EMBEDDED, PRELOADED):
+        _stages(bench, project, runner, number)
     return None
+
+
+def _stages(bench: Bench, project: Project, runner: Runner, number: int) -> None:
+    """Ask our own account of the restart for its stages."""
+    answer = get(runner.port, "/_hpp/status").partition(b"\r\n\r\n")[2]
+    restart = json.loads(answer)["last_restart"]
+    for stage in STAGES:
+        bench.results.add(stage_of(project, stage), runner.name, number, restart[f"{stage}_ms"])
