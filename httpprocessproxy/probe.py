@@ -4,8 +4,9 @@ Any valid HTTP response will do: a 404 or a 500 comes from a server that serves.
 to a request that waits: such a *scout* goes on the first connection that is made, and saves the
 round trip of a ping, which for many frameworks is the one that makes them load the rest of an app.
 
-Where the socket is ours (`--socket`), a connection is made at once and proves nothing: the ping or
-the scout waits in the kernel's queue, and nothing has to be tried again.
+Where the socket is ours (`--socket`), a connection can be made at once and proves nothing. It waits
+in the kernel's queue until a server accepts it; only then something is asked on it. A scout that
+waited there, too, could neither be refused in time nor see the page that shows the start.
 """
 
 import asyncio
@@ -63,6 +64,8 @@ async def wait_until_ready(
             sock = await _connect(host, port)
             if sock is None:
                 continue
+            if has_waiting is not None:
+                await _until_accepted(sock, has_waiting)
             scout = scouting(host, sock) if scouting is not None else None
             scouting = None
             asking = (
@@ -71,16 +74,21 @@ async def wait_until_ready(
                 else _either(scout, host, port, ping)
             )
             if await asking:
-                if ping.kind == "tcp" and has_waiting is not None:
-                    await _until_accepted(has_waiting)
                 return host
         await _pause(began)
 
 
-async def _until_accepted(has_waiting: Callable[[], bool]) -> None:
+async def _until_accepted(sock: socket.socket, has_waiting: Callable[[], bool]) -> None:
+    """Wait until nothing waits to be accepted any more, of which `sock` is the last."""
     began = asyncio.get_running_loop().time()
-    while has_waiting():
+    try:
+        # First the pause: the end of the handshake may come a moment after connect(2) returned.
         await _pause(began)
+        while has_waiting():
+            await _pause(began)
+    except BaseException:
+        sock.close()
+        raise
 
 
 async def _pause(began: float) -> None:

@@ -216,6 +216,8 @@ class Supervisor:
         self._chronicle.started(start)
 
     def take_back(self, ends: Collection[tuple[str, int]]) -> None:
+        # If it ended by itself, the gate is still open, and the queue takes what nobody answers.
+        self.gate.hold()
         self._front.take_back(ends)
 
     def end_connections(self, generation: int) -> None:

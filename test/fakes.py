@@ -310,6 +310,7 @@ async def serving(
     send_bytes: int | None = None,
     retry_s: float = PATIENCE_S,
     injector: Injector | None = None,
+    takes_back: bool = False,
 ) -> AsyncIterator[Bench]:
     """Open a bench; `pages` is the folder of the Unix socket `site`, which has our own pages.
 
@@ -326,6 +327,7 @@ async def serving(
         log,
         lambda _, trusted: str(pages / "site") if trusted else None,
         injector,
+        takes_back=takes_back,
     )
     listening = socket.create_server(("127.0.0.1", 0))
     listening.setblocking(False)
