@@ -49,7 +49,8 @@ class Preload:
         self.lowest_fd = lowest_free_descriptor()
 
     def is_installed(self, path: str) -> bool:
-        return path.startswith(self.folders) or os.path.realpath(path).startswith(self.folders)
+        real = os.path.realpath(path) + "/"  # it takes the one away that is there
+        return path.startswith(self.folders) or real.startswith(self.folders)
 
     def run(self, names: list[str]) -> None:
         end = listen_to_imports(lambda: self.refused, self.after)
