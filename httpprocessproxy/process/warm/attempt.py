@@ -62,8 +62,8 @@ class Attempt:
         with contextlib.ExitStack() as stack:
             self._socket, theirs = socket.socketpair()
             stack.callback(theirs.close)
-            ending = f"run(Server().serve({ {'command': command.inside, **given}!a}))"
-            source_fd = stack.enter_context(source(ending))
+            to_serve = {"command": command.inside, **given}
+            source_fd = stack.enter_context(source(f"Server().serve({to_serve!a})"))
             self._printed = (Printed(), Printed())
             for stream in self._printed:
                 stack.callback(stream.begin)

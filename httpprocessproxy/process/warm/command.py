@@ -90,7 +90,9 @@ def _interpreted(
     found = _shebang(first, second)
     if not _PYTHON.fullmatch(os.path.basename(found[0])):
         raise NotWarmError(f"{words[0]!r} is a script of {found[0]!r}, not of Python")
-    return _interpreted([*found, path, *words[1:]], environment, cwd, added)
+    # The kernel tells the script as it was found, and that is what it gets as its name.
+    script = words[0] if os.path.dirname(words[0]) else path
+    return _interpreted([*found, script, *words[1:]], environment, cwd, added)
 
 
 def _which(word: str, environment: Mapping[str, str], cwd: Path) -> str:

@@ -19,7 +19,7 @@ def split(words: Sequence[str]) -> tuple[tuple[str, ...], str, str, tuple[str, .
         word = rest.pop(0)
         if word == "--check-hash-based-pycs" and rest:
             flags += [word, rest.pop(0)]
-        elif module := _letters(word, rest, flags):
+        elif module := _module(word, rest, flags):
             return tuple(flags), "", module, tuple(rest)
     if rest[:1] == ["--"]:
         rest.pop(0)
@@ -30,17 +30,17 @@ def split(words: Sequence[str]) -> tuple[tuple[str, ...], str, str, tuple[str, .
     return tuple(flags), rest[0], "", tuple(rest[1:])
 
 
-def _letters(word: str, rest: list[str], flags: list[str]) -> str:
-    """Read one word of options, and return the module if it names one."""
+def _module(word: str, rest: list[str], flags: list[str]) -> str:
+    """Read a word of options, with its value, and return the module if it names one."""
     for at, letter in enumerate(word[1:], 1):
         if letter in _ALONE:
-            flags.append(f"-{letter}")
             continue
-        if letter not in _WITH_VALUE + "m":
-            raise NotWarmError(f"'python -{letter if word[1] != '-' else word[1:]}' runs no file")
-        value = word[at + 1 :] or (rest.pop(0) if rest else "")
-        if letter == "m" and value:
-            return value
-        flags.append(f"-{letter}{value}")
-        break
+        if letter == "m":
+            flags += [word[:at]] if at > 1 else []
+            return word[at + 1 :] or (rest.pop(0) if rest else "-")
+        if letter not in _WITH_VALUE:
+            raise NotWarmError(f"'python {word}' runs no file")
+        flags += [word] if word[at + 1 :] or not rest else [word, rest.pop(0)]
+        return ""
+    flags.append(word)
     return ""

@@ -66,8 +66,8 @@ class Recording:
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as stack:
-            ending = f"begin({self._command.inside!a})"
-            self._source_fd = stack.enter_context(source(ending))
+            listened_to = f"recorded({self._command.inside!a})"
+            self._source_fd = stack.enter_context(source(listened_to))
             self._fd = os.memfd_create("imports", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
             stack.callback(os.close, self._fd)
             fcntl.fcntl(self._fd, fcntl.F_SETFL, os.O_APPEND)
@@ -87,7 +87,8 @@ class Recording:
         """The command to be executed in the place of the program's."""
         command = self._command
         # What cannot be recorded (an old Python) just runs.
-        otherwise = f"import os; os.execvp({command.interpreter!r}, {[*command.words]!r})"
+        execute = f"os.execvp({command.interpreter!r}, {[*command.words]!r})"
+        otherwise = f"import os; os.closerange({CONTROL_FD}, {SOURCE_FD + 1}); {execute}"
         return command.start(stub(otherwise))
 
     @property

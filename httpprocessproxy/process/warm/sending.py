@@ -30,10 +30,10 @@ def stub(otherwise: str) -> str:
 
 
 @contextlib.contextmanager
-def source(ending: str) -> Iterator[int]:
-    """A descriptor of the text of inside/, with `ending` as its last line."""
-    texts = [(_FOLDER / f"{name}.py").read_text(encoding="utf-8") for name in _FILES]
-    text = _FUTURE + "".join(texts).replace(_FUTURE, "") + f"{ending}\n"
+def source(command: str) -> Iterator[int]:
+    """A descriptor of the text of inside/, with `command` for what gives its command."""
+    texts = [_text(name) for name in _FILES] + [f"command = {command}\n", _text("ending")]
+    text = _FUTURE + "".join(texts).replace(_FUTURE, "")
     fd = os.memfd_create("source", os.MFD_CLOEXEC)
     try:
         with open(fd, "wb", closefd=False) as file:
@@ -42,3 +42,7 @@ def source(ending: str) -> Iterator[int]:
         yield fd
     finally:
         os.close(fd)
+
+
+def _text(name: str) -> str:
+    return (_FOLDER / f"{name}.py").read_text(encoding="utf-8") + "\n"

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from httpprocessproxy.process.warm.inside.running import (
         CONTROL_FD,
         Command,
-        run,
         set_arguments,
         set_path,
     )
@@ -64,12 +63,12 @@ def package_folders() -> list[str]:
     return list(dict.fromkeys(os.path.realpath(folder) for folder in folders))
 
 
-def begin(command: Command) -> None:
-    """The whole of a recorded run."""
+def recorded(command: Command) -> Command:
+    """Begin to record what the command loads, and return it."""
     set_path(command)
     set_arguments(command)
     record()
-    run(command)
+    return command
 
 
 def record() -> None:

@@ -11,7 +11,11 @@ import sys
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
+    from types import CodeType, TracebackType
+    from typing import Protocol
+
+    class Run(Protocol):
+        def __call__(self, *arguments: object) -> object: ...
 
     Hook = Callable[[type[BaseException], BaseException, TracebackType | None], object]
     # The file or else the module, sys.argv[1:], and sys.orig_argv.
@@ -40,7 +44,7 @@ def first_path(command: Command) -> str | None:
     """What sys.path begins with; None if that is left out (-I, -P)."""
     file, module, _, _ = command
     if file and is_package_path(file):
-        return file
+        return os.path.abspath(file) if sys.version_info >= (3, 9) else file
     if sys.flags.isolated or getattr(sys.flags, "safe_path", False):
         return None
     return os.getcwd() if module else os.path.dirname(os.path.realpath(file))
@@ -62,28 +66,20 @@ def set_arguments(command: Command) -> None:
         sys.orig_argv = words
 
 
-def run(command: Command) -> None:
-    """Run it in __main__. The caller returns to the interpreter, which ends as it always does."""
+def program(command: Command) -> tuple[Run, tuple[object, ...]]:
+    """What is to be called to run the command in __main__. Raises what running it would."""
     file, module, _, _ = command
-    try:
-        if module:
-            import runpy
+    if file and not is_package_path(file):
+        code = compiled(file)
+        return exec, (code, sys.modules["__main__"].__dict__)  # type: ignore[return-value]
+    import runpy
 
-            runpy._run_module_as_main(module)  # type: ignore[attr-defined]
-        elif is_package_path(file):
-            import runpy
-
-            runpy._run_module_as_main("__main__", False)  # type: ignore[attr-defined]
-        else:
-            run_file(file)
-    except SystemExit:
-        raise
-    except BaseException:
-        sys.excepthook = Trimmed(sys.excepthook)
-        raise
+    # What `python` itself calls.
+    return vars(runpy)["_run_module_as_main"], (module, True) if module else ("__main__", False)
 
 
-def run_file(file: str) -> None:
+def compiled(file: str) -> CodeType:
+    """The file as __main__, which has its attributes."""
     # Since 3.9 the name is absolute, and survives os.chdir.
     name = os.path.abspath(file) if sys.version_info >= (3, 9) else file
     try:
@@ -96,9 +92,7 @@ def run_file(file: str) -> None:
     main = sys.modules["__main__"].__dict__
     main.update(__file__=name, __cached__=None)
     main["__loader__"] = external.SourceFileLoader("__main__", name)
-    exec(compile(source, name, "exec", dont_inherit=True), main)
-    main.pop("__file__", None)
-    main.pop("__cached__", None)
+    return compile(source, name, "exec", dont_inherit=True)
 
 
 class Trimmed:
