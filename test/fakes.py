@@ -314,17 +314,15 @@ async def serving(
 ) -> AsyncIterator[Bench]:
     """Open a bench; `pages` is the folder of the Unix socket `site`, which has our own pages.
 
-    `receive_bytes` makes the kernel keep little of what the backend does not read, `send_bytes`
-    of what goes to a client. `retry_s` is when the first connection attempt is given up: on a busy
-    machine some would be, and the backend would see connections on which nothing comes.
+    `receive_bytes` and `send_bytes` let the kernel keep little of what is not read there. `retry_s`
+    is when a connection attempt is given up: a busy backend would see some on which nothing comes.
     """
     gate = Gate(queue_timeout_s, lambda: OVERDUE)
-    log = RequestLog(Feed())
     plane = Plane(
         gate,
         HostRule((), "localhost"),
         trusted,
-        log,
+        RequestLog(Feed()),
         lambda _, trusted: str(pages / "site") if trusted else None,
         injector,
         takes_back=takes_back,

@@ -1,6 +1,7 @@
 """`--socket`: servers that inherit their listening socket, through the whole program."""
 
 import itertools
+import re
 import shutil
 import socket
 import subprocess
@@ -92,6 +93,16 @@ def test_an_asgi_application(source: Path) -> None:
     proxy.arguments.remove("--exec")
     with proxy:
         assert_saves_are_served(proxy)
+
+
+@pytest.mark.parametrize("name", ["uvicorn --fd", "gunicorn, systemd's protocol"])
+def test_a_warm_start_inherits_it_as_well(source: Path, tmp_path: Path, name: str) -> None:
+    cache = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    with Proxy(source, SERVERS[name], "--socket", "--preload", environment=cache) as proxy:
+        proxy.running()
+        proxy.wait_output("starts are warm")
+        assert_saves_are_served(proxy)
+        assert len(re.findall(r"\(warm, ", proxy.output)) == 2
 
 
 def check_restarts(project: Path, command: list[str], restarts: int) -> None:
