@@ -46,7 +46,7 @@ class Attempt:
         self,
         command: PythonCommand,
         environment: Mapping[str, str],
-        given: Mapping[str, list[str]],
+        given: Request,
         on_change: Callable[[], None],
     ) -> None:
         """Start it. Raises OSError."""
@@ -64,11 +64,15 @@ class Attempt:
             stack.callback(theirs.close)
             to_serve = {"command": command.inside, **given}
             source_fd = stack.enter_context(source(f"Server().serve({to_serve!a})"))
+            # A pipe without a writer: a stream remembers whether what it was opened on can seek.
+            stdin_fd, unused_fd = os.pipe()
+            stack.callback(os.close, stdin_fd)
+            os.close(unused_fd)
             self._printed = (Printed(), Printed())
             for stream in self._printed:
                 stack.callback(stream.begin)
             actions: list[FileAction] = [
-                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_DUP2, stdin_fd, 0),
                 (os.POSIX_SPAWN_DUP2, self._printed[0].write_fd, 1),
                 (os.POSIX_SPAWN_DUP2, self._printed[1].write_fd, 2),
                 (os.POSIX_SPAWN_DUP2, theirs.fileno(), CONTROL_FD),

@@ -157,7 +157,8 @@ class ForkServer:
         return pid
 
     def _start(self) -> None:
-        given = {
+        given: Request = {
+            "environment": self._environment,
             "modules": [*self._record.modules],
             "foreign": [*self._foreign],
             "paths": [*self._record.paths],

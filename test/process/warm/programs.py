@@ -96,7 +96,7 @@ raise ValueError("x")
     "exit with text": Program({"main.py": "import sys\nsys.exit('bye')"}),
     "exit with number": Program({"main.py": "import sys\nprint('x')\nsys.exit(3)"}),
     "killed by itself": Program(
-        {"main.py": "import os, sys\nprint('lost')\nsys.stderr.write('!')\nos.kill(os.getpid(), 9)"}
+        {"main.py": "import os, sys\nprint(1)\nsys.stderr.write('!')\nos.kill(os.getpid(), 9)"}
     ),
     "no such file": Program({"main.py": ""}, ("{python}", "missing.py")),
     "no such module": Program({"main.py": ""}, ("{python}", "-m", "missing")),

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     class Given(TypedDict):
         command: Command
+        environment: dict[str, str]
         modules: list[str]
         foreign: list[str]
         paths: list[str]
@@ -68,6 +69,7 @@ class Server:
         self.end_with_the_proxy(False)
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
+        self.changes = changes(given["environment"])
         gc.collect()
         # Pages that no collection touches stay shared with the forks.
         gc.freeze()
@@ -176,7 +178,7 @@ class Server:
         set_arguments(request["command"])
         os.setsid()
         take_descriptors(request["terminal"], fds, request["numbers"])
-        take_environment(request["environment"], request["pid_variables"])
+        take_environment(request["environment"], self.changes, request["pid_variables"])
         self.preload.refresh()
         for number, text in enumerate(request["printed"], 1):
             os.write(number, text)
@@ -207,8 +209,23 @@ def take_descriptors(terminal: str, fds: list[int], numbers: list[int]) -> None:
             stream.reconfigure(line_buffering=always or stream.isatty())
 
 
-def take_environment(environment: dict[str, str], pid_variables: list[str]) -> None:
-    environment.update((name, str(os.getpid())) for name in pid_variables)
+def changes(environment: dict[str, str]) -> dict[str, str | None]:
+    """What the interpreter (LC_CTYPE), sitecustomize or modules have made of the environment."""
+    names = [*os.environ, *environment]
+    now = {name: os.environ.get(name) for name in dict.fromkeys(names)}
+    return {name: value for name, value in now.items() if value != environment.get(name)}
+
+
+def take_environment(
+    environment: dict[str, str], changes: dict[str, str | None], pid_variables: list[str]
+) -> None:
+    for name in pid_variables:
+        environment[name] = str(os.getpid())
+    for name, value in changes.items():
+        if value is None:
+            environment.pop(name, None)
+        else:
+            environment[name] = value
     if list(os.environ.items()) != list(environment.items()):
         os.environ.clear()
         os.environ.update(environment)
