@@ -75,6 +75,7 @@ TESTED_ELSEWHERE = {
     "share/worker/companion.py": "test/share/test_beside_the_proxy.py",
     "share/worker/settings.py": "test/share/worker/test_asking.py",
     "share/worker/worker.py": "test/share/test_streaming.py",
+    "preload/preloading.py": "test/whole/test_preload.py",
     "process/sock_diag.py": "test/process/test_ports.py",
     "process/proc_net.py": "test/process/test_ports.py",
     "process/sockets.py": "test/process/test_ports.py",
