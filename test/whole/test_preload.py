@@ -88,7 +88,7 @@ def test_no_save_is_answered_by_old_code(preloading: Maker, name: str, count: in
         assert preload["memory_bytes"] is not None
         assert preload["memory_bytes"] > 1_000_000
         assert start["saved_ms"] is not None
-        proxy.wait_output(r"restarted in \d+ ms \(warm, \d+ ms saved\): version")
+        proxy.wait_output(r"restarted in [\d.]+ m?s \(warm, [\d.]+ m?s saved\): version")
 
 
 def test_the_next_session_knows_what_to_preload(preloading: Maker) -> None:
