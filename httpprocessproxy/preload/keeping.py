@@ -21,7 +21,7 @@ READY_TIMEOUT_S: Final = 120.0
 # An installer writes for seconds, with pauses.
 QUIET_S: Final = 1.0
 
-# One that fails may have been killed by chance; so many have not.
+# One that fails may have been killed by chance; so many, without a warm start in between, have not.
 MAX_FAILURES: Final = 3
 
 
@@ -70,6 +70,10 @@ class Keeper:
         self._say(f"{why}: --preload is off, and starts are cold", "warning")
         self._wanted.clear()
         self._dismiss()
+
+    def worked(self) -> None:
+        """The server has done what it is for: whatever failed before was chance."""
+        self._failures = 0
 
     def failed(self, why: str) -> None:
         """The server has not done what it is for: have another one, but not for ever."""

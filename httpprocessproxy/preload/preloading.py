@@ -71,7 +71,7 @@ class Preloading:
         command = self._understood(environment)
         inherited = self._recipe.inherited
         try:
-            return await server.fork(
+            pid = await server.fork(
                 command,
                 environment,
                 Stdio(*stdio, terminal),
@@ -81,6 +81,8 @@ class Preloading:
         except ForkError as error:
             self._keeper.failed(str(error))
             return None
+        self._keeper.worked()
+        return pid
 
     def listen(self) -> Recording | None:
         self._listening.close()

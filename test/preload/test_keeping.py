@@ -155,6 +155,19 @@ async def test_one_that_ends_has_a_successor_but_not_for_ever(wish: Wish) -> Non
 
 
 @on_every_loop
+async def test_a_warm_start_shows_that_it_was_chance(wish: Wish) -> None:
+    async with Kept() as kept:
+        kept.keeper.want(wish)
+        for number in range(1, MAX_FAILURES + 2):
+            server = await kept.offered(number)
+            kept.keeper.worked()
+            server.end.set_result("the fork server was killed")
+            await eventually(lambda: kept.keeper.server is None)
+        await kept.offered(MAX_FAILURES + 2)
+        assert not kept.keeper.off
+
+
+@on_every_loop
 async def test_one_that_cannot_be_started_is_told(wish: Wish) -> None:
     FakeServer.error = "cannot start 'python'"
     async with Kept() as kept:
