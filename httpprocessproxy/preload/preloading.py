@@ -1,7 +1,7 @@
 """Whether a start is warm. None waits for that, and none is warm that might differ from a cold one.
 
-A cold start is listened to, and what it has imported by its first answer is what the fork server
-imports; so a program that imports more is known by its next cold start only.
+A start is listened to until its first answer, and what it has imported by then is what the fork
+server imports; a warm one adds what it did not find there.
 """
 
 import contextlib
@@ -68,14 +68,15 @@ class Preloading:
             self._say("the environment has changed: preloading anew, this start is cold", "info")
             self._want(self._record, environment)
             return None
-        command = self._understood(environment)
+        command, recording = self._understood(environment), self._listen(environment)
         inherited = self._recipe.inherited
+        passed_on = {INHERITED_FD: inherited.fd} if inherited is not None else {}
         try:
             pid = await server.fork(
                 command,
                 environment,
                 Stdio(*stdio, terminal),
-                descriptors={INHERITED_FD: inherited.fd} if inherited is not None else None,
+                descriptors={**passed_on, **recording.descriptors},
                 pid_variables=("LISTEN_PID",) if self._recipe.needs_its_pid else (),
             )
         except ForkError as error:
@@ -86,14 +87,7 @@ class Preloading:
 
     def listen(self) -> Recording | None:
         self._listening.close()
-        if self._keeper.off:
-            return None
-        self._environment = self._recipe.environment()
-        self._recording = self._listening.enter_context(
-            Recording(self._understood(self._environment))
-        )
-        self._listening.callback(setattr, self, "_recording", None)
-        return self._recording
+        return None if self._keeper.off else self._listen(self._recipe.environment())
 
     def give_up(self, why: str) -> None:
         self._keeper.give_up(why)
@@ -103,14 +97,34 @@ class Preloading:
     def entered(self, message: Message) -> None:
         """Take a message of the feed's topic "state"."""
         if message["state"] == State.RUNNING.value and self._recording is not None:
-            self._learn(self._recording.read(), _cold_ms(message["start"]))
+            cold_ms = _cold_ms(message["start"])
+            record = self._recording.read()
+            if cold_ms is not None:
+                self._learn(record, cold_ms)
+            elif record is not None:
+                self._learn_more(record)
         if message["state"] != State.LOADING.value:
             self._listening.close()
+
+    def _listen(self, environment: Mapping[str, str]) -> Recording:
+        self._listening.close()
+        self._environment = environment
+        recording = self._listening.enter_context(Recording(self._understood(environment)))
+        self._listening.callback(setattr, self, "_recording", None)
+        self._recording = recording
+        return recording
+
+    def _learn_more(self, record: Record) -> None:
+        """A warm start has loaded more than it found: the next ones shall find that, too."""
+        assert self._record is not None, "it was warm"
+        if set(record.modules) - set(self._record.modules):
+            self._learn(self._record | record, self.cold_ms)
 
     def _learn(self, record: Record | None, cold_ms: float | None) -> None:
         if record is None:
             self._keeper.give_up("it cannot be seen what the server imports")
             return
+        self.cold_ms = cold_ms
         self._shelf.save(Kept(record, cold_ms))
         before, self._record = self._record, record
         is_more = before is None or not set(record.modules) <= set(before.modules)

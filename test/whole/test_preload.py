@@ -203,6 +203,21 @@ def test_what_is_installed_anew_is_served_at_once(preloading: Maker, installed: 
         assert told(proxy) == [22, None, True]
 
 
+def test_what_a_warm_start_imports_besides_is_preloaded_for_the_next(
+    preloading: Maker, installed: Path, project: Path
+) -> None:
+    python = str(installed.parents[2] / "bin" / "python")
+    (installed / "heavy.py").write_text("import decimal\n")
+    with preloading([python, "app.py", "{port}"]) as proxy:
+        warmed(proxy.running())
+        before = status_of(proxy)["modules"]
+        with proxy.restart():
+            proxy.save("app.py", "import heavy\n" + (project / "app.py").read_text())
+        eventually(lambda: status_of(proxy)["modules"] != before)
+        assert restarted(warmed(proxy))
+        assert told(proxy) == [1, None, True]
+
+
 def test_another_environment_makes_a_start_cold(
     preloading: Maker, installed: Path, project: Path
 ) -> None:

@@ -11,7 +11,7 @@ import contextlib
 import fcntl
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from types import TracebackType
 from typing import Self
@@ -35,6 +35,15 @@ class Record:
     foreign: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()
     folders: tuple[str, ...] = ()
+
+    def __or__(self, other: "Record") -> "Record":
+        """What both have loaded, one after the other."""
+        return Record(
+            _one_after_the_other(self.modules, other.modules),
+            _one_after_the_other(self.foreign, other.foreign),
+            _one_after_the_other(self.paths, other.paths),
+            self.folders,
+        )
 
     def dump(self) -> str:
         """As a text (JSON) for `load`."""
@@ -99,6 +108,11 @@ class Recording:
             (os.POSIX_SPAWN_DUP2, self._source_fd, SOURCE_FD),
         ]
 
+    @property
+    def descriptors(self) -> Mapping[int, int]:
+        """What a fork needs, in the place of both, to be listened to: what it loads besides."""
+        return {SOURCE_FD: self._fd}
+
     def read(self) -> Record | None:
         """What is loaded by now, and end the recording. Once; best after the first answer.
 
@@ -131,6 +145,10 @@ def _modules(lines: list[list[str]]) -> Iterator[tuple[int, str, str]]:
         if kind == "module":
             number, name, origin = fields
             yield int(number), name, origin
+
+
+def _one_after_the_other(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*one, *other)))
 
 
 def _is_below(path: str, folders: tuple[str, ...]) -> bool:

@@ -67,21 +67,21 @@ def recorded(command: Command) -> Command:
     """Begin to record what the command loads, and return it."""
     set_path(command)
     set_arguments(command)
-    record()
+    record(CONTROL_FD)
     return command
 
 
-def record() -> None:
-    """Write a line for each import to CONTROL_FD, until that is sealed or not ours any more."""
-    os.set_inheritable(CONTROL_FD, False)
-    ours = os.fstat(CONTROL_FD)
+def record(fd: int) -> None:
+    """Write a line for each import to fd, until that is sealed or not ours any more."""
+    os.set_inheritable(fd, False)
+    ours = os.fstat(fd)
     count = 0
     known_path = list(sys.path)
 
     def write(*fields: str) -> None:
         try:
-            if os.path.samestat(ours, os.fstat(CONTROL_FD)):
-                os.write(CONTROL_FD, os.fsencode("\0".join(fields) + "\n"))
+            if os.path.samestat(ours, os.fstat(fd)):
+                os.write(fd, os.fsencode("\0".join(fields) + "\n"))
                 return
             end()
         except OSError:
@@ -98,8 +98,9 @@ def record() -> None:
         if origin is not None:
             write("module", str(began), name, origin)
         if sys.path != known_path:
+            added = [str(entry) for entry in sys.path if entry not in known_path]
             known_path = list(sys.path)
-            write("path", *map(str, known_path))
+            write("path", *added)
 
     end = listen_to_imports(before, after)
     write("folders", *package_folders())

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from typing import NoReturn, TypedDict
 
     from httpprocessproxy.process.warm.inside.preloading import Preload
-    from httpprocessproxy.process.warm.inside.recording import package_folders
+    from httpprocessproxy.process.warm.inside.recording import package_folders, record
     from httpprocessproxy.process.warm.inside.running import (
         CONTROL_FD,
         SOURCE_FD,
@@ -60,6 +60,9 @@ class Server:
 
     def serve(self, given: Given) -> Command:
         """Preload, and fork for ever. Returns in a fork, as soon as it is to run the program."""
+        if sys.version_info < (3, 9) and sys.flags.dev_mode:
+            # `python3.8 -X dev -c "import os; os.fork()"` ends in a corrupt memory block.
+            self.fail("Python 3.8 does not survive a fork with -X dev")
         set_path(given["command"])
         set_arguments(given["command"])
         self.first_path = first_path(given["command"])
@@ -149,6 +152,8 @@ class Server:
             os._exit(1)
         self.tell("running", str(os.getpid()))
         self.connection.close()
+        if SOURCE_FD in request["numbers"]:
+            record(SOURCE_FD)
         return request["command"]
 
     def receive(self) -> tuple[Request, list[int]]:
