@@ -59,9 +59,10 @@ class Attempt:
         self._on_change = on_change
         self._answer: asyncio.Future[tuple[str, str]] | None = None
         self._rest = b""
-        with contextlib.ExitStack() as stack:
+        with contextlib.ExitStack() as ours, contextlib.ExitStack() as stack:
             self._socket, theirs = socket.socketpair()
             stack.callback(theirs.close)
+            ours.callback(self._socket.close)
             to_serve = {"command": command.inside, **given}
             source_fd = stack.enter_context(source(f"Server().serve({to_serve!a})"))
             # A pipe without a writer: a stream remembers whether what it was opened on can seek.
@@ -71,6 +72,7 @@ class Attempt:
             self._printed = (Printed(), Printed())
             for stream in self._printed:
                 stack.callback(stream.begin)
+                ours.callback(stream.close)
             actions: list[FileAction] = [
                 (os.POSIX_SPAWN_DUP2, stdin_fd, 0),
                 (os.POSIX_SPAWN_DUP2, self._printed[0].write_fd, 1),
@@ -81,6 +83,7 @@ class Attempt:
             words = command.start(stub(_TOO_OLD))
             pid = _spawn(words, environment, actions)
             self._process = Waited(pid, self._read_all, self._on_process_end)
+            ours.pop_all()
         self._socket.setblocking(False)
         self._loop.add_reader(self._socket, self._read)
 

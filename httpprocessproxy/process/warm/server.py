@@ -146,8 +146,11 @@ class ForkServer:
         try:
             async with asyncio.timeout(timeout_s):
                 pid, why = await attempt.fork(request, [*stdio.descriptors, *more.values()])
-        except (TimeoutError, OSError) as error:
+        except TimeoutError as error:
             self._give_up(f"the fork server has not answered within {timeout_s:g} s")
+            raise ForkError(self._end) from error
+        except OSError as error:
+            self._give_up(f"the fork server cannot be asked: {error.strerror}")
             raise ForkError(self._end) from error
         except asyncio.CancelledError:
             self._give_up("a fork was interrupted")

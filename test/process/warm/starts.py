@@ -33,9 +33,14 @@ class Project:
     program: Program
 
     @classmethod
-    def make(cls, folder: Path, program: Program) -> "Project":
-        # Symlinks, and no pip: a hundredth of a second.
-        venv.create(folder / "venv", symlinks=True, with_pip=False)
+    def make(cls, folder: Path, program: Program, base: str = "") -> "Project":
+        """`base` is the interpreter, by default our own."""
+        if base:
+            command = [base, "-m", "venv", "--without-pip", str(folder / "venv")]
+            subprocess.run(command, check=True, timeout=PATIENCE_S)
+        else:
+            # A hundredth of a second, without pip.
+            venv.create(folder / "venv", symlinks=True, with_pip=False)
         project = cls(folder, folder / "venv" / "bin" / "python", program)
         project.write(program.files)
         return project
