@@ -92,7 +92,7 @@ def _command(config: Config) -> tuple[str, ...]:
 def _preload(config: Config, recipe: Recipe) -> Preload:
     if sys.platform != "linux":
         return Preload(None, why_not="it needs Linux")
-    from httpprocessproxy.preload import key_of
+    from httpprocessproxy.preload import interpreter_of, key_of
     from httpprocessproxy.process.warm import PythonCommand
 
     environment = recipe.environment()
@@ -101,7 +101,8 @@ def _preload(config: Config, recipe: Recipe) -> Preload:
         return Preload(None, why_not=command)
     # The port may be another one in the next session.
     words = [word.replace(str(recipe.address.port), "{port}") for word in _command(config)]
-    return Preload(command, key_of(command.interpreter, words, Path.cwd(), environment))
+    interpreter = str(interpreter_of(command))
+    return Preload(command, key_of(interpreter, words, Path.cwd(), environment))
 
 
 def _identity(config: Config, hosts: HostRule) -> "Identity":

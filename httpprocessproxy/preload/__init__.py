@@ -6,7 +6,8 @@ worthless. shelf.py keeps what a program imports for the next session. How proce
 process/warm.
 """
 
+from httpprocessproxy.preload.libraries import interpreter_of
 from httpprocessproxy.preload.preloading import Preloading
 from httpprocessproxy.preload.shelf import Shelf, cache_folder, key_of
 
-__all__ = ["Preloading", "Shelf", "cache_folder", "key_of"]
+__all__ = ["Preloading", "Shelf", "cache_folder", "interpreter_of", "key_of"]

@@ -12,7 +12,7 @@ from typing import Final
 
 from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.core.lines import duration, size
-from httpprocessproxy.preload.libraries import Places, described, watching
+from httpprocessproxy.preload.libraries import Places, described, interpreter_of, watching
 from httpprocessproxy.process.warm import ForkError, ForkServer, PythonCommand, Record
 
 # Nothing takes so long to import, but what hangs.
@@ -36,7 +36,7 @@ class Wish:
 
     @property
     def places(self) -> Places:
-        interpreter = Path(self.command.interpreter)
+        interpreter = interpreter_of(self.command)
         named = [interpreter, interpreter.resolve(), interpreter.parent.parent / "pyvenv.cfg"]
         record = self.record
         return Places.of(record.modules, record.folders, map(str, named), self.folder)

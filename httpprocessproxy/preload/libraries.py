@@ -6,6 +6,7 @@ Anything else in there, however large, costs nothing.
 
 import os
 import re
+import shutil
 from collections.abc import AsyncGenerator, Callable, Collection, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from httpprocessproxy.core.patterns import ANYTHING
+from httpprocessproxy.process.warm import PythonCommand
 from httpprocessproxy.watch import Scope, open_watcher
 
 # What says in a project's own folder which distributions it wants.
@@ -90,6 +92,11 @@ class Libraries(Scope):
 
     def renew(self, changed: Iterable[str]) -> bool:
         return False
+
+
+def interpreter_of(command: PythonCommand) -> Path:
+    """Where its interpreter is, links not followed."""
+    return Path(shutil.which(command.interpreter) or command.interpreter).absolute()
 
 
 def described(paths: Collection[str], project: Path) -> str:

@@ -225,3 +225,13 @@ async def test_a_folder_that_is_not_there_is_no_reason_to_fail(wish: Wish) -> No
 def test_the_interpreter_and_its_environment_are_watched(wish: Wish) -> None:
     prefix = Path(wish.command.interpreter).parent.parent
     assert {str(prefix / "bin" / "python"), str(prefix / "pyvenv.cfg")} <= wish.places.named
+
+
+def test_an_interpreter_of_path_is_watched(wish: Wish, monkeypatch: pytest.MonkeyPatch) -> None:
+    bin_, real = wish.folder / "bin", wish.folder / "python3"
+    bin_.mkdir()
+    real.touch(mode=0o755)
+    (bin_ / "python").symlink_to(real)
+    monkeypatch.setenv("PATH", str(bin_))
+    by_name = replace(wish, command=PythonCommand("python", (), file="app.py"))
+    assert {str(bin_ / "python"), str(real)} <= by_name.places.named
