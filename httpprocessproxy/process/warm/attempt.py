@@ -133,6 +133,11 @@ class Attempt:
         self._reply("ended", why)
         self._on_change()
 
+    async def asked_is_gone(self) -> None:
+        """Wait until the process that was asked last, and is not ours to have, is gone."""
+        if self._asked is not None:
+            await self._asked.gone.wait()
+
     async def gone(self) -> None:
         """Wait until all of it is, after `give_up`."""
         for process in self._processes:
@@ -194,6 +199,8 @@ class Attempt:
         self._reply("ended", "the process in readiness has ended")
 
     def _on_process_end(self, returncode: int) -> None:
+        if self.end:
+            return  # known already, perhaps by its own last words
         if self.unfit:
             self.give_up(f"{self.unfit} {self.left_alone[self.unfit]}")
         elif returncode < 0:

@@ -1,6 +1,7 @@
 """The fork server, seen from outside: started with a record, asked for processes, ended."""
 
 import asyncio
+import contextlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from types import TracebackType
@@ -14,6 +15,8 @@ from httpprocessproxy.process.warm.unfit import REPLACING, UNFIT
 
 # What a fork may take. A cold start is always there instead.
 FORK_TIMEOUT_S: Final = 0.5
+# What the end of a process that was killed may take.
+_END_TIMEOUT_S: Final = 1.0
 # How often it may be started anew because a module turned out unfit.
 _MAX_ATTEMPTS: Final = 12
 
@@ -130,7 +133,7 @@ class ForkServer:
 
         It leads a session of its own. `descriptors` are more that it gets: its number of each,
         and ours. `pid_variables` are set to its own process id (LISTEN_PID).
-        Raises ForkError, after at most `timeout_s` seconds; then there is no such process.
+        Raises ForkError, `timeout_s` seconds later at most; then there is no such process.
         """
         if not self.is_ready:
             raise ForkError(self._end or "the fork server is not ready")
@@ -148,14 +151,17 @@ class ForkServer:
                 pid, why = await attempt.fork(request, [*stdio.descriptors, *more.values()])
         except TimeoutError as error:
             self._give_up(f"the fork server has not answered within {timeout_s:g} s")
+            await _none_is_left(attempt)
             raise ForkError(self._end) from error
         except OSError as error:
             self._give_up(f"the fork server cannot be asked: {error.strerror}")
+            await _none_is_left(attempt)
             raise ForkError(self._end) from error
         except asyncio.CancelledError:
             self._give_up("a fork was interrupted")
             raise
         if not pid:
+            await _none_is_left(attempt)
             raise ForkError(why)
         return pid
 
@@ -194,6 +200,14 @@ class ForkServer:
             self._changed.set()
             for attempt in self._attempts:
                 attempt.give_up(why)
+
+
+async def _none_is_left(attempt: Attempt) -> None:
+    """Let it be gone before there is another: it may have begun to run."""
+    # Killed, or about to end by itself: if not for so long, the kernel holds it.
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_END_TIMEOUT_S):
+            await attempt.asked_is_gone()
 
 
 def _pss_bytes(pid: int) -> int:
