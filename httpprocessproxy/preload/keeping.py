@@ -16,7 +16,7 @@ from httpprocessproxy.preload.libraries import Places, described, interpreter_of
 from httpprocessproxy.process.warm import ForkError, ForkServer, PythonCommand, Record
 
 # Nothing takes so long to import, but what hangs.
-READY_TIMEOUT_S: Final = 120.0
+READY_TIMEOUT_S: Final = 60.0
 
 # An installer writes for seconds, with pauses.
 QUIET_S: Final = 1.0
@@ -131,7 +131,9 @@ class Keeper:
             async with asyncio.timeout(READY_TIMEOUT_S):
                 await server.ready()
         except TimeoutError:
-            return f"the fork server is not ready after {duration(READY_TIMEOUT_S * 1000)}"
+            # Another one would hang as well.
+            self.give_up(f"the fork server is not ready after {duration(READY_TIMEOUT_S * 1000)}")
+            return ""
         except ForkError as error:
             return str(error)
         self.server = server

@@ -218,6 +218,22 @@ def test_what_a_warm_start_imports_besides_is_preloaded_for_the_next(
         assert told(proxy) == [1, None, True]
 
 
+def test_a_package_that_does_not_survive_a_fork_costs_one_start(
+    preloading: Maker, installed: Path, project: Path
+) -> None:
+    python = str(installed.parents[2] / "bin" / "python")
+    (installed / "installed.py").write_text("import os\nVERSION = 1\nPID = os.getpid()\n")
+    crash = "import installed, os\nif installed.PID != os.getpid(): os.abort()\n"
+    (project / "app.py").write_text(crash + (project / "app.py").read_text())
+    with preloading([python, "app.py", "{port}"]) as proxy:
+        warmed(proxy.running())
+        assert not restarted(proxy)
+        assert told(proxy) == [1, None, True]
+        proxy.wait_output("a warm server ended by signal SIGABRT before it answered: --preload is")
+        assert status_of(proxy)["off"]
+        assert not restarted(proxy)
+
+
 def test_another_environment_makes_a_start_cold(
     preloading: Maker, installed: Path, project: Path
 ) -> None:
