@@ -12,7 +12,7 @@ from pathlib import Path
 
 from httpprocessproxy.process.warm import ForkServer, PythonCommand, Record, Recording, Stdio
 from test.deadline import PATIENCE_S
-from test.process.warm.programs import Program
+from test.process.warm.program import Program
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import pytest
 
 from httpprocessproxy.process.warm import Record
 from httpprocessproxy.process.warm.record import record_of
-from test.process.warm.programs import Program
+from test.process.warm.program import Program
 from test.process.warm.starts import Project
 
 
