@@ -46,6 +46,7 @@ class Preload:
         self.refused = 0
         self.generators: list[Generator] = []
         self.unfollow: Callable[[], None] = lambda: None
+        self.loaded: frozenset[str] = frozenset()
         self.lowest_fd = lowest_free_descriptor()
 
     def is_installed(self, path: str) -> bool:
@@ -63,6 +64,7 @@ class Preload:
         sys.meta_path.remove(self)
         end()
         self.unfollow()
+        self.loaded = frozenset(name for name in sys.modules if "." not in name) - at_start
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> None:
         """As a finder: finds nothing, but refuses what is foreign."""
@@ -112,9 +114,17 @@ class Preload:
 
     def hidden(self) -> str:
         """A module that is loaded, and of which the project has another by now; "" if none."""
-        sys.path_importer_cache.clear()
-        loaded = {name for name in sys.modules if "." not in name} - at_start
-        return next((name for name in loaded if self.is_in_project(name)), "")
+        named: set[str] = set()
+        for entry in self.project:
+            # What an importer has seen of a folder may be older than the last change of it.
+            sys.path_importer_cache.pop(entry or os.getcwd(), None)
+            try:
+                named.update(name.partition(".")[0] for name in os.listdir(entry or "."))
+            except NotADirectoryError:
+                named |= self.loaded  # a ZIP file
+            except OSError:
+                pass
+        return next((name for name in self.loaded & named if self.is_in_project(name)), "")
 
     def refresh(self) -> None:
         """Renew what a process must not share with its siblings. (`random` does so by itself.)"""
