@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import importlib.util
 import os
 import select
+import shutil
 import subprocess
 import venv
 from collections.abc import Callable, Iterator, Mapping
@@ -53,6 +55,14 @@ class Project:
             filled = text.replace("{project}", str(self.folder))
             path.write_text(filled.replace("{python}", str(self.python)))
             path.chmod(0o755)
+
+    def install(self, package: str) -> None:
+        """Let it have a package of ours."""
+        found = importlib.util.find_spec(package)
+        assert found is not None
+        assert found.origin is not None
+        (installed,) = (self.folder / "venv" / "lib").glob("*/site-packages")
+        shutil.copytree(Path(found.origin).parent, installed / package)
 
     @property
     def words(self) -> list[str]:

@@ -4,11 +4,14 @@ import asyncio
 import glob
 import os
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from httpprocessproxy.process.warm import ForkServer
+from httpprocessproxy.process.warm import ForkServer, Record
+from test.deadline import PATIENCE_S
+from test.process.warm.program import Program
 from test.process.warm.programs import PROGRAMS
 from test.process.warm.starts import Ending, Project
 
@@ -44,9 +47,12 @@ def test_same(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def check(name: str, base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    program = PROGRAMS[name]
-    project = Project.make(tmp_path, program, base)
-    monkeypatch.chdir(tmp_path)
+    compare(Project.make(tmp_path, PROGRAMS[name], base), monkeypatch)
+
+
+def compare(project: Project, monkeypatch: pytest.MonkeyPatch) -> Record:
+    monkeypatch.chdir(project.folder)
+    program = project.program
     cold = comparable(project.cold())
     recorded, record = project.recorded()
     assert comparable(recorded) == cold
@@ -64,3 +70,23 @@ def check(name: str, base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         before, cold = cold, comparable(project.cold())
         assert cold != before
     assert comparable(second) == cold
+    return record
+
+
+COVERED = """
+import decimal, json, wave
+def missed():
+    json.loads("1")
+json.dumps(1)
+"""
+
+
+def test_coverage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ("{python}", "-m", "coverage", "run", "main.py")
+    project = Project.make(tmp_path, Program({"main.py": COVERED}, words))
+    project.install("coverage")
+    record = compare(project, monkeypatch)
+    assert "coverage" in record.modules
+    report = [str(project.python), "-m", "coverage", "report", "--show-missing"]
+    told = subprocess.run(report, capture_output=True, text=True, timeout=PATIENCE_S).stdout
+    assert "main.py       4      1    75%   4" in told
