@@ -57,7 +57,8 @@ class ForkServer:
         self._command = command
         self._record = record
         self._environment = {**environment, **command.environment}
-        self._foreign = {*record.foreign, *UNFIT}
+        # Before it runs a module, Python complains of one that is imported already.
+        self._foreign = {*record.foreign, *UNFIT, _run_as_main(command, record)}
         self._left_alone: dict[str, str] = {}
         self._attempts: list[Attempt] = []
         self._changed = asyncio.Event()
@@ -200,6 +201,13 @@ class ForkServer:
             self._changed.set()
             for attempt in self._attempts:
                 attempt.give_up(why)
+
+
+def _run_as_main(command: PythonCommand, record: Record) -> str:
+    """The module whose code is run; of a package it is that of its __main__."""
+    below = f"{command.module}."
+    is_package = any(name.startswith(below) for name in (*record.modules, *record.foreign))
+    return f"{below}__main__" if is_package else command.module
 
 
 async def _none_is_left(attempt: Attempt) -> None:

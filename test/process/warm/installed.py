@@ -3,6 +3,14 @@
 from test.process.warm.program import Program
 
 INSTALLED = {
+    "module that is imported as well as run": Program(
+        {
+            "site/box/__init__.py": "",
+            "site/box/tool.py": "import sys, json\nif __name__ == '__main__':\n    import user",
+            "site/user.py": "import box.tool as tool\nprint(tool.__name__, tool.json.__name__)",
+        },
+        ("{python}", "-m", "box.tool"),
+    ),
     "sitecustomize": Program(
         {
             "site/sitecustomize.py": "import builtins, json\nbuiltins.mark = 'set'\nprint(1)",

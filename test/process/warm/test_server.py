@@ -45,8 +45,13 @@ def test_modules_are_loaded_in_the_fork_and_only_once(folder: Path) -> None:
 def test_random_numbers_differ_from_fork_to_fork(folder: Path) -> None:
     library = "import random\nown = random.Random()\nseeded = random.Random(3)"
     main = "import library, random\nprint(random.random(), library.own.random(), sep='\\n')\n"
-    main += "print(library.seeded.random())"
+    main += "print(library.seeded.random())\n"
+    main += "import numpy.random\nprint(numpy.random.state)"
     it = project(folder, main, library=library)
+    # It has a generator of its own, which every fork would have alike.
+    numpy = "import os\nstate = 'of the server'\ndef seed():\n    global state\n"
+    numpy += "    state = os.urandom(9).hex()"
+    it.write({"site/numpy/__init__.py": "", "site/numpy/random.py": numpy})
 
     async def body(server: ForkServer) -> None:
         first = (await output(it, server)).split()
@@ -54,8 +59,9 @@ def test_random_numbers_differ_from_fork_to_fork(folder: Path) -> None:
         assert first[0] != second[0]
         assert first[1] != second[1]
         assert first[2] == second[2]
+        assert first[3] != second[3]
 
-    with_server(it, body, "random", "library")
+    with_server(it, body, "random", "library", "numpy.random")
 
 
 def test_environment_of_the_start_and_its_own_number(folder: Path) -> None:
