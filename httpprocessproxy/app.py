@@ -6,6 +6,7 @@ import signal
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from httpprocessproxy.actions import Actions
 from httpprocessproxy.browser import Browser, urls
@@ -36,6 +37,9 @@ from httpprocessproxy.supervisor import Supervisor
 from httpprocessproxy.unchanged import Unchanged
 from httpprocessproxy.watch import open_watcher
 
+if TYPE_CHECKING:
+    from httpprocessproxy.preload import Preloading
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 # The terminal and a wrapper around us may both pass one Ctrl+C on; a person is slower.
@@ -46,6 +50,7 @@ class Front:
     """What the supervisor tells of a generation's end goes to both who serve clients."""
 
     def __init__(self, plane: Plane, control: Control) -> None:
+        self.take_back = plane.take_back
         self.end_generation = plane.end_generation
         self.reload_browsers = control.reload_browsers
 
@@ -140,8 +145,13 @@ class Program:
         has_keys = keyboard is not None and terminal is not None
         self._console = Console(config, self._output.write, has_keys=has_keys)
         stack.enter_context(self._console.listening(feed))
-        launcher = Launcher(prepared.recipe, self._output, terminal)
-        self.supervisor = Supervisor(config, launcher, self._output, feed, self._say)
+        self._preloading = self._new_preloading(stack)
+        launcher = Launcher(prepared.recipe, self._output, terminal, self._preloading)
+        if (inherited := prepared.recipe.inherited) is not None:
+            stack.callback(inherited.close)
+        self.supervisor = Supervisor(
+            config, launcher, self._output, feed, self._say, self._preloading
+        )
         self._replays = Replays(RequestLog(feed))
         self._workings = Workings(
             self.supervisor.status, self.supervisor.restart, self._feed, self._replays
@@ -180,6 +190,8 @@ class Program:
                 if unchanged is not None:
                     scope = self._prepared.scope.copy()
                     group.create_task(unchanged.run(scope), name="compare contents")
+                if self._preloading is not None:
+                    group.create_task(self._preloading.run(), name="preload")
                 await self._begin_companions(plane, stack, group)
                 front = Front(plane, self._control)
                 group.create_task(self.supervisor.run(front), name="supervisor")
@@ -216,6 +228,20 @@ class Program:
         self._mirror.flush()
         return self._output.tail.decode(errors="replace")
 
+    def _new_preloading(self, stack: ExitStack) -> "Preloading | None":
+        preload = self._prepared.preload
+        if preload is None:
+            return None
+        if preload.command is None:
+            self._say(f"--preload: {preload.why_not}; starts are cold")
+            return None
+        from httpprocessproxy.preload import Preloading, Shelf, cache_folder
+
+        shelf = Shelf(cache_folder(), preload.key)
+        preloading = Preloading(preload.command, self._prepared.recipe, shelf, self._feed)
+        stack.enter_context(self._feed.subscribe(("state",), preloading.entered))
+        return preloading
+
     def _new_control(self) -> Control:
         prepared = self._prepared
         return Control(prepared.config, prepared.hosts, self._workings, self._tail, self._say)
@@ -232,6 +258,7 @@ class Program:
             Injector(nonce, self._say) if config.inject else None,
             self._prepared.chains,
             hides_alt_svc=config.tls,
+            takes_back=config.socket,
         )
 
     async def _watch(self, stack: AsyncExitStack) -> Unchanged | None:

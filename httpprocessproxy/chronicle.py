@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from httpprocessproxy.core.lines import duration, enumeration
 from httpprocessproxy.core.state import Changed, Event, Exited, Machine, Ready, State
 from httpprocessproxy.feed import Feed
-from httpprocessproxy.generation import Outcome
+from httpprocessproxy.generation import Outcome, Start
 
 
 @dataclass(slots=True)
@@ -48,10 +48,43 @@ class Restart:
         }
 
 
+class Boot:
+    """The last start of the process: cold or warm, how long until it answered, and what it saved.
+
+    `cold_ms` is the last cold one's time, or that of an earlier session.
+    """
+
+    def __init__(self, cold_ms: float | None) -> None:
+        self._cold_ms = cold_ms
+        self._start: Start | None = None
+        self._ms: float | None = None
+
+    def began(self, start: Start) -> None:
+        self._start, self._ms = start, None
+
+    def answered(self, now: float) -> None:
+        if self._start is None:
+            return
+        self._ms = _ms(self._start.began_at, now)
+        if not self._start.is_warm:
+            self._cold_ms = self._ms
+
+    def report(self) -> Mapping[str, object] | None:
+        start = self._start
+        if start is None:
+            return None
+        saved_ms = None
+        if start.is_warm and self._ms is not None and self._cold_ms is not None:
+            saved_ms = round(self._cold_ms - self._ms, 1)
+        return {"warm": start.is_warm, "ms": self._ms, "saved_ms": saved_ms}
+
+
 class Chronicle:
     """The account of one machine's life."""
 
-    def __init__(self, feed: Feed, machine: Machine) -> None:
+    def __init__(self, feed: Feed, machine: Machine, cold_ms: float | None = None) -> None:
+        """`cold_ms` is what a cold start takes, as far as that is known from before."""
+        self._boot = Boot(cold_ms)
         self.outcome = Outcome(None, "")
         self.restart: Restart | None = None
         self._feed = feed
@@ -78,8 +111,10 @@ class Chronicle:
                 self.restart = Restart(paths, now)
                 if before is State.ERROR:
                     self.restart.drained_at = self.restart.stopped_at = now
-            case Ready() if restart is not None:
-                restart.ready_at = now
+            case Ready():
+                self._boot.answered(now)
+                if restart is not None:
+                    restart.ready_at = now
             case Exited() if restart is not None and before is State.KILLING:
                 restart.stopped_at = now
             case _:
@@ -91,8 +126,9 @@ class Chronicle:
         if self.restart is not None:
             self.restart.drained_at = time.monotonic()
 
-    def started(self) -> None:
+    def started(self, start: Start) -> None:
         """The process runs."""
+        self._boot.began(start)
         if self.restart is not None:
             self.restart.started_at = time.monotonic()
 
@@ -102,6 +138,7 @@ class Chronicle:
             "returncode": self._returncode,
             "reason": self._reason,
             "since": self._since,
+            "last_start": self._boot.report(),
             "last_restart": self.restart.report() if self.restart is not None else None,
         }
 
@@ -118,6 +155,7 @@ class Chronicle:
                 "paths": sorted(paths),
                 "returncode": self._returncode,
                 "reason": self._reason,
+                "start": self._boot.report() if self._machine.state is State.RUNNING else None,
                 "restart": self.restart.report() if self.restart is not None else None,
             },
         )

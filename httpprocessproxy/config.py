@@ -121,6 +121,8 @@ class Config:
     settle_s: float = 0.002
     ping: PingKind = "http"
     ping_path: str = "/"
+    preload: bool = False
+    socket: bool = False
     start_timeout_s: float = 120.0
     queue_timeout_s: float = 60.0
     drain_s: float = 1.0

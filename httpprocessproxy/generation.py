@@ -6,7 +6,8 @@ It is a single task, so there are never two backends, and it ends in one place, 
 import asyncio
 import signal
 import socket
-from collections.abc import Coroutine
+import time
+from collections.abc import Collection, Coroutine
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -42,6 +43,14 @@ class Outcome:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A start of the backend's process, begun at `began_at` (monotonic seconds)."""
+
+    began_at: float
+    is_warm: bool = False
+
+
 class Surroundings(Protocol):
     """What a generation needs of the supervisor."""
 
@@ -51,7 +60,7 @@ class Surroundings(Protocol):
     async def quiet(self) -> None:
         """Wait until the burst of changes is over."""
 
-    def started(self) -> None:
+    def started(self, start: Start) -> None:
         """The backend's process runs."""
 
     def scout(self, target: Target) -> "asyncio.Future[bool] | None":
@@ -62,6 +71,9 @@ class Surroundings(Protocol):
 
     async def drained(self) -> None:
         """Wait until no unsafe request is with the backend, or for too long."""
+
+    def take_back(self, ends: Collection[tuple[str, int]]) -> None:
+        """What was sent from these addresses has not reached any backend."""
 
     def end_connections(self, generation: int) -> None:
         """End every connection to this generation."""
@@ -79,6 +91,8 @@ class Generation:
         self._config = config
         self._launcher = launcher
         self._surroundings = surroundings
+        self._is_warm = False
+        self._answered = False
 
     async def run(self) -> Outcome:
         """Start the backend, wait for its end, and clear up. Cancellation stops it as well."""
@@ -90,7 +104,7 @@ class Generation:
         elif in_the_way:
             outcome = Outcome(None, in_the_way)
         else:
-            outcome = await self._live()
+            outcome = await self._live_even_if_cold()
         if self.stop.is_set():
             await self._surroundings.quiet()
         return outcome
@@ -103,6 +117,9 @@ class Generation:
         except StopError as error:
             return str(error)
         recipe = self._launcher.recipe
+        if recipe.inherited is not None:
+            recipe.inherited.renew()
+            return ""  # the port is ours
         holder = await wait_until_free(recipe.address, PORT_TIMEOUT_S)
         if holder is None:
             return ""
@@ -112,18 +129,32 @@ class Generation:
         self._surroundings.say(f"{in_use}; BACKEND is {recipe.address} now")
         return ""
 
+    async def _live_even_if_cold(self) -> Outcome:
+        """Live, and once more without the fork server if that one's child dies unheard."""
+        outcome = await self._live()
+        crashed = outcome.returncode is not None and outcome.returncode < 0
+        if not (self._is_warm and crashed) or self._answered or self.stop.is_set():
+            return outcome
+        self._launcher.give_up_warmth(f"a warm server {outcome.reason} before it answered")
+        if in_the_way := await self._unless_stopped(self._clear_the_ground()):
+            return Outcome(None, in_the_way)
+        return outcome if self.stop.is_set() else await self._live()
+
     async def _live(self) -> Outcome:
+        began_at = time.monotonic()
         try:
-            child = self.child = self._launcher.spawn()
+            child = self.child = await self._launcher.start()
         except SpawnError as error:
             return Outcome(None, str(error))
-        self._surroundings.started()
+        self._is_warm = child.is_warm
+        self._surroundings.started(Start(began_at, child.is_warm))
         returncode: int | None = None
         try:
             async with asyncio.TaskGroup() as group:
                 probe = group.create_task(self._probe(child), name=f"probe {self.number}")
                 returncode = await self._unless_stopped(child.wait())
                 probe.cancel()
+            self._take_back()
             if returncode is None:
                 await self._surroundings.drained()
         finally:
@@ -131,10 +162,17 @@ class Generation:
             # It may have ended as it was stopped: then there still is its tree.
             if returncode is None or self.stop.is_set():
                 stopped = await self._end(child)
+            self._take_back()
             self.child = None
         if returncode is None:
             return Outcome(stopped, "stopped")
         return Outcome(returncode, _how_it_ended(returncode))
+
+    def _take_back(self) -> None:
+        """Let no request wait for a server that will not accept it, nor reach the next twice."""
+        inherited = self._launcher.recipe.inherited
+        if inherited is not None:
+            self._surroundings.take_back(inherited.take_back())
 
     async def _end(self, child: Child) -> int:
         try:
@@ -154,10 +192,18 @@ class Generation:
 
         # Whoever names a path or asks for none has said what shows that the server is ready.
         any_answer_will_do = ping == Ping(Config.ping, Config.ping_path)
+        inherited = self._launcher.recipe.inherited
         host = await wait_until_ready(
-            backend.hosts, port, ping, scouting if any_answer_will_do else None
+            backend.hosts,
+            port,
+            ping,
+            scouting if any_answer_will_do else None,
+            inherited.has_waiting if inherited is not None else None,
         )
+        self._answered = True
         self._surroundings.ready(Target(self.number, host, port))
+        if inherited is not None:
+            return  # nobody else can have the port
         # It takes milliseconds to find out, and the requests that wait come first.
         await asyncio.sleep(OWNER_CHECK_DELAY_S)
         if await asyncio.to_thread(listens_in_tree, backend, child.pid) is False:

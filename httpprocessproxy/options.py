@@ -140,6 +140,16 @@ RESTARTING = (
         *("http", "tcp"),
     ),
     _text("ping-path", "PATH", "what is asked for then (default: /)", readers.url_path),
+    _flag(
+        "preload",
+        "keep what a Python server imports in a process of its own, and start the server from "
+        "there (default: off)",
+    ),
+    _flag(
+        "socket",
+        "listen on BACKEND ourselves, and let each server inherit the socket: {fd} in the command "
+        "is its number, and it is announced as systemd does it (default: off)",
+    ),
     _seconds("start-timeout", "a start may take; then 503 (default: 120)"),
     _seconds("queue-timeout", "a request may wait; then 503 (default: 60)"),
     _seconds("drain", "an unsafe request in flight may delay the kill; 0: none (default: 1)"),

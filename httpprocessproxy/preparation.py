@@ -8,6 +8,7 @@ import dataclasses
 import importlib.util
 import os
 import socket
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +19,7 @@ from httpprocessproxy.config import Address, Config
 from httpprocessproxy.core.editors import editor_template
 from httpprocessproxy.core.hosts import HostRule
 from httpprocessproxy.front_door import needs
-from httpprocessproxy.process import Recipe, asgi_command, redirected_output
+from httpprocessproxy.process import InheritedSocket, Recipe, asgi_command, redirected_output
 from httpprocessproxy.proxy import listen
 from httpprocessproxy.watch import Scope
 
@@ -26,7 +27,17 @@ if TYPE_CHECKING:
     from httpprocessproxy.archive.companion import Archive
     from httpprocessproxy.chains.companion import Chains
     from httpprocessproxy.front_door.certificates import Identity
+    from httpprocessproxy.process.warm import PythonCommand
     from httpprocessproxy.share.worker.companion import Share
+
+
+@dataclass(frozen=True, slots=True)
+class Preload:
+    """What to preload for: `why_not` says why there is no such `command`."""
+
+    command: "PythonCommand | None"
+    key: str = ""
+    why_not: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +45,7 @@ class Prepared:
     """What the program runs with. `config` says what has come of its `auto`s and zeros.
 
     `sockets` listen on BIND already; `identity` is there with --tls, `share` with --share,
-    `archive` with --archive, `chains` with --forward-chains.
+    `archive` with --archive, `chains` with --forward-chains, `preload` with --preload.
     """
 
     config: Config
@@ -46,6 +57,7 @@ class Prepared:
     share: "Share | None"
     archive: "Archive | None"
     chains: "Chains | None"
+    preload: "Preload | None"
 
 
 def prepare(config: Config) -> Prepared:
@@ -57,8 +69,10 @@ def prepare(config: Config) -> Prepared:
     share = _share(config) if config.share is not None else None
     archive = _archive(config) if config.archive else None
     chains = _chains(config, hosts) if config.forward_chains else None
-    recipe = Recipe(_command(config), config.backend, config.env_file)
+    inherited = InheritedSocket(config.backend) if config.socket else None
+    recipe = Recipe(_command(config), config.backend, config.env_file, inherited)
     recipe.environment()  # to find what is wrong now, and not when the first start fails
+    preload = _preload(config, recipe) if config.preload else None
     editor = editor_template(config.editor, os.environ)
     sockets = listen(config.bind)
     # Port 0 has become a real one, which browsers name in Origin.
@@ -66,15 +80,38 @@ def prepare(config: Config) -> Prepared:
     config = dataclasses.replace(
         config, bind=bind, backend=recipe.address, command=recipe.words, editor=editor
     )
-    return Prepared(config, recipe, scope, hosts, sockets, identity, share, archive, chains)
+    return Prepared(
+        config, recipe, scope, hosts, sockets, identity, share, archive, chains, preload
+    )
 
 
 def _command(config: Config) -> tuple[str, ...]:
     """Raises UserError."""
     if config.asgi is None:
         return config.command
-    factory, debug = config.asgi_factory, config.debug
-    return asgi_command(config.asgi, config.backend, is_factory=factory, debug=debug)
+    return asgi_command(
+        config.asgi,
+        config.backend,
+        is_factory=config.asgi_factory,
+        debug=config.debug,
+        inherits=config.socket,
+    )
+
+
+def _preload(config: Config, recipe: Recipe) -> Preload:
+    if sys.platform != "linux":
+        return Preload(None, why_not="it needs Linux")
+    from httpprocessproxy.preload import interpreter_of, key_of
+    from httpprocessproxy.process.warm import PythonCommand
+
+    environment = recipe.environment()
+    command = PythonCommand.of(recipe.words, environment, Path.cwd())
+    if isinstance(command, str):
+        return Preload(None, why_not=command)
+    # The port may be another one in the next session.
+    words = [word.replace(str(recipe.address.port), "{port}") for word in _command(config)]
+    interpreter = str(interpreter_of(command))
+    return Preload(command, key_of(interpreter, words, Path.cwd(), environment))
 
 
 def _identity(config: Config, hosts: HostRule) -> "Identity":

@@ -3,6 +3,10 @@
 Any valid HTTP response will do: a 404 or a 500 comes from a server that serves. So will the answer
 to a request that waits: such a *scout* goes on the first connection that is made, and saves the
 round trip of a ping, which for many frameworks is the one that makes them load the rest of an app.
+
+Where the socket is ours (`--socket`), a connection can be made at once and proves nothing. It waits
+in the kernel's queue until a server accepts it; only then something is asked on it. A scout that
+waited there, too, could neither be refused in time nor see the page that shows the start.
 """
 
 import asyncio
@@ -42,11 +46,16 @@ Scouting = Callable[[str, socket.socket], asyncio.Future[bool] | None]
 
 
 async def wait_until_ready(
-    hosts: Sequence[str], port: int, ping: Ping, scouting: Scouting | None = None
+    hosts: Sequence[str],
+    port: int,
+    ping: Ping,
+    scouting: Scouting | None = None,
+    has_waiting: Callable[[], bool] | None = None,
 ) -> str:
     """Return the one of `hosts` at which the backend answers. Waits for as long as it takes.
 
-    `scouting` is tried once, with the first connection that can be made.
+    `scouting` is tried once, with the first connection that can be made. `has_waiting` tells of a
+    queue that takes connections before there is a backend.
     """
     loop = asyncio.get_running_loop()
     began = loop.time()
@@ -55,6 +64,8 @@ async def wait_until_ready(
             sock = await _connect(host, port)
             if sock is None:
                 continue
+            if has_waiting is not None:
+                await _until_accepted(sock, has_waiting)
             scout = scouting(host, sock) if scouting is not None else None
             scouting = None
             asking = (
@@ -64,8 +75,25 @@ async def wait_until_ready(
             )
             if await asking:
                 return host
-        waited = loop.time() - began
-        await asyncio.sleep(min(max(FIRST_PAUSE_S, waited * PAUSE_SHARE), LAST_PAUSE_S))
+        await _pause(began)
+
+
+async def _until_accepted(sock: socket.socket, has_waiting: Callable[[], bool]) -> None:
+    """Wait until nothing waits to be accepted any more, of which `sock` is the last."""
+    began = asyncio.get_running_loop().time()
+    try:
+        # First the pause: the end of the handshake may come a moment after connect(2) returned.
+        await _pause(began)
+        while has_waiting():
+            await _pause(began)
+    except BaseException:
+        sock.close()
+        raise
+
+
+async def _pause(began: float) -> None:
+    waited = asyncio.get_running_loop().time() - began
+    await asyncio.sleep(min(max(FIRST_PAUSE_S, waited * PAUSE_SHARE), LAST_PAUSE_S))
 
 
 async def _either(scout: asyncio.Future[bool], host: str, port: int, ping: Ping) -> bool:

@@ -8,7 +8,7 @@ import asyncio
 import logging
 import shlex
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Protocol
 
 from httpprocessproxy.chronicle import Chronicle
@@ -27,7 +27,7 @@ from httpprocessproxy.core.state import (
 )
 from httpprocessproxy.feed import Feed
 from httpprocessproxy.gate import Gate, Starting, Target
-from httpprocessproxy.generation import Generation
+from httpprocessproxy.generation import Generation, Start
 from httpprocessproxy.process import Launcher, Output
 
 # A client that was told to come back may do so soon: waiting costs it and us next to nothing.
@@ -39,6 +39,8 @@ _log = logging.getLogger(__name__)
 
 class Front(Protocol):
     """What stands before the backend, and has to know of its end."""
+
+    def take_back(self, ends: Collection[tuple[str, int]]) -> None: ...
 
     def end_generation(self, generation: int) -> None: ...
 
@@ -52,6 +54,15 @@ class Watcher(Protocol):
     def description(self) -> str: ...
 
 
+class Preload(Protocol):
+    """Who makes starts warm; `cold_ms` is what one takes without, if that is known."""
+
+    @property
+    def cold_ms(self) -> float | None: ...
+
+    def status(self) -> Mapping[str, object]: ...
+
+
 class Supervisor:
     """One backend: started, stopped and started again. A `generation.Surroundings`."""
 
@@ -62,6 +73,7 @@ class Supervisor:
         output: Output,
         feed: Feed,
         say: Callable[[str], None],
+        preload: Preload | None = None,
     ) -> None:
         starting = None
         if config.starting_page_s is not None:
@@ -73,7 +85,9 @@ class Supervisor:
         self._launcher = launcher
         self._output = output
         self._machine = Machine()
-        self._chronicle = Chronicle(feed, self._machine)
+        self._preload = preload
+        cold_ms = preload.cold_ms if preload is not None else None
+        self._chronicle = Chronicle(feed, self._machine, cold_ms)
         self._events: asyncio.Queue[Event] = asyncio.Queue()
         self._burst = Burst(config.settle_s)
         self._paths: set[str] = set()
@@ -124,6 +138,7 @@ class Supervisor:
             "pid": child.pid if child is not None else None,
             "watcher": self.watcher.description if self.watcher is not None else "",
             **self._chronicle.status(),
+            "preload": self._preload.status() if self._preload is not None else None,
         }
 
     def _put_changed(self, paths: frozenset[str]) -> None:
@@ -200,8 +215,13 @@ class Supervisor:
         await self.gate.drained(self._config.drain_s)
         self._chronicle.drained()
 
-    def started(self) -> None:
-        self._chronicle.started()
+    def started(self, start: Start) -> None:
+        self._chronicle.started(start)
+
+    def take_back(self, ends: Collection[tuple[str, int]]) -> None:
+        # If it ended by itself, the gate is still open, and the queue takes what nobody answers.
+        self.gate.hold()
+        self._front.take_back(ends)
 
     def end_connections(self, generation: int) -> None:
         self._front.end_generation(generation)

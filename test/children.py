@@ -65,14 +65,28 @@ class FakeChild(Child):
 
 
 class FakeLauncher(Launcher):
-    """Spawns `FakeChild`ren. With `listens` off they never answer; `error` makes spawning fail."""
+    """Spawns `FakeChild`ren. With `listens` off they never answer; `error` makes spawning fail.
+
+    With `is_warm` they are warm, until that is given up, for the reasons in `given_up`.
+    """
 
     def __init__(self, address: Address, pid: int | None = None) -> None:
         self.listens = True
         self.error = ""
+        self.is_warm = False
+        self.given_up: list[str] = []
         self.children: list[FakeChild] = []
         self.recipe = Recipe(("serve", "--it"), address)
         self._pid = os.getpid() if pid is None else pid
+
+    async def start(self) -> FakeChild:
+        child = self.spawn()
+        child.is_warm = self.is_warm
+        return child
+
+    def give_up_warmth(self, why: str) -> None:
+        self.is_warm = False
+        self.given_up.append(why)
 
     def spawn(self) -> FakeChild:
         assert not self.children or self.children[-1].ended.is_set(), "never two backends"

@@ -307,15 +307,14 @@ async def serving(
     backlog: int = 128,
     receive_bytes: int | None = None,
     send_bytes: int | None = None,
-    retry_s: float = PATIENCE_S,
+    retry_s: float = PATIENCE_S,  # or a busy machine would see attempts to connect given up
     injector: Injector | None = None,
     detour: Detour | None = None,
+    takes_back: bool = False,
 ) -> AsyncIterator[Bench]:
     """Open a bench; `pages` is the folder of the Unix socket `site`, which has our own pages.
 
-    `receive_bytes` makes the kernel keep little of what the backend does not read, `send_bytes`
-    of what goes to a client. `retry_s` is when the first attempt to connect is given up, as some
-    would be on a busy machine.
+    With `receive_bytes`, `send_bytes` the kernel keeps little of what is not read there.
     """
     gate = Gate(queue_timeout_s, lambda: OVERDUE)
     plane = Plane(
@@ -326,6 +325,7 @@ async def serving(
         lambda _, trusted: str(pages / "site") if trusted else None,
         injector,
         detour,
+        takes_back=takes_back,
     )
     listening = socket.create_server(("127.0.0.1", 0))
     listening.setblocking(False)

@@ -41,13 +41,28 @@ class LastRestart(TypedDict):
     total_ms: float
 
 
+class LastStart(TypedDict):
+    warm: bool
+    ms: float | None
+    saved_ms: float | None
+
+
+class Preload(TypedDict):
+    ready: bool
+    off: str | None
+    modules: int | None
+    memory_bytes: int | None
+
+
 class Status(TypedDict):
     state: str
     generation: int
     pid: int | None
     returncode: int | None
     watcher: str
+    last_start: LastStart | None
     last_restart: LastRestart | None
+    preload: Preload | None
 
 
 def backend(name: str, *arguments: str) -> list[str]:

@@ -25,6 +25,7 @@ def state(entered: str, before: str = "", **members: object) -> Mapping[str, obj
         "paths": [],
         "returncode": None,
         "reason": "",
+        "start": None,
         "restart": None,
         **members,
     }

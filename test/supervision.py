@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 
 from httpprocessproxy.config import Config
 from httpprocessproxy.core.pages import Problem
@@ -18,7 +18,11 @@ class FakeFront:
 
     def __init__(self) -> None:
         self.ended: list[int] = []
+        self.taken_back: Collection[tuple[str, int]] = ()
         self.reloads = 0
+
+    def take_back(self, ends: Collection[tuple[str, int]]) -> None:
+        self.taken_back = ends
 
     def end_generation(self, generation: int) -> None:
         self.ended.append(generation)

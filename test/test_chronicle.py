@@ -1,9 +1,9 @@
 """The account of a restart: which stages have times, and since when."""
 
-from httpprocessproxy.chronicle import Chronicle, Restart
+from httpprocessproxy.chronicle import Boot, Chronicle, Restart
 from httpprocessproxy.core.state import Changed, Exited, Machine, Ready, State
 from httpprocessproxy.feed import Feed
-from httpprocessproxy.generation import Outcome
+from httpprocessproxy.generation import Outcome, Start
 
 
 def test_the_stages_of_a_restart_follow_each_other() -> None:
@@ -88,3 +88,22 @@ def step(
     before: State = machine.state
     machine.handle(event)
     chronicle.entered(before, event, paths if paths is not None else set(), asked_by)
+
+
+def test_a_warm_start_tells_what_it_saved() -> None:
+    boot = Boot(None)
+    assert boot.report() is None
+    boot.began(Start(10.0))
+    boot.answered(10.3)
+    assert boot.report() == {"warm": False, "ms": 300.0, "saved_ms": None}
+    boot.began(Start(20.0, is_warm=True))
+    assert boot.report() == {"warm": True, "ms": None, "saved_ms": None}
+    boot.answered(20.06)
+    assert boot.report() == {"warm": True, "ms": 60.0, "saved_ms": 240.0}
+
+
+def test_what_a_cold_start_takes_may_be_known_from_before() -> None:
+    boot = Boot(250.0)
+    boot.began(Start(20.0, is_warm=True))
+    boot.answered(20.06)
+    assert boot.report() == {"warm": True, "ms": 60.0, "saved_ms": 190.0}

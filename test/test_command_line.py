@@ -70,6 +70,8 @@ def test_all_defaults_are_those_of_the_configuration() -> None:
         (["--forward-chains"], "forward_chains", True),
         (["--forward-allow", "http://a"], "forward_allow", ("http://a",)),
         (["--forward-header", "A:b c "], "forward_headers", ("A: b c",)),
+        (["--preload"], "preload", True),
+        (["--socket"], "socket", True),
         (["--log-requests"], "log_requests", True),
         (["--json-logs"], "json_logs", True),
         (["--quiet"], "quiet", True),

@@ -1,8 +1,11 @@
 """One life of a backend: every way in which it begins and ends, and what comes in which order."""
 
 import asyncio
+import os
 import signal
 import socket
+from collections.abc import Collection
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
@@ -10,7 +13,8 @@ import pytest
 from httpprocessproxy import generation as generation_module
 from httpprocessproxy.config import AUTO, Config
 from httpprocessproxy.gate import Target
-from httpprocessproxy.generation import Generation, Outcome
+from httpprocessproxy.generation import Generation, Outcome, Start
+from httpprocessproxy.process import InheritedSocket, Recipe
 from test.children import NOBODY, FakeLauncher, configured
 from test.fakes import Listener
 from test.loops import eventually, on_every_loop
@@ -28,6 +32,7 @@ class FakeSurroundings:
         self.is_drained.set()
         self.error: Exception | None = None
         self.scouts: list[Target] = []
+        self.starts: list[Start] = []
 
     def say(self, text: str) -> None:
         self.said.append(text)
@@ -45,12 +50,15 @@ class FakeSurroundings:
         if self.error is not None:
             raise self.error
 
-    def started(self) -> None:
-        pass
+    def started(self, start: Start) -> None:
+        self.starts.append(start)
 
     async def drained(self) -> None:
         self.log.append("drained")
         await self.is_drained.wait()
+
+    def take_back(self, ends: Collection[tuple[str, int]]) -> None:
+        self.log.append(ends)
 
     def end_connections(self, generation: int) -> None:
         self.log.append(f"end connections of {generation}")
@@ -297,3 +305,27 @@ async def test_a_mistake_of_ours_leaves_nothing_behind() -> None:
         await life.generation.run()
     assert life.launcher.children[0].stops
     assert life.around.log[-1] == "end connections of 7"
+
+
+@on_every_loop
+async def test_with_a_socket_of_ours_nothing_is_in_the_way_and_what_waits_is_taken_back() -> None:
+    life = Life()
+    with closing(InheritedSocket(life.config.backend)) as inherited:
+        life.launcher.recipe = Recipe(("serve", "{fd}"), AUTO, inherited=inherited)
+        life.launcher.listens = False
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(life.generation.run(), name="generation")
+            await eventually(inherited.has_waiting)
+            assert life.target not in life.around.log, "the queue is not the server"
+            server = socket.socket(fileno=os.dup(inherited.fd))
+            server.accept()[0].close()
+            await life.happened(life.target)
+            waiting = socket.create_connection((inherited.address.host, inherited.address.port))
+            life.generation.stop.set()
+        assert running.result().reason == "stopped"
+        assert life.around.log == [
+            *("quiet", life.target, {waiting.getsockname()}),
+            *("drained", "end connections of 7", set(), "quiet"),
+        ]
+        waiting.close()
+        server.close()

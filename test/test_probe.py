@@ -7,6 +7,7 @@ import socket
 import pytest
 
 from httpprocessproxy import probe
+from httpprocessproxy.config import PingKind
 from httpprocessproxy.probe import Ping, wait_until_ready
 from test.deadline import PATIENCE_S
 from test.fakes import Listener
@@ -249,4 +250,52 @@ async def test_it_can_be_cancelled_in_any_phase(ping: Ping) -> None:
                 for _ in range(turns):
                     await asyncio.sleep(0)
                 task.cancel()
+    listener.close()
+
+
+@pytest.mark.parametrize("kind", ["http", "tcp"])
+@on_every_loop
+async def test_a_connection_in_a_queue_shows_nothing_until_it_is_accepted(kind: PingKind) -> None:
+    listener = Listener()
+    waiting, looks, scouted = True, 0, asyncio.Event()
+
+    def has_waiting() -> bool:
+        nonlocal looks
+        looks += 1
+        return waiting
+
+    def scouting(host: str, connection: socket.socket) -> None:
+        scouted.set()
+
+    ping = Ping(kind, "/")
+    async with asyncio.TaskGroup() as group:
+        work = wait_until_ready(("127.0.0.1",), listener.port, ping, scouting, has_waiting)
+        ready = group.create_task(work, name="probe")
+        await eventually(lambda: looks > 3)
+        assert not ready.done()
+        assert not scouted.is_set()
+        waiting = False
+        if kind == "http":
+            await listener.serve()
+        assert await ready == "127.0.0.1"
+        assert scouted.is_set()
+    listener.close()
+
+
+@on_every_loop
+async def test_a_connection_in_a_queue_is_closed_when_nobody_waits_any_more() -> None:
+    listener = Listener()
+    looked = asyncio.Event()
+
+    def has_waiting() -> bool:
+        looked.set()
+        return True
+
+    async with asyncio.TaskGroup() as group:
+        work = wait_until_ready(("127.0.0.1",), listener.port, Ping("http", "/"), None, has_waiting)
+        ready = group.create_task(work, name="probe")
+        await looked.wait()
+        ready.cancel()
+    peer = await listener.accept()
+    assert await peer.rest() == b""
     listener.close()

@@ -62,7 +62,8 @@ class Lines:
         match message["state"], message["restart"]:
             case "running", {"total_ms": float(total_ms)}:
                 paths = _texts(message["paths"])
-                return [f"restarted in {duration(total_ms)}: {enumeration(paths) or self._cause}"]
+                told = f"restarted in {duration(total_ms)}{_warm(message)}"
+                return [f"{told}: {enumeration(paths) or self._cause}"]
             case "running", _:
                 return [f"started in {duration(lasted_ms)}"]
             case "error", _ if message["returncode"] is None:
@@ -72,6 +73,16 @@ class Lines:
         if message["from"] != "killing":
             self._cause = str(message["why"]).removeprefix("restart ")
         return []
+
+
+def _warm(message: Message) -> str:
+    """That it was a warm start, and what that has saved."""
+    match message.get("start"):
+        case {"warm": True, "saved_ms": float(saved_ms)} if saved_ms > 0:
+            return f" (warm, {duration(saved_ms)} saved)"
+        case {"warm": True}:
+            return " (warm)"
+    return ""
 
 
 def _request(message: Message) -> str:

@@ -35,7 +35,7 @@ class Fate(enum.Enum):
 class Progress:
     """How far a request got.
 
-    sent        bytes of it were written to a connection that was made
+    sent        bytes of it were written to a connection, and a server may have read them
     repeatable  its method is safe and all that was sent of it is kept
     reused      the connection had served a request before
     answered    a byte of its final response has been passed on

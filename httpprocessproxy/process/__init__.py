@@ -3,13 +3,15 @@
 spawn.py starts one generation as recipe.py says (for `--asgi`, asgi.py), child.py waits for it and
 stops it, tree.py finds and ends what escaped from it. output.py copies what it prints, mirror.py
 shows it to pages. terminal.py lends it our terminal, keyboard.py tells our keys from its own
-(reading.py: whether it reads any). ports.py knows who listens, writing.py what is being written.
-guard.py outlives us, should we be killed. What only Linux has is linux.py.
+(reading.py: whether it reads any). ports.py knows who listens, inherited.py listens for
+the backend, writing.py knows what is being written. guard.py outlives us, should we be killed.
+What only Linux has is linux.py.
 """
 
 from httpprocessproxy.process.asgi import asgi_command
 from httpprocessproxy.process.child import Child
 from httpprocessproxy.process.guard import guarded
+from httpprocessproxy.process.inherited import INHERITED_FD, InheritedSocket
 from httpprocessproxy.process.keyboard import Keyboard
 from httpprocessproxy.process.mirror import Mirror
 from httpprocessproxy.process.output import Output
@@ -35,9 +37,11 @@ from httpprocessproxy.process.tree import (
 from httpprocessproxy.process.writing import open_for_writing
 
 __all__ = [
+    "INHERITED_FD",
     "NOT_OURS",
     "Child",
     "Holder",
+    "InheritedSocket",
     "Keyboard",
     "Launcher",
     "Mirror",

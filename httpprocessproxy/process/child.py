@@ -18,10 +18,13 @@ _DRAIN_TIMEOUT_S = 0.1
 
 
 class Child:
-    """Made by `Launcher.spawn`, in a running event loop."""
+    """Made by `Launcher`, in a running event loop. `is_warm`: it was forked off a fork server."""
 
-    def __init__(self, pid: int, output: Output) -> None:
+    is_warm = False
+
+    def __init__(self, pid: int, output: Output, *, is_warm: bool = False) -> None:
         self.pid = pid
+        self.is_warm = is_warm
         self._output = output
         self._loop = asyncio.get_running_loop()
         self._returncode = 0

@@ -10,9 +10,11 @@ import os
 import shutil
 import signal
 from collections.abc import Sequence
+from typing import Protocol
 
 from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.process.child import Child
+from httpprocessproxy.process.inherited import INHERITED_FD
 from httpprocessproxy.process.output import Output
 from httpprocessproxy.process.recipe import Recipe
 from httpprocessproxy.process.terminal import Terminal, is_foreground
@@ -41,13 +43,67 @@ def seal_descriptors() -> None:
                 os.set_inheritable(int(name), False)
 
 
+class Listened(Protocol):
+    """A command that does what another does, and lets us know what that imports."""
+
+    @property
+    def words(self) -> tuple[str, ...]: ...
+
+    @property
+    def file_actions(self) -> list[FileAction]: ...
+
+
+class Warmth(Protocol):
+    """Who may have a process that is ready to become the backend (`--preload`)."""
+
+    async def fork(self, stdio: tuple[int, int, int], terminal: str) -> int | None:
+        """The pid of a child of ours that has become the backend; None for a cold start.
+
+        It has these descriptors for its own 0 to 2, which are those of `terminal`, its
+        controlling one, unless that is "". Raises UserError.
+        """
+
+    def listen(self) -> "Listened | None":
+        """How to start it cold so that something is learnt of it. Raises UserError and OSError."""
+
+    def give_up(self, why: str) -> None:
+        """Let all starts be cold from now on."""
+
+
 class Launcher:
     """Starts the same backend again and again, each time as its recipe says then."""
 
-    def __init__(self, recipe: Recipe, output: Output, terminal: Terminal | None = None) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        output: Output,
+        terminal: Terminal | None = None,
+        warmth: Warmth | None = None,
+    ) -> None:
         self.recipe = recipe
         self._output = output
         self._terminal = terminal
+        self._warmth = warmth
+
+    async def start(self) -> Child:
+        """Start the next generation, warm if that can be done at once, or else as `spawn` does.
+
+        Raises SpawnError.
+        """
+        if self._warmth is not None:
+            try:
+                _check_working_directory()
+                fork = self._fork_with_pipes if self._terminal is None else self._fork_with_pty
+                if (pid := await fork(self._warmth)) is not None:
+                    return Child(pid, self._output, is_warm=True)
+            except (OSError, UserError):
+                pass  # `spawn` will say it
+        return self.spawn()
+
+    def give_up_warmth(self, why: str) -> None:
+        """Start cold from now on."""
+        assert self._warmth is not None, "something was warm"
+        self._warmth.give_up(why)
 
     def spawn(self) -> Child:
         """Start the next generation and begin to copy its output. Needs a running event loop.
@@ -68,11 +124,38 @@ class Launcher:
             raise SpawnError(str(error)) from error
         return Child(pid, self._output)
 
+    async def _fork_with_pipes(self, warmth: Warmth) -> int | None:
+        with contextlib.ExitStack() as ours, contextlib.ExitStack() as theirs:
+            stdin = 0
+            if _is_keyboard_of_others():
+                stdin = os.open(os.devnull, os.O_RDONLY)
+                theirs.callback(os.close, stdin)
+            fds = [*os.pipe(), *os.pipe()]
+            for stack, fd in zip((ours, theirs, ours, theirs), fds, strict=True):
+                stack.callback(os.close, fd)
+            pid = await warmth.fork((stdin, fds[1], fds[3]), "")
+            if pid is None:
+                return None
+            ours.pop_all()
+        self._output.begin_pipes(fds[0], fds[2])
+        return pid
+
+    async def _fork_with_pty(self, warmth: Warmth) -> int | None:
+        assert self._terminal is not None, "there is one to lend"
+        master_fd, slave_fd = self._terminal.open()
+        with contextlib.ExitStack() as ours:
+            ours.callback(os.close, master_fd)
+            ours.callback(os.close, slave_fd)
+            pid = await warmth.fork((slave_fd, slave_fd, slave_fd), os.ttyname(slave_fd))
+            if pid is None:
+                return None
+            ours.pop_all()
+        self._output.begin_pty(master_fd, slave_fd)
+        return pid
+
     def _spawn_with_pipes(self) -> int:
         actions: list[FileAction] = []
-        if os.isatty(0) and not is_foreground(0):
-            # In a session of its own the backend would not be stopped for reading our shell's
-            # keyboard: it would just get what is typed there.
+        if _is_keyboard_of_others():
             actions.append((os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0))
         with contextlib.ExitStack() as ours, contextlib.ExitStack() as theirs:
             read_fds = []
@@ -102,16 +185,34 @@ class Launcher:
 
     def _spawn(self, actions: Sequence[FileAction]) -> int:
         _check_working_directory()
-        words = self.recipe.words
+        recipe = self.recipe
+        passed_on: list[FileAction] = []
+        if recipe.inherited is not None:
+            # The last action: the number may be one of those that have been duplicated before.
+            passed_on.append((os.POSIX_SPAWN_DUP2, recipe.inherited.fd, INHERITED_FD))
+        listened = self._warmth.listen() if self._warmth is not None else None
+        heard = listened.file_actions if listened is not None else ()
+        words = recipe.executed(listened.words if listened is not None else recipe.words)
+        if recipe.needs_its_pid or listened is not None:
+            _check_command(recipe.words[0])
         return os.posix_spawnp(
             words[0],
             words,
-            self.recipe.environment(),
-            file_actions=actions,
+            recipe.environment(),
+            file_actions=[*actions, *heard, *passed_on],
             setsid=True,
             setsigdef=signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP},
             setsigmask=(),
         )
+
+
+def _is_keyboard_of_others() -> bool:
+    """Whether the backend must not read our terminal.
+
+    In a session of its own it would not be stopped for reading our shell's keyboard: it would
+    just get what is typed there.
+    """
+    return os.isatty(0) and not is_foreground(0)
 
 
 def _why(error: OSError, name: str) -> str:
@@ -124,6 +225,13 @@ def _why(error: OSError, name: str) -> str:
     if error.errno == errno.ENOEXEC:
         return f"{why}: {path} is no program and has no #! line"
     return why
+
+
+def _check_command(name: str) -> None:
+    """Raise what posix_spawnp would: a shell in between starts always."""
+    if shutil.which(name) is None:
+        number = errno.EACCES if os.path.exists(name) else errno.ENOENT
+        raise OSError(number, os.strerror(number), name)
 
 
 def _check_working_directory() -> None:

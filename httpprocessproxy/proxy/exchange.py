@@ -33,9 +33,9 @@ class Exchange:
     __slots__ = (
         "_body_bytes",
         "_is_admitted",
+        "_is_kept",
         "_kept",
         "_plane",
-        "_repeatable",
         "_sent",
         "_suspected",
         "_unsafe_with_backend",
@@ -62,7 +62,8 @@ class Exchange:
         self._upstream: Upstream | None = None
         self._kept = [request.head]  # what the next connection begins with
         self._body_bytes = 0
-        self._repeatable = request.is_safe
+        # What must not be sent twice is kept where it may be found that nobody has read it.
+        self._is_kept = request.is_safe or plane.takes_back
         self._is_admitted = False
         self._sent = False
         self.is_answered = False
@@ -131,7 +132,7 @@ class Exchange:
             self._unsafe_with_backend = True
             self._plane.gate.unsafe_began()
         upstream.send(self, b"".join(self._kept))
-        if not self._repeatable:
+        if not self._is_kept:
             self._kept.clear()
         self.block_request(False)
 
@@ -144,10 +145,10 @@ class Exchange:
         self.record.keep(out)
         if self._upstream is not None:
             self._upstream.write(out)
-        if self._repeatable and self._body_bytes > MAX_KEPT_BODY_BYTES and self._sent:
-            self._repeatable = False
+        if self._is_kept and self._body_bytes > MAX_KEPT_BODY_BYTES and self._sent:
+            self._is_kept = False
             self._kept.clear()
-        if self._upstream is None or self._repeatable:
+        if self._upstream is None or self._is_kept:
             self._kept.append(out)
         if self._upstream is None and self._body_bytes > MAX_WAITING_BYTES:
             self.block_request(True)
@@ -213,6 +214,13 @@ class Exchange:
 
     # The ways it can go wrong
 
+    def taken_back(self) -> None:
+        """Nobody has read the request, and nobody will: as if it had not been sent."""
+        if self._is_kept:
+            self._sent = False
+            self._end_unsafe()
+        self.lost(Loss.RESTARTED)
+
     def lost(self, loss: Loss) -> None:
         """The connection to the backend could not be made, or is gone."""
         if self.response_ended:
@@ -225,7 +233,8 @@ class Exchange:
         # Before the gate opens nothing is certain: a scout may be lost more than once.
         is_open = self._plane.gate.target is not None
         suspected = is_open and self._suspected is not None and self._suspected == generation
-        progress = Progress(self._sent, self._repeatable, reused, self.is_answered, suspected)
+        repeatable = self._is_kept and self.request.is_safe
+        progress = Progress(self._sent, repeatable, reused, self.is_answered, suspected)
         decision = fate(loss, progress)
         line = self.request.method, self.request.target
         _log.debug("%s %s lost its backend: %s; %s", *line, loss.value, decision.value)
@@ -282,6 +291,9 @@ class Exchange:
             self._plane.log.end(self.record, outcome)
         self.over = True
         self._plane.gate.leave(self)
+        self._end_unsafe()
+
+    def _end_unsafe(self) -> None:
         if self._unsafe_with_backend:
             self._unsafe_with_backend = False
             self._plane.gate.unsafe_ended()

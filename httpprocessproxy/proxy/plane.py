@@ -6,7 +6,7 @@ import errno
 import ipaddress
 import secrets
 import socket
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -58,13 +58,15 @@ class Plane:
         detour: Detour | None = None,
         *,
         hides_alt_svc: bool = False,
+        takes_back: bool = False,
     ) -> None:
         """`our_pages` gives the Unix socket that serves a target beginning with `/_hpp/`.
 
         It is told whether the client is trusted; None is for a client that has to be. `injector`
         puts our script into documents; `detour` serves some requests in a way of its own.
-        `hides_alt_svc` keeps the backend from saying where else
-        it can be had (RFC 7838): what browsers reach is not the backend.
+        `hides_alt_svc` keeps the backend from saying where else it can be had (RFC 7838): what
+        browsers reach is not the backend. `takes_back`: of what is sent to it, some may be taken
+        back (see there).
         """
         self.loop = asyncio.get_running_loop()
         self.gate = gate
@@ -79,6 +81,7 @@ class Plane:
         self._our_pages = our_pages
         self._connector = Connector(self)
         self.hides_alt_svc = hides_alt_svc
+        self.takes_back = takes_back
         self._readers: dict[tuple[str, str, int, bytes], RequestReader] = {}
         self.responses = ResponseReader()
         self._next_sweep: asyncio.TimerHandle
@@ -215,6 +218,11 @@ class Plane:
         return client.serve(request, record.body or b"").record
 
     # The end of a generation
+
+    def take_back(self, ends: Collection[tuple[str, int]]) -> None:
+        """No server has accepted these ends of our connections to the backend, and none will."""
+        for upstream in [u for u in self.upstreams if u.end in ends]:
+            upstream.take_back()
 
     def end_generation(self, generation: int) -> None:
         """Nothing of this backend may reach a client any more or be used again."""

@@ -35,6 +35,12 @@ class Upstream(asyncio.Protocol):
     def reused(self) -> bool:
         return self._served > 0
 
+    @property
+    def end(self) -> tuple[str, int] | None:
+        """Our address, as the backend sees it; None for our pages, which are no TCP server."""
+        name: object = self.transport.get_extra_info("sockname")
+        return (str(name[0]), int(name[1])) if isinstance(name, tuple) else None
+
     # What an exchange does
 
     def send(self, exchange: "Exchange", data: bytes) -> None:
@@ -64,6 +70,13 @@ class Upstream(asyncio.Protocol):
         self.transport.abort()
         if exchange is not None:
             exchange.lost(Loss.RESTARTED)
+
+    def take_back(self) -> None:
+        """No server has accepted this connection, and none will."""
+        exchange, self._exchange = self._exchange, None
+        self.transport.abort()
+        if exchange is not None:
+            exchange.taken_back()
 
     # asyncio.Protocol
 

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from test.deadline import PATIENCE_S
-from test.harness import Proxy, backend, free_port, http_connection
+from test.harness import Proxy, backend, http_connection
+from test.ports import free_port
 
 # A page of our own origin, in any browser.
 PAGE = {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty"}

@@ -15,8 +15,9 @@ import pytest
 
 from test.archive.origins import Origin
 from test.deadline import PATIENCE_S, eventually
-from test.harness import Proxy, backend, free_port
+from test.harness import Proxy, backend
 from test.https import HttpsProxy
+from test.ports import free_port
 from test.terminal import Terminal
 
 COMMAND = (sys.executable, "-m", "httpprocessproxy.archive", "get")

@@ -17,9 +17,11 @@ from test.benchmark import (
     restart,
     share,
     stall,
+    timelines,
     tls,
     tools,
     transfer,
+    warm,
     websocket,
 )
 from test.benchmark.chart import svg, terminal
@@ -35,6 +37,7 @@ RUN: Mapping[str, Callable[[Bench], None]] = {
     "websocket": websocket.run,
     "stall": stall.run,
     "restart": restart.run,
+    "warm": warm.run,
     "idle": idle.run,
     "share": share.run,
     "archive": archive.run,
@@ -50,6 +53,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--rounds", type=int, help="how often each measure is taken")
     options.add_argument("--install", action="store_true", help="put missing peers into .cache/")
     options.add_argument("--json", type=Path, metavar="FILE", help="write every figure to FILE")
+    options.add_argument("--timelines", type=Path, metavar="FILE", help="draw two restarts")
     options.add_argument("--svg", type=Path, metavar="FILE", help="draw the chart into FILE")
     return options
 
@@ -80,10 +84,10 @@ def main() -> None:
             home = Path(folder).resolve() / part
             home.mkdir()
             RUN[part](Bench(plan(options), home, results, say))
-    tell(results, options.json, options.svg)
+    tell(results, options)
 
 
-def tell(results: Results, json_path: Path | None, svg_path: Path | None) -> None:
+def tell(results: Results, options: argparse.Namespace) -> None:
     about, versions, groups = report.machine(), tools.versions(), report.bars(results)
     print(report.tables(results), terminal(groups), sep="\n\n")
     print(f"\n{report.caption(about)}\n{report.caption(versions)}")
@@ -91,10 +95,12 @@ def tell(results: Results, json_path: Path | None, svg_path: Path | None) -> Non
         print(f"skipped: {what}: {why}")
     for fault in results.faults:
         print(f"fault: {fault}")
-    if json_path:
-        json_path.write_text(report.as_json(results, about, versions))
-    if svg_path:
-        svg_path.write_text(svg(groups, report.caption(about)))
+    if options.json:
+        options.json.write_text(report.as_json(results, about, versions))
+    if options.svg:
+        options.svg.write_text(svg(groups, report.caption(about)))
+    if options.timelines and (rows := timelines.timelines(results)):
+        options.timelines.write_text(timelines.svg(rows, report.caption(about)))
 
 
 if __name__ == "__main__":

@@ -25,13 +25,13 @@ from test.benchmark.service import (
     HOST,
     ROOT,
     NotReadyError,
-    free_port,
     get,
     running,
     wait_ready,
 )
 from test.benchmark.tools import MissingError, fpx, program
 from test.benchmark.tools import run as run_program
+from test.ports import free_port
 
 ARCHIVE, FPX, ZIP = "http-process-archive", "fpx", "zip -"
 MB = 1_000_000

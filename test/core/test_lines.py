@@ -25,6 +25,20 @@ def test_a_restart_for_many_files_names_the_first() -> None:
     assert Lines().of(running) == ["restarted in 214 ms: a.py and 2 more"]
 
 
+@pytest.mark.parametrize(
+    ("start", "told"),
+    [
+        ({"warm": False, "ms": 200.4, "saved_ms": None}, "214 ms"),
+        ({"warm": True, "ms": 60.0, "saved_ms": 272.4}, "214 ms (warm, 272 ms saved)"),
+        ({"warm": True, "ms": 60.0, "saved_ms": -3.0}, "214 ms (warm)"),
+        ({"warm": True, "ms": 60.0, "saved_ms": None}, "214 ms (warm)"),
+    ],
+)
+def test_a_warm_start_tells_what_it_saved(start: object, told: str) -> None:
+    running = state("running", "loading", paths=["a.py"], restart=RESTART, start=start)
+    assert Lines().of(running) == [f"restarted in {told}: a.py"]
+
+
 @pytest.mark.parametrize("before", ["running", "error", "loading"])
 def test_a_restart_that_was_asked_for(before: str) -> None:
     lines = Lines()

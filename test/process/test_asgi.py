@@ -25,6 +25,12 @@ def test_uvicorn_runs_in_our_python_at_the_recipes_port() -> None:
     assert value(recipe.words, "--port") == str(recipe.address.port)
 
 
+def test_uvicorn_inherits_a_socket() -> None:
+    words = command(AUTO, inherits=True)
+    assert value(words, "--fd") == "{fd}"
+    assert not {"--host", "--port"} & {*words}
+
+
 @pytest.mark.parametrize(
     ("host", "believed"),
     [

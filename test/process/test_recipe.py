@@ -2,13 +2,14 @@
 
 import os
 import socket
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from httpprocessproxy.config import AUTO, Address
 from httpprocessproxy.core.errors import UserError
-from httpprocessproxy.process import Launcher, Output, Recipe, SpawnError
+from httpprocessproxy.process import InheritedSocket, Launcher, Output, Recipe, SpawnError
 from test.process.generations import with_output
 
 ADDRESS = Address("localhost", 8001)
@@ -86,3 +87,29 @@ def test_a_given_port_is_not_left() -> None:
     recipe = Recipe(("serve",), ADDRESS)
     assert not recipe.move()
     assert recipe.address == ADDRESS
+
+
+def test_a_socket_of_ours_has_a_number_in_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LISTEN_PID", str(os.getpid()))
+    with closing(InheritedSocket(AUTO)) as inherited:
+        recipe = Recipe(("serve", "--fd={fd}", "{port}"), AUTO, inherited=inherited)
+        assert recipe.address == inherited.address
+        assert recipe.words == ("serve", "--fd=3", str(inherited.address.port))
+        assert recipe.executed(recipe.words) == recipe.words
+        assert recipe.environment()["LISTEN_FDS"] == "1"
+        assert "LISTEN_PID" not in recipe.environment(), "it is another's"
+        assert not recipe.move()
+
+
+def test_a_server_that_is_not_told_the_number_finds_its_pid() -> None:
+    with closing(InheritedSocket(AUTO)) as inherited:
+        recipe = Recipe(("serve",), AUTO, inherited=inherited)
+        assert recipe.words == ("serve",)
+        assert recipe.executed(("serve",))[0] == "sh"
+        assert recipe.executed(("serve",))[-2:] == ("sh", "serve")
+
+
+def test_without_a_socket_its_number_is_no_word_of_ours() -> None:
+    recipe = Recipe(("find", "{fd}"), ADDRESS)
+    assert recipe.executed(recipe.words) == recipe.words == ("find", "{fd}")
+    assert "LISTEN_FDS" not in recipe.environment()

@@ -5,11 +5,20 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from httpprocessproxy.process import Launcher, Output, Recipe, SpawnError, Terminal
+from httpprocessproxy.config import AUTO
+from httpprocessproxy.process import (
+    InheritedSocket,
+    Launcher,
+    Output,
+    Recipe,
+    SpawnError,
+    Terminal,
+)
 from test.deadline import PATIENCE_S
 from test.process.generations import descriptors, python, started, with_output
 
@@ -156,5 +165,44 @@ def test_starting_needs_no_wait_for_the_program() -> None:
         assert loop.time() - begun < 0.1
         assert child.is_running
         await child.stop()
+
+    with_output(main)
+
+
+LISTENS = """
+import os, socket, sys
+kept = os.environ["LISTEN_FDS"], os.environ.get("LISTEN_PID") == str(os.getpid())
+listener = socket.socket(fileno=3)
+accepted, _ = listener.accept()
+with accepted:
+    accepted.sendall(repr((kept, sorted(map(int, os.listdir("/proc/self/fd")))[:4])).encode())
+"""
+
+
+@pytest.mark.parametrize(("word", "knows_pid"), [("{fd}", False), ("", True)])
+def test_a_socket_that_is_inherited(word: str, knows_pid: bool) -> None:
+    async def main(output: Output) -> None:
+        with closing(InheritedSocket(AUTO)) as inherited:
+            launcher = Launcher(Recipe(python(LISTENS, word), AUTO, inherited=inherited), output)
+            # It waits in the queue of a server that does not exist yet.
+            address = inherited.address.host, inherited.address.port
+            reader, writer = await asyncio.open_connection(*address)
+            child = launcher.spawn()
+            assert await reader.read() == repr((("1", knows_pid), [0, 1, 2, 3])).encode()
+            writer.close()
+            assert await child.wait() == 0
+
+    with_output(main)
+
+
+@pytest.mark.parametrize("mode", [None, 0o644])
+def test_a_missing_command_is_missed_by_us_not_by_a_shell(tmp_path: Path, mode: int | None) -> None:
+    path = script(tmp_path, "#!/bin/sh\n", mode) if mode is not None else "no-such-command"
+    why = "No such file or directory" if mode is None else "Permission denied"
+
+    async def main(output: Output) -> None:
+        with closing(InheritedSocket(AUTO)) as inherited, pytest.raises(SpawnError) as caught:
+            Launcher(Recipe((path,), AUTO, inherited=inherited), output).spawn()
+        assert str(caught.value) == f"cannot start {path!r}: {why}"
 
     with_output(main)

@@ -17,7 +17,7 @@ function total(restart) {
   return STAGES.reduce((sum, stage) => sum + (restart[`${stage}_ms`] ?? 0), 0);
 }
 
-function bar({restart, state, time}, longest) {
+function bar({restart, start, state, time}, longest) {
   const pieces = STAGES.filter(stage => restart[`${stage}_ms`]).map(stage => {
     const piece = element('i', {className: stage});
     piece.style.width = `${100 * restart[`${stage}_ms`] / longest}%`;
@@ -25,9 +25,9 @@ function bar({restart, state, time}, longest) {
   });
   const stages = STAGES.map(stage => `${stage} ${milliseconds(restart[`${stage}_ms`] ?? 0)}`).join(', ');
   const ended = state === 'error' && restart.total_ms === null;
-  return element('li', {title: stages},
+  return element('li', {title: stages + warmth(start)},
     element('span', {className: 'what'}, clock(time), ' ', restart.paths.length ? several(restart.paths) : 'asked for'),
     element('span', {className: 'took'}, ended ? 'failed' : milliseconds(restart.total_ms)),
     element('span', {className: 'bar', ariaHidden: 'true'}, ...pieces),
-    element('span', {className: 'unseen'}, stages));
+    element('span', {className: 'unseen'}, stages + warmth(start)));
 }

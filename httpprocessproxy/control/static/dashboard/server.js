@@ -27,8 +27,13 @@ function showState() {
   lightUp(now.state, NAMES[now.state], COLOURS[now.state]);
   the('why').textContent = explain(now);
   const link = element('a', {href: '#output'}, 'what it printed');
-  the('facts').replaceChildren(`start ${now.generation}, since `, clock(now.time),
+  the('facts').replaceChildren(`start ${now.generation}${warmth(now.start)}, since `, clock(now.time),
     ...(now.state === 'error' ? [': ', link] : []));
+}
+
+function warmth(start) {
+  if (!start?.warm) return '';
+  return start.saved_ms > 0 ? ` (warm, ${milliseconds(start.saved_ms)} saved)` : ' (warm)';
 }
 
 function explain({state, why, reason, paths, restart}) {

@@ -1,0 +1,154 @@
+"""Servers started cold, and forked warm: from the command to the first byte, in turns.
+
+The fork server is asked by itself here, without a proxy; what a save costs with one is a measure
+of restart.py. Every start is of a version of its own, and an answer of another one is a fault.
+"""
+
+import asyncio
+import contextlib
+import itertools
+import os
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from httpprocessproxy.process import become_subreaper
+from httpprocessproxy.process.warm import (
+    ForkError,
+    ForkServer,
+    PythonCommand,
+    Record,
+    Recording,
+    Stdio,
+)
+from test.benchmark.fleet import Bench
+from test.benchmark.projects import WARM_PROJECTS, Project, marker, missing
+from test.benchmark.restart import COLD, COLD_PROBE_S, cold_start
+from test.benchmark.samples import Measure
+from test.benchmark.service import NotReadyError, environment, get
+from test.ports import free_port
+
+WARM, READY, SERVER = "warm start", "fork server ready", "fork server"
+LIMIT_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A project in its folder."""
+
+    project: Project
+    work: Path
+
+    def command(self, port: int) -> PythonCommand:
+        """Raises NotReadyError."""
+        understood = PythonCommand.of(self.project.command(port), environment(), self.work)
+        if isinstance(understood, str):
+            raise NotReadyError(understood)
+        return understood
+
+
+def measures(project: Project) -> tuple[Measure, Measure]:
+    """From the command to the first byte, and until a fork server is ready; its memory."""
+    key, title = f"warm.{project.name}", f"start, {project.name}"
+    return (
+        Measure(f"{key}.start", f"{title}: to the first byte", "ms"),
+        Measure(f"{key}.memory", f"{title}: memory of the fork server", "MB"),
+    )
+
+
+def run(bench: Bench) -> None:
+    become_subreaper()
+    wanted = bench.plan.backends
+    for project in WARM_PROJECTS:
+        if wanted and project.name not in wanted:
+            continue
+        if why := missing(project):
+            bench.skip(f"warm, {project.name}", why)
+            continue
+        work = bench.folder / project.name
+        work.mkdir()
+        project.prepare(work)
+        try:
+            # A fork server, and what it forks, are where we are.
+            with contextlib.chdir(work):
+                asyncio.run(_measure(bench, Place(project, work), itertools.count(1)))
+        except (ForkError, NotReadyError) as error:
+            bench.skip(f"warm, {project.name}", error)
+
+
+async def _measure(bench: Bench, place: Place, versions: Iterator[int]) -> None:
+    project, add = place.project, bench.results.add
+    start, memory = measures(project)
+    place.project.save(place.work, next(versions))
+    record = await asyncio.to_thread(_record, place)
+    async with ForkServer(place.command(0), record, environment()) as server:
+        async with asyncio.timeout(LIMIT_S):
+            await server.ready()
+        add(start, READY, 0, 1e3 * (server.ready_after_s or 0.0))
+        add(memory, SERVER, 0, server.memory_bytes() / 1e6)
+        for number in range(bench.plan.starts):
+            cold_s = await asyncio.to_thread(cold_start, bench, project, next(versions))
+            add(start, COLD, number, 1e3 * cold_s)
+            warm_s = await _warm_start(bench, place, server, next(versions))
+            add(start, WARM, number, 1e3 * warm_s)
+            bench.say(f"start {number + 1}, {project.name}: {1e3 * cold_s:.0f}, {1e3 * warm_s:.0f}")
+
+
+def _record(place: Place) -> Record:
+    """What a cold start loads until its first answer. Raises NotReadyError."""
+    port = free_port()
+    with Recording(place.command(port)) as recording:
+        pid = os.posix_spawnp(
+            recording.words[0],
+            recording.words,
+            environment(),
+            file_actions=recording.file_actions,
+            setsid=True,
+        )
+        try:
+            _first_byte(port)
+            record = recording.read()
+        finally:
+            _end(pid)
+    if record is None:
+        raise NotReadyError("nothing was recorded")
+    return record
+
+
+async def _warm_start(bench: Bench, place: Place, server: ForkServer, version: int) -> float:
+    """Seconds from asking for a fork to its first byte."""
+    place.project.save(place.work, version)
+    port = free_port()
+    command, variables = place.command(port), environment()
+    await server.ready()
+    nothing = os.open(os.devnull, os.O_RDWR)
+    try:
+        began = time.monotonic()
+        pid = await server.fork(command, variables, Stdio(nothing, nothing, nothing))
+    finally:
+        os.close(nothing)
+    try:
+        answer = await asyncio.to_thread(_first_byte, port)
+        lasted_s = time.monotonic() - began
+    finally:
+        _end(pid)
+    if marker(version).encode() not in answer:
+        bench.fault(f"{place.project.name}, warm", "an answer of another version")
+    return lasted_s
+
+
+def _first_byte(port: int) -> bytes:
+    deadline = time.monotonic() + LIMIT_S
+    while time.monotonic() < deadline:
+        try:
+            return get(port)
+        except OSError:
+            time.sleep(COLD_PROBE_S)
+    raise NotReadyError("no answer")
+
+
+def _end(pid: int) -> None:
+    os.killpg(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)

@@ -1,0 +1,115 @@
+"""What is kept from one session to the next, and when it is not believed."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from httpprocessproxy.preload.shelf import Kept, Shelf, cache_folder, key_of, lock_of
+from httpprocessproxy.process.warm import Record
+
+KEY = "key"
+
+
+@pytest.fixture
+def installed(tmp_path: Path) -> Path:
+    """A folder with a distribution in it."""
+    folder = tmp_path / "site-packages"
+    (folder / "django-5.2.dist-info").mkdir(parents=True)
+    return folder
+
+
+@pytest.fixture
+def kept(installed: Path) -> Kept:
+    return Kept(Record(("json", "django"), ("shop",), (), (str(installed),)), 332.1)
+
+
+def test_what_is_saved_is_loaded(tmp_path: Path, kept: Kept) -> None:
+    Shelf(tmp_path / "a" / "b", KEY).save(kept)
+    assert Shelf(tmp_path / "a" / "b", KEY).load() == kept
+    assert Shelf(tmp_path / "a" / "b", "other").load() is None
+    assert (tmp_path / "a" / "b").stat().st_mode & 0o077 == 0
+    assert os.listdir(tmp_path / "a" / "b") == [f"{KEY}.json"]
+
+
+def test_the_time_of_a_cold_start_may_be_unknown(tmp_path: Path, kept: Kept) -> None:
+    Shelf(tmp_path, KEY).save(Kept(kept.record))
+    assert Shelf(tmp_path, KEY).load() == Kept(kept.record)
+
+
+def test_another_set_of_distributions_makes_it_worthless(
+    tmp_path: Path, kept: Kept, installed: Path
+) -> None:
+    shelf = Shelf(tmp_path, KEY)
+    shelf.save(kept)
+    (installed / "cache").mkdir()
+    assert shelf.load() == kept
+    (installed / "flask-3.1.dist-info").mkdir()
+    assert shelf.load() is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[[[", "null", "[]", "{}", '{"record": 1, "lock": "", "cold_ms": null}'],
+)
+def test_nonsense_is_nothing(tmp_path: Path, kept: Kept, text: str) -> None:
+    shelf = Shelf(tmp_path, KEY)
+    shelf.save(kept)
+    (tmp_path / f"{KEY}.json").write_text(text)
+    assert shelf.load() is None
+
+
+def test_a_record_that_is_none_is_nothing(tmp_path: Path) -> None:
+    text = f'{{"record": "?", "lock": "{lock_of(())}", "cold_ms": null}}'
+    (tmp_path / f"{KEY}.json").write_text(text)
+    assert Shelf(tmp_path, KEY).load() is None
+
+
+def test_what_another_user_wrote_is_not_believed(
+    tmp_path: Path, kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf = Shelf(tmp_path, KEY)
+    shelf.save(kept)
+    monkeypatch.setattr(os, "geteuid", lambda: 12345)
+    assert shelf.load() is None
+
+
+def test_without_a_folder_nothing_is_kept(tmp_path: Path, kept: Kept) -> None:
+    Shelf(None, KEY).save(kept)
+    assert Shelf(None, KEY).load() is None
+    (tmp_path / "file").touch()
+    Shelf(tmp_path / "file", KEY).save(kept)
+    assert Shelf(tmp_path / "file", KEY).load() is None
+
+
+def test_the_folder_is_the_users_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    inside = Path("http-process-proxy") / "preload"
+    assert cache_folder({"XDG_CACHE_HOME": str(tmp_path)}) == tmp_path / inside
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr("sys.platform", "linux")
+    assert cache_folder({"XDG_CACHE_HOME": "relative"}) == tmp_path / ".cache" / inside
+    monkeypatch.setattr("sys.platform", "darwin")
+    assert cache_folder({}) == tmp_path / "Library/Caches" / inside
+
+
+def test_the_key_is_of_all_that_leads_to_other_imports(tmp_path: Path) -> None:
+    words = ("python", "app.py")
+
+    def key(name: str = "python", words: tuple[str, ...] = words, **environment: str) -> str:
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (1, 1))
+        return key_of(str(tmp_path / name), words, tmp_path, environment)
+
+    same = key()
+    assert key(HOME="/root", PATH="/bin") == same
+    others = {
+        key("python3"),
+        key(words=("python", "-O", "app.py")),
+        key(words=("python -O", "app.py")),
+        key(PYTHONPATH="src"),
+        key(VIRTUAL_ENV="/v"),
+        key_of(str(tmp_path / "python"), words, tmp_path / "b", {}),
+    }
+    assert len(others - {same}) == 6
+    os.utime(tmp_path / "python", (2, 2))
+    assert key_of(str(tmp_path / "python"), words, tmp_path, {}) != same

@@ -1,0 +1,56 @@
+"""One life of a backend that began warm, and when it is begun again cold."""
+
+import asyncio
+import signal
+
+import pytest
+
+from test.loops import eventually, on_every_loop
+from test.test_generation import Life
+
+
+@on_every_loop
+async def test_a_warm_start_that_crashes_before_it_answers_is_made_again_cold() -> None:
+    life = Life()
+    life.launcher.is_warm, life.launcher.listens = True, False
+    async with asyncio.TaskGroup() as group:
+        group.create_task(life.generation.run(), name="generation")
+        await eventually(lambda: bool(life.launcher.children))
+        life.launcher.listens = True
+        life.launcher.children[0].exit(-signal.SIGSEGV)
+        await life.happened(life.target)
+        life.launcher.children[1].exit(0)
+    assert life.launcher.given_up == ["a warm server ended by signal SIGSEGV before it answered"]
+    assert [start.is_warm for start in life.around.starts] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("is_warm", "answers", "code"),
+    [(True, True, -signal.SIGSEGV), (True, False, 1), (False, False, -signal.SIGSEGV)],
+    ids=["once it has answered", "by an exit", "cold"],
+)
+@on_every_loop
+async def test_any_other_end_is_the_end(is_warm: bool, answers: bool, code: int) -> None:
+    life = Life()
+    life.launcher.is_warm, life.launcher.listens = is_warm, answers
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(life.generation.run(), name="generation")
+        await eventually(lambda: bool(life.launcher.children))
+        if answers:
+            await life.happened(life.target)
+        life.launcher.children[0].exit(code)
+    assert running.result().returncode == code
+    assert len(life.launcher.children) == 1
+    assert life.launcher.given_up == []
+
+
+@on_every_loop
+async def test_a_warm_start_that_is_stopped_is_not_made_again() -> None:
+    life = Life()
+    life.launcher.is_warm, life.launcher.listens = True, False
+    async with asyncio.TaskGroup() as group:
+        group.create_task(life.generation.run(), name="generation")
+        await eventually(lambda: bool(life.launcher.children))
+        life.generation.stop.set()
+    assert len(life.launcher.children) == 1
+    assert life.launcher.given_up == []
