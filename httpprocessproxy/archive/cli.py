@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 PROGRAM = "http-process-archive"
 REFUSED_EXIT = 1
 USAGE_EXIT = 2
+INTERRUPTED_EXIT = 128 + signal.SIGINT
 
 # What the extra `archive` brings, as it is imported.
 _EXTRA = ("aiosqlite", "alembic", "asyncpg", "jwt", "sqlalchemy")
@@ -32,7 +34,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in _EXTRA:
             raise
-        return _complain("needs more packages: pip install 'http-process-proxy[archive]'", 2)
+        more = "needs more packages: pip install 'http-process-proxy[archive]'"
+        return _complain(more, USAGE_EXIT)
+    except KeyboardInterrupt:  # where nothing of ours waits for signals
+        return INTERRUPTED_EXIT
 
 
 def _run(arguments: Sequence[str]) -> int:
@@ -54,7 +59,18 @@ def _run(arguments: Sequence[str]) -> int:
             lines = runner.run(administer(line))
     except RefusedError as error:
         return _complain(str(error), REFUSED_EXIT)
-    sys.stdout.write("".join(f"{text}\n" for text in lines))
+    return _print(lines)
+
+
+def _print(lines: Sequence[str]) -> int:
+    """Write to standard output. Not to have done it is an error: a secret is told only once."""
+    try:
+        sys.stdout.write("".join(f"{text}\n" for text in lines))
+        sys.stdout.flush()
+    except OSError as error:
+        # Else Python would try again at its end, and complain in its own way.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _complain(f"cannot write: {error.strerror}", REFUSED_EXIT)
     return 0
 
 

@@ -48,6 +48,9 @@ def _variables(key: Key) -> list[str]:
 
 def _set(read: argparse.Namespace, key: Key, text: str, where: str) -> None:
     try:
+        # No host has one, and no file.
+        if "\0" in text:
+            raise UserError("a NUL is in it")
         value = key.read(text)
     except UserError as error:
         raise UserError(f"{where}: {error}") from None

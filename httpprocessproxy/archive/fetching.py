@@ -200,6 +200,10 @@ def reason_of(error: Exception) -> str:
             return f"cannot connect: {error.os_error.strerror or error.os_error}"
         case aiohttp.ClientPayloadError():
             return "it ended too early, or was not well encoded"
+        case aiohttp.ClientResponseError():
+            # Its own text begins with a status, 400, which nobody has answered.
+            what = error.message.split("\n")[0].rstrip(":")
+            return f"it answered with what cannot be read: {what}"
         case aiohttp.ServerDisconnectedError():
             return "the server closed the connection without an answer"
     return str(error).split("\n")[0] or type(error).__name__

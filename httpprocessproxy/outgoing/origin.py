@@ -21,6 +21,8 @@ IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 _UNSAFE: Final = re.compile(r"[\x00-\x20\x7f\\\u0085\u2028\u2029\ud800-\udfff]")
 _HAS_USER: Final = re.compile(r"[^/?#]*//[^/?#]*@")
 _NAME: Final = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]{0,251}[a-z0-9_])?")
+# RFC 1035 section 2.3.4: of a step of a name. Resolvers do not even take a longer one.
+_MAX_LABEL_BYTES: Final = 63
 # The URL Standard calls these hosts that end in a number: resolvers take them for addresses.
 _ENDS_IN_NUMBER: Final = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)", re.DOTALL)
 
@@ -106,6 +108,7 @@ def _normal_host(raw: str) -> str:
     except ValueError:
         raise ValueError(f"not an address: {raw[:100]!r}") from None
     host = host.removesuffix(".")
-    if not _NAME.fullmatch(host) or ".." in host:
+    sizes = [len(label) for label in host.split(".")]
+    if not _NAME.fullmatch(host) or not all(0 < size <= _MAX_LABEL_BYTES for size in sizes):
         raise ValueError(f"not a host: {raw[:100]!r}")
     return host

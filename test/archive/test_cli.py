@@ -17,6 +17,7 @@ from httpprocessproxy.archive.settings import Settings
 from httpprocessproxy.archive.store.database import opened
 from httpprocessproxy.archive.store.tickets import Ticket, Tickets
 from test.archive.service.services import command, environment, sqlite
+from test.deadline import PATIENCE_S
 from test.loops import run
 
 
@@ -119,6 +120,30 @@ def test_what_is_wrong_is_said_in_a_line(
     assert said.startswith("http-process-archive: ")
     assert complaint in said
     assert said.count("\n") == 1
+
+
+def test_what_cannot_be_written_is_an_error(tmp_path: Path) -> None:
+    """Of a new client, it is the secret that would be lost."""
+    with open("/dev/full", "wb") as full:
+        ended = subprocess.run(
+            [sys.executable, "-m", "httpprocessproxy.archive", "client", "add", "joe"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=PATIENCE_S,
+            env=environment(DB_URL=sqlite(tmp_path)),
+            check=False,
+        )
+    complaint = "http-process-archive: cannot write: No space left on device\n"
+    assert (ended.returncode, ended.stderr) == (1, complaint)
+
+
+def test_it_is_interrupted_without_a_trace(do: Do, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(line: Line) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("httpprocessproxy.archive.administration.administer", interrupted)
+    assert do("db", "current", status=130) == ""
 
 
 def test_help_and_version(do: Do, capsys: pytest.CaptureFixture[str]) -> None:

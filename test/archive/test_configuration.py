@@ -161,6 +161,7 @@ def test_what_is_wrong(
         (b"x = 1", "unknown key 'X'"),
         (b"port = 'x'", "PORT: not a port: 'x'"),
         (b"port", "Expected '='"),
+        (b'host = "a\\u0000"', "HOST: a NUL is in it"),
         (b"\xff", "'utf-8' codec"),
     ],
 )

@@ -251,6 +251,21 @@ def test_nobody_there_is_told_in_a_line() -> None:
     run(main())
 
 
+def test_what_is_not_http_is_told_in_a_line() -> None:
+    async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"SSH-2.0-OpenSSH\r\n")
+        writer.close()
+
+    async def main() -> None:
+        async with await asyncio.start_server(speak, "127.0.0.1", 0) as server:
+            origin = Origin("http", "127.0.0.1", server.sockets[0].getsockname()[1])
+            async with Outgoing(Guard([origin])) as outgoing:
+                fates = await outcomes(Fetching(outgoing), [f"{origin}/"])
+        assert fates == ["missed: it answered with what cannot be read: Bad status line"]
+
+    run(main())
+
+
 def test_leaving_ends_all_of_it() -> None:
     async def main() -> None:
         async with fetching() as (server, fetcher):

@@ -41,7 +41,7 @@ NO_ORIGINS = [
     *("http://exa mple.org", " http://example.org", "http://example.org\n", "http://a\0b"),
     *("http://example.org\\@evil.example", "http://a..b", "http://.a", "http://-", "http://a%2eb"),
     *("http://[::1", "http://[::1%25lo]", "http://[fe80::1%lo]", "http://[example.org]"),
-    *("http://[::1]x", "http://\ud800", "http://a\u2028b"),
+    *("http://[::1]x", "http://\ud800", "http://a\u2028b", f"http://{'a' * 64}.example"),
 ]
 
 

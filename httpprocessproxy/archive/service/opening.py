@@ -68,7 +68,7 @@ async def _purge(tickets: Tickets) -> None:
     while True:
         try:
             count = await tickets.purge()
-        except (OSError, SQLAlchemyError) as error:
+        except SQLAlchemyError as error:
             _log.warning("old tickets stay for now: %s", type(error).__name__)
         else:
             if count:

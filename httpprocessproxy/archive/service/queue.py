@@ -88,13 +88,18 @@ class Queue:
         self._changed.set()
         self._changed = asyncio.Event()
 
-    async def wait_for_change(self) -> None:
+    @property
+    def next_change(self) -> asyncio.Event:
+        """To be had before one looks, or what changes until one waits would go unseen."""
+        return self._changed
+
+    async def wait_for(self, change: asyncio.Event) -> None:
         """Wait until a download starts or ends, somebody leaves, or a promise is forgotten."""
-        changed, ends = self._changed, min(self._promised.values(), default=None)
+        ends = min(self._promised.values(), default=None)
         wait_s = None if ends is None else max(0.0, ends - self._clock())
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(wait_s):
-                await changed.wait()
+                await change.wait()
 
     def _taken(self) -> int:
         now = self._clock()

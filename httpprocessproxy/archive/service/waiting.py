@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from aiohttp import WSCloseCode, web
+from sqlalchemy.exc import SQLAlchemyError
 
 from httpprocessproxy.archive.service.answers import not_found
 from httpprocessproxy.archive.service.queue import Place
@@ -58,15 +59,18 @@ class Waiting:
     async def _tell(self, socket: web.WebSocketResponse, place: Place, ticket: Ticket) -> bool:
         queue = self.around.queue
         while not place.has_left:
-            position = place.position
+            change, position = queue.next_change, place.position
             is_available = ticket.is_available or position < 0
             if is_available and not ticket.is_available:
                 queue.promise(ticket.id)
-                await self.around.tickets.make_available(ticket.id)
+                try:
+                    await self.around.tickets.make_available(ticket.id)
+                except SQLAlchemyError:
+                    return False  # it has not been made so, and can be waited with again
             await socket.send_json({"position": position, "available": is_available})
             if is_available:
                 return True
-            await queue.wait_for_change()
+            await queue.wait_for(change)
         return False
 
 

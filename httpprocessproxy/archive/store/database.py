@@ -6,15 +6,15 @@ instead of waiting.
 """
 
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
 from sqlalchemy import Connection, event
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine import URL, Dialect, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -40,8 +40,11 @@ async def opened(
     parsed = _parse(url)
     engine = _engine(parsed, extras or {})
     try:
-        async with explaining(), engine.connect():
-            pass
+        try:
+            async with explaining(), engine.connect():
+                pass
+        except TypeError as error:  # the driver does not know what it is to be told
+            raise UserError(f"DB_EXTRAS: {_line(error)}") from None
         yield engine
     finally:
         await engine.dispose()
@@ -52,7 +55,7 @@ async def explaining() -> AsyncIterator[None]:
     """Turn what goes wrong with a database into a UserError, without SQL, values and passwords."""
     try:
         yield
-    except (OSError, SQLAlchemyError) as error:
+    except SQLAlchemyError as error:
         raise UserError(f"the database does not answer: {_line(error)}") from error
 
 
@@ -77,8 +80,9 @@ def _engine(url: URL, extras: Mapping[str, object]) -> AsyncEngine:
         _make_own(Path(url.database or ""))
     try:
         engine = create_async_engine(url, **extras)
-    except (TypeError, SQLAlchemyError) as error:
+    except (AttributeError, TypeError, ValueError, SQLAlchemyError) as error:
         raise UserError(f"DB_EXTRAS: {_line(error)}") from None
+    event.listen(engine.sync_engine, "do_connect", _connect)
     if is_sqlite(engine):
         event.listen(engine.sync_engine, "connect", _prepare)
         event.listen(engine.sync_engine, "begin", _lock)
@@ -93,6 +97,19 @@ def _make_own(path: Path) -> None:
         os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
     except OSError as error:
         raise UserError(f"cannot open {path}: {error.strerror}") from None
+
+
+def _connect(
+    dialect: Dialect,
+    record: ConnectionPoolEntry,
+    arguments: Sequence[object],
+    options: Mapping[str, object],
+) -> DBAPIConnection:
+    """Connect, and fail as in all else: asyncpg's OSError is not taken for one by SQLAlchemy."""
+    try:
+        return dialect.connect(*arguments, **options)
+    except OSError as error:
+        raise OperationalError("connect", None, error) from error
 
 
 def _prepare(connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:

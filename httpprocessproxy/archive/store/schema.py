@@ -7,24 +7,29 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from httpprocessproxy.archive.store.database import is_sqlite
+from httpprocessproxy.core.errors import UserError
 
 # Any number will do, as long as nobody else on the same database takes it.
 _LOCK: Final = 7_470_001
 
 
 async def upgrade(engine: AsyncEngine) -> None:
-    """Bring the database up to date. Safe to do from two programs at once."""
+    """Bring the database up to date. Safe to do from two programs at once. Raises UserError."""
     if await current(engine) == head():
         return
     await _run(engine, lambda config: command.upgrade(config, "head"))
 
 
 async def downgrade(engine: AsyncEngine) -> None:
-    """Take back the last migration, and with it what only it has room for; none is fine."""
+    """Take back the last migration, and with it what only it has room for; none is fine.
+
+    Raises UserError.
+    """
     if await current(engine) is not None:
         await _run(engine, lambda config: command.downgrade(config, "-1"))
 
@@ -46,7 +51,10 @@ async def _run(engine: AsyncEngine, migrate: Callable[[Config], None]) -> None:
     def work(connection: Connection) -> None:
         config = _config()
         config.attributes["connection"] = connection
-        migrate(config)
+        try:
+            migrate(config)
+        except CommandError as error:
+            raise UserError(f"not a database of ours, or of a newer version: {error}") from None
 
     async with engine.begin() as connection:
         if not is_sqlite(engine):  # there, the transaction itself is the lock

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator
 
 from httpprocessproxy.archive.service.queue import PROMISE_S, Place, Queue
+from test.deadline import PATIENCE_S
 from test.loops import run
 
 
@@ -57,7 +58,7 @@ def test_whoever_waits_is_woken() -> None:
         happening = events(queue)
         for _ in range(4):
             async with asyncio.TaskGroup() as tasks:
-                task = tasks.create_task(queue.wait_for_change(), name="waits")
+                task = tasks.create_task(queue.wait_for(queue.next_change), name="waits")
                 await asyncio.sleep(0)
                 assert not task.done()
                 next(happening)
@@ -77,12 +78,23 @@ def events(queue: Queue) -> Iterator[None]:
     yield
 
 
+def test_what_changes_between_looking_and_waiting_is_seen() -> None:
+    async def main() -> None:
+        queue = Queue(1, asyncio.get_running_loop().time)
+        change = queue.next_change
+        queue.change()
+        async with asyncio.timeout(PATIENCE_S):
+            await queue.wait_for(change)
+
+    run(main())
+
+
 def test_a_promise_that_ends_wakes() -> None:
     async def main() -> None:
         time = Time()
         queue = Queue(1, time)
         queue.promise("a")
         time.now += PROMISE_S
-        await queue.wait_for_change()
+        await queue.wait_for(queue.next_change)
 
     run(main())

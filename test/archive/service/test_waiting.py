@@ -1,6 +1,8 @@
 """The queue as those see it who wait: over WebSockets, against a service as a process."""
 
+import contextlib
 import json
+import sqlite3
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -113,6 +115,26 @@ def test_nobody_waits_for_ever(tmp_path: Path) -> None:
         with waiting(service, second) as socket:
             assert frame(socket) == {"position": 0, "available": False}
             assert closed(socket) == (1013, "timeout")
+
+
+def test_a_database_that_fails_while_one_waits(
+    queued: Service, origin: Origin, tmp_path: Path
+) -> None:
+    secret = queued.client()
+    ids = [queued.ticket(secret, f"{origin.url}/held/a") for _ in range(3)]
+    for id_ in ids[:2]:
+        with waiting(queued, id_) as socket:
+            frame(socket)
+    with waiting(queued, ids[2]) as last, queued.begin(ids[0]) as wire:
+        wire.head()
+        with contextlib.closing(sqlite3.connect(tmp_path / "archive.db")) as database:
+            database.execute("ALTER TABLE tickets RENAME TO gone")
+        origin.released.set()
+        wire.until(b"\r\n0\r\n\r\n")
+        with contextlib.suppress(ConnectionClosed):
+            while frame(last) == {"position": 0, "available": False}:
+                continue
+        assert last.close_code == 1013, "to be tried again later"
 
 
 def test_without_a_queue_there_is_nothing_to_wait_for(service: Service, secret: str) -> None:

@@ -39,6 +39,8 @@ def test_the_spellings_of_postgresql(postgres: object, db_url: str, scheme: str)
         ("sqlite:////dev/null/x", {}, "cannot open /dev/null/x: "),
         ("sqlite:///LINK", {}, "cannot open .*/link: "),
         ("sqlite:///NEW", {"nonsense": 1}, "DB_EXTRAS: "),
+        ("sqlite:///NEW", {"poolclass": "x"}, "DB_EXTRAS: "),
+        ("sqlite:///NEW", {"connect_args": {"x": 1}}, "DB_EXTRAS: "),
         ("postgresql://joe:hidden@/x?host=/nowhere", {}, "the database does not answer: "),
     ],
 )

@@ -2,13 +2,15 @@
 
 import asyncio
 
+import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, inspect
+from sqlalchemy import Connection, inspect, text
 
 from httpprocessproxy.archive.store import schema
 from httpprocessproxy.archive.store.database import opened
 from httpprocessproxy.archive.store.tables import Base
+from httpprocessproxy.core.errors import UserError
 from test.loops import run
 
 
@@ -28,6 +30,19 @@ def test_up_and_down(db_url: str) -> None:
             assert names == ["alembic_version"]
             await schema.upgrade(engine)
             assert await schema.current(engine) == schema.head() == "0003"
+
+    run(main())
+
+
+def test_a_database_of_somebody_else(db_url: str) -> None:
+    async def main() -> None:
+        async with opened(db_url) as engine:
+            await schema.upgrade(engine)
+            async with engine.begin() as connection:
+                await connection.execute(text("UPDATE alembic_version SET version_num = 'other'"))
+            for change in (schema.upgrade, schema.downgrade):
+                with pytest.raises(UserError, match="not a database of ours, or of a newer"):
+                    await change(engine)
 
     run(main())
 
