@@ -2,7 +2,7 @@
 
 It speaks in lines: `left NAME WHY` and `unfit NAME WHY` while it imports, then `ready`, then
 `standby PID` for each process in readiness, and that process `running PID` or `refused WHY`.
-What it is told is marshalled, with descriptors beside it: see inside.py.
+What it is told is marshalled, with descriptors beside it: see inside/serving.py.
 """
 
 import asyncio
@@ -14,10 +14,9 @@ import socket
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from httpprocessproxy.process.spawn import FileAction
 from httpprocessproxy.process.warm.command import PythonCommand
 from httpprocessproxy.process.warm.printed import Printed
-from httpprocessproxy.process.warm.sending import CONTROL_FD, SOURCE_FD, source, stub
+from httpprocessproxy.process.warm.sending import CONTROL_FD, SOURCE_FD, TO_SERVE, source, stub
 from httpprocessproxy.process.warm.waited import Waited
 
 # What inside/serving.py calls one.
@@ -59,33 +58,31 @@ class Attempt:
         self._on_change = on_change
         self._answer: asyncio.Future[tuple[str, str]] | None = None
         self._rest = b""
-        with contextlib.ExitStack() as ours, contextlib.ExitStack() as stack:
-            self._socket, theirs = socket.socketpair()
-            stack.callback(theirs.close)
+        pid = self._start(command, environment, given)
+        self._process = Waited(pid, self._read_all, self._on_process_end)
+        self._socket.setblocking(False)
+        self._loop.add_reader(self._socket, self._read)
+
+    def _start(self, command: PythonCommand, environment: Mapping[str, str], given: Request) -> int:
+        text = f"Server().serve({ {'command': command.inside, **given}!a})"
+        with contextlib.ExitStack() as ours, contextlib.ExitStack() as theirs:
+            self._socket, control = socket.socketpair()
             ours.callback(self._socket.close)
-            to_serve = {"command": command.inside, **given}
-            source_fd = stack.enter_context(source(f"Server().serve({to_serve!a})"))
+            theirs.callback(control.close)
+            source_fd = theirs.enter_context(source(TO_SERVE, text))
             # A pipe without a writer: a stream remembers whether what it was opened on can seek.
             stdin_fd, unused_fd = os.pipe()
-            stack.callback(os.close, stdin_fd)
+            theirs.callback(os.close, stdin_fd)
             os.close(unused_fd)
             self._printed = (Printed(), Printed())
             for stream in self._printed:
-                stack.callback(stream.begin)
+                theirs.callback(stream.begin)
                 ours.callback(stream.close)
-            actions: list[FileAction] = [
-                (os.POSIX_SPAWN_DUP2, stdin_fd, 0),
-                (os.POSIX_SPAWN_DUP2, self._printed[0].write_fd, 1),
-                (os.POSIX_SPAWN_DUP2, self._printed[1].write_fd, 2),
-                (os.POSIX_SPAWN_DUP2, theirs.fileno(), CONTROL_FD),
-                (os.POSIX_SPAWN_DUP2, source_fd, SOURCE_FD),
-            ]
-            words = command.start(stub(_TOO_OLD))
-            pid = _spawn(words, environment, actions)
-            self._process = Waited(pid, self._read_all, self._on_process_end)
+            out_fd, err_fd = (stream.write_fd for stream in self._printed)
+            fds = {0: stdin_fd, 1: out_fd, 2: err_fd, CONTROL_FD: control.fileno()}
+            pid = _spawn(command.start(stub(_TOO_OLD)), environment, {**fds, SOURCE_FD: source_fd})
             ours.pop_all()
-        self._socket.setblocking(False)
-        self._loop.add_reader(self._socket, self._read)
+        return pid
 
     @property
     def is_ready(self) -> bool:
@@ -212,14 +209,12 @@ class Attempt:
             self.give_up(last or f"the fork server exited with status {returncode}")
 
 
-def _spawn(
-    words: tuple[str, ...], environment: Mapping[str, str], actions: list[FileAction]
-) -> int:
+def _spawn(words: tuple[str, ...], environment: Mapping[str, str], fds: Mapping[int, int]) -> int:
     return os.posix_spawnp(
         words[0],
         words,
         environment,
-        file_actions=actions,
+        file_actions=[(os.POSIX_SPAWN_DUP2, fd, number) for number, fd in fds.items()],
         setpgroup=0,
         setsigdef=signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP},
         setsigmask=(),
