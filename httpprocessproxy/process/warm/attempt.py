@@ -96,13 +96,15 @@ class Attempt:
     async def fork(self, request: Request, fds: list[int]) -> tuple[int, str]:
         """Ask the process in readiness; return its number, or 0 and why it will not.
 
-        Cancelled, it leaves a process that may or may not run: then give up. Raises OSError.
+        Cancelled, it leaves a socket on which nobody knows what comes next: then give up. Raises
+        OSError.
         """
         asked = self._standby
         assert asked is not None, "the caller has looked"
         self._asked, self._standby = asked, None
         self._answer = self._loop.create_future()
         body = marshal.dumps(request, 2)
+        said = ""
         try:
             # What was sent before has been read: the header fits as a whole.
             socket.send_fds(self._socket, [b"%-16d" % len(body)], fds)
@@ -110,6 +112,8 @@ class Attempt:
             said, text = await self._answer
         finally:
             self._answer = None
+            if said != "running":
+                asked.kill()
         if said != "running":
             return 0, text
         self._asked = None
@@ -119,7 +123,8 @@ class Attempt:
     def give_up(self, why: str) -> None:
         """End all of it but those that it forked already."""
         for process in self._processes:
-            process.kill()
+            if not process.is_spared:  # what says that it runs is its owner's already
+                process.kill()
         if self.end:
             return
         self.end = why
