@@ -53,6 +53,8 @@ class Attempt:
         self.unfit = ""
         self.left_alone: dict[str, str] = {}
         self._standby: Waited | None = None
+        self._has_been_ready = False
+        self._next = asyncio.Event()
         self._asked: Waited | None = None
         self._loop = asyncio.get_running_loop()
         self._on_change = on_change
@@ -86,7 +88,8 @@ class Attempt:
 
     @property
     def is_ready(self) -> bool:
-        return self._standby is not None and not self.end and self._answer is None
+        """Whether it can be asked. The next process is there some milliseconds after the last."""
+        return self._has_been_ready and not self.end and self._answer is None
 
     @property
     def pids(self) -> list[int]:
@@ -99,8 +102,9 @@ class Attempt:
         Cancelled, it leaves a socket on which nobody knows what comes next: then give up. Raises
         OSError.
         """
-        asked = self._standby
-        assert asked is not None, "the caller has looked"
+        asked = await self._next_standby()
+        if asked is None:
+            return 0, self.end
         self._asked, self._standby = asked, None
         self._answer = self._loop.create_future()
         body = marshal.dumps(request, 2)
@@ -120,6 +124,12 @@ class Attempt:
         asked.hand_over()
         return asked.pid, ""
 
+    async def _next_standby(self) -> Waited | None:
+        while self._standby is None and not self.end:
+            self._next.clear()
+            await self._next.wait()
+        return None if self.end else self._standby
+
     def give_up(self, why: str) -> None:
         """End all of it but those that it forked already."""
         for process in self._processes:
@@ -128,6 +138,7 @@ class Attempt:
         if self.end:
             return
         self.end = why
+        self._next.set()
         self._loop.remove_reader(self._socket)
         self._socket.close()
         for stream in self._printed:
@@ -181,6 +192,8 @@ class Attempt:
                 stream.end_of_imports()
         elif kind == "standby":
             self._standby = Waited(int(fields[0]), self._read_all, self._on_standby_end)
+            self._has_been_ready = True
+            self._next.set()
             self._on_change()
         elif kind == "failed":
             self.give_up(fields[0])

@@ -252,3 +252,17 @@ def test_libraries_that_come_before_all_others(folder: Path) -> None:
                 pass
 
     asyncio.run(main())
+
+
+def test_one_start_right_after_the_other(folder: Path) -> None:
+    """The next process is not there yet, and waited for."""
+    it = project(folder, "")
+
+    async def body(server: ForkServer) -> None:
+        await server.ready()
+        for _ in range(5):
+            assert server.is_ready
+            pid = await server.fork(it.command, it.environment, SILENT, timeout_s=PATIENCE_S)
+            assert ending_of(pid) == 0
+
+    with_server(it, body)
