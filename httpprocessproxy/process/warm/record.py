@@ -62,7 +62,7 @@ class Record:
 
 
 class Recording:
-    """A cold run that is listened to: start it once, with `words` and `file_actions`.
+    """A cold run that is listened to: start it once, with what it says here.
 
     Used as a context manager around the start and the question. The program runs in a fresh
     process of its interpreter as it always does; each import also writes a line to a memory file,
@@ -107,6 +107,11 @@ class Recording:
             (os.POSIX_SPAWN_DUP2, self._fd, CONTROL_FD),
             (os.POSIX_SPAWN_DUP2, self._source_fd, SOURCE_FD),
         ]
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """What the shim would add that is not executed any more."""
+        return self._command.environment
 
     @property
     def descriptors(self) -> Mapping[int, int]:
