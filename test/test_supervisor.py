@@ -347,3 +347,13 @@ async def test_cancelled_in_any_state_it_leaves_nothing(state: str) -> None:
             life.supervisor.gate.unsafe_began()
             life.change()
         await life.reached(state, 1)
+
+
+@on_every_loop
+async def test_what_is_taken_back_does_not_go_there_again() -> None:
+    async with supervised() as life:
+        await life.reached("running", 1)
+        # It has ended by itself, and that is not known yet.
+        life.supervisor.take_back({("127.0.0.1", 40_000)})
+        assert life.front.taken_back == {("127.0.0.1", 40_000)}
+        assert life.ask().target is None

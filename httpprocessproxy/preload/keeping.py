@@ -24,6 +24,10 @@ QUIET_S: Final = 1.0
 # One that fails may have been killed by chance; so many, without a warm start in between, have not.
 MAX_FAILURES: Final = 3
 
+# There are packages that write files of their own when they are imported, and installers with
+# long pauses.
+MAX_DISTURBED: Final = 5
+
 
 @dataclass(frozen=True, slots=True)
 class Wish:
@@ -56,6 +60,7 @@ class Keeper:
         self._news = asyncio.Event()
         self._changed: set[str] = set()
         self._failures = 0
+        self._disturbed = 0  # by a change, one after the other
 
     def want(self, wish: Wish) -> None:
         """Have a server like this one, in the place of what there is."""
@@ -137,6 +142,7 @@ class Keeper:
         except ForkError as error:
             return str(error)
         self.server = server
+        self._disturbed = 0
         self.memory_bytes = await asyncio.to_thread(server.memory_bytes)
         self._tell(server)
         return await server.ended()
@@ -161,11 +167,18 @@ class Keeper:
     def _on_change(self, paths: frozenset[str]) -> None:
         if not self._changed:
             assert self.wish is not None, "it is watched"
-            what = described(paths, self.wish.folder)
-            self._say(f"{what} has changed: preloading anew, starts are cold until then", "warning")
+            self._tell_change(described(paths, self.wish.folder))
         self._changed |= paths
-        self._wanted.set()
-        self._dismiss()
+        if not self.off:
+            self._wanted.set()
+            self._dismiss()
+
+    def _tell_change(self, what: str) -> None:
+        self._disturbed += self.server is None
+        if self._disturbed == MAX_DISTURBED:
+            self.give_up(f"{what} changes whenever it is imported")
+        elif not self.off:
+            self._say(f"{what} has changed: preloading anew, starts are cold until then", "warning")
 
     def _on_warning(self, text: str) -> None:
         self._say(text, "warning")

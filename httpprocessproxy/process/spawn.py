@@ -9,7 +9,7 @@ import errno
 import os
 import shutil
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from httpprocessproxy.core.errors import UserError
@@ -51,6 +51,10 @@ class Listened(Protocol):
 
     @property
     def file_actions(self) -> list[FileAction]: ...
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """What it needs besides that of the recipe."""
 
 
 class Warmth(Protocol):
@@ -198,7 +202,7 @@ class Launcher:
         return os.posix_spawnp(
             words[0],
             words,
-            recipe.environment(),
+            {**recipe.environment(), **(listened.environment if listened is not None else {})},
             file_actions=[*actions, *heard, *passed_on],
             setsid=True,
             setsigdef=signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP},

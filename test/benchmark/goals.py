@@ -45,7 +45,7 @@ def _restart_goals() -> Iterator[Goal]:
 
 
 def _warm_goals() -> Iterator[Goal]:
-    """A fork server is ready once, beside the first of the cold starts."""
+    """Every round has a cold start and a warm one, the first of them a fork server, too."""
     for project, bound in (("django", 0.25), ("pandas", 0.15), ("flask", 0.35), ("fastapi", 0.35)):
         key = f"warm.{project}.start"
         yield Goal(f"{project}: warm start, to cold", key, bound, against=COLD, who=WARM)

@@ -176,8 +176,9 @@ def _save(bench: Bench, project: Project, runner: Runner, number: int, version: 
 
 
 def _stages(bench: Bench, project: Project, runner: Runner, number: int) -> None:
-    """Ask our own account of the restart for its stages."""
+    """Ask our own account of the restart for its stages; it may not know of the answer yet."""
     answer = get(runner.port, "/_hpp/status").partition(b"\r\n\r\n")[2]
     restart = json.loads(answer)["last_restart"]
     for stage in STAGES:
-        bench.results.add(stage_of(project, stage), runner.name, number, restart[f"{stage}_ms"])
+        if (ms := restart[f"{stage}_ms"]) is not None:
+            bench.results.add(stage_of(project, stage), runner.name, number, ms)

@@ -9,7 +9,7 @@ from typing import Self
 import pytest
 
 from httpprocessproxy.preload import keeping
-from httpprocessproxy.preload.keeping import MAX_FAILURES, Keeper, Wish
+from httpprocessproxy.preload.keeping import MAX_DISTURBED, MAX_FAILURES, Keeper, Wish
 from httpprocessproxy.process.warm import ForkError, PythonCommand, Record
 from test.loops import eventually, on_every_loop
 
@@ -134,6 +134,20 @@ async def test_what_is_installed_ends_it_at_once(wish: Wish) -> None:
             "warning: django has changed: preloading anew, starts are cold until then"
         ]
         await kept.offered(2)
+
+
+@on_every_loop
+async def test_what_writes_into_its_own_folder_is_not_imported_for_ever(wish: Wish) -> None:
+    file = Path(wish.record.folders[0]) / "django" / "table.py"
+    async with Kept() as kept:
+        kept.keeper.want(wish)
+        for number in range(1, MAX_DISTURBED + 1):
+            await kept.started(number)
+            file.write_text(str(number))
+            await eventually(lambda number=number: len(kept.said) == number)  # type: ignore[misc]
+    assert kept.said[-1] == (
+        "warning: django changes whenever it is imported: --preload is off, and starts are cold"
+    )
 
 
 @on_every_loop

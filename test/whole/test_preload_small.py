@@ -2,12 +2,16 @@
 
 import json
 import os
+import re
 import signal
 import sys
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 
+from test.browser import open_browser
+from test.dashboard import opened
 from test.deadline import eventually
 from test.harness import Proxy
 from test.preloaded import Preloaded, preload_of, warmed
@@ -170,3 +174,15 @@ def test_another_environment_makes_a_start_cold(small: Preloaded, project: Path)
         proxy.wait_output("the environment has changed: preloading anew")
         assert restarted(warmed(proxy))
         assert told(proxy) == [1, "blue", True]
+
+
+def test_the_page_about_us_shows_it(small: Preloaded) -> None:
+    with small.proxy() as proxy, open_browser() as browser:
+        page = opened(browser, warmed(proxy.running()))
+        assert restarted(proxy)
+        expect(page.locator("#facts")).to_contain_text(re.compile(r"start 2 \(warm.*\), since"))
+        expect(page.locator("#restarts li").first).to_contain_text("(warm")
+        expect(page.locator("#notices")).to_contain_text(
+            re.compile(r"preloaded \d+ modules in .* MB")
+        )
+        page.close()

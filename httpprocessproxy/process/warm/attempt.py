@@ -2,7 +2,7 @@
 
 It speaks in lines: `left NAME WHY` and `unfit NAME WHY` while it imports, then `ready`, then
 `standby PID` for each process in readiness, and that process `running PID` or `refused WHY`.
-What it is told is marshalled, with descriptors beside it: see inside.py.
+What it is told is marshalled, with descriptors beside it: see inside/serving.py.
 """
 
 import asyncio
@@ -14,10 +14,9 @@ import socket
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from httpprocessproxy.process.spawn import FileAction
 from httpprocessproxy.process.warm.command import PythonCommand
 from httpprocessproxy.process.warm.printed import Printed
-from httpprocessproxy.process.warm.sending import CONTROL_FD, SOURCE_FD, source, stub
+from httpprocessproxy.process.warm.sending import CONTROL_FD, SOURCE_FD, TO_SERVE, source, stub
 from httpprocessproxy.process.warm.waited import Waited
 
 # What inside/serving.py calls one.
@@ -54,42 +53,43 @@ class Attempt:
         self.unfit = ""
         self.left_alone: dict[str, str] = {}
         self._standby: Waited | None = None
+        self._has_been_ready = False
+        self._next = asyncio.Event()
         self._asked: Waited | None = None
         self._loop = asyncio.get_running_loop()
         self._on_change = on_change
         self._answer: asyncio.Future[tuple[str, str]] | None = None
         self._rest = b""
-        with contextlib.ExitStack() as ours, contextlib.ExitStack() as stack:
-            self._socket, theirs = socket.socketpair()
-            stack.callback(theirs.close)
-            ours.callback(self._socket.close)
-            to_serve = {"command": command.inside, **given}
-            source_fd = stack.enter_context(source(f"Server().serve({to_serve!a})"))
-            # A pipe without a writer: a stream remembers whether what it was opened on can seek.
-            stdin_fd, unused_fd = os.pipe()
-            stack.callback(os.close, stdin_fd)
-            os.close(unused_fd)
-            self._printed = (Printed(), Printed())
-            for stream in self._printed:
-                stack.callback(stream.begin)
-                ours.callback(stream.close)
-            actions: list[FileAction] = [
-                (os.POSIX_SPAWN_DUP2, stdin_fd, 0),
-                (os.POSIX_SPAWN_DUP2, self._printed[0].write_fd, 1),
-                (os.POSIX_SPAWN_DUP2, self._printed[1].write_fd, 2),
-                (os.POSIX_SPAWN_DUP2, theirs.fileno(), CONTROL_FD),
-                (os.POSIX_SPAWN_DUP2, source_fd, SOURCE_FD),
-            ]
-            words = command.start(stub(_TOO_OLD))
-            pid = _spawn(words, environment, actions)
-            self._process = Waited(pid, self._read_all, self._on_process_end)
-            ours.pop_all()
+        pid = self._start(command, environment, given)
+        self._process = Waited(pid, self._read_all, self._on_process_end)
         self._socket.setblocking(False)
         self._loop.add_reader(self._socket, self._read)
 
+    def _start(self, command: PythonCommand, environment: Mapping[str, str], given: Request) -> int:
+        text = f"Server().serve({ {'command': command.inside, **given}!a})"
+        with contextlib.ExitStack() as ours, contextlib.ExitStack() as theirs:
+            self._socket, control = socket.socketpair()
+            ours.callback(self._socket.close)
+            theirs.callback(control.close)
+            source_fd = theirs.enter_context(source(TO_SERVE, text))
+            # A pipe without a writer: a stream remembers whether what it was opened on can seek.
+            stdin_fd, unused_fd = os.pipe()
+            theirs.callback(os.close, stdin_fd)
+            os.close(unused_fd)
+            self._printed = (Printed(), Printed())
+            for stream in self._printed:
+                theirs.callback(stream.begin)
+                ours.callback(stream.close)
+            out_fd, err_fd = (stream.write_fd for stream in self._printed)
+            fds = {0: stdin_fd, 1: out_fd, 2: err_fd, CONTROL_FD: control.fileno()}
+            pid = _spawn(command.start(stub(_TOO_OLD)), environment, {**fds, SOURCE_FD: source_fd})
+            ours.pop_all()
+        return pid
+
     @property
     def is_ready(self) -> bool:
-        return self._standby is not None and not self.end and self._answer is None
+        """Whether it can be asked. The next process is there some milliseconds after the last."""
+        return self._has_been_ready and not self.end and self._answer is None
 
     @property
     def pids(self) -> list[int]:
@@ -99,13 +99,16 @@ class Attempt:
     async def fork(self, request: Request, fds: list[int]) -> tuple[int, str]:
         """Ask the process in readiness; return its number, or 0 and why it will not.
 
-        Cancelled, it leaves a process that may or may not run: then give up. Raises OSError.
+        Cancelled, it leaves a socket on which nobody knows what comes next: then give up. Raises
+        OSError.
         """
-        asked = self._standby
-        assert asked is not None, "the caller has looked"
+        asked = await self._next_standby()
+        if asked is None:
+            return 0, self.end
         self._asked, self._standby = asked, None
         self._answer = self._loop.create_future()
         body = marshal.dumps(request, 2)
+        said = ""
         try:
             # What was sent before has been read: the header fits as a whole.
             socket.send_fds(self._socket, [b"%-16d" % len(body)], fds)
@@ -113,19 +116,29 @@ class Attempt:
             said, text = await self._answer
         finally:
             self._answer = None
+            if said != "running":
+                asked.kill()
         if said != "running":
             return 0, text
         self._asked = None
         asked.hand_over()
         return asked.pid, ""
 
+    async def _next_standby(self) -> Waited | None:
+        while self._standby is None and not self.end:
+            self._next.clear()
+            await self._next.wait()
+        return None if self.end else self._standby
+
     def give_up(self, why: str) -> None:
         """End all of it but those that it forked already."""
         for process in self._processes:
-            process.kill()
+            if not process.is_spared:  # what says that it runs is its owner's already
+                process.kill()
         if self.end:
             return
         self.end = why
+        self._next.set()
         self._loop.remove_reader(self._socket)
         self._socket.close()
         for stream in self._printed:
@@ -179,6 +192,8 @@ class Attempt:
                 stream.end_of_imports()
         elif kind == "standby":
             self._standby = Waited(int(fields[0]), self._read_all, self._on_standby_end)
+            self._has_been_ready = True
+            self._next.set()
             self._on_change()
         elif kind == "failed":
             self.give_up(fields[0])
@@ -212,14 +227,12 @@ class Attempt:
             self.give_up(last or f"the fork server exited with status {returncode}")
 
 
-def _spawn(
-    words: tuple[str, ...], environment: Mapping[str, str], actions: list[FileAction]
-) -> int:
+def _spawn(words: tuple[str, ...], environment: Mapping[str, str], fds: Mapping[int, int]) -> int:
     return os.posix_spawnp(
         words[0],
         words,
         environment,
-        file_actions=actions,
+        file_actions=[(os.POSIX_SPAWN_DUP2, fd, number) for number, fd in fds.items()],
         setpgroup=0,
         setsigdef=signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP},
         setsigmask=(),

@@ -68,7 +68,7 @@ class PythonCommand:
 
     @property
     def inside(self) -> tuple[str, str, list[str], list[str]]:
-        """What inside.py calls a command."""
+        """What inside/running.py calls a command."""
         return (self.file, self.module, [*self.arguments], [*self.words])
 
 

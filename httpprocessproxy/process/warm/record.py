@@ -1,6 +1,6 @@
 """What a program loads, learnt from a cold run of it.
 
-The first start runs the program through inside.py, as a fork does, and with the same rules. (An
+The first start runs the program through inside/, as a fork does, and with the same rules. (An
 ordinary start tells nobody what it has loaded, and whatever would make it tell is as visible to
 the program.) The import system is listened to, which costs some microseconds for each module;
 each line goes to a memory file, so nothing ever waits for us to read it, and sealing the file ends
@@ -18,7 +18,7 @@ from typing import Self
 
 from httpprocessproxy.process.spawn import FileAction
 from httpprocessproxy.process.warm.command import PythonCommand
-from httpprocessproxy.process.warm.sending import CONTROL_FD, SOURCE_FD, source, stub
+from httpprocessproxy.process.warm.sending import CONTROL_FD, SOURCE_FD, TO_RECORD, source, stub
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Record:
 
 
 class Recording:
-    """A cold run that is listened to: start it once, with `words` and `file_actions`.
+    """A cold run that is listened to: start it once, with what it says here.
 
     Used as a context manager around the start and the question. The program runs in a fresh
     process of its interpreter as it always does; each import also writes a line to a memory file,
@@ -76,7 +76,7 @@ class Recording:
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as stack:
             listened_to = f"recorded({self._command.inside!a})"
-            self._source_fd = stack.enter_context(source(listened_to))
+            self._source_fd = stack.enter_context(source(TO_RECORD, listened_to))
             self._fd = os.memfd_create("imports", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
             stack.callback(os.close, self._fd)
             fcntl.fcntl(self._fd, fcntl.F_SETFL, os.O_APPEND)
@@ -109,6 +109,11 @@ class Recording:
         ]
 
     @property
+    def environment(self) -> Mapping[str, str]:
+        """What the shim would add that is not executed any more."""
+        return self._command.environment
+
+    @property
     def descriptors(self) -> Mapping[int, int]:
         """What a fork needs, in the place of both, to be listened to: what it loads besides."""
         return {SOURCE_FD: self._fd}
@@ -125,7 +130,7 @@ class Recording:
 
 
 def record_of(text: str) -> Record | None:
-    """Sort what was recorded, a line for each module, by the rule that inside.py states."""
+    """Sort what was recorded, by the rule that inside/preloading.py states."""
     lines = [line.split("\0") for line in text.splitlines()]
     folders = tuple(next((line[1:] for line in lines if line[0] == "folders"), ()))
     if not folders:

@@ -11,7 +11,8 @@ CONTROL_FD: Final = 250
 SOURCE_FD: Final = 251
 
 _FOLDER: Final = Path(__file__).with_name("inside")
-_FILES: Final = ("running", "recording", "preloading", "serving")
+TO_RECORD: Final = ("running", "recording")
+TO_SERVE: Final = (*TO_RECORD, "preloading", "serving")
 _FUTURE: Final = "from __future__ import annotations\n"
 
 # "importlib" and "_bootstrap" make it a frame that warnings do not count.
@@ -30,9 +31,12 @@ def stub(otherwise: str) -> str:
 
 
 @contextlib.contextmanager
-def source(command: str) -> Iterator[int]:
-    """A descriptor of the text of inside/, with `command` for what gives its command."""
-    texts = [_text(name) for name in _FILES] + [f"command = {command}\n", _text("ending")]
+def source(files: tuple[str, ...], command: str) -> Iterator[int]:
+    """A descriptor of the text of some files of inside/; `command` is what gives their command.
+
+    Each line is compiled anew at each start: so only what is needed.
+    """
+    texts = [*map(_text, files), f"command = {command}\n", _text("ending")]
     text = _FUTURE + "".join(texts).replace(_FUTURE, "")
     fd = os.memfd_create("source", os.MFD_CLOEXEC)
     try:

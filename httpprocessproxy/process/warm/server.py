@@ -89,7 +89,7 @@ class ForkServer:
 
     @property
     def is_ready(self) -> bool:
-        """Whether a process can be had at once."""
+        """Whether a process can be had at once, or as soon as the last one is on its way."""
         return not self._end and self._attempts[-1].is_ready
 
     async def ready(self) -> None:

@@ -1,8 +1,8 @@
 """What is never preloaded, because a fork would find it other than a fresh process does.
 
-The fork server finds out by itself about a module that starts a thread or a process at its import,
-opens a descriptor, or imports something of the project: see inside.py. Here are those of which
-nothing shows. It is a short list, and the documentation has it too.
+inside/preloading.py finds out about a module that starts a thread or a process at its import,
+opens a descriptor, or imports something of the project. Here are those of which nothing shows. It
+is a short list, and the documentation has it too.
 """
 
 from typing import Final

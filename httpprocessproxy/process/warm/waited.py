@@ -21,19 +21,19 @@ class Waited:
         self._loop = asyncio.get_running_loop()
         # Ours and not reaped: the number is still its own, even if it has ended.
         self._pidfd = os.pidfd_open(pid)
-        self._is_spared = False
+        self.is_spared = False
         self._loop.add_reader(self._pidfd, self._end)
 
     def kill(self) -> None:
         """SIGKILL, and no mercy, if it was not handed over or has ended."""
         if not self.gone.is_set():
             signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
-            self._is_spared = False
+            self.is_spared = False
             self._loop.add_reader(self._pidfd, self._end)
 
     def spare(self) -> None:
         """Do not reap it, for it is to be handed over."""
-        self._is_spared = True
+        self.is_spared = True
         self._loop.remove_reader(self._pidfd)
 
     def hand_over(self) -> None:
@@ -43,7 +43,7 @@ class Waited:
 
     def _end(self) -> None:
         self._before_end()
-        if not self._is_spared and not self.gone.is_set():
+        if not self.is_spared and not self.gone.is_set():
             self._let_go()
             self._on_end(os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1]))
 

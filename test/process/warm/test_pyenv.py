@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from httpprocessproxy.process.warm import PythonCommand
+from httpprocessproxy.process.warm import PythonCommand, Recording
 
 SHIM = """#!/usr/bin/env bash
 set -e
@@ -33,6 +33,8 @@ def test_shim(tmp_path: Path) -> None:
     added = {"PATH": f"/nowhere/bin:{path}", "PYENV_ROOT": "/nowhere"}
     # The interpreter adds what the locale needs (LC_CTYPE), as it will in the program.
     assert added.items() <= command.environment.items()
+    with Recording(command) as recording:
+        assert recording.environment == command.environment
 
 
 def test_shim_of_what_this_version_has_not(tmp_path: Path) -> None:

@@ -90,3 +90,14 @@ def test_coverage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     report = [str(project.python), "-m", "coverage", "report", "--show-missing"]
     told = subprocess.run(report, capture_output=True, text=True, timeout=PATIENCE_S).stdout
     assert "main.py       4      1    75%   4" in told
+
+
+@pytest.mark.slow
+def test_debugpy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It listens for a debugger, by an adapter that is a process of its own."""
+    pytest.importorskip("debugpy")
+    words = ("{python}", "-Xfrozen_modules=off", "-m", "debugpy", "--listen", "0", "main.py")
+    main = "import decimal, debugpy, json, sys\nprint(sys.argv, debugpy.is_client_connected())"
+    project = Project.make(tmp_path, Program({"main.py": main}, words))
+    project.install("debugpy")
+    assert "debugpy" in compare(project, monkeypatch).modules

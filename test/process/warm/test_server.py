@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import select
 import sys
 from pathlib import Path
 
@@ -121,7 +122,11 @@ def test_terminal_is_the_controlling_one(folder: Path) -> None:
 
     try:
         assert with_server(it, body) == 0
-        assert os.read(master_fd, 1000) == b"typed\r\nTrue True typed\r\n"
+        seen = b""
+        while seen.count(b"\n") < 2:  # a terminal gives it in pieces of its own choice
+            assert select.select([master_fd], [], [], PATIENCE_S)[0]
+            seen += os.read(master_fd, 1000)
+        assert seen == b"typed\r\nTrue True typed\r\n"
     finally:
         os.close(master_fd)
         os.close(slave_fd)
@@ -252,3 +257,37 @@ def test_libraries_that_come_before_all_others(folder: Path) -> None:
                 pass
 
     asyncio.run(main())
+
+
+def test_one_start_right_after_the_other(folder: Path) -> None:
+    """The next process is not there yet, and waited for."""
+    it = project(folder, "")
+
+    async def body(server: ForkServer) -> None:
+        await server.ready()
+        for _ in range(5):
+            assert server.is_ready
+            pid = await server.fork(it.command, it.environment, SILENT, timeout_s=PATIENCE_S)
+            assert ending_of(pid) == 0
+
+    with_server(it, body)
+
+
+def test_output_that_nobody_reads(folder: Path) -> None:
+    """What was printed at the imports is printed as the program's own: it waits, and we do not."""
+    it = project(folder, "", library="print(40_000 * 'x')")
+    read_fd, write_fd = os.pipe()
+    os.set_blocking(write_fd, False)
+    # As much as it holds.
+    assert os.write(write_fd, 1_000_000 * b"-") < 1_000_000
+    os.set_blocking(write_fd, True)
+
+    async def body(server: ForkServer) -> int:
+        await server.ready()
+        return await server.fork(it.command, it.environment, Stdio(read_fd, write_fd, 2))
+
+    pid = with_server(it, body, "library")
+    os.close(write_fd)
+    with open(read_fd, "rb") as pipe:
+        assert pipe.read().count(b"x") == 40_000
+    assert ending_of(pid) == 0

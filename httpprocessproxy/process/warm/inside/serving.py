@@ -152,6 +152,9 @@ class Server:
             os._exit(1)
         self.tell("running", str(os.getpid()))
         self.connection.close()
+        # From here on it may block, as any program that prints.
+        for number, text in enumerate(request["printed"], 1):
+            os.write(number, text)
         if SOURCE_FD in request["numbers"]:
             record(SOURCE_FD)
         return request["command"]
@@ -185,8 +188,6 @@ class Server:
         take_descriptors(request["terminal"], fds, request["numbers"])
         take_environment(request["environment"], self.changes, request["pid_variables"])
         self.preload.refresh()
-        for number, text in enumerate(request["printed"], 1):
-            os.write(number, text)
 
 
 def fork_and_end() -> None:
