@@ -99,7 +99,7 @@ def _candidates(item: Item) -> Iterator[str]:
         host = parts.hostname or ""
     except ValueError:
         return
-    yield parts.path.rpartition("/")[2]
+    yield parts.path.rstrip("/").rpartition("/")[2]
     yield host
 
 

@@ -22,6 +22,7 @@ E_ACUTE = "\N{LATIN SMALL LETTER E WITH ACUTE}"
         (Item("https://a.test/x/y.txt", name="z.txt"), "z.txt"),
         (Item("https://a.test/x/y.txt?q=1/2#f"), "y.txt"),
         (Item("/pages/about"), "about"),
+        (Item("/pages/about/"), "about"),
         (Item("https://a.test/"), "a.test"),
         (Item("https://a.test:81"), "a.test"),
         (Item("/"), "index"),

@@ -1,4 +1,7 @@
-"""One pipeline for a whole run of these tests: each takes chains of its own."""
+"""One pipeline for all tests of a file: each takes chains of its own.
+
+Not for longer: to tests of process/, whatever runs beside them is what a backend left behind.
+"""
 
 from collections.abc import Iterator
 
@@ -7,7 +10,7 @@ import pytest
 from test.chains.programs import Pipeline, pipeline
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
     with pipeline(tmp_path_factory.mktemp("three"), 3) as made:
         yield made

@@ -134,9 +134,10 @@ def test_ended_orphans_are_reaped() -> None:
     async def main(output: Output) -> None:
         async with asyncio.TaskGroup() as group:
             reaper = group.create_task(reap_adopted(), name="reap")
+            others = {process.pid for process in linux.descendants(os.getpid(), lambda _: True)}
             assert await Launcher(Recipe(python(source)), output).spawn().wait() == 0
             below = linux.descendants(os.getpid(), lambda _: True)
-            (orphan,) = [process for process in below if process.session != os.getsid(0)]
+            (orphan,) = [process for process in below if process.pid not in others]
             await until(lambda: linux.find(orphan.pid) is None)
             reaper.cancel()
 

@@ -1,0 +1,77 @@
+"""Time limits of the supervisor: of a start, and of what delays a kill."""
+
+import asyncio
+
+import pytest
+
+from test.children import configured
+from test.deadline import PATIENCE_S
+from test.fakes import Listener
+from test.loops import eventually, on_every_loop
+from test.supervision import Life, supervised
+
+
+@on_every_loop
+async def test_a_start_that_takes_too_long_refuses_and_goes_on() -> None:
+    async with supervised(configured(start_timeout_s=0.02), listens=False) as life:
+        waiter = life.ask()
+        await eventually(lambda: waiter.problem is not None)
+        assert waiter.problem is not None
+        assert "does not answer at" in waiter.problem.detail
+        assert str(life.config.backend) in waiter.problem.detail
+        assert life.status()["state"] == "loading"
+        assert life.ask().problem is not None
+        await life.spawned(1)  # before, a server at its port would be in the way
+        late = Listener(port=life.config.backend.port)
+        await life.reached("running", 1)
+        assert life.ask().target is not None
+        late.close()
+
+
+@on_every_loop
+async def test_a_restart_gives_a_slow_start_its_time_again() -> None:
+    async with supervised(configured(start_timeout_s=0.3), listens=False) as life:
+        waiter = life.ask()
+        await eventually(lambda: waiter.problem is not None)
+        life.change()
+        await life.spawned(2)
+        other = life.ask()
+        assert (other.target, other.problem) == (None, None)
+
+
+@on_every_loop
+async def test_the_time_for_the_start_does_not_run_on_when_it_has_started() -> None:
+    async with supervised(configured(start_timeout_s=0.3)) as life:
+        await life.reached("running", 1)
+        loading = Life(configured(start_timeout_s=0.3))
+        loading.launcher.listens = False
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(loading.supervisor.run(loading.front), name="other")
+            waiter = loading.ask()
+            await eventually(lambda: waiter.problem is not None)  # so that time has passed
+            running.cancel()
+        assert life.ask().target is not None
+
+
+@on_every_loop
+async def test_an_unsafe_request_delays_the_kill() -> None:
+    async with supervised(configured(drain_s=PATIENCE_S * 2)) as life:
+        await life.reached("running", 1)
+        life.supervisor.gate.unsafe_began()
+        life.change()
+        await life.reached("killing", 1)
+        await eventually(lambda: not is_in_burst(life))
+        assert (life.children[0].stops, life.front.ended) == ([], [])
+        life.supervisor.gate.unsafe_ended()
+        await life.reached("running", 2)
+
+
+@pytest.mark.parametrize("drain_s", [0, 0.02])
+@on_every_loop
+async def test_an_unsafe_request_delays_the_kill_for_so_long_only(drain_s: float) -> None:
+    async with supervised(configured(drain_s=drain_s)) as life:
+        await life.reached("running", 1)
+        life.supervisor.gate.unsafe_began()
+        life.change()
+        await life.reached("running", 2)
+        life.supervisor.gate.unsafe_ended()
