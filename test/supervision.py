@@ -107,3 +107,14 @@ async def supervised(config: Config | None = None, *, listens: bool = True) -> A
         yield life
         running.cancel()
     assert all(child.ended.is_set() for child in life.children), "a backend was left behind"
+
+
+def is_in_burst(life: Life) -> bool:
+    """Whether `quiet` would wait: it has to be asked, for nothing tells of the end of a burst."""
+    waiting = life.supervisor.quiet()
+    try:
+        waiting.send(None)
+    except StopIteration:
+        return False
+    waiting.close()
+    return True

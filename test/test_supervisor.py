@@ -11,7 +11,7 @@ from test.children import configured
 from test.deadline import PATIENCE_S
 from test.fakes import Listener
 from test.loops import eventually, on_every_loop
-from test.supervision import Life, supervised
+from test.supervision import Life, is_in_burst, supervised
 
 # The usual course
 
@@ -159,17 +159,6 @@ async def test_a_restart_asked_for_while_it_is_killed_loses_no_path() -> None:
         restart = life.status()["last_restart"]
         assert isinstance(restart, dict)
         assert restart["paths"] == ["first.py", "second.py"]
-
-
-def is_in_burst(life: Life) -> bool:
-    """Whether `quiet` would wait: it has to be asked, for nothing tells of the end of a burst."""
-    waiting = life.supervisor.quiet()
-    try:
-        waiting.send(None)
-    except StopIteration:
-        return False
-    waiting.close()
-    return True
 
 
 @on_every_loop

@@ -8,7 +8,7 @@ from test.children import configured
 from test.deadline import PATIENCE_S
 from test.fakes import Listener
 from test.loops import eventually, on_every_loop
-from test.supervision import Life, supervised
+from test.supervision import Life, is_in_burst, supervised
 
 
 @on_every_loop
