@@ -8,14 +8,14 @@ import os
 import sys
 from collections.abc import Sequence
 
-from httpprocessproxy.command_line import read_line
-from httpprocessproxy.completion import completion
 from httpprocessproxy.config import Config
-from httpprocessproxy.config_file import written
 from httpprocessproxy.core.errors import UserError
-from httpprocessproxy.options import PROGRAM
 from httpprocessproxy.process.guard import guarded
-from httpprocessproxy.settings import resolve, resolve_bind
+from httpprocessproxy.settings.command_line import read_line
+from httpprocessproxy.settings.completion import completion
+from httpprocessproxy.settings.config_file import written
+from httpprocessproxy.settings.options import PROGRAM
+from httpprocessproxy.settings.resolving import resolve, resolve_bind
 
 USAGE_EXIT = 2
 

@@ -3,15 +3,17 @@
 import argparse
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, NoReturn
+from typing import Final
 
-from httpprocessproxy import __version__, readers
+from httpprocessproxy import __version__
 from httpprocessproxy.archive.cli import PROGRAM
 from httpprocessproxy.archive.configuration import option, settings
 from httpprocessproxy.archive.keys import KEYS, Key, size
 from httpprocessproxy.archive.settings import Settings
 from httpprocessproxy.archive.store.clients import is_name
 from httpprocessproxy.core.errors import UserError
+from httpprocessproxy.settings import readers
+from httpprocessproxy.settings.parsing import Parser
 
 DESCRIPTION = """\
 Many URLs as one streamed ZIP: a client makes a ticket of them, and whoever has the ticket's id
@@ -40,13 +42,6 @@ class Line:
     is_for_all: bool = False
 
 
-class _Parser(argparse.ArgumentParser):
-    """An argument parser whose errors are one line, like all of ours."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UserError(f"{message} (see --help)")
-
-
 def read_line(argv: Sequence[str], environ: Mapping[str, str]) -> Line:
     """Read a command line. Raises UserError, or SystemExit for --help and --version."""
     said = vars(_parser().parse_args(argv or ["server", "run"]))
@@ -70,7 +65,7 @@ def _joined(value: str | list[str]) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = Parser(
         prog=PROGRAM,
         description=DESCRIPTION,
         epilog=EPILOG,

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Final
 
 from httpprocessproxy.archive.fetching import Fetching
 from httpprocessproxy.archive.origins import Item
@@ -27,7 +27,8 @@ from httpprocessproxy.loops import new_loop
 from httpprocessproxy.outgoing import Guard, Origin, Outgoing, Refused, Site
 from httpprocessproxy.outgoing.origin import parse_url
 from httpprocessproxy.questions import NOBODY, ask
-from httpprocessproxy.settings import resolve_bind
+from httpprocessproxy.settings.parsing import Parser
+from httpprocessproxy.settings.resolving import resolve_bind
 
 PROGRAM: Final = "http-process-archive get"
 
@@ -181,15 +182,8 @@ def _unverified() -> ssl.SSLContext:
     return context
 
 
-class _Parser(argparse.ArgumentParser):
-    """An argument parser whose errors are one line, like all of ours."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UserError(f"{message} (see --help)")
-
-
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = Parser(
         prog=PROGRAM,
         description=DESCRIPTION,
         epilog=EPILOG,

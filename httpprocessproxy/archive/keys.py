@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from httpprocessproxy import readers
 from httpprocessproxy.archive.service.signing import ALGORITHMS
 from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.outgoing import Origin
+from httpprocessproxy.settings import readers
 
 _SIZE = re.compile(r"([0-9]{1,15})(|K|M|G|T)", re.IGNORECASE)
 _UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}

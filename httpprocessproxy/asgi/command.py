@@ -8,7 +8,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Final
 
 from httpprocessproxy import __version__
 from httpprocessproxy.asgi.interface import Application
@@ -18,6 +18,7 @@ from httpprocessproxy.config import Address
 from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.front_door import needs
 from httpprocessproxy.loops import new_loop
+from httpprocessproxy.settings.parsing import Parser
 
 if TYPE_CHECKING:
     from httpprocessproxy.asgi.serving import Place
@@ -25,13 +26,6 @@ if TYPE_CHECKING:
 PROGRAM: Final = "http-process-asgi"
 USAGE_EXIT: Final = 2
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
-class _Parser(argparse.ArgumentParser):
-    """An argument parser whose errors are one line, like all of ours."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UserError(f"{message} (see --help)")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -56,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = Parser(
         prog=PROGRAM,
         description="Serves an ASGI application over HTTPS: HTTP/1.1, HTTP/2 and, on the same "
         "port over UDP, HTTP/3.",

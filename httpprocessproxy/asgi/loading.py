@@ -5,7 +5,7 @@ import inspect
 
 from httpprocessproxy.asgi.interface import Application
 from httpprocessproxy.core.errors import UserError
-from httpprocessproxy.readers import application_or_off
+from httpprocessproxy.settings.readers import application_or_off
 
 
 def load(text: str, *, is_factory: bool) -> Application:

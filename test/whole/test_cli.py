@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import httpprocessproxy
-from httpprocessproxy.options import OPTIONS, Kind
+from httpprocessproxy.settings.options import OPTIONS, Kind
 from test.deadline import PATIENCE_S
 from test.harness import Proxy, backend
 from test.ports import free_port

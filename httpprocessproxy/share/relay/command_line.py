@@ -4,11 +4,13 @@ import argparse
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Final
 
-from httpprocessproxy import __version__, readers
+from httpprocessproxy import __version__
 from httpprocessproxy.config import Address
 from httpprocessproxy.core.errors import UserError
+from httpprocessproxy.settings import readers
+from httpprocessproxy.settings.parsing import Parser
 from httpprocessproxy.share.relay.settings import Settings
 
 PROGRAM: Final = "http-process-relay"
@@ -23,13 +25,6 @@ _SIZE = re.compile(r"([0-9]{1,12})(|K|M|G)", re.IGNORECASE)
 _UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3}
 
 
-class _Parser(argparse.ArgumentParser):
-    """An argument parser whose errors are one line, like all of ours."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UserError(f"{message} (see --help)")
-
-
 def read_settings(argv: Sequence[str]) -> Settings:
     """Read a command line. Raises UserError, or SystemExit for --help and --version."""
     values = vars(_parser().parse_args(argv))
@@ -38,7 +33,7 @@ def read_settings(argv: Sequence[str]) -> Settings:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = Parser(
         prog=PROGRAM,
         description=DESCRIPTION,
         argument_default=argparse.SUPPRESS,

@@ -4,11 +4,13 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Final
 
-from httpprocessproxy import __version__, readers
+from httpprocessproxy import __version__
 from httpprocessproxy.config import Address
 from httpprocessproxy.core.errors import UserError
+from httpprocessproxy.settings import readers
+from httpprocessproxy.settings.parsing import Parser
 from httpprocessproxy.share.worker.asking import Wish
 from httpprocessproxy.share.worker.settings import Settings
 
@@ -26,13 +28,6 @@ class Line:
 
     settings: Settings
     target: Address
-
-
-class _Parser(argparse.ArgumentParser):
-    """An argument parser whose errors are one line, like all of ours."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UserError(f"{message} (see --help)")
 
 
 def read_line(argv: Sequence[str]) -> Line:
@@ -57,7 +52,7 @@ def _polls(text: str) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog=PROGRAM, description=DESCRIPTION, allow_abbrev=False)
+    parser = Parser(prog=PROGRAM, description=DESCRIPTION, allow_abbrev=False)
     add = parser.add_argument
     add("relay", metavar="RELAY", type=readers.for_argparse(_relay), help="the URL of the relay")
     add(

@@ -1,14 +1,14 @@
 """The command line, parsed into what it says, by the table of options."""
 
 import argparse
-import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
-from httpprocessproxy import __version__, readers
+from httpprocessproxy import __version__
 from httpprocessproxy.core.errors import UserError
-from httpprocessproxy.options import GROUPS, PLACES, PROGRAM, Kind, Option, nearest
+from httpprocessproxy.settings import readers
+from httpprocessproxy.settings.options import GROUPS, PLACES, PROGRAM, Kind, Option
+from httpprocessproxy.settings.parsing import Parser
 
 DESCRIPTION = """\
 Stands between a browser and the web server you are developing: starts it, restarts it when a file
@@ -25,15 +25,6 @@ Exit status: 2 for bad input, 128 + N when ended by signal N, 0 when ended by th
 """
 
 SHELLS = ("bash", "fish", "zsh")
-
-
-class _Parser(argparse.ArgumentParser):
-    """An argument parser whose errors are one line, like all of ours."""
-
-    def error(self, message: str) -> NoReturn:
-        unknown = re.search(r"unrecognized arguments: (--[\w-]+)", message)
-        near = nearest(unknown[1], self._option_string_actions) if unknown else ""
-        raise UserError(f"{message}{near} (see --help)")
 
 
 def read_line(argv: Sequence[str]) -> argparse.Namespace:
@@ -58,7 +49,7 @@ def read_line(argv: Sequence[str]) -> argparse.Namespace:
 
 def parser() -> argparse.ArgumentParser:
     """The parser of everything in front of --exec. It leaves out what is not given."""
-    made = _Parser(
+    made = Parser(
         prog=PROGRAM,
         usage="%(prog)s BIND BACKEND [OPTIONS] --exec COMMAND ...",
         description=DESCRIPTION,

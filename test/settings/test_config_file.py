@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from httpprocessproxy.config import AUTO, Address, Config
-from httpprocessproxy.config_file import find_file, read_file, written
 from httpprocessproxy.core.errors import UserError
+from httpprocessproxy.settings.config_file import find_file, read_file, written
 
 TABLE = "[tool.http-process-proxy]\n"
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from httpprocessproxy.command_line import SHELLS
-from httpprocessproxy.completion import completion
-from httpprocessproxy.options import OPTIONS, PROGRAM, Kind
+from httpprocessproxy.settings.command_line import SHELLS
+from httpprocessproxy.settings.completion import completion
+from httpprocessproxy.settings.options import OPTIONS, PROGRAM, Kind
 from test.deadline import PATIENCE_S
 from test.process.screen import Screen
 

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from httpprocessproxy.config import AUTO, Address, Config
 from httpprocessproxy.core.errors import UserError
-from httpprocessproxy.options import OPTIONS, PROGRAM, Kind, Option, nearest
+from httpprocessproxy.settings.options import OPTIONS, PROGRAM, Kind, Option
+from httpprocessproxy.settings.parsing import nearest
 
 OWN = Path(f"{PROGRAM}.toml")
 PYPROJECT = Path("pyproject.toml")

@@ -1,12 +1,11 @@
 """Every option, once: the command line and the files are read by this table."""
 
-import difflib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from httpprocessproxy import readers
 from httpprocessproxy.config import Address
+from httpprocessproxy.settings import readers
 
 PROGRAM = "http-process-proxy"
 
@@ -339,9 +338,3 @@ GROUPS = {
 }
 
 OPTIONS = (*PLACES, *(option for group in GROUPS.values() for option in group))
-
-
-def nearest(unknown: str, known: Iterable[str]) -> str:
-    """A hint to what was meant, to be added to a message; "" if nothing is near."""
-    found = difflib.get_close_matches(unknown, list(known), 1)
-    return f": did you mean {found[0]}?" if found else ""

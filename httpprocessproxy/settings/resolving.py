@@ -4,9 +4,9 @@ import argparse
 from pathlib import Path
 
 from httpprocessproxy.config import AUTO, Address, Config
-from httpprocessproxy.config_file import find_file, read_file
 from httpprocessproxy.core.errors import UserError
-from httpprocessproxy.options import OPTIONS
+from httpprocessproxy.settings.config_file import find_file, read_file
+from httpprocessproxy.settings.options import OPTIONS
 
 
 def resolve(line: argparse.Namespace) -> Config:

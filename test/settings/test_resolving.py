@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from httpprocessproxy.command_line import read_line
 from httpprocessproxy.config import AUTO, Address, Config
-from httpprocessproxy.config_file import written
 from httpprocessproxy.core.errors import UserError
-from httpprocessproxy.settings import resolve
+from httpprocessproxy.settings.command_line import read_line
+from httpprocessproxy.settings.config_file import written
+from httpprocessproxy.settings.resolving import resolve
 
 LINE = ["8000", "8001"]
 EXEC = ["--exec", "serve"]

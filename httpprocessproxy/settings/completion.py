@@ -7,8 +7,8 @@ A script, not a question to us at each Tab: it is there at once, and runs none o
 import argparse
 from typing import Final
 
-from httpprocessproxy.command_line import parser
-from httpprocessproxy.options import PROGRAM
+from httpprocessproxy.settings.command_line import parser
+from httpprocessproxy.settings.options import PROGRAM
 
 _COMMAND: Final = {
     "bash": "_http_process_proxy_command",

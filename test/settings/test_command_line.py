@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from httpprocessproxy.command_line import read_line
 from httpprocessproxy.config import AUTO, Address, Config
 from httpprocessproxy.core.errors import UserError
-from httpprocessproxy.options import OPTIONS, Kind, Option
-from httpprocessproxy.settings import resolve
+from httpprocessproxy.settings.command_line import read_line
+from httpprocessproxy.settings.options import OPTIONS, Kind, Option
+from httpprocessproxy.settings.resolving import resolve
 
 LINE = ["8000", "8001"]
 EXEC = ["--exec", "serve", "--port", "8001"]
