@@ -6,6 +6,7 @@ between requests, and what was said to one origin is not told to another (RFC 91
 
 import asyncio
 import contextlib
+import re
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from httpprocessproxy.outgoing.origin import Origin, parse_url
 from httpprocessproxy.outgoing.resolving import CheckedResolver, Resolve
 
 MAX_REDIRECTS: Final = 5
+
+_AUTHORITY: Final = re.compile(r"[^/?#]*//[^/?#]*")
 
 _REDIRECTS: Final = (301, 302, 303, 307, 308)
 
@@ -125,11 +128,13 @@ class Outgoing:
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """Send one request with these fields and no others, once, and give its response.
 
-        The fields are the caller's own, and not checked; `/path` is refused. Redirects are not
+        Path and query go byte for byte. The fields are the caller's own, and not checked; `/path`
+        is refused. Redirects are not
         followed. Raises what `get` does.
         """
-        target = _parsed(url)
-        self._guard.permits_origin(Origin.of(target))
+        origin = Origin.of(_parsed(url))
+        self._guard.permits_origin(origin)
+        target = _verbatim(origin, url)
         timeouts = timeouts or Timeouts()
         async with (
             asyncio.timeout(timeouts.total_s),
@@ -230,6 +235,12 @@ def _parsed(url: str) -> URL:
         return parse_url(url)
     except ValueError as error:
         raise Refused(str(error)) from None
+
+
+def _verbatim(origin: Origin, url: str) -> URL:
+    """The URL with path and query as they are written: `%41` is no `A` to who signs requests."""
+    rest = _AUTHORITY.sub("", url, count=1)
+    return URL(f"{origin}{rest}", encoded=rest.isascii())
 
 
 def _as_visit(origin: Origin) -> Mapping[str, str]:

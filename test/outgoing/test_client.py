@@ -241,6 +241,27 @@ def test_what_is_sent_is_what_was_given() -> None:
     run(main())
 
 
+@pytest.mark.parametrize(
+    ("written", "sent"),
+    [
+        ("/%41/../b//c;d?x=%7e&y=a+b", "/%41/../b//c;d?x=%7e&y=a+b"),
+        ("/a'(b)", "/a'(b)"),
+        ("?x", "/?x"),
+        ("/é", "/%C3%A9"),
+    ],
+)
+def test_what_is_sent_goes_where_it_is_written(written: str, sent: str) -> None:
+    async def main() -> None:
+        async with (
+            Server().serving() as server,
+            Outgoing(Guard([server.origin])) as outgoing,
+            outgoing.send("POST", f"{server.origin}{written}", {}, b"") as response,
+        ):
+            assert await response.text() == f"POST {sent}"
+
+    run(main())
+
+
 def test_what_is_sent_is_not_redirected() -> None:
     async def main() -> None:
         async with Server().serving() as server, Outgoing(Guard([server.origin])) as outgoing:
