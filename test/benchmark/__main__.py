@@ -61,7 +61,7 @@ def parser() -> argparse.ArgumentParser:
 def plan(options: argparse.Namespace) -> Plan:
     chosen = QUICK if options.quick else FULL
     if options.rounds:
-        chosen = dataclasses.replace(chosen, rounds=options.rounds, saves=3 * options.rounds)
+        chosen = dataclasses.replace(chosen, rounds=options.rounds, saves=10 * options.rounds)
     if options.peers:
         chosen = dataclasses.replace(chosen, peers=tuple(options.peers))
     if options.backends:

@@ -37,7 +37,10 @@ class Service:
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """What every contestant is started with: our package is found from any directory."""
-    return {**os.environ, "PYTHONPATH": str(ROOT), "NO_UPDATE_NOTIFIER": "1", **(extra or {})}
+    ours = {"PYTHONPATH": str(ROOT), "NO_UPDATE_NOTIFIER": "1"}
+    # Nobody compiles all modules at each start, but who has said so by this.
+    theirs = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    return {**theirs, **ours, **(extra or {})}
 
 
 @contextmanager
