@@ -43,9 +43,10 @@ class Guard:
         found = ipaddress.ip_address(address)
         if is_public(found) or (_is_near_name(host) and is_near(found)):
             return
-        if any(Origin(scheme, str(found), port) in self._allowed for scheme in ("http", "https")):
+        plain, secure = (Origin(scheme, str(found), port) for scheme in ("http", "https"))
+        if not self._allowed.isdisjoint((plain, secure)):
             return
-        raise Refused(f"{host} leads to {found}, which is not public, and not allowed by itself")
+        raise Refused(f"{host} leads to {found}, which is not public: allow {plain} as well")
 
 
 def _is_near_name(host: str) -> bool:
