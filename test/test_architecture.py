@@ -15,7 +15,7 @@ TESTS = sorted(path for path in (ROOT / "test").rglob("*.py"))
 # Imports go down: a module may import rooms of lower floors, and its own room.
 FLOORS = [
     {"core"},
-    {"config", "loops"},
+    {"config", "hosting", "loops"},
     {"settings"},
     {"feed", "gate", "process", "probe", "questions", "watch"},
     {"actions", "generation", "preload", "requestlog", "unchanged"},
@@ -40,6 +40,7 @@ IMPURE = {"asyncio", "socket", "ssl", "subprocess", "time", "os", "logging", "th
 TESTED_ELSEWHERE = {
     "archive/origins.py": "test/archive/test_packing.py",
     "archive/mounting.py": "test/archive/test_beside_the_proxy.py",
+    "hosting.py": "test/control/test_site.py",
     "control/workings.py": "test/control/test_site.py",
     "__main__.py": "test/whole/test_cli.py",
     "app.py": "test/whole/test_restart.py",

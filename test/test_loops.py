@@ -1,9 +1,12 @@
-"""What threads say to an event loop: heard while it runs, and no error when it has gone."""
+"""What threads and signals say to an event loop: heard while it runs; no error when it has gone."""
 
 import asyncio
+import signal
 import threading
 
-from httpprocessproxy.loops import call_from_thread, new_loop
+import pytest
+
+from httpprocessproxy.loops import call_from_thread, new_loop, until_signal
 from test.loops import on_every_loop
 
 
@@ -25,3 +28,31 @@ def test_a_loop_that_is_closed_needs_to_hear_no_more() -> None:
     called: list[int] = []
     call_from_thread(loop, called.append, 1)
     assert called == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@on_every_loop
+async def test_a_signal_ends_what_is_done(number: signal.Signals) -> None:
+    async def work() -> int:
+        signal.raise_signal(number)
+        await asyncio.Event().wait()
+        return 0
+
+    assert await until_signal(work()) == 128 + number
+
+
+@on_every_loop
+async def test_without_a_signal_the_status_is_that_of_the_work() -> None:
+    async def work() -> int:
+        return 3
+
+    assert await until_signal(work()) == 3
+
+
+@on_every_loop
+async def test_who_cancels_without_a_signal_is_heard() -> None:
+    async def work() -> int:
+        raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        await until_signal(work())

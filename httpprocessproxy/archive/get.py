@@ -7,7 +7,6 @@ list of errors, and makes the exit status 1; with --strict, no archive is left o
 import argparse
 import asyncio
 import contextlib
-import signal
 import ssl
 import sys
 from collections.abc import Sequence
@@ -23,7 +22,7 @@ from httpprocessproxy.archive.saving import whole
 from httpprocessproxy.config import Address
 from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.core.lines import printable, size
-from httpprocessproxy.loops import new_loop
+from httpprocessproxy.loops import new_loop, until_signal
 from httpprocessproxy.outgoing import Guard, Origin, Outgoing, Refused, Site
 from httpprocessproxy.outgoing.origin import parse_url
 from httpprocessproxy.questions import NOBODY, ask
@@ -44,7 +43,6 @@ Exit status: 0 for a whole archive, 1 if something is missing in it or none coul
 bad input, 4 if there is no proxy to ask, 128 + its number after a signal.
 """
 
-_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _QUESTION_TIMEOUT_S: Final = 5.0
 
 
@@ -71,7 +69,7 @@ def main(argv: Sequence[str]) -> int:
     try:
         allowed, site = _allowed(wish), _site(wish)
         with asyncio.Runner(loop_factory=new_loop) as runner:
-            return runner.run(_until_signal(wish, Guard(allowed), site))
+            return runner.run(until_signal(_get(wish, Guard(allowed), site)))
     except _NoProxyError as error:
         _complain(str(error))
         return NOBODY
@@ -80,25 +78,6 @@ def main(argv: Sequence[str]) -> int:
     except OSError as error:
         _complain(f"cannot write {wish.out}: {error.strerror or error}")
     return INCOMPLETE_EXIT
-
-
-async def _until_signal(wish: _Wish, guard: Guard, site: Site | None) -> int:
-    ended: list[int] = []
-    loop, task = asyncio.get_running_loop(), asyncio.current_task()
-    assert task is not None
-
-    def end(number: int) -> None:
-        ended.append(number)
-        task.cancel()
-
-    for number in _SIGNALS:
-        loop.add_signal_handler(number, end, number)
-    try:
-        return await _get(wish, guard, site)
-    except asyncio.CancelledError:
-        if not ended:
-            raise
-    return 128 + ended[0]
 
 
 async def _get(wish: _Wish, guard: Guard, site: Site | None) -> int:

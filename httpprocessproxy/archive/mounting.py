@@ -9,7 +9,6 @@ import contextlib
 import socket
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from typing import Final
 
 from aiohttp import web
 
@@ -17,9 +16,7 @@ from httpprocessproxy.archive.companion import PREFIX, Mounting
 from httpprocessproxy.archive.configuration import settings
 from httpprocessproxy.archive.service.opening import Purpose, opening
 from httpprocessproxy.control.guard import Guard
-
-# As for the other pages of our own: the data plane limits heads.
-_MAX_FIELD_BYTES: Final = 64 * 1024
+from httpprocessproxy.hosting import hosted
 
 
 @contextlib.asynccontextmanager
@@ -28,20 +25,8 @@ async def serving(listener: socket.socket, mounting: Mounting) -> AsyncIterator[
     async with opening(_purpose(mounting)) as service:
         pages = web.Application()
         pages.add_subapp(PREFIX, service)
-        runner = web.AppRunner(
-            pages,
-            access_log=None,
-            handler_cancellation=True,
-            max_line_size=_MAX_FIELD_BYTES,
-            max_field_size=_MAX_FIELD_BYTES,
-            shutdown_timeout=0.1,
-        )
-        await runner.setup()
-        try:
-            await web.SockSite(runner, listener).start()
+        async with hosted(pages, listener, shutdown_timeout_s=0.1, cancels_handlers=True):
             yield
-        finally:
-            await runner.cleanup()
 
 
 def _purpose(mounting: Mounting) -> Purpose:

@@ -6,7 +6,6 @@ nothing that they tell is cached, and no content is taken for what it is not.
 
 import contextlib
 import socket
-from collections.abc import AsyncIterator
 
 from aiohttp import web
 
@@ -20,6 +19,7 @@ from httpprocessproxy.control.states import States
 from httpprocessproxy.control.workings import Workings
 from httpprocessproxy.core.hosts import HostRule
 from httpprocessproxy.core.pages import CONTENT_SECURITY_POLICY
+from httpprocessproxy.hosting import hosted
 
 _DEFAULTS = {
     "Cache-Control": "no-store",
@@ -31,30 +31,13 @@ _ALWAYS = {
     "X-Content-Type-Options": "nosniff",
 }
 
-# The data plane limits heads. aiohttp's own 8 KiB would refuse the cookies that a browser
-# collects on localhost, where all ports share them.
-_MAX_FIELD_BYTES = 64 * 1024
 
-
-@contextlib.asynccontextmanager
-async def serving(
+def serving(
     listener: socket.socket, hosts: HostRule, workings: Workings
-) -> AsyncIterator[None]:
+) -> contextlib.AbstractAsyncContextManager[None]:
     """Serve on a listening socket, and close it at the end."""
-    runner = web.AppRunner(
-        application(hosts, workings),
-        access_log=None,
-        max_line_size=_MAX_FIELD_BYTES,
-        max_field_size=_MAX_FIELD_BYTES,
-        # Who waits for a state has left by then: the data plane has closed its connections.
-        shutdown_timeout=0.5,
-    )
-    await runner.setup()
-    try:
-        await web.SockSite(runner, listener).start()
-        yield
-    finally:
-        await runner.cleanup()
+    # Who waits for a state has left by then: the data plane has closed its connections.
+    return hosted(application(hosts, workings), listener, shutdown_timeout_s=0.5)
 
 
 def application(hosts: HostRule, workings: Workings) -> web.Application:

@@ -5,23 +5,19 @@ import http.client
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from test import processes
 from test.deadline import MS, PATIENCE_S, eventually
+from test.spoken import Spoken
 from test.wire import Message, Wire
 
 DOMAIN = "example.test"
 TOKEN = "secret-of-{}"
-
-_TROUBLE = re.compile(r"Traceback|ERROR|Task exception|was never")
 
 
 def host_of(name: str) -> str:
@@ -33,83 +29,23 @@ def without_debug_mode() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name != "PYTHONASYNCIODEBUG"}
 
 
-class Relay:
-    """A running relay with hosts NAME.example.test. It is ended by SIGTERM, and well."""
+class Relay(Spoken):
+    """A running relay with hosts NAME.example.test."""
+
+    what = "relay"
 
     def __init__(self, tokens: Path, *options: str) -> None:
+        super().__init__()
         self.arguments = [
             *(sys.executable, "-m", "httpprocessproxy.share.relay", "127.0.0.1:0"),
             *("--domain", DOMAIN, "--tokens", str(tokens), *options),
         ]
         self.port = 0
-        self.may_complain = False
-        self._lines: list[str] = []
-        self._news = threading.Condition()
 
     def __enter__(self) -> Self:
-        self.process = subprocess.Popen(
-            self.arguments, stderr=subprocess.PIPE, text=True, env=without_debug_mode()
-        )
-        self._reader = threading.Thread(target=self._read, name="relay", daemon=True)
-        self._reader.start()
+        self.start(self.arguments, without_debug_mode())
         self.port = int(self.wait_line(r"relay for .* on .*:(\d+)")[1])
         return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        try:
-            if self.process.poll() is None:
-                assert self.stop() == 0
-            if kind is None and not self.may_complain:
-                assert not _TROUBLE.search(self.output), self.output
-        finally:
-            if error is not None:
-                error.add_note(f"the relay printed:\n{self.output[-4000:]}")
-            self.process.kill()
-            self.process.wait(PATIENCE_S)
-            self._reader.join(PATIENCE_S)
-            assert self.process.stderr is not None
-            self.process.stderr.close()
-
-    def stop(self, signum: signal.Signals = signal.SIGTERM) -> int:
-        self.process.send_signal(signum)
-        code = self.process.wait(PATIENCE_S)
-        self._reader.join(PATIENCE_S)
-        return code
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait(PATIENCE_S)
-
-    @property
-    def output(self) -> str:
-        with self._news:
-            return "".join(self._lines)
-
-    def wait_line(self, pattern: str) -> re.Match[str]:
-        """Wait until a line with this (a regular expression) is printed."""
-
-        def look() -> re.Match[str] | None:
-            return next((m for line in self._lines if (m := re.search(pattern, line))), None)
-
-        with self._news:
-            self._news.wait_for(lambda: look() or self.process.poll() is not None, PATIENCE_S)
-            found = look()
-        assert found, f"not printed: {pattern}\n{self.output}"
-        return found
-
-    def _read(self) -> None:
-        assert self.process.stderr is not None
-        for line in self.process.stderr:
-            with self._news:
-                self._lines.append(line)
-                self._news.notify_all()
-        with self._news:
-            self._news.notify_all()
 
     # Its visitors
 

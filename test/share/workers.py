@@ -6,20 +6,17 @@ import re
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from test import processes
-from test.deadline import PATIENCE_S, eventually
+from test.deadline import eventually
 from test.harness import backend
 from test.ports import free_port
-from test.share.relays import TOKEN, Relay, host_of
+from test.share.relays import TOKEN, Relay, host_of, without_debug_mode
+from test.spoken import Spoken
 from test.wire import Wire
-
-_TROUBLE = re.compile(r"Traceback|Task exception|was never")
 
 
 @contextlib.contextmanager
@@ -41,10 +38,15 @@ def _accepts(port: int) -> bool:
     return False
 
 
-class Worker:
-    """A running http-process-share for the server at `to`. It is ended by SIGTERM, and well."""
+class Worker(Spoken):
+    """A running http-process-share for the server at `to`."""
+
+    what = "worker"
+    end_status = 128 + signal.SIGTERM
+    trouble = re.compile(r"Traceback|Task exception|was never")  # it tells of errors of others
 
     def __init__(self, relay: Relay, name: str, to: int, *options: str) -> None:
+        super().__init__()
         self._relay, self.name = relay, name
         self.arguments = [
             *(sys.executable, "-m", "httpprocessproxy.share.worker"),
@@ -52,79 +54,23 @@ class Worker:
             *("--name", host_of(name), *options),
         ]
         self._token = TOKEN.format(name)
-        self._lines: list[str] = []
-        self._news = threading.Condition()
 
     def __enter__(self) -> Self:
-        environment = {**os.environ}
-        environment.pop("PYTHONASYNCIODEBUG", None)
         read, write = os.pipe()
         os.write(write, f"{self._token}\n".encode())
         os.close(write)
         arguments = [*self.arguments, "--token-file", f"/dev/fd/{read}"]
-        self.process = subprocess.Popen(
-            arguments, stderr=subprocess.PIPE, text=True, env=environment, pass_fds=(read,)
-        )
+        self.start(arguments, without_debug_mode(), pass_fds=(read,))
         os.close(read)
-        self._reader = threading.Thread(target=self._read, name="worker", daemon=True)
-        self._reader.start()
         return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        try:
-            if self.process.poll() is None:
-                self.process.terminate()
-                assert self.process.wait(PATIENCE_S) == 143
-            assert kind is not None or not _TROUBLE.search(self.output), self.output
-        finally:
-            if error is not None:
-                error.add_note(f"the worker printed:\n{self.output[-4000:]}")
-            self.process.kill()
-            self.process.wait(PATIENCE_S)
-            self._reader.join(PATIENCE_S)
-            assert self.process.stderr is not None
-            self.process.stderr.close()
 
     def connected(self) -> Self:
         """Wait until it waits for visits."""
         eventually(lambda: self._relay.waiting(self.name) >= 1)
         return self
 
-    def kill(self) -> None:
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait(PATIENCE_S)
-
     def memory_bytes(self) -> int:
         return processes.rss_bytes(self.process.pid)
-
-    @property
-    def output(self) -> str:
-        with self._news:
-            return "".join(self._lines)
-
-    def wait_line(self, pattern: str) -> str:
-        """Wait until something like this (a regular expression) is printed."""
-
-        def look() -> re.Match[str] | None:
-            return re.search(pattern, "".join(self._lines))
-
-        with self._news:
-            self._news.wait_for(look, PATIENCE_S)
-        found = re.search(pattern, self.output)
-        assert found, f"not printed: {pattern}\n{self.output}"
-        return found[0]
-
-    def _read(self) -> None:
-        assert self.process.stderr is not None
-        for line in self.process.stderr:
-            with self._news:
-                self._lines.append(line)
-                self._news.notify_all()
 
 
 @contextlib.contextmanager

@@ -6,20 +6,16 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator
 from typing import Final
-
-from aiohttp import web
 
 from httpprocessproxy.archive.service.opening import Purpose, opening
 from httpprocessproxy.core.errors import UserError
+from httpprocessproxy.hosting import hosted
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 _BACKLOG: Final = 1024
 # What downloads that are under way have left when the program ends.
 _DRAIN_S: Final = 5.0
-# A signed URL is in the path, with all the headers it wants to be sent.
-_MAX_LINE_BYTES: Final = 64 * 1024
 
 _log = logging.getLogger(__name__)
 
@@ -30,7 +26,9 @@ async def run(purpose: Purpose, host: str, port: int) -> None:
         stopped = _signalled()
         application = await exits.enter_async_context(opening(purpose))
         listener = exits.enter_context(_listen(host, port))
-        await exits.enter_async_context(_serving(application, listener))
+        # Nothing is fetched for a client that has left. Access logs would have the ids of tickets.
+        served = hosted(application, listener, shutdown_timeout_s=_DRAIN_S, cancels_handlers=True)
+        await exits.enter_async_context(served)
         shown = f"[{host}]" if ":" in host else host
         _log.info("tickets on http://%s:%d/ticket/", shown, listener.getsockname()[1])
         await stopped.wait()
@@ -50,23 +48,6 @@ def _signalled() -> asyncio.Event:
     for number in _SIGNALS:
         loop.add_signal_handler(number, stop)
     return stopped
-
-
-@contextlib.asynccontextmanager
-async def _serving(application: web.Application, listener: socket.socket) -> AsyncIterator[None]:
-    runner = web.AppRunner(
-        application,
-        access_log=None,  # its lines would have the ids of tickets
-        handler_cancellation=True,  # nothing is fetched for a client that has left
-        max_line_size=_MAX_LINE_BYTES,
-        shutdown_timeout=_DRAIN_S,
-    )
-    await runner.setup()
-    try:
-        await web.SockSite(runner, listener).start()
-        yield
-    finally:
-        await runner.cleanup()
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -1,13 +1,12 @@
 """The worker alone, as a program: argv in, exit status out, lines about the share on stderr."""
 
 import asyncio
-import signal
 import sys
 from collections.abc import Sequence
 
 from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.core.lines import duration, printable
-from httpprocessproxy.loops import new_loop
+from httpprocessproxy.loops import new_loop, until_signal
 from httpprocessproxy.share.worker.announcing import announcement, qr_code
 from httpprocessproxy.share.worker.command_line import PROGRAM, Line, read_line
 from httpprocessproxy.share.worker.settings import News, RefusedError, Visited
@@ -16,15 +15,13 @@ from httpprocessproxy.share.worker.worker import work
 REFUSED_EXIT = 1
 USAGE_EXIT = 2
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Share until a signal, and return the exit status: 128 + the signal, or what went wrong."""
     try:
         line = read_line(sys.argv[1:] if argv is None else argv)
         with asyncio.Runner(loop_factory=new_loop) as runner:
-            return runner.run(_share(line))
+            return runner.run(until_signal(_share(line)))
     except UserError as error:
         _complain(str(error))
         return USAGE_EXIT
@@ -35,26 +32,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 async def _share(line: Line) -> int:
     """Raises RefusedError."""
-    ended: list[int] = []
-    loop, task = asyncio.get_running_loop(), asyncio.current_task()
-    assert task is not None
-
-    def end(number: int) -> None:
-        ended.append(number)
-        task.cancel()
-
-    for number in _SIGNALS:
-        loop.add_signal_handler(number, end, number)
     _write(announcement(line.settings))
     code = qr_code(line.settings.public_url)
     if code is not None:
         sys.stderr.write(f"{code}\n")
-    try:
-        await work(line.settings, line.target, News(_write, _write, _tell))
-    except asyncio.CancelledError:
-        if not ended:
-            raise
-    return 128 + ended[0]
+    await work(line.settings, line.target, News(_write, _write, _tell))
+    return 0
 
 
 def _tell(visited: Visited) -> None:

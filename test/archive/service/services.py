@@ -6,25 +6,22 @@ import io
 import itertools
 import json
 import os
-import re
 import subprocess
 import sys
-import threading
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Self
+from typing import Self
 
 from multidict import CIMultiDict
 
 from httpprocessproxy.archive.store.clients import Clients
 from httpprocessproxy.archive.store.database import opened
 from test.deadline import PATIENCE_S
+from test.spoken import Spoken
 from test.wire import Wire
 
-_TROUBLE: Final = re.compile(r"Traceback|ERROR|Task exception|was never")
 _numbers = itertools.count()
 
 
@@ -73,75 +70,23 @@ class Answer:
             return {info.filename: opened.read(info) for info in opened.infolist()}
 
 
-class Service:
-    """A running service. It is ended by SIGTERM, and well."""
+class Service(Spoken):
+    """A running service."""
+
+    what = "service"
 
     def __init__(self, db_url: str, *options: str, **more: str) -> None:
+        super().__init__()
         self.db_url = db_url
         self._arguments = ("server", "run", "--host", "127.0.0.1", "--port", "0", *options)
         self._environment = {**environment(**more), "FPX_DB_URL": db_url}
-        self._lines: list[str] = []
-        self._news = threading.Condition()
         self.port = 0
 
     def __enter__(self) -> Self:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "httpprocessproxy.archive", *self._arguments],
-            stderr=subprocess.PIPE,
-            text=True,
-            env=self._environment,
-        )
-        self._reader = threading.Thread(target=self._read, name="service", daemon=True)
-        self._reader.start()
+        program = [sys.executable, "-m", "httpprocessproxy.archive", *self._arguments]
+        self.start(program, self._environment)
         self.port = int(self.wait_line(r"tickets on http://127\.0\.0\.1:(\d+)/ticket/")[1])
         return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        try:
-            if self.process.poll() is None:
-                self.process.terminate()
-                assert self.process.wait(PATIENCE_S) == 0
-            self._reader.join(PATIENCE_S)
-            if kind is None:
-                assert not _TROUBLE.search(self.output), self.output
-        finally:
-            if error is not None:
-                error.add_note(f"the service printed:\n{self.output[-4000:]}")
-            self.process.kill()
-            self.process.wait(PATIENCE_S)
-            assert self.process.stderr is not None
-            self.process.stderr.close()
-
-    @property
-    def output(self) -> str:
-        with self._news:
-            return "".join(self._lines)
-
-    def wait_line(self, pattern: str) -> re.Match[str]:
-        """Wait until a line with this (a regular expression) is printed."""
-
-        def look() -> re.Match[str] | None:
-            return next((m for line in self._lines if (m := re.search(pattern, line))), None)
-
-        with self._news:
-            self._news.wait_for(lambda: look() or self.process.poll() is not None, PATIENCE_S)
-            found = look()
-        assert found, f"not printed: {pattern}\n{self.output}"
-        return found
-
-    def _read(self) -> None:
-        assert self.process.stderr is not None
-        for line in self.process.stderr:
-            with self._news:
-                self._lines.append(line)
-                self._news.notify_all()
-        with self._news:
-            self._news.notify_all()
 
     # Those who ask
 
