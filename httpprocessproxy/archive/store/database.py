@@ -5,7 +5,9 @@ the lock from its beginning on: one that reads and then writes would otherwise f
 instead of waiting.
 """
 
+import asyncio
 import os
+import threading
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -30,6 +32,7 @@ _DRIVERS: Final[Mapping[str, str]] = {
 
 # How long a transaction waits for another one's lock.
 _LOCK_TIMEOUT_S: Final = 30
+_JOIN_TIMEOUT_S: Final = 1.0
 
 
 @asynccontextmanager
@@ -43,7 +46,11 @@ async def opened(
         try:
             async with explaining(), engine.connect():
                 pass
-        except TypeError as error:  # the driver does not know what it is to be told
+        except (TypeError, UserError) as error:
+            await asyncio.to_thread(_join_drivers)
+            if isinstance(error, UserError):
+                raise
+            # The driver does not know what it is to be told.
             raise UserError(f"DB_EXTRAS: {_line(error)}") from None
         yield engine
     finally:
@@ -87,6 +94,16 @@ def _engine(url: URL, extras: Mapping[str, object]) -> AsyncEngine:
         event.listen(engine.sync_engine, "connect", _prepare)
         event.listen(engine.sync_engine, "begin", _lock)
     return engine
+
+
+def _join_drivers() -> None:
+    """Let the thread end in which a connection has failed.
+
+    aiosqlite does not wait for it, and its last word would find the loop closed: a traceback.
+    """
+    for thread in threading.enumerate():
+        if thread.name.endswith("(_connection_worker_thread)"):
+            thread.join(_JOIN_TIMEOUT_S)
 
 
 def _make_own(path: Path) -> None:
