@@ -2,12 +2,14 @@
 
 import http.client
 import itertools
+import re
 import shutil
 import socket
 import subprocess
 import sys
 import threading
 from collections import Counter
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -16,6 +18,7 @@ import pytest
 from test.deadline import MS, PATIENCE_S, eventually
 from test.harness import BACKENDS, Proxy, http_connection
 from test.ports import free_port
+from test.preloaded import Preloaded, warmed
 from test.pressure import SAVES, save_often, workers
 from test.wire import Wire
 
@@ -64,10 +67,11 @@ def data(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
-def assert_saves_are_served(proxy: Proxy, saves: int = 2) -> None:
+def assert_saves_are_served(proxy: Proxy, ready: Callable[[Proxy], Proxy] = Proxy.running) -> None:
+    """Save twice, each time when the proxy is `ready` for it."""
     assert proxy.running().get("/").body == b"version 0"
-    for number in range(1, saves + 1):
-        with proxy.restart():
+    for number in (1, 2):
+        with ready(proxy).restart():
             proxy.save("version", f"version {number}", by="rename" if number % 2 else "write")
         assert proxy.get("/").body == f"version {number}".encode()
     assert "in use" not in proxy.output.lower()
@@ -98,13 +102,10 @@ def test_an_asgi_application(source: Path) -> None:
 
 @pytest.mark.parametrize("name", ["uvicorn --fd", "gunicorn, systemd's protocol"])
 def test_a_warm_start_inherits_it_as_well(source: Path, tmp_path: Path, name: str) -> None:
-    cache = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
-    with Proxy(source, SERVERS[name], "--socket", "--preload", environment=cache) as proxy:
-        proxy.running()
-        proxy.wait_output("starts are warm")
-        assert_saves_are_served(proxy)
-        # The first was; where it has shown more to preload, the next comes too soon to be one.
-        assert "(warm, " in proxy.output
+    with Preloaded(source, tmp_path / "cache", SERVERS[name]).proxy("--socket") as proxy:
+        # Ready each time: the first warm start of gunicorn may show more to preload.
+        assert_saves_are_served(proxy, warmed)
+        assert len(re.findall(r"\(warm, ", proxy.output)) == 2
 
 
 def check_restarts(project: Path, command: list[str], restarts: int) -> None:
