@@ -15,9 +15,8 @@ from httpprocessproxy.console import Console
 from httpprocessproxy.control import Control
 from httpprocessproxy.control.workings import Workings
 from httpprocessproxy.core.documents import Injector
-from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.feed import Feed
-from httpprocessproxy.loops import new_loop
+from httpprocessproxy.loops import ending_signals, run_on_new_loop
 from httpprocessproxy.preparation import Prepared, prepare
 from httpprocessproxy.process import (
     Keyboard,
@@ -39,8 +38,6 @@ from httpprocessproxy.watch import open_watcher
 
 if TYPE_CHECKING:
     from httpprocessproxy.preload import Preloading
-
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 # The terminal and a wrapper around us may both pass one Ctrl+C on; a person is slower.
 SAME_SIGNAL_S = 0.05
@@ -67,7 +64,7 @@ class Interrupt:
         self._loop = asyncio.get_running_loop()
         self._task = asyncio.current_task()
         self._at = 0.0
-        for number in SIGNALS:
+        for number in ending_signals():
             self._loop.add_signal_handler(number, self._handle, number)
 
     def quit(self) -> None:
@@ -94,20 +91,7 @@ def run(config: Config) -> int:
     """
     seal_descriptors()
     become_subreaper()
-    prepared = prepare(config)
-    try:
-        with asyncio.Runner(loop_factory=new_loop) as runner:
-            return runner.run(_run(prepared))
-    except ExceptionGroup as group:
-        raise _unwrapped(group) from group
-
-
-def _unwrapped(error: Exception) -> Exception:
-    """What is for the user, of which each TaskGroup that it left has made a group."""
-    inner = error
-    while isinstance(inner, ExceptionGroup) and len(inner.exceptions) == 1:
-        inner = inner.exceptions[0]
-    return inner if isinstance(inner, UserError) else error
+    return run_on_new_loop(_run(prepare(config)))
 
 
 async def _run(prepared: Prepared) -> int:

@@ -1,6 +1,5 @@
 """The archive's entrance: argv in, exit status out, and one line about what is wrong."""
 
-import asyncio
 import logging
 import os
 import signal
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.core.lines import printable
-from httpprocessproxy.loops import new_loop
+from httpprocessproxy.loops import run_on_new_loop
 
 if TYPE_CHECKING:
     from httpprocessproxy.archive.settings import Settings
@@ -55,8 +54,7 @@ def _run(arguments: Sequence[str]) -> int:
         _serve(line.settings)
         return 0
     try:
-        with asyncio.Runner(loop_factory=new_loop) as runner:
-            lines = runner.run(administer(line))
+        lines = run_on_new_loop(administer(line))
     except RefusedError as error:
         return _complain(str(error), REFUSED_EXIT)
     return _print(lines)
@@ -86,8 +84,4 @@ def _serve(settings: "Settings") -> None:
     level = "DEBUG" if settings.debug else settings.log_level
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=level)
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    with asyncio.Runner(loop_factory=new_loop) as runner:
-        try:
-            runner.run(run(settings.purpose, settings.host, settings.port))
-        except* UserError as group:
-            raise group.exceptions[0] from None
+    run_on_new_loop(run(settings.purpose, settings.host, settings.port))

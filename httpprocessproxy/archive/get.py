@@ -5,7 +5,6 @@ list of errors, and makes the exit status 1; with --strict, no archive is left o
 """
 
 import argparse
-import asyncio
 import contextlib
 import ssl
 import sys
@@ -22,7 +21,7 @@ from httpprocessproxy.archive.saving import whole
 from httpprocessproxy.config import Address
 from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.core.lines import printable, size
-from httpprocessproxy.loops import new_loop, until_signal
+from httpprocessproxy.loops import run_on_new_loop, until_signal
 from httpprocessproxy.outgoing import Guard, Origin, Outgoing, Refused, Site
 from httpprocessproxy.outgoing.origin import parse_url
 from httpprocessproxy.questions import NOBODY, ask
@@ -68,8 +67,7 @@ def main(argv: Sequence[str]) -> int:
     wish = _Wish(line.out, tuple(line.urls), line.site, tuple(line.allow), line.strict)
     try:
         allowed, site = _allowed(wish), _site(wish)
-        with asyncio.Runner(loop_factory=new_loop) as runner:
-            return runner.run(until_signal(_get(wish, Guard(allowed), site)))
+        return run_on_new_loop(until_signal(_get(wish, Guard(allowed), site)))
     except _NoProxyError as error:
         _complain(str(error))
         return NOBODY

@@ -1,10 +1,8 @@
 """`http-process-asgi`: an ASGI application, served over HTTPS and HTTP/3 by one command."""
 
 import argparse
-import asyncio
 import logging
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +15,7 @@ from httpprocessproxy.asgi.trace import traced
 from httpprocessproxy.config import Address
 from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.front_door import needs
-from httpprocessproxy.loops import new_loop
+from httpprocessproxy.loops import run_on_new_loop, signalled
 from httpprocessproxy.settings.parsing import Parser
 
 if TYPE_CHECKING:
@@ -25,7 +23,6 @@ if TYPE_CHECKING:
 
 PROGRAM: Final = "http-process-asgi"
 USAGE_EXIT: Final = 2
-SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -42,8 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.path.insert(0, os.getcwd())
         application = load(line.application, is_factory=line.factory)
         place = take_place(Address(line.host, line.port), line.certfile, line.keyfile)
-        with asyncio.Runner(loop_factory=new_loop) as runner:
-            return runner.run(_serve(traced(application) if line.debug else application, place))
+        return run_on_new_loop(_serve(traced(application) if line.debug else application, place))
     except UserError as error:
         _say(f"{PROGRAM}: {error}")
         return USAGE_EXIT
@@ -76,24 +72,10 @@ def _parser() -> argparse.ArgumentParser:
 async def _serve(application: Application, place: "Place") -> int:
     from httpprocessproxy.asgi.serving import serving
 
-    loop = asyncio.get_running_loop()
-    ended: asyncio.Future[int] = loop.create_future()
-    task = asyncio.current_task()
-    assert task is not None
-
-    def end(number: int) -> None:
-        # A second one does not wait for the application.
-        if ended.done():
-            task.cancel()
-        else:
-            ended.set_result(128 + number)
-
-    for number in SIGNALS:
-        loop.add_signal_handler(number, end, number)
+    ended = signalled()
     async with serving(application, place, _say) as has_http3:
         _say(_start(place, has_http3=has_http3))
-        await ended
-    return ended.result()
+        return 128 + await ended
 
 
 def _say(text: str) -> None:

@@ -53,6 +53,16 @@ def test_it_ends_in_any_state(project: Path, state: str, signum: signal.Signals)
         assert proxy.stop(signum, within_s=2000 * MS) == STATUSES[signum]
 
 
+def test_under_nohup_it_outlives_its_terminal(project: Path) -> None:
+    proxy = Proxy(project, backend("tree.py", "server"))
+    proxy.arguments.insert(0, "nohup")
+    with proxy:
+        proxy.running()
+        proxy.process.send_signal(signal.SIGHUP)
+        with proxy.restart():
+            proxy.save("a.py", "1")
+
+
 def test_it_ends_while_it_kills(project: Path) -> None:
     options = ["--kill-signal", "TERM", "--kill-timeout", "60"]
     with Proxy(project, backend("ignores_sigterm.py"), *options) as proxy:

@@ -1,18 +1,16 @@
 """The service as a program of its own: where it listens, and how it ends."""
 
-import asyncio
 import contextlib
 import logging
 import os
-import signal
 import socket
 from typing import Final
 
 from httpprocessproxy.archive.service.opening import Purpose, opening
 from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.hosting import hosted
+from httpprocessproxy.loops import signalled
 
-_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 _BACKLOG: Final = 1024
 # What downloads that are under way have left when the program ends.
 _DRAIN_S: Final = 5.0
@@ -23,7 +21,7 @@ _log = logging.getLogger(__name__)
 async def run(purpose: Purpose, host: str, port: int) -> None:
     """Serve until a signal. Raises UserError."""
     async with contextlib.AsyncExitStack() as exits:
-        stopped = _signalled()
+        stopped = signalled()
         application = await exits.enter_async_context(opening(purpose))
         listener = exits.enter_context(_listen(host, port))
         # Nothing is fetched for a client that has left. Access logs would have the ids of tickets.
@@ -31,23 +29,8 @@ async def run(purpose: Purpose, host: str, port: int) -> None:
         await exits.enter_async_context(served)
         shown = f"[{host}]" if ":" in host else host
         _log.info("tickets on http://%s:%d/ticket/", shown, listener.getsockname()[1])
-        await stopped.wait()
+        await stopped
         _log.info("ends; downloads under way have %g s", _DRAIN_S)
-
-
-def _signalled() -> asyncio.Event:
-    """Set by the first signal. The second ends the program by its default."""
-    loop = asyncio.get_running_loop()
-    stopped = asyncio.Event()
-
-    def stop() -> None:
-        for number in _SIGNALS:
-            loop.remove_signal_handler(number)
-        stopped.set()
-
-    for number in _SIGNALS:
-        loop.add_signal_handler(number, stop)
-    return stopped
 
 
 def _listen(host: str, port: int) -> socket.socket:

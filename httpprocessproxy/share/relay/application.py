@@ -5,7 +5,6 @@ import contextlib
 import errno
 import logging
 import os
-import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 
@@ -13,6 +12,7 @@ from aiohttp import web
 
 from httpprocessproxy.config import Address
 from httpprocessproxy.core.errors import UserError
+from httpprocessproxy.loops import signalled
 from httpprocessproxy.share.relay import access_log
 from httpprocessproxy.share.relay.budget import Budget
 from httpprocessproxy.share.relay.memory import Memory
@@ -26,8 +26,6 @@ from httpprocessproxy.share.relay.tokens import Tokens
 from httpprocessproxy.share.relay.visitors import Visitors
 from httpprocessproxy.share.relay.waiters import Waiters
 from httpprocessproxy.share.stream.relay_end import Links
-
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 _BACKLOG = 1024
 _TOKENS_PERIOD_S = 1.0
@@ -128,7 +126,7 @@ async def run(settings: Settings) -> None:
     """Serve until a signal. Raises UserError."""
     tokens = Tokens(settings.tokens, settings.domain)
     async with contextlib.AsyncExitStack() as exits:
-        stopped = _signalled(exits)
+        stopped = signalled()
         rendezvous, is_up = await exits.enter_async_context(_rendezvous(settings))
         tasks = await exits.enter_async_context(asyncio.TaskGroup())
         relay = Relay(settings, tokens, rendezvous, tasks)
@@ -140,23 +138,8 @@ async def run(settings: Settings) -> None:
             _log.info("figures on %s", await exits.enter_async_context(serving))
         exits.push_async_callback(relay.close)
         _log.info("relay for *.%s on %s", settings.domain, url)
-        await stopped.wait()
+        await stopped
         _log.info("ends; visits under way have %g s", settings.drain_s)
-
-
-def _signalled(exits: contextlib.AsyncExitStack) -> asyncio.Event:
-    """Set by the first signal. The second ends the program by its default."""
-    loop = asyncio.get_running_loop()
-    stopped = asyncio.Event()
-
-    def stop() -> None:
-        for number in SIGNALS:
-            loop.remove_signal_handler(number)
-        stopped.set()
-
-    for number in SIGNALS:
-        loop.add_signal_handler(number, stop)
-    return stopped
 
 
 @contextlib.asynccontextmanager

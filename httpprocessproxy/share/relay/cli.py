@@ -1,12 +1,11 @@
 """The relay's entrance: argv in, exit status out, and one line about what is wrong."""
 
-import asyncio
 import logging
 import sys
 from collections.abc import Sequence
 
 from httpprocessproxy.core.errors import UserError
-from httpprocessproxy.loops import new_loop
+from httpprocessproxy.loops import run_on_new_loop
 from httpprocessproxy.share.relay.command_line import PROGRAM, read_settings
 from httpprocessproxy.share.relay.settings import Settings
 
@@ -30,8 +29,4 @@ def _run(settings: Settings) -> None:
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
     # Its lines would have the queries of visitors; ours are in `access_log.py`.
     logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
-    with asyncio.Runner(loop_factory=new_loop) as runner:
-        try:
-            runner.run(run(settings))
-        except* UserError as group:
-            raise group.exceptions[0] from None
+    run_on_new_loop(run(settings))

@@ -1,12 +1,11 @@
 """The worker alone, as a program: argv in, exit status out, lines about the share on stderr."""
 
-import asyncio
 import sys
 from collections.abc import Sequence
 
 from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.core.lines import duration, printable
-from httpprocessproxy.loops import new_loop, until_signal
+from httpprocessproxy.loops import run_on_new_loop, until_signal
 from httpprocessproxy.share.worker.announcing import announcement, qr_code
 from httpprocessproxy.share.worker.command_line import PROGRAM, Line, read_line
 from httpprocessproxy.share.worker.settings import News, RefusedError, Visited
@@ -20,8 +19,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Share until a signal, and return the exit status: 128 + the signal, or what went wrong."""
     try:
         line = read_line(sys.argv[1:] if argv is None else argv)
-        with asyncio.Runner(loop_factory=new_loop) as runner:
-            return runner.run(until_signal(_share(line)))
+        return run_on_new_loop(until_signal(_share(line)))
     except UserError as error:
         _complain(str(error))
         return USAGE_EXIT
