@@ -15,6 +15,7 @@ from httpprocessproxy.core.hosts import HostRule, parse_authority
 from httpprocessproxy.core.http1 import HEAD_END, check_incomplete, parse_request
 from httpprocessproxy.core.pages import Problem, render
 from httpprocessproxy.proxy import problems
+from httpprocessproxy.proxy.transports import finish
 
 # Whoever speaks plain HTTP here is a browser or a script with a short request.
 HEAD_TIMEOUT_S: Final = 10.0
@@ -79,7 +80,7 @@ class Redirect(asyncio.Protocol):
         is_head = request is not None and request.method == b"HEAD"
         end = b"%b%bConnection: close\r\n\r\n" % (line, self._fields)
         self.transport.write(problems.head(problem, page) + end + (b"" if is_head else page.body))
-        self.transport.write_eof()
+        finish(self.transport)
         self._timer.cancel()
         self._close_after(LINGER_S)
 

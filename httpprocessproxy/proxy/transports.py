@@ -1,6 +1,7 @@
 """Small facts about sockets that both sides of the data plane need."""
 
 import asyncio
+import contextlib
 import select
 import socket
 import struct
@@ -35,3 +36,11 @@ def linger_none(transport: asyncio.BaseTransport) -> None:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NONE)
         except OSError:
             pass  # the other side was faster: the connection is gone already
+
+
+def finish(transport: asyncio.Transport) -> None:
+    """Send no more, where a connection can be closed by halves."""
+    if transport.can_write_eof():
+        # asyncio's own loop raises it, for a client that has gone unread.
+        with contextlib.suppress(OSError):
+            transport.write_eof()

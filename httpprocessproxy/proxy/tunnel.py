@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from httpprocessproxy.core.headers import Response
 from httpprocessproxy.core.websocket import CLOSE_SERVICE_RESTART, Frames, ends_with_answer
-from httpprocessproxy.proxy.transports import linger_none
+from httpprocessproxy.proxy.transports import finish, linger_none
 from httpprocessproxy.requestlog import CUT, Record
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class End(asyncio.Protocol):
         other = self.other
         if other._has_ended or other.transport.is_closing() or not self._can_half_close():
             return False  # nobody has more to say, or TLS could not tell: close both
-        other.transport.write_eof()
+        finish(other.transport)
         return True
 
     def _can_half_close(self) -> bool:

@@ -219,6 +219,18 @@ async def test_a_body_that_waits_stays_in_the_kernel() -> None:
 
 
 @on_every_loop
+async def test_a_backend_that_goes_after_a_client_that_nobody_was_reading() -> None:
+    async with serving(is_open=False, receive_bytes=4096) as bench:
+        client = await bench.client(get("/", f"Content-Length: {MUCH}", method="POST"))
+        await client.send_until_stuck(b"x" * 65536)
+        bench.start()
+        wire = await bench.backend.accept()
+        await client.send_until_stuck(b"x" * 65536)
+        client.close()
+        wire.close()
+
+
+@on_every_loop
 async def test_a_big_body_that_waits_is_refused_and_its_client_reads_why() -> None:
     async with serving(is_open=False) as bench:
         client = await bench.client(get("/", f"Content-Length: {MUCH}", method="POST"))
