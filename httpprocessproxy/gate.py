@@ -158,17 +158,22 @@ class Gate:
 
     # What a request does
 
-    def ask(self, waiter: Waiter) -> None:
-        """Let `waiter` through, refuse it, or keep it until one of the two can be done."""
+    def ask(self, waiter: Waiter) -> bool:
+        """Let `waiter` through, refuse it, or keep it until one of the two can be done.
+
+        Returns whether it was done.
+        """
         if self.target is not None and not self._held:
             waiter.admitted(self.target)
-        elif self._requests is Requests.REFUSE:
+            return True
+        if self._requests is Requests.REFUSE:
             waiter.refused(self._problem())
-        else:
-            self._held[waiter] = self._loop.time() + self._queue_timeout_s
-            self._watch_timeout()
-            if self._starting is not None and waiter.is_navigation:
-                self._loop.call_later(self._starting.after_s, self._show_start, waiter)
+            return True
+        self._held[waiter] = self._loop.time() + self._queue_timeout_s
+        self._watch_timeout()
+        if self._starting is not None and waiter.is_navigation:
+            self._loop.call_later(self._starting.after_s, self._show_start, waiter)
+        return False
 
     def suspect(self, waiter: Waiter) -> None:
         """`waiter` lost its connection: keep it until the backend's end is known, or unlikely."""
@@ -183,14 +188,16 @@ class Gate:
         if self._scout is not None and waiter is self._scout.waiter:
             self.generation = self._scout.target.generation
             self._scouted(True)
-        if waiter in self._opening:
+        if self._opening and waiter in self._opening:
             self._opening.remove(waiter)
             self._window += 1 if self._window < FEW_REQUESTS else 1 / self._window
             self._is_answering = True
             self._release()
 
     def leave(self, waiter: Waiter) -> None:
-        """`waiter` has gone: its client left, or it has lost its connection."""
+        """`waiter` has gone: it has its answer, its client left, or it has lost its connection."""
+        if not (self._held or self._suspects or self._scout or self._opening):
+            return  # as nearly always
         self._held.pop(waiter, None)
         if (timer := self._suspects.pop(waiter, None)) is not None:
             timer.cancel()

@@ -137,9 +137,10 @@ class RequestLog:
 
     def end(self, record: Record, outcome: str = "") -> None:
         """A request is over; only the first call for it counts."""
-        if record not in self._open:
+        try:
+            self._open.remove(record)
+        except KeyError:
             return
-        self._open.remove(record)
         record.ended_at = monotonic()
         record.outcome = outcome
         # Many share the rest of their heads: this is a bound, and not the size.

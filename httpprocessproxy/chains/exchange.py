@@ -15,7 +15,7 @@ from httpprocessproxy.chains.chain import CANONICAL_IRI, NAMES, BadChain, Chain,
 from httpprocessproxy.chains.deliveries import MAX_BODY_BYTES, Delivery
 from httpprocessproxy.chains.heads import fields_of, value_of, without
 from httpprocessproxy.chains.reports import MAX_TEXT_BYTES, Report
-from httpprocessproxy.core.bodies import Length
+from httpprocessproxy.core.bodies import NO_BODY
 from httpprocessproxy.core.headers import Request, Response
 from httpprocessproxy.core.pages import Problem
 from httpprocessproxy.core.replay import Loss
@@ -239,4 +239,4 @@ def _head(status: int, reason: str, *fields: str) -> bytes:
 
 
 def _response(status: int, head: bytes, request: Request) -> Response:
-    return Response(status, head, Length(0), request.keep_alive, True, b"")
+    return Response(status, head, NO_BODY, request.keep_alive, True, b"")

@@ -73,6 +73,10 @@ class Length:
         return b""
 
 
+# For all who have none: it takes no bytes, and so never changes.
+NO_BODY: Final = Length(0)
+
+
 class UntilClose:
     """A response body that the end of the connection ends (RFC 9112 section 6.3, rule 8).
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from httpprocessproxy.core.bodies import Body, Chunked, Length, UntilClose
+from httpprocessproxy.core.bodies import NO_BODY, Body, Chunked, Length, UntilClose
 from httpprocessproxy.core.errors import RequestError, ResponseError
 from httpprocessproxy.core.forwarded import FORWARDED, Peer, believed, forwarded_fields
 from httpprocessproxy.core.http1 import Fields, RequestHead, ResponseHead
@@ -37,7 +37,8 @@ class Request:
 
     `rest` is its head behind the target, the empty line included: the same object for all that
     differ in nothing else. `content_length` is None for a chunked body.
-    `is_document` says that it asks for a page to be shown, `takes_detour` that something stands
+    `is_safe` says that it may be sent again, `is_document` that it asks for a page to be shown,
+    `takes_detour` that something stands
     between it and the backend.
     """
 
@@ -50,18 +51,17 @@ class Request:
     content_length: int | None
     keep_alive: bool
     upgrade: bytes
+    is_safe: bool
     is_document: bool = False
     takes_detour: bool = False
 
     @property
     def head(self) -> bytes:
-        return b"%b %b%b" % (self.method, self.target, self.rest)
-
-    @property
-    def is_safe(self) -> bool:
-        return self.method in SAFE_METHODS
+        return b"".join((self.method, b" ", self.target, self.rest))
 
     def body(self) -> Body:
+        if self.content_length == 0:
+            return NO_BODY
         return Chunked() if self.content_length is None else Length(self.content_length)
 
 
@@ -109,6 +109,7 @@ def outgoing_request(head: RequestHead, peer: Peer, via: bytes) -> Request:
         content_length=content_length,
         keep_alive=seen.keeps_alive(is_http10=head.is_http10),
         upgrade=upgrade,
+        is_safe=head.method in SAFE_METHODS,
     )
 
 
@@ -195,7 +196,7 @@ def _response_body(head: ResponseHead, seen: "_Seen", request: Request) -> Body:
     if seen.codings not in ([], [b"chunked"]):
         raise ResponseError("a transfer coding other than chunked, which was not asked for")
     if request.method == b"HEAD" or head.status in (204, 304):
-        return Length(0)
+        return NO_BODY
     if seen.codings:
         return Chunked(decode=request.is_http10)
     if seen.lengths:
@@ -216,7 +217,7 @@ def _switching(head: ResponseHead, seen: "_Seen", request: Request) -> Response:
     return Response(
         status=101,
         head=b"".join(lines),
-        body=Length(0),
+        body=NO_BODY,
         client_keep_alive=False,
         backend_keep_alive=False,
         upgrade=seen.upgrade.lower(),

@@ -31,7 +31,7 @@ QUOTED: Final = rb'"(?:[\t !#-\[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*"'
 
 # RFC 9112 section 3: one SP on each side of the target. llhttp forgives more, and a
 # backend may see another target in what it forgives.
-REQUEST_LINE: Final = re.compile(rb"(%b) ([!-~]+) HTTP/1\.([01])" % TOKEN)
+_REQUEST_LINE: Final = re.compile(rb"(%b) ([!-~]+) HTTP/1\.([01])" % TOKEN)
 
 # RFC 9112 section 4. llhttp lets control characters into the reason, and a code of 099 by.
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: ([\t -~\x80-\xff]*))?\r\n")
@@ -101,7 +101,7 @@ def parse_request(head: bytes) -> RequestHead:
         raise RequestError(414, f"a request line of more than {MAX_LINE_BYTES} bytes")
     if len(head) > MAX_HEAD_BYTES:
         raise RequestError(431, f"a head of more than {MAX_HEAD_BYTES} bytes")
-    line = REQUEST_LINE.fullmatch(head, 0, line_end)
+    line = _REQUEST_LINE.fullmatch(head, 0, line_end)
     if line is None:
         raise _bad_request_line(head[:line_end])
     collector = _Collector()

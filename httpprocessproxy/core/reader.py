@@ -7,6 +7,7 @@ set of fields costs a look-up instead of a parse, and so does a head all of whos
 """
 
 import dataclasses
+import re
 from collections.abc import Callable
 from typing import Final
 
@@ -19,14 +20,18 @@ from httpprocessproxy.core.headers import (
     Response,
     outgoing_request,
 )
+from httpprocessproxy.core.hosts import HostRule
 from httpprocessproxy.core.http1 import (
     HEAD_END,
     MAX_HEAD_BYTES,
     MAX_LINE_BYTES,
-    REQUEST_LINE,
+    TOKEN,
     RequestHead,
     parse_request,
 )
+
+# A request line whose target is a path (RFC 9112 section 3.2.1); `parse_request` takes others too.
+_ORIGIN_FORM: Final = re.compile(rb"(%b) (/[!-~]*) HTTP/1\.([01])" % TOKEN)
 
 # Some 2 KB each; a page's requests come with about ten.
 MAX_KNOWN_FIELDS: Final = 128
@@ -39,21 +44,23 @@ MAX_KNOWN_LINE_BYTES: Final = 512
 class RequestReader:
     """Turns one peer's heads into the requests to send on; `via` is our own element of Via.
 
-    `injector` says what those for documents ask, into which our script goes; `detours` which do
-    not go straight to the backend.
+    `hosts` are those it may ask; `injector` says what those for documents ask, into which our
+    script goes; `detours` which do not go straight to the backend.
     """
 
-    __slots__ = ("_detours", "_injector", "_known", "_via", "peer")
+    __slots__ = ("_detours", "_hosts", "_injector", "_known", "_via", "peer")
 
     def __init__(
         self,
         peer: Peer,
         via: bytes,
+        hosts: HostRule | None = None,
         injector: Injector | None = None,
         detours: Callable[[RequestHead], bool] | None = None,
     ) -> None:
         self.peer = peer
         self._via = via
+        self._hosts = hosts
         self._injector = injector
         self._detours = detours
         # By method, version and all behind the request line.
@@ -62,8 +69,8 @@ class RequestReader:
     def read(self, head: bytes) -> Request:
         """Read a whole head, its empty line included. Raises RequestError."""
         line_end = head.index(b"\r\n")
-        line = REQUEST_LINE.fullmatch(head, 0, line_end)
-        if line is None or line_end > MAX_LINE_BYTES or not line[2].startswith(b"/"):
+        line = _ORIGIN_FORM.fullmatch(head, 0, line_end)
+        if line is None or line_end > MAX_LINE_BYTES:
             # An absolute-form target has a say in Host: that is nothing to remember.
             return self._parse(head)
         method, target, version = line.groups()
@@ -84,6 +91,7 @@ class RequestReader:
             last.content_length,
             last.keep_alive,
             last.upgrade,
+            last.is_safe,
             last.is_document,
         )
 
@@ -93,6 +101,9 @@ class RequestReader:
         if asking is not None:
             parsed = dataclasses.replace(parsed, fields=asking)
         request = outgoing_request(parsed, self.peer, self._via)
+        # HTTP/1.0 may come without a host.
+        if self._hosts is not None and (request.host or not request.is_http10):
+            self._hosts.check(request.host)
         request.is_document = asking is not None or (
             self._injector is None and asks_for_document(parsed.fields)
         )
@@ -112,12 +123,14 @@ class ResponseReader:
     look at their grammar: at most one Content-Length, and no line here steers anything else.
     """
 
-    __slots__ = ("_lines", "_status_lines")
+    __slots__ = ("_lengths", "_lines", "_status_lines")
 
     def __init__(self) -> None:
         self._status_lines: dict[bytes, int] = {}
-        # By line: what to send on, nothing for a field of the connection, or the body's length.
-        self._lines: dict[bytes, bytes | int] = {}
+        # By line: what to send on in its place; nothing for a field of the connection, or for one
+        # of the body's length, which goes last.
+        self._lines: dict[bytes, bytes] = {}
+        self._lengths: dict[bytes, int] = {}
 
     def read(self, head: bytes, request: Request) -> Response | None:
         """Read a whole final head, if all its lines are known; else None."""
@@ -125,23 +138,21 @@ class ResponseReader:
         status = self._status_lines.get(status_line)
         if status is None or request.method == b"HEAD" or len(head) > MAX_HEAD_BYTES:
             return None
-        out = [status_line]
-        length_line, length = b"", -1
-        for line in lines:
-            known = self._lines.get(line)
-            if known is None:
-                return None
-            if isinstance(known, bytes):
-                if known:
-                    out.append(known)
-            elif length >= 0:
-                return None
-            else:
-                length_line, length = line, known
-        if length < 0:
+        out, known, lengths = [status_line], self._lines, self._lengths
+        length_line = b""
+        try:
+            for line in lines:
+                if passing := known[line]:
+                    out.append(passing)
+                elif line in lengths:
+                    if length_line:
+                        return None
+                    length_line = line
+            body = Length(lengths[length_line])
+        except KeyError:
             return None
         out += (length_line, b"")
-        return Response(status, b"\r\n".join(out), Length(length), request.keep_alive, True, b"")
+        return Response(status, b"\r\n".join(out), body, request.keep_alive, True, b"")
 
     def learn(self, head: bytes, response: Response) -> None:
         """Remember the lines of a head that was read whole, if they steer no more than a length."""
@@ -152,6 +163,7 @@ class ResponseReader:
             return
         if len(self._lines) + len(lines) > MAX_KNOWN_LINES:
             self._lines.clear()
+            self._lengths.clear()
             self._status_lines.clear()
         self._status_lines[status_line] = response.status
         for line in lines:
@@ -164,7 +176,7 @@ class ResponseReader:
         if rest != b" " + value.strip():
             return  # written in another way than we would
         if lower == b"content-length":
-            self._lines[line] = int(value)
+            self._lines[line], self._lengths[line] = b"", int(value)
         elif lower == b"keep-alive" or (lower, value.lower()) == (b"connection", b"keep-alive"):
             self._lines[line] = b""
         elif lower not in HOP_BY_HOP:

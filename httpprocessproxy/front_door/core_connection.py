@@ -7,7 +7,7 @@ crossings it is in the bridge's keeping.
 import asyncio
 from typing import TYPE_CHECKING, cast
 
-from httpprocessproxy.core.bodies import Body, Chunked, Length, UntilClose
+from httpprocessproxy.core.bodies import NO_BODY, Body, Chunked, Length, UntilClose
 from httpprocessproxy.core.errors import BodyError, ResponseError
 from httpprocessproxy.core.http1 import HEAD_END, MAX_HEAD_BYTES, ResponseHead, parse_response
 from httpprocessproxy.front_door.streams import Fields
@@ -160,7 +160,7 @@ class CoreConnection(asyncio.Protocol):
 def _body(head: ResponseHead, method: bytes) -> Body:
     """RFC 9112 section 6.3. What goes on is the content alone."""
     if method == b"HEAD" or head.status in (204, 304):
-        return Length(0)
+        return NO_BODY
     if _values(head, b"transfer-encoding"):
         return Chunked(decode=True)
     lengths = _values(head, b"content-length")

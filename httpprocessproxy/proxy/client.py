@@ -16,7 +16,7 @@ from httpprocessproxy.core.pages import Problem, render
 from httpprocessproxy.core.reader import RequestReader
 from httpprocessproxy.proxy import problems
 from httpprocessproxy.proxy.exchange import Exchange
-from httpprocessproxy.proxy.transports import is_gone, linger_none
+from httpprocessproxy.proxy.transports import finish, is_gone, linger_none
 
 if TYPE_CHECKING:
     from httpprocessproxy.proxy.plane import Plane
@@ -54,7 +54,7 @@ class Client(asyncio.Protocol):
         self._keep_alive = True
         self._is_half_closed = False
         self._is_lingering = False
-        self._is_blocked = False
+        self.is_blocked = False  # the request's body cannot be passed on at present
         self._is_paused = False
         self._is_full = False  # what has been written is waiting for a slow reader
         self._head_timeout: asyncio.TimerHandle | None = None
@@ -126,21 +126,21 @@ class Client(asyncio.Protocol):
 
     def _serve_next(self) -> bool:
         """Begin with the next request, if its head is complete. Raises RequestError."""
-        while self._waiting.startswith(b"\r\n"):
+        waiting = self._waiting
+        while waiting.startswith(b"\r\n"):
             # RFC 9112 section 2.2: empty lines in front of a request are to be ignored.
-            self._waiting = self._waiting[2:]
-        end = self._waiting.find(HEAD_END)
+            waiting = self._waiting = waiting[2:]
+        end = waiting.find(HEAD_END)
         if end < 0:
-            check_incomplete(self._waiting)
-            self._set_head_timeout(bool(self._waiting))
+            check_incomplete(waiting)
+            self._set_head_timeout(bool(waiting))
             return False
-        self._set_head_timeout(False)
+        if self._head_timeout is not None:
+            self._set_head_timeout(False)
         end += len(HEAD_END)
-        head, data = self._waiting[:end], self._waiting[end:]
+        head, data = waiting[:end], waiting[end:]
         self._waiting = b""
-        request = self._reader.read(head)
-        self._plane.check(request, self.peer)
-        self.serve(request, data)
+        self.serve(self._reader.read(head), data)
         return True
 
     def serve(self, request: Request, data: bytes) -> Exchange:
@@ -200,20 +200,18 @@ class Client(asyncio.Protocol):
         self, response: Response, piece: bytes, request: Request, *, keep_alive: bool
     ) -> None:
         """Write a response's head and what there is of its body, at one go."""
-        self._keep_alive = keep_alive and not self._has_new_backend() and not self._is_last()
-        option = connection_option(keep_alive=self._keep_alive, is_http10=request.is_http10)
-        self.transport.write(b"%b%b%b\r\n%b" % (response.head, self.fields, option, piece))
-
-    def _has_new_backend(self) -> bool:
-        """Whether to part after this response: the backend has been restarted.
-
-        Whatever of the old one a client has tied to its connection goes with it. Requests already
-        here would be lost, so they come first.
-        """
         generation = self._plane.gate.generation
-        is_new = self._generation not in (None, generation)
+        if generation != self._generation and self._parts_from(generation):
+            keep_alive = False
+        self._keep_alive = keep_alive and not (self._is_half_closed and self._is_last())
+        option = connection_option(keep_alive=self._keep_alive, is_http10=request.is_http10)
+        self.transport.write(b"".join((response.head, self.fields, option, b"\r\n", piece)))
+
+    def _parts_from(self, generation: int | None) -> bool:
+        """Whether a restart parts us: what a client has tied to its connection is of the old."""
+        is_new = self._generation is not None
         if is_new and self._waiting:
-            return False
+            return False  # requests already here would be lost: they come first
         self._generation = generation
         return is_new
 
@@ -244,7 +242,8 @@ class Client(asyncio.Protocol):
         """The present request is answered: serve the next one, or close."""
         self._exchange = None
         if upstream is not None:
-            self._drop_upstream()
+            if self._upstream is not None:
+                self._drop_upstream()
             if upstream.generation is None:
                 upstream.close()
             else:
@@ -253,8 +252,9 @@ class Client(asyncio.Protocol):
         if not self._keep_alive or self._is_last() or not is_read:
             self._close(unread=not is_read or bool(self._waiting))
             return
-        self._is_blocked = False
-        self._balance()
+        self.is_blocked = False
+        if self._is_paused:
+            self._balance()
         if self._waiting:
             # Not from within the callback that ended the last one: it still has to return.
             self._plane.loop.call_soon(self._serve_waiting)
@@ -302,12 +302,12 @@ class Client(asyncio.Protocol):
 
     def block_reading(self, blocked: bool) -> None:
         """The request's body cannot be passed on at present."""
-        self._is_blocked = blocked
+        self.is_blocked = blocked
         self._balance()
 
     def _balance(self) -> None:
         """Read only what can be used soon."""
-        pause = self._is_blocked or len(self._waiting) > MAX_WAITING_BYTES
+        pause = self.is_blocked or len(self._waiting) > MAX_WAITING_BYTES
         if pause != self._is_paused and not self.transport.is_closing():
             self._is_paused = pause
             if pause:
@@ -333,10 +333,9 @@ class Client(asyncio.Protocol):
             return
         self._is_lingering = True
         self._waiting = b""
-        self._is_blocked = False
+        self.is_blocked = False
         self._balance()
-        if self.transport.can_write_eof():
-            self.transport.write_eof()
+        finish(self.transport)
         self._plane.loop.call_later(LINGER_S, self.transport.close)
 
     def _is_still_there(self) -> bool:

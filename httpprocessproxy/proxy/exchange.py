@@ -32,7 +32,6 @@ class Exchange:
 
     __slots__ = (
         "_body_bytes",
-        "_is_admitted",
         "_is_kept",
         "_kept",
         "_plane",
@@ -44,6 +43,7 @@ class Exchange:
         "client",
         "for_backend",
         "is_answered",
+        "is_safe",
         "over",
         "record",
         "request",
@@ -53,6 +53,7 @@ class Exchange:
     def __init__(self, client: "Client", plane: "Plane", request: Request) -> None:
         self.client = client
         self.request = request
+        self.is_safe = request.is_safe
         self.record = Record(request, client.peer.ip, client.replay_of)
         self.body = request.body()
         self.over = False
@@ -63,16 +64,11 @@ class Exchange:
         self._kept = [request.head]  # what the next connection begins with
         self._body_bytes = 0
         # What must not be sent twice is kept where it may be found that nobody has read it.
-        self._is_kept = request.is_safe or plane.takes_back
-        self._is_admitted = False
+        self._is_kept = self.is_safe or plane.takes_back
         self._sent = False
         self.is_answered = False
         self._suspected: int | None = None  # the generation that may have died
         self._unsafe_with_backend = False
-
-    @property
-    def is_safe(self) -> bool:
-        return self.request.is_safe
 
     @property
     def is_navigation(self) -> bool:
@@ -90,13 +86,10 @@ class Exchange:
             self._ask()
 
     def _ask(self) -> None:
-        self._is_admitted = False
-        self._plane.gate.ask(self)
-        if not self._is_admitted and not self.over:
+        if not self._plane.gate.ask(self):
             self.record.waits()
 
     def admitted(self, target: Target) -> None:
-        self._is_admitted = True
         if self.record.waits_since:
             self.record.goes_on()
         if self.client.has_left():
@@ -108,7 +101,7 @@ class Exchange:
         if upstream is None:
             self._plane.connect(self, target)
         else:
-            self.connected(upstream)
+            self._send(upstream)
 
     def refused(self, problem: Problem) -> None:
         _log.debug("%s %s: %s", self.request.method, self.request.target, problem.title)
@@ -117,7 +110,7 @@ class Exchange:
         self.client.answer(problem, self)
 
     def connected(self, upstream: "Upstream") -> None:
-        """Send all there is on a connection that has been made."""
+        """Go on with a connection that has been made."""
         if self.over:
             upstream.abort()
             return
@@ -125,16 +118,22 @@ class Exchange:
             # The backend closed before anybody could be told: nobody will be told again.
             self.lost(Loss.HUNG_UP)
             return
+        self._send(upstream)
+
+    def _send(self, upstream: "Upstream") -> None:
+        """Send all there is."""
         self._upstream = upstream
         self._sent = True
         self.record.sent += 1
-        if self.for_backend and not self.request.is_safe and not self._unsafe_with_backend:
+        if not self.is_safe and self.for_backend and not self._unsafe_with_backend:
             self._unsafe_with_backend = True
             self._plane.gate.unsafe_began()
+        if self.client.is_blocked:
+            # Before it is sent: that may block it again.
+            self.block_request(False)
         upstream.send(self, b"".join(self._kept))
         if not self._is_kept:
             self._kept.clear()
-        self.block_request(False)
 
     def send_body(self, data: bytes) -> None:
         """Take bytes of the request's body from the client. Raises BodyError."""
@@ -233,7 +232,7 @@ class Exchange:
         # Before the gate opens nothing is certain: a scout may be lost more than once.
         is_open = self._plane.gate.target is not None
         suspected = is_open and self._suspected is not None and self._suspected == generation
-        repeatable = self._is_kept and self.request.is_safe
+        repeatable = self._is_kept and self.is_safe
         progress = Progress(self._sent, repeatable, reused, self.is_answered, suspected)
         decision = fate(loss, progress)
         line = self.request.method, self.request.target
@@ -291,7 +290,8 @@ class Exchange:
             self._plane.log.end(self.record, outcome)
         self.over = True
         self._plane.gate.leave(self)
-        self._end_unsafe()
+        if self._unsafe_with_backend:
+            self._end_unsafe()
 
     def _end_unsafe(self) -> None:
         if self._unsafe_with_backend:

@@ -157,8 +157,10 @@ class Plane:
         return self._readers[key]
 
     def _new_reader(self, peer: Peer) -> RequestReader:
+        # Visitors come by a host that is known elsewhere, and that no browser finds us by.
+        hosts = None if peer.is_for_visitors else self._hosts
         detours = self.detour.takes if self.detour is not None else None
-        return RequestReader(peer, self._via, self.injector, detours)
+        return RequestReader(peer, self._via, hosts, self.injector, detours)
 
     def _peer(self, ip: str, host: str, port: int, proto: bytes) -> Peer:
         reached = str(Address(host, port)).encode()
@@ -167,14 +169,6 @@ class Plane:
     def peer_over_tls(self, ip: str) -> Peer:
         """Who comes from an address to where HTTP/2 or HTTP/3 ends."""
         return Peer(str(_canonical(ip)), self._trusts(ip), b"https")
-
-    def check(self, request: Request, peer: Peer) -> None:
-        """Raise RequestError for a host that we do not serve. HTTP/1.0 may come without one.
-
-        Visitors come by a host that is known elsewhere, and that no browser finds us by.
-        """
-        if not peer.is_for_visitors and (request.host or not request.is_http10):
-            self._hosts.check(request.host)
 
     def connect(self, exchange: Exchange, target: Target) -> None:
         """Connect to the backend of a generation, and go on with `exchange.connected` or `lost`."""

@@ -116,7 +116,10 @@ class Upstream(asyncio.Protocol):
                 raw, rest = data[:end], data[end:]
                 if self._plane.hides_alt_svc:
                     raw = without_alt_svc(raw)
-                response = self._read(exchange, raw)
+                # Nearly always: nothing of this head is new.
+                response = self._plane.responses.read(raw, exchange.request)
+                if response is None:
+                    response = self._parse(exchange, raw)
                 if response is not None:
                     if exchange.request.is_document and not has_ended:
                         response = self._inject(exchange, raw, response, rest)
@@ -134,17 +137,14 @@ class Upstream(asyncio.Protocol):
         else:
             self._head = data
 
-    def _read(self, exchange: "Exchange", raw: bytes) -> Response | None:
+    def _parse(self, exchange: "Exchange", raw: bytes) -> Response | None:
         """Read a whole head. None for an interim one, which is passed on at once."""
-        reader = self._plane.responses
-        response = reader.read(raw, exchange.request)
-        if response is None:
-            head = parse_response(raw)
-            if head.status < 200 and head.status != 101:
-                exchange.pass_interim(interim_response(head))
-                return None
-            response = outgoing_response(head, exchange.request)
-            reader.learn(raw, response)
+        head = parse_response(raw)
+        if head.status < 200 and head.status != 101:
+            exchange.pass_interim(interim_response(head))
+            return None
+        response = outgoing_response(head, exchange.request)
+        self._plane.responses.learn(raw, response)
         return response
 
     def _inject(

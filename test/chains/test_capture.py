@@ -8,7 +8,7 @@ from httpprocessproxy.core.headers import Request, Response
 
 
 def capture(body: Body, *, is_http10: bool, max_bytes: int = 100) -> Capture:
-    request = Request(b"POST", b"/", b"me", b"", is_http10, b"", 0, True, b"")
+    request = Request(b"POST", b"/", b"me", b"", is_http10, b"", 0, True, b"", False)
     return Capture(Response(200, b"", body, True, True, b""), request, max_bytes)
 
 

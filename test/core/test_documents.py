@@ -18,7 +18,7 @@ FETCHED = (b"cors", b"no-cors", b"same-origin")  # modes that a script may choos
 def read(*lines: bytes, method: bytes = b"GET", injects: bool = True) -> Request:
     head = [method + b" /page?q HTTP/1.1", b"Host: a", *lines, b"", b""]
     injector = Told().injector if injects else None
-    return RequestReader(TRUSTED, VIA, injector).read(b"\r\n".join(head))
+    return RequestReader(TRUSTED, VIA, injector=injector).read(b"\r\n".join(head))
 
 
 def value(head: bytes, name: bytes) -> bytes | None:
@@ -84,7 +84,7 @@ def test_a_request_for_a_document_that_the_browser_has() -> None:
 
 
 def test_a_known_request_is_one_as_well() -> None:
-    reader = RequestReader(TRUSTED, VIA, Told().injector)
+    reader = RequestReader(TRUSTED, VIA, injector=Told().injector)
     fields = b" HTTP/1.1\r\nHost: a\r\nAccept-Encoding: gzip\r\n" + NAVIGATION + b"\r\n\r\n"
     first, second = (reader.read(b"GET " + path + fields) for path in (b"/a", b"/b"))
     assert first.is_document

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from httpprocessproxy.config import Address
-from httpprocessproxy.core.bodies import Body, Chunked, Length, UntilClose
+from httpprocessproxy.core.bodies import NO_BODY, Body, Chunked, Length, UntilClose
 from httpprocessproxy.core.errors import BodyError, PeerError
 from httpprocessproxy.core.http1 import HEAD_END, MAX_HEAD_BYTES, ResponseHead, parse_response
 from httpprocessproxy.share import protocol
@@ -176,7 +176,7 @@ def _framing(head: ResponseHead, method: str) -> tuple[Body, Fields]:
     codings = [value.lower() for name, value in texts if name.lower() == "transfer-encoding"]
     fields = protocol.passing_fields(texts)
     if not protocol.has_body(method, head.status):
-        return Length(0), fields
+        return NO_BODY, fields
     if codings:
         if codings != ["chunked"]:
             raise LocalError("the server's answer has a transfer coding that was not asked for")
