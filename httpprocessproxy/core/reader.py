@@ -27,11 +27,17 @@ from httpprocessproxy.core.http1 import (
     MAX_LINE_BYTES,
     TOKEN,
     RequestHead,
+    check_incomplete,
     parse_request,
 )
 
 # A request line whose target is a path (RFC 9112 section 3.2.1); `parse_request` takes others too.
 _ORIGIN_FORM: Final = re.compile(rb"(%b) (/[!-~]*) HTTP/1\.([01])" % TOKEN)
+
+_PATH: Final = re.compile(rb"/[!-~]*")
+
+# Of a target, whatever is before and behind it in its line.
+_SURELY_SHORT_BYTES: Final = MAX_LINE_BYTES // 2
 
 # Some 2 KB each; a page's requests come with about ten.
 MAX_KNOWN_FIELDS: Final = 128
@@ -48,7 +54,10 @@ class RequestReader:
     script goes; `detours` which do not go straight to the backend.
     """
 
-    __slots__ = ("_detours", "_hosts", "_injector", "_known", "_via", "peer")
+    __slots__ = (
+        *("_detours", "_hosts", "_injector", "_known", "_via", "peer"),
+        *("_last", "_last_begin", "_last_end"),
+    )
 
     def __init__(
         self,
@@ -65,6 +74,27 @@ class RequestReader:
         self._detours = detours
         # By method, version and all behind the request line.
         self._known: dict[tuple[bytes, bytes, bytes], Request] = {}
+        # The last of these, and all of its head but the target.
+        self._last: Request | None = None
+        self._last_begin = self._last_end = b""
+
+    def take(self, data: bytes) -> tuple[Request, bytes] | None:
+        """Read the first head: its request, and what is behind it. None if it is not whole yet.
+
+        Raises RequestError.
+        """
+        last = self._last
+        if last is not None and data.startswith(self._last_begin) and data.endswith(self._last_end):
+            # So a page asks for one module after the other. What is between is a target, or not.
+            target = data[len(self._last_begin) : -len(self._last_end)]
+            if _PATH.fullmatch(target) and len(target) < _SURELY_SHORT_BYTES:
+                return _with_target(last, target), b""
+        end = data.find(HEAD_END)
+        if end < 0:
+            check_incomplete(data)
+            return None
+        end += len(HEAD_END)
+        return self.read(data[:end]), data[end:]
 
     def read(self, head: bytes) -> Request:
         """Read a whole head, its empty line included. Raises RequestError."""
@@ -75,25 +105,15 @@ class RequestReader:
             return self._parse(head)
         method, target, version = line.groups()
         key = method, version, head[line_end:]
-        last = self._known.get(key)
-        if last is None:
+        known = self._known.get(key)
+        if known is None:
             request = self._parse(head)
             if not request.takes_detour:  # so what is known does not, and nobody has to ask
                 self._remember(key, request)
             return request
-        return Request(
-            method,
-            target,
-            last.host,
-            last.accept,
-            last.is_http10,
-            last.rest,
-            last.content_length,
-            last.keep_alive,
-            last.upgrade,
-            last.is_safe,
-            last.is_document,
-        )
+        self._last = known
+        self._last_begin, self._last_end = head[: line.start(2)], head[line.end(2) :]
+        return _with_target(known, target)
 
     def _parse(self, head: bytes) -> Request:
         parsed = parse_request(head)
@@ -114,6 +134,22 @@ class RequestReader:
         if len(self._known) >= MAX_KNOWN_FIELDS:
             self._known.clear()
         self._known[key] = request
+
+
+def _with_target(known: Request, target: bytes) -> Request:
+    return Request(
+        known.method,
+        target,
+        known.host,
+        known.accept,
+        known.is_http10,
+        known.rest,
+        known.content_length,
+        known.keep_alive,
+        known.upgrade,
+        known.is_safe,
+        known.is_document,
+    )
 
 
 class ResponseReader:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 from httpprocessproxy.core.errors import BodyError, RequestError
 from httpprocessproxy.core.forwarded import Peer
 from httpprocessproxy.core.headers import Request, Response
-from httpprocessproxy.core.http1 import HEAD_END, check_incomplete, connection_option
+from httpprocessproxy.core.http1 import HEAD_END, connection_option
 from httpprocessproxy.core.pages import Problem, render
 from httpprocessproxy.core.reader import RequestReader
 from httpprocessproxy.proxy import problems
@@ -130,17 +130,13 @@ class Client(asyncio.Protocol):
         while waiting.startswith(b"\r\n"):
             # RFC 9112 section 2.2: empty lines in front of a request are to be ignored.
             waiting = self._waiting = waiting[2:]
-        end = waiting.find(HEAD_END)
-        if end < 0:
-            check_incomplete(waiting)
-            self._set_head_timeout(bool(waiting))
+        taken = self._reader.take(waiting)
+        if taken is None or self._head_timeout is not None:
+            self._set_head_timeout(taken is None and bool(waiting))
+        if taken is None:
             return False
-        if self._head_timeout is not None:
-            self._set_head_timeout(False)
-        end += len(HEAD_END)
-        head, data = waiting[:end], waiting[end:]
         self._waiting = b""
-        self.serve(self._reader.read(head), data)
+        self.serve(*taken)
         return True
 
     def serve(self, request: Request, data: bytes) -> Exchange:

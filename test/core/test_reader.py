@@ -1,5 +1,6 @@
 """What a reader remembers of the last head makes no difference to what it reads in the next."""
 
+import contextlib
 import dataclasses
 from collections.abc import Callable
 
@@ -65,6 +66,60 @@ def test_one_head_after_another(fields: bytes) -> None:
             for line in (first, second, first):
                 head = line + b"\r\n" + fields
                 assert outcome(reader.read, head) == outcome(read_alone, head)
+
+
+@pytest.mark.parametrize("behind", [b"", b"abc", b"GET /pipelined HTTP/1.1\r\nHost: a\r\n\r\n"])
+@pytest.mark.parametrize("fields", FIELDS.values(), ids=FIELDS)
+def test_one_head_after_another_is_taken(fields: bytes, behind: bytes) -> None:
+    for first in LINES:
+        for second in LINES:
+            reader = RequestReader(TRUSTED, VIA)
+            for line in (first, second, first, first, second):
+                head = line + b"\r\n" + fields
+
+                def take(head: bytes, reader: RequestReader = reader) -> Request:
+                    taken = reader.take(head + behind)
+                    assert taken is not None
+                    assert taken[1] == behind
+                    return taken[0]
+
+                assert outcome(take, head) == outcome(read_alone, head)
+
+
+@pytest.mark.parametrize("fields", FIELDS.values(), ids=FIELDS)
+def test_the_beginning_of_a_head_is_not_taken(fields: bytes) -> None:
+    reader = RequestReader(TRUSTED, VIA)
+    head = b"GET /x HTTP/1.1\r\n" + fields
+    with contextlib.suppress(RequestError):
+        reader.take(head)
+        reader.take(head)
+    for end in range(len(head)):
+        assert reader.take(head[:end]) is None
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"GET  HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET x HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET /a b HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET /a\r\nHost: b HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"HTTP/1.1\r\nHost: a\r\n\r\n",
+    ],
+)
+def test_what_looks_like_the_last_head_is_read_as_if_it_were_the_first(data: bytes) -> None:
+    def take(reader: RequestReader) -> object:
+        try:
+            return reader.take(data)
+        except RequestError as error:
+            return error.status, str(error)
+
+    warm = RequestReader(TRUSTED, VIA)
+    for _ in range(3):
+        warm.take(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert take(warm) == take(RequestReader(TRUSTED, VIA))
 
 
 def test_other_fields_are_read_anew() -> None:
