@@ -159,7 +159,7 @@ class ResponseReader:
     look at their grammar: at most one Content-Length, and no line here steers anything else.
     """
 
-    __slots__ = ("_lengths", "_lines", "_status_lines")
+    __slots__ = ("_last", "_lengths", "_lines", "_status_lines")
 
     def __init__(self) -> None:
         self._status_lines: dict[bytes, int] = {}
@@ -167,12 +167,27 @@ class ResponseReader:
         # of the body's length, which goes last.
         self._lines: dict[bytes, bytes] = {}
         self._lengths: dict[bytes, int] = {}
+        # The last head of known lines, and what it was read as: who polls gets it again and again.
+        self._last: tuple[bytes, int, bytes, int] = b"", 0, b"", 0
 
     def read(self, head: bytes, request: Request) -> Response | None:
         """Read a whole final head, if all its lines are known; else None."""
+        if request.method == b"HEAD":
+            return None
+        last, status, out, length = self._last
+        if head != last:
+            found = self._look_up(head)
+            if found is None:
+                return None
+            status, out, length = found
+            self._last = head, status, out, length
+        return Response(status, out, Length(length), request.keep_alive, True, b"")
+
+    def _look_up(self, head: bytes) -> tuple[int, bytes, int] | None:
+        """The status, what to send on, and the body's length."""
         status_line, *lines = head[: -len(HEAD_END)].split(b"\r\n")
         status = self._status_lines.get(status_line)
-        if status is None or request.method == b"HEAD" or len(head) > MAX_HEAD_BYTES:
+        if status is None or len(head) > MAX_HEAD_BYTES:
             return None
         out, known, lengths = [status_line], self._lines, self._lengths
         length_line = b""
@@ -184,11 +199,11 @@ class ResponseReader:
                     if length_line:
                         return None
                     length_line = line
-            body = Length(lengths[length_line])
+            length = lengths[length_line]
         except KeyError:
             return None
         out += (length_line, b"")
-        return Response(status, b"\r\n".join(out), body, request.keep_alive, True, b"")
+        return status, b"\r\n".join(out), length
 
     def learn(self, head: bytes, response: Response) -> None:
         """Remember the lines of a head that was read whole, if they steer no more than a length."""
