@@ -3,11 +3,16 @@
 A new directory is watched first and read afterwards, and every file found in it is reported: what
 was written in between is seen twice rather than never. A rename of a directory reports what is in
 it now; of what it took away only one file is known by name, which is enough to say that one went.
+
+Most editors make a file empty and then write it, and may be interrupted in between. So an empty
+file that somebody has still open is no change yet: a server that read it would start in vain.
 """
 
+import asyncio
 import contextlib
 import errno
 import os
+import stat
 import time
 from pathlib import Path
 from typing import Final
@@ -21,6 +26,7 @@ from httpprocessproxy.watch.tree import leads_above, walk
 _ARRIVED: Final = int(Mask.CREATE | Mask.MOVED_TO)
 _LEFT: Final = int(Mask.DELETE | Mask.MOVED_FROM)
 _CONTENT: Final = int(_ARRIVED | _LEFT | Mask.MODIFY)
+_BEGUN: Final = int(Mask.CREATE | Mask.MODIFY)
 # These say that something may have been written: `touch` sets the time only, a linker writes
 # through memory. chmod sends the first too, and whoever opens a file to write sends the second.
 _PERHAPS: Final = int(Mask.ATTRIB | Mask.CLOSE_WRITE)
@@ -30,6 +36,8 @@ _WATCHED_ROOT: Final = _WATCHED | Mask.DELETE_SELF | Mask.MOVE_SELF
 
 # Files' times come from a clock that ticks as seldom as every 10 ms.
 _TICK_NS: Final = 10_000_000
+# How long an empty file that is not closed may be about to be written.
+_EMPTY_S: Final = 0.1
 # Events in one read and in one report: a storm of them must not keep requests waiting.
 _READ_AT_ONCE: Final = 64
 _BATCH: Final = 1000
@@ -55,6 +63,8 @@ class Tree:
         self._links: set[str] = set()
         self._known: dict[str, str] = {}
         self._mtimes_ns: dict[str, int] = {}
+        self._begun: set[str] = set()  # files that have been written to, and not closed
+        self._empty: dict[str, asyncio.TimerHandle] = {}  # of these, what is not reported yet
         self._inotify = Inotify(cache_size=_READ_AT_ONCE, sync_timeout=0)
         with contextlib.ExitStack() as undo:
             undo.callback(self.close)
@@ -63,6 +73,8 @@ class Tree:
 
     def close(self) -> None:
         self._inotify.close()
+        for path in list(self._empty):
+            self._finish(path)
 
     async def changes(self) -> frozenset[str]:
         """Wait for events, and return the files that changed, if any counts.
@@ -77,9 +89,7 @@ class Tree:
         for event in events:
             self._take(event, changed, perhaps)
         written = {path for path in perhaps - changed if self._was_written(path)}
-        for path in changed:
-            self._remember(path)
-        return frozenset(changed | written)
+        return frozenset(filter(self._is_finished, changed)) | written
 
     def _take(self, event: Event, changed: set[str], perhaps: set[str]) -> None:
         mask = int(event.mask)
@@ -99,7 +109,11 @@ class Tree:
         if mask & _CONTENT:
             changed |= self._take_link(path, mask)
         if self._task.scope.matches(path):
-            (changed if mask & _CONTENT else perhaps).add(path)
+            (changed if mask & _CONTENT or path in self._empty else perhaps).add(path)
+            if mask & _BEGUN:
+                self._begun.add(path)
+            elif not mask & Mask.ATTRIB:
+                self._begun.discard(path)
             if mask & _ARRIVED:
                 self._known[folder] = path
 
@@ -172,21 +186,43 @@ class Tree:
                     self._inotify.rm_watch(watch)
         return {self._known.pop(one) for one in list(self._known) if _is_within(one, top)}
 
+    def _is_finished(self, path: str) -> bool:
+        """Whether a change can be reported, or will be later."""
+        about = self._remember(path)
+        self._finish(path)
+        is_empty = about is not None and stat.S_ISREG(about.st_mode) and not about.st_size
+        if not is_empty or path not in self._begun:
+            return True
+        loop = asyncio.get_running_loop()
+        self._empty[path] = loop.call_later(_EMPTY_S, self._report_empty, path)
+        return False
+
+    def _finish(self, path: str) -> None:
+        if (timer := self._empty.pop(path, None)) is not None:
+            timer.cancel()
+
+    def _report_empty(self, path: str) -> None:
+        del self._empty[path]
+        paths = frozenset((path,))
+        self._task.scope.renew(paths)
+        self._task.changed(paths)
+
     def _was_written(self, path: str) -> bool:
         before = self._mtimes_ns.get(path)
-        now = self._remember(path)
-        if now is None:
+        about = self._remember(path)
+        if about is None:
             return False
+        now = about.st_mtime_ns
         return now > self._began_ns if before is None else now != before
 
-    def _remember(self, path: str) -> int | None:
+    def _remember(self, path: str) -> os.stat_result | None:
         try:
-            now = os.lstat(self._task.root / path).st_mtime_ns
+            about = os.lstat(self._task.root / path)
         except OSError:
             self._mtimes_ns.pop(path, None)
             return None
-        self._mtimes_ns[path] = now
-        return now
+        self._mtimes_ns[path] = about.st_mtime_ns
+        return about
 
 
 def _is_within(path: str, folder: str) -> bool:

@@ -95,6 +95,51 @@ async def drain(tree: Tree) -> None:
         await tree.changes()
 
 
+def test_an_empty_file_that_is_still_open_is_no_change_yet(project: Path) -> None:
+    (project / "a.py").write_text("old")
+
+    async def main() -> None:
+        with closing(Tree(Reports(project).task)) as tree:
+            for name in ("a.py", "new.py"):
+                with (project / name).open("w") as file:
+                    (project / "b.py").write_text("other")
+                    assert await tree.changes() == {"b.py"}
+                    file.write("new")
+                    file.flush()
+                    assert await tree.changes() == {name}
+            with (project / "a.py").open("w"):
+                assert await tree.changes() == frozenset()
+            assert await tree.changes() == {"a.py"}
+
+    asyncio.run(main())
+
+
+def test_nobody_waits_long_for_an_empty_file(project: Path) -> None:
+    async def main() -> None:
+        reports = Reports(project)
+        with closing(Tree(reports.task)) as tree, (project / "a.py").open("w") as file:
+            assert await tree.changes() == frozenset()
+            await reports.see("a.py")
+            file.write("late")
+            file.flush()
+            assert await tree.changes() == {"a.py"}
+
+    asyncio.run(main())
+
+
+def test_empty_files_that_nobody_writes(project: Path) -> None:
+    async def main() -> None:
+        with closing(Tree(Reports(project).task)) as tree:
+            (project / "a.py").touch()
+            assert await tree.changes() == {"a.py"}
+            (project / "a.py").rename(project / "b.py")
+            assert await tree.changes() == {"a.py", "b.py"}
+            os.mkfifo(project / "fifo")
+            assert await tree.changes() == {"fifo"}
+
+    asyncio.run(main())
+
+
 def test_links_out_of_the_root(project: Path, tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()
