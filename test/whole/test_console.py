@@ -44,8 +44,13 @@ def test_requests_are_logged_if_wanted(project: Path) -> None:
 
 
 def test_a_held_request_is_noted(project: Path) -> None:
-    with Proxy(project, backend("slow_start.py", "200"), "--log-requests") as proxy:
-        proxy.get("/")
+    options = ["--pattern", "no", "--log-requests"]
+    with Proxy(project, backend("builds.py"), *options) as proxy, proxy.connect() as wire:
+        wire.send(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        # Accepted after the other, so that one is held when this is answered.
+        assert proxy.status()["state"] == "loading"
+        proxy.save("go", "")
+        assert wire.response().status == 200
         proxy.wait_output(r"GET / 200 \d+ ms .*\(held \d+ ms\)\n")
 
 

@@ -53,8 +53,12 @@ def test_a_restart_is_waited_for(project: Path) -> None:
 
 def test_waiting_for_a_slow_start(project: Path) -> None:
     with Proxy(project, backend("slow_start.py", "500")) as proxy:
-        assert ask(proxy, "--wait", str(proxy.port), "--timeout", "0.1").returncode == 3
         assert ask(proxy, "--wait", str(proxy.port)).returncode == 0
+
+
+def test_waiting_no_longer_than_asked(project: Path) -> None:
+    with Proxy(project, backend("never_listens.py")) as proxy:
+        assert ask(proxy, "--wait", str(proxy.port), "--timeout", "0.1").returncode == 3
 
 
 def test_the_file_says_where(project: Path) -> None:

@@ -17,12 +17,13 @@ from test.harness import BACKENDS, Proxy, backend
 from test.processes import rss_bytes
 from test.wire import Message
 
+GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
 
 @pytest.mark.parametrize("by", ["write", "rename"])
 def test_a_save_restarts_once(project: Path, by: str) -> None:
     (project / "version").write_text("1")
-    # A writer that has to wait for the processor, between truncating and writing, is still one.
-    with Proxy(project, backend("echo.py"), "--settle", "200") as proxy:
+    with Proxy(project, backend("echo.py")) as proxy:
         assert proxy.running().get("/version").body == b"1"
         for version in ("2", "3", "4"):
             with proxy.restart():
@@ -46,26 +47,32 @@ def test_with_debug_each_transition_is_a_line(project: Path) -> None:
 
 
 def test_a_request_during_a_start_waits_for_it(project: Path) -> None:
-    with Proxy(project, backend("slow_start.py", "1000")) as proxy:
+    with Proxy(project, backend("builds.py"), "--pattern", "no") as proxy, proxy.connect() as wire:
+        wire.send(GET)
+        # Accepted after the other, so that one is held when this is answered.
         assert proxy.status()["state"] == "loading"
-        assert proxy.get("/").status == 200
+        proxy.save("go", "")
+        assert wire.response().status == 200
         assert proxy.status()["generation"] == 1
 
 
 def test_a_request_that_waits_takes_the_place_of_the_ping(project: Path) -> None:
-    with Proxy(project, backend("slow_start.py", "1000")) as proxy:
-        assert proxy.get("/").status == 200
+    with Proxy(project, backend("builds.py"), "--pattern", "no") as proxy, proxy.connect() as wire:
+        wire.send(GET)
+        assert proxy.status()["state"] == "loading"
+        proxy.save("go", "")
+        assert wire.response().status == 200
         proxy.wait_output('"GET / HTTP/1.1" 200')
         assert "HEAD" not in proxy.output
 
 
 def test_a_change_during_a_start_is_one_more_restart(project: Path) -> None:
-    with Proxy(project, backend("slow_start.py", "1000")) as proxy:
+    with Proxy(project, backend("builds.py"), "--pattern", "a.py") as proxy:
         eventually(lambda: proxy.status()["pid"])
-        proxy.save("a.py", "1")
-        proxy.wait_state("running", after=1)
-        assert proxy.status()["generation"] == 2
-        assert proxy.get("/a.py").body == b"1"
+        with proxy.restart("loading"):
+            proxy.save("a.py", "1")
+        proxy.save("go", "")
+        assert proxy.running().status()["generation"] == 2
 
 
 def test_a_burst_is_one_restart(project: Path) -> None:
