@@ -8,8 +8,8 @@ from httpprocessproxy.archive.fetching import Limits
 from httpprocessproxy.archive.service.opening import Purpose
 from httpprocessproxy.archive.service.rules import Rules
 from httpprocessproxy.core.errors import UserError
-from httpprocessproxy.front_door.folders import data_folder
 from httpprocessproxy.outgoing import Origin
+from httpprocessproxy.userfolders import data_folder
 
 _RULES: Final = Rules()
 _LIMITS: Final = Limits()
@@ -84,7 +84,6 @@ class Settings:
 def default_db_url() -> str:
     """A file of this user's. Raises UserError."""
     try:
-        folder = data_folder().parent
-    except UserError:
+        return f"sqlite:///{data_folder() / 'archive.db'}"
+    except RuntimeError:
         raise UserError("this user has no home for a database: set DB_URL") from None
-    return f"sqlite:///{folder / 'archive.db'}"

@@ -176,3 +176,13 @@ def test_the_database_without_a_word(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     expected = f"sqlite:///{tmp_path}/http-process-proxy/archive.db"
     assert settings({}, {}).purpose.db_url == expected
+
+
+def test_a_user_without_a_home_names_the_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nowhere() -> Path:
+        raise RuntimeError
+
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", nowhere)
+    with pytest.raises(UserError, match="no home for a database: set DB_URL"):
+        str(settings({}, {}).database)
