@@ -137,6 +137,7 @@ def test_who_has_the_last_word(tmp_path: Path) -> None:
         ({"FPX_NO_QUEUE": "x"}, {}, "--queue: not true or false: 'x'"),
         ({}, {"FPX_STRICT": "perhaps"}, "FPX_STRICT: not true or false: 'perhaps'"),
         ({}, {"MAX_JSON": "1X"}, "MAX_JSON: not a size: '1X'"),
+        ({}, {"MAX_JSON": "1\N{KELVIN SIGN}"}, "MAX_JSON: not a size: '1\N{KELVIN SIGN}'"),
         ({}, {"MAX_ITEMS": "0"}, "MAX_ITEMS: not a number: '0'"),
         ({}, {"ALLOW": "http://a/b"}, "ALLOW: not an origin"),
         ({}, {"DB_EXTRAS": "[]"}, "DB_EXTRAS: not an object in JSON"),
