@@ -16,7 +16,7 @@ TESTS = sorted(path for path in (ROOT / "test").rglob("*.py"))
 FLOORS = [
     {"core"},
     {"config", "hosting", "loops", "userfolders"},
-    {"settings"},
+    {"listening", "settings"},
     {"feed", "gate", "process", "probe", "questions", "watch"},
     {"actions", "generation", "preload", "requestlog", "unchanged"},
     {"chronicle", "replays"},

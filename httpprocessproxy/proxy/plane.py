@@ -20,6 +20,7 @@ from httpprocessproxy.core.headers import Request
 from httpprocessproxy.core.hosts import HostRule
 from httpprocessproxy.core.reader import RequestReader, ResponseReader
 from httpprocessproxy.gate import Gate, Target
+from httpprocessproxy.listening import binding, on_every_host
 from httpprocessproxy.proxy import problems
 from httpprocessproxy.proxy.client import Client
 from httpprocessproxy.proxy.connecting import Connector
@@ -244,39 +245,16 @@ def listen(address: Address) -> list[socket.socket]:
 
     Of the two families of `localhost`, one may be missing on a machine.
     """
-    sockets: list[socket.socket] = []
-    port = address.port
-    for host in address.hosts:
-        try:
-            sockets.append(_listen(host, port))
-        except OSError as error:
-            if error.errno in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL) and len(address.hosts) > 1:
-                continue
-            for sock in sockets:
-                sock.close()
-            raise UserError(_cannot_listen(address, error)) from error
-        port = sockets[-1].getsockname()[1]
-    if not sockets:
-        raise UserError(f"cannot listen on {address}: this machine has no such address")
-    return sockets
+    try:
+        return on_every_host(address, _listen)
+    except OSError as error:
+        raise UserError(_cannot_listen(address, error)) from error
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    family, kind, protocol, _, name = socket.getaddrinfo(
-        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )[0]
-    sock = socket.socket(family, kind, protocol)
-    try:
-        # Without it, connections of the last run in TIME_WAIT would keep the port for a minute.
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        sock.bind(name)
+    with binding(host, port, socket.SOCK_STREAM) as sock:
         sock.listen(BACKLOG)
         sock.setblocking(False)
-    except OSError:
-        sock.close()
-        raise
     return sock
 
 
