@@ -7,7 +7,7 @@ from typing import Final
 
 from httpprocessproxy import __version__
 from httpprocessproxy.archive.cli import PROGRAM
-from httpprocessproxy.archive.configuration import option, settings
+from httpprocessproxy.archive.configuration import default, option, settings
 from httpprocessproxy.archive.keys import KEYS, Key
 from httpprocessproxy.archive.settings import Settings
 from httpprocessproxy.archive.store.clients import is_name
@@ -105,7 +105,7 @@ def _add_keys(parser: argparse.ArgumentParser) -> None:
 
 def _default(key: Key) -> str:
     """What holds without an option, where that can be told in a word."""
-    match getattr(Settings(), key.field):
+    match default(key):
         case tuple(("*",)):
             return " (default: any)"
         case int(value) if key.read is readers.size:

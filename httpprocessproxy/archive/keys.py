@@ -21,7 +21,7 @@ _FALSE = ("0", "false", "no", "off", "n", "f", "")
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key by its name. `field` is of `Settings`, empty for what means nothing here.
+    """A key by its name. `field` is of `Settings` or its parts, empty for what means nothing here.
 
     `flag`: its option takes no value, and means this one. `is_plain`: the environment may name it
     without the prefix, too; HOST and DEBUG mean other things in many shells.
