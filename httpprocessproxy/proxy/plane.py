@@ -3,7 +3,6 @@
 import asyncio
 import dataclasses
 import errno
-import ipaddress
 import secrets
 import socket
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
@@ -12,12 +11,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from httpprocessproxy.config import Address, Network
+from httpprocessproxy.config import Address
 from httpprocessproxy.core.documents import Injector
 from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.core.forwarded import Peer, spoken_for
 from httpprocessproxy.core.headers import Request
 from httpprocessproxy.core.hosts import HostRule
+from httpprocessproxy.core.ip import Network, canonical, is_in
 from httpprocessproxy.core.reader import RequestReader, ResponseReader
 from httpprocessproxy.gate import Gate, Target
 from httpprocessproxy.listening import binding, on_every_host
@@ -165,11 +165,11 @@ class Plane:
 
     def _peer(self, ip: str, host: str, port: int, proto: bytes) -> Peer:
         reached = str(Address(host, port)).encode()
-        return Peer(str(_canonical(ip)), self._trusts(ip), proto, reached)
+        return Peer(str(canonical(ip)), self._trusts(ip), proto, reached)
 
     def peer_over_tls(self, ip: str) -> Peer:
         """Who comes from an address to where HTTP/2 or HTTP/3 ends."""
-        return Peer(str(_canonical(ip)), self._trusts(ip), b"https")
+        return Peer(str(canonical(ip)), self._trusts(ip), b"https")
 
     def connect(self, exchange: Exchange, target: Target) -> None:
         """Connect to the backend of a generation, and go on with `exchange.connected` or `lost`."""
@@ -196,11 +196,8 @@ class Plane:
         return strangers
 
     def _trusts(self, node: str) -> bool:
-        try:
-            address = _canonical(node)
-        except ValueError:
-            return False  # unknown, or a name that hides it
-        return any(address in network for network in self._trusted)
+        # One that is unknown, or hidden by a name, is not.
+        return is_in(node, self._trusted)
 
     # What our pages ask
 
@@ -232,12 +229,6 @@ class Plane:
         for client in list(self.clients):
             client.sweep(now, IDLE_UPSTREAM_S, ANSWER_TIMEOUT_S)
         self._next_sweep = self.loop.call_later(SWEEP_S, self._sweep)
-
-
-def _canonical(ip: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
-    """An address without its zone, and as IPv4 where IPv6 wraps it (RFC 4291 section 2.5.5.2)."""
-    address = ipaddress.ip_address(ip.partition("%")[0])
-    return getattr(address, "ipv4_mapped", None) or address
 
 
 def listen(address: Address) -> list[socket.socket]:

@@ -11,9 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from httpprocessproxy.config import AUTO, Address, Network
+from httpprocessproxy.config import AUTO, Address
 from httpprocessproxy.core.editors import editor_template
 from httpprocessproxy.core.errors import UserError
+from httpprocessproxy.core.ip import Network
 
 T = TypeVar("T")
 
