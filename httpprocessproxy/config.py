@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Literal
 
 from httpprocessproxy.core.errors import UserError
+from httpprocessproxy.core.ip import Network
 
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 WatcherName = Literal["auto", "watchman", "embedded", "polling"]
 PingKind = Literal["http", "tcp"]
 

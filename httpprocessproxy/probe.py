@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import httptools
 
-from httpprocessproxy.config import PingKind
+from httpprocessproxy.config import Address, PingKind
 
 # Every millisecond at first (a refused connect costs some 20 µs), then at 0.3 % of the time waited
 # so far: the probe never makes a start last more than about 0.3 % longer.
@@ -194,10 +194,9 @@ class _Response:
 
 
 def _request(method: str, path: str, host: str, port: int) -> bytes:
-    authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     lines = [
         f"{method} {path} HTTP/1.1",
-        f"Host: {authority}",
+        f"Host: {Address(host, port)}",
         "User-Agent: http-process-proxy",
         "Accept: */*",
         "Connection: close",

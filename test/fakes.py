@@ -16,9 +16,9 @@ from typing import Self
 
 import pytest
 
-from httpprocessproxy.config import Network
 from httpprocessproxy.core.documents import Injector
 from httpprocessproxy.core.hosts import HostRule
+from httpprocessproxy.core.ip import Network
 from httpprocessproxy.core.pages import Problem
 from httpprocessproxy.feed import Feed
 from httpprocessproxy.gate import Gate, Target

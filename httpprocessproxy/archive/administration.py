@@ -27,7 +27,7 @@ async def administer(line: Line) -> list[str]:
         await schema.upgrade(engine)
         if group == "client":
             return await _clients(Clients(engine), command, line)
-        return await _tickets(Tickets(engine, settings.ticket_ttl_s), command, line)
+        return await _tickets(Tickets(engine, settings.rules.ticket_ttl_s), command, line)
 
 
 async def _schema(engine: AsyncEngine, command: str) -> list[str]:

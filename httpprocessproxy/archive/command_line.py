@@ -7,8 +7,8 @@ from typing import Final
 
 from httpprocessproxy import __version__
 from httpprocessproxy.archive.cli import PROGRAM
-from httpprocessproxy.archive.configuration import option, settings
-from httpprocessproxy.archive.keys import KEYS, Key, size
+from httpprocessproxy.archive.configuration import default, option, settings
+from httpprocessproxy.archive.keys import KEYS, Key
 from httpprocessproxy.archive.settings import Settings
 from httpprocessproxy.archive.store.clients import is_name
 from httpprocessproxy.core.errors import UserError
@@ -105,10 +105,10 @@ def _add_keys(parser: argparse.ArgumentParser) -> None:
 
 def _default(key: Key) -> str:
     """What holds without an option, where that can be told in a word."""
-    match getattr(Settings(), key.field):
+    match default(key):
         case tuple(("*",)):
             return " (default: any)"
-        case int(value) if key.read is size:
+        case int(value) if key.read is readers.size:
             units = {1024**exponent: unit for exponent, unit in enumerate(("", "K", "M", "G"))}
             unit = max(unit for unit in units if value % unit == 0)
             return f" (default: {value // unit}{units[unit]})"

@@ -7,10 +7,13 @@ import argparse
 import json
 import tomllib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from httpprocessproxy.archive.fetching import Limits
 from httpprocessproxy.archive.keys import KEYS, Key
+from httpprocessproxy.archive.service.rules import Rules
 from httpprocessproxy.archive.settings import Settings
 from httpprocessproxy.core.errors import UserError
 
@@ -19,10 +22,13 @@ FILE_VARIABLE: Final = "FPX_CONFIG"
 _PREFIX: Final = "FPX_"
 _BY_NAME: Final = {key.name: key for key in KEYS}
 
+_Part = type[Settings] | type[Rules] | type[Limits]
+_PARTS: Final[tuple[_Part, ...]] = (Settings, Rules, Limits)
+
 
 def settings(options: Mapping[str, str], environ: Mapping[str, str]) -> Settings:
     """Read them all. `options` are texts by the names of keys. Raises UserError."""
-    read = argparse.Namespace()
+    read = {part: argparse.Namespace() for part in _PARTS}
     file = options.get("CONFIG") or environ.get(FILE_VARIABLE)
     if file:
         for name, text in _file(Path(file)).items():
@@ -34,7 +40,16 @@ def settings(options: Mapping[str, str], environ: Mapping[str, str]) -> Settings
     for key in KEYS:
         if key.name in options:
             _set(read, key, options[key.name], f"--{option(key)}")
-    return Settings(**vars(read))
+    limits = Limits(**vars(read[Limits]))
+    rules = replace(Settings().rules, **vars(read[Rules]), limits=limits)
+    return Settings(**vars(read[Settings]), rules=rules)
+
+
+def default(key: Key) -> object:
+    """What holds for a key that nobody has said."""
+    usual = Settings()
+    values = {Settings: usual, Rules: usual.rules, Limits: usual.rules.limits}
+    return getattr(values[_part(key)], key.field)
 
 
 def option(key: Key) -> str:
@@ -46,7 +61,11 @@ def _variables(key: Key) -> list[str]:
     return [f"{_PREFIX}{key.name}", *([key.name] if key.is_plain else [])]
 
 
-def _set(read: argparse.Namespace, key: Key, text: str, where: str) -> None:
+def _part(key: Key) -> _Part:
+    return next(part for part in _PARTS if key.field in part.__dataclass_fields__)
+
+
+def _set(read: Mapping[_Part, argparse.Namespace], key: Key, text: str, where: str) -> None:
     try:
         # No host has one, and no file.
         if "\0" in text:
@@ -55,7 +74,7 @@ def _set(read: argparse.Namespace, key: Key, text: str, where: str) -> None:
     except UserError as error:
         raise UserError(f"{where}: {error}") from None
     if key.field:
-        setattr(read, key.field, value)
+        setattr(read[_part(key)], key.field, value)
 
 
 def _file(path: Path) -> Mapping[str, str]:

@@ -6,7 +6,6 @@ list of errors, and makes the exit status 1; with --strict, no archive is left o
 
 import argparse
 import contextlib
-import ssl
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from httpprocessproxy.core.lines import printable, size
 from httpprocessproxy.loops import run_on_new_loop, until_signal
 from httpprocessproxy.outgoing import Guard, Origin, Outgoing, Refused, Site
 from httpprocessproxy.outgoing.origin import parse_url
-from httpprocessproxy.questions import NOBODY, ask
+from httpprocessproxy.questions import NOBODY, ask, unverified
 from httpprocessproxy.settings.parsing import Parser
 from httpprocessproxy.settings.resolving import resolve_bind
 
@@ -137,9 +136,9 @@ def _site(wish: _Wish) -> Site | None:
     answer = ask("status", bind, _QUESTION_TIMEOUT_S)
     if answer.exit_status == NOBODY:
         raise _NoProxyError(answer.text)
-    # A proxy with TLS sends us there; its certificate may be one that only browsers trust.
+    # A proxy with TLS sends us there.
     aliases = frozenset({Origin.parse(bind.url_of("https"))})
-    return Site(Origin.parse(bind.url_of("http")), aliases=aliases, tls=_unverified())
+    return Site(Origin.parse(bind.url_of("http")), aliases=aliases, tls=unverified())
 
 
 def _bind(wish: _Wish) -> Address:
@@ -150,13 +149,6 @@ def _bind(wish: _Wish) -> Address:
         return resolve_bind(argparse.Namespace())
     except UserError as error:
         raise UserError(f"no site for a /path: {error}; or add --site URL") from None
-
-
-def _unverified() -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -15,15 +15,13 @@ from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.outgoing import Origin
 from httpprocessproxy.settings import readers
 
-_SIZE = re.compile(r"([0-9]{1,15})(|K|M|G|T)", re.IGNORECASE)
-_UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
 _TRUE = ("1", "true", "yes", "on", "y", "t")
 _FALSE = ("0", "false", "no", "off", "n", "f", "")
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key by its name. `field` is of `Settings`, empty for what means nothing here.
+    """A key by its name. `field` is of `Settings` or its parts, empty for what means nothing here.
 
     `flag`: its option takes no value, and means this one. `is_plain`: the environment may name it
     without the prefix, too; HOST and DEBUG mean other things in many shells.
@@ -45,19 +43,6 @@ def boolean(text: str) -> bool:
     if text.lower() in _FALSE:
         return False
     raise UserError(f"not true or false: {text[:100]!r}")
-
-
-def size(text: str) -> int:
-    match = _SIZE.fullmatch(text)
-    if match is None:
-        raise UserError(f"not a size: {text[:100]!r} (bytes, or as in 64K, 32M or 1G)")
-    return int(match[1]) * _UNITS[match[2].upper()]
-
-
-def count(text: str) -> int:
-    if not re.fullmatch(r"[1-9][0-9]{0,8}", text):
-        raise UserError(f"not a number: {text[:100]!r} (1 or more)")
-    return int(text)
 
 
 def words(text: str) -> tuple[str, ...]:
@@ -90,7 +75,7 @@ def _seconds(name: str, field: str, about: str) -> Key:
 
 
 def _bytes(name: str, field: str, about: str) -> Key:
-    return Key(name, field, size, about, "BYTES")
+    return Key(name, field, readers.size, about, "BYTES")
 
 
 KEYS: Final = (
@@ -107,13 +92,13 @@ KEYS: Final = (
     Key(
         "SIMULTANEOURS_DOWNLOADS_LIMIT",
         "simultaneous",
-        count,
+        readers.count,
         "downloads at a time, where tickets wait",
         option="simultaneous",
     ),
     Key("STRICT", "strict", boolean, "cut an archive that lacks an item", flag="true"),
-    Key("DOWNLOADS_PER_CLIENT", "downloads_per_client", count, "at a time; past it 429"),
-    Key("MAX_ITEMS", "max_items", count, "of a ticket"),
+    Key("DOWNLOADS_PER_CLIENT", "downloads_per_client", readers.count, "at a time; past it 429"),
+    Key("MAX_ITEMS", "max_items", readers.count, "of a ticket"),
     _bytes("MAX_JSON", "max_json_bytes", "of what a ticket is made of; past it 413"),
     _bytes("ITEM_SIZE", "item_bytes", "of an item"),
     _bytes("TOTAL_SIZE", "total_bytes", "of all items of a ticket"),

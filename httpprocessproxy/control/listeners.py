@@ -1,23 +1,18 @@
 """The listening sockets of our own endpoints: private unix sockets, and the LiveReload port."""
 
 import asyncio
-import contextlib
-import errno
 import os
 import socket
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from httpprocessproxy.config import Address
 from httpprocessproxy.core.errors import UserError
+from httpprocessproxy.listening import listen_on, on_every_host
 
 # sun_path: 108 bytes on Linux, 104 on macOS, with a NUL.
 _MAX_PATH_BYTES: Final = 103
 _BACKLOG: Final = 128
-
-# Errors of a machine without this family of addresses, as many containers are for IPv6.
-_NO_SUCH_FAMILY: Final = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
 
 
 def listen_privately(path: Path) -> socket.socket:
@@ -44,27 +39,5 @@ async def connected(listener: socket.socket) -> None:
 def listen_for_livereload(bind: Address, port: int) -> list[socket.socket]:
     """Listen on loopback, or everywhere if the proxy itself does. Raises OSError."""
     # Not bind's own hosts: browser extensions know 127.0.0.1 alone.
-    everywhere = bind.host in ("", "0.0.0.0", "::")
-    return _listen(Address("" if everywhere else "localhost", port).hosts, port)
-
-
-def _listen(hosts: Sequence[str], port: int) -> list[socket.socket]:
-    """Listen on every host whose family the machine has, or on none. Raises OSError."""
-    with contextlib.ExitStack() as opened:
-        listeners = [
-            opened.enter_context(listener)
-            for host in hosts
-            if (listener := _listen_on(host, port)) is not None
-        ]
-        opened.pop_all()
-    return listeners
-
-
-def _listen_on(host: str, port: int) -> socket.socket | None:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
-    except OSError as error:
-        if family == socket.AF_INET6 and error.errno in _NO_SUCH_FAMILY:
-            return None
-        raise
+    host = "" if bind.is_everywhere else "localhost"
+    return on_every_host(Address(host, port), listen_on)

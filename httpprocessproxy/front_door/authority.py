@@ -19,8 +19,9 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509.oid import NameOID
 
 from httpprocessproxy.core.errors import UserError
+from httpprocessproxy.core.ip import Ip
 from httpprocessproxy.front_door.folders import data_folder, make_once, read_own
-from httpprocessproxy.front_door.names import IP, Names, is_name
+from httpprocessproxy.front_door.names import Names, is_name
 from httpprocessproxy.front_door.signing import (
     PrivateKey,
     extension,
@@ -134,7 +135,7 @@ def _authority(file: Path, certificate: bytes, key: bytes, *, is_ours: bool) -> 
 def _is_within(host: str, tree: x509.GeneralName) -> bool:
     """RFC 5280 section 4.2.1.10: a domain has all its subdomains."""
     try:
-        address: IP | None = ipaddress.ip_address(host.partition("%")[0])
+        address: Ip | None = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
         address = None
     if isinstance(tree, x509.IPAddress):

@@ -4,34 +4,37 @@ Keys are the user's alone: 0600 in a folder of 0700. A folder is made beside its
 renamed, so two proxies that start at once end up with the same one.
 """
 
+import contextlib
 import os
 import shutil
 import stat
-import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from httpprocessproxy import userfolders
 from httpprocessproxy.core.errors import UserError
 
-_PROGRAM = "http-process-proxy"
 _OWN = "use --tls-cert and --tls-key, or set XDG_DATA_HOME"
 
 
 def data_folder() -> Path:
     """The folder of this user's certificates, which may not exist yet. Raises UserError."""
-    base = Path(os.environ.get("XDG_DATA_HOME", ""))
-    # XDG Base Directory Specification: a relative path is invalid, and to be ignored.
-    if not base.is_absolute():
-        mac = sys.platform == "darwin"
-        base = home() / ("Library/Application Support" if mac else ".local/share")
-    return base / _PROGRAM / "tls"
+    with _needing_a_home():
+        return userfolders.data_folder() / "tls"
 
 
 def home() -> Path:
     """The user's home. Raises UserError."""
-    try:
+    with _needing_a_home():
         return Path.home()
+
+
+@contextlib.contextmanager
+def _needing_a_home() -> Iterator[None]:
+    """Raises UserError in the place of RuntimeError."""
+    try:
+        yield
     except RuntimeError as error:
         raise UserError(f"this user has no home for certificates: {_OWN}") from error
 

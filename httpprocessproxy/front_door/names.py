@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from httpprocessproxy.config import Address
+from httpprocessproxy.core.ip import Ip
 
 _LABEL = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 
-IP = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 # For documentation (RFC 5737, RFC 3849): nothing is sent there, the system only chooses an
 # address of ours.
@@ -22,7 +22,7 @@ class Names:
     """DNS names, in lower case, and addresses without zones; both sorted, so equal if the same."""
 
     dns: tuple[str, ...]
-    addresses: tuple[IP, ...]
+    addresses: tuple[Ip, ...]
 
     @classmethod
     def of(cls, hosts: Sequence[str]) -> "Names":

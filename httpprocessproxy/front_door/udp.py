@@ -7,6 +7,7 @@ from typing import Final
 
 from httpprocessproxy.config import Address
 from httpprocessproxy.core.errors import UserError
+from httpprocessproxy.listening import binding, on_every_host
 
 _log = logging.getLogger(__name__)
 
@@ -20,19 +21,10 @@ def bind_udp(address: Address) -> list[socket.socket]:
 
     Of the two families of `localhost`, one may be missing on a machine.
     """
-    sockets: list[socket.socket] = []
-    for host in address.hosts:
-        try:
-            sockets.append(_bind(host, address.port))
-        except OSError as error:
-            if error.errno in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL) and len(address.hosts) > 1:
-                continue
-            for sock in sockets:
-                sock.close()
-            raise UserError(_cannot_bind(address, error)) from error
-    if not sockets:
-        raise UserError(f"cannot bind UDP on {address}: this machine has no such address")
-    return sockets
+    try:
+        return on_every_host(address, _bind)
+    except OSError as error:
+        raise UserError(_cannot_bind(address, error)) from error
 
 
 def source_towards(address: tuple[str, int], port: int) -> tuple[str, int]:
@@ -48,20 +40,9 @@ def source_towards(address: tuple[str, int], port: int) -> tuple[str, int]:
 
 
 def _bind(host: str, port: int) -> socket.socket:
-    family, kind, protocol, _, name = socket.getaddrinfo(
-        host, port, type=socket.SOCK_DGRAM, flags=socket.AI_PASSIVE
-    )[0]
-    sock = socket.socket(family, kind, protocol)
-    try:
-        # No SO_REUSEADDR: with it, two could have the port, and share the datagrams.
-        if family == socket.AF_INET6:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        sock.bind(name)
+    with binding(host, port, socket.SOCK_DGRAM) as sock:
         sock.setblocking(False)
         _make_room(sock)
-    except OSError:
-        sock.close()
-        raise
     return sock
 
 

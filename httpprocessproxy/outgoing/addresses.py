@@ -7,7 +7,7 @@ Registries: RFC 6890 (special purposes), RFC 6052 (NAT64), RFC 3056 (6to4), RFC 
 import ipaddress
 from typing import Final
 
-from httpprocessproxy.outgoing.origin import IPAddress
+from httpprocessproxy.core.ip import Ip
 
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
 
@@ -26,7 +26,7 @@ _NOT_PUBLIC: Final = tuple(
 )
 
 
-def is_public(address: IPAddress) -> bool:
+def is_public(address: Ip) -> bool:
     """Whether it leads to a machine that anybody can reach."""
     wrapped = _wrapped(address)
     if wrapped is not None:
@@ -40,7 +40,7 @@ def is_public(address: IPAddress) -> bool:
     )
 
 
-def is_near(address: IPAddress) -> bool:
+def is_near(address: Ip) -> bool:
     """Whether it is this machine's, or one of a private network (RFC 1918, RFC 4193)."""
     if address.is_loopback:
         return True
@@ -53,7 +53,7 @@ def is_near(address: IPAddress) -> bool:
     )
 
 
-def _wrapped(address: IPAddress) -> ipaddress.IPv4Address | None:
+def _wrapped(address: Ip) -> ipaddress.IPv4Address | None:
     """The IPv4 address to which a gateway, or this machine, would take it."""
     if isinstance(address, ipaddress.IPv4Address):
         return None

@@ -11,11 +11,12 @@ from typing import Final
 
 from yarl import URL
 
+from httpprocessproxy.core.ip import Ip
+
 DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 MAX_URL_BYTES: Final = 8 * 1024
 
-IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 # Blanks and control characters split requests; a backslash is a slash to some, and none to others.
 _UNSAFE: Final = re.compile(r"[\x00-\x20\x7f\\\u0085\u2028\u2029\ud800-\udfff]")
@@ -51,7 +52,7 @@ class Origin:
         return cls(url.scheme, _normal_host(url.raw_host), url.port)
 
     @property
-    def address(self) -> IPAddress | None:
+    def address(self) -> Ip | None:
         """The host as an address; None for a name."""
         try:
             return ipaddress.ip_address(self.host)
@@ -64,7 +65,7 @@ class Origin:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
 
-    def at(self, address: IPAddress) -> "Origin":
+    def at(self, address: Ip) -> "Origin":
         """The same by an address."""
         return Origin(self.scheme, str(address), self.port)
 

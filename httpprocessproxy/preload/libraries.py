@@ -14,6 +14,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Final
 
+from httpprocessproxy.core.paths import is_within
 from httpprocessproxy.core.patterns import ANYTHING
 from httpprocessproxy.process.warm import PythonCommand
 from httpprocessproxy.watch import Scope, open_watcher
@@ -62,7 +63,7 @@ class Places:
         wanted = {*self.folders, *map(os.path.dirname, self.named), self.project}
         roots: list[str] = []
         for folder in sorted(folder for folder in wanted if os.path.isdir(folder)):
-            if not any(_is_below(folder, root) for root in roots):
+            if not any(is_within(folder, root) for root in roots):
                 roots.append(folder)
         return roots
 
@@ -106,7 +107,7 @@ def described(paths: Collection[str], project: Path) -> str:
         return "something installed"
     inside = _INSTALLED_IN.split(path)[-1]
     if inside == path:
-        return os.path.relpath(path, project) if _is_below(path, str(project)) else path
+        return os.path.relpath(path, project) if is_within(path, str(project)) else path
     return re.split(r"[/.-]", inside)[0]
 
 
@@ -143,7 +144,3 @@ def _ancestors(folder: str) -> Iterable[str]:
     while (above := os.path.dirname(folder)) != folder:
         yield above
         folder = above
-
-
-def _is_below(path: str, root: str) -> bool:
-    return path == root or path.startswith(root.rstrip("/") + "/")

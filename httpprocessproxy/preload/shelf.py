@@ -7,19 +7,17 @@ makes it anew. So nothing here raises but for a bug of ours.
 import hashlib
 import json
 import os
-import sys
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from httpprocessproxy import userfolders
 from httpprocessproxy.process.warm import Record
 
 # Changes when a record says something else than before.
 _FORMAT: Final = "1"
-
-_PROGRAM: Final = "http-process-proxy"
 
 # What Python itself, and its environments, are led by. PATH has led to the interpreter already.
 _COUNTS: Final = ("PYTHON", "VIRTUAL_ENV", "CONDA_PREFIX")
@@ -81,16 +79,12 @@ def _kept(text: str, lock: str, cold_ms: float | None) -> Kept | None:
     return Kept(record, cold_ms) if lock_of(record.folders) == lock else None
 
 
-def cache_folder(environment: Mapping[str, str] = os.environ) -> Path | None:
+def cache_folder() -> Path | None:
     """The folder of this user's records, which may not exist yet; None without a home."""
-    base = Path(environment.get("XDG_CACHE_HOME", ""))
-    # XDG Base Directory Specification: a relative path is invalid, and to be ignored.
-    if not base.is_absolute():
-        try:
-            base = Path.home() / ("Library/Caches" if sys.platform == "darwin" else ".cache")
-        except RuntimeError:
-            return None
-    return base / _PROGRAM / "preload"
+    try:
+        return userfolders.cache_folder() / "preload"
+    except RuntimeError:
+        return None
 
 
 def key_of(

@@ -7,7 +7,6 @@ may accept: what we take from the queue, no server has seen or ever will.
 What a server does to a socket (fcntl(2), listen(2), shutdown(2)), it does to all who share it.
 """
 
-import errno
 import os
 import select
 import socket
@@ -17,6 +16,7 @@ from typing import Final
 
 from httpprocessproxy.config import Address
 from httpprocessproxy.core.errors import UserError
+from httpprocessproxy.listening import NO_SUCH_FAMILY, binding
 from httpprocessproxy.process.ports import find_free_port
 
 # The number it has in the server: sd_listen_fds(3) has the first there.
@@ -93,25 +93,11 @@ def _bound(address: Address) -> tuple[socket.socket, str]:
     why: OSError | None = None
     for host in address.hosts:
         try:
-            return _bind(host, address.port), host
+            with binding(host, address.port, socket.SOCK_STREAM, is_dual=True) as sock:
+                return sock, host
         except OSError as error:
             why = error
-        if why.errno not in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):
+        if why.errno not in NO_SUCH_FAMILY:
             break
     assert why is not None, "an address has a host"
     raise UserError(f"--socket: cannot listen on BACKEND {address}: {why.strerror}") from why
-
-
-def _bind(host: str, port: int) -> socket.socket:
-    family, kind, protocol, _, name = socket.getaddrinfo(
-        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )[0]
-    sock = socket.socket(family, kind, protocol)
-    try:
-        # Without it, connections of the last run in TIME_WAIT would keep the port for a minute.
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind(name)
-    except OSError:
-        sock.close()
-        raise
-    return sock

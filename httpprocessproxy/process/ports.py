@@ -15,8 +15,9 @@ from dataclasses import dataclass
 
 from httpprocessproxy.config import Address
 from httpprocessproxy.core.errors import UserError
+from httpprocessproxy.core.ip import canonical, unmapped
 from httpprocessproxy.process import linux, proc_net, sock_diag, tree
-from httpprocessproxy.process.sockets import TIME_WAIT, End, Socket, unmapped
+from httpprocessproxy.process.sockets import TIME_WAIT, End, Socket
 
 _POLL_MIN_S = 0.001
 _POLL_MAX_S = 0.05
@@ -137,7 +138,7 @@ def peer_is_gone(sock_address: SocketName, peer_address: SocketName) -> bool | N
     False: it has only ended its own sending, and waits for our answer. None: it is on another
     machine, or in a container, and cannot be seen.
     """
-    ours, theirs = _canonical(sock_address), _canonical(peer_address)
+    ours, theirs = _end(sock_address), _end(peer_address)
     if not linux.has_proc():
         return None
     end = _connection(theirs, ours)
@@ -162,7 +163,7 @@ def _listeners(address: Address) -> list[Socket]:
         listening = proc_net.listening()
     here = [one for one in listening if one.local[1] == address.port]
     try:
-        hosts = {_canonical((host, 0))[0] for host in address.hosts}
+        hosts = {canonical(host) for host in address.hosts}
     except ValueError:
         return here  # A name: to look it up may take seconds.
     if any(host.is_unspecified for host in hosts):
@@ -171,5 +172,5 @@ def _listeners(address: Address) -> list[Socket]:
     return exact or [one for one in here if unmapped(one.local[0]).is_unspecified]
 
 
-def _canonical(name: SocketName) -> End:
-    return unmapped(ipaddress.ip_address(name[0].partition("%")[0])), name[1]
+def _end(name: SocketName) -> End:
+    return canonical(name[0]), name[1]

@@ -4,7 +4,8 @@ import ipaddress
 import sys
 from collections.abc import Iterator
 
-from httpprocessproxy.process.sockets import LISTEN, End, Socket, unmapped
+from httpprocessproxy.core.ip import unmapped
+from httpprocessproxy.process.sockets import LISTEN, End, Socket
 
 
 def connection(local: End, remote: End) -> Socket | None:

@@ -1,10 +1,10 @@
 """TCP sockets as the system shows them, those of others as well as ours."""
 
-import ipaddress
 from dataclasses import dataclass
 from typing import Final
 
-Ip = ipaddress.IPv4Address | ipaddress.IPv6Address
+from httpprocessproxy.core.ip import Ip
+
 End = tuple[Ip, int]
 
 # linux/tcp_states.h, the same in sock_diag(7) and /proc/net/tcp.
@@ -20,8 +20,3 @@ class Socket:
     remote: End
     state: int
     inode: int
-
-
-def unmapped(ip: Ip) -> Ip:
-    """An IPv4 address as such, also where IPv6 wraps it (RFC 4291 section 2.5.5.2)."""
-    return getattr(ip, "ipv4_mapped", None) or ip

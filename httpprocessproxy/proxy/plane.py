@@ -3,7 +3,6 @@
 import asyncio
 import dataclasses
 import errno
-import ipaddress
 import secrets
 import socket
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
@@ -12,14 +11,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from httpprocessproxy.config import Address, Network
+from httpprocessproxy.config import Address
 from httpprocessproxy.core.documents import Injector
 from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.core.forwarded import Peer, spoken_for
 from httpprocessproxy.core.headers import Request
 from httpprocessproxy.core.hosts import HostRule
+from httpprocessproxy.core.ip import Network, canonical, is_in
 from httpprocessproxy.core.reader import RequestReader, ResponseReader
 from httpprocessproxy.gate import Gate, Target
+from httpprocessproxy.listening import binding, on_every_host
 from httpprocessproxy.proxy import problems
 from httpprocessproxy.proxy.client import Client
 from httpprocessproxy.proxy.connecting import Connector
@@ -164,11 +165,11 @@ class Plane:
 
     def _peer(self, ip: str, host: str, port: int, proto: bytes) -> Peer:
         reached = str(Address(host, port)).encode()
-        return Peer(str(_canonical(ip)), self._trusts(ip), proto, reached)
+        return Peer(str(canonical(ip)), self._trusts(ip), proto, reached)
 
     def peer_over_tls(self, ip: str) -> Peer:
         """Who comes from an address to where HTTP/2 or HTTP/3 ends."""
-        return Peer(str(_canonical(ip)), self._trusts(ip), b"https")
+        return Peer(str(canonical(ip)), self._trusts(ip), b"https")
 
     def connect(self, exchange: Exchange, target: Target) -> None:
         """Connect to the backend of a generation, and go on with `exchange.connected` or `lost`."""
@@ -195,11 +196,8 @@ class Plane:
         return strangers
 
     def _trusts(self, node: str) -> bool:
-        try:
-            address = _canonical(node)
-        except ValueError:
-            return False  # unknown, or a name that hides it
-        return any(address in network for network in self._trusted)
+        # One that is unknown, or hidden by a name, is not.
+        return is_in(node, self._trusted)
 
     # What our pages ask
 
@@ -233,50 +231,21 @@ class Plane:
         self._next_sweep = self.loop.call_later(SWEEP_S, self._sweep)
 
 
-def _canonical(ip: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
-    """An address without its zone, and as IPv4 where IPv6 wraps it (RFC 4291 section 2.5.5.2)."""
-    address = ipaddress.ip_address(ip.partition("%")[0])
-    return getattr(address, "ipv4_mapped", None) or address
-
-
 def listen(address: Address) -> list[socket.socket]:
     """Listen on every host of `address`; port 0 takes one that is free. Raises UserError.
 
     Of the two families of `localhost`, one may be missing on a machine.
     """
-    sockets: list[socket.socket] = []
-    port = address.port
-    for host in address.hosts:
-        try:
-            sockets.append(_listen(host, port))
-        except OSError as error:
-            if error.errno in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL) and len(address.hosts) > 1:
-                continue
-            for sock in sockets:
-                sock.close()
-            raise UserError(_cannot_listen(address, error)) from error
-        port = sockets[-1].getsockname()[1]
-    if not sockets:
-        raise UserError(f"cannot listen on {address}: this machine has no such address")
-    return sockets
+    try:
+        return on_every_host(address, _listen)
+    except OSError as error:
+        raise UserError(_cannot_listen(address, error)) from error
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    family, kind, protocol, _, name = socket.getaddrinfo(
-        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )[0]
-    sock = socket.socket(family, kind, protocol)
-    try:
-        # Without it, connections of the last run in TIME_WAIT would keep the port for a minute.
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        sock.bind(name)
+    with binding(host, port, socket.SOCK_STREAM) as sock:
         sock.listen(BACKLOG)
         sock.setblocking(False)
-    except OSError:
-        sock.close()
-        raise
     return sock
 
 

@@ -11,9 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from httpprocessproxy.config import AUTO, Address, Network
+from httpprocessproxy.config import AUTO, Address
 from httpprocessproxy.core.editors import editor_template
 from httpprocessproxy.core.errors import UserError
+from httpprocessproxy.core.ip import Network
 
 T = TypeVar("T")
 
@@ -22,6 +23,8 @@ _FIELD = re.compile(
     r"(?!(?i:connection|content-length|transfer-encoding):)"
     r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([!-~](?:[ -~]*[!-~])?)[ \t]*"
 )
+
+_UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
 
 
 def for_argparse(read: Callable[[str], T]) -> Callable[[str], T]:
@@ -88,6 +91,21 @@ def milliseconds(text: str) -> float:
         return seconds(text) / 1000
     except UserError:
         raise UserError(f"not a time: {text!r} (a number of milliseconds, 0 or more)") from None
+
+
+def size(text: str, units: str = "KMGT") -> int:
+    """In bytes, or in one of these units, each of them 1024 of the one before."""
+    # Not by re.IGNORECASE, to which the sign of the kelvin is a K.
+    match = re.fullmatch(f"([0-9]{{1,15}})([{units}{units.lower()}]?)", text)
+    if match is None:
+        raise UserError(f"not a size: {text[:100]!r} (bytes, or as in 64K, 32M or 1G)")
+    return int(match[1]) * _UNITS[match[2].upper()]
+
+
+def count(text: str) -> int:
+    if not re.fullmatch(r"[1-9][0-9]{0,8}", text):
+        raise UserError(f"not a number: {text[:100]!r} (1 or more)")
+    return int(text)
 
 
 def port(text: str) -> int:

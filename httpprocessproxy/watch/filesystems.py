@@ -9,6 +9,8 @@ import re
 from pathlib import Path
 from typing import Final
 
+from httpprocessproxy.core.paths import is_within
+
 _MOUNTS: Final = Path("/proc/self/mountinfo")
 _WITHOUT_EVENTS: Final = frozenset(
     {
@@ -30,8 +32,8 @@ def without_events(root: Path) -> str | None:
 def first_without_events(root: str, mountinfo: str) -> str | None:
     """The same, from the text of /proc/self/mountinfo; `root` is absolute, without links."""
     types = dict(map(_mount, mountinfo.splitlines()))
-    above = max((point for point in types if _is_within(root, point)), key=len, default="/")
-    within = [point for point in types if _is_within(point, root)]
+    above = max((point for point in types if is_within(root, point)), key=len, default="/")
+    within = [point for point in types if is_within(point, root)]
     return next((types[one] for one in [above, *within] if _is_mute(types.get(one, ""))), None)
 
 
@@ -40,10 +42,6 @@ def _mount(line: str) -> tuple[str, str]:
     before, _, after = line.partition(" - ")
     point = re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), before.split()[4])
     return point, after.split()[0]
-
-
-def _is_within(path: str, folder: str) -> bool:
-    return path == folder or path.startswith(folder.rstrip("/") + "/")
 
 
 def _is_mute(kind: str) -> bool:

@@ -19,6 +19,7 @@ from typing import Final
 
 from asyncinotify import Event, Inotify, Mask, Watch
 
+from httpprocessproxy.core.paths import is_within
 from httpprocessproxy.watch.task import Task
 from httpprocessproxy.watch.tree import leads_above, walk
 
@@ -178,13 +179,13 @@ class Tree:
     def _drop(self, top: str) -> set[str]:
         """Forget a directory that was renamed; return a file of each one that held any."""
         for wd, (folder, watch) in list(self._folders.items()):
-            if _is_within(folder, top):
+            if is_within(folder, top):
                 del self._folders[wd]
                 self._links.discard(folder)
                 # The kernel may have ended it already.
                 with contextlib.suppress(OSError):
                     self._inotify.rm_watch(watch)
-        return {self._known.pop(one) for one in list(self._known) if _is_within(one, top)}
+        return {self._known.pop(one) for one in list(self._known) if is_within(one, top)}
 
     def _is_finished(self, path: str) -> bool:
         """Whether a change can be reported, or will be later."""
@@ -223,10 +224,6 @@ class Tree:
             return None
         self._mtimes_ns[path] = about.st_mtime_ns
         return about
-
-
-def _is_within(path: str, folder: str) -> bool:
-    return path == folder or path.startswith(f"{folder}/")
 
 
 def limit_reached(error: OSError) -> str:

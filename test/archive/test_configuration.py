@@ -2,13 +2,15 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
 
 from httpprocessproxy.archive.configuration import option, settings
+from httpprocessproxy.archive.fetching import Limits
 from httpprocessproxy.archive.keys import KEYS
+from httpprocessproxy.archive.service.rules import Rules
 from httpprocessproxy.archive.settings import Settings
 from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.outgoing import Origin
@@ -20,10 +22,13 @@ THEIRS = {
     *("JWT_ALGORITHM", "KEEP_ALIVE", "CORS_ORIGINS", "FALLBACK_ERROR_FORMAT"),
 }
 
+RULES = Settings().rules
+
 
 def test_every_setting_has_one_key() -> None:
     named = [key.field for key in KEYS if key.field]
-    assert sorted(named) == sorted(field.name for field in fields(Settings))
+    there = [field.name for part in (Settings, Rules, Limits) for field in fields(part)]
+    assert sorted([*named, "rules", "limits", "fresh_s"]) == sorted(there)
     assert {key.name for key in KEYS} >= THEIRS
     assert len({option(key) for key in KEYS}) == len(KEYS)
 
@@ -74,23 +79,27 @@ def test_all_said_in_a_file(tmp_path: Path) -> None:
         db_url="sqlite:///x",
         db_extras={"pool_size": 2},
         allowed=(Origin("http", "a", 80), Origin("https", "b", 1)),
-        cors_origins=("http://c",),
-        jwt_algorithm="HS512",
-        no_queue=False,
-        simultaneous=3,
-        strict=True,
-        downloads_per_client=4,
-        max_items=5,
-        max_json_bytes=6 * 1024,
-        item_bytes=7,
-        total_bytes=8 * 1024**3,
-        ticket_ttl_s=9.5,
-        wait_s=10,
-        stall_s=11,
-        item_s=12,
-        total_s=13,
-        idle_s=14,
-        connect_s=15,
+        rules=Rules(
+            cors_origins=("http://c",),
+            jwt_algorithm="HS512",
+            no_queue=False,
+            simultaneous=3,
+            strict=True,
+            downloads_per_client=4,
+            max_items=5,
+            max_json_bytes=6 * 1024,
+            ticket_ttl_s=9.5,
+            wait_s=10,
+            stall_s=11,
+            limits=Limits(
+                item_bytes=7,
+                total_bytes=8 * 1024**3,
+                item_s=12,
+                total_s=13,
+                idle_s=14,
+                connect_s=15,
+            ),
+        ),
     )
 
 
@@ -107,15 +116,15 @@ def test_the_limits_reach_the_service() -> None:
         ({"FPX_PORT": "1"}, Settings(port=1)),
         ({"PORT": "1"}, Settings(port=1)),
         ({"FPX_PORT": "1", "PORT": "2"}, Settings(port=1)),
-        ({"FPX_FPX_NO_QUEUE": "False"}, Settings(no_queue=False)),
-        ({"FPX_NO_QUEUE": "false"}, Settings(no_queue=False)),
+        ({"FPX_FPX_NO_QUEUE": "False"}, Settings(rules=replace(RULES, no_queue=False))),
+        ({"FPX_NO_QUEUE": "false"}, Settings(rules=replace(RULES, no_queue=False))),
         ({"FPX_HOST": "localhost"}, Settings(host="localhost")),
         ({"HOST": "mybox", "DEBUG": "release"}, Settings()),
         (
             {"FPX_ALLOW": "http://a, http://b"},
             Settings(allowed=(Origin("http", "a", 80), Origin("http", "b", 80))),
         ),
-        ({"FPX_CORS_ORIGINS": ""}, Settings(cors_origins=())),
+        ({"FPX_CORS_ORIGINS": ""}, Settings(rules=Rules(cors_origins=()))),
         ({"DB_EXTRAS": '{"echo": true}'}, Settings(db_extras={"echo": True})),
     ],
 )
@@ -127,7 +136,8 @@ def test_who_has_the_last_word(tmp_path: Path) -> None:
     file = tmp_path / "archive.toml"
     file.write_text("port = 1\nmax_items = 1\nstrict = true")
     environ = {"FPX_CONFIG": str(file), "FPX_PORT": "2", "MAX_ITEMS": "2"}
-    assert settings({"PORT": "3"}, environ) == Settings(port=3, max_items=2, strict=True)
+    rules = replace(RULES, max_items=2, strict=True)
+    assert settings({"PORT": "3"}, environ) == Settings(port=3, rules=rules)
 
 
 @pytest.mark.parametrize(
@@ -137,6 +147,7 @@ def test_who_has_the_last_word(tmp_path: Path) -> None:
         ({"FPX_NO_QUEUE": "x"}, {}, "--queue: not true or false: 'x'"),
         ({}, {"FPX_STRICT": "perhaps"}, "FPX_STRICT: not true or false: 'perhaps'"),
         ({}, {"MAX_JSON": "1X"}, "MAX_JSON: not a size: '1X'"),
+        ({}, {"MAX_JSON": "1\N{KELVIN SIGN}"}, "MAX_JSON: not a size: '1\N{KELVIN SIGN}'"),
         ({}, {"MAX_ITEMS": "0"}, "MAX_ITEMS: not a number: '0'"),
         ({}, {"ALLOW": "http://a/b"}, "ALLOW: not an origin"),
         ({}, {"DB_EXTRAS": "[]"}, "DB_EXTRAS: not an object in JSON"),
@@ -176,3 +187,13 @@ def test_the_database_without_a_word(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     expected = f"sqlite:///{tmp_path}/http-process-proxy/archive.db"
     assert settings({}, {}).purpose.db_url == expected
+
+
+def test_a_user_without_a_home_names_the_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nowhere() -> Path:
+        raise RuntimeError
+
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", nowhere)
+    with pytest.raises(UserError, match="no home for a database: set DB_URL"):
+        str(settings({}, {}).database)

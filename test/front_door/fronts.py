@@ -13,7 +13,7 @@ from typing import Final
 
 import trustme
 
-from httpprocessproxy.config import Network
+from httpprocessproxy.core.ip import Network
 from httpprocessproxy.front_door.bridge import Bridge
 from httpprocessproxy.front_door.http2 import Http2Connection
 from httpprocessproxy.front_door.streams import Handler

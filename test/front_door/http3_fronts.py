@@ -12,7 +12,8 @@ from typing import Final
 import trustme
 from aioquic.quic.configuration import QuicConfiguration
 
-from httpprocessproxy.config import Address, Network
+from httpprocessproxy.config import Address
+from httpprocessproxy.core.ip import Network
 from httpprocessproxy.front_door.bridge import Bridge
 from httpprocessproxy.front_door.certificates import Identity
 from httpprocessproxy.front_door.http3 import Http3, open_http3

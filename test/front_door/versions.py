@@ -10,7 +10,7 @@ import pytest
 from aioquic.h3.connection import ErrorCode
 from h2.errors import ErrorCodes
 
-from httpprocessproxy.config import Network
+from httpprocessproxy.core.ip import Network
 from test.fakes import LOOPBACK, Bench
 from test.front_door import fronts, http3_fronts
 from test.front_door.http2_client import GET, Answer, Fields

@@ -84,12 +84,24 @@ def test_without_a_folder_nothing_is_kept(tmp_path: Path, kept: Kept) -> None:
 
 def test_the_folder_is_the_users_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     inside = Path("http-process-proxy") / "preload"
-    assert cache_folder({"XDG_CACHE_HOME": str(tmp_path)}) == tmp_path / inside
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cache_folder() == tmp_path / inside
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setattr("sys.platform", "linux")
-    assert cache_folder({"XDG_CACHE_HOME": "relative"}) == tmp_path / ".cache" / inside
+    monkeypatch.setenv("XDG_CACHE_HOME", "relative")
+    assert cache_folder() == tmp_path / ".cache" / inside
+    monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setattr("sys.platform", "darwin")
-    assert cache_folder({}) == tmp_path / "Library/Caches" / inside
+    assert cache_folder() == tmp_path / "Library/Caches" / inside
+
+
+def test_a_user_without_a_home_has_no_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nowhere() -> Path:
+        raise RuntimeError
+
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", nowhere)
+    assert cache_folder() is None
 
 
 def test_the_key_is_of_all_that_leads_to_other_imports(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final
 
 from aiohttp import web
@@ -34,9 +33,8 @@ class Generating:
         except InvalidError as error:
             raise ProblemError(422, {"json": error.messages}) from None
         ticket = await self.around.tickets.add(order, client, self.around.rules.no_queue)
-        return web.json_response(
-            {"created": _iso(ticket.created), "type": order.type, "id": ticket.id}
-        )
+        created = ticket.created.isoformat()
+        return web.json_response({"created": created, "type": order.type, "id": ticket.id})
 
     def _order(self, body: bytes, is_json: bool) -> Order:
         """Raises InvalidError and ProblemError."""
@@ -48,7 +46,7 @@ class Generating:
         await client_of(request, self.around)
         number = _page(request.query.get("page", "1"))
         count, found = await self.around.tickets.page(number, PAGE_SIZE)
-        tickets = [{"created": _iso(created), "type": kind} for kind, created in found]
+        tickets = [{"created": created.isoformat(), "type": kind} for kind, created in found]
         return web.json_response({"page": number, "count": count, "tickets": tickets})
 
 
@@ -75,7 +73,3 @@ def _page(text: str) -> int:
 
 def _wrong_page(message: str) -> ProblemError:
     return ProblemError(422, {"query": {"page": [message]}})
-
-
-def _iso(time: datetime) -> str:
-    return time.isoformat()

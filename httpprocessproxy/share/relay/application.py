@@ -2,9 +2,7 @@
 
 import asyncio
 import contextlib
-import errno
 import logging
-import os
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 
@@ -12,6 +10,7 @@ from aiohttp import web
 
 from httpprocessproxy.config import Address
 from httpprocessproxy.core.errors import UserError
+from httpprocessproxy.listening import cannot_listen, listen_on, on_every_host
 from httpprocessproxy.loops import signalled
 from httpprocessproxy.share.relay import access_log
 from httpprocessproxy.share.relay.budget import Budget
@@ -27,11 +26,7 @@ from httpprocessproxy.share.relay.visitors import Visitors
 from httpprocessproxy.share.relay.waiters import Waiters
 from httpprocessproxy.share.stream.relay_end import Links
 
-_BACKLOG = 1024
 _TOKENS_PERIOD_S = 1.0
-
-# Errors of a machine without this family of addresses, as many containers are for IPv6.
-_NO_SUCH_FAMILY = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
 
 _log = logging.getLogger(__name__)
 
@@ -173,16 +168,8 @@ async def _serving(handler: Handler, bind: Address) -> AsyncIterator[str]:
 
 
 def _listen(bind: Address) -> list[socket.socket]:
-    """Listen on every host whose family the machine has. Raises UserError."""
-    listeners: list[socket.socket] = []
-    for host in bind.hosts:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        port = listeners[0].getsockname()[1] if listeners else bind.port
-        try:
-            listeners.append(socket.create_server((host, port), family=family, backlog=_BACKLOG))
-        except OSError as error:
-            if family == socket.AF_INET6 and error.errno in _NO_SUCH_FAMILY and listeners:
-                continue
-            reason = os.strerror(error.errno or 0)
-            raise UserError(f"cannot listen on {Address(host, port)}: {reason}") from None
-    return listeners
+    """Raises UserError."""
+    try:
+        return on_every_host(bind, listen_on)
+    except OSError as error:
+        raise cannot_listen(bind, error) from None

@@ -1,6 +1,7 @@
 """The command line of the relay, read into its settings."""
 
 import argparse
+import functools
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,8 +22,6 @@ NAME's token, wherever that runs, and its answers back. TLS is for what stands i
 """
 
 _DOMAIN = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")
-_SIZE = re.compile(r"([0-9]{1,12})(|K|M|G)", re.IGNORECASE)
-_UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3}
 
 
 def read_settings(argv: Sequence[str]) -> Settings:
@@ -79,17 +78,19 @@ def _add_times(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_limits(parser: argparse.ArgumentParser) -> None:
+    # All in memory, so there is nothing to be told in T.
+    size, count = functools.partial(readers.size, units="KMG"), readers.count
     for name, field, read, default, what in (
-        ("max-body", "max_body_bytes", _size, "32M", "of a body that is kept; past it 413"),
-        ("max-header", "max_header_bytes", _size, "16K", "of a visit's fields; past it 431"),
-        ("max-memory", "max_memory_bytes", _size, "512M", "of all bodies kept; past it 503"),
-        ("max-queue", "max_queue", _count, "100", "visits that wait for one host; past it 503"),
-        ("max-visits", "max_visits", _count, "1000", "visits at once; past it 503"),
+        ("max-body", "max_body_bytes", size, "32M", "of a body that is kept; past it 413"),
+        ("max-header", "max_header_bytes", size, "16K", "of a visit's fields; past it 431"),
+        ("max-memory", "max_memory_bytes", size, "512M", "of all bodies kept; past it 503"),
+        ("max-queue", "max_queue", count, "100", "visits that wait for one host; past it 503"),
+        ("max-visits", "max_visits", count, "1000", "visits at once; past it 503"),
     ):
         parser.add_argument(
             f"--{name}",
             dest=field,
-            metavar="BYTES" if read is _size else "N",
+            metavar="BYTES" if read is size else "N",
             type=readers.for_argparse(read),
             help=f"{what} (default: {default})",
         )
@@ -125,16 +126,3 @@ def _domain(text: str) -> str:
     if not _DOMAIN.fullmatch(name):
         raise UserError(f"not a domain: {text[:100]!r} (for example example.test)")
     return name
-
-
-def _size(text: str) -> int:
-    match = _SIZE.fullmatch(text)
-    if match is None:
-        raise UserError(f"not a size: {text[:100]!r} (bytes, or as in 64K, 32M or 1G)")
-    return int(match[1]) * _UNITS[match[2].upper()]
-
-
-def _count(text: str) -> int:
-    if not re.fullmatch(r"[1-9][0-9]{0,8}", text):
-        raise UserError(f"not a number: {text[:100]!r} (1 or more)")
-    return int(text)

@@ -1,10 +1,10 @@
 """What a relay is asked to be. Times are in seconds, sizes in bytes."""
 
-import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
 
-from httpprocessproxy.config import Address, Network
+from httpprocessproxy.config import Address
+from httpprocessproxy.core.ip import Network, is_in
 from httpprocessproxy.share.protocol import MAX_BODY_BYTES, MAX_FIELDS_BYTES
 
 
@@ -33,9 +33,4 @@ class Settings:
 
     def trusts(self, ip: str) -> bool:
         """Whether this peer may speak for others: it is a proxy of ours."""
-        try:
-            address = ipaddress.ip_address(ip)
-        except ValueError:
-            return False
-        address = getattr(address, "ipv4_mapped", None) or address
-        return any(address in network for network in self.trusted_proxies)
+        return is_in(ip, self.trusted_proxies)

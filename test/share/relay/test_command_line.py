@@ -56,6 +56,7 @@ def test_all_that_may_be_said() -> None:
         ((*LEAST, "--nonsense"), "unrecognized arguments: --nonsense"),
         ((*LEAST, "--hold", "x"), "not a time: 'x'"),
         ((*LEAST, "--max-body", "1T"), "not a size: '1T'"),
+        ((*LEAST, "--max-body", "1\N{KELVIN SIGN}"), "not a size: '1\N{KELVIN SIGN}'"),
         ((*LEAST, "--max-queue", "0"), "not a number: '0'"),
         ((*LEAST, "--trusted-proxy", "x"), "not a network: 'x'"),
         ((*LEAST, "--domain", "a b"), "not a domain: 'a b'"),

@@ -1,0 +1,77 @@
+"""Sockets bound to every host of an address, in those families that the machine has."""
+
+import contextlib
+import errno
+import os
+import socket
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from httpprocessproxy.config import Address
+from httpprocessproxy.core.errors import UserError
+
+# Errors of a machine without this family of addresses, as many containers are for IPv6.
+NO_SUCH_FAMILY: Final = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
+
+_BACKLOG: Final = 1024
+
+
+def on_every_host(
+    address: Address, make: Callable[[str, int], socket.socket]
+) -> list[socket.socket]:
+    """Make a socket for every host of `address`, or none; port 0 takes one that is free.
+
+    Of two families, one may be missing on a machine. Raises OSError.
+    """
+    sockets: list[socket.socket] = []
+    port = address.port
+    with contextlib.ExitStack() as opened:
+        for host in address.hosts:
+            try:
+                sockets.append(opened.enter_context(make(host, port)))
+            except OSError as error:
+                if error.errno in NO_SUCH_FAMILY and len(address.hosts) > 1:
+                    continue
+                raise
+            port = sockets[-1].getsockname()[1]
+        if not sockets:
+            raise OSError(errno.EADDRNOTAVAIL, "this machine has no such address")
+        opened.pop_all()
+    return sockets
+
+
+@contextlib.contextmanager
+def binding(
+    host: str, port: int, kind: socket.SocketKind, *, is_dual: bool = False
+) -> Iterator[socket.socket]:
+    """A socket bound to a name or an address, which stays open unless the context raises.
+
+    `is_dual`: one of IPv6 takes IPv4 as well, if the system says so. Raises OSError.
+    """
+    family, _, protocol, _, name = socket.getaddrinfo(
+        host, port, type=kind, flags=socket.AI_PASSIVE
+    )[0]
+    with contextlib.ExitStack() as opened:
+        sock = opened.enter_context(socket.socket(family, kind, protocol))
+        # Without it, connections of the last run in TIME_WAIT would keep the port for a minute.
+        # Over UDP, two could have the port with it, and share the datagrams.
+        if kind == socket.SOCK_STREAM:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6 and not is_dual:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.bind(name)
+        yield sock
+        opened.pop_all()
+
+
+def listen_on(host: str, port: int) -> socket.socket:
+    """Listen on an address, or on a name's address of IPv4. Raises OSError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+
+
+def cannot_listen(address: Address, error: OSError) -> UserError:
+    """What to raise for an error of `listen_on`."""
+    # create_server puts more into `strerror`; the errors of getaddrinfo(3) are below zero.
+    reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
+    return UserError(f"cannot listen on {address}: {reason}")
