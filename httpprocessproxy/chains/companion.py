@@ -19,6 +19,7 @@ from httpprocessproxy.chains.heads import value_of
 from httpprocessproxy.chains.reports import Report
 from httpprocessproxy.chains.seen import Seen
 from httpprocessproxy.chains.telling import tell
+from httpprocessproxy.core.budget import Share
 from httpprocessproxy.core.errors import RequestError
 from httpprocessproxy.core.headers import Request
 from httpprocessproxy.core.hosts import HostRule, parse_authority
@@ -155,10 +156,15 @@ class Chains:
             return {}
         return {"Cookie": b"; ".join(cookies).decode("ascii", "replace")}
 
+    def share(self) -> Share:
+        """The memory for an answer. It raises BadChain if too much is kept."""
+        return self._deliveries.share()
+
     def put(self, delivery: Delivery) -> bool:
-        """Deliver it in the background; False if there is no room for it."""
+        """Deliver it in the background; False if that has ended."""
         if not self._wish.dry_run:
             return self._deliveries.put(delivery)
+        delivery.answer.drop()
         self._deliveries.release()
         self._publish("would go", delivery.hop.rest.id, _of(delivery.hop))
         return True
