@@ -11,10 +11,17 @@ from datetime import UTC, datetime
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
-from httpprocessproxy.chains.chain import BadChain, Chain, Hop, carries_chain, parse_chain
+from httpprocessproxy.chains.chain import (
+    TOKEN,
+    BadChain,
+    Chain,
+    Hop,
+    carries_chain,
+    parse_chain,
+)
 from httpprocessproxy.chains.deliveries import MAX_PLACES, Deliveries, Delivery, Outcome
 from httpprocessproxy.chains.destinations import Destinations
-from httpprocessproxy.chains.exchange import TOKEN, ChainedExchange
+from httpprocessproxy.chains.exchange import ChainedExchange
 from httpprocessproxy.chains.heads import value_of
 from httpprocessproxy.chains.reports import Report
 from httpprocessproxy.chains.seen import Seen
@@ -77,6 +84,12 @@ class Chains:
     def takes(self, head: RequestHead) -> bool:
         return carries_chain(head)
 
+    def passing(self, fields: Fields) -> Fields:
+        """All but the token, which is a secret between its client and us."""
+        if not self._wish.token:
+            return fields
+        return [field for field in fields if field[0].lower() != TOKEN]
+
     def exchange(self, client: "Client", plane: "Plane", request: Request) -> Exchange:
         if request.target.startswith(b"/_hpp/"):
             return Exchange(client, plane, request)
@@ -113,7 +126,7 @@ class Chains:
 
     def _check_client(self, fields: Fields, strangers: Sequence[str]) -> None:
         """Raises BadChain."""
-        token = value_of(fields, TOKEN.lower().encode()).encode("latin-1")
+        token = value_of(fields, TOKEN).encode("latin-1")
         expected = self._wish.token.encode()
         if strangers and not (expected and secrets.compare_digest(token, expected)):
             raise BadChain(403, "chains are for clients of this machine, or with a token")

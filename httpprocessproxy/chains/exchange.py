@@ -11,7 +11,7 @@ from email.utils import formatdate
 from typing import TYPE_CHECKING, Final
 
 from httpprocessproxy.chains.capture import MAX_BODY_BYTES, Capture
-from httpprocessproxy.chains.chain import CANONICAL_IRI, NAMES, BadChain, Chain, Hop
+from httpprocessproxy.chains.chain import CANONICAL_IRI, NAMES, TOKEN, BadChain, Chain, Hop
 from httpprocessproxy.chains.deliveries import Delivery
 from httpprocessproxy.chains.heads import fields_of, value_of, without
 from httpprocessproxy.chains.reports import MAX_TEXT_BYTES, Report
@@ -28,10 +28,8 @@ if TYPE_CHECKING:
     from httpprocessproxy.proxy.client import Client
     from httpprocessproxy.proxy.plane import Plane
 
-TOKEN: Final = "X-Forward-Token"
-
 # The answer goes on without its coding, so none is asked for; the token is for us alone.
-_NOT_FOR_BACKENDS: Final = frozenset((b"accept-encoding", TOKEN.lower().encode()))
+_NOT_FOR_BACKENDS: Final = frozenset((b"accept-encoding", TOKEN))
 _OURS: Final = frozenset(name.lower().encode() for name in NAMES)
 _IRI: Final = CANONICAL_IRI.lower().encode()
 _PATH: Final = re.compile(r"/[!->@-~]*")  # visible, and without a query
