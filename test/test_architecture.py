@@ -57,6 +57,7 @@ TESTED_ELSEWHERE = {
     "archive/service/signing.py": "test/archive/service/test_streaming.py",
     "archive/service/surroundings.py": "test/archive/service/test_downloading.py",
     "archive/settings.py": "test/archive/test_configuration.py",
+    "archive/store/migrating.py": "test/archive/store/test_schema.py",
     "archive/store/migrations/env.py": "test/archive/store/test_schema.py",
     "archive/store/migrations/versions/v0001_clients.py": "test/archive/store/test_schema.py",
     "archive/store/migrations/versions/v0002_tickets.py": "test/archive/store/test_schema.py",

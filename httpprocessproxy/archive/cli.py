@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from httpprocessproxy.core.errors import UserError
@@ -21,6 +22,8 @@ INTERRUPTED_EXIT = 128 + signal.SIGINT
 
 # What the extra `archive` brings, as it is imported.
 _EXTRA = ("aiosqlite", "alembic", "asyncpg", "jwt", "sqlalchemy")
+# Of these, what is imported only once it is needed. That it is missing is better known before.
+_LATE = ("alembic", "jwt")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -46,6 +49,9 @@ def _run(arguments: Sequence[str]) -> int:
         from httpprocessproxy.archive.get import main as get
 
         return get(arguments[1:])
+    for name in _LATE:
+        if find_spec(name) is None:
+            raise ModuleNotFoundError(name=name)
     from httpprocessproxy.archive.administration import RefusedError, administer
     from httpprocessproxy.archive.command_line import read_line
 

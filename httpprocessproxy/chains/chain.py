@@ -22,6 +22,9 @@ CANONICAL_IRI: Final = "X-Canonical-IRI"
 # With it, an error is told: that is for whoever listens there, and goes on to nobody.
 ERROR_CONDITION: Final = "X-Forward-Error-Condition"
 
+# X-Forward-Token lets a client of another machine begin a chain, and goes no further than to us.
+TOKEN: Final = b"x-forward-token"
+
 # A pipeline of more services than that is more likely a mistake.
 MAX_HOPS: Final = 10
 

@@ -11,14 +11,22 @@ from datetime import UTC, datetime
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
-from httpprocessproxy.chains.chain import BadChain, Chain, Hop, carries_chain, parse_chain
+from httpprocessproxy.chains.chain import (
+    TOKEN,
+    BadChain,
+    Chain,
+    Hop,
+    carries_chain,
+    parse_chain,
+)
 from httpprocessproxy.chains.deliveries import MAX_PLACES, Deliveries, Delivery, Outcome
 from httpprocessproxy.chains.destinations import Destinations
-from httpprocessproxy.chains.exchange import TOKEN, ChainedExchange
+from httpprocessproxy.chains.exchange import ChainedExchange
 from httpprocessproxy.chains.heads import value_of
 from httpprocessproxy.chains.reports import Report
 from httpprocessproxy.chains.seen import Seen
 from httpprocessproxy.chains.telling import tell
+from httpprocessproxy.core.budget import Share
 from httpprocessproxy.core.errors import RequestError
 from httpprocessproxy.core.headers import Request
 from httpprocessproxy.core.hosts import HostRule, parse_authority
@@ -76,6 +84,12 @@ class Chains:
     def takes(self, head: RequestHead) -> bool:
         return carries_chain(head)
 
+    def passing(self, fields: Fields) -> Fields:
+        """All but the token, which is a secret between its client and us."""
+        if not self._wish.token:
+            return fields
+        return [field for field in fields if field[0].lower() != TOKEN]
+
     def exchange(self, client: "Client", plane: "Plane", request: Request) -> Exchange:
         if request.target.startswith(b"/_hpp/"):
             return Exchange(client, plane, request)
@@ -112,7 +126,7 @@ class Chains:
 
     def _check_client(self, fields: Fields, strangers: Sequence[str]) -> None:
         """Raises BadChain."""
-        token = value_of(fields, TOKEN.lower().encode()).encode("latin-1")
+        token = value_of(fields, TOKEN).encode("latin-1")
         expected = self._wish.token.encode()
         if strangers and not (expected and secrets.compare_digest(token, expected)):
             raise BadChain(403, "chains are for clients of this machine, or with a token")
@@ -155,10 +169,15 @@ class Chains:
             return {}
         return {"Cookie": b"; ".join(cookies).decode("ascii", "replace")}
 
+    def share(self) -> Share:
+        """The memory for an answer. It raises BadChain if too much is kept."""
+        return self._deliveries.share()
+
     def put(self, delivery: Delivery) -> bool:
-        """Deliver it in the background; False if there is no room for it."""
+        """Deliver it in the background; False if that has ended."""
         if not self._wish.dry_run:
             return self._deliveries.put(delivery)
+        delivery.answer.drop()
         self._deliveries.release()
         self._publish("would go", delivery.hop.rest.id, _of(delivery.hop))
         return True

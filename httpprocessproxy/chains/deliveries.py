@@ -14,17 +14,18 @@ from typing import Final, Protocol
 
 import aiohttp
 
-from httpprocessproxy.chains.chain import Hop
+from httpprocessproxy.chains.capture import Capture
+from httpprocessproxy.chains.chain import BadChain, Hop
 from httpprocessproxy.chains.reports import MAX_TEXT_BYTES, Report
+from httpprocessproxy.core.budget import Budget, Share
 from httpprocessproxy.outgoing import Outgoing, Refused, Timeouts
 
-MAX_BODY_BYTES: Final = 8 * 1024 * 1024
-
-# Promised and not yet delivered, errors on their way, the answers together, and how many at once.
+# Promised and not yet delivered, errors on their way, and how many at once.
 MAX_PLACES: Final = 100
 MAX_REPORTS: Final = 100
-MAX_WAITING_BYTES: Final = 64 * 1024 * 1024
 MAX_AT_ONCE: Final = 10
+# Of all answers together, those that are still coming as well.
+MAX_KEPT_BYTES: Final = 64 * 1024 * 1024
 
 # A hop may wait for a server to start, and then for what that does.
 TIMEOUT_S: Final = 120.0
@@ -47,7 +48,7 @@ class Delivery:
     iri: str
     host: str
     fields: Mapping[str, str]
-    body: bytes
+    answer: Capture
 
     def report(self, message: str, code: int = 0, text: str = "") -> Report:
         return Report(self.hop.rest, self.iri, self.host, message, code, text)
@@ -81,7 +82,7 @@ class Deliveries:
         self._places = places
         self._taken = 0
         self._being_told = 0
-        self._waiting_bytes = 0
+        self._budget = Budget(MAX_KEPT_BYTES, _full)
         self._at_once = asyncio.Semaphore(MAX_AT_ONCE)
         self._group: asyncio.TaskGroup
         self._tasks: set[asyncio.Task[None]] = set()
@@ -124,11 +125,17 @@ class Deliveries:
         """Give back a place that is not used after all."""
         self._taken -= 1
 
+    def share(self) -> Share:
+        """The memory for an answer. It raises BadChain if too much is kept."""
+        return self._budget.share()
+
     def put(self, delivery: Delivery) -> bool:
-        """Deliver it in the background, at the place that was taken; False if it is too much."""
-        if not self._is_open or self._waiting_bytes + len(delivery.body) > MAX_WAITING_BYTES:
+        """Deliver it in the background, at the place that was taken; False if that has ended.
+
+        From now on, place and answer are given back here.
+        """
+        if not self._is_open:
             return False
-        self._waiting_bytes += len(delivery.body)
         name = f"hop of {delivery.hop.rest.id}"
         self._start(self._run(delivery), name)
         return True
@@ -151,12 +158,13 @@ class Deliveries:
     async def _run(self, delivery: Delivery) -> None:
         began_at = monotonic()
         outcome = await self._limited(delivery)
-        self._waiting_bytes -= len(delivery.body)
-        self.release()
+        delivery.answer.drop()
         self._listener.delivered(delivery, replace(outcome, duration_s=monotonic() - began_at))
         if outcome.message:
             report = delivery.report(outcome.message, outcome.status, outcome.text)
             await self._listener.tell(report)
+        # Not before it is told: else whoever does not listen could have us tell without end.
+        self.release()
 
     async def _run_report(self, report: Report) -> None:
         await self._listener.tell(report)
@@ -198,12 +206,16 @@ class Deliveries:
     async def _send(self, delivery: Delivery) -> Outcome:
         hop = delivery.hop
         async with self._outgoing.send(
-            hop.method, hop.url, delivery.fields, delivery.body, TIMEOUTS
+            hop.method, hop.url, delivery.fields, delivery.answer.content, TIMEOUTS
         ) as response:
             if response.status in SUCCESSES:
                 return Outcome(response.status)
             text = await _beginning(response)
             return Outcome(response.status, f"answered with {response.status}", text)
+
+
+def _full() -> BadChain:
+    return BadChain(503, "too much waits to go on")
 
 
 async def _beginning(response: aiohttp.ClientResponse) -> str:

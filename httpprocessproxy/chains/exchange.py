@@ -10,9 +10,9 @@ from dataclasses import replace
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Final
 
-from httpprocessproxy.chains.capture import Capture
-from httpprocessproxy.chains.chain import CANONICAL_IRI, NAMES, BadChain, Chain, Hop
-from httpprocessproxy.chains.deliveries import MAX_BODY_BYTES, Delivery
+from httpprocessproxy.chains.capture import MAX_BODY_BYTES, Capture
+from httpprocessproxy.chains.chain import CANONICAL_IRI, NAMES, TOKEN, BadChain, Chain, Hop
+from httpprocessproxy.chains.deliveries import Delivery
 from httpprocessproxy.chains.heads import fields_of, value_of, without
 from httpprocessproxy.chains.reports import MAX_TEXT_BYTES, Report
 from httpprocessproxy.core.bodies import NO_BODY
@@ -28,10 +28,8 @@ if TYPE_CHECKING:
     from httpprocessproxy.proxy.client import Client
     from httpprocessproxy.proxy.plane import Plane
 
-TOKEN: Final = "X-Forward-Token"
-
 # The answer goes on without its coding, so none is asked for; the token is for us alone.
-_NOT_FOR_BACKENDS: Final = frozenset((b"accept-encoding", TOKEN.lower().encode()))
+_NOT_FOR_BACKENDS: Final = frozenset((b"accept-encoding", TOKEN))
 _OURS: Final = frozenset(name.lower().encode() for name in NAMES)
 _IRI: Final = CANONICAL_IRI.lower().encode()
 _PATH: Final = re.compile(r"/[!->@-~]*")  # visible, and without a query
@@ -81,8 +79,8 @@ class ChainedExchange(Exchange):
         said = fields_of(response.head)
         response = replace(response, head=without(response.head, _OURS))
         if response.status >= 400:
-            self._error = Capture(response, self.request, MAX_TEXT_BYTES)
-            self._error.take(piece)
+            self._error = Capture(response, self.request, self._chains.share(), MAX_TEXT_BYTES)
+            self._keep_of_error(self._error, piece)
             super().begin_response(response, piece)
             return
         assert self._chain is not None, "a response comes to a request that was sent"
@@ -105,26 +103,37 @@ class ChainedExchange(Exchange):
             self._fail(502, "the server's answer has a content coding, which was not asked for")
             return
         self.record.response_head = response.head
-        self._answer = Capture(response, self.request, MAX_BODY_BYTES)
+        self._answer = Capture(response, self.request, self._chains.share(), MAX_BODY_BYTES)
         self._content_type = value_of(said, b"content-type")
         self.pass_body(piece)
 
     def pass_body(self, piece: bytes) -> None:
         if self._answer is None:
             if self._error is not None:
-                self._error.take(piece)
+                self._keep_of_error(self._error, piece)
             super().pass_body(piece)
             return
-        self._answer.take(piece)
         self.record.response_bytes += len(piece)
+        try:
+            self._answer.take(piece)
+        except BadChain as bad:
+            self._fail(bad.status, str(bad))
+            return
         if self._answer.has_overflown:
             self._fail(413, f"an answer of more than {MAX_BODY_BYTES} bytes does not go on")
+
+    def _keep_of_error(self, error: Capture, piece: bytes) -> None:
+        """The caller gets all of it in any case; without memory, its text is not told."""
+        try:
+            error.take(piece)
+        except BadChain:
+            error.drop()
 
     def end_response(self, *, reusable: bool) -> None:
         if self.over:
             return  # we have answered by ourselves
         if self._answer is not None:
-            if not self._hand_on(self._answer.content):
+            if not self._hand_on(self._answer):
                 return
         elif self._error is not None:
             self._told_error("the server answered with an error", self._error)
@@ -133,18 +142,18 @@ class ChainedExchange(Exchange):
             self._chain = None
         super().end_response(reusable=reusable)
 
-    def _hand_on(self, content: bytes) -> bool:
-        """Let the answer go on in the background, and say so. False if there is no room for it."""
+    def _hand_on(self, answer: Capture) -> bool:
+        """Let the answer go on in the background, and say so. False if the program ends."""
         chain, hop = self._chain, self._hop
         assert chain is not None, "it has not been settled"
         assert hop is not None, "the answer is kept for it"
         sent = {"Content-Type": self._content_type} if self._content_type else {}
         sent |= hop.rest.fields() | self._chains.cookies(hop, self._fields)
-        delivery = Delivery(hop, self._iri, self._host, sent, content)
+        delivery = Delivery(hop, self._iri, self._host, sent, answer)
         if not self._chains.put(delivery):
-            self._fail(503, "too much waits to go on")
+            self._fail(503, "this proxy ends")
             return False
-        self._chain, self._has_place = None, False
+        self._chain, self._answer, self._has_place = None, None, False
         fields = (f"{CANONICAL_IRI}: {self._iri}", *self._chains.reply_fields)
         accepted = _head(202, "Accepted", *fields, "Content-Length: 0")
         super().begin_response(_response(202, accepted, self.request), b"")
@@ -192,6 +201,9 @@ class ChainedExchange(Exchange):
         if self._has_place:
             self._has_place = False
             self._chains.release_place()
+        for kept in (self._answer, self._error):
+            if kept is not None:
+                kept.drop()
         super()._end(outcome)
 
     def _fail(self, status: int, text: str) -> None:

@@ -8,8 +8,7 @@ set of fields costs a look-up instead of a parse, and so does a head all of whos
 
 import dataclasses
 import re
-from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 from httpprocessproxy.core.bodies import Length
 from httpprocessproxy.core.documents import Injector, asks_for_document
@@ -26,6 +25,7 @@ from httpprocessproxy.core.http1 import (
     MAX_HEAD_BYTES,
     MAX_LINE_BYTES,
     TOKEN,
+    Fields,
     RequestHead,
     check_incomplete,
     parse_request,
@@ -47,6 +47,16 @@ MAX_KNOWN_LINES: Final = 1024
 MAX_KNOWN_LINE_BYTES: Final = 512
 
 
+class Detours(Protocol):
+    """Which requests do not go straight to the backend; asked once for each set of fields."""
+
+    def takes(self, head: RequestHead) -> bool:
+        """Whether a request takes the detour, by its head as it came."""
+
+    def passing(self, fields: Fields) -> Fields:
+        """What of the fields of any other request is for the backend."""
+
+
 class RequestReader:
     """Turns one peer's heads into the requests to send on; `via` is our own element of Via.
 
@@ -65,7 +75,7 @@ class RequestReader:
         via: bytes,
         hosts: HostRule | None = None,
         injector: Injector | None = None,
-        detours: Callable[[RequestHead], bool] | None = None,
+        detours: Detours | None = None,
     ) -> None:
         self.peer = peer
         self._via = via
@@ -117,6 +127,10 @@ class RequestReader:
 
     def _parse(self, head: bytes) -> Request:
         parsed = parse_request(head)
+        detours = self._detours
+        takes_detour = detours is not None and detours.takes(parsed)
+        if detours is not None and not takes_detour:
+            parsed = dataclasses.replace(parsed, fields=detours.passing(parsed.fields))
         asking = self._injector.asking(parsed.fields) if self._injector is not None else None
         if asking is not None:
             parsed = dataclasses.replace(parsed, fields=asking)
@@ -127,7 +141,7 @@ class RequestReader:
         request.is_document = asking is not None or (
             self._injector is None and asks_for_document(parsed.fields)
         )
-        request.takes_detour = self._detours is not None and self._detours(parsed)
+        request.takes_detour = takes_detour
         return request
 
     def _remember(self, key: tuple[bytes, bytes, bytes], request: Request) -> None:

@@ -34,6 +34,8 @@ _NO_LIMIT: Final = 0
 _FIELDS: Final = {"User-Agent": "http-process-proxy"}
 # The proxy changes pages that a browser is to show, and leaves other answers as they are.
 _AS_NO_PAGE: Final = {"Sec-Fetch-Dest": "empty"}
+# Larger bodies are sent in such pieces: aiohttp would copy them whole on their way to the kernel.
+_PIECE_BYTES: Final = 64 * 1024
 # What aiohttp would add by itself to a request whose fields are to be these and no others.
 _SILENT: Final = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 
@@ -123,7 +125,7 @@ class Outgoing:
         method: str,
         url: str,
         fields: Mapping[str, str],
-        body: bytes,
+        body: bytes | bytearray,
         timeouts: Timeouts | None = None,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """Send one request with these fields and no others, once, and give its response.
@@ -141,8 +143,8 @@ class Outgoing:
             self._once.request(
                 method,
                 target,
-                headers=fields,
-                data=body,
+                headers={**fields, "Content-Length": str(len(body))},
+                data=body if len(body) <= _PIECE_BYTES else _pieces(body),
                 allow_redirects=False,
                 skip_auto_headers=_SILENT,
                 timeout=_client_timeout(timeouts),
@@ -227,6 +229,11 @@ class Outgoing:
             connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False
         )
         return await self._exits.enter_async_context(session)
+
+
+async def _pieces(body: bytes | bytearray) -> AsyncIterator[bytes]:
+    for at in range(0, len(body), _PIECE_BYTES):
+        yield bytes(body[at : at + _PIECE_BYTES])
 
 
 def _parsed(url: str) -> URL:

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Protocol
 
 from httpprocessproxy.core.headers import Request
-from httpprocessproxy.core.http1 import RequestHead
+from httpprocessproxy.core.reader import Detours
 
 if TYPE_CHECKING:
     from httpprocessproxy.proxy.client import Client
@@ -11,11 +11,8 @@ if TYPE_CHECKING:
     from httpprocessproxy.proxy.plane import Plane
 
 
-class Detour(Protocol):
+class Detour(Detours, Protocol):
     """Asked once for each set of fields; all other requests pay nothing for it."""
-
-    def takes(self, head: RequestHead) -> bool:
-        """Whether a request takes the detour, by its head as it came."""
 
     def exchange(self, client: "Client", plane: "Plane", request: Request) -> "Exchange":
         """Who serves such a request; the data plane treats it as any other exchange."""

@@ -160,8 +160,7 @@ class Plane:
     def _new_reader(self, peer: Peer) -> RequestReader:
         # Visitors come by a host that is known elsewhere, and that no browser finds us by.
         hosts = None if peer.is_for_visitors else self._hosts
-        detours = self.detour.takes if self.detour is not None else None
-        return RequestReader(peer, self._via, hosts, self.injector, detours)
+        return RequestReader(peer, self._via, hosts, self.injector, self.detour)
 
     def _peer(self, ip: str, host: str, port: int, proto: bytes) -> Peer:
         reached = str(Address(host, port)).encode()

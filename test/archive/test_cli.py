@@ -164,7 +164,27 @@ def test_it_is_a_program(tmp_path: Path) -> None:
     assert command("db", "up", DB_URL=sqlite(tmp_path)) == "0003\n"
 
 
-@pytest.mark.parametrize("module", ["sqlalchemy", "aiosqlite", "jwt"])
+def test_what_is_rarely_needed_takes_no_memory(tmp_path: Path) -> None:
+    url = sqlite(tmp_path)
+    command("db", "up", DB_URL=url)
+    program = (
+        "import sys; from httpprocessproxy.archive.cli import main; main(['client', 'list']);"
+        "import httpprocessproxy.archive.service.server; print(*sys.modules)"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        env=environment(DB_URL=url),
+        check=True,
+    )
+    imported = set(ended.stdout.split())
+    assert "sqlalchemy.dialects.sqlite" in imported
+    rare = {"alembic", "asyncpg", "cryptography", "jwt", "sqlalchemy.dialects.postgresql"}
+    assert not imported & rare
+
+
+@pytest.mark.parametrize("module", ["sqlalchemy", "aiosqlite", "alembic", "jwt"])
 def test_a_missing_extra_is_named(tmp_path: Path, module: str) -> None:
     program = (
         "import sys; sys.modules[sys.argv[1]] = None; "

@@ -4,12 +4,18 @@ import pytest
 
 from httpprocessproxy.chains.capture import Capture
 from httpprocessproxy.core.bodies import Body, Chunked, Length, UntilClose
+from httpprocessproxy.core.budget import Budget
 from httpprocessproxy.core.headers import Request, Response
 
+PLENTY = Budget(1_000_000, AssertionError)
 
-def capture(body: Body, *, is_http10: bool, max_bytes: int = 100) -> Capture:
+
+def capture(
+    body: Body, *, is_http10: bool, max_bytes: int = 100, budget: Budget = PLENTY
+) -> Capture:
     request = Request(b"POST", b"/", b"me", b"", is_http10, b"", 0, True, b"", False)
-    return Capture(Response(200, b"", body, True, True, b""), request, max_bytes)
+    response = Response(200, b"", body, True, True, b"")
+    return Capture(response, request, budget.share(), max_bytes)
 
 
 @pytest.mark.parametrize("is_http10", [False, True])
@@ -36,3 +42,26 @@ def test_no_more_is_kept_than_asked_for() -> None:
         kept.take(b"0123456789")
     assert kept.has_overflown
     assert kept.content == b"012345678901234"
+
+
+def test_what_is_kept_is_paid_for_until_it_is_dropped() -> None:
+    budget = Budget(20, MemoryError)
+    kept = capture(Length(1000), is_http10=False, max_bytes=15, budget=budget)
+    kept.take(b"0123456789")
+    assert budget.held_bytes == 10
+    kept.take(b"0123456789")
+    # Not for what overflows.
+    assert budget.held_bytes == 15
+    with pytest.raises(MemoryError):
+        capture(Length(1000), is_http10=False, budget=budget).take(b"012345")
+    kept.drop()
+    assert (budget.held_bytes, bytes(kept.content)) == (0, b"")
+    kept.take(b"x")
+    assert (budget.held_bytes, bytes(kept.content)) == (0, b"")
+
+
+def test_framing_is_not_paid_for() -> None:
+    budget = Budget(2, MemoryError)
+    kept = capture(Chunked(), is_http10=False, budget=budget)
+    kept.take(b"1\r\na\r\n1\r\nb\r\n0\r\n\r\n")
+    assert (budget.held_bytes, bytes(kept.content)) == (2, b"ab")

@@ -6,7 +6,7 @@ import pytest
 
 from httpprocessproxy.chains.companion import Wish
 from test.chains.benches import answer, line
-from test.fakes import OK, post
+from test.fakes import OK, get, post
 from test.loops import eventually, on_every_loop
 
 OUT = answer()
@@ -30,6 +30,37 @@ async def test_strangers_need_the_token(token: str, line_: str, status: int) -> 
             assert seen.get(b"X-Forward-Token") is None
             await (await at.next())[0].send(OK)
         assert (await client.response()).status == status
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        get("/", "x-forward-token: secret"),
+        get("http://localhost/", "X-Forward-Token: secret"),
+        get("/", "X-Forward-Token: secret", "X-Forward-Token: secret", "X-Forward-Id: 1"),
+        post(b"in", "/", "X-FORWARD-TOKEN: secret", "X-Mine: 1"),
+        post(b"in", "/", "X-Forward-Error-Condition: Internal", "X-Forward-Token: secret"),
+    ],
+)
+@on_every_loop
+async def test_the_token_is_for_nobody_else_with_a_chain_or_without(request_: bytes) -> None:
+    async with line(Wish(token="secret")) as at:
+        client = await at.bench.client()
+        # The second one is of fields that are known.
+        for _ in range(2):
+            await client.send(request_)
+            backend, seen = await at.bench.backend.serve(OUT)
+            assert seen.get(b"X-Forward-Token") is None
+            assert b"secret" not in b"".join(value for _, value in seen.headers)
+            assert (await client.response()).status == 200
+            backend.close()
+
+
+@on_every_loop
+async def test_without_a_token_of_ours_that_field_is_as_any_other() -> None:
+    async with line() as at:
+        asked = await at.answered(OUT, "X-Forward-Token: of the application")
+        assert asked.seen.get(b"X-Forward-Token") == b"of the application"
 
 
 @on_every_loop

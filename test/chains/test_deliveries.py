@@ -163,7 +163,7 @@ def test_a_name_that_leads_to_this_machine_is_not_called(monkeypatch: pytest.Mon
 @on_every_loop
 async def test_the_answers_together_have_a_bound() -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(deliveries, "MAX_WAITING_BYTES", 4)
+        patch.setattr(deliveries, "MAX_KEPT_BYTES", 4)
         async with line() as at:
             await promised(at)
             at.id = "0b8ae9a6-5f1d-4b3c-9d5e-1f2a3b4c5d6e"

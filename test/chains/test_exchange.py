@@ -128,6 +128,29 @@ async def test_what_is_missing_is_named() -> None:
         assert response.first == b"HTTP/1.1 400 " + text
 
 
+@pytest.mark.parametrize(
+    "folded",
+    ["X-Forward-To: {to},\r\n http://elsewhere", "X-Forward-Id:\r\n 1", "X-Mine: 1\r\n\t2"],
+)
+@on_every_loop
+async def test_folded_lines_are_refused(folded: str) -> None:
+    """RFC 9112 section 5.2: a server must refuse them, or make one line of them."""
+    async with line() as at:
+        client = await at.ask(*at.lines(), folded.format(to=at.to))
+        assert (await client.response()).status == 400
+        await client.assert_closed()
+        assert at.happened() == []
+
+
+@on_every_loop
+async def test_folded_lines_of_a_handler_are_no_answer() -> None:
+    async with line() as at:
+        asked = await at.answered(answer(b"X-Forward-Query-Params: a=1\r\n &b=2"))
+        assert asked.response.status == 502
+        assert (await at.error())["errorType"] == "Internal"
+        await at.happens("error told to")
+
+
 @on_every_loop
 async def test_a_refusal_does_not_wait_for_the_body() -> None:
     async with line() as at:

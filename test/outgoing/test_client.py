@@ -227,16 +227,18 @@ def test_a_path_is_no_way_to_another_host() -> None:
     run(main())
 
 
-def test_what_is_sent_is_what_was_given() -> None:
+@pytest.mark.parametrize("body", [b"body", b"much of it" * 20_000])
+def test_what_is_sent_is_what_was_given(body: bytes) -> None:
     async def main() -> None:
         async with Server().serving() as server, Outgoing(Guard([server.origin])) as outgoing:
             fields = {"Content-Type": "text/plain", "X-Forward-Id": "1"}
-            async with outgoing.send("PUT", f"{server.origin}/x?y", fields, b"body") as response:
+            async with outgoing.send("PUT", f"{server.origin}/x?y", fields, body) as response:
                 assert await response.text() == "PUT /x?y"
             names = {name.lower() for name in server.requests[0].headers}
             ours = {"host", "content-length", "connection"}
             assert names == {"content-type", "x-forward-id", *ours}
-            assert server.bodies == [b"body"]
+            assert server.requests[0].headers["Content-Length"] == str(len(body))
+            assert server.bodies == [body]
 
     run(main())
 

@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-import jwt
-
 from httpprocessproxy.archive.items import Permits, read_item
 from httpprocessproxy.archive.origins import Item
 from httpprocessproxy.outgoing import Refused, check_fields
@@ -28,7 +26,13 @@ class Signed:
 
 
 def read_token(token: str, key: str, algorithm: str, permits: Permits) -> Signed:
-    """Read a token that was signed with `key`. Raises UnsignedError."""
+    """Read a token that was signed with `key`. Raises UnsignedError.
+
+    The first time, this takes a while.
+    """
+    # With all the cryptography that it brings, it takes 8 MB, and most services sign nothing.
+    import jwt
+
     try:
         claims: Mapping[str, object] = jwt.decode(token, key, algorithms=[algorithm])
     except jwt.PyJWTError as error:

@@ -3,6 +3,7 @@
 The rule: the status is told after the origin's is known, and what is cut short is seen to be so.
 """
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -46,7 +47,9 @@ class Streaming:
             raise ProblemError(404, {"client": "Client not found"})
         try:
             token = request.match_info["token"]
-            signed = read_token(token, key, self.around.rules.jwt_algorithm, self.around.permits)
+            signed = await asyncio.to_thread(
+                read_token, token, key, self.around.rules.jwt_algorithm, self.around.permits
+            )
         except UnsignedError as error:
             raise ProblemError(422, {"url": {"url": str(error)}}) from None
         with counted(self.around, "", name):

@@ -9,11 +9,11 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from aiohttp import web
 
 from httpprocessproxy.config import Address
+from httpprocessproxy.core.budget import Budget
 from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.listening import cannot_listen, listen_on, on_every_host
 from httpprocessproxy.loops import signalled
 from httpprocessproxy.share.relay import access_log
-from httpprocessproxy.share.relay.budget import Budget
 from httpprocessproxy.share.relay.memory import Memory
 from httpprocessproxy.share.relay.polls import Polls
 from httpprocessproxy.share.relay.record import Record
@@ -22,6 +22,7 @@ from httpprocessproxy.share.relay.server import Handler, Rooms, Router, Server
 from httpprocessproxy.share.relay.settings import Settings
 from httpprocessproxy.share.relay.site import Exposition, Site
 from httpprocessproxy.share.relay.tokens import Tokens
+from httpprocessproxy.share.relay.visit import Outcome, VisitError
 from httpprocessproxy.share.relay.visitors import Visitors
 from httpprocessproxy.share.relay.waiters import Waiters
 from httpprocessproxy.share.stream.relay_end import Links
@@ -29,6 +30,10 @@ from httpprocessproxy.share.stream.relay_end import Links
 _TOKENS_PERIOD_S = 1.0
 
 _log = logging.getLogger(__name__)
+
+
+def _no_memory() -> VisitError:
+    return VisitError(Outcome.QUEUE_FULL, "no memory for more bodies")
 
 
 class Relay:
@@ -45,7 +50,7 @@ class Relay:
         self.tokens = tokens
         self.is_up: Callable[[], bool] = lambda: True
         self._is_closing = False
-        self._budget = Budget(settings.max_memory_bytes)
+        self._budget = Budget(settings.max_memory_bytes, _no_memory)
         self._tells: list[Callable[[Record], None]] = []
         if settings.access_log:
             self._tells.append(access_log.write)

@@ -11,9 +11,9 @@ from dataclasses import replace
 
 from aiohttp import web
 
+from httpprocessproxy.core.budget import Budget, Share
 from httpprocessproxy.share import protocol
 from httpprocessproxy.share.protocol import AnswerHead, ProtocolError, VisitHead
-from httpprocessproxy.share.relay.budget import Budget, Share
 from httpprocessproxy.share.relay.pipe import CutError, Held, TooLargeError, pour, whole
 from httpprocessproxy.share.relay.problems import SERVER
 from httpprocessproxy.share.relay.reading import RequestBody

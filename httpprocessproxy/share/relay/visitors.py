@@ -8,9 +8,9 @@ import time
 
 from aiohttp import web
 
+from httpprocessproxy.core.budget import Budget, Share
 from httpprocessproxy.core.pages import Problem
 from httpprocessproxy.share.protocol import AnswerHead
-from httpprocessproxy.share.relay.budget import Budget, Share
 from httpprocessproxy.share.relay.pipe import CutError, TooLargeError, whole
 from httpprocessproxy.share.relay.problems import RefusedError, page_for
 from httpprocessproxy.share.relay.reading import RequestBody, read_head

@@ -5,10 +5,12 @@ import asyncio
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, text
 
 from httpprocessproxy.archive.store import schema
 from httpprocessproxy.archive.store.database import opened
+from httpprocessproxy.archive.store.migrating import configuration
 from httpprocessproxy.archive.store.tables import Base
 from httpprocessproxy.core.errors import UserError
 from test.loops import run
@@ -29,7 +31,7 @@ def test_up_and_down(db_url: str) -> None:
                 names = await connection.run_sync(lambda sync: inspect(sync).get_table_names())
             assert names == ["alembic_version"]
             await schema.upgrade(engine)
-            assert await schema.current(engine) == schema.head() == "0003"
+            assert await schema.current(engine) == schema.HEAD == "0003"
 
     run(main())
 
@@ -51,9 +53,13 @@ def test_two_programs_at_once(db_url: str) -> None:
     async def main() -> None:
         async with opened(db_url) as one, opened(db_url) as other:
             await asyncio.gather(*(schema.upgrade(engine) for engine in (one, other, one)))
-            assert await schema.current(other) == schema.head()
+            assert await schema.current(other) == schema.HEAD
 
     run(main())
+
+
+def test_the_last_migration_leads_to_the_revision_that_the_code_expects() -> None:
+    assert ScriptDirectory.from_config(configuration()).get_current_head() == schema.HEAD
 
 
 def test_the_migrations_make_what_the_code_expects(db_url: str) -> None:

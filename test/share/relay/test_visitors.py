@@ -231,6 +231,7 @@ def test_bodies_take_no_more_memory_than_they_may(narrow: tuple[Path, tuple[str,
             first.send(request("/", host_of("one"), "POST", b"x" * 900_000))
             eventually(lambda: relay.level("memory_bytes") == 900_000)
             assert relay.get("/", host_of("one"), "POST", b"x" * 900_000).status == 503
+            eventually(lambda: left(relay, "one", "queue_full") == 1)
         eventually(lambda: relay.level("memory_bytes") == 0)
 
 

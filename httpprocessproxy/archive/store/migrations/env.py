@@ -1,4 +1,4 @@
-"""Alembic runs this to migrate: on the connection, and in the transaction, of `schema.py`."""
+"""Alembic runs this to migrate: on the connection, and in the transaction, of `migrating.py`."""
 
 from alembic import context
 

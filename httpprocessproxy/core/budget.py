@@ -1,26 +1,27 @@
-"""The memory for bodies that are kept: how much of it is taken, and who has it."""
+"""The memory for bodies that are kept: how much of it is taken, and who has it. No I/O."""
 
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
-
-from httpprocessproxy.share.relay.visit import Outcome, VisitError
 
 
 class Budget:
     """How many bytes are kept, and how many may be."""
 
-    def __init__(self, limit_bytes: int) -> None:
+    def __init__(self, limit_bytes: int, full: Callable[[], Exception]) -> None:
+        """`full` makes what is raised when there is no memory for more."""
         self.held_bytes = 0
         self._limit_bytes = limit_bytes
+        self._full = full
 
     def share(self) -> "Share":
-        """What one visit or answer keeps; all of it is given back at the end of the context."""
+        """What one body keeps; all of it is given back at the end of the context."""
         return Share(self)
 
     def take(self, size_bytes: int) -> None:
-        """Raises VisitError if there is no memory for so much."""
+        """Raises what `full` makes, and takes nothing then."""
         if self.held_bytes + size_bytes > self._limit_bytes:
-            raise VisitError(Outcome.QUEUE_FULL, "no memory for more bodies")
+            raise self._full()
         self.held_bytes += size_bytes
 
 
@@ -48,6 +49,6 @@ class Share:
         self._held_bytes = 0
 
     def keep(self, size_bytes: int) -> None:
-        """Take some more. Raises VisitError."""
+        """Take some more. Raises what the budget does."""
         self._budget.take(size_bytes)
         self._held_bytes += size_bytes
