@@ -59,8 +59,7 @@ async def test_a_half_closed_client_that_goes_is_noticed() -> None:
     async with serving() as bench:
         client = await bench.client(get())
         client.finish()
-        wire = await bench.backend.accept()
-        await wire.request()
+        wire, _ = await bench.backend.take()
         await turn()
         client.close()
         assert await wire.rest() == b""
