@@ -193,10 +193,14 @@ class Listener:
         self._peers.append(Peer(connection))
         return self._peers[-1]
 
+    async def take(self) -> tuple[Peer, Message]:
+        """Take one request on a new connection."""
+        peer = await self.accept()
+        return peer, await peer.request()
+
     async def serve(self, answer: bytes = OK) -> tuple[Peer, Message]:
         """Take one request on a new connection, and answer it."""
-        peer = await self.accept()
-        request = await peer.request()
+        peer, request = await self.take()
         await peer.send(answer)
         return peer, request
 
@@ -204,22 +208,6 @@ class Listener:
         self.socket.close()
         for peer in self._peers:
             peer.close()
-
-
-async def fill(listener: Listener) -> list[Peer]:
-    """Fill the backlog of a listener, so that the next connection to it cannot be made yet."""
-    peers: list[Peer] = []
-    while True:
-        connection = socket.socket()
-        connection.setblocking(False)
-        connection.connect_ex(("127.0.0.1", listener.port))
-        await turn()
-        try:
-            connection.getpeername()
-        except OSError:
-            connection.close()
-            return peers
-        peers.append(Peer(connection))
 
 
 class Bench:

@@ -25,6 +25,7 @@ class Spoken:
     def __init__(self) -> None:
         self.may_complain = False
         self._lines: list[str] = []
+        self._has_ended = False
         self._news = threading.Condition()
 
     def start(
@@ -78,7 +79,7 @@ class Spoken:
             return next((m for line in self._lines if (m := re.search(pattern, line))), None)
 
         with self._news:
-            self._news.wait_for(lambda: look() or self.process.poll() is not None, PATIENCE_S)
+            self._news.wait_for(lambda: look() or self._has_ended, PATIENCE_S)
             found = look()
         assert found, f"not printed: {pattern}\n{self.output}"
         return found
@@ -90,4 +91,5 @@ class Spoken:
                 self._lines.append(line)
                 self._news.notify_all()
         with self._news:
+            self._has_ended = True
             self._news.notify_all()

@@ -77,6 +77,11 @@ class Life:
     def status(self) -> dict[str, object]:
         return dict(self.supervisor.status())
 
+    def last_restart(self) -> dict[str, object]:
+        restart = self.status()["last_restart"]
+        assert isinstance(restart, dict)
+        return restart
+
     async def reached(self, state: str, generation: int) -> None:
         await eventually(
             lambda: (self.status()["state"], self.status()["generation"]) == (state, generation)

@@ -1,21 +1,33 @@
 """One life of a backend that began warm, and when it is begun again cold."""
 
 import asyncio
+import contextlib
 import signal
+from collections.abc import AsyncIterator
 
 import pytest
 
+from httpprocessproxy.generation import Outcome
 from test.loops import eventually, on_every_loop
 from test.test_generation import Life
 
 
+@contextlib.asynccontextmanager
+async def begun(
+    *, is_warm: bool = True, listens: bool = False
+) -> AsyncIterator[tuple[Life, asyncio.Task[Outcome]]]:
+    """A life that has made a start, and that is over when the context is."""
+    life = Life()
+    life.launcher.is_warm, life.launcher.listens = is_warm, listens
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(life.generation.run(), name="generation")
+        await eventually(lambda: bool(life.launcher.children))
+        yield life, running
+
+
 @on_every_loop
 async def test_a_warm_start_that_crashes_before_it_answers_is_made_again_cold() -> None:
-    life = Life()
-    life.launcher.is_warm, life.launcher.listens = True, False
-    async with asyncio.TaskGroup() as group:
-        group.create_task(life.generation.run(), name="generation")
-        await eventually(lambda: bool(life.launcher.children))
+    async with begun() as (life, _):
         life.launcher.listens = True
         life.launcher.children[0].exit(-signal.SIGSEGV)
         await life.happened(life.target)
@@ -31,11 +43,7 @@ async def test_a_warm_start_that_crashes_before_it_answers_is_made_again_cold() 
 )
 @on_every_loop
 async def test_any_other_end_is_the_end(is_warm: bool, answers: bool, code: int) -> None:
-    life = Life()
-    life.launcher.is_warm, life.launcher.listens = is_warm, answers
-    async with asyncio.TaskGroup() as group:
-        running = group.create_task(life.generation.run(), name="generation")
-        await eventually(lambda: bool(life.launcher.children))
+    async with begun(is_warm=is_warm, listens=answers) as (life, running):
         if answers:
             await life.happened(life.target)
         life.launcher.children[0].exit(code)
@@ -46,11 +54,7 @@ async def test_any_other_end_is_the_end(is_warm: bool, answers: bool, code: int)
 
 @on_every_loop
 async def test_a_warm_start_that_is_stopped_is_not_made_again() -> None:
-    life = Life()
-    life.launcher.is_warm, life.launcher.listens = True, False
-    async with asyncio.TaskGroup() as group:
-        group.create_task(life.generation.run(), name="generation")
-        await eventually(lambda: bool(life.launcher.children))
+    async with begun() as (life, _):
         life.generation.stop.set()
     assert len(life.launcher.children) == 1
     assert life.launcher.given_up == []

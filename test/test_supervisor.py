@@ -67,8 +67,7 @@ async def test_a_restart_that_goes_on_has_no_times_yet() -> None:
         life.launcher.listens = False
         life.change()
         await life.spawned(2)
-        restart = life.status()["last_restart"]
-        assert isinstance(restart, dict)
+        restart = life.last_restart()
         assert restart["stop_ms"] is not None
         assert (restart["ready_ms"], restart["total_ms"]) == (None, None)
 
@@ -96,9 +95,7 @@ async def test_a_restart_may_be_asked_for() -> None:
         life.supervisor.restart("the keyboard")
         await life.reached("running", 2)
         assert life.reasons[2] == "restart asked for by the keyboard"
-        restart = life.status()["last_restart"]
-        assert isinstance(restart, dict)
-        assert restart["paths"] == []
+        assert life.last_restart()["paths"] == []
 
 
 @on_every_loop
@@ -122,9 +119,7 @@ async def test_a_burst_is_one_restart() -> None:
             life.change(f"{number}.py")
             await asyncio.sleep(0)
         await life.reached("running", 2)
-        restart = life.status()["last_restart"]
-        assert isinstance(restart, dict)
-        assert restart["paths"] == [f"{number}.py" for number in range(10)]
+        assert life.last_restart()["paths"] == [f"{number}.py" for number in range(10)]
         assert len(life.children) == 2
 
 
@@ -139,9 +134,7 @@ async def test_a_change_while_it_is_killed_is_seen_by_the_next_start() -> None:
         life.change("second.py")
         life.supervisor.gate.unsafe_ended()
         await life.reached("running", 2)
-        restart = life.status()["last_restart"]
-        assert isinstance(restart, dict)
-        assert restart["paths"] == ["first.py", "second.py"]
+        assert life.last_restart()["paths"] == ["first.py", "second.py"]
         assert len(life.children) == 2
 
 
@@ -156,9 +149,7 @@ async def test_a_restart_asked_for_while_it_is_killed_loses_no_path() -> None:
         life.change("second.py")
         life.supervisor.gate.unsafe_ended()
         await life.reached("running", 2)
-        restart = life.status()["last_restart"]
-        assert isinstance(restart, dict)
-        assert restart["paths"] == ["first.py", "second.py"]
+        assert life.last_restart()["paths"] == ["first.py", "second.py"]
 
 
 @on_every_loop
@@ -199,8 +190,7 @@ async def test_a_crash_refuses_and_a_change_heals() -> None:
         await life.reached("running", 2)
         assert life.ask().target is not None
         assert life.status()["reason"] == ""
-        restart = life.status()["last_restart"]
-        assert isinstance(restart, dict)
+        restart = life.last_restart()
         assert (restart["drain_ms"], restart["stop_ms"]) == (0, 0)
 
 

@@ -4,17 +4,16 @@ The rule: items are fetched as visits from outside are, so that our own pages st
 The service is imported when somebody first asks for it: that takes the better part of a second.
 """
 
-import asyncio
 import contextlib
-import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
 from httpprocessproxy.config import Config
-from httpprocessproxy.control.listeners import connected, listen_privately
+from httpprocessproxy.control.listeners import Serving, listen_privately, serve_when_wanted
 from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.core.hosts import HostRule
 from httpprocessproxy.outgoing import Origin, Site
@@ -45,9 +44,6 @@ class Mounting:
     db_url: str
     hosts: HostRule
     token: str
-
-
-Serving = Callable[[socket.socket, Mounting], contextlib.AbstractAsyncContextManager[None]]
 
 
 class Archive:
@@ -93,9 +89,8 @@ class Archive:
             )
             self._socket = str(path)
             while True:
-                await connected(listener)
                 try:
-                    await _serve(listener, mounting)
+                    await serve_when_wanted(listener, partial(_import_serving, mounting))
                 except UserError as error:
                     warn(f"archive: {error}")
                     listener.accept()[0].close()
@@ -111,18 +106,10 @@ def site_of(config: Config, visits: Path) -> Site:
     return Site(Origin.parse(bind.url_of(scheme)), visits, aliases)
 
 
-async def _serve(listener: socket.socket, mounting: Mounting) -> None:
-    """Raises UserError."""
-    # In a thread, so that the import does not hold up other requests.
-    serving = await asyncio.to_thread(_import_serving)
-    async with serving(listener, mounting):
-        await asyncio.get_running_loop().create_future()
-
-
-def _import_serving() -> Serving:
+def _import_serving(mounting: Mounting) -> Serving:
     from httpprocessproxy.archive.mounting import serving
 
-    return serving
+    return partial(serving, mounting=mounting)
 
 
 def _check(file: Path) -> None:

@@ -12,7 +12,7 @@ import os
 import socket
 import tempfile
 from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager
+from functools import partial
 from pathlib import Path
 from typing import Final, Self
 
@@ -20,13 +20,16 @@ from websockets.asyncio.server import Server
 
 from httpprocessproxy.config import Config
 from httpprocessproxy.control.events import CLIENT, EVENTS, Events
-from httpprocessproxy.control.listeners import connected, listen_for_livereload, listen_privately
+from httpprocessproxy.control.listeners import (
+    Serving,
+    listen_for_livereload,
+    listen_privately,
+    serve_when_wanted,
+)
 from httpprocessproxy.control.livereload import LiveReload
 from httpprocessproxy.control.workings import Workings
 from httpprocessproxy.core.hosts import HostRule
 from httpprocessproxy.feed import Message
-
-Serving = Callable[[socket.socket, HostRule, Workings], AbstractAsyncContextManager[None]]
 
 # Which socket has what, for any client, and for trusted ones. All else has the site, which is for
 # trusted ones only. The events know by the socket whether they may tell all.
@@ -70,7 +73,8 @@ class Control:
             self._folder = Path(exits.enter_context(tempfile.TemporaryDirectory(prefix="hpp-")))
             site = exits.enter_context(listen_privately(self._folder / "site"))
             tasks = await exits.enter_async_context(asyncio.TaskGroup())
-            exits.callback(tasks.create_task(self._serve_site(site), name="site").cancel)
+            serving_site = serve_when_wanted(site, self._import_site)
+            exits.callback(tasks.create_task(serving_site, name="site").cancel)
             exits.enter_context(self._events.listening())
             exits.enter_context(self._workings.feed.subscribe(("refresh",), self._refresh))
             await self._serve_sockets(exits)
@@ -99,13 +103,10 @@ class Control:
         """Make every page that listens reload."""
         self._livereload.reload()
 
-    async def _serve_site(self, listener: socket.socket) -> None:
-        """Serve the site from the first connection on, which waits in the backlog until then."""
-        await connected(listener)
-        # In a thread, so that the import does not hold up other requests.
-        serving = await asyncio.to_thread(_import_site)
-        async with serving(listener, self._hosts, self._workings):
-            await asyncio.get_running_loop().create_future()
+    def _import_site(self) -> Serving:
+        from httpprocessproxy.control.site import serving
+
+        return partial(serving, hosts=self._hosts, workings=self._workings)
 
     def _refresh(self, message: Message) -> None:
         paths = message["paths"]
@@ -137,12 +138,6 @@ class Control:
                 "(choose another with --livereload-port PORT, or 0 for none)"
             )
             return []
-
-
-def _import_site() -> Serving:
-    from httpprocessproxy.control.site import serving
-
-    return serving
 
 
 async def _close(servers: list[Server]) -> None:

@@ -3,12 +3,16 @@
 import asyncio
 import os
 import socket
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Final
 
 from httpprocessproxy.config import Address
 from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.listening import listen_on, on_every_host
+
+Serving = Callable[[socket.socket], AbstractAsyncContextManager[None]]
 
 # sun_path: 108 bytes on Linux, 104 on macOS, with a NUL.
 _MAX_PATH_BYTES: Final = 103
@@ -25,7 +29,19 @@ def listen_privately(path: Path) -> socket.socket:
     return listener
 
 
-async def connected(listener: socket.socket) -> None:
+async def serve_when_wanted(listener: socket.socket, load: Callable[[], Serving]) -> None:
+    """Serve from the first connection on, which waits in the backlog until then.
+
+    `load` imports what serves; raises what that raises.
+    """
+    await _connected(listener)
+    # In a thread, so that the import does not hold up other requests.
+    serving = await asyncio.to_thread(load)
+    async with serving(listener):
+        await asyncio.get_running_loop().create_future()
+
+
+async def _connected(listener: socket.socket) -> None:
     """Wait for the first connection, without accepting it."""
     loop = asyncio.get_running_loop()
     has_come = asyncio.Event()

@@ -1,6 +1,7 @@
 """An HTTP/1.1 server that says what it received; the path chooses how it answers.
 
-    python echo.py PORT [DATA]    DATA: the folder where /once keeps its list
+    python echo.py PORT [DATA]    DATA: the folder where /once keeps its list, and where
+                                  a file F lets /slow?until=F answer
 
 It reads the file `version` of the working directory when it starts, as a program reads its
 source, so that an answer shows which save it comes from.
@@ -36,9 +37,13 @@ class Request:
         values = [value for key, value in self.headers if key.lower() == name]
         return ", ".join(values)
 
-    def number(self, name: str, default: int) -> int:
+    def text(self, name: str) -> str | None:
         values = parse_qs(urlsplit(self.target).query).get(name)
-        return int(values[0]) if values else default
+        return values[0] if values else None
+
+    def number(self, name: str, default: int) -> int:
+        text = self.text(name)
+        return default if text is None else int(text)
 
     async def read(self) -> str:
         """Read the whole body; its SHA-256."""
@@ -95,6 +100,9 @@ async def echo(request: Request) -> None:
 async def version(request: Request) -> None:
     await request.read()
     await asyncio.sleep(request.number("ms", 0) / 1000)
+    until = request.text("until")
+    while until and not (DATA / until).exists():  # noqa: ASYNC110 - the test makes it
+        await asyncio.sleep(0.01)
     await request.answer(VERSION, "Content-Type: text/plain")
 
 

@@ -1,8 +1,8 @@
 """A server of one request at a time, on a socket that it inherits: python inheriting.py [DATA].
 
-All others wait in the socket's queue. ?id=N&ms=T takes T ms and writes N into DATA/orders.log
-first; the answer is the version. /crash ends the server instead, and /shutdown does so after it
-has shut the socket down, as some servers do when they end.
+All others wait in the socket's queue. ?id=N writes N into DATA/orders.log first, &ms=T takes T ms,
+and &until=F waits until there is DATA/F; the answer is the version. /crash ends the server instead,
+and /shutdown does so after it has shut the socket down, as some servers do when they end.
 """
 
 import os
@@ -26,6 +26,8 @@ def serve(connection: socket.socket) -> None:
     if "id" in query:
         with (Path(sys.argv[1]) / "orders.log").open("a") as log:
             log.write(f"{query['id'][0]}\n")
+    while "until" in query and not (Path(sys.argv[1]) / query["until"][0]).exists():
+        time.sleep(0.01)
     time.sleep(float(query.get("ms", ["0"])[0]) / 1000)
     if target.path == "/shutdown":
         listener.shutdown(socket.SHUT_RDWR)

@@ -72,8 +72,7 @@ class Line:
 
     async def next(self) -> tuple[Peer, wire.Message]:
         """The next request at the hop."""
-        peer = await self.hop.accept()
-        return peer, await peer.request()
+        return await self.hop.take()
 
     async def error(self) -> dict[str, str]:
         """The next error that is told."""

@@ -15,8 +15,7 @@ OUT = answer()
 async def test_a_backend_that_hangs_up_is_an_error(said: bytes) -> None:
     async with line() as at:
         client = await at.ask()
-        backend = await at.bench.backend.accept()
-        await backend.request()
+        backend, _ = await at.bench.backend.take()
         await backend.send(said)
         backend.close()
         assert (await client.response()).status == 502
@@ -28,8 +27,7 @@ async def test_a_backend_that_hangs_up_is_an_error(said: bytes) -> None:
 async def test_an_error_that_is_cut_is_told_as_far_as_it_came() -> None:
     async with line() as at:
         client = await at.ask()
-        backend = await at.bench.backend.accept()
-        await backend.request()
+        backend, _ = await at.bench.backend.take()
         await backend.send(b"HTTP/1.1 500 Oh\r\nContent-Length: 9\r\n\r\nsor")
         await client.head()
         backend.close()
@@ -42,8 +40,7 @@ async def test_an_error_that_is_cut_is_told_as_far_as_it_came() -> None:
 async def test_a_client_that_leaves_ends_the_chain() -> None:
     async with line(Wish(places=1)) as at:
         client = await at.ask()
-        backend = await at.bench.backend.accept()
-        await backend.request()
+        await at.bench.backend.take()
         client.reset()
         assert (await at.error())["errorMessage"].startswith("the client left")
         await at.happens("error told to")

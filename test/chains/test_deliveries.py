@@ -107,20 +107,19 @@ class Late(tuple[float, ...]):
 
 
 @on_every_loop
-async def test_a_server_that_comes_late_is_found() -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        pauses = Late((0.0, 0.0))
-        patch.setattr(deliveries, "BACK_OFF_S", pauses)
-        async with line() as at:
-            at.hop.close()
-            pauses.port = at.hop.port
-            await promised(at)
-            await eventually(lambda: hasattr(pauses, "came"))
-            with contextlib.closing(pauses.came) as at.hop:
-                hop, seen = await at.next()
-                assert seen.get(b"X-Forward-Id") == at.id.encode()
-                await hop.send(OK)
-                assert (await at.happens("delivered"))["tries"] == 2
+async def test_a_server_that_comes_late_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses = Late((0.0, 0.0))
+    monkeypatch.setattr(deliveries, "BACK_OFF_S", pauses)
+    async with line() as at:
+        at.hop.close()
+        pauses.port = at.hop.port
+        await promised(at)
+        await eventually(lambda: hasattr(pauses, "came"))
+        with contextlib.closing(pauses.came) as at.hop:
+            hop, seen = await at.next()
+            assert seen.get(b"X-Forward-Id") == at.id.encode()
+            await hop.send(OK)
+            assert (await at.happens("delivered"))["tries"] == 2
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT"])
@@ -136,14 +135,13 @@ async def test_what_may_have_arrived_is_not_sent_again(method: str) -> None:
 
 
 @on_every_loop
-async def test_no_answer_in_time_is_an_error() -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(deliveries, "TIMEOUT_S", 0.1)
-        async with line() as at:
-            await promised(at)
-            await at.next()
-            assert (await at.error())["errorMessage"] == "no answer within 0.1 s"
-            await at.happens("failed", "error told to")
+async def test_no_answer_in_time_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deliveries, "TIMEOUT_S", 0.1)
+    async with line() as at:
+        await promised(at)
+        await at.next()
+        assert (await at.error())["errorMessage"] == "no answer within 0.1 s"
+        await at.happens("failed", "error told to")
 
 
 def test_a_name_that_leads_to_this_machine_is_not_called(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,17 +159,16 @@ def test_a_name_that_leads_to_this_machine_is_not_called(monkeypatch: pytest.Mon
 
 
 @on_every_loop
-async def test_the_answers_together_have_a_bound() -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(deliveries, "MAX_KEPT_BYTES", 4)
-        async with line() as at:
-            await promised(at)
-            at.id = "0b8ae9a6-5f1d-4b3c-9d5e-1f2a3b4c5d6e"
-            assert (await at.answered(OUT)).response.status == 503
-            await at.happens("error told to")
-            hop, _ = await at.next()
-            await hop.send(OK)
-            await at.happens("error told to", "delivered")
+async def test_the_answers_together_have_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deliveries, "MAX_KEPT_BYTES", 4)
+    async with line() as at:
+        await promised(at)
+        at.id = "0b8ae9a6-5f1d-4b3c-9d5e-1f2a3b4c5d6e"
+        assert (await at.answered(OUT)).response.status == 503
+        await at.happens("error told to")
+        hop, _ = await at.next()
+        await hop.send(OK)
+        await at.happens("error told to", "delivered")
 
 
 # Errors
@@ -184,8 +181,7 @@ async def test_an_error_is_posted() -> None:
         async with line(Wish(allowed=(to,))) as at:
             lines = at.lines(Errors_To=f"{to}/errors?of=me", Query_Params="b=2")
             await at.answered(answer(status=b"500 Oh", body=b"sorry"), *lines)
-            peer = await errors.accept()
-            seen = await peer.request()
+            peer, seen = await errors.take()
             assert (seen.method, seen.target) == (b"POST", b"/errors?of=me")
             assert b'"responseText": "sorry"' in seen.body
             assert {name.lower(): value for name, value in seen.headers} == {
@@ -213,8 +209,7 @@ async def test_an_error_of_telling_an_error_is_a_line_and_no_more(reply: bytes) 
         to = f"http://127.0.0.1:{errors.port}"
         async with line(Wish(allowed=(to,))) as at:
             await at.answered(answer(status=b"500 Oh"), *at.lines(Errors_To=to))
-            peer = await errors.accept()
-            await peer.request()
+            peer, _ = await errors.take()
             await peer.send(reply)
             peer.close()
             await at.happens("error not told to")
@@ -244,11 +239,10 @@ async def test_the_end_waits_for_what_is_on_its_way() -> None:
 
 
 @on_every_loop
-async def test_what_is_not_delivered_by_the_end_is_told() -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(deliveries, "DRAIN_S", 0.05)
-        async with line() as at:
-            await promised(at)
-            await at.next()
-        assert at.happened() == ["failed", "error told to"]
-        assert "has ended before" in str(at.feed.kept("hop")[-1]["text"])
+async def test_what_is_not_delivered_by_the_end_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deliveries, "DRAIN_S", 0.05)
+    async with line() as at:
+        await promised(at)
+        await at.next()
+    assert at.happened() == ["failed", "error told to"]
+    assert "has ended before" in str(at.feed.kept("hop")[-1]["text"])

@@ -277,8 +277,7 @@ async def test_an_empty_answer_goes_on_empty() -> None:
 async def test_an_answer_goes_on_whatever_its_framing(framing: bytes) -> None:
     async with line() as at:
         client = await at.ask()
-        backend = await at.bench.backend.accept()
-        await backend.request()
+        backend, _ = await at.bench.backend.take()
         await backend.send(b"HTTP/1.1 200 OK\r\n" + framing)
         if b"close" in framing:
             backend.close()
@@ -306,8 +305,7 @@ async def test_an_answer_that_is_too_large_does_not_go_on(size: int) -> None:
         patch.setattr(exchange, "MAX_BODY_BYTES", 10)
         async with line() as at:
             client = await at.ask()
-            backend = await at.bench.backend.accept()
-            await backend.request()
+            backend, _ = await at.bench.backend.take()
             await backend.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size, b"x" * 11)
             assert (await client.response()).status == 413
             await backend.assert_reset()

@@ -15,6 +15,7 @@ from httpprocessproxy.front_door.streams import Fields, Head
 from test.fakes import Peer
 from test.front_door.ends import RecordingStream
 from test.loops import eventually
+from test.wire import Message
 
 BROWSER: Final = ("192.0.2.1", 50000)
 SERVER: Final = ("127.0.0.1", 8443)
@@ -43,6 +44,11 @@ class Core:
         self._peers.append(Peer(connection))
         return self._peers[-1]
 
+    async def take(self) -> tuple[Peer, Message]:
+        """Take one request on a new connection."""
+        peer = await self.accept()
+        return peer, await peer.request()
+
     def visit(self, head: Head | None = None) -> tuple[Crossing, RecordingStream]:
         """A request that has begun."""
         stream = RecordingStream()
@@ -57,8 +63,7 @@ class Core:
     async def kept(self) -> Peer:
         """A connection on which a request has been answered, and that is kept."""
         _, stream = self.get()
-        peer = await self.accept()
-        await peer.request()
+        peer, _ = await self.take()
         await peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
         await eventually(lambda: stream.has_ended)
         return peer

@@ -136,8 +136,7 @@ async def test_many_at_once() -> None:
 
         async def serve() -> None:
             for _ in streams:
-                peer = await core.accept()
-                await peer.request()
+                peer, _ = await core.take()
                 await peer.send(OK)
 
         await serve()
@@ -152,8 +151,7 @@ async def test_a_listen_queue_that_is_full_is_waited_for() -> None:
             await turn()
         assert not any(stream.is_over for stream in streams)
         for _ in streams:
-            peer = await core.accept()
-            await peer.request()
+            peer, _ = await core.take()
             await peer.send(OK)
         await eventually(lambda: all(stream.has_ended for stream in streams))
 

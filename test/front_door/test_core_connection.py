@@ -37,8 +37,7 @@ async def test_where_a_response_ends(
     for cut in {1, 9, len(raw) // 2, raw.index(b"\r\n\r\n") + 2, len(raw) - 1, len(raw)}:
         async with playing_core() as core:
             _, stream = core.get(asked(method))
-            peer = await core.accept()
-            await peer.request()
+            peer, _ = await core.take()
             await peer.send(raw[:cut])
             await turn()
             assert not stream.has_ended or cut == len(raw)
@@ -57,8 +56,7 @@ async def test_where_a_response_ends(
 async def test_a_body_may_end_with_its_connection() -> None:
     async with playing_core() as core:
         _, stream = core.get()
-        peer = await core.accept()
-        await peer.request()
+        peer, _ = await core.take()
         await peer.send(b"HTTP/1.1 200 OK\r\n\r\nabc")
         peer.close()
         await eventually(lambda: stream.has_ended)
@@ -88,8 +86,7 @@ async def test_what_nobody_asked_for_ends_the_connection(surplus: bytes) -> None
 async def test_fields(lines: list[bytes], fields: Fields) -> None:
     async with playing_core() as core:
         _, stream = core.get()
-        peer = await core.accept()
-        await peer.request()
+        peer, _ = await core.take()
         head = b"\r\n".join([b"HTTP/1.1 200 OK", *lines, b"Content-Length: 0", b"", b""])
         await peer.send(head)
         await eventually(lambda: stream.has_ended)
@@ -100,7 +97,6 @@ async def test_fields(lines: list[bytes], fields: Fields) -> None:
 async def test_trailers_that_are_too_many() -> None:
     async with playing_core() as core:
         _, stream = core.get()
-        peer = await core.accept()
-        await peer.request()
+        peer, _ = await core.take()
         await peer.send(b"HTTP/1.1 200 OK\r\n", CHUNKED, b"0\r\nX: " + b"y" * 20_000)
         await eventually(lambda: stream.why is Reset.INTERNAL)

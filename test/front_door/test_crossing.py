@@ -16,8 +16,7 @@ CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 async def test_a_request_without_a_body() -> None:
     async with playing_core() as core:
         _, stream = core.get()
-        peer = await core.accept()
-        request = await peer.request()
+        peer, request = await core.take()
         assert request.first == b"GET / HTTP/1.1"
         assert request.get(b"Host") == b"localhost"
         assert request.get(b"Content-Length") is request.get(b"Transfer-Encoding") is None
@@ -137,8 +136,7 @@ async def test_a_core_that_does_not_read() -> None:
 async def test_a_client_that_does_not_read() -> None:
     async with playing_core() as core:
         crossing, stream = core.get()
-        peer = await core.accept()
-        await peer.request()
+        peer, _ = await core.take()
         await peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n")
         await eventually(lambda: stream.status == 200)
         crossing.pause()
@@ -188,8 +186,7 @@ async def test_interim_responses_and_trailers() -> None:
 async def test_a_response_that_is_cut_or_none(response: bytes, way: str) -> None:
     async with playing_core() as core:
         _, stream = core.get()
-        peer = await core.accept()
-        await peer.request()
+        peer, _ = await core.take()
         await peer.send(response)
         if way != "wait":
             await eventually(lambda: b"abc" in stream.content or b"abc" not in response)
@@ -204,8 +201,7 @@ async def test_a_response_that_is_cut_or_none(response: bytes, way: str) -> None
 async def test_a_client_that_gives_up() -> None:
     async with playing_core() as core:
         crossing, stream = core.get()
-        peer = await core.accept()
-        await peer.request()
+        peer, _ = await core.take()
         crossing.reset()
         assert await peer.rest() == b""
         assert not stream.is_over

@@ -45,8 +45,7 @@ async def test_a_kept_connection_that_ends_under_a_request(way: str) -> None:
             peer.reset()
         else:
             peer.close()
-        another = await core.accept()
-        await another.request()
+        another, _ = await core.take()
         await another.send(OK)
         await eventually(lambda: stream.has_ended)
         assert stream.why is None
@@ -58,8 +57,7 @@ async def test_it_is_sent_again_only_once() -> None:
         peer = await core.kept()
         _, stream = core.get()
         peer.close()
-        another = await core.accept()
-        await another.request()
+        another, _ = await core.take()
         another.close()
         await eventually(lambda: stream.why is Reset.INTERNAL)
 

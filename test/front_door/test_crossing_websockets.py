@@ -27,8 +27,7 @@ async def test_a_websocket() -> None:
         version = (b"sec-websocket-version", b"13")
         crossing, stream = core.visit(asked(b"CONNECT", [version], protocol=b"websocket"))
         crossing.body(b"early")
-        peer = await core.accept()
-        request = await peer.request()
+        peer, request = await core.take()
         assert (request.method, request.get(b"Upgrade")) == (b"GET", b"websocket")
         assert request.get(b"Sec-WebSocket-Version") == b"13"
         assert request.get(b"Transfer-Encoding") is None
@@ -54,8 +53,7 @@ async def test_a_websocket() -> None:
 async def test_a_websocket_that_the_backend_ends() -> None:
     async with playing_core() as core:
         crossing, stream = core.visit(asked(b"CONNECT", protocol=b"websocket"))
-        peer = await core.accept()
-        request = await peer.request()
+        peer, request = await core.take()
         await peer.send(switching(request.get(b"Sec-WebSocket-Key")))
         peer.finish()
         await eventually(lambda: stream.has_ended)
@@ -69,8 +67,7 @@ async def test_a_websocket_that_the_backend_ends() -> None:
 async def test_a_websocket_that_is_refused() -> None:
     async with playing_core() as core:
         crossing, stream = core.visit(asked(b"CONNECT", protocol=b"websocket"))
-        peer = await core.accept()
-        await peer.request()
+        peer, _ = await core.take()
         await peer.send(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno")
         await eventually(lambda: stream.has_ended)
         assert (stream.status, bytes(stream.content)) == (403, b"no")
@@ -82,8 +79,7 @@ async def test_an_answer_to_another_key() -> None:
     """RFC 6455 section 4.1: the client could not see that, so we do."""
     async with playing_core() as core:
         _, stream = core.visit(asked(b"CONNECT", protocol=b"websocket"))
-        peer = await core.accept()
-        await peer.request()
+        peer, _ = await core.take()
         await peer.send(switching(b"another"))
         await eventually(lambda: stream.why is Reset.INTERNAL)
         assert await peer.rest() == b""

@@ -37,8 +37,7 @@ async def test_a_response_that_is_cut_can_be_told_from_a_whole_one(tmp_path: Pat
         for ends_well in (True, False):
             # To a client of HTTP/1.0 nothing but the end of the connection tells it.
             wire = await doorway.tls(b"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n")
-            backend = await doorway.bench.backend.accept()
-            await backend.request()
+            backend, _ = await doorway.bench.backend.take()
             await backend.send(head + b"some")
             assert await aside(lambda wire=wire: wire.exactly(len(head))) is not None  # type: ignore[misc]
             if ends_well:
@@ -54,8 +53,7 @@ async def test_a_response_that_is_cut_can_be_told_from_a_whole_one(tmp_path: Pat
 async def test_a_chunked_response_that_is_cut_has_no_end(tmp_path: Path) -> None:
     async with opened(tmp_path) as doorway:
         wire = await doorway.tls(get())
-        backend = await doorway.bench.backend.accept()
-        await backend.request()
+        backend, _ = await doorway.bench.backend.take()
         await backend.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nsome\r\n")
         await aside(lambda: wire.until(b"some"))
         doorway.bench.stop()
@@ -86,8 +84,7 @@ async def test_an_early_answer_reaches_who_still_sends(tmp_path: Path) -> None:
 async def test_a_restart_holds_and_replays(tmp_path: Path) -> None:
     async with opened(tmp_path) as doorway:
         wire = await doorway.tls(get("/on-its-way"))
-        backend = await doorway.bench.backend.accept()
-        await backend.request()
+        await doorway.bench.backend.take()
         doorway.bench.stop()
         held = await doorway.tls(get("/held"))
         await doorway.bench.held(2)
@@ -129,8 +126,7 @@ SWITCHING = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade
 async def test_a_websocket_is_told_of_a_restart(tmp_path: Path) -> None:
     async with opened(tmp_path, alt_svc=b'h3=":1"; ma=1') as doorway:
         wire = await doorway.tls(get("/", *UPGRADE))
-        backend = await doorway.bench.backend.accept()
-        await backend.request()
+        backend, _ = await doorway.bench.backend.take()
         await backend.send(SWITCHING + b"\x81\x02hi")
         response = await aside(wire.response)
         assert (response.status, response.get(b"Alt-Svc")) == (101, b'h3=":1"; ma=1')
@@ -149,8 +145,7 @@ async def test_the_end_of_a_tunnel_is_passed_on(
 ) -> None:
     async with opened(tmp_path) as doorway:
         wire = await doorway.tls(get("/", *UPGRADE))
-        backend = await doorway.bench.backend.accept()
-        await backend.request()
+        backend, _ = await doorway.bench.backend.take()
         await backend.send(SWITCHING)
         await aside(wire.response)
         if who == "client":

@@ -76,12 +76,12 @@ async def test_aborting_ends_everything() -> None:
 @on_every_loop
 async def test_an_idle_connection_is_closed() -> None:
     patch = pytest.MonkeyPatch()
-    patch.setattr(http2, "IDLE_S", 0.05)
+    patch.setattr(http2, "IDLE_S", 0.2)
     handler = RecordingHandler()
     with patch.context():
         async with ending_http2(handler) as front:
             client, stream_id, seen = await begun(front, handler, get())
-            await asyncio.sleep(0.2)  # not idle: somebody waits for an answer
+            await asyncio.sleep(0.5)  # not idle: somebody waits for an answer
             assert front.connections
             seen.answer()
             await client.answer(stream_id)

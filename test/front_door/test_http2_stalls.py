@@ -43,8 +43,7 @@ async def test_a_stalled_download_stops_no_other() -> None:
         client.state.increment_flow_control_window(16 * MIB)
         client.stingy = True
         stalled = await client.ask(get("/large"))
-        peer = await front.bench.backend.accept()
-        await peer.request()
+        peer, _ = await front.bench.backend.take()
         await peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (64 * MIB))
         assert await peer.send_until_stuck(b"x" * 65_536) < 32 * MIB
         await client.body(stalled, 1)

@@ -34,7 +34,6 @@ async def test_a_stalled_download_stops_no_other() -> None:
     async with fronting() as front:
         client = await front.client(stingy=True)
         await client.ask(get("/large"))
-        peer = await front.bench.backend.accept()
-        await peer.request()
+        peer, _ = await front.bench.backend.take()
         await peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (64 * MIB))
         assert await peer.send_until_stuck(b"x" * 65_536) < 32 * MIB

@@ -14,10 +14,9 @@ from test.loops import on_every_loop
 @every_version
 @on_every_loop
 async def test_the_backend_sees_what_it_would_over_http11(version: Version) -> None:
-    async with version.fronting() as front:
-        client = await front.client()
+    async with version.client() as (client, bench):
         stream_id = await client.ask(get("/a?b", (b"cookie", b"a=1"), (b"cookie", b"b=2")))
-        _, request = await front.bench.backend.serve()
+        _, request = await bench.backend.serve()
         assert request.first == b"GET /a?b HTTP/1.1"
         assert request.get(b"Host") == b"localhost"
         assert request.get(b"cookie") == b"a=1; b=2"
@@ -34,10 +33,9 @@ async def test_the_backend_sees_what_it_would_over_http11(version: Version) -> N
 @every_version
 @on_every_loop
 async def test_another_peer_speaks_for_nobody(version: Version) -> None:
-    async with version.fronting(trusted=()) as front:
-        client = await front.client()
+    async with version.client(trusted=()) as (client, bench):
         await client.ask(get("/", (b"x-forwarded-for", b"192.0.2.7")))
-        _, request = await front.bench.backend.serve()
+        _, request = await bench.backend.serve()
         assert request.get(b"X-Forwarded-For") == b"127.0.0.1"
         refused = await client.fetch(get("/_hpp/status"))
         assert refused.status == 403
@@ -47,8 +45,7 @@ async def test_another_peer_speaks_for_nobody(version: Version) -> None:
 @every_version
 @on_every_loop
 async def test_another_host_is_refused(version: Version) -> None:
-    async with version.fronting() as front:
-        client = await front.client()
+    async with version.client() as (client, _):
         fields = [(b":authority", b"evil.example") if f[0] == b":authority" else f for f in get()]
         assert (await client.fetch(fields)).status == 403
 
@@ -56,12 +53,11 @@ async def test_another_host_is_refused(version: Version) -> None:
 @every_version
 @on_every_loop
 async def test_trailers_both_ways(version: Version) -> None:
-    async with version.fronting() as front:
-        client = await front.client()
+    async with version.client() as (client, bench):
         stream_id = await client.ask(get("/", (b"te", b"trailers"), method=b"POST"), None)
         await client.upload(stream_id, b"abc")
         await client.end(stream_id, [(b"x-sum", b"1")])
-        peer = await front.bench.backend.accept()
+        peer = await bench.backend.accept()
         assert (await peer.head()).get(b"TE") == b"trailers"
         assert await peer.until(b"\r\n\r\n") == b"3\r\nabc\r\n0\r\nx-sum: 1"
         head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -76,14 +72,13 @@ async def test_trailers_both_ways(version: Version) -> None:
 @every_version
 @on_every_loop
 async def test_a_lot_up_and_down(version: Version) -> None:
-    async with version.fronting() as front:
-        client = await front.client()
+    async with version.client() as (client, bench):
         client.keeps_bodies = False
         size = version.large_mib * MIB
         stream_id = await client.ask(
             get("/", (b"content-length", b"%d" % size), method=b"POST"), None
         )
-        peer = await front.bench.backend.accept()
+        peer = await bench.backend.accept()
         await peer.head()
         digests = [hashlib.sha256(), hashlib.sha256()]
         piece = bytes(range(256)) * 4096
@@ -111,12 +106,11 @@ async def test_a_lot_up_and_down(version: Version) -> None:
 @every_version
 @on_every_loop
 async def test_a_hundred_at_once(version: Version) -> None:
-    async with version.fronting() as front:
-        client = await front.client()
+    async with version.client() as (client, bench):
         asked = {await client.ask(get(f"/{number}")): number for number in range(100)}
         peers: dict[bytes, Peer] = {}
         for _ in asked:
-            peer = await front.bench.backend.accept()
+            peer = await bench.backend.accept()
             peers[(await peer.request()).target] = peer
         for stream_id, number in reversed(asked.items()):
             text = b"%d" % number
@@ -128,10 +122,8 @@ async def test_a_hundred_at_once(version: Version) -> None:
 @every_version
 @on_every_loop
 async def test_a_client_that_gives_up_ends_the_request_at_the_backend(version: Version) -> None:
-    async with version.fronting() as front:
-        client = await front.client()
+    async with version.client() as (client, bench):
         stream_id = await client.ask()
-        peer = await front.bench.backend.accept()
-        await peer.request()
+        peer, _ = await bench.backend.take()
         await client.cancel(stream_id)
         assert await peer.rest() == b""

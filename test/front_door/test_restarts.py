@@ -12,12 +12,11 @@ from test.loops import on_every_loop, turn
 @every_version
 @on_every_loop
 async def test_requests_are_held_while_the_backend_starts(version: Version) -> None:
-    async with version.fronting(is_open=False) as front:
-        client = await front.client()
+    async with version.client(is_open=False) as (client, bench):
         asked = [await client.ask(), await client.ask(get(method=b"POST"), b"abc")]
-        await front.bench.held(2)
-        front.bench.start()
-        bodies = [(await front.bench.backend.serve())[1].body for _ in asked]
+        await bench.held(2)
+        bench.start()
+        bodies = [(await bench.backend.serve())[1].body for _ in asked]
         assert sorted(bodies) == [b"", b"abc"]
         for stream_id in asked:
             assert (await client.answer(stream_id)).status == 200
@@ -26,25 +25,21 @@ async def test_requests_are_held_while_the_backend_starts(version: Version) -> N
 @every_version
 @on_every_loop
 async def test_a_safe_request_is_sent_again_to_the_next_backend(version: Version) -> None:
-    async with version.fronting() as front:
-        client = await front.client()
+    async with version.client() as (client, bench):
         stream_id = await client.ask()
-        peer = await front.bench.backend.accept()
-        await peer.request()
-        front.bench.restart()
-        await front.bench.backend.serve()
+        await bench.backend.take()
+        bench.restart()
+        await bench.backend.serve()
         assert (await client.answer(stream_id)).status == 200
 
 
 @every_version
 @on_every_loop
 async def test_an_unsafe_request_is_not_sent_again(version: Version) -> None:
-    async with version.fronting() as front:
-        client = await front.client()
+    async with version.client() as (client, bench):
         stream_id = await client.ask(get(method=b"POST"), b"abc")
-        peer = await front.bench.backend.accept()
-        await peer.request()
-        front.bench.restart()
+        await bench.backend.take()
+        bench.restart()
         answer = await client.answer(stream_id)
         assert answer.status == 502
         assert b"may have taken effect" in answer.body
@@ -53,32 +48,28 @@ async def test_an_unsafe_request_is_not_sent_again(version: Version) -> None:
 @every_version
 @on_every_loop
 async def test_a_response_that_has_begun_is_cut_and_the_others_go_on(version: Version) -> None:
-    async with version.fronting() as front:
-        client = await front.client()
+    async with version.client() as (client, bench):
         stream_id = await client.ask()
-        peer = await front.bench.backend.accept()
-        await peer.request()
+        peer, _ = await bench.backend.take()
         await peer.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n")
         assert await client.body(stream_id, 3) == b"abc"
         held = await client.ask()
-        other = await front.bench.backend.accept()
-        await other.request()
-        front.bench.restart()
+        await bench.backend.take()
+        bench.restart()
         assert await client.was_reset(stream_id) == version.internal_error
-        await front.bench.backend.serve()
+        await bench.backend.serve()
         assert (await client.answer(held)).status == 200
 
 
 @every_version
 @on_every_loop
 async def test_restarts_under_load_cost_no_request(version: Version) -> None:
-    async with version.fronting() as front:
-        client = await front.client()
+    async with version.client() as (client, bench):
         tasks: list[asyncio.Task[None]] = []
 
         async def serve() -> None:
             while True:
-                peer = await front.bench.backend.accept()
+                peer = await bench.backend.accept()
                 tasks.append(group.create_task(answer(peer), name="answer"))
 
         async def answer(peer: Peer) -> None:
@@ -93,7 +84,7 @@ async def test_restarts_under_load_cost_no_request(version: Version) -> None:
             for _ in range(20):
                 for _ in range(5):
                     await turn()
-                front.bench.restart()
+                bench.restart()
 
         async with asyncio.TaskGroup() as group:
             tasks.append(group.create_task(serve(), name="serve"))

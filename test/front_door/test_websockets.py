@@ -5,9 +5,9 @@ import hashlib
 
 from websockets.frames import Frame, Opcode
 
-from test.fakes import Peer
+from test.fakes import Bench, Peer
 from test.front_door.http2_client import websocket
-from test.front_door.versions import Version, every_version
+from test.front_door.versions import Client, Version, every_version
 from test.loops import eventually, on_every_loop
 
 
@@ -22,13 +22,21 @@ async def accept_websocket(peer: Peer) -> None:
     )
 
 
+async def opened(client: Client, bench: Bench) -> tuple[int, Peer]:
+    """Both ends of a WebSocket."""
+    stream_id = await client.ask(websocket(), None)
+    peer = await bench.backend.accept()
+    await accept_websocket(peer)
+    await client.head(stream_id)
+    return stream_id, peer
+
+
 @every_version
 @on_every_loop
 async def test_a_websocket(version: Version) -> None:
-    async with version.fronting() as front:
-        client = await front.client()
+    async with version.client() as (client, bench):
         stream_id = await client.ask(websocket("/chat"), None)
-        peer = await front.bench.backend.accept()
+        peer = await bench.backend.accept()
         await accept_websocket(peer)
         answer = await client.head(stream_id)
         assert answer.status == 200
@@ -41,7 +49,7 @@ async def test_a_websocket(version: Version) -> None:
         assert await client.body(stream_id, len(told)) == told
         # beside other requests
         other = await client.ask()
-        await front.bench.backend.serve()
+        await bench.backend.serve()
         assert (await client.answer(other)).status == 200
         await client.upload(stream_id, b"", end=True)
         assert await peer.rest() == b""
@@ -52,12 +60,9 @@ async def test_a_websocket(version: Version) -> None:
 @every_version
 @on_every_loop
 async def test_a_websocket_is_told_of_a_restart(version: Version) -> None:
-    async with version.fronting() as front:
-        client = await front.client()
-        stream_id = await client.ask(websocket(), None)
-        await accept_websocket(await front.bench.backend.accept())
-        await client.head(stream_id)
-        front.bench.restart()
+    async with version.client() as (client, bench):
+        stream_id, _ = await opened(client, bench)
+        bench.restart()
         close = Frame(Opcode.CLOSE, (1012).to_bytes(2, "big")).serialize(mask=False)
         assert await client.body(stream_id, len(close)) == close
         await client.upload(stream_id, b"", end=True)
@@ -67,24 +72,19 @@ async def test_a_websocket_is_told_of_a_restart(version: Version) -> None:
 @every_version
 @on_every_loop
 async def test_a_websocket_that_its_client_resets(version: Version) -> None:
-    async with version.fronting() as front:
-        client = await front.client()
-        stream_id = await client.ask(websocket(), None)
-        peer = await front.bench.backend.accept()
-        await accept_websocket(peer)
-        await client.head(stream_id)
+    async with version.client() as (client, bench):
+        stream_id, peer = await opened(client, bench)
         await client.cancel(stream_id)
         assert await peer.rest() == b""
         peer.close()
-        await eventually(lambda: not front.bench.plane.tunnels)
+        await eventually(lambda: not bench.plane.tunnels)
 
 
 @every_version
 @on_every_loop
 async def test_a_websocket_that_the_backend_refuses(version: Version) -> None:
-    async with version.fronting() as front:
-        client = await front.client()
+    async with version.client() as (client, bench):
         stream_id = await client.ask(websocket(), None)
-        await front.bench.backend.serve(b"HTTP/1.1 403 X\r\nContent-Length: 2\r\n\r\nno")
+        await bench.backend.serve(b"HTTP/1.1 403 X\r\nContent-Length: 2\r\n\r\nno")
         answer = await client.answer(stream_id)
         assert (answer.status, bytes(answer.body)) == (403, b"no")

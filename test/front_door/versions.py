@@ -67,6 +67,14 @@ class Version:
     large_mib: int
     fronting: Fronting
 
+    @contextlib.asynccontextmanager
+    async def client(
+        self, *, trusted: Sequence[Network] = LOOPBACK, is_open: bool = True
+    ) -> AsyncIterator[tuple[Client, Bench]]:
+        """A client, and the bench that it leads to."""
+        async with self.fronting(trusted=trusted, is_open=is_open) as front:
+            yield await front.client(), front.bench
+
 
 class _Http2Front:
     """A browser's: over TLS, and with windows like Chrome's."""

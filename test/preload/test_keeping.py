@@ -85,6 +85,10 @@ class Kept:
         await self._group.__aexit__(None, None, None)
         assert not any(server.is_there for server in FakeServer.made)
 
+    async def killed(self, server: FakeServer) -> None:
+        server.end.set_result("the fork server was killed")
+        await eventually(lambda: self.keeper.server is None)
+
     async def started(self, number: int) -> FakeServer:
         await eventually(lambda: len(FakeServer.made) == number and FakeServer.made[-1].is_there)
         assert not any(server.is_there for server in FakeServer.made[:-1]), "never two"
@@ -156,8 +160,7 @@ async def test_one_that_ends_has_a_successor_but_not_for_ever(wish: Wish) -> Non
         kept.keeper.want(wish)
         for number in range(1, MAX_FAILURES + 1):
             server = await kept.offered(number)
-            server.end.set_result("the fork server was killed")
-            await eventually(lambda: kept.keeper.server is None)
+            await kept.killed(server)
         await eventually(lambda: bool(kept.keeper.off))
         kept.keeper.want(wish)
         await asyncio.sleep(0)
@@ -175,8 +178,7 @@ async def test_a_warm_start_shows_that_it_was_chance(wish: Wish) -> None:
         for number in range(1, MAX_FAILURES + 2):
             server = await kept.offered(number)
             kept.keeper.worked()
-            server.end.set_result("the fork server was killed")
-            await eventually(lambda: kept.keeper.server is None)
+            await kept.killed(server)
         await kept.offered(MAX_FAILURES + 2)
         assert not kept.keeper.off
 

@@ -196,8 +196,11 @@ class TestPid1:
     def test_it_reaps_strangers(self) -> None:
         with Guarded(SHAPES["direct"], *PID_1) as run:
             (guard,) = children(run.guard.pid)
+            own = children(guard).keys()
             # As `docker exec`: not below the program, so the orphans are PID 1's.
             enter = ["nsenter", f"--target={guard}", "--pid", "--mount", "sh", "-c"]
-            subprocess.run([*enter, "(sleep 0.2 &) ; (sleep 0.2 &)"], check=True)
+            subprocess.run([*enter, "(sleep 1000 &) ; (sleep 1000 &)"], check=True)
             assert len(children(guard)) == 3
+            for stranger in children(guard).keys() - own:
+                os.kill(stranger, signal.SIGKILL)
             eventually(lambda: len(children(guard)) == 1)

@@ -129,7 +129,7 @@ def test_children_of_libraries_are_left_alone(mark: str) -> None:
 
 
 def test_ended_orphans_are_reaped() -> None:
-    source = "import os, time\nif os.fork() == 0:\n os.setsid()\n time.sleep(0.05)\n os._exit(0)"
+    source = "import os, time\nif os.fork() == 0:\n os.setsid()\n time.sleep(1000)"
 
     async def main(output: Output) -> None:
         async with asyncio.TaskGroup() as group:
@@ -138,6 +138,7 @@ def test_ended_orphans_are_reaped() -> None:
             assert await Launcher(Recipe(python(source)), output).spawn().wait() == 0
             below = linux.descendants(os.getpid(), lambda _: True)
             (orphan,) = [process for process in below if process.pid not in others]
+            os.kill(orphan.pid, signal.SIGKILL)
             await until(lambda: linux.find(orphan.pid) is None)
             reaper.cancel()
 

@@ -1,6 +1,9 @@
 """What the tests of exchanges share: requests on their way, and what must come next."""
 
-from test.fakes import Bench, Peer, get
+import socket
+
+from test.fakes import Bench, Listener, Peer, get
+from test.loops import turn
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n"
 MUCH = 16 * 1024 * 1024
@@ -27,3 +30,19 @@ async def assert_goes_on(bench: Bench, client: Peer) -> None:
     await client.send(get("/goes-on"))
     await assert_next_is(bench, "/goes-on")
     assert (await client.response()).status == 200
+
+
+async def fill(listener: Listener) -> list[Peer]:
+    """Fill the backlog of a listener, so that the next connection to it cannot be made yet."""
+    peers: list[Peer] = []
+    while True:
+        connection = socket.socket()
+        connection.setblocking(False)
+        connection.connect_ex(("127.0.0.1", listener.port))
+        await turn()
+        try:
+            connection.getpeername()
+        except OSError:
+            connection.close()
+            return peers
+        peers.append(Peer(connection))

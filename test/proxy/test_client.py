@@ -69,8 +69,7 @@ async def test_pipelined_bodies_end_where_they_end(cut_at: int) -> None:
         await turn()
         await client.send(stream[cut_at:])
         for target, body in (b"/a", b"one"), (b"/c", b"one"), (b"/b", b""):
-            wire = await bench.backend.accept()
-            request = await wire.request()
+            wire, request = await bench.backend.take()
             assert (request.target, request.body) == (target, body)
             await wire.send(OK.replace(b"OK\r\n", b"OK\r\nConnection: close\r\n"))
             assert (await client.response()).status == 200
@@ -120,8 +119,7 @@ async def test_unread_answers_stop_the_reading_of_requests() -> None:
 async def test_unread_answers_do_not_let_the_next_one_in() -> None:
     async with serving(send_bytes=4096) as bench:
         client = await bench.client(get("/first") + get("/second"), receive_bytes=4096)
-        wire = await bench.backend.accept()
-        await wire.request()
+        wire, _ = await bench.backend.take()
         size = 200 * 1024
         await wire.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + b"x" * size)
         # Whatever of the second is asked for now, its body stays with the backend.
@@ -146,8 +144,7 @@ async def test_unread_answers_do_not_let_the_next_one_in() -> None:
 async def test_a_client_that_leaves_between_two_requests_takes_the_second_with_it() -> None:
     async with serving() as bench:
         client = await bench.client(get("/first") + get("/second"))
-        wire = await bench.backend.accept()
-        await wire.request()
+        wire, _ = await bench.backend.take()
         # Both are there when the loop looks next.
         client.reset()
         wire.send_some(OK)

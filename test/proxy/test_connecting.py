@@ -3,8 +3,9 @@
 import pytest
 
 from httpprocessproxy.proxy import connecting
-from test.fakes import OK, Bench, Peer, fill, get, post, serving
+from test.fakes import OK, Bench, Peer, get, post, serving
 from test.loops import eventually, on_every_loop, turn
+from test.proxy.exchanges import fill
 
 
 async def connecting_client(bench: Bench, request: bytes) -> Peer:

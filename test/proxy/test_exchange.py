@@ -118,8 +118,7 @@ async def test_a_restart_in_the_middle_of_a_response(begun: bytes) -> None:
 async def test_a_restart_while_a_slow_client_reads() -> None:
     async with serving(send_bytes=4096) as bench:
         client = await bench.client(get(), receive_bytes=4096)
-        wire = await bench.backend.accept()
-        await wire.request()
+        wire, _ = await bench.backend.take()
         await wire.send(HEAD % MUCH)
         await wire.send_until_stuck(b"x" * 65536)
         bench.stop()

@@ -11,8 +11,9 @@ from httpprocessproxy.config import Address
 from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.proxy import listen
 from httpprocessproxy.proxy import plane as plane_module
-from test.fakes import OK, Bench, Peer, fill, get, post, serving
+from test.fakes import OK, Bench, Peer, get, post, serving
 from test.loops import eventually, on_every_loop
+from test.proxy.exchanges import fill
 
 # Listening
 
@@ -240,13 +241,12 @@ async def test_an_answer_that_never_comes_is_a_504(
 @on_every_loop
 async def test_a_long_response_has_no_time_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plane_module, "SWEEP_S", 0.01)
-    monkeypatch.setattr(plane_module, "ANSWER_TIMEOUT_S", 0.05)
     async with serving() as bench:
         client = await bench.client(get())
-        wire = await bench.backend.accept()
-        await wire.request()
+        wire, _ = await bench.backend.take()
         await wire.send(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nha")
         await client.until(b"ha")
+        monkeypatch.setattr(plane_module, "ANSWER_TIMEOUT_S", 0.05)
         other = await bench.client(get("/other"))
         await bench.backend.accept()
         assert (await other.response()).status == 504  # so that time has passed
@@ -267,8 +267,7 @@ async def with_one_of_each(bench: Bench, in_the_way: list[Peer]) -> list[Peer]:
     asking = await bench.client(post(b"one", length=6))
     await (await bench.backend.accept()).until(b"one")
     half = await bench.client(get())
-    wire = await bench.backend.accept()
-    await wire.request()
+    wire, _ = await bench.backend.take()
     await wire.send(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nha")
     await half.until(b"ha")
     in_the_way += await fill(bench.backend)

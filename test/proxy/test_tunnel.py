@@ -38,8 +38,7 @@ async def test_bytes_pass_both_ways() -> None:
 async def test_what_comes_with_the_switch_is_not_lost() -> None:
     async with serving() as bench:
         client = await bench.client(UPGRADE + b"early from the client")
-        wire = await bench.backend.accept()
-        await wire.request()
+        wire, _ = await bench.backend.take()
         await wire.send(SWITCH % b"websocket" + b"early from the backend")
         assert (await client.response()).status == 101
         assert await client.exactly(22) == b"early from the backend"
@@ -52,8 +51,7 @@ async def test_an_upgrade_waits_for_the_backend() -> None:
         client = await bench.client(UPGRADE)
         await bench.held(1)
         bench.start()
-        wire = await bench.backend.accept()
-        await wire.request()
+        wire, _ = await bench.backend.take()
         await wire.send(SWITCH % b"websocket")
         assert (await client.response()).status == 101
 
@@ -84,8 +82,7 @@ async def test_a_slow_end_slows_the_other(is_client: bool) -> None:
 async def test_much_early_data_does_not_wait_in_memory() -> None:
     async with serving(receive_bytes=4096) as bench:
         client = await bench.client(UPGRADE)
-        wire = await bench.backend.accept()
-        await wire.request()
+        wire, _ = await bench.backend.take()
         early = await client.send_until_stuck(b"x" * 65536)
         assert early < MUCH
         await wire.send(SWITCH % b"websocket")
@@ -209,8 +206,7 @@ async def test_a_restart_of_a_tunnel_that_is_no_websocket_is_a_reset() -> None:
 async def test_a_frame_that_came_with_the_switch_counts() -> None:
     async with serving() as bench:
         client = await bench.client(UPGRADE)
-        wire = await bench.backend.accept()
-        await wire.request()
+        wire, _ = await bench.backend.take()
         await wire.send(SWITCH % b"websocket" + TEXT[:3])
         await client.response()
         await client.exactly(3)
@@ -247,8 +243,7 @@ async def test_a_tunnel_is_not_waited_for_by_a_kill_or_by_others() -> None:
         await bench.held(30)
         bench.start()
         for _ in clients:
-            wire = await bench.backend.accept()
-            await wire.request()
+            wire, _ = await bench.backend.take()
             await wire.send(SWITCH % b"websocket")
         for client in clients:
             assert (await client.response()).status == 101

@@ -92,8 +92,7 @@ ANSWERS = {
 async def through(bench: Bench, request: bytes, data: bytes) -> tuple[Message, bytes]:
     """What the backend sees of a request, and all that the client gets."""
     client = await bench.client(request)
-    wire = await bench.backend.accept()
-    seen = await wire.request()
+    wire, seen = await bench.backend.take()
     await wire.send(data)
     return seen, await client.rest()
 

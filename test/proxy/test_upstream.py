@@ -23,8 +23,7 @@ async def kept(bench: Bench) -> tuple[Peer, Peer]:
 async def asked(bench: Bench, request: bytes = b"") -> tuple[Peer, Peer]:
     """A client, and the backend's connection on which its request has come."""
     client = await bench.client(request or get())
-    wire = await bench.backend.accept()
-    await wire.request()
+    wire, _ = await bench.backend.take()
     return client, wire
 
 
@@ -124,8 +123,7 @@ async def test_a_broken_chunk_in_the_first_piece_is_a_cut() -> None:
 async def test_a_slow_client_slows_the_backend_and_gets_it_all() -> None:
     async with serving() as bench:
         client = await bench.client(get(), receive_bytes=4096)
-        wire = await bench.backend.accept()
-        await wire.request()
+        wire, _ = await bench.backend.take()
         await wire.send(HEAD % MUCH)
         sent = await wire.send_until_stuck(b"x" * 65536)
         assert 0 < sent < MUCH
@@ -159,8 +157,7 @@ async def test_a_kept_connection_is_read_again_after_a_slow_client() -> None:
     """The last bytes of a response come while the client is behind; the next must be read."""
     async with serving(send_bytes=4096) as bench:
         client = await bench.client(get("/long"), receive_bytes=4096)
-        wire = await bench.backend.accept()
-        await wire.request()
+        wire, _ = await bench.backend.take()
         # What the proxy reads last is more than the client takes at once.
         size = 200 * 1024
         await wire.send(HEAD % size + b"x" * size)

@@ -33,7 +33,8 @@ async def app(scope, receive, send):
             pass
         if scope["path"] == "/slow":
             Path("has begun").touch()
-            await asyncio.sleep(0.5)
+            while not Path("go on").exists():
+                await asyncio.sleep(0.01)
         if scope["path"] == "/fail":
             raise ValueError("on purpose")
         if scope["path"] == "/exit":
@@ -87,7 +88,9 @@ def test_a_request_that_waits_for_the_new_code(project: Path) -> None:
         client = http_connection(proxy)
         client.request("GET", "/slow")
         eventually((project / "has begun").exists)
-        proxy.save_version(1)
+        with proxy.restart():
+            proxy.save_version(1)
+        proxy.save("go on", "")
         response = client.getresponse()
         assert json.loads(response.read())["version"] == "version 1"
         client.close()
@@ -127,6 +130,9 @@ def test_a_client_that_nobody_trusts_is_itself(project: Path) -> None:
 def test_a_factory(project: Path, options: tuple[str, ...], warns: bool) -> None:
     with Application(project, "shop.web:make", *options) as proxy:
         assert proxy.running().told()["version"] == "version 0"
+        if warns:
+            proxy.wait_output("ASGI app factory detected")
+        proxy.wait_output("started in")
         assert ("ASGI app factory detected" in proxy.output) == warns
 
 
@@ -136,6 +142,7 @@ def test_the_lifespan(project: Path) -> None:
         with proxy.restart():
             proxy.save_version(1)
         proxy.stop(signal.SIGTERM)
+        proxy.wait_output("(step shutdown[^\\0]*){2}")
         steps = [line for line in proxy.output.splitlines() if line.startswith("step")]
         assert [step.split()[1] for step in steps] == ["startup", "shutdown"] * 2
 

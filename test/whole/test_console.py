@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from test.building import building, held
 from test.harness import Proxy, backend
 
 
@@ -44,13 +45,8 @@ def test_requests_are_logged_if_wanted(project: Path) -> None:
 
 
 def test_a_held_request_is_noted(project: Path) -> None:
-    options = ["--pattern", "no", "--log-requests"]
-    with Proxy(project, backend("builds.py"), *options) as proxy, proxy.connect() as wire:
-        wire.send(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        # Accepted after the other, so that one is held when this is answered.
-        assert proxy.status()["state"] == "loading"
-        proxy.save("go", "")
-        assert wire.response().status == 200
+    with building(project, "--log-requests") as proxy, proxy.connect() as wire:
+        assert held(proxy, wire, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").status == 200
         proxy.wait_output(r"GET / 200 \d+ ms .*\(held \d+ ms\)\n")
 
 

@@ -125,14 +125,17 @@ def test_drain_0_does_not_wait(project: Path, data: Path) -> None:
         assert restart["drain_ms"] + restart["stop_ms"] < 500
 
 
-def test_a_get_in_flight_is_sent_to_the_new_server(project: Path) -> None:
+def test_a_get_in_flight_is_sent_to_the_new_server(project: Path, data: Path) -> None:
     (project / "version").write_text("old")
-    with Proxy(project, backend("echo.py")) as proxy:
+    with Proxy(project, backend("echo.py", str(data))) as proxy:
         proxy.running()
         connection = http_connection(proxy)
-        connection.request("GET", "/slow?ms=1500")
+        connection.request("GET", "/slow?until=go")
+        # Accepted after the other, so that one is in flight when this is answered.
+        assert proxy.status()["state"] == "running"
         with proxy.restart():
             proxy.save("version", "new")
+        (data / "go").touch()
         assert connection.getresponse().read() == b"new"
         connection.close()
 

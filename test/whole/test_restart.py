@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from test.building import building, held
 from test.deadline import MS, eventually
 from test.harness import BACKENDS, Proxy, backend
 from test.processes import rss_bytes
@@ -47,21 +48,14 @@ def test_with_debug_each_transition_is_a_line(project: Path) -> None:
 
 
 def test_a_request_during_a_start_waits_for_it(project: Path) -> None:
-    with Proxy(project, backend("builds.py"), "--pattern", "no") as proxy, proxy.connect() as wire:
-        wire.send(GET)
-        # Accepted after the other, so that one is held when this is answered.
-        assert proxy.status()["state"] == "loading"
-        proxy.save("go", "")
-        assert wire.response().status == 200
+    with building(project) as proxy, proxy.connect() as wire:
+        assert held(proxy, wire, GET).status == 200
         assert proxy.status()["generation"] == 1
 
 
 def test_a_request_that_waits_takes_the_place_of_the_ping(project: Path) -> None:
-    with Proxy(project, backend("builds.py"), "--pattern", "no") as proxy, proxy.connect() as wire:
-        wire.send(GET)
-        assert proxy.status()["state"] == "loading"
-        proxy.save("go", "")
-        assert wire.response().status == 200
+    with building(project) as proxy, proxy.connect() as wire:
+        assert held(proxy, wire, GET).status == 200
         proxy.wait_output('"GET / HTTP/1.1" 200')
         assert "HEAD" not in proxy.output
 

@@ -105,6 +105,7 @@ def test_a_warm_start_inherits_it_as_well(source: Path, tmp_path: Path, name: st
     with Preloaded(source, tmp_path / "cache", SERVERS[name]).proxy("--socket") as proxy:
         # Ready each time: the first warm start of gunicorn may show more to preload.
         assert_saves_are_served(proxy, warmed)
+        proxy.wait_output(r"(\(warm, [^\0]*){2}")
         assert len(re.findall(r"\(warm, ", proxy.output)) == 2
 
 
@@ -178,20 +179,22 @@ def test_no_post_is_lost_or_run_twice(project: Path, data: Path) -> None:
 
 def test_posts_in_the_queue_go_to_the_new_code(project: Path, data: Path) -> None:
     (project / "version").write_text("old")
-    with Proxy(project, [*INHERITING, str(data)], "--socket") as proxy:
+    with Proxy(project, [*INHERITING, str(data)], "--socket", "--drain", "10") as proxy:
         proxy.running()
         connections = [http_connection(proxy) for _ in range(4)]
         for number, connection in enumerate(connections):
             # The first is being served, and ends within the time to drain; the others wait.
-            connection.request("POST", f"/?id={number}&ms=400", body=b"x" * 100)
+            connection.request("POST", f"/?id={number}&until=go", body=b"x" * 100)
             eventually(lambda: "0" in orders(data))
         with proxy.restart():
             proxy.save("version", "new")
+            proxy.wait_state("killing")
+            (data / "go").touch()
         answers = [connection.getresponse().read() for connection in connections]
         assert answers == [b"old", b"new", b"new", b"new"]
         restart = proxy.status()["last_restart"]
         assert restart is not None
-        assert restart["drain_ms"] < 900, "only the first is waited for"
+        assert restart["drain_ms"] < 9900, "only the first is waited for"
         assert sorted(orders(data)) == ["0", "1", "2", "3"]
         for connection in connections:
             connection.close()
@@ -209,10 +212,13 @@ def test_a_crash_is_told_to_who_waits_in_the_queue(
     with Proxy(source, [*INHERITING, str(data)], "--socket") as proxy:
         proxy.running()
         connections = [http_connection(proxy) for _ in range(4)]
-        connections[0].request("GET", f"{end}?id=0&ms=300")
+        connections[0].request("GET", f"{end}?id=0&until=go")
         eventually(lambda: orders(data) == ["0"])
         for connection in connections[1:]:
             connection.request("POST", "/?id=1")
+        # Accepted after the others, so that they are in the queue when this is answered.
+        assert proxy.status()["state"] == "running"
+        (data / "go").touch()
         for connection in connections:
             response = connection.getresponse()
             # A server that shuts the socket down resets them itself: nobody knows what it has read.

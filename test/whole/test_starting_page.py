@@ -7,11 +7,18 @@ import pytest
 from playwright.sync_api import BrowserContext, expect
 
 from test.browser import open_browser
+from test.building import building, held
 from test.harness import Proxy, backend
 
 # Files that the backend takes for orders do not restart it.
 OPTIONS = ("--starting-page", "0.1", "--pattern", "*.py")
 DOCUMENT = {"Sec_Fetch_Dest": "document", "Accept": "text/html,*/*;q=0.8"}
+HEAD = b"""GET / HTTP/1.1\r
+Host: localhost\r
+Sec-Fetch-Dest: document\r
+Accept: text/html,*/*;q=0.8\r
+\r
+"""
 
 
 @pytest.fixture(scope="module")
@@ -67,5 +74,5 @@ def test_documents_get_it_and_data_waits(project: Path, inject: tuple[str, ...])
 
 
 def test_without_the_option_everybody_waits(project: Path) -> None:
-    with Proxy(project, backend("slow_start.py", "500")) as proxy:
-        assert proxy.get("/", **DOCUMENT).status == 200
+    with building(project) as proxy, proxy.connect() as wire:
+        assert held(proxy, wire, HEAD).status == 200

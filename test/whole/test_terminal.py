@@ -95,6 +95,7 @@ def test_closing_the_terminal_ends_everything(project: Path) -> None:
 def test_output_keeps_its_columns(project: Path) -> None:
     """Output of the backend is not stepped like a staircase, nor doubled."""
     with in_terminal(project, "debugged.py") as (_, terminal):
-        assert terminal.screen.count("a terminal: True True\r\n") == 1
+        terminal.wait_for("a terminal: True True\r\n")
         terminal.type(CTRL_C)
         terminal.wait_end()
+        assert terminal.screen.count("a terminal: True True\r\n") == 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ from websockets.frames import Frame, Opcode
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
+from test.building import building, held
 from test.deadline import MS, PATIENCE_S
 from test.harness import Proxy, backend
 from test.wire import Wire
@@ -21,6 +21,14 @@ from test.wire import Wire
 if TYPE_CHECKING:
     from test.whole.conftest import Dialogue
 
+HANDSHAKE = b"""GET / HTTP/1.1\r
+Host: localhost\r
+Connection: Upgrade\r
+Upgrade: websocket\r
+Sec-WebSocket-Version: 13\r
+Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r
+\r
+"""
 SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
 
 
@@ -159,9 +167,9 @@ def test_a_slow_reader_holds_the_sender_back(dialogue: Dialogue) -> None:
 
 
 def test_upgrades_are_held_while_the_backend_starts(project: Path) -> None:
-    command = ["sh", "-c", f"sleep 1; exec {shlex.join(backend('websocket_echo.py'))}"]
-    with Proxy(project, command) as proxy:
-        assert proxy.status()["state"] == "loading"
-        with open_socket(proxy) as socket:
-            socket.send("hello")
-            assert socket.recv(PATIENCE_S) == "hello"
+    command = backend("websocket_echo.py")
+    with building(project, then=command) as proxy, proxy.connect() as wire:
+        assert held(proxy, wire, HANDSHAKE).status == 101
+        wire.send(Frame(Opcode.TEXT, b"hello").serialize(mask=True))
+        answer = Frame(Opcode.TEXT, b"hello").serialize(mask=False)
+        assert wire.exactly(len(answer)) == answer

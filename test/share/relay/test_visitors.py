@@ -27,14 +27,18 @@ def test_without_a_worker_it_is_a_503_at_once(relay: Relay, name: str) -> None:
     relay.wait_line(rf'{host_of(name)} "GET /" 503 no_worker 0 bytes [0-9.]{{1,4}} ms')
 
 
-def test_a_worker_that_was_here_lately_is_waited_for(relay: Relay, name: str) -> None:
-    with Call(relay, name) as call:
-        call.wait()
-    eventually(lambda: relay.waiting(name) == 0)
-    with relay.connect() as visitor:
-        visitor.send(request("/", host_of(name)))
-        with Worker(relay, name, waits=False):
-            assert visitor.response().body == b"nothing"
+def test_a_worker_that_was_here_lately_is_waited_for(
+    patient: tuple[Path, tuple[str, ...]],
+) -> None:
+    tokens, options = patient
+    with Relay(tokens, *options) as relay:
+        with Call(relay, "one") as call:
+            call.wait()
+        eventually(lambda: relay.waiting("one") == 0)
+        with relay.connect() as visitor:
+            visitor.send(request("/", host_of("one")))
+            with Worker(relay, "one", waits=False):
+                assert visitor.response().body == b"nothing"
 
 
 def test_but_not_for_longer_than_the_grace(relay: Relay, name: str) -> None:
@@ -82,18 +86,20 @@ def test_a_worker_that_dies_with_a_visit_is_a_504(relay: Relay, name: str) -> No
             assert not other.visits, "delivered is delivered"
 
 
-def test_who_leaves_while_waiting_is_forgotten(relay: Relay, name: str) -> None:
-    with Call(relay, name) as call:
-        call.wait()
-        call.kill()
-    eventually(lambda: relay.waiting(name) == 0)
-    with relay.connect() as visitor:
-        visitor.send(request("/gone", host_of(name)))
-        eventually(lambda: relay.level("visits_in_progress") > 0)
-        visitor.reset()
-    eventually(lambda: left(relay, name) == 1)
-    with Call(relay, name) as call:
-        assert call.poll() is None
+def test_who_leaves_while_waiting_is_forgotten(patient: tuple[Path, tuple[str, ...]]) -> None:
+    tokens, options = patient
+    with Relay(tokens, *options, "--hold", "0.5") as relay:
+        with Call(relay, "one") as call:
+            call.wait()
+            call.kill()
+        eventually(lambda: relay.waiting("one") == 0)
+        with relay.connect() as visitor:
+            visitor.send(request("/gone", host_of("one")))
+            eventually(lambda: relay.level("visits_in_progress") > 0)
+            visitor.reset()
+        eventually(lambda: left(relay, "one") == 1)
+        with Call(relay, "one") as call:
+            assert call.poll() is None
 
 
 def test_the_answer_for_one_who_left_is_ignored(relay: Relay, name: str) -> None:
@@ -190,12 +196,12 @@ def test_a_websocket_cannot_pass_by_long_polling(relay: Relay, name: str) -> Non
 
 
 @pytest.fixture
-def narrow(tokens: Path, state: tuple[str, ...]) -> tuple[Path, tuple[str, ...]]:
+def patient(tokens: Path, state: tuple[str, ...]) -> tuple[Path, tuple[str, ...]]:
     return tokens, ("--grace", "5", "--hold", "5", "--deadline", "5", *state)
 
 
-def test_a_full_queue_is_a_503(narrow: tuple[Path, tuple[str, ...]]) -> None:
-    tokens, options = narrow
+def test_a_full_queue_is_a_503(patient: tuple[Path, tuple[str, ...]]) -> None:
+    tokens, options = patient
     with Relay(tokens, "--max-queue", "2", *options) as relay:
         with Call(relay, "one") as call:
             call.wait()
@@ -209,8 +215,8 @@ def test_a_full_queue_is_a_503(narrow: tuple[Path, tuple[str, ...]]) -> None:
                 assert first.response().status == second.response().status == 200
 
 
-def test_too_many_visits_at_once_are_a_503(narrow: tuple[Path, tuple[str, ...]]) -> None:
-    tokens, options = narrow
+def test_too_many_visits_at_once_are_a_503(patient: tuple[Path, tuple[str, ...]]) -> None:
+    tokens, options = patient
     with Relay(tokens, "--max-visits", "1", *options) as relay:
         with Call(relay, "one") as call:
             call.wait()
@@ -222,8 +228,8 @@ def test_too_many_visits_at_once_are_a_503(narrow: tuple[Path, tuple[str, ...]])
                 assert first.response().status == 200
 
 
-def test_bodies_take_no_more_memory_than_they_may(narrow: tuple[Path, tuple[str, ...]]) -> None:
-    tokens, options = narrow
+def test_bodies_take_no_more_memory_than_they_may(patient: tuple[Path, tuple[str, ...]]) -> None:
+    tokens, options = patient
     with Relay(tokens, "--max-memory", "1M", *options) as relay, Call(relay, "one") as call:
         call.wait()
         call.kill()

@@ -239,10 +239,12 @@ def test_beside_the_livereload_of_another_server_we_reload(
 
 
 def test_a_mark_shows_that_a_restart_takes_a_while(context: BrowserContext, tmp_path: Path) -> None:
-    with served(tmp_path) as proxy:
+    wait = "import os, time\nwhile not os.path.exists('go'): time.sleep(0.01)\n"
+    with served(tmp_path, "--pattern", "*.py") as proxy:
         visit = Visit(context, proxy.running().url)
-        proxy.save("page.py", "import time; time.sleep(1)\n" + code("second"))
+        proxy.save("page.py", wait + code("second"))
         expect(visit.page.locator(MARK)).to_contain_text("Restarting")
+        proxy.save("go", "")
         visit.reloaded("second")
         expect(visit.page.locator(MARK)).to_have_count(0)
 
