@@ -42,6 +42,9 @@ if TYPE_CHECKING:
 # The terminal and a wrapper around us may both pass one Ctrl+C on; a person is slower.
 SAME_SIGNAL_S = 0.05
 
+# Who waits longer for an end wonders whether the key was pressed.
+UNEXPLAINED_WAIT_S = 0.5
+
 
 class Front:
     """What the supervisor tells of a generation's end goes to both who serve clients."""
@@ -58,9 +61,9 @@ class Interrupt:
     `status` is None until then, and after that the exit status.
     """
 
-    def __init__(self, kill: Callable[[], None]) -> None:
+    def __init__(self, supervisor: Supervisor) -> None:
         self.status: int | None = None
-        self._kill = kill
+        self._supervisor = supervisor
         self._loop = asyncio.get_running_loop()
         self._task = asyncio.current_task()
         self._at = 0.0
@@ -76,12 +79,13 @@ class Interrupt:
         if self.status is None:
             self._end(128 + number)
         elif number == signal.SIGINT and self._loop.time() - self._at > SAME_SIGNAL_S:
-            self._kill()
+            self._supervisor.kill()
 
     def _end(self, status: int) -> None:
         self.status, self._at = status, self._loop.time()
         assert self._task is not None
         self._task.cancel()
+        self._loop.call_later(UNEXPLAINED_WAIT_S, self._supervisor.tell_of_waiting)
 
 
 def run(config: Config) -> int:
@@ -97,7 +101,7 @@ def run(config: Config) -> int:
 async def _run(prepared: Prepared) -> int:
     with ExitStack() as stack:
         program = Program(prepared, stack)
-        interrupt = Interrupt(program.supervisor.kill)
+        interrupt = Interrupt(program.supervisor)
         program.lead_keys(interrupt.quit)
         try:
             await program.serve()

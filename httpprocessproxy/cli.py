@@ -5,6 +5,7 @@ The only print().
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -18,6 +19,7 @@ from httpprocessproxy.settings.options import PROGRAM
 from httpprocessproxy.settings.resolving import resolve, resolve_bind
 
 USAGE_EXIT = 2
+INTERRUPTED_EXIT = 128 + signal.SIGINT
 
 QUESTION_TIMEOUT_S = 60.0
 
@@ -25,23 +27,30 @@ QUESTION_TIMEOUT_S = 60.0
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program, and return its exit status."""
     try:
-        line = read_line(sys.argv[1:] if argv is None else argv)
-        # What is asked for instead of a run needs no configuration, or no more than that.
-        if "completion" in line:
-            return _show(completion(line.completion))
-        if "question" in line:
-            return _ask(line)
-        if "trust" in line:
-            return _trust(is_agreed="yes" in line)
-        config = resolve(line)
-        if "print_config" in line:
-            return _show(written(config))
+        return _main(sys.argv[1:] if argv is None else argv)
     except UserError as error:
         return _complain(error)
     except BrokenPipeError:
         # `--help | head -1`: nobody reads on, and what is left is to be forgotten.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except KeyboardInterrupt:  # where nothing of ours waits for signals yet
+        return INTERRUPTED_EXIT
+
+
+def _main(argv: Sequence[str]) -> int:
+    """Raises UserError and BrokenPipeError."""
+    line = read_line(argv)
+    # What is asked for instead of a run needs no configuration, or no more than that.
+    if "completion" in line:
+        return _show(completion(line.completion))
+    if "question" in line:
+        return _ask(line)
+    if "trust" in line:
+        return _trust(is_agreed="yes" in line)
+    config = resolve(line)
+    if "print_config" in line:
+        return _show(written(config))
     return guarded(lambda: _run(config))
 
 

@@ -7,6 +7,7 @@ means for pages; what has happened is kept by its `chronicle`, which publishes i
 import asyncio
 import logging
 import shlex
+import signal
 import time
 from collections.abc import Callable, Collection, Mapping
 from typing import Protocol
@@ -128,6 +129,16 @@ class Supervisor:
         """The user will not wait for the backend to end politely."""
         if self._generation is not None and self._generation.child is not None:
             self._generation.child.kill()
+
+    def tell_of_waiting(self) -> None:
+        """The program is to end, and still is there: say so if that is for a polite end."""
+        config = self._config
+        waits = self._generation is not None and self._generation.child is not None
+        if waits and config.kill_signal is not signal.SIGKILL:
+            self.say(
+                f"waiting for the server to end after {config.kill_signal.name}, "
+                f"{config.kill_timeout_s:g} s at most: Ctrl+C kills it now"
+            )
 
     def status(self) -> Mapping[str, object]:
         """What `/_hpp/status` shows."""

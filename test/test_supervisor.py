@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import signal
 from dataclasses import replace
 
 import pytest
@@ -243,6 +244,28 @@ async def test_who_will_not_wait_kills() -> None:
         assert life.children[0].was_killed
         await life.reached("error", 1)
         life.supervisor.kill()  # and nothing any more
+
+
+@pytest.mark.parametrize(
+    ("kill_signal", "said"),
+    [
+        (
+            signal.SIGTERM,
+            ["waiting for the server to end after SIGTERM, 5 s at most: Ctrl+C kills"],
+        ),
+        (signal.SIGKILL, []),
+    ],
+)
+@on_every_loop
+async def test_who_waits_is_told_for_what(kill_signal: signal.Signals, said: list[str]) -> None:
+    async with supervised(replace(configured(), kill_signal=kill_signal)) as life:
+        life.supervisor.tell_of_waiting()  # nothing is there yet
+        await life.reached("running", 1)
+        life.supervisor.tell_of_waiting()
+        life.children[0].exit(1)
+        await life.reached("error", 1)
+        life.supervisor.tell_of_waiting()  # and nothing any more
+        assert [text.removesuffix(" it now") for text in life.said] == said
 
 
 @pytest.mark.parametrize("state", ["loading", "running", "error", "killing"])

@@ -30,6 +30,7 @@ class Child:
         self._returncode = 0
         self._reaped = asyncio.Event()
         self._drained = asyncio.Event()
+        self._killed = asyncio.Event()
         tree.living.add(pid)
         if hasattr(os, "pidfd_open"):
             self._pidfd = os.pidfd_open(pid)
@@ -72,18 +73,26 @@ class Child:
         return await self.wait()
 
     def kill(self) -> None:
-        """SIGKILL for the process group, now. `stop` ends what escaped, and waits."""
+        """SIGKILL for the process group, now. `stop` ends the rest, polite no more, and waits."""
+        self._killed.set()
         self._signal_group(signal.SIGKILL)
 
     async def _end_politely(self, kill_signal: signal.Signals, timeout_s: float) -> None:
         self._signal_group(kill_signal)
         self._signal_group(signal.SIGCONT)  # Stopped, it would not even see the signal.
-        try:
-            async with asyncio.timeout(timeout_s):
-                await self._reaped.wait()
-                await tree.group_end(self.pid)
-        except TimeoutError:
-            pass
+        async with asyncio.TaskGroup() as group:
+            ways = (
+                group.create_task(self._group_end(), name=f"the end of {self.pid}"),
+                # If its leader is gone, a signal to the group does not reach the others.
+                group.create_task(self._killed.wait(), name=f"the kill of {self.pid}"),
+            )
+            await asyncio.wait(ways, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+            for way in ways:
+                way.cancel()
+
+    async def _group_end(self) -> None:
+        await self._reaped.wait()
+        await tree.group_end(self.pid)
 
     async def _wait_for_death(self) -> None:
         try:

@@ -66,6 +66,9 @@ class _Guard:
 
     def run(self) -> int:
         """Watch until the program ends; return the exit status for both."""
+        # What came before there was a program, it has not got, whoever sent it.
+        while (info := signal.sigtimedwait(_PASSED_ON, 0)) is not None:
+            self._send(info.si_signo)
         while (status := self._reap()) is None:
             info = signal.sigwaitinfo(_PASSED_ON | {signal.SIGCHLD})
             if info.si_signo != signal.SIGCHLD and _is_for_us_alone(info):

@@ -1,7 +1,7 @@
 """A server for the page about the proxy itself: python shop.py PORT.
 
 `/status/N` answers with N, `/hook` with what hook.py says, `/print` prints what it is sent, and
-`/socket` is a WebSocket on which nothing ever comes.
+`/socket`, with any query, is a WebSocket on which nothing ever comes.
 """
 
 import base64
@@ -18,7 +18,7 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        if self.path == "/socket":
+        if self.path.partition("?")[0] == "/socket":
             self._open_socket()
         else:
             self._answer()

@@ -110,12 +110,27 @@ def guard_terminal() -> int:
     return guarded(lend)
 
 
+def interrupted_guard() -> int:
+    """As `guard`; it is interrupted before it has forked, and waits for that."""
+    fork = os.fork
+
+    def fork_late() -> int:
+        os.write(1, b"about to fork\n")
+        while signal.SIGINT not in signal.sigpending():
+            os.sched_yield()
+        return fork()
+
+    os.fork = fork_late
+    return guarded(run)
+
+
 PROGRAMS: dict[str, Callable[[], int]] = {
     "run": run,
     "lend": lend,
     "keys": keys,
     "guard": guard,
     "guard-terminal": guard_terminal,
+    "interrupted-guard": interrupted_guard,
 }
 
 if __name__ == "__main__":

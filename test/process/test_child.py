@@ -118,6 +118,31 @@ def test_kill_cuts_a_polite_stop_short() -> None:
     with_output(main)
 
 
+def test_kill_cuts_it_short_when_only_the_leader_has_ended() -> None:
+    """As a wrapper around a server: it obeys, and the server does not."""
+
+    async def main(output: Output) -> None:
+        child = await started(output, "sh", "-c", f"{shlex.join(STUBBORN)} & wait")
+        async with asyncio.TaskGroup() as group:
+            stop = group.create_task(child.stop(signal.SIGTERM, 1000.0), name="stop")
+            assert await child.wait() == -signal.SIGTERM
+            assert len(leftovers()) == 1
+            child.kill()
+        assert stop.result() == -signal.SIGTERM
+        assert leftovers() == []
+
+    with_output(main)
+
+
+def test_after_a_kill_nobody_is_asked_politely() -> None:
+    async def main(output: Output) -> None:
+        child = await started(output, "sh", "-c", f"trap '' TERM; {shlex.join(STUBBORN)} & wait")
+        child.kill()
+        assert await child.stop(signal.SIGTERM, 1000.0) == -signal.SIGKILL
+
+    with_output(main)
+
+
 def test_stopping_twice_and_after_the_end() -> None:
     async def main(output: Output) -> None:
         child = await started(output, *STUBBORN)

@@ -15,6 +15,7 @@ from test.deadline import MS, PATIENCE_S, eventually
 from test.process.generations import python
 from test.process.test_tree import SHAPES
 from test.processes import MARK, kill_marked, marked
+from test.terminal import Terminal
 
 PROGRAM = [sys.executable, "-m", "test.process.programs", "guard"]
 # "docker stop" waits ten seconds; we want one.
@@ -86,6 +87,16 @@ def test_a_signal_to_the_group_ends_all(number: signal.Signals, mark: str) -> No
         os.killpg(run.guard.pid, number)
         assert run.end() == 128 + number
         assert marked(mark) == {}
+
+
+def test_ctrl_c_before_there_is_a_program_ends_all(mark: str) -> None:
+    """The terminal sends it to the guard alone, as nobody else is there."""
+    command = [*PROGRAM[:-1], "interrupted-guard", "sleep", "1000"]
+    with Terminal(command, Path.cwd(), os.environ) as terminal:
+        terminal.wait_for("about to fork")
+        terminal.type("\x03")
+        assert terminal.wait_end() != 0
+    assert marked(mark) == {}
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT])

@@ -74,6 +74,42 @@ def test_it_ends_while_it_kills(project: Path) -> None:
         eventually(lambda: ended_by(proxy, signal.SIGINT))
 
 
+WRAPPERS = {
+    "none": backend("ignores_sigterm.py"),
+    "one that obeys": ["sh", "-c", f"{shlex.join(backend('ignores_sigterm.py'))} & wait"],
+}
+
+
+@pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM], ids=lambda signum: signum.name)
+@pytest.mark.parametrize("wrapper", WRAPPERS)
+def test_a_second_signal_ends_a_server_that_does_not(
+    project: Path, wrapper: str, first: signal.Signals
+) -> None:
+    options = ["--kill-signal", "TERM", "--kill-timeout", "60"]
+    with Proxy(project, WRAPPERS[wrapper], *options) as proxy:
+        proxy.running()
+        proxy.process.send_signal(first)
+        proxy.expected_statuses = {STATUSES[first], 130}  # of two at once, either may be the first
+        if wrapper == "one that obeys":
+            eventually(
+                lambda: not any(line.startswith("sh ") for line in proxy.left_over().values())
+            )
+        eventually(lambda: ended_by(proxy, signal.SIGINT), 2000 * MS)
+
+
+def test_it_ends_while_the_kill_waits_for_a_request(project: Path, tmp_path: Path) -> None:
+    options = ["--kill-signal", "TERM", "--kill-timeout", "60", "--drain", "60"]
+    with (
+        Proxy(project, backend("echo.py", str(tmp_path)), *options) as proxy,
+        proxy.running().connect() as wire,
+    ):
+        wire.send(b"POST /once?id=1&ms=60000 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        eventually((tmp_path / "once.log").exists)
+        proxy.save("a.py", "")
+        proxy.wait_state("killing")
+        assert proxy.stop(signal.SIGINT, within_s=2000 * MS) == 130
+
+
 def ended_by(proxy: Proxy, signum: signal.Signals) -> bool:
     proxy.process.send_signal(signum)
     return proxy.process.poll() is not None

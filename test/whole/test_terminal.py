@@ -1,5 +1,6 @@
 """In a terminal: the debugger works in the backend, and Ctrl+C ends everything."""
 
+import contextlib
 import os
 import signal
 from pathlib import Path
@@ -60,8 +61,31 @@ def test_a_second_ctrl_c_kills_at_once(project: Path) -> None:
         terminal.type(CTRL_C)
         with pytest.raises(AssertionError, match="silent"):
             terminal.wait_end(500 * MS)
+        terminal.wait_for("waiting for the server to end after SIGTERM, 60 s at most: Ctrl.C kills")
         terminal.type(CTRL_C)
         assert terminal.wait_end(2000 * MS) == 130
+
+
+def test_ctrl_c_while_it_starts(project: Path, tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    os.mkfifo(token)
+    share = ["--share", "http://relay.localhost:9", "--share-token-file", str(token)]
+    proxy = Proxy(project, backend("echo.py"), *share)
+    with Terminal(proxy.arguments, project, proxy.environment) as terminal:
+        writer = eventually(lambda: has_reader(token))
+        assert writer is not None
+        terminal.type(CTRL_C)
+        assert terminal.wait_end() == 130
+        os.close(writer)
+    assert "Traceback" not in terminal.screen
+    eventually(lambda: not proxy.left_over(), 2000 * MS)
+
+
+def has_reader(fifo: Path) -> int | None:
+    """A descriptor to write into it, once somebody reads."""
+    with contextlib.suppress(OSError):
+        return os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
+    return None
 
 
 def test_the_terminal_is_as_it_was(project: Path) -> None:

@@ -1,7 +1,9 @@
-"""The client of the server whose visits these are: one connection a visit (RFC 9112).
+"""The client of the server whose visits these are (RFC 9112).
 
 The rule: the target is written byte for byte as it came, behind the address that the user gave: no
-URL is joined, no redirect followed, no body decoded. What frames a message is ours to write.
+URL is joined, no redirect followed, no body decoded. What frames a message is ours to write. Only
+what is safe and has no body goes out on a connection that was kept; if the server turns out to
+have closed that one, it goes out again, on a new one. Nothing else is ever sent twice.
 """
 
 import asyncio
@@ -12,13 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from httpprocessproxy.config import Address
 from httpprocessproxy.core.bodies import NO_BODY, Body, Chunked, Length, UntilClose
 from httpprocessproxy.core.errors import BodyError, PeerError
-from httpprocessproxy.core.http1 import HEAD_END, MAX_HEAD_BYTES, ResponseHead, parse_response
+from httpprocessproxy.core.headers import SAFE_METHODS
+from httpprocessproxy.core.http1 import ResponseHead, parse_response
 from httpprocessproxy.share import protocol
 from httpprocessproxy.share.protocol import AnswerHead, Fields, VisitHead
-from httpprocessproxy.share.relay.pipe import PIECE_BYTES, CutError, Source
+from httpprocessproxy.share.relay.pipe import CutError, Source
+from httpprocessproxy.share.worker.connections import Connection, Connections, Target
 from httpprocessproxy.share.worker.reasons import reason_of
 
 # A server on this machine; above it a listen backlog is full, or nobody is there.
@@ -41,46 +44,103 @@ class Answer:
     body: Source
 
 
-# An address, or the private socket of the core.
-Target = Address | Path
+class Local:
+    """One for all visits to a target."""
+
+    def __init__(self, target: Target) -> None:
+        self._connections = Connections(target)
+
+    def close(self) -> None:
+        """Give up the connections that are kept."""
+        self._connections.close()
+
+    @contextlib.asynccontextmanager
+    async def exchange(
+        self, tasks: asyncio.TaskGroup, visit: VisitHead, body: Source, *, is_tunnel: bool
+    ) -> AsyncIterator[Answer]:
+        """Send a visit, and give the answer while the context is open. Raises LocalError.
+
+        The body is sent by one of `tasks`, and so may be as long as it likes. Raises CutError if
+        it ends before it has begun.
+        """
+        async with contextlib.AsyncExitStack() as exits:
+            is_bare = not is_tunnel and _is_safe(visit) and not _length(visit.fields)
+            if is_bare and (piece := await body.receive()):
+                is_bare, body = False, _Begun(piece, body)
+            if is_bare:
+                yield await self._ask(exits, visit)
+            else:
+                yield await self._tell(exits, tasks, visit, body, is_tunnel=is_tunnel)
+
+    async def _ask(self, exits: contextlib.AsyncExitStack, visit: VisitHead) -> Answer:
+        """Send a request without a body, by a connection that was kept if there is one."""
+        connection = self._connections.take()
+        if connection is not None:
+            exits.callback(self._connections.release, connection)
+            try:
+                return await _asked(connection, visit)
+            except LocalError:
+                if not connection.is_stale:
+                    raise
+        return await _asked(await self._connect(exits), visit)
+
+    async def _tell(
+        self,
+        exits: contextlib.AsyncExitStack,
+        tasks: asyncio.TaskGroup,
+        visit: VisitHead,
+        body: Source,
+        *,
+        is_tunnel: bool,
+    ) -> Answer:
+        """Send a request that may have a body, by a new connection."""
+        connection = await self._connect(exits)
+        request = _send(connection.writer, visit, body, is_tunnel=is_tunnel)
+        sending = tasks.create_task(request, name="request of a visit")
+        exits.callback(_end_sending, connection, sending)
+        return await _answer(connection, visit.method, is_tunnel=is_tunnel)
+
+    async def _connect(self, exits: contextlib.AsyncExitStack) -> Connection:
+        """Raises LocalError."""
+        try:
+            async with asyncio.timeout(_CONNECT_TIMEOUT_S):
+                connection = await self._connections.new()
+        except (OSError, TimeoutError) as error:
+            target = self._connections.target
+            name = "the proxy" if isinstance(target, Path) else str(target)
+            raise LocalError(f"{name} cannot be reached: {reason_of(error)}") from None
+        exits.callback(self._connections.release, connection)
+        return connection
 
 
-@contextlib.asynccontextmanager
-async def exchange(
-    tasks: asyncio.TaskGroup, target: Target, visit: VisitHead, body: Source, *, is_tunnel: bool
-) -> AsyncIterator[Answer]:
-    """Send a visit, and give the answer while the context is open. Raises LocalError.
+async def _asked(connection: Connection, visit: VisitHead) -> Answer:
+    """Raises LocalError."""
+    length = _length(visit.fields)
+    framing = [] if length is None else [("Content-Length", str(length))]
+    connection.writer.write(_head(visit, framing))
+    return await _answer(connection, visit.method, is_tunnel=False)
 
-    The body is sent by one of `tasks`, and so may be as long as it likes.
-    """
-    reader, writer = await _connect(target)
-    request = _send(writer, visit, body, is_tunnel=is_tunnel)
-    sending = tasks.create_task(request, name="request of a visit")
-    try:
-        yield await _answer(reader, visit.method, is_tunnel=is_tunnel)
-    finally:
+
+def _end_sending(connection: Connection, sending: asyncio.Task[None]) -> None:
+    if not sending.done():
+        connection.is_done = False  # the server has answered before it had all
         sending.cancel()
-        writer.transport.abort()
 
 
-async def _connect(target: Target) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    try:
-        async with asyncio.timeout(_CONNECT_TIMEOUT_S):
-            if isinstance(target, Path):
-                return await asyncio.open_unix_connection(str(target), limit=MAX_HEAD_BYTES)
-            return await _connect_to_any(target)
-    except (OSError, TimeoutError) as error:
-        name = "the proxy" if isinstance(target, Path) else str(target)
-        raise LocalError(f"{name} cannot be reached: {reason_of(error)}") from None
+def _is_safe(visit: VisitHead) -> bool:
+    return visit.method.encode() in SAFE_METHODS
 
 
-async def _connect_to_any(address: Address) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """Connect to the first of its hosts that answers. Raises OSError."""
-    *others, last = address.hosts
-    for host in others:
-        with contextlib.suppress(OSError):
-            return await asyncio.open_connection(host, address.port, limit=MAX_HEAD_BYTES)
-    return await asyncio.open_connection(last, address.port, limit=MAX_HEAD_BYTES)
+class _Begun:
+    """A source of which a piece has been received."""
+
+    def __init__(self, piece: bytes, rest: Source) -> None:
+        self._piece = piece
+        self._rest = rest
+
+    async def receive(self) -> bytes:
+        piece, self._piece = self._piece, b""
+        return piece or await self._rest.receive()
 
 
 async def _send(
@@ -93,7 +153,7 @@ async def _send(
             writer.write(_head(visit, _UPGRADE))
             await _send_pieces(writer, body, None)
         elif length is not None:
-            writer.write(_head(visit, [("Content-Length", str(length)), _CLOSE]))
+            writer.write(_head(visit, [("Content-Length", str(length))]))
             await _send_pieces(writer, body, length)
         else:
             await _send_unknown(writer, visit, body)
@@ -101,14 +161,11 @@ async def _send(
         writer.transport.abort()
 
 
-_CLOSE: Final = ("Connection", "close")
-
-
 async def _send_unknown(writer: asyncio.StreamWriter, visit: VisitHead, body: Source) -> None:
     """Send a request whose body has any length, or is none: that shows when it begins."""
     piece = await body.receive()
     framing = [("Transfer-Encoding", "chunked")] if piece else []
-    writer.write(_head(visit, [*framing, _CLOSE]))
+    writer.write(_head(visit, framing))
     while piece:
         writer.write(b"%x\r\n%b\r\n" % (len(piece), piece))
         await writer.drain()
@@ -145,16 +202,17 @@ def _length(fields: Fields) -> int | None:
     return int(text) if text is not None and _LENGTH.fullmatch(text) else None
 
 
-async def _answer(reader: asyncio.StreamReader, method: str, *, is_tunnel: bool) -> Answer:
+async def _answer(connection: Connection, method: str, *, is_tunnel: bool) -> Answer:
     """Read the head of the final response. Raises LocalError."""
     try:
         while True:
-            head = parse_response(await reader.readuntil(HEAD_END))
+            head = parse_response(await connection.head())
             if head.status >= 200:
                 framing, fields = _framing(head, method)
-                return Answer(AnswerHead(head.status, fields), _Incoming(reader, framing))
+                body = _Incoming(connection, framing, goes_on=_goes_on(head))
+                return Answer(AnswerHead(head.status, fields), body)
             if head.status == 101:
-                return _switched(reader, head, is_tunnel=is_tunnel)
+                return _switched(connection, head, is_tunnel=is_tunnel)
     except asyncio.IncompleteReadError:
         raise LocalError("the server closed the connection without an answer") from None
     except asyncio.LimitOverrunError:
@@ -163,11 +221,19 @@ async def _answer(reader: asyncio.StreamReader, method: str, *, is_tunnel: bool)
         raise LocalError(f"the server did not answer in HTTP: {error}") from None
 
 
-def _switched(reader: asyncio.StreamReader, head: ResponseHead, *, is_tunnel: bool) -> Answer:
+def _switched(connection: Connection, head: ResponseHead, *, is_tunnel: bool) -> Answer:
     if not is_tunnel:
         raise LocalError("the server switched to a protocol that was not asked for")
     fields = protocol.passing_fields(protocol.to_texts(head.fields))
-    return Answer(AnswerHead(101, fields), _Incoming(reader, UntilClose(chunked=False)))
+    body = _Incoming(connection, UntilClose(chunked=False), goes_on=False)
+    return Answer(AnswerHead(101, fields), body)
+
+
+def _goes_on(head: ResponseHead) -> bool:
+    """Whether another request may follow on the connection (RFC 9112 section 9.3)."""
+    options = [value for name, value in head.fields if name.lower() == b"connection"]
+    closes = any(option.strip().lower() == b"close" for option in b",".join(options).split(b","))
+    return not (head.is_http10 or closes)
 
 
 def _framing(head: ResponseHead, method: str) -> tuple[Body, Fields]:
@@ -188,17 +254,25 @@ def _framing(head: ResponseHead, method: str) -> tuple[Body, Fields]:
 class _Incoming:
     """A source: the body of the answer, without its framing."""
 
-    def __init__(self, reader: asyncio.StreamReader, framing: Body) -> None:
-        self._reader = reader
+    def __init__(self, connection: Connection, framing: Body, *, goes_on: bool) -> None:
+        self._connection = connection
         self._framing = framing
+        self._goes_on = goes_on
+        self._check_done()
 
     async def receive(self) -> bytes:
         try:
             while not self._framing.done:
-                data = await self._reader.read(PIECE_BYTES)
+                data = await self._connection.read()
                 piece = self._framing.feed(data) if data else self._framing.end()
+                self._check_done()
                 if piece:
                     return piece
         except (BodyError, ConnectionError) as error:
             raise CutError(f"the server's answer is not whole: {error}") from None
         return b""
+
+    def _check_done(self) -> None:
+        # What is there beyond the end is no answer to anything: nothing may follow it.
+        is_whole = self._framing.done and not self._framing.rest
+        self._connection.is_done = is_whole and self._goes_on

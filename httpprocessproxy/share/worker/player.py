@@ -15,8 +15,9 @@ from httpprocessproxy.core.pages import CONTENT_SECURITY_POLICY, Problem, render
 from httpprocessproxy.share import protocol
 from httpprocessproxy.share.protocol import AnswerHead, Fields, VisitHead, first
 from httpprocessproxy.share.relay.pipe import Held, Source
+from httpprocessproxy.share.worker.connections import Target
 from httpprocessproxy.share.worker.debug_pages import Search, may_be_one
-from httpprocessproxy.share.worker.local import Answer, LocalError, Target, exchange
+from httpprocessproxy.share.worker.local import Answer, Local, LocalError
 from httpprocessproxy.share.worker.policy import Policy, Refusal, closed, is_console
 from httpprocessproxy.share.worker.settings import News, Settings, Visited
 
@@ -30,7 +31,7 @@ class Player:
     def __init__(
         self, settings: Settings, target: Target, news: News, tasks: asyncio.TaskGroup
     ) -> None:
-        self._target = target
+        self._local = Local(target)
         self._news = news
         self._tasks = tasks
         self._scheme = settings.relay.scheme
@@ -39,6 +40,10 @@ class Player:
         self._policy = Policy(
             settings.credentials, settings.allowed, hides_own_pages=settings.hides_own_pages
         )
+
+    def close(self) -> None:
+        """Give up what is kept for visits to come."""
+        self._local.close()
 
     @contextlib.asynccontextmanager
     async def play(
@@ -64,7 +69,7 @@ class Player:
             return
         async with contextlib.AsyncExitStack() as exits:
             outgoing = replace(visit, fields=self._outgoing(visit))
-            asked = exchange(self._tasks, self._target, outgoing, body, is_tunnel=is_tunnel)
+            asked = self._local.exchange(self._tasks, outgoing, body, is_tunnel=is_tunnel)
             try:
                 answer = await exits.enter_async_context(asked)
             except LocalError as error:

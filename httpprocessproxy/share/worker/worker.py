@@ -5,8 +5,8 @@ import asyncio
 from httpprocessproxy.share.stream.link import LostError
 from httpprocessproxy.share.stream.worker_end import NoStreamError, stream
 from httpprocessproxy.share.worker.backoff import FIRST_S, Backoff
+from httpprocessproxy.share.worker.connections import Target
 from httpprocessproxy.share.worker.contact import Contact
-from httpprocessproxy.share.worker.local import Target
 from httpprocessproxy.share.worker.player import Player
 from httpprocessproxy.share.worker.polling import poll
 from httpprocessproxy.share.worker.settings import News, RefusedError, Settings
@@ -24,6 +24,8 @@ async def work(settings: Settings, target: Target, news: News) -> None:
             await poll(settings, player, contact)
         except RefusedError as refusal:
             error = refusal
+        finally:
+            player.close()
     assert error is not None, "both go on until we are refused"
     raise error
 

@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ import pytest
 from httpprocessproxy.config import Address
 from httpprocessproxy.share.protocol import Fields, VisitHead
 from httpprocessproxy.share.relay.pipe import CutError, Held
-from httpprocessproxy.share.worker.local import LocalError, Target, exchange
+from httpprocessproxy.share.worker.connections import Target
+from httpprocessproxy.share.worker.local import Local, LocalError
 from test.deadline import PATIENCE_S
 
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -40,15 +42,16 @@ async def ask(
     target: Target, fields: Fields, body: bytes, method: str, *, is_tunnel: bool
 ) -> tuple[int, Fields, bytes]:
     head = VisitHead("id", method, "/a%2Fb?", "", [("Host", "h"), *fields])
-    async with (
-        asyncio.timeout(PATIENCE_S),
-        asyncio.TaskGroup() as tasks,
-        exchange(tasks, target, head, Held(body), is_tunnel=is_tunnel) as answer,
-    ):
-        pieces = []
-        while piece := await answer.body.receive():
-            pieces.append(piece)
-        return answer.head.status, answer.head.fields, b"".join(pieces)
+    with closing(Local(target)) as local:
+        async with (
+            asyncio.timeout(PATIENCE_S),
+            asyncio.TaskGroup() as tasks,
+            local.exchange(tasks, head, Held(body), is_tunnel=is_tunnel) as answer,
+        ):
+            pieces = []
+            while piece := await answer.body.receive():
+                pieces.append(piece)
+            return answer.head.status, answer.head.fields, b"".join(pieces)
 
 
 def talk(
@@ -130,16 +133,14 @@ def test_the_request_is_byte_for_byte() -> None:
     talk(server, fields, b"body", "POST")
     assert server.received == (
         b"POST /a%2Fb? HTTP/1.1\r\nHost: h\r\nX-A: \xc3\xa9\r\nx-a: 2\r\n"
-        b"Content-Length: 4\r\nConnection: close\r\n\r\nbody"
+        b"Content-Length: 4\r\n\r\nbody"
     )
 
 
 def test_a_body_of_unknown_length_goes_in_chunks() -> None:
     server = Server(OK + b"Content-Length: 0\r\n\r\n", b"0\r\n\r\n")
     talk(server, [], b"hello", "PUT")
-    assert server.received.endswith(
-        b"Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
-    )
+    assert server.received.endswith(b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n")
 
 
 @pytest.mark.parametrize("length", ["3", "9"])

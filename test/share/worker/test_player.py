@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 
 import pytest
 from aiohttp import web
@@ -52,8 +52,8 @@ async def world(target: Address | None = None) -> AsyncIterator[World]:
         settings = Settings(URL("https://r.test"), "demo.test", "s3cret")
         news = News(made.said.append, made.said.append, made.visited.append)
         async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as tasks:
-            made.player = Player(settings, address, news, tasks)
-            yield made
+            with closing(Player(settings, address, news, tasks)) as made.player:
+                yield made
     finally:
         await runner.cleanup()
 

@@ -1,9 +1,11 @@
 """The page about the proxy itself in a real browser: every control, and live news."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from test.dashboard import opened, printed, row, send, started, state
 from test.harness import Proxy
@@ -133,14 +135,21 @@ def test_the_filters(page: Page, proxy: Proxy) -> None:
     expect(page.locator("#no-requests")).to_have_text("No request fits the filter.")
 
 
-def test_websockets_that_are_open(page: Page, proxy: Proxy) -> None:
+@contextmanager
+def websocket(proxy: Proxy, target: str) -> Iterator[None]:
+    """An open one."""
     with proxy.connect() as wire:
         fields = (
             "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
             "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
         )
-        wire.send(f"GET /socket HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n".encode())
+        wire.send(f"GET {target} HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n".encode())
         assert wire.response().status == 101
+        yield
+
+
+def test_websockets_that_are_open(page: Page, proxy: Proxy) -> None:
+    with websocket(proxy, "/socket"):
         expect(page.locator("#sockets")).to_have_text("1 WebSocket open")
         expect(row(page, "GET /socket")).to_contain_text("WebSocket open")
         with proxy.restart():
@@ -167,6 +176,43 @@ def test_details_by_the_keyboard_alone(page: Page, proxy: Proxy) -> None:
     button.click()
     dialog.get_by_role("button", name="Close").click()
     expect(dialog).to_be_hidden()
+
+
+def test_a_line_that_changes_keeps_the_keyboard(page: Page, proxy: Proxy) -> None:
+    with line_that_changes(page, proxy, "/socket?focused") as button:
+        button.focus()
+    expect(button).to_be_focused()
+
+
+def test_a_line_that_changes_behind_its_details_keeps_it_too(page: Page, proxy: Proxy) -> None:
+    dialog = page.get_by_role("dialog", name="GET /socket?shown")
+    with line_that_changes(page, proxy, "/socket?shown") as button:
+        button.focus()
+        page.keyboard.press("Enter")
+        expect(dialog).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    expect(button).to_be_focused()
+
+
+def test_a_line_that_changes_under_the_mouse_is_clicked(page: Page, proxy: Proxy) -> None:
+    with line_that_changes(page, proxy, "/socket?clicked") as button:
+        button.hover()
+        page.mouse.down()
+    page.mouse.up()
+    expect(page.get_by_role("dialog", name="GET /socket?clicked")).to_be_visible()
+
+
+@contextmanager
+def line_that_changes(page: Page, proxy: Proxy, target: str) -> Iterator[Locator]:
+    """The button of a line, which is drawn again when the context is left."""
+    line = row(page, f"GET {target}")
+    with websocket(proxy, target):
+        expect(line).to_contain_text("WebSocket open")
+        yield line.get_by_role("button")
+        proxy.save("views.py", target)
+        expect(line).to_contain_text("closed by a restart")
+    proxy.running()
 
 
 def test_a_click_on_a_line_shows_it_too(page: Page, proxy: Proxy) -> None:

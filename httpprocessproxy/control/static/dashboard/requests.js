@@ -23,11 +23,11 @@ async function loadRequests() {
 const drawRequests = calmly(() => {
   for (const id of [...changed].sort((one, other) => one - other)) {
     const request = requests.get(id);
-    const line = requestLine(request.row);
-    if (request.line) request.line.replaceWith(line);
-    else the('requests').insertBefore(line, firstOlder(id));
-    request.line = line;
-    if (line.dataset.focused) line.querySelector('button').focus();
+    if (!request.line) {
+      request.line = requestLine(request.row);
+      the('requests').insertBefore(request.line, firstOlder(id));
+    }
+    showProgress(request.line, request.row);
   }
   changed = new Set();
   forgetOld();
@@ -51,20 +51,24 @@ function forgetOld() {
   }
 }
 
+// A line stays for as long as its request is shown, and so do the focus and a click that it has.
 function requestLine(row) {
   const name = element('span', {}, element('b', {}, row.method), ` ${row.target}`);
   const button = element('button', {className: 'request', onclick: () => showDetails(row.id)}, name);
   const line = element('tr', {onclick: event => button.contains(event.target) || showDetails(row.id)},
     element('td', {className: 'time'}, clock(row.time)),
-    element('td', {className: 'name'}, button),
+    element('td', {className: 'name'}, button));
+  line.dataset.id = row.id;
+  return line;
+}
+
+function showProgress(line, row) {
+  for (const cell of [...line.cells].slice(2)) cell.remove(); // behind the name, all may change
+  line.append(
     element('td', {}, statusMark(row)),
     element('td', {className: 'number'}, row.ended ? milliseconds(row.duration_ms) : '…'),
     element('td', {className: 'number size'}, row.bytes ? size(row.bytes) : ''),
     element('td', {className: 'remarks'}, ...remarks(row)));
-  line.dataset.id = row.id;
-  const old = requests.get(row.id)?.line;
-  if (old?.contains(document.activeElement)) line.dataset.focused = 'yes';
-  return line;
 }
 
 function statusMark({status, outcome, ended}) {
