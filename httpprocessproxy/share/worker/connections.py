@@ -114,6 +114,9 @@ class Connections:
 
     async def new(self) -> Connection:
         """Make one, to the first host of the target that answers. Raises OSError."""
+        if self._kept:
+            # A server of one thread would wait on it, and not accept another, until we close it.
+            self._kept.popleft()[1].abort()
         loop = asyncio.get_running_loop()
         if isinstance(self.target, Path):
             path = str(self.target)

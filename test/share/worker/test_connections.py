@@ -111,6 +111,27 @@ async def test_what_may_have_an_effect_has_a_connection_of_its_own(method: str) 
     assert sorted(server.requests) == [1, 1, 3]
 
 
+class OneByOne(Server):
+    """Has no ear for a connection while it has another."""
+
+    def __init__(self, *answers: bytes) -> None:
+        super().__init__(*answers)
+        self._alone = asyncio.Lock()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        async with self._alone:
+            await super().serve(reader, writer)
+
+
+@on_every_loop
+async def test_what_is_kept_stands_in_nobodys_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "IDLE_S", 2 * PATIENCE_S)
+    server = OneByOne(OK)
+    async with visited(server) as visitor:
+        for method in ("GET", "POST", "POST", "GET"):
+            assert await visitor.get(method) == b"ok"
+
+
 @on_every_loop
 async def test_a_body_can_be_sent_once_only() -> None:
     server = Server(OK)
