@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import signal
 import sys
 import tempfile
 import time
@@ -75,6 +76,8 @@ def say(text: str) -> None:
 
 def main() -> None:
     options = parser().parse_args()
+    # Whoever ends us early, the servers that we started end as well.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     if options.install:
         tools.install(say)
     results = Results()
