@@ -127,10 +127,10 @@ CHARTED = (
     "browser1.added",
     "download",
     "websocket16x64.rate",
-    "restart.node.overhead",
-    "restart.flask.overhead",
-    "restart.django.overhead",
-    "restart.uvicorn.overhead",
+    "restart.node.fresh",
+    "restart.flask.fresh",
+    "restart.django.fresh",
+    "restart.uvicorn.fresh",
 )
 
 
