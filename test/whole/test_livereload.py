@@ -85,7 +85,7 @@ def test_the_extension_finds_us(project: Path) -> None:
         Wire.connect(port) as wire,
     ):
         socket.send(json.dumps({"command": "hello", "protocols": [CHECK]}))
-        assert str(socket.recv(PATIENCE_S)).startswith("{")
+        assert str(socket.recv(1000 * MS)).startswith("{")
         wire.send(b"GET /livereload.js?ext=Chrome&extver=2.1.0 HTTP/1.1\r\n")
         wire.send(f"Host: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n".encode())
         response = wire.response()

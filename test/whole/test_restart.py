@@ -61,12 +61,13 @@ def test_a_request_that_waits_takes_the_place_of_the_ping(project: Path) -> None
 
 
 def test_a_change_during_a_start_is_one_more_restart(project: Path) -> None:
-    with Proxy(project, backend("builds.py"), "--pattern", "a.py") as proxy:
+    with building(project, "--pattern", "a.py", then=backend("slow_start.py", "0")) as proxy:
         eventually(lambda: proxy.status()["pid"])
         with proxy.restart("loading"):
             proxy.save("a.py", "1")
         proxy.save("go", "")
         assert proxy.running().status()["generation"] == 2
+        assert proxy.get("/a.py").body == b"1"
 
 
 def test_a_burst_is_one_restart(project: Path) -> None:
