@@ -38,8 +38,7 @@ class Request:
     `rest` is its head behind the target, the empty line included: the same object for all that
     differ in nothing else. `content_length` is None for a chunked body.
     `is_safe` says that it may be sent again, `is_document` that it asks for a page to be shown,
-    `takes_detour` that something stands
-    between it and the backend.
+    `takes_detour` that something stands between it and the backend.
     """
 
     method: bytes
@@ -222,6 +221,12 @@ def _switching(head: ResponseHead, seen: "_Seen", request: Request) -> Response:
         backend_keep_alive=False,
         upgrade=seen.upgrade.lower(),
     )
+
+
+def connection_options(fields: Fields) -> frozenset[bytes]:
+    """What all Connection fields list together, in lower case (RFC 9110 section 7.6.1)."""
+    lists = (_connection_list(value) for name, value in fields if name.lower() == b"connection")
+    return frozenset().union(*lists)
 
 
 @lru_cache(maxsize=64)

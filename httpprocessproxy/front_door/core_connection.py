@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 from httpprocessproxy.core.bodies import NO_BODY, Body, Chunked, Length, UntilClose
 from httpprocessproxy.core.errors import BodyError, ResponseError
+from httpprocessproxy.core.headers import connection_options
 from httpprocessproxy.core.http1 import HEAD_END, MAX_HEAD_BYTES, ResponseHead, parse_response
 from httpprocessproxy.front_door.streams import Fields
 from httpprocessproxy.front_door.translation import response_fields
@@ -122,7 +123,7 @@ class CoreConnection(asyncio.Protocol):
             self._is_tunnel = self._is_last = True
             crossing.switch_protocols(head, data)
             return
-        self._is_last = b"close" in _values(head, b"connection")
+        self._is_last = b"close" in connection_options(head.fields)
         self._body = body = _body(head, crossing.method)
         crossing.begin_response(head.status, response_fields(head))
         self._pass(crossing, body, data)

@@ -16,7 +16,7 @@ from typing import Final
 
 from httpprocessproxy.core.bodies import NO_BODY, Body, Chunked, Length, UntilClose
 from httpprocessproxy.core.errors import BodyError, PeerError
-from httpprocessproxy.core.headers import SAFE_METHODS
+from httpprocessproxy.core.headers import SAFE_METHODS, connection_options
 from httpprocessproxy.core.http1 import ResponseHead, parse_response
 from httpprocessproxy.share import protocol
 from httpprocessproxy.share.protocol import AnswerHead, Fields, VisitHead
@@ -231,9 +231,7 @@ def _switched(connection: Connection, head: ResponseHead, *, is_tunnel: bool) ->
 
 def _goes_on(head: ResponseHead) -> bool:
     """Whether another request may follow on the connection (RFC 9112 section 9.3)."""
-    options = [value for name, value in head.fields if name.lower() == b"connection"]
-    closes = any(option.strip().lower() == b"close" for option in b",".join(options).split(b","))
-    return not (head.is_http10 or closes)
+    return not (head.is_http10 or b"close" in connection_options(head.fields))
 
 
 def _framing(head: ResponseHead, method: str) -> tuple[Body, Fields]:
