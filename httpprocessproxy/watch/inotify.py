@@ -75,7 +75,7 @@ class Tree:
     def close(self) -> None:
         self._inotify.close()
         for path in list(self._empty):
-            self._finish(path)
+            self._let_go(path)
 
     async def changes(self) -> frozenset[str]:
         """Wait for events, and return the files that changed, if any counts.
@@ -90,7 +90,7 @@ class Tree:
         for event in events:
             self._take(event, changed, perhaps)
         written = {path for path in perhaps - changed if self._was_written(path)}
-        return frozenset(filter(self._is_finished, changed)) | written
+        return frozenset(path for path in changed if not self._hold_back(path)) | written
 
     def _take(self, event: Event, changed: set[str], perhaps: set[str]) -> None:
         mask = int(event.mask)
@@ -187,18 +187,18 @@ class Tree:
                     self._inotify.rm_watch(watch)
         return {self._known.pop(one) for one in list(self._known) if is_within(one, top)}
 
-    def _is_finished(self, path: str) -> bool:
-        """Whether a change can be reported, or will be later."""
+    def _hold_back(self, path: str) -> bool:
+        """Report a change later if the file is empty and still open; return whether it is."""
         about = self._remember(path)
-        self._finish(path)
+        self._let_go(path)
         is_empty = about is not None and stat.S_ISREG(about.st_mode) and not about.st_size
         if not is_empty or path not in self._begun:
-            return True
+            return False
         loop = asyncio.get_running_loop()
         self._empty[path] = loop.call_later(_EMPTY_S, self._report_empty, path)
-        return False
+        return True
 
-    def _finish(self, path: str) -> None:
+    def _let_go(self, path: str) -> None:
         if (timer := self._empty.pop(path, None)) is not None:
             timer.cancel()
 
