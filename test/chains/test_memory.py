@@ -28,8 +28,7 @@ async def begun(at: Line, said: bytes, chain: str) -> tuple[Peer, Peer]:
     """A request of which the backend has answered so much: its client, and the backend."""
     at.id = chain
     client = await at.ask()
-    backend = await at.bench.backend.accept()
-    await backend.request()
+    backend, _ = await at.bench.backend.take()
     await backend.send(said)
     return client, backend
 
@@ -102,8 +101,7 @@ async def test_a_place_is_taken_until_the_error_has_been_told() -> None:
             await at.answered(answer(), *at.lines(Errors_To=to))
             hop, _ = await at.next()
             await hop.send(answer(status=b"500 Oh"))
-            listening = await errors.accept()
-            await listening.request()
+            listening, _ = await errors.take()
             assert (await (await at.ask(*at.lines(Id=OTHER))).response()).status == 503
             await listening.send(OK)
             await at.happens("failed", "refused", "error told to")
