@@ -188,7 +188,7 @@ class Gate:
         if self._scout is not None and waiter is self._scout.waiter:
             self.generation = self._scout.target.generation
             self._scouted(True)
-        if self._opening and waiter in self._opening:
+        if waiter in self._opening:
             self._opening.remove(waiter)
             self._window += 1 if self._window < FEW_REQUESTS else 1 / self._window
             self._is_answering = True

@@ -32,9 +32,8 @@ from httpprocessproxy.core.http1 import (
 )
 
 # A request line whose target is a path (RFC 9112 section 3.2.1); `parse_request` takes others too.
-_ORIGIN_FORM: Final = re.compile(rb"(%b) (/[!-~]*) HTTP/1\.([01])" % TOKEN)
-
 _PATH: Final = re.compile(rb"/[!-~]*")
+_ORIGIN_FORM: Final = re.compile(rb"(%b) (%b) HTTP/1\.([01])" % (TOKEN, _PATH.pattern))
 
 # Of a target, whatever is before and behind it in its line.
 _SURELY_SHORT_BYTES: Final = MAX_LINE_BYTES // 2
@@ -173,7 +172,7 @@ class ResponseReader:
     look at their grammar: at most one Content-Length, and no line here steers anything else.
     """
 
-    __slots__ = ("_last", "_lengths", "_lines", "_status_lines")
+    __slots__ = ("_found", "_last", "_lengths", "_lines", "_status_lines")
 
     def __init__(self) -> None:
         self._status_lines: dict[bytes, int] = {}
@@ -181,24 +180,23 @@ class ResponseReader:
         # of the body's length, which goes last.
         self._lines: dict[bytes, bytes] = {}
         self._lengths: dict[bytes, int] = {}
-        # The last head of known lines, and what it was read as: who polls gets it again and again.
-        self._last: tuple[bytes, int, bytes, int] = b"", 0, b"", 0
+        # The last head, and what was found in it: who polls gets it again and again.
+        self._last = b""
+        self._found: tuple[int, bytes, int] | None = None
 
     def read(self, head: bytes, request: Request) -> Response | None:
         """Read a whole final head, if all its lines are known; else None."""
         if request.method == b"HEAD":
             return None
-        last, status, out, length = self._last
-        if head != last:
-            found = self._look_up(head)
-            if found is None:
-                return None
-            status, out, length = found
-            self._last = head, status, out, length
+        if head != self._last or self._found is None:
+            self._last, self._found = head, self._look_up(head)
+        if self._found is None:
+            return None
+        status, out, length = self._found
         return Response(status, out, Length(length), request.keep_alive, True, b"")
 
     def _look_up(self, head: bytes) -> tuple[int, bytes, int] | None:
-        """The status, what to send on, and the body's length."""
+        """The status, what to send on, and the body's length; None if a line is not known."""
         status_line, *lines = head[: -len(HEAD_END)].split(b"\r\n")
         status = self._status_lines.get(status_line)
         if status is None or len(head) > MAX_HEAD_BYTES:

@@ -131,8 +131,7 @@ class Client(asyncio.Protocol):
             # RFC 9112 section 2.2: empty lines in front of a request are to be ignored.
             waiting = self._waiting = waiting[2:]
         taken = self._reader.take(waiting)
-        if taken is None or self._head_timeout is not None:
-            self._set_head_timeout(taken is None and bool(waiting))
+        self._set_head_timeout(taken is None and bool(waiting))
         if taken is None:
             return False
         self._waiting = b""
@@ -199,7 +198,7 @@ class Client(asyncio.Protocol):
         generation = self._plane.gate.generation
         if generation != self._generation and self._parts_from(generation):
             keep_alive = False
-        self._keep_alive = keep_alive and not (self._is_half_closed and self._is_last())
+        self._keep_alive = keep_alive and not self._is_last()
         option = connection_option(keep_alive=self._keep_alive, is_http10=request.is_http10)
         self.transport.write(b"".join((response.head, self.fields, option, b"\r\n", piece)))
 
@@ -238,8 +237,7 @@ class Client(asyncio.Protocol):
         """The present request is answered: serve the next one, or close."""
         self._exchange = None
         if upstream is not None:
-            if self._upstream is not None:
-                self._drop_upstream()
+            self._drop_upstream()
             if upstream.generation is None:
                 upstream.close()
             else:
@@ -249,8 +247,7 @@ class Client(asyncio.Protocol):
             self._close(unread=not is_read or bool(self._waiting))
             return
         self.is_blocked = False
-        if self._is_paused:
-            self._balance()
+        self._balance()
         if self._waiting:
             # Not from within the callback that ended the last one: it still has to return.
             self._plane.loop.call_soon(self._serve_waiting)

@@ -43,7 +43,6 @@ class Exchange:
         "client",
         "for_backend",
         "is_answered",
-        "is_safe",
         "over",
         "record",
         "request",
@@ -53,7 +52,6 @@ class Exchange:
     def __init__(self, client: "Client", plane: "Plane", request: Request) -> None:
         self.client = client
         self.request = request
-        self.is_safe = request.is_safe
         self.record = Record(request, client.peer.ip, client.replay_of)
         self.body = request.body()
         self.over = False
@@ -64,11 +62,15 @@ class Exchange:
         self._kept = [request.head]  # what the next connection begins with
         self._body_bytes = 0
         # What must not be sent twice is kept where it may be found that nobody has read it.
-        self._is_kept = self.is_safe or plane.takes_back
+        self._is_kept = request.is_safe or plane.takes_back
         self._sent = False
         self.is_answered = False
         self._suspected: int | None = None  # the generation that may have died
         self._unsafe_with_backend = False
+
+    @property
+    def is_safe(self) -> bool:
+        return self.request.is_safe
 
     @property
     def is_navigation(self) -> bool:
@@ -125,7 +127,7 @@ class Exchange:
         self._upstream = upstream
         self._sent = True
         self.record.sent += 1
-        if not self.is_safe and self.for_backend and not self._unsafe_with_backend:
+        if not self.request.is_safe and self.for_backend and not self._unsafe_with_backend:
             self._unsafe_with_backend = True
             self._plane.gate.unsafe_began()
         if self.client.is_blocked:
@@ -232,7 +234,7 @@ class Exchange:
         # Before the gate opens nothing is certain: a scout may be lost more than once.
         is_open = self._plane.gate.target is not None
         suspected = is_open and self._suspected is not None and self._suspected == generation
-        repeatable = self._is_kept and self.is_safe
+        repeatable = self._is_kept and self.request.is_safe
         progress = Progress(self._sent, repeatable, reused, self.is_answered, suspected)
         decision = fate(loss, progress)
         line = self.request.method, self.request.target
@@ -290,8 +292,7 @@ class Exchange:
             self._plane.log.end(self.record, outcome)
         self.over = True
         self._plane.gate.leave(self)
-        if self._unsafe_with_backend:
-            self._end_unsafe()
+        self._end_unsafe()
 
     def _end_unsafe(self) -> None:
         if self._unsafe_with_backend:
