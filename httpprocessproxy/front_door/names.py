@@ -11,7 +11,6 @@ from httpprocessproxy.core.ip import Ip
 
 _LABEL = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 
-
 # For documentation (RFC 5737, RFC 3849): nothing is sent there, the system only chooses an
 # address of ours.
 _ELSEWHERE = ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1"))

@@ -131,8 +131,7 @@ class Outgoing:
         """Send one request with these fields and no others, once, and give its response.
 
         Path and query go byte for byte. The fields are the caller's own, and not checked; `/path`
-        is refused. Redirects are not
-        followed. Raises what `get` does.
+        is refused. Redirects are not followed. Raises what `get` does.
         """
         origin = Origin.of(_parsed(url))
         self._guard.permits_origin(origin)

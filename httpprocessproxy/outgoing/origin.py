@@ -17,7 +17,6 @@ DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 MAX_URL_BYTES: Final = 8 * 1024
 
-
 # Blanks and control characters split requests; a backslash is a slash to some, and none to others.
 _UNSAFE: Final = re.compile(r"[\x00-\x20\x7f\\\u0085\u2028\u2029\ud800-\udfff]")
 _HAS_USER: Final = re.compile(r"[^/?#]*//[^/?#]*@")

@@ -79,7 +79,7 @@ class Polls:
         if not answering:
             # A worker may send again what it has sent: then this is a call without an answer.
             self.ignored += rid is not None
-            await self._read(request, Share(self._budget), is_kept=False)
+            await self._read(request, self._budget.share(), is_kept=False)
             return
         share = self._budget.share()
         try:
