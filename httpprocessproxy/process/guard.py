@@ -54,6 +54,10 @@ def guarded(main: Callable[[], int]) -> int:
     linux.die_with_parent(signal.SIGTERM)
     if os.getppid() != guard:
         os.kill(os.getpid(), signal.SIGTERM)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        # Python's handler only sets a flag, and a system call that is about to block does not
+        # look at it. Until the event loop handles signals there is nothing to clean up.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     return main()
 
