@@ -103,6 +103,12 @@ def test_restarts_are_measured(run: tuple[Figures, str, Path], backend: str) -> 
     assert missing(figures, keys, f"{OURS} (embedded)") == []
 
 
+@pytest.mark.parametrize("what", ["page", "get", "cut"])
+def test_guarantees_of_a_save_are_measured(run: tuple[Figures, str, Path], what: str) -> None:
+    figures, _, _ = run
+    assert missing(figures, [f"save.python.{what}"], f"{OURS} (embedded)") == []
+
+
 @pytest.mark.skipif(
     not (shutil.which("wrk") and shutil.which("nginx", path="/usr/sbin:/usr/bin")),
     reason="needs wrk and nginx",

@@ -44,6 +44,16 @@ def _restart_goals() -> Iterator[Goal]:
         yield Goal(f"{project}, {EMBEDDED}: requests stale", f"{key}.stale", 0, who=EMBEDDED)
 
 
+def _save_goals() -> Iterator[Goal]:
+    for project in ("http.server", "node", "django", "uvicorn", "gunicorn"):
+        key = f"save.{project}"
+        for who, kinds in ((EMBEDDED, ("page", "get")), (WATCHMAN, ("page",))):
+            for kind in kinds:
+                title = f"{project}, {who}: fresh at once, {kind}, %"
+                yield Goal(title, f"{key}.{kind}", 100, True, who=who)
+        yield Goal(f"{project}, {EMBEDDED}: GETs cut a save", f"{key}.cut", 0, who=EMBEDDED)
+
+
 def _warm_goals() -> Iterator[Goal]:
     """Every round has a cold start and a warm one, the first of them a fork server, too."""
     for project, bound in (("django", 0.25), ("pandas", 0.15), ("flask", 0.35), ("fastapi", 0.35)):
@@ -65,6 +75,7 @@ GOALS = (
     Goal("WebSocket, 16 of 64 B, echoes/s, to Go", "websocket16x64.rate", 0.9, True, GO),
     Goal("CPU per request over TLS, to plain", "tls32.cpu", 2.0, against=OURS, who=OVER_TLS),
     *_restart_goals(),
+    *_save_goals(),
     *_warm_goals(),
     Goal("idle CPU, embedded watcher, % of a core", "idle.cpu", 0.5, who=EMBEDDED),
     Goal("memory when idle, MB", "idle.memory", 45),

@@ -15,8 +15,8 @@ from test.benchmark.echo import frame_head
 from test.benchmark.fleet import Bench, place, turns
 from test.benchmark.peers.peer import Peer, Place
 from test.benchmark.projects import PROJECTS, Project
-from test.benchmark.restart import watchman
 from test.benchmark.restarters import EMBEDDED, RESTARTERS, WATCHMAN, Restarter
+from test.benchmark.runners import watchman
 from test.benchmark.samples import Measure
 from test.benchmark.service import NotReadyError, connects, running, wait_ready
 from test.benchmark.tools import MissingError

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 PARTS = (
     *("load", "tls", "front", "transfer", "websocket", "stall"),
-    *("restart", "warm", "idle", "share", "archive"),
+    *("restart", "saves", "warm", "idle", "share", "archive"),
 )
 
 
@@ -19,6 +19,8 @@ class Plan:
     bulk_bytes: int = 100_000_000
     stalled_clients: int = 50
     saves: int = 50  # a server's own start varies by more than what we add
+    asks: int = 20  # of each kind, right after a save
+    cuts: int = 10  # saves under load
     starts: int = 15
     idle_s: float = 30.0
     idle_rounds: int = 1
@@ -37,6 +39,8 @@ QUICK = Plan(
     bulk_bytes=20_000_000,
     stalled_clients=10,
     saves=2,
+    asks=2,
+    cuts=1,
     starts=1,
     idle_s=2.0,
     idle_tabs=5,

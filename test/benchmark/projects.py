@@ -24,6 +24,24 @@ while True:
     connection.sendall(b"HTTP/1.1 200 OK\\r\\nConnection: close\\r\\n\\r\\n{version}")
     connection.close()
 """
+# The head and the body of an answer in two writes, as in many servers of standard libraries.
+TWO_WRITES = """
+import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_GET(self):
+        body = b"{version}"
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(body)
+    do_HEAD = do_GET
+    def log_message(self, *_):
+        pass
+ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
+"""
 NODE = """
 require("http").createServer((request, response) => response.end("{version}"))
   .listen(Number(process.argv[2]), "127.0.0.1");
@@ -165,6 +183,9 @@ PROJECTS = (
     Project("uvicorn", "app.py", ASGI, _uvicorn),
     Project("gunicorn", "app.py", WSGI, _gunicorn),
 )
+
+# A save of these is asked for at once, and under load.
+SAVED = (Project("http.server", "app.py", TWO_WRITES, _raw), *PROJECTS)
 
 # What is started warm and cold; the second one is saved, too, and so has peers.
 WITH_PANDAS = Project("pandas", "site_/urls.py", PANDAS, _warm_django, prepare=_warm_startproject)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from test.benchmark.chart import Bars
 from test.benchmark.goals import GOALS
-from test.benchmark.projects import PROJECTS, WARM_PROJECTS, WITH_PANDAS
+from test.benchmark.projects import PROJECTS, SAVED, WARM_PROJECTS, WITH_PANDAS
 from test.benchmark.restart import COLD
 from test.benchmark.samples import Results
 from test.benchmark.tables import number, table
@@ -137,6 +137,7 @@ CHARTED = (
 def tables(results: Results) -> str:
     parts = [heading(section.title, _section(results, section)) for section in SECTIONS]
     parts.append(heading("Restarts: from the save to the first fresh byte", _restarts(results)))
+    parts.append(heading("Saves: fresh at once, and GETs cut, of 16 clients", _saves(results)))
     parts.append(heading("Starts: from the command to the first byte", _starts(results)))
     parts.append(heading("Reach", _goals(results)))
     return "\n\n".join(part for part in parts if part)
@@ -165,6 +166,15 @@ def _restart_rows(results: Results) -> Iterator[list[str]]:
         keys = [f"restart.{project.name}.{x}" for x in ("fresh", "overhead", "failed", "stale")]
         for who in results.contestants(keys):
             yield [f"{project.name}: {who}", *(number(results.figure(key, who)) for key in keys)]
+
+
+def _saves(results: Results) -> str:
+    rows = []
+    for project in SAVED:
+        keys = [f"save.{project.name}.{x}" for x in ("page", "get", "cut")]
+        for who in results.contestants(keys):
+            rows.append([f"{project.name}: {who}", *(number(results.figure(k, who)) for k in keys)])
+    return table(["", "fresh page, %", "fresh GET, %", "cut a save"], rows) if rows else ""
 
 
 def _starts(results: Results) -> str:

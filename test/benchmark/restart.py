@@ -7,36 +7,21 @@ to it is its overhead.
 import asyncio
 import itertools
 import json
-import shutil
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from pathlib import Path
 
 from test.benchmark.fleet import Bench, turns
-from test.benchmark.projects import PROJECTS, WITH_PANDAS, Project, marker, missing
-from test.benchmark.restarters import EMBEDDED, PRELOADED, RESTARTERS, Restarter
+from test.benchmark.projects import PROJECTS, WITH_PANDAS, Project, marker
+from test.benchmark.restarters import EMBEDDED, PRELOADED
+from test.benchmark.runners import Runner, chosen, running_all, watchman, work_folder
 from test.benchmark.samples import Measure
-from test.benchmark.service import NotReadyError, get, running, wait_ready
-from test.benchmark.tools import MissingError
+from test.benchmark.service import NotReadyError, get, running
 from test.benchmark.visitor import Answer, visit
 from test.ports import free_port
 
 COLD = "cold start"
 COLD_PROBE_S = 0.0005
-# A watcher does not tell when it has begun to watch; one that polls does so every second.
-BEGIN_S = 1.5
 STAGES = ("drain", "stop", "start", "ready")
-
-
-@dataclass(frozen=True, slots=True)
-class Runner:
-    """A restarter that serves a project at `port`, in the project's folder `work`."""
-
-    name: str
-    port: int
-    work: Path
 
 
 def measures(project: Project) -> tuple[Measure, Measure, Measure, Measure]:
@@ -56,80 +41,13 @@ def stage_of(project: Project, stage: str) -> Measure:
 
 
 def run(bench: Bench) -> None:
-    wanted = bench.plan.backends
     versions = itertools.count(1)
-    # What others have preloaded is none of a run's business.
-    cache = {"XDG_CACHE_HOME": str(bench.folder / "cache")}
     with watchman(bench.folder) as env:
-        for project in (*PROJECTS, WITH_PANDAS):
-            if wanted and project.name not in wanted:
-                continue
-            if why := missing(project):
-                bench.skip(f"restart, {project.name}", why)
-                continue
-            with ExitStack() as stack:
-                runners = list(_start(bench, stack, project, versions, env | cache))
-                time.sleep(BEGIN_S)
+        for project in chosen(bench, (*PROJECTS, WITH_PANDAS)):
+            with running_all(bench, project, versions, env) as runners:
                 _rounds(bench, project, runners, versions)
             fresh, overhead, *_ = measures(project)
             bench.results.subtract(overhead, fresh.key, COLD)
-
-
-@contextmanager
-def watchman(folder: Path) -> Iterator[dict[str, str]]:
-    """A Watchman of our own, so that nobody else's is disturbed; its address, as environment."""
-    found = shutil.which("watchman")
-    if found is None:
-        yield {}
-        return
-    home = folder / "watchman"
-    home.mkdir(exist_ok=True)
-    home.chmod(0o700)
-    paths = (f"--sockname={home}/sock", f"--statefile={home}/state", f"--logfile={home}/log")
-    with running((found, "--foreground", *paths, f"--pidfile={home}/pid"), home):
-        deadline = time.monotonic() + 10
-        while not (home / "sock").exists() and time.monotonic() < deadline:
-            time.sleep(0.01)
-        yield {"WATCHMAN_SOCK": f"{home}/sock"}
-
-
-def _folder(bench: Bench, project: Project, name: str, version: int) -> Path:
-    work = bench.folder / "restart" / project.name / "".join(filter(str.isalnum, name))
-    work.mkdir(parents=True, exist_ok=True)
-    project.prepare(work)
-    project.save(work, version)
-    return work
-
-
-def _start(
-    bench: Bench,
-    stack: ExitStack,
-    project: Project,
-    versions: Iterator[int],
-    env: dict[str, str],
-) -> Iterator[Runner]:
-    """Start everyone who restarts this project; who cannot be is noted as skipped."""
-    for restarter in RESTARTERS:
-        if restarter.projects and project.name not in restarter.projects:
-            continue
-        try:
-            yield _start_one(bench, stack, project, restarter, next(versions), env)
-        except (MissingError, NotReadyError, OSError) as error:
-            bench.skip(f"restart, {project.name}, {restarter.name}", error)
-
-
-def _start_one(
-    bench: Bench,
-    stack: ExitStack,
-    project: Project,
-    restarter: Restarter,
-    version: int,
-    env: dict[str, str],
-) -> Runner:
-    work, port = _folder(bench, project, restarter.name, version), free_port()
-    service = stack.enter_context(running(restarter.command(project, port), work, env))
-    wait_ready(service, port, ready=restarter.ready)
-    return Runner(restarter.name, port, work)
 
 
 def _rounds(bench: Bench, project: Project, runners: list[Runner], versions: Iterator[int]) -> None:
@@ -144,7 +62,7 @@ def _rounds(bench: Bench, project: Project, runners: list[Runner], versions: Ite
 
 def cold_start(bench: Bench, project: Project, version: int) -> float:
     """Seconds from starting the saved project, with nothing around it, to its first byte."""
-    work, port = _folder(bench, project, COLD, version), free_port()
+    work, port = work_folder(bench, project, COLD, version), free_port()
     command = project.command(port)
     began = time.monotonic()
     with running(command, work) as service:

@@ -91,5 +91,5 @@ RESTARTERS = (
     Restarter("Django's reloader", _django, ("django", "pandas")),
     Restarter("uvicorn --reload", _uvicorn, ("uvicorn", "pandas")),
     Restarter("gunicorn --reload", _gunicorn, ("gunicorn",)),
-    Restarter("hupper", _hupper, ("python",)),
+    Restarter("hupper", _hupper, ("python", "http.server")),
 )

@@ -52,7 +52,7 @@ async def _request(port: int, seen: Visit, saved: float, fresh: asyncio.Event) -
     except (OSError, TimeoutError):
         seen.answers.append(Answer.FAILED)
         return
-    answer = _judge(response, seen.marker)
+    answer = judge(response, seen.marker)
     seen.answers.append(answer)
     if answer is Answer.FRESH:
         seen.fresh_s = first_s if seen.fresh_s is None else min(seen.fresh_s, first_s)
@@ -71,7 +71,7 @@ async def _get(port: int, saved: float) -> tuple[float, bytes]:
         writer.close()
 
 
-def _judge(response: bytes, marker: bytes) -> Answer:
+def judge(response: bytes, marker: bytes) -> Answer:
     if marker in response:
         return Answer.FRESH
     return Answer.STALE if b"version=" in response else Answer.FAILED
