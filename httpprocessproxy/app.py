@@ -142,7 +142,11 @@ class Program:
         )
         self._replays = Replays(RequestLog(feed))
         self._workings = Workings(
-            self.supervisor.status, self.supervisor.restart, self._feed, self._replays
+            self.supervisor.status,
+            self.supervisor.restart,
+            self._feed,
+            self._replays,
+            self.supervisor.fence,
         )
         self._control = self._new_control()
         self._browser = Browser(config.bind.url_of(config.scheme), self._console.show)
@@ -254,11 +258,16 @@ class Program:
         config, scope = self._prepared.config, self._prepared.scope
         actions = Actions(scope.refreshes, self.supervisor.changed, self._feed, self._say)
         stack.enter_context(self._feed.subscribe(("state",), actions.entered))
-        unchanged = Unchanged(Path.cwd(), actions.changed) if config.ignore_unchanged else None
+        unchanged = None
+        if config.ignore_unchanged:
+            unchanged = Unchanged(Path.cwd(), actions.changed, self.supervisor.settled)
         changed = unchanged.changed if unchanged is not None else actions.changed
-        self.supervisor.watcher = await stack.enter_async_context(
-            open_watcher(config.watcher, Path.cwd(), scope, changed, self._say)
+        settled = self.supervisor.settled
+        watcher = await stack.enter_async_context(
+            open_watcher(config.watcher, Path.cwd(), scope, changed, self._say, settled)
         )
+        judged = unchanged.judging(watcher) if unchanged is not None else watcher
+        self.supervisor.watch_by(judged)
         return unchanged
 
     async def _open(self, plane: Plane, stack: AsyncExitStack) -> Mapping[str, str]:
@@ -277,7 +286,6 @@ class Program:
 
     def _tell_where(self, notes: Mapping[str, str]) -> None:
         config, watcher = self._prepared.config, self.supervisor.watcher
-        assert watcher is not None, "it watches by now"
         shown = urls(config.bind, config.scheme)
         self._console.start(shown, watcher.description, self._control.livereload_port, notes)
         if not config.bind.is_loopback:

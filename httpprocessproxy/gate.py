@@ -50,6 +50,10 @@ class Waiter(Protocol):
     def is_navigation(self) -> bool:
         """Whether a browser asks for a page to be shown."""
 
+    @property
+    def wants_fence(self) -> bool:
+        """Whether it asks itself to be answered by what has been written before it."""
+
     def admitted(self, target: Target) -> None: ...
 
     def refused(self, problem: Problem) -> None: ...
@@ -80,8 +84,15 @@ class Gate:
         queue_timeout_s: float,
         overdue: Callable[[], Problem],
         starting: Starting | None = None,
+        is_current: Callable[[], bool] = lambda: True,
     ) -> None:
-        """`overdue` makes the 503 for a request that has waited `queue_timeout_s`."""
+        """`overdue` makes the 503 for a request that has waited `queue_timeout_s`.
+
+        `is_current` returns whether every change written so far has had its effect on the gate;
+        if not, `resume` or another command follows. It is called for each request.
+        """
+        self.fence: Callable[[], asyncio.Future[None]] | None = None
+        self._is_current = is_current
         self._queue_timeout_s = queue_timeout_s
         self._overdue = overdue
         self._starting = starting
@@ -98,6 +109,7 @@ class Gate:
         self._is_answering = False  # since the last step
         self._step: asyncio.TimerHandle | None = None
         self._suspects: dict[Waiter, asyncio.TimerHandle] = {}
+        self._fenced: set[Waiter] = set()  # before the fence, and so not held yet
         self._unsafe = 0
         self._drained = asyncio.Event()
         self._drained.set()
@@ -125,7 +137,7 @@ class Gate:
         connection. The future tells whether it was answered; None if there is no such request.
         """
         waiter = next((waiter for waiter in self._held if waiter.is_safe), None)
-        if waiter is None:
+        if waiter is None or not self._is_current():
             return None
         del self._held[waiter]
         self._scout = _Scout(waiter, target, self._loop.create_future())
@@ -136,9 +148,16 @@ class Gate:
     def refuse(self, problem: Callable[[], Problem]) -> None:
         """Answer every request with a problem, those that waited as well."""
         self._requests, self.target, self._problem = Requests.REFUSE, None, problem
-        while self._held:
-            self._pop().refused(problem())
+        self._refuse_held()
         self._ask_suspects_again()
+
+    def resume(self) -> None:
+        """Changes have been judged, and had no effect: go on with what waited for that."""
+        if self._held:
+            if self._requests is Requests.REFUSE:
+                self._refuse_held()
+            else:
+                self._release()
 
     async def drained(self, timeout_s: float) -> None:
         """Wait until no unsafe request is with the backend, or `timeout_s` have passed."""
@@ -158,15 +177,30 @@ class Gate:
 
     # What a request does
 
+    def enter(self, waiter: Waiter) -> bool:
+        """`ask` for a request that has just come, behind a fence if it needs one.
+
+        Where changes are not known at once, these do: a page to be shown, what must not be sent
+        twice, and a request that says so.
+        """
+        if self.fence is None or not (
+            waiter.wants_fence or waiter.is_navigation or not waiter.is_safe
+        ):
+            return self.ask(waiter)
+        self._fenced.add(waiter)
+        self.fence().add_done_callback(lambda _: self._pass_fence(waiter))
+        return False
+
     def ask(self, waiter: Waiter) -> bool:
         """Let `waiter` through, refuse it, or keep it until one of the two can be done.
 
         Returns whether it was done.
         """
-        if self.target is not None and not self._held:
-            waiter.admitted(self.target)
-            return True
-        if self._requests is Requests.REFUSE:
+        if self.target is not None:
+            if not self._held and self._is_current():
+                waiter.admitted(self.target)
+                return True
+        elif self._requests is Requests.REFUSE and self._is_current():
             waiter.refused(self._problem())
             return True
         self._held[waiter] = self._loop.time() + self._queue_timeout_s
@@ -196,8 +230,9 @@ class Gate:
 
     def leave(self, waiter: Waiter) -> None:
         """`waiter` has gone: it has its answer, its client left, or it has lost its connection."""
-        if not (self._held or self._suspects or self._scout or self._opening):
+        if not (self._held or self._suspects or self._scout or self._opening or self._fenced):
             return  # as nearly always
+        self._fenced.discard(waiter)
         self._held.pop(waiter, None)
         if (timer := self._suspects.pop(waiter, None)) is not None:
             timer.cancel()
@@ -219,13 +254,27 @@ class Gate:
 
     # Releasing, and the two clocks
 
+    def _pass_fence(self, waiter: Waiter) -> None:
+        if waiter in self._fenced:
+            self._fenced.remove(waiter)
+            self.ask(waiter)
+
+    def _refuse_held(self) -> None:
+        while self._held and self._is_current():
+            self._pop().refused(self._problem())
+
     def _release(self) -> None:
-        while self._held and self.target is not None and len(self._opening) < self._window:
+        while self._may_release():
+            assert self.target is not None, "the gate is open"
             waiter = self._pop()
             self._opening.add(waiter)
             waiter.admitted(self.target)
         if self._held and self.target is not None and self._step is None:
             self._step = self._loop.call_later(STEP_S, self._widen)
+
+    def _may_release(self) -> bool:
+        is_open = self._held and self.target is not None and len(self._opening) < self._window
+        return bool(is_open) and self._is_current()
 
     def _widen(self) -> None:
         self._step = None

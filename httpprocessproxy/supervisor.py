@@ -30,6 +30,7 @@ from httpprocessproxy.feed import Feed
 from httpprocessproxy.gate import Gate, Starting, Target
 from httpprocessproxy.generation import Generation, Start
 from httpprocessproxy.process import Launcher, Output
+from httpprocessproxy.watch import SharedFence, Watcher
 
 # A client that was told to come back may do so soon: waiting costs it and us next to nothing.
 RETRY_AFTER_S = 1
@@ -46,13 +47,6 @@ class Front(Protocol):
     def end_generation(self, generation: int) -> None: ...
 
     def reload_browsers(self) -> None: ...
-
-
-class Watcher(Protocol):
-    """Who reports changes; its description may change when it has to make do."""
-
-    @property
-    def description(self) -> str: ...
 
 
 class Preload(Protocol):
@@ -79,9 +73,12 @@ class Supervisor:
         starting = None
         if config.starting_page_s is not None:
             starting = Starting(config.starting_page_s, self._starting)
-        self.gate = Gate(config.queue_timeout_s, self._overdue, starting)
+        self.gate = Gate(config.queue_timeout_s, self._overdue, starting, self._is_current)
         self.say = say
-        self.watcher: Watcher | None = None
+        self._fence = SharedFence(self._pass_fence)
+        self._watcher: Watcher | None = None
+        self._catch_up: Callable[[], bool] = lambda: True
+        self._unhandled = 0  # the changes that wait in the queue
         self._config = config
         self._launcher = launcher
         self._output = output
@@ -106,12 +103,38 @@ class Supervisor:
             self._chronicle.began()
             self._watch_start()
             self._obey(command, group)
+            group.create_task(self._fence.run(), name="fence")
             try:
                 while True:
                     self._step(await self._events.get(), group)
+                    self._events.task_done()
             finally:
                 # What loses its connection to the backend now must not ask for another one.
                 self.gate.hold()
+
+    @property
+    def watcher(self) -> Watcher:
+        assert self._watcher is not None, "it watches by now"
+        return self._watcher
+
+    def watch_by(self, watcher: Watcher) -> None:
+        """Let `watcher` be asked for each request. Before the gate opens for the first time."""
+        self._watcher, self._catch_up = watcher, watcher.catch_up
+        self._choose_fence()
+
+    def _choose_fence(self) -> None:
+        """Let requests pass a fence unless the kernel's own events make that needless."""
+        watcher = self._watcher
+        needs_fence = watcher is not None and not watcher.is_immediate
+        self.gate.fence = self._fence.passed if needs_fence else None
+
+    async def fence(self) -> None:
+        """Return once everything written before the call has had its effect on the state."""
+        await self._fence.passed()
+
+    def settled(self) -> None:
+        """Nothing that the watcher has seen is left to be judged."""
+        self.gate.resume()
 
     def changed(self, paths: frozenset[str]) -> None:
         """Files have changed. The first of a burst is an event, the others only prolong it."""
@@ -147,7 +170,7 @@ class Supervisor:
             "state": self._machine.state.value,
             "generation": self._machine.generation,
             "pid": child.pid if child is not None else None,
-            "watcher": self.watcher.description if self.watcher is not None else "",
+            "watcher": self._watcher.description if self._watcher is not None else "",
             **self._chronicle.status(),
             "preload": self._preload.status() if self._preload is not None else None,
         }
@@ -156,9 +179,23 @@ class Supervisor:
         # While it is stopped, the restart that goes on is the one: its report takes more paths.
         if self._machine.state is not State.KILLING:
             self._paths = set(paths)
+        self._unhandled += 1
         self._events.put_nowait(Changed(paths))
 
+    def _is_current(self) -> bool:
+        """Have what was written so far judged; return whether that led to nothing new.
+
+        The gate asks for each request: an answer must not come from code before a save.
+        """
+        return self._catch_up() and not self._unhandled
+
+    async def _pass_fence(self) -> None:
+        await self.watcher.fence()
+        await self._events.join()
+
     def _step(self, event: Event, group: asyncio.TaskGroup) -> None:
+        if isinstance(event, Changed):
+            self._unhandled -= 1
         before = self._machine.state
         command = self._machine.handle(event)
         if command is not None:
@@ -170,6 +207,7 @@ class Supervisor:
     def _enter(self, before: State, event: Event) -> None:
         """A new state: open or close the gate, and tell."""
         self._watch_start()
+        self._choose_fence()  # a watcher at its limit makes do with polling, by a restart
         match self._machine.requests:
             case Requests.HOLD:
                 self.gate.hold()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from httpprocessproxy.core.patterns import ANYTHING
-from httpprocessproxy.watch import Contents, Scope, Verdict
+from httpprocessproxy.watch import Contents, Scope, Verdict, Watcher
 
 # Between the two halves of a save: the file is emptied, or removed, and then written.
 HALF_SAVED_S: Final = 0.01
@@ -21,8 +21,20 @@ Paths = frozenset[str]
 class Unchanged:
     """Use it on the event loop's thread only. Make it before anybody watches."""
 
-    def __init__(self, root: Path, changed: Callable[[Paths], None]) -> None:
-        """`changed` gets the files below `root` whose content changed."""
+    def __init__(
+        self,
+        root: Path,
+        changed: Callable[[Paths], None],
+        settled: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`changed` gets the files below `root` whose content changed.
+
+        `settled` is called when no file is left to be read.
+        """
+        self._settled = settled
+        self._unjudged = 0
+        self._judged = asyncio.Event()
+        self._judged.set()
         self._contents = Contents(root)
         self._pass_on = changed
         self._loop = asyncio.get_running_loop()
@@ -30,7 +42,21 @@ class Unchanged:
 
     def changed(self, paths: Paths) -> None:
         """Files changed: paths as watchers report them."""
+        self._unjudged += 1
+        self._judged.clear()
         self._batches.put_nowait((paths, False))
+
+    def judging(self, watcher: Watcher) -> Watcher:
+        """The watcher whose changes are judged here: it has caught up when they are."""
+        return _Judged(watcher, self)
+
+    @property
+    def is_idle(self) -> bool:
+        return not self._unjudged
+
+    async def judged(self) -> None:
+        """Wait until no file is left to be read."""
+        await self._judged.wait()
 
     async def run(self, scope: Scope) -> None:
         """Work until cancelled; `scope` is for a thread of ours."""
@@ -38,6 +64,10 @@ class Unchanged:
             group.create_task(asyncio.to_thread(self._contents.learn, scope), name="learn contents")
             while True:
                 await self._judge(*await self._batches.get())
+                self._unjudged -= 1
+                if not self._unjudged:
+                    self._judged.set()
+                    self._settled()
 
     async def _judge(self, paths: Paths, is_final: bool) -> None:
         if ANYTHING in paths:
@@ -48,6 +78,30 @@ class Unchanged:
         emptied = frozenset(path for path in paths if verdicts[path] is Verdict.EMPTIED)
         changed = frozenset(path for path in paths if verdicts[path] is Verdict.CHANGED)
         if emptied:
+            self._unjudged += 1
             self._loop.call_later(HALF_SAVED_S, self._batches.put_nowait, (emptied, True))
         if changed:
             self._pass_on(changed)
+
+
+class _Judged:
+    """A watcher, and the judge behind it."""
+
+    def __init__(self, watcher: Watcher, judge: Unchanged) -> None:
+        self._watcher = watcher
+        self._judge = judge
+
+    @property
+    def description(self) -> str:
+        return self._watcher.description
+
+    @property
+    def is_immediate(self) -> bool:
+        return self._watcher.is_immediate
+
+    def catch_up(self) -> bool:
+        return self._watcher.catch_up() and self._judge.is_idle
+
+    async def fence(self) -> None:
+        await self._watcher.fence()
+        await self._judge.judged()

@@ -1,5 +1,7 @@
 """Requests at a gate, which write down what becomes of them."""
 
+from collections.abc import Callable
+
 from httpprocessproxy.core.pages import Problem
 from httpprocessproxy.gate import Gate, Target
 from test.deadline import PATIENCE_S
@@ -13,6 +15,7 @@ class FakeWaiter:
         self.number = number
         self.is_safe = True
         self.is_navigation = False
+        self.wants_fence = False
         self.outcomes: list[Target | Problem] = []
         self._log = log
 
@@ -33,8 +36,10 @@ class FakeWaiter:
 class Crowd:
     """Many waiters at one gate; `log` has them in the order in which they went."""
 
-    def __init__(self, queue_timeout_s: float = PATIENCE_S) -> None:
-        self.gate = Gate(queue_timeout_s, lambda: OVERDUE)
+    def __init__(
+        self, queue_timeout_s: float = PATIENCE_S, is_current: Callable[[], bool] = lambda: True
+    ) -> None:
+        self.gate = Gate(queue_timeout_s, lambda: OVERDUE, is_current=is_current)
         self.log: list[FakeWaiter] = []
         self._count = 0
 

@@ -36,6 +36,7 @@ class FakeWaiter:
 
     is_safe = True
     is_navigation = False
+    wants_fence = False
 
     def __init__(self) -> None:
         self.target: Target | None = None

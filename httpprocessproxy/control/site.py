@@ -58,7 +58,8 @@ def application(hosts: HostRule, workings: Workings) -> web.Application:
 
     site = web.Application(middlewares=[guarded])
     site.router.add_get("/_hpp/livereload.js", _livereload_js)
-    States(workings.status, workings.restart, workings.feed).add_to(site.router)
+    states = States(workings.status, workings.restart, workings.fence, workings.feed)
+    states.add_to(site.router)
     Requests(workings.replays, guard).add_to(site.router)
     Hops(workings.feed, guard).add_to(site.router)
     Dashboard(guard).add_to(site.router)

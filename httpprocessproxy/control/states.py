@@ -1,11 +1,12 @@
 """`/_hpp/status`, `/_hpp/history` and `POST /_hpp/restart`: the server's state, and a way to wait.
 
 With `wait=STATE[,STATE]` an answer comes when one of these is reached, or after `timeout` seconds:
-then as 504, with the state as it is. `after=GENERATION` wants a later start than that.
+then as 504, with the state as it is. `after=GENERATION` wants a later start than that. A request
+that waits passes the watcher's fence first: the answer is about what was saved before it.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
 
@@ -13,6 +14,7 @@ from httpprocessproxy.control.answers import choices, number, seconds
 from httpprocessproxy.feed import Feed
 
 Status = Callable[[], Mapping[str, object]]
+Fence = Callable[[], Awaitable[None]]
 
 STATES = ("loading", "running", "error", "killing")
 
@@ -21,7 +23,10 @@ MAX_TIMEOUT_S = 3600.0
 
 
 class States:
-    def __init__(self, status: Status, restart: Callable[[str], None], feed: Feed) -> None:
+    def __init__(
+        self, status: Status, restart: Callable[[str], None], fence: Fence, feed: Feed
+    ) -> None:
+        self._fence = fence
         self._status = status
         self._restart = restart
         self._feed = feed
@@ -54,11 +59,15 @@ class States:
         return await self._wait(wanted, generation, timeout_s)
 
     async def _wait(self, wanted: frozenset[str], after: int, timeout_s: float) -> web.Response:
-        """Answer when a generation later than `after` is in one of the wanted states."""
+        """Answer when a generation later than `after` is in one of the wanted states.
+
+        What was written before the request has had its effect on the state by then.
+        """
         news = asyncio.Event()
         with self._feed.subscribe(("state",), lambda _: news.set()):
             try:
                 async with asyncio.timeout(timeout_s):
+                    await self._fence()
                     while not self._is_in(wanted, after):
                         await news.wait()
                         news.clear()

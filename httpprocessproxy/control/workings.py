@@ -1,7 +1,7 @@
 """What our own pages show of the program, and what they can set in motion."""
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 from httpprocessproxy.feed import Feed
@@ -12,6 +12,7 @@ from httpprocessproxy.replays import Replays
 class Workings:
     """`status` tells the server's state, `restart` starts it anew, for whom it is told.
 
+    `fence` returns once what was written before the call has had its effect on the status.
     `token` is known to the page about ourselves, and to no other (`guard.py`).
     """
 
@@ -19,4 +20,5 @@ class Workings:
     restart: Callable[[str], None]
     feed: Feed
     replays: Replays
+    fence: Callable[[], Awaitable[None]]
     token: str = field(default_factory=lambda: secrets.token_urlsafe(16))

@@ -21,8 +21,15 @@ HOP_BY_HOP: Final = frozenset(
     b"connection keep-alive proxy-connection te transfer-encoding upgrade http2-settings".split()
 )
 
-_OURS_IN_RESPONSES: Final = HOP_BY_HOP | {b"content-length"}
-_OURS_IN_REQUESTS: Final = _OURS_IN_RESPONSES | FORWARDED | {b"host", b"via"}
+# A request that has `1` in it is answered by what was written before it was sent; the answer says
+# which start of the backend it is from.
+SYNC: Final = b"hpp-sync"
+GENERATION: Final = b"hpp-generation"
+GENERATION_LINE: Final = b"Hpp-Generation: %d\r\n"
+
+_FRAMING: Final = HOP_BY_HOP | {b"content-length"}
+OURS_IN_RESPONSES: Final = _FRAMING | {GENERATION}
+_OURS_IN_REQUESTS: Final = _FRAMING | FORWARDED | {b"host", b"via", SYNC}
 
 # What Connection may list without naming a field to remove: options that are no fields, fields
 # that are ours anyway. A client could nominate what protects the backend, so these never count.
@@ -38,7 +45,8 @@ class Request:
     `rest` is its head behind the target, the empty line included: the same object for all that
     differ in nothing else. `content_length` is None for a chunked body.
     `is_safe` says that it may be sent again, `is_document` that it asks for a page to be shown,
-    `takes_detour` that something stands between it and the backend.
+    `takes_detour` that something stands between it and the backend, `wants_fence` that it asks to
+    be answered by what was written before it.
     """
 
     method: bytes
@@ -52,6 +60,7 @@ class Request:
     upgrade: bytes
     is_safe: bool
     is_document: bool = False
+    wants_fence: bool = False
     takes_detour: bool = False
 
     @property
@@ -109,6 +118,7 @@ def outgoing_request(head: RequestHead, peer: Peer, via: bytes) -> Request:
         keep_alive=seen.keeps_alive(is_http10=head.is_http10),
         upgrade=upgrade,
         is_safe=head.method in SAFE_METHODS,
+        wants_fence=seen.wants_fence and peer.trusted and not peer.is_for_visitors,
     )
 
 
@@ -151,7 +161,7 @@ def outgoing_response(head: ResponseHead, request: Request) -> Response:
 
     Raises ResponseError.
     """
-    seen = _Seen(head.fields, _OURS_IN_RESPONSES)
+    seen = _Seen(head.fields, OURS_IN_RESPONSES)
     if head.status == 101:
         return _switching(head, seen, request)
     body = _response_body(head, seen, request)
@@ -182,7 +192,7 @@ def outgoing_response(head: ResponseHead, request: Request) -> Response:
 
 def interim_response(head: ResponseHead) -> bytes:
     """A 1xx other than 101, whole (RFC 9110 section 15.2: passed on, any number of them)."""
-    seen = _Seen(head.fields, _OURS_IN_RESPONSES)
+    seen = _Seen(head.fields, OURS_IN_RESPONSES)
     return b"".join([_status_line(head), *seen.passing, b"\r\n"])
 
 
@@ -248,6 +258,7 @@ class _Seen:
         "passing",
         "upgrade",
         "via",
+        "wants_fence",
         "wants_trailers",
     )
 
@@ -261,6 +272,7 @@ class _Seen:
         self.options: frozenset[bytes] = frozenset()
         self.upgrade = b""
         self.via: list[bytes] = []
+        self.wants_fence = False
         self.wants_trailers = False
         passing: Fields = []
         for field in fields:
@@ -307,6 +319,9 @@ class _Seen:
     def _see_forwarded(self, name: bytes, value: bytes) -> None:
         self.forwarded.append((name, value))
 
+    def _see_sync(self, name: bytes, value: bytes) -> None:
+        self.wants_fence = value.strip() == b"1"
+
     def _see_te(self, name: bytes, value: bytes) -> None:
         codings = (coding.partition(b";")[0].strip().lower() for coding in value.split(b","))
         self.wants_trailers = self.wants_trailers or b"trailers" in codings
@@ -335,6 +350,7 @@ _STEERING: Final = {
     b"connection": _Seen._see_connection,
     b"content-length": _Seen._see_length,
     b"host": _Seen._see_host,
+    SYNC: _Seen._see_sync,
     b"te": _Seen._see_te,
     b"transfer-encoding": _Seen._see_coding,
     b"upgrade": _Seen._see_upgrade,

@@ -14,7 +14,7 @@ from httpprocessproxy.core.bodies import Length
 from httpprocessproxy.core.documents import Injector, asks_for_document
 from httpprocessproxy.core.forwarded import Peer
 from httpprocessproxy.core.headers import (
-    HOP_BY_HOP,
+    OURS_IN_RESPONSES,
     Request,
     Response,
     outgoing_request,
@@ -162,6 +162,7 @@ def _with_target(known: Request, target: bytes) -> Request:
         known.upgrade,
         known.is_safe,
         known.is_document,
+        known.wants_fence,
     )
 
 
@@ -242,5 +243,5 @@ class ResponseReader:
             self._lines[line], self._lengths[line] = b"", int(value)
         elif lower == b"keep-alive" or (lower, value.lower()) == (b"connection", b"keep-alive"):
             self._lines[line] = b""
-        elif lower not in HOP_BY_HOP:
+        elif lower not in OURS_IN_RESPONSES:
             self._lines[line] = line

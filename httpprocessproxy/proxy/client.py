@@ -192,15 +192,21 @@ class Client(asyncio.Protocol):
     # Responses
 
     def begin_response(
-        self, response: Response, piece: bytes, request: Request, *, keep_alive: bool
+        self,
+        response: Response,
+        piece: bytes,
+        request: Request,
+        *,
+        keep_alive: bool,
+        fields: bytes = b"",
     ) -> None:
-        """Write a response's head and what there is of its body, at one go."""
+        """Write a response's head with `fields`, and what there is of its body, at one go."""
         generation = self._plane.gate.generation
         if generation != self._generation and self._parts_from(generation):
             keep_alive = False
         self._keep_alive = keep_alive and not self._is_last()
         option = connection_option(keep_alive=self._keep_alive, is_http10=request.is_http10)
-        self.transport.write(b"".join((response.head, self.fields, option, b"\r\n", piece)))
+        self.transport.write(b"".join((response.head, fields, self.fields, option, b"\r\n", piece)))
 
     def _parts_from(self, generation: int | None) -> bool:
         """Whether a restart parts us: what a client has tied to its connection is of the old."""

@@ -76,6 +76,10 @@ class Exchange:
     def is_navigation(self) -> bool:
         return self.request.is_document and self.request.method == b"GET"
 
+    @property
+    def wants_fence(self) -> bool:
+        return self.request.wants_fence
+
     # The way to the backend
 
     def start(self) -> None:
@@ -85,7 +89,8 @@ class Exchange:
         else:
             self.for_backend = True
             self._plane.log.begin(self.record)
-            self._ask()
+            if not self._plane.gate.enter(self):
+                self.record.waits()
 
     def _ask(self) -> None:
         if not self._plane.gate.ask(self):
@@ -182,7 +187,11 @@ class Exchange:
         record.status, record.response_head = response.status, response.head
         record.response_bytes = len(piece)
         keep_alive = response.client_keep_alive and (self.body.done or response.backend_keep_alive)
-        self.client.begin_response(response, piece, self.request, keep_alive=keep_alive)
+        upstream = self._upstream
+        fields = b"" if upstream is None else upstream.fields_for(self.client.peer)
+        self.client.begin_response(
+            response, piece, self.request, keep_alive=keep_alive, fields=fields
+        )
 
     def pass_body(self, piece: bytes) -> None:
         self.record.response_bytes += len(piece)

@@ -8,7 +8,13 @@ import asyncio
 from typing import TYPE_CHECKING, cast
 
 from httpprocessproxy.core.errors import BodyError, ResponseError
-from httpprocessproxy.core.headers import Response, interim_response, outgoing_response
+from httpprocessproxy.core.forwarded import Peer
+from httpprocessproxy.core.headers import (
+    GENERATION_LINE,
+    Response,
+    interim_response,
+    outgoing_response,
+)
 from httpprocessproxy.core.http1 import HEAD_END, MAX_HEAD_BYTES, parse_response, without_alt_svc
 from httpprocessproxy.core.replay import Loss
 from httpprocessproxy.proxy.transports import linger_none
@@ -23,6 +29,7 @@ class Upstream(asyncio.Protocol):
 
     def __init__(self, plane: "Plane", generation: int | None) -> None:
         self.generation = generation
+        self._generation_line = b"" if generation is None else GENERATION_LINE % generation
         self.idle_since = 0.0
         self.transport: asyncio.Transport
         self._plane = plane
@@ -40,6 +47,10 @@ class Upstream(asyncio.Protocol):
         """Our address, as the backend sees it; None for our pages, which are no TCP server."""
         name: object = self.transport.get_extra_info("sockname")
         return (str(name[0]), int(name[1])) if isinstance(name, tuple) else None
+
+    def fields_for(self, peer: Peer) -> bytes:
+        """The lines that a response gets besides its own: which start of the backend it is from."""
+        return self._generation_line if peer.trusted else b""
 
     # What an exchange does
 

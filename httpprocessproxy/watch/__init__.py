@@ -3,7 +3,8 @@
 `open_watcher` chooses between Watchman (`watchman.py`), the system's own events (`embedded.py`,
 with `inotify.py` and `native.py`) and looking again and again (`polling.py`). All of them report
 to a `Task` (`task.py`) what is in its `Scope` (`scope.py`; `git.py` knows what git ignores), at
-once: bursts are for others. `contents.py` knows what files contained before.
+once: bursts are for others. `fence.py` shares the wait for what was written before a request.
+`contents.py` knows what files contained before.
 """
 
 import importlib.util
@@ -18,11 +19,12 @@ from httpprocessproxy.config import WatcherName
 from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.watch.contents import Contents, Verdict
 from httpprocessproxy.watch.embedded import open_embedded, open_polling
+from httpprocessproxy.watch.fence import SharedFence
 from httpprocessproxy.watch.scope import Scope
 from httpprocessproxy.watch.task import Task, Watcher
 from httpprocessproxy.watch.threads import threaded
 
-__all__ = ["Contents", "Scope", "Verdict", "Watcher", "open_watcher"]
+__all__ = ["Contents", "Scope", "SharedFence", "Verdict", "Watcher", "open_watcher"]
 
 
 @asynccontextmanager
@@ -32,14 +34,16 @@ async def open_watcher(
     scope: Scope,
     changed: Callable[[frozenset[str]], None],
     say: Callable[[str], None],
+    settled: Callable[[], None] = lambda: None,
 ) -> AsyncGenerator[Watcher]:
     """Watch the files below `root`: a change after entering is never missed.
 
     `changed` gets the paths of files that changed, relative to `root`, or {ANYTHING}; `say` gets
-    warnings, one line each; both are called on the event loop's thread. Leaving ends every thread,
+    warnings, one line each; `settled` is called when nothing is left to be judged. All are called
+    on the event loop's thread. Leaving ends every thread,
     task and descriptor. Raises UserError if the watcher asked for cannot serve.
     """
-    task = Task(root, scope, changed, say)
+    task = Task(root, scope, changed, say, settled)
     async with AsyncExitStack() as stack:
         yield await _enter(stack, task, name)
 

@@ -2,8 +2,9 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, closing
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from httpprocessproxy.core.errors import UserError
@@ -23,6 +24,7 @@ _ROOT_RETRY_S: Final = 0.2
 @asynccontextmanager
 async def open_embedded(task: Task, why: str) -> AsyncGenerator[Watcher]:
     """Watch by the system's events, or by polling on a file system that sends none."""
+    opened: AbstractAsyncContextManager[Watcher]
     if kind := without_events(task.root):
         opened = open_polling(task, f"a file system of type {kind} sends no events")
     elif sys.platform == "linux":
@@ -34,7 +36,7 @@ async def open_embedded(task: Task, why: str) -> AsyncGenerator[Watcher]:
 
 
 @asynccontextmanager
-async def open_polling(task: Task, why: str) -> AsyncGenerator[Watcher]:
+async def open_polling(task: Task, why: str) -> AsyncGenerator[Polling]:
     """Watch by looking at every file again and again."""
     polling = Polling(task.from_thread(), why)
     async with threaded(polling, "polling"):
@@ -52,10 +54,11 @@ async def _open_native(task: Task, why: str) -> AsyncGenerator[Watcher]:
 
 @asynccontextmanager
 async def _open_inotify(task: Task, why: str) -> AsyncGenerator[Watcher]:
-    from httpprocessproxy.watch.inotify import LIMITS, LostError, Tree, limit_reached
+    from httpprocessproxy.watch.inotify import LIMITS, LostError, limit_reached
 
+    inotify = _Inotify(task, why)
     try:
-        tree = Tree(task)
+        inotify.begin()
     except LostError:
         raise UserError(f"not a directory that can be watched: {task.root}") from None
     except OSError as error:
@@ -65,67 +68,133 @@ async def _open_inotify(task: Task, why: str) -> AsyncGenerator[Watcher]:
         async with open_polling(task, "inotify reached its limit") as polling:
             yield polling
         return
-    inotify = _Inotify(task, why)
-    async with asyncio.TaskGroup() as group:
-        running = group.create_task(inotify.run(tree), name="inotify")
-        try:
-            yield inotify
-        finally:
-            running.cancel()
+    with closing(inotify):
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(inotify.run(), name="inotify")
+            try:
+                yield inotify
+            finally:
+                running.cancel()
 
 
 class _Inotify:
-    """Watches by inotify, and by polling once that reaches its limit."""
+    """Watches by inotify, and by polling once that reaches its limit.
+
+    Events are read where they are asked for: when the kernel's queue becomes readable, and before
+    each request. So there is no moment at which an event has been read and is not judged.
+    """
 
     def __init__(self, task: Task, why: str) -> None:
         self.description = f"embedded: {why}"
-        self._task = task
+        self._settled = asyncio.Event()
+        self._task = replace(task, settled=self._settle)
+        self._tell_settled = task.settled
+        self._loop = asyncio.get_running_loop()
+        self._limit: asyncio.Future[str] = self._loop.create_future()
+        self._polling: Polling | None = None
+        self._retry: asyncio.TimerHandle | None = None
+        self._tree: Tree | None = None
 
-    async def run(self, tree: "Tree") -> None:
-        from httpprocessproxy.watch.inotify import LIMITS, limit_reached
+    def begin(self) -> None:
+        """Watch. Raises LostError without a root, and OSError with one of LIMITS."""
+        from httpprocessproxy.watch.inotify import Tree
 
-        try:
-            await self._follow(tree)
-        except OSError as error:
-            if error.errno not in LIMITS:
-                raise
-            self._task.say(limit_reached(error))
+        self._follow(Tree(self._task))
+
+    @property
+    def is_immediate(self) -> bool:
+        return self._polling is None
+
+    def catch_up(self) -> bool:
+        tree = self._tree
+        if tree is None:
+            return True  # nothing is there to watch: neither is anything to wait for
+        if tree.has_unread():
+            self._read(tree, tree.read_all)
+            tree = self._tree
+        return tree is None or not tree.is_undecided
+
+    async def fence(self) -> None:
+        if self._polling is not None:
+            await self._polling.fence()
+            return
+        while not self.catch_up():
+            self._settled.clear()
+            await self._settled.wait()
+
+    async def run(self) -> None:
+        """Work until cancelled: there is something to do once inotify has reached its limit."""
+        self._task.say(await self._limit)
         async with open_polling(self._task, "inotify reached its limit") as polling:
+            self._polling = polling
             self.description = polling.description
             self._task.changed(frozenset({ANYTHING}))
-            await asyncio.get_running_loop().create_future()
+            await self._loop.create_future()
 
-    async def _follow(self, tree: "Tree") -> None:
-        """Report what changes, and begin anew when the tree is lost, or not the one to watch."""
-        while True:
-            with closing(tree):
-                paths = await self._report(tree)
-            tree = await self._again()
-            # Not before: the restart that follows has to see what changed meanwhile.
-            self._task.changed(paths)
+    def close(self) -> None:
+        self._leave()
+        if self._retry is not None:
+            self._retry.cancel()
 
-    async def _report(self, tree: "Tree") -> frozenset[str]:
-        """Report what changes, and return what to report once another tree is watched."""
+    def _follow(self, tree: "Tree") -> None:
+        self._tree = tree
+        self._loop.add_reader(tree.fd, self._readable)
+
+    def _leave(self) -> None:
+        if self._tree is not None:
+            tree, self._tree = self._tree, None
+            self._loop.remove_reader(tree.fd)
+            tree.close()
+
+    def _readable(self) -> None:
+        # One batch a turn of the loop: a storm must not keep requests waiting.
+        if self._tree is not None:
+            self._read(self._tree, self._tree.read)
+        if self._tree is None or not self._tree.is_undecided:
+            self._settle()
+
+    def _settle(self) -> None:
+        self._settled.set()
+        self._tell_settled()
+
+    def _read(self, tree: "Tree", read: Callable[[], frozenset[str]]) -> None:
+        """Report what has changed; begin anew if the tree is lost, or not the one to watch."""
         from httpprocessproxy.watch.inotify import LostError
 
-        while True:
-            try:
-                paths = await tree.changes()
-            except LostError:
-                paths = frozenset({ANYTHING})
-            if self._task.scope.renew(paths) or ANYTHING in paths:
-                return paths
-            if paths:
-                self._task.changed(paths)
-            # Another turn of the loop: a storm must not keep requests waiting.
-            await asyncio.sleep(0)
+        try:
+            paths = read()
+        except LostError:
+            paths = frozenset({ANYTHING})
+        except OSError as error:
+            self._end(error)
+            return
+        if self._task.scope.renew(paths) or ANYTHING in paths:
+            self._leave()
+            self._begin_again(paths)
+        elif paths:
+            self._task.changed(paths)
 
-    async def _again(self) -> "Tree":
+    def _begin_again(self, paths: frozenset[str]) -> None:
+        """Watch another tree, and only then report: the restart sees what changed meanwhile."""
         from httpprocessproxy.watch.inotify import LostError, Tree
 
-        while True:
-            try:
-                return Tree(self._task)
-            except LostError:
-                # The root is gone, and its parent may be: nothing is left to send an event.
-                await asyncio.sleep(_ROOT_RETRY_S)
+        try:
+            tree = Tree(self._task)
+        except LostError:
+            # The root is gone, and its parent may be: nothing is left to send an event.
+            self._retry = self._loop.call_later(_ROOT_RETRY_S, self._begin_again, paths)
+        except OSError as error:
+            self._end(error)
+        else:
+            self._follow(tree)
+            self._task.changed(paths)
+
+    def _end(self, error: OSError) -> None:
+        """inotify serves no longer: polling does, if it is for one of its limits."""
+        from httpprocessproxy.watch.inotify import LIMITS, limit_reached
+
+        self._leave()
+        if error.errno in LIMITS:
+            self._limit.set_result(limit_reached(error))
+        else:
+            self._limit.set_exception(error)

@@ -13,8 +13,11 @@ import contextlib
 import errno
 import os
 import stat
+import sys
 import time
+from fcntl import ioctl
 from pathlib import Path
+from termios import FIONREAD
 from typing import Final
 
 from asyncinotify import Event, Inotify, Mask, Watch
@@ -42,6 +45,9 @@ _EMPTY_S: Final = 0.1
 # Events in one read and in one report: a storm of them must not keep requests waiting.
 _READ_AT_ONCE: Final = 64
 _BATCH: Final = 1000
+# inotify(7): FIONREAD gives the bytes to read; the smallest event has 16.
+_NO_BYTES: Final = bytes(4)
+_MIN_EVENT_BYTES: Final = 16
 
 # No more watches; no more instances, descriptors, memory.
 LIMITS: Final = (errno.ENOSPC, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
@@ -67,6 +73,8 @@ class Tree:
         self._begun: set[str] = set()  # files that have been written to, and not closed
         self._empty: dict[str, asyncio.TimerHandle] = {}  # of these, what is not reported yet
         self._inotify = Inotify(cache_size=_READ_AT_ONCE, sync_timeout=0)
+        self.fd = self._inotify.fd
+        self._has_more = False  # whether `read` may have left something behind
         with contextlib.ExitStack() as undo:
             undo.callback(self.close)
             self._begin()
@@ -77,13 +85,36 @@ class Tree:
         for path in list(self._empty):
             self._let_go(path)
 
-    async def changes(self) -> frozenset[str]:
-        """Wait for events, and return the files that changed, if any counts.
+    def has_unread(self) -> bool:
+        """Whether there may be an event that `read` has not returned.
+
+        An event is in the kernel's queue before the system call of the writer returns.
+        """
+        return self._has_more or ioctl(self.fd, FIONREAD, _NO_BYTES) != _NO_BYTES
+
+    @property
+    def is_undecided(self) -> bool:
+        """Whether a file that has changed is about to be written, and not reported yet."""
+        return bool(self._empty)
+
+    def read_all(self) -> frozenset[str]:
+        """`read` whatever is there at the moment: in a storm of events, no end is waited for."""
+        unread = ioctl(self.fd, FIONREAD, _NO_BYTES)
+        most = int.from_bytes(unread, sys.byteorder) // _MIN_EVENT_BYTES
+        return self.read(most + _READ_AT_ONCE)
+
+    def read(self, most: int = _BATCH) -> frozenset[str]:
+        """Take up to so many events, without waiting; return the files that changed.
 
         Raises LostError, and OSError as the constructor does.
         """
-        events = [await self._inotify.get()]
-        while len(events) < _BATCH and (event := self._inotify.sync_get()) is not None:
+        events: list[Event] = []
+        self._has_more = True
+        while len(events) < most:
+            event = self._inotify.sync_get()
+            if event is None:
+                self._has_more = False
+                break
             events.append(event)
         changed: set[str] = set()
         perhaps: set[str] = set()
@@ -207,6 +238,8 @@ class Tree:
         paths = frozenset((path,))
         self._task.scope.renew(paths)
         self._task.changed(paths)
+        if not self._empty:
+            self._task.settled()
 
     def _was_written(self, path: str) -> bool:
         before = self._mtimes_ns.get(path)

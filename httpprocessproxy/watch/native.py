@@ -3,7 +3,11 @@
 Unlike the other watchers it takes a change of permissions for a change.
 """
 
+import asyncio
+import contextlib
+import itertools
 import os
+import tempfile
 import threading
 from collections.abc import Callable, Iterable
 from typing import Final
@@ -19,27 +23,71 @@ _LONGEST_MS: Final = 50
 
 
 class Native:
-    """A worker for a thread; see `threads.Worker`."""
+    """A worker for a thread, see `threads.Worker`, and a `Watcher`.
+
+    A fence is a file in a private folder of the same stream: its event follows all before it.
+    """
+
+    is_immediate = False
 
     def __init__(self, task: Task, why: str) -> None:
+        """`task` is for a thread. Called on the event loop's."""
         self.description = f"embedded: {why}"
         self._task = task
+        self._loop = asyncio.get_running_loop()
+        self._cookies = ""
+        self._fences: dict[str, asyncio.Future[None]] = {}
+        self._number = itertools.count()
         self._root = os.path.realpath(task.root)
         self._stopping = threading.Event()
 
     def work(self, ready: Callable[[], None]) -> None:
-        with RustNotify([self._root], False, False, 0, True, True) as notify:
+        with (
+            tempfile.TemporaryDirectory(prefix="hpp-") as folder,
+            RustNotify([self._root, folder], False, False, 0, True, True) as notify,
+        ):
+            self._cookies = os.path.realpath(folder)
             ready()
             while not self._stopping.is_set():
                 found = notify.watch(_LONGEST_MS, _STEP_MS, 0, self._stopping)
                 if not isinstance(found, str) and (paths := self._that_count(found)):
                     self._task.scope.renew(paths)
                     self._task.changed(paths)
+                if not isinstance(found, str):
+                    self._pass_fences(path for _, path in found)
+
+    def catch_up(self) -> bool:
+        return True
+
+    async def fence(self) -> None:
+        cookie = os.path.join(self._cookies, str(next(self._number)))
+        self._fences[cookie] = passed = self._loop.create_future()
+        try:
+            os.close(os.open(cookie, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+            await passed
+        finally:
+            del self._fences[cookie]
+            with contextlib.suppress(OSError):
+                os.unlink(cookie)
+
+    def _pass_fences(self, paths: Iterable[str]) -> None:
+        # Behind the report, which goes the same way.
+        for path in paths:
+            if (fence := self._fences.get(path)) is not None:
+                self._loop.call_soon_threadsafe(_pass, fence)
 
     def stop(self) -> None:
         self._stopping.set()
 
     def _that_count(self, found: Iterable[tuple[int, str]]) -> frozenset[str]:
         files = (path for kind, path in found if kind == Change.deleted or not os.path.isdir(path))
-        paths = (os.path.relpath(path, self._root) for path in files)
+        paths = (os.path.relpath(path, self._root) for path in files if not self._is_cookie(path))
         return frozenset(filter(self._task.scope.matches, paths))
+
+    def _is_cookie(self, path: str) -> bool:
+        return os.path.dirname(path) == self._cookies
+
+
+def _pass(fence: asyncio.Future[None]) -> None:
+    if not fence.done():
+        fence.set_result(None)

@@ -4,7 +4,9 @@ A file has changed if its modification time or its size has, in whichever direct
 numbers do not count: some of these file systems invent new ones.
 """
 
+import asyncio
 import os
+import queue
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -23,18 +25,40 @@ Stamps = Mapping[str, Stamp]
 
 
 class Polling:
-    """A worker for a thread; see `threads.Worker`."""
+    """A worker for a thread, see `threads.Worker`, and a `Watcher`."""
+
+    is_immediate = False
 
     def __init__(self, task: Task, reason: str) -> None:
+        """`task` is for a thread. Called on the event loop's."""
         self.description = f"polling: {reason}"
         self._task = task
+        self._loop = asyncio.get_running_loop()
         self._stopping = threading.Event()
+        self._wanted = threading.Event()  # by a fence, or by the end
+        self._fences: queue.SimpleQueue[asyncio.Future[None]] = queue.SimpleQueue()
+
+    def catch_up(self) -> bool:
+        return True
+
+    async def fence(self) -> None:
+        """Wait for a scan that begins after the call."""
+        scanned: asyncio.Future[None] = self._loop.create_future()
+        self._fences.put(scanned)
+        self._wanted.set()
+        await scanned
 
     def work(self, ready: Callable[[], None]) -> None:
         before = self._look({})
         ready()
         took_s = 0.0
-        while not self._stopping.wait(max(_PAUSE_S, _PAUSE_PER_WALK * took_s)):
+        while True:
+            self._wanted.wait(max(_PAUSE_S, _PAUSE_PER_WALK * took_s))
+            # Before the scan: a fence that asks during it wants another one.
+            self._wanted.clear()
+            fences = [self._fences.get() for _ in range(self._fences.qsize())]
+            if self._stopping.is_set():
+                return
             began_at = time.monotonic()
             after = self._look(before)
             if self._stopping.is_set():
@@ -44,10 +68,14 @@ class Polling:
                     # Before it is told: the restart that follows sees what changed meanwhile.
                     after = self._look({})
                 self._task.changed(paths)
+            # Behind the report, which goes the same way.
+            for fence in fences:
+                self._loop.call_soon_threadsafe(_pass, fence)
             before, took_s = after, time.monotonic() - began_at
 
     def stop(self) -> None:
         self._stopping.set()
+        self._wanted.set()
 
     def _look(self, before: Stamps) -> Stamps:
         """The stamps of all files that count; those in `before` are known to."""
@@ -74,6 +102,11 @@ class Polling:
             return False
         seen.add(identity)
         return True
+
+
+def _pass(fence: asyncio.Future[None]) -> None:
+    if not fence.done():
+        fence.set_result(None)
 
 
 def stamp(entry: os.DirEntry[str]) -> Stamp | None:

@@ -1,4 +1,4 @@
-"""What every watcher is given, and what it is: the seam between watching and the rest."""
+"""The seam between watching and the rest: what a watcher is given, and what it is."""
 
 import asyncio
 from collections.abc import Callable
@@ -16,19 +16,35 @@ class Watcher(Protocol):
     def description(self) -> str:
         """One line for the terminal: which watcher, and why. May change while it watches."""
 
+    @property
+    def is_immediate(self) -> bool:
+        """Whether `catch_up` alone sees everything that was written before it."""
+
+    def catch_up(self) -> bool:
+        """Report the changes that are known to the system, in at most a microsecond if none are.
+
+        Return False if a change is known that cannot be judged yet; `Task.settled` is called when
+        it can. Called for each request. Without `is_immediate`, True says nothing.
+        """
+
+    async def fence(self) -> None:
+        """Return once everything that was written before the call has been reported."""
+
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What to watch, and whom to tell; both callbacks run on the event loop's thread.
+    """What to watch, and whom to tell; the callbacks run on the event loop's thread.
 
     `changed` gets a non-empty set of paths, relative to `root`, that are in `scope`, or
-    {ANYTHING}. `say` gets a warning, one line.
+    {ANYTHING}. `say` gets a warning, one line. `settled` is called when nothing that a watcher
+    has seen is left to be judged.
     """
 
     root: Path
     scope: Scope
     changed: Callable[[frozenset[str]], None]
     say: Callable[[str], None]
+    settled: Callable[[], None] = lambda: None
 
     def from_thread(self) -> "Task":
         """The same task for a thread other than the event loop's. Called on the loop's."""

@@ -9,11 +9,13 @@ The list also says what each file was, which tells chmod, that does not count, f
 an older file over this one, that does. Links to directories outside of the root are not followed.
 """
 
+import asyncio
 import contextlib
 import os
 import socket
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import count
 from typing import Final, TypedDict
 
@@ -27,6 +29,8 @@ from httpprocessproxy.watch.task import Task
 _SETUP_S: Final = 300.0
 _FIRST_RETRY_S: Final = 0.05
 _LAST_RETRY_S: Final = 1.0
+# How long Watchman may take to see its own cookie.
+_SYNC_MS: Final = 5000
 
 # pywatchman keeps what arrives by this name, for all of its clients together.
 _NAMES: Final = (f"http-process-proxy {os.getpid()} {number}" for number in count())
@@ -48,7 +52,10 @@ class File(TypedDict):
 
 
 class Answer(TypedDict, total=False):
-    """A message of Watchman; one without files is of something else, such as a state."""
+    """A message of Watchman; one without files is of something else, such as a state.
+
+    `synced` is in the answer to flush-subscriptions, behind what that made Watchman report.
+    """
 
     version: str
     watch: str
@@ -58,6 +65,7 @@ class Answer(TypedDict, total=False):
     is_fresh_instance: bool
     canceled: bool
     warning: str
+    synced: list[str]
 
 
 class CanceledError(Exception):
@@ -88,15 +96,30 @@ class Stamps:
         return before is None or before[0] != now[0] or before[1] == now[1]
 
 
+def _send(client: pywatchman.client, command: Sequence[object]) -> None:
+    # The thread that receives will hear of a broken connection as well, and make another.
+    with contextlib.suppress(pywatchman.WatchmanError, OSError):
+        client.sendConn.send(command)
+
+
 def _stamp(file: File) -> tuple[Stamp, int]:
     return (file["ino"], file["size"], file["mtime_ns"]), file["ctime_ns"]
 
 
 class Watchman:
-    """A worker for a thread; see `threads.Worker`. `work` raises UserError if it cannot begin."""
+    """A worker for a thread, see `threads.Worker`, and a `Watcher`.
+
+    `work` raises UserError if it cannot begin.
+    """
+
+    is_immediate = False
 
     def __init__(self, task: Task, why: str) -> None:
+        """`task` is for a thread. Called on the event loop's."""
         self.description = f"Watchman: {why}"
+        self._loop = asyncio.get_running_loop()
+        self._fences: list[asyncio.Future[None]] = []
+        self._flush: Callable[[], None] | None = None  # while Watchman listens to it
         self._why = why
         self._task = task
         self._name = next(_NAMES)
@@ -121,6 +144,28 @@ class Watchman:
             self._stopping.wait(self._retry_s)
             self._retry_s = min(2 * self._retry_s, _LAST_RETRY_S)
 
+    def catch_up(self) -> bool:
+        return True
+
+    async def fence(self) -> None:
+        """Let Watchman synchronise by a cookie file of its own, and report what it has seen."""
+        passed: asyncio.Future[None] = self._loop.create_future()
+        self._fences.append(passed)
+        self._ask_for_fences()
+        await passed
+
+    def _ask_for_fences(self) -> None:
+        """On the event loop's thread; without a connection, again as soon as there is one."""
+        if self._fences and self._flush is not None:
+            self._flush()
+
+    def _pass_fences(self) -> None:
+        """On the event loop's thread, behind all reports."""
+        fences, self._fences = self._fences, []
+        for fence in fences:
+            if not fence.done():
+                fence.set_result(None)
+
     def stop(self) -> None:
         self._stopping.set()
         if self._socket is not None:
@@ -140,11 +185,23 @@ class Watchman:
             if is_first:
                 ready()
             client.setTimeout(None)
-            while True:
-                # With its root, or pywatchman keeps a second copy of all for ever.
-                for answer in client.getSubscription(self._name, root=root) or ():
-                    self._take(answer)
-                client.receive()
+            try:
+                self._receive(client, root)
+            finally:
+                self._flush = None
+
+    def _receive(self, client: pywatchman.client, root: str) -> None:
+        command = ["flush-subscriptions", os.fsencode(root), {"sync_timeout": _SYNC_MS}]
+        # Sent from the loop's thread: each thread has a direction of the socket for itself.
+        self._flush = partial(_send, client, command)
+        self._loop.call_soon_threadsafe(self._ask_for_fences)
+        while True:
+            # With its root, or pywatchman keeps a second copy of all for ever.
+            for answer in client.getSubscription(self._name, root=root) or ():
+                self._take(answer)
+            answer = client.receive()
+            if "synced" in answer:
+                self._loop.call_soon_threadsafe(self._pass_fences)
 
     def _subscribe(self, client: pywatchman.client) -> str:
         """Catch up with what happened since the last clock, subscribe, and return the root."""

@@ -56,7 +56,11 @@ def workings(
     feed: Feed,
     restart: Callable[[str], None] = lambda by: None,
 ) -> Workings:
-    return Workings(lambda: status, restart, feed, Replays(RequestLog(feed)), TOKEN)
+    return Workings(lambda: status, restart, feed, Replays(RequestLog(feed)), _pass, TOKEN)
+
+
+async def _pass() -> None:
+    """A fence with nothing behind it."""
 
 
 @contextlib.asynccontextmanager

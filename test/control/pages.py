@@ -30,7 +30,13 @@ class Backstage:
         self.replays.send = self._send
         self.state, self.generation = "running", 3
         self.restarted_by: list[str] = []
-        self.workings = Workings(self.status, self.restarted_by.append, self.feed, self.replays)
+        self.fences = 0
+        self.workings = Workings(
+            self.status, self.restarted_by.append, self.feed, self.replays, self.fence
+        )
+
+    async def fence(self) -> None:
+        self.fences += 1
 
     def status(self) -> Mapping[str, object]:
         return {"state": self.state, "generation": self.generation}

@@ -10,6 +10,7 @@ from test.core.strict import read_head
 
 TRUSTED = Peer("192.0.2.1", trusted=True)
 STRANGER = Peer("192.0.2.1", trusted=False)
+VISITOR = Peer(None, trusted=True, is_for_visitors=True)
 VIA = b"1.1 proxy-1"
 FORWARDED_NAMES = {b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto"}
 

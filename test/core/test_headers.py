@@ -5,7 +5,7 @@ import pytest
 from httpprocessproxy.core.bodies import Chunked, Length
 from httpprocessproxy.core.forwarded import Peer
 from httpprocessproxy.core.http1 import Fields
-from test.core.heads import STRANGER, answered, fields_of, refusal, sent, values
+from test.core.heads import STRANGER, TRUSTED, VISITOR, answered, fields_of, refusal, sent, values
 from test.core.strict import read_head
 
 # Requests: fields
@@ -92,6 +92,21 @@ def test_expect_passes(value: bytes) -> None:
 )
 def test_no_field_takes_the_place_of_ours_in_cgi(name: bytes) -> None:
     assert fields_of(sent(name + b": 5", b"X_Other: 1")) == [(b"X_Other", b"1")]
+
+
+@pytest.mark.parametrize(
+    ("value", "peer", "wants"),
+    [
+        *((b"1", TRUSTED, True), (b"0", TRUSTED, False)),
+        *((b"1", STRANGER, False), (b"1", VISITOR, False)),
+    ],
+)
+def test_hpp_sync_is_obeyed_for_a_trusted_client_and_passed_on_for_none(
+    value: bytes, peer: Peer, wants: bool
+) -> None:
+    request = sent(b"Hpp-Sync: " + value, b"A: 1", peer=peer)
+    assert request.wants_fence is wants
+    assert fields_of(request) == [(b"A", b"1")]
 
 
 def test_a_stranger_speaks_for_himself_only() -> None:

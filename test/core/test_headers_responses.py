@@ -27,6 +27,11 @@ def test_a_response_as_a_whole() -> None:
     assert (response.client_keep_alive, response.backend_keep_alive) == (True, True)
 
 
+def test_generation_of_the_backend_s_own_is_not_passed_on() -> None:
+    response = answered(b"HTTP/1.1 200 OK\r\nHpp-Generation: 9\r\nA: 1\r\nContent-Length: 0", GET)
+    assert response.head == b"HTTP/1.1 200 OK\r\nA: 1\r\nContent-Length: 0\r\n"
+
+
 def test_cookies_stay_apart() -> None:
     lines = b"Set-Cookie: a=b\r\nX:\r\nSet-Cookie: c=d"
     response = answered(b"HTTP/1.1 304 OK\r\n" + lines, GET)

@@ -159,6 +159,7 @@ async def test_not_modified_confirms_the_page_with_the_tag() -> None:
         assert response.headers == [
             (b"ETag", b'"x-hpp-0urs"'),
             (b"Content-Security-Policy", b"default-src 'self'; connect-src 'self'"),
+            (b"Hpp-Generation", b"1"),
         ]
         assert (await bench.exchange(client, wire, get("/next"))).body == b"ok"
 

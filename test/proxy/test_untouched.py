@@ -122,7 +122,8 @@ async def assert_same(lines: list[str], data: bytes, *, is_asked_alike: bool) ->
         assert sorted_fields(seen) == sorted_fields(plainly_seen)
     head, _, body = got.partition(b"\r\n\r\n")
     assert sorted(head.split(b"\r\n")[1:]) == sorted(
-        [b"%b: %b" % field for field in direct.headers] + [b"Connection: close"]
+        [b"%b: %b" % field for field in direct.headers]
+        + [b"Connection: close", b"Hpp-Generation: 1"]
     )
     if not direct.get(b"Transfer-Encoding"):
         assert body == direct.body

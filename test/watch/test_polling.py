@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from httpprocessproxy.watch.polling import Polling, differences, stamp
+from test.loops import on_every_loop
 from test.watch.watching import Reports
 
 
@@ -39,7 +40,8 @@ def test_a_stamp_is_of_the_link_itself_and_may_be_gone(project: Path) -> None:
     assert stamp(entry) == ((project / "a").stat().st_mtime_ns, 4)
 
 
-def test_it_can_be_stopped_before_it_began(project: Path) -> None:
+@on_every_loop
+async def test_it_can_be_stopped_before_it_began(project: Path) -> None:
     polling = Polling(Reports(project).task, "a test")
     calls: list[None] = []
     polling.stop()

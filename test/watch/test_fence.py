@@ -1,0 +1,163 @@
+"""The fence of every watcher, and of many who ask at once."""
+
+import asyncio
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from httpprocessproxy.config import WatcherName
+from httpprocessproxy.watch import SharedFence
+from httpprocessproxy.watch import fence as fence_module
+from httpprocessproxy.watch.native import Native
+from httpprocessproxy.watch.threads import threaded
+from test.deadline import MS
+from test.loops import on_every_loop
+from test.watch.watching import Reports, run, watching
+
+ROUNDS = 20
+
+
+def in_place(root: Path, number: int) -> str:
+    (root / "a.py").write_text("x" * number)
+    return "a.py"
+
+
+def by_rename(root: Path, number: int) -> str:
+    (root / "b.tmp~").write_text("x" * number)
+    os.replace(root / "b.tmp~", root / "b.py")
+    return "b.py"
+
+
+def in_new_folder(root: Path, number: int) -> str:
+    path = root / str(number) / "deep" / "c.py"
+    path.parent.mkdir(parents=True)
+    path.write_text("")
+    return str(path.relative_to(root))
+
+
+def removed(root: Path, number: int) -> str:
+    (root / f"d{number}.py").unlink()
+    return f"d{number}.py"
+
+
+SAVES = [in_place, by_rename, in_new_folder, removed]
+
+
+@pytest.mark.parametrize("save", SAVES)
+def test_save_is_reported_when_fence_is_passed(
+    name: WatcherName, project: Path, save: Callable[[Path, int], str]
+) -> None:
+    for number in range(ROUNDS):
+        (project / f"d{number}.py").touch()
+
+    async def main() -> None:
+        async with watching(name, project) as (reports, watcher):
+            for number in range(ROUNDS):
+                path = save(project, number)
+                await watcher.fence()
+                assert path in reports.paths
+                reports.paths.clear()
+
+    run(main())
+
+
+def test_fence_of_watchfiles_is_behind_its_reports_and_reports_no_cookie(project: Path) -> None:
+    async def main() -> None:
+        reports = Reports(project)
+        native = Native(reports.task.from_thread(), "a test")
+        async with threaded(native, "watchfiles"):
+            for number in range(ROUNDS):
+                in_place(project, number)
+                await native.fence()
+                assert reports.paths == {"a.py"}
+                reports.paths.clear()
+
+    run(main())
+
+
+def test_events_of_the_kernel_are_judged_at_once_when_a_request_asks(project: Path) -> None:
+    async def main() -> None:
+        async with watching("embedded", project) as (reports, watcher):
+            assert watcher.is_immediate
+            for number in range(ROUNDS):
+                path = in_new_folder(project, number)
+                assert watcher.catch_up()
+                assert path in reports.paths
+
+    run(main())
+
+
+def test_an_empty_file_that_is_open_is_waited_for(project: Path) -> None:
+    async def main() -> None:
+        async with watching("embedded", project) as (reports, watcher):
+            with (project / "a.py").open("w") as file:
+                assert not watcher.catch_up()
+                fence = asyncio.ensure_future(watcher.fence())  # noqa: TID251 - awaited below
+                await asyncio.sleep(0)
+                assert not fence.done()
+                file.write("whole")
+                file.flush()
+                await fence
+            assert reports.paths == {"a.py"}
+
+    run(main())
+
+
+class Gates:
+    """A fence that the test lets pass, one call after the other."""
+
+    def __init__(self) -> None:
+        self.begun = 0
+        self.is_in_flight = asyncio.Event()
+        self.open = asyncio.Semaphore(0)
+        self.shared = SharedFence(self._fence)
+
+    async def _fence(self) -> None:
+        self.begun += 1
+        self.is_in_flight.set()
+        await self.open.acquire()
+
+
+@on_every_loop
+async def test_a_fence_in_flight_serves_only_those_who_asked_before_it_began() -> None:
+    gates = Gates()
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(gates.shared.run())
+        early = [gates.shared.passed() for _ in range(3)]
+        await gates.is_in_flight.wait()
+        late = [gates.shared.passed() for _ in range(3)]
+        gates.open.release()
+        await asyncio.gather(*early)
+        assert not any(future.done() for future in late)
+        gates.open.release()
+        await asyncio.gather(*late)
+        assert gates.begun == 2
+        running.cancel()
+
+
+@on_every_loop
+async def test_a_fence_that_hangs_lets_requests_go_on(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(fence_module, "LIMIT_S", 20 * MS)
+    gates = Gates()
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(gates.shared.run())
+        await gates.shared.passed()
+        running.cancel()
+    assert "the watcher has not answered" in caplog.text
+
+
+@on_every_loop
+async def test_those_who_wait_at_the_end_wait_no_longer() -> None:
+    gates = Gates()
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(gates.shared.run())
+        first = gates.shared.passed()
+        await gates.is_in_flight.wait()
+        second = gates.shared.passed()
+        running.cancel()
+    assert first.done()
+    assert second.done()
