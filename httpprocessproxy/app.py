@@ -249,6 +249,7 @@ class Program:
             self._our_pages,
             Injector(nonce, self._say) if config.inject else None,
             self._prepared.chains,
+            self._say,
             hides_alt_svc=config.tls,
             takes_back=config.socket,
         )

@@ -110,7 +110,7 @@ class Gate:
         self._step: asyncio.TimerHandle | None = None
         self._suspects: dict[Waiter, asyncio.TimerHandle] = {}
         self._fenced: set[Waiter] = set()  # before the fence, and so not held yet
-        self._unsafe = 0
+        self._pending = 0
         self._drained = asyncio.Event()
         self._drained.set()
 
@@ -160,7 +160,7 @@ class Gate:
                 self._release()
 
     async def drained(self, timeout_s: float) -> None:
-        """Wait until no unsafe request is with the backend, or `timeout_s` have passed."""
+        """Wait until the backend owes no answer that would be lost, or `timeout_s` have passed."""
         try:
             async with asyncio.timeout(timeout_s):
                 await self._drained.wait()
@@ -242,14 +242,14 @@ class Gate:
             self._opening.remove(waiter)
             self._release()
 
-    def unsafe_began(self) -> None:
-        """A request that must not be repeated goes to the backend."""
-        self._unsafe += 1
+    def pending_began(self) -> None:
+        """The backend owes an answer that no other can give: a restart had better wait for it."""
+        self._pending += 1
         self._drained.clear()
 
-    def unsafe_ended(self) -> None:
-        self._unsafe -= 1
-        if not self._unsafe:
+    def pending_ended(self) -> None:
+        self._pending -= 1
+        if not self._pending:
             self._drained.set()
 
     # Releasing, and the two clocks

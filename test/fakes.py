@@ -213,7 +213,10 @@ class Listener:
 class Bench:
     """A plane under test, and its ends, which are closed with it unless the test wants them."""
 
-    def __init__(self, gate: Gate, plane: Plane, port: int, backend: Listener) -> None:
+    def __init__(
+        self, gate: Gate, plane: Plane, port: int, backend: Listener, said: list[str]
+    ) -> None:
+        self.said = said
         self.gate = gate
         self.plane = plane
         self.port = port
@@ -305,6 +308,7 @@ async def serving(
     With `receive_bytes`, `send_bytes` the kernel keeps little of what is not read there.
     """
     gate = Gate(queue_timeout_s, lambda: OVERDUE)
+    said: list[str] = []
     plane = Plane(
         gate,
         HostRule((), "localhost"),
@@ -313,6 +317,7 @@ async def serving(
         lambda _, trusted: str(pages / "site") if trusted else None,
         injector,
         detour,
+        said.append,
         takes_back=takes_back,
     )
     listening = socket.create_server(("127.0.0.1", 0))
@@ -320,7 +325,7 @@ async def serving(
     if send_bytes is not None:  # inherited by what it accepts
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_bytes)
     backend = Listener(backlog, receive_bytes)
-    bench = Bench(gate, plane, listening.getsockname()[1], backend)
+    bench = Bench(gate, plane, listening.getsockname()[1], backend, said)
     if is_open:
         bench.start()
     patch = pytest.MonkeyPatch()

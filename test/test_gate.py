@@ -299,16 +299,16 @@ async def test_nothing_to_wait_for() -> None:
 @on_every_loop
 async def test_drained_waits_for_the_last_of_them() -> None:
     gate = Crowd().gate
-    gate.unsafe_began()
-    gate.unsafe_began()
+    gate.pending_began()
+    gate.pending_began()
     async with asyncio.TaskGroup() as group:
         waiting = group.create_task(gate.drained(PATIENCE_S * 2), name="drained")
-        gate.unsafe_ended()
+        gate.pending_ended()
         await asyncio.sleep(0)
         assert not waiting.done()
-        gate.unsafe_ended()
-    gate.unsafe_began()
-    gate.unsafe_ended()
+        gate.pending_ended()
+    gate.pending_began()
+    gate.pending_ended()
     await gate.drained(PATIENCE_S * 2)
 
 
@@ -316,5 +316,5 @@ async def test_drained_waits_for_the_last_of_them() -> None:
 @on_every_loop
 async def test_drained_does_not_wait_for_ever(timeout_s: float) -> None:
     gate = Crowd().gate
-    gate.unsafe_began()
+    gate.pending_began()
     await gate.drained(timeout_s)

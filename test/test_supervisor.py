@@ -128,12 +128,12 @@ async def test_a_burst_is_one_restart() -> None:
 async def test_a_change_while_it_is_killed_is_seen_by_the_next_start() -> None:
     async with supervised(replace(configured(), drain_s=PATIENCE_S)) as life:
         await life.reached("running", 1)
-        life.supervisor.gate.unsafe_began()
+        life.supervisor.gate.pending_began()
         life.change("first.py")
         await life.reached("killing", 1)
         await eventually(lambda: not is_in_burst(life))
         life.change("second.py")
-        life.supervisor.gate.unsafe_ended()
+        life.supervisor.gate.pending_ended()
         await life.reached("running", 2)
         assert life.last_restart()["paths"] == ["first.py", "second.py"]
         assert len(life.children) == 2
@@ -143,12 +143,12 @@ async def test_a_change_while_it_is_killed_is_seen_by_the_next_start() -> None:
 async def test_a_restart_asked_for_while_it_is_killed_loses_no_path() -> None:
     async with supervised(replace(configured(), drain_s=PATIENCE_S)) as life:
         await life.reached("running", 1)
-        life.supervisor.gate.unsafe_began()
+        life.supervisor.gate.pending_began()
         life.change("first.py")
         await life.reached("killing", 1)
         life.supervisor.restart("the keyboard")
         life.change("second.py")
-        life.supervisor.gate.unsafe_ended()
+        life.supervisor.gate.pending_ended()
         await life.reached("running", 2)
         assert life.last_restart()["paths"] == ["first.py", "second.py"]
 
@@ -277,7 +277,7 @@ async def test_cancelled_in_any_state_it_leaves_nothing(state: str) -> None:
         if state == "error":
             child.exit(1)
         if state == "killing":
-            life.supervisor.gate.unsafe_began()
+            life.supervisor.gate.pending_began()
             life.change()
         await life.reached(state, 1)
 

@@ -57,12 +57,12 @@ async def test_the_time_for_the_start_does_not_run_on_when_it_has_started() -> N
 async def test_an_unsafe_request_delays_the_kill() -> None:
     async with supervised(configured(drain_s=PATIENCE_S * 2)) as life:
         await life.reached("running", 1)
-        life.supervisor.gate.unsafe_began()
+        life.supervisor.gate.pending_began()
         life.change()
         await life.reached("killing", 1)
         await eventually(lambda: not is_in_burst(life))
         assert (life.children[0].stops, life.front.ended) == ([], [])
-        life.supervisor.gate.unsafe_ended()
+        life.supervisor.gate.pending_ended()
         await life.reached("running", 2)
 
 
@@ -71,7 +71,7 @@ async def test_an_unsafe_request_delays_the_kill() -> None:
 async def test_an_unsafe_request_delays_the_kill_for_so_long_only(drain_s: float) -> None:
     async with supervised(configured(drain_s=drain_s)) as life:
         await life.reached("running", 1)
-        life.supervisor.gate.unsafe_began()
+        life.supervisor.gate.pending_began()
         life.change()
         await life.reached("running", 2)
-        life.supervisor.gate.unsafe_ended()
+        life.supervisor.gate.pending_ended()

@@ -84,6 +84,17 @@ def check_incomplete(data: bytes) -> None:
         raise RequestError(431, f"a head of more than {MAX_HEAD_BYTES} bytes")
 
 
+def check_incomplete_response(data: bytes) -> None:
+    """Raise ResponseError for the beginning of a response that cannot become a valid one.
+
+    A head written with bare LFs never has an end (RFC 9112 section 2.2).
+    """
+    if data.count(b"\n") != data.count(b"\r\n"):
+        raise ResponseError("a line that does not end with CRLF")
+    if len(data) > MAX_HEAD_BYTES:
+        raise ResponseError(f"a head of more than {MAX_HEAD_BYTES} bytes")
+
+
 def connection_option(*, keep_alive: bool, is_http10: bool) -> bytes:
     """Our line for a response: an HTTP/1.0 client has to be told that it goes on (RFC 9112 9.3)."""
     if not keep_alive:

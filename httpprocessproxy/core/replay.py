@@ -18,6 +18,7 @@ class Loss(enum.Enum):
 
     REFUSED = "the connection could not be made"
     HUNG_UP = "the backend closed it without an answer"
+    BROKEN_OFF = "the backend closed it in the middle of its answer"
     RESTARTED = "the backend is being restarted, or has ended"
 
 

@@ -16,7 +16,7 @@ from httpprocessproxy.core.pages import Problem, render
 from httpprocessproxy.core.reader import RequestReader
 from httpprocessproxy.proxy import problems
 from httpprocessproxy.proxy.exchange import Exchange
-from httpprocessproxy.proxy.transports import finish, is_gone, linger_none
+from httpprocessproxy.proxy.transports import finish, is_gone, linger_none, quick_ack
 
 if TYPE_CHECKING:
     from httpprocessproxy.proxy.plane import Plane
@@ -133,6 +133,8 @@ class Client(asyncio.Protocol):
         taken = self._reader.take(waiting)
         self._set_head_timeout(taken is None and bool(waiting))
         if taken is None:
+            if waiting:
+                quick_ack(self.transport)
             return False
         self._waiting = b""
         self.serve(*taken)
@@ -155,7 +157,8 @@ class Client(asyncio.Protocol):
         return exchange
 
     def _has_waiting_head(self) -> bool:
-        return HEAD_END in self._waiting
+        # Empty lines in front of a request are none (RFC 9112 section 2.2).
+        return HEAD_END in self._waiting.lstrip(b"\r\n")
 
     def _receive_body(self, exchange: Exchange, data: bytes) -> None:
         try:
@@ -163,6 +166,8 @@ class Client(asyncio.Protocol):
         except BodyError as error:
             self._refuse_body(exchange, error)
             return
+        if not exchange.body.done:
+            quick_ack(self.transport)
         if exchange.body.rest:
             self._waiting, exchange.body.rest = self._waiting + exchange.body.rest, b""
             if self._exchange is None:
@@ -234,7 +239,10 @@ class Client(asyncio.Protocol):
         head = problems.head(problem, page)
         is_http10 = request is not None and request.is_http10
         option = connection_option(keep_alive=self._keep_alive, is_http10=is_http10)
-        is_head = request is not None and request.method == b"HEAD"
+        # RFC 9110 section 9.3.2: no content, whatever is wrong with the request.
+        is_head = (
+            request.method == b"HEAD" if request is not None else self._waiting.startswith(b"HEAD ")
+        )
         body = b"" if is_head else page.body
         self.transport.write(b"%b%b%b\r\n%b" % (head, self.fields, option, body))
         self.exchange_ended(exchange, None)

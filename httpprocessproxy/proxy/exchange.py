@@ -8,6 +8,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from httpprocessproxy.core.headers import Request, Response
+from httpprocessproxy.core.holding import MAX_HELD_S, length_of
 from httpprocessproxy.core.pages import Problem
 from httpprocessproxy.core.replay import MAX_KEPT_BODY_BYTES, Fate, Loss, Progress, fate
 from httpprocessproxy.gate import Target
@@ -33,11 +34,11 @@ class Exchange:
     __slots__ = (
         "_body_bytes",
         "_is_kept",
+        "_is_pending",
         "_kept",
         "_plane",
         "_sent",
         "_suspected",
-        "_unsafe_with_backend",
         "_upstream",
         "body",
         "client",
@@ -66,7 +67,7 @@ class Exchange:
         self._sent = False
         self.is_answered = False
         self._suspected: int | None = None  # the generation that may have died
-        self._unsafe_with_backend = False
+        self._is_pending = False
 
     @property
     def is_safe(self) -> bool:
@@ -132,9 +133,9 @@ class Exchange:
         self._upstream = upstream
         self._sent = True
         self.record.sent += 1
-        if not self.request.is_safe and self.for_backend and not self._unsafe_with_backend:
-            self._unsafe_with_backend = True
-            self._plane.gate.unsafe_began()
+        if not self.request.is_safe and self.for_backend and not self._is_pending:
+            self._is_pending = True
+            self._plane.gate.pending_began()
         if self.client.is_blocked:
             # Before it is sent: that may block it again.
             self.block_request(False)
@@ -189,9 +190,23 @@ class Exchange:
         keep_alive = response.client_keep_alive and (self.body.done or response.backend_keep_alive)
         upstream = self._upstream
         fields = b"" if upstream is None else upstream.fields_for(self.client.peer)
+        if not response.body.done:
+            self._let_finish(response)
         self.client.begin_response(
             response, piece, self.request, keep_alive=keep_alive, fields=fields
         )
+
+    def _let_finish(self, response: Response) -> None:
+        """Have the drain wait for an answer that has begun: cut, it could not be had again.
+
+        One that does not say how long it is may be a stream, which has no end to wait for.
+        """
+        if not self.for_backend or self._is_pending:
+            return
+        self._is_pending = True
+        self._plane.gate.pending_began()
+        if length_of(response) is None:
+            self._plane.loop.call_later(MAX_HELD_S, self._end_pending)
 
     def pass_body(self, piece: bytes) -> None:
         self.record.response_bytes += len(piece)
@@ -228,7 +243,7 @@ class Exchange:
         """Nobody has read the request, and nobody will: as if it had not been sent."""
         if self._is_kept:
             self._sent = False
-            self._end_unsafe()
+            self._end_pending()
         self.lost(Loss.RESTARTED)
 
     def lost(self, loss: Loss) -> None:
@@ -265,9 +280,19 @@ class Exchange:
             self._ask()
 
     def bad_response(self, reason: str) -> None:
-        """The backend answered with what is not HTTP."""
+        """The backend answered with what is not HTTP: say so, to the client as long as it can be.
+
+        A backend that is being stopped may break off anywhere, and is not to blame.
+        """
         self._upstream = None
-        self.refused(problems.bad_response(reason))
+        if self._plane.gate.target is not None:
+            path = self.request.target.partition(b"?")[0].decode("ascii", "replace")
+            method = self.request.method.decode()
+            self._plane.complain(f"{method} {path}: the answer of the server has {reason}")
+        if self.is_answered:
+            self.cut()
+        else:
+            self.refused(problems.bad_response(reason))
 
     def timed_out(self) -> None:
         self.give_up(problems.no_answer())
@@ -301,9 +326,9 @@ class Exchange:
             self._plane.log.end(self.record, outcome)
         self.over = True
         self._plane.gate.leave(self)
-        self._end_unsafe()
+        self._end_pending()
 
-    def _end_unsafe(self) -> None:
-        if self._unsafe_with_backend:
-            self._unsafe_with_backend = False
-            self._plane.gate.unsafe_ended()
+    def _end_pending(self) -> None:
+        if self._is_pending:
+            self._is_pending = False
+            self._plane.gate.pending_ended()

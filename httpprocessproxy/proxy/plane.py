@@ -44,6 +44,9 @@ SWEEP_S: Final = 1.0
 MAX_READERS: Final = 64
 BACKLOG: Final = 1024
 
+# More lines of one kind tell a person nothing.
+MAX_COMPLAINTS: Final = 20
+
 
 class Plane:
     """Use it as an async context manager: leaving it ends every connection."""
@@ -57,6 +60,7 @@ class Plane:
         our_pages: Callable[[bytes, bool], str | None],
         injector: Injector | None = None,
         detour: Detour | None = None,
+        say: Callable[[str], None] = lambda text: None,
         *,
         hides_alt_svc: bool = False,
         takes_back: bool = False,
@@ -64,10 +68,10 @@ class Plane:
         """`our_pages` gives the Unix socket that serves a target beginning with `/_hpp/`.
 
         It is told whether the client is trusted; None is for a client that has to be. `injector`
-        puts our script into documents; `detour` serves some requests in a way of its own.
-        `hides_alt_svc` keeps the backend from saying where else it can be had (RFC 7838): what
-        browsers reach is not the backend. `takes_back`: of what is sent to it, some may be taken
-        back (see there).
+        puts our script into documents; `detour` serves some requests in a way of its own; `say`
+        shows a line. `hides_alt_svc` keeps the backend from saying where else it can be had
+        (RFC 7838): what browsers reach is not the backend. `takes_back`: of what is sent to it,
+        some may be taken back (see there).
         """
         self.loop = asyncio.get_running_loop()
         self.gate = gate
@@ -80,6 +84,8 @@ class Plane:
         self.injector = injector
         self.detour = detour
         self._our_pages = our_pages
+        self._say = say
+        self._complaints: set[str] = set()
         self._connector = Connector(self)
         self.hides_alt_svc = hides_alt_svc
         self.takes_back = takes_back
@@ -198,6 +204,12 @@ class Plane:
         # One that is unknown, or hidden by a name, is not.
         return is_in(node, self._trusted)
 
+    def complain(self, text: str) -> None:
+        """Show a line about the backend: the same one once for each of its starts."""
+        if text not in self._complaints and len(self._complaints) < MAX_COMPLAINTS:
+            self._complaints.add(text)
+            self._say(text)
+
     # What our pages ask
 
     def replay(self, record: Record) -> Record:
@@ -217,6 +229,7 @@ class Plane:
 
     def end_generation(self, generation: int) -> None:
         """Nothing of this backend may reach a client any more or be used again."""
+        self._complaints.clear()
         self._connector.end_generation(generation)
         for upstream in [u for u in self.upstreams if u.generation == generation]:
             upstream.end_generation()

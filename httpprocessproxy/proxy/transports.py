@@ -11,6 +11,8 @@ from httpprocessproxy.process import peer_is_gone
 # SO_LINGER on, for 0 seconds: close() sends RST. Linux and macOS: struct linger is two ints.
 _LINGER_NONE = struct.pack("ii", 1, 0)
 
+_QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)
+
 
 def is_gone(transport: asyncio.BaseTransport) -> bool | None:
     """Whether the peer has closed its socket; None if that cannot be told."""
@@ -36,6 +38,20 @@ def linger_none(transport: asyncio.BaseTransport) -> None:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NONE)
         except OSError:
             pass  # the other side was faster: the connection is gone already
+
+
+def quick_ack(transport: asyncio.BaseTransport) -> None:
+    """Acknowledge at once what has been read, where more of the same message is to come.
+
+    A peer that writes a message in two pieces may wait for that before the second one (Nagle's
+    algorithm, RFC 9293 section 3.7.4), and a kernel delays it by 40 ms on a kept connection. Linux
+    goes back to delaying by itself (tcp(7)), so this is for one read.
+    """
+    sock = transport.get_extra_info("socket")
+    if _QUICKACK is not None and sock is not None and sock.family != socket.AF_UNIX:
+        # The other side may be gone already.
+        with contextlib.suppress(OSError):
+            sock.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
 
 
 def finish(transport: asyncio.Transport) -> None:

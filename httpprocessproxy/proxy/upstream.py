@@ -15,9 +15,15 @@ from httpprocessproxy.core.headers import (
     interim_response,
     outgoing_response,
 )
-from httpprocessproxy.core.http1 import HEAD_END, MAX_HEAD_BYTES, parse_response, without_alt_svc
+from httpprocessproxy.core.holding import MAX_HELD_S, HeldResponse
+from httpprocessproxy.core.http1 import (
+    HEAD_END,
+    check_incomplete_response,
+    parse_response,
+    without_alt_svc,
+)
 from httpprocessproxy.core.replay import Loss
-from httpprocessproxy.proxy.transports import linger_none
+from httpprocessproxy.proxy.transports import linger_none, quick_ack
 
 if TYPE_CHECKING:
     from httpprocessproxy.proxy.exchange import Exchange
@@ -36,6 +42,8 @@ class Upstream(asyncio.Protocol):
         self._exchange: Exchange | None = None
         self._head = b""  # the beginning of a response head whose end has not come yet
         self._response: Response | None = None
+        self._held: HeldResponse | None = None  # the same, until it is passed on
+        self._held_until: asyncio.TimerHandle
         self._served = 0
 
     @property
@@ -67,6 +75,7 @@ class Upstream(asyncio.Protocol):
     def abort(self) -> None:
         """Close at once: whatever the backend still does for this request is of no use."""
         self._exchange = None
+        self._drop_held()
         linger_none(self.transport)
         self.transport.abort()
 
@@ -78,6 +87,7 @@ class Upstream(asyncio.Protocol):
     def end_generation(self) -> None:
         """The backend is being stopped, or is gone: nothing it still sends may be passed on."""
         exchange, self._exchange = self._exchange, None
+        self._drop_held()
         self.transport.abort()
         if exchange is not None:
             exchange.lost(Loss.RESTARTED)
@@ -85,6 +95,7 @@ class Upstream(asyncio.Protocol):
     def take_back(self) -> None:
         """No server has accepted this connection, and none will."""
         exchange, self._exchange = self._exchange, None
+        self._drop_held()
         self.transport.abort()
         if exchange is not None:
             exchange.taken_back()
@@ -109,6 +120,8 @@ class Upstream(asyncio.Protocol):
             self._pass_on(self._response, data)
         else:
             self._receive_head(self._exchange, self._head + data if self._head else data)
+        if self._exchange is not None and not self._exchange.response_ended:
+            quick_ack(self.transport)
 
     def pause_writing(self) -> None:
         if self._exchange is not None:
@@ -140,8 +153,7 @@ class Upstream(asyncio.Protocol):
                         self._begin(exchange, response, rest)
                     return
                 data = rest
-            if len(data) > MAX_HEAD_BYTES:
-                raise ResponseError(f"a head of more than {MAX_HEAD_BYTES} bytes")
+            check_incomplete_response(data)
         except ResponseError as error:
             self.abort()
             exchange.bad_response(str(error))
@@ -176,21 +188,47 @@ class Upstream(asyncio.Protocol):
         self._response = response
         try:
             piece = response.body.feed(rest) if rest and not response.body.done else b""
-        except BodyError:
-            self._break_off(exchange)
+        except BodyError as error:
+            self._break_off(exchange, error)
             return
-        exchange.begin_response(response, piece)
         if response.body.done:
+            exchange.begin_response(response, piece)
             self._finish(response, surplus=bool(response.body.rest or (rest and not piece)))
+            return
+        held = HeldResponse(response, exchange.request, piece)
+        if held.is_due:
+            exchange.begin_response(response, piece)
+        else:
+            self._held = held
+            self._held_until = self._plane.loop.call_later(MAX_HELD_S, self._release)
+
+    def _release(self) -> None:
+        """Pass on what has been held back, if anything has been and is still wanted."""
+        held, self._held = self._held, None
+        if held is not None:
+            self._held_until.cancel()
+            if self._exchange is not None:
+                self._exchange.begin_response(held.response, held.body)
+
+    def _drop_held(self) -> None:
+        """The request goes elsewhere, or is answered otherwise."""
+        if self._held is not None:
+            self._held = None
+            self._held_until.cancel()
 
     def _pass_on(self, response: Response, data: bytes) -> None:
         assert self._exchange is not None
         try:
             piece = response.body.feed(data)
-        except BodyError:
-            self._break_off(self._exchange)
+        except BodyError as error:
+            self._break_off(self._exchange, error)
             return
-        if piece:
+        held = self._held
+        if held is not None:
+            held.add(piece)
+            if held.is_due or response.body.done:
+                self._release()
+        elif piece:
             self._exchange.pass_body(piece)
         if response.body.done:
             self._finish(response, surplus=bool(response.body.rest))
@@ -210,9 +248,10 @@ class Upstream(asyncio.Protocol):
         self._exchange = None
         self.idle_since = self._plane.loop.time()
 
-    def _break_off(self, exchange: "Exchange") -> None:
+    def _break_off(self, exchange: "Exchange", error: BodyError) -> None:
+        """The body is broken: say so in place of the response, while nothing was passed on."""
         self.abort()
-        exchange.cut()
+        exchange.bad_response(f"a broken body: {error}")
 
     def _ended(self) -> None:
         """The backend closed: the end of the body, or too early."""
@@ -226,9 +265,18 @@ class Upstream(asyncio.Protocol):
             return
         try:
             last = self._response.body.end()
-        except BodyError:
-            exchange.cut()
+        except BodyError as error:
+            self._drop_held()
+            if exchange.is_answered:
+                exchange.bad_response(f"a broken body: {error}")
+            else:
+                exchange.lost(Loss.BROKEN_OFF)
             return
-        if last:
+        if self._held is not None:
+            self._held.add(last)
+            self._exchange = exchange
+            self._release()
+            self._exchange = None
+        elif last:
             exchange.pass_body(last)
         exchange.end_response(reusable=False)

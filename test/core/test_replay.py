@@ -1,4 +1,4 @@
-"""What becomes of a request that lost its backend: all 96 cases (RFC 9110 section 9.2.2)."""
+"""What becomes of a request that lost its backend: all 128 cases (RFC 9110 section 9.2.2)."""
 
 from itertools import product
 
@@ -6,19 +6,19 @@ import pytest
 
 from httpprocessproxy.core.replay import Fate, Loss, Progress, fate
 
-REFUSED, HUNG_UP, RESTARTED = Loss
+REFUSED, HUNG_UP, BROKEN_OFF, RESTARTED = Loss
 AGAIN, GATE, SUSPECT, BAD_GATEWAY, CUT = Fate
 
 # `?` stands for both. The first row that fits says what happens.
 #   answered  sent  repeatable  reused  suspected
 TABLE = """
-       yes     ?         ?        ?        ?      CUT          CUT          CUT
-        no   yes        no        ?        ?      BAD_GATEWAY  BAD_GATEWAY  BAD_GATEWAY
-        no     ?         ?      yes       no      SUSPECT      AGAIN        GATE
-        no     ?         ?      yes      yes      BAD_GATEWAY  AGAIN        GATE
-        no     ?         ?       no       no      SUSPECT      SUSPECT      GATE
-        no     ?         ?       no      yes      BAD_GATEWAY  BAD_GATEWAY  GATE
-"""  # REFUSED, HUNG_UP, RESTARTED
+       yes     ?         ?        ?        ?      CUT          CUT          CUT          CUT
+        no   yes        no        ?        ?      BAD_GATEWAY  BAD_GATEWAY  BAD_GATEWAY  BAD_GATEWAY
+        no     ?         ?      yes       no      SUSPECT      AGAIN        SUSPECT      GATE
+        no     ?         ?      yes      yes      BAD_GATEWAY  AGAIN        BAD_GATEWAY  GATE
+        no     ?         ?       no       no      SUSPECT      SUSPECT      SUSPECT      GATE
+        no     ?         ?       no      yes      BAD_GATEWAY  BAD_GATEWAY  BAD_GATEWAY  GATE
+"""  # REFUSED, HUNG_UP, BROKEN_OFF, RESTARTED
 
 ROWS = [line.split() for line in TABLE.splitlines() if line]
 CASES = list(product(Loss, *[(False, True)] * 5))
@@ -77,3 +77,4 @@ def test_a_live_backend_is_not_asked_for_ever() -> None:
         assert fate(HUNG_UP, progress) in (BAD_GATEWAY, CUT)
     for progress in every(suspected=True):
         assert fate(REFUSED, progress) in (BAD_GATEWAY, CUT)
+        assert fate(BROKEN_OFF, progress) in (BAD_GATEWAY, CUT)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from httpprocessproxy import gate
 from httpprocessproxy.core.documents import Injector
 from test.fakes import OK, Bench, Peer, get, serving
 from test.loops import eventually, on_every_loop
@@ -170,14 +171,19 @@ async def test_not_modified_confirms_the_page_with_the_tag() -> None:
 @pytest.mark.parametrize("end", ["close", "finish", "reset"])
 @pytest.mark.parametrize("begun", [head(b"Content-Length: 5"), head(b"Transfer-Encoding: chunked")])
 @on_every_loop
-async def test_a_page_that_ends_before_its_content_is_cut(begun: bytes, end: str) -> None:
+async def test_page_that_ends_before_its_content_is_asked_for_once_more_and_then_502(
+    begun: bytes, end: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gate, "SUSPICION_S", 0.02)
     async with serving(injector=injector()) as bench:
         client, wire = await asked(bench, document())
-        await wire.send(begun)
-        await head_has_come(bench)
-        {"close": wire.close, "finish": wire.finish, "reset": wire.reset}[end]()
-        await client.rest()
-        assert client.was_reset
+        for is_last in (False, True):
+            await wire.send(begun)
+            await head_has_come(bench)
+            {"close": wire.close, "finish": wire.finish, "reset": wire.reset}[end]()
+            if not is_last:
+                wire, _ = await bench.backend.take()
+        assert (await client.response()).status == 502
 
 
 @pytest.mark.parametrize("answer", [head(), head(b"Transfer-Encoding: chunked")])
@@ -228,11 +234,22 @@ async def test_a_restart_before_the_content_of_an_answer_to_post() -> None:
 
 
 @on_every_loop
-async def test_a_broken_chunk_is_a_cut() -> None:
+async def test_a_broken_chunk_is_a_502_as_long_as_nothing_was_passed_on() -> None:
     async with serving(injector=injector()) as bench:
         client, wire = await asked(bench, document())
         await wire.send(head(b"Transfer-Encoding: chunked") + b"6\r\n<head>\r\nrubbish\r\n")
-        await client.assert_reset()
+        assert (await client.response()).status == 502
+
+
+@on_every_loop
+async def test_a_broken_chunk_behind_what_was_passed_on_is_a_cut() -> None:
+    async with serving(injector=injector()) as bench:
+        client, wire = await asked(bench, document())
+        await wire.send(head(b"Transfer-Encoding: chunked") + b"7\r\n<head>x\r\n")
+        await client.until(TAG)
+        await wire.send(b"rubbish\r\n")
+        await client.rest()
+        assert client.was_reset
 
 
 @on_every_loop
