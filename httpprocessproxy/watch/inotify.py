@@ -15,6 +15,7 @@ import os
 import stat
 import sys
 import time
+from collections.abc import Set
 from fcntl import ioctl
 from pathlib import Path
 from termios import FIONREAD
@@ -48,6 +49,8 @@ _BATCH: Final = 1000
 # inotify(7): FIONREAD gives the bytes to read; the smallest event has 16.
 _NO_BYTES: Final = bytes(4)
 _MIN_EVENT_BYTES: Final = 16
+# asyncinotify reads room for so many of the longest events at once, and keeps what was not taken.
+_MOST_KEPT: Final = _READ_AT_ONCE * (_MIN_EVENT_BYTES + 256) // _MIN_EVENT_BYTES
 
 # No more watches; no more instances, descriptors, memory.
 LIMITS: Final = (errno.ENOSPC, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
@@ -74,7 +77,7 @@ class Tree:
         self._empty: dict[str, asyncio.TimerHandle] = {}  # of these, what is not reported yet
         self._inotify = Inotify(cache_size=_READ_AT_ONCE, sync_timeout=0)
         self.fd = self._inotify.fd
-        self._has_more = False  # whether `read` may have left something behind
+        self.has_more = False  # whether `read` may have left events: `fd` may not be readable
         with contextlib.ExitStack() as undo:
             undo.callback(self.close)
             self._begin()
@@ -90,18 +93,18 @@ class Tree:
 
         An event is in the kernel's queue before the system call of the writer returns.
         """
-        return self._has_more or ioctl(self.fd, FIONREAD, _NO_BYTES) != _NO_BYTES
+        return self.has_more or ioctl(self.fd, FIONREAD, _NO_BYTES) != _NO_BYTES
 
     @property
-    def is_undecided(self) -> bool:
-        """Whether a file that has changed is about to be written, and not reported yet."""
-        return bool(self._empty)
+    def undecided(self) -> Set[str]:
+        """The changed files that are about to be written, and not reported yet."""
+        return self._empty.keys()
 
     def read_all(self) -> frozenset[str]:
-        """`read` whatever is there at the moment: in a storm of events, no end is waited for."""
+        """`read` the events that are there at the call: a storm of them may have no end."""
         unread = ioctl(self.fd, FIONREAD, _NO_BYTES)
         most = int.from_bytes(unread, sys.byteorder) // _MIN_EVENT_BYTES
-        return self.read(most + _READ_AT_ONCE)
+        return self.read(most + _MOST_KEPT)
 
     def read(self, most: int = _BATCH) -> frozenset[str]:
         """Take up to so many events, without waiting; return the files that changed.
@@ -109,11 +112,11 @@ class Tree:
         Raises LostError, and OSError as the constructor does.
         """
         events: list[Event] = []
-        self._has_more = True
+        self.has_more = True
         while len(events) < most:
             event = self._inotify.sync_get()
             if event is None:
-                self._has_more = False
+                self.has_more = False
                 break
             events.append(event)
         changed: set[str] = set()
@@ -221,12 +224,13 @@ class Tree:
     def _hold_back(self, path: str) -> bool:
         """Report a change later if the file is empty and still open; return whether it is."""
         about = self._remember(path)
-        self._let_go(path)
         is_empty = about is not None and stat.S_ISREG(about.st_mode) and not about.st_size
         if not is_empty or path not in self._begun:
+            self._let_go(path)
             return False
-        loop = asyncio.get_running_loop()
-        self._empty[path] = loop.call_later(_EMPTY_S, self._report_empty, path)
+        if path not in self._empty:  # requests wait: a program that empties it again gains no time
+            loop = asyncio.get_running_loop()
+            self._empty[path] = loop.call_later(_EMPTY_S, self._report_empty, path)
         return True
 
     def _let_go(self, path: str) -> None:
