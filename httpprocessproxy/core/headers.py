@@ -118,7 +118,7 @@ def outgoing_request(head: RequestHead, peer: Peer, via: bytes) -> Request:
         keep_alive=seen.keeps_alive(is_http10=head.is_http10),
         upgrade=upgrade,
         is_safe=head.method in SAFE_METHODS,
-        wants_fence=seen.wants_fence and peer.trusted and not peer.is_for_visitors,
+        wants_fence=seen.wants_fence and peer.is_trusted_itself,
     )
 
 

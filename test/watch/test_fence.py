@@ -1,6 +1,7 @@
 """The fence of every watcher, and of many who ask at once."""
 
 import asyncio
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -145,9 +146,25 @@ async def test_a_fence_that_hangs_lets_requests_go_on(
     gates = Gates()
     async with asyncio.TaskGroup() as group:
         running = group.create_task(gates.shared.run())
-        await gates.shared.passed()
+        assert not await gates.shared.passed()
         running.cancel()
     assert "the watcher has not answered" in caplog.text
+
+
+@on_every_loop
+async def test_fence_that_cannot_be_made_lets_requests_go_on(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def fence() -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    shared = SharedFence(fence)
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(shared.run())
+        for _ in range(2):
+            assert not await shared.passed()
+        running.cancel()
+    assert "Too many open files" in caplog.text
 
 
 @on_every_loop
