@@ -110,12 +110,13 @@ class _Inotify:
         tree = self._tree
         if tree is None:
             return self._catch_up_without_tree()
-        if tree.has_unread():
-            was_undecided = bool(tree.undecided)
-            self._read(tree, tree.read_all)
-            if was_undecided and self._is_decided():
-                # Not from here: the gate asks in the middle of its own work.
-                self._loop.call_soon(self._settle)
+        if not tree.has_unread():
+            return not tree.undecided
+        was_undecided = bool(tree.undecided)
+        self._read(tree, tree.read_all)
+        if was_undecided and self._is_decided():
+            # Not from here: the gate asks in the middle of its own work.
+            self._loop.call_soon(self._settle)
         return self._is_decided()
 
     def _catch_up_without_tree(self) -> bool:
@@ -196,7 +197,7 @@ class _Inotify:
             self._end(error)
             return
         if self._task.scope.renew(paths) or ANYTHING in paths:
-            paths |= tree.undecided
+            paths |= tree.undecided.keys()
             self._leave()
             self._begin_again(paths)
         elif paths:

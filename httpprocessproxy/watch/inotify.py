@@ -15,7 +15,6 @@ import os
 import stat
 import sys
 import time
-from collections.abc import Set
 from fcntl import ioctl
 from pathlib import Path
 from termios import FIONREAD
@@ -74,7 +73,8 @@ class Tree:
         self._known: dict[str, str] = {}
         self._mtimes_ns: dict[str, int] = {}
         self._begun: set[str] = set()  # files that have been written to, and not closed
-        self._empty: dict[str, asyncio.TimerHandle] = {}  # of these, what is not reported yet
+        # Of these, the ones that are about to be filled, and not reported yet.
+        self.undecided: dict[str, asyncio.TimerHandle] = {}
         self._inotify = Inotify(cache_size=_READ_AT_ONCE, sync_timeout=0)
         self.fd = self._inotify.fd
         self.has_more = False  # whether `read` may have left events: `fd` may not be readable
@@ -85,7 +85,7 @@ class Tree:
 
     def close(self) -> None:
         self._inotify.close()
-        for path in list(self._empty):
+        for path in list(self.undecided):
             self._let_go(path)
 
     def has_unread(self) -> bool:
@@ -94,11 +94,6 @@ class Tree:
         An event is in the kernel's queue before the system call of the writer returns.
         """
         return self.has_more or ioctl(self.fd, FIONREAD, _NO_BYTES) != _NO_BYTES
-
-    @property
-    def undecided(self) -> Set[str]:
-        """The changed files that are about to be written, and not reported yet."""
-        return self._empty.keys()
 
     def read_all(self) -> frozenset[str]:
         """`read` the events that are there at the call: a storm of them may have no end."""
@@ -144,7 +139,7 @@ class Tree:
         if mask & _CONTENT:
             changed |= self._take_link(path, mask)
         if self._task.scope.matches(path):
-            (changed if mask & _CONTENT or path in self._empty else perhaps).add(path)
+            (changed if mask & _CONTENT or path in self.undecided else perhaps).add(path)
             if mask & _BEGUN:
                 self._begun.add(path)
             elif not mask & Mask.ATTRIB:
@@ -228,21 +223,23 @@ class Tree:
         if not is_empty or path not in self._begun:
             self._let_go(path)
             return False
-        if path not in self._empty:  # requests wait: a program that empties it again gains no time
+        if (
+            path not in self.undecided
+        ):  # requests wait: a program that empties it again gains no time
             loop = asyncio.get_running_loop()
-            self._empty[path] = loop.call_later(_EMPTY_S, self._report_empty, path)
+            self.undecided[path] = loop.call_later(_EMPTY_S, self._report_empty, path)
         return True
 
     def _let_go(self, path: str) -> None:
-        if (timer := self._empty.pop(path, None)) is not None:
+        if (timer := self.undecided.pop(path, None)) is not None:
             timer.cancel()
 
     def _report_empty(self, path: str) -> None:
-        del self._empty[path]
+        del self.undecided[path]
         paths = frozenset((path,))
         self._task.scope.renew(paths)
         self._task.changed(paths)
-        if not self._empty:
+        if not self.undecided:
             self._task.settled()
 
     def _was_written(self, path: str) -> bool:
