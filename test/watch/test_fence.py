@@ -92,10 +92,13 @@ def test_events_of_the_kernel_are_judged_at_once_when_a_request_asks(project: Pa
 
 def test_an_empty_file_that_is_open_is_waited_for(project: Path) -> None:
     async def main() -> None:
-        async with watching("embedded", project) as (reports, watcher):
+        async with (
+            watching("embedded", project) as (reports, watcher),
+            asyncio.TaskGroup() as group,
+        ):
             with (project / "a.py").open("w") as file:
                 assert not watcher.catch_up()
-                fence = asyncio.ensure_future(watcher.fence())  # noqa: TID251 - awaited below
+                fence = group.create_task(watcher.fence())
                 await asyncio.sleep(0)
                 assert not fence.done()
                 file.write("whole")
