@@ -91,7 +91,7 @@ class Gate:
         `is_current` returns whether every change written so far has had its effect on the gate;
         if not, `resume` or another command follows. It is called for each request.
         """
-        self.fence: Callable[[], asyncio.Future[None]] | None = None
+        self.fence: Callable[[], asyncio.Future[bool]] | None = None
         self._is_current = is_current
         self._queue_timeout_s = queue_timeout_s
         self._overdue = overdue

@@ -129,8 +129,12 @@ class Supervisor:
         self.gate.fence = self._fence.passed if needs_fence else None
 
     async def fence(self) -> None:
-        """Return once everything written before the call has had its effect on the state."""
-        await self._fence.passed()
+        """Return once everything written before the call has had its effect on the state.
+
+        Requests pass without a watcher that does not answer, but the caller asks for a fact.
+        """
+        while not await self._fence.passed():
+            pass
 
     def settled(self) -> None:
         """Nothing that the watcher has seen is left to be judged."""

@@ -90,9 +90,9 @@ async def test_request_behind_the_mend_of_a_crash_is_not_refused() -> None:
 async def test_fence_stands_before_pages_unsafe_requests_and_those_that_ask_for_it() -> None:
     crowd = Crowd()
     crowd.gate.open(FIRST)
-    fences: list[asyncio.Future[None]] = []
+    fences: list[asyncio.Future[bool]] = []
 
-    def fence() -> asyncio.Future[None]:
+    def fence() -> asyncio.Future[bool]:
         fences.append(asyncio.get_running_loop().create_future())
         return fences[-1]
 
@@ -105,7 +105,7 @@ async def test_fence_stands_before_pages_unsafe_requests_and_those_that_ask_for_
     assert crowd.gone == [1]
     crowd.gate.leave(gone)
     for one in fences:
-        one.set_result(None)
+        one.set_result(True)
     await asyncio.sleep(0)
     assert crowd.gone == [1, 2, 3, 4]
 

@@ -71,7 +71,7 @@ class ChainedExchange(Exchange):
             self._answer_ourselves(bad)
             return
         self._chain, self._has_place = chain, chain.goes_on
-        self._ask()
+        self._enter()
 
     # The way back
 

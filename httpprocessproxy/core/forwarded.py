@@ -48,6 +48,11 @@ class Peer:
     reached: bytes = b""
     is_for_visitors: bool = False
 
+    @property
+    def is_trusted_itself(self) -> bool:
+        """Whether it is a client of the user's, and no messenger of strangers."""
+        return self.trusted and not self.is_for_visitors
+
 
 def believed(fields: Fields, peer: Peer) -> Fields:
     """A request's fields, without what its peer may not say."""

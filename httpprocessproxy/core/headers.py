@@ -21,8 +21,7 @@ HOP_BY_HOP: Final = frozenset(
     b"connection keep-alive proxy-connection te transfer-encoding upgrade http2-settings".split()
 )
 
-# A request that has `1` in it is answered by what was written before it was sent; the answer says
-# which start of the backend it is from.
+# `Hpp-Sync: 1` asks for an answer of what was written before; the answer names its generation.
 SYNC: Final = b"hpp-sync"
 GENERATION: Final = b"hpp-generation"
 GENERATION_LINE: Final = b"Hpp-Generation: %d\r\n"
@@ -118,7 +117,7 @@ def outgoing_request(head: RequestHead, peer: Peer, via: bytes) -> Request:
         keep_alive=seen.keeps_alive(is_http10=head.is_http10),
         upgrade=upgrade,
         is_safe=head.method in SAFE_METHODS,
-        wants_fence=seen.wants_fence and peer.trusted and not peer.is_for_visitors,
+        wants_fence=seen.wants_fence and peer.is_trusted_itself,
     )
 
 
@@ -249,17 +248,8 @@ class _Seen:
     """The fields of a head, sorted into those that steer us and those that pass."""
 
     __slots__ = (
-        "accept",
-        "codings",
-        "forwarded",
-        "hosts",
-        "lengths",
-        "options",
-        "passing",
-        "upgrade",
-        "via",
-        "wants_fence",
-        "wants_trailers",
+        *("accept", "codings", "forwarded", "hosts", "lengths", "options"),
+        *("passing", "upgrade", "via", "wants_fence", "wants_trailers"),
     )
 
     def __init__(self, fields: Fields, ours: frozenset[bytes]) -> None:

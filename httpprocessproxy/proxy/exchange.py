@@ -90,8 +90,11 @@ class Exchange:
         else:
             self.for_backend = True
             self._plane.log.begin(self.record)
-            if not self._plane.gate.enter(self):
-                self.record.waits()
+            self._enter()
+
+    def _enter(self) -> None:
+        if not self._plane.gate.enter(self):
+            self.record.waits()
 
     def _ask(self) -> None:
         if not self._plane.gate.ask(self):

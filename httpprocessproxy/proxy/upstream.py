@@ -58,7 +58,7 @@ class Upstream(asyncio.Protocol):
 
     def fields_for(self, peer: Peer) -> bytes:
         """The lines that a response gets besides its own: which start of the backend it is from."""
-        return self._generation_line if peer.trusted else b""
+        return self._generation_line if peer.is_trusted_itself else b""
 
     # What an exchange does
 

@@ -93,6 +93,7 @@ class _Inotify:
         self._limit: asyncio.Future[str] = self._loop.create_future()
         self._polling: Polling | None = None
         self._retry: asyncio.TimerHandle | None = None
+        self._more: asyncio.Handle | None = None
         self._tree: Tree | None = None
 
     def begin(self) -> None:
@@ -108,11 +109,31 @@ class _Inotify:
     def catch_up(self) -> bool:
         tree = self._tree
         if tree is None:
-            return True  # nothing is there to watch: neither is anything to wait for
-        if tree.has_unread():
-            self._read(tree, tree.read_all)
-            tree = self._tree
-        return tree is None or not tree.is_undecided
+            return self._catch_up_without_tree()
+        if not tree.has_unread():
+            return not tree.undecided
+        was_undecided = bool(tree.undecided)
+        self._read(tree, tree.read_all)
+        if was_undecided and self._is_decided():
+            # Not from here: the gate asks in the middle of its own work.
+            self._loop.call_soon(self._settle)
+        return self._is_decided()
+
+    def _catch_up_without_tree(self) -> bool:
+        """Look for a root that is there again, which sends no event."""
+        if self._retry is not None and self._task.root.is_dir():
+            self._retry.cancel()
+            self._begin_again(frozenset({ANYTHING}))
+        return self._is_decided()
+
+    def _is_decided(self) -> bool:
+        """Whether all that is known has been reported.
+
+        While polling takes over from inotify, a change that nothing has seen is possible.
+        """
+        if self._limit.done():
+            return self._polling is not None
+        return self._tree is None or not self._tree.undecided
 
     async def fence(self) -> None:
         if self._polling is not None:
@@ -129,6 +150,7 @@ class _Inotify:
             self._polling = polling
             self.description = polling.description
             self._task.changed(frozenset({ANYTHING}))
+            self._settle()
             await self._loop.create_future()
 
     def close(self) -> None:
@@ -145,12 +167,16 @@ class _Inotify:
             tree, self._tree = self._tree, None
             self._loop.remove_reader(tree.fd)
             tree.close()
+        if self._more is not None:
+            self._more.cancel()
+            self._more = None
 
     def _readable(self) -> None:
         # One batch a turn of the loop: a storm must not keep requests waiting.
-        if self._tree is not None:
-            self._read(self._tree, self._tree.read)
-        if self._tree is None or not self._tree.is_undecided:
+        self._more = None
+        if (tree := self._tree) is not None:
+            self._read(tree, tree.read)
+        if self._is_decided():
             self._settle()
 
     def _settle(self) -> None:
@@ -158,17 +184,20 @@ class _Inotify:
         self._tell_settled()
 
     def _read(self, tree: "Tree", read: Callable[[], frozenset[str]]) -> None:
-        """Report what has changed; begin anew if the tree is lost, or not the one to watch."""
+        """Report what has changed; begin again if the tree is lost, or not the one to watch."""
         from httpprocessproxy.watch.inotify import LostError
 
         try:
             paths = read()
+            if tree.has_more and self._more is None:
+                self._more = self._loop.call_soon(self._readable)
         except LostError:
             paths = frozenset({ANYTHING})
         except OSError as error:
             self._end(error)
             return
         if self._task.scope.renew(paths) or ANYTHING in paths:
+            paths |= tree.undecided.keys()
             self._leave()
             self._begin_again(paths)
         elif paths:
@@ -178,6 +207,7 @@ class _Inotify:
         """Watch another tree, and only then report: the restart sees what changed meanwhile."""
         from httpprocessproxy.watch.inotify import LostError, Tree
 
+        self._retry = None
         try:
             tree = Tree(self._task)
         except LostError:

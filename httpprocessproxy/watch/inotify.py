@@ -48,6 +48,8 @@ _BATCH: Final = 1000
 # inotify(7): FIONREAD gives the bytes to read; the smallest event has 16.
 _NO_BYTES: Final = bytes(4)
 _MIN_EVENT_BYTES: Final = 16
+# asyncinotify reads room for so many of the longest events at once, and keeps what was not taken.
+_MOST_KEPT: Final = _READ_AT_ONCE * (_MIN_EVENT_BYTES + 256) // _MIN_EVENT_BYTES
 
 # No more watches; no more instances, descriptors, memory.
 LIMITS: Final = (errno.ENOSPC, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
@@ -71,10 +73,11 @@ class Tree:
         self._known: dict[str, str] = {}
         self._mtimes_ns: dict[str, int] = {}
         self._begun: set[str] = set()  # files that have been written to, and not closed
-        self._empty: dict[str, asyncio.TimerHandle] = {}  # of these, what is not reported yet
+        # Of these, the ones that are about to be filled, and not reported yet.
+        self.undecided: dict[str, asyncio.TimerHandle] = {}
         self._inotify = Inotify(cache_size=_READ_AT_ONCE, sync_timeout=0)
         self.fd = self._inotify.fd
-        self._has_more = False  # whether `read` may have left something behind
+        self.has_more = False  # whether `read` may have left events: `fd` may not be readable
         with contextlib.ExitStack() as undo:
             undo.callback(self.close)
             self._begin()
@@ -82,7 +85,7 @@ class Tree:
 
     def close(self) -> None:
         self._inotify.close()
-        for path in list(self._empty):
+        for path in list(self.undecided):
             self._let_go(path)
 
     def has_unread(self) -> bool:
@@ -90,18 +93,13 @@ class Tree:
 
         An event is in the kernel's queue before the system call of the writer returns.
         """
-        return self._has_more or ioctl(self.fd, FIONREAD, _NO_BYTES) != _NO_BYTES
-
-    @property
-    def is_undecided(self) -> bool:
-        """Whether a file that has changed is about to be written, and not reported yet."""
-        return bool(self._empty)
+        return self.has_more or ioctl(self.fd, FIONREAD, _NO_BYTES) != _NO_BYTES
 
     def read_all(self) -> frozenset[str]:
-        """`read` whatever is there at the moment: in a storm of events, no end is waited for."""
+        """`read` the events that are there at the call: a storm of them may have no end."""
         unread = ioctl(self.fd, FIONREAD, _NO_BYTES)
         most = int.from_bytes(unread, sys.byteorder) // _MIN_EVENT_BYTES
-        return self.read(most + _READ_AT_ONCE)
+        return self.read(most + _MOST_KEPT)
 
     def read(self, most: int = _BATCH) -> frozenset[str]:
         """Take up to so many events, without waiting; return the files that changed.
@@ -109,11 +107,11 @@ class Tree:
         Raises LostError, and OSError as the constructor does.
         """
         events: list[Event] = []
-        self._has_more = True
+        self.has_more = True
         while len(events) < most:
             event = self._inotify.sync_get()
             if event is None:
-                self._has_more = False
+                self.has_more = False
                 break
             events.append(event)
         changed: set[str] = set()
@@ -141,7 +139,7 @@ class Tree:
         if mask & _CONTENT:
             changed |= self._take_link(path, mask)
         if self._task.scope.matches(path):
-            (changed if mask & _CONTENT or path in self._empty else perhaps).add(path)
+            (changed if mask & _CONTENT or path in self.undecided else perhaps).add(path)
             if mask & _BEGUN:
                 self._begun.add(path)
             elif not mask & Mask.ATTRIB:
@@ -221,24 +219,27 @@ class Tree:
     def _hold_back(self, path: str) -> bool:
         """Report a change later if the file is empty and still open; return whether it is."""
         about = self._remember(path)
-        self._let_go(path)
         is_empty = about is not None and stat.S_ISREG(about.st_mode) and not about.st_size
         if not is_empty or path not in self._begun:
+            self._let_go(path)
             return False
-        loop = asyncio.get_running_loop()
-        self._empty[path] = loop.call_later(_EMPTY_S, self._report_empty, path)
+        if (
+            path not in self.undecided
+        ):  # requests wait: a program that empties it again gains no time
+            loop = asyncio.get_running_loop()
+            self.undecided[path] = loop.call_later(_EMPTY_S, self._report_empty, path)
         return True
 
     def _let_go(self, path: str) -> None:
-        if (timer := self._empty.pop(path, None)) is not None:
+        if (timer := self.undecided.pop(path, None)) is not None:
             timer.cancel()
 
     def _report_empty(self, path: str) -> None:
-        del self._empty[path]
+        del self.undecided[path]
         paths = frozenset((path,))
         self._task.scope.renew(paths)
         self._task.changed(paths)
-        if not self._empty:
+        if not self.undecided:
             self._task.settled()
 
     def _was_written(self, path: str) -> bool:

@@ -96,10 +96,11 @@ class Stamps:
         return before is None or before[0] != now[0] or before[1] == now[1]
 
 
-def _send(client: pywatchman.client, command: Sequence[object]) -> None:
+def _send(connection: pywatchman.BserCodec, command: Sequence[object]) -> None:
     # The thread that receives will hear of a broken connection as well, and make another.
-    with contextlib.suppress(pywatchman.WatchmanError, OSError):
-        client.sendConn.send(command)
+    # AttributeError: it has closed this one, whose transport has no socket then.
+    with contextlib.suppress(pywatchman.WatchmanError, OSError, AttributeError):
+        connection.send(command)
 
 
 def _stamp(file: File) -> tuple[Stamp, int]:
@@ -118,8 +119,11 @@ class Watchman:
         """`task` is for a thread. Called on the event loop's."""
         self.description = f"Watchman: {why}"
         self._loop = asyncio.get_running_loop()
+        # Used on the event loop's thread only. One flush is in flight: its answer, which has no
+        # number, must not pass a fence that began after it.
         self._fences: list[asyncio.Future[None]] = []
-        self._flush: Callable[[], None] | None = None  # while Watchman listens to it
+        self._in_flight: list[asyncio.Future[None]] = []
+        self._flush: Callable[[], None] | None = None  # while there is a connection
         self._why = why
         self._task = task
         self._name = next(_NAMES)
@@ -151,20 +155,28 @@ class Watchman:
         """Let Watchman synchronise by a cookie file of its own, and report what it has seen."""
         passed: asyncio.Future[None] = self._loop.create_future()
         self._fences.append(passed)
-        self._ask_for_fences()
+        self._flush_if_idle()
         await passed
 
-    def _ask_for_fences(self) -> None:
-        """On the event loop's thread; without a connection, again as soon as there is one."""
-        if self._fences and self._flush is not None:
+    def _flush_if_idle(self) -> None:
+        self._fences = [fence for fence in self._fences if not fence.done()]
+        if self._fences and not self._in_flight and self._flush is not None:
+            self._in_flight, self._fences = self._fences, []
             self._flush()
 
-    def _pass_fences(self) -> None:
-        """On the event loop's thread, behind all reports."""
-        fences, self._fences = self._fences, []
-        for fence in fences:
+    def _flush_by(self, flush: Callable[[], None] | None) -> None:
+        """Another connection, or none: the answers of the last one will not come any more."""
+        self._flush = flush
+        self._fences, self._in_flight = self._in_flight + self._fences, []
+        self._flush_if_idle()
+
+    def _flushed(self) -> None:
+        """The answer, behind all reports."""
+        for fence in self._in_flight:
             if not fence.done():
                 fence.set_result(None)
+        self._in_flight = []
+        self._flush_if_idle()
 
     def stop(self) -> None:
         self._stopping.set()
@@ -188,20 +200,20 @@ class Watchman:
             try:
                 self._receive(client, root)
             finally:
-                self._flush = None
+                self._loop.call_soon_threadsafe(self._flush_by, None)
 
     def _receive(self, client: pywatchman.client, root: str) -> None:
         command = ["flush-subscriptions", os.fsencode(root), {"sync_timeout": _SYNC_MS}]
         # Sent from the loop's thread: each thread has a direction of the socket for itself.
-        self._flush = partial(_send, client, command)
-        self._loop.call_soon_threadsafe(self._ask_for_fences)
+        flush = partial(_send, client.sendConn, command)
+        self._loop.call_soon_threadsafe(self._flush_by, flush)
         while True:
             # With its root, or pywatchman keeps a second copy of all for ever.
             for answer in client.getSubscription(self._name, root=root) or ():
                 self._take(answer)
             answer = client.receive()
             if "synced" in answer:
-                self._loop.call_soon_threadsafe(self._pass_fences)
+                self._loop.call_soon_threadsafe(self._flushed)
 
     def _subscribe(self, client: pywatchman.client) -> str:
         """Catch up with what happened since the last clock, subscribe, and return the root."""

@@ -1,18 +1,37 @@
 """Requests of chains between a client and a backend: the contract's table, row by row."""
 
+import asyncio
+
 import pytest
 
 from httpprocessproxy.chains import exchange
 from httpprocessproxy.chains.companion import Wish
 from test.chains.benches import answer, line
 from test.fakes import OK, get, post
-from test.loops import on_every_loop
+from test.loops import eventually, on_every_loop
 from test.proxy.exchanges import assert_goes_on
 
 OUT = answer()
 
 
 # The table
+
+
+@on_every_loop
+async def test_request_of_a_chain_passes_the_fence_of_the_watcher() -> None:
+    async with line() as at:
+        fence: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        asked: list[None] = []
+
+        def passed() -> asyncio.Future[bool]:
+            asked.append(None)
+            return fence
+
+        at.bench.gate.fence = passed
+        await at.ask()
+        await eventually(lambda: bool(asked))
+        fence.set_result(True)
+        await at.bench.backend.serve(OUT)
 
 
 @on_every_loop

@@ -1,7 +1,10 @@
 """The embedded watcher when its first choice fails: it goes on, and says so."""
 
+import asyncio
 import errno
 import os
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +12,7 @@ import pytest
 from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.core.patterns import ANYTHING
 from httpprocessproxy.watch import embedded
-from test.watch.watching import run, watching
+from test.watch.watching import Reports, run, watching
 
 pytest.importorskip("asyncinotify", reason="inotify is of Linux")
 
@@ -94,3 +97,59 @@ def test_a_root_that_is_not_there(project: Path) -> None:
 
     with pytest.raises(UserError, match="not a directory that can be watched"):
         run(main())
+
+
+def test_every_event_of_a_burst_is_reported_without_another_event(project: Path) -> None:
+    async def main() -> None:
+        async with watching("embedded", project) as (reports, _):
+            for number in range(540):  # two events each: one read of 1,000 leaves some
+                (project / f"{number}.tmp~").touch()
+            (project / "last.py").write_text("x")
+            await reports.see("last.py")
+
+    run(main())
+
+
+def test_nothing_is_decided_while_polling_takes_over(project: Path, full: set[str]) -> None:
+    async def main() -> None:
+        async with watching("embedded", project) as (reports, watcher):
+            full.add("folder")
+            (project / "folder").mkdir()
+            assert not watcher.catch_up()
+            await watcher.fence()
+            assert ANYTHING in reports.paths
+            assert watcher.catch_up()
+            assert not watcher.is_immediate
+
+    run(main())
+
+
+def test_root_that_is_there_again_is_watched_when_a_request_asks(project: Path) -> None:
+    async def main() -> None:
+        async with watching("embedded", project) as (reports, watcher):
+            shutil.rmtree(project)
+            assert watcher.catch_up()
+            assert ANYTHING not in reports.paths
+            os.mkdir(project)
+            assert watcher.catch_up()
+            assert ANYTHING in reports.paths
+
+    run(main())
+
+
+def test_settled_is_called_when_a_request_finds_the_file_written(project: Path) -> None:
+    async def main() -> None:
+        settled, reports = asyncio.Event(), Reports(project)
+        task = replace(reports.task, settled=settled.set)
+        async with embedded.open_embedded(task, "a test") as watcher:
+            with (project / "a.py").open("w") as file:
+                assert not watcher.catch_up()
+                await asyncio.sleep(0)
+                settled.clear()
+                file.write("whole")
+                file.flush()
+                assert watcher.catch_up()
+                assert not settled.is_set()  # not from within: the gate asks as it works
+                await settled.wait()
+
+    run(main())

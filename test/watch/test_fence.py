@@ -1,6 +1,7 @@
 """The fence of every watcher, and of many who ask at once."""
 
 import asyncio
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -91,10 +92,13 @@ def test_events_of_the_kernel_are_judged_at_once_when_a_request_asks(project: Pa
 
 def test_an_empty_file_that_is_open_is_waited_for(project: Path) -> None:
     async def main() -> None:
-        async with watching("embedded", project) as (reports, watcher):
+        async with (
+            watching("embedded", project) as (reports, watcher),
+            asyncio.TaskGroup() as group,
+        ):
             with (project / "a.py").open("w") as file:
                 assert not watcher.catch_up()
-                fence = asyncio.ensure_future(watcher.fence())  # noqa: TID251 - awaited below
+                fence = group.create_task(watcher.fence())
                 await asyncio.sleep(0)
                 assert not fence.done()
                 file.write("whole")
@@ -145,9 +149,25 @@ async def test_a_fence_that_hangs_lets_requests_go_on(
     gates = Gates()
     async with asyncio.TaskGroup() as group:
         running = group.create_task(gates.shared.run())
-        await gates.shared.passed()
+        assert not await gates.shared.passed()
         running.cancel()
     assert "the watcher has not answered" in caplog.text
+
+
+@on_every_loop
+async def test_fence_that_cannot_be_made_lets_requests_go_on(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def fence() -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    shared = SharedFence(fence)
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(shared.run())
+        for _ in range(2):
+            assert not await shared.passed()
+        running.cancel()
+    assert "Too many open files" in caplog.text
 
 
 @on_every_loop

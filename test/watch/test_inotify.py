@@ -174,3 +174,30 @@ def test_links_out_of_the_root(project: Path, tmp_path: Path) -> None:
             assert await changes(tree) == {"new/a.py"}
 
     asyncio.run(main())
+
+
+def test_read_all_takes_the_events_that_asyncinotify_keeps_as_well(project: Path) -> None:
+    async def main() -> None:
+        with closing(Tree(Reports(project).task)) as tree:
+            for number in range(300):
+                (project / f"{number}.tmp~").touch()
+            (project / "a.py").write_text("last")
+            # One event taken, asyncinotify has read hundreds more from the kernel.
+            assert tree.read(1) == frozenset()
+            assert tree.read_all() == {"a.py"}
+
+    asyncio.run(main())
+
+
+def test_file_that_is_emptied_again_and_again_is_reported_in_time(project: Path) -> None:
+    async def main() -> None:
+        reports = Reports(project)
+        with closing(Tree(reports.task)) as tree, (project / "a.py").open("w") as file:
+            async with asyncio.timeout(PATIENCE_S):
+                while not reports.paths:
+                    os.truncate(file.fileno(), 0)
+                    os.utime(file.fileno())
+                    tree.read()
+                    await asyncio.sleep(0.01)
+
+    asyncio.run(main())

@@ -1,9 +1,10 @@
 """What only Watchman does: it dies, comes back, stops watching, warns, and refuses."""
 
+import asyncio
 import contextlib
 import socket
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.core.patterns import ANYTHING
 from test.deadline import PATIENCE_S
+from test.loops import eventually
 from test.watch.daemon import Daemon, running
 from test.watch.watching import run, watching
 
@@ -115,15 +117,16 @@ def test_pywatchman_keeps_nothing(project: Path, daemon: Daemon) -> None:
 
 
 Message = Mapping[str, object]
+Step = Message | Callable[[socket.socket], object]
 
 
 class FakeWatchman:
     """A server that answers what the test says, in one connection after the other.
 
-    A connection is the answer to its query, what is told after it subscribed, and the end.
+    A connection is the answer to its query, what is told or done after it subscribed, and the end.
     """
 
-    def __init__(self, path: Path, root: Path, connections: Sequence[Sequence[Message]]) -> None:
+    def __init__(self, path: Path, root: Path, connections: Sequence[Sequence[Step]]) -> None:
         self.queries: list[Message] = []
         self._connections = connections
         self._answers: dict[str, Message] = {
@@ -138,12 +141,16 @@ class FakeWatchman:
     def serve(self) -> None:
         with self._listener:
             for query, *told in self._connections:
+                assert not callable(query)
                 # Who has heard enough may go before we have said all.
                 with self._accept() as connection, contextlib.suppress(BrokenPipeError):
                     name = self._begin(connection, query)
                     about = {"unilateral": True, "subscription": name, "root": self._root}
                     for one in told:
-                        self._send(connection, {**about, **one})
+                        if callable(one):
+                            one(connection)
+                        else:
+                            self._send(connection, {**about, **one})
 
     def _accept(self) -> socket.socket:
         """The next connection that says anything: others only try whether we are here."""
@@ -184,7 +191,7 @@ def test_a_clock_runs_through_all_connections(
     project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before, chmod, written = stamped(), stamped(ctime_ns=5), stamped(size=3, ctime_ns=6)
-    connections: list[list[Message]] = [
+    connections: list[list[Step]] = [
         [
             {"clock": "c:1", "is_fresh_instance": True, "files": [before]},
             {"clock": "c:2", "state-enter": "hg.update"},
@@ -222,4 +229,40 @@ def test_a_watchman_that_refuses(
             raise AssertionError("it must not begin")
 
     with serving(fake), pytest.raises(UserError, match=r"cannot watch .*: poisoned: no watches"):
+        run(main())
+
+
+def test_answer_to_a_fence_that_was_given_up_does_not_pass_the_next_one(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    has_asked, asks_again = threading.Event(), threading.Event()
+
+    def receive(connection: socket.socket) -> None:
+        connection.recv(65536)
+        has_asked.set()
+
+    query = {"clock": "c:1", "is_fresh_instance": True, "files": []}
+    flushed: Message = {"synced": []}
+    steps: list[Step] = [
+        *(query, receive, lambda _: asks_again.wait(PATIENCE_S), flushed),
+        *(receive, {"clock": "c:2", "files": [stamped()]}, flushed),
+    ]
+    fake = FakeWatchman(tmp_path / "sock", project, [steps])
+    monkeypatch.setenv("WATCHMAN_SOCK", str(tmp_path / "sock"))
+
+    async def main() -> None:
+        async with (
+            watching("watchman", project) as (reports, watcher),
+            asyncio.TaskGroup() as group,
+        ):
+            first = group.create_task(watcher.fence())
+            await eventually(has_asked.is_set)
+            first.cancel()
+            second = group.create_task(watcher.fence())
+            await asyncio.sleep(0)
+            asks_again.set()
+            await second
+            assert "a.py" in reports.paths
+
+    with serving(fake):
         run(main())
