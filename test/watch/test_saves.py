@@ -127,7 +127,11 @@ def install_packages(file: Path) -> None:
 )
 def test_what_is_no_change(name: WatcherName, project: Path, act: object) -> None:
     assert callable(act)
-    file = project / "a.py"
+    if (name, act) == ("watchman", link):
+        pytest.skip("to Watchman, a new name beside a file looks as a rename over the file")
+    # In a folder of its own, whose time tells Watchman's chmod from a rename.
+    (project / "src").mkdir()
+    file = project / "src" / "a.py"
     file.write_text("the content")
     # Older than the watcher, by far: nothing of its past may be taken for new.
     os.utime(file, (1_000_000_000, 1_000_000_000))
