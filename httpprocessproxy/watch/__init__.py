@@ -28,7 +28,7 @@ from httpprocessproxy.watch.task import Task, UnfitError, Watcher
 __all__ = ["Contents", "Scope", "Verdict", "Watcher", "open_watcher"]
 
 # How long a start waits for a Watchman that was not asked for.
-START_S: Final = 5.0
+START_S = 5.0
 
 # Its socket is asked on the event loop's thread.
 _PROBE_S: Final = 0.5

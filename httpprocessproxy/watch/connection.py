@@ -24,9 +24,9 @@ import pywatchman
 from pywatchman import bser
 
 # How long Watchman may take for what it answers from memory, and to start.
-ANSWER_S: Final = 5.0
+ANSWER_S = 5.0
 # Silence after which it is asked for a sign of life.
-SILENCE_S: Final = 2.0
+SILENCE_S = 2.0
 
 
 class File(TypedDict):

@@ -100,7 +100,8 @@ class Watchman:
             if self._stopping.is_set:
                 return
             if not self._has_begun:
-                raise UserError(f"cannot watch with Watchman: {_reason(error)}") from None
+                it = "it " if isinstance(error, MuteError) else ""
+                raise UserError(f"cannot watch with Watchman: {it}{_reason(error)}") from None
             if isinstance(error, MuteError):
                 raise UnfitError(f"Watchman {_reason(error)}") from None
             if not isinstance(error, CanceledError):

@@ -73,6 +73,8 @@ SAVES = [
 @pytest.mark.parametrize("save", SAVES)
 def test_a_save_is_that_of_one_file(name: WatcherName, project: Path, save: object) -> None:
     assert callable(save)
+    if (name, save) == ("watchman", write_and_set_back_the_time):
+        pytest.skip("the first time, this looks as chmod does to Watchman")
     file = project / "src" / "a.py"
     file.parent.mkdir()
     file.write_text("the content")
@@ -134,7 +136,8 @@ def test_what_is_no_change(name: WatcherName, project: Path, act: object) -> Non
     file = project / "src" / "a.py"
     file.write_text("the content")
     # Older than the watcher, by far: nothing of its past may be taken for new.
-    os.utime(file, (1_000_000_000, 1_000_000_000))
+    for path in (file, file.parent):
+        os.utime(path, (1_000_000_000, 1_000_000_000))
 
     async def main() -> None:
         async with watching(name, project) as (reports, _):

@@ -111,7 +111,7 @@ class FakeWatchman:
         with self._listener:
             for query, *told in self._connections:
                 # Who has heard enough may go before we have said all.
-                with self._accept() as connection, contextlib.suppress(BrokenPipeError):
+                with self._accept() as connection, contextlib.suppress(ConnectionError):
                     name = self._begin(connection, query)
                     about = {"unilateral": True, "subscription": name, "root": self._root}
                     for one in told:
