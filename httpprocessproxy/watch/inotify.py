@@ -19,7 +19,7 @@ from typing import Final
 
 from asyncinotify import Event, Inotify, Mask, Watch
 
-from httpprocessproxy.core.paths import is_within
+from httpprocessproxy.watch.folders import Folders
 from httpprocessproxy.watch.task import Task
 from httpprocessproxy.watch.tree import leads_above, walk
 
@@ -60,9 +60,8 @@ class Tree:
     def __init__(self, task: Task) -> None:
         self._task = task
         self._began_ns = time.time_ns() - _TICK_NS
-        self._folders: dict[int, tuple[str, Watch]] = {}
+        self._folders = Folders()
         self._links: set[str] = set()
-        self._known: dict[str, str] = {}
         self._mtimes_ns: dict[str, int] = {}
         self._begun: set[str] = set()  # files that have been written to, and not closed
         self._empty: dict[str, asyncio.TimerHandle] = {}  # of these, what is not reported yet
@@ -97,9 +96,9 @@ class Tree:
         if mask & Mask.Q_OVERFLOW:
             raise LostError
         watch = event.watch
-        if watch is None or watch.wd not in self._folders:
+        folder = self._folders.path(watch.wd) if watch is not None else None
+        if watch is None or folder is None:
             return
-        folder, _ = self._folders[watch.wd]
         if event.name is None:
             self._take_own(folder, watch, mask)
             return
@@ -116,14 +115,14 @@ class Tree:
             elif not mask & Mask.ATTRIB:
                 self._begun.discard(path)
             if mask & _ARRIVED:
-                self._known[folder] = path
+                self._folders.holds(folder, path)
 
     def _take_own(self, folder: str, watch: Watch, mask: int) -> None:
         """An event of the watched directory itself, which may have ended."""
         if not folder and mask & _ROOT_LEFT:
             raise LostError
         if mask & Mask.IGNORED:
-            del self._folders[watch.wd]
+            self._folders.end(watch.wd)
 
     def _take_folder(self, path: str, mask: int) -> set[str]:
         # A directory that was deleted was empty, and its watch ends by itself.
@@ -149,14 +148,15 @@ class Tree:
         for prefix, files in walk(self._task.root, self._task.scope, "", self._enter):
             paths = (prefix + entry.name for entry in files)
             if found := next(filter(self._task.scope.matches, paths), None):
-                self._known[prefix.rstrip("/")] = found
+                self._folders.holds(prefix.rstrip("/"), found)
 
     def _add(self, top: str) -> set[str]:
         """Watch a directory that is new, and what is below; return the files that are there."""
         folders = walk(self._task.root, self._task.scope, top, self._enter)
         paths = (prefix + entry.name for prefix, files in folders for entry in files)
         found = set(filter(self._task.scope.matches, paths))
-        self._known.update((path.rpartition("/")[0], path) for path in found)
+        for path in found:
+            self._folders.holds(path.rpartition("/")[0], path)
         return found
 
     def _enter(self, folder: str) -> bool:
@@ -173,19 +173,18 @@ class Tree:
             if watch.wd in self._folders:
                 return False
             self._links.add(folder)
-        self._folders[watch.wd] = folder, watch
+        self._folders.add(folder, watch)
         return True
 
     def _drop(self, top: str) -> set[str]:
         """Forget a directory that was renamed; return a file of each one that held any."""
-        for wd, (folder, watch) in list(self._folders.items()):
-            if is_within(folder, top):
-                del self._folders[wd]
-                self._links.discard(folder)
-                # The kernel may have ended it already.
-                with contextlib.suppress(OSError):
-                    self._inotify.rm_watch(watch)
-        return {self._known.pop(one) for one in list(self._known) if is_within(one, top)}
+        watched, files = self._folders.drop(top)
+        for folder, watch in watched:
+            self._links.discard(folder)
+            # The kernel may have ended it already.
+            with contextlib.suppress(OSError):
+                self._inotify.rm_watch(watch)
+        return files
 
     def _hold_back(self, path: str) -> bool:
         """Report a change later if the file is empty and still open; return whether it is."""
