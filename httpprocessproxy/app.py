@@ -252,7 +252,15 @@ class Program:
     async def _watch(self, stack: AsyncExitStack) -> Unchanged | None:
         """Lead from changed files to restarts and refreshes; return who compares their contents."""
         config, scope = self._prepared.config, self._prepared.scope
-        actions = Actions(scope.refreshes, self.supervisor.changed, self._feed, self._say)
+        supervisor = self.supervisor
+        actions = Actions(
+            scope.refreshes,
+            supervisor.changed,
+            self._feed,
+            self._say,
+            lambda: supervisor.gate.has_unsafe,
+        )
+        supervisor.changes = actions
         stack.enter_context(self._feed.subscribe(("state",), actions.entered))
         unchanged = Unchanged(Path.cwd(), actions.changed) if config.ignore_unchanged else None
         changed = unchanged.changed if unchanged is not None else actions.changed

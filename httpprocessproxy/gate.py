@@ -102,6 +102,11 @@ class Gate:
         self._drained = asyncio.Event()
         self._drained.set()
 
+    @property
+    def has_unsafe(self) -> bool:
+        """Whether a request that may change something is with the backend."""
+        return self._unsafe > 0
+
     # What the supervisor does
 
     def hold(self) -> None:
