@@ -128,14 +128,16 @@ class Actions:
         is_starting = self._state == State.LOADING.value
         now, is_writing = self._loop.time(), self._is_writing()
         just_now = frozenset(path for path in paths if self._own.get(path, 0.0) > now)
-        if not (is_starting or is_writing):
+        # A log is written to on and on by the server that has opened it at its start.
+        asked = paths - {ANYTHING} if is_starting or is_writing else self._outputs.among(paths)
+        if not asked:
             return just_now
-        files = {Path.cwd() / path: path for path in paths - {ANYTHING}}
+        files = {Path.cwd() / path: path for path in asked}
         open_now = frozenset(files[file] for file in self._open_for_writing(files.keys()))
         if is_starting:
             self._say_of_outputs(self._outputs.found(open_now))
         else:
-            self._say_of_uploads(open_now)
+            self._say_of_uploads(open_now - self._outputs.among(open_now))
         if open_now:
             self._own = {path: until for path, until in self._own.items() if until > now}
             self._own |= dict.fromkeys(open_now, now + OWN_S)

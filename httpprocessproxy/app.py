@@ -34,7 +34,7 @@ from httpprocessproxy.requestlog import RequestLog
 from httpprocessproxy.shortcuts import HELP, KEYS, Shortcuts
 from httpprocessproxy.supervisor import Supervisor
 from httpprocessproxy.unchanged import Unchanged
-from httpprocessproxy.watch import open_watcher
+from httpprocessproxy.watch import open_watcher, say_unmatched
 
 if TYPE_CHECKING:
     from httpprocessproxy.preload import Preloading
@@ -175,6 +175,8 @@ class Program:
             self._tell_where(notes)
             async with asyncio.TaskGroup() as group:
                 group.create_task(reap_adopted(), name="reap what was adopted")
+                unmatched = say_unmatched(self._prepared.config, Path.cwd(), self._say)
+                group.create_task(unmatched, name="look for globs that match no file")
                 if unchanged is not None:
                     scope = self._prepared.scope.copy()
                     group.create_task(unchanged.run(scope), name="compare contents")

@@ -37,6 +37,10 @@ class Outputs:
         """Whether something changed in this start that is not judged yet."""
         return bool(self._pending)
 
+    def among(self, paths: Paths) -> Paths:
+        """Those that are outputs."""
+        return paths & self._outputs
+
     def started(self) -> None:
         """The server is started."""
         self._pending.clear()

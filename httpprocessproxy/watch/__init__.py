@@ -24,8 +24,9 @@ from httpprocessproxy.watch.fallback import open_watchman
 from httpprocessproxy.watch.filesystems import without_events
 from httpprocessproxy.watch.scope import Scope
 from httpprocessproxy.watch.task import Task, UnfitError, Watcher
+from httpprocessproxy.watch.unmatched import say_unmatched
 
-__all__ = ["Contents", "Scope", "Verdict", "Watcher", "open_watcher"]
+__all__ = ["Contents", "Scope", "Verdict", "Watcher", "open_watcher", "say_unmatched"]
 
 # How long a start waits for a Watchman that was not asked for.
 START_S = 5.0
