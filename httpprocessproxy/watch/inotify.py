@@ -20,6 +20,7 @@ from typing import Final
 from asyncinotify import Event, Inotify, Mask, Watch
 
 from httpprocessproxy.watch.folders import Folders
+from httpprocessproxy.watch.targets import Targets
 from httpprocessproxy.watch.task import Task
 from httpprocessproxy.watch.tree import leads_above, walk
 
@@ -66,6 +67,7 @@ class Tree:
         self._begun: set[str] = set()  # files that have been written to, and not closed
         self._empty: dict[str, asyncio.TimerHandle] = {}  # of these, what is not reported yet
         self._inotify = Inotify(cache_size=_READ_AT_ONCE, sync_timeout=0)
+        self._targets = Targets(task.root, self._inotify)
         with contextlib.ExitStack() as undo:
             undo.callback(self.close)
             self._begin()
@@ -96,8 +98,12 @@ class Tree:
         if mask & Mask.Q_OVERFLOW:
             raise LostError
         watch = event.watch
-        folder = self._folders.path(watch.wd) if watch is not None else None
-        if watch is None or folder is None:
+        if watch is None:
+            return
+        if mask & _CONTENT:
+            changed |= self._targets.changed(watch.wd, str(event.name))
+        folder = self._folders.path(watch.wd)
+        if folder is None:
             return
         if event.name is None:
             self._take_own(folder, watch, mask)
@@ -137,7 +143,11 @@ class Tree:
         if mask & _LEFT and path in self._links:
             return self._drop(path)
         root, scope = self._task.root, self._task.scope
-        if not mask & _ARRIVED or not os.path.isdir(root / path):
+        if not mask & _ARRIVED:
+            return set()
+        if not os.path.isdir(root / path):
+            if os.path.islink(root / path) and scope.matches(path):
+                self._targets.add(path)
             return set()
         if leads_above(root, path) or not scope.may_contain(path):
             return set()
@@ -146,18 +156,26 @@ class Tree:
     def _begin(self) -> None:
         """Watch the whole root. One file of each directory is looked at, for speed."""
         for prefix, files in walk(self._task.root, self._task.scope, "", self._enter):
+            self._watch_targets(prefix, files)
             paths = (prefix + entry.name for entry in files)
             if found := next(filter(self._task.scope.matches, paths), None):
                 self._folders.holds(prefix.rstrip("/"), found)
 
     def _add(self, top: str) -> set[str]:
         """Watch a directory that is new, and what is below; return the files that are there."""
-        folders = walk(self._task.root, self._task.scope, top, self._enter)
-        paths = (prefix + entry.name for prefix, files in folders for entry in files)
-        found = set(filter(self._task.scope.matches, paths))
+        found: set[str] = set()
+        for prefix, files in walk(self._task.root, self._task.scope, top, self._enter):
+            self._watch_targets(prefix, files)
+            paths = (prefix + entry.name for entry in files)
+            found.update(filter(self._task.scope.matches, paths))
         for path in found:
             self._folders.holds(path.rpartition("/")[0], path)
         return found
+
+    def _watch_targets(self, prefix: str, files: list[os.DirEntry[str]]) -> None:
+        for link in (prefix + entry.name for entry in files if entry.is_symlink()):
+            if self._task.scope.matches(link):
+                self._targets.add(link)
 
     def _enter(self, folder: str) -> bool:
         path = self._task.root / folder
