@@ -9,7 +9,6 @@ and reports nothing.
 import contextlib
 import os
 import select
-import shutil
 import signal
 import socket
 import subprocess
@@ -184,10 +183,7 @@ class Wake:
 
 def _socket_of_program(stopping: Wake) -> str:
     """Ask the program for its socket, as pywatchman does, but not for ever. Starts the daemon."""
-    program = shutil.which("watchman")
-    if program is None:
-        raise FileNotFoundError("the program watchman is not on PATH")
-    command = [program, "--output-encoding=bser", "get-sockname"]
+    command = ["watchman", "--output-encoding=bser", "get-sockname"]
     # In a group of its own, for what it starts may hold the pipe open after its end; a daemon
     # that it has started is in another.
     with subprocess.Popen(
