@@ -76,6 +76,7 @@ class Connection:
     def __init__(self, stopping: "Wake") -> None:
         self._stopping = stopping
         self._heeds_stop = True
+        self._is_closed = False
         self._lock = threading.Lock()
         self._asked: deque[tuple[float, Future[Answer]]] = deque()
         self._told: deque[Answer] = deque()
@@ -88,18 +89,26 @@ class Connection:
         self._socket: socket.socket = self._client.tport.sock
 
     def close(self) -> None:
-        self._client.close()
-        for _, future in self._asked:
-            future.cancel()
+        with self._lock:
+            self._is_closed = True
+            self._client.close()
+        while self._asked:
+            _, future = self._asked.popleft()
+            future.set_exception(ConnectionResetError("the connection to Watchman is closed"))
 
     def ignore_stop(self) -> None:
         """Let commands be answered although we are to stop."""
         self._heeds_stop = False
 
     def ask(self, *command: object) -> "Future[Answer]":
-        """Send a command; `listen` sets the future. Cancelled when the connection is closed."""
+        """Send a command; `listen` sets the future, or ConnectionError at the connection's end.
+
+        All that was reported before the answer has been yielded by then.
+        """
         future: Future[Answer] = Future()
         with self._lock:
+            if self._is_closed:
+                raise ConnectionResetError("the connection to Watchman is closed")
             self._asked.append((time.monotonic(), future))
             self._client.sendConn.send(command)
         return future
@@ -151,7 +160,7 @@ class Connection:
             return
         with self._lock:
             _, future = self._asked.popleft()
-        if not future.set_running_or_notify_cancel():
+        if future.cancelled():
             return
         if "error" in message:
             future.set_exception(pywatchman.CommandError(message["error"]))

@@ -10,6 +10,7 @@ Watchman does not look behind links. A project with a link that matters is not f
 (`UnfitError`), nor is Watchman for anybody once it does not answer.
 """
 
+import asyncio
 import os
 import time
 from collections.abc import Callable
@@ -33,6 +34,7 @@ from httpprocessproxy.watch.task import Task, UnfitError
 # The first crawl: a large tree, a slow disk.
 _CRAWL_S: Final = 300.0
 _SYNC: Final = {"sync_timeout": int(_CRAWL_S * 1000)}
+_FLUSH_MS: Final = 5000
 # How long Watchman may be gone: it is started again, or was updated.
 _GONE_S: Final = 10.0
 _FIRST_RETRY_S: Final = 0.05
@@ -91,6 +93,18 @@ class Watchman:
 
     def stop(self) -> None:
         self._stopping.set()
+
+    async def fence(self) -> None:
+        """Return once all that was written before the call is reported, by Watchman's cookies.
+
+        On the event loop's thread. Raises ConnectionError while there is no connection.
+        """
+        connection = self.connection
+        if connection is None or self._root is None:
+            raise ConnectionResetError("there is no connection to Watchman")
+        flush = connection.ask("flush-subscriptions", self._root, {"sync_timeout": _FLUSH_MS})
+        # Shielded: a caller that goes away must not cancel what the other thread sets.
+        await asyncio.shield(asyncio.wrap_future(flush))
 
     def _connect(self, ready: Callable[[], None]) -> None:
         """One connection, from its beginning to its end."""

@@ -11,11 +11,15 @@ import pytest
 
 from httpprocessproxy.core.patterns import ANYTHING
 from httpprocessproxy.watch import connection
+from httpprocessproxy.watch.threads import threaded
 from test.deadline import MS
 from test.watch.daemon import Daemon, running
-from test.watch.watching import run, watching
+from test.watch.watching import Reports, run, watching
 
 pywatchman = pytest.importorskip("pywatchman", reason="the extra [watchman] is not installed")
+
+# It needs that.
+from httpprocessproxy.watch.watchman import Watchman  # noqa: E402
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the embedded one is inotify here")
 
@@ -183,3 +187,38 @@ def test_link_to_a_folder_elsewhere_needs_the_embedded_watcher(
             assert await reports.all() == {"src/a.py"}
 
     run(main())
+
+
+def test_fence_is_passed_once_all_writes_before_it_are_reported(
+    project: Path, daemon: Daemon
+) -> None:
+    async def main() -> None:
+        reports = Reports(project)
+        watchman = Watchman(reports.task.from_thread(), "test", reports.say)
+        async with threaded(watchman, "watchman"):
+            for number in range(20):
+                (project / f"{number}.py").touch()
+                await watchman.fence()
+                assert f"{number}.py" in reports.paths
+        with pytest.raises(ConnectionError):
+            await watchman.fence()
+
+    run(main())
+
+
+def test_fence_in_flight_ends_with_the_connection(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, impatient: None
+) -> None:
+    (tmp_path / "daemon").mkdir()
+
+    async def main(daemon: Daemon) -> None:
+        reports = Reports(project)
+        watchman = Watchman(reports.task.from_thread(), "test", reports.say)
+        async with threaded(watchman, "watchman"):
+            daemon.hang()
+            with pytest.raises(ConnectionError):
+                await watchman.fence()
+
+    with running(tmp_path / "daemon") as daemon:
+        monkeypatch.setenv("WATCHMAN_SOCK", str(daemon.socket))
+        run(main(daemon))
