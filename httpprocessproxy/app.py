@@ -34,7 +34,7 @@ from httpprocessproxy.requestlog import RequestLog
 from httpprocessproxy.shortcuts import HELP, KEYS, Shortcuts
 from httpprocessproxy.supervisor import Supervisor
 from httpprocessproxy.unchanged import Unchanged
-from httpprocessproxy.watch import open_watcher
+from httpprocessproxy.watch import open_watcher, say_unmatched
 
 if TYPE_CHECKING:
     from httpprocessproxy.preload import Preloading
@@ -179,6 +179,8 @@ class Program:
             self._tell_where(notes)
             async with asyncio.TaskGroup() as group:
                 group.create_task(reap_adopted(), name="reap what was adopted")
+                unmatched = say_unmatched(self._prepared.config, Path.cwd(), self._say)
+                group.create_task(unmatched, name="look for globs that match no file")
                 if unchanged is not None:
                     scope = self._prepared.scope.copy()
                     group.create_task(unchanged.run(scope), name="compare contents")
@@ -257,7 +259,15 @@ class Program:
     async def _watch(self, stack: AsyncExitStack) -> Unchanged | None:
         """Lead from changed files to restarts and refreshes; return who compares their contents."""
         config, scope = self._prepared.config, self._prepared.scope
-        actions = Actions(scope.refreshes, self.supervisor.changed, self._feed, self._say)
+        supervisor = self.supervisor
+        actions = Actions(
+            scope.refreshes,
+            supervisor.changed,
+            self._feed,
+            self._say,
+            lambda: supervisor.gate.has_pending,
+        )
+        supervisor.changes = actions
         stack.enter_context(self._feed.subscribe(("state",), actions.entered))
         unchanged = None
         if config.ignore_unchanged:

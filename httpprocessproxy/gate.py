@@ -114,6 +114,11 @@ class Gate:
         self._drained = asyncio.Event()
         self._drained.set()
 
+    @property
+    def has_pending(self) -> bool:
+        """Whether the backend owes an answer that would be lost."""
+        return self._pending > 0
+
     # What the supervisor does
 
     def hold(self) -> None:

@@ -49,6 +49,15 @@ class Front(Protocol):
     def reload_browsers(self) -> None: ...
 
 
+class Changes(Protocol):
+    """Changes of files in a start that goes on until the server answers."""
+
+    @property
+    def is_pending(self) -> bool: ...
+
+    def answers(self) -> frozenset[str]: ...
+
+
 class Preload(Protocol):
     """Who makes starts warm; `cold_ms` is what one takes without, if that is known."""
 
@@ -77,6 +86,7 @@ class Supervisor:
         self.say = say
         self._fence = SharedFence(self._pass_fence)
         self._watcher: Watcher | None = None
+        self.changes: Changes | None = None
         self._catch_up: Callable[[], bool] = lambda: True
         self._unhandled = 0  # the changes that wait in the queue
         self._config = config
@@ -257,11 +267,15 @@ class Supervisor:
             await asyncio.sleep(ends_at - time.monotonic())
 
     def scout(self, target: Target) -> asyncio.Future[bool] | None:
-        is_loading = self._machine.state is State.LOADING
+        # A request must not be answered by a start that a save may have to end.
+        is_pending = self.changes is not None and self.changes.is_pending
+        is_loading = self._machine.state is State.LOADING and not is_pending
         return self.gate.scout(target) if is_loading else None
 
     def ready(self, target: Target) -> None:
         self._target = target
+        if self.changes is not None and (paths := self.changes.answers()):
+            self._put_changed(paths)
         self._events.put_nowait(Ready(target.generation))
 
     async def drained(self) -> None:

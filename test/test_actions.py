@@ -5,6 +5,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from httpprocessproxy.actions import Actions
+from httpprocessproxy.core.outputs import PATIENCE
 from httpprocessproxy.core.patterns import ANYTHING
 from httpprocessproxy.core.recurrence import SUSPICIOUS
 from httpprocessproxy.feed import Feed, Message
@@ -20,6 +21,7 @@ class Desk:
         self.said: list[str] = []
         self.written: set[Path] = set()
         self.looked = 0
+        self.is_writing = False
         self.generation = 1
         feed = Feed()
         self.actions = Actions(
@@ -27,6 +29,7 @@ class Desk:
             lambda paths: self.restarts.append(set(paths)),
             feed,
             self.said.append,
+            lambda: self.is_writing,
             self.open_for_writing,
         )
         self.subscription = feed.subscribe(("refresh",), self.refreshed)
@@ -157,3 +160,47 @@ async def test_lost_events_are_no_loop() -> None:
         desk.change(ANYTHING)
         assert len(desk.restarts) == number
     assert not desk.looked
+
+
+@on_every_loop
+async def test_file_open_for_writing_while_a_post_is_in_flight_is_no_save() -> None:
+    desk = Desk()
+    desk.written = {Path.cwd() / "uploads/a.bin"}
+    desk.change("uploads/a.bin")
+    assert desk.restarts.pop() == {"uploads/a.bin"}, "without a request it may be a person's"
+    desk.is_writing = True
+    desk.change("uploads/a.bin", "a.py")
+    assert desk.restarts == [{"a.py"}]
+    (line,) = desk.said
+    assert "--exclude 'uploads/**'" in line
+    # It is closed, and that is reported.
+    desk.written.clear()
+    desk.is_writing = False
+    desk.change("uploads/a.bin")
+    assert desk.restarts == [{"a.py"}]
+
+
+@on_every_loop
+async def test_file_that_the_start_has_open_for_writing_is_no_save() -> None:
+    desk = Desk()
+    desk.enter("loading")
+    desk.written = {Path.cwd() / "dist/a.js"}
+    desk.change("dist/a.js")
+    assert not desk.restarts
+    desk.change("src/a.ts")
+    assert desk.restarts == [{"src/a.ts"}]
+    assert "--exclude 'dist/**'" in desk.said[0]
+
+
+@on_every_loop
+async def test_change_in_a_start_that_goes_on_is_judged_before_it_answers() -> None:
+    desk = Desk()
+    for _ in range(PATIENCE):
+        desk.enter("loading")
+        desk.change("missing.js")
+    desk.enter("loading")
+    desk.change("missing.js")
+    assert len(desk.restarts) == PATIENCE
+    assert desk.actions.is_pending
+    assert desk.actions.answers() == {"missing.js"}
+    assert not desk.actions.is_pending

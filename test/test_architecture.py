@@ -100,6 +100,8 @@ TESTED_ELSEWHERE = {
     "share/worker/settings.py": "test/share/worker/test_asking.py",
     "share/worker/worker.py": "test/share/test_streaming.py",
     "preload/preloading.py": "test/whole/test_preload.py",
+    "watch/connection.py": "test/watch/test_fallback.py",
+    "watch/links.py": "test/watch/test_fallback.py",
     "process/warm/inside/ending.py": "test/process/warm/test_same.py",
     "process/warm/inside/preloading.py": "test/process/warm/test_same.py",
     "process/warm/inside/recording.py": "test/process/warm/test_same.py",

@@ -3,8 +3,9 @@
 The rule: a file counts if it matches any pattern and no exclude. By default `*` and `**` do not
 cross what tools write for themselves (version control, caches, virtual environments, databases);
 a segment that says more than `*` or `**` does: `**/*.py` leaves `.venv/lib/x.py` alone,
-`.venv/**/*.py` brings it back, and `**/__pycache__/*.pyc` the bytecode. Editors' temporary files
-come and go beside every save: no pattern brings them back.
+`.venv/**/*.py` brings it back, and `**/__pycache__/*.pyc` the bytecode. Folders that are a tool's
+whatever their name are given as `by_tool`. Editors' temporary files come and go beside every save:
+no pattern brings them back.
 
 A glob is `/`-separated segments, relative to the working directory, with `**`, `*`, `?`, `[]` and
 `{a,b}`; `*` matches dotfiles too. One that ends in a plain name, as `src` or `src/`, also covers
@@ -32,7 +33,9 @@ TOOL_NAMES: Final = (
 )
 TOOL_FILES: Final = (
     *("*.py[co]", ".DS_Store"),
-    *("*.sqlite", "*.sqlite3", "*.sqlite-*", "*.sqlite3-*", "*.db-journal", "*.db-wal", "*.db-shm"),
+    *("*.sqlite", "*.sqlite3", "*.sqlite-*", "*.sqlite3-*", "*.db", "*.db3"),
+    *("*-journal", "*-wal", "*-shm"),  # SQLite's, beside a database of any name
+    *("*.duckdb", "*.duckdb.wal", "dump.rdb"),
 )
 
 # Names of files beside the one that is edited; who leaves them.
@@ -46,6 +49,8 @@ EDITOR_FILES: Final = (
 
 _FLAGS: Final = wcmatch.GLOBSTAR | wcmatch.DOTGLOB | wcmatch.FORCEUNIX
 _NOTHING: Final = "(?!)"
+# Before a component that is a tool's: no path contains it.
+_MARK: Final = "\0"
 _COMPONENT: Final = "[^/]+"
 _MAGIC: Final = re.compile(r"[*?\[]")
 _MAX_ALTERNATIVES: Final = 1000
@@ -69,7 +74,7 @@ class Patterns:
             (TOOL_NAMES, TOOL_FILES, EDITOR_FILES) if default_excludes else ((), (), ())
         )
         by_tools = _any(map(_segment, (*names, *files)))
-        beside_tools = f"(?!{by_tools}(?:/|\\Z)){_COMPONENT}"
+        beside_tools = f"(?!{_MARK}|{by_tools}(?:/|\\Z)){_COMPONENT}"
 
         self._tool_names = frozenset(names)
         self._tool_file = re.compile(_any(map(_segment, files)))
@@ -81,25 +86,38 @@ class Patterns:
         self._named_file = re.compile(_any(_file(one, beside_tools) for one in wanted))
         self._named_folder = re.compile(_any(_folder(one, beside_tools) for one in wanted))
 
-    def matches(self, path: str) -> bool:
-        """Whether the file at `path` counts."""
+    def matches(self, path: str, by_tool: str = "") -> bool:
+        """Whether the file at `path` counts; `by_tool` is a folder above that is a tool's."""
         components = path.split("/")
         name = components[-1]
         if self._editor_file.fullmatch(name) or self._excluded.fullmatch(path):
             return False
-        by_tool = self._tool_file.fullmatch(name) or not self._tool_names.isdisjoint(components)
-        wanted = self._named_file if by_tool else self._file
+        if by_tool:
+            return self._named_file.fullmatch(_marked(path, by_tool)) is not None
+        is_tools = self._tool_file.fullmatch(name) or not self._tool_names.isdisjoint(components)
+        wanted = self._named_file if is_tools else self._file
         return wanted.fullmatch(path) is not None
 
-    def may_contain(self, directory: str) -> bool:
-        """Whether a file anywhere below `directory` can count; "" is the working directory."""
+    def may_contain(self, directory: str, by_tool: str = "") -> bool:
+        """Whether a file anywhere below `directory` can count; "" is the working directory.
+
+        `by_tool` is a folder above, or `directory` itself, that is a tool's.
+        """
         if not directory:
             return True
         if self._excluded_folder.fullmatch(directory):
             return False
-        by_tool = not self._tool_names.isdisjoint(directory.split("/"))
-        wanted = self._named_folder if by_tool else self._folder
+        if by_tool:
+            return self._named_folder.fullmatch(_marked(directory, by_tool)) is not None
+        is_tools = not self._tool_names.isdisjoint(directory.split("/"))
+        wanted = self._named_folder if is_tools else self._folder
         return wanted.fullmatch(directory) is not None
+
+
+def _marked(path: str, folder: str) -> str:
+    """The path with a mark before the last component of `folder`, which is above or the same."""
+    at = folder.rfind("/") + 1
+    return f"{path[:at]}{_MARK}{path[at:]}"
 
 
 def _any(regexes: Iterable[str]) -> str:
@@ -160,7 +178,7 @@ def _segment(glob: str) -> str:
 
 
 def _one(segment: str, component: str) -> str:
-    return component if segment == "*" else _segment(segment)
+    return component if segment == "*" else f"{_MARK}?{_segment(segment)}"
 
 
 def _file(segments: Segments, component: str) -> str:

@@ -5,7 +5,8 @@ times in a row while the server has not answered yet, always about as long after
 for LASTING_S; nobody keeps such a beat. Or it changes after SUSPICIOUS starts in a row, and the
 server has it open for writing: that has to be looked up, so it is only suspected here.
 
-Only the change that ends a start counts, and one start without a path ends its row. What a server
+Only the first change of a start counts, with all that comes with it or, in a start that goes on
+nevertheless (`outputs.py`), after it; and one start without a path ends its row. What a server
 writes after it has answered, and closes at once, is not recognized: that may be somebody who waits
 for each answer. Times are monotonic seconds. No I/O.
 """
@@ -81,30 +82,31 @@ class Recurrence:
         self._started_at = 0.0
         self._has_answered = False
         self._rows: dict[str, _Row] = {}
-        self._ended_by: frozenset[str] = frozenset()
+        self._changed: frozenset[str] = frozenset()
 
     def started(self, now: float) -> None:
         """The server is started, or started again."""
-        self._rows = {path: row for path, row in self._rows.items() if path in self._ended_by}
-        self._ended_by = frozenset()
+        self._rows = {path: row for path, row in self._rows.items() if path in self._changed}
+        self._changed = frozenset()
         self._started_at, self._has_answered = now, False
 
     def answered(self) -> None:
         """The server has answered for the first time since its start."""
         self._has_answered = True
 
-    def changed(self, paths: Iterable[str], now: float) -> Verdict:
-        """Files changed that restart the server."""
-        if self._ended_by:
+    def changed(self, paths: Iterable[str], now: float, *, goes_on: bool = False) -> Verdict:
+        """Files changed that restart the server, at once or, if the start `goes_on`, after it."""
+        if self._changed and not goes_on:
             return Verdict(frozenset(), frozenset())
         after_s = now - self._started_at
         if after_s > START_S and self._has_answered:
             self._rows.clear()
             return Verdict(frozenset(), frozenset())
-        self._ended_by = frozenset(paths)
-        for path in self._ended_by:
+        new = frozenset(paths) - self._changed
+        self._changed |= new
+        for path in new:
             row = self._rows.setdefault(path, _Row())
             row.append(_Change(now, after_s, not self._has_answered))
-        written = frozenset(path for path in self._ended_by if self._rows[path].has_a_beat)
-        due = frozenset(path for path in self._ended_by if self._rows[path].is_due)
+        written = frozenset(path for path in new if self._rows[path].has_a_beat)
+        due = frozenset(path for path in new if self._rows[path].is_due)
         return Verdict(written, due - written)

@@ -7,6 +7,7 @@ once: bursts are for others. `fence.py` shares the wait for what was written bef
 `contents.py` knows what files contained before.
 """
 
+import asyncio
 import importlib.util
 import os
 import shutil
@@ -14,17 +15,34 @@ import socket
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Final
 
 from httpprocessproxy.config import WatcherName
 from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.watch.contents import Contents, Verdict
 from httpprocessproxy.watch.embedded import open_embedded, open_polling
+from httpprocessproxy.watch.fallback import open_watchman
 from httpprocessproxy.watch.fence import SharedFence
+from httpprocessproxy.watch.filesystems import without_events
 from httpprocessproxy.watch.scope import Scope
-from httpprocessproxy.watch.task import Task, Watcher
-from httpprocessproxy.watch.threads import threaded
+from httpprocessproxy.watch.task import Task, UnfitError, Watcher
+from httpprocessproxy.watch.unmatched import say_unmatched
 
-__all__ = ["Contents", "Scope", "SharedFence", "Verdict", "Watcher", "open_watcher"]
+__all__ = [
+    "Contents",
+    "Scope",
+    "SharedFence",
+    "Verdict",
+    "Watcher",
+    "open_watcher",
+    "say_unmatched",
+]
+
+# How long a start waits for a Watchman that was not asked for.
+START_S = 5.0
+
+# Its socket is asked on the event loop's thread.
+_PROBE_S: Final = 0.5
 
 
 @asynccontextmanager
@@ -57,9 +75,15 @@ async def _enter(stack: AsyncExitStack, task: Task, name: WatcherName) -> Watche
         if name == "watchman":
             raise UserError(f"--watcher watchman: {obstacle}")
         return await stack.enter_async_context(open_embedded(task, obstacle))
-    why = "as you asked" if name == "watchman" else _reason()
+    if kind := without_events(task.root):
+        if name == "watchman":
+            task.say(f"Watchman sees no changes on a file system of type {kind}: it is polled")
+        return await stack.enter_async_context(open_embedded(task, ""))
     try:
-        return await stack.enter_async_context(_open_watchman(task, why))
+        return await _enter_watchman(stack, task, name)
+    except UnfitError as error:
+        task.say(f"{error}: the embedded watcher does")
+        return await stack.enter_async_context(open_embedded(task, "Watchman does not serve here"))
     except UserError as error:
         if name == "watchman":
             raise
@@ -67,14 +91,21 @@ async def _enter(stack: AsyncExitStack, task: Task, name: WatcherName) -> Watche
         return await stack.enter_async_context(open_embedded(task, "Watchman does not serve here"))
 
 
-@asynccontextmanager
-async def _open_watchman(task: Task, why: str) -> AsyncGenerator[Watcher]:
-    # An extra that needs a compiler: it may not be installed.
-    from httpprocessproxy.watch.watchman import Watchman
-
-    watchman = Watchman(task.from_thread(), why)
-    async with threaded(watchman, "watchman"):
-        yield watchman
+async def _enter_watchman(stack: AsyncExitStack, task: Task, name: WatcherName) -> Watcher:
+    """Let Watchman begin: for as long as it takes if it was asked for, else for a moment."""
+    loop = asyncio.get_running_loop()
+    if name == "watchman":
+        slow = "Watchman reads the project for the first time: the start waits for it"
+        waiting = loop.call_later(START_S, task.say, slow)
+        try:
+            return await stack.enter_async_context(open_watchman(task, "as you asked"))
+        finally:
+            waiting.cancel()
+    try:
+        async with asyncio.timeout(START_S):
+            return await stack.enter_async_context(open_watchman(task, _reason()))
+    except TimeoutError:
+        raise UserError(f"Watchman does not answer within {START_S:g} s") from None
 
 
 def _obstacle() -> str | None:
@@ -96,6 +127,7 @@ def _socket_answers() -> bool:
     if not path:
         return False
     with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(_PROBE_S)
         try:
             probe.connect(path)
         except OSError:

@@ -115,3 +115,14 @@ def _open(path: str, flags: int) -> int:
 
 def _digest(content: bytes) -> bytes:
     return hashlib.blake2b(content, digest_size=_DIGEST_BYTES).digest()
+
+
+def digest_of(path: Path) -> bytes | None:
+    """The digest of a file of any size; None if there is none that can be read."""
+    try:
+        with open(path, "rb", opener=_open) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                return None
+            return hashlib.file_digest(file, "blake2b").digest()
+    except OSError:
+        return None

@@ -46,5 +46,6 @@ def _mount(line: str) -> tuple[str, str]:
 
 def _is_mute(kind: str) -> bool:
     # fuse-overlayfs is the root of a rootless container: what it holds changes inside.
-    is_foreign = kind.startswith("fuse.") and kind != "fuse.fuse-overlayfs"
+    is_fuse = kind == "fuse" or kind.startswith("fuse.")
+    is_foreign = is_fuse and kind != "fuse.fuse-overlayfs"
     return is_foreign or kind in _WITHOUT_EVENTS

@@ -36,16 +36,18 @@ class WorkTree:
 
     @classmethod
     def around(cls, root: Path) -> Self | None:
-        """The work tree that holds `root`, if there is one and it does not ignore all of it.
+        """The work tree that holds `root`; None if it ignores all of it.
 
-        A home directory may be a work tree that ignores every project in it.
+        A home directory may be a work tree that ignores every project in it. Where there is no
+        repository, as in a container, in a mounted folder, before `git init`, `root` is taken
+        for the top of one: a .gitignore says what is built and logged there as well.
         """
         root = Path(os.path.realpath(root))
         for top in (root, *root.parents):
             if (top / ".git").exists():
                 found = cls(root, top)
                 return None if found._is_ignored() else found
-        return None
+        return cls(root, root)
 
     def copy(self) -> "WorkTree":
         """The same for another thread."""

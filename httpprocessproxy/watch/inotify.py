@@ -22,7 +22,8 @@ from typing import Final
 
 from asyncinotify import Event, Inotify, Mask, Watch
 
-from httpprocessproxy.core.paths import is_within
+from httpprocessproxy.watch.folders import Folders
+from httpprocessproxy.watch.targets import Targets
 from httpprocessproxy.watch.task import Task
 from httpprocessproxy.watch.tree import leads_above, walk
 
@@ -68,9 +69,8 @@ class Tree:
     def __init__(self, task: Task) -> None:
         self._task = task
         self._began_ns = time.time_ns() - _TICK_NS
-        self._folders: dict[int, tuple[str, Watch]] = {}
+        self._folders = Folders()
         self._links: set[str] = set()
-        self._known: dict[str, str] = {}
         self._mtimes_ns: dict[str, int] = {}
         self._begun: set[str] = set()  # files that have been written to, and not closed
         # Of these, the ones that are about to be filled, and not reported yet.
@@ -78,6 +78,7 @@ class Tree:
         self._inotify = Inotify(cache_size=_READ_AT_ONCE, sync_timeout=0)
         self.fd = self._inotify.fd
         self.has_more = False  # whether `read` may have left events: `fd` may not be readable
+        self._targets = Targets(task.root, self._inotify)
         with contextlib.ExitStack() as undo:
             undo.callback(self.close)
             self._begin()
@@ -126,9 +127,13 @@ class Tree:
         if mask & Mask.Q_OVERFLOW:
             raise LostError
         watch = event.watch
-        if watch is None or watch.wd not in self._folders:
+        if watch is None:
             return
-        folder, _ = self._folders[watch.wd]
+        if mask & _CONTENT:
+            changed |= self._targets.changed(watch.wd, str(event.name))
+        folder = self._folders.path(watch.wd)
+        if folder is None:
+            return
         if event.name is None:
             self._take_own(folder, watch, mask)
             return
@@ -145,14 +150,14 @@ class Tree:
             elif not mask & Mask.ATTRIB:
                 self._begun.discard(path)
             if mask & _ARRIVED:
-                self._known[folder] = path
+                self._folders.holds(folder, path)
 
     def _take_own(self, folder: str, watch: Watch, mask: int) -> None:
         """An event of the watched directory itself, which may have ended."""
         if not folder and mask & _ROOT_LEFT:
             raise LostError
         if mask & Mask.IGNORED:
-            del self._folders[watch.wd]
+            self._folders.end(watch.wd)
 
     def _take_folder(self, path: str, mask: int) -> set[str]:
         # A directory that was deleted was empty, and its watch ends by itself.
@@ -167,7 +172,11 @@ class Tree:
         if mask & _LEFT and path in self._links:
             return self._drop(path)
         root, scope = self._task.root, self._task.scope
-        if not mask & _ARRIVED or not os.path.isdir(root / path):
+        if not mask & _ARRIVED:
+            return set()
+        if not os.path.isdir(root / path):
+            if os.path.islink(root / path) and scope.matches(path):
+                self._targets.add(path)
             return set()
         if leads_above(root, path) or not scope.may_contain(path):
             return set()
@@ -176,17 +185,26 @@ class Tree:
     def _begin(self) -> None:
         """Watch the whole root. One file of each directory is looked at, for speed."""
         for prefix, files in walk(self._task.root, self._task.scope, "", self._enter):
+            self._watch_targets(prefix, files)
             paths = (prefix + entry.name for entry in files)
             if found := next(filter(self._task.scope.matches, paths), None):
-                self._known[prefix.rstrip("/")] = found
+                self._folders.holds(prefix.rstrip("/"), found)
 
     def _add(self, top: str) -> set[str]:
         """Watch a directory that is new, and what is below; return the files that are there."""
-        folders = walk(self._task.root, self._task.scope, top, self._enter)
-        paths = (prefix + entry.name for prefix, files in folders for entry in files)
-        found = set(filter(self._task.scope.matches, paths))
-        self._known.update((path.rpartition("/")[0], path) for path in found)
+        found: set[str] = set()
+        for prefix, files in walk(self._task.root, self._task.scope, top, self._enter):
+            self._watch_targets(prefix, files)
+            paths = (prefix + entry.name for entry in files)
+            found.update(filter(self._task.scope.matches, paths))
+        for path in found:
+            self._folders.holds(path.rpartition("/")[0], path)
         return found
+
+    def _watch_targets(self, prefix: str, files: list[os.DirEntry[str]]) -> None:
+        for link in (prefix + entry.name for entry in files if entry.is_symlink()):
+            if self._task.scope.matches(link):
+                self._targets.add(link)
 
     def _enter(self, folder: str) -> bool:
         path = self._task.root / folder
@@ -202,19 +220,18 @@ class Tree:
             if watch.wd in self._folders:
                 return False
             self._links.add(folder)
-        self._folders[watch.wd] = folder, watch
+        self._folders.add(folder, watch)
         return True
 
     def _drop(self, top: str) -> set[str]:
         """Forget a directory that was renamed; return a file of each one that held any."""
-        for wd, (folder, watch) in list(self._folders.items()):
-            if is_within(folder, top):
-                del self._folders[wd]
-                self._links.discard(folder)
-                # The kernel may have ended it already.
-                with contextlib.suppress(OSError):
-                    self._inotify.rm_watch(watch)
-        return {self._known.pop(one) for one in list(self._known) if is_within(one, top)}
+        watched, files = self._folders.drop(top)
+        for folder, watch in watched:
+            self._links.discard(folder)
+            # The kernel may have ended it already.
+            with contextlib.suppress(OSError):
+                self._inotify.rm_watch(watch)
+        return files
 
     def _hold_back(self, path: str) -> bool:
         """Report a change later if the file is empty and still open; return whether it is."""

@@ -7,6 +7,7 @@ numbers do not count: some of these file systems invent new ones.
 import asyncio
 import os
 import queue
+import stat
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -115,7 +116,18 @@ def stamp(entry: os.DirEntry[str]) -> Stamp | None:
         found = entry.stat(follow_symlinks=False)
     except OSError:
         return None
+    if stat.S_ISLNK(found.st_mode):
+        return found.st_mtime_ns, _target(entry)
     return found.st_mtime_ns, found.st_size
+
+
+def _target(entry: os.DirEntry[str]) -> int:
+    """One number for what a link leads to."""
+    try:
+        found = entry.stat()
+    except OSError:
+        return 0
+    return hash((found.st_mtime_ns, found.st_size))
 
 
 def differences(before: Stamps, after: Stamps) -> frozenset[str]:

@@ -13,6 +13,7 @@ from wcmatch.glob import escape
 
 from httpprocessproxy.config import Config
 from httpprocessproxy.core.patterns import ANYTHING, Patterns
+from httpprocessproxy.watch.environments import MARKER, Environments
 from httpprocessproxy.watch.git import GITIGNORE, WorkTree
 
 
@@ -25,12 +26,14 @@ class Scope:
         refreshing: Patterns | None = None,
         work_tree: WorkTree | None = None,
         always: Patterns | None = None,
+        environments: Environments | None = None,
     ) -> None:
         """Git is not asked about what `always` restarts."""
         self._restarting = restarting
         self._refreshing = refreshing
         self._work_tree = work_tree
         self._always = always
+        self._environments = environments
         self._named = [patterns for patterns in (refreshing, always) if patterns is not None]
 
     @classmethod
@@ -46,12 +49,14 @@ class Scope:
         always = None
         if (env_file := _relative(config.env_file, root)) is not None:
             always = Patterns((escape(env_file),), excludes, config.default_excludes)
-        return cls(restarting, refreshing, work_tree, always)
+        environments = Environments(root) if config.default_excludes else None
+        return cls(restarting, refreshing, work_tree, always, environments)
 
     def copy(self) -> "Scope":
         """The same for another thread."""
         work_tree = self._work_tree.copy() if self._work_tree is not None else None
-        return Scope(self._restarting, self._refreshing, work_tree, self._always)
+        environments = self._environments.copy() if self._environments is not None else None
+        return Scope(self._restarting, self._refreshing, work_tree, self._always, environments)
 
     def refreshes(self, path: str) -> bool:
         """Whether a change of the file at `path` refreshes browsers, and restarts nothing."""
@@ -60,26 +65,35 @@ class Scope:
     def matches(self, path: str) -> bool:
         """Whether the file at `path` counts."""
         work_tree = self._work_tree
-        restarts = self._restarting.matches(path)
+        by_tool = self._environment(path.rpartition("/")[0])
+        restarts = self._restarting.matches(path, by_tool)
         if restarts and not (work_tree is not None and work_tree.ignores(path)):
             return True
-        return any(patterns.matches(path) for patterns in self._named)
+        return any(patterns.matches(path, by_tool) for patterns in self._named)
 
     def may_contain(self, folder: str) -> bool:
         """Whether a file anywhere below `folder` can count; "" is the root."""
         work_tree = self._work_tree
-        may_restart = not folder or self._restarting.may_contain(folder)
+        by_tool = self._environment(folder)
+        may_restart = not folder or self._restarting.may_contain(folder, by_tool)
         if may_restart and not (folder and work_tree and work_tree.ignores_folder(folder)):
             return True
-        return any(patterns.may_contain(folder) for patterns in self._named)
+        return any(patterns.may_contain(folder, by_tool) for patterns in self._named)
 
     def renew(self, changed: Iterable[str]) -> bool:
         """Whether these changes make it another scope, of which a watcher has to begin anew."""
         names = {path.rpartition("/")[2] for path in changed}
-        if self._work_tree is None or names.isdisjoint((GITIGNORE, ANYTHING)):
-            return False
-        self._work_tree.forget()
-        return True
+        is_other = False
+        if self._work_tree is not None and not names.isdisjoint((GITIGNORE, ANYTHING)):
+            self._work_tree.forget()
+            is_other = True
+        if self._environments is not None and not names.isdisjoint((MARKER, ANYTHING)):
+            self._environments.forget()
+            is_other = is_other or MARKER in names
+        return is_other
+
+    def _environment(self, folder: str) -> str:
+        return self._environments.around(folder) if self._environments is not None else ""
 
 
 def _relative(path: Path | None, root: Path) -> str | None:

@@ -9,6 +9,10 @@ from typing import Protocol
 from httpprocessproxy.watch.scope import Scope
 
 
+class UnfitError(Exception):
+    """This watcher cannot see all that counts, or not any more: another one has to."""
+
+
 class Watcher(Protocol):
     """Something that watches, until the context it came from is left."""
 

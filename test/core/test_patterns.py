@@ -50,6 +50,8 @@ COUNTED = [
     (["**/*.pyc"], [], "x/a.pyc"),
     (["**/__pycache__/*.pyc"], [], "x/__pycache__/a.pyc"),
     (["*.sqlite3"], [], "db.sqlite3"),
+    (["data/app.db"], [], "data/app.db"),
+    ([], [], "journal.py"),
 ]
 
 NOT_COUNTED = [
@@ -79,7 +81,8 @@ NOT_COUNTED = [
     ([], [], ".DS_Store"),
     ([], [], "db.sqlite3"),
     ([], [], "db.sqlite3-journal"),
-    ([], [], "app.db-wal"),
+    *(([], [], name) for name in ("app.db", "dev.db3", "x/a.duckdb", "dump.rdb")),
+    *(([], [], name) for name in ("app.db-wal", "a.s3db-journal", "data-shm")),
     (["src/**"], [], "src/__pycache__/a.pyc"),
     (["**/*.py"], [], ".venv/lib/a.py"),
     (["**/*.*"], [], ".git/config.lock"),

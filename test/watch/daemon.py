@@ -34,6 +34,11 @@ class Daemon:
         )
         eventually(self.socket.exists)
 
+    def hang(self) -> None:
+        """Answer no more, as on a disk that does not: until it is killed."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
     def kill(self) -> None:
         if self._process is not None:
             self._process.send_signal(signal.SIGKILL)

@@ -18,6 +18,8 @@ MOUNTS = r"""
 36 22 0:36 / /over rw - overlay overlay rw
 37 22 0:37 / /rootless rw - fuse.fuse-overlayfs fuse-overlayfs rw
 38 36 0:38 / /over/src rw - cifs //server/x rw
+39 22 0:39 / /bound rw - fuse bindfs rw
+40 22 8:2 / /disk rw - fuseblk /dev/sdb1 rw
 """.strip()
 
 
@@ -38,6 +40,8 @@ MOUNTS = r"""
         ("/over", "cifs"),
         ("/over/lib", None),
         ("/rootless/x", None),
+        ("/bound/x", "fuse"),
+        ("/disk/x", None),  # a disk of this machine
     ],
 )
 def test_first_without_events(root: str, kind: str | None) -> None:

@@ -41,8 +41,12 @@ def around(root: Path) -> WorkTree:
     return found
 
 
-def test_no_work_tree(tmp_path: Path) -> None:
-    assert WorkTree.around(tmp_path) is None
+def test_gitignore_counts_without_a_repository(tmp_path: Path) -> None:
+    write(tmp_path / "project" / ".gitignore", "log/\n")
+    write(tmp_path / ".gitignore", "*\n")
+    tree = around(tmp_path / "project")
+    assert tree.ignores("log/a.log")
+    assert not tree.ignores("a.py")
 
 
 def test_the_nearest_rules_decide(repository: Path) -> None:

@@ -79,8 +79,18 @@ def test_changed_rules_are_another_scope(repository: Path) -> None:
     assert scope.renew([ANYTHING])
 
 
-def test_without_git_the_scope_stays(project: Path) -> None:
-    assert not Scope.of(DEFAULT, project).renew([".gitignore", ANYTHING])
+def test_where_git_is_not_asked_the_scope_stays(project: Path) -> None:
+    named = replace(DEFAULT, patterns=("**",))
+    assert not Scope.of(named, project).renew([".gitignore", ANYTHING])
+
+
+def test_a_new_environment_makes_it_another_scope(project: Path) -> None:
+    scope = Scope.of(DEFAULT, project)
+    assert scope.matches("env/lib/a.py")
+    (project / "env").mkdir()
+    (project / "env" / "pyvenv.cfg").touch()
+    assert scope.renew(["env/pyvenv.cfg"])
+    assert not scope.matches("env/lib/a.py")
 
 
 @pytest.mark.parametrize(

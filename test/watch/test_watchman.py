@@ -1,10 +1,9 @@
 """What only Watchman does: it dies, comes back, stops watching, warns, and refuses."""
 
-import asyncio
 import contextlib
 import socket
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -12,45 +11,26 @@ import pytest
 from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.core.patterns import ANYTHING
 from test.deadline import PATIENCE_S
-from test.loops import eventually
 from test.watch.daemon import Daemon, running
 from test.watch.watching import run, watching
 
 pywatchman = pytest.importorskip("pywatchman", reason="the extra [watchman] is not installed")
 
 # It needs that.
-from httpprocessproxy.watch.watchman import File, Stamps  # noqa: E402
+from httpprocessproxy.watch.connection import File  # noqa: E402
 
 
-def stamped(ino: int = 1, size: int = 2, mtime_ns: int = 3, ctime_ns: int = 4) -> File:
-    return File(name="a.py", exists=True, ino=ino, size=size, mtime_ns=mtime_ns, ctime_ns=ctime_ns)
-
-
-@pytest.mark.parametrize(
-    ("now", "is_change"),
-    [
-        pytest.param(stamped(ctime_ns=5), False, id="chmod"),
-        pytest.param(stamped(), True, id="a second write within the clock's tick"),
-        pytest.param(stamped(mtime_ns=5, ctime_ns=5), True, id="write"),
-        pytest.param(stamped(mtime_ns=1, ctime_ns=5), True, id="time set back"),
-        pytest.param(stamped(size=3, ctime_ns=5), True, id="another size, the time set back"),
-        pytest.param(stamped(ino=5, ctime_ns=5), True, id="an older file in its place"),
-    ],
-)
-def test_stamps(now: File, is_change: bool) -> None:
-    stamps = Stamps()
-    stamps.replace([stamped()])
-    assert stamps.is_change(now) is is_change
-
-
-def test_what_came_and_went_is_no_change() -> None:
-    gone = stamped()
-    gone["exists"] = False
-    stamps = Stamps()
-    assert not stamps.is_change(gone)
-    assert stamps.is_change(stamped())
-    assert stamps.is_change(gone)
-    assert not stamps.is_change(gone)
+def stamped(size: int = 2, ctime_ns: int = 4, *, new: bool = False) -> File:
+    return File(
+        name="a.py",
+        exists=True,
+        new=new,
+        type="f",
+        ino=1,
+        size=size,
+        mtime_ns=3,
+        ctime_ns=ctime_ns,
+    )
 
 
 def test_a_watchman_that_dies_and_returns(
@@ -104,34 +84,23 @@ def test_watchmanconfig_is_respected(project: Path, daemon: Daemon) -> None:
     run(main())
 
 
-def test_pywatchman_keeps_nothing(project: Path, daemon: Daemon) -> None:
-    async def main() -> None:
-        async with watching("watchman", project) as (reports, _):
-            for number in range(5):
-                (project / "a.py").write_text(str(number))
-                await reports.all()
-
-    run(main())
-    kept = pywatchman.client.sub_by_root.get(str(project), {})
-    assert (kept, pywatchman.client.subs) == ({}, {})
-
-
 Message = Mapping[str, object]
-Step = Message | Callable[[socket.socket], object]
 
 
 class FakeWatchman:
     """A server that answers what the test says, in one connection after the other.
 
-    A connection is the answer to its query, what is told or done after it subscribed, and the end.
+    A connection is the answer to its clock or query, what is told after it subscribed, and the
+    end.
     """
 
-    def __init__(self, path: Path, root: Path, connections: Sequence[Sequence[Step]]) -> None:
+    def __init__(self, path: Path, root: Path, connections: Sequence[Sequence[Message]]) -> None:
         self.queries: list[Message] = []
         self._connections = connections
         self._answers: dict[str, Message] = {
             "version": {"version": "of a fake", "capabilities": {"bser-v2": True}},
             "watch-project": {"watch": str(root), "warning": "Recrawled\nthis watch"},
+            "watch-list": {"roots": [str(root)]},
         }
         self._root = str(root)
         self._listener = socket.socket(socket.AF_UNIX)
@@ -141,16 +110,12 @@ class FakeWatchman:
     def serve(self) -> None:
         with self._listener:
             for query, *told in self._connections:
-                assert not callable(query)
                 # Who has heard enough may go before we have said all.
-                with self._accept() as connection, contextlib.suppress(BrokenPipeError):
+                with self._accept() as connection, contextlib.suppress(ConnectionError):
                     name = self._begin(connection, query)
                     about = {"unilateral": True, "subscription": name, "root": self._root}
                     for one in told:
-                        if callable(one):
-                            one(connection)
-                        else:
-                            self._send(connection, {**about, **one})
+                        self._send(connection, {**about, **one})
 
     def _accept(self) -> socket.socket:
         """The next connection that says anything: others only try whether we are here."""
@@ -162,14 +127,19 @@ class FakeWatchman:
 
     def _begin(self, connection: socket.socket, query: Message) -> str:
         """Answer up to the subscription, and return its name, or "" if there was none."""
+        name = ""
         # A request is small, and the next waits for our answer.
         while request := connection.recv(65536):
             command, *arguments = pywatchman.bser.loads(request, value_encoding="utf-8")
+            if command == "query" and arguments[1]["fields"] == ["name"]:
+                self._send(connection, {"files": []})  # links
+                return name
             if command == "query":
                 self.queries.append(arguments[1])
-            self._send(connection, {**self._answers, "query": query, "subscribe": {}}[command])
             if command == "subscribe":
-                return str(arguments[1])
+                name = str(arguments[1])
+            answers = {**self._answers, "clock": query, "query": query, "subscribe": {}}
+            self._send(connection, answers[command])
         return ""
 
     def _send(self, connection: socket.socket, message: Message) -> None:
@@ -190,15 +160,16 @@ def serving(fake: FakeWatchman) -> Iterator[None]:
 def test_a_clock_runs_through_all_connections(
     project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before, chmod, written = stamped(), stamped(ctime_ns=5), stamped(size=3, ctime_ns=6)
-    connections: list[list[Step]] = [
+    before, chmod, written = stamped(new=True), stamped(ctime_ns=5), stamped(size=3, ctime_ns=6)
+    connections: list[list[Message]] = [
         [
-            {"clock": "c:1", "is_fresh_instance": True, "files": [before]},
+            {"clock": "c:1"},
+            {"clock": "c:1b", "files": [before]},
             {"clock": "c:2", "state-enter": "hg.update"},
             {"clock": "c:3", "files": [chmod], "warning": "Recrawled this watch"},
         ],
         [{"clock": "c:4", "files": [written]}],
-        [{"clock": "c:5", "is_fresh_instance": True, "files": [written]}],
+        [{"clock": "c:5", "is_fresh_instance": True, "files": []}],
         [{"clock": "c:6", "files": []}, {"canceled": True}],
         [{"clock": "c:7", "files": [stamped(size=9)]}],
     ]
@@ -208,14 +179,14 @@ def test_a_clock_runs_through_all_connections(
     async def main() -> None:
         async with watching("watchman", project) as (reports, watcher):
             assert watcher.description == "Watchman of a fake: as you asked"
-            await reports.until(lambda: reports.calls == 3)
+            await reports.until(lambda: reports.calls == 4)
             assert reports.paths == {"a.py", ANYTHING}
             warnings = [text for text in reports.said if "Recrawled" in text]
             assert warnings == ["Watchman: Recrawled this watch"]
 
     with serving(fake):
         run(main())
-    assert [query.get("since") for query in fake.queries] == [None, "c:3", "c:4", "c:5", "c:6"]
+    assert [query.get("since") for query in fake.queries] == ["c:3", "c:4", "c:5", "c:6"]
 
 
 def test_a_watchman_that_refuses(
@@ -229,40 +200,4 @@ def test_a_watchman_that_refuses(
             raise AssertionError("it must not begin")
 
     with serving(fake), pytest.raises(UserError, match=r"cannot watch .*: poisoned: no watches"):
-        run(main())
-
-
-def test_answer_to_a_fence_that_was_given_up_does_not_pass_the_next_one(
-    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    has_asked, asks_again = threading.Event(), threading.Event()
-
-    def receive(connection: socket.socket) -> None:
-        connection.recv(65536)
-        has_asked.set()
-
-    query = {"clock": "c:1", "is_fresh_instance": True, "files": []}
-    flushed: Message = {"synced": []}
-    steps: list[Step] = [
-        *(query, receive, lambda _: asks_again.wait(PATIENCE_S), flushed),
-        *(receive, {"clock": "c:2", "files": [stamped()]}, flushed),
-    ]
-    fake = FakeWatchman(tmp_path / "sock", project, [steps])
-    monkeypatch.setenv("WATCHMAN_SOCK", str(tmp_path / "sock"))
-
-    async def main() -> None:
-        async with (
-            watching("watchman", project) as (reports, watcher),
-            asyncio.TaskGroup() as group,
-        ):
-            first = group.create_task(watcher.fence())
-            await eventually(has_asked.is_set)
-            first.cancel()
-            second = group.create_task(watcher.fence())
-            await asyncio.sleep(0)
-            asks_again.set()
-            await second
-            assert "a.py" in reports.paths
-
-    with serving(fake):
         run(main())

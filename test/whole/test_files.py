@@ -89,9 +89,17 @@ def test_a_server_that_writes_at_each_start_is_not_restarted_for_ever(
 ) -> None:
     command = backend("writes_at_start.py", "debug[1].txt", when)
     with Proxy(project, command) as proxy:
-        proxy.wait_output(r"debug\[1\]\.txt at each start.*--exclude 'debug\\\[1\\\]\.txt'")
+        proxy.wait_output(r"(writes|changes) debug\[1\]\.txt.*--exclude 'debug\\\[1\\\]\.txt'")
         proxy.wait_state("running")
+        proxy.get("/")
         generation = proxy.status()["generation"]
+        assert generation <= 12
         with proxy.restart():
             proxy.save("a.py", "")
         assert proxy.status()["generation"] == generation + 1
+
+
+def test_a_glob_that_matches_no_file_is_said_at_the_start(project: Path) -> None:
+    (project / "src").mkdir()
+    with Proxy(project, backend("echo.py"), "--pattern", "srcc/**") as proxy:
+        proxy.wait_output(r"--pattern 'srcc/\*\*' matches no file here: there is 'src'")

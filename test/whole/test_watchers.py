@@ -1,10 +1,12 @@
 """The other watchers, through the command line; all other tests here use the embedded one."""
 
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
+from test.deadline import MS, eventually
 from test.harness import Proxy, backend
 from test.watch.daemon import running
 
@@ -62,3 +64,24 @@ def test_a_watchman_that_we_started_outlives_restarts_and_us(project: Path, tmp_
         assert_saves_are_seen(proxy)
         assert proxy.stop() == 143
         assert [command.split()[0] for command in proxy.left_over().values()] == ["watchman"]
+
+
+@pytest.mark.parametrize("is_ended_at_once", [True, False])
+def test_watchman_program_that_hangs_delays_the_start_and_not_the_end(
+    project: Path, tmp_path: Path, is_ended_at_once: bool
+) -> None:
+    program = tmp_path / "programs" / "watchman"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\ntouch begun\nsleep 60\n")
+    program.chmod(0o755)
+    environment = {
+        "PATH": f"{program.parent}{os.pathsep}{os.environ['PATH']}",
+        "WATCHMAN_SOCK": "",
+    }
+    with Proxy(project, backend("echo.py"), watcher="auto", environment=environment) as proxy:
+        eventually((project / "begun").exists)
+        if not is_ended_at_once:
+            proxy.wait_output(r"Watchman.* does not .*within 5 s")
+            proxy.running()
+            assert proxy.status()["watcher"].startswith("embedded")
+        assert proxy.stop(within_s=2000 * MS) == 143

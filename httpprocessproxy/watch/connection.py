@@ -1,0 +1,246 @@
+"""A connection to Watchman, by pywatchman's codec; every wait for Watchman has its end here.
+
+Any thread may `ask`, one thread reads: `query` and `listen`. Watchman answers the commands of a
+connection in their order, and sends what it reports of subscriptions in between. One that is
+silent is asked for its version now and then: without an answer it hangs (stopped, a dead disk),
+and reports nothing.
+"""
+
+import contextlib
+import os
+import select
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future
+from typing import Final, TypedDict
+
+import pywatchman
+from pywatchman import bser
+
+# How long Watchman may take for what it answers from memory, and to start.
+ANSWER_S = 5.0
+# Silence after which it is asked for a sign of life.
+SILENCE_S = 2.0
+
+
+class File(TypedDict):
+    """A file as Watchman describes it; the numbers of one that does not exist are its last.
+
+    `new`: it did not exist at the clock before.
+    """
+
+    name: str
+    exists: bool
+    new: bool
+    type: str
+    ino: int
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+
+
+class Answer(TypedDict, total=False):
+    """A message of Watchman; one without files is of something else, such as a state."""
+
+    version: str
+    watch: str
+    relative_path: str
+    roots: list[str]
+    subscribers: list[object]
+    triggers: list[object]
+    clock: str
+    files: list[File]
+    is_fresh_instance: bool
+    canceled: bool
+    warning: str
+    error: str
+    unilateral: bool
+
+
+class MuteError(Exception):
+    """Watchman is there, and does not answer."""
+
+
+# All that a program called Watchman may do to us: refuse, vanish, or speak something else.
+FAILURES: Final = (pywatchman.WatchmanError, OSError, ValueError, TypeError, LookupError)
+
+
+class Connection:
+    """An open connection. Raises MuteError, and one of FAILURES, as all of its methods do."""
+
+    def __init__(self, stopping: "Wake") -> None:
+        self._stopping = stopping
+        self._heeds_stop = True
+        self._is_closed = False
+        self._lock = threading.Lock()
+        self._asked: deque[tuple[float, Future[Answer]]] = deque()
+        self._told: deque[Answer] = deque()
+        path = os.environ.get("WATCHMAN_SOCK") or _socket_of_program(stopping)
+        self._client = pywatchman.client(sockpath=path, timeout=ANSWER_S)
+        try:
+            self._client.__enter__()
+        except pywatchman.SocketTimeout:
+            raise MuteError(f"does not answer within {ANSWER_S:g} s") from None
+        self._socket: socket.socket = self._client.tport.sock
+
+    def close(self) -> None:
+        with self._lock:
+            self._is_closed = True
+            self._client.close()
+        while self._asked:
+            _, future = self._asked.popleft()
+            future.set_exception(ConnectionResetError("the connection to Watchman is closed"))
+
+    def ignore_stop(self) -> None:
+        """Let commands be answered although we are to stop."""
+        self._heeds_stop = False
+
+    def ask(self, *command: object) -> "Future[Answer]":
+        """Send a command; `listen` sets the future, or ConnectionError at the connection's end.
+
+        All that was reported before the answer has been yielded by then.
+        """
+        future: Future[Answer] = Future()
+        with self._lock:
+            if self._is_closed:
+                raise ConnectionResetError("the connection to Watchman is closed")
+            self._asked.append((time.monotonic(), future))
+            self._client.sendConn.send(command)
+        return future
+
+    def query(self, *command: object, within_s: float = ANSWER_S) -> Answer:
+        """Send a command and wait for its answer, in the thread that listens."""
+        deadline = time.monotonic() + within_s
+        future = self.ask(*command)
+        while not future.done():
+            if not self._has_message(max(0.0, deadline - time.monotonic())):
+                raise MuteError(f"does not answer within {within_s:g} s")
+            if self._heeds_stop and self._stopping.is_set:
+                raise MuteError("was not waited for")
+            self._receive()
+        return future.result()
+
+    def listen(self) -> Iterator[Answer]:
+        """What is reported of subscriptions, until we are to stop."""
+        while not self._stopping.is_set:
+            while self._told:
+                yield self._told.popleft()
+            if self._has_message(SILENCE_S):
+                if not self._stopping.is_set:
+                    self._receive()
+            else:
+                self._look_alive()
+
+    def _look_alive(self) -> None:
+        if not self._asked:
+            self.ask("version")
+        elif time.monotonic() - self._asked[0][0] > ANSWER_S:
+            raise MuteError(f"does not answer within {ANSWER_S:g} s")
+
+    def _has_message(self, timeout_s: float) -> bool:
+        """Wait for a message, or for the end: whether there is either."""
+        poll = select.poll()
+        poll.register(self._socket, select.POLLIN)
+        if self._heeds_stop:
+            poll.register(self._stopping.descriptor, select.POLLIN)
+        return bool(poll.poll(timeout_s * 1000))
+
+    def _receive(self) -> None:
+        try:
+            message: Answer = self._client.recvConn.receive()
+        except pywatchman.SocketTimeout:
+            raise MuteError("stopped within an answer") from None
+        if self._client.isUnilateralResponse(message):
+            self._told.append(message)
+            return
+        with self._lock:
+            _, future = self._asked.popleft()
+        if future.cancelled():
+            return
+        if "error" in message:
+            future.set_exception(pywatchman.CommandError(message["error"]))
+        else:
+            future.set_result(message)
+
+
+class Wake:
+    """A flag that a thread can wait for beside a socket."""
+
+    def __init__(self) -> None:
+        self.is_set = False
+        self.descriptor, self._other = socket.socketpair()
+
+    def set(self) -> None:
+        self.is_set = True
+        with contextlib.suppress(OSError):  # closed, or set often enough to fill it
+            self._other.send(b"\0", socket.MSG_DONTWAIT)
+
+    def close(self) -> None:
+        self.is_set = True
+        self.descriptor.close()
+        self._other.close()
+
+    def wait(self, timeout_s: float) -> None:
+        if not self.is_set:
+            select.select([self.descriptor], [], [], timeout_s)
+
+
+def _socket_of_program(stopping: Wake) -> str:
+    """Ask the program for its socket, as pywatchman does, but not for ever. Starts the daemon."""
+    command = ["watchman", "--output-encoding=bser", "get-sockname"]
+    # In a group of its own, for what it starts may hold the pipe open after its end; a daemon
+    # that it has started is in another.
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        process_group=0,
+    ) as asked:
+        try:
+            printed = _read(asked, stopping)
+        except BaseException:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(asked.pid, signal.SIGKILL)
+            raise
+    if asked.returncode:
+        raise pywatchman.WatchmanError(f"watchman exited with code {asked.returncode}")
+    found = _decoded(printed)
+    if "error" in found:
+        raise pywatchman.WatchmanError(f"get-sockname: {found['error']!r}")
+    path = found.get("unix_domain") or found.get("sockname")
+    if not isinstance(path, bytes):
+        raise pywatchman.WatchmanError("get-sockname names no socket")
+    return os.fsdecode(path)
+
+
+def _read(asked: "subprocess.Popen[bytes]", stopping: Wake) -> bytes:
+    assert asked.stdout is not None, "it is a pipe"
+    poll = select.poll()
+    poll.register(asked.stdout, select.POLLIN)
+    poll.register(stopping.descriptor, select.POLLIN)
+    deadline = time.monotonic() + ANSWER_S
+    printed = b""
+    while True:
+        ready = poll.poll(max(0.0, deadline - time.monotonic()) * 1000)
+        if not ready or stopping.is_set:
+            raise MuteError(f"does not say where its socket is within {ANSWER_S:g} s")
+        chunk = os.read(asked.stdout.fileno(), 65536)
+        if not chunk:
+            return printed
+        printed += chunk
+
+
+def _decoded(printed: bytes) -> dict[str, object]:
+    try:
+        found = bser.loads(printed)
+    except (ValueError, TypeError, IndexError):
+        found = None
+    if not isinstance(found, dict):
+        raise pywatchman.WatchmanError(f"the program watchman printed {printed[:40]!r}")
+    return found

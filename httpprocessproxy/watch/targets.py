@@ -1,0 +1,72 @@
+"""What links to files lead to: inotify watches the folder of each step on the way.
+
+A link may lead over others, and through linked folders; any of them may be replaced, as Kubernetes
+does with a mounted ConfigMap.
+"""
+
+import os
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from asyncinotify import Inotify, Mask
+
+_CHANGED: Final = (
+    Mask.CREATE | Mask.MOVED_TO | Mask.DELETE | Mask.MOVED_FROM | Mask.MODIFY | Mask.ONLYDIR
+)
+
+# Linux gives up after as many (path_resolution(7)).
+_MOST_LINKS: Final = 40
+
+
+class Targets:
+    """The links below a root, by the files that they depend on."""
+
+    def __init__(self, root: Path, inotify: Inotify) -> None:
+        self._root = root
+        self._inotify = inotify
+        self._links: defaultdict[tuple[int, str], set[str]] = defaultdict(set)
+
+    def add(self, link: str) -> None:
+        """Watch what a link to a file leads to. Raises OSError if watches run out."""
+        for folder, name in steps(f"{os.path.realpath(self._root)}/{link}"):
+            # The folder may be watched for the files in it already: nothing is taken away.
+            watch = self._inotify.add_watch(Path(folder), _CHANGED | Mask.MASK_ADD)
+            self._links[watch.wd, name].add(link)
+
+    def changed(self, number: int, name: str) -> set[str]:
+        """The links that an event of this name in a watched folder changes."""
+        links = self._links.get((number, name))
+        if not links:
+            return set()
+        found = {link for link in links if os.path.islink(self._root / link)}
+        links &= found
+        for link in found:
+            self.add(link)
+        return found
+
+
+def steps(link: str) -> Iterator[tuple[str, str]]:
+    """Where a link leads: the folder and the name of each link after it, and of the file."""
+    at, names, left = "/", link.split("/")[::-1], _MOST_LINKS
+    is_first = True
+    while names and left:
+        name = names.pop()
+        if name in ("", "."):
+            continue
+        path = os.path.join(at, name)
+        if name == "..":
+            at = os.path.dirname(at)
+        elif os.path.islink(path):
+            if not is_first:
+                yield at, name
+            is_first = False
+            left -= 1
+            target = os.readlink(path)
+            at = "/" if target.startswith("/") else at
+            names += target.split("/")[::-1]
+        elif names:
+            at = path
+        elif os.path.isdir(at):
+            yield at, name
