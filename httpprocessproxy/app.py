@@ -280,5 +280,7 @@ class Program:
         assert watcher is not None, "it watches by now"
         shown = urls(config.bind, config.scheme)
         self._console.start(shown, watcher.description, self._control.livereload_port, notes)
+        if not (config.quiet or config.json_logs):
+            self._output.reminder = "\n".join(f"  open        {url}" for url in shown)
         if not config.bind.is_loopback:
             self._say(f"warning: {config.bind} can be reached from other machines")

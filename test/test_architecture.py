@@ -18,6 +18,7 @@ FLOORS = [
     {"config", "hosting", "loops", "userfolders"},
     {"listening", "settings"},
     {"feed", "gate", "process", "probe", "questions", "watch"},
+    {"diagnosis"},
     {"actions", "generation", "preload", "requestlog", "unchanged"},
     {"chronicle", "replays"},
     {"supervisor"},

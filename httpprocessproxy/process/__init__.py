@@ -17,7 +17,9 @@ from httpprocessproxy.process.mirror import Mirror
 from httpprocessproxy.process.output import Output
 from httpprocessproxy.process.ports import (
     Holder,
+    accepting,
     listener,
+    listening_in_tree,
     listens_in_tree,
     peer_is_gone,
     wait_until_free,
@@ -31,6 +33,7 @@ from httpprocessproxy.process.tree import (
     StopError,
     become_subreaper,
     leftovers,
+    members,
     reap_adopted,
     sweep,
 )
@@ -50,12 +53,15 @@ __all__ = [
     "SpawnError",
     "StopError",
     "Terminal",
+    "accepting",
     "asgi_command",
     "become_subreaper",
     "guarded",
     "leftovers",
     "listener",
+    "listening_in_tree",
     "listens_in_tree",
+    "members",
     "open_for_writing",
     "peer_is_gone",
     "reap_adopted",

@@ -15,7 +15,7 @@ import signal
 import sys
 from collections.abc import Callable
 
-from httpprocessproxy.process import linux, tree
+from httpprocessproxy.process import linux, screen, tree
 from httpprocessproxy.process.terminal import Modes, is_foreground
 
 _PASSED_ON = {
@@ -48,6 +48,7 @@ def guarded(main: Callable[[], int]) -> int:
     guard = os.getpid()
     # Of a shell that became us by `exec`; not of the program, so not ours to end.
     foreign = frozenset(p.pid for p in linux.descendants(guard, lambda _: True))
+    screen.share_with_children()
     pid = os.fork()
     if pid != 0:
         return _Guard(pid, foreign).run()
@@ -62,7 +63,7 @@ class _Guard:
     def __init__(self, pid: int, foreign: frozenset[int]) -> None:
         self._pid = pid
         self._foreign = foreign
-        self._modes = Modes.of(0) if os.isatty(0) else None
+        self._modes = Modes.of(0) if is_foreground(0) else None
 
     def run(self) -> int:
         """Watch until the program ends; return the exit status for both."""
@@ -100,6 +101,8 @@ class _Guard:
     def _clean_up(self) -> None:
         if self._modes is not None and is_foreground(0):
             self._modes.apply(0)
+        if (undoing := screen.left_by_child()) and os.isatty(1):
+            os.write(1, undoing)
         try:
             tree.end_all(self._foreign, everything=True)
         except tree.StopError as error:

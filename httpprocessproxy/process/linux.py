@@ -51,8 +51,13 @@ class Process:
     @property
     def command(self) -> str:
         """The command line, or the name in brackets where there is none."""
-        words = _read(f"/proc/{self.pid}/cmdline").rstrip(b"\0").split(b"\0")
-        return os.fsdecode(b" ".join(words)) or f"[{self.name}]"
+        return " ".join(self.words) or f"[{self.name}]"
+
+    @property
+    def words(self) -> list[str]:
+        """The words of the command line; none where it cannot be read."""
+        line = _read(f"/proc/{self.pid}/cmdline").rstrip(b"\0")
+        return os.fsdecode(line).split("\0") if line else []
 
     @property
     def is_watchman(self) -> bool:

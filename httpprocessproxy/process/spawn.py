@@ -7,9 +7,10 @@ child. The session is what tells the backend's processes from all others (tree.p
 import contextlib
 import errno
 import os
+import resource
 import shutil
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from httpprocessproxy.core.errors import UserError
@@ -18,6 +19,9 @@ from httpprocessproxy.process.inherited import INHERITED_FD
 from httpprocessproxy.process.output import Output
 from httpprocessproxy.process.recipe import Recipe
 from httpprocessproxy.process.terminal import Terminal, is_foreground
+
+# How many to look at where the system does not list them; 0.5 ms.
+_MOST_DESCRIPTORS = 4096
 
 FileAction = tuple[int, int, int] | tuple[int, int, str, int, int]
 
@@ -37,10 +41,17 @@ def seal_descriptors() -> None:
         os.set_inheritable(fd, True)
         fd = os.dup(fd)
     os.close(fd)
-    for name in os.listdir("/dev/fd"):
-        if int(name) > 2:
+    for number in _open_descriptors():
+        if number > 2:
             with contextlib.suppress(OSError):
-                os.set_inheritable(int(name), False)
+                os.set_inheritable(number, False)
+
+
+def _open_descriptors() -> Iterable[int]:
+    try:
+        return [int(name) for name in os.listdir("/dev/fd")]
+    except OSError:  # /dev/fd leads to /proc, which may not be there
+        return range(min(resource.getrlimit(resource.RLIMIT_NOFILE)[0], _MOST_DESCRIPTORS))
 
 
 class Listened(Protocol):
@@ -88,6 +99,9 @@ class Launcher:
         self._output = output
         self._terminal = terminal
         self._warmth = warmth
+        if terminal is None:
+            # Python keeps 8 KiB of a pipe's text back, and a SIGKILL throws them away.
+            recipe.defaults["PYTHONUNBUFFERED"] = "1"
 
     async def start(self) -> Child:
         """Start the next generation, warm if that can be done at once, or else as `spawn` does.
