@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 import signal
+import sys
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
@@ -25,6 +26,7 @@ from httpprocessproxy.process import (
     Output,
     Terminal,
     become_subreaper,
+    has_proc,
     reap_adopted,
     seal_descriptors,
 )
@@ -41,6 +43,11 @@ if TYPE_CHECKING:
 
 # The terminal and a wrapper around us may both pass one Ctrl+C on; a person is slower.
 SAME_SIGNAL_S = 0.05
+
+WITHOUT_PROC = (
+    "warning: there is no /proc: processes that leave the server's process group outlive it, keys "
+    "are the server's, and who holds a port is not known; the rest works"
+)
 
 # Who waits longer for an end wonders whether the key was pressed.
 UNEXPLAINED_WAIT_S = 0.5
@@ -282,5 +289,7 @@ class Program:
         self._console.start(shown, watcher.description, self._control.livereload_port, notes)
         if not (config.quiet or config.json_logs):
             self._output.reminder = "\n".join(f"  open        {url}" for url in shown)
+        if sys.platform == "linux" and not has_proc():
+            self._say(WITHOUT_PROC)
         if not config.bind.is_loopback:
             self._say(f"warning: {config.bind} can be reached from other machines")

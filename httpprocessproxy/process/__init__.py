@@ -13,6 +13,7 @@ from httpprocessproxy.process.child import Child
 from httpprocessproxy.process.guard import guarded
 from httpprocessproxy.process.inherited import INHERITED_FD, InheritedSocket
 from httpprocessproxy.process.keyboard import Keyboard
+from httpprocessproxy.process.linux import has_proc
 from httpprocessproxy.process.mirror import Mirror
 from httpprocessproxy.process.output import Output
 from httpprocessproxy.process.ports import (
@@ -57,6 +58,7 @@ __all__ = [
     "asgi_command",
     "become_subreaper",
     "guarded",
+    "has_proc",
     "leftovers",
     "listener",
     "listening_in_tree",
