@@ -35,6 +35,12 @@ class Reaper:
         """Without a shell or pipes there is none, and all else goes on."""
         self.run = f"{os.getpid()}-{secrets.token_hex(8)}"
         self.pid: int | None = None
+        self._write_fd: int | None = None
+        # The kernel ends all of a container with PID 1.
+        if os.getpid() != 1:
+            self._begin()
+
+    def _begin(self) -> None:
         read_fd, self._write_fd = os.pipe()
         null = os.open(os.devnull, os.O_RDWR)
         variables = {
@@ -63,9 +69,10 @@ class Reaper:
 
     def dismiss(self) -> None:
         """All has ended well: let it end, and reap it."""
-        with contextlib.suppress(OSError):
-            os.write(self._write_fd, b"\n")
-        os.close(self._write_fd)
+        if self._write_fd is not None:
+            with contextlib.suppress(OSError):
+                os.write(self._write_fd, b"\n")
+            os.close(self._write_fd)
         if self.pid is not None:
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(self.pid, 0)

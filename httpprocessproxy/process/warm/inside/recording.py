@@ -23,14 +23,23 @@ import_system = vars(sys.modules["_frozen_importlib"])
 
 
 def listen_to_imports(
-    before: Callable[[], int], after: Callable[[str, int], None]
+    before: Callable[[str], int],
+    after: Callable[[str, int], None],
+    failed: Callable[[str, int], None] = lambda name, began: None,
 ) -> Callable[[], None]:
-    """Call `after`, with what `before` gave, when a module is loaded. Returns what ends that."""
+    """Call `before` when a module is to be loaded, and `after` or `failed` with what that gave.
+
+    Returns what ends that.
+    """
     original = import_system["_find_and_load"]
 
     def _find_and_load(name: str, import_: object) -> object:
-        began = before()
-        module: object = original(name, import_)
+        began = before(name)
+        try:
+            module: object = original(name, import_)
+        except BaseException:
+            failed(name, began)
+            raise
         after(name, began)
         return module
 
@@ -87,7 +96,7 @@ def record(fd: int) -> None:
         except OSError:
             end()
 
-    def before() -> int:
+    def before(_: str) -> int:
         nonlocal count
         count += 1
         return count
