@@ -41,6 +41,7 @@ class Actions:
 
         `open_for_writing` returns those files that the backend may write at present.
         """
+        self._root = Path.cwd()  # by its path, for it may be removed and made again
         self._refreshes = refreshes
         self._restart = restart
         self._open_for_writing = open_for_writing
@@ -87,7 +88,7 @@ class Actions:
         verdict = self._recurrence.changed(paths - {ANYTHING}, self._loop.time())
         written = verdict.written
         if verdict.suspects:
-            files = {Path.cwd() / path: path for path in verdict.suspects}
+            files = {self._root / path: path for path in verdict.suspects}
             written |= {files[file] for file in self._open_for_writing(files.keys())}
         self._left_out |= written
         for path in sorted(written):

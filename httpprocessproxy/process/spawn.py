@@ -15,6 +15,7 @@ from typing import Protocol
 
 from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.process.child import Child
+from httpprocessproxy.process.folder import WorkingDirectory
 from httpprocessproxy.process.inherited import INHERITED_FD
 from httpprocessproxy.process.output import Output
 from httpprocessproxy.process.recipe import Recipe
@@ -99,6 +100,7 @@ class Launcher:
         self._output = output
         self._terminal = terminal
         self._warmth = warmth
+        self._folder = WorkingDirectory()
         if terminal is None:
             # Python keeps 8 KiB of a pipe's text back, and a SIGKILL throws them away.
             recipe.defaults["PYTHONUNBUFFERED"] = "1"
@@ -110,7 +112,8 @@ class Launcher:
         """
         if self._warmth is not None:
             try:
-                _check_working_directory()
+                if self._folder.enter():
+                    self.give_up_warmth("the working directory was made again")
                 fork = self._fork_with_pipes if self._terminal is None else self._fork_with_pty
                 if (pid := await fork(self._warmth)) is not None:
                     return Child(pid, self._output, is_warm=True)
@@ -202,7 +205,7 @@ class Launcher:
         return pid
 
     def _spawn(self, actions: Sequence[FileAction]) -> int:
-        _check_working_directory()
+        self._folder.enter()
         recipe = self.recipe
         passed_on: list[FileAction] = []
         if recipe.inherited is not None:
@@ -250,11 +253,3 @@ def _check_command(name: str) -> None:
     if shutil.which(name) is None:
         number = errno.EACCES if os.path.exists(name) else errno.ENOENT
         raise OSError(number, os.strerror(number), name)
-
-
-def _check_working_directory() -> None:
-    # posix_spawn does not mind one that is gone. The backend will, and say it less clearly.
-    try:
-        os.getcwd()
-    except FileNotFoundError as error:
-        raise FileNotFoundError(error.errno, "the working directory is gone") from error
