@@ -19,6 +19,7 @@ from httpprocessproxy.core.documents import Injector
 from httpprocessproxy.feed import Feed
 from httpprocessproxy.loops import ending_signals, run_on_new_loop
 from httpprocessproxy.preparation import Prepared, prepare
+from httpprocessproxy.privatefolders import remove_dead_folders
 from httpprocessproxy.process import (
     Keyboard,
     Launcher,
@@ -182,6 +183,8 @@ class Program:
             self._tell_where(notes)
             async with asyncio.TaskGroup() as group:
                 group.create_task(reap_adopted(), name="reap what was adopted")
+                cleaning = asyncio.to_thread(remove_dead_folders)
+                group.create_task(cleaning, name="remove folders of dead runs")
                 if unchanged is not None:
                     scope = self._prepared.scope.copy()
                     group.create_task(unchanged.run(scope), name="compare contents")

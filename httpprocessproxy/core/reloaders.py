@@ -59,8 +59,14 @@ def _of_program(program: str, rest: Sequence[str]) -> str:
         return _DJANGO
     if program in ("django-admin", "django") and "runserver" in rest and "--noreload" not in rest:
         return _DJANGO
-    if program in ("flask", "quart") and {"run", "--debug"} <= {*rest} and "--no-reload" not in rest:
-        return _FLASK if program == "flask" else f"{program}'s own reloader is on: leave --debug out"
+    if (
+        program in ("flask", "quart")
+        and {"run", "--debug"} <= {*rest}
+        and "--no-reload" not in rest
+    ):
+        return (
+            _FLASK if program == "flask" else f"{program}'s own reloader is on: leave --debug out"
+        )
     if program == "fastapi" and rest[:1] == ["dev"] and "--no-reload" not in rest:
         return "fastapi's own reloader is on: add --no-reload to the command"
     if program in _SERVERS and (flag := _flag(rest, ("--reload",))):

@@ -72,6 +72,8 @@ class _Guard:
 
     def run(self) -> int:
         """Watch until the program ends; return the exit status for both."""
+        # A watcher hears that the working directory is gone once no process is in it.
+        os.chdir("/")
         # What came before there was a program, it has not got, whoever sent it.
         while (info := signal.sigtimedwait(_PASSED_ON, 0)) is not None:
             self._send(info.si_signo)

@@ -54,7 +54,8 @@ class Screen:
 
     def undoing(self) -> bytes:
         parts = [b"\x1b[<u" * self._keyboards, b"\x1b[>4m" * self._has_other_keys]
-        parts += [b"\x1b>" * self._has_keypad, b"\x1b(B" * self._has_lines, b"\x1b[m" * self._is_styled]
+        parts += [b"\x1b>" * self._has_keypad, b"\x1b(B" * self._has_lines]
+        parts.append(b"\x1b[m" * self._is_styled)
         # Setting margins moves the cursor: save and restore it (DECSC, DECRC).
         parts.append(b"\x1b7\x1b[r\x1b8" * self._has_margins)
         # The alternate screen last: what comes before belongs to it.
