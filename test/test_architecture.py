@@ -110,6 +110,7 @@ TESTED_ELSEWHERE = {
     "process/warm/sending.py": "test/process/warm/test_same.py",
     "process/warm/unfit.py": "test/process/warm/test_server.py",
     "process/warm/waited.py": "test/process/warm/test_attempt.py",
+    "process/sink.py": "test/process/test_output.py",
     "process/sock_diag.py": "test/process/test_ports.py",
     "process/proc_net.py": "test/process/test_ports.py",
     "process/sockets.py": "test/process/test_ports.py",
