@@ -56,22 +56,25 @@ async def diagnose(
             f"{address} accepts connections, but does not answer an HTTP request yet "
             "(--ping-path asks for another path, --ping tcp for none)"
         )
-    elsewhere = await asyncio.to_thread(listening_in_tree, pid)
+    places = await asyncio.to_thread(listening_in_tree, pid)
     silent = {NODE_INSPECTOR_PORT} | ({address.port} if inherited is not None else set())
-    elsewhere = [one for one in elsewhere if one.port not in silent]
-    if elsewhere:
-        return _elsewhere(address, elsewhere, is_inherited=inherited is not None)
+    places = [place for place in places if place.port not in silent]
+    if places:
+        return elsewhere(address, places, is_inherited=inherited is not None)
     last = last_line(tail())
     verb = "does not listen" if inherited is None else "does not accept connections"
     return f"the server {verb} yet, its last output: {last}" if last else f"the server {verb} yet"
 
 
-def _elsewhere(address: Address, places: list[Address], *, is_inherited: bool) -> str:
+def elsewhere(address: Address, places: list[Address], *, is_inherited: bool) -> str:
+    """Say that a server listens at `places`, and what to do about it."""
     where = " and ".join(map(str, places))
     if is_inherited:
         return f"the server listens at {where}, not on the socket that it inherits (--socket)"
-    is_near = places[0].port != address.port and places[0].is_loopback
-    backend = places[0].port if is_near else places[0]
+    first = places[0]
+    # A port alone is one of localhost.
+    is_local = first.is_loopback or first.is_everywhere
+    backend = first.port if is_local and first.port != address.port else first
     return (
         f"the server listens at {where}, not at {address}: use {backend} as BACKEND, "
         "or tell the server its port (PORT, or {port} in the command)"

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from httpprocessproxy.diagnosis import last_line
+from httpprocessproxy.config import Address
+from httpprocessproxy.diagnosis import elsewhere, last_line
 from test.deadline import eventually
 from test.harness import Proxy, backend
 from test.tls import make_pair
@@ -53,6 +54,19 @@ def test_server_that_listens_elsewhere_is_named_with_its_port(project: Path) -> 
         proxy.wait_output(line)
         eventually(lambda: b"listens at" in proxy.get("/").body)
         assert proxy.get("/").status == 503
+
+
+@pytest.mark.parametrize(
+    ("place", "advice"),
+    [
+        (Address("0.0.0.0", 3000), "use 3000 as BACKEND"),
+        (Address("::", 3000), "use 3000 as BACKEND"),
+        (Address("192.0.2.1", 3000), "use 192.0.2.1:3000 as BACKEND"),
+        (Address("::1", 8001), "use [::1]:8001 as BACKEND"),
+    ],
+)
+def test_advice_is_an_address_that_can_be_given(place: Address, advice: str) -> None:
+    assert advice in elsewhere(Address("127.0.0.1", 8001), [place], is_inherited=False)
 
 
 def test_server_that_speaks_tls_is_said_to(project: Path, tmp_path: Path) -> None:
