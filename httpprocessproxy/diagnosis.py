@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Final
 
 from httpprocessproxy.config import Address
+from httpprocessproxy.core import ansi
 from httpprocessproxy.process import InheritedSocket, accepting, listening_in_tree
 
 # When a start that goes on is looked into, in seconds since it began; then again and again.
@@ -46,8 +47,8 @@ async def diagnose(
     `tail` is the end of its output.
     """
     is_accepting = inherited is None or not inherited.has_waiting()
-    for host in await accepting(address) if is_accepting else ():
-        if await _speaks_tls(host, address.port):
+    if is_accepting and (hosts := await accepting(address)):
+        if await _speaks_tls(hosts[0], address.port):
             return (
                 f"{address} speaks TLS, and the proxy speaks plain HTTP to the server: "
                 "start it without TLS, and use --tls to serve HTTPS"
@@ -83,7 +84,7 @@ def elsewhere(address: Address, places: list[Address], *, is_inherited: bool) ->
 
 def last_line(output: bytes) -> str:
     """The last line that says something, cut to a length that fits a message."""
-    lines = [line.strip() for line in output.decode(errors="replace").splitlines()]
+    lines = [line.strip() for line in ansi.to_text(output).splitlines()]
     found = next((line for line in reversed(lines) if line), "")
     return found if len(found) <= _MAX_LINE else f"{found[:_MAX_LINE]}..."
 

@@ -109,5 +109,6 @@ def test_reloader_below_the_command_is_named_once(project: Path, variable: str) 
 
 def test_last_line_is_cut_and_not_blank() -> None:
     assert last_line(b"one\n\n  two  \n\n") == "two"
+    assert last_line(b"\x1b[31mred\x1b[0m") == "red"
     assert last_line(b"") == ""
     assert len(last_line(b"x" * 1000)) < 200

@@ -1,11 +1,12 @@
 """The backend as processes: start it, read it, end all of it, know who holds its port.
 
 spawn.py starts one generation as recipe.py says (for `--asgi`, asgi.py), in the directory of
-folder.py; child.py waits for it and stops it, tree.py finds and ends what escaped from it. output.py
-copies what it prints to a sink.py, screen.py knows what that does to a terminal, mirror.py shows it
-to pages. terminal.py lends it our terminal, keyboard.py tells our keys from its own
-(reading.py: whether it reads any). ports.py knows who listens, inherited.py listens for
-the backend, writing.py knows what is being written. guard.py outlives us, should we be killed, and orphans.py both.
+folder.py; child.py waits for it and stops it, tree.py finds and ends what escaped from it.
+output.py copies what it prints to a sink.py, screen.py knows what that does to a terminal,
+mirror.py shows it to pages. terminal.py lends it our terminal, keyboard.py tells our keys from its
+own (reading.py: whether it reads any). ports.py knows who listens, inherited.py listens for the
+backend, writing.py knows what is being written. guard.py outlives us, should we be killed, and
+orphans.py both.
 What only Linux has is linux.py.
 """
 
