@@ -49,6 +49,7 @@ class Actions:
         `is_writing` tells whether an unsafe request is with the backend, `open_for_writing`
         returns those files that the backend may write at present.
         """
+        self._root = Path.cwd()  # by its path, for it may be removed and made again
         self._refreshes = refreshes
         self._restart = restart
         self._open_for_writing = open_for_writing
@@ -158,7 +159,7 @@ class Actions:
         verdict = self._recurrence.changed(paths - {ANYTHING}, self._loop.time(), goes_on=goes_on)
         written = verdict.written
         if verdict.suspects:
-            files = {Path.cwd() / path: path for path in verdict.suspects}
+            files = {self._root / path: path for path in verdict.suspects}
             written |= {files[file] for file in self._open_for_writing(files.keys())}
         self._left_out |= written
         for path in sorted(written):

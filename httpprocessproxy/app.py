@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 import signal
+import sys
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
@@ -18,6 +19,7 @@ from httpprocessproxy.core.documents import Injector
 from httpprocessproxy.feed import Feed
 from httpprocessproxy.loops import ending_signals, run_on_new_loop
 from httpprocessproxy.preparation import Prepared, prepare
+from httpprocessproxy.privatefolders import remove_dead_folders
 from httpprocessproxy.process import (
     Keyboard,
     Launcher,
@@ -25,6 +27,7 @@ from httpprocessproxy.process import (
     Output,
     Terminal,
     become_subreaper,
+    has_proc,
     reap_adopted,
     seal_descriptors,
 )
@@ -41,6 +44,11 @@ if TYPE_CHECKING:
 
 # The terminal and a wrapper around us may both pass one Ctrl+C on; a person is slower.
 SAME_SIGNAL_S = 0.05
+
+WITHOUT_PROC = (
+    "warning: there is no /proc: processes that leave the server's process group outlive it, keys "
+    "are the server's, and who holds a port is not known; the rest works"
+)
 
 # Who waits longer for an end wonders whether the key was pressed.
 UNEXPLAINED_WAIT_S = 0.5
@@ -181,6 +189,8 @@ class Program:
                 group.create_task(reap_adopted(), name="reap what was adopted")
                 unmatched = say_unmatched(self._prepared.config, Path.cwd(), self._say)
                 group.create_task(unmatched, name="look for globs that match no file")
+                cleaning = asyncio.to_thread(remove_dead_folders)
+                group.create_task(cleaning, name="remove folders of dead runs")
                 if unchanged is not None:
                     scope = self._prepared.scope.copy()
                     group.create_task(unchanged.run(scope), name="compare contents")
@@ -299,5 +309,9 @@ class Program:
         config, watcher = self._prepared.config, self.supervisor.watcher
         shown = urls(config.bind, config.scheme)
         self._console.start(shown, watcher.description, self._control.livereload_port, notes)
+        if not (config.quiet or config.json_logs):
+            self._output.reminder = "\n".join(f"  open        {url}" for url in shown)
+        if sys.platform == "linux" and not has_proc():
+            self._say(WITHOUT_PROC)
         if not config.bind.is_loopback:
             self._say(f"warning: {config.bind} can be reached from other machines")

@@ -132,7 +132,7 @@ class Config:
     inject: bool = True
     editor: str = ""
     browser_console: bool = False
-    starting_page_s: float | None = None
+    starting_page_s: float | None = 2.0
     open_browser: bool = False
     allowed_hosts: tuple[str, ...] = ()
     forwarded_allow_ips: tuple[Network, ...] = (

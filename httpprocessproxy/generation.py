@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from httpprocessproxy.config import Address, Config
+from httpprocessproxy.core.reloaders import own_reloader
+from httpprocessproxy.diagnosis import diagnose, looks
 from httpprocessproxy.gate import Target
 from httpprocessproxy.probe import Ping, wait_until_ready
 from httpprocessproxy.process import (
@@ -22,6 +24,7 @@ from httpprocessproxy.process import (
     StopError,
     leftovers,
     listens_in_tree,
+    members,
     sweep,
     wait_until_free,
 )
@@ -56,6 +59,15 @@ class Surroundings(Protocol):
 
     def say(self, text: str) -> None:
         """Print a line in the terminal."""
+
+    def found(self, text: str) -> None:
+        """Say why the backend does not answer yet, here and where its output is shown."""
+
+    def names_reloader(self, text: str) -> None:
+        """Say that the server restarts itself, once."""
+
+    def tail(self) -> bytes:
+        """The end of the backend's output."""
 
     async def quiet(self) -> None:
         """Wait until the burst of changes is over."""
@@ -147,6 +159,7 @@ class Generation:
         except SpawnError as error:
             return Outcome(None, str(error))
         self._is_warm = child.is_warm
+        self._name_reloader(own_reloader(self._launcher.recipe.words))
         self._surroundings.started(Start(began_at, child.is_warm))
         returncode: int | None = None
         try:
@@ -193,22 +206,39 @@ class Generation:
         # Whoever names a path or asks for none has said what shows that the server is ready.
         any_answer_will_do = ping == Ping(Config.ping, Config.ping_path)
         inherited = self._launcher.recipe.inherited
-        host = await wait_until_ready(
-            backend.hosts,
-            port,
-            ping,
-            scouting if any_answer_will_do else None,
-            inherited.has_waiting if inherited is not None else None,
-        )
+        async with asyncio.TaskGroup() as group:
+            looking = group.create_task(self._look_into(child), name=f"looks {self.number}")
+            host = await wait_until_ready(
+                backend.hosts,
+                port,
+                ping,
+                scouting if any_answer_will_do else None,
+                inherited.has_waiting if inherited is not None else None,
+            )
+            looking.cancel()
         self._answered = True
         self._surroundings.ready(Target(self.number, host, port))
-        if inherited is not None:
-            return  # nobody else can have the port
         # It takes milliseconds to find out, and the requests that wait come first.
         await asyncio.sleep(OWNER_CHECK_DELAY_S)
+        self._name_reloader(await asyncio.to_thread(_reloader_in_tree, child.pid))
+        if inherited is not None:
+            return  # nobody else can have the port
         if await asyncio.to_thread(listens_in_tree, backend, child.pid) is False:
             # A container's published port, for one: its server is no child of ours.
             self._surroundings.say(f"{backend} is served by a process outside --exec's")
+
+    async def _look_into(self, child: Child) -> None:
+        """Say why there is no answer yet, as long as there is none."""
+        recipe = self._launcher.recipe
+        async for passed_s in looks():
+            tail = self._surroundings.tail
+            why = await diagnose(recipe.address, child.pid, recipe.inherited, tail)
+            self._surroundings.found(f"no answer after {passed_s:g} s: {why}")
+            self._name_reloader(await asyncio.to_thread(_reloader_in_tree, child.pid))
+
+    def _name_reloader(self, text: str) -> None:
+        if text:
+            self._surroundings.names_reloader(text)
 
     async def _unless_stopped(self, work: Coroutine[None, None, T]) -> T | None:
         """Do `work`, but give it up, and return None, when `stop` is set."""
@@ -219,6 +249,11 @@ class Generation:
             working.cancel()
             stopping.cancel()
         return None if working.cancelled() else working.result()
+
+
+def _reloader_in_tree(pid: int) -> str:
+    found = (own_reloader(process.words, process.environment) for process in members(pid))
+    return next((text for text in found if text), "")
 
 
 def _in_use(address: Address, holder: Holder) -> str:

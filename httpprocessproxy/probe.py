@@ -32,6 +32,8 @@ SCOUT_S = 0.25
 
 # A connection that stays silent for so long may have been made to a listener that has gone.
 ANSWER_TIMEOUT_S = 30.0
+# A queue that is full drops what comes; the kernel tries again after 1 s and after 3 s (tcp(7)).
+CONNECT_TIMEOUT_S = 3.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +141,7 @@ async def _connect(host: str, port: int) -> socket.socket | None:
         sock.setblocking(False)
         if _is_address(host):
             _begin_to_connect(sock, host, port)
-        async with asyncio.timeout(ANSWER_TIMEOUT_S):
+        async with asyncio.timeout(CONNECT_TIMEOUT_S):
             await loop.sock_connect(sock, (host, port))
     except OSError as error:
         if error.errno == errno.EISCONN:
@@ -172,7 +174,7 @@ async def _answers_http(sock: socket.socket, request: bytes) -> bool:
     """Send a request, and close the connection once its answer begins, or does not."""
     loop = asyncio.get_running_loop()
     response = _Response()
-    parser = httptools.HttpResponseParser(response)
+    parser = response.parser = httptools.HttpResponseParser(response)
     try:
         with sock:
             async with asyncio.timeout(ANSWER_TIMEOUT_S):
@@ -187,10 +189,13 @@ async def _answers_http(sock: socket.socket, request: bytes) -> bool:
 
 
 class _Response:
+    """`is_valid` once its head is complete: that of a final response (RFC 9110 section 15.2)."""
+
+    parser: httptools.HttpResponseParser
     is_valid = False
 
     def on_headers_complete(self) -> None:
-        self.is_valid = True
+        self.is_valid = self.parser.get_status_code() >= 200
 
 
 def _request(method: str, path: str, host: str, port: int) -> bytes:

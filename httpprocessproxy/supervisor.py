@@ -35,6 +35,8 @@ from httpprocessproxy.watch import SharedFence, Watcher
 # A client that was told to come back may do so soon: waiting costs it and us next to nothing.
 RETRY_AFTER_S = 1
 
+# Begins a line of ours in the server's output, where pages show that.
+OUR_MARK = "http-process-proxy: "
 
 _log = logging.getLogger(__name__)
 
@@ -103,6 +105,7 @@ class Supervisor:
         self._front: Front
         self._generation: Generation | None = None
         self._target: Target
+        self._has_named_reloader = False
         self._start_timeout: asyncio.TimerHandle | None = None
 
     async def run(self, front: Front) -> None:
@@ -256,10 +259,30 @@ class Supervisor:
         if self._machine.state is State.LOADING:
             loop = asyncio.get_running_loop()
             self._start_timeout = loop.call_later(
-                self._config.start_timeout_s, self.gate.refuse, self._overdue
+                self._config.start_timeout_s, self._refuse_until_it_answers
             )
 
+    def _refuse_until_it_answers(self) -> None:
+        self.found(
+            f"the start takes longer than --start-timeout ({self._config.start_timeout_s:g} s): "
+            f"requests get 503 until the server answers at {self._launcher.recipe.address}"
+        )
+        self.gate.refuse(self._overdue)
+
     # What a generation asks (generation.Surroundings)
+
+    def found(self, text: str) -> None:
+        self._output.remember(f"{OUR_MARK}{text}\n")
+        self.say(text)
+
+    def names_reloader(self, text: str) -> None:
+        if not self._has_named_reloader:
+            self._has_named_reloader = True
+            self.say(f"{text} (each save restarts the server twice, and hides a crash)")
+
+    def tail(self) -> bytes:
+        lines = self._output.tail.splitlines(keepends=True)
+        return b"".join(line for line in lines if not line.startswith(OUR_MARK.encode()))
 
     async def quiet(self) -> None:
         # A burst has no end to be notified of: it is over when nothing has come for a while.

@@ -29,6 +29,9 @@ class FakeOutput(Output):
     def tail(self) -> bytes:
         return self.printed
 
+    def remember(self, text: str) -> None:
+        self.printed += text.encode()
+
 
 class FakeChild(Child):
     """`exit` ends it, as do `stop` and `kill`; `stops` has what `stop` was called with."""

@@ -15,9 +15,10 @@ TESTS = sorted(path for path in (ROOT / "test").rglob("*.py"))
 # Imports go down: a module may import rooms of lower floors, and its own room.
 FLOORS = [
     {"core"},
-    {"config", "hosting", "loops", "userfolders"},
+    {"config", "hosting", "loops", "privatefolders", "userfolders"},
     {"listening", "settings"},
     {"feed", "gate", "process", "probe", "questions", "watch"},
+    {"diagnosis"},
     {"actions", "generation", "preload", "requestlog", "unchanged"},
     {"chronicle", "replays"},
     {"supervisor"},
@@ -111,6 +112,7 @@ TESTED_ELSEWHERE = {
     "process/warm/sending.py": "test/process/warm/test_same.py",
     "process/warm/unfit.py": "test/process/warm/test_server.py",
     "process/warm/waited.py": "test/process/warm/test_attempt.py",
+    "process/sink.py": "test/process/test_output.py",
     "process/sock_diag.py": "test/process/test_ports.py",
     "process/proc_net.py": "test/process/test_ports.py",
     "process/sockets.py": "test/process/test_ports.py",

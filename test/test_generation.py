@@ -37,6 +37,15 @@ class FakeSurroundings:
     def say(self, text: str) -> None:
         self.said.append(text)
 
+    def found(self, text: str) -> None:
+        self.said.append(text)
+
+    def names_reloader(self, text: str) -> None:
+        self.said.append(text)
+
+    def tail(self) -> bytes:
+        return b""
+
     async def quiet(self) -> None:
         self.log.append("quiet")
         await self.is_quiet.wait()

@@ -61,6 +61,22 @@ async def test_it_asks_again_until_there_is_one(answer: bytes, abruptly: bool) -
 
 
 @on_every_loop
+async def test_interim_responses_alone_do_not_make_it_ready() -> None:
+    listener = Listener()
+    async with asyncio.TaskGroup() as group:
+        ready = group.create_task(probing(listener), name="probe")
+        for _ in range(2):
+            peer, _ = await listener.take()
+            await peer.send(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n")
+            peer.close()
+        peer, _ = await listener.take()
+        assert not ready.done()
+        await peer.send(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 404 Not Found\r\n\r\n")
+        await ready
+    listener.close()
+
+
+@on_every_loop
 async def test_a_response_may_come_in_pieces() -> None:
     listener = Listener()
     async with asyncio.TaskGroup() as group:

@@ -16,13 +16,14 @@ from httpprocessproxy.settings import readers
 from httpprocessproxy.settings.parsing import Parser
 
 DESCRIPTION = """\
-Many URLs as one streamed ZIP: a client makes a ticket of them, and whoever has the ticket's id
-downloads the archive, once. Without a command, `server run`.
+Many URLs as one streamed ZIP: a client makes a ticket of them, and whoever has
+the ticket's id downloads the archive, once. Without a command, `server run`.
 """
 
 EPILOG = """\
-`http-process-archive get OUT.zip /a /b https://...` makes an archive at once (see get --help).
-Each option of `server run` is a key of the file of FPX_CONFIG, and FPX_KEY in the environment.
+`http-process-archive get OUT.zip /a /b https://...` makes an archive at once
+(see get --help). Each option of `server run` is a key of the file of
+FPX_CONFIG, and FPX_KEY in the environment.
 """
 
 # An option that is given once for each.

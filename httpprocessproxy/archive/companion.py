@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Final
 
 from httpprocessproxy.config import Config
@@ -17,6 +16,7 @@ from httpprocessproxy.control.listeners import Serving, listen_privately, serve_
 from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.core.hosts import HostRule
 from httpprocessproxy.outgoing import Origin, Site
+from httpprocessproxy.privatefolders import private_folder
 
 PREFIX: Final = "/_hpp/archive"
 
@@ -74,8 +74,8 @@ class Archive:
 
         `token` is that of our page about ourselves, `visits` the socket that leads to the site.
         """
-        with TemporaryDirectory(prefix="hpp-") as folder, contextlib.ExitStack() as exits:
-            path = Path(folder) / "archive"
+        with private_folder() as folder, contextlib.ExitStack() as exits:
+            path = folder / "archive"
             listener = exits.enter_context(listen_privately(path))
             db_url = f"sqlite:///{path.with_name('tickets.db')}"
             mounting = Mounting(

@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import os
 import socket
-import tempfile
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -30,6 +29,7 @@ from httpprocessproxy.control.livereload import LiveReload
 from httpprocessproxy.control.workings import Workings
 from httpprocessproxy.core.hosts import HostRule
 from httpprocessproxy.feed import Message
+from httpprocessproxy.privatefolders import private_folder
 
 # Which socket has what, for any client, and for trusted ones. All else has the site, which is for
 # trusted ones only. The events know by the socket whether they may tell all.
@@ -70,7 +70,7 @@ class Control:
 
     async def __aenter__(self) -> Self:
         async with contextlib.AsyncExitStack() as exits:
-            self._folder = Path(exits.enter_context(tempfile.TemporaryDirectory(prefix="hpp-")))
+            self._folder = exits.enter_context(private_folder())
             site = exits.enter_context(listen_privately(self._folder / "site"))
             tasks = await exits.enter_async_context(asyncio.TaskGroup())
             serving_site = serve_when_wanted(site, self._import_site)

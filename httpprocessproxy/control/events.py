@@ -49,6 +49,7 @@ class Events:
     ) -> None:
         """`tail` returns the end of the present generation's output, as text; `token` is what a
         page has to know that wants to hear of others."""
+        self._folder = os.getcwd()  # by its path, for it may be removed and made again
         self._config = config
         self._hosts = hosts
         self._feed = feed
@@ -125,7 +126,7 @@ class Events:
             "run": self._feed.run,
             "stale": self._is_stale(hello),
             "editor": self._config.editor if trusted else "",
-            "folder": os.getcwd() if trusted else "",
+            "folder": self._folder if trusted else "",
             "command": shlex.join(self._config.command) if trusted else "",
             "console": trusted and self._config.browser_console,
             "state": self._with_output(states[-1]) if states else None,

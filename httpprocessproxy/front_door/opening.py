@@ -2,9 +2,7 @@
 
 import contextlib
 import socket
-import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Final
 
 from httpprocessproxy.config import Config
@@ -16,6 +14,7 @@ from httpprocessproxy.front_door.door import Door, alt_svc_fields
 from httpprocessproxy.front_door.http2 import Http2Connection, drain
 from httpprocessproxy.front_door.streams import Handler
 from httpprocessproxy.front_door.trust import chromium_command, trust_command
+from httpprocessproxy.privatefolders import private_folder
 from httpprocessproxy.proxy import Client, Plane
 
 # At the end, for answers that are on their way.
@@ -38,8 +37,8 @@ async def open_front_door(
     connections: set[Http2Connection] = set()
     async with contextlib.AsyncExitStack() as stack:
         stack.enter_context(identity.watching(say))
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="hpp-"))
-        core = Path(folder) / "core"
+        folder = stack.enter_context(private_folder())
+        core = folder / "core"
         await stack.enter_async_context(plane.serve([listen_privately(core)]))
         handler = await stack.enter_async_context(Bridge(str(core), plane.peer_over_tls))
         _warn(identity, say)

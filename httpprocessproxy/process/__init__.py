@@ -1,10 +1,12 @@
 """The backend as processes: start it, read it, end all of it, know who holds its port.
 
-spawn.py starts one generation as recipe.py says (for `--asgi`, asgi.py), child.py waits for it and
-stops it, tree.py finds and ends what escaped from it. output.py copies what it prints, mirror.py
-shows it to pages. terminal.py lends it our terminal, keyboard.py tells our keys from its own
-(reading.py: whether it reads any). ports.py knows who listens, inherited.py listens for
-the backend, writing.py knows what is being written. guard.py outlives us, should we be killed.
+spawn.py starts one generation as recipe.py says (for `--asgi`, asgi.py), in the directory of
+folder.py; child.py waits for it and stops it, tree.py finds and ends what escaped from it.
+output.py copies what it prints to a sink.py, screen.py knows what that does to a terminal,
+mirror.py shows it to pages. terminal.py lends it our terminal, keyboard.py tells our keys from its
+own (reading.py: whether it reads any). ports.py knows who listens, inherited.py listens for the
+backend, writing.py knows what is being written. guard.py outlives us, should we be killed, and
+orphans.py both.
 What only Linux has is linux.py.
 """
 
@@ -13,11 +15,14 @@ from httpprocessproxy.process.child import Child
 from httpprocessproxy.process.guard import guarded
 from httpprocessproxy.process.inherited import INHERITED_FD, InheritedSocket
 from httpprocessproxy.process.keyboard import Keyboard
+from httpprocessproxy.process.linux import has_proc
 from httpprocessproxy.process.mirror import Mirror
 from httpprocessproxy.process.output import Output
 from httpprocessproxy.process.ports import (
     Holder,
+    accepting,
     listener,
+    listening_in_tree,
     listens_in_tree,
     peer_is_gone,
     wait_until_free,
@@ -31,6 +36,7 @@ from httpprocessproxy.process.tree import (
     StopError,
     become_subreaper,
     leftovers,
+    members,
     reap_adopted,
     sweep,
 )
@@ -50,12 +56,16 @@ __all__ = [
     "SpawnError",
     "StopError",
     "Terminal",
+    "accepting",
     "asgi_command",
     "become_subreaper",
     "guarded",
+    "has_proc",
     "leftovers",
     "listener",
+    "listening_in_tree",
     "listens_in_tree",
+    "members",
     "open_for_writing",
     "peer_is_gone",
     "reap_adopted",

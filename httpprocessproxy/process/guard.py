@@ -2,7 +2,8 @@
 
 The guard is the process that was started; the program runs in its only child. Killed by any
 means, the program leaves its orphans to the guard, which is a subreaper: it ends them and puts
-the terminal right. If it is the guard that is killed, the kernel sends the program SIGTERM.
+the terminal right. If it is the guard that is killed, the kernel sends the program SIGTERM. Should
+both be killed at once, a third process ends the backend: orphans.py.
 
 In all else the two behave as one. What `kill` sends to the guard is passed on; what a terminal
 sends, both get anyway. If the program stops (Ctrl+Z), so does the guard, for it is the guard
@@ -15,7 +16,8 @@ import signal
 import sys
 from collections.abc import Callable
 
-from httpprocessproxy.process import linux, tree
+from httpprocessproxy.process import linux, screen, tree
+from httpprocessproxy.process.orphans import RUN, Reaper
 from httpprocessproxy.process.terminal import Modes, is_foreground
 
 _PASSED_ON = {
@@ -48,9 +50,12 @@ def guarded(main: Callable[[], int]) -> int:
     guard = os.getpid()
     # Of a shell that became us by `exec`; not of the program, so not ours to end.
     foreign = frozenset(p.pid for p in linux.descendants(guard, lambda _: True))
+    screen.share_with_children()
+    reaper = Reaper()
     pid = os.fork()
     if pid != 0:
-        return _Guard(pid, foreign).run()
+        return _Guard(pid, foreign, reaper).run()
+    os.environ[RUN] = reaper.run
     linux.die_with_parent(signal.SIGTERM)
     if os.getppid() != guard:
         os.kill(os.getpid(), signal.SIGTERM)
@@ -63,13 +68,16 @@ def guarded(main: Callable[[], int]) -> int:
 
 
 class _Guard:
-    def __init__(self, pid: int, foreign: frozenset[int]) -> None:
+    def __init__(self, pid: int, foreign: frozenset[int], reaper: Reaper) -> None:
         self._pid = pid
         self._foreign = foreign
-        self._modes = Modes.of(0) if os.isatty(0) else None
+        self._reaper = reaper
+        self._modes = Modes.of(0) if is_foreground(0) else None
 
     def run(self) -> int:
         """Watch until the program ends; return the exit status for both."""
+        # A watcher hears that the working directory is gone once no process is in it.
+        os.chdir("/")
         # What came before there was a program, it has not got, whoever sent it.
         while (info := signal.sigtimedwait(_PASSED_ON, 0)) is not None:
             self._send(info.si_signo)
@@ -104,10 +112,14 @@ class _Guard:
     def _clean_up(self) -> None:
         if self._modes is not None and is_foreground(0):
             self._modes.apply(0)
+        if (undoing := screen.left_by_child()) and os.isatty(1):
+            os.write(1, undoing)
         try:
-            tree.end_all(self._foreign, everything=True)
+            spared = {self._reaper.pid} if self._reaper.pid is not None else set()
+            tree.end_all(self._foreign | spared, everything=True)
         except tree.StopError as error:
             sys.stderr.write(f"{error}\n")
+        self._reaper.dismiss()
 
 
 def _is_for_us_alone(info: "signal.struct_siginfo") -> bool:

@@ -51,8 +51,13 @@ class Process:
     @property
     def command(self) -> str:
         """The command line, or the name in brackets where there is none."""
-        words = _read(f"/proc/{self.pid}/cmdline").rstrip(b"\0").split(b"\0")
-        return os.fsdecode(b" ".join(words)) or f"[{self.name}]"
+        return " ".join(self.words) or f"[{self.name}]"
+
+    @property
+    def words(self) -> list[str]:
+        """The words of the command line; none where it cannot be read."""
+        line = _read(f"/proc/{self.pid}/cmdline").rstrip(b"\0")
+        return os.fsdecode(line).split("\0") if line else []
 
     @property
     def is_watchman(self) -> bool:
@@ -63,8 +68,12 @@ class Process:
     @property
     def environment(self) -> set[str]:
         """The names of the variables that it was started with."""
-        pairs = _read(f"/proc/{self.pid}/environ").split(b"\0")
-        return {os.fsdecode(pair.partition(b"=")[0]) for pair in pairs}
+        return {pair.partition("=")[0] for pair in self.environment_pairs}
+
+    @property
+    def environment_pairs(self) -> set[str]:
+        """The variables that it was started with, each as NAME=VALUE."""
+        return set(os.fsdecode(_read(f"/proc/{self.pid}/environ")).split("\0"))
 
     def __str__(self) -> str:
         return f"{self.pid} ({self.command})"
@@ -96,7 +105,7 @@ def descendants(root: int, counts: Callable[[Process], bool]) -> list[Process]:
     A process whose parent ends while we look may be missed: look again.
     """
     children: defaultdict[int, list[Process]] = defaultdict(list)
-    for process in _processes():
+    for process in processes():
         children[process.parent].append(process)
     found: list[Process] = []
     parents = [root]
@@ -107,7 +116,8 @@ def descendants(root: int, counts: Callable[[Process], bool]) -> list[Process]:
     return found
 
 
-def _processes() -> Iterator[Process]:
+def processes() -> Iterator[Process]:
+    """All that /proc shows."""
     if has_proc():
         for name in os.listdir("/proc"):
             if name.isdigit() and (process := find(int(name))) is not None:
@@ -181,7 +191,7 @@ def open_sockets(pid: int) -> set[int]:
 
 def holder_of(inode: int) -> Process | None:
     """A process that holds this socket, as far as we may look."""
-    return next((p for p in _processes() if inode in open_sockets(p.pid)), None)
+    return next((p for p in processes() if inode in open_sockets(p.pid)), None)
 
 
 def _read(path: str) -> bytes:

@@ -13,7 +13,6 @@ import collections
 import errno
 import fcntl
 import os
-import select
 import selectors
 import signal
 import termios
@@ -25,6 +24,7 @@ from types import TracebackType
 from typing import Self
 
 from httpprocessproxy.process.keyboard import Keyboard
+from httpprocessproxy.process.sink import Sink
 
 TAIL_BYTES = 64 * 1024
 # As much as a pipe holds: one system call empties it.
@@ -34,36 +34,15 @@ _TYPED_BYTES = 1024
 _LINE_TIMEOUT_S = 0.02
 # At the end of the program, how long a blocked reader may keep us from showing the rest.
 _CLOSE_TIMEOUT_S = 0.5
-
-
-@dataclass(slots=True)
-class _Sink:
-    """One of our own outputs. It ends quietly: its reader may leave before we do."""
-
-    fd: int
-    is_open: bool = True
-    is_at_line_start: bool = True
-
-    def write(self, piece: bytes) -> None:
-        """Write all of it, however long that takes."""
-        if piece:
-            self.is_at_line_start = piece.endswith(b"\n")
-        rest = memoryview(piece)
-        while rest and self.is_open:
-            try:
-                rest = rest[os.write(self.fd, rest) :]
-            except BlockingIOError:
-                # Whoever started us made it non-blocking, and may want it to stay so.
-                select.select([], [self.fd], [])
-            except OSError:
-                self.is_open = False
+# A screen that was cleared gets our reminder, once the backend has been silent for so long.
+_REMINDER_S = 0.5
 
 
 @dataclass(slots=True, eq=False)
 class _Stream:
     name: str
     fd: int
-    sink: _Sink
+    sink: Sink
     tail: bytearray = field(repr=False)
     slave_fd: int | None = None
 
@@ -84,7 +63,7 @@ class Output:
         """
         self._on_piece = on_piece
         self._keyboard = keyboard
-        self._stdout, self._stderr = _Sink(1), _Sink(2)
+        self._stdout, self._stderr = Sink(1), Sink(2)
         self._tail = bytearray()
         self._lock = threading.Lock()
         self._selector = selectors.DefaultSelector()
@@ -92,6 +71,8 @@ class Output:
         self._is_typing = False
         self._messages: list[str] = []
         self._line_deadline = 0.0
+        self.reminder = ""  # what a cleared screen is to show again
+        self._is_cleared = False
         self._jobs: collections.deque[Callable[[], None]] = collections.deque()
         self._wake_fd, self._woken_fd = -1, -1
         self._is_closing = False
@@ -153,6 +134,10 @@ class Output:
             self._tail = bytearray()
             return self._tail
 
+    def remember(self, text: str) -> None:
+        """Keep a line of our own among the output, for those who see it elsewhere."""
+        self._post(lambda: self._remember_line(text))
+
     def drain(self, done: Callable[[], None]) -> None:
         """Call `done`, in the copying thread, when all that was printed by now is copied."""
         self._post(lambda: self._drain(done))
@@ -191,12 +176,19 @@ class Output:
         signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         with self._selector:
             while not self._is_closing:
-                ready = self._selector.select(_LINE_TIMEOUT_S if self._messages else None)
+                ready = self._selector.select(self._timeout_s())
                 for key, _ in ready:
                     if key.fd in self._selector.get_map():
                         key.data()
                 if not ready or time.monotonic() > self._line_deadline:
                     self._write_messages()
+                if not ready:
+                    self._remind()
+
+    def _timeout_s(self) -> float | None:
+        if self._messages:
+            return _LINE_TIMEOUT_S
+        return _REMINDER_S if self._is_cleared else None
 
     def _do_jobs(self) -> None:
         os.read(self._woken_fd, 4096)
@@ -206,6 +198,7 @@ class Output:
     def _begin(self, streams: list[_Stream]) -> None:
         for stream in list(self._streams):
             self._end(stream)
+        self._restore()
         if self._keyboard is not None:
             self._keyboard.begin()
         for stream in streams:
@@ -228,20 +221,30 @@ class Output:
         if not piece:
             self._end(stream)
             return False
-        self._remember(stream, piece)
+        self._remember(stream.name, stream.tail, piece)
         if self._messages and (end := piece.find(b"\n") + 1):
-            stream.sink.write(piece[:end])
+            stream.sink.copy(piece[:end])
             self._write_messages()
             piece = piece[end:]
-        stream.sink.write(piece)
+        stream.sink.copy(piece)
+        self._is_cleared |= stream.sink.takes_cleared()
         return True
 
-    def _remember(self, stream: _Stream, piece: bytes) -> None:
+    def _remember(self, name: str, tail: bytearray, piece: bytes) -> None:
         with self._lock:
-            stream.tail += piece
-            del stream.tail[:-TAIL_BYTES]
+            tail += piece
+            del tail[:-TAIL_BYTES]
         if self._on_piece is not None:
-            self._on_piece(stream.name, piece)
+            self._on_piece(name, piece)
+
+    def _remember_line(self, text: str) -> None:
+        begun = b"\n" if self._tail and not self._tail.endswith(b"\n") else b""
+        self._remember("stderr", self._tail, begun + text.encode(errors="backslashreplace"))
+
+    def _restore(self) -> None:
+        """Undo what a backend that is gone has done to the terminal."""
+        for sink in (self._stdout, self._stderr):
+            sink.restore()
 
     def _end(self, stream: _Stream) -> None:
         self._streams.remove(stream)
@@ -256,6 +259,7 @@ class Output:
             for _ in range(2):
                 if not self._copy(stream):
                     break
+        self._restore()
         done()
 
     def _announce(self, text: str) -> None:
@@ -268,8 +272,16 @@ class Output:
 
     def _write_messages(self) -> None:
         messages, self._messages = self._messages, []
+        if messages:
+            self._remind()
         for text in messages:
             self._write_message(text)
+
+    def _remind(self) -> None:
+        """Show again what the backend has wiped off the screen."""
+        is_cleared, self._is_cleared = self._is_cleared, False
+        if is_cleared and self.reminder:
+            self._write_message(self.reminder)
 
     def _write_message(self, text: str) -> None:
         line = "\n" * (not self._is_at_line_start()) + text.rstrip("\n") + "\n"

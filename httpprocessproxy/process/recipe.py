@@ -31,6 +31,8 @@ class Recipe:
         """Without an `inherited` socket, the server makes its own."""
         self.address = inherited.address if inherited is not None else address
         self.inherited = inherited
+        # Variables that the server gets unless they are set, and not to nothing.
+        self.defaults: dict[str, str] = {}
         self._command = command
         self._env_file = env_file
         self._chooses = address == AUTO and inherited is None
@@ -72,6 +74,7 @@ class Recipe:
         if self.inherited is not None:
             ours["LISTEN_FDS"] = "1"
             ours.pop("LISTEN_PID", None)  # Where we were started so ourselves, it is ours.
-        if self._env_file is None:
-            return ours
-        return {**read_env_file(self._env_file, ours), **ours}
+        added = {} if self._env_file is None else read_env_file(self._env_file, ours)
+        found = {**added, **ours}
+        missing = {name: text for name, text in self.defaults.items() if not found.get(name)}
+        return {**found, **missing}

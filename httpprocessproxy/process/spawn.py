@@ -7,17 +7,22 @@ child. The session is what tells the backend's processes from all others (tree.p
 import contextlib
 import errno
 import os
+import resource
 import shutil
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.process.child import Child
+from httpprocessproxy.process.folder import WorkingDirectory
 from httpprocessproxy.process.inherited import INHERITED_FD
 from httpprocessproxy.process.output import Output
 from httpprocessproxy.process.recipe import Recipe
 from httpprocessproxy.process.terminal import Terminal, is_foreground
+
+# How many to look at where the system does not list them; 0.5 ms.
+_MOST_DESCRIPTORS = 4096
 
 FileAction = tuple[int, int, int] | tuple[int, int, str, int, int]
 
@@ -37,10 +42,17 @@ def seal_descriptors() -> None:
         os.set_inheritable(fd, True)
         fd = os.dup(fd)
     os.close(fd)
-    for name in os.listdir("/dev/fd"):
-        if int(name) > 2:
+    for number in _open_descriptors():
+        if number > 2:
             with contextlib.suppress(OSError):
-                os.set_inheritable(int(name), False)
+                os.set_inheritable(number, False)
+
+
+def _open_descriptors() -> Iterable[int]:
+    try:
+        return [int(name) for name in os.listdir("/dev/fd")]
+    except OSError:  # /dev/fd leads to /proc, which may not be there
+        return range(min(resource.getrlimit(resource.RLIMIT_NOFILE)[0], _MOST_DESCRIPTORS))
 
 
 class Listened(Protocol):
@@ -88,6 +100,10 @@ class Launcher:
         self._output = output
         self._terminal = terminal
         self._warmth = warmth
+        self._folder = WorkingDirectory()
+        if terminal is None:
+            # Python keeps 8 KiB of a pipe's text back, and a SIGKILL throws them away.
+            recipe.defaults["PYTHONUNBUFFERED"] = "1"
 
     async def start(self) -> Child:
         """Start the next generation, warm if that can be done at once, or else as `spawn` does.
@@ -96,7 +112,8 @@ class Launcher:
         """
         if self._warmth is not None:
             try:
-                _check_working_directory()
+                if self._folder.enter():
+                    self.give_up_warmth("the working directory was made again")
                 fork = self._fork_with_pipes if self._terminal is None else self._fork_with_pty
                 if (pid := await fork(self._warmth)) is not None:
                     return Child(pid, self._output, is_warm=True)
@@ -188,7 +205,7 @@ class Launcher:
         return pid
 
     def _spawn(self, actions: Sequence[FileAction]) -> int:
-        _check_working_directory()
+        self._folder.enter()
         recipe = self.recipe
         passed_on: list[FileAction] = []
         if recipe.inherited is not None:
@@ -236,11 +253,3 @@ def _check_command(name: str) -> None:
     if shutil.which(name) is None:
         number = errno.EACCES if os.path.exists(name) else errno.ENOENT
         raise OSError(number, os.strerror(number), name)
-
-
-def _check_working_directory() -> None:
-    # posix_spawn does not mind one that is gone. The backend will, and say it less clearly.
-    try:
-        os.getcwd()
-    except FileNotFoundError as error:
-        raise FileNotFoundError(error.errno, "the working directory is gone") from error

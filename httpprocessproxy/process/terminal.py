@@ -21,6 +21,8 @@ from typing import Self
 from httpprocessproxy.process.output import Output
 
 _STDIN, _STDOUT = 0, 1
+# A shell's `fg` sends no signal to a job that runs: only a look tells that the keyboard is ours.
+_FOREGROUND_LOOK_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,21 +70,31 @@ def is_foreground(fd: int) -> bool:
         return False
 
 
+def _is_controlling(fd: int) -> bool:
+    try:
+        return os.tcgetpgrp(fd) > 0
+    except OSError:
+        return False
+
+
 class Terminal:
     """Used as a context manager in a running event loop, in the main thread."""
 
     def __init__(self, output: Output) -> None:
         self._output = output
-        self._modes: Modes | None = None
+        self._modes: Modes | None = None  # to give back, while the terminal is ours
+        self._look: asyncio.TimerHandle | None = None
 
     @staticmethod
     def is_usable() -> bool:
-        """Whether we have a terminal to lend: both to type on and to print on, and ours now."""
-        return os.isatty(_STDIN) and os.isatty(_STDOUT) and is_foreground(_STDIN)
+        """Whether we have a terminal to lend, both to type on and to print on.
+
+        It may be that of a job in the background, which becomes ours with the shell's `fg`.
+        """
+        return os.isatty(_STDIN) and os.isatty(_STDOUT) and _is_controlling(_STDIN)
 
     def __enter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
-        self._modes = Modes.of(_STDIN)
         self._loop.add_signal_handler(signal.SIGWINCH, self._copy_size)
         self._loop.add_signal_handler(signal.SIGTSTP, self._pause)
         self._loop.add_signal_handler(signal.SIGCONT, self._take)
@@ -98,6 +110,8 @@ class Terminal:
         for number in (signal.SIGWINCH, signal.SIGTSTP, signal.SIGCONT):
             self._loop.remove_signal_handler(number)
         self._give_back()
+        if self._look is not None:
+            self._look.cancel()
 
     def open(self) -> tuple[int, int]:
         """A new pty of our terminal's size: (our end, the backend's end). The caller owns both.
@@ -115,8 +129,14 @@ class Terminal:
         self._output.resize(_size())
 
     def _take(self) -> None:
-        if self._modes is None or not is_foreground(_STDIN):
+        if self._look is not None:
+            self._look.cancel()
+        self._look = self._loop.call_later(_FOREGROUND_LOOK_S, self._look_again)
+        if not is_foreground(_STDIN):
             return
+        if self._modes is None:
+            # In the background they are those of the shell's own line editor.
+            self._modes = Modes.of(_STDIN)
         self._modes.transparent().apply(_STDIN)
         self._output.listen_to_keyboard(True)
         self._copy_size()
@@ -125,6 +145,16 @@ class Terminal:
         self._output.listen_to_keyboard(False)
         if self._modes is not None and is_foreground(_STDIN):
             self._modes.apply(_STDIN)
+        self._modes = None
+
+    def _look_again(self) -> None:
+        """Take the terminal when `fg` has made it ours, and let go of one that is not any more."""
+        self._look = self._loop.call_later(_FOREGROUND_LOOK_S, self._look_again)
+        if self._modes is None:
+            if is_foreground(_STDIN):
+                self._take()
+        elif not is_foreground(_STDIN):
+            self._give_back()
 
     def _pause(self) -> None:
         """Ctrl+Z: stop as any program does, with the terminal as it was."""

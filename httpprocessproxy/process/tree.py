@@ -47,7 +47,7 @@ def leftovers() -> list[Process]:
 def members(pid: int) -> list[Process]:
     """The processes of the child `pid` and all leftovers, that is: whatever is the backend's."""
     own = linux.find(pid)
-    return ([own] if own else []) + linux.descendants(pid, _may_be_ended) + leftovers()
+    return ([own] if own else []) + linux.descendants(pid, may_be_ended) + leftovers()
 
 
 def backend() -> list[Process]:
@@ -55,7 +55,7 @@ def backend() -> list[Process]:
     session = os.getsid(0)
 
     def counts(process: Process) -> bool:
-        return process.session != session and _may_be_ended(process)
+        return process.session != session and may_be_ended(process)
 
     found = linux.descendants(os.getpid(), counts)
     return [process for process in found if not process.is_zombie]
@@ -155,12 +155,13 @@ def _strays(everything: bool = False) -> list[Process]:
     def counts(process: Process) -> bool:
         if process.pid in living or (process.session == session and not everything):
             return False
-        return _may_be_ended(process)
+        return may_be_ended(process)
 
     return linux.descendants(os.getpid(), counts)
 
 
-def _may_be_ended(process: Process) -> bool:
+def may_be_ended(process: Process) -> bool:
+    """Whether a process of the backend is not spared: others use it, or the user does."""
     return process.is_zombie or not (process.is_watchman or NOT_OURS in process.environment)
 
 

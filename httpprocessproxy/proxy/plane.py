@@ -8,7 +8,6 @@ import socket
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Final
 
 from httpprocessproxy.config import Address
@@ -21,6 +20,7 @@ from httpprocessproxy.core.ip import Network, canonical, is_in
 from httpprocessproxy.core.reader import RequestReader, ResponseReader
 from httpprocessproxy.gate import Gate, Target
 from httpprocessproxy.listening import binding, on_every_host
+from httpprocessproxy.privatefolders import private_folder
 from httpprocessproxy.proxy import problems
 from httpprocessproxy.proxy.client import Client
 from httpprocessproxy.proxy.connecting import Connector
@@ -125,8 +125,8 @@ class Plane:
 
         It may say for whom it speaks, and is trusted in that alone. Within `serve`.
         """
-        with TemporaryDirectory(prefix="hpp-") as folder:
-            path = Path(folder) / "visits"
+        with private_folder() as folder:
+            path = folder / "visits"
             self._visits_path = str(path)
             server = await self.loop.create_unix_server(
                 lambda: Client(self), self._visits_path, backlog=BACKLOG

@@ -11,17 +11,19 @@ from httpprocessproxy.settings.options import GROUPS, PLACES, PROGRAM, Kind, Opt
 from httpprocessproxy.settings.parsing import Parser
 
 DESCRIPTION = """\
-Stands between a browser and the web server you are developing: starts it, restarts it when a file
-changes, holds requests until it answers again, and reloads the browser. A save never costs a
-request.
+Stands between a browser and the web server you are developing: starts it,
+restarts it when a file changes, holds requests until it answers again, and
+reloads the browser. A save never costs a request.
 """
 
 EPILOG = f"""\
-BIND and BACKEND are PORT (of localhost), HOST:PORT, :PORT (all addresses) or [IPv6]:PORT.
-Globs are relative to the working directory: ** is any number of folders, * and ? and [] stay within
-a name, {{a,b}} is either. All of this may be said in {PROGRAM}.toml or in pyproject.toml, too.
-Exit status: 2 for bad input, 128 + N when ended by signal N, 0 when ended by the key q. Of
---status, --restart and --wait: 0 if the server runs, 1 in error, 3 neither, 4 if nobody answers.
+BIND and BACKEND are PORT (of localhost), HOST:PORT, :PORT (all addresses) or
+[IPv6]:PORT. Globs are relative to the working directory: ** is any number of
+folders, * and ? and [] stay within a name, {{a,b}} is either. All of this may be
+said in {PROGRAM}.toml or in pyproject.toml, too. Exit status: 2 for
+bad input, 128 + N when ended by signal N, 0 when ended by the key q. Of
+--status, --restart and --wait: 0 if the server runs, 1 in error, 3 neither,
+4 if nobody answers.
 """
 
 SHELLS = ("bash", "fish", "zsh")

@@ -172,7 +172,8 @@ BROWSER = (
     _number(
         "starting-page",
         "S",
-        "seconds a page may be held until one that shows the start takes its place (default: off)",
+        "seconds a page may be held until one that shows the start takes its place; or off "
+        "(default: 2)",
         readers.seconds_or_off,
         field="starting_page_s",
     ),

@@ -19,6 +19,11 @@ class Parser(argparse.ArgumentParser):
 
 
 def nearest(unknown: str, known: Iterable[str]) -> str:
-    """A hint to what was meant, to be added to a message; "" if nothing is near."""
-    found = difflib.get_close_matches(unknown, list(known), 1)
+    """A hint to what was meant, to be added to a message; "" if nothing is near.
+
+    What is begun in the same way comes before what is like it.
+    """
+    names = list(known)
+    begun = [name for name in names if name.startswith(unknown) and name.strip("-")]
+    found = begun[:1] or difflib.get_close_matches(unknown, names, 1)
     return f": did you mean {found[0]}?" if found else ""

@@ -35,12 +35,16 @@ while True:
         print(f"[exit {os.waitstatus_to_exitcode(status)}]", flush=True)
         sys.exit()
     print(f"[stopped by {os.WSTOPSIG(status)}]", flush=True)
+    is_running = False
     while (line := sys.stdin.readline().strip()) != "fg":
         if line == "bg":
             os.killpg(pid, signal.SIGCONT)
+            is_running = True
             print("[background]", flush=True)
     os.tcsetpgrp(0, pid)
-    os.killpg(pid, signal.SIGCONT)
+    # As bash and dash: a job that runs gets no signal.
+    if not is_running:
+        os.killpg(pid, signal.SIGCONT)
 """
 
 

@@ -1,6 +1,7 @@
 """Who listens, whether it is ours, and whether a peer is still there: real sockets."""
 
 import asyncio
+import contextlib
 import os
 import socket
 import subprocess
@@ -113,6 +114,24 @@ def test_waiting_ends_when_the_port_becomes_free() -> None:
             assert await wait_until_free(Address("localhost", port_of(server)), PATIENCE_S) is None
 
     asyncio.run(main())
+
+
+def test_port_whose_listener_has_a_full_queue_is_not_free(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ports, "_CONNECT_TIMEOUT_S", 0.05)
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(socket.socket())
+        server.bind(("127.0.0.1", 0))
+        server.listen(0)
+        port = port_of(server)
+        for _ in range(3):
+            client = stack.enter_context(socket.socket())
+            client.setblocking(False)
+            client.connect_ex(("127.0.0.1", port))
+        found = asyncio.run(wait_until_free(Address("127.0.0.1", port), 0.2))
+        assert found is not None
+        assert found.pid == os.getpid()
 
 
 def test_a_free_port_takes_no_time() -> None:

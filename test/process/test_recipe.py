@@ -52,6 +52,22 @@ def test_the_file_adds_what_the_environment_lacks(
     }
 
 
+@pytest.mark.parametrize(("value", "becomes"), [(None, "1"), ("", "1"), ("x", "x")])
+def test_python_does_not_hold_prints_back_without_a_terminal(
+    value: str | None, becomes: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
+    if value is not None:
+        monkeypatch.setenv("PYTHONUNBUFFERED", value)
+
+    async def main(output: Output) -> None:
+        recipe = Recipe(("printenv", "PYTHONUNBUFFERED"))
+        await Launcher(recipe, output).spawn().wait()
+        assert output.tail.decode() == f"{becomes}\n"
+
+    with_output(main)
+
+
 def test_the_file_is_read_anew(tmp_path: Path) -> None:
     file = tmp_path / ".env"
     recipe = Recipe(("serve",), ADDRESS, file)

@@ -62,12 +62,23 @@ def test_script_without_first_line(tmp_path: Path) -> None:
     assert error_of(path) == f"cannot start {path!r}: {why}"
 
 
-def test_working_directory_that_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_working_directory_that_is_gone_and_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     gone = tmp_path / "gone"
     gone.mkdir()
     monkeypatch.chdir(gone)
-    gone.rmdir()
-    assert error_of("true") == "cannot start 'true': the working directory is gone"
+
+    async def main(output: Output) -> None:
+        launcher = Launcher(Recipe(("pwd",)), output)
+        gone.rmdir()
+        with pytest.raises(SpawnError, match=r"^cannot start 'pwd': the working directory is gone"):
+            launcher.spawn()
+        gone.mkdir()
+        assert await launcher.spawn().wait() == 0
+        assert output.tail.decode() == f"{gone}\n"
+
+    with_output(main)
 
 
 def test_failed_starts_leave_no_descriptor_and_no_tail() -> None:

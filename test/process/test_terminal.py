@@ -123,6 +123,33 @@ def test_ctrl_z_and_fg(kind: str) -> None:
         assert screen.is_canonical
 
 
+def test_keys_work_after_ctrl_z_bg_and_fg(kind: str) -> None:
+    with program(kind, "cat") as screen:
+        screen.wait_for("program ")
+        screen.type("\x1a")
+        screen.wait_for("[stopped by ")
+        screen.type("bg\n")
+        screen.wait_for("[background]")
+        screen.type("fg\n")
+        screen.wait_until_lent()
+        screen.type("after\n")
+        screen.wait_for("after\r\nafter\r\n")
+        screen.type("\x03")
+        screen.wait_for("[exit 130]")
+        assert screen.is_canonical
+
+
+def test_modes_of_a_killed_backend_are_undone(kind: str) -> None:
+    shown = python(
+        "import time; print('\x1b[?1049h\x1b[?25l\x1b[31mup', flush=True); time.sleep(1000)"
+    )
+    with program(kind, *shown) as screen:
+        screen.wait_for("up\r\n")
+        screen.wait_until_lent()
+        screen.type("\x03")
+        assert "\x1b[m\x1b[?25h\x1b[?1049l" in screen.wait_for("[exit 130]")
+
+
 def test_in_the_background_the_terminal_is_left_alone(kind: str) -> None:
     echo = python("""
 import os, signal

@@ -117,7 +117,10 @@ def test_what_follows_exec_is_the_commands_alone() -> None:
         (["--forward-header", "A"], "write 'NAME: VALUE'"),
         (["--forward-header", "content-length: 1"], "not a header field"),
         (["--watcher", "magic"], "magic"),
-        (["--pat", "*.py"], "--pat"),
+        (["--pat", "*.py"], "--pat *.py: did you mean --pattern?"),
+        (["--start"], "did you mean --start-timeout?"),
+        (["--live"], "did you mean --livereload-port?"),
+        (["--editr"], "did you mean --editor?"),
         (["--patern", "*.py"], "--patern *.py: did you mean --pattern? (see --help)"),
         (["--no-injct"], "did you mean --no-inject?"),
         (["--zzz"], "unrecognized arguments: --zzz (see --help)"),
@@ -140,6 +143,15 @@ def test_help_and_version_end_well(option: str, capsys: pytest.CaptureFixture[st
         parse([option])
     assert raised.value.code == 0
     assert "http-process-proxy" in capsys.readouterr().out
+
+
+def test_help_fits_a_terminal_of_80_columns(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit):
+        parse(["--help"])
+    assert [line for line in capsys.readouterr().out.splitlines() if len(line) > 80] == []
 
 
 def test_every_field_of_the_configuration_can_be_set() -> None:

@@ -179,7 +179,7 @@ def test_all_is_written() -> None:
     assert len(keys) == len(dataclasses.fields(Config))
     assert keys["backend"] == "auto"
     assert keys["settle"] == 2
-    assert keys["starting-page"] == "off"
+    assert keys["starting-page"] == 2
 
 
 def test_what_is_no_text_is_not_written() -> None:

@@ -41,6 +41,33 @@ def test_breakpoint_works(project: Path) -> None:
         assert terminal.wait_end() == 130
 
 
+def test_url_is_shown_again_on_a_screen_that_the_server_has_cleared(project: Path) -> None:
+    script = "printf '\\033[2J\\033[3J\\033[HLocal: 1\\n'; exec \"$@\""
+    proxy = Proxy(project, ["sh", "-c", script, "sh", *backend("echo.py")])
+    with Terminal(proxy.arguments, project, proxy.environment) as terminal:
+        cleared = terminal.wait_for(r"\x1b\[2J")
+        terminal.wait_for(f"open +http://127.0.0.1:{proxy.port}/", cleared)
+        terminal.type(CTRL_C)
+        assert terminal.wait_end() == 130
+
+
+@pytest.mark.parametrize("victim", ["the program", "the backend"])
+def test_terminal_is_put_right_after_a_kill(project: Path, victim: str) -> None:
+    script = "printf '\\033[?25l\\033[?1049h'; exec \"$@\""
+    proxy = Proxy(project, ["sh", "-c", script, "sh", *backend("echo.py")])
+    with Terminal(proxy.arguments, project, proxy.environment) as terminal:
+        terminal.wait_for("started in")
+        backend_pid = proxy.status()["pid"]
+        assert backend_pid is not None
+        program = int(Path(f"/proc/{backend_pid}/stat").read_text().rpartition(")")[2].split()[1])
+        os.kill(program if victim == "the program" else backend_pid, signal.SIGKILL)
+        terminal.wait_for(r"\x1b\[\?25h\x1b\[\?1049l")
+        if victim == "the backend":
+            terminal.type(CTRL_C)
+        assert terminal.wait_end() in (130, 137)
+    eventually(lambda: not proxy.left_over(), 2000 * MS)
+
+
 def test_ctrl_c_in_the_debugger_ends_everything(project: Path) -> None:
     with in_terminal(project, "debugged.py") as (proxy, terminal), proxy.connect() as wire:
         wire.send(b"GET /break HTTP/1.1\r\nHost: localhost\r\n\r\n")

@@ -80,6 +80,8 @@ class Recording:
             self._fd = os.memfd_create("imports", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
             stack.callback(os.close, self._fd)
             fcntl.fcntl(self._fd, fcntl.F_SETFL, os.O_APPEND)
+            # By this path the program writes without holding a descriptor.
+            os.write(self._fd, f"at\0/proc/{os.getpid()}/fd/{self._fd}\n".encode())
             self._stack = stack.pop_all()
         return self
 

@@ -17,8 +17,9 @@ from httpprocessproxy.share.relay.settings import Settings
 PROGRAM: Final = "http-process-relay"
 
 DESCRIPTION = """\
-The public end of http-process-proxy --share: takes the visits of NAME.DOMAIN to the worker that has
-NAME's token, wherever that runs, and its answers back. TLS is for what stands in front.
+The public end of http-process-proxy --share: takes the visits of NAME.DOMAIN to
+the worker that has NAME's token, wherever that runs, and its answers back. TLS
+is for what stands in front.
 """
 
 _DOMAIN = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")

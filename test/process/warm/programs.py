@@ -239,6 +239,14 @@ asyncio.run(main())
         ("{python}", "-m", "pdb", "main.py"),
         stdin="n\nn\np json.__name__\nc\nq\n",
     ),
+    "lists its descriptors": Program(
+        {
+            "main.py": "import os, json, decimal\n"
+            # The low ones may be inherited from what runs the tests.
+            "print([n for n in os.listdir('/proc/self/fd') if int(n) > 100])\n"
+            "import wave\nprint(wave.__name__)",
+        }
+    ),
     "closes all descriptors": Program(
         {
             "main.py": "import os\nos.closerange(3, 1000)\nfile = open('out.txt', 'w+')\n"

@@ -249,6 +249,38 @@ def test_interpreter_that_is_too_old(folder: Path) -> None:
     assert asyncio.run(main()) == "warm starts need CPython 3.8 or later"
 
 
+@pytest.mark.parametrize(
+    "imports",
+    ["import leaf, other", "try:\n    import leaf, other, none\nexcept ImportError: pass"],
+)
+def test_module_that_opens_a_descriptor_is_blamed_not_what_it_imports_then(
+    folder: Path, imports: str
+) -> None:
+    modules = {
+        "opener": f"import holder\nholder.hold()\n{imports}",
+        "holder": "import os\ndef hold():\n    os.dup(0)",
+        "leaf": "",
+        "other": "",
+    }
+
+    async def body(server: ForkServer) -> None:
+        await server.ready()
+        # Refused at the second attempt, after the first has found it out.
+        assert server.left_alone == {"opener": "Foreign: opener"}
+
+    with_server(project(folder, "", **modules), body, "opener", "holder", "leaf", "other")
+
+
+def test_module_that_opens_a_descriptor_and_fails_is_blamed(folder: Path) -> None:
+    async def body(server: ForkServer) -> None:
+        await server.ready()
+        assert server.left_alone["opener"] == "Foreign: opener"
+
+    opener = "import os\nos.dup(0)\nraise ImportError"
+    user = "try:\n    import opener\nexcept ImportError: pass"
+    with_server(project(folder, "", opener=opener, user=user), body, "opener", "user")
+
+
 def test_libraries_that_come_before_all_others(folder: Path) -> None:
     async def main() -> None:
         command = PythonCommand(sys.executable, (), file="main.py")

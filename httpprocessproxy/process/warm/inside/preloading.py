@@ -44,6 +44,7 @@ class Preload:
         self.folders = tuple(folder + "/" for folder in package_folders())
         self.project = [path for path in sys.path + paths if not self.is_installed(path + "/")]
         self.refused = 0
+        self.running: list[str] = []  # the modules that are being imported, the innermost last
         self.generators: list[Generator] = []
         self.unfollow: Callable[[], None] = lambda: None
         self.loaded: frozenset[str] = frozenset()
@@ -54,7 +55,7 @@ class Preload:
         return path.startswith(self.folders) or real.startswith(self.folders)
 
     def run(self, names: list[str]) -> None:
-        end = listen_to_imports(lambda: self.refused, self.after)
+        end = listen_to_imports(self.before, self.after, self.failed)
         sys.meta_path.insert(0, self)
         for name in names:
             try:
@@ -77,21 +78,37 @@ class Preload:
         # A folder without __init__.py comes after all modules of that name, wherever they are.
         return spec is not None and spec.loader is not None and bool(spec.origin)
 
+    def before(self, name: str) -> int:
+        """A module imports another: look what it has done so far, lest that one be blamed."""
+        if self.running:
+            self.look(self.running[-1])
+        self.running.append(name)
+        return self.refused
+
+    def failed(self, name: str, refused_before: int) -> None:
+        """Look what a module has done that could not be imported: others go on without it."""
+        self.running.pop()
+        self.look(name)
+
     def after(self, name: str, refused_before: int) -> None:
         """Look what the import of a module has done, besides loading it."""
+        self.running.pop()
         origin = origin_of(name) or ""
         if self.refused > refused_before:
             self.unfit(name, "does without what it did not get")
         if origin.startswith("/") and not self.is_installed(origin):
             self.unfit(name, "is not installed")
+        self.look(name)
+        if name == "random":
+            self.follow_generators(sys.modules[name])
+
+    def look(self, name: str) -> None:
         if sys.modules["_thread"]._count():
             self.unfit(name, "starts a thread")
         if lowest_free_descriptor() != self.lowest_fd:
             self.unfit(name, "opens a descriptor")
         if has_child():
             self.unfit(name, "starts a process")
-        if name == "random":
-            self.follow_generators(sys.modules[name])
 
     def unfit(self, name: str, why: str) -> NoReturn:
         self.tell("unfit", name, why)

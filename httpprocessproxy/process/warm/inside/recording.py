@@ -23,14 +23,23 @@ import_system = vars(sys.modules["_frozen_importlib"])
 
 
 def listen_to_imports(
-    before: Callable[[], int], after: Callable[[str, int], None]
+    before: Callable[[str], int],
+    after: Callable[[str, int], None],
+    failed: Callable[[str, int], None] = lambda name, began: None,
 ) -> Callable[[], None]:
-    """Call `after`, with what `before` gave, when a module is loaded. Returns what ends that."""
+    """Call `before` when a module is to be loaded, and `after` or `failed` with what that gave.
+
+    Returns what ends that.
+    """
     original = import_system["_find_and_load"]
 
     def _find_and_load(name: str, import_: object) -> object:
-        began = before()
-        module: object = original(name, import_)
+        began = before(name)
+        try:
+            module: object = original(name, import_)
+        except BaseException:
+            failed(name, began)
+            raise
         after(name, began)
         return module
 
@@ -72,22 +81,43 @@ def recorded(command: Command) -> Command:
 
 
 def record(fd: int) -> None:
-    """Write a line for each import to fd, until that is sealed or not ours any more."""
+    """Write a line for each import to the file of fd, until that is sealed or not ours any more.
+
+    The first line in it is a path of the file, by which it is opened for each line, lest the
+    program have a descriptor too many. If that cannot be done, fd stays open.
+    """
     os.set_inheritable(fd, False)
     ours = os.fstat(fd)
+    path = os.fsdecode(os.pread(fd, 100, 0).split(b"\n")[0]).partition("\0")[2]
+    try:
+        opened = os.open(path, os.O_WRONLY | os.O_APPEND)
+        is_same = os.path.samestat(ours, os.fstat(opened))
+        os.close(opened)
+    except OSError:
+        is_same = False
+    if is_same:
+        os.close(fd)
+    else:
+        path = ""
     count = 0
     known_path = list(sys.path)
 
     def write(*fields: str) -> None:
+        opened = -1
         try:
-            if os.path.samestat(ours, os.fstat(fd)):
-                os.write(fd, os.fsencode("\0".join(fields) + "\n"))
-                return
-            end()
+            if path:
+                opened = os.open(path, os.O_WRONLY | os.O_APPEND)
+            target = opened if path else fd
+            if os.path.samestat(ours, os.fstat(target)):
+                os.write(target, os.fsencode("\0".join(fields) + "\n"))
+            else:
+                end()
         except OSError:
             end()
+        if opened >= 0:
+            os.close(opened)
 
-    def before() -> int:
+    def before(_: str) -> int:
         nonlocal count
         count += 1
         return count

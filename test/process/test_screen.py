@@ -1,0 +1,77 @@
+"""What an output does to a terminal, and the sequences that undo it."""
+
+import pytest
+
+from httpprocessproxy.process.screen import Screen
+
+
+def undoing(*pieces: bytes) -> bytes:
+    screen = Screen()
+    for piece in pieces:
+        screen.follow(piece)
+    return screen.undo()
+
+
+@pytest.mark.parametrize(
+    ("output", "undone_by"),
+    [
+        (b"\x1b[?25l", b"\x1b[?25h"),
+        (b"\x1b[?1049h", b"\x1b[?1049l"),
+        (b"\x1b[?1000h\x1b[?1006h", b"\x1b[?1000l\x1b[?1006l"),
+        (b"\x1b[?1000;1006h", b"\x1b[?1000l\x1b[?1006l"),
+        (b"\x1b[?1049h\x1b[?2004h", b"\x1b[?2004l\x1b[?1049l"),
+        (b"\x1b[31m", b"\x1b[m"),
+        (b"\x1b[0;1;31m", b"\x1b[m"),
+        (b"\x1b[2;5r", b"\x1b7\x1b[r\x1b8"),
+        (b"\x1b=", b"\x1b>"),
+        (b"\x1b(0", b"\x1b(B"),
+        (b"\x1b[>1u", b"\x1b[<u"),
+    ],
+)
+def test_modes_that_an_output_leaves_are_undone(output: bytes, undone_by: bytes) -> None:
+    assert undoing(output) == undone_by
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        b"plain",
+        b"\x1b[31mred\x1b[0m",
+        b"\x1b[31mred\x1b[m",
+        b"\x1b[?25l...\x1b[?25h",
+        b"\x1b[?1049h...\x1b[?1049l",
+        b"\x1b[?25l\x1bc",
+        b"\x1b[2;5r\x1b[r",
+        b"\x1b[>1u\x1b[<u",
+        b"\x1b[10;20H\x1b[K",
+    ],
+)
+def test_output_that_puts_things_right_itself_needs_nothing(output: bytes) -> None:
+    assert undoing(output) == b""
+
+
+def test_sequences_that_come_in_pieces_count() -> None:
+    whole = b"text\x1b[?1049htext\x1b[?25l"
+    assert undoing(*(bytes([byte]) for byte in whole)) == b"\x1b[?25h\x1b[?1049l"
+
+
+def test_undoing_happens_once() -> None:
+    screen = Screen()
+    screen.follow(b"\x1b[?25l")
+    assert screen.undo()
+    assert screen.undo() == b""
+
+
+@pytest.mark.parametrize(
+    ("output", "is_cleared"),
+    [
+        (b"\x1b[2J\x1b[3J\x1b[H", True),
+        (b"\x1bc", True),
+        (b"\x1b[J", False),
+        (b"\x1b[?1049h\x1b[2J", False),
+    ],
+)
+def test_cleared_screen_is_known(output: bytes, is_cleared: bool) -> None:
+    screen = Screen()
+    screen.follow(output)
+    assert screen.was_cleared == is_cleared
