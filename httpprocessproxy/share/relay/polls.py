@@ -12,6 +12,7 @@ from dataclasses import replace
 from aiohttp import web
 
 from httpprocessproxy.core.budget import Budget, Share
+from httpprocessproxy.faults import contained
 from httpprocessproxy.share import protocol
 from httpprocessproxy.share.protocol import AnswerHead, ProtocolError, VisitHead
 from httpprocessproxy.share.relay.pipe import CutError, Held, TooLargeError, pour, whole
@@ -167,11 +168,13 @@ class Polls:
 
 async def _pass_on(body: bytes, answering: Answering, share: Share) -> None:
     """Bring an answer to its visitor, who may take it slowly; the worker goes on meanwhile."""
-    with share:
+    with share, contained("an answer on its way to its visitor"):
         try:
             await pour(Held(body), answering.body)
         except CutError:
             pass  # the visitor has left
+        return
+    answering.body.cut("the relay failed")
 
 
 def _forget(size_bytes: int) -> None:
