@@ -1,4 +1,4 @@
-"""What every test gets: asyncio's debug mode, no contained bugs; and a folder for a project, or a user, if it asks."""
+"""What every test gets: asyncio's debug mode, and a look at contained bugs; folders, on demand."""
 
 from collections.abc import Iterator
 from pathlib import Path

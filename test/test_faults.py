@@ -12,7 +12,7 @@ from test.loops import on_every_loop
 pytestmark = pytest.mark.expects_faults
 
 
-class Expected(Exception):
+class ExpectedError(Exception):
     pass
 
 
@@ -46,8 +46,8 @@ def test_block_without_exception_logs_nothing(caplog: pytest.LogCaptureFixture) 
 
 
 def test_expected_exception_passes() -> None:
-    with pytest.raises(Expected), contained("a visit", Expected):
-        raise Expected
+    with pytest.raises(ExpectedError), contained("a visit", ExpectedError):
+        raise ExpectedError
 
 
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit, GeneratorExit])
@@ -97,10 +97,12 @@ async def test_cancellation_that_an_error_has_hidden_passes() -> None:
 
 @on_every_loop
 async def test_timeout_around_a_contained_error_is_still_a_timeout() -> None:
+    async def fail() -> None:
+        with contained("a visit"):
+            try:
+                await asyncio.Event().wait()
+            finally:
+                raise ValueError("while it ends")
+
     with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.001):
-            with contained("a visit"):
-                try:
-                    await asyncio.Event().wait()
-                finally:
-                    raise ValueError("while it ends")
+        await asyncio.wait_for(fail(), 0.001)
