@@ -119,7 +119,7 @@ def parse_request(head: bytes) -> RequestHead:
 
 
 def check_request_line(line: bytes) -> None:
-    """Hold a request line, without its CRLF, to the rule of `parse_request`. Raises RequestError."""
+    """Check a line, without its CRLF, by the rule of `parse_request`. Raises RequestError."""
     if _REQUEST_LINE.fullmatch(line) is None:
         raise _bad_request_line(line)
 
