@@ -184,6 +184,9 @@ def _forget(size_bytes: int) -> None:
 def _visit_response(head: VisitHead, body: bytes) -> web.Response:
     if body and protocol.first(head.fields, "content-length") is None:
         head = replace(head, fields=[*head.fields, ("Content-Length", str(len(body)))])
+    # The protocol's first worker decodes an answer, and says that it is encoded all the same.
+    plain = protocol.without(head.fields, "accept-encoding")
+    head = replace(head, fields=[*plain, ("Accept-Encoding", "identity")])
     headers = {**protocol.visit_headers(head), "Cache-Control": "no-store", "Server": SERVER}
     return web.Response(body=body, headers=headers, content_type="application/octet-stream")
 
