@@ -16,7 +16,7 @@ from httpprocessproxy.share.relay.rendezvous import (
 )
 from httpprocessproxy.share.relay.visit import Outcome, State, Visit, VisitError, Watched
 
-# How long the workers of a relay that restarts take to come back: their back-off after some seconds.
+# How long workers take to come back to a relay that was gone for some seconds: their back-off.
 RETURN_S = 8.0
 
 

@@ -114,7 +114,8 @@ class _Connection(web.RequestHandler):
         super().connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
-        if self._payload_parser is not None or self._lines.refusal is not None:
+        was_refused = self._lines.refusal is not None
+        if self._payload_parser is not None or was_refused:
             super().data_received(data)  # a WebSocket or a tunnel has no lines
             return
         super().data_received(self._lines.feed(data))
