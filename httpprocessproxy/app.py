@@ -4,8 +4,9 @@ import asyncio
 import secrets
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from httpprocessproxy.console import Console
 from httpprocessproxy.control import Control
 from httpprocessproxy.control.workings import Workings
 from httpprocessproxy.core.documents import Injector
+from httpprocessproxy.faults import contained
 from httpprocessproxy.feed import Feed
 from httpprocessproxy.loops import ending_signals, run_on_new_loop
 from httpprocessproxy.preparation import Prepared, prepare
@@ -209,12 +211,20 @@ class Program:
             return
         visits = await stack.enter_async_context(plane.serve_visits())
         if share is not None:
-            sharing = share.run(visits, self._feed, self._console.show)
-            group.create_task(sharing, name="share")
+            sharing = partial(share.run, visits, self._feed, self._console.show)
+            group.create_task(self._companion("share", sharing), name="share")
         if archive is not None:
             prepared, token = self._prepared, self._workings.token
-            serving = archive.run(prepared.config, prepared.hosts, token, visits, self._say)
-            group.create_task(serving, name="archive")
+            serving = partial(
+                archive.run, prepared.config, prepared.hosts, token, visits, self._say
+            )
+            group.create_task(self._companion("archive", serving), name="archive")
+
+    async def _companion(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        with contained(f"--{name}"):
+            await work()
+            return
+        self._say(f"--{name} has ended by an error in http-process-proxy; the server goes on")
 
     def _our_pages(self, target: bytes, trusted: bool) -> str | None:
         """The socket that serves a target beginning with `/_hpp/`; see `Plane`."""

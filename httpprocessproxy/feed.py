@@ -11,6 +11,8 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Final
 
+from httpprocessproxy.faults import contained
+
 Message = Mapping[str, object]
 
 # A day of saves; each is a few hundred bytes.
@@ -39,7 +41,8 @@ class Feed:
             self._kept.setdefault(topic, deque(maxlen=KEPT_MESSAGES)).append(message)
         for tell, topics in list(self._subscribers.items()):
             if topic in topics:
-                tell(message)
+                with contained("a listener of the feed"):
+                    tell(message)
 
     def kept(self, topic: str) -> Sequence[Message]:
         """The last messages of a topic, oldest first."""

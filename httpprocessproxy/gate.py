@@ -12,6 +12,7 @@ from typing import Final, Protocol
 
 from httpprocessproxy.core.pages import Problem
 from httpprocessproxy.core.state import Requests
+from httpprocessproxy.faults import contained
 
 # A listen backlog of 10 (Django's) overflows when all that waited connect at once, and the kernel
 # tries again after 1 s; and of many that start together, each is answered late. So requests are
@@ -273,7 +274,8 @@ class Gate:
             assert self.target is not None, "the gate is open"
             waiter = self._pop()
             self._opening.add(waiter)
-            waiter.admitted(self.target)
+            with contained("a request that waited"):
+                waiter.admitted(self.target)
         if self._held and self.target is not None and self._step is None:
             self._step = self._loop.call_later(STEP_S, self._widen)
 
@@ -320,5 +322,6 @@ class Gate:
         self._timeout = None
         now = self._loop.time()
         while self._held and next(iter(self._held.values())) <= now:
-            self._pop().refused(self._overdue())
+            with contained("a request that waited"):
+                self._pop().refused(self._overdue())
         self._watch_timeout()

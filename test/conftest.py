@@ -1,9 +1,12 @@
-"""What every test gets: asyncio's debug mode; and a folder for a project, or a user, if it asks."""
+"""What every test gets: asyncio's debug mode, and a look at contained bugs; folders, on demand."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from httpprocessproxy import faults
 
 # The same examples each time, and no verdict that depends on the machine's load.
 settings.register_profile("repeatable", derandomize=True, deadline=None)
@@ -24,6 +27,15 @@ def _asyncio_debug() -> object:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONASYNCIODEBUG", "1")
         yield
+
+
+@pytest.fixture(autouse=True)
+def _no_faults(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail a test in which a bug was contained, unless it has put that in."""
+    before = faults.count()
+    yield
+    if request.node.get_closest_marker("expects_faults") is None:
+        assert faults.count() == before, "a bug was contained: see the captured log"
 
 
 @pytest.fixture

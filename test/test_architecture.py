@@ -15,7 +15,7 @@ TESTS = sorted(path for path in (ROOT / "test").rglob("*.py"))
 # Imports go down: a module may import rooms of lower floors, and its own room.
 FLOORS = [
     {"core"},
-    {"config", "hosting", "loops", "privatefolders", "userfolders"},
+    {"config", "faults", "hosting", "loops", "privatefolders", "userfolders"},
     {"listening", "settings"},
     {"feed", "gate", "process", "probe", "questions", "watch"},
     {"diagnosis"},

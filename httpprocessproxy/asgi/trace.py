@@ -18,7 +18,13 @@ _ANSWERS: Final = {
 
 
 def traced(application: Application) -> Application:
-    """The same application, with a line in the log where each of its answers begins."""
+    """The same application, with a line in the log where each of its answers begins.
+
+    A program that has not set logging up is shown the lines on stderr.
+    """
+    _log.setLevel(logging.INFO)
+    if not _log.hasHandlers():
+        _log.addHandler(logging.StreamHandler())
 
     async def call(scope: Scope, receive: Receive, send: Send) -> None:
         async def send_traced(event: Mapping[str, object]) -> None:

@@ -9,6 +9,7 @@ from httpprocessproxy.asgi.scope import http_scope, websocket_scope
 from httpprocessproxy.asgi.visit import RequestVisit
 from httpprocessproxy.asgi.websocket import WebSocketVisit
 from httpprocessproxy.core.errors import RequestError
+from httpprocessproxy.faults import contained
 from httpprocessproxy.front_door.requests import refuse
 from httpprocessproxy.front_door.streams import Head, Stream, Visit
 
@@ -52,7 +53,11 @@ class Visits:
         return visit
 
     def _run(self, visit: RequestVisit | WebSocketVisit, scope: Scope) -> None:
-        call = visit.run(self._application, scope)
+        call = self._call(visit, scope)
         task = self._group.create_task(call, name=f"application, {scope['path']}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    async def _call(self, visit: RequestVisit | WebSocketVisit, scope: Scope) -> None:
+        with contained(f"a call of the application, {scope['path']},"):
+            await visit.run(self._application, scope)

@@ -18,6 +18,7 @@ from httpprocessproxy.chains.capture import Capture
 from httpprocessproxy.chains.chain import BadChain, Hop
 from httpprocessproxy.chains.reports import MAX_TEXT_BYTES, Report
 from httpprocessproxy.core.budget import Budget, Share
+from httpprocessproxy.faults import contained
 from httpprocessproxy.outgoing import Outgoing, Refused, Timeouts
 
 # Promised and not yet delivered, errors on their way, and how many at once.
@@ -156,6 +157,14 @@ class Deliveries:
     # On the way
 
     async def _run(self, delivery: Delivery) -> None:
+        try:
+            with contained(f"a hop of {delivery.hop.rest.id}"):
+                await self._deliver_and_tell(delivery)
+        finally:
+            # Not before it is told: else whoever does not listen could have us tell without end.
+            self.release()
+
+    async def _deliver_and_tell(self, delivery: Delivery) -> None:
         began_at = monotonic()
         outcome = await self._limited(delivery)
         delivery.answer.drop()
@@ -163,12 +172,13 @@ class Deliveries:
         if outcome.message:
             report = delivery.report(outcome.message, outcome.status, outcome.text)
             await self._listener.tell(report)
-        # Not before it is told: else whoever does not listen could have us tell without end.
-        self.release()
 
     async def _run_report(self, report: Report) -> None:
-        await self._listener.tell(report)
-        self._being_told -= 1
+        try:
+            with contained(f"an error of {report.chain.id}"):
+                await self._listener.tell(report)
+        finally:
+            self._being_told -= 1
 
     async def _limited(self, delivery: Delivery) -> Outcome:
         try:

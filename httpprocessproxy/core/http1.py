@@ -129,6 +129,12 @@ def parse_request(head: bytes) -> RequestHead:
     return RequestHead(line[1], line[2], line[3] == b"0", collector.fields)
 
 
+def check_request_line(line: bytes) -> None:
+    """Check a line, without its CRLF, by the rule of `parse_request`. Raises RequestError."""
+    if _REQUEST_LINE.fullmatch(line) is None:
+        raise _bad_request_line(line)
+
+
 def _bad_request_line(line: bytes) -> RequestError:
     version = _VERSION.search(line)
     if version is not None and version[1] not in (b"1.0", b"1.1"):

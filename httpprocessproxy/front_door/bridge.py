@@ -15,6 +15,7 @@ from typing import Final
 from httpprocessproxy.core.forwarded import Peer
 from httpprocessproxy.core.headers import Request
 from httpprocessproxy.core.reader import RequestReader
+from httpprocessproxy.faults import contained
 from httpprocessproxy.front_door.core_connection import CoreConnection
 from httpprocessproxy.front_door.crossing import Crossing
 from httpprocessproxy.front_door.streams import Fields, Head, Stream
@@ -109,7 +110,10 @@ class Bridge:
             crossing.failed()  # it has ended already: nobody will be told again
         else:
             self.connections.add(connection)
-            crossing.connected(connection)
+            with contained("a request"):
+                crossing.connected(connection)
+                return
+            crossing.broken()
 
     async def _reach(self) -> socket.socket:
         """Connect a socket. The event loops do not know that one of this family may have to wait.

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Final, cast
 
 from httpprocessproxy.core.hosts import HostRule
+from httpprocessproxy.faults import contained
 from httpprocessproxy.front_door.certificates import Identity
 from httpprocessproxy.front_door.redirect import Redirect
 
@@ -119,6 +120,12 @@ class Door:
         task.add_done_callback(self._tasks.discard)
 
     async def _admit(self, connection: socket.socket, first: bytes) -> None:
+        with contained("a handshake"):
+            await self._hand_over(connection, first)
+            return
+        connection.close()
+
+    async def _hand_over(self, connection: socket.socket, first: bytes) -> None:
         accept = self._loop.connect_accepted_socket
         try:
             if first == _HANDSHAKE:

@@ -13,12 +13,13 @@ from h2.events import (
     ConnectionTerminated,
     DataReceived,
     Event,
-    PingReceived,
+    PriorityUpdated,
     RemoteSettingsChanged,
     RequestReceived,
     StreamEnded,
     StreamReset,
     TrailersReceived,
+    UnknownFrameReceived,
     WindowUpdated,
 )
 from h2.exceptions import ProtocolError, StreamClosedError
@@ -26,13 +27,14 @@ from h2.settings import SettingCodes
 from hyperframe.frame import GoAwayFrame
 
 from httpprocessproxy.core.errors import RequestError
-from httpprocessproxy.front_door.allowance import Allowance
+from httpprocessproxy.faults import contained
+from httpprocessproxy.front_door.http2_floods import Floods
+from httpprocessproxy.front_door.http2_frames import Reading
 from httpprocessproxy.front_door.http2_settings import (
-    EMPTY_FRAMES,
     IDLE_S,
+    LINGER_S,
     MAX_ENCODER_TABLE_BYTES,
     MAX_STREAMS,
-    RESETS,
     new_state,
 )
 from httpprocessproxy.front_door.http2_stream import Http2Stream
@@ -63,8 +65,7 @@ class Http2Connection(asyncio.Protocol):
         self._turns: Turns
         self._sends_soon = False
         self._is_closing = False
-        self._resets = Allowance(*RESETS)
-        self._empty_frames = Allowance(*EMPTY_FRAMES)
+        self._floods = Floods(self._loop.time)
         self._idle_since = self._loop.time()
         self._idle_check: asyncio.TimerHandle
 
@@ -90,7 +91,8 @@ class Http2Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        self._turns = Turns(self._state, self._transport, self._finish)
+        self._reading = Reading(self._transport, self._read)
+        self._turns = Turns(self._state, self._transport, self._turned)
         self._client = _address(transport, "peername")
         self._server = _address(transport, "sockname")
         self._registry.add(self)
@@ -104,11 +106,17 @@ class Http2Connection(asyncio.Protocol):
         self.gone.set()
 
     def data_received(self, data: bytes) -> None:
+        self._reading.put(data)
+
+    def _read(self, data: bytes) -> None:
         if self._transport.is_closing():
             return
         try:
             for event in self._state.receive_data(data):
-                self._handle(event)
+                with contained("a request", ProtocolError):
+                    self._handle(event)
+                    continue
+                self._fail(event)
         except ProtocolError:
             # The GOAWAY that says what is wrong has been made, but for what is not HTTP/2 at all.
             self._turns.write()
@@ -138,24 +146,28 @@ class Http2Connection(asyncio.Protocol):
             case StreamEnded():
                 self._end_request(event.stream_id)
             case StreamReset():
-                self._count(self._resets)
+                self._check(self._floods.may_reset())
                 self._give_up(event.stream_id)
             case WindowUpdated():
+                self._check(self._floods.may_steer())
                 self._widen(event.stream_id)
             case RemoteSettingsChanged():
-                self._count(self._empty_frames)
+                self._check(self._floods.may_send_empty())
                 self._adapt(event)
-            case PingReceived():
-                self._count(self._empty_frames)
             case ConnectionTerminated():
                 self._end()  # h2 sends nothing more
+            case PriorityUpdated() | UnknownFrameReceived():
+                self._check(self._floods.may_steer())
+            case _:  # PING, acknowledgements, and the like
+                self._check(self._floods.may_send_empty())
 
     def _begin(self, event: RequestReceived) -> None:
         if self._is_closing or len(self._streams) >= MAX_STREAMS:
             # Section 8.7: nothing has been done, so it may be sent again.
             self._reset(event.stream_id, ErrorCodes.REFUSED_STREAM)
-            self._count(self._resets)
+            self._check(self._floods.may_reset())
             return
+        self._floods.earn()
         stream = self._streams[event.stream_id] = Http2Stream(self, event.stream_id)
         try:
             head = read_head(event.headers, "2", self._client, self._server)
@@ -166,7 +178,7 @@ class Http2Connection(asyncio.Protocol):
 
     def _receive(self, event: DataReceived) -> None:
         if not event.data and event.stream_ended is None:
-            self._count(self._empty_frames)
+            self._check(self._floods.may_send_empty())
         stream = self._streams.get(event.stream_id)
         if stream is None or stream.visit is None or not stream.wants_body:
             self._acknowledge(event.stream_id, event.flow_controlled_length)
@@ -219,12 +231,23 @@ class Http2Connection(asyncio.Protocol):
         if self._state.encoder.header_table_size > MAX_ENCODER_TABLE_BYTES:
             self._state.encoder.header_table_size = MAX_ENCODER_TABLE_BYTES
 
-    def _count(self, allowance: Allowance) -> None:
-        if not allowance.take(self._loop.time()):
+    def _check(self, is_allowed: bool) -> None:
+        if not is_allowed:
             self._state.close_connection(ErrorCodes.ENHANCE_YOUR_CALM)
             raise ProtocolError("more of it than brings anything forward")  # section 10.5
 
+    def _fail(self, event: Event) -> None:
+        """A bug of ours ends the stream, and no other."""
+        stream = self._streams.get(getattr(event, "stream_id", 0))
+        if stream is not None:
+            self.reset(stream, ErrorCodes.INTERNAL_ERROR)
+
     # What a stream wants
+
+    def stop_reading(self, stream: Http2Stream) -> None:
+        """Discard the rest of a request's body: what has come of it is in nobody's way."""
+        self.consumed(stream, stream.unread_bytes)
+        self.send(stream)
 
     def send(self, stream: Http2Stream) -> None:
         """Let it have its turn, once for all that the loop calls in this round."""
@@ -265,14 +288,24 @@ class Http2Connection(asyncio.Protocol):
 
     # The end, of a stream and of the connection
 
+    def _turned(self, stream: Http2Stream) -> None:
+        """A stream had its turn to send."""
+        self._floods.earn()
+        self._finish(stream)
+
     def _finish(self, stream: Http2Stream) -> None:
-        """Let go of a stream that is answered, if its request has ended or is no longer wanted."""
+        """Let go of a stream that is answered, once its request has ended.
+
+        RFC 9113 section 8.1: of one that is not wanted, a reset without an error says so. Clients
+        that are told at once may lose the response: it comes when the client has had time to read.
+        """
         if stream.is_over or not stream.has_response_ended:
             return
         if stream.has_request_ended:
             self._remove(stream)
-        elif not stream.wants_body:
-            self.reset(stream, ErrorCodes.NO_ERROR)  # section 8.1
+        elif not stream.wants_body and not stream.is_lingering:
+            stream.is_lingering = True
+            self._loop.call_later(LINGER_S, self.reset, stream, ErrorCodes.NO_ERROR)
 
     def _remove(self, stream: Http2Stream) -> None:
         stream.is_over = True

@@ -24,9 +24,21 @@ IDLE_S: Final = 60.0
 # left cancels hundreds of requests, and then no more for a while.
 RESETS: Final = 1000, 33
 
-# PING, SETTINGS, and DATA without any (CVE-2019-9512, 9515, 9518). Their answers, of 17 bytes each,
-# wait for a client that does not read.
+# PING, SETTINGS, PRIORITY, WINDOW_UPDATE, DATA without any, and what we do not know (CVE-2019-9511,
+# 9512, 9513, 9515, 9518). Answers of 17 bytes each wait for a client that does not read.
 EMPTY_FRAMES: Final = 10_000, 100
+
+# Besides, a client may open its windows and change its mind as responses come: so often for each
+# request, and for each turn of a response. Envoy allows 10 WINDOW_UPDATE for each DATA frame.
+FRAMES_PER_TURN: Final = 20
+MAX_EARNED_FRAMES: Final = 10_000
+
+# How many frames of one connection are read before others have their turn: some 5 ms of work.
+FRAMES_AT_ONCE: Final = 256
+
+# After a complete response, how long a client may go on with its upload (proxy/client.py). Reset at
+# once, curl loses the response.
+LINGER_S: Final = 2.0
 
 # To search a larger table costs more than it saves.
 MAX_ENCODER_TABLE_BYTES: Final = 4096

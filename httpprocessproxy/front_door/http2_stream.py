@@ -44,6 +44,7 @@ class Http2Stream:
         "has_request_ended",
         "has_response_ended",
         "id",
+        "is_lingering",
         "is_over",
         "is_queued",
         "request_trailers",
@@ -57,6 +58,7 @@ class Http2Stream:
         self.visit: Visit | None = None  # None for a request that was refused
         self.is_queued = False  # it waits for its turn to send
         self.is_over = False
+        self.is_lingering = False  # answered, while the client still sends what nobody wants
         self.has_request_ended = False
         self.has_response_ended = False  # END_STREAM has been sent
         self.wants_body = True
@@ -104,9 +106,8 @@ class Http2Stream:
         self._connection.consumed(self, size_bytes)
 
     def stop_reading(self) -> None:
-        """RFC 9113 section 8.1: after a complete response, a reset without an error says so."""
         self.wants_body = False
-        self._connection.send(self)
+        self._connection.stop_reading(self)
 
     # What the connection calls
 

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
+from urllib.parse import urljoin
 
 import aiohttp
 from multidict import CIMultiDict
@@ -173,12 +174,8 @@ class Outgoing:
     def _redirected(self, url: URL, location: str) -> URL:
         """Where a redirect leads. Raises Refused."""
         try:
-            target = parse_url(str(url.join(URL(location))))
-        except ValueError as error:
-            raise Refused(f"redirected: {error}") from None
-        try:
-            return self._permitted(target.with_fragment(None))
-        except Refused as error:
+            return self._permitted(urljoin(str(url), location))
+        except (Refused, ValueError) as error:
             raise Refused(f"redirected: {error}") from None
 
     def _ask(
@@ -206,14 +203,14 @@ class Outgoing:
             if self._site is None:
                 raise Refused("there is no site whose path this could be")
             url = f"{self._site.origin}{url}"
-        return self._permitted(_parsed(url).with_fragment(None))
+        return self._permitted(url)
 
-    def _permitted(self, url: URL) -> URL:
-        """Raises Refused."""
-        origin = Origin.of(url)
+    def _permitted(self, url: str) -> URL:
+        """The URL as it is written, without its fragment. Raises Refused."""
+        origin = Origin.of(_parsed(url))
         if self._site is None or not self._site.has(origin):
             self._guard.permits_origin(origin)
-        return url
+        return _verbatim(origin, url.partition("#")[0])
 
     def _checked(self, *, force_close: bool) -> aiohttp.TCPConnector:
         return aiohttp.TCPConnector(

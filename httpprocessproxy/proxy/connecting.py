@@ -4,9 +4,11 @@ A connection is made for one exchange, which hears `connected` or `lost`, unless
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final
 
 from httpprocessproxy.core.replay import Loss
+from httpprocessproxy.faults import contained
 from httpprocessproxy.gate import Target
 from httpprocessproxy.proxy.upstream import Upstream
 
@@ -37,12 +39,14 @@ class Connector:
         await self._group.__aexit__(*exc_info)  # type: ignore[arg-type]
 
     def to_backend(self, exchange: "Exchange", target: Target) -> None:
-        task = self._group.create_task(self._to_backend(exchange, target), name="to the backend")
+        work = self._contained(exchange, lambda: self._to_backend(exchange, target))
+        task = self._group.create_task(work, name="to the backend")
         self._pending[task] = exchange, target
         task.add_done_callback(self._done)
 
     def to_our_pages(self, exchange: "Exchange", path: str) -> None:
-        self._group.create_task(self._to_our_pages(exchange, path), name="to our pages")
+        work = self._contained(exchange, lambda: self._to_our_pages(exchange, path))
+        self._group.create_task(work, name="to our pages")
 
     def end_generation(self, generation: int) -> None:
         """What is being made to this backend would come too late."""
@@ -57,6 +61,13 @@ class Connector:
         _, target = self._pending.pop(task)
         if task.cancelled() and target.connection is not None:
             target.connection.close()
+
+    async def _contained(self, exchange: "Exchange", work: Callable[[], Awaitable[None]]) -> None:
+        """Do `work`; a bug in it ends the client's connection, and no other."""
+        with contained("a request"):
+            await work()
+            return
+        exchange.client.transport.abort()
 
     async def _to_backend(self, exchange: "Exchange", target: Target) -> None:
         try:

@@ -18,6 +18,7 @@ from httpprocessproxy.core.headers import Request
 from httpprocessproxy.core.hosts import HostRule
 from httpprocessproxy.core.ip import Network, canonical, is_in
 from httpprocessproxy.core.reader import RequestReader, ResponseReader
+from httpprocessproxy.faults import contained
 from httpprocessproxy.gate import Gate, Target
 from httpprocessproxy.listening import binding, on_every_host
 from httpprocessproxy.privatefolders import private_folder
@@ -239,7 +240,8 @@ class Plane:
     def _sweep(self) -> None:
         now = self.loop.time()
         for client in list(self.clients):
-            client.sweep(now, IDLE_UPSTREAM_S, ANSWER_TIMEOUT_S)
+            with contained("a connection"):
+                client.sweep(now, IDLE_UPSTREAM_S, ANSWER_TIMEOUT_S)
         self._next_sweep = self.loop.call_later(SWEEP_S, self._sweep)
 
 

@@ -4,9 +4,11 @@ A worker's POST brings the answer to one visit, if any, and waits for the next v
 reply to it is that visit. Fields of visitors and of answers travel as a JSON object in one field.
 
 The rule: what was read here is safe to write. Names are tokens, values have no control characters,
-what belongs to one connection is gone, and a URL is a path (RFC 9110 sections 5 and 7.6.1). No I/O.
+what belongs to one connection is gone, a URL is a path (RFC 9110 sections 5 and 7.6.1), and an
+address is an address. No I/O.
 """
 
+import ipaddress
 import json
 import re
 from collections.abc import Collection, Iterable, Mapping
@@ -57,6 +59,10 @@ _VALUE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]*")
 _URL = re.compile(r"/[!-~\x80-\ud7ff\ue000-\U0010ffff]*")
 _STATUS = re.compile(r"[1-5][0-9][0-9]", re.ASCII)
 _RID = re.compile(r"[!-~]{1,256}")
+# RFC 7239 section 6: a node may have a port behind it, and then IPv6 has brackets around it.
+_NODE = re.compile(r"\[(?P<ipv6>[^]]*)\](?::[0-9]+)?|(?P<ipv4>[0-9.]+):[0-9]+", re.ASCII)
+# Above the longest method that is registered, UPDATEREDIRECTREF.
+_MAX_METHOD_CHARACTERS: Final = 40
 
 _HOP_BY_HOP = frozenset(name.decode() for name in CONNECTION_FIELDS) | {"trailer"}
 # What Connection may name without removing it: these are of the message, not of the connection.
@@ -73,8 +79,9 @@ class ProtocolError(PeerError):
 class VisitHead:
     """A visitor's request, but for its body.
 
-    `rid` is opaque. `url` is the target in origin form, exactly as received. Content-Length among
-    the fields is right wherever it is; without one there is no body, or one of unknown length.
+    `rid` is opaque. `url` is the target in origin form, exactly as received. `ip` is the visitor's
+    address, or "" where that is not known. Content-Length among the fields is right wherever it is;
+    without one there is no body, or one of unknown length.
     """
 
     rid: str
@@ -117,13 +124,23 @@ def read_visit(headers: Headers) -> VisitHead | None:
     rid = read_rid(headers)
     if rid is None:
         return None
-    method, url = headers.get(METHOD, ""), headers.get(URL, "")
-    if not _TOKEN.fullmatch(method):
+    fields = decode_fields(headers.get(FIELDS, "{}"))
+    line = headers.get(METHOD, ""), headers.get(URL, "")
+    return checked_visit(rid, *line, headers.get(IP, ""), fields)
+
+
+def checked_visit(rid: str, method: str, url: str, ip: str, fields: Fields) -> VisitHead:
+    """A visit of members that were read, by whichever transport; its fields have been checked.
+
+    Raises ProtocolError, but not for `ip`: relays behind other proxies pass on what those say.
+    """
+    if not _RID.fullmatch(rid):
+        raise ProtocolError("a visit without an id")
+    if not is_method(method):
         raise ProtocolError(f"{METHOD} is not a method: {method[:40]!r}")
     if not is_path(url):
         raise ProtocolError(f"{URL} is not a path: {url[:80]!r}")
-    fields = decode_fields(headers.get(FIELDS, "{}"))
-    return VisitHead(rid, method, url, headers.get(IP, ""), passing_fields(fields))
+    return VisitHead(rid, method, url, read_ip(ip), passing_fields(fields))
 
 
 def answer_headers(rid: str, head: AnswerHead) -> dict[str, str]:
@@ -152,6 +169,16 @@ def read_rid(headers: Headers) -> str | None:
     """The id of a visit, by either name; None if there is none, or nothing like one."""
     rid = headers.get(RID) or headers.get(ID) or ""
     return rid if _RID.fullmatch(rid) else None
+
+
+def read_ip(text: str) -> str:
+    """An IP address in its normal form, without port and zone; "" if the text is none."""
+    node = _NODE.fullmatch(text)
+    bare = (node["ipv6"] or node["ipv4"] or "") if node is not None else text
+    try:
+        return str(ipaddress.ip_address(bare.partition("%")[0]))
+    except ValueError:
+        return ""
 
 
 def encode_fields(fields: Iterable[tuple[str, str]], repeatable: Collection[str]) -> str:
@@ -201,9 +228,10 @@ def checked_fields(members: Iterable[tuple[str, object]]) -> Fields:
     return fields
 
 
-def is_token(text: str) -> bool:
-    """Whether it could be a method, or the name of a field (RFC 9110 section 5.6.2)."""
-    return _TOKEN.fullmatch(text) is not None
+def is_method(text: str) -> bool:
+    """Whether it is a method (RFC 9110 section 9.1) of a visit: CONNECT has no path."""
+    is_token = len(text) <= _MAX_METHOD_CHARACTERS and _TOKEN.fullmatch(text) is not None
+    return is_token and text != "CONNECT"
 
 
 class _Members(tuple[tuple[str, object], ...]):
@@ -270,7 +298,7 @@ def first(fields: Fields, name: str) -> str | None:
 
 def is_path(url: str) -> bool:
     """Whether a target is in origin form, and so leads nowhere but to the server it is sent to."""
-    return _URL.fullmatch(url) is not None
+    return len(url) <= MAX_URL_BYTES and _URL.fullmatch(url) is not None
 
 
 def has_body(method: str, status: int) -> bool:

@@ -89,3 +89,25 @@ async def test_curl(tmp_path: Path) -> None:
         assert b"content-length: 2" in await curl(*trust, "--head", url)
         several = await curl(*trust, "--parallel", *[url] * 20)
         assert several == b"ok" * 20
+
+
+@needs_curl
+@on_every_loop
+async def test_curl_gets_the_answer_that_comes_before_its_upload_has_ended(tmp_path: Path) -> None:
+    (tmp_path / "upload").write_bytes(b"y" * 5_000_000)
+    upload = "--data-binary", f"@{tmp_path / 'upload'}"
+    trust = "--cacert", str(authority_file(tmp_path))
+    async with fronting(tls=True) as front, asyncio.TaskGroup() as group:
+
+        async def refuse() -> None:
+            peer = await front.bench.backend.accept()
+            await peer.head()
+            await peer.send(
+                b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 9\r\n"
+                b"Connection: close\r\n\r\ntoo large"
+            )
+
+        group.create_task(refuse(), name="refuse")
+        shown = await curl(*trust, "--include", *upload, f"https://localhost:{front.port}/")
+        assert shown.startswith(b"HTTP/2 413")
+        assert shown.endswith(b"\r\n\r\ntoo large")

@@ -5,6 +5,7 @@ from h2.errors import ErrorCodes
 from hyperframe.frame import (
     ContinuationFrame,
     DataFrame,
+    ExtensionFrame,
     Frame,
     HeadersFrame,
     PingFrame,
@@ -19,6 +20,10 @@ from test.front_door.ends import RecordingHandler
 from test.front_door.fronts import ending_http2
 from test.front_door.http2_client import Fields, Http2Client, get
 from test.loops import on_every_loop
+
+# RFC 9218 section 7.1. hyperframe does not know how long it is.
+PRIORITY_UPDATE = ExtensionFrame(0x10, 0, body=b"\0\0\0\1u=1")
+PRIORITY_UPDATE.body_len = 7
 
 
 async def told(client: Http2Client) -> ErrorCodes | int | None:
@@ -90,12 +95,19 @@ async def test_a_page_that_is_left() -> None:
         SettingsFrame(settings={SettingsFrame.INITIAL_WINDOW_SIZE: 65_535}),
         DataFrame(1),
         DataFrame(1, flags=["PADDED"], pad_length=0),
+        PriorityFrame(1, depends_on=0, stream_weight=9),
+        WindowUpdateFrame(0, window_increment=1),
+        WindowUpdateFrame(1, window_increment=1),
+        PRIORITY_UPDATE,
     ],
-    ids=["ping", "settings", "empty", "padding"],
+    ids=[
+        *("ping", "settings", "empty", "padding"),
+        *("priority", "connection window", "stream window", "priority update"),
+    ],
 )
 @on_every_loop
 async def test_frames_that_bring_nothing_forward(frame: Frame) -> None:
-    """CVE-2019-9512, 9515, 9518."""
+    """CVE-2019-9511, 9512, 9513, 9515, 9518."""
     handler = RecordingHandler()
     async with ending_http2(handler) as front:
         client = await front.client()
@@ -118,6 +130,35 @@ async def test_frames_that_cost_nothing() -> None:
         for _ in range(10):
             await client.write((priority + unknown) * 50)
         await assert_answered(client, handler)
+
+
+@on_every_loop
+async def test_windows_opened_in_small_steps_while_a_response_comes() -> None:
+    """Ten of them for each DATA frame, 20 MB long, are no attack."""
+    handler = RecordingHandler()
+    async with ending_http2(handler) as front:
+        client = await front.client()
+        stream_id = await client.ask()
+        visit = await handler.visit()
+        visit.stream.head(200, [])
+        update = WindowUpdateFrame(0, window_increment=1).serialize() * 10
+        for _ in range(20 * 64):
+            visit.stream.body(b"x" * 16_384)
+            await client.write(update)
+            while len(client.answers[stream_id].body) % 16_384 or visit.is_paused:
+                assert await client.more()
+        visit.stream.end()
+        assert (await client.answer(stream_id)).reset is None
+
+
+@on_every_loop
+async def test_a_flood_leaves_turns_to_other_connections() -> None:
+    handler = RecordingHandler()
+    async with ending_http2(handler) as front:
+        flooding, other = await front.client(), await front.client()
+        await flooding.fetch_settings()
+        await flooding.write(PriorityFrame(1, depends_on=0, stream_weight=9).serialize() * 9000)
+        await assert_answered(other, handler)
 
 
 @on_every_loop

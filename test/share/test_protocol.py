@@ -64,10 +64,55 @@ def test_a_path_is_taken_as_it_is(url: str) -> None:
     assert read.url == url
 
 
-@pytest.mark.parametrize("method", ["", "GE T", "GET\r\n", "G/T"])
+@pytest.mark.parametrize("method", ["", "GE T", "GET\r\n", "G/T", "CONNECT", "M" * 41])
 def test_what_is_no_method_is_refused(method: str) -> None:
     with pytest.raises(ProtocolError, match="not a method"):
         protocol.read_visit({"fpw-rid": "r", "fpw-method": method, "fpw-url": "/"})
+
+
+@pytest.mark.parametrize(
+    ("text", "ip"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("192.0.2.1:4711", "192.0.2.1"),
+        ("2001:DB8:0::1", "2001:db8::1"),
+        ("[2001:db8::1]", "2001:db8::1"),
+        ("[2001:db8::1]:80", "2001:db8::1"),
+        ("fe80::1%eth0", "fe80::1"),
+        ("", ""),
+        ("unknown", ""),
+        ("_hidden", ""),
+        ("192.0.2.256", ""),
+        (" 192.0.2.1", ""),
+        ("192.0.2.1\n", ""),
+        ("192.0.2.1\r\nX: y", ""),
+        ("\u0661.2.3.4", ""),
+        ("\udc80", ""),
+        ("[", ""),
+        ("fe80::1%\r\nX: y", "fe80::1"),
+    ],
+)
+def test_ip_is_an_address_in_its_normal_form_or_nothing(text: str, ip: str) -> None:
+    headers = {"fpw-rid": "r", "fpw-method": "GET", "fpw-url": "/", "fpw-ip": text}
+    read = protocol.read_visit(headers)
+    assert read is not None
+    assert read.ip == ip
+
+
+HEADERS = ("fpw-rid", "fpw-id", "fpw-method", "fpw-url", "fpw-ip", "fpw-header")
+
+
+@given(st.dictionaries(st.sampled_from(HEADERS), st.text(st.characters())))
+def test_any_member_of_a_reply_is_safe_to_write_or_refused(members: dict[str, str]) -> None:
+    good = {"fpw-rid": "r", "fpw-method": "GET", "fpw-url": "/", "fpw-ip": "", "fpw-header": "{}"}
+    try:
+        head = protocol.read_visit({**good, **members})
+    except ProtocolError:
+        return
+    if head is not None:
+        for text in (head.rid, head.method, head.url, head.ip):
+            assert not set(text) & set("\r\n\0")
+            text.encode()
 
 
 def test_an_answer_is_written_with_a_list_for_set_cookie_alone() -> None:

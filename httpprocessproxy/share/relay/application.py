@@ -11,6 +11,7 @@ from aiohttp import web
 from httpprocessproxy.config import Address
 from httpprocessproxy.core.budget import Budget
 from httpprocessproxy.core.errors import UserError
+from httpprocessproxy.faults import contained
 from httpprocessproxy.listening import cannot_listen, listen_on, on_every_host
 from httpprocessproxy.loops import signalled
 from httpprocessproxy.share.relay import access_log
@@ -87,8 +88,9 @@ class Relay:
         """Read the tokens again when their file changes, and let nobody wait by an old one."""
         while True:
             await asyncio.sleep(_TOKENS_PERIOD_S)
-            if self.tokens.refresh():
-                self.waiters.release()
+            with contained("a look at the tokens"):
+                if self.tokens.refresh():
+                    self.waiters.release()
 
     async def close(self) -> None:
         """Take no more visits, wait for the answers that are under way, let the workers go."""

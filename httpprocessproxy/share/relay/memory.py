@@ -16,13 +16,16 @@ from httpprocessproxy.share.relay.rendezvous import (
 )
 from httpprocessproxy.share.relay.visit import Outcome, State, Visit, VisitError, Watched
 
+# How long workers take to come back to a relay that was gone for some seconds: their back-off.
+RETURN_S = 8.0
+
 
 class _Host:
     """What is known of one host."""
 
-    def __init__(self) -> None:
+    def __init__(self, seen_at: float) -> None:
         self.queue: deque[Visit] = deque()
-        self.seen_at = float("-inf")
+        self.seen_at = seen_at
         self.streamed_at = float("-inf")
         self.taken: set[str] = set()
 
@@ -33,7 +36,9 @@ class Memory:
     def __init__(self, queue_limit: int) -> None:
         """At most `queue_limit` visits wait for one host's workers."""
         self._queue_limit = queue_limit
-        self._hosts: defaultdict[str, _Host] = defaultdict(_Host)
+        # Any worker may have been there until the relay ended that this one takes the place of.
+        seen_at = time.monotonic() + RETURN_S
+        self._hosts: defaultdict[str, _Host] = defaultdict(lambda: _Host(seen_at))
         self._visits: dict[str, Visit] = {}
         self._ring: Callable[[str], None] = lambda host: None
 
@@ -103,7 +108,7 @@ class Memory:
     async def presence(self, host: str) -> Presence:
         known = self._hosts[host]
         now = time.monotonic()
-        idle_s = now - known.seen_at
+        idle_s = max(0.0, now - known.seen_at)
         return Presence(
             idle_s=idle_s if idle_s <= REMEMBERED_S else math.inf,
             busy=len(known.taken),

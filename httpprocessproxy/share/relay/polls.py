@@ -12,6 +12,7 @@ from dataclasses import replace
 from aiohttp import web
 
 from httpprocessproxy.core.budget import Budget, Share
+from httpprocessproxy.faults import contained
 from httpprocessproxy.share import protocol
 from httpprocessproxy.share.protocol import AnswerHead, ProtocolError, VisitHead
 from httpprocessproxy.share.relay.pipe import CutError, Held, TooLargeError, pour, whole
@@ -167,11 +168,13 @@ class Polls:
 
 async def _pass_on(body: bytes, answering: Answering, share: Share) -> None:
     """Bring an answer to its visitor, who may take it slowly; the worker goes on meanwhile."""
-    with share:
+    with share, contained("an answer on its way to its visitor"):
         try:
             await pour(Held(body), answering.body)
         except CutError:
             pass  # the visitor has left
+        return
+    answering.body.cut("the relay failed")
 
 
 def _forget(size_bytes: int) -> None:
@@ -181,6 +184,9 @@ def _forget(size_bytes: int) -> None:
 def _visit_response(head: VisitHead, body: bytes) -> web.Response:
     if body and protocol.first(head.fields, "content-length") is None:
         head = replace(head, fields=[*head.fields, ("Content-Length", str(len(body)))])
+    # The protocol's first worker decodes an answer, and says that it is encoded all the same.
+    plain = protocol.without(head.fields, "accept-encoding")
+    head = replace(head, fields=[*plain, ("Accept-Encoding", "identity")])
     headers = {**protocol.visit_headers(head), "Cache-Control": "no-store", "Server": SERVER}
     return web.Response(body=body, headers=headers, content_type="application/octet-stream")
 

@@ -72,13 +72,13 @@ def _passing(raw: RawFields, peer: Peer, host: bytes) -> Fields:
 
 
 def _visitor_ip(raw: RawFields, peer_ip: str, settings: Settings) -> str:
-    """Who came first through our own proxies, each of which appended its peer."""
+    """Who came first through our own proxies, each of which appended its peer; "" if no address."""
     values = [value for name, value in raw if name.lower() == b"x-forwarded-for"]
     chain = [part.strip() for value in values for part in protocol.to_text(value).split(",")]
     for ip in [peer_ip, *reversed(chain)]:
         if not settings.trusts(ip):
-            return ip
-    return chain[0] if chain else peer_ip
+            return protocol.read_ip(ip)
+    return protocol.read_ip(chain[0] if chain else peer_ip)
 
 
 def _refused(status: int, detail: str) -> RefusedError:

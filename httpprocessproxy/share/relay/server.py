@@ -4,6 +4,7 @@ A worker's call is one on any host; all else on a host of the tokens' file is a 
 own pages are on its own host alone, so that no visitor of another can reach them.
 """
 
+import asyncio
 import ipaddress
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from httpprocessproxy.share import protocol
 from httpprocessproxy.share.relay.polls import Polls
 from httpprocessproxy.share.relay.problems import SERVER, page
 from httpprocessproxy.share.relay.reading import host_of, target_of
+from httpprocessproxy.share.relay.request_lines import POISON, RequestLines
 from httpprocessproxy.share.relay.tokens import Tokens
 from httpprocessproxy.share.relay.visitors import Visitors
 
@@ -104,6 +106,22 @@ class Server(web.Server):
 
 
 class _Connection(web.RequestHandler):
+    # aiohttp declares slots, which would leave no room for an attribute of ours.
+    __slots__ = ("_lines",)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._lines = RequestLines()
+        super().connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        was_refused = self._lines.refusal is not None
+        if self._payload_parser is not None or was_refused:
+            super().data_received(data)  # a WebSocket or a tunnel has no lines
+            return
+        super().data_received(self._lines.feed(data))
+        if self._lines.refusal is not None:
+            super().data_received(POISON)
+
     def handle_error(
         self,
         request: web.BaseRequest,
@@ -114,12 +132,16 @@ class _Connection(web.RequestHandler):
         """Heads that cannot be read; and bugs of ours, which aiohttp logs."""
         if status >= 500:
             return super().handle_error(request, status, exc, message)
-        is_long = isinstance(exc, LineTooLong)
-        detail = "More than may pass." if is_long else "This is no request in HTTP/1.1."
-        title = "Too long" if is_long else "Malformed"
-        response = page(request, Problem(431 if is_long else status, title, detail))
+        response = page(request, self._malformed(status, exc))
         response.force_close()
         return response
+
+    def _malformed(self, status: int, error: BaseException | None) -> Problem:
+        if self._lines.refusal is not None:
+            return Problem(self._lines.refusal.status, "Malformed", f"{self._lines.refusal}.")
+        if isinstance(error, LineTooLong):
+            return Problem(431, "Too long", "More than may pass.")
+        return Problem(status, "Malformed", "This is no request in HTTP/1.1.")
 
 
 def _is_link(request: web.BaseRequest) -> bool:

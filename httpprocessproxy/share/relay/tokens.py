@@ -43,7 +43,8 @@ class Tokens:
 
     def full_name(self, name: str) -> str:
         """The host that a worker means: a name without a dot is one of the domain's."""
-        name = name.lower().removesuffix(".")
+        # The protocol's first worker has one text for its URL, port and all, and for its host.
+        name = name.lower().partition(":")[0].removesuffix(".")
         return name if "." in name else f"{name}.{self._domain}"
 
     def fits(self, host: str, token: str) -> bool:

@@ -30,16 +30,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from httpprocessproxy.share.protocol import (
-    RID,
     AnswerHead,
     Fields,
     ProtocolError,
     VisitHead,
     checked_fields,
-    is_path,
-    is_token,
+    checked_visit,
     passing_fields,
-    read_rid,
 )
 
 # What may be on its way on one channel, in each direction: keeps 100 Mbit/s and 80 ms busy.
@@ -148,7 +145,7 @@ def decode(message: bytes) -> Frame:
         case 5 if not payload:
             return End(channel)
         case 6 if len(payload) <= MAX_REASON_BYTES:
-            return Reset(channel, payload.decode("utf-8", "replace"))
+            return Reset(channel, _reason(payload))
         case 7:
             return Credit(channel, _count(payload))
     raise FrameError(f"a frame of kind {kind} with {len(payload)} bytes")
@@ -182,16 +179,15 @@ def _visit_members(head: VisitHead, is_tunnel: bool) -> dict[str, object]:
 
 
 def _visit(channel: int, members: dict[str, object]) -> Visit:
-    rid, method = _text(members, "rid"), _text(members, "method")
-    url, ip = _text(members, "url"), _text(members, "ip")
-    if read_rid({RID: rid}) is None:
-        raise FrameError("a visit without an id")
-    if not is_path(url):
-        raise FrameError(f"a visit whose URL is not a path: {url[:80]!r}")
-    if not is_token(method):
-        raise FrameError(f"a visit without a method: {method[:40]!r}")
-    head = VisitHead(rid, method, url, ip, _fields(members))
-    return Visit(channel, head, members.get("tunnel") is True)
+    rid, method, url, ip = (_text(members, name) for name in ("rid", "method", "url", "ip"))
+    try:
+        head = checked_visit(rid, method, url, ip, _fields(members))
+    except ProtocolError as error:
+        raise FrameError(str(error)) from None
+    is_tunnel = members.get("tunnel", False)
+    if not isinstance(is_tunnel, bool):
+        raise FrameError("tunnel is neither true nor false")
+    return Visit(channel, head, is_tunnel)
 
 
 def _answer(channel: int, members: dict[str, object]) -> Answer:
@@ -224,6 +220,12 @@ def _text(members: dict[str, object], name: str) -> str:
     if not isinstance(value, str):
         raise FrameError(f"{name} is not a text")
     return value
+
+
+def _reason(payload: bytes) -> str:
+    """The text of a RESET on one line: it is shown on pages, and logged."""
+    text = payload.decode("utf-8", "replace")
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def _piece(payload: bytes) -> bytes:

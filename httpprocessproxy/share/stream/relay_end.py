@@ -12,6 +12,7 @@ from typing import Final
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
+from httpprocessproxy.faults import contained
 from httpprocessproxy.share.protocol import HOST, STREAM_SUBPROTOCOL, TOKEN
 from httpprocessproxy.share.relay.pipe import CutError, pour
 from httpprocessproxy.share.relay.rendezvous import STREAM_FRESH_S, Delivery, Rendezvous
@@ -55,7 +56,11 @@ class Links:
             writer_limit=0,
         )
         socket.headers[HOST] = host
-        await socket.prepare(request)
+        try:
+            await socket.prepare(request)
+        except ConnectionError as error:
+            _log.info("%s: a worker left during its handshake: %s", host, error)
+            return socket
         if request.transport is not None:
             # What the kernel has not taken is not written.
             request.transport.set_write_buffer_limits(high=0)
@@ -153,15 +158,19 @@ class _Serving:
             delivery.give_back()
             return
         delivery.delivered()
-        async with asyncio.TaskGroup() as tasks:
-            ways = (
-                tasks.create_task(_to_worker(delivery, channel), name="to the worker"),
-                tasks.create_task(_until_left(delivery, channel), name="until the visitor leaves"),
-            )
-            await _from_worker(delivery, channel)
-            await channel.over()
-            for way in ways:
-                way.cancel()
+        with contained(f"visit {channel.number} of {self._host}"):
+            async with asyncio.TaskGroup() as tasks:
+                ways = (
+                    tasks.create_task(_to_worker(delivery, channel), name="to the worker"),
+                    tasks.create_task(_until_left(delivery, channel), name="until it leaves"),
+                )
+                await _from_worker(delivery, channel)
+                await channel.over()
+                for way in ways:
+                    way.cancel()
+            return
+        delivery.refuse(VisitError(Outcome.BAD_ANSWER, "the relay failed"))
+        channel.cut("the relay failed")
 
 
 async def _to_worker(delivery: Delivery, channel: Channel) -> None:

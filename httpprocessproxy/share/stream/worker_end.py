@@ -11,6 +11,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 from websockets.typing import Subprotocol
 
+from httpprocessproxy.faults import contained
 from httpprocessproxy.share.protocol import STREAM, STREAM_SUBPROTOCOL, TRANSPORT
 from httpprocessproxy.share.relay.pipe import CutError, pour
 from httpprocessproxy.share.stream.channel import Channel
@@ -99,11 +100,13 @@ class _Taking:
     async def _take(self, visit: Visit, channel: Channel) -> None:
         """Play a visit, until it is over or the visitor has left."""
         try:
-            async with asyncio.TaskGroup() as tasks:
-                playing = tasks.create_task(self._play(visit, channel), name="play")
-                await channel.over()
-                playing.cancel()
+            with contained(f"visit {visit.channel} of the share"):
+                async with asyncio.TaskGroup() as tasks:
+                    playing = tasks.create_task(self._play(visit, channel), name="play")
+                    await channel.over()
+                    playing.cancel()
         finally:
+            channel.cut("the worker failed")  # unless it is over
             self._free += 1
             self._link.put(Ready(1))
 

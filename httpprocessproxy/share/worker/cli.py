@@ -39,7 +39,7 @@ async def _share(line: Line) -> int:
 
 
 def _tell(visited: Visited) -> None:
-    words = (visited.ip, visited.method, visited.url, str(visited.status or "-"))
+    words = (visited.ip or "-", visited.method, visited.url, str(visited.status or "-"))
     _write(f"visit {' '.join(words)} {duration(visited.duration_s * 1000)}")
 
 

@@ -18,6 +18,7 @@ from httpprocessproxy.core.bodies import NO_BODY, Body, Chunked, Length, UntilCl
 from httpprocessproxy.core.errors import BodyError, PeerError
 from httpprocessproxy.core.headers import SAFE_METHODS, connection_options
 from httpprocessproxy.core.http1 import ResponseHead, parse_response
+from httpprocessproxy.faults import contained
 from httpprocessproxy.share import protocol
 from httpprocessproxy.share.protocol import AnswerHead, Fields, VisitHead
 from httpprocessproxy.share.relay.pipe import CutError, Source
@@ -147,18 +148,28 @@ async def _send(
     writer: asyncio.StreamWriter, visit: VisitHead, body: Source, *, is_tunnel: bool
 ) -> None:
     """Send a request; a body that is cut, or not as long as it said, breaks the connection."""
+    with contained("the request of a visit"):
+        try:
+            await _send_framed(writer, visit, body, is_tunnel=is_tunnel)
+            return
+        except (CutError, OSError):
+            pass
+    writer.transport.abort()
+
+
+async def _send_framed(
+    writer: asyncio.StreamWriter, visit: VisitHead, body: Source, *, is_tunnel: bool
+) -> None:
+    """Raises CutError and OSError."""
     length = _length(visit.fields)
-    try:
-        if is_tunnel:
-            writer.write(_head(visit, _UPGRADE))
-            await _send_pieces(writer, body, None)
-        elif length is not None:
-            writer.write(_head(visit, [("Content-Length", str(length))]))
-            await _send_pieces(writer, body, length)
-        else:
-            await _send_unknown(writer, visit, body)
-    except (CutError, ConnectionError):
-        writer.transport.abort()
+    if is_tunnel:
+        writer.write(_head(visit, _UPGRADE))
+        await _send_pieces(writer, body, None)
+    elif length is not None:
+        writer.write(_head(visit, [("Content-Length", str(length))]))
+        await _send_pieces(writer, body, length)
+    else:
+        await _send_unknown(writer, visit, body)
 
 
 async def _send_unknown(writer: asyncio.StreamWriter, visit: VisitHead, body: Source) -> None:
@@ -217,7 +228,7 @@ async def _answer(connection: Connection, method: str, *, is_tunnel: bool) -> An
         raise LocalError("the server closed the connection without an answer") from None
     except asyncio.LimitOverrunError:
         raise LocalError("the server's answer has a head that is too large") from None
-    except (ConnectionError, PeerError) as error:
+    except (OSError, PeerError) as error:
         raise LocalError(f"the server did not answer in HTTP: {error}") from None
 
 
@@ -266,7 +277,7 @@ class _Incoming:
                 self._check_done()
                 if piece:
                     return piece
-        except (BodyError, ConnectionError) as error:
+        except (BodyError, OSError) as error:
             raise CutError(f"the server's answer is not whole: {error}") from None
         return b""
 

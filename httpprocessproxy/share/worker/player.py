@@ -10,7 +10,9 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Final
 
+from httpprocessproxy.core.errors import RequestError
 from httpprocessproxy.core.forwarded import FORWARDED
+from httpprocessproxy.core.hosts import parse_authority
 from httpprocessproxy.core.pages import CONTENT_SECURITY_POLICY, Problem, render
 from httpprocessproxy.share import protocol
 from httpprocessproxy.share.protocol import AnswerHead, Fields, VisitHead, first
@@ -83,7 +85,7 @@ class Player:
         """
         proto = (first(visit.fields[::-1], "x-forwarded-proto") or "").split(",")[-1].strip()
         proto = proto if proto in _SCHEMES else self._scheme
-        host = first(visit.fields, "host") or self._host
+        host = self._host_of(visit)
         fields = [("Host", host), *protocol.without(visit.fields, "host", *_FORWARDED)]
         if self._policy.uses_authorization:
             fields = protocol.without(fields, "authorization")
@@ -95,6 +97,15 @@ class Player:
             ("X-Forwarded-Host", host),
             ("X-Forwarded-Proto", proto),
         ]
+
+    def _host_of(self, visit: VisitHead) -> str:
+        """The authority that the visitor named; the share's own, where that is none."""
+        named = first(visit.fields, "host") or ""
+        try:
+            parse_authority(named.encode())
+        except RequestError:
+            return self._host
+        return named
 
     def _watched(self, visit: VisitHead, answer: Answer) -> Answer:
         """The answer, unless it is a debugger's; it is looked through for what warns of one."""

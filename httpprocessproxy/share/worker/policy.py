@@ -6,6 +6,7 @@ not allowed by any rule. No I/O.
 
 import base64
 import hmac
+import posixpath
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -30,6 +31,10 @@ _OWN_PREFIX: Final = "/_hpp"
 # Werkzeug's debugger executes what is sent to it.
 _DEBUGGER: Final = "__debugger__"
 _CONSOLE: Final = "/console"
+
+# U+FFFD stands for bytes that are no UTF-8.
+_TWO_WAYS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\\%\N{REPLACEMENT CHARACTER}]")
+_DOTS: Final = frozenset((".", ".."))
 
 _CLOSED: Final = Problem(403, "Not shared", "This part of the server is not shared.")
 _LOCKED: Final = Problem(401, "A password is needed", "Ask for it whoever gave you this address.")
@@ -128,13 +133,18 @@ class Policy:
             return True
         if not self._allowed:
             return False
-        return _is_ambiguous(path) or not any(one.allows(method, path) for one in self._allowed)
+        # Servers that know parameters (RFC 3986 section 3.3) see the path without them.
+        readings = {path, _without_parameters(path)}
+        return _is_ambiguous(path) or not all(self._allows(method, one) for one in readings)
+
+    def _allows(self, method: str, path: str) -> bool:
+        return any(rule.allows(method, path) for rule in self._allowed)
 
 
 def is_console(visit: VisitHead, server: str) -> bool:
     """Whether an answer of this Server is Werkzeug's console, which is nobody's business."""
-    path = unquote(visit.url.partition("?")[0]).rstrip("/")
-    return path == _CONSOLE and server.lower().startswith("werkzeug/")
+    path = unquote(visit.url.partition("?")[0])
+    return _normal(path) == _CONSOLE and server.lower().startswith("werkzeug/")
 
 
 def closed() -> Refusal:
@@ -143,11 +153,29 @@ def closed() -> Refusal:
 
 
 def _is_below(path: str, prefix: str) -> bool:
-    collapsed = re.sub(r"/+", "/", path)
-    return collapsed == prefix or collapsed.startswith(f"{prefix}/")
+    """Whether a server could read a decoded path as `prefix`, or as one below it."""
+    path = _normal(path)
+    return path == prefix or path.startswith(f"{prefix}/")
+
+
+def _normal(path: str) -> str:
+    """A decoded path as the most lenient of servers reads it."""
+    plain = _without_parameters(path.replace("\\", "/"))
+    return posixpath.normpath("/" + plain.lstrip("/"))
 
 
 def _is_ambiguous(path: str) -> bool:
-    """Whether servers could take it for another path: by dots, backslashes, or decoding again."""
-    segments = path.split("/")
-    return "\\" in path or "%" in path or "." in segments or ".." in segments or "//" in path
+    """Whether servers could take a decoded path for another one.
+
+    By backslashes; by decoding again, also of what is no UTF-8, such as an overlong "/"; by
+    controls, at which servers in C end a path, or which URL parsers drop; by empty segments; or by
+    dots, which are dots to Tomcat, Jetty and Spring with parameters behind them, too (RFC 3986
+    section 3.3).
+    """
+    if _TWO_WAYS.search(path) or "//" in path:
+        return True
+    return any(segment.strip(" ") in _DOTS for segment in _without_parameters(path).split("/"))
+
+
+def _without_parameters(path: str) -> str:
+    return re.sub(r";[^/]*", "", path)

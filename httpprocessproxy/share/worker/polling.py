@@ -12,6 +12,7 @@ from typing import Final
 import aiohttp
 
 from httpprocessproxy.core.pages import Problem
+from httpprocessproxy.faults import contained
 from httpprocessproxy.share import protocol
 from httpprocessproxy.share.protocol import AnswerHead, ProtocolError, VisitHead
 from httpprocessproxy.share.relay.pipe import CutError, Held, Source, TooLargeError, whole
@@ -36,6 +37,7 @@ _BAD_ANSWER: Final = (400, 413, 431)
 _LARGE: Final = Problem(
     502, "Too large", "The answer is larger than may pass, as the relay does not stream."
 )
+_FAILED: Final = Problem(502, "No answer", "An error in http-process-proxy itself.")
 _LATE: Final = Problem(504, "No answer", "The server did not answer in time.")
 
 
@@ -93,16 +95,20 @@ class _Poll:
         """Raises RefusedError."""
         backoff = Backoff()
         while True:
+            visit, is_made = None, False
             try:
-                visit = await self._call()
+                with contained("a call to the relay", _CallError, RefusedError):
+                    visit = await self._call()
+                    is_made = True
             except _CallError as error:
                 self._contact.lost(str(error))
+            if not is_made:
                 await asyncio.sleep(backoff.failed())
                 continue
             backoff.succeeded()
             self._contact.made(_HOW)
             if visit is not None:
-                self._answer = await self._play(*visit)
+                self._answer = await self._answer_to(*visit)
 
     async def _call(self) -> tuple[VisitHead, bytes] | None:
         """Bring the answer, if any, and wait for a visit. Raises _CallError or RefusedError."""
@@ -144,6 +150,12 @@ class _Poll:
             fields.append(("Content-Length", str(len(body))))
         return VisitHead(visit.rid, visit.method, visit.url, visit.ip, fields), body
 
+    async def _answer_to(self, visit: VisitHead, body: bytes) -> _Ready:
+        """Play a visit; an error of ours is answered with a page, as the visitor waits for one."""
+        with contained("a visit of the share"):
+            return await self._play(visit, body)
+        return self._ready(visit, *await _own(visit, _FAILED))
+
     async def _play(self, visit: VisitHead, body: bytes) -> _Ready:
         try:
             async with asyncio.timeout(self._settings.deadline_s):
@@ -151,10 +163,13 @@ class _Poll:
                     head, content = await self._whole(visit, answer)
         except TimeoutError:
             head, content = await _own(visit, _LATE)
+        ready = self._ready(visit, head, content)
+        if len(ready.headers[protocol.FIELDS]) > protocol.MAX_ANSWER_FIELDS_BYTES:
+            return self._ready(visit, *await _own(visit, _LARGE))
+        return ready
+
+    def _ready(self, visit: VisitHead, head: AnswerHead, content: bytes) -> _Ready:
         headers = protocol.answer_headers(visit.rid, head)
-        if len(headers[protocol.FIELDS]) > protocol.MAX_ANSWER_FIELDS_BYTES:
-            head, content = await _own(visit, _LARGE)
-            headers = protocol.answer_headers(visit.rid, head)
         return _Ready(headers, content, time.monotonic() + self._settings.deadline_s)
 
     async def _whole(self, visit: VisitHead, answer: Answer) -> tuple[AnswerHead, bytes]:

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from httpprocessproxy.faults import contained
 from httpprocessproxy.share.stream.link import LostError
 from httpprocessproxy.share.stream.worker_end import NoStreamError, stream
 from httpprocessproxy.share.worker.backoff import FIRST_S, Backoff
@@ -36,7 +37,8 @@ async def _stream_on(settings: Settings, player: Player, contact: Contact) -> No
     while True:
         began = loop.time()
         try:
-            await stream(settings, player, contact)
+            with contained("the link to the relay", LostError, NoStreamError):
+                await stream(settings, player, contact)
         except NoStreamError:
             return
         except LostError as error:

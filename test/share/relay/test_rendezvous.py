@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from httpprocessproxy.share.protocol import AnswerHead
+from httpprocessproxy.share.relay.memory import Memory
 from httpprocessproxy.share.relay.pipe import CutError, Held, Pipe, pour, whole
 from httpprocessproxy.share.relay.rendezvous import Rendezvous
 from httpprocessproxy.share.relay.visit import (
@@ -193,7 +194,8 @@ def test_nobody_answers_for_another_host(check: Callable[[Check], None]) -> None
 def test_who_has_been_there(check: Callable[[Check], None]) -> None:
     async def body(rendezvous: Rendezvous) -> None:
         nobody = await rendezvous.presence(HOST)
-        assert not nobody.within(60)
+        # One process takes the place of another, whose workers are on their way back.
+        assert nobody.within(60) is isinstance(rendezvous, Memory)
         assert not nobody.streams
         await rendezvous.saw(HOST)
         seen = await rendezvous.presence(HOST)

@@ -30,12 +30,13 @@ numbers = st.integers(1, 2**32 - 1)
 names = st.text("abcXYZ-_09!", min_size=1, max_size=12).map(lambda text: f"x{text}")
 values = st.text(st.characters(min_codepoint=33, exclude_characters="\x7f", codec="utf-8"))
 fields = st.lists(st.tuples(names, values), max_size=8)
+ips = st.just("") | st.ip_addresses().map(str)
 frames = st.one_of(
     st.builds(Ready, st.integers(0, 2**32 - 1)),
     st.builds(
         Visit,
         numbers,
-        st.builds(VisitHead, st.just("id"), st.just("PATCH"), st.just("/é"), values, fields),
+        st.builds(VisitHead, st.just("id"), st.just("PATCH"), st.just("/é"), ips, fields),
         st.booleans(),
     ),
     st.builds(Answer, numbers, st.builds(AnswerHead, st.integers(200, 599), fields)),
@@ -92,6 +93,22 @@ def test_order_and_repetition_of_fields_are_kept() -> None:
         {"fields": [["A", 1]]},
         {"fields": [["A"]]},
         {"fields": [["A", "b"]] * 201},
+        {"url": "/\ud800"},
+        {"url": "/" + "x" * 8192},
+        {"method": "CONNECT"},
+        {"method": "M" * 41},
+        {"method": "GET\r\n"},
+        {"rid": "a b"},
+        {"rid": "\ud800"},
+        {"ip": None},
+        {"ip": ["192.0.2.1"]},
+        {"tunnel": 1},
+        {"tunnel": "yes"},
+        {"fields": [["A", "\ud800"]]},
+        {"fields": [["\ud800", "a"]]},
+        {"fields": [["A", ["b"]]]},
+        {"fields": [["A", "b", "c"]]},
+        {"fields": None},
     ],
 )
 def test_visits_that_lead_elsewhere(members: dict[str, object]) -> None:
@@ -99,6 +116,51 @@ def test_visits_that_lead_elsewhere(members: dict[str, object]) -> None:
     decode(b"\x02\0\0\0\1" + json.dumps(good).encode())
     with pytest.raises(FrameError):
         decode(b"\x02\0\0\0\1" + json.dumps({**good, **members}).encode())
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters()),
+    lambda values: st.lists(values, max_size=3) | st.dictionaries(st.text(), values, max_size=3),
+    max_leaves=5,
+)
+MEMBERS = ("rid", "method", "url", "ip", "fields", "tunnel")
+
+
+@given(st.dictionaries(st.sampled_from(MEMBERS), JSON | st.text(st.characters())))
+def test_any_member_of_a_visit_is_safe_to_write_or_refused(members: dict[str, object]) -> None:
+    good = {"rid": "id", "method": "GET", "url": "/", "ip": "", "fields": [], "tunnel": False}
+    try:
+        visit = decode(b"\x02\0\0\0\1" + json.dumps({**good, **members}).encode())
+    except FrameError:
+        return
+    assert isinstance(visit, Visit)
+    head = visit.head
+    names_and_values = [text for field in head.fields for text in field]
+    for text in (head.rid, head.method, head.url, head.ip, *names_and_values):
+        assert not set(text) & set("\r\n\0")
+        text.encode()
+    assert decode(encode(visit)) == visit
+
+
+@pytest.mark.parametrize(
+    ("ip", "read"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("2001:DB8::1", "2001:db8::1"),
+        ("\ud800", ""),
+        ("192.0.2.1\r\n\r\nPOST / HTTP/1.1", ""),
+        ("\x1b]0;title\x07192.0.2.1", ""),
+        ("localhost", ""),
+    ],
+)
+def test_ip_of_a_visit_is_an_address_or_nothing(ip: str, read: str) -> None:
+    members = {"rid": "id", "method": "GET", "url": "/", "ip": ip, "fields": []}
+    frame = decode(b"\x02\0\0\0\1" + json.dumps(members).encode())
+    assert frame == Visit(1, VisitHead("id", "GET", "/", read, []), False)
+
+
+def test_reason_of_a_reset_is_one_line_of_text() -> None:
+    assert decode(b"\x06\0\0\0\1a\r\n\x1b[31m\xff") == Reset(1, "a\ufffd\ufffd\ufffd[31m\ufffd")
 
 
 @pytest.mark.parametrize("status", [0, 99, 100, 102, 199, 600, "200", 200.0, True, None])

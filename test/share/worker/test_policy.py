@@ -56,6 +56,13 @@ def test_what_is_no_password(text: str) -> None:
         Credentials.parse(text)
 
 
+# Each is ".." or "." to some server.
+DOTS = [
+    *("..;", "..;x=1", "..%3b", "..%3Bx=1", ";/..", "..%00", "%00..", "..%09", "..%0a", "..%20"),
+    *("..%5c", "..%c0%af", "%c0%ae%c0%ae", "..%85", ".;", ".;x", ".%3b", "%2e;", ".%00", ". "),
+]
+
+
 @pytest.mark.parametrize(
     ("method", "url", "expected"),
     [
@@ -74,6 +81,19 @@ def test_what_is_no_password(text: str) -> None:
         ("GET", "/public/%5c..%5cprivate", 403),
         ("GET", "/public/%252e%252e/private", 403),
         ("GET", "/public//x", 403),
+        *(("GET", f"/public/{dots}/private", 403) for dots in DOTS),
+        *(("GET", f"/public/{dots}", 403) for dots in DOTS),
+        ("GET", "/public/a%00b", 403),
+        ("GET", "/public/a%0d%0aX:%20y", 403),
+        ("GET", "/public/a%c0%afb", 403),
+        ("GET", "/public/a%e9", 403),
+        ("GET", "/public/a;v=1/b", 200),
+        ("GET", "/public/a..b/...", 200),
+        ("POST", "/hooks/a;/b", 403),
+        ("POST", "/hooks;x/../a", 403),
+        ("POST", "/admin/secret;x=.css", 403),
+        ("POST", "/styles/a.css", 200),
+        ("POST", "/styles/secret;a.css", 403),
         ("GET", "/public/caf%C3%A9", 200),
         ("POST", "/hooks/one", 200),
         ("DELETE", "/hooks/one", 200),
@@ -82,6 +102,7 @@ def test_what_is_no_password(text: str) -> None:
 )
 def test_the_allow_list(method: str, url: str, expected: int) -> None:
     rules = [Allowed.parse("GET /public/**"), Allowed.parse("* /hooks/*")]
+    rules.append(Allowed.parse("POST /styles/*.css"))
     assert status(Policy(None, rules, hides_own_pages=False), visit(url, method)) == expected
 
 
@@ -92,7 +113,16 @@ def test_what_is_no_rule(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["/_hpp/status", "/_hpp", "//_hpp/x", "/%5fhpp/", "/_hpp/client.js"]
+    "url",
+    [
+        "/_hpp/status",
+        "/_hpp",
+        "//_hpp/x",
+        "/%5fhpp/",
+        "/_hpp/client.js",
+        "/x/../_hpp/status",
+        "/./_hpp",
+    ],
 )
 def test_our_own_pages_are_not_shared(url: str) -> None:
     assert status(Policy(None, (), hides_own_pages=True), visit(url)) == 403
@@ -123,6 +153,13 @@ def test_a_debugger_is_told_nothing(url: str) -> None:
         ("/%63onsole?x", "Werkzeug/3", True),
         ("/console", "nginx", False),
         ("/consoles", "Werkzeug/3", False),
+        ("/console/log", "Werkzeug/3", False),
+        ("//console", "Werkzeug/3", True),
+        ("///console//", "Werkzeug/3", True),
+        ("/%2fconsole", "Werkzeug/3", True),
+        ("/./console", "Werkzeug/3", True),
+        ("/x/../console", "Werkzeug/3", True),
+        ("/console;x", "Werkzeug/3", True),
     ],
 )
 def test_the_console(url: str, server: str, expected: bool) -> None:

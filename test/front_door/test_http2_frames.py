@@ -1,0 +1,112 @@
+"""Frames that are read some at a time: every byte passes once, and no read has too many."""
+
+import asyncio
+
+from hyperframe.frame import DataFrame, Frame, PingFrame, WindowUpdateFrame
+from hypothesis import given
+from hypothesis import strategies as st
+
+from httpprocessproxy.front_door.http2_frames import Frames, Reading
+from httpprocessproxy.front_door.http2_settings import FRAMES_AT_ONCE
+from test.loops import on_every_loop
+
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+
+frames = st.sampled_from(
+    [
+        PingFrame(opaque_data=b"12345678").serialize(),
+        WindowUpdateFrame(0, window_increment=1).serialize(),
+        DataFrame(1).serialize(),
+        DataFrame(1, data=b"\0\0\4\x08" * 50).serialize(),
+    ]
+)
+
+
+def count(data: bytes) -> int:
+    """How many whole frames there are."""
+    number, view = 0, memoryview(data)
+    while view:
+        _, length = Frame.parse_frame_header(view[:9])
+        view = view[9 + length :]
+        number += 1
+    return number
+
+
+@given(st.lists(frames, max_size=30), st.integers(1, 40), st.integers(1, 5))
+def test_each_read_ends_with_a_frame_however_the_bytes_come(
+    several: list[bytes], size: int, limit: int
+) -> None:
+    waiting, data = Frames(), PREFACE + b"".join(several)
+    taken = [waiting.take(limit)]
+    for at in range(0, len(data), size):
+        waiting.put(data[at : at + size])
+        taken.append(waiting.take(limit))
+    while waiting:
+        taken.append(waiting.take(limit))
+    assert b"".join(taken) == data
+
+
+@given(st.lists(frames, min_size=1, max_size=30), st.integers(1, 5))
+def test_a_read_has_no_more_frames_than_its_limit(several: list[bytes], limit: int) -> None:
+    waiting = Frames()
+    waiting.put(PREFACE)
+    assert waiting.take(limit) == PREFACE
+    waiting.put(b"".join(several))
+    reads = []
+    while waiting:
+        reads.append(waiting.take(limit))
+    assert b"".join(reads) == b"".join(several)
+    assert [count(read) for read in reads[:-1]] == [limit] * (len(reads) - 1)
+
+
+class Recorded(asyncio.Transport):
+    """A transport that counts pauses."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pauses = self.resumptions = 0
+        self.is_closed = False
+
+    def is_closing(self) -> bool:
+        return self.is_closed
+
+    def pause_reading(self) -> None:
+        self.pauses += 1
+
+    def resume_reading(self) -> None:
+        self.resumptions += 1
+
+
+@on_every_loop
+async def test_others_have_their_turn_between_two_reads() -> None:
+    transport, done = Recorded(), asyncio.Event()
+    order: list[str] = []
+    size = 13 * FRAMES_AT_ONCE
+
+    def read(data: bytes) -> None:
+        order.append(f"{len(data)} bytes")
+        asyncio.get_running_loop().call_soon(order.append, "another")
+        if order.count(f"{size} bytes") == 3:
+            done.set()
+
+    reading = Reading(transport, read)
+    reading.put(PREFACE)
+    reading.put(WindowUpdateFrame(0, window_increment=1).serialize() * (3 * FRAMES_AT_ONCE))
+    await done.wait()
+    bytes_and_others = ["24 bytes", f"{size} bytes", "another", "another", f"{size} bytes"]
+    assert order[:7] == [*bytes_and_others, "another", f"{size} bytes"]
+    assert transport.pauses == transport.resumptions == 1
+
+
+@on_every_loop
+async def test_nothing_is_read_of_a_connection_that_has_ended() -> None:
+    transport, reads = Recorded(), 0
+
+    def read(_: bytes) -> None:
+        nonlocal reads
+        reads += 1
+        transport.is_closed = True
+
+    Reading(transport, read).put(PREFACE + PingFrame(opaque_data=b"1" * 8).serialize() * 1000)
+    await asyncio.sleep(0)
+    assert reads == 1
