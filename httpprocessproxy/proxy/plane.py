@@ -19,6 +19,7 @@ from httpprocessproxy.core.headers import Request
 from httpprocessproxy.core.hosts import HostRule
 from httpprocessproxy.core.ip import Network, canonical, is_in
 from httpprocessproxy.core.reader import RequestReader, ResponseReader
+from httpprocessproxy.core.response_fields import ResponseFields
 from httpprocessproxy.gate import Gate, Target
 from httpprocessproxy.listening import binding, on_every_host
 from httpprocessproxy.proxy import problems
@@ -57,6 +58,7 @@ class Plane:
         our_pages: Callable[[bytes, bool], str | None],
         injector: Injector | None = None,
         detour: Detour | None = None,
+        response_fields: ResponseFields | None = None,
         *,
         hides_alt_svc: bool = False,
         takes_back: bool = False,
@@ -64,7 +66,8 @@ class Plane:
         """`our_pages` gives the Unix socket that serves a target beginning with `/_hpp/`.
 
         It is told whether the client is trusted; None is for a client that has to be. `injector`
-        puts our script into documents; `detour` serves some requests in a way of its own.
+        puts our script into documents; `detour` serves some requests in a way of its own;
+        `response_fields` says what becomes of a response's fields.
         `hides_alt_svc` keeps the backend from saying where else it can be had (RFC 7838): what
         browsers reach is not the backend. `takes_back`: of what is sent to it, some may be taken
         back (see there).
@@ -84,7 +87,8 @@ class Plane:
         self.hides_alt_svc = hides_alt_svc
         self.takes_back = takes_back
         self._readers: dict[tuple[str, str, int, bytes], RequestReader] = {}
-        self.responses = ResponseReader()
+        self.response_fields = response_fields or ResponseFields()
+        self.responses = ResponseReader(adds_no_cache=self.response_fields.adds_no_cache)
         self._next_sweep: asyncio.TimerHandle
         # RFC 9110 section 7.6.3 allows a pseudonym. One of its own for each proxy, so that
         # two in a row are no loop.

@@ -5,11 +5,18 @@ happened, and the exchange decides.
 """
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, cast
 
 from httpprocessproxy.core.errors import BodyError, ResponseError
 from httpprocessproxy.core.headers import Response, interim_response, outgoing_response
-from httpprocessproxy.core.http1 import HEAD_END, MAX_HEAD_BYTES, parse_response, without_alt_svc
+from httpprocessproxy.core.http1 import (
+    HEAD_END,
+    MAX_HEAD_BYTES,
+    ResponseHead,
+    parse_response,
+    without_alt_svc,
+)
 from httpprocessproxy.core.replay import Loss
 from httpprocessproxy.proxy.transports import linger_none
 
@@ -143,9 +150,15 @@ class Upstream(asyncio.Protocol):
         if head.status < 200 and head.status != 101:
             exchange.pass_interim(interim_response(head))
             return None
-        response = outgoing_response(head, exchange.request)
+        response = outgoing_response(self._mend(exchange, head), exchange.request)
         self._plane.responses.learn(raw, response)
         return response
+
+    def _mend(self, exchange: "Exchange", head: ResponseHead) -> ResponseHead:
+        """The head without what would be wrong for the client, see `ResponseFields`."""
+        name: object = self.transport.get_extra_info("peername")
+        port = int(name[1]) if isinstance(name, tuple) else None  # our pages have none
+        return self._plane.response_fields.mend(head, exchange.request, port, time.time())
 
     def _inject(
         self, exchange: "Exchange", raw: bytes, response: Response, rest: bytes
@@ -154,7 +167,8 @@ class Upstream(asyncio.Protocol):
         injector = self._plane.injector
         if injector is None or not exchange.for_backend:
             return response
-        return injector.inject(raw, response, exchange.request, rest)
+        head = self._mend(exchange, parse_response(raw))
+        return injector.inject(head, response, exchange.request, rest)
 
     def _begin(self, exchange: "Exchange", response: Response, rest: bytes) -> None:
         self._head = b""
@@ -164,7 +178,7 @@ class Upstream(asyncio.Protocol):
             return
         self._response = response
         try:
-            piece = response.body.feed(rest) if rest and not response.body.done else b""
+            piece = response.body.feed(rest) if not response.body.done else b""
         except BodyError:
             self._break_off(exchange)
             return

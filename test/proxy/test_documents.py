@@ -12,7 +12,7 @@ from test.loops import eventually, on_every_loop
 from test.proxy.exchanges import MUCH, asked, assert_goes_on, assert_next_is
 
 ACCEPT = "Accept: text/html,application/xhtml+xml,*/*;q=0.8"
-TAG = b'<script src="/_hpp/client.js" async></script>'
+TAG = b'<script src="/_hpp/client.js"></script>'
 PAGE = b"<!doctype html><html><head><title>x</title></head><body><p>hello</p></body></html>"
 WITH_TAG = PAGE.replace(b"<head>", b"<head>" + TAG)
 
