@@ -251,8 +251,11 @@ class ResponseReader:
 
     def _is_validator(self, modified_line: bytes, lines: list[bytes]) -> bool:
         """Whether a Last-Modified is old enough to be passed on, by the response's own date."""
-        made = next((self._dates[line] for line in lines if line in self._dates), None)
-        return made is not None and made - self._modified[modified_line] >= MIN_AGE_S
+        dates = self._dates
+        for line in lines:
+            if line in dates:
+                return dates[line] - self._modified[modified_line] >= MIN_AGE_S
+        return False
 
     def learn(self, head: bytes, response: Response) -> None:
         """Remember the lines of a head that was read whole, if they steer no more than a length."""

@@ -46,6 +46,7 @@ class ResponseFields:
     def __init__(
         self, backend_host: str = "localhost", *, adds_no_cache: bool = True, leads_back: bool = True
     ) -> None:
+        """`backend_host` is a name of the backend, `adds_no_cache` and `leads_back` are options."""
         self._backend_hosts = (backend_host.lower(),)
         self._leads_back = leads_back
         self.adds_no_cache = adds_no_cache
