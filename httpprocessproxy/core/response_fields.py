@@ -44,7 +44,11 @@ class ResponseFields:
     __slots__ = ("_backend_hosts", "_leads_back", "adds_no_cache")
 
     def __init__(
-        self, backend_host: str = "localhost", *, adds_no_cache: bool = True, leads_back: bool = True
+        self,
+        backend_host: str = "localhost",
+        *,
+        adds_no_cache: bool = True,
+        leads_back: bool = True,
     ) -> None:
         """`backend_host` is a name of the backend, `adds_no_cache` and `leads_back` are options."""
         self._backend_hosts = (backend_host.lower(),)

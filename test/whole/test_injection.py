@@ -55,7 +55,7 @@ def has_script(page: Page) -> bool:
 @pytest.mark.parametrize(
     "name",
     [
-        *("page", "no-head", "text", "coded"),
+        *("page", "no-head", "text", "coded", "integrity"),
         *("nonce", "nonce-strict", "none", "origin", "elements", "hash", "two"),
     ],
 )
@@ -130,6 +130,20 @@ def test_what_a_script_fetches_is_as_it_was(
         "headers => fetch(location, {headers}).then(response => response.text())", fields
     )
     assert fetched == "hello"
+
+
+def test_scripts_of_the_page_do_not_see_the_scripts_element(proxy: Proxy, page: Page) -> None:
+    """As a framework compares the whole document with what it would have rendered."""
+    connects(page, f"{proxy.url}/compared")
+    assert page.evaluate("document.documentElement.dataset.seen") == "<title>page</title>"
+
+
+def test_download_is_the_servers_file(proxy: Proxy, page: Page) -> None:
+    connects(page, f"{proxy.url}/links")
+    with page.expect_download() as download:
+        page.click("#keep")
+    assert b"_hpp" not in download.value.path().read_bytes()
+    assert b"hello" in download.value.path().read_bytes()
 
 
 def test_without_injection(tmp_path: Path, page: Page) -> None:
