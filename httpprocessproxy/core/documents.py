@@ -92,12 +92,18 @@ class Injector:
         ]
 
     def inject(
-        self, head: ResponseHead, response: Response, request: Request, rest: bytes
+        self,
+        head: ResponseHead,
+        response: Response,
+        request: Request,
+        rest: bytes,
+        *,
+        has_ended: bool = False,
     ) -> Response | None:
         """Return what becomes of a response: itself, if it is no document.
 
-        `head` is its head as it came, `rest` what there is behind it. None: it depends on its
-        content, of which nothing has come.
+        `head` is its head as it came, `rest` what there is behind it; `has_ended`: and nothing
+        more will come. None: it depends on its content, of which nothing has come.
         """
         if not _is_document(head):
             is_alone = _is_whole(head) and wraps(head, request)
@@ -114,7 +120,10 @@ class Injector:
         except BodyError:
             return response
         if not content:
-            return response if is_whole else None
+            is_empty = is_whole or (has_ended and isinstance(response.body, UntilClose))
+            if is_empty and wraps(head, request, is_empty=True):
+                return self._wrapped(head, response, request)
+            return response if is_whole or has_ended else None
         if content.startswith(_WIDE_MARKS) or self._is_forbidden(content, request):
             return response
         body = InjectedBody(
@@ -136,9 +145,7 @@ class Injector:
             for name, value in head.fields
             if name.lower() not in _OF_OTHER_CONTENT
         ]
-        page = dataclasses.replace(
-            head, fields=[*fields, (b"Content-Type", CONTENT_TYPE), *_ADDED]
-        )
+        page = dataclasses.replace(head, fields=[*fields, (b"Content-Type", CONTENT_TYPE), *_ADDED])
         tag = self._tag(head, permission.nonce, request)
         chunked = not request.is_http10
         return dataclasses.replace(
@@ -216,9 +223,7 @@ def _is_document(head: ResponseHead) -> bool:
         # RFC 9110 section 15.4.5: it need not repeat what it is.
         return not types or _is_html(types)
     return (
-        b"0" not in _values(head.fields, b"content-length")
-        and _is_html(types)
-        and _is_whole(head)
+        b"0" not in _values(head.fields, b"content-length") and _is_html(types) and _is_whole(head)
     )
 
 

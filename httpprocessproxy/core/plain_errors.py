@@ -27,10 +27,9 @@ CONTENT_TYPE: Final = b"text/html; charset=utf-8"
 # Only a document at the top shows its status alone. A frame's error is seen by the page around it.
 _SHOWN: Final = re.compile(rb"\r\nsec-fetch-dest:[ \t]*document[ \t]*\r\n", re.IGNORECASE)
 
-_PLAIN: Final = re.compile(r"text/(?!event-stream)[\w.+-]+|application/(?:[\w.-]+\+)?(?:json|xml)")
+_TEXT: Final = re.compile(r"text/(?!event-stream)[\w.+-]+|application/(?:[\w.-]+\+)?(?:json|xml)")
 _CHARSET: Final = re.compile(r";[ \t]*charset=\"?([\w.:+-]+)")
-# A document of these is HTML to a browser, unless it is empty.
-_MARKUP: Final = ("text/html", "")
+_HTML: Final = ("text/html", "application/xhtml+xml")
 
 _TEMPLATE: Final = """<!doctype html>
 <html lang="en">
@@ -39,7 +38,8 @@ _TEMPLATE: Final = """<!doctype html>
 <title>{title}</title>
 <style>
 :root {{ color-scheme: light dark }}
-body {{ max-width: 62rem; margin: 0 auto; padding: 2rem 1.5rem; font: 16px/1.5 system-ui, sans-serif }}
+body {{ max-width: 62rem; margin: 0 auto; padding: 2rem 1.5rem;
+  font: 16px/1.5 system-ui, sans-serif }}
 h1 {{ font-size: 1.2rem }}
 pre {{ font: 14px/1.45 ui-monospace, Menlo, Consolas, monospace; white-space: pre-wrap;
   overflow-wrap: anywhere }}
@@ -57,22 +57,33 @@ http-process-proxy</footer>
 """
 
 
-def wraps(head: ResponseHead, request: Request) -> bool:
+def wraps(head: ResponseHead, request: Request, *, is_empty: bool = False) -> bool:
     """Whether a response is an error that a browser shows by itself, and is not HTML.
 
-    The caller has checked that it is whole, not encoded and not to be kept as a file.
+    The caller has checked that it is whole, not encoded and not to be kept as a file. `is_empty`:
+    its end has come before any content; HTML without content is no HTML.
     """
     if head.status < 400 or request.method == b"HEAD" or not _SHOWN.search(request.rest):
         return False
     kind, _ = _content_type(head.fields)
-    is_empty = any(name.lower() == b"content-length" and value == b"0" for name, value in head.fields)
-    return is_empty or (_PLAIN.fullmatch(kind) is not None and kind not in _MARKUP)
+    return is_empty or _says_empty(head.fields) or (_is_text(kind) and kind not in _HTML)
+
+
+def _says_empty(fields: Fields) -> bool:
+    return any(name.lower() == b"content-length" and value == b"0" for name, value in fields)
+
+
+def _is_text(kind: str) -> bool:
+    return _TEXT.fullmatch(kind) is not None
 
 
 class WrappedBody:
     """The body of a plain error on its way through: a page that shows it. See `bodies.Body`."""
 
-    __slots__ = ("_charset", "_chunked", "_content", "_kind", "_shown", "_status", "_tag", "done", "rest")
+    __slots__ = (
+        *("_charset", "_chunked", "_content", "_kind", "_shown", "_status", "_tag"),
+        *("done", "rest"),
+    )
 
     def __init__(self, content: Body, head: ResponseHead, tag: bytes, *, chunked: bool) -> None:
         """`content` reads the backend's framing and returns the content alone."""
@@ -121,11 +132,12 @@ class WrappedBody:
 
 def _content_type(fields: Fields) -> tuple[str, str]:
     """The media type in lower case, and the charset; empty if a response does not say."""
-    values = [value.decode("latin-1").lower() for name, value in fields if name.lower() == b"content-type"]
+    values = [value for name, value in fields if name.lower() == b"content-type"]
     if len(values) != 1:
         return "", ""
-    charset = _CHARSET.search(values[0])
-    return values[0].partition(";")[0].strip(), charset[1] if charset else ""
+    text = values[0].decode("latin-1").lower()
+    charset = _CHARSET.search(text)
+    return text.partition(";")[0].strip(), charset[1] if charset else ""
 
 
 def _decoded(content: bytes, charset: str, *, is_cut: bool) -> str:

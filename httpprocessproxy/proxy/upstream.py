@@ -128,8 +128,8 @@ class Upstream(asyncio.Protocol):
                 if response is None:
                     response = self._parse(exchange, raw)
                 if response is not None:
-                    if exchange.request.is_document and not has_ended:
-                        response = self._inject(exchange, raw, response, rest)
+                    if exchange.request.is_document:
+                        response = self._inject(exchange, raw, response, rest, has_ended)
                     if response is None:
                         self._head = data  # it goes on with its content, of which nothing has come
                     else:
@@ -161,14 +161,14 @@ class Upstream(asyncio.Protocol):
         return self._plane.response_fields.mend(head, exchange.request, port, time.time())
 
     def _inject(
-        self, exchange: "Exchange", raw: bytes, response: Response, rest: bytes
+        self, exchange: "Exchange", raw: bytes, response: Response, rest: bytes, has_ended: bool
     ) -> Response | None:
         """What becomes of the response to a request for a document; None: that is still open."""
         injector = self._plane.injector
         if injector is None or not exchange.for_backend:
             return response
         head = self._mend(exchange, parse_response(raw))
-        return injector.inject(head, response, exchange.request, rest)
+        return injector.inject(head, response, exchange.request, rest, has_ended=has_ended)
 
     def _begin(self, exchange: "Exchange", response: Response, rest: bytes) -> None:
         self._head = b""

@@ -178,6 +178,7 @@ def test_surplus_of_a_body_is_told() -> None:
         [b"Content-Type: image/png"],
         [b"Content-Type: text/event-stream"],
         [b"Content-Type: application/pdf"],
+        [b"Content-Type: application/xhtml+xml"],
         [b"X: no type: to a browser, it may be HTML"],
         [TEXT, TEXT],
         *(
