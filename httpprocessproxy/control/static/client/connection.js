@@ -43,10 +43,11 @@ function ageMs() {
 }
 
 // The browser's history, or a link, may show a page as it was, without a question to the server,
-// and as new. While a page comes, the size is not known; a service worker's pages have none.
+// and as new. A reload asks the server. While a page comes, its size is not known; a service
+// worker's pages have none.
 function isFromCache() {
   const [navigation] = performance.getEntriesByType('navigation');
-  if (!navigation || navigation.transferSize) return false;
+  if (!navigation || navigation.transferSize || navigation.type === 'reload') return false;
   const isComplete = navigation.responseEnd > 0 && !navigation.workerStart;
   return navigation.type === 'back_forward' || (isComplete && navigation.decodedBodySize > 0);
 }
