@@ -1,8 +1,6 @@
-// Copies in the browser's cache that are still fresh by what the server said of them (max-age): a
-// reload would take them for the changed files. They are fetched again before it, and in place of
-// those that were swapped.
+// Copies in the cache that are fresh by max-age: a reload would take them for the changed files.
 
-const RENEWAL_MS = 1000; // at most; a reload does not wait longer
+const RENEWAL_MS = 1000; // at most
 
 // Replace the copies of what this page has loaded of its own origin.
 async function renewCopies() {
@@ -19,8 +17,7 @@ function renewCopy(url) {
   return fetch(url, {cache: 'no-cache', mode: 'no-cors'}).catch(() => {});
 }
 
-// Whether the cache has a copy that it would use without a question. What is immutable has a name
-// that changes with its content.
+// What is immutable has a name that changes with its content.
 async function isFresh(url) {
   try {
     const {ok, headers} = await fetch(url, {cache: 'only-if-cached', mode: 'same-origin'});
