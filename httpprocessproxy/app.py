@@ -15,8 +15,10 @@ from httpprocessproxy.browser import Browser, urls
 from httpprocessproxy.config import Config
 from httpprocessproxy.console import Console
 from httpprocessproxy.control import Control
+from httpprocessproxy.control.assets import client_js
 from httpprocessproxy.control.workings import Workings
 from httpprocessproxy.core.documents import Injector
+from httpprocessproxy.core.response_fields import ResponseFields
 from httpprocessproxy.faults import contained
 from httpprocessproxy.feed import Feed
 from httpprocessproxy.loops import ending_signals, run_on_new_loop
@@ -269,9 +271,14 @@ class Program:
             config.forwarded_allow_ips,
             self._replays.log,
             self._our_pages,
-            Injector(nonce, self._say) if config.inject else None,
+            Injector(nonce, self._say, client_js().integrity) if config.inject else None,
             self._prepared.chains,
             self._say,
+            ResponseFields(
+                config.backend.host,
+                adds_no_cache=config.cache_control,
+                leads_back=config.rewrite_redirects,
+            ),
             hides_alt_svc=config.tls,
             takes_back=config.socket,
         )

@@ -130,6 +130,8 @@ class Config:
     kill_timeout_s: float = 5.0
     livereload_port: int = 35729
     inject: bool = True
+    cache_control: bool = True
+    rewrite_redirects: bool = True
     editor: str = ""
     browser_console: bool = False
     starting_page_s: float | None = 2.0

@@ -3,6 +3,7 @@ one after the other, `static/dashboard/` the page about the proxy itself. `stati
 dist/livereload.min.js of the npm package livereload-js 4.0.2, unchanged; its licence lies beside
 it."""
 
+import base64
 import functools
 import hashlib
 import importlib.resources
@@ -17,10 +18,15 @@ class Script:
     body: bytes
     etag: str
 
+    @property
+    def integrity(self) -> bytes:
+        """Its digest, as an `integrity` attribute has it (Subresource Integrity)."""
+        return b"sha384-" + base64.b64encode(hashlib.sha384(self.body).digest())
+
 
 # Each part defines, and the last one starts.
 _CLIENT: Final = (
-    *("connection", "states", "keeping", "swapping", "terminal", "live", "overlay"),
+    *("connection", "states", "keeping", "caches", "swapping", "terminal", "live", "overlay"),
     "start",
 )
 _DASHBOARD: Final = (

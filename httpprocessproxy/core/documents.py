@@ -14,10 +14,11 @@ from httpprocessproxy.core import csp
 from httpprocessproxy.core.bodies import Body, Chunked, Length, UntilClose
 from httpprocessproxy.core.errors import BodyError
 from httpprocessproxy.core.headers import Request, Response, outgoing_response
-from httpprocessproxy.core.http1 import Fields, ResponseHead, parse_response
+from httpprocessproxy.core.http1 import Fields, ResponseHead
 from httpprocessproxy.core.inject import InjectedBody, Injection
 from httpprocessproxy.core.negotiate import accepts
-from httpprocessproxy.core.validators import marked, unmarked
+from httpprocessproxy.core.plain_errors import CONTENT_TYPE, WrappedBody, wraps
+from httpprocessproxy.core.validators import dated, marked, unmarked
 
 # Fetch Metadata (W3C), section 2.1. A browser sends it to secure contexts, localhost among them.
 _DESTINATIONS: Final = frozenset((b"document", b"iframe", b"frame"))
@@ -54,18 +55,29 @@ _NO_LONGER_TRUE: Final = frozenset(
 # and for a script that fetches the same URL, it would take what it has kept of the page.
 _ADDED: Final = [(b"Accept-Ranges", b"none"), (b"Vary", b"Sec-Fetch-Dest, Sec-Fetch-Mode, Accept")]
 
+# What describes the bytes of a plain error, and not the page that shows it.
+_OF_OTHER_CONTENT: Final = _NO_LONGER_TRUE | frozenset(
+    b"content-type content-length etag last-modified".split()
+)
+
 _POLICY: Final = b"content-security-policy"
+
+# Integrity-Policy (Subresource Integrity, level 2): no script without `integrity` runs, or each is
+# reported. Elsewhere the tag does without: a page that a browser has kept outlives an update.
+_INTEGRITY_POLICIES: Final = frozenset((b"integrity-policy", b"integrity-policy-report-only"))
 
 
 class Injector:
     """Knows requests for documents, and makes of their responses what goes to the client."""
 
-    def __init__(self, nonce: bytes, tell: Callable[[str], None]) -> None:
+    def __init__(self, nonce: bytes, tell: Callable[[str], None], integrity: bytes = b"") -> None:
         """`nonce` is for policies that need one of ours: in base64, and new in each run.
 
-        `tell` hears of the first page that is left alone for a policy in a `<meta>`.
+        `tell` hears of the first page that is left alone for a policy in a `<meta>`. `integrity` is
+        the digest of the script, for pages that demand it.
         """
         self._nonce = nonce
+        self._integrity = integrity
         # In the next run, another nonce may have to be in the page: it is another page then.
         self._mark = b"-hpp-" + nonce[:8]
         self._tell: Callable[[str], None] | None = tell
@@ -80,20 +92,26 @@ class Injector:
         ]
 
     def inject(
-        self, raw: bytes, response: Response, request: Request, rest: bytes
+        self,
+        head: ResponseHead,
+        response: Response,
+        request: Request,
+        rest: bytes,
+        *,
+        has_ended: bool = False,
     ) -> Response | None:
         """Return what becomes of a response: itself, if it is no document.
 
-        `raw` is its head as it came, `rest` what there is behind it. None: it depends on its
-        content, of which nothing has come.
+        `head` is its head as it came, `rest` what there is behind it; `has_ended`: and nothing
+        more will come. None: it depends on its content, of which nothing has come.
         """
-        head = parse_response(raw)
         if not _is_document(head):
-            return response
+            is_alone = _is_whole(head) and wraps(head, request)
+            return self._wrapped(head, response, request) if is_alone else response
         permission = csp.permit(_values(head.fields, _POLICY), self._nonce)
         if permission is None:
             return response
-        tag = _tag(permission.nonce, request)
+        tag = self._tag(head, permission.nonce, request)
         mended = self._mended(head, permission.values, len(tag))
         if request.method == b"HEAD" or head.status == 304:
             return outgoing_response(mended, request)
@@ -102,7 +120,10 @@ class Injector:
         except BodyError:
             return response
         if not content:
-            return response if is_whole else None
+            is_empty = is_whole or (has_ended and isinstance(response.body, UntilClose))
+            if is_empty and wraps(head, request, is_empty=True):
+                return self._wrapped(head, response, request)
+            return response if is_whole or has_ended else None
         if content.startswith(_WIDE_MARKS) or self._is_forbidden(content, request):
             return response
         body = InjectedBody(
@@ -112,6 +133,40 @@ class Injector:
             untrue=_NO_LONGER_TRUE,
         )
         return dataclasses.replace(outgoing_response(mended, request), body=body)
+
+    def _wrapped(self, head: ResponseHead, response: Response, request: Request) -> Response:
+        """The page that shows a plain error; the error itself, if its policy forbids our script."""
+        permission = csp.permit(_values(head.fields, _POLICY), self._nonce)
+        if permission is None:
+            return response
+        policy = iter(permission.values)
+        fields = [
+            (name, next(policy) if name.lower() == _POLICY else value)
+            for name, value in head.fields
+            if name.lower() not in _OF_OTHER_CONTENT
+        ]
+        page = dataclasses.replace(head, fields=[*fields, (b"Content-Type", CONTENT_TYPE), *_ADDED])
+        tag = self._tag(head, permission.nonce, request)
+        chunked = not request.is_http10
+        return dataclasses.replace(
+            outgoing_response(page, request),
+            body=WrappedBody(_bare(response.body), head, tag, chunked=chunked),
+            backend_keep_alive=response.backend_keep_alive,
+        )
+
+    def _tag(self, head: ResponseHead, nonce: bytes, request: Request) -> bytes:
+        """The script finds in its tag whether a reload of the page would do something once more.
+
+        It is not async: it has to take its tag out of the page before the page's own scripts
+        compare the page with what they would have rendered (React's `hydrateRoot(document)`).
+        """
+        wants_integrity = any(name.lower() in _INTEGRITY_POLICIES for name, _ in head.fields)
+        attributes = (
+            b' nonce="%b"' % nonce if nonce else b"",
+            b' integrity="%b" crossorigin' % self._integrity if wants_integrity else b"",
+            b"" if request.is_safe else b" data-unsafe",
+        )
+        return b'<script src="/_hpp/client.js"%b%b%b></script>' % attributes
 
     def _mended(self, head: ResponseHead, policies: list[bytes], tag_bytes: int) -> ResponseHead:
         """The head of the page with a tag of this size in it, or of the 304 that confirms it."""
@@ -128,6 +183,10 @@ class Injector:
             elif lower == b"content-length":
                 value = b"%d" % (int(value) + tag_bytes)
             fields.append((name, value))
+        if not _values(fields, b"etag"):
+            # Without a tag, a browser would ask by the date alone, which cannot bear the mark.
+            tag = dated(b"".join(_values(fields, b"last-modified")), self._mark)
+            fields += [(b"ETag", tag)] if tag is not None else []
         return dataclasses.replace(head, fields=fields if head.status == 304 else fields + _ADDED)
 
     def _is_forbidden(self, content: bytes, request: Request) -> bool:
@@ -147,17 +206,11 @@ def asks_for_document(fields: Fields) -> bool:
     destination = values.get(b"sec-fetch-dest")
     if destination is None:
         return accepts(values.get(b"accept", b""), "text/html")
-    # A page's service worker asks in the browser's stead, with the mode alone as it was.
-    is_passed_on = destination == b"empty" and values.get(b"sec-fetch-mode") == b"navigate"
-    return is_passed_on or destination.lower() in _DESTINATIONS
-
-
-def _tag(nonce: bytes, request: Request) -> bytes:
-    """The script finds in its tag whether a reload of the page would do something once more."""
-    return b'<script src="/_hpp/client.js"%b%b async></script>' % (
-        b' nonce="%b"' % nonce if nonce else b"",
-        b"" if request.is_safe else b" data-unsafe",
-    )
+    if destination == b"empty" and values.get(b"sec-fetch-mode") == b"navigate":
+        # A page's service worker asks in the browser's stead, with the mode and Accept as they
+        # were. A download (<a download>) has the mode, too, and no Accept.
+        return accepts(values.get(b"accept", b""), "text/html")
+    return destination.lower() in _DESTINATIONS
 
 
 def _values(fields: Fields, name: bytes) -> list[bytes]:
@@ -170,9 +223,14 @@ def _is_document(head: ResponseHead) -> bool:
         # RFC 9110 section 15.4.5: it need not repeat what it is.
         return not types or _is_html(types)
     return (
+        b"0" not in _values(head.fields, b"content-length") and _is_html(types) and _is_whole(head)
+    )
+
+
+def _is_whole(head: ResponseHead) -> bool:
+    """Whether a response is all of what a browser shows, and may be changed on its way."""
+    return (
         head.status not in _PARTIAL_STATUSES
-        and b"0" not in _values(head.fields, b"content-length")
-        and _is_html(types)
         and not _values(head.fields, b"content-range")
         and all(map(_is_identity, _values(head.fields, b"content-encoding")))
         and all(map(_is_inline, _values(head.fields, b"content-disposition")))

@@ -94,6 +94,12 @@ def spoken_for(head: bytes, peer_ip: str | None) -> list[str]:
     return [_bare(node.strip()) for node in [*addresses[::-1], *nodes]]
 
 
+def client_view(head: bytes) -> tuple[bytes, bytes]:
+    """The scheme and the authority that the client used, as the fields above tell it in `head`."""
+    scheme, authority = _line(head, b"X-Forwarded-Proto"), _line(head, b"X-Forwarded-Host")
+    return scheme.partition(b",")[0].strip().lower(), authority.partition(b",")[0].strip()
+
+
 def is_valid(value: bytes) -> bool:
     """Whether a Forwarded value follows RFC 7239: sections 4 (no parameter twice) and 6 (nodes)."""
     elements = _elements(value)

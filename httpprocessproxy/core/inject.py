@@ -194,11 +194,16 @@ class InjectedBody:
     def _framed(self, content: bytes) -> bytes:
         if not self._chunked:
             return content
-        chunk = b"%x\r\n%b\r\n" % (len(content), content) if content else b""
-        return b"%b0\r\n%b\r\n" % (chunk, self._trailers()) if self.done else chunk
+        framed = chunk(content)
+        return b"%b0\r\n%b\r\n" % (framed, self._trailers()) if self.done else framed
 
     def _trailers(self) -> bytes:
         lines = self._content.trailers if isinstance(self._content, Chunked) else ()
         return b"".join(
             line for line in lines if line.partition(b":")[0].lower() not in self._untrue
         )
+
+
+def chunk(content: bytes) -> bytes:
+    """One chunk (RFC 9112 section 7.1); none for no content, for an empty one would be the last."""
+    return b"%x\r\n%b\r\n" % (len(content), content) if content else b""

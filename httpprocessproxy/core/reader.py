@@ -30,6 +30,17 @@ from httpprocessproxy.core.http1 import (
     check_incomplete,
     parse_request,
 )
+from httpprocessproxy.core.redirects import URL_FIELDS
+from httpprocessproxy.core.response_fields import (
+    CACHING,
+    DATE,
+    HSTS,
+    LAST_MODIFIED,
+    MIN_AGE_S,
+    NO_CACHE,
+    is_local,
+)
+from httpprocessproxy.core.validators import http_date
 
 # A request line whose target is a path (RFC 9112 section 3.2.1); `parse_request` takes others too.
 _PATH: Final = re.compile(rb"/[!-~]*")
@@ -173,24 +184,35 @@ class ResponseReader:
     look at their grammar: at most one Content-Length, and no line here steers anything else.
     """
 
-    __slots__ = ("_found", "_last", "_lengths", "_lines", "_status_lines")
+    __slots__ = (
+        *("_adds_no_cache", "_caching", "_dates", "_found", "_host", "_hsts", "_last"),
+        *("_lengths", "_lines", "_modified", "_status_lines"),
+    )
 
-    def __init__(self) -> None:
+    def __init__(self, *, adds_no_cache: bool = True) -> None:
+        """`adds_no_cache`: as `ResponseFields`, whose rules hold for known lines, too."""
+        self._adds_no_cache = adds_no_cache
         self._status_lines: dict[bytes, int] = {}
         # By line: what to send on in its place; nothing for a field of the connection, or for one
         # of the body's length, which goes last.
         self._lines: dict[bytes, bytes] = {}
         self._lengths: dict[bytes, int] = {}
+        # Lines whose part in a response hangs on its other lines, or on the host that was asked.
+        self._modified: dict[bytes, float] = {}
+        self._dates: dict[bytes, float] = {}
+        self._caching: set[bytes] = set()
+        self._hsts: set[bytes] = set()
         # The last head, and what was found in it: who polls gets it again and again.
-        self._last = b""
+        self._last = self._host = b""
         self._found: tuple[int, bytes, int] | None = None
 
     def read(self, head: bytes, request: Request) -> Response | None:
         """Read a whole final head, if all its lines are known; else None."""
         if request.method == b"HEAD":
             return None
-        if head != self._last or self._found is None:
-            self._last, self._found = head, self._look_up(head)
+        if head != self._last or request.host != self._host or self._found is None:
+            self._last, self._host = head, request.host
+            self._found = self._look_up(head)
         if self._found is None:
             return None
         status, out, length = self._found
@@ -203,7 +225,7 @@ class ResponseReader:
         if status is None or len(head) > MAX_HEAD_BYTES:
             return None
         out, known, lengths = [status_line], self._lines, self._lengths
-        length_line = b""
+        length_line = modified_line = b""
         try:
             for line in lines:
                 if passing := known[line]:
@@ -212,11 +234,29 @@ class ResponseReader:
                     if length_line:
                         return None
                     length_line = line
+                elif line in self._modified:
+                    out.append(line)
+                    modified_line = line
+                elif line in self._hsts and not is_local(self._host):
+                    out.append(line)
+            if modified_line:
+                if not self._is_validator(modified_line, lines):
+                    return None
+                if self._adds_no_cache and self._caching.isdisjoint(lines):
+                    out.append(b"%b: %b" % NO_CACHE)
             length = lengths[length_line]
         except KeyError:
             return None
         out += (length_line, b"")
         return status, b"\r\n".join(out), length
+
+    def _is_validator(self, modified_line: bytes, lines: list[bytes]) -> bool:
+        """Whether a Last-Modified is old enough to be passed on, by the response's own date."""
+        dates = self._dates
+        for line in lines:
+            if line in dates:
+                return dates[line] - self._modified[modified_line] >= MIN_AGE_S
+        return False
 
     def learn(self, head: bytes, response: Response) -> None:
         """Remember the lines of a head that was read whole, if they steer no more than a length."""
@@ -226,9 +266,10 @@ class ResponseReader:
         ):
             return
         if len(self._lines) + len(lines) > MAX_KNOWN_LINES:
-            self._lines.clear()
-            self._lengths.clear()
-            self._status_lines.clear()
+            for known in (self._lines, self._lengths, self._status_lines, self._modified):
+                known.clear()
+            for kept in (self._dates, self._caching, self._hsts):
+                kept.clear()
         self._status_lines[status_line] = response.status
         for line in lines:
             if len(line) <= MAX_KNOWN_LINE_BYTES:
@@ -243,5 +284,21 @@ class ResponseReader:
             self._lines[line], self._lengths[line] = b"", int(value)
         elif lower == b"keep-alive" or (lower, value.lower()) == (b"connection", b"keep-alive"):
             self._lines[line] = b""
-        elif lower not in OURS_IN_RESPONSES:
+        elif lower == LAST_MODIFIED:
+            self._learn_time(line, value, self._modified, b"")
+        elif lower == HSTS:
+            self._hsts.add(line)
+            self._lines[line] = b""
+        elif lower == DATE:
+            self._learn_time(line, value, self._dates, line)
+        elif lower not in OURS_IN_RESPONSES and not (lower in URL_FIELDS and b"//" in value):
+            if lower in CACHING:
+                self._caching.add(line)
             self._lines[line] = line
+
+    def _learn_time(
+        self, line: bytes, value: bytes, times: dict[bytes, float], passing: bytes
+    ) -> None:
+        time = http_date(value)
+        if time is not None:
+            times[line], self._lines[line] = time, passing

@@ -18,6 +18,7 @@ from httpprocessproxy.core.headers import Request
 from httpprocessproxy.core.hosts import HostRule
 from httpprocessproxy.core.ip import Network, canonical, is_in
 from httpprocessproxy.core.reader import RequestReader, ResponseReader
+from httpprocessproxy.core.response_fields import ResponseFields
 from httpprocessproxy.faults import contained
 from httpprocessproxy.gate import Gate, Target
 from httpprocessproxy.listening import binding, on_every_host
@@ -62,6 +63,7 @@ class Plane:
         injector: Injector | None = None,
         detour: Detour | None = None,
         say: Callable[[str], None] = lambda text: None,
+        response_fields: ResponseFields | None = None,
         *,
         hides_alt_svc: bool = False,
         takes_back: bool = False,
@@ -70,9 +72,9 @@ class Plane:
 
         It is told whether the client is trusted; None is for a client that has to be. `injector`
         puts our script into documents; `detour` serves some requests in a way of its own; `say`
-        shows a line. `hides_alt_svc` keeps the backend from saying where else it can be had
-        (RFC 7838): what browsers reach is not the backend. `takes_back`: of what is sent to it,
-        some may be taken back (see there).
+        shows a line; `response_fields` decides about a response's fields. `hides_alt_svc` keeps
+        the backend from saying where else it can be had (RFC 7838): what browsers reach is not the
+        backend. `takes_back`: of what is sent to it, some may be taken back (see there).
         """
         self.loop = asyncio.get_running_loop()
         self.gate = gate
@@ -91,7 +93,8 @@ class Plane:
         self.hides_alt_svc = hides_alt_svc
         self.takes_back = takes_back
         self._readers: dict[tuple[str, str, int, bytes], RequestReader] = {}
-        self.responses = ResponseReader()
+        self.response_fields = response_fields or ResponseFields()
+        self.responses = ResponseReader(adds_no_cache=self.response_fields.adds_no_cache)
         self._next_sweep: asyncio.TimerHandle
         # RFC 9110 section 7.6.3 allows a pseudonym. One of its own for each proxy, so that
         # two in a row are no loop.

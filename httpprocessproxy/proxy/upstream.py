@@ -5,6 +5,7 @@ happened, and the exchange decides.
 """
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, cast
 
 from httpprocessproxy.core.errors import BodyError, ResponseError
@@ -18,6 +19,7 @@ from httpprocessproxy.core.headers import (
 from httpprocessproxy.core.holding import MAX_HELD_S, HeldResponse
 from httpprocessproxy.core.http1 import (
     HEAD_END,
+    ResponseHead,
     check_incomplete_response,
     parse_response,
     without_alt_svc,
@@ -145,8 +147,8 @@ class Upstream(asyncio.Protocol):
                 if response is None:
                     response = self._parse(exchange, raw)
                 if response is not None:
-                    if exchange.request.is_document and not has_ended:
-                        response = self._inject(exchange, raw, response, rest)
+                    if exchange.request.is_document:
+                        response = self._inject(exchange, raw, response, rest, has_ended)
                     if response is None:
                         self._head = data  # it goes on with its content, of which nothing has come
                     else:
@@ -166,18 +168,25 @@ class Upstream(asyncio.Protocol):
         if head.status < 200 and head.status != 101:
             exchange.pass_interim(interim_response(head))
             return None
-        response = outgoing_response(head, exchange.request)
+        response = outgoing_response(self._mend(exchange, head), exchange.request)
         self._plane.responses.learn(raw, response)
         return response
 
+    def _mend(self, exchange: "Exchange", head: ResponseHead) -> ResponseHead:
+        """The head without what would be wrong for the client, see `ResponseFields`."""
+        name: object = self.transport.get_extra_info("peername")
+        port = int(name[1]) if isinstance(name, tuple) else None  # our pages have none
+        return self._plane.response_fields.mend(head, exchange.request, port, time.time())
+
     def _inject(
-        self, exchange: "Exchange", raw: bytes, response: Response, rest: bytes
+        self, exchange: "Exchange", raw: bytes, response: Response, rest: bytes, has_ended: bool
     ) -> Response | None:
         """What becomes of the response to a request for a document; None: that is still open."""
         injector = self._plane.injector
         if injector is None or not exchange.for_backend:
             return response
-        return injector.inject(raw, response, exchange.request, rest)
+        head = self._mend(exchange, parse_response(raw))
+        return injector.inject(head, response, exchange.request, rest, has_ended=has_ended)
 
     def _begin(self, exchange: "Exchange", response: Response, rest: bytes) -> None:
         self._head = b""
@@ -187,7 +196,7 @@ class Upstream(asyncio.Protocol):
             return
         self._response = response
         try:
-            piece = response.body.feed(rest) if rest and not response.body.done else b""
+            piece = response.body.feed(rest) if not response.body.done else b""
         except BodyError as error:
             self._break_off(exchange, error)
             return

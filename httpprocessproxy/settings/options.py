@@ -158,6 +158,15 @@ RESTARTING = (
 
 BROWSER = (
     _flag("inject", "put our script into pages, so that they reload (default: on)"),
+    _flag(
+        "cache-control",
+        "add Cache-Control: no-cache to answers with Last-Modified that say nothing on caching "
+        "(default: on)",
+    ),
+    _flag(
+        "rewrite-redirects",
+        "lead absolute redirects to BACKEND, or from HTTPS to plain HTTP, back to us (default: on)",
+    ),
     _text(
         "editor",
         "EDITOR",

@@ -22,11 +22,16 @@ POLICIES = {
     "/two": f"script-src 'nonce-{NONCE}', default-src 'self'",
     "/sandbox": "sandbox allow-same-origin",
 }
+INTEGRITY = "blocked-destinations=(script)"
+COMPARES = "<script>document.documentElement.dataset.seen = document.head.innerHTML</script>"
 BODIES = {
     "/no-head": "<!doctype html>\n<!-- <head> -->\n<p>hello",
     "/text": "hello",
     "/fresh": "hello",
     "/meta": f"<head><meta http-equiv=Content-Security-Policy content='img-src *'>{MARK}<p>hello",
+    "/integrity": f"<!doctype html><title>page</title>{MARK}<p>hello",
+    "/compared": f"<!doctype html><html><head><title>page</title></head><body>{COMPARES}<p>hello",
+    "/links": "<!doctype html><a id=keep download href=/page>keep</a><p>hello",
     "/frame": "<!doctype html><p>hello<iframe src=/page></iframe>",
 }
 
@@ -48,6 +53,8 @@ class Handler(BaseHTTPRequestHandler):
         fields = {"ETag": '"1"', "Cache-Control": age}
         if self.path in POLICIES:
             fields["Content-Security-Policy"] = POLICIES[self.path]
+        if self.path == "/integrity":
+            fields["Integrity-Policy"] = INTEGRITY
         if self.headers["If-None-Match"] == fields["ETag"]:
             return self._answer(b"", fields, 304)
         body = BODIES.get(self.path, PAGE).encode()

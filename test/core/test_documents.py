@@ -10,7 +10,7 @@ from test.core.heads import TRUSTED, VIA
 from test.core.strict import read_head
 
 NAVIGATION = b"Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
-TAG = b'<script src="/_hpp/client.js" async></script>'
+TAG = b'<script src="/_hpp/client.js"></script>'
 HTML = b"Content-Type: text/html; charset=utf-8"
 FETCHED = (b"cors", b"no-cors", b"same-origin")  # modes that a script may choose
 
@@ -37,7 +37,8 @@ def value(head: bytes, name: bytes) -> bytes | None:
         [b"Sec-Fetch-Dest: document", b"Accept: */*"],
         [b"sec-fetch-dest: IFRAME"],
         [b"Sec-Fetch-Dest: frame"],
-        [b"Sec-Fetch-Dest: empty", b"Sec-Fetch-Mode: navigate"],  # through a service worker
+        # Through a service worker.
+        [b"Sec-Fetch-Dest: empty", b"Sec-Fetch-Mode: navigate", NAVIGATION],
         [NAVIGATION],
         [b"Accept: application/json;q=0.5, Text/HTML;level=1"],
     ],
@@ -55,6 +56,7 @@ def test_a_request_for_a_document(lines: list[bytes], method: bytes) -> None:
     [
         [],
         [b"Accept: */*"],
+        [b"Sec-Fetch-Dest: empty", b"Sec-Fetch-Mode: navigate"],  # <a download>
         [b"Accept: text/*, application/xhtml+xml"],
         [b"Accept: text/html;q=0, */*"],
         [b"Accept: text/html-like"],
@@ -100,7 +102,7 @@ class Told:
 
     def __init__(self) -> None:
         self.lines: list[str] = []
-        self.injector = Injector(b"0urs", self.lines.append)
+        self.injector = Injector(b"0urs", self.lines.append, b"sha384-x")
 
     def inject(
         self, *lines: bytes, rest: bytes = b"x", status: bytes = b"200 OK", method: bytes = b"GET"
@@ -108,8 +110,9 @@ class Told:
         """The response as it would be, and what becomes of it."""
         request = read(NAVIGATION, method=method)
         raw = b"\r\n".join([b"HTTP/1.1 " + status, *lines, b"", b""])
-        plain = outgoing_response(parse_response(raw), request)
-        return plain, self.injector.inject(raw, plain, request, rest)
+        head = parse_response(raw)
+        plain = outgoing_response(head, request)
+        return plain, self.injector.inject(head, plain, request, rest)
 
 
 def injected(
@@ -251,14 +254,14 @@ def test_what_would_no_longer_be_true() -> None:
 
 def test_the_tag_of_what_a_form_has_made_says_so() -> None:
     """A reload would send the form again."""
-    tag = b'<script src="/_hpp/client.js" data-unsafe async></script>'
+    tag = b'<script src="/_hpp/client.js" data-unsafe></script>'
     response = injected(HTML, method=b"POST")
     assert response.body.feed(b"x") == b"%x\r\n%bx\r\n" % (len(tag) + 1, tag)
 
 
 def test_the_nonce_of_a_policy_is_the_tags() -> None:
     response = injected(HTML, b"Content-Security-Policy: script-src 'nonce-a+b='")
-    tag = b'<script src="/_hpp/client.js" nonce="a+b=" async></script>'
+    tag = b'<script src="/_hpp/client.js" nonce="a+b="></script>'
     assert response.body.feed(b"x") == b"%x\r\n%bx\r\n" % (len(tag) + 1, tag)
 
 
@@ -301,3 +304,28 @@ def test_not_modified_of_something_else() -> None:
     lines = [b"Content-Type: image/png", b"Accept-Ranges: bytes"]
     plain, response = Told().inject(*lines, rest=b"", status=b"304 Not Modified")
     assert response is plain
+
+
+@pytest.mark.parametrize("status", [b"200 OK", b"304 Not Modified"])
+def test_page_with_a_date_alone_gets_a_tag_of_it(status: bytes) -> None:
+    date = b"Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT"
+    response = injected(HTML, date, status=status, rest=b"x" if status[0:1] == b"2" else b"")
+    tag = value(response.head + b"\r\n", b"ETag")
+    assert tag == b'W/"2ebc98a1-dated-hpp-0urs"'
+    since = date.replace(b"Last-Modified", b"If-Modified-Since")
+    request = read(NAVIGATION, b"If-None-Match: " + tag, since)
+    assert value(request.head, b"If-None-Match") is None
+    assert value(request.head, b"If-Modified-Since") == since.partition(b": ")[2]
+
+
+def test_page_from_before_the_proxy_is_not_asked_about() -> None:
+    request = read(NAVIGATION, b"If-Modified-Since: Sun, 06 Nov 1994 08:49:37 GMT")
+    assert value(request.head, b"If-Modified-Since") is None
+
+
+@pytest.mark.parametrize("name", [b"Integrity-Policy", b"integrity-policy-report-only"])
+def test_integrity_policy_gets_the_digest(name: bytes) -> None:
+    response = injected(HTML, name + b": blocked-destinations=(script)", b"Content-Length: 1")
+    tag = b'<script src="/_hpp/client.js" integrity="sha384-x" crossorigin></script>'
+    assert response.body.feed(b"x") == tag + b"x"
+    assert value(response.head + b"\r\n", b"Content-Length") == b"%d" % (len(tag) + 1)

@@ -12,6 +12,7 @@ from httpprocessproxy.core.errors import RequestError, ResponseError
 from httpprocessproxy.core.headers import Request, outgoing_request, outgoing_response
 from httpprocessproxy.core.http1 import MAX_LINE_BYTES, parse_request, parse_response
 from httpprocessproxy.core.reader import MAX_KNOWN_LINES, RequestReader, ResponseReader
+from httpprocessproxy.core.response_fields import ResponseFields
 from test.core.heads import TRUSTED, VIA
 
 FIELDS = {
@@ -151,7 +152,31 @@ RESPONSES = [
     b"HTTP/1.1 204 No Content\r\nServer: x\r\nContent-Length: 2\r\n\r\n",
     b"HTTP/1.1 304 Not Modified\r\nServer: x\r\nContent-Length: 2\r\n\r\n",
 ]
-ASKED = [read_alone(line + b" HTTP/1.1\r\nHost: a\r\n\r\n") for line in (b"GET /", b"HEAD /")]
+HTTP_DATE = b"Sun, 06 Nov 1994 08:49:%b GMT"
+RESPONSES += [
+    b"HTTP/1.1 200 OK\r\n%bContent-Length: 2\r\n\r\n"
+    % b"".join(b"%b: %b\r\n" % field for field in fields)
+    for modified in (b"35", b"36", b"40")
+    for last in [(b"Last-Modified", HTTP_DATE % modified)]
+    for date in [(b"Date", HTTP_DATE % b"37")]
+    for fields in (
+        *([date, last], [last, (b"X", b"y"), date], [last], [date, last, (b"Cache-Control", b"x")]),
+        *([last, (b"expires", b"0"), date], [date, (b"last-modified", b"x")], [date, last, last]),
+        *([(b"Date", b"x"), last], [date, last, (b"ETag", b'"2ebc98a0"')]),
+    )
+]
+RESPONSES += [
+    b"HTTP/1.1 302 Found\r\n%b\r\nServer: x\r\nContent-Length: 2\r\n\r\n" % line
+    for line in (
+        *(b"Location: http://localhost:8001/", b"Location: /a", b"Refresh: 0;url=//localhost:8001"),
+        *(b"Strict-Transport-Security: max-age=1", b"Server: y"),
+    )
+]
+ASKED = [
+    read_alone(b"%b HTTP/1.1\r\nHost: %b\r\n\r\n" % asked)
+    for asked in ((b"GET /", b"a"), (b"HEAD /", b"a"), (b"GET /", b"localhost"))
+]
+RULES = ResponseFields()
 
 
 def respond(reader: ResponseReader | None, head: bytes, request: Request) -> object:
@@ -159,7 +184,8 @@ def respond(reader: ResponseReader | None, head: bytes, request: Request) -> obj
     try:
         response = reader.read(head, request) if reader is not None else None
         if response is None:
-            response = outgoing_response(parse_response(head), request)
+            mended = RULES.mend(parse_response(head), request, 8001, 784111777.0)
+            response = outgoing_response(mended, request)
             if reader is not None:
                 reader.learn(head, response)
     except ResponseError as error:
@@ -176,7 +202,7 @@ def respond(reader: ResponseReader | None, head: bytes, request: Request) -> obj
     )
 
 
-@pytest.mark.parametrize("request_", ASKED, ids=["GET", "HEAD"])
+@pytest.mark.parametrize("request_", ASKED, ids=["GET", "HEAD", "localhost"])
 def test_one_response_after_another(request_: Request) -> None:
     for first in RESPONSES:
         for second in RESPONSES:
@@ -190,6 +216,26 @@ def test_a_known_head_is_not_parsed() -> None:
     respond(reader, RESPONSES[0], ASKED[0])
     assert reader.read(RESPONSES[0], ASKED[0]) is not None
     assert reader.read(RESPONSES[1], ASKED[0]) is None
+
+
+@pytest.mark.parametrize("modified", [b"35", b"37"])
+def test_response_with_last_modified_is_known_once_it_is_a_validator(modified: bytes) -> None:
+    reader = ResponseReader()
+    lines = HTTP_DATE % b"37", HTTP_DATE % modified
+    head = b"HTTP/1.1 200 OK\r\nDate: %b\r\nLast-Modified: %b\r\nContent-Length: 2\r\n\r\n" % lines
+    respond(reader, head, ASKED[0])
+    assert (reader.read(head, ASKED[0]) is not None) == (modified == b"35")
+
+
+def test_hsts_of_a_known_response_hangs_on_the_host() -> None:
+    reader = ResponseReader()
+    line = b"Strict-Transport-Security: max-age=1\r\n"
+    head = b"HTTP/1.1 200 OK\r\n%bContent-Length: 2\r\n\r\n" % line
+    respond(reader, head, ASKED[0])
+    for request, passes in ((ASKED[0], True), (ASKED[2], False), (ASKED[0], True)):
+        response = reader.read(head, request)
+        assert response is not None
+        assert (line in response.head) == passes
 
 
 def test_what_is_known_is_bounded() -> None:

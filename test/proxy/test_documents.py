@@ -13,7 +13,7 @@ from test.loops import eventually, on_every_loop
 from test.proxy.exchanges import MUCH, asked, assert_goes_on, assert_next_is
 
 ACCEPT = "Accept: text/html,application/xhtml+xml,*/*;q=0.8"
-TAG = b'<script src="/_hpp/client.js" async></script>'
+TAG = b'<script src="/_hpp/client.js"></script>'
 PAGE = b"<!doctype html><html><head><title>x</title></head><body><p>hello</p></body></html>"
 WITH_TAG = PAGE.replace(b"<head>", b"<head>" + TAG)
 
@@ -196,6 +196,36 @@ async def test_an_empty_page_stays_empty(answer: bytes) -> None:
         await wire.send(b"0\r\n\r\n" if b"chunked" in answer else b"")
         wire.finish()
         assert (await client.response()).body == b""
+
+
+@pytest.mark.parametrize("framing", [b"Transfer-Encoding: chunked", b"X: until the end"])
+@on_every_loop
+async def test_empty_error_of_unknown_length_is_wrapped(framing: bytes) -> None:
+    """As PHP's own server sends it: HTML by its type, and the connection closed."""
+    async with serving(injector=injector()) as bench:
+        client, wire = await asked(bench, document("/", "Sec-Fetch-Dest: document"))
+        await wire.send(head(framing, status=b"500 Internal Server Error"))
+        await head_has_come(bench)
+        await wire.send(b"0\r\n\r\n" if b"chunked" in framing else b"")
+        wire.finish()
+        response = await client.response()
+        assert response.status == 500
+        assert TAG in response.body
+
+
+@on_every_loop
+async def test_plain_error_in_pieces_is_wrapped() -> None:
+    async with serving(injector=injector()) as bench:
+        client, wire = await asked(bench, document("/", "Sec-Fetch-Dest: document"))
+        answer = head(b"Content-Length: 5", status=b"404 Not Found", kind=b"text/plain") + b"a < b"
+        for at in range(0, len(answer), 9):
+            await wire.send(answer[at : at + 9])
+            await asyncio.sleep(0)
+        response = await client.response()
+        assert response.status == 404
+        assert TAG in response.body
+        assert b"a &lt; b" in response.body
+        await assert_goes_on_somewhere(bench, client, wire)
 
 
 @pytest.mark.parametrize("answer", [answer[:-20] for answer in FRAMED.values()], ids=FRAMED)

@@ -156,7 +156,6 @@ def test_a_page_saved_between_its_load_and_its_socket_is_stale(
         scripts: list[Route] = []
         page.route("**/_hpp/client.js", lambda route: scripts.append(route))
         page.goto(proxy.url, wait_until="commit")
-        page.wait_for_selector("h1")
         while not scripts:
             page.wait_for_timeout(10)
         with proxy.restart():

@@ -42,10 +42,14 @@ function ageMs() {
   return navigation?.responseStart ? performance.now() - navigation.responseStart : 0;
 }
 
-// The browser's history may show a page as it was, without a question to the server, and as new.
+// The browser's history, or a link, may show a page as it was, without a question to the server,
+// and as new. A reload asks the server. While a page comes, its size is not known; a service
+// worker's pages have none.
 function isFromCache() {
   const [navigation] = performance.getEntriesByType('navigation');
-  return navigation?.type === 'back_forward' && !navigation.transferSize;
+  if (!navigation || navigation.transferSize || navigation.type === 'reload') return false;
+  const isComplete = navigation.responseEnd > 0 && !navigation.workerStart;
+  return navigation.type === 'back_forward' || (isComplete && navigation.decodedBodySize > 0);
 }
 
 // So it is noted when pages were loaded, by the proxy's clock.

@@ -1,3 +1,5 @@
+// Frameworks that render the whole document compare its elements with theirs.
+document.currentScript?.remove();
 // Twice in a page, it runs once; a page of no origin (a file, a sandbox) is none of ours.
 if (!window[GUARD] && /^https?:$/.test(location.protocol) && window.origin !== 'null') {
   Object.defineProperty(window, GUARD, {value: true});

@@ -78,8 +78,9 @@ function reload() {
 function reloadNow() {
   keep(window);
   const waitMs = brakeMs();
-  if (waitMs) setTimeout(() => location.reload(), waitMs);
-  else location.reload(); // at once: a hidden page's timers are slow
+  const reload = () => renewCopies().then(() => location.reload());
+  if (waitMs) setTimeout(reload, waitMs);
+  else reload(); // at once: a hidden page's timers are slow
 }
 
 function brakeMs() {

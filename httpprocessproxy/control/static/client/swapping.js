@@ -129,8 +129,9 @@ function likeness(url, path) {
   }
 }
 
-// The same, but not from the cache.
+// The same, but not from the cache, which gets the new one for the next load of the page.
 function fresh(url) {
+  renewCopy(new URL(url, document.baseURI));
   const [, rest, hash] = /^([^#]*)(.*)$/.exec(url);
   const bare = rest.replace(/[?&]hpp=\w+$/, '');
   return `${bare}${bare.includes('?') ? '&' : '?'}hpp=${Date.now().toString(36)}${hash}`;
