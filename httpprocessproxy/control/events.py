@@ -55,7 +55,8 @@ class Events:
         self._tail = tail
         self._token = token.encode()
         self._changed_ms = 0.0
-        self._encoded: tuple[Message, str] = ({}, "{}")
+        # By whether it is for trusted clients.
+        self._encoded: dict[bool, tuple[Message, str]] = {}
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
@@ -106,7 +107,7 @@ class Events:
             if "output" in topics & allowed:
                 outbox.put(json.dumps(self._output_so_far()))
             wanted = ALWAYS | (topics & allowed)
-            with self._feed.subscribe(wanted, lambda news: outbox.put(self._text(news))):
+            with self._feed.subscribe(wanted, lambda news: outbox.put(self._text(news, trusted))):
                 topics = await _next_topics(connection)
 
     def _allowed(self, connection: ServerConnection, hello: Hello) -> frozenset[str]:
@@ -128,7 +129,7 @@ class Events:
             "folder": os.getcwd() if trusted else "",
             "command": shlex.join(self._config.command) if trusted else "",
             "console": trusted and self._config.browser_console,
-            "state": self._with_output(states[-1]) if states else None,
+            "state": self._with_output(states[-1], trusted) if states else None,
         }
 
     def _is_stale(self, hello: Hello) -> bool:
@@ -145,15 +146,19 @@ class Events:
             assert isinstance(at_ms, float)
             self._changed_ms = at_ms
 
-    def _text(self, message: Message) -> str:
-        """Encode a message once for all pages."""
-        if self._encoded[0] is not message:
-            self._encoded = message, json.dumps(self._with_output(message))
-        return self._encoded[1]
+    def _text(self, message: Message, trusted: bool) -> str:
+        """Encode a message once for all pages that may see the same of it."""
+        known = self._encoded.get(trusted)
+        if known is None or known[0] is not message:
+            known = message, json.dumps(self._with_output(message, trusted))
+            self._encoded[trusted] = known
+        return known[1]
 
-    def _with_output(self, message: Message) -> Message:
-        is_error = message["type"] == "state" and message["state"] == "error"
-        return {**message, "output": self._tail()} if is_error else message
+    def _with_output(self, message: Message, trusted: bool) -> Message:
+        """The message of a crash with the output, which is for trusted clients alone."""
+        if message["type"] != "state" or message["state"] != "error":
+            return message
+        return {**message, "output": self._tail() if trusted else ""}
 
     def _output_so_far(self) -> Message:
         return {

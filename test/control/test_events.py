@@ -112,6 +112,25 @@ def test_an_error_comes_with_the_output() -> None:
     run(main())
 
 
+def test_the_output_of_an_error_is_kept_from_clients_that_are_not_trusted() -> None:
+    async def main() -> None:
+        feed = Feed()
+        async with (
+            opened(feed=feed) as control,
+            page(control, trusted=False, topics=["output"]) as (stranger, _),
+            page(control) as (developer, _),
+        ):
+            enter(feed, "error")
+            assert (await receive(developer))["output"] == TAIL
+            assert (await receive(stranger))["output"] == ""
+            async with page(control, trusted=False) as (_, hello):
+                state = hello["state"]
+                assert isinstance(state, dict)
+                assert (state["state"], state["output"]) == ("error", "")
+
+    run(main())
+
+
 @pytest.mark.parametrize(
     ("age_ms", "state", "stale"),
     [
