@@ -142,7 +142,11 @@ class Program:
         )
         self._replays = Replays(RequestLog(feed))
         self._workings = Workings(
-            self.supervisor.status, self.supervisor.restart, self._feed, self._replays
+            self.supervisor.status,
+            self.supervisor.restart,
+            self._feed,
+            self._replays,
+            prepared.dashboard,
         )
         self._control = self._new_control()
         self._browser = Browser(config.bind.url_of(config.scheme), self._console.show)
@@ -200,13 +204,13 @@ class Program:
             serving = archive.run(prepared.config, prepared.hosts, token, visits, self._say)
             group.create_task(serving, name="archive")
 
-    def _our_pages(self, target: bytes, trusted: bool) -> str | None:
-        """The socket that serves a target beginning with `/_hpp/`; see `Plane`."""
+    def _our_pages(self, target: bytes, trusted: bool, is_dashboard: bool) -> str | None:
+        """The socket that serves a target of ours; see `Plane`."""
         if trusted and self._prepared.archive is not None:
             socket = self._prepared.archive.socket_for(target)
             if socket is not None:
                 return socket
-        return self._control.socket_for(target, trusted)
+        return self._control.socket_for(target, trusted, is_dashboard)
 
     def _say(self, text: str) -> None:
         self._feed.publish("notice", {"text": text})
@@ -265,20 +269,31 @@ class Program:
         """Let clients in; return what to show of the way, by names."""
         prepared = self._prepared
         if prepared.identity is None:
-            await stack.enter_async_context(plane.serve(prepared.sockets))
+            sockets = [*prepared.sockets, *prepared.dashboard_sockets]
+            ends = [sock.getsockname()[1] for sock in prepared.dashboard_sockets]
+            await stack.enter_async_context(plane.serve(sockets, ends))
             return {}
         # An extra, which `prepare` has found.
         from httpprocessproxy.front_door.opening import open_front_door
 
-        config, hosts, sockets = prepared.config, prepared.hosts, prepared.sockets
         return await stack.enter_async_context(
-            open_front_door(config, prepared.identity, plane, hosts, sockets, self._say)
+            open_front_door(
+                prepared.config,
+                prepared.identity,
+                plane,
+                prepared.hosts,
+                prepared.sockets,
+                prepared.dashboard_sockets,
+                self._say,
+            )
         )
 
     def _tell_where(self, notes: Mapping[str, str]) -> None:
         config, watcher = self._prepared.config, self.supervisor.watcher
         assert watcher is not None, "it watches by now"
         shown = urls(config.bind, config.scheme)
-        self._console.start(shown, watcher.description, self._control.livereload_port, notes)
+        dashboard = self._prepared.dashboard.urls
+        port = self._control.livereload_port
+        self._console.start(shown, dashboard, watcher.description, port, notes)
         if not config.bind.is_loopback:
             self._say(f"warning: {config.bind} can be reached from other machines")

@@ -22,8 +22,6 @@ from httpprocessproxy.feed import Feed
 # A command or a list of globs that is longer is cut: the user knows it, and has little room.
 _MAX_LENGTH = 64
 
-_DASHBOARD = "_hpp/"
-
 NOTHING: Final[Mapping[str, str]] = {}
 
 
@@ -69,6 +67,7 @@ class Console(logging.Handler):
     def start(
         self,
         urls: Sequence[str],
+        dashboard_urls: Sequence[str],
         watcher: str,
         livereload_port: int,
         notes: Mapping[str, str] = NOTHING,
@@ -79,7 +78,8 @@ class Console(logging.Handler):
         """
         members = {
             "urls": urls,
-            "dashboard": urls[0] + _DASHBOARD,
+            "dashboard": dashboard_urls[0],
+            "dashboard_urls": dashboard_urls,
             "command": self._config.command,
             "backend": str(self._config.backend),
             "patterns": self._config.patterns or ("**/*",),
@@ -93,7 +93,10 @@ class Console(logging.Handler):
         if self._config.json_logs:
             self._write_json(INFO, "start", members)
         else:
-            shown = [*self._block(urls, watcher, livereload_port), *_lines(notes)]
+            shown = [
+                *self._block(urls, dashboard_urls, watcher, livereload_port),
+                *_lines(notes),
+            ]
             self._write("\n".join([*shown, *["  keys        ? for help"] * self._has_keys]))
 
     def show(self, text: str) -> None:
@@ -117,12 +120,18 @@ class Console(logging.Handler):
         line.pop("type", None)
         self._write(json.dumps(line, ensure_ascii=False))
 
-    def _block(self, urls: Sequence[str], watcher: str, livereload_port: int) -> Iterator[str]:
+    def _block(
+        self,
+        urls: Sequence[str],
+        dashboard_urls: Sequence[str],
+        watcher: str,
+        livereload_port: int,
+    ) -> Iterator[str]:
         config = self._config
         yield f"http-process-proxy {__version__}"
         for url in urls:
             yield f"  open        {url}"
-        yield f"  dashboard   {urls[0]}{_DASHBOARD}"
+        yield f"  dashboard   {' or '.join(dashboard_urls)}"
         yield f"  server      {_cut(f'{config.backend}: {shlex.join(config.command)}')}"
         yield f"  watching    {_cut(enumeration(config.patterns or ('**/*',), shown=3))}"
         if config.refresh:

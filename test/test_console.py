@@ -12,6 +12,7 @@ from httpprocessproxy.feed import Feed
 from test.messages import RESTART, notice, request, state
 
 CONFIG = Config(Address("localhost", 8000), Address("localhost", 8001), ("serve", "--it"))
+DASHBOARD = ["http://hpp.localhost:8000/", "http://localhost:8002/"]
 RUNNING = state("running", "loading", paths=["a.py"], restart=RESTART)
 CRASH = state("error", "loading", why="exited with status 1, after 80 ms", returncode=1)
 
@@ -35,11 +36,11 @@ class Shown:
 def test_the_start_says_where_all_is() -> None:
     shown = Shown()
     urls = ["http://localhost:8000/", "http://10.0.0.7:8000/"]
-    shown.console.start(urls, "Watchman 4.9.0: its socket answers", 35729)
+    shown.console.start(urls, DASHBOARD, "Watchman 4.9.0: its socket answers", 35729)
     assert "\n".join(shown.lines).partition("\n")[2] == (
         "  open        http://localhost:8000/\n"
         "  open        http://10.0.0.7:8000/\n"
-        "  dashboard   http://localhost:8000/_hpp/\n"
+        "  dashboard   http://hpp.localhost:8000/ or http://localhost:8002/\n"
         "  server      localhost:8001: serve --it\n"
         "  watching    **/*\n"
         "  watcher     Watchman 4.9.0: its socket answers\n"
@@ -51,7 +52,7 @@ def test_the_start_says_where_all_is() -> None:
 def test_the_start_has_notes_in_front_of_the_keys() -> None:
     shown = Shown()
     notes = {"certificate": "by me", "trust": "so:\n    this"}
-    shown.console.start(["https://localhost:8000/"], "a watcher", 0, notes)
+    shown.console.start(["https://localhost:8000/"], DASHBOARD, "a watcher", 0, notes)
     assert shown.lines[0].splitlines()[-4:] == [
         "  certificate by me",
         "  trust       so:",
@@ -62,7 +63,7 @@ def test_the_start_has_notes_in_front_of_the_keys() -> None:
 
 def test_the_start_says_only_what_there_is() -> None:
     shown = Shown(replace(CONFIG, patterns=("*.py",) * 5, refresh=("*.css",)), has_keys=False)
-    shown.console.start(["http://localhost:8000/"], "embedded", 0)
+    shown.console.start(["http://localhost:8000/"], DASHBOARD, "embedded", 0)
     (block,) = shown.lines
     assert "LiveReload" not in block
     assert "keys" not in block
@@ -72,7 +73,7 @@ def test_the_start_says_only_what_there_is() -> None:
 
 def test_the_start_fits_into_80_columns() -> None:
     shown = Shown(replace(CONFIG, command=("serve", "x" * 200)))
-    shown.console.start(["http://localhost:8000/"], "embedded", 0)
+    shown.console.start(["http://localhost:8000/"], DASHBOARD, "embedded", 0)
     assert max(map(len, shown.lines[0].splitlines())) <= 80
 
 
@@ -87,7 +88,7 @@ def test_one_line_for_what_matters() -> None:
 
 def test_quiet_shows_errors_and_warnings() -> None:
     shown = Shown(replace(CONFIG, quiet=True, log_requests=True))
-    shown.console.start(["http://localhost:8000/"], "embedded", 0)
+    shown.console.start(["http://localhost:8000/"], DASHBOARD, "embedded", 0)
     assert shown.tell(RUNNING, request(), notice("beware"), CRASH) == [
         "beware",
         "exited with status 1, after 80 ms: waiting for a change",
@@ -109,7 +110,7 @@ def test_nobody_makes_requests_for_us_unless_they_are_wanted() -> None:
 
 def test_json_has_every_message_in_a_line() -> None:
     shown = Shown(replace(CONFIG, json_logs=True, log_requests=True))
-    shown.console.start(["http://localhost:8000/"], "embedded", 0)
+    shown.console.start(["http://localhost:8000/"], DASHBOARD, "embedded", 0)
     shown.tell(state("loading"), RUNNING, CRASH, request(ended=False), request(), notice("a\nb"))
     shown.console.show("help")
     lines = [json.loads(line) for line in shown.lines]

@@ -65,8 +65,16 @@ class Events:
             yield
 
     async def serve(self, listener: socket.socket) -> Server:
-        """Serve trusted clients, who may hear and see all."""
+        """Serve trusted clients on the site's origin. Of them, programs may hear all."""
         return await doors.open_door(listener, lambda page: self._talk(page, True), self._check)
+
+    async def serve_dashboard(self, listener: socket.socket) -> Server:
+        """Serve trusted clients on the dashboard's origin, where its page may hear all, too."""
+
+        async def talk(page: ServerConnection) -> None:
+            await self._talk(page, True, is_dashboard=True)
+
+        return await doors.open_door(listener, talk, self._check)
 
     async def serve_strangers(self, listener: socket.socket) -> Server:
         """Serve clients that are not trusted: their pages work, and learn no more than that."""
@@ -87,21 +95,25 @@ class Events:
             return doors.refuse(connection, error)
         return None
 
-    async def _talk(self, connection: ServerConnection, trusted: bool) -> None:
+    async def _talk(
+        self, connection: ServerConnection, trusted: bool, *, is_dashboard: bool = False
+    ) -> None:
         outbox = _Outbox(connection)
         async with asyncio.TaskGroup() as tasks:
             sender = tasks.create_task(outbox.send_all(), name="events to a page")
             with contextlib.suppress(ConnectionClosed):
-                await self._tell(connection, outbox, trusted)
+                await self._tell(connection, outbox, trusted, is_dashboard)
             sender.cancel()
 
-    async def _tell(self, connection: ServerConnection, outbox: "_Outbox", trusted: bool) -> None:
+    async def _tell(
+        self, connection: ServerConnection, outbox: "_Outbox", trusted: bool, is_dashboard: bool
+    ) -> None:
         """Answer a page's hello, and then tell what it wants to hear until it leaves."""
         hello = parse_hello(await connection.recv())
         if hello is None:
             return
         outbox.put(json.dumps(self._hello(hello, trusted)))
-        allowed = self._allowed(connection, hello) if trusted else frozenset()
+        allowed = self._allowed(connection, hello, is_dashboard) if trusted else frozenset()
         topics = hello.topics
         while True:
             if "output" in topics & allowed:
@@ -110,11 +122,15 @@ class Events:
             with self._feed.subscribe(wanted, lambda news: outbox.put(self._text(news, trusted))):
                 topics = await _next_topics(connection)
 
-    def _allowed(self, connection: ServerConnection, hello: Hello) -> frozenset[str]:
-        """What a trusted client may ask for. Programs send no Origin, and need no token."""
+    def _allowed(
+        self, connection: ServerConnection, hello: Hello, is_dashboard: bool
+    ) -> frozenset[str]:
+        """What a trusted client may ask for. Programs send no Origin, and need no token; a page
+        of the site has none that counts."""
         assert connection.request is not None, "its handshake is over"
         is_program = "Origin" not in connection.request.headers
-        if is_program or secrets.compare_digest(hello.token.encode(errors="replace"), self._token):
+        token = hello.token.encode(errors="replace")
+        if is_program or (is_dashboard and secrets.compare_digest(token, self._token)):
             return ON_REQUEST
         return ON_REQUEST - WITH_TOKEN
 

@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from httpprocessproxy.core.places import DashboardPlaces
 from httpprocessproxy.feed import Feed
 from httpprocessproxy.replays import Replays
 
@@ -12,11 +13,13 @@ from httpprocessproxy.replays import Replays
 class Workings:
     """`status` tells the server's state, `restart` starts it anew, for whom it is told.
 
-    `token` is known to the page about ourselves, and to no other (`guard.py`).
+    `places` are the dashboard's; `token` is known to the dashboard, and to no other page
+    (`guard.py`).
     """
 
     status: Callable[[], Mapping[str, object]]
     restart: Callable[[str], None]
     feed: Feed
     replays: Replays
+    places: DashboardPlaces
     token: str = field(default_factory=lambda: secrets.token_urlsafe(16))

@@ -21,6 +21,10 @@ _HOST: Final = re.compile(
     rb"(?:\[(?P<ipv6>[0-9A-Fa-f:.]+)\]|(?P<name>[\w-]+(?:\.[\w-]+)*\.?))(?::(?P<port>[0-9]{0,5}))?"
 )
 _ALLOWED: Final = re.compile(r"\*|(?:\*?\.)?[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")
+# The host that is the dashboard's alone, at any port: one may be forwarded to another.
+DASHBOARD_HOST: Final = "hpp.localhost"
+_DASHBOARD: Final = re.compile(rb"hpp\.localhost\.?(?::[0-9]{0,5})?", re.IGNORECASE)
+
 _ORIGIN: Final = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<authority>[!-~]+)", re.IGNORECASE)
 
 # A browser uses one or two hosts; this bounds what an unfriendly client can make us remember.
@@ -88,6 +92,11 @@ class HostRule:
             return False
         default = DEFAULT_PORTS[page.scheme]
         return (page.host, page.port) == (name, default if port is None else port)
+
+
+def names_dashboard(host: bytes) -> bool:
+    """Tell whether a Host field names the dashboard, and not the site."""
+    return _DASHBOARD.fullmatch(host) is not None
 
 
 def parse_authority(host: bytes) -> tuple[str, int | None]:

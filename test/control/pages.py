@@ -14,7 +14,7 @@ from httpprocessproxy.core.hosts import HostRule
 from httpprocessproxy.feed import Feed
 from httpprocessproxy.replays import Replays
 from httpprocessproxy.requestlog import Record, RequestLog
-from test.control.doors import OWN
+from test.control.doors import OWN, PLACES
 
 SCRIPT = {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty"}
 TAB = {"Sec-Fetch-Site": "none", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
@@ -30,7 +30,9 @@ class Backstage:
         self.replays.send = self._send
         self.state, self.generation = "running", 3
         self.restarted_by: list[str] = []
-        self.workings = Workings(self.status, self.restarted_by.append, self.feed, self.replays)
+        self.workings = Workings(
+            self.status, self.restarted_by.append, self.feed, self.replays, PLACES
+        )
 
     def status(self) -> Mapping[str, object]:
         return {"state": self.state, "generation": self.generation}
@@ -47,11 +49,17 @@ class Backstage:
 
 
 @contextlib.asynccontextmanager
-async def open_site(folder: Path) -> AsyncIterator[tuple[Backstage, aiohttp.ClientSession]]:
-    """A client of the site at its own origin, which is no browser unless the test says so."""
+async def open_site(
+    folder: Path, *, is_dashboard: bool = True
+) -> AsyncIterator[tuple[Backstage, aiohttp.ClientSession]]:
+    """A client of the dashboard's origin, or else of the site's, which is no browser unless the
+    test says so."""
     path = folder / "site"
     backstage = Backstage()
-    async with serving(listen_privately(path), HostRule((), "localhost"), backstage.workings):
+    hosts = HostRule((), "localhost")
+    async with serving(
+        listen_privately(path), hosts, backstage.workings, is_dashboard=is_dashboard
+    ):
         connector = aiohttp.UnixConnector(str(path))
         headers = {"Accept": "application/json"}
         async with aiohttp.ClientSession(OWN, connector=connector, headers=headers) as client:

@@ -9,11 +9,11 @@ from httpprocessproxy.config import Address
 from httpprocessproxy.front_door import names
 from httpprocessproxy.front_door.names import Names, hosts_of, is_name
 
-ALWAYS = ["localhost", "*.localhost", "127.0.0.1", "::1"]
+ALWAYS = ["localhost", "*.localhost", "hpp.localhost", "127.0.0.1", "::1"]
 
 
 def test_it_is_always_for_this_machine_itself() -> None:
-    assert hosts_of(Address.parse("8000"))[:4] == ALWAYS
+    assert hosts_of(Address.parse("8000"))[:5] == ALWAYS
 
 
 def test_it_is_for_the_host_that_is_listened_on() -> None:
