@@ -22,6 +22,7 @@ from httpprocessproxy.core.places import DashboardPlaces
 from httpprocessproxy.front_door import needs
 from httpprocessproxy.process import InheritedSocket, Recipe, asgi_command, redirected_output
 from httpprocessproxy.proxy import listen
+from httpprocessproxy.settings.secret import secret
 from httpprocessproxy.watch import Scope
 
 if TYPE_CHECKING:
@@ -157,7 +158,7 @@ def _share(config: Config) -> "Share":
         config.share,
         config.share_name,
         config.share_token_file,
-        config.share_auth,
+        secret("share-auth", config.share_auth, config.share_auth_file),
         config.share_allow,
     )
     return Share(wish)
@@ -181,7 +182,7 @@ def _chains(config: Config, hosts: HostRule) -> "Chains":
 
     wish = Wish(
         config.forward_allow,
-        config.forward_token,
+        secret("forward-token", config.forward_token, config.forward_token_file),
         config.forward_headers,
         cookies=config.forward_cookies,
         dry_run=config.forward_dry_run,

@@ -3,6 +3,7 @@
 import json
 import logging
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -147,3 +148,23 @@ def test_what_is_logged_is_json_as_well() -> None:
         logging.getLogger("some.library").error("odd")
     line = json.loads(shown.lines[0])
     assert (line["event"], line["level"], line["text"]) == ("log", "error", "some.library: odd")
+
+
+def test_json_lines_escape_controls_that_steer_a_terminal() -> None:
+    shown = Shown(replace(CONFIG, json_logs=True))
+    name = "a\x7f\x80\x9b31m\x9f\u061c\u200e\u200f\u202a\u202e\u2066\u2069.py"
+    (line,) = shown.tell(notice(name))
+    assert json.loads(line)["text"] == name
+    assert line.isascii()
+
+
+def test_json_lines_keep_other_letters() -> None:
+    shown = Shown(replace(CONFIG, json_logs=True))
+    (line,) = shown.tell(notice("größe\u00a0日本.py"))
+    assert "größe\u00a0日本.py" in line
+
+
+def test_the_start_says_which_configuration_file_was_read() -> None:
+    shown = Shown(replace(CONFIG, file=Path("pyproject.toml")))
+    shown.console.start(["http://localhost:8000/"], DASHBOARD, "embedded", 0)
+    assert "  configured  pyproject.toml\n" in "\n".join(shown.lines)

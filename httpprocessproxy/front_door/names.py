@@ -49,7 +49,7 @@ def hosts_of(bind: Address, allowed: Sequence[str] = ()) -> list[str]:
     else:
         hosts.append(bind.host)
     for name in allowed:
-        bare = name.removeprefix("*").removeprefix(".")
+        bare = name.removeprefix("*").removeprefix(".").strip("[]")
         hosts += [f"*.{bare}"] * (name[:1] in "*." and bool(bare))
         hosts += [bare] * (not name.startswith("*"))
     return hosts

@@ -6,8 +6,11 @@ from enum import Enum, auto
 
 from httpprocessproxy.config import Address
 from httpprocessproxy.settings import readers
+from httpprocessproxy.settings.secret import variable
 
 PROGRAM = "http-process-proxy"
+
+_FILE = readers.file_or_off
 
 
 class Kind(Enum):
@@ -42,6 +45,16 @@ def _flag(name: str, what: str, *, field: str = "") -> Option:
 
 def _text(name: str, metavar: str, what: str, read: Callable[[str], object]) -> Option:
     return Option(Kind.VALUE, name, name.replace("-", "_"), metavar, what, read)
+
+
+def _secret(name: str, metavar: str, what: str) -> tuple[Option, Option]:
+    """The forms of `settings/secret.py`."""
+    return (
+        _text(
+            name, metavar, f"{what} (default: none, or {variable(name)} in the environment)", str
+        ),
+        _text(f"{name}-file", "FILE", f"its first line is {metavar} (default: off)", _FILE),
+    )
 
 
 def _choice(name: str, what: str, *choices: str) -> Option:
@@ -225,7 +238,7 @@ SHARING = (
         "what the relay knows us by: a line TOKEN, or NAME TOKEN (default: off)",
         readers.file_or_off,
     ),
-    _text("share-auth", "USER:PASS", "ask visitors for this password (default: none)", str),
+    *_secret("share-auth", "USER:PASS", "ask visitors for this password"),
     Option(
         Kind.VALUES,
         "share-allow",
@@ -273,12 +286,10 @@ FORWARDING = (
         "where they may go: http(s)://HOST[:PORT], and for errors udp://HOST:PORT, too; repeatable "
         "(default: nowhere)",
     ),
-    _text(
+    *_secret(
         "forward-token",
         "TOKEN",
-        "let clients of other machines begin chains that send this as X-Forward-Token "
-        "(default: none)",
-        str,
+        "let clients of other machines begin chains that send this as X-Forward-Token",
     ),
     Option(
         Kind.VALUES,

@@ -1,4 +1,4 @@
-"""A site whose pages try to reach the dashboard: Cross-Origin-Opener-Policy, and a service worker."""
+"""A site whose pages try to reach the dashboard, by an opener and by a service worker."""
 
 import http.server
 import sys
@@ -31,8 +31,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Cross-Origin-Opener-Policy", "same-origin")
         self.end_headers()
         self.wfile.write(body)
-
-    do_HEAD = do_GET
 
 
 http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()

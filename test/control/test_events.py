@@ -247,7 +247,7 @@ def test_a_page_without_the_token_hears_of_no_requests(token: object) -> None:
             page(control, topics=topics, token=token) as (client, _),
         ):
             assert (feed.is_wanted("request"), feed.is_wanted("notice")) == (False, True)
-            await say(client, type="subscribe", topics=["request"], is_dashboard=True, token=TOKEN)
+            await say(client, type="subscribe", topics=["request"], token=TOKEN)
             await settled(client)
             assert not feed.is_wanted("request")
 
@@ -334,8 +334,8 @@ def test_a_page_that_does_not_read_is_dropped_and_holds_up_nobody() -> None:
             opened(feed=feed) as control,
             page(control, topics=["request"], is_dashboard=True, token=TOKEN) as (good, _),
         ):
-            sleeper = await knock(control)
-            await greet(sleeper, topics=["request"], is_dashboard=True, token=TOKEN)
+            sleeper = await knock(control, is_dashboard=True)
+            await greet(sleeper, topics=["request"], token=TOKEN)
             sleeper.transport.pause_reading()
             for number in range(count):
                 feed.publish("request", {"text": text, "number": number}, keep=False)
