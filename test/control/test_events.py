@@ -117,25 +117,6 @@ def test_an_error_comes_with_the_output() -> None:
     run(main())
 
 
-def test_the_output_of_an_error_is_kept_from_clients_that_are_not_trusted() -> None:
-    async def main() -> None:
-        feed = Feed()
-        async with (
-            opened(feed=feed) as control,
-            page(control, trusted=False, topics=["output"]) as (stranger, _),
-            page(control) as (developer, _),
-        ):
-            enter(feed, "error")
-            assert (await receive(developer))["output"] == TAIL
-            assert (await receive(stranger))["output"] == ""
-            async with page(control, trusted=False) as (_, hello):
-                state = hello["state"]
-                assert isinstance(state, dict)
-                assert (state["state"], state["output"]) == ("error", "")
-
-    run(main())
-
-
 @pytest.mark.parametrize(
     ("age_ms", "state", "stale"),
     [
@@ -365,14 +346,5 @@ def test_fifty_pages_hear_the_same_encoded_once(monkeypatch: pytest.MonkeyPatch)
             for client in clients:
                 assert (await receive(client))["state"] == "running"
             assert encoded == 1
-
-    run(main())
-
-
-def test_the_token_does_not_count_on_the_origin_of_the_site() -> None:
-    async def main() -> None:
-        feed = Feed()
-        async with opened(feed=feed) as control, page(control, topics=["request"], token=TOKEN):
-            assert not feed.is_wanted("request")
 
     run(main())
