@@ -10,8 +10,6 @@ from httpprocessproxy.settings.secret import variable
 
 PROGRAM = "http-process-proxy"
 
-_FILE = readers.file_or_off
-
 
 class Kind(Enum):
     """How an option is written on the command line."""
@@ -49,12 +47,10 @@ def _text(name: str, metavar: str, what: str, read: Callable[[str], object]) -> 
 
 def _secret(name: str, metavar: str, what: str) -> tuple[Option, Option]:
     """The forms of `settings/secret.py`."""
-    return (
-        _text(
-            name, metavar, f"{what} (default: none, or {variable(name)} in the environment)", str
-        ),
-        _text(f"{name}-file", "FILE", f"its first line is {metavar} (default: off)", _FILE),
-    )
+    shown = f"{what} (default: none, or {variable(name)})"
+    file = f"its first line is {metavar} (default: off)"
+    of_file = _text(f"{name}-file", "FILE", file, readers.file_or_off)
+    return _text(name, metavar, shown, str), of_file
 
 
 def _choice(name: str, what: str, *choices: str) -> Option:
@@ -286,11 +282,7 @@ FORWARDING = (
         "where they may go: http(s)://HOST[:PORT], and for errors udp://HOST:PORT, too; repeatable "
         "(default: nowhere)",
     ),
-    *_secret(
-        "forward-token",
-        "TOKEN",
-        "let clients of other machines begin chains that send this as X-Forward-Token",
-    ),
+    *_secret("forward-token", "TOKEN", "let other machines' clients that send it begin chains"),
     Option(
         Kind.VALUES,
         "forward-header",
