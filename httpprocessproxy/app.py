@@ -159,6 +159,7 @@ class Program:
             self._feed,
             self._replays,
             self.supervisor.fence,
+            prepared.dashboard,
         )
         self._control = self._new_control()
         self._browser = Browser(config.bind.url_of(config.scheme), self._console.show)
@@ -228,13 +229,13 @@ class Program:
             return
         self._say(f"--{name} has ended by an error in http-process-proxy; the server goes on")
 
-    def _our_pages(self, target: bytes, trusted: bool) -> str | None:
-        """The socket that serves a target beginning with `/_hpp/`; see `Plane`."""
+    def _our_pages(self, target: bytes, trusted: bool, is_dashboard: bool) -> str | None:
+        """The socket that serves a target of ours; see `Plane`."""
         if trusted and self._prepared.archive is not None:
             socket = self._prepared.archive.socket_for(target)
             if socket is not None:
                 return socket
-        return self._control.socket_for(target, trusted)
+        return self._control.socket_for(target, trusted, is_dashboard)
 
     def _say(self, text: str) -> None:
         self._feed.publish("notice", {"text": text})
@@ -312,20 +313,31 @@ class Program:
         """Let clients in; return what to show of the way, by names."""
         prepared = self._prepared
         if prepared.identity is None:
-            await stack.enter_async_context(plane.serve(prepared.sockets))
+            sockets = [*prepared.sockets, *prepared.dashboard_sockets]
+            ends = [sock.getsockname()[1] for sock in prepared.dashboard_sockets]
+            await stack.enter_async_context(plane.serve(sockets, ends))
             return {}
         # An extra, which `prepare` has found.
         from httpprocessproxy.front_door.opening import open_front_door
 
-        config, hosts, sockets = prepared.config, prepared.hosts, prepared.sockets
         return await stack.enter_async_context(
-            open_front_door(config, prepared.identity, plane, hosts, sockets, self._say)
+            open_front_door(
+                prepared.config,
+                prepared.identity,
+                plane,
+                prepared.hosts,
+                prepared.sockets,
+                prepared.dashboard_sockets,
+                self._say,
+            )
         )
 
     def _tell_where(self, notes: Mapping[str, str]) -> None:
         config, watcher = self._prepared.config, self.supervisor.watcher
         shown = urls(config.bind, config.scheme)
-        self._console.start(shown, watcher.description, self._control.livereload_port, notes)
+        dashboard = self._prepared.dashboard.urls
+        port = self._control.livereload_port
+        self._console.start(shown, dashboard, watcher.description, port, notes)
         if not (config.quiet or config.json_logs):
             self._output.reminder = "\n".join(f"  open        {url}" for url in shown)
         if sys.platform == "linux" and not has_proc():

@@ -3,7 +3,7 @@
 import ipaddress
 import re
 import signal
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -152,6 +152,7 @@ class Config:
     share_name: str = ""
     share_token_file: Path | None = None
     share_auth: str = ""
+    share_auth_file: Path | None = None
     share_allow: tuple[str, ...] = ()
     archive: bool = False
     archive_allow: tuple[str, ...] = ()
@@ -160,6 +161,7 @@ class Config:
     forward_chains: bool = False
     forward_allow: tuple[str, ...] = ()
     forward_token: str = ""
+    forward_token_file: Path | None = None
     forward_headers: tuple[str, ...] = ()
     forward_cookies: bool = False
     forward_dry_run: bool = False
@@ -167,6 +169,8 @@ class Config:
     json_logs: bool = False
     quiet: bool = False
     debug: bool = False
+    # The configuration file that was read, if any: the one member that is no option.
+    file: Path | None = field(default=None, compare=False)
 
     @property
     def scheme(self) -> str:

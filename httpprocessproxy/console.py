@@ -9,6 +9,7 @@ With `--json-logs` a line is an object with "time", "level", "event" and the mem
 import contextlib
 import json
 import logging
+import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -22,7 +23,9 @@ from httpprocessproxy.feed import Feed
 # A command or a list of globs that is longer is cut: the user knows it, and has little room.
 _MAX_LENGTH = 64
 
-_DASHBOARD = "_hpp/"
+# Controls that JSON leaves as they are (C1, DEL), and those of the direction of text: in a file's
+# name they would steer the terminal that shows the line.
+_UNSEEN: Final = re.compile("[\\x7f-\\x9f\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069]")
 
 NOTHING: Final[Mapping[str, str]] = {}
 
@@ -69,6 +72,7 @@ class Console(logging.Handler):
     def start(
         self,
         urls: Sequence[str],
+        dashboard_urls: Sequence[str],
         watcher: str,
         livereload_port: int,
         notes: Mapping[str, str] = NOTHING,
@@ -79,11 +83,13 @@ class Console(logging.Handler):
         """
         members = {
             "urls": urls,
-            "dashboard": urls[0] + _DASHBOARD,
+            "dashboard": dashboard_urls[0],
+            "dashboard_urls": dashboard_urls,
             "command": self._config.command,
             "backend": str(self._config.backend),
             "patterns": self._config.patterns or ("**/*",),
             "refresh": self._config.refresh,
+            "config": None if self._config.file is None else str(self._config.file),
             "watcher": watcher,
             "livereload_port": livereload_port or None,
             **notes,
@@ -93,7 +99,10 @@ class Console(logging.Handler):
         if self._config.json_logs:
             self._write_json(INFO, "start", members)
         else:
-            shown = [*self._block(urls, watcher, livereload_port), *_lines(notes)]
+            shown = [
+                *self._block(urls, dashboard_urls, watcher, livereload_port),
+                *_lines(notes),
+            ]
             self._write("\n".join([*shown, *["  keys        ? for help"] * self._has_keys]))
 
     def show(self, text: str) -> None:
@@ -115,21 +124,33 @@ class Console(logging.Handler):
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         line = {"time": now, "level": level, "event": event, **members}
         line.pop("type", None)
-        self._write(json.dumps(line, ensure_ascii=False))
+        self._write(_UNSEEN.sub(_escaped, json.dumps(line, ensure_ascii=False)))
 
-    def _block(self, urls: Sequence[str], watcher: str, livereload_port: int) -> Iterator[str]:
+    def _block(
+        self,
+        urls: Sequence[str],
+        dashboard_urls: Sequence[str],
+        watcher: str,
+        livereload_port: int,
+    ) -> Iterator[str]:
         config = self._config
         yield f"http-process-proxy {__version__}"
         for url in urls:
             yield f"  open        {url}"
-        yield f"  dashboard   {urls[0]}{_DASHBOARD}"
+        yield f"  dashboard   {' or '.join(dashboard_urls)}"
         yield f"  server      {_cut(f'{config.backend}: {shlex.join(config.command)}')}"
         yield f"  watching    {_cut(enumeration(config.patterns or ('**/*',), shown=3))}"
+        if config.file is not None:
+            yield f"  configured  {config.file}"
         if config.refresh:
             yield f"  refreshing  {_cut(enumeration(config.refresh, shown=3))}"
         yield f"  watcher     {watcher}"
         if livereload_port:
             yield f"  LiveReload  port {livereload_port}"
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return f"\\u{ord(found[0]):04x}"
 
 
 def _lines(notes: Mapping[str, str]) -> list[str]:

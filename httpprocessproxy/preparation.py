@@ -17,10 +17,12 @@ from wcmatch.glob import escape
 
 from httpprocessproxy.config import Address, Config
 from httpprocessproxy.core.editors import editor_template
-from httpprocessproxy.core.hosts import HostRule
+from httpprocessproxy.core.hosts import DASHBOARD_HOST, HostRule
+from httpprocessproxy.core.places import DashboardPlaces
 from httpprocessproxy.front_door import needs
 from httpprocessproxy.process import InheritedSocket, Recipe, asgi_command, redirected_output
 from httpprocessproxy.proxy import listen
+from httpprocessproxy.settings.secret import secret
 from httpprocessproxy.watch import Scope
 
 if TYPE_CHECKING:
@@ -44,7 +46,8 @@ class Preload:
 class Prepared:
     """What the program runs with. `config` says what has come of its `auto`s and zeros.
 
-    `sockets` listen on BIND already; `identity` is there with --tls, `share` with --share,
+    `sockets` listen on BIND already, and `dashboard_sockets` on the dashboard's own port, of which
+    `dashboard` makes URLs; `identity` is there with --tls, `share` with --share,
     `archive` with --archive, `chains` with --forward-chains, `preload` with --preload.
     """
 
@@ -53,6 +56,8 @@ class Prepared:
     scope: Scope
     hosts: HostRule
     sockets: list[socket.socket]
+    dashboard_sockets: list[socket.socket]
+    dashboard: DashboardPlaces
     identity: "Identity | None"
     share: "Share | None"
     archive: "Archive | None"
@@ -80,8 +85,26 @@ def prepare(config: Config) -> Prepared:
     config = dataclasses.replace(
         config, bind=bind, backend=recipe.address, command=recipe.words, editor=editor
     )
+    dashboard_sockets = listen(Address(bind.host, 0))
     return Prepared(
-        config, recipe, scope, hosts, sockets, identity, share, archive, chains, preload
+        *(config, recipe, scope, hosts, sockets, dashboard_sockets),
+        _dashboard(config, dashboard_sockets, identity),
+        *(identity, share, archive, chains, preload),
+    )
+
+
+def _dashboard(
+    config: Config, sockets: list[socket.socket], identity: "Identity | None"
+) -> DashboardPlaces:
+    bind = config.bind
+    # Browsers take it for one of these two, whatever else the machine has.
+    is_reached = bind.is_everywhere or not {"127.0.0.1", "::1"}.isdisjoint(bind.hosts)
+    return DashboardPlaces(
+        config.scheme,
+        "localhost" if bind.is_everywhere else bind.host,
+        bind.port,
+        sockets[0].getsockname()[1],
+        has_host=is_reached and (identity is None or identity.covers(DASHBOARD_HOST)),
     )
 
 
@@ -135,7 +158,7 @@ def _share(config: Config) -> "Share":
         config.share,
         config.share_name,
         config.share_token_file,
-        config.share_auth,
+        secret("share-auth", config.share_auth, config.share_auth_file),
         config.share_allow,
     )
     return Share(wish)
@@ -159,7 +182,7 @@ def _chains(config: Config, hosts: HostRule) -> "Chains":
 
     wish = Wish(
         config.forward_allow,
-        config.forward_token,
+        secret("forward-token", config.forward_token, config.forward_token_file),
         config.forward_headers,
         cookies=config.forward_cookies,
         dry_run=config.forward_dry_run,

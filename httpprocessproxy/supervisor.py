@@ -323,6 +323,7 @@ class Supervisor:
         return self._problem(
             "The server has ended",
             f"`{command}`: {self._chronicle.outcome.reason}. It starts again when a file changes.",
+            public_detail="It starts again when a file changes.",
         )
 
     def _overdue(self) -> Problem:
@@ -331,6 +332,7 @@ class Supervisor:
             "The server does not answer yet",
             f"`{shlex.join(recipe.words)}` does not answer at {recipe.address} yet. If it is meant "
             "to answer elsewhere, mend BACKEND or the command; else try again in a moment.",
+            public_detail="Try again in a moment.",
         )
 
     def _starting(self) -> Problem:
@@ -341,13 +343,16 @@ class Supervisor:
             is_live=True,
         )
 
-    def _problem(self, title: str, detail: str, *, is_live: bool = False) -> Problem:
+    def _problem(
+        self, title: str, detail: str, *, is_live: bool = False, public_detail: str = ""
+    ) -> Problem:
         return Problem(
             503,
             title,
             detail,
             output=b"" if is_live else self._output.tail,
             is_live=is_live,
+            public_detail=public_detail,
             retry_after_s=RETRY_AFTER_S,
             state=self._machine.state.value,
             generation=self._machine.generation,

@@ -21,7 +21,7 @@ def opened(browser: BrowserContext, proxy: Proxy) -> Page:
     """The page, once it is connected. An error in its console fails the test at its end."""
     page = browser.new_page()
     page.on("pageerror", lambda error: pytest.fail(f"uncaught: {error}"))
-    page.goto(f"{proxy.url}/_hpp/")
+    page.goto(proxy.dashboard_url)
     expect(state(page)).to_have_text("Running")
     return page
 

@@ -314,7 +314,7 @@ async def serving(
         HostRule((), "localhost"),
         trusted,
         RequestLog(Feed()),
-        lambda _, trusted: str(pages / "site") if trusted else None,
+        lambda _, trusted, is_dashboard: str(pages / "site") if trusted else None,
         injector,
         detour,
         said.append,

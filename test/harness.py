@@ -18,6 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypedDict
+from urllib.parse import urlsplit
 
 from test import processes
 from test.deadline import MS, PATIENCE_S, eventually
@@ -271,6 +272,15 @@ class Proxy:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def dashboard_url(self) -> str:
+        return f"{urlsplit(self.url).scheme}://hpp.localhost:{self.port}/"
+
+    @property
+    def dashboard_port(self) -> int:
+        """The dashboard's own port, as the start block says."""
+        return int(self.wait_output(r"  dashboard +.*:(\d+)/\n")[1])
 
     def connect(self) -> Wire:
         return Wire.connect(self.port)

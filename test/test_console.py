@@ -3,6 +3,7 @@
 import json
 import logging
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,7 @@ from httpprocessproxy.feed import Feed
 from test.messages import RESTART, notice, request, state
 
 CONFIG = Config(Address("localhost", 8000), Address("localhost", 8001), ("serve", "--it"))
+DASHBOARD = ["http://hpp.localhost:8000/", "http://localhost:8002/"]
 RUNNING = state("running", "loading", paths=["a.py"], restart=RESTART)
 CRASH = state("error", "loading", why="exited with status 1, after 80 ms", returncode=1)
 
@@ -35,11 +37,11 @@ class Shown:
 def test_the_start_says_where_all_is() -> None:
     shown = Shown()
     urls = ["http://localhost:8000/", "http://10.0.0.7:8000/"]
-    shown.console.start(urls, "Watchman 4.9.0: its socket answers", 35729)
+    shown.console.start(urls, DASHBOARD, "Watchman 4.9.0: its socket answers", 35729)
     assert "\n".join(shown.lines).partition("\n")[2] == (
         "  open        http://localhost:8000/\n"
         "  open        http://10.0.0.7:8000/\n"
-        "  dashboard   http://localhost:8000/_hpp/\n"
+        "  dashboard   http://hpp.localhost:8000/ or http://localhost:8002/\n"
         "  server      localhost:8001: serve --it\n"
         "  watching    **/*\n"
         "  watcher     Watchman 4.9.0: its socket answers\n"
@@ -51,7 +53,7 @@ def test_the_start_says_where_all_is() -> None:
 def test_the_start_has_notes_in_front_of_the_keys() -> None:
     shown = Shown()
     notes = {"certificate": "by me", "trust": "so:\n    this"}
-    shown.console.start(["https://localhost:8000/"], "a watcher", 0, notes)
+    shown.console.start(["https://localhost:8000/"], DASHBOARD, "a watcher", 0, notes)
     assert shown.lines[0].splitlines()[-4:] == [
         "  certificate by me",
         "  trust       so:",
@@ -62,7 +64,7 @@ def test_the_start_has_notes_in_front_of_the_keys() -> None:
 
 def test_the_start_says_only_what_there_is() -> None:
     shown = Shown(replace(CONFIG, patterns=("*.py",) * 5, refresh=("*.css",)), has_keys=False)
-    shown.console.start(["http://localhost:8000/"], "embedded", 0)
+    shown.console.start(["http://localhost:8000/"], DASHBOARD, "embedded", 0)
     (block,) = shown.lines
     assert "LiveReload" not in block
     assert "keys" not in block
@@ -72,7 +74,7 @@ def test_the_start_says_only_what_there_is() -> None:
 
 def test_the_start_fits_into_80_columns() -> None:
     shown = Shown(replace(CONFIG, command=("serve", "x" * 200)))
-    shown.console.start(["http://localhost:8000/"], "embedded", 0)
+    shown.console.start(["http://localhost:8000/"], DASHBOARD, "embedded", 0)
     assert max(map(len, shown.lines[0].splitlines())) <= 80
 
 
@@ -87,7 +89,7 @@ def test_one_line_for_what_matters() -> None:
 
 def test_quiet_shows_errors_and_warnings() -> None:
     shown = Shown(replace(CONFIG, quiet=True, log_requests=True))
-    shown.console.start(["http://localhost:8000/"], "embedded", 0)
+    shown.console.start(["http://localhost:8000/"], DASHBOARD, "embedded", 0)
     assert shown.tell(RUNNING, request(), notice("beware"), CRASH) == [
         "beware",
         "exited with status 1, after 80 ms: waiting for a change",
@@ -109,7 +111,7 @@ def test_nobody_makes_requests_for_us_unless_they_are_wanted() -> None:
 
 def test_json_has_every_message_in_a_line() -> None:
     shown = Shown(replace(CONFIG, json_logs=True, log_requests=True))
-    shown.console.start(["http://localhost:8000/"], "embedded", 0)
+    shown.console.start(["http://localhost:8000/"], DASHBOARD, "embedded", 0)
     shown.tell(state("loading"), RUNNING, CRASH, request(ended=False), request(), notice("a\nb"))
     shown.console.show("help")
     lines = [json.loads(line) for line in shown.lines]
@@ -146,3 +148,23 @@ def test_what_is_logged_is_json_as_well() -> None:
         logging.getLogger("some.library").error("odd")
     line = json.loads(shown.lines[0])
     assert (line["event"], line["level"], line["text"]) == ("log", "error", "some.library: odd")
+
+
+def test_json_lines_escape_controls_that_steer_a_terminal() -> None:
+    shown = Shown(replace(CONFIG, json_logs=True))
+    name = "a\x7f\x80\x9b31m\x9f\u061c\u200e\u200f\u202a\u202e\u2066\u2069.py"
+    (line,) = shown.tell(notice(name))
+    assert json.loads(line)["text"] == name
+    assert line.isascii()
+
+
+def test_json_lines_keep_other_letters() -> None:
+    shown = Shown(replace(CONFIG, json_logs=True))
+    (line,) = shown.tell(notice("größe\u00a0日本.py"))
+    assert "größe\u00a0日本.py" in line
+
+
+def test_the_start_says_which_configuration_file_was_read() -> None:
+    shown = Shown(replace(CONFIG, file=Path("pyproject.toml")))
+    shown.console.start(["http://localhost:8000/"], DASHBOARD, "embedded", 0)
+    assert "  configured  pyproject.toml\n" in "\n".join(shown.lines)

@@ -102,7 +102,7 @@ def site_of(config: Config, visits: Path) -> Site:
     names = [*bind.hosts, *(name for name in config.allowed_hosts if name[:1] not in "*.")]
     if bind.is_loopback or bind.is_everywhere:
         names += ["localhost", "127.0.0.1", "::1"]
-    aliases = frozenset(Origin(scheme, name.lower(), bind.port) for name in names)
+    aliases = frozenset(Origin(scheme, name.lower().strip("[]"), bind.port) for name in names)
     return Site(Origin.parse(bind.url_of(scheme)), visits, aliases)
 
 

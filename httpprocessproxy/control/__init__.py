@@ -1,7 +1,8 @@
 """What is ours under `/_hpp/`, and the LiveReload port.
 
-`site.py` serves our pages for the developer, `events.py` what makes pages of the backend reload,
-`livereload.py` the same for browsers that have the LiveReload extension. All listen on private
+`site.py` serves our pages for the developer, on the site's origin and on the dashboard's,
+`events.py` what makes pages of the backend reload, `livereload.py` the same for browsers that have
+the LiveReload extension. All listen on private
 unix sockets, and the data plane treats each as one more backend. The site is imported when somebody
 first asks for it: aiohttp takes 13 MB and a quarter of a second, and most runs never need it.
 """
@@ -46,6 +47,10 @@ _FOR_TRUSTED: Final[Mapping[bytes, str]] = {
 }
 
 
+# On the dashboard's origin, which is for trusted clients only.
+_OF_DASHBOARD: Final[Mapping[bytes, str]] = {EVENTS.encode(): "dashboard-events"}
+
+
 class Control:
     """Our own endpoints, open while the context is."""
 
@@ -71,10 +76,14 @@ class Control:
     async def __aenter__(self) -> Self:
         async with contextlib.AsyncExitStack() as exits:
             self._folder = exits.enter_context(private_folder())
-            site = exits.enter_context(listen_privately(self._folder / "site"))
+            sites = {
+                name: exits.enter_context(listen_privately(self._folder / name))
+                for name in ("site", "dashboard")
+            }
             tasks = await exits.enter_async_context(asyncio.TaskGroup())
-            serving_site = serve_when_wanted(site, self._import_site)
-            exits.callback(tasks.create_task(serving_site, name="site").cancel)
+            for name, site in sites.items():
+                load = partial(self._import_site, is_dashboard=name == "dashboard")
+                exits.callback(tasks.create_task(serve_when_wanted(site, load), name=name).cancel)
             exits.enter_context(self._events.listening())
             exits.enter_context(self._workings.feed.subscribe(("refresh",), self._refresh))
             await self._serve_sockets(exits)
@@ -90,12 +99,15 @@ class Control:
         """The browser pages that listen for reloads."""
         return self._livereload.clients
 
-    def socket_for(self, target: bytes, trusted: bool) -> str | None:
-        """Return the path of the unix socket that serves a target beginning with `/_hpp/`.
+    def socket_for(self, target: bytes, trusted: bool, is_dashboard: bool = False) -> str | None:
+        """Return the path of the unix socket that serves a target of the dashboard's origin, or
+        one of the site's that begins with `/_hpp/`.
 
         None: a client that is not trusted may not have it.
         """
         path = target.partition(b"?")[0]
+        if is_dashboard:
+            return str(self._folder / _OF_DASHBOARD.get(path, "dashboard")) if trusted else None
         name = _FOR_TRUSTED.get(path, "site") if trusted else _FOR_ANYBODY.get(path)
         return None if name is None else str(self._folder / name)
 
@@ -103,10 +115,12 @@ class Control:
         """Make every page that listens reload."""
         self._livereload.reload()
 
-    def _import_site(self) -> Serving:
+    def _import_site(self, *, is_dashboard: bool) -> Serving:
         from httpprocessproxy.control.site import serving
 
-        return partial(serving, hosts=self._hosts, workings=self._workings)
+        return partial(
+            serving, hosts=self._hosts, workings=self._workings, is_dashboard=is_dashboard
+        )
 
     def _refresh(self, message: Message) -> None:
         paths = message["paths"]
@@ -119,6 +133,7 @@ class Control:
         for name, serve in (
             ("events", self._events.serve),
             ("strangers", self._events.serve_strangers),
+            ("dashboard-events", self._events.serve_dashboard),
             ("livereload", self._livereload.serve_own),
         ):
             servers.append(await serve(listen_privately(self._folder / name)))

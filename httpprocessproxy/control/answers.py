@@ -24,7 +24,7 @@ async def handle(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         return await handler(request)
     except RequestError as error:
-        return page(request, Problem(error.status, HTTPStatus(error.status).phrase, f"{error}."))
+        return page(request, Problem(error.status, HTTPStatus(error.status).phrase, error.sentence))
     except web.HTTPException as error:
         response = page(request, Problem(error.status, HTTPStatus(error.status).phrase, ""))
         if "Allow" in error.headers:

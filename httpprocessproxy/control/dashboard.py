@@ -1,29 +1,30 @@
-"""`/_hpp/`, the page about the proxy and its server, and the files it consists of.
+"""The dashboard, a page about the proxy and its server, and the files it consists of.
 
-Its policy lets in what carries this answer's nonce, and nothing else: all that it shows is
-somebody's text. It is for a tab of its own, so that no other page can reach into it.
+It has an origin of its own (`core/places.py`), to which `/_hpp/` on the site's origin leads. Its
+policy lets in what carries this answer's nonce, and nothing else: all that it shows is somebody's
+text. It is for a tab of its own, so that no other page can reach into it.
 """
 
 import secrets
 
 from aiohttp import web
 
-from httpprocessproxy.control.answers import page
+from httpprocessproxy.control.answers import Handler, page
 from httpprocessproxy.control.assets import Script, dashboard_css, dashboard_html, dashboard_js
-from httpprocessproxy.control.guard import Guard, is_tab
+from httpprocessproxy.control.guard import is_tab
 from httpprocessproxy.core.pages import Problem
+from httpprocessproxy.core.places import DashboardPlaces
 
-_ONLY_FOR_A_TAB = (
-    "Open /_hpp/ in a tab of its own. If this is one, a service worker of your site stands in "
-    "between: reload with Shift held."
-)
+_ONLY_FOR_A_TAB = "Open the dashboard in a tab of its own."
 
 
 class Dashboard:
-    def __init__(self, guard: Guard) -> None:
-        self._guard = guard
+    def __init__(self, token: str, places: DashboardPlaces) -> None:
+        self._token = token
+        self._places = places
 
     def add_to(self, router: web.UrlDispatcher) -> None:
+        router.add_get("/", self.get_page)
         router.add_get("/_hpp/", self.get_page)
         router.add_get("/_hpp/dashboard.css", self.get_style)
         router.add_get("/_hpp/dashboard.js", self.get_script)
@@ -32,7 +33,8 @@ class Dashboard:
         if not is_tab(request):
             return page(request, Problem(403, "Only for a tab", _ONLY_FOR_A_TAB))
         nonce = secrets.token_urlsafe(16)
-        html = dashboard_html().replace("{nonce}", nonce).replace("{token}", self._guard.token)
+        html = dashboard_html().replace("{nonce}", nonce).replace("{token}", self._token)
+        html = html.replace("{site}", self._places.site_url(request.headers.get("Host", "")))
         response = web.Response(text=html, content_type="text/html")
         response.headers["Content-Security-Policy"] = (
             f"default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; "
@@ -48,6 +50,16 @@ class Dashboard:
 
     async def get_script(self, request: web.Request) -> web.Response:
         return file(request, dashboard_js(), "text/javascript")
+
+
+def leading_to(places: DashboardPlaces) -> Handler:
+    """Make what answers `/_hpp/` on the site's origin: the way to the dashboard."""
+
+    async def get_way(request: web.Request) -> web.Response:
+        url = places.url_for(request.headers.get("Host", ""))
+        return web.Response(status=302, headers={"Location": url}, text=f"{url}\n")
+
+    return get_way
 
 
 def file(request: web.Request, content: Script, content_type: str) -> web.Response:

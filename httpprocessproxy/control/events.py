@@ -56,7 +56,8 @@ class Events:
         self._tail = tail
         self._token = token.encode()
         self._changed_ms = 0.0
-        self._encoded: tuple[Message, str] = ({}, "{}")
+        # By whether it is for trusted clients.
+        self._encoded: dict[bool, tuple[Message, str]] = {}
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
@@ -65,8 +66,16 @@ class Events:
             yield
 
     async def serve(self, listener: socket.socket) -> Server:
-        """Serve trusted clients, who may hear and see all."""
+        """Serve trusted clients on the site's origin. Of them, programs may hear all."""
         return await doors.open_door(listener, lambda page: self._talk(page, True), self._check)
+
+    async def serve_dashboard(self, listener: socket.socket) -> Server:
+        """Serve trusted clients on the dashboard's origin, where its page may hear all, too."""
+
+        async def talk(page: ServerConnection) -> None:
+            await self._talk(page, True, is_dashboard=True)
+
+        return await doors.open_door(listener, talk, self._check)
 
     async def serve_strangers(self, listener: socket.socket) -> Server:
         """Serve clients that are not trusted: their pages work, and learn no more than that."""
@@ -87,34 +96,42 @@ class Events:
             return doors.refuse(connection, error)
         return None
 
-    async def _talk(self, connection: ServerConnection, trusted: bool) -> None:
+    async def _talk(
+        self, connection: ServerConnection, trusted: bool, *, is_dashboard: bool = False
+    ) -> None:
         outbox = _Outbox(connection)
         async with asyncio.TaskGroup() as tasks:
             sender = tasks.create_task(outbox.send_all(), name="events to a page")
             with contextlib.suppress(ConnectionClosed):
-                await self._tell(connection, outbox, trusted)
+                await self._tell(connection, outbox, trusted, is_dashboard)
             sender.cancel()
 
-    async def _tell(self, connection: ServerConnection, outbox: "_Outbox", trusted: bool) -> None:
+    async def _tell(
+        self, connection: ServerConnection, outbox: "_Outbox", trusted: bool, is_dashboard: bool
+    ) -> None:
         """Answer a page's hello, and then tell what it wants to hear until it leaves."""
         hello = parse_hello(await connection.recv())
         if hello is None:
             return
         outbox.put(json.dumps(self._hello(hello, trusted)))
-        allowed = self._allowed(connection, hello) if trusted else frozenset()
+        allowed = self._allowed(connection, hello, is_dashboard) if trusted else frozenset()
         topics = hello.topics
         while True:
             if "output" in topics & allowed:
                 outbox.put(json.dumps(self._output_so_far()))
             wanted = ALWAYS | (topics & allowed)
-            with self._feed.subscribe(wanted, lambda news: outbox.put(self._text(news))):
+            with self._feed.subscribe(wanted, lambda news: outbox.put(self._text(news, trusted))):
                 topics = await _next_topics(connection)
 
-    def _allowed(self, connection: ServerConnection, hello: Hello) -> frozenset[str]:
-        """What a trusted client may ask for. Programs send no Origin, and need no token."""
+    def _allowed(
+        self, connection: ServerConnection, hello: Hello, is_dashboard: bool
+    ) -> frozenset[str]:
+        """What a trusted client may ask for. Programs send no Origin, and need no token; a page
+        of the site has none that counts."""
         assert connection.request is not None, "its handshake is over"
         is_program = "Origin" not in connection.request.headers
-        if is_program or secrets.compare_digest(hello.token.encode(errors="replace"), self._token):
+        token = hello.token.encode(errors="replace")
+        if is_program or (is_dashboard and secrets.compare_digest(token, self._token)):
             return ON_REQUEST
         return ON_REQUEST - WITH_TOKEN
 
@@ -129,7 +146,7 @@ class Events:
             "folder": self._folder if trusted else "",
             "command": shlex.join(self._config.command) if trusted else "",
             "console": trusted and self._config.browser_console,
-            "state": self._with_output(states[-1]) if states else None,
+            "state": self._with_output(states[-1], trusted) if states else None,
         }
 
     def _is_stale(self, hello: Hello) -> bool:
@@ -146,15 +163,19 @@ class Events:
             assert isinstance(at_ms, float)
             self._changed_ms = at_ms
 
-    def _text(self, message: Message) -> str:
-        """Encode a message once for all pages."""
-        if self._encoded[0] is not message:
-            self._encoded = message, json.dumps(self._with_output(message))
-        return self._encoded[1]
+    def _text(self, message: Message, trusted: bool) -> str:
+        """Encode a message once for all pages that may see the same of it."""
+        known = self._encoded.get(trusted)
+        if known is None or known[0] is not message:
+            known = message, json.dumps(self._with_output(message, trusted))
+            self._encoded[trusted] = known
+        return known[1]
 
-    def _with_output(self, message: Message) -> Message:
-        is_error = message["type"] == "state" and message["state"] == "error"
-        return {**message, "output": self._tail()} if is_error else message
+    def _with_output(self, message: Message, trusted: bool) -> Message:
+        """The message of a crash with the output, which is for trusted clients alone."""
+        if message["type"] != "state" or message["state"] != "error":
+            return message
+        return {**message, "output": self._tail() if trusted else ""}
 
     def _output_so_far(self) -> Message:
         return {

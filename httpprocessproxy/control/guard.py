@@ -1,10 +1,11 @@
 """Who may use our own pages, once the data plane has found the client and the host trustworthy.
 
 The rule: other sites can neither embed nor read nor change anything; we send no CORS fields. Nor
-can the pages of the backend, which have our origin: what would tell a script of theirs of cookies,
-or would change something, wants the token of the page about itself, which is given to a tab alone
-(Fetch Metadata, Cross-Origin-Opener-Policy, frame-ancestors). Programs that are no browsers, and
-so send neither Origin nor Referer nor Sec-Fetch-*, need none.
+can the pages of the backend: what would tell a script of theirs of cookies, or would change
+something, wants the token of the dashboard, which has an origin of its own. No worker, opener,
+frame or fetch of the backend's pages reaches into that (Fetch Metadata,
+Cross-Origin-Opener-Policy, frame-ancestors). On the site's origin no token counts. Programs that
+are no browsers, and so send neither Origin nor Referer nor Sec-Fetch-*, need none.
 """
 
 import secrets
@@ -22,9 +23,10 @@ _OF_BROWSERS = ("Origin", "Referer", "Sec-Fetch-Site", "Sec-Fetch-Mode", "Sec-Fe
 
 
 class Guard:
-    """Knows the token of this run."""
+    """Knows the token of this run; None on the site's origin, where a browser cannot prove more
+    than that it shows a page of the backend."""
 
-    def __init__(self, hosts: HostRule, token: str) -> None:
+    def __init__(self, hosts: HostRule, token: str | None) -> None:
         self.token = token
         self._hosts = hosts
 
@@ -32,6 +34,8 @@ class Guard:
         """What to answer instead of what is asked for; None if it may be had."""
         if _embeds_from_elsewhere(request):
             return Problem(403, "Another site asks", "Only pages of this server may embed this.")
+        if self.token is not None and _is_fetched_from_elsewhere(request):
+            return Problem(403, "Another site asks", "Only the dashboard itself may fetch this.")
         if request.method in _SAFE_METHODS:
             return None
         origin, host = request.headers.get("Origin"), request.headers.get("Host", "")
@@ -44,16 +48,25 @@ class Guard:
         """Let in who has the token, and programs that are no browsers."""
         if not any(name in request.headers for name in _OF_BROWSERS):
             return None
+        if self.token is None:
+            return Problem(403, "A page asks", "For browsers, this is on the dashboard: /_hpp/")
         token = request.headers.get(TOKEN_FIELD, "").encode("latin-1", "replace")
         if secrets.compare_digest(token, self.token.encode()):
             return None
-        detail = f"A browser needs the token of the page /_hpp/ for this, in {TOKEN_FIELD}."
+        detail = f"A browser needs the token of the dashboard for this, in {TOKEN_FIELD}."
         return Problem(403, "A page without the token asks", detail)
 
 
 def is_tab(request: web.Request) -> bool:
     """Whether a tab asks, and not a script or a frame. Browsers that do not say so are believed."""
     return request.headers.get("Sec-Fetch-Dest", "document") == "document"
+
+
+def _is_fetched_from_elsewhere(request: web.Request) -> bool:
+    """Whether a page of another origin asks, and not by a link that opens a tab."""
+    is_link = request.headers.get("Sec-Fetch-Mode") == "navigate" and is_tab(request)
+    is_own = request.headers.get("Sec-Fetch-Site", "none") in ("none", "same-origin")
+    return not is_own and not is_link
 
 
 def _embeds_from_elsewhere(request: web.Request) -> bool:

@@ -1,7 +1,9 @@
-"""Our own pages under `/_hpp/`, an aiohttp.web application behind the proxy.
+"""Our own pages, as two aiohttp.web applications behind the proxy: the site's and the dashboard's.
 
-Here they are put together, and what holds for all of them: `guard.py` says who may use them,
-nothing that they tell is cached, and no content is taken for what it is not.
+On the site's origin there is what programs and pages use, under `/_hpp/`; the dashboard has an
+origin of its own, of which every path is ours. Here they are put together, and what holds for all
+of them: `guard.py` says who may use them, nothing that they tell is cached, and no content is
+taken for what it is not.
 """
 
 import contextlib
@@ -11,7 +13,7 @@ from aiohttp import web
 
 from httpprocessproxy.control import answers
 from httpprocessproxy.control.assets import livereload_js
-from httpprocessproxy.control.dashboard import Dashboard, file
+from httpprocessproxy.control.dashboard import Dashboard, file, leading_to
 from httpprocessproxy.control.guard import Guard
 from httpprocessproxy.control.hops import Hops
 from httpprocessproxy.control.requests import Requests
@@ -33,16 +35,16 @@ _ALWAYS = {
 
 
 def serving(
-    listener: socket.socket, hosts: HostRule, workings: Workings
+    listener: socket.socket, hosts: HostRule, workings: Workings, *, is_dashboard: bool
 ) -> contextlib.AbstractAsyncContextManager[None]:
     """Serve on a listening socket, and close it at the end."""
     # Who waits for a state has left by then: the data plane has closed its connections.
-    return hosted(application(hosts, workings), listener, shutdown_timeout_s=0.5)
+    return hosted(application(hosts, workings, is_dashboard), listener, shutdown_timeout_s=0.5)
 
 
-def application(hosts: HostRule, workings: Workings) -> web.Application:
-    """Make the application."""
-    guard = Guard(hosts, workings.token)
+def application(hosts: HostRule, workings: Workings, is_dashboard: bool) -> web.Application:
+    """Make the application of one of the two origins."""
+    guard = Guard(hosts, workings.token if is_dashboard else None)
 
     @web.middleware
     async def guarded(request: web.Request, handler: answers.Handler) -> web.StreamResponse:
@@ -57,12 +59,15 @@ def application(hosts: HostRule, workings: Workings) -> web.Application:
         return response
 
     site = web.Application(middlewares=[guarded])
-    site.router.add_get("/_hpp/livereload.js", _livereload_js)
     states = States(workings.status, workings.restart, workings.fence, workings.feed)
     states.add_to(site.router)
     Requests(workings.replays, guard).add_to(site.router)
     Hops(workings.feed, guard).add_to(site.router)
-    Dashboard(guard).add_to(site.router)
+    if is_dashboard:
+        Dashboard(workings.token, workings.places).add_to(site.router)
+    else:
+        site.router.add_get("/_hpp/", leading_to(workings.places))
+        site.router.add_get("/_hpp/livereload.js", _livereload_js)
     return site
 
 

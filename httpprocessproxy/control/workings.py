@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
+from httpprocessproxy.core.places import DashboardPlaces
 from httpprocessproxy.feed import Feed
 from httpprocessproxy.replays import Replays
 
@@ -13,7 +14,8 @@ class Workings:
     """`status` tells the server's state, `restart` starts it anew, for whom it is told.
 
     `fence` returns once what was written before the call has had its effect on the status.
-    `token` is known to the page about ourselves, and to no other (`guard.py`).
+    `places` are the dashboard's; `token` is known to the dashboard, and to no other page
+    (`guard.py`).
     """
 
     status: Callable[[], Mapping[str, object]]
@@ -21,4 +23,5 @@ class Workings:
     feed: Feed
     replays: Replays
     fence: Callable[[], Awaitable[None]]
+    places: DashboardPlaces
     token: str = field(default_factory=lambda: secrets.token_urlsafe(16))

@@ -25,6 +25,11 @@ class RequestError(PeerError):
         super().__init__(reason)
         self.status = status
 
+    @property
+    def sentence(self) -> str:
+        """The reason, with a full stop unless its last line is something to copy."""
+        return str(self) if "\n" in str(self) else f"{self}."
+
 
 class ResponseError(PeerError):
     """A response that cannot be passed on (RFC 9110 section 15.6.3: 502)."""

@@ -40,6 +40,7 @@ class Peer:
     `ip` is None for a socket without one. `trusted` peers may speak for others. `reached` is the
     authority at which they reached us, for a request that names none (RFC 9112 section 3.3).
     `is_for_visitors`: whoever it speaks for is a stranger, by whatever host he found us.
+    `is_for_dashboard`: it has come to the dashboard's own port.
     """
 
     ip: str | None
@@ -47,6 +48,7 @@ class Peer:
     proto: bytes = b"http"
     reached: bytes = b""
     is_for_visitors: bool = False
+    is_for_dashboard: bool = False
 
     @property
     def is_trusted_itself(self) -> bool:

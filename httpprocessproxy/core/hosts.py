@@ -21,6 +21,10 @@ _HOST: Final = re.compile(
     rb"(?:\[(?P<ipv6>[0-9A-Fa-f:.]+)\]|(?P<name>[\w-]+(?:\.[\w-]+)*\.?))(?::(?P<port>[0-9]{0,5}))?"
 )
 _ALLOWED: Final = re.compile(r"\*|(?:\*?\.)?[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")
+# The host that is the dashboard's alone, at any port: one may be forwarded to another.
+DASHBOARD_HOST: Final = "hpp.localhost"
+_DASHBOARD: Final = re.compile(rb"hpp\.localhost\.?(?::[0-9]{0,5})?", re.IGNORECASE)
+
 _ORIGIN: Final = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<authority>[!-~]+)", re.IGNORECASE)
 
 # A browser uses one or two hosts; this bounds what an unfriendly client can make us remember.
@@ -68,11 +72,12 @@ class HostRule:
 
     def allows(self, name: str) -> bool:
         """Tell whether a host may be named; `name` is as `parse_authority` returns it."""
+        bare = name.removesuffix(".")  # the same name, absolute (RFC 1034 section 3.1)
         return (
             self._everything
             or _leads_here_only(name)
-            or name in self._names
-            or name.endswith(self._suffixes)
+            or bare in self._names
+            or bare.endswith(self._suffixes)
         )
 
     def allows_origin(self, origin: str | None, host: str) -> bool:
@@ -88,6 +93,11 @@ class HostRule:
             return False
         default = DEFAULT_PORTS[page.scheme]
         return (page.host, page.port) == (name, default if port is None else port)
+
+
+def names_dashboard(host: bytes) -> bool:
+    """Tell whether a Host field names the dashboard, and not the site."""
+    return _DASHBOARD.fullmatch(host) is not None
 
 
 def parse_authority(host: bytes) -> tuple[str, int | None]:
@@ -131,8 +141,8 @@ def _leads_here_only(name: str) -> bool:
     """Tell whether no name server of a stranger has a say in where this host leads."""
     if "." not in name and ":" not in name:
         return True
-    if name.endswith(".localhost"):  # RFC 6761 section 6.3
-        return True
+    if name == "localhost." or name.endswith((".localhost", ".localhost.")):
+        return True  # RFC 6761 section 6.3
     try:
         address = ipaddress.ip_address(name)
     except ValueError:
@@ -143,6 +153,11 @@ def _leads_here_only(name: str) -> bool:
 
 def _allowed(text: str) -> str:
     """Check one `--allowed-host`; a name beyond ASCII becomes what browsers send for it."""
+    if text.startswith("[") and text.endswith("]"):
+        try:
+            return str(ipaddress.IPv6Address(text[1:-1]))
+        except ValueError:
+            raise UserError(f"--allowed-host {text!r}: not an IPv6 address") from None
     name = text if text.isascii() else _to_ascii(text)
     if not _ALLOWED.fullmatch(name.lower()):
         raise UserError(f"--allowed-host {text!r}: write NAME, *.NAME or *, without scheme or port")
@@ -157,4 +172,6 @@ def _to_ascii(text: str) -> str:
 
 
 def _how_to_allow(name: str) -> str:
-    return f"the host {name!r} is not allowed; to allow it, add: --allowed-host {name}"
+    # At the end of a line, where no full stop can be copied with it.
+    shown = f"[{name}]" if ":" in name else name.removesuffix(".")
+    return f"the host {name!r} is not allowed; to allow it, add:\n--allowed-host {shown}"

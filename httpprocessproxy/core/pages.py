@@ -10,7 +10,7 @@ import base64
 import hashlib
 import html
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Final
 
@@ -29,6 +29,7 @@ class Problem:
     `detail` is a sentence or two, with what to do; `output` is the tail of the backend's output.
     `state` and `generation` are those of `/_hpp/status` at the time the page is made. A page that
     `is_live` shows what has become of them since, and the output as it comes.
+    `public_detail` is the detail for clients that are not trusted, where it has to be another.
     """
 
     status: int
@@ -39,6 +40,11 @@ class Problem:
     state: str = ""
     generation: int = 0
     is_live: bool = False
+    public_detail: str = ""
+
+    def for_strangers(self) -> "Problem":
+        """The same fact for clients that are not trusted: without the output and the command."""
+        return replace(self, output=b"", detail=self.public_detail or self.detail)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from cryptography import x509
+
 from httpprocessproxy.config import Config
 from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.core.hosts import HostRule
@@ -58,6 +60,16 @@ class Identity:
     @property
     def expires(self) -> datetime:
         return self._pair.certificate.not_valid_after_utc
+
+    def covers(self, name: str) -> bool:
+        """Whether the certificate is for a DNS name, as browsers see it: `*.localhost` is not
+        for a name below `localhost`, since a star wants two labels behind it."""
+        extensions = self._pair.certificate.extensions
+        try:
+            names = extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        except x509.ExtensionNotFound:
+            return False
+        return name in [one.lower() for one in names.get_values_for_type(x509.DNSName)]
 
     def on_reload(self, callback: Callable[[], None]) -> None:
         """Call it whenever the files have been replaced by others that are good."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from httpprocessproxy.config import Address
+from httpprocessproxy.core.hosts import DASHBOARD_HOST
 from httpprocessproxy.core.ip import Ip
 
 _LABEL = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
@@ -42,13 +43,13 @@ def hosts_of(bind: Address, allowed: Sequence[str] = ()) -> list[str]:
 
     At all addresses, it is found by the machine's name and by those that lead to other networks.
     """
-    hosts = ["localhost", "*.localhost", "127.0.0.1", "::1"]
+    hosts = ["localhost", "*.localhost", DASHBOARD_HOST, "127.0.0.1", "::1"]
     if bind.is_everywhere:
         hosts += [*_machine_names(), *_addresses()]
     else:
         hosts.append(bind.host)
     for name in allowed:
-        bare = name.removeprefix("*").removeprefix(".")
+        bare = name.removeprefix("*").removeprefix(".").strip("[]")
         hosts += [f"*.{bare}"] * (name[:1] in "*." and bool(bare))
         hosts += [bare] * (not name.startswith("*"))
     return hosts

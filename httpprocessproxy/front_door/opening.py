@@ -28,9 +28,11 @@ async def open_front_door(
     plane: Plane,
     hosts: HostRule,
     sockets: Sequence[socket.socket],
+    dashboard_sockets: Sequence[socket.socket],
     say: Callable[[str], None],
 ) -> AsyncIterator[Mapping[str, str]]:
-    """Serve HTTPS on `sockets`, and `plane` behind it; `say` shows a line.
+    """Serve HTTPS on `sockets`, and `plane` behind it; `say` shows a line. What comes to
+    `dashboard_sockets` is for the dashboard.
 
     Yields what to show the user of it, by names.
     """
@@ -38,18 +40,27 @@ async def open_front_door(
     async with contextlib.AsyncExitStack() as stack:
         stack.enter_context(identity.watching(say))
         folder = stack.enter_context(private_folder())
-        core = folder / "core"
-        await stack.enter_async_context(plane.serve([listen_privately(core)]))
+        core, dashboard = folder / "core", folder / "dashboard"
+        ends = [str(dashboard), *(sock.getsockname()[1] for sock in dashboard_sockets)]
+        private = [listen_privately(core), listen_privately(dashboard)]
+        await stack.enter_async_context(plane.serve(private, ends))
         handler = await stack.enter_async_context(Bridge(str(core), plane.peer_over_tls))
+        to_dashboard = await stack.enter_async_context(Bridge(str(dashboard), plane.peer_over_tls))
         _warn(identity, say)
         alt_svc = await stack.enter_async_context(_http3(config, identity, handler))
 
         def new_http2() -> Http2Connection:
             return Http2Connection(handler, connections, alt_svc)
 
+        def new_http2_to_dashboard() -> Http2Connection:
+            return Http2Connection(to_dashboard, connections, None)
+
         stack.push_async_callback(drain, connections, GOODBYE_S)
         fields = alt_svc_fields(alt_svc)
         door = Door(identity, hosts, lambda: Client(plane, fields), new_http2, fields)
+        # Without Alt-Svc, which would lead to the site.
+        dashboard_door = Door(identity, hosts, lambda: Client(plane), new_http2_to_dashboard, b"")
+        await stack.enter_async_context(dashboard_door.serve(dashboard_sockets))
         await stack.enter_async_context(door.serve(sockets))
         yield _notes(config, identity)
 

@@ -143,6 +143,8 @@ class Client(asyncio.Protocol):
     def serve(self, request: Request, data: bytes) -> Exchange:
         """Begin with a request, of whose body `data` has come, or what is behind it."""
         detour = self._plane.detour if request.takes_detour else None
+        if detour is not None and self._plane.is_for_dashboard(request, self.peer):
+            detour = None
         make = Exchange if detour is None else detour.exchange
         self._exchange = exchange = make(self, self._plane, request)
         if not exchange.body.done and data:
@@ -231,8 +233,11 @@ class Client(asyncio.Protocol):
         """Answer ourselves, and go on with the connection if the request was read to its end."""
         request = exchange.request if exchange is not None else None
         accept = request.accept if request is not None else b""
-        is_page = request is not None and request.method == b"GET"
-        page = render(problem, accept, is_page)
+        if request is not None and self._plane.strangers(request, self.peer):
+            problem = problem.for_strangers()
+        # What is wrong with the request itself does not end when the server is back.
+        reloads = request is not None and request.method == b"GET" and problem.status >= 500
+        page = render(problem, accept, reloads)
         self._keep_alive = (
             exchange is not None and exchange.body.done and exchange.request.keep_alive
         )

@@ -85,7 +85,9 @@ class Exchange:
 
     def start(self) -> None:
         """Go to the gate, or to our own pages, which are always open."""
-        if self.request.target.startswith(b"/_hpp/"):
+        if self._plane.is_for_dashboard(self.request, self.client.peer):
+            self._plane.connect_to_our_pages(self, is_dashboard=True)
+        elif self.request.target.startswith(b"/_hpp/"):
             self._plane.connect_to_our_pages(self)
         else:
             self.for_backend = True

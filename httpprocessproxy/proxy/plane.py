@@ -15,7 +15,7 @@ from httpprocessproxy.core.documents import Injector
 from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.core.forwarded import Peer, spoken_for
 from httpprocessproxy.core.headers import Request
-from httpprocessproxy.core.hosts import HostRule
+from httpprocessproxy.core.hosts import HostRule, names_dashboard
 from httpprocessproxy.core.ip import Network, canonical, is_in
 from httpprocessproxy.core.reader import RequestReader, ResponseReader
 from httpprocessproxy.core.response_fields import ResponseFields
@@ -59,7 +59,7 @@ class Plane:
         hosts: HostRule,
         forwarded_allow_ips: Sequence[Network],
         log: RequestLog,
-        our_pages: Callable[[bytes, bool], str | None],
+        our_pages: Callable[[bytes, bool, bool], str | None],
         injector: Injector | None = None,
         detour: Detour | None = None,
         say: Callable[[str], None] = lambda text: None,
@@ -68,13 +68,15 @@ class Plane:
         hides_alt_svc: bool = False,
         takes_back: bool = False,
     ) -> None:
-        """`our_pages` gives the Unix socket that serves a target beginning with `/_hpp/`.
+        """`our_pages` gives the Unix socket that serves a target of the dashboard, or one of the
+        site that begins with `/_hpp/`.
 
-        It is told whether the client is trusted; None is for a client that has to be. `injector`
-        puts our script into documents; `detour` serves some requests in a way of its own; `say`
-        shows a line; `response_fields` decides about a response's fields. `hides_alt_svc` keeps
-        the backend from saying where else it can be had (RFC 7838): what browsers reach is not the
-        backend. `takes_back`: of what is sent to it, some may be taken back (see there).
+        It is told whether the client is trusted, and whether the dashboard is asked; None is for a
+        client that has to be trusted. `injector` puts our script into documents; `detour` serves
+        some requests in a way of its own; `say` shows a line; `response_fields` decides about a
+        response's fields. `hides_alt_svc` keeps the backend from saying where else it can be had
+        (RFC 7838): what browsers reach is not the backend. `takes_back`: of what is sent to it,
+        some may be taken back (see there).
         """
         self.loop = asyncio.get_running_loop()
         self.gate = gate
@@ -101,11 +103,20 @@ class Plane:
         self._via = b"1.1 http-process-proxy-" + secrets.token_hex(4).encode()
         self._private_reader = self._new_reader(Peer(None, trusted=True))
         self._visitors_reader = self._new_reader(Peer(None, trusted=True, is_for_visitors=True))
+        self._dashboard_reader = self._new_reader(Peer(None, trusted=True, is_for_dashboard=True))
         self._visits_path = ""
+        self._dashboard_ends: frozenset[int | str] = frozenset()
 
     @asynccontextmanager
-    async def serve(self, sockets: Sequence[socket.socket]) -> AsyncIterator[None]:
-        """Accept connections on `sockets` until the context is left."""
+    async def serve(
+        self, sockets: Sequence[socket.socket], dashboard_ends: Collection[int | str] = ()
+    ) -> AsyncIterator[None]:
+        """Accept connections on `sockets` until the context is left.
+
+        `dashboard_ends` are the ports, and the paths of Unix sockets, that lead to the dashboard
+        alone.
+        """
+        self._dashboard_ends = frozenset(dashboard_ends)
         servers = [await self._listen(sock) for sock in sockets]
         self._sweep()
         async with self._connector:
@@ -157,6 +168,8 @@ class Plane:
         if not isinstance(name, tuple):
             if self._visits_path and transport.get_extra_info("sockname") == self._visits_path:
                 return self._visitors_reader
+            if transport.get_extra_info("sockname") in self._dashboard_ends:
+                return self._dashboard_reader
             return self._private_reader
         host, port = transport.get_extra_info("sockname")[:2]
         is_tls = transport.get_extra_info("sslcontext") is not None
@@ -174,7 +187,14 @@ class Plane:
 
     def _peer(self, ip: str, host: str, port: int, proto: bytes) -> Peer:
         reached = str(Address(host, port)).encode()
-        return Peer(str(canonical(ip)), self._trusts(ip), proto, reached)
+        is_for_dashboard = port in self._dashboard_ends
+        return Peer(
+            str(canonical(ip)),
+            self._trusts(ip),
+            proto,
+            reached,
+            is_for_dashboard=is_for_dashboard,
+        )
 
     def peer_over_tls(self, ip: str) -> Peer:
         """Who comes from an address to where HTTP/2 or HTTP/3 ends."""
@@ -184,13 +204,17 @@ class Plane:
         """Connect to the backend of a generation, and go on with `exchange.connected` or `lost`."""
         self._connector.to_backend(exchange, target)
 
-    def connect_to_our_pages(self, exchange: Exchange) -> None:
+    def is_for_dashboard(self, request: Request, peer: Peer) -> bool:
+        """Whether every path is ours: nothing of the backend may share the dashboard's origin."""
+        return peer.is_for_dashboard or names_dashboard(request.host)
+
+    def connect_to_our_pages(self, exchange: Exchange, *, is_dashboard: bool = False) -> None:
         """Go to our pages: which of them are to be had depends on who asks.
 
         A trusted peer may be a tunnel or another proxy: those it speaks for count as well.
         """
         strangers = self.strangers(exchange.request, exchange.client.peer)
-        path = self._our_pages(exchange.request.target, not strangers)
+        path = self._our_pages(exchange.request.target, not strangers, is_dashboard)
         if path is None:
             exchange.refused(problems.untrusted(strangers[-1]))
         else:

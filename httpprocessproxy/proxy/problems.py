@@ -11,7 +11,7 @@ from httpprocessproxy.core.replay import Loss
 
 def refused(error: RequestError) -> Problem:
     """A request that we do not pass on."""
-    return Problem(error.status, HTTPStatus(error.status).phrase, f"{error}.")
+    return Problem(error.status, HTTPStatus(error.status).phrase, error.sentence)
 
 
 def untrusted(client: str) -> Problem:

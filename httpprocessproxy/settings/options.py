@@ -6,6 +6,7 @@ from enum import Enum, auto
 
 from httpprocessproxy.config import Address
 from httpprocessproxy.settings import readers
+from httpprocessproxy.settings.secret import variable
 
 PROGRAM = "http-process-proxy"
 
@@ -42,6 +43,14 @@ def _flag(name: str, what: str, *, field: str = "") -> Option:
 
 def _text(name: str, metavar: str, what: str, read: Callable[[str], object]) -> Option:
     return Option(Kind.VALUE, name, name.replace("-", "_"), metavar, what, read)
+
+
+def _secret(name: str, metavar: str, what: str) -> tuple[Option, Option]:
+    """The forms of `settings/secret.py`."""
+    shown = f"{what} (default: none, or {variable(name)})"
+    file = f"its first line is {metavar} (default: off)"
+    of_file = _text(f"{name}-file", "FILE", file, readers.file_or_off)
+    return _text(name, metavar, shown, str), of_file
 
 
 def _choice(name: str, what: str, *choices: str) -> Option:
@@ -235,7 +244,7 @@ SHARING = (
         "what the relay knows us by: a line TOKEN, or NAME TOKEN (default: off)",
         readers.file_or_off,
     ),
-    _text("share-auth", "USER:PASS", "ask visitors for this password (default: none)", str),
+    *_secret("share-auth", "USER:PASS", "ask visitors for this password"),
     Option(
         Kind.VALUES,
         "share-allow",
@@ -283,13 +292,7 @@ FORWARDING = (
         "where they may go: http(s)://HOST[:PORT], and for errors udp://HOST:PORT, too; repeatable "
         "(default: nowhere)",
     ),
-    _text(
-        "forward-token",
-        "TOKEN",
-        "let clients of other machines begin chains that send this as X-Forward-Token "
-        "(default: none)",
-        str,
-    ),
+    *_secret("forward-token", "TOKEN", "let other machines' clients that send it begin chains"),
     Option(
         Kind.VALUES,
         "forward-header",

@@ -33,6 +33,7 @@ def _said(line: argparse.Namespace) -> argparse.Namespace:
     """What is said at all, by the fields of `Config`."""
     path: Path | None = line.config if "config" in line else find_file()
     said = read_file(path) if path is not None else argparse.Namespace()
+    said.file = path
     for one, other in (("command", "asgi"), ("asgi", "command")):
         # What is to run in place of another.
         if getattr(line, one, None):

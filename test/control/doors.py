@@ -16,6 +16,7 @@ from httpprocessproxy.control import Control
 from httpprocessproxy.control.workings import Workings
 from httpprocessproxy.core.hosts import HostRule
 from httpprocessproxy.core.livereload import CONNECTION_CHECK, OFFICIAL_7
+from httpprocessproxy.core.places import DashboardPlaces
 from httpprocessproxy.feed import Feed
 from httpprocessproxy.replays import Replays
 from httpprocessproxy.requestlog import RequestLog
@@ -24,6 +25,7 @@ from test.deadline import PATIENCE_S
 BIND = Address("localhost", 8001)
 OWN = "http://localhost:8001"
 TAIL = "\x1b[31mthe end\x1b[m of the output\n"
+PLACES = DashboardPlaces("http", "localhost", 8001, 8002, has_host=True)
 TOKEN = "of the page about ourselves"
 LOOPS = (asyncio.new_event_loop, uvloop.new_event_loop)
 
@@ -56,7 +58,7 @@ def workings(
     feed: Feed,
     restart: Callable[[str], None] = lambda by: None,
 ) -> Workings:
-    return Workings(lambda: status, restart, feed, Replays(RequestLog(feed)), _pass, TOKEN)
+    return Workings(lambda: status, restart, feed, Replays(RequestLog(feed)), _pass, PLACES, TOKEN)
 
 
 async def _pass() -> None:

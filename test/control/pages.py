@@ -14,7 +14,7 @@ from httpprocessproxy.core.hosts import HostRule
 from httpprocessproxy.feed import Feed
 from httpprocessproxy.replays import Replays
 from httpprocessproxy.requestlog import Record, RequestLog
-from test.control.doors import OWN
+from test.control.doors import OWN, PLACES
 
 SCRIPT = {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty"}
 TAB = {"Sec-Fetch-Site": "none", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
@@ -32,7 +32,7 @@ class Backstage:
         self.restarted_by: list[str] = []
         self.fences = 0
         self.workings = Workings(
-            self.status, self.restarted_by.append, self.feed, self.replays, self.fence
+            self.status, self.restarted_by.append, self.feed, self.replays, self.fence, PLACES
         )
 
     async def fence(self) -> None:
@@ -53,11 +53,17 @@ class Backstage:
 
 
 @contextlib.asynccontextmanager
-async def open_site(folder: Path) -> AsyncIterator[tuple[Backstage, aiohttp.ClientSession]]:
-    """A client of the site at its own origin, which is no browser unless the test says so."""
+async def open_site(
+    folder: Path, *, is_dashboard: bool = True
+) -> AsyncIterator[tuple[Backstage, aiohttp.ClientSession]]:
+    """A client of the dashboard's origin, or else of the site's, which is no browser unless the
+    test says so."""
     path = folder / "site"
     backstage = Backstage()
-    async with serving(listen_privately(path), HostRule((), "localhost"), backstage.workings):
+    hosts = HostRule((), "localhost")
+    async with serving(
+        listen_privately(path), hosts, backstage.workings, is_dashboard=is_dashboard
+    ):
         connector = aiohttp.UnixConnector(str(path))
         headers = {"Accept": "application/json"}
         async with aiohttp.ClientSession(OWN, connector=connector, headers=headers) as client:

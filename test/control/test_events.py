@@ -17,8 +17,13 @@ from test.control.doors import OWN, TAIL, TOKEN, opened, receive, refusal, run, 
 LONG_AGO_MS = 1e9
 
 
-def knock(control: Control, origin: str | None = OWN, trusted: bool = True) -> connect:
-    path = control.socket_for(b"/_hpp/events", trusted)
+def knock(
+    control: Control,
+    origin: str | None = OWN,
+    trusted: bool = True,
+    is_dashboard: bool = False,
+) -> connect:
+    path = control.socket_for(b"/_hpp/events", trusted, is_dashboard)
     return unix_connect(
         path,
         "ws://localhost:8001/_hpp/events",
@@ -42,10 +47,10 @@ async def greet(client: ClientConnection, **fields: object) -> dict[str, object]
 
 @contextlib.asynccontextmanager
 async def page(
-    control: Control, trusted: bool = True, **fields: object
+    control: Control, trusted: bool = True, is_dashboard: bool = False, **fields: object
 ) -> AsyncIterator[tuple[ClientConnection, Mapping[str, object]]]:
     """A page that has said hello, and the answer to it."""
-    async with knock(control, trusted=trusted) as client:
+    async with knock(control, trusted=trusted, is_dashboard=is_dashboard) as client:
         yield client, await greet(client, **fields)
 
 
@@ -202,7 +207,7 @@ def test_who_leaves_wants_nothing_any_more() -> None:
     async def main() -> None:
         feed = Feed()
         async with opened(feed=feed) as control:
-            async with page(control, topics=["request"], token=TOKEN):
+            async with page(control, topics=["request"], is_dashboard=True, token=TOKEN):
                 assert feed.is_wanted("request")
             async with page(control) as (client, _):
                 while feed.is_wanted("request"):
@@ -308,9 +313,9 @@ def test_a_page_that_does_not_read_is_dropped_and_holds_up_nobody() -> None:
         count = 10 * MAX_UNSENT_BYTES // len(text)
         async with (
             opened(feed=feed) as control,
-            page(control, topics=["request"], token=TOKEN) as (good, _),
+            page(control, topics=["request"], is_dashboard=True, token=TOKEN) as (good, _),
         ):
-            sleeper = await knock(control)
+            sleeper = await knock(control, is_dashboard=True)
             await greet(sleeper, topics=["request"], token=TOKEN)
             sleeper.transport.pause_reading()
             for number in range(count):

@@ -88,3 +88,32 @@ def test_the_token_is_another_in_each_run(tmp_path: Path) -> None:
         assert all(len(each) > 20 for each in seen)
 
     run(main())
+
+
+@pytest.mark.parametrize("target", SECRETS + CHANGES)
+@pytest.mark.parametrize("browser", BROWSERS)
+def test_the_token_does_not_count_on_the_origin_of_the_site(
+    tmp_path: Path, target: str, browser: dict[str, str]
+) -> None:
+    async def main() -> None:
+        method = "POST" if target in CHANGES else "GET"
+        async with open_site(tmp_path, is_dashboard=False) as (backstage, client):
+            headers = {**browser, TOKEN_FIELD: backstage.workings.token}
+            async with client.request(method, target, headers=headers) as response:
+                assert response.status == 403
+
+    run(main())
+
+
+@pytest.mark.parametrize("site", ["same-site", "cross-site"])
+@pytest.mark.parametrize("target", ["/", "/_hpp/dashboard.js", "/_hpp/status"])
+def test_a_fetch_of_another_origin_gets_nothing_of_the_dashboard(
+    tmp_path: Path, site: str, target: str
+) -> None:
+    async def main() -> None:
+        async with open_site(tmp_path) as (_, client):
+            headers = {**SCRIPT, **await token(client), "Sec-Fetch-Site": site}
+            async with client.get(target, headers=headers) as response:
+                assert response.status == 403
+
+    run(main())

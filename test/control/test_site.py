@@ -24,7 +24,7 @@ async def browser(folder: Path) -> AsyncIterator[aiohttp.ClientSession]:
     """A client of the site at its own origin."""
     path = folder / "site"
     rule = HostRule((), "localhost")
-    async with serving(listen_privately(path), rule, workings(STATUS, Feed())):
+    async with serving(listen_privately(path), rule, workings(STATUS, Feed()), is_dashboard=False):
         connector = aiohttp.UnixConnector(str(path))
         async with aiohttp.ClientSession(OWN, connector=connector) as session:
             yield session

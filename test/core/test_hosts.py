@@ -26,6 +26,8 @@ def status(host: bytes, rule: HostRule = PLAIN) -> int:
         b"localhost:8001",
         b"localhost:",
         b"LocalHost:8001",
+        b"LOCALHOST.",
+        b"app.localhost.:8001",
         b"app.localhost",
         b"a.b.localhost:8001",
         b"127.0.0.1:8001",
@@ -49,8 +51,6 @@ def test_a_host_that_leads_here_only_is_allowed(host: bytes) -> None:
         b"127.0.0.1.nip.io",
         b"evillocalhost.example",
         b"xlocalhost.",
-        b"LOCALHOST.",
-        b"app.localhost.",
         b"127.0.0.1.",
         b"127.1",
         b"127.0.0.256",
@@ -140,7 +140,7 @@ def test_the_refusal_names_the_option() -> None:
         ("Example.Test", b"eXample.tesT", 200),
         ("example.test", b"www.example.test", 403),
         ("example.test", b"badexample.test", 403),
-        ("example.test", b"example.test.", 403),
+        ("example.test", b"example.test.", 200),
         ("*.example.test", b"www.example.test", 200),
         ("*.example.test", b"a.b.example.test", 200),
         ("*.example.test", b"example.test", 403),
@@ -246,3 +246,15 @@ def test_parse_origin() -> None:
     assert parse_origin("https://[::1]:8443") == Origin("https", "::1", 8443)
     assert parse_origin("moz-extension://0a-b") == Origin("moz-extension", "0a-b", None)
     assert parse_origin("null") is None
+
+
+@pytest.mark.parametrize(
+    "host", [b"app.test", b"app.test.", b"xlocalhost.", b"127.0.0.1.", b"[::ffff:127.0.0.1]"]
+)
+def test_the_advice_for_a_refused_host_allows_it(host: bytes) -> None:
+    with pytest.raises(RequestError) as refusal:
+        PLAIN.check(host)
+    # To the end of the line, as it is copied; no full stop follows.
+    option, _, name = refusal.value.sentence.splitlines()[-1].partition(" ")
+    assert option == "--allowed-host"
+    assert status(host, HostRule((name,), "localhost")) == 200

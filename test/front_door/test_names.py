@@ -9,11 +9,11 @@ from httpprocessproxy.config import Address
 from httpprocessproxy.front_door import names
 from httpprocessproxy.front_door.names import Names, hosts_of, is_name
 
-ALWAYS = ["localhost", "*.localhost", "127.0.0.1", "::1"]
+ALWAYS = ["localhost", "*.localhost", "hpp.localhost", "127.0.0.1", "::1"]
 
 
 def test_it_is_always_for_this_machine_itself() -> None:
-    assert hosts_of(Address.parse("8000"))[:4] == ALWAYS
+    assert hosts_of(Address.parse("8000"))[:5] == ALWAYS
 
 
 def test_it_is_for_the_host_that_is_listened_on() -> None:
@@ -41,7 +41,7 @@ def test_a_machine_without_a_network_has_no_further_address(
 
 def test_it_is_for_allowed_hosts() -> None:
     found = hosts_of(Address.parse("8000"), ["a.test", "*.b.test", ".c.test", "*"])
-    assert found[5:] == ["a.test", "*.b.test", "*.c.test", "c.test"]
+    assert found[6:] == ["a.test", "*.b.test", "*.c.test", "c.test"]
 
 
 def test_the_same_names_are_equal() -> None:

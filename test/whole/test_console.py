@@ -17,7 +17,9 @@ def test_the_start_a_restart_and_a_crash(project: Path) -> None:
     with Proxy(project, backend("crash.py")) as proxy:
         proxy.wait_output(r"exited with status \d+, after \d+ ms: waiting for a change\n")
         assert f"  open        {proxy.url}/\n" in proxy.output
-        assert f"  dashboard   {proxy.url}/_hpp/\n" in proxy.output
+        own_port = f"http://127.0.0.1:{proxy.dashboard_port}/"
+        named = f"http://hpp.localhost:{proxy.port}/"
+        assert f"  dashboard   {named} or {own_port}\n" in proxy.output
         assert "keys" not in proxy.output, "there is no terminal"
         assert "\x1b" not in proxy.output, "nor are there colours"
     with Proxy(project, backend("echo.py")) as proxy:

@@ -184,3 +184,26 @@ def test_strangers_have_not_ended_the_program(dialogue: Dialogue) -> None:
     status = dialogue.proxy.status()
     assert dialogue.proxy.process.poll() is None
     assert (status["state"], status["generation"]) == ("running", 1)
+
+
+@pytest.mark.parametrize("accept", ["text/html", "application/json", "text/plain"])
+def test_a_crash_shows_its_output_and_command_to_trusted_clients_only(
+    project: Path, accept: str
+) -> None:
+    with Proxy(project, ["sh", "-c", "echo the-secret; exit 3"]) as proxy:
+        proxy.wait_state("error")
+        own = proxy.get("/", Accept=accept)
+        strange = proxy.get("/", Accept=accept, X_Forwarded_For="203.0.113.7")
+    assert (own.status, strange.status) == (503, 503)
+    assert b"the-secret" in own.body
+    assert b"the-secret" not in strange.body
+    assert b"exit 3" not in strange.body
+    assert b"The server has ended" in strange.body
+
+
+def test_the_403_for_clients_that_are_not_trusted_promises_no_reload(project: Path) -> None:
+    with Proxy(project, backend("echo.py")) as proxy:
+        answer = proxy.get("/_hpp/status", Accept="text/html", X_Forwarded_For="203.0.113.7")
+    assert answer.status == 403
+    assert b"reloads by itself" not in answer.body
+    assert b"client.js" not in answer.body

@@ -11,6 +11,7 @@ from httpprocessproxy.config import Address
 from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.settings import readers
 from httpprocessproxy.settings.parsing import Parser
+from httpprocessproxy.settings.secret import secret
 from httpprocessproxy.share.worker.asking import Wish
 from httpprocessproxy.share.worker.settings import Settings
 
@@ -33,7 +34,8 @@ class Line:
 def read_line(argv: Sequence[str]) -> Line:
     """Read a command line. Raises UserError, or SystemExit for --help and --version."""
     line = _parser().parse_args(argv)
-    wish = Wish(line.relay, line.name, line.token_file, line.auth, tuple(line.allow))
+    auth = secret("share-auth", line.auth, line.auth_file)
+    wish = Wish(line.relay, line.name, line.token_file, auth, tuple(line.allow))
     settings = replace(wish.settings(), transport=line.transport, polls=line.polls)
     return Line(settings, line.to)
 
@@ -78,6 +80,14 @@ def _parser() -> argparse.ArgumentParser:
         help="a line TOKEN, or NAME TOKEN",
     )
     add("--auth", "--share-auth", metavar="USER:PASS", default="", help="ask for this password")
+    add(
+        "--auth-file",
+        "--share-auth-file",
+        metavar="FILE",
+        type=Path,
+        default=None,
+        help="a file whose first line is that USER:PASS (default: HPP_SHARE_AUTH, if it is set)",
+    )
     add(
         "--allow",
         "--share-allow",
