@@ -18,13 +18,13 @@ class Script:
     etag: str
 
 
-# Each part defines, and the last one starts.
+# The first part takes the browser's names, each other one defines, and the last one starts.
 _CLIENT: Final = (
-    *("connection", "states", "keeping", "swapping", "terminal", "live", "overlay"),
-    "start",
+    *("names", "tree", "connection", "states", "fields", "keeping", "swapping", "images"),
+    *("screen", "terminal", "places", "live", "overlay", "start"),
 )
 _DASHBOARD: Final = (
-    *("client/terminal", "dashboard/parts", "dashboard/server", "dashboard/restarts"),
+    *("client/screen", "client/terminal", "client/places", "dashboard/parts", "dashboard/server", "dashboard/restarts"),
     *(
         "dashboard/notices",
         "dashboard/hops",
