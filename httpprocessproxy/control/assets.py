@@ -21,7 +21,7 @@ class Script:
 # The first part takes the browser's names, each other one defines, and the last one starts.
 _CLIENT: Final = (
     *("names", "tree", "connection", "states", "fields", "keeping", "swapping", "images"),
-    *("screen", "terminal", "places", "live", "overlay", "start"),
+    *("screen", "terminal", "places", "live", "layer", "overlay", "start"),
 )
 _DASHBOARD: Final = (
     *("client/screen", "client/terminal", "client/places", "dashboard/parts", "dashboard/server", "dashboard/restarts"),

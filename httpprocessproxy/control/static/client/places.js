@@ -87,6 +87,14 @@ function trimmed(spans) {
   return all;
 }
 
+const MAX_STOPS = 16; // with the buttons, a user comes past all with the Tab key within 20
+
+// The last places of an output are those that a user wants most.
+function fewStops(drawn) {
+  for (const link of [...drawn.querySelectorAll('.place')].slice(0, -MAX_STOPS)) link.tabIndex = -1;
+  return drawn;
+}
+
 // A link into the editor, or else what copies the place.
 function linkTo(file, line, column) {
   if (!hello.editor) return copying(`${file}:${line}`);
