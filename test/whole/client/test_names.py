@@ -6,9 +6,11 @@ import pytest
 from playwright.sync_api import BrowserContext, expect
 
 from test.browser import OVERLAY, Visit
-from test.whole.client.site import code, html, served
+from test.harness import Proxy
+from test.whole.client.site import PAGES, code, html
 
-# The tag in front makes sure that the script is run before the page's, as it is first in the head.
+# RFC 9111 section 5.2.2.6: the proxy puts no tag into such a page. The page has it in front of all.
+UNCHANGED = 'HEADERS = {"Cache-Control": "no-store, no-transform"}\n'
 FIRST = '<script src="/_hpp/client.js"></script>'
 NAMES = [
     *("Array", "CSS", "CSSStyleSheet", "Date", "Event", "Image", "JSON", "Map", "Math", "Number"),
@@ -35,10 +37,11 @@ def test_page_with_names_of_the_browser_reloads_and_keeps_what_was_typed(
     context: BrowserContext, tmp_path: Path, how: str
 ) -> None:
     body = FIRST + shadowing(how) + FIELDS
-    with served(tmp_path, body=body) as proxy:
+    (tmp_path / "page.py").write_text(UNCHANGED + code("first", body))
+    with Proxy(tmp_path, PAGES) as proxy:
         visit = Visit(context, proxy.running().url)
         visit.page.locator("#text").press_sequentially("typed")
-        proxy.save("page.py", code("second", body))
+        proxy.save("page.py", UNCHANGED + code("second", body))
         visit.reloaded("second")
         expect(visit.page.locator("#text")).to_have_value("typed")
         with proxy.restart(to="error"):
@@ -51,11 +54,13 @@ def test_frame_within_a_page_with_names_of_the_browser_goes_with_it(
     context: BrowserContext, tmp_path: Path
 ) -> None:
     frame = FIRST + shadowing("var") + '<iframe src="/frame"></iframe>'
-    with served(tmp_path, body=frame, frame=html("in", shadowing("var") + FIELDS)) as proxy:
+    inner = html("in", FIRST + shadowing("var") + FIELDS)
+    (tmp_path / "page.py").write_text(UNCHANGED + code("first", frame, frame=inner))
+    with Proxy(tmp_path, PAGES) as proxy:
         visit = Visit(context, proxy.running().url)
         visit.page.frame_locator("iframe").locator("#text").press_sequentially("typed")
-        changed = html("changed", shadowing("var") + FIELDS)
-        proxy.save("page.py", code("second", frame, frame=changed))
+        changed = html("changed", FIRST + shadowing("var") + FIELDS)
+        proxy.save("page.py", UNCHANGED + code("second", frame, frame=changed))
         visit.reloaded("second")
         inside = visit.page.frame_locator("iframe")
         expect(inside.locator("h1")).to_have_text("changed")

@@ -56,6 +56,7 @@ PRELOADED = """<link rel="preload" as="style" href="/static/site.css"
 onload="fetch(this.href).then(a => a.text()).then(text => {
   document.head.append(Object.assign(document.createElement('style'), {textContent: text})) })">"""
 
+
 @pytest.mark.parametrize(
     "body",
     [FETCHED, MODULE, PRELOADED],
