@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from httpprocessproxy.core import ansi
 
-
 GREEN_OVER_RED = '<span class="f2">g</span><span class="f1">ed</span>\nx'
 
 
