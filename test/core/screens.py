@@ -1,4 +1,4 @@
-"""What output leaves on a terminal, for both that draw it: `core/screen.py` and `client/screen.js`."""
+"""Output and what it leaves on a terminal: cases of `core/screen.py` and `client/screen.js`."""
 
 import json
 from pathlib import Path

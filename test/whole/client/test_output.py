@@ -69,7 +69,7 @@ def test_output_that_draws_over_itself_is_shown_as_it_ends_up(
                 proxy.save("page.py", f"import sys; sys.stdout.write({printed!r}); sys.exit(3)")
             pre = visit.page.locator(f"{OVERLAY} pre")
             shown = text if text.endswith("\n") else f"{text}\n"
-            visit.until(lambda pre=pre, all=f"{shown}|end|": pre.text_content() == all)
+            expect(pre).to_have_js_property("textContent", f"{shown}|end|")
 
 
 def test_inverse_video_changes_ink_and_paper(context: BrowserContext, tmp_path: Path) -> None:
