@@ -24,15 +24,10 @@ _CLIENT: Final = (
     *("screen", "terminal", "places", "live", "layer", "overlay", "start"),
 )
 _DASHBOARD: Final = (
-    *("client/screen", "client/terminal", "client/places", "dashboard/parts", "dashboard/server", "dashboard/restarts"),
-    *(
-        "dashboard/notices",
-        "dashboard/hops",
-        "dashboard/requests",
-        "dashboard/details",
-        "dashboard/output",
-        "dashboard/events",
-    ),
+    *("client/screen", "client/terminal", "client/places"),
+    *("dashboard/parts", "dashboard/server", "dashboard/restarts", "dashboard/notices"),
+    *("dashboard/hops", "dashboard/requests", "dashboard/details", "dashboard/output"),
+    "dashboard/events",
 )
 _STATIC: Final = importlib.resources.files(__package__) / "static"
 
