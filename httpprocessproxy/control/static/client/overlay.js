@@ -57,7 +57,8 @@ class Overlay extends Layer {
     super.place();
     const {left, top, width} = this.panel.getBoundingClientRect();
     const hit = this.host.getRootNode().elementFromPoint(left + width / 2, top + 10);
-    if (!hit || hit === this.host) return;
+    // Never above a dialog of the page: that would take the focus from its fields.
+    if (!hit || hit === this.host || this.ground !== document.documentElement) return;
     const dialog = element('dialog', {oncancel: () => this.dismiss()}, this.veil);
     this.root.replaceChildren(dialog);
     dialog.showModal();
