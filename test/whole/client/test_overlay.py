@@ -11,7 +11,8 @@ from test.whole.client.site import served
 
 CRASH = "raise SystemExit('ended on purpose')"
 MODAL = (
-    "<dialog>modal<input id=text></dialog><script>{}.querySelector('dialog').showModal()</script>"
+    "<dialog>modal<input id=text></dialog>"
+    "<script>document.querySelector('dialog').showModal()</script>"
 )
 IN_SHADOW = (
     "<div id=host></div><script>host.attachShadow({mode: 'open'}).innerHTML ="
