@@ -24,21 +24,16 @@ class Script:
         return b"sha384-" + base64.b64encode(hashlib.sha384(self.body).digest())
 
 
-# Each part defines, and the last one starts.
+# The first part takes the browser's names, each other one defines, and the last one starts.
 _CLIENT: Final = (
-    *("connection", "states", "keeping", "caches", "swapping", "terminal", "live", "overlay"),
-    "start",
+    *("names", "tree", "connection", "states", "fields", "keeping", "caches", "swapping"),
+    *("images", "screen", "terminal", "places", "live", "layer", "overlay", "start"),
 )
 _DASHBOARD: Final = (
-    *("client/terminal", "dashboard/parts", "dashboard/server", "dashboard/restarts"),
-    *(
-        "dashboard/notices",
-        "dashboard/hops",
-        "dashboard/requests",
-        "dashboard/details",
-        "dashboard/output",
-        "dashboard/events",
-    ),
+    *("client/screen", "client/terminal", "client/places"),
+    *("dashboard/parts", "dashboard/server", "dashboard/restarts", "dashboard/notices"),
+    *("dashboard/hops", "dashboard/requests", "dashboard/details", "dashboard/output"),
+    "dashboard/events",
 )
 _STATIC: Final = importlib.resources.files(__package__) / "static"
 

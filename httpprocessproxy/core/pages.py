@@ -157,6 +157,7 @@ footer { margin-top: 1.5rem; color: var(--faint); font-size: .85rem }
 .place:focus-visible { outline: 2px solid var(--mark) }
 .bold { font-weight: 700 } .dim { opacity: .65 } .italic { font-style: italic }
 .underline { text-decoration: underline }
+.inverse { color: #1b1f27; background: #d5dae1 }
 """
 
 # The 16 colours of a terminal, for the classes that `ansi.to_html` writes.

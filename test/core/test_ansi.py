@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from httpprocessproxy.core import ansi
 
+GREEN_OVER_RED = '<span class="f2">g</span><span class="f1">ed</span>\nx'
+
 
 @pytest.mark.parametrize(
     ("output", "text"),
@@ -17,7 +19,7 @@ from httpprocessproxy.core import ansi
         (b"\x1b[31mred\x1b[0m", "red"),
         (b"\x1b[38;5;196mred\x1b[m", "red"),
         (b"\x1b[4:3mcurly\x1b[m", "curly"),
-        (b"a\x1b[2K\x1b[1;1H\x1b[?25lb", "ab"),
+        (b"a\x1b[?25lb", "ab"),
         (b"\x1b]0;title\x07text", "text"),
         (b"\x1b]8;;http://x/\x1b\\link\x1b]8;;\x1b\\", "link"),
         (b"\x1bPq#0\x1b\\text", "text"),
@@ -26,8 +28,7 @@ from httpprocessproxy.core import ansi
         (b"cut\x1b", "cut"),
         (b"cut\x1b[", "cut"),
         (b"cut\x1b[3", "cut"),
-        (b"a\r\nb\rc\n", "a\nb\nc\n"),
-        (b"bell\x07 nul\x00 back\x08 del\x7f", "bell nul back del"),
+        (b"bell\x07 nul\x00 del\x7f", "bell nul del"),
         ("caf\u00e9 \u009b".encode(), "caf\u00e9 "),
         (b"\xff\xfeno utf-8", "\ufffd\ufffdno utf-8"),
         (b"\xa9 begins inside a character", "\ufffd begins inside a character"),
@@ -59,6 +60,9 @@ def test_text(output: bytes, text: str) -> None:
         (b"\x1b[38mx\x1b[38;2mx", "xx"),
         (b"\x1b[31m\x1b[0m", ""),
         (b"\x1b[999999999999;31mx", '<span class="f1">x</span>'),
+        (b"\x1b[7m12\x1b[27m x", '<span class="inverse">12</span> x'),
+        (b"\x1b[7;31;44mx", '<span class="inverse b1 f4">x</span>'),
+        (b"\x1b[31mred\n\x1b[0mx\x1b[A\r\x1b[32mg", GREEN_OVER_RED),
         (b"<script>alert(1)</script>", "&lt;script&gt;alert(1)&lt;/script&gt;"),
         (b"\x1b[31m<b>\"'&", '<span class="f1">&lt;b&gt;&quot;&#x27;&amp;</span>'),
         (b"<\x1b[31mscript>", '&lt;<span class="f1">script&gt;</span>'),

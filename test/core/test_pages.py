@@ -127,7 +127,7 @@ def test_every_class_of_the_output_has_a_style() -> None:
     output = b"".join(b"\x1b[%dmx" % code for code in range(110))
     page = html(Problem(503, "x", "", output))
     names = {name for names in re.findall(r'<span class="([^"]+)"', page) for name in names.split()}
-    assert len(names) == 36  # 16 + 16 colours, four kinds of letters
+    assert len(names) == 37  # 16 + 16 colours, four kinds of letters, inverse video
     assert not [name for name in names if f".{name} {{" not in page]
 
 

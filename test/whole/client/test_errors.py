@@ -88,36 +88,6 @@ def test_our_own_error_page_has_the_links_too(context: BrowserContext, tmp_path:
         expect(page.locator(OVERLAY)).to_have_count(0)
 
 
-def test_places_of_many_languages_are_links(context: BrowserContext, tmp_path: Path) -> None:
-    lines = [
-        *(
-            "main.go:12: undefined",
-            "./cmd/a.go:3:7: no",
-            "    at f (/srv/x.js:1:2)",
-            "/srv/y.rb:9:in",
-        ),
-        *(" --> src/main.rs:5:9", "file:///srv/z.mjs:3", '\x1b[35m"not.py"', "example.com:80"),
-        *(
-            "127.0.0.1:8001",
-            "http://localhost:8000/a.js:1",
-            "[21/Nov/2026:10:11:12]",
-            "<frozen x>:3",
-        ),
-        '  File \x1b[35m"/srv/a.py"\x1b[0m, line \x1b[35m3\x1b[0m, in f',
-    ]
-    links = [
-        *("main.go#12:1", "cmd/a.go#3:7", "/srv/x.js#1:2", "/srv/y.rb#9:1"),
-        *("src/main.rs#5:9", "/srv/z.mjs#3:1", "/srv/a.py#3:1"),
-    ]
-    with served(tmp_path, "--editor", "x-test:{file}#{line}:{column}") as proxy:
-        visit = Visit(context, proxy.running().url)
-        proxy.save("page.py", f"import sys; print({chr(10).join(lines)!r}); sys.exit(3)")
-        expect(visit.page.locator(OVERLAY)).to_contain_text("status 3")
-        found = visit.page.locator(f"{OVERLAY} a").evaluate_all("all => all.map(one => one.href)")
-        absolute = [link if link[0] == "/" else f"{tmp_path}/{link}" for link in links]
-        assert found == [f"x-test:{link}" for link in absolute]
-
-
 def test_without_an_editor_a_place_can_be_copied(context: BrowserContext, tmp_path: Path) -> None:
     context.grant_permissions(["clipboard-read", "clipboard-write"])
     with served(tmp_path, "--editor", "none") as proxy:

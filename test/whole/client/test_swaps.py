@@ -5,44 +5,8 @@ from pathlib import Path
 from playwright.sync_api import BrowserContext, expect
 
 from test.browser import Visit
-from test.harness import Proxy
-from test.whole.client.site import code, html, served
-
-RED, GREEN = "rgb(255, 0, 0)", "rgb(0, 128, 0)"
-REFRESH = ("--refresh", "static/**")
-TALL = '<input id="text"><div style="height: 5000px"></div>'
-
-
-def svg(width: int) -> str:
-    return f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="10"/>'
-
-
-def site(project: Path, body: str, **files: str) -> Proxy:
-    """A page, and files in static/; `site_css` is static/site.css."""
-    static = project / "static"
-    static.mkdir()
-    for name, text in files.items():
-        (static / name.replace("_", ".")).write_text(text)
-    return served(project, *REFRESH, body=body + TALL)
-
-
-def save(proxy: Proxy, name: str, text: str) -> None:
-    proxy.save(f"static/{name}", text, by="rename")
-
-
-def used(visit: Visit) -> None:
-    """Type and scroll, as somebody who would not like to lose it."""
-    visit.page.fill("#text", "typed")
-    visit.page.evaluate("window.isTheSame = true; scrollTo(0, 777)")
-
-
-def assert_same(visit: Visit) -> None:
-    """The page was not loaded again, and nobody had to restore anything."""
-    visit.rest()
-    assert visit.page.evaluate("window.isTheSame") is True
-    assert visit.page.evaluate("scrollY") == 777
-    assert visit.page.input_value("#text") == "typed"
-    assert visit.loads == 1
+from test.whole.client.site import code, html
+from test.whole.client.swaps import GREEN, RED, assert_same, save, site, svg, used
 
 
 def test_a_style_sheet(context: BrowserContext, tmp_path: Path) -> None:
@@ -70,6 +34,7 @@ def test_it_never_flashes(context: BrowserContext, tmp_path: Path) -> None:
         visit.page.evaluate(watch)
         save(proxy, "site.css", f"h1 {{ color: {GREEN} }}")
         expect(visit.page.locator("h1")).to_have_css("color", GREEN)
+        visit.page.wait_for_function("seen.size > 1")
         assert set(visit.page.evaluate("[...seen]")) == {RED, GREEN}
 
 
@@ -90,15 +55,32 @@ def test_an_imported_style_sheet(context: BrowserContext, tmp_path: Path) -> Non
         assert_same(visit)
 
 
-def test_the_source_of_a_built_style_sheet(context: BrowserContext, tmp_path: Path) -> None:
-    """A page does not name it: all style sheets are loaded anew."""
-    link = '<link rel="stylesheet" href="/static/site.css">'
-    with site(tmp_path, link, site_css=f"h1 {{ color: {RED} }}", other_css="") as proxy:
+def test_source_of_a_built_style_sheet_swaps_those_that_changed(
+    context: BrowserContext, tmp_path: Path
+) -> None:
+    """The page does not name it: all style sheets are loaded again."""
+    link = '<link rel="stylesheet" href="/node_modules/site.css">'
+    (tmp_path / "node_modules").mkdir()
+    (tmp_path / "node_modules" / "site.css").write_text(f"h1 {{ color: {RED} }}")
+    with site(tmp_path, link, source_css="") as proxy:
         visit = Visit(context, proxy.running().url)
         used(visit)
-        with visit.page.expect_response("**/site.css?hpp=*"):
-            save(proxy, "other.css", " ")
+        # Changes of default excludes go unnoticed, as those of a build that is not watched.
+        (tmp_path / "node_modules" / "site.css").write_text(f"h1 {{ color: {GREEN} }}")
+        save(proxy, "source.css", " ")
+        expect(visit.page.locator("h1")).to_have_css("color", GREEN)
         assert_same(visit)
+
+
+def test_source_that_changes_no_style_sheet_of_the_page_reloads_it(
+    context: BrowserContext, tmp_path: Path
+) -> None:
+    """It may be within the page, put there by a template."""
+    link = '<link rel="stylesheet" href="/static/site.css">'
+    with site(tmp_path, link, site_css=f"h1 {{ color: {RED} }}", included_css="") as proxy:
+        visit = Visit(context, proxy.running().url)
+        save(proxy, "included.css", "p {}")
+        visit.until(lambda: visit.loads == 2)
 
 
 def test_one_that_cannot_be_loaded_leaves_the_old(context: BrowserContext, tmp_path: Path) -> None:

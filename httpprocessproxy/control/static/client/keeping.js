@@ -2,98 +2,37 @@
 // a reload of ours. Passwords, files and hidden fields never are.
 
 const RESTORE_MS = 2000; // how long scripts of the page may take to build it
+const ACTS = ['keydown', 'pointerdown', 'touchstart', 'wheel'];
 
-const SECRET = /^(cc-|one-time-code)|password/;
-const UNKEPT = ['password', 'file', 'hidden', 'submit', 'button', 'reset', 'image'];
-
-// The same frame has the same name after a reload.
-function place({parent, self}) {
-  if (parent === self) return 'http-process-proxy';
-  let index = 0;
-  while (index < parent.length && parent[index] !== self) index++;
-  return `${place(parent)}.${index}`;
-}
-
-function keep(frame) {
+function keep(frame, name) {
   try {
-    const all = [...frame.document.querySelectorAll('*')];
+    const fields = [...identified(frame.document)];
+    const active = focused(frame.document);
     const kept = {
       url: frame.location.href,
-      scrolls: all.filter(one => one.scrollTop || one.scrollLeft)
+      scrolls: [...elements(frame.document)].filter(one => one.scrollTop || one.scrollLeft)
         .map(one => [path(one), one.scrollLeft, one.scrollTop]),
-      fields: all.filter(isTyped).map(field => [path(field), value(field)]),
-      focus: isField(frame.document.activeElement) ? path(frame.document.activeElement) : '',
+      fields: fields.flatMap(([key, all]) => all
+        .flatMap((one, index) => isTyped(one) ? [[key, index, all.length, value(one)]] : [])),
+      focus: fields.flatMap(([key, all]) => all.includes(active)
+        ? [[key, all.indexOf(active), all.length]] : [])[0],
     };
-    sessionStorage.setItem(place(frame), JSON.stringify(kept));
-    for (let index = 0; index < frame.length; index++) keep(frame[index]);
+    sessionStorage.setItem(name, JSON.stringify(kept));
+    for (let index = 0; frame[index]; index++) keep(frame[index], `${name}.${index}`);
   } catch { /* another origin's frame, or no storage */ }
-}
-
-function isField(one) {
-  const name = one?.localName;
-  if (name !== 'input') return name === 'textarea' || name === 'select';
-  return !UNKEPT.includes(one.type) && !SECRET.test(one.autocomplete);
-}
-
-// What one has not touched is the server's to say.
-function isTyped(one) {
-  if (!isField(one)) return false;
-  if (one.localName === 'select') {
-    const isFirst = one.selectedIndex <= 0 && !one.querySelector('[selected]');
-    return !isFirst && [...one.options].some(option => option.selected !== option.defaultSelected);
-  }
-  return isBox(one) ? one.checked !== one.defaultChecked : one.value !== one.defaultValue;
-}
-
-function isBox(field) {
-  return field.type === 'checkbox' || field.type === 'radio';
-}
-
-function value(field) {
-  if (field.localName !== 'select') return isBox(field) ? field.checked : field.value;
-  return [...field.selectedOptions].map(option => option.value);
-}
-
-function fill(field, kept) {
-  if (field.localName === 'select') {
-    for (const option of field.options) option.selected = kept.includes(option.value);
-  } else if (isBox(field)) {
-    field.checked = kept;
-  } else {
-    field.value = kept;
-  }
-  // Not "change", upon which a page may send the form.
-  field.dispatchEvent(new Event('input', {bubbles: true}));
-}
-
-// A selector that finds the same element again.
-function path(element) {
-  const steps = [];
-  for (let one = element; one; one = one.parentElement) {
-    const id = one.getAttribute('id');
-    if (id && one.ownerDocument.querySelectorAll(`#${CSS.escape(id)}`).length === 1) {
-      return [`#${CSS.escape(id)}`, ...steps].join(' > ');
-    }
-    let number = 1;
-    for (let other = one; (other = other.previousElementSibling);) {
-      number += other.localName === one.localName;
-    }
-    steps.unshift(`${CSS.escape(one.localName)}:nth-of-type(${number})`);
-  }
-  return steps.join(' > ');
 }
 
 function restore() {
   let kept;
   try {
-    kept = JSON.parse(sessionStorage.getItem(place(window)));
-    sessionStorage.removeItem(place(window));
+    kept = JSON.parse(sessionStorage.getItem(place()));
+    sessionStorage.removeItem(place());
   } catch { /* no storage */ }
   if (kept?.url !== location.href) return;
   // Whoever acts in the meantime is right.
   const end = performance.now() + RESTORE_MS;
   let isActed = false;
-  for (const type of ['keydown', 'pointerdown', 'touchstart', 'wheel']) {
+  for (const type of ACTS) {
     addEventListener(type, () => { isActed = true; }, {once: true, capture: true, passive: true});
   }
   const again = () => {
@@ -105,22 +44,28 @@ function restore() {
 
 // Restore what the page has by now, and tell whether that is all.
 function restored(kept) {
-  kept.fields = kept.fields.filter(([selector, old]) => {
-    const field = document.querySelector(selector);
-    if (!isField(field)) return true;
-    if (!isTyped(field)) fill(field, old);
-    return false;
-  });
-  const focused = kept.focus && document.querySelector(kept.focus);
-  if (focused) {
-    kept.focus = '';
-    focused.focus({preventScroll: true});
-  }
-  const missing = kept.scrolls.filter(([selector, left, top]) => {
-    const one = document.querySelector(selector);
+  if (kept.fields.length || kept.focus) restoreFields(kept);
+  const missing = kept.scrolls.filter(([at, left, top]) => {
+    const one = find(at);
     one?.scrollTo({left, top, behavior: 'instant'});
     return !one || Math.abs(one.scrollTop - top) > 1 || Math.abs(one.scrollLeft - left) > 1;
   });
   const isComplete = document.readyState === 'complete';
   return isComplete && !kept.fields.length && !kept.focus && !missing.length;
+}
+
+function restoreFields(kept) {
+  const all = identified(document);
+  // Of another number of fields with this identity, which one it was cannot be told.
+  const field = ([key, index, count]) => all.get(key)?.length === count && all.get(key)[index];
+  kept.fields = kept.fields.filter(old => {
+    const one = field(old);
+    if (!one) return true;
+    if (!isTyped(one)) fill(one, old[3]);
+    return false;
+  });
+  const active = kept.focus && field(kept.focus);
+  if (!active) return;
+  kept.focus = null;
+  active.focus({preventScroll: true});
 }

@@ -12,7 +12,7 @@ function follow({text, is_tail: isTail}) {
 }
 
 function drawOutput(text) {
-  document.querySelector('.output pre')?.replaceChildren(draw(text));
+  document.querySelector('.output pre')?.replaceChildren(fewStops(draw(text)));
 }
 
 function count(state) {

@@ -1,8 +1,8 @@
 // Frameworks that render the whole document compare its elements with theirs.
 document.currentScript?.remove();
 // Twice in a page, it runs once; a page of no origin (a file, a sandbox) is none of ours.
-if (!window[GUARD] && /^https?:$/.test(location.protocol) && window.origin !== 'null') {
-  Object.defineProperty(window, GUARD, {value: true});
+if (!window[GUARD] && /^https?:$/.test(location.protocol) && origin !== 'null') {
+  Object.defineProperty(window, GUARD, {value: touched});
   // The cache of past pages wants no open connections, and a hidden page's timers are slow.
   addEventListener('pagehide', () => { isAway = true; socket?.close(); });
   addEventListener('pageshow', () => { isAway = false; connect(); });
@@ -11,7 +11,9 @@ if (!window[GUARD] && /^https?:$/.test(location.protocol) && window.origin !== '
   document.addEventListener('securitypolicyviolation', event => {
     isForbidden ||= event.blockedURI.endsWith('/_hpp/events');
   });
+  for (const type of ['input', 'click']) addEventListener(type, touch, {capture: true, passive: true});
   if (document.readyState === 'loading') document.addEventListener('DOMContentLoaded', restore);
   else restore();
+  watchLoads();
   connect();
 }

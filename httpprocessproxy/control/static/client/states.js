@@ -17,7 +17,7 @@ function meet(message) {
   if (!hello.run) noteLoad(message);
   hello = message;
   retryMs = RETRY_MS[0];
-  if (isLive || (hello.console && window === window.top)) send({type: 'subscribe', topics: ['output']});
+  if (isLive || (hello.console && window === top)) send({type: 'subscribe', topics: ['output']});
   if (hello.stale && !own?.state) return reload();
   if (hello.state) enter(hello.state, false);
 }
@@ -29,7 +29,7 @@ function enter(state, isNews) {
   latest = state;
   if (state.state === 'running') running = `${hello.run} ${state.generation}`;
   if (isLive) count(state);
-  else if (window === window.top) show(state);
+  else if (window === top) show(state);
   if (own?.state) {
     const isOver = state.state !== own.state || String(state.generation) !== own.generation;
     if (isSettled && isOver) reload();
@@ -51,16 +51,6 @@ function show(state) {
   }
 }
 
-// A frame goes with the page around it, if that reloads by itself.
-function isLed() {
-  for (let frame = window; frame !== frame.parent; frame = frame.parent) {
-    try {
-      if (frame.parent[GUARD]) return true;
-    } catch { /* another origin's */ }
-  }
-  return false;
-}
-
 // Where livereload.js is connected, it does all this, too, and once is enough. But it may be
 // connected to another server, and do nothing.
 function unlessLiveReload(act) {
@@ -76,7 +66,7 @@ function reload() {
 }
 
 function reloadNow() {
-  keep(window);
+  keep(window, place());
   const waitMs = brakeMs();
   const reload = () => renewCopies().then(() => location.reload());
   if (waitMs) setTimeout(reload, waitMs);
@@ -84,7 +74,7 @@ function reloadNow() {
 }
 
 function brakeMs() {
-  const key = `${place(window)} reloads`;
+  const key = `${place()} reloads`;
   const now = Date.now();
   try {
     const times = JSON.parse(sessionStorage.getItem(key) ?? '[]').slice(1 - MAX_RELOADS);

@@ -3,104 +3,95 @@
 
 const IMAGE = /\.(apng|avif|bmp|gif|ico|jpe?g|png|svg|webp)$/i;
 const STYLE = /\.css$/i;
-const IMAGE_ATTRIBUTES = [
-  ['img, input[type=image], embed', 'src'],
-  ['img, source', 'srcset'],
-  ['link[rel~=icon], image, use', 'href'],
-  ['video', 'poster'],
-  ['object', 'data'],
-];
-const IMPORT_MS = 200;
-const outgoing = new WeakSet(); // links that go when their successors are loaded
+const outgoing = new WeakSet(); // style elements that go when their successors are loaded
 
-function refresh(paths) {
-  const isSwapped = paths.every(path => STYLE.test(path) || IMAGE.test(path));
-  const isDone = isSwapped && paths.every(path => IMAGE.test(path) || swapStyles(path));
-  if (!isDone) return isLed() || reload();
-  for (const path of paths) if (IMAGE.test(path)) swapImages(path);
-}
+// URLs that the page has loaded: those that it names nowhere were asked for by its scripts.
+const loaded = new Set();
 
-// Return whether the page has style sheets at all; otherwise it may have the style in itself.
-function swapStyles(path) {
-  const links = [...document.querySelectorAll('link[rel~=stylesheet i][href]')]
-    .filter(link => !outgoing.has(link));
-  const imports = [...rules()].filter(rule => rule.styleSheet);
-  const found = closest([...links, ...imports].map(one => [one.href, one]), path);
-  const isOurs = link => new URL(link.href).host === location.host;
-  for (const one of found.length ? found : links.filter(isOurs)) {
-    (one.localName ? swapLink : swapImport)(one);
-  }
-  return found.length + links.length > 0;
-}
-
-function swapLink(link) {
-  const successor = link.cloneNode();
-  successor.href = fresh(link.href);
-  successor.onload = () => link.remove();
-  successor.onerror = () => {
-    outgoing.delete(link);
-    successor.remove();
-  };
-  outgoing.add(link);
-  link.after(successor);
-}
-
-async function swapImport(rule) {
-  const sheet = rule.parentStyleSheet;
-  const url = fresh(new URL(rule.href, sheet.href ?? document.baseURI).href);
-  try {
-    await fetch(url, {mode: 'no-cors'}); // into the cache
-  } catch { /* connect-src forbids it */ }
-  const indexOf = one => [...sheet.cssRules].indexOf(one);
-  sheet.insertRule(rule.cssText.replace(rule.href, url), indexOf(rule));
-  // Nobody tells when an import is loaded.
-  setTimeout(() => sheet.deleteRule(indexOf(rule)), IMPORT_MS);
-}
-
-function swapImages(path) {
-  for (const {url, base, set} of closest([...images()].map(one => [one.url, one]), path)) {
-    const image = new Image();
-    const successor = fresh(url);
-    image.onload = () => set(successor);
-    image.src = new URL(successor, base);
-  }
-}
-
-// Where the page names images, and how to name others there.
-function* images() {
-  for (const [selector, name] of IMAGE_ATTRIBUTES) {
-    for (const element of document.querySelectorAll(selector)) {
-      const text = () => element.getAttribute(name) ?? '';
-      const isSet = name === 'srcset';
-      const urls = isSet ? text().split(/,\s+/).map(part => part.split(' ')[0]) : [text()];
-      for (const url of urls) {
-        const set = other => element.setAttribute(name, text().replace(url, other));
-        yield {url, base: document.baseURI, set};
-      }
+function watchLoads() {
+  new PerformanceObserver(list => {
+    for (const {name} of list.getEntries()) {
+      const {pathname} = new URL(name);
+      if (IMAGE.test(pathname) || STYLE.test(pathname)) loaded.add(name);
     }
-  }
-  for (const [style, base] of styles()) {
-    for (const name of style) {
-      const text = () => style.getPropertyValue(name);
-      for (const [, url] of text().matchAll(/url\("?((?!data:)[^")]+)"?\)/g)) {
-        const set = other =>
-          style.setProperty(name, text().replace(url, other), style.getPropertyPriority(name));
-        yield {url, base, set};
+  }).observe({type: 'resource', buffered: true});
+}
+
+async function refresh(paths) {
+  if (!paths.every(path => STYLE.test(path) || IMAGE.test(path))) return isLed() || reload();
+  const isSwapped = await Promise.all(paths.map(path => (IMAGE.test(path) ? swapImages : swapStyles)(path)));
+  // A frame has sheets of its own: it does not wait for the page around it.
+  if (!isSwapped.every(Boolean)) reload();
+}
+
+// Return whether the page shows the change. A sheet that the page does not name may be the source of
+// one that it does.
+async function swapStyles(path) {
+  const sheets = [...styleSheets()];
+  const found = closest([...sheets, ...[...loaded].map(url => [url, null])], path);
+  const named = found.filter(Boolean);
+  if (named.length) return (await Promise.all(named.map(swapStyle))).every(result => result !== FAILED);
+  if (found.length) return false;
+  const isOurs = ([url]) => new URL(url).host === location.host;
+  const all = new Set(sheets.filter(isOurs).map(([, {element}]) => element));
+  const results = await Promise.all([...all].map(element => swapStyle({element})));
+  return results.includes(CHANGED);
+}
+
+const [CHANGED, SAME, FAILED] = ['changed', 'same', 'failed'];
+
+// [url, {element, imported}] of each sheet: its <link>, or the element of the sheet that imports it.
+function* styleSheets() {
+  for (const root of roots()) {
+    for (const element of root.querySelectorAll('link[rel~=stylesheet i][href]')) {
+      if (!outgoing.has(element)) yield [element.href, {element}];
+    }
+    for (const sheet of root.styleSheets) {
+      if (outgoing.has(sheet.ownerNode)) continue;
+      for (const {styleSheet} of rules([sheet])) {
+        if (styleSheet?.href) yield [styleSheet.href, {element: sheet.ownerNode, imported: styleSheet.href}];
       }
     }
   }
 }
 
-function* styles() {
-  for (const {style} of document.querySelectorAll('[style*="url("]')) {
-    yield [style, document.baseURI];
+// Load the sheet of an element anew, through a successor, and say what became of it.
+async function swapStyle({element, imported}) {
+  // A digest (SRI) refuses what is new, and rules made by scripts are in no text.
+  if (element.integrity || !isCopyable(element)) return FAILED;
+  if (imported) await fetch(imported, {cache: 'reload', mode: 'no-cors'}).catch(() => {}); // into the cache
+  if (outgoing.has(element)) return SAME; // by another file of the same save
+  if (element.disabled) {
+    if (element.href) element.href = fresh(element.href);
+    return CHANGED;
   }
-  for (const rule of rules()) {
-    if (rule.style) yield [rule.style, rule.parentStyleSheet.href ?? document.baseURI];
-  }
+  const successor = element.cloneNode(true);
+  if (element.href) successor.href = fresh(element.href);
+  outgoing.add(element);
+  return new Promise(resolve => {
+    successor.onload = () => {
+      const isSame = text(element.sheet) === text(successor.sheet);
+      element.remove();
+      resolve(isSame ? SAME : CHANGED);
+    };
+    successor.onerror = () => {
+      outgoing.delete(element);
+      successor.remove();
+      resolve(SAME);
+    };
+    element.after(successor);
+  });
 }
 
-function* rules(of = document.styleSheets) {
+function isCopyable({localName, textContent}) {
+  return localName === 'link' || (localName === 'style' && textContent.includes('@import'));
+}
+
+function text(sheet) {
+  return sheet ? [...rules([sheet])].map(rule => rule.cssText).join('\n') : '';
+}
+
+function* rules(of) {
   for (const one of of) {
     if (one.parentStyleSheet) yield one;
     const inner = one.styleSheet ?? one;

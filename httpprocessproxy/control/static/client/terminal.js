@@ -1,32 +1,43 @@
-// Terminal output, coloured as in a terminal (ECMA-48 section 8.3.117), with links to the places in
-// files that it names. It is text, and stays text, whatever the server prints.
+// Terminal output, coloured as in a terminal (ECMA-48 section 8.3.117). It is text, and stays text, whatever the server prints.
 
 const CONTROL = new RegExp([
-  '\\x1b\\[([0-9;:]*)m', // a style
+  '\\x1b\\[(?<sgr>[0-9;:]*)m', // a style
   '\\x1b[\\]PX^_][^\\x07\\x1b\\n]*(?:\\x07|\\x1b\\\\)?', // titles, links
+  '\\x1b\\[(?<parameter>[0-9]*)[0-9;]*(?<final>[A-HJKf])',
   '\\x1b\\[[0-?]*[ -/]*[@-~]?',
   '\\x1b[ -/]*[0-~]?',
-  '[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f]',
+  '(?<move>[\\x08\\r])',
+  '[\\x00-\\x07\\x0b-\\x1f\\x7f-\\x9f]',
 ].join('|'), 'g');
 const PALETTE = ('5c6370 f0717b 98c379 e5b567 6cb2f7 c98be0 56c2cf c8cdd5 '
   + '828997 ff8f98 b5e08f ffd285 92c9ff e0a8f3 7fe0ea ffffff').split(' ').map(hex => `#${hex}`);
-const PLACE = new RegExp([
-  'File "([^"<]+)", line (\\d+)', // Python
-  // main.go:12, ./a/b.rs:1:2, /a/b.js:1:2, file:///a/b.mjs:1:2, but not example.com:80
-  '(?<![\\w:/.@-])(?:file://)?((?:\\.{0,2}/|[\\w.@+-]+/)[^\\s:"\'()[\\]]*\\.[a-z]\\w*'
-    + '|[\\w.@+-]+\\.(?:[ch]|cc|cpp|cs|css|exs?|go|html?|java|[cm]?jsx?|kt|lua|php|py|rb|rs|[cm]?tsx?|vue))'
-    + ':(\\d+)(?::(\\d+))?',
-].join('|'), 'gi');
+// [text, style] as it ends up on a terminal.
+function runs(output) {
+  const all = [];
+  const add = (text, style) => {
+    const last = all.at(-1);
+    if (last?.[1] === style) last[0] += text;
+    else all.push([text, style]);
+  };
+  laidOut(output).forEach((line, index) => {
+    if (index) add('\n', {});
+    for (const [character, style] of line) add(character, style);
+  });
+  return all;
+}
 
-function* runs(text) {
+function laidOut(output) {
+  const screen = new Screen();
   let style = {};
   let start = 0;
-  for (const control of text.matchAll(CONTROL)) {
-    if (control.index > start) yield [text.slice(start, control.index), style];
-    start = control.index + control[0].length;
-    if (control[1] !== undefined) style = restyled(style, control[1].split(/[;:]/).map(Number));
+  for (const {0: control, index, groups: {sgr, parameter, final, move}} of output.matchAll(CONTROL)) {
+    screen.write(output.slice(start, index), style);
+    start = index + control.length;
+    if (sgr !== undefined) style = restyled(style, sgr.split(/[;:]/).map(Number));
+    else if (final || move) screen.obey(final ?? move, parameter);
   }
-  if (start < text.length) yield [text.slice(start), style];
+  screen.write(output.slice(start), style);
+  return screen.lines;
 }
 
 function restyled(style, codes) {
@@ -37,6 +48,7 @@ function restyled(style, codes) {
     else if (code === 2) style = {...style, opacity: '.65'};
     else if (code === 3) style = {...style, fontStyle: 'italic'};
     else if (code === 4) style = {...style, textDecoration: 'underline'};
+    else if (code === 7 || code === 27) style = {...style, inverse: code === 7};
     else if (code === 22) style = {...style, fontWeight: '', opacity: ''};
     else if (code === 23) style = {...style, fontStyle: ''};
     else if (code === 24) style = {...style, textDecoration: ''};
@@ -58,53 +70,10 @@ function fineColour(codes) {
   return `rgb(${[level(36), level(6), level(1)]})`;
 }
 
-// A place may have several colours, so runs are cut where a link begins and ends.
-function draw(output) {
-  const spans = [...runs(output.replace(/\r\n?/g, '\n').replace(/^\n+|\s+$/g, ''))];
-  const plain = spans.map(([text]) => text).join('');
-  const drawn = document.createDocumentFragment();
-  let at = 0; // in `plain`
-  let run = 0;
-  let from = 0; // in that run
-  const copy = (end, into) => {
-    while (at < end) {
-      const [text, style] = spans[run];
-      const piece = text.slice(from, from + end - at);
-      const span = element('span', {}, piece);
-      Object.assign(span.style, style);
-      into.append(span);
-      at += piece.length;
-      from += piece.length;
-      if (from === text.length) [run, from] = [run + 1, 0];
-    }
-  };
-  for (const found of plain.matchAll(PLACE)) {
-    const [, pythonFile, pythonLine, file, line, column] = found;
-    copy(found.index, drawn);
-    const link = linkTo(pythonFile ?? file, pythonLine ?? line, column ?? '1');
-    copy(found.index + found[0].length, link);
-    drawn.append(link);
-  }
-  copy(plain.length, drawn);
-  return drawn;
-}
-
-// A link into the editor, or else what copies the place.
-function linkTo(file, line, column) {
-  if (!hello.editor) return copying(`${file}:${line}`);
-  const full = file.startsWith('/') ? file : `${hello.folder}/${file.replace(/^(\.\/)+/, '')}`;
-  const parts = {file: full.split('/').map(encodeURIComponent).join('/'), line, column};
-  const href = hello.editor.replace(/\{(file|line|column)\}/g, (_, name) => parts[name]);
-  const target = /^http/i.test(href) ? '_blank' : '';
-  return element('a', {className: 'place', title: 'Open', href, target, rel: 'noreferrer'});
-}
-
-// No <button>, for a line may end within it.
-function copying(place) {
-  const onclick = () => copy(place);
-  const onkeydown = event => event.key === 'Enter' && onclick();
-  const button = {role: 'button', tabIndex: 0, title: 'Copy', onclick, onkeydown};
-  return element('span', {className: 'place', ...button});
+// As CSS. In inverse video, ink and paper change places.
+function css({inverse, color, background, ...rest}) {
+  if (!inverse) return {...rest, color: color ?? '', background: background ?? ''};
+  return {...rest, color: background || '#1b1f27', background: color || '#d5dae1'};
 }
 
 // navigator.clipboard is for secure pages alone, and a page seen by another machine is none.
@@ -128,7 +97,7 @@ function print({stream, text, is_tail: isTail}) {
   const write = stream === 'stderr' ? console.warn : console.log;
   if (isTail && lines.length) console.groupCollapsed('server: what it has printed so far');
   for (const line of lines) {
-    const parts = [...runs(line)];
+    const parts = runs(line).map(([part, style]) => [part, css(style)]);
     const styles = parts.flatMap(([part, {color, background, fontWeight}]) => [
       `color: ${color || 'inherit'}; background: ${background || 'none'}; `
         + `font-weight: ${fontWeight || 'inherit'}`,

@@ -23,8 +23,7 @@ function clearOutput() {
 }
 
 function outputLine(text, stream) {
-  // A lone carriage return begins the line anew, as a progress bar does.
-  const line = element('div', {className: stream}, draw(styles + text.slice(text.lastIndexOf('\r') + 1)));
+  const line = element('div', {className: stream}, draw(styles + text));
   for (const [sequence] of text.matchAll(/\x1b\[[0-9;:]*m/g)) {
     styles = /^\x1b\[0*m$/.test(sequence) ? '' : (styles + sequence).slice(-200);
   }

@@ -1,0 +1,122 @@
+// Fields: which of them are the user's to fill, and how a framework is told that one is filled.
+
+const SECRET = /^(cc-|one-time-code)|password/;
+const UNKEPT = ['password', 'file', 'hidden', 'submit', 'button', 'reset', 'image'];
+const INITIAL = ['type', 'value', 'min', 'max', 'step', 'multiple'];
+
+// Frameworks set `value=` to what is typed, and editable elements have no default.
+const touched = new WeakSet(); // frames are kept together: each window has its own at GUARD
+
+function touch(event) {
+  const [target] = event.composedPath();
+  const one = event.type === 'input' ? target : target.closest?.('summary')?.parentElement;
+  if (event.isTrusted && one) touched.add(one);
+}
+
+function isTouched(one) {
+  return Boolean(one.ownerDocument.defaultView[GUARD]?.has?.(one));
+}
+
+function isField(one) {
+  const name = one?.localName;
+  if (name !== 'input') return name === 'textarea' || name === 'select';
+  return !UNKEPT.includes(one.type) && !SECRET.test(one.autocomplete);
+}
+
+function isBox(field) {
+  return field.type === 'checkbox' || field.type === 'radio';
+}
+
+// What one has not touched is the server's to say.
+function isTyped(one) {
+  if (isTouched(one) || !isField(one)) return isTouched(one);
+  if (one.localName === 'select') {
+    const isFirst = one.selectedIndex <= 0 && !one.querySelector('[selected]');
+    return !isFirst && [...one.options].some(option => option.selected !== option.defaultSelected);
+  }
+  return isBox(one) ? one.checked !== one.defaultChecked : one.value !== initial(one);
+}
+
+// Not `defaultValue`: that of a slider or a colour without `value=` is empty.
+function initial(field) {
+  if (field.localName !== 'input') return field.defaultValue;
+  const untouched = document.createElement('input');
+  for (const name of INITIAL) {
+    if (field.hasAttribute(name)) untouched.setAttribute(name, field.getAttribute(name));
+  }
+  return untouched.value;
+}
+
+function value(field) {
+  if (field.localName === 'details') return field.open;
+  if (field.localName === 'select') return [...field.selectedOptions].map(option => option.value);
+  if (isField(field)) return isBox(field) ? field.checked : field.value;
+  return field.innerHTML;
+}
+
+function fill(field, kept) {
+  touched.add(field);
+  if (field.localName === 'details') {
+    field.open = kept;
+  } else if (field.localName === 'select') {
+    for (const option of field.options) option.selected = kept.includes(option.value);
+    tell(field, 'input', 'change');
+  } else if (!isField(field)) {
+    field.innerHTML = kept;
+    tell(field, 'input');
+  } else if (isBox(field)) {
+    if (field.checked !== kept) unsent(() => field.click()); // which is what React listens to
+  } else {
+    // By the setter of the prototype: React's own, on the element, takes the value for known.
+    Reflect.set(Object.getPrototypeOf(field), 'value', kept, field);
+    tell(field, 'input');
+  }
+}
+
+function tell(field, ...types) {
+  unsent(() => {
+    for (const type of types) field.dispatchEvent(new Event(type, {bubbles: true, composed: true}));
+  });
+}
+
+// A page may send its form upon "change" or "click", which is the user's to do.
+function unsent(act) {
+  const forms = window.HTMLFormElement.prototype;
+  const {submit} = forms;
+  const stop = event => {
+    event.preventDefault();
+    event.stopImmediatePropagation();
+  };
+  addEventListener('submit', stop, {capture: true});
+  forms.submit = () => {};
+  try {
+    act();
+  } finally {
+    forms.submit = submit;
+    removeEventListener('submit', stop, {capture: true});
+  }
+}
+
+// What tells a field from the others, also after the form was edited: its shadow root and form, its
+// type, and its name or label.
+function identity(field) {
+  const {form, localName, type, name, id, ariaLabel, labels, placeholder} = field;
+  const host = field.getRootNode().host;
+  const text = [...labels ?? [], ...field.querySelectorAll(':scope > summary')][0]?.textContent.trim();
+  return JSON.stringify([
+    host ? path(host) : '',
+    ['id', 'name', 'action'].map(attribute => form?.getAttribute(attribute)),
+    localName, type, isBox(field) ? field.value : '', name || id || ariaLabel || text || placeholder,
+  ]);
+}
+
+// Fields by identity. Several with the same one, as in the rows of a table, go by their number.
+function identified(root) {
+  const all = new Map();
+  for (const one of elements(root)) {
+    if (!isField(one) && !one.matches('details, [contenteditable]')) continue;
+    const key = identity(one);
+    all.set(key, [...all.get(key) ?? [], one]);
+  }
+  return all;
+}
