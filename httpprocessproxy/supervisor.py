@@ -6,7 +6,6 @@ means for pages; what has happened is kept by its `chronicle`, which publishes i
 
 import asyncio
 import logging
-import shlex
 import signal
 import time
 from collections.abc import Callable, Collection, Mapping
@@ -15,7 +14,6 @@ from typing import Protocol
 from httpprocessproxy.chronicle import Chronicle
 from httpprocessproxy.config import Config
 from httpprocessproxy.core.burst import Burst
-from httpprocessproxy.core.pages import Problem
 from httpprocessproxy.core.state import (
     Changed,
     Command,
@@ -29,11 +27,9 @@ from httpprocessproxy.core.state import (
 from httpprocessproxy.feed import Feed
 from httpprocessproxy.gate import Gate, Starting, Target
 from httpprocessproxy.generation import Generation, Start
+from httpprocessproxy.outages import Outages
 from httpprocessproxy.process import Launcher, Output
 from httpprocessproxy.watch import SharedFence, Watcher
-
-# A client that was told to come back may do so soon: waiting costs it and us next to nothing.
-RETRY_AFTER_S = 1
 
 # Begins a line of ours in the server's output, where pages show that.
 OUR_MARK = "http-process-proxy: "
@@ -81,10 +77,14 @@ class Supervisor:
         say: Callable[[str], None],
         preload: Preload | None = None,
     ) -> None:
+        self._machine = Machine()
+        cold_ms = preload.cold_ms if preload is not None else None
+        self._chronicle = Chronicle(feed, self._machine, cold_ms)
+        self._outages = Outages(launcher, output, self._machine, self._chronicle)
         starting = None
         if config.starting_page_s is not None:
-            starting = Starting(config.starting_page_s, self._starting)
-        self.gate = Gate(config.queue_timeout_s, self._overdue, starting, self._is_current)
+            starting = Starting(config.starting_page_s, self._outages.starting)
+        self.gate = Gate(config.queue_timeout_s, self._outages.overdue, starting, self._is_current)
         self.say = say
         self._fence = SharedFence(self._pass_fence)
         self._watcher: Watcher | None = None
@@ -94,10 +94,7 @@ class Supervisor:
         self._config = config
         self._launcher = launcher
         self._output = output
-        self._machine = Machine()
         self._preload = preload
-        cold_ms = preload.cold_ms if preload is not None else None
-        self._chronicle = Chronicle(feed, self._machine, cold_ms)
         self._events: asyncio.Queue[Event] = asyncio.Queue()
         self._burst = Burst(config.settle_s)
         self._paths: set[str] = set()
@@ -229,7 +226,7 @@ class Supervisor:
             case Requests.HOLD:
                 self.gate.hold()
             case Requests.REFUSE:
-                self.gate.refuse(self._ended)
+                self.gate.refuse(self._outages.ended)
             case Requests.FORWARD:
                 self.gate.open(self._target)
         self._chronicle.entered(before, event, self._paths, self._asked_by)
@@ -267,7 +264,7 @@ class Supervisor:
             f"the start takes longer than --start-timeout ({self._config.start_timeout_s:g} s): "
             f"requests get 503 until the server answers at {self._launcher.recipe.address}"
         )
-        self.gate.refuse(self._overdue)
+        self.gate.refuse(self._outages.overdue)
 
     # What a generation asks (generation.Surroundings)
 
@@ -315,45 +312,3 @@ class Supervisor:
 
     def end_connections(self, generation: int) -> None:
         self._front.end_generation(generation)
-
-    # The 503s
-
-    def _ended(self) -> Problem:
-        command = shlex.join(self._launcher.recipe.words)
-        return self._problem(
-            "The server has ended",
-            f"`{command}`: {self._chronicle.outcome.reason}. It starts again when a file changes.",
-            public_detail="It starts again when a file changes.",
-        )
-
-    def _overdue(self) -> Problem:
-        recipe = self._launcher.recipe
-        return self._problem(
-            "The server does not answer yet",
-            f"`{shlex.join(recipe.words)}` does not answer at {recipe.address} yet. If it is meant "
-            "to answer elsewhere, mend BACKEND or the command; else try again in a moment.",
-            public_detail="Try again in a moment.",
-        )
-
-    def _starting(self) -> Problem:
-        # Without the output, which the page asks for itself: not everybody gets it.
-        return self._problem(
-            "The server is starting",
-            "What you have asked for takes the place of this page as soon as it answers.",
-            is_live=True,
-        )
-
-    def _problem(
-        self, title: str, detail: str, *, is_live: bool = False, public_detail: str = ""
-    ) -> Problem:
-        return Problem(
-            503,
-            title,
-            detail,
-            output=b"" if is_live else self._output.tail,
-            is_live=is_live,
-            public_detail=public_detail,
-            retry_after_s=RETRY_AFTER_S,
-            state=self._machine.state.value,
-            generation=self._machine.generation,
-        )

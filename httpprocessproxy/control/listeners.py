@@ -16,7 +16,7 @@ Serving = Callable[[socket.socket], AbstractAsyncContextManager[None]]
 
 # sun_path: 108 bytes on Linux, 104 on macOS, with a NUL.
 _MAX_PATH_BYTES: Final = 103
-_BACKLOG: Final = 128
+_BACKLOG: Final = 1024
 
 
 def listen_privately(path: Path) -> socket.socket:

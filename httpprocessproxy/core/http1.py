@@ -31,7 +31,11 @@ QUOTED: Final = rb'"(?:[\t !#-\[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*"'
 
 # RFC 9112 section 3: one SP on each side of the target. llhttp forgives more, and a
 # backend may see another target in what it forgives.
-_REQUEST_LINE: Final = re.compile(rb"(%b) ([!-~]+) HTTP/1\.([01])" % TOKEN)
+_REQUEST_LINE: Final = re.compile(rb"(%b) ([!-~\x80-\xff]+) HTTP/1\.([01])" % TOKEN)
+
+# Methods that llhttp treats in ways of their own, or that are in nearly every request.
+_JUDGED: Final = frozenset(b"CONNECT DELETE GET HEAD OPTIONS PATCH POST PUT".split())
+_TO_ASCII: Final = bytes(byte if byte < 0x80 else ord("x") for byte in range(256))
 
 # RFC 9112 section 4. llhttp lets control characters into the reason, and a code of 099 by.
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: ([\t -~\x80-\xff]*))?\r\n")
@@ -105,7 +109,7 @@ def connection_option(*, keep_alive: bool, is_http10: bool) -> bytes:
 def parse_request(head: bytes) -> RequestHead:
     """Read a whole head, the empty line at its end included.
 
-    Raises RequestError with the status to answer: 400, 414, 431, 501 or 505.
+    Raises RequestError with the status to answer: 400, 414, 431 or 505.
     """
     line_end = head.index(b"\r\n")
     if line_end > MAX_LINE_BYTES:
@@ -117,11 +121,9 @@ def parse_request(head: bytes) -> RequestHead:
         raise _bad_request_line(head[:line_end])
     collector = _Collector()
     try:
-        httptools.HttpRequestParser(collector).feed_data(head)
+        httptools.HttpRequestParser(collector).feed_data(_for_llhttp(head, line))
     except httptools.HttpParserUpgrade:
         pass  # how llhttp ends a head with Upgrade, or CONNECT; whether we go along is not its say
-    except httptools.HttpParserInvalidMethodError as error:
-        raise RequestError(501, "a method that this proxy does not know") from error
     except httptools.HttpParserError as error:
         raise RequestError(400, str(error)) from error
     if len(collector.fields) > MAX_FIELDS:
@@ -133,6 +135,21 @@ def check_request_line(line: bytes) -> None:
     """Check a line, without its CRLF, by the rule of `parse_request`. Raises RequestError."""
     if _REQUEST_LINE.fullmatch(line) is None:
         raise _bad_request_line(line)
+
+
+def _for_llhttp(head: bytes, line: re.Match[bytes]) -> bytes:
+    """The head with a request line that llhttp can judge; the line itself has been judged.
+
+    RFC 9110 section 9.1: a method is any token, and the server's to know, while llhttp has a list.
+    Browsers and curl send bytes above 0x7F in a target, and servers take them.
+    """
+    method, target = line[1], line[2]
+    if method == b"PRI":  # RFC 9113 section 11.6 reserves it
+        raise RequestError(400, "the preface of HTTP/2")
+    if method in _JUDGED and target.isascii():
+        return head
+    judged = method if method in _JUDGED else b"POST"
+    return b"%b %b%b" % (judged, target.translate(_TO_ASCII), head[line.end(2) :])
 
 
 def _bad_request_line(line: bytes) -> RequestError:

@@ -43,14 +43,17 @@ from httpprocessproxy.core.response_fields import (
 from httpprocessproxy.core.validators import http_date
 
 # A request line whose target is a path (RFC 9112 section 3.2.1); `parse_request` takes others too.
-_PATH: Final = re.compile(rb"/[!-~]*")
+_PATH: Final = re.compile(rb"/[!-~\x80-\xff]*")
 _ORIGIN_FORM: Final = re.compile(rb"(%b) (%b) HTTP/1\.([01])" % (TOKEN, _PATH.pattern))
 
 # Of a target, whatever is before and behind it in its line.
 _SURELY_SHORT_BYTES: Final = MAX_LINE_BYTES // 2
 
-# Some 2 KB each; a page's requests come with about ten.
+# Some 2 KB each; a page's requests come with about ten. A reader serves one peer, and peers may be
+# many, so their bytes are bounded as well as their number.
 MAX_KNOWN_FIELDS: Final = 128
+MAX_KNOWN_SET_BYTES: Final = 16 * 1024
+MAX_KNOWN_BYTES: Final = 256 * 1024
 
 # Lines up to this size, so many of them: half a megabyte at most.
 MAX_KNOWN_LINES: Final = 1024
@@ -75,7 +78,7 @@ class RequestReader:
     """
 
     __slots__ = (
-        *("_detours", "_hosts", "_injector", "_known", "_via", "peer"),
+        *("_detours", "_hosts", "_injector", "_known", "_known_bytes", "_via", "peer"),
         *("_last", "_last_begin", "_last_end"),
     )
 
@@ -94,6 +97,7 @@ class RequestReader:
         self._detours = detours
         # By method, version and all behind the request line.
         self._known: dict[tuple[bytes, bytes, bytes], Request] = {}
+        self._known_bytes = 0
         # The last of these, and all of its head but the target.
         self._last: Request | None = None
         self._last_begin = self._last_end = b""
@@ -155,8 +159,14 @@ class RequestReader:
         return request
 
     def _remember(self, key: tuple[bytes, bytes, bytes], request: Request) -> None:
-        if len(self._known) >= MAX_KNOWN_FIELDS:
+        # Kept twice: as it came, and as it goes on.
+        size_bytes = len(key[2]) + len(request.rest)
+        if size_bytes > MAX_KNOWN_SET_BYTES:
+            return
+        self._known_bytes += size_bytes
+        if len(self._known) >= MAX_KNOWN_FIELDS or self._known_bytes > MAX_KNOWN_BYTES:
             self._known.clear()
+            self._known_bytes = size_bytes
         self._known[key] = request
 
 

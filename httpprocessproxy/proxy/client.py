@@ -12,10 +12,11 @@ from httpprocessproxy.core.errors import BodyError, RequestError
 from httpprocessproxy.core.forwarded import Peer
 from httpprocessproxy.core.headers import Request, Response
 from httpprocessproxy.core.http1 import HEAD_END, connection_option
-from httpprocessproxy.core.pages import Problem, render
+from httpprocessproxy.core.pages import Problem
 from httpprocessproxy.core.reader import RequestReader
 from httpprocessproxy.proxy import problems
 from httpprocessproxy.proxy.exchange import Exchange
+from httpprocessproxy.proxy.timers import Timer
 from httpprocessproxy.proxy.transports import finish, is_gone, linger_none, quick_ack
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class Client(asyncio.Protocol):
         self.is_blocked = False  # the request's body cannot be passed on at present
         self._is_paused = False
         self._is_full = False  # what has been written is waiting for a slow reader
-        self._head_timeout: asyncio.TimerHandle | None = None
+        self._head_timer = Timer(plane.loop, HEAD_TIMEOUT_S, self._time_out_head)
 
     # asyncio.Protocol
 
@@ -69,7 +70,7 @@ class Client(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._plane.clients.discard(self)
-        self._set_head_timeout(False)
+        self._head_timer.want(False)
         self._waiting = b""
         if self._exchange is not None:
             self._exchange.cancel()
@@ -131,7 +132,7 @@ class Client(asyncio.Protocol):
             # RFC 9112 section 2.2: empty lines in front of a request are to be ignored.
             waiting = self._waiting = waiting[2:]
         taken = self._reader.take(waiting)
-        self._set_head_timeout(taken is None and bool(waiting))
+        self._head_timer.want(taken is None and bool(waiting))
         if taken is None:
             if waiting:
                 quick_ack(self.transport)
@@ -232,24 +233,18 @@ class Client(asyncio.Protocol):
     def answer(self, problem: Problem, exchange: Exchange | None) -> None:
         """Answer ourselves, and go on with the connection if the request was read to its end."""
         request = exchange.request if exchange is not None else None
-        accept = request.accept if request is not None else b""
         if request is not None and self._plane.strangers(request, self.peer):
             problem = problem.for_strangers()
-        # What is wrong with the request itself does not end when the server is back.
-        reloads = request is not None and request.method == b"GET" and problem.status >= 500
-        page = render(problem, accept, reloads)
-        self._keep_alive = (
+        self._keep_alive = keep_alive = (
             exchange is not None and exchange.body.done and exchange.request.keep_alive
         )
-        head = problems.head(problem, page)
-        is_http10 = request is not None and request.is_http10
-        option = connection_option(keep_alive=self._keep_alive, is_http10=is_http10)
         # RFC 9110 section 9.3.2: no content, whatever is wrong with the request.
         is_head = (
             request.method == b"HEAD" if request is not None else self._waiting.startswith(b"HEAD ")
         )
-        body = b"" if is_head else page.body
-        self.transport.write(b"%b%b%b\r\n%b" % (head, self.fields, option, body))
+        self.transport.write(
+            problems.answer(problem, request, self.fields, is_head=is_head, keep_alive=keep_alive)
+        )
         self.exchange_ended(exchange, None)
 
     def exchange_ended(self, exchange: Exchange | None, upstream: "Upstream | None") -> None:
@@ -327,17 +322,9 @@ class Client(asyncio.Protocol):
             else:
                 self.transport.resume_reading()
 
-    def _set_head_timeout(self, wanted: bool) -> None:
-        if wanted and self._head_timeout is None:
-            self._head_timeout = self._plane.loop.call_later(HEAD_TIMEOUT_S, self._time_out_head)
-        elif not wanted and self._head_timeout is not None:
-            self._head_timeout.cancel()
-            self._head_timeout = None
-
     def _time_out_head(self) -> None:
-        self._head_timeout = None
-        self._waiting = b""
         self.answer(problems.timed_out(), None)
+        self._waiting = b""
 
     def _close(self, *, unread: bool) -> None:
         if not unread or self._is_half_closed:
@@ -353,6 +340,8 @@ class Client(asyncio.Protocol):
     def _is_still_there(self) -> bool:
         """Whether a half-closed client waits for its answer; if so, look again later."""
         if (self._exchange is None and not self._waiting) or self.transport.is_closing():
+            # Nothing is left to answer, and nothing more will come.
+            self.transport.close()
             return False
         if is_gone(self.transport) is not False:
             self.transport.abort()

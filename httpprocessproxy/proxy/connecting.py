@@ -4,6 +4,7 @@ A connection is made for one exchange, which hears `connected` or `lost`, unless
 """
 
 import asyncio
+import errno
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 # then 3 s. A new attempt after 100 ms, then twice that and so on, finds room far sooner.
 FIRST_TIMEOUT_S: Final = 0.1
 CONNECT_TIMEOUT_S: Final = 10.0
+
+# Until a full backlog of our own pages has room: some of its connections are accepted by then.
+FULL_BACKLOG_S: Final = 0.005
 
 
 class Connector:
@@ -114,11 +118,27 @@ class Connector:
             exchange.lost(Loss.REFUSED)
 
     async def _to_our_pages(self, exchange: "Exchange", path: str) -> None:
-        upstream = Upstream(self._plane, None)
         try:
-            await self._plane.loop.create_unix_connection(lambda: upstream, path)
+            upstream = await self._connect_to_our_pages(exchange, path)
         except OSError:
             if not exchange.over:
                 exchange.lost(Loss.REFUSED)
         else:
             exchange.connected(upstream)
+
+    async def _connect_to_our_pages(self, exchange: "Exchange", path: str) -> Upstream:
+        """Raises OSError."""
+        loop = self._plane.loop
+        deadline = loop.time() + CONNECT_TIMEOUT_S
+        while True:
+            upstream = Upstream(self._plane, None)
+            try:
+                await loop.create_unix_connection(lambda: upstream, path)  # noqa: B023
+            except OSError as error:
+                # unix(7): at a full backlog, connect(2) does not wait, as it does over TCP.
+                is_full = error.errno == errno.EAGAIN and loop.time() < deadline
+                if not is_full or exchange.over:
+                    raise
+                await asyncio.sleep(FULL_BACKLOG_S)
+            else:
+                return upstream

@@ -5,7 +5,8 @@ from http import HTTPStatus
 
 from httpprocessproxy.core.errors import RequestError
 from httpprocessproxy.core.headers import Request
-from httpprocessproxy.core.pages import CONTENT_SECURITY_POLICY, Page, Problem
+from httpprocessproxy.core.http1 import connection_option
+from httpprocessproxy.core.pages import CONTENT_SECURITY_POLICY, Page, Problem, render
 from httpprocessproxy.core.replay import Loss
 
 
@@ -46,6 +47,22 @@ def no_answer() -> Problem:
 
 def timed_out() -> Problem:
     return Problem(408, "Request Timeout", "The head of this request took too long to arrive.")
+
+
+def answer(
+    problem: Problem, request: Request | None, fields: bytes, *, is_head: bool, keep_alive: bool
+) -> bytes:
+    """The whole response, with the lines of `fields`; no content where the method is HEAD.
+
+    `request` is None for one that could not be read.
+    """
+    # What is wrong with the request itself does not end when the server is back.
+    reloads = request is not None and request.method == b"GET" and problem.status >= 500
+    page = render(problem, request.accept if request is not None else b"", reloads)
+    is_http10 = request is not None and request.is_http10
+    option = connection_option(keep_alive=keep_alive, is_http10=is_http10)
+    body = b"" if is_head else page.body
+    return b"%b%b%b\r\n%b" % (head(problem, page), fields, option, body)
 
 
 def head(problem: Problem, page: Page) -> bytes:

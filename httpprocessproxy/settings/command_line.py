@@ -7,7 +7,8 @@ from pathlib import Path
 from httpprocessproxy import __version__
 from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.settings import readers
-from httpprocessproxy.settings.options import GROUPS, PLACES, PROGRAM, Kind, Option
+from httpprocessproxy.settings.forms import Kind, Option
+from httpprocessproxy.settings.options import GROUPS, PLACES, PROGRAM
 from httpprocessproxy.settings.parsing import Parser
 
 DESCRIPTION = """\

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from httpprocessproxy.config import AUTO, Address, Config
 from httpprocessproxy.core.errors import UserError
-from httpprocessproxy.settings.options import OPTIONS, PROGRAM, Kind, Option
+from httpprocessproxy.settings.forms import Kind, Option
+from httpprocessproxy.settings.options import OPTIONS, PROGRAM
 from httpprocessproxy.settings.parsing import nearest
 
 OWN = Path(f"{PROGRAM}.toml")

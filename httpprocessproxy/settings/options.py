@@ -1,84 +1,25 @@
 """Every option, once: the command line and the files are read by this table."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from enum import Enum, auto
-
 from httpprocessproxy.config import Address
 from httpprocessproxy.settings import readers
-from httpprocessproxy.settings.secret import variable
+from httpprocessproxy.settings.forms import (
+    Kind,
+    Option,
+    choice,
+    flag,
+    globs,
+    number,
+    place,
+    seconds,
+    secret,
+    text,
+)
 
 PROGRAM = "http-process-proxy"
 
-
-class Kind(Enum):
-    """How an option is written on the command line."""
-
-    PLACE = auto()  # a word without a name
-    COMMAND = auto()  # the rest of the line
-    FLAG = auto()  # --name or --no-name
-    VALUE = auto()
-    VALUES = auto()  # repeatable
-    GLOBS = auto()  # repeatable, and several at once
-
-
-@dataclass(frozen=True, slots=True)
-class Option:
-    """What sets `field` of `Config`: `--name` on the command line, `name` in a file."""
-
-    kind: Kind
-    name: str
-    field: str
-    metavar: str
-    help: str
-    read: Callable[[str], object] = str
-    is_number: bool = False  # may be one in a file
-    choices: tuple[str, ...] | None = None
-    short: str = ""
-
-
-def _flag(name: str, what: str, *, field: str = "") -> Option:
-    return Option(Kind.FLAG, name, field or name.replace("-", "_"), "", what)
-
-
-def _text(name: str, metavar: str, what: str, read: Callable[[str], object]) -> Option:
-    return Option(Kind.VALUE, name, name.replace("-", "_"), metavar, what, read)
-
-
-def _secret(name: str, metavar: str, what: str) -> tuple[Option, Option]:
-    """The forms of `settings/secret.py`."""
-    shown = f"{what} (default: none, or {variable(name)})"
-    file = f"its first line is {metavar} (default: off)"
-    of_file = _text(f"{name}-file", "FILE", file, readers.file_or_off)
-    return _text(name, metavar, shown, str), of_file
-
-
-def _choice(name: str, what: str, *choices: str) -> Option:
-    return Option(Kind.VALUE, name, name, "", what, readers.one_of(*choices), choices=choices)
-
-
-def _number(
-    name: str, metavar: str, what: str, read: Callable[[str], object], *, field: str
-) -> Option:
-    return Option(Kind.VALUE, name, field, metavar, what, read, is_number=True)
-
-
-def _seconds(name: str, what: str) -> Option:
-    field = f"{name.replace('-', '_')}_s"
-    return _number(name, "S", f"seconds {what}", readers.seconds, field=field)
-
-
-def _globs(name: str, what: str, *, field: str = "", short: str = "") -> Option:
-    return Option(Kind.GLOBS, name, field or name, "GLOB", what, short=short)
-
-
-def _place(name: str, what: str, read: Callable[[str], object]) -> Option:
-    return Option(Kind.PLACE, name, name, name.upper(), what, read, is_number=True)
-
-
 PLACES = (
-    _place("bind", "where browsers connect to", Address.parse),
-    _place("backend", "where the server listens; auto: at any free port", readers.backend),
+    place("bind", "where browsers connect to", Address.parse),
+    place("backend", "where the server listens; auto: at any free port", readers.backend),
 )
 
 SERVER = (
@@ -89,15 +30,15 @@ SERVER = (
         "COMMAND ...",
         "the server's command; takes the rest of the line; {port} in it is BACKEND's",
     ),
-    _text(
+    text(
         "asgi",
         "MODULE:APP",
         "an ASGI application to serve in place of a command; BACKEND may be left out then "
         "(default: off)",
         readers.application_or_off,
     ),
-    _flag("asgi-factory", "APP makes the application when it is called (default: found out)"),
-    _text(
+    flag("asgi-factory", "APP makes the application when it is called (default: found out)"),
+    text(
         "env-file",
         "FILE",
         "what to add to the server's environment, as lines NAME=VALUE (default: off)",
@@ -106,33 +47,33 @@ SERVER = (
 )
 
 WATCHING = (
-    _globs(
+    globs(
         "pattern",
         "files whose change restarts the server (default: **/*)",
         field="patterns",
         short="-p",
     ),
-    _globs(
+    globs(
         "exclude",
         "files that do not count all the same (default: none)",
         field="excludes",
         short="-x",
     ),
-    _flag(
+    flag(
         "default-excludes",
         "do not let version control, caches, node_modules, virtual environments and editors' "
         "temporary files count, unless a pattern names them; nor, without any pattern, what git "
         "ignores (default: on)",
     ),
-    _globs("refresh", "files whose change refreshes browsers, without a restart (default: none)"),
-    _flag("ignore-unchanged", "skip a save that leaves a file's content as it was (default: off)"),
-    _choice(
+    globs("refresh", "files whose change refreshes browsers, without a restart (default: none)"),
+    flag("ignore-unchanged", "skip a save that leaves a file's content as it was (default: off)"),
+    choice(
         "watcher",
         "what watches: Watchman, the embedded watcher, or that one polling "
         "(default: auto, Watchman where it is installed)",
         *("auto", "watchman", "embedded", "polling"),
     ),
-    _number(
+    number(
         "settle",
         "MS",
         "quiet time that ends a burst of changes; 1 s ends it anyway (default: 2)",
@@ -142,52 +83,52 @@ WATCHING = (
 )
 
 RESTARTING = (
-    _choice(
+    choice(
         "ping",
         "what shows that the server is ready: a response, or a connection (default: http)",
         *("http", "tcp"),
     ),
-    _text("ping-path", "PATH", "what is asked for then (default: /)", readers.url_path),
-    _flag(
+    text("ping-path", "PATH", "what is asked for then (default: /)", readers.url_path),
+    flag(
         "preload",
         "keep what a Python server imports in a process of its own, and start the server from "
         "there (default: off)",
     ),
-    _flag(
+    flag(
         "socket",
         "listen on BACKEND ourselves, and let each server inherit the socket: {fd} in the command "
         "is its number, and it is announced as systemd does it (default: off)",
     ),
-    _seconds("start-timeout", "a start may take; then 503 (default: 120)"),
-    _seconds("queue-timeout", "a request may wait; then 503 (default: 60)"),
-    _seconds("drain", "an unsafe request in flight may delay the kill; 0: none (default: 1)"),
-    _text("kill-signal", "NAME", "how the server is ended (default: SIGKILL)", readers.signal_name),
-    _seconds("kill-timeout", "until SIGKILL after another one (default: 5)"),
+    seconds("start-timeout", "a start may take; then 503 (default: 120)"),
+    seconds("queue-timeout", "a request may wait; then 503 (default: 60)"),
+    seconds("drain", "an unsafe request in flight may delay the kill; 0: none (default: 1)"),
+    text("kill-signal", "NAME", "how the server is ended (default: SIGKILL)", readers.signal_name),
+    seconds("kill-timeout", "until SIGKILL after another one (default: 5)"),
 )
 
 BROWSER = (
-    _flag("inject", "put our script into pages, so that they reload (default: on)"),
-    _flag(
+    flag("inject", "put our script into pages, so that they reload (default: on)"),
+    flag(
         "cache-control",
         "add Cache-Control: no-cache to answers with Last-Modified that say nothing on caching "
         "(default: on)",
     ),
-    _flag(
+    flag(
         "rewrite-redirects",
         "lead absolute redirects to BACKEND, or from HTTPS to plain HTTP, back to us (default: on)",
     ),
-    _text(
+    text(
         "editor",
         "EDITOR",
         "what opens the lines of an error: a name such as vscode, a URL with {file} and {line}, "
         "or none (default: a guess)",
         readers.editor,
     ),
-    _flag(
+    flag(
         "browser-console",
         "show the server's output in the browser's console, too (default: off)",
     ),
-    _number(
+    number(
         "starting-page",
         "S",
         "seconds a page may be held until one that shows the start takes its place; or off "
@@ -195,8 +136,8 @@ BROWSER = (
         readers.seconds_or_off,
         field="starting_page_s",
     ),
-    _flag("open", "open the browser when the server runs (default: off)", field="open_browser"),
-    _number(
+    flag("open", "open the browser when the server runs (default: off)", field="open_browser"),
+    number(
         "livereload-port",
         "PORT",
         "for the LiveReload browser extension; 0: none (default: 35729)",
@@ -226,25 +167,25 @@ CONNECTING = (
 )
 
 SHARING = (
-    _text(
+    text(
         "share",
         "RELAY",
         "give the site a public address: the URL of an http-process-relay (default: off)",
         readers.relay_or_off,
     ),
-    _text(
+    text(
         "share-name",
         "NAME",
         "a subdomain of RELAY, or a whole host (default: the token file's, or chance)",
         str,
     ),
-    _text(
+    text(
         "share-token-file",
         "FILE",
         "what the relay knows us by: a line TOKEN, or NAME TOKEN (default: off)",
         readers.file_or_off,
     ),
-    *_secret("share-auth", "USER:PASS", "ask visitors for this password"),
+    *secret("share-auth", "USER:PASS", "ask visitors for this password"),
     Option(
         Kind.VALUES,
         "share-allow",
@@ -255,7 +196,7 @@ SHARING = (
 )
 
 ARCHIVING = (
-    _flag(
+    flag(
         "archive",
         "serve tickets for ZIPs of the site's pages at /_hpp/archive/ (default: off)",
     ),
@@ -267,11 +208,11 @@ ARCHIVING = (
         "what may be fetched besides the site: http(s)://HOST[:PORT]; repeatable "
         "(default: nothing)",
     ),
-    _flag(
+    flag(
         "archive-strict",
         "break off a ZIP that lacks an item, rather than to list it in _errors.txt (default: off)",
     ),
-    _text(
+    text(
         "archive-settings",
         "FILE",
         "limits and the database, in TOML, as http-process-archive has them (default: off)",
@@ -280,7 +221,7 @@ ARCHIVING = (
 )
 
 FORWARDING = (
-    _flag(
+    flag(
         "forward-chains",
         "hand answers on to where a request's X-Forward-* fields say (default: off)",
     ),
@@ -292,7 +233,7 @@ FORWARDING = (
         "where they may go: http(s)://HOST[:PORT], and for errors udp://HOST:PORT, too; repeatable "
         "(default: nowhere)",
     ),
-    *_secret("forward-token", "TOKEN", "let other machines' clients that send it begin chains"),
+    *secret("forward-token", "TOKEN", "let other machines' clients that send it begin chains"),
     Option(
         Kind.VALUES,
         "forward-header",
@@ -301,40 +242,40 @@ FORWARDING = (
         "a field to add to answers 200 and 202 of chains; repeatable (default: none)",
         readers.field,
     ),
-    _flag("forward-cookies", "let cookies go on within the same host (default: off)"),
-    _flag("forward-dry-run", "show where answers would go, and send none (default: off)"),
+    flag("forward-cookies", "let cookies go on within the same host (default: off)"),
+    flag("forward-dry-run", "show where answers would go, and send none (default: off)"),
 )
 
 HTTPS = (
-    _flag("tls", "serve HTTPS, HTTP/2 too, and send plain HTTP there (default: off)"),
-    _text(
+    flag("tls", "serve HTTPS, HTTP/2 too, and send plain HTTP there (default: off)"),
+    text(
         "tls-cert",
         "FILE",
         "its certificate, with those that lead to its CA (default: off, one of our own)",
         readers.file_or_off,
     ),
-    _text(
+    text(
         "tls-key",
         "FILE",
         "the certificate's key (default: off, it is in the same file)",
         readers.file_or_off,
     ),
-    _flag("http3", "serve HTTP/3 besides, on the same port over UDP (default: off)"),
-    _number(
+    flag("http3", "serve HTTP/3 besides, on the same port over UDP (default: off)"),
+    number(
         "alt-svc-port",
         "PORT",
         "where browsers are told that HTTP/3 is (default: off, BIND's)",
         readers.port_or_off,
         field="alt_svc_port",
     ),
-    _seconds("alt-svc-ma", "they may remember it; 0: they forget it (default: 3600)"),
+    seconds("alt-svc-ma", "they may remember it; 0: they forget it (default: 3600)"),
 )
 
 TERMINAL = (
-    _flag("log-requests", "show each request in a line (default: off)"),
-    _flag("json-logs", "write our own lines as JSON (default: off)"),
-    _flag("quiet", "show errors and the server's output only (default: off)"),
-    _flag("debug", "show what goes on inside (default: off)"),
+    flag("log-requests", "show each request in a line (default: off)"),
+    flag("json-logs", "write our own lines as JSON (default: off)"),
+    flag("quiet", "show errors and the server's output only (default: off)"),
+    flag("debug", "show what goes on inside (default: off)"),
 )
 
 GROUPS = {

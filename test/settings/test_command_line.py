@@ -10,7 +10,8 @@ import pytest
 from httpprocessproxy.config import AUTO, Address, Config
 from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.settings.command_line import read_line
-from httpprocessproxy.settings.options import OPTIONS, Kind, Option
+from httpprocessproxy.settings.forms import Kind, Option
+from httpprocessproxy.settings.options import OPTIONS
 from httpprocessproxy.settings.resolving import resolve
 
 LINE = ["8000", "8001"]

@@ -10,7 +10,8 @@ import pytest
 
 from httpprocessproxy.settings.command_line import SHELLS
 from httpprocessproxy.settings.completion import completion
-from httpprocessproxy.settings.options import OPTIONS, PROGRAM, Kind
+from httpprocessproxy.settings.forms import Kind
+from httpprocessproxy.settings.options import OPTIONS, PROGRAM
 from test.deadline import PATIENCE_S
 from test.process.screen import Screen
 

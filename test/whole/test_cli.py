@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 import httpprocessproxy
-from httpprocessproxy.settings.options import OPTIONS, Kind
+from httpprocessproxy.settings.forms import Kind
+from httpprocessproxy.settings.options import OPTIONS
 from test.deadline import PATIENCE_S
 from test.harness import Proxy, backend
 from test.ports import free_port
