@@ -48,7 +48,7 @@ _FOR_TRUSTED: Final[Mapping[bytes, str]] = {
 
 
 # On the dashboard's origin, which is for trusted clients only.
-_OF_DASHBOARD: Final[Mapping[bytes, str]] = {EVENTS.encode(): "dashboard-events"}
+_OF_DASHBOARD: Final[Mapping[bytes, str]] = {EVENTS.encode(): "tabs"}
 
 
 class Control:
@@ -133,7 +133,7 @@ class Control:
         for name, serve in (
             ("events", self._events.serve),
             ("strangers", self._events.serve_strangers),
-            ("dashboard-events", self._events.serve_dashboard),
+            ("tabs", self._events.serve_dashboard),
             ("livereload", self._livereload.serve_own),
         ):
             servers.append(await serve(listen_privately(self._folder / name)))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from httpprocessproxy.core.replay import Loss
 from httpprocessproxy.faults import contained
 from httpprocessproxy.gate import Target
+from httpprocessproxy.proxy import problems
 from httpprocessproxy.proxy.upstream import Upstream
 
 if TYPE_CHECKING:
@@ -114,6 +115,10 @@ class Connector:
             exchange.lost(Loss.RESTARTED)
         elif isinstance(error, TimeoutError):
             exchange.timed_out()
+        elif error.errno in (errno.EMFILE, errno.ENFILE):
+            problem = problems.out_of_descriptors()
+            self._plane.complain(problem.detail)
+            exchange.refused(problem)
         else:
             exchange.lost(Loss.REFUSED)
 

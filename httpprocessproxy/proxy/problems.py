@@ -1,5 +1,6 @@
 """What we answer ourselves when a request cannot be, in words for the developer at the screen."""
 
+import resource
 from email.utils import formatdate
 from http import HTTPStatus
 
@@ -39,6 +40,18 @@ def lost(loss: Loss, request: Request, *, sent: bool) -> Problem:
 
 def bad_response(reason: str) -> Problem:
     return Problem(502, "The server did not answer in HTTP", f"What it sent has {reason}.")
+
+
+def out_of_descriptors() -> Problem:
+    """The server is not to blame: no connection to it can be made."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return Problem(
+        503,
+        "Out of file descriptors",
+        f"The proxy may have {limit} files and connections open, and has: raise that, ulimit -n "
+        f"{4 * limit}, or find what keeps so many connections.",
+        retry_after_s=1,
+    )
 
 
 def no_answer() -> Problem:

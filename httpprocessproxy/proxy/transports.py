@@ -11,6 +11,9 @@ from httpprocessproxy.process import peer_is_gone
 # SO_LINGER on, for 0 seconds: close() sends RST. Linux and macOS: struct linger is two ints.
 _LINGER_NONE = struct.pack("ii", 1, 0)
 
+# The other side was faster: the connection is gone already, and with uvloop its descriptor is -1.
+_GONE = OSError, ValueError
+
 _QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)
 
 
@@ -34,10 +37,8 @@ def linger_none(transport: asyncio.BaseTransport) -> None:
     """Make the next close a reset, so that the other side cannot take it for a clean end."""
     sock = transport.get_extra_info("socket")
     if sock is not None:
-        try:
+        with contextlib.suppress(*_GONE):
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NONE)
-        except OSError:
-            pass  # the other side was faster: the connection is gone already
 
 
 def quick_ack(transport: asyncio.BaseTransport) -> None:
@@ -49,8 +50,7 @@ def quick_ack(transport: asyncio.BaseTransport) -> None:
     """
     sock = transport.get_extra_info("socket")
     if _QUICKACK is not None and sock is not None and sock.family != socket.AF_UNIX:
-        # The other side may be gone already.
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(*_GONE):
             sock.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
 
 

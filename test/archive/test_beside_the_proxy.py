@@ -126,9 +126,10 @@ def test_a_page_needs_the_token(shared: Proxy) -> None:
 
 
 def test_the_page_about_the_proxy_has_the_token(shared: Proxy) -> None:
-    page = shared.get("/_hpp/", Sec_Fetch_Dest="document").body.decode()
+    host = f"hpp.localhost:{shared.port}"
+    page = shared.get("/", Host=host, Sec_Fetch_Dest="document").body.decode()
     token = page.partition('name="hpp-token" content="')[2].partition('"')[0]
-    said, headers = {"items": ["/version"]}, {**PAGE, "X-HPP-Token": token}
+    said, headers = {"items": ["/version"]}, {**PAGE, "X-HPP-Token": token, "Host": host}
     assert token
     assert ask(shared, "POST", "/ticket/generate", said, headers)[0] == 200
 

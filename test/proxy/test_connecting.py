@@ -1,8 +1,12 @@
 """Connections that take their time, because the backend's listen queue is full."""
 
+import errno
+import os
+
 import pytest
 
 from httpprocessproxy.proxy import connecting
+from httpprocessproxy.proxy.upstream import Upstream
 from test.fakes import OK, Bench, Peer, get, post, serving
 from test.loops import eventually, on_every_loop, turn
 from test.proxy.exchanges import fill
@@ -93,3 +97,20 @@ async def test_leaving_does_not_wait_for_it() -> None:
         await connecting_client(bench, get())
         for peer in in_the_way:
             peer.close()
+
+
+@on_every_loop
+async def test_request_without_a_descriptor_for_its_connection_gets_503_and_a_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def out_of_descriptors(*_: object) -> Upstream:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(connecting.Connector, "_connect", out_of_descriptors)
+    async with serving() as bench:
+        client = await bench.client(get())
+        response = await client.response()
+        assert response.status == 503
+        assert b"Out of file descriptors" in response.body
+        (line,) = bench.said
+        assert "ulimit -n" in line
