@@ -63,7 +63,9 @@ def test_a_save_in_the_middle_costs_no_visit(public_relay: Relay, site: str, pro
         assert public_relay.get("/version", host_of(site)).body == b"3"
 
 
-def test_visitor_gets_the_fact_of_a_crash_without_its_output(public_relay: Relay, site: str, project: Path) -> None:
+def test_visitor_gets_the_fact_of_a_crash_without_its_output(
+    public_relay: Relay, site: str, project: Path
+) -> None:
     with sharing(public_relay, site, project) as proxy:
         public_relay.get("/crash", host_of(site))
         proxy.wait_state("error")
