@@ -73,8 +73,8 @@ def vectors() -> Iterator[Vector]:
                 )
 
 
-# Nothing is wrong with these but a method that llhttp does not know. RFC 9110 section 9.1: any token
-# is one, so it is the backend that answers.
+# Nothing is wrong with these but a method that llhttp does not know. Any token is one (RFC 9110
+# section 9.1), so it is the backend that answers.
 UNKNOWN_METHODS = {"invalid:358"}
 
 

@@ -20,6 +20,7 @@ def answering(project: Path, answers: Mapping[str, Answer], *options: str) -> Pr
     (project / "answers.json").write_text(json.dumps(answers))
     return Proxy(project, backend("answers_site.py"), *options)
 
+
 _seconds = itertools.count()
 
 
