@@ -55,6 +55,12 @@ class SharedFence:
         return False
 
 
+def pass_fence(future: asyncio.Future[None]) -> None:
+    """Let the caller of a watcher's fence go on, unless it waits no longer."""
+    if not future.done():
+        future.set_result(None)
+
+
 def _release(waiting: list[asyncio.Future[bool]], *, has_passed: bool) -> None:
     for future in waiting:
         if not future.done():

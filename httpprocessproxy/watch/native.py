@@ -7,7 +7,6 @@ import asyncio
 import contextlib
 import itertools
 import os
-import tempfile
 import threading
 from collections.abc import Callable, Iterable
 from typing import Final
@@ -15,6 +14,8 @@ from typing import Final
 from watchfiles import Change
 from watchfiles._rust_notify import RustNotify
 
+from httpprocessproxy.privatefolders import private_folder
+from httpprocessproxy.watch.fence import pass_fence
 from httpprocessproxy.watch.task import Task
 
 # Quiet time that ends a batch, and its longest: our own burst begins after it.
@@ -43,8 +44,8 @@ class Native:
 
     def work(self, ready: Callable[[], None]) -> None:
         with (
-            tempfile.TemporaryDirectory(prefix="hpp-") as folder,
-            RustNotify([self._root, folder], False, False, 0, True, True) as notify,
+            private_folder() as folder,
+            RustNotify([self._root, str(folder)], False, False, 0, True, True) as notify,
         ):
             self._cookies = os.path.realpath(folder)
             ready()
@@ -74,7 +75,7 @@ class Native:
         # Behind the report, which goes the same way.
         for path in paths:
             if (fence := self._fences.get(path)) is not None:
-                self._loop.call_soon_threadsafe(_pass, fence)
+                self._loop.call_soon_threadsafe(pass_fence, fence)
 
     def stop(self) -> None:
         self._stopping.set()
@@ -86,8 +87,3 @@ class Native:
 
     def _is_cookie(self, path: str) -> bool:
         return os.path.dirname(path) == self._cookies
-
-
-def _pass(fence: asyncio.Future[None]) -> None:
-    if not fence.done():
-        fence.set_result(None)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final
 
+from httpprocessproxy.watch.fence import pass_fence
 from httpprocessproxy.watch.task import Task
 from httpprocessproxy.watch.tree import walk
 
@@ -71,7 +72,7 @@ class Polling:
                 self._task.changed(paths)
             # Behind the report, which goes the same way.
             for fence in fences:
-                self._loop.call_soon_threadsafe(_pass, fence)
+                self._loop.call_soon_threadsafe(pass_fence, fence)
             before, took_s = after, time.monotonic() - began_at
 
     def stop(self) -> None:
@@ -103,11 +104,6 @@ class Polling:
             return False
         seen.add(identity)
         return True
-
-
-def _pass(fence: asyncio.Future[None]) -> None:
-    if not fence.done():
-        fence.set_result(None)
 
 
 def stamp(entry: os.DirEntry[str]) -> Stamp | None:
