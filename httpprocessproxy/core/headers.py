@@ -61,6 +61,7 @@ class Request:
     is_document: bool = False
     wants_fence: bool = False
     takes_detour: bool = False
+    is_for_dashboard: bool = False
 
     @property
     def head(self) -> bytes:

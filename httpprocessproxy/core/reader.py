@@ -19,7 +19,7 @@ from httpprocessproxy.core.headers import (
     Response,
     outgoing_request,
 )
-from httpprocessproxy.core.hosts import HostRule
+from httpprocessproxy.core.hosts import HostRule, names_dashboard
 from httpprocessproxy.core.http1 import (
     HEAD_END,
     MAX_HEAD_BYTES,
@@ -156,6 +156,8 @@ class RequestReader:
             self._injector is None and asks_for_document(parsed.fields)
         )
         request.takes_detour = takes_detour
+        # Every path is ours there: nothing of the backend may share the dashboard's origin.
+        request.is_for_dashboard = self.peer.is_for_dashboard or names_dashboard(request.host)
         return request
 
     def _remember(self, key: tuple[bytes, bytes, bytes], request: Request) -> None:
@@ -184,6 +186,7 @@ def _with_target(known: Request, target: bytes) -> Request:
         known.is_safe,
         known.is_document,
         known.wants_fence,
+        is_for_dashboard=known.is_for_dashboard,
     )
 
 

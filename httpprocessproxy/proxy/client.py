@@ -144,7 +144,7 @@ class Client(asyncio.Protocol):
     def serve(self, request: Request, data: bytes) -> Exchange:
         """Begin with a request, of whose body `data` has come, or what is behind it."""
         detour = self._plane.detour if request.takes_detour else None
-        if detour is not None and self._plane.is_for_dashboard(request, self.peer):
+        if detour is not None and request.is_for_dashboard:
             detour = None
         make = Exchange if detour is None else detour.exchange
         self._exchange = exchange = make(self, self._plane, request)

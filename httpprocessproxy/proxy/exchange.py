@@ -85,7 +85,7 @@ class Exchange:
 
     def start(self) -> None:
         """Go to the gate, or to our own pages, which are always open."""
-        if self._plane.is_for_dashboard(self.request, self.client.peer):
+        if self.request.is_for_dashboard:
             self._plane.connect_to_our_pages(self, is_dashboard=True)
         elif self.request.target.startswith(b"/_hpp/"):
             self._plane.connect_to_our_pages(self)

@@ -15,7 +15,7 @@ from httpprocessproxy.core.documents import Injector
 from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.core.forwarded import Peer, spoken_for
 from httpprocessproxy.core.headers import Request
-from httpprocessproxy.core.hosts import HostRule, names_dashboard
+from httpprocessproxy.core.hosts import HostRule
 from httpprocessproxy.core.ip import Network, canonical, is_in
 from httpprocessproxy.core.reader import RequestReader, ResponseReader
 from httpprocessproxy.core.response_fields import ResponseFields
@@ -203,10 +203,6 @@ class Plane:
     def connect(self, exchange: Exchange, target: Target) -> None:
         """Connect to the backend of a generation, and go on with `exchange.connected` or `lost`."""
         self._connector.to_backend(exchange, target)
-
-    def is_for_dashboard(self, request: Request, peer: Peer) -> bool:
-        """Whether every path is ours: nothing of the backend may share the dashboard's origin."""
-        return peer.is_for_dashboard or names_dashboard(request.host)
 
     def connect_to_our_pages(self, exchange: Exchange, *, is_dashboard: bool = False) -> None:
         """Go to our pages: which of them are to be had depends on who asks.
