@@ -114,8 +114,7 @@ class Chains:
         chain = parse_chain(fields)
         if chain.goes_on:
             self.check(chain)
-        if not self._seen.enter(chain.id, monotonic()):
-            raise BadChain(508, "a chain of this X-Forward-Id has been here: it would be a loop")
+        self._seen.enter(chain, monotonic())
         if chain.goes_on:
             try:
                 self.take_place()
@@ -179,6 +178,7 @@ class Chains:
             return self._deliveries.put(delivery)
         delivery.answer.drop()
         self._deliveries.release()
+        self._seen.leave(delivery.hop.rest.id)  # nothing has gone on, so it may be shown again
         self._publish("would go", delivery.hop.rest.id, _of(delivery.hop))
         return True
 
@@ -194,6 +194,8 @@ class Chains:
 
     def delivered(self, delivery: Delivery, outcome: Outcome) -> None:
         """Called of all deliveries, those that failed as well."""
+        if outcome.message:
+            self._seen.leave(delivery.hop.rest.id)
         self._publish(
             "failed" if outcome.message else "delivered",
             delivery.hop.rest.id,

@@ -186,6 +186,14 @@ async def hang(request: Request) -> None:
     raise EOFError
 
 
+async def onward(request: Request) -> None:
+    """Add a step to the chain, to the origin of `to`."""
+    await request.read()
+    to = request.text("to")
+    fields = ("To", to), ("Query-Params", f"to={to}"), ("Method", "POST")
+    await request.answer("", *(f"X-Forward-{name}: {value}" for name, value in fields))
+
+
 async def hangup(request: Request) -> None:
     raise EOFError
 
@@ -205,6 +213,7 @@ ROUTES: dict[str, Callable[[Request], Awaitable[None]]] = {
     "/crash": crash,
     "/hang": hang,
     "/hangup": hangup,
+    "/onward": onward,
 }
 
 

@@ -141,14 +141,49 @@ async def test_the_next_hop_is_told_the_url_as_it_was_reached() -> None:
 @on_every_loop
 async def test_a_dry_run_sends_nothing() -> None:
     async with line(Wish(dry_run=True)) as at:
-        assert (await at.answered(OUT)).response.status == 202
-        assert (await at.happens("would go"))["url"] == f"{at.to}/orders"
+        for _ in range(2):  # the same Id again: nothing has gone anywhere
+            assert (await at.answered(OUT)).response.status == 202
+        assert (await at.happens("would go", "would go"))["url"] == f"{at.to}/orders"
         at.id = "0b8ae9a6-5f1d-4b3c-9d5e-1f2a3b4c5d6e"
         assert (await at.answered(answer(status=b"500 Oh"))).response.status == 500
-        await at.happens("would go", "would tell error to")
+        await at.happens("would go", "would go", "would tell error to")
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.05):
                 await at.hop.accept()
+
+
+@pytest.mark.parametrize(("referer", "status"), [("ORIGIN", 409), ("http://next/", 508)])
+@on_every_loop
+async def test_the_same_route_twice_is_refused(referer: str, status: int) -> None:
+    async with line() as at:
+        await at.answered(OUT, *at.fixed())
+        response = await (await at.ask(*at.fixed(Referer=referer))).response()
+        assert response.status == status
+        assert at.happened() == ["ended", "refused"]
+
+
+@on_every_loop
+async def test_a_chain_that_returns_with_a_shorter_route_passes() -> None:
+    async with line() as at:
+        await at.answered(OUT)
+        await (await at.next())[0].send(OK)
+        asked = await at.answered(OUT, *at.fixed(Referer=f"{at.to}/orders"))
+        assert asked.response.status == 200
+        await at.happens("delivered", "ended")
+
+
+@on_every_loop
+async def test_a_handler_that_sends_the_chain_back_for_ever_is_a_loop() -> None:
+    async with line() as at:
+        said = [f"X-Forward-To: {at.to}", "X-Forward-Query-Params:", "X-Forward-Method: PUT"]
+        await at.answered(answer(*map(str.encode, said)), *at.fixed())
+        hop, seen = await at.next()
+        referer = seen.get(b"X-Forward-Referer")
+        assert referer is not None
+        client = await at.ask(*at.fixed(Referer=referer.decode()))
+        assert (await client.response()).status == 508
+        await hop.send(OK)
+        await at.happens("refused", "delivered")
 
 
 @on_every_loop

@@ -61,6 +61,18 @@ async def test_others_are_told_as_errors_with_what_the_server_said(status: bytes
 
 
 @on_every_loop
+async def test_a_chain_whose_delivery_failed_may_be_sent_again() -> None:
+    async with line() as at:
+        await promised(at)
+        await (await at.next())[0].send(answer(status=b"503 Later"))
+        await at.happens("failed", "error told to")
+        await promised(at)
+        await (await at.next())[0].send(OK)
+        await at.happens("failed", "error told to", "delivered")
+        assert (await (await at.ask()).response()).status == 409
+
+
+@on_every_loop
 async def test_redirects_are_not_followed() -> None:
     async with line() as at:
         await promised(at)

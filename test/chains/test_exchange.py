@@ -181,15 +181,6 @@ async def test_a_refusal_does_not_wait_for_the_body() -> None:
 
 
 @on_every_loop
-async def test_the_same_chain_does_not_come_twice() -> None:
-    async with line() as at:
-        await at.answered(OUT, *at.fixed())
-        response = await (await at.ask()).response()
-        assert response.status == 508
-        assert at.happened() == ["ended", "refused"]
-
-
-@on_every_loop
 async def test_an_error_reaches_the_caller_unchanged_and_is_told() -> None:
     async with line() as at:
         asked = await at.answered(answer(b"X-Mine: 1", body=b"sorry", status=b"500 Oh"))
