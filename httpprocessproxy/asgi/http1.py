@@ -1,7 +1,7 @@
 """HTTP/1.1 and WebSockets over it: uvicorn's protocols, with what they lack.
 
 That is limits on a head's size and time (uvicorn on httptools has none), Alt-Svc on every response,
-errors included, and Date on those of the application.
+errors included, Date on those of the application, and the framing of their bodies (`framing.py`).
 """
 
 import asyncio
@@ -10,14 +10,16 @@ from email.utils import formatdate
 from http import HTTPStatus
 from typing import Final, cast
 
+from uvicorn._types import ASGI3Application
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
 from websockets.http11 import Response
 from websockets.server import ServerProtocol
 from websockets.typing import StatusLike
 
+from httpprocessproxy.asgi.framing import START, Framing
 from httpprocessproxy.asgi.interface import Application, Receive, Scope, Send, State
 from httpprocessproxy.asgi.response import with_date
 from httpprocessproxy.core.errors import RequestError
@@ -29,9 +31,8 @@ HEAD_TIMEOUT_S: Final = 30.0
 # As in front of most servers: a browser comes back with a new connection.
 IDLE_S: Final = 60
 
-_HTTP_START: Final = "http.response.start"
 _DENIAL_START: Final = "websocket.http.response.start"
-_STARTS: Final = (_HTTP_START, _DENIAL_START, "websocket.accept")
+_STARTS: Final = (START, _DENIAL_START, "websocket.accept")
 
 
 class Http1:
@@ -125,6 +126,10 @@ class _Connection(HttpToolsProtocol):
         self._have_head()
         super().on_headers_complete()
 
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        framed = _framed(cast(Application, app), cycle)
+        super()._start_asgi_task(cycle, cast(ASGI3Application, framed))
+
     # Limits
 
     def _await_head(self) -> None:
@@ -193,6 +198,30 @@ def _websocket(alt_svc: bytes | None) -> type[asyncio.Protocol]:
     return WebSocket
 
 
+def _framed(application: Application, cycle: RequestResponseCycle) -> Application:
+    """The application with the framing of its response, for the request of `cycle`."""
+
+    async def call(scope: Scope, receive: Receive, send: Send) -> None:
+        framing = Framing(scope)
+
+        async def send_framed(event: Mapping[str, object]) -> None:
+            for framed in framing.frame(event):
+                if framing.is_until_close:
+                    # uvicorn chunks what has no length: so it is told the length of each piece.
+                    cycle.chunked_encoding = False
+                    cycle.expected_content_length = len(cast(bytes, framed.get("body", b"")))
+                await send(framed)
+
+        try:
+            await application(scope, receive, send_framed)
+        finally:
+            if framing.is_until_close and not framing.is_complete:
+                # Without close_notify, so that the client can tell (RFC 9112 section 9.8).
+                cycle.transport.abort()
+
+    return call
+
+
 def _over_http1(application: Application, alt_svc: bytes | None) -> Application:
     """The application as uvicorn is to see it: Alt-Svc is ours to say, and Date is said."""
 
@@ -208,7 +237,7 @@ def _over_http1(application: Application, alt_svc: bytes | None) -> Application:
     def _ours(event: Mapping[str, object]) -> Fields:
         headers = cast(Fields, event.get("headers", ()))
         fields = [(name, value) for name, value in headers if name.lower() != b"alt-svc"]
-        if event["type"] == _HTTP_START:
+        if event["type"] == START:
             return with_date(fields)
         # To these uvicorn adds Date, and to an answer that is no WebSocket nothing of ours.
         return [*fields, *_fields(alt_svc)] if event["type"] == _DENIAL_START else fields

@@ -22,7 +22,7 @@ FAILURE_FIELDS: Final = (
 # Where else we are is for us to say (RFC 7838); the others are of HTTP/1.1 connections.
 _NOT_PASSED: Final = HOP_BY_HOP | {b"alt-svc"}
 
-_WITHOUT_BODY: Final = (204, 304)
+WITHOUT_BODY: Final = (204, 304)
 
 
 class Response:
@@ -68,8 +68,10 @@ class Response:
             raise ValueError(f"not the status of a response: {status!r}")
         fields = checked(event.get("headers", ()))
         lengths = [value for name, value in fields if name == b"content-length"]
-        self._has_body = not self._is_head and status not in _WITHOUT_BODY
+        self._has_body = not self._is_head and status not in WITHOUT_BODY
         self._left_bytes = int(lengths[0]) if lengths and self._has_body else None
+        if status == 204:  # RFC 9110 section 8.6: it must not have one
+            fields = [field for field in fields if field[0] != b"content-length"]
         self._has_trailers = bool(event.get("trailers", False))
         # ASGI: nothing is sent before the first event of the body.
         self._held = status, with_date(fields)

@@ -80,6 +80,10 @@ class Stage:
         await send({"type": "http.response.body", "body": b"half", "more_body": True})
         raise ValueError("after")
 
+    async def raise_between(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200})
+        raise ValueError("between")
+
     async def return_before(self, scope: Scope, receive: Receive, send: Send) -> None:
         pass
 
@@ -97,8 +101,19 @@ class Stage:
         headers = [(b"Alt-Svc", b'h3=":1"'), (b"Date", b"then"), (b"X-A", b"1"), (b"x-a", b"2")]
         await _answer(send, "", headers)
 
+    async def hello(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The simplest application: its body in one event, and no word on the length."""
+        await send({"type": "http.response.start", "status": 200})
+        await send({"type": "http.response.body", "body": b"Hello"})
+
+    async def no_content(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = [(b"content-length", b"0")]
+        await send({"type": "http.response.start", "status": 204, "headers": headers})
+        await send({"type": "http.response.body"})
+
     async def not_modified(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await send({"type": "http.response.start", "status": 304})
+        headers = [(b"content-length", b"5")]
+        await send({"type": "http.response.start", "status": 304, "headers": headers})
         await send({"type": "http.response.body"})
 
     async def trailers(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -8,7 +8,7 @@ from typing import TypeVar
 import pytest
 
 from httpprocessproxy.asgi import http1 as tested
-from test.asgi.applications import Stage
+from test.asgi.applications import PIECE, Stage
 from test.asgi.served import Served, served
 from test.loops import on_every_loop
 from test.tls import TlsWire
@@ -95,3 +95,74 @@ async def test_a_second_head_has_its_time(tmp_path: Path, monkeypatch: pytest.Mo
             assert (await _do(wire.response)).status == 200
         wire.send(b"GET / HTTP/1.1\r\n")
         await _refused(place, wire, 408)
+
+
+# Framing
+
+
+@pytest.mark.parametrize(
+    ("target", "version", "length", "coding"),
+    [
+        ("/hello", b"1.1", b"5", None),
+        ("/hello", b"1.0", b"5", None),
+        ("/download?2", b"1.1", None, b"chunked"),
+        ("/download?2", b"1.0", None, None),
+        ("/not-modified", b"1.1", None, None),
+        ("/no-content", b"1.1", None, None),
+        ("/no-content", b"1.0", None, None),
+    ],
+)
+@on_every_loop
+async def test_framing_of_a_response(
+    target: str, version: bytes, length: bytes | None, coding: bytes | None, tmp_path: Path
+) -> None:
+    async with served(Stage(), tmp_path) as place:
+        wire = await place.http1()
+        wire.send(b"GET %b HTTP/%b\r\n" % (target.encode(), version) + HOST + b"\r\n")
+        message = await _do(wire.response)
+        assert message.get(b"Content-Length") == length
+        assert message.get(b"Transfer-Encoding") == coding
+        if target.startswith("/download"):
+            assert message.body == PIECE * 2
+        elif target == "/hello":
+            assert message.body == b"Hello"
+        if version == b"1.0":
+            assert message.get(b"Connection") == b"close"
+            assert await _do(wire.ended)
+        else:
+            wire.send(GET)
+            assert (await _do(wire.response)).status == 200
+
+
+@on_every_loop
+async def test_head_has_the_length_of_get(tmp_path: Path) -> None:
+    async with served(Stage(), tmp_path) as place:
+        reply = await place.ask("1.1", "/hello", method=b"HEAD")
+        assert (reply.all(b"content-length"), reply.body) == ([b"5"], b"")
+
+
+@on_every_loop
+async def test_pipelined_responses_are_framed(tmp_path: Path) -> None:
+    async with served(Stage(), tmp_path) as place:
+        wire = await place.http1()
+        wire.send(GET.replace(b"/ ", b"/hello ", 1) * 3)
+        for _ in range(3):
+            message = await _do(wire.response)
+            assert (message.get(b"Content-Length"), message.body) == (b"5", b"Hello")
+
+
+@on_every_loop
+async def test_http10_client_can_tell_that_a_body_was_cut(tmp_path: Path) -> None:
+    async with served(Stage(), tmp_path) as place:
+        wire = await place.http1()
+        wire.send(b"GET /raise-after HTTP/1.0\r\n" + HOST + b"\r\n")
+        assert (await _do(wire.response)).body == b"half"
+        assert wire.was_cut
+
+
+@on_every_loop
+async def test_failure_between_the_start_and_the_body_is_a_500(tmp_path: Path) -> None:
+    async with served(Stage(), tmp_path) as place:
+        wire = await place.http1()
+        wire.send(b"GET /raise-between HTTP/1.1\r\n" + HOST + b"\r\n")
+        assert (await _do(wire.response)).status == 500
