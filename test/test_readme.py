@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 from httpprocessproxy.core.state import (
@@ -18,7 +19,8 @@ from httpprocessproxy.core.state import (
     State,
 )
 
-README = (Path(__file__).parent.parent / "README.rst").read_text()
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.rst").read_text()
 COLUMNS: tuple[type[Event], ...] = (Changed, Ready, Exited)
 
 
@@ -57,3 +59,26 @@ def test_every_option_is_described() -> None:
 def opposite(option: str) -> str:
     bare = option.removeprefix("--no-")
     return f"--{bare}" if bare != option else f"--no-{option.removeprefix('--')}"
+
+
+def test_pictures_are_there_and_say_what_they_show() -> None:
+    pictures = re.findall(r"^\.\. image:: (\S+)\n   :alt: \S", README, re.MULTILINE)
+    assert len(pictures) == README.count(".. image::") > 3
+    assert [path for path in pictures if not (ROOT / path).is_file()] == []
+
+
+def test_page_on_pypi_has_no_picture_or_link_by_a_path() -> None:
+    """PyPI would look for them below its own address."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    page = README
+    for each in project["tool"]["hatch"]["metadata"]["hooks"]["fancy-pypi-readme"]["substitutions"]:
+        page, count = re.subn(each["pattern"], each["replacement"], page)
+        assert count
+    assert not re.findall(r"\.\. image::|:alt:|<test/", page)
+    targets = re.findall(r"`[^`<]+<([^>`]+)>`_", page)
+    assert targets
+    assert all(target.startswith("https://") for target in targets)
+    # The text around the pictures is left as it is.
+    headings = r"^[^\n]+\n[-=~]{3,}$"
+    assert re.findall(headings, page, re.MULTILINE) == re.findall(headings, README, re.MULTILINE)
+    assert len(page) > 0.98 * len(README)
