@@ -7,13 +7,14 @@ connections are kept, which the core does not close under a request.
 
 import asyncio
 import contextlib
+import dataclasses
 import secrets
 import socket
 from collections.abc import Callable
 from typing import Final
 
 from httpprocessproxy.core.forwarded import Peer
-from httpprocessproxy.core.headers import Request
+from httpprocessproxy.core.headers import SYNC, Request
 from httpprocessproxy.core.reader import RequestReader
 from httpprocessproxy.faults import contained
 from httpprocessproxy.front_door.core_connection import CoreConnection
@@ -82,7 +83,12 @@ class Bridge:
             # RFC 9110 section 7.6.3: the protocol in which it was received.
             via = b"%b %b" % (head.version.encode(), self._name)
             self._readers[key] = RequestReader(self._peer(head.client[0]), via)
-        return self._readers[key].read(request_head(head, framing))
+        request = self._readers[key].read(request_head(head, framing))
+        if not request.wants_fence:
+            return request
+        # A reader takes the field out, which is not for backends; the core obeys it.
+        rest = b"%b%b: 1\r\n\r\n" % (request.rest.removesuffix(b"\r\n"), SYNC)
+        return dataclasses.replace(request, rest=rest)
 
     def take(self) -> CoreConnection | None:
         """The connection that was used last, as it is the least likely to have ended."""

@@ -15,7 +15,7 @@ from test.harness import backend
 from test.https import HttpsProxy
 from test.loops import run
 
-SAVES = 30
+SAVES = 20
 MIB = 2**20
 
 # Some 2 s at the pace of the server, of which a restart takes a fraction.
@@ -55,23 +55,38 @@ def generation(answer: Answer) -> int:
     return int(answer.all(b"hpp-generation")[0])
 
 
+def save(proxy: HttpsProxy, number: int) -> None:
+    """The file that counts is sometimes the last of several, one of them in a new folder."""
+    if number % 3 == 0:
+        folder = proxy.project / f"new-{number}"
+        folder.mkdir()
+        (folder / "a.py").write_text(str(number))
+    proxy.save("version", str(number), by=("write", "rename")[number % 2])
+
+
 @every_version
+@pytest.mark.parametrize(
+    ("watcher", "field"),
+    # Where changes are not known at once, a request asks for the fence.
+    [("embedded", ()), ("polling", ((b"hpp-sync", b"1"),))],
+    ids=["embedded", "polling"],
+)
 def test_stream_opened_after_a_save_is_answered_by_its_code(
-    connect: Connect, project: Path
+    watcher: str, field: tuple[tuple[bytes, bytes], ...], connect: Connect, project: Path
 ) -> None:
     async def ask() -> None:
         async with connect(proxy) as client:
             last = generation(await client.fetch(get("/version")))
             for number in range(1, SAVES + 1):
-                proxy.save("version", str(number), by=("write", "rename")[number % 2])
-                several = [await client.ask(get("/version")) for _ in range(1 + number % 3)]
+                save(proxy, number)
+                several = [await client.ask(get("/version", *field)) for _ in range(1 + number % 3)]
                 for stream_id in several:
                     answer = await client.answer(stream_id)
                     assert (answer.status, answer.body.decode()) == (200, str(number))
                     assert generation(answer) > last
                 last = generation(answer)
 
-    with started(project) as proxy:
+    with started(project, "--watcher", watcher) as proxy:
         proxy.running()
         run(ask(), uvloop.new_event_loop)
 
@@ -92,7 +107,7 @@ def test_download_goes_on_beside_a_stream_that_waits_for_a_save(
             assert own.status == 200
             assert not head.has_ended, "it is answered while the download goes on"
             answer = await client.answer(waiting)
-            assert (answer.status, answer.body) == (200, b"1")
+            assert (answer.status, bytes(answer.body)) == (200, b"1")
             # The server was not stopped before it had sent all of it.
             assert (await client.answer(download)).size_bytes == DOWNLOAD_BYTES
             assert generation(answer) == generation(head) + 1
