@@ -1,5 +1,6 @@
 """The program with `--tls`, and its clients: they trust its CA and nobody else."""
 
+import contextlib
 import ssl
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,6 +8,8 @@ from pathlib import Path
 from test.harness import Proxy
 from test.tls import TlsWire, trusting
 from test.wire import Wire
+
+ELSEWHERE = "127.0.0.2"
 
 
 class HttpsProxy(Proxy):
@@ -36,3 +39,26 @@ class HttpsProxy(Proxy):
 
     def connect(self) -> Wire:
         return TlsWire.open(self.port, self.context(), "127.0.0.1")
+
+
+class ElsewhereProxy(HttpsProxy):
+    """The program at an address that `hpp.localhost` does not lead to."""
+
+    def __init__(
+        self, project: Path, command: Sequence[str], *options: str, watcher: str = "embedded"
+    ) -> None:
+        super().__init__(project, command, *options, watcher=watcher)
+        self.arguments[3] = f"{ELSEWHERE}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        return f"https://{ELSEWHERE}:{self.port}"
+
+    def connect(self) -> Wire:
+        return TlsWire.over(Wire.connect(self.port, ELSEWHERE), self.context(), ELSEWHERE)
+
+    def _accepts(self) -> bool:
+        assert self.process.poll() is None, f"ended at once: {self.last_output}"
+        with contextlib.suppress(ConnectionRefusedError), Wire.connect(self.port, ELSEWHERE):
+            return True
+        return False

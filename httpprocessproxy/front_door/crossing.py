@@ -195,7 +195,7 @@ class Crossing:
         self._stream.interim(status, fields)
 
     def begin_response(self, status: int, fields: Fields) -> None:
-        self._stream.head(status, fields)
+        self._stream.head(status, self._bridge.passing(self._head, fields))
 
     def pass_body(self, data: bytes) -> None:
         self._stream.body(data)
@@ -217,7 +217,7 @@ class Crossing:
             self.broken()
             return
         self._is_open = True
-        self._stream.head(200, fields)
+        self._stream.head(200, self._bridge.passing(self._head, fields))
         if early:
             self._stream.body(early)
         self._send(b"".join(self._waiting))

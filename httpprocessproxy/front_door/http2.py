@@ -215,8 +215,7 @@ class Http2Connection(asyncio.Protocol):
         stream = self._streams.get(stream_id)
         if stream is not None:
             self._remove(stream)
-            if stream.visit is not None:
-                stream.visit.reset()
+            stream.abandon()
 
     def _widen(self, stream_id: int) -> None:
         """A window is open again; that of stream 0 is everybody's (section 6.9)."""

@@ -5,10 +5,11 @@ would keep all other connections waiting for 0.3 s.
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable
 
-from httpprocessproxy.front_door.http2_settings import FRAMES_AT_ONCE
+from httpprocessproxy.front_door.http2_settings import FRAMES_A_READ, FRAMES_AT_ONCE, TURN_S
 
 _HEAD_BYTES = 9
 _PREFACE_BYTES = 24  # "PRI * HTTP/2.0" and so on, in front of the client's first frame
@@ -66,10 +67,16 @@ class Frames:
 class Reading:
     """Reads a connection's frames, some in each round of the event loop."""
 
-    def __init__(self, transport: asyncio.Transport, read: Callable[[bytes], None]) -> None:
-        """`read` takes FRAMES_AT_ONCE frames at most, of which the last may be a part of one."""
+    def __init__(
+        self,
+        transport: asyncio.Transport,
+        read: Callable[[bytes], None],
+        now: Callable[[], float] = time.monotonic,  # uvloop's own clock stands still meanwhile
+    ) -> None:
+        """`read` takes FRAMES_A_READ frames at most, of which the last may be a part of one."""
         self._transport = transport
         self._read = read
+        self._now = now
         self._frames = Frames()
         self._is_paused = False
 
@@ -80,7 +87,7 @@ class Reading:
             self._read_some()
 
     def _read_some(self) -> None:
-        self._read(self._frames.take(FRAMES_AT_ONCE))
+        self._take_turn()
         if self._transport.is_closing():
             return
         if self._frames:
@@ -91,3 +98,11 @@ class Reading:
         elif self._is_paused:
             self._is_paused = False
             self._transport.resume_reading()
+
+    def _take_turn(self) -> None:
+        """Read what waits, up to FRAMES_AT_ONCE frames, and no further after TURN_S."""
+        end = self._now() + TURN_S
+        for _ in range(FRAMES_AT_ONCE // FRAMES_A_READ):
+            self._read(self._frames.take(FRAMES_A_READ))
+            if not self._frames or self._transport.is_closing() or self._now() >= end:
+                return

@@ -11,6 +11,7 @@ from h2.connection import H2Connection
 from h2.errors import ErrorCodes
 
 from httpprocessproxy.core.headers import HOP_BY_HOP
+from httpprocessproxy.faults import contained
 from httpprocessproxy.front_door.streams import Fields, Reset, Visit
 
 if TYPE_CHECKING:
@@ -110,6 +111,12 @@ class Http2Stream:
         self._connection.stop_reading(self)
 
     # What the connection calls
+
+    def abandon(self) -> None:
+        """The client does not wait any more."""
+        if self.visit is not None:
+            with contained("a request"):
+                self.visit.reset()
 
     @property
     def has_work(self) -> bool:

@@ -11,7 +11,9 @@ from typing import Final
 
 from h2.connection import H2Connection
 
+from httpprocessproxy.faults import contained
 from httpprocessproxy.front_door.http2_stream import Http2Stream
+from httpprocessproxy.front_door.streams import Reset
 
 # How much is made into frames before it is written: few system calls, and no long way ahead.
 BATCH_BYTES: Final = 64 * 1024
@@ -57,8 +59,11 @@ class Turns:
         stream.is_queued = False
         if stream.is_over:
             return 0
-        size_bytes = stream.send_some(self._state)
-        if size_bytes and stream.has_work:
-            self.add(stream)
-        self._sent(stream)
-        return size_bytes
+        with contained("a response"):
+            size_bytes = stream.send_some(self._state)
+            if size_bytes and stream.has_work:
+                self.add(stream)
+            self._sent(stream)
+            return size_bytes
+        stream.reset(Reset.INTERNAL)
+        return 0

@@ -21,6 +21,7 @@ from aioquic.quic.events import (
 )
 
 from httpprocessproxy.core.errors import RequestError
+from httpprocessproxy.faults import contained
 from httpprocessproxy.front_door.allowance import Allowance
 from httpprocessproxy.front_door.http3_messages import Malformed, Messages
 from httpprocessproxy.front_door.http3_stream import Http3Stream
@@ -60,13 +61,19 @@ class Http3Connection:
             self._messages = Messages(self._state)
             return
         for message in self._h3.handle_event(event):
-            self._receive(message)
+            with contained("a request"):
+                self._receive(message)
+                continue
+            self._fail(self._streams.get(getattr(message, "stream_id", -1)))
         if isinstance(event, StreamReset | StopSendingReceived):
             self._cancelled(event)
 
     def acknowledged(self) -> None:
         for stream in list(self._stalled):
-            stream.send_some()
+            with contained("a response"):
+                stream.send_some()
+                continue
+            self._fail(stream)
 
     def go_away(self) -> None:
         if self._messages is not None and not self._is_going:
@@ -82,6 +89,11 @@ class Http3Connection:
     def _h3(self) -> Messages:
         assert self._messages is not None, "ALPN comes before any stream"
         return self._messages
+
+    def _fail(self, stream: Http3Stream | None) -> None:
+        """A bug of ours ends the stream, and no other."""
+        if stream is not None and not stream.is_over:
+            self.reset(stream, ErrorCode.H3_INTERNAL_ERROR)
 
     # What the client sends
 

@@ -12,6 +12,7 @@ from aioquic.h3.connection import ErrorCode
 
 from httpprocessproxy.core.errors import RequestError
 from httpprocessproxy.core.headers import HOP_BY_HOP
+from httpprocessproxy.faults import contained
 from httpprocessproxy.front_door.streams import Fields, Head, Reset, Visit
 
 if TYPE_CHECKING:
@@ -133,7 +134,8 @@ class Http3Stream:
     def abandon(self) -> None:
         """The client does not wait any more."""
         if self.visit is not None:
-            self.visit.reset()
+            with contained("a request"):
+                self.visit.reset()
 
     @property
     def is_stalled(self) -> bool:

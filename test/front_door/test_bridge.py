@@ -59,6 +59,24 @@ async def test_what_a_trusted_peer_says_of_others_is_passed_on() -> None:
         assert request.get(b"X-Forwarded-For") == b"198.51.100.7, 192.0.2.1"
 
 
+@pytest.mark.parametrize(
+    ("trusted", "value", "passed"),
+    [(True, b"1", b"1"), (True, b"0", None), (False, b"1", None)],
+    ids=["asked", "not asked", "not trusted"],
+)
+@on_every_loop
+async def test_hpp_sync_of_a_trusted_peer_reaches_the_core(
+    trusted: bool, value: bytes, passed: bytes | None
+) -> None:
+    async with playing_core(trusted=trusted) as core:
+        for _ in range(2):  # the second has fields that are known
+            core.get(asked(fields=[(b"hpp-sync", value), (b"x-a", b"b")]))
+            peer, request = await core.take()
+            assert request.get(b"Hpp-Sync") == passed
+            assert request.get(b"X-A") == b"b"
+            peer.close()
+
+
 @on_every_loop
 async def test_each_peer_is_judged_by_itself() -> None:
     async with playing_core() as core:

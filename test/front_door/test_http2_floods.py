@@ -161,6 +161,35 @@ async def test_a_flood_leaves_turns_to_other_connections() -> None:
         await assert_answered(other, handler)
 
 
+@pytest.mark.parametrize(
+    "frame",
+    [
+        PingFrame(opaque_data=b"12345678"),
+        DataFrame(1),
+        PriorityFrame(1, depends_on=0, stream_weight=9),
+        WindowUpdateFrame(0, window_increment=1),
+    ],
+    ids=["ping", "empty", "priority", "window"],
+)
+@on_every_loop
+async def test_request_of_another_connection_overtakes_a_flood(frame: Frame) -> None:
+    """Both have come when the server looks; it answers one before it has read the other."""
+    handler = RecordingHandler()
+    async with ending_http2(handler) as front:
+        flooding = await front.client()
+        await flooding.fetch_settings()
+        await flooding.ask(get(method=b"POST"), None)
+        await handler.visit()
+        (connection,) = front.connections
+        other = await front.client()
+        await other.fetch_settings()
+        flood = frame.serialize() * (EMPTY_FRAMES[0] // 2)
+        flooding._writer.write(flood)
+        await other.ask()
+        await handler.visit(1)
+        assert connection._reading._frames, "the flood waits"
+
+
 @on_every_loop
 async def test_a_head_without_end() -> None:
     """CVE-2024-27316 and others: CONTINUATION upon CONTINUATION."""

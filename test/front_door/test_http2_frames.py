@@ -7,10 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from httpprocessproxy.front_door.http2_frames import Frames, Reading
-from httpprocessproxy.front_door.http2_settings import FRAMES_AT_ONCE
-from test.loops import on_every_loop
+from httpprocessproxy.front_door.http2_settings import FRAMES_A_READ, FRAMES_AT_ONCE, TURN_S
+from test.loops import eventually, on_every_loop
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+UPDATE = WindowUpdateFrame(0, window_increment=1).serialize()
 
 frames = st.sampled_from(
     [
@@ -77,25 +78,51 @@ class Recorded(asyncio.Transport):
         self.resumptions += 1
 
 
+class Turns:
+    """How many frames of a connection are read before another has its turn. A frame takes `cost_s`
+    by the clock of the test."""
+
+    def __init__(self, cost_s: float = 0.0) -> None:
+        self.frames = [0]
+        self.transport = Recorded()
+        self.reading = Reading(self.transport, self._read, lambda: self._now)
+        self._cost_s = cost_s
+        self._now = 0.0
+        self._is_called = False
+
+    def _read(self, data: bytes) -> None:
+        number = 0 if data == PREFACE else count(data)
+        assert number <= FRAMES_A_READ
+        self.frames[-1] += number
+        self._now += number * self._cost_s
+        if not self._is_called:
+            self._is_called = True
+            asyncio.get_running_loop().call_soon(self._another)
+
+    def _another(self) -> None:
+        self._is_called = False
+        self.frames.append(0)
+
+    async def of(self, number: int) -> list[int]:
+        """Let so many frames come at once, and return how many were read in each turn."""
+        self.reading.put(PREFACE)
+        self.reading.put(UPDATE * number)
+        await eventually(lambda: sum(self.frames) == number)
+        return [frames for frames in self.frames if frames]
+
+
 @on_every_loop
 async def test_others_have_their_turn_between_two_reads() -> None:
-    transport, done = Recorded(), asyncio.Event()
-    order: list[str] = []
-    size = 13 * FRAMES_AT_ONCE
+    turns = Turns()
+    assert await turns.of(3 * FRAMES_AT_ONCE) == [FRAMES_AT_ONCE] * 3
+    assert turns.transport.pauses == turns.transport.resumptions == 1
 
-    def read(data: bytes) -> None:
-        order.append(f"{len(data)} bytes")
-        asyncio.get_running_loop().call_soon(order.append, "another")
-        if order.count(f"{size} bytes") == 3:
-            done.set()
 
-    reading = Reading(transport, read)
-    reading.put(PREFACE)
-    reading.put(WindowUpdateFrame(0, window_increment=1).serialize() * (3 * FRAMES_AT_ONCE))
-    await done.wait()
-    bytes_and_others = ["24 bytes", f"{size} bytes", "another", "another", f"{size} bytes"]
-    assert order[:7] == [*bytes_and_others, "another", f"{size} bytes"]
-    assert transport.pauses == transport.resumptions == 1
+@on_every_loop
+async def test_turn_ends_early_if_its_frames_are_a_lot_of_work() -> None:
+    turns = Turns(TURN_S / FRAMES_A_READ / 2)
+    assert await turns.of(6 * FRAMES_A_READ) == [2 * FRAMES_A_READ] * 3
+    assert turns.transport.pauses == turns.transport.resumptions == 1
 
 
 @on_every_loop

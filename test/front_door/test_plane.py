@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 
-from test.fakes import Peer
+from test.fakes import LOOPBACK, Peer
 from test.front_door.http2_client import get
 from test.front_door.versions import MIB, Version, every_version
 from test.loops import on_every_loop
@@ -40,6 +40,16 @@ async def test_another_peer_speaks_for_nobody(version: Version) -> None:
         refused = await client.fetch(get("/_hpp/status"))
         assert refused.status == 403
         assert b"127.0.0.1" in refused.body
+
+
+@every_version
+@on_every_loop
+async def test_hpp_generation_is_for_trusted_peers(version: Version) -> None:
+    for trusted, values in ((LOOPBACK, [b"1"]), ((), [])):
+        async with version.client(trusted=trusted) as (client, bench):
+            stream_id = await client.ask()
+            await bench.backend.serve()
+            assert (await client.answer(stream_id)).all(b"hpp-generation") == values
 
 
 @every_version

@@ -9,7 +9,8 @@ import pytest
 from playwright.sync_api import Error, expect
 
 from test.browser import open_page
-from test.https import HttpsProxy
+from test.dashboard import state
+from test.https import ELSEWHERE, ElsewhereProxy, HttpsProxy
 
 FILES = [sys.executable, "-m", "http.server", "{port}", "--bind", "127.0.0.1"]
 SERVER = """
@@ -17,6 +18,7 @@ import http.server, sys
 handler = http.server.SimpleHTTPRequestHandler
 http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), handler).serve_forever()
 """
+PROTOCOL = "performance.getEntriesByType('navigation')[0].nextHopProtocol"
 PAGE = "<!doctype html><title>page</title><h1>version {}</h1>"
 
 
@@ -50,8 +52,7 @@ def test_a_page_is_secure_and_reloads(host: str, home: Path, project: Path) -> N
             expect(page.locator("h1")).to_have_text("version 0")
             assert page.url == f"https://{host}:{proxy.port}/"
             assert page.evaluate("isSecureContext")
-            protocol = "performance.getEntriesByType('navigation')[0].nextHopProtocol"
-            assert page.evaluate(protocol) == "h2"
+            assert page.evaluate(PROTOCOL) == "h2"
             with proxy.restart():
                 proxy.save("index.html", PAGE.format(1))
             expect(page.locator("h1")).to_have_text("version 1")
@@ -84,3 +85,28 @@ def test_the_dashboard_is_there(home: Path, project: Path) -> None:
         with open_page() as page:
             page.goto(f"https://localhost:{proxy.port}/_hpp/status")
             assert '"running"' in page.content()
+
+
+@pytest.mark.parametrize("by", ["host", "port"])
+def test_dashboard_opens_at_its_own_origin_and_restarts_the_server(
+    by: str, home: Path, project: Path
+) -> None:
+    make = HttpsProxy if by == "host" else ElsewhereProxy
+    with make(project, FILES) as proxy:
+        proxy.running()
+        trust(proxy)
+        by_port = f"https://{ELSEWHERE}:{proxy.dashboard_port}/"
+        with open_page() as page:
+            page.on("pageerror", lambda error: pytest.fail(f"uncaught: {error}"))
+            page.goto(f"{proxy.url}/")
+            page.evaluate("document.cookie = 'site=1'")
+            page.goto(f"{proxy.url}/_hpp/")
+            expect(state(page)).to_have_text("Running")
+            assert page.url == (proxy.dashboard_url if by == "host" else by_port)
+            assert page.evaluate("isSecureContext")
+            assert page.evaluate(PROTOCOL) == "h2"
+            # Of one host, cookies are the same at all ports.
+            assert page.evaluate("document.cookie") == ("" if by == "host" else "site=1")
+            with proxy.restart():
+                page.get_by_role("button", name="Restart").click()
+            expect(page.locator("#restarts li").first).to_contain_text("asked for")
