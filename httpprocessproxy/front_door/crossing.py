@@ -15,7 +15,7 @@ from httpprocessproxy.core.http1 import ResponseHead
 from httpprocessproxy.front_door.core_connection import CoreConnection
 from httpprocessproxy.front_door.requests import refuse
 from httpprocessproxy.front_door.streams import Fields, Head, Reset, Stream
-from httpprocessproxy.front_door.translation import CHUNKED, accepted, upgrade
+from httpprocessproxy.front_door.translation import CHUNKED, accepted, core_head, upgrade
 
 if TYPE_CHECKING:
     from httpprocessproxy.front_door.bridge import Bridge
@@ -151,10 +151,10 @@ class Crossing:
         assert self._request is not None
         self._connection = connection
         if self._is_tunnel:
-            connection.carry(self, self._request.head)
+            connection.carry(self, core_head(self._request))
             return
         self._is_open = True
-        connection.carry(self, b"".join([self._request.head, *self._waiting]))
+        connection.carry(self, b"".join([core_head(self._request), *self._waiting]))
         self._waiting.clear()
         self._consume()
 

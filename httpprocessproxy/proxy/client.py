@@ -233,7 +233,7 @@ class Client(asyncio.Protocol):
     def answer(self, problem: Problem, exchange: Exchange | None) -> None:
         """Answer ourselves, and go on with the connection if the request was read to its end."""
         request = exchange.request if exchange is not None else None
-        if request is not None and self._plane.strangers(request, self.peer):
+        if request is not None and not request.is_trusted:
             problem = problem.for_strangers()
         self._keep_alive = keep_alive = (
             exchange is not None and exchange.body.done and exchange.request.keep_alive

@@ -194,7 +194,7 @@ class Exchange:
         record.response_bytes = len(piece)
         keep_alive = response.client_keep_alive and (self.body.done or response.backend_keep_alive)
         upstream = self._upstream
-        fields = b"" if upstream is None else upstream.fields_for(self.client.peer)
+        fields = b"" if upstream is None else upstream.fields_for(self.request)
         if not response.body.done:
             self._let_finish(response)
         self.client.begin_response(

@@ -13,8 +13,7 @@ from typing import Final
 from httpprocessproxy.config import Address
 from httpprocessproxy.core.documents import Injector
 from httpprocessproxy.core.errors import UserError
-from httpprocessproxy.core.forwarded import Peer, spoken_for
-from httpprocessproxy.core.headers import Request
+from httpprocessproxy.core.forwarded import Peer, strangers
 from httpprocessproxy.core.hosts import HostRule
 from httpprocessproxy.core.ip import Network, canonical, is_in
 from httpprocessproxy.core.reader import RequestReader, ResponseReader
@@ -101,9 +100,13 @@ class Plane:
         # RFC 9110 section 7.6.3 allows a pseudonym. One of its own for each proxy, so that
         # two in a row are no loop.
         self._via = b"1.1 http-process-proxy-" + secrets.token_hex(4).encode()
-        self._private_reader = self._new_reader(Peer(None, trusted=True))
-        self._visitors_reader = self._new_reader(Peer(None, trusted=True, is_for_visitors=True))
-        self._dashboard_reader = self._new_reader(Peer(None, trusted=True, is_for_dashboard=True))
+        self._private_reader = self._new_reader(Peer(None, trusted=True, trusts=self._trusts))
+        self._visitors_reader = self._new_reader(
+            Peer(None, trusted=True, is_for_visitors=True, trusts=self._trusts)
+        )
+        self._dashboard_reader = self._new_reader(
+            Peer(None, trusted=True, is_for_dashboard=True, trusts=self._trusts)
+        )
         self._visits_path = ""
         self._dashboard_ends: frozenset[int | str] = frozenset()
 
@@ -194,35 +197,26 @@ class Plane:
             proto,
             reached,
             is_for_dashboard=is_for_dashboard,
+            trusts=self._trusts,
         )
 
     def peer_over_tls(self, ip: str) -> Peer:
         """Who comes from an address to where HTTP/2 or HTTP/3 ends."""
-        return Peer(str(canonical(ip)), self._trusts(ip), b"https")
+        return Peer(str(canonical(ip)), self._trusts(ip), b"https", trusts=self._trusts)
 
     def connect(self, exchange: Exchange, target: Target) -> None:
         """Connect to the backend of a generation, and go on with `exchange.connected` or `lost`."""
         self._connector.to_backend(exchange, target)
 
     def connect_to_our_pages(self, exchange: Exchange, *, is_dashboard: bool = False) -> None:
-        """Go to our pages: which of them are to be had depends on who asks.
-
-        A trusted peer may be a tunnel or another proxy: those it speaks for count as well.
-        """
-        strangers = self.strangers(exchange.request, exchange.client.peer)
-        path = self._our_pages(exchange.request.target, not strangers, is_dashboard)
+        """Go to our pages: which of them are to be had depends on who asks."""
+        request = exchange.request
+        path = self._our_pages(request.target, request.is_trusted, is_dashboard)
         if path is None:
-            exchange.refused(problems.untrusted(strangers[-1]))
+            untrusted = strangers(request.head, exchange.client.peer)
+            exchange.refused(problems.untrusted(untrusted[-1]))
         else:
             self._connector.to_our_pages(exchange, path)
-
-    def strangers(self, request: Request, peer: Peer) -> list[str]:
-        """Those whom we do not trust, of the peer and all it speaks for."""
-        strangers = [] if peer.trusted else [str(peer.ip)]
-        if peer.is_for_visitors:
-            strangers.append("outside")
-        strangers += [node for node in spoken_for(request.head, peer.ip) if not self._trusts(node)]
-        return strangers
 
     def _trusts(self, node: str) -> bool:
         # One that is unknown, or hidden by a name, is not.

@@ -9,9 +9,9 @@ import time
 from typing import TYPE_CHECKING, cast
 
 from httpprocessproxy.core.errors import BodyError, ResponseError
-from httpprocessproxy.core.forwarded import Peer
 from httpprocessproxy.core.headers import (
     GENERATION_LINE,
+    Request,
     Response,
     interim_response,
     outgoing_response,
@@ -58,9 +58,9 @@ class Upstream(asyncio.Protocol):
         name: object = self.transport.get_extra_info("sockname")
         return (str(name[0]), int(name[1])) if isinstance(name, tuple) else None
 
-    def fields_for(self, peer: Peer) -> bytes:
+    def fields_for(self, request: Request) -> bytes:
         """The lines that a response gets besides its own: which start of the backend it is from."""
-        return self._generation_line if peer.is_trusted_itself else b""
+        return self._generation_line if request.is_trusted else b""
 
     # What an exchange does
 
