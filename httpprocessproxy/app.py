@@ -305,8 +305,10 @@ class Program:
         watcher = await stack.enter_async_context(
             open_watcher(config.watcher, Path.cwd(), scope, changed, self._say, settled)
         )
-        judged = unchanged.judging(watcher) if unchanged is not None else watcher
-        self.supervisor.watch_by(judged)
+        if unchanged is None:
+            supervisor.watch_by(watcher)
+        else:
+            supervisor.watch_by(unchanged.judging(watcher), unchanged)
         return unchanged
 
     async def _open(self, plane: Plane, stack: AsyncExitStack) -> Mapping[str, str]:

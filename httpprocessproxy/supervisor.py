@@ -56,6 +56,14 @@ class Changes(Protocol):
     def answers(self) -> frozenset[str]: ...
 
 
+class Marks(Protocol):
+    """Numbers of changes whose judgement takes time."""
+
+    def mark(self) -> int: ...
+
+    def is_past(self, mark: int) -> bool: ...
+
+
 class Preload(Protocol):
     """Who makes starts warm; `cold_ms` is what one takes without, if that is known."""
 
@@ -127,9 +135,15 @@ class Supervisor:
         assert self._watcher is not None, "it watches by now"
         return self._watcher
 
-    def watch_by(self, watcher: Watcher) -> None:
-        """Let `watcher` be asked for each request. Before the gate opens for the first time."""
+    def watch_by(self, watcher: Watcher, marks: Marks | None = None) -> None:
+        """Let `watcher` be asked for each request. Before the gate opens for the first time.
+
+        `marks` number the changes whose judgement takes time.
+        """
         self._watcher, self._catch_up = watcher, watcher.catch_up
+        if marks is not None:
+            self.gate.last_mark = marks.mark
+            self.gate.is_past = lambda mark: not self._unhandled and marks.is_past(mark)
         self._choose_fence()
 
     def _choose_fence(self) -> None:
