@@ -98,6 +98,7 @@ class Gate:
         self.last_mark: Callable[[], int] | None = None
         self.is_past: Callable[[int], bool] = lambda mark: False
         self._mark = 0  # at the last opening, or refusal
+        self.answers = 0  # that have begun
         self._is_current = is_current
         self._queue_timeout_s = queue_timeout_s
         self._overdue = overdue
@@ -233,6 +234,7 @@ class Gate:
 
     def answered(self, waiter: Waiter) -> None:
         """The backend has begun to answer: it is ready for more."""
+        self.answers += 1
         if self._scout is not None and waiter is self._scout.waiter:
             self.generation = self._scout.target.generation
             self._scouted(True)

@@ -14,6 +14,7 @@ from typing import Protocol
 from httpprocessproxy.chronicle import Chronicle
 from httpprocessproxy.config import Config
 from httpprocessproxy.core.burst import Burst
+from httpprocessproxy.core.silence import Silence
 from httpprocessproxy.core.state import (
     Changed,
     Command,
@@ -43,6 +44,8 @@ class Front(Protocol):
     def take_back(self, ends: Collection[tuple[str, int]]) -> None: ...
 
     def end_generation(self, generation: int) -> None: ...
+
+    def silence(self) -> Silence | None: ...
 
     def reload_browsers(self) -> None: ...
 
@@ -323,6 +326,9 @@ class Supervisor:
         # If it ended by itself, the gate is still open, and the queue takes what nobody answers.
         self.gate.hold()
         self._front.take_back(ends)
+
+    def silence(self) -> Silence | None:
+        return self._front.silence()
 
     def end_connections(self, generation: int) -> None:
         self._front.end_generation(generation)

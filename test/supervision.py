@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Collection
 
 from httpprocessproxy.config import Config
 from httpprocessproxy.core.pages import Problem
+from httpprocessproxy.core.silence import Silence
 from httpprocessproxy.feed import Feed
 from httpprocessproxy.gate import Target
 from httpprocessproxy.supervisor import Supervisor
@@ -26,6 +27,9 @@ class FakeFront:
 
     def end_generation(self, generation: int) -> None:
         self.ended.append(generation)
+
+    def silence(self) -> Silence | None:
+        return None
 
     def reload_browsers(self) -> None:
         self.reloads += 1

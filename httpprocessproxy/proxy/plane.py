@@ -18,6 +18,7 @@ from httpprocessproxy.core.hosts import HostRule
 from httpprocessproxy.core.ip import Network, canonical, is_in
 from httpprocessproxy.core.reader import RequestReader, ResponseReader
 from httpprocessproxy.core.response_fields import ResponseFields
+from httpprocessproxy.core.silence import Silence, SilenceMeter
 from httpprocessproxy.faults import contained
 from httpprocessproxy.gate import Gate, Target
 from httpprocessproxy.listening import binding, on_every_host
@@ -97,6 +98,8 @@ class Plane:
         self.response_fields = response_fields or ResponseFields()
         self.responses = ResponseReader(adds_no_cache=self.response_fields.adds_no_cache)
         self._next_sweep: asyncio.TimerHandle
+        self._silence_meter = SilenceMeter()
+        self.silence: Silence | None = None  # of the backend, at the last sweep
         # RFC 9110 section 7.6.3 allows a pseudonym. One of its own for each proxy, so that
         # two in a row are no loop.
         self._via = b"1.1 http-process-proxy-" + secrets.token_hex(4).encode()
@@ -248,6 +251,8 @@ class Plane:
     def end_generation(self, generation: int) -> None:
         """Nothing of this backend may reach a client any more or be used again."""
         self._complaints.clear()
+        self._silence_meter.restarted()
+        self.silence = None
         self._connector.end_generation(generation)
         for upstream in [u for u in self.upstreams if u.generation == generation]:
             upstream.end_generation()
@@ -255,10 +260,11 @@ class Plane:
             end.end_generation()
 
     def _sweep(self) -> None:
-        now = self.loop.time()
+        now, requests = self.loop.time(), 0
         for client in list(self.clients):
             with contained("a connection"):
-                client.sweep(now, IDLE_UPSTREAM_S, ANSWER_TIMEOUT_S)
+                requests += client.sweep(now, IDLE_UPSTREAM_S, ANSWER_TIMEOUT_S)
+        self.silence = self._silence_meter.look(now, self.gate.answers, requests)
         self._next_sweep = self.loop.call_later(SWEEP_S, self._sweep)
 
 
