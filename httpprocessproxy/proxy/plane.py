@@ -22,7 +22,7 @@ from httpprocessproxy.core.silence import Silence, SilenceMeter
 from httpprocessproxy.faults import contained
 from httpprocessproxy.gate import Gate, Target
 from httpprocessproxy.listening import binding, on_every_host
-from httpprocessproxy.privatefolders import private_folder
+from httpprocessproxy.privatefolders import lasting_name, private_folder
 from httpprocessproxy.proxy import problems
 from httpprocessproxy.proxy.client import Client
 from httpprocessproxy.proxy.connecting import Connector
@@ -153,7 +153,8 @@ class Plane:
                 lambda: Client(self), self._visits_path, backlog=BACKLOG
             )
             try:
-                yield path
+                with lasting_name(path) as name:
+                    yield Path(name)
             finally:
                 server.close()
 
