@@ -64,6 +64,7 @@ class Front:
     def __init__(self, plane: Plane, control: Control) -> None:
         self.take_back = plane.take_back
         self.end_generation = plane.end_generation
+        self.give_up = plane.give_up
         self.silence = lambda: plane.silence
         self.reload_browsers = control.reload_browsers
 

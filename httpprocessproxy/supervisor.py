@@ -14,6 +14,7 @@ from typing import Protocol
 from httpprocessproxy.chronicle import Chronicle
 from httpprocessproxy.config import Config
 from httpprocessproxy.core.burst import Burst
+from httpprocessproxy.core.pages import Problem
 from httpprocessproxy.core.silence import Silence
 from httpprocessproxy.core.state import (
     Changed,
@@ -42,6 +43,8 @@ class Front(Protocol):
     """What stands before the backend, and has to know of its end."""
 
     def take_back(self, ends: Collection[tuple[str, int]]) -> None: ...
+
+    def give_up(self, problem: Problem) -> None: ...
 
     def end_generation(self, generation: int) -> None: ...
 
@@ -282,6 +285,8 @@ class Supervisor:
             f"requests get 503 until the server answers at {self._launcher.recipe.address}"
         )
         self.gate.refuse(self._outages.overdue)
+        # The scout is with the server already, which may send interim responses alone.
+        self._front.give_up(self._outages.overdue())
 
     # What a generation asks (generation.Surroundings)
 

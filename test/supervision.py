@@ -19,11 +19,15 @@ class FakeFront:
 
     def __init__(self) -> None:
         self.ended: list[int] = []
+        self.given_up: list[Problem] = []
         self.taken_back: Collection[tuple[str, int]] = ()
         self.reloads = 0
 
     def take_back(self, ends: Collection[tuple[str, int]]) -> None:
         self.taken_back = ends
+
+    def give_up(self, problem: Problem) -> None:
+        self.given_up.append(problem)
 
     def end_generation(self, generation: int) -> None:
         self.ended.append(generation)

@@ -16,6 +16,7 @@ from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.core.forwarded import Peer, strangers
 from httpprocessproxy.core.hosts import HostRule
 from httpprocessproxy.core.ip import Network, canonical, is_in
+from httpprocessproxy.core.pages import Problem
 from httpprocessproxy.core.reader import RequestReader, ResponseReader
 from httpprocessproxy.core.response_fields import ResponseFields
 from httpprocessproxy.core.silence import Silence, SilenceMeter
@@ -248,6 +249,11 @@ class Plane:
         """No server has accepted these ends of our connections to the backend, and none will."""
         for upstream in [u for u in self.upstreams if u.end in ends]:
             upstream.take_back()
+
+    def give_up(self, problem: Problem) -> None:
+        """Answer requests with `problem` that a backend has got and does not answer."""
+        for upstream in list(self.upstreams):
+            upstream.give_up(problem)
 
     def end_generation(self, generation: int) -> None:
         """Nothing of this backend may reach a client any more or be used again."""

@@ -24,6 +24,7 @@ from httpprocessproxy.core.http1 import (
     parse_response,
     without_alt_svc,
 )
+from httpprocessproxy.core.pages import Problem
 from httpprocessproxy.core.replay import Loss
 from httpprocessproxy.proxy.transports import linger_none, quick_ack
 
@@ -101,6 +102,11 @@ class Upstream(asyncio.Protocol):
         self.transport.abort()
         if exchange is not None:
             exchange.taken_back()
+
+    def give_up(self, problem: Problem) -> None:
+        """Answer a request with `problem` that the backend has not answered."""
+        if self._exchange is not None and self._exchange.is_unanswered:
+            self._exchange.give_up(problem)
 
     # asyncio.Protocol
 
