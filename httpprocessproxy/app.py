@@ -64,6 +64,8 @@ class Front:
     def __init__(self, plane: Plane, control: Control) -> None:
         self.take_back = plane.take_back
         self.end_generation = plane.end_generation
+        self.give_up = plane.give_up
+        self.silence = lambda: plane.silence
         self.reload_browsers = control.reload_browsers
 
 
@@ -305,8 +307,10 @@ class Program:
         watcher = await stack.enter_async_context(
             open_watcher(config.watcher, Path.cwd(), scope, changed, self._say, settled)
         )
-        judged = unchanged.judging(watcher) if unchanged is not None else watcher
-        self.supervisor.watch_by(judged)
+        if unchanged is None:
+            supervisor.watch_by(watcher)
+        else:
+            supervisor.watch_by(unchanged.judging(watcher), unchanged)
         return unchanged
 
     async def _open(self, plane: Plane, stack: AsyncExitStack) -> Mapping[str, str]:

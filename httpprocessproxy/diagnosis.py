@@ -1,21 +1,31 @@
-"""The diagnosis of a start that takes long: where the server listens, and what it speaks there.
+"""The diagnosis of a server that does not answer: not yet, or not any more.
 
-A wrong port and TLS are the first things that go wrong for a new user; the probe only sees that
-there is no answer yet.
+Of a start that takes long it says where the server listens, and what it speaks there: a wrong port
+and TLS are the first things that go wrong for a new user, and the probe only sees that there is no
+answer yet. A server that has answered may be deadlocked later: that is said, and nothing is ended.
 """
 
 import asyncio
+import math
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final
 
 from httpprocessproxy.config import Address
 from httpprocessproxy.core import ansi
+from httpprocessproxy.core.silence import Silence
 from httpprocessproxy.process import InheritedSocket, accepting, listening_in_tree
 
 # When a start that goes on is looked into, in seconds since it began; then again and again.
 FIRST_LOOKS_S: Final = (2.0, 10.0)
 LATER_LOOKS_S: Final = 30.0
+
+# A server that answers nothing for so long is asked once more: a slow endpoint and a long poll are
+# no reason to say anything. After an answer, so little that it hardly shows in the server's log.
+SILENCE_S: Final = 30.0
+SILENCE_LOOKS_S: Final = 5.0
+SILENCE_PING_S: Final = 5.0
+SILENCE_GROWTH: Final = 2
 
 # A server that speaks TLS answers a ClientHello at once, if it is not busy.
 _TLS_TIMEOUT_S: Final = 1.0
@@ -37,6 +47,41 @@ async def looks() -> AsyncIterator[float]:
     while True:
         await asyncio.sleep(LATER_LOOKS_S)
         yield (passed := passed + LATER_LOOKS_S)
+
+
+async def watch_for_silence(
+    silence: Callable[[], Silence | None],
+    answers: Callable[[], Awaitable[bool]],
+    found: Callable[[str], None],
+) -> None:
+    """Say once that the server has answered nothing for a while, and when it answers again.
+
+    `silence` is that of the requests that wait now, `answers` asks the server once more.
+    """
+    patience_s = SILENCE_S
+    while True:
+        await asyncio.sleep(SILENCE_LOOKS_S)
+        present = silence()
+        if present is None:
+            continue
+        if present.lasted_s < SILENCE_S:
+            patience_s = SILENCE_S  # of another silence than the last
+        if present.lasted_s < patience_s:
+            continue
+        if await answers():
+            patience_s = SILENCE_GROWTH * present.lasted_s
+        elif (present := silence()) is not None and present.lasted_s >= SILENCE_S:
+            found(silent(present))
+            patience_s = math.inf
+
+
+def silent(silence: Silence) -> str:
+    """Say that a server has stopped to answer, and what to do about it."""
+    waiting = "1 request waits" if silence.requests == 1 else f"{silence.requests} requests wait"
+    return (
+        f"the server has answered nothing for {silence.lasted_s:.0f} s ({waiting}): "
+        "its own log may say why; a save restarts it, or the key r"
+    )
 
 
 async def diagnose(

@@ -93,6 +93,12 @@ class Gate:
         if not, `resume` or another command follows. It is called for each request.
         """
         self.fence: Callable[[], asyncio.Future[bool]] | None = None
+        # The number of the last change seen, and whether all up to a number have had their effect:
+        # a request waits for the changes before it, for later ones may never end.
+        self.last_mark: Callable[[], int] | None = None
+        self.is_past: Callable[[int], bool] = lambda mark: False
+        self._mark = 0  # at the last opening, or refusal
+        self.answers = 0  # that have begun
         self._is_current = is_current
         self._queue_timeout_s = queue_timeout_s
         self._overdue = overdue
@@ -102,7 +108,8 @@ class Gate:
         self._problem = overdue
         self.target: Target | None = None
         self.generation: int | None = None  # the last that answered
-        self._held: dict[Waiter, float] = {}  # in order of arrival, with the time of its timeout
+        # In order of arrival, with the time of its timeout and the mark of its changes.
+        self._held: dict[Waiter, tuple[float, int]] = {}
         self._timeout: asyncio.TimerHandle | None = None
         self._scout: _Scout | None = None
         self._opening: set[Waiter] = set()  # released, and not answered yet
@@ -135,6 +142,7 @@ class Gate:
         self._window = float(FIRST_REQUESTS)
         self._opening.clear()
         self._scouted(False)
+        self._mark = self._mark_now()
         self._release()
         self._ask_suspects_again()
 
@@ -154,11 +162,12 @@ class Gate:
     def refuse(self, problem: Callable[[], Problem]) -> None:
         """Answer every request with a problem, those that waited as well."""
         self._requests, self.target, self._problem = Requests.REFUSE, None, problem
+        self._mark = self._mark_now()
         self._refuse_held()
         self._ask_suspects_again()
 
     def resume(self) -> None:
-        """Changes have been judged, and had no effect: go on with what waited for that."""
+        """Changes have been judged: go on with what waited for that, if they had no effect."""
         if self._held:
             if self._requests is Requests.REFUSE:
                 self._refuse_held()
@@ -209,7 +218,7 @@ class Gate:
         elif self._requests is Requests.REFUSE and self._is_current():
             waiter.refused(self._problem())
             return True
-        self._held[waiter] = self._loop.time() + self._queue_timeout_s
+        self._held[waiter] = self._loop.time() + self._queue_timeout_s, self._mark_now()
         self._watch_timeout()
         if self._starting is not None and waiter.is_navigation:
             self._loop.call_later(self._starting.after_s, self._show_start, waiter)
@@ -225,6 +234,7 @@ class Gate:
 
     def answered(self, waiter: Waiter) -> None:
         """The backend has begun to answer: it is ready for more."""
+        self.answers += 1
         if self._scout is not None and waiter is self._scout.waiter:
             self.generation = self._scout.target.generation
             self._scouted(True)
@@ -266,7 +276,7 @@ class Gate:
             self.ask(waiter)
 
     def _refuse_held(self) -> None:
-        while self._held and self._is_current():
+        while self._held and self._may_go_by_what_is_known():
             self._pop().refused(self._problem())
 
     def _release(self) -> None:
@@ -281,7 +291,20 @@ class Gate:
 
     def _may_release(self) -> bool:
         is_open = self._held and self.target is not None and len(self._opening) < self._window
-        return bool(is_open) and self._is_current()
+        return bool(is_open) and self._may_go_by_what_is_known()
+
+    def _may_go_by_what_is_known(self) -> bool:
+        """Whether all that was written before the first held request has had its effect."""
+        if self._is_current():
+            return True
+        _, mark = next(iter(self._held.values()))
+        return self.last_mark is not None and self.is_past(max(mark, self._mark))
+
+    def _mark_now(self) -> int:
+        if self.last_mark is None:
+            return 0
+        self._is_current()  # which sees what was written so far
+        return self.last_mark()
 
     def _widen(self) -> None:
         self._step = None
@@ -310,7 +333,7 @@ class Gate:
 
     def _watch_timeout(self) -> None:
         if self._timeout is None and self._held:
-            first = next(iter(self._held.values()))
+            first, _ = next(iter(self._held.values()))
             self._timeout = self._loop.call_at(first, self._expire)
 
     def _show_start(self, waiter: Waiter) -> None:
@@ -321,7 +344,7 @@ class Gate:
     def _expire(self) -> None:
         self._timeout = None
         now = self._loop.time()
-        while self._held and next(iter(self._held.values())) <= now:
+        while self._held and next(iter(self._held.values()))[0] <= now:
             with contained("a request that waited"):
                 self._pop().refused(self._overdue())
         self._watch_timeout()

@@ -13,9 +13,10 @@ from typing import Protocol, TypeVar
 
 from httpprocessproxy.config import Address, Config
 from httpprocessproxy.core.reloaders import own_reloader
-from httpprocessproxy.diagnosis import diagnose, looks
+from httpprocessproxy.core.silence import Silence
+from httpprocessproxy.diagnosis import SILENCE_PING_S, diagnose, looks, watch_for_silence
 from httpprocessproxy.gate import Target
-from httpprocessproxy.probe import Ping, wait_until_ready
+from httpprocessproxy.probe import Ping, answers_within, wait_until_ready
 from httpprocessproxy.process import (
     Child,
     Holder,
@@ -86,6 +87,9 @@ class Surroundings(Protocol):
 
     def take_back(self, ends: Collection[tuple[str, int]]) -> None:
         """What was sent from these addresses has not reached any backend."""
+
+    def silence(self) -> Silence | None:
+        """How long requests have waited without any answer."""
 
     def end_connections(self, generation: int) -> None:
         """End every connection to this generation."""
@@ -221,11 +225,17 @@ class Generation:
         # It takes milliseconds to find out, and the requests that wait come first.
         await asyncio.sleep(OWNER_CHECK_DELAY_S)
         self._name_reloader(await asyncio.to_thread(_reloader_in_tree, child.pid))
-        if inherited is not None:
-            return  # nobody else can have the port
-        if await asyncio.to_thread(listens_in_tree, backend, child.pid) is False:
+        is_ours: bool | None = True  # for nobody else can have the port of an inherited socket
+        if inherited is None:
+            is_ours = await asyncio.to_thread(listens_in_tree, backend, child.pid)
+        if is_ours is False:
             # A container's published port, for one: its server is no child of ours.
             self._surroundings.say(f"{backend} is served by a process outside --exec's")
+        await watch_for_silence(
+            self._surroundings.silence,
+            lambda: answers_within(SILENCE_PING_S, host, port, ping),
+            self._surroundings.found,
+        )
 
     async def _look_into(self, child: Child) -> None:
         """Say why there is no answer yet, as long as there is none."""

@@ -8,6 +8,7 @@ import contextlib
 import fcntl
 import os
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -33,6 +34,25 @@ def private_folder() -> Iterator[Path]:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             Path(name, _MARK).touch()
         yield Path(name)
+
+
+@contextlib.contextmanager
+def lasting_name(path: Path) -> Iterator[str]:
+    """A name by which this process connects to the Unix socket at `path`, within the context.
+
+    With /proc the name is that of a descriptor and not of a file: it holds after a cleanup of the
+    temporary folder, by a user or by systemd-tmpfiles. Elsewhere it is the path.
+    """
+    if sys.platform != "linux":
+        yield str(path)
+        return
+    # O_PATH: a socket cannot be opened otherwise (open(2): ENXIO).
+    fd = os.open(path, os.O_PATH | os.O_NOFOLLOW)
+    try:
+        name = f"/proc/self/fd/{fd}"
+        yield name if os.path.exists(name) else str(path)
+    finally:
+        os.close(fd)
 
 
 def remove_dead_folders() -> None:

@@ -80,6 +80,17 @@ async def wait_until_ready(
         await _pause(began)
 
 
+async def answers_within(timeout_s: float, host: str, port: int, ping: Ping) -> bool:
+    """Whether a backend that was ready answers its ping; a connection alone shows nothing."""
+    if ping.kind == "tcp":
+        return False
+    try:
+        async with asyncio.timeout(timeout_s):
+            return await _ping(host, port, ping)
+    except TimeoutError:
+        return False
+
+
 async def _until_accepted(sock: socket.socket, has_waiting: Callable[[], bool]) -> None:
     """Wait until nothing waits to be accepted any more, of which `sock` is the last."""
     began = asyncio.get_running_loop().time()

@@ -14,6 +14,8 @@ from typing import Protocol
 from httpprocessproxy.chronicle import Chronicle
 from httpprocessproxy.config import Config
 from httpprocessproxy.core.burst import Burst
+from httpprocessproxy.core.pages import Problem
+from httpprocessproxy.core.silence import Silence
 from httpprocessproxy.core.state import (
     Changed,
     Command,
@@ -42,7 +44,11 @@ class Front(Protocol):
 
     def take_back(self, ends: Collection[tuple[str, int]]) -> None: ...
 
+    def give_up(self, problem: Problem) -> None: ...
+
     def end_generation(self, generation: int) -> None: ...
+
+    def silence(self) -> Silence | None: ...
 
     def reload_browsers(self) -> None: ...
 
@@ -54,6 +60,14 @@ class Changes(Protocol):
     def is_pending(self) -> bool: ...
 
     def answers(self) -> frozenset[str]: ...
+
+
+class Marks(Protocol):
+    """Numbers of changes whose judgement takes time."""
+
+    def mark(self) -> int: ...
+
+    def is_past(self, mark: int) -> bool: ...
 
 
 class Preload(Protocol):
@@ -127,9 +141,15 @@ class Supervisor:
         assert self._watcher is not None, "it watches by now"
         return self._watcher
 
-    def watch_by(self, watcher: Watcher) -> None:
-        """Let `watcher` be asked for each request. Before the gate opens for the first time."""
+    def watch_by(self, watcher: Watcher, marks: Marks | None = None) -> None:
+        """Let `watcher` be asked for each request. Before the gate opens for the first time.
+
+        `marks` number the changes whose judgement takes time.
+        """
         self._watcher, self._catch_up = watcher, watcher.catch_up
+        if marks is not None:
+            self.gate.last_mark = marks.mark
+            self.gate.is_past = lambda mark: not self._unhandled and marks.is_past(mark)
         self._choose_fence()
 
     def _choose_fence(self) -> None:
@@ -265,6 +285,8 @@ class Supervisor:
             f"requests get 503 until the server answers at {self._launcher.recipe.address}"
         )
         self.gate.refuse(self._outages.overdue)
+        # The scout is with the server already, which may send interim responses alone.
+        self._front.give_up(self._outages.overdue())
 
     # What a generation asks (generation.Surroundings)
 
@@ -309,6 +331,9 @@ class Supervisor:
         # If it ended by itself, the gate is still open, and the queue takes what nobody answers.
         self.gate.hold()
         self._front.take_back(ends)
+
+    def silence(self) -> Silence | None:
+        return self._front.silence()
 
     def end_connections(self, generation: int) -> None:
         self._front.end_generation(generation)

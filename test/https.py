@@ -2,7 +2,7 @@
 
 import contextlib
 import ssl
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from test.harness import Proxy
@@ -16,14 +16,17 @@ class HttpsProxy(Proxy):
     """The running program, with a home of its own, so that it has a CA of its own."""
 
     def __init__(
-        self, project: Path, command: Sequence[str], *options: str, watcher: str = "embedded"
+        self,
+        project: Path,
+        command: Sequence[str],
+        *options: str,
+        watcher: str = "embedded",
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self.home = project.parent / "home"
         self.home.mkdir(exist_ok=True)
-        environment = {"HOME": str(self.home), "XDG_DATA_HOME": "", "CAROOT": ""}
-        super().__init__(
-            project, command, "--tls", *options, watcher=watcher, environment=environment
-        )
+        own = {"HOME": str(self.home), "XDG_DATA_HOME": "", "CAROOT": "", **(environment or {})}
+        super().__init__(project, command, "--tls", *options, watcher=watcher, environment=own)
 
     @property
     def ca(self) -> Path:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Collection
 
 from httpprocessproxy.config import Config
 from httpprocessproxy.core.pages import Problem
+from httpprocessproxy.core.silence import Silence
 from httpprocessproxy.feed import Feed
 from httpprocessproxy.gate import Target
 from httpprocessproxy.supervisor import Supervisor
@@ -18,14 +19,21 @@ class FakeFront:
 
     def __init__(self) -> None:
         self.ended: list[int] = []
+        self.given_up: list[Problem] = []
         self.taken_back: Collection[tuple[str, int]] = ()
         self.reloads = 0
 
     def take_back(self, ends: Collection[tuple[str, int]]) -> None:
         self.taken_back = ends
 
+    def give_up(self, problem: Problem) -> None:
+        self.given_up.append(problem)
+
     def end_generation(self, generation: int) -> None:
         self.ended.append(generation)
+
+    def silence(self) -> Silence | None:
+        return None
 
     def reload_browsers(self) -> None:
         self.reloads += 1

@@ -1,12 +1,14 @@
 """The diagnosis of a start without an answer: the lines in the terminal, and the pages."""
 
+import asyncio
 import sys
 from pathlib import Path
 
 import pytest
 
 from httpprocessproxy.config import Address
-from httpprocessproxy.diagnosis import elsewhere, last_line
+from httpprocessproxy.core.silence import Silence
+from httpprocessproxy.diagnosis import elsewhere, last_line, silent, watch_for_silence
 from test.deadline import eventually
 from test.harness import Proxy, backend
 from test.tls import make_pair
@@ -112,3 +114,67 @@ def test_last_line_is_cut_and_not_blank() -> None:
     assert last_line(b"\x1b[31mred\x1b[0m") == "red"
     assert last_line(b"") == ""
     assert len(last_line(b"x" * 1000)) < 200
+
+
+# A server that has answered
+
+
+class Looks:
+    """The silences that are seen at each look, and whether the server answers when it is asked."""
+
+    def __init__(self, *silences: float | None, answers: bool = False) -> None:
+        self.said: list[str] = []
+        self.asked = 0
+        self._answers = answers
+        self._silences = iter(silences)
+        self._present: Silence | None = None
+
+    def __call__(self) -> Silence | None:
+        return self._present
+
+    async def answer(self) -> bool:
+        self.asked += 1
+        return self._answers
+
+    async def all(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+        """Have each of them looked at."""
+
+        async def sleep(_: float) -> None:
+            lasted_s = next(self._silences)
+            self._present = None if lasted_s is None else Silence(2, lasted_s)
+
+        monkeypatch.setattr(asyncio, "sleep", sleep)
+        with pytest.raises(RuntimeError):  # a coroutine that runs out of an iterator
+            await watch_for_silence(self, self.answer, self.said.append)
+        return self.said
+
+
+@pytest.mark.parametrize(
+    ("silences", "times"),
+    [
+        ((0.0, 5.0, 29.0, None), 0),
+        ((0.0, 30.0), 1),
+        ((30.0, 35.0, 300.0), 1),
+        ((30.0, None, 65.0), 1),
+        ((30.0, 0.0, 29.0, 31.0), 2),
+    ],
+    ids=["short", "long", "said once", "clients that leave", "two silences"],
+)
+def test_server_that_has_stopped_to_answer_is_said_once(
+    silences: tuple[float | None, ...], times: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = asyncio.run(Looks(*silences).all(monkeypatch))
+    assert len(said) == times
+    assert all("answered nothing for 3" in text and "2 requests wait" in text for text in said)
+
+
+def test_server_that_answers_when_asked_is_silent_for_a_reason(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looks = Looks(30.0, 35.0, 59.0, 60.0, 119.0, 120.0, 123.0, answers=True)
+    assert asyncio.run(looks.all(monkeypatch)) == []
+    assert looks.asked == 3  # after 30, 60 and 120 s
+
+
+def test_one_request_that_waits_is_counted_in_words() -> None:
+    assert "(1 request waits)" in silent(Silence(1, 30.2))

@@ -118,3 +118,50 @@ async def test_fence_is_passed_over_where_every_change_is_known_at_once() -> Non
     waiter.is_safe = False
     assert crowd.gate.enter(waiter)
     assert waiter.outcomes == [FIRST]
+
+
+@on_every_loop
+async def test_request_waits_for_the_changes_before_it_and_not_for_later_ones() -> None:
+    crowd = Crowd(is_current=lambda: False)
+    crowd.gate.open(FIRST)
+    seen, judged = 1, 0
+    crowd.gate.last_mark, crowd.gate.is_past = lambda: seen, lambda mark: mark <= judged
+    early = crowd.ask()
+    seen = 2
+    late = crowd.ask()
+    crowd.gate.resume()
+    assert crowd.gone == []
+    judged = 1
+    crowd.gate.resume()
+    crowd.gate.answered(early[0])
+    assert [waiter.outcomes for waiter in early + late] == [[FIRST], []]
+    judged = 2
+    crowd.gate.resume()
+    assert crowd.gone == [1, 2]
+
+
+@on_every_loop
+async def test_held_requests_wait_at_an_opening_for_the_changes_before_it() -> None:
+    crowd = Crowd(is_current=lambda: False)
+    seen, judged = 1, 1
+    crowd.gate.last_mark, crowd.gate.is_past = lambda: seen, lambda mark: mark <= judged
+    crowd.ask()
+    seen = 2
+    crowd.gate.open(FIRST)
+    assert crowd.gone == []
+    seen, judged = 3, 2
+    crowd.gate.resume()
+    assert crowd.gone == [1]
+
+
+@on_every_loop
+async def test_held_requests_are_refused_once_the_changes_before_the_crash_are_judged() -> None:
+    crowd = Crowd(is_current=lambda: False)
+    seen, judged = 1, 0
+    crowd.gate.last_mark, crowd.gate.is_past = lambda: seen, lambda mark: mark <= judged
+    (waiter,) = crowd.ask()
+    crowd.gate.refuse(lambda: ENDED)
+    assert waiter.outcomes == []
+    judged = 1
+    crowd.gate.resume()
+    assert waiter.outcomes == [ENDED]

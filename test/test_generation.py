@@ -12,6 +12,7 @@ import pytest
 
 from httpprocessproxy import generation as generation_module
 from httpprocessproxy.config import AUTO, Config
+from httpprocessproxy.core.silence import Silence
 from httpprocessproxy.gate import Target
 from httpprocessproxy.generation import Generation, Outcome, Start
 from httpprocessproxy.process import InheritedSocket, Recipe
@@ -68,6 +69,9 @@ class FakeSurroundings:
 
     def take_back(self, ends: Collection[tuple[str, int]]) -> None:
         self.log.append(ends)
+
+    def silence(self) -> Silence | None:
+        return None
 
     def end_connections(self, generation: int) -> None:
         self.log.append(f"end connections of {generation}")

@@ -1,6 +1,8 @@
 """Private folders: those of a killed run are removed, and no others."""
 
 import os
+import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -8,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from httpprocessproxy.privatefolders import private_folder, remove_dead_folders
+from httpprocessproxy.privatefolders import lasting_name, private_folder, remove_dead_folders
 
 KILLED = """
 import os, signal
@@ -58,3 +60,18 @@ def test_folders_of_others_stay(temporary: Path) -> None:
     make_old(other)
     remove_dead_folders()
     assert other.exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a name beside the file needs /proc")
+def test_name_of_a_socket_outlasts_its_file() -> None:
+    with private_folder() as folder, socket.socket(socket.AF_UNIX) as listener:
+        path = folder / "socket"
+        listener.bind(str(path))
+        listener.listen()
+        with lasting_name(path) as name:
+            shutil.rmtree(folder)
+            with socket.socket(socket.AF_UNIX) as client:
+                client.connect(name)
+                accepted, _ = listener.accept()
+                accepted.close()
+        assert not Path(name).exists()

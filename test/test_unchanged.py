@@ -3,12 +3,14 @@
 import asyncio
 import contextlib
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Mapping
 from pathlib import Path
+
+import pytest
 
 from httpprocessproxy.core.patterns import ANYTHING, Patterns
 from httpprocessproxy.unchanged import Unchanged
-from httpprocessproxy.watch import Scope
+from httpprocessproxy.watch import Contents, Scope, Verdict
 from test.loops import eventually, on_every_loop
 
 SCOPE = Scope(Patterns([], [], True))
@@ -32,6 +34,7 @@ class Desk:
 
     async def seen(self, *changes: set[str]) -> None:
         """Wait until exactly these have been passed on, and what came before them."""
+        await eventually(lambda: self.unchanged.is_idle)
         self.saved("the last of all", str(next(self.numbers)))
         await eventually(lambda: {"the last of all"} in self.changes)
         assert self.changes == [*changes, {"the last of all"}]
@@ -88,3 +91,55 @@ async def test_anything_counts_and_ends_what_was_known(project: Path) -> None:
         desk.unchanged.changed(frozenset({ANYTHING}))
         desk.saved("a.py", "1")
         await desk.seen({ANYTHING}, {"a.py"})
+
+
+@on_every_loop
+async def test_wait_for_the_changes_so_far_ends_while_more_of_them_come(project: Path) -> None:
+    async with desk_at(project) as desk:
+        desk.saved("a.py", "1")
+        await desk.seen({"a.py"})
+        reports = 0
+
+        def report_again() -> None:
+            nonlocal reports
+            reports += 1
+            desk.unchanged.changed(frozenset({"a.py"}))
+            loop.call_soon(report_again)
+
+        loop = asyncio.get_running_loop()
+        report_again()
+        for _ in range(20):
+            await desk.unchanged.judged()
+            assert not desk.unchanged.is_idle
+        assert reports > 20
+        assert desk.changes == []
+
+
+@on_every_loop
+async def test_waiting_changes_of_a_file_are_read_once(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads: list[str] = []
+    judge = Contents.judge
+
+    def counting(self: Contents, paths: Iterable[str], *, is_final: bool) -> Mapping[str, Verdict]:
+        paths = list(paths)
+        reads.extend(paths)
+        return judge(self, paths, is_final=is_final)
+
+    monkeypatch.setattr(Contents, "judge", counting)
+    async with desk_at(project) as desk:
+        for _ in range(100):
+            desk.saved("a.py", "1")
+        await desk.unchanged.judged()
+        assert reads == ["a.py"]
+
+
+@on_every_loop
+async def test_wait_includes_the_second_look_at_a_file_that_was_empty(project: Path) -> None:
+    async with desk_at(project) as desk:
+        desk.saved("a.py", "1")
+        await desk.seen({"a.py"})
+        desk.saved("a.py", "")
+        await desk.unchanged.judged()
+        assert desk.changes == [{"a.py"}]

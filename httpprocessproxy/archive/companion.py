@@ -16,7 +16,7 @@ from httpprocessproxy.control.listeners import Serving, listen_privately, serve_
 from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.core.hosts import HostRule
 from httpprocessproxy.outgoing import Origin, Site
-from httpprocessproxy.privatefolders import private_folder
+from httpprocessproxy.privatefolders import lasting_name, private_folder
 
 PREFIX: Final = "/_hpp/archive"
 
@@ -87,7 +87,7 @@ class Archive:
                 hosts,
                 token,
             )
-            self._socket = str(path)
+            self._socket = exits.enter_context(lasting_name(path))
             while True:
                 try:
                     await serve_when_wanted(listener, partial(_import_serving, mounting))

@@ -97,20 +97,20 @@ class Chains:
 
     # What an exchange asks
 
-    def enter(self, request: Request, fields: Fields, strangers: Sequence[str]) -> Chain:
+    def enter(self, request: Request, fields: Fields) -> Chain:
         """The chain of a request that may go to the backend, with a place for what follows.
 
         Raises BadChain, after telling of it.
         """
         try:
-            return self._entered(fields, strangers)
+            return self._entered(request, fields)
         except BadChain as bad:
             about = {**_about(request), "status": bad.status, "text": str(bad)}
             self._publish("refused", value_of(fields, b"x-forward-id"), about)
             raise
 
-    def _entered(self, fields: Fields, strangers: Sequence[str]) -> Chain:
-        self._check_client(fields, strangers)
+    def _entered(self, request: Request, fields: Fields) -> Chain:
+        self._check_client(request, fields)
         chain = parse_chain(fields)
         if chain.goes_on:
             self.check(chain)
@@ -123,11 +123,11 @@ class Chains:
                 raise
         return chain
 
-    def _check_client(self, fields: Fields, strangers: Sequence[str]) -> None:
+    def _check_client(self, request: Request, fields: Fields) -> None:
         """Raises BadChain."""
         token = value_of(fields, TOKEN).encode("latin-1")
         expected = self._wish.token.encode()
-        if strangers and not (expected and secrets.compare_digest(token, expected)):
+        if not request.is_trusted and not (expected and secrets.compare_digest(token, expected)):
             raise BadChain(403, "chains are for clients of this machine, or with a token")
         # To set such fields, a page of another site has to ask first (CORS): a server that answers
         # yes to everything must not answer for us.

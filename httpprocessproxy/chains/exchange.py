@@ -64,9 +64,8 @@ class ChainedExchange(Exchange):
         """Go to the gate, if the chain may go on from here."""
         self.for_backend = True
         self._plane.log.begin(self.record)
-        strangers = self._plane.strangers(self.request, self.client.peer)
         try:
-            chain = self._chains.enter(self.request, self._fields, strangers)
+            chain = self._chains.enter(self.request, self._fields)
         except BadChain as bad:
             self._answer_ourselves(bad)
             return

@@ -30,7 +30,7 @@ from httpprocessproxy.control.livereload import LiveReload
 from httpprocessproxy.control.workings import Workings
 from httpprocessproxy.core.hosts import HostRule
 from httpprocessproxy.feed import Message
-from httpprocessproxy.privatefolders import private_folder
+from httpprocessproxy.privatefolders import lasting_name, private_folder
 
 # Which socket has what, for any client, and for trusted ones. All else has the site, which is for
 # trusted ones only. The events know by the socket whether they may tell all.
@@ -72,12 +72,13 @@ class Control:
         self._livereload = LiveReload(hosts, {config.bind.port, config.livereload_port})
         self._exits = contextlib.AsyncExitStack()
         self._folder = Path()
+        self._names: dict[str, str] = {}  # of our sockets, by those of their files
 
     async def __aenter__(self) -> Self:
         async with contextlib.AsyncExitStack() as exits:
             self._folder = exits.enter_context(private_folder())
             sites = {
-                name: exits.enter_context(listen_privately(self._folder / name))
+                name: exits.enter_context(self._listen(name, exits))
                 for name in ("site", "dashboard")
             }
             tasks = await exits.enter_async_context(asyncio.TaskGroup())
@@ -100,16 +101,16 @@ class Control:
         return self._livereload.clients
 
     def socket_for(self, target: bytes, trusted: bool, is_dashboard: bool = False) -> str | None:
-        """Return the path of the unix socket that serves a target of the dashboard's origin, or
+        """Return the name of the unix socket that serves a target of the dashboard's origin, or
         one of the site's that begins with `/_hpp/`.
 
         None: a client that is not trusted may not have it.
         """
         path = target.partition(b"?")[0]
         if is_dashboard:
-            return str(self._folder / _OF_DASHBOARD.get(path, "dashboard")) if trusted else None
+            return self._names[_OF_DASHBOARD.get(path, "dashboard")] if trusted else None
         name = _FOR_TRUSTED.get(path, "site") if trusted else _FOR_ANYBODY.get(path)
-        return None if name is None else str(self._folder / name)
+        return None if name is None else self._names[name]
 
     def reload_browsers(self) -> None:
         """Make every page that listens reload."""
@@ -127,6 +128,11 @@ class Control:
         assert isinstance(paths, list | tuple)
         self._livereload.refresh(paths)
 
+    def _listen(self, name: str, exits: contextlib.AsyncExitStack) -> socket.socket:
+        listener = listen_privately(self._folder / name)
+        self._names[name] = exits.enter_context(lasting_name(self._folder / name))
+        return listener
+
     async def _serve_sockets(self, exits: contextlib.AsyncExitStack) -> None:
         servers: list[Server] = []
         exits.push_async_callback(_close, servers)
@@ -136,7 +142,7 @@ class Control:
             ("tabs", self._events.serve_dashboard),
             ("livereload", self._livereload.serve_own),
         ):
-            servers.append(await serve(listen_privately(self._folder / name)))
+            servers.append(await serve(self._listen(name, exits)))
         listeners = self._public_listeners()
         self.livereload_port = self._config.livereload_port if listeners else 0
         for listener in listeners:

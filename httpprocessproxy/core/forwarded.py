@@ -6,7 +6,8 @@ follow the grammar is dropped: ours, appended, could end up inside its open quot
 """
 
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Final
 
 from httpprocessproxy.core.http1 import QUOTED, TOKEN, Fields
@@ -40,7 +41,8 @@ class Peer:
     `ip` is None for a socket without one. `trusted` peers may speak for others. `reached` is the
     authority at which they reached us, for a request that names none (RFC 9112 section 3.3).
     `is_for_visitors`: whoever it speaks for is a stranger, by whatever host he found us.
-    `is_for_dashboard`: it has come to the dashboard's own port.
+    `is_for_dashboard`: it has come to the dashboard's own port. `trusts` decides about the nodes
+    that it speaks for.
     """
 
     ip: str | None
@@ -49,11 +51,7 @@ class Peer:
     reached: bytes = b""
     is_for_visitors: bool = False
     is_for_dashboard: bool = False
-
-    @property
-    def is_trusted_itself(self) -> bool:
-        """Whether it is a client of the user's, and no messenger of strangers."""
-        return self.trusted and not self.is_for_visitors
+    trusts: Callable[[str], bool] = field(default=lambda node: False, compare=False)
 
 
 def believed(fields: Fields, peer: Peer) -> Fields:
@@ -94,6 +92,17 @@ def spoken_for(head: bytes, peer_ip: str | None) -> list[str]:
     pairs = [pair for element in elements[::-1] for pair in _PARAMETER.finditer(element)]
     nodes = [_unquoted(pair[2]) for pair in pairs if pair[1].lower() == b"for"]
     return [_bare(node.strip()) for node in [*addresses[::-1], *nodes]]
+
+
+def strangers(head: bytes, peer: Peer) -> list[str]:
+    """The untrusted among the peer of a request and the nodes that it spoke for in `head`.
+
+    A trusted peer may be a tunnel or another proxy: a request is trusted if this list is empty.
+    """
+    found = [] if peer.trusted else [str(peer.ip)]
+    if peer.is_for_visitors:
+        found.append("outside")
+    return found + [node for node in spoken_for(head, peer.ip) if not peer.trusts(node)]
 
 
 def client_view(head: bytes) -> tuple[bytes, bytes]:

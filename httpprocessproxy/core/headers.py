@@ -12,7 +12,7 @@ from typing import Final
 
 from httpprocessproxy.core.bodies import NO_BODY, Body, Chunked, Length, UntilClose
 from httpprocessproxy.core.errors import RequestError, ResponseError
-from httpprocessproxy.core.forwarded import FORWARDED, Peer, believed, forwarded_fields
+from httpprocessproxy.core.forwarded import FORWARDED, Peer, believed, forwarded_fields, strangers
 from httpprocessproxy.core.http1 import Fields, RequestHead, ResponseHead
 
 # RFC 9110 section 7.6.1. Keep-Alive and Proxy-Connection were never standard, and are everywhere;
@@ -45,7 +45,7 @@ class Request:
     differ in nothing else. `content_length` is None for a chunked body.
     `is_safe` says that it may be sent again, `is_document` that it asks for a page to be shown,
     `takes_detour` that something stands between it and the backend, `wants_fence` that it asks to
-    be answered by what was written before it.
+    be answered by what was written before it, `is_trusted` that no stranger has sent it.
     """
 
     method: bytes
@@ -58,6 +58,7 @@ class Request:
     keep_alive: bool
     upgrade: bytes
     is_safe: bool
+    is_trusted: bool
     is_document: bool = False
     wants_fence: bool = False
     takes_detour: bool = False
@@ -105,20 +106,22 @@ def outgoing_request(head: RequestHead, peer: Peer, via: bytes) -> Request:
     lines += (b"%b: %b\r\n" % field for field in forwarded_fields(seen.forwarded, peer, host))
     lines.append(b"Via: %b\r\n" % b", ".join([*seen.via, via]))
     lines += _request_framing(seen, content_length)
-    lines.append(_connection_options(upgrade, trailers=seen.wants_trailers))
-    lines.append(b"\r\n")
+    lines += (_connection_options(upgrade, trailers=seen.wants_trailers), b"\r\n")
+    rest = b"".join(lines)
+    is_trusted = not strangers(rest, peer)
     return Request(
         method=head.method,
         target=target,
         host=host,
         accept=seen.accept,
         is_http10=head.is_http10,
-        rest=b"".join(lines),
+        rest=rest,
         content_length=content_length,
         keep_alive=seen.keeps_alive(is_http10=head.is_http10),
         upgrade=upgrade,
         is_safe=head.method in SAFE_METHODS,
-        wants_fence=seen.wants_fence and peer.is_trusted_itself,
+        is_trusted=is_trusted,
+        wants_fence=seen.wants_fence and is_trusted,
     )
 
 
@@ -218,11 +221,8 @@ def _switching(head: ResponseHead, seen: "_Seen", request: Request) -> Response:
     asked = {protocol.strip().lower() for protocol in request.upgrade.split(b",")}
     if not seen.upgrade or seen.upgrade.lower() not in asked:
         raise ResponseError("a switch to a protocol that was not asked for")
-    lines = [
-        _status_line(head),
-        *seen.passing,
-        b"Connection: Upgrade\r\nUpgrade: %b\r\n" % seen.upgrade,
-    ]
+    lines = [_status_line(head), *seen.passing]
+    lines.append(_connection_options(seen.upgrade, trailers=False))
     return Response(
         status=101,
         head=b"".join(lines),
@@ -263,8 +263,7 @@ class _Seen:
         self.options: frozenset[bytes] = frozenset()
         self.upgrade = b""
         self.via: list[bytes] = []
-        self.wants_fence = False
-        self.wants_trailers = False
+        self.wants_fence = self.wants_trailers = False
         passing: Fields = []
         for field in fields:
             name, value = field

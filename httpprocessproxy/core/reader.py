@@ -184,6 +184,7 @@ def _with_target(known: Request, target: bytes) -> Request:
         known.keep_alive,
         known.upgrade,
         known.is_safe,
+        known.is_trusted,
         known.is_document,
         known.wants_fence,
         is_for_dashboard=known.is_for_dashboard,

@@ -7,14 +7,13 @@ connections are kept, which the core does not close under a request.
 
 import asyncio
 import contextlib
-import dataclasses
 import secrets
 import socket
 from collections.abc import Callable
 from typing import Final
 
 from httpprocessproxy.core.forwarded import Peer
-from httpprocessproxy.core.headers import GENERATION, SYNC, Request
+from httpprocessproxy.core.headers import Request
 from httpprocessproxy.core.reader import RequestReader
 from httpprocessproxy.faults import contained
 from httpprocessproxy.front_door.core_connection import CoreConnection
@@ -76,23 +75,6 @@ class Bridge:
 
     def read(self, head: Head, framing: Fields) -> Request:
         """Turn a head into the request to send. Raises RequestError."""
-        request = self._reader(head).read(request_head(head, framing))
-        if not request.wants_fence:
-            return request
-        # A reader takes the field out, which is not for backends; the core obeys it.
-        rest = b"%b%b: 1\r\n\r\n" % (request.rest.removesuffix(b"\r\n"), SYNC)
-        return dataclasses.replace(request, rest=rest)
-
-    def passing(self, head: Head, fields: Fields) -> Fields:
-        """The fields of a response that the client of `head` may have.
-
-        To the core every request comes from a trusted peer, which gets Hpp-Generation.
-        """
-        if self._reader(head).peer.is_trusted_itself:
-            return fields
-        return [field for field in fields if field[0] != GENERATION]
-
-    def _reader(self, head: Head) -> RequestReader:
         key = head.client[0], head.version
         if key not in self._readers:
             if len(self._readers) >= MAX_READERS:
@@ -100,7 +82,7 @@ class Bridge:
             # RFC 9110 section 7.6.3: the protocol in which it was received.
             via = b"%b %b" % (head.version.encode(), self._name)
             self._readers[key] = RequestReader(self._peer(head.client[0]), via)
-        return self._readers[key]
+        return self._readers[key].read(request_head(head, framing))
 
     def take(self) -> CoreConnection | None:
         """The connection that was used last, as it is the least likely to have ended."""

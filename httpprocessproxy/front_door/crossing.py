@@ -15,7 +15,7 @@ from httpprocessproxy.core.http1 import ResponseHead
 from httpprocessproxy.front_door.core_connection import CoreConnection
 from httpprocessproxy.front_door.requests import refuse
 from httpprocessproxy.front_door.streams import Fields, Head, Reset, Stream
-from httpprocessproxy.front_door.translation import CHUNKED, accepted, upgrade
+from httpprocessproxy.front_door.translation import CHUNKED, accepted, core_head, upgrade
 
 if TYPE_CHECKING:
     from httpprocessproxy.front_door.bridge import Bridge
@@ -151,10 +151,10 @@ class Crossing:
         assert self._request is not None
         self._connection = connection
         if self._is_tunnel:
-            connection.carry(self, self._request.head)
+            connection.carry(self, core_head(self._request))
             return
         self._is_open = True
-        connection.carry(self, b"".join([self._request.head, *self._waiting]))
+        connection.carry(self, b"".join([core_head(self._request), *self._waiting]))
         self._waiting.clear()
         self._consume()
 
@@ -195,7 +195,7 @@ class Crossing:
         self._stream.interim(status, fields)
 
     def begin_response(self, status: int, fields: Fields) -> None:
-        self._stream.head(status, self._bridge.passing(self._head, fields))
+        self._stream.head(status, fields)
 
     def pass_body(self, data: bytes) -> None:
         self._stream.body(data)
@@ -217,7 +217,7 @@ class Crossing:
             self.broken()
             return
         self._is_open = True
-        self._stream.head(200, self._bridge.passing(self._head, fields))
+        self._stream.head(200, fields)
         if early:
             self._stream.body(early)
         self._send(b"".join(self._waiting))

@@ -14,7 +14,7 @@ from httpprocessproxy.front_door.door import Door, alt_svc_fields
 from httpprocessproxy.front_door.http2 import Http2Connection, drain
 from httpprocessproxy.front_door.streams import Handler
 from httpprocessproxy.front_door.trust import chromium_command, trust_command
-from httpprocessproxy.privatefolders import private_folder
+from httpprocessproxy.privatefolders import lasting_name, private_folder
 from httpprocessproxy.proxy import Client, Plane
 
 # At the end, for answers that are on their way.
@@ -44,8 +44,10 @@ async def open_front_door(
         ends = [str(dashboard), *(sock.getsockname()[1] for sock in dashboard_sockets)]
         private = [listen_privately(core), listen_privately(dashboard)]
         await stack.enter_async_context(plane.serve(private, ends))
-        handler = await stack.enter_async_context(Bridge(str(core), plane.peer_over_tls))
-        to_dashboard = await stack.enter_async_context(Bridge(str(dashboard), plane.peer_over_tls))
+        names = [stack.enter_context(lasting_name(path)) for path in (core, dashboard)]
+        handler, to_dashboard = [
+            await stack.enter_async_context(Bridge(name, plane.peer_over_tls)) for name in names
+        ]
         _warn(identity, say)
         alt_svc = await stack.enter_async_context(_http3(config, identity, handler))
 

@@ -10,7 +10,7 @@ import secrets
 from typing import Final
 
 from httpprocessproxy.core.errors import RequestError
-from httpprocessproxy.core.headers import HOP_BY_HOP
+from httpprocessproxy.core.headers import HOP_BY_HOP, SYNC, Request
 from httpprocessproxy.core.http1 import ResponseHead
 from httpprocessproxy.front_door.streams import Fields, Head
 
@@ -30,6 +30,13 @@ def request_head(head: Head, extra: Fields) -> bytes:
     if not raw.count(b"\r") == raw.count(b"\n") == len(lines) + 1:
         raise RequestError(400, "a line end within a field")
     return raw + b"\r\n"
+
+
+def core_head(request: Request) -> bytes:
+    """The head to send to the core, which passes the fence that the client asked for."""
+    if not request.wants_fence:
+        return request.head
+    return request.head[:-2] + b"%b: 1\r\n\r\n" % SYNC
 
 
 def response_fields(head: ResponseHead) -> list[tuple[bytes, bytes]]:

@@ -233,15 +233,14 @@ class Client(asyncio.Protocol):
     def answer(self, problem: Problem, exchange: Exchange | None) -> None:
         """Answer ourselves, and go on with the connection if the request was read to its end."""
         request = exchange.request if exchange is not None else None
-        if request is not None and self._plane.strangers(request, self.peer):
+        if request is not None and not request.is_trusted:
             problem = problem.for_strangers()
         self._keep_alive = keep_alive = (
             exchange is not None and exchange.body.done and exchange.request.keep_alive
         )
         # RFC 9110 section 9.3.2: no content, whatever is wrong with the request.
-        is_head = (
-            request.method == b"HEAD" if request is not None else self._waiting.startswith(b"HEAD ")
-        )
+        line = self._waiting if request is None else request.head
+        is_head = line.startswith(b"HEAD ")
         self.transport.write(
             problems.answer(problem, request, self.fields, is_head=is_head, keep_alive=keep_alive)
         )
@@ -288,17 +287,18 @@ class Client(asyncio.Protocol):
         early, self._waiting = self._waiting, b""
         return early
 
-    def sweep(self, now: float, idle_s: float, answer_s: float) -> None:
-        """Let go of a backend connection that has been idle, and of an answer that never comes."""
+    def sweep(self, now: float, idle_s: float, answer_s: float) -> bool:
+        """Let go of an idle backend connection, or a late answer; whether an answer is due."""
         if self._upstream is not None and now - self._upstream.idle_since > idle_s:
             self._drop_upstream()
         if self.has_left():
             self.transport.abort()
         exchange = self._exchange
         if exchange is None or exchange.is_answered:
-            return
+            return False
         if now - exchange.record.began_at > answer_s:
             exchange.timed_out()
+        return exchange.is_unanswered
 
     def _drop_upstream(self) -> None:
         upstream, self._upstream = self._upstream, None

@@ -78,6 +78,12 @@ class Exchange:
         return self.request.is_document and self.request.method == b"GET"
 
     @property
+    def is_unanswered(self) -> bool:
+        """Whether the backend has all of it, as far as it takes that, and has not answered."""
+        is_sent = self.for_backend and self.body.done and not self.record.waits_since
+        return is_sent and not self.is_answered and not self.over
+
+    @property
     def wants_fence(self) -> bool:
         return self.request.wants_fence
 
@@ -183,6 +189,7 @@ class Exchange:
     # The way back
 
     def pass_interim(self, head: bytes) -> None:
+        self._plane.gate.answers += 1  # no answer yet, but no silence either
         if not self.request.is_http10:  # RFC 9110 section 15.2: it would not understand
             self.client.write(head)
 
@@ -194,7 +201,7 @@ class Exchange:
         record.response_bytes = len(piece)
         keep_alive = response.client_keep_alive and (self.body.done or response.backend_keep_alive)
         upstream = self._upstream
-        fields = b"" if upstream is None else upstream.fields_for(self.client.peer)
+        fields = b"" if upstream is None else upstream.fields_for(self.request)
         if not response.body.done:
             self._let_finish(response)
         self.client.begin_response(

@@ -13,16 +13,17 @@ from typing import Final
 from httpprocessproxy.config import Address
 from httpprocessproxy.core.documents import Injector
 from httpprocessproxy.core.errors import UserError
-from httpprocessproxy.core.forwarded import Peer, spoken_for
-from httpprocessproxy.core.headers import Request
+from httpprocessproxy.core.forwarded import Peer, strangers
 from httpprocessproxy.core.hosts import HostRule
 from httpprocessproxy.core.ip import Network, canonical, is_in
+from httpprocessproxy.core.pages import Problem
 from httpprocessproxy.core.reader import RequestReader, ResponseReader
 from httpprocessproxy.core.response_fields import ResponseFields
+from httpprocessproxy.core.silence import Silence, SilenceMeter
 from httpprocessproxy.faults import contained
 from httpprocessproxy.gate import Gate, Target
 from httpprocessproxy.listening import binding, on_every_host
-from httpprocessproxy.privatefolders import private_folder
+from httpprocessproxy.privatefolders import lasting_name, private_folder
 from httpprocessproxy.proxy import problems
 from httpprocessproxy.proxy.client import Client
 from httpprocessproxy.proxy.connecting import Connector
@@ -98,12 +99,18 @@ class Plane:
         self.response_fields = response_fields or ResponseFields()
         self.responses = ResponseReader(adds_no_cache=self.response_fields.adds_no_cache)
         self._next_sweep: asyncio.TimerHandle
+        self._silence_meter = SilenceMeter()
+        self.silence: Silence | None = None  # of the backend, at the last sweep
         # RFC 9110 section 7.6.3 allows a pseudonym. One of its own for each proxy, so that
         # two in a row are no loop.
         self._via = b"1.1 http-process-proxy-" + secrets.token_hex(4).encode()
-        self._private_reader = self._new_reader(Peer(None, trusted=True))
-        self._visitors_reader = self._new_reader(Peer(None, trusted=True, is_for_visitors=True))
-        self._dashboard_reader = self._new_reader(Peer(None, trusted=True, is_for_dashboard=True))
+        self._private_reader = self._new_reader(Peer(None, trusted=True, trusts=self._trusts))
+        self._visitors_reader = self._new_reader(
+            Peer(None, trusted=True, is_for_visitors=True, trusts=self._trusts)
+        )
+        self._dashboard_reader = self._new_reader(
+            Peer(None, trusted=True, is_for_dashboard=True, trusts=self._trusts)
+        )
         self._visits_path = ""
         self._dashboard_ends: frozenset[int | str] = frozenset()
 
@@ -147,7 +154,8 @@ class Plane:
                 lambda: Client(self), self._visits_path, backlog=BACKLOG
             )
             try:
-                yield path
+                with lasting_name(path) as name:
+                    yield Path(name)
             finally:
                 server.close()
 
@@ -194,35 +202,26 @@ class Plane:
             proto,
             reached,
             is_for_dashboard=is_for_dashboard,
+            trusts=self._trusts,
         )
 
     def peer_over_tls(self, ip: str) -> Peer:
         """Who comes from an address to where HTTP/2 or HTTP/3 ends."""
-        return Peer(str(canonical(ip)), self._trusts(ip), b"https")
+        return Peer(str(canonical(ip)), self._trusts(ip), b"https", trusts=self._trusts)
 
     def connect(self, exchange: Exchange, target: Target) -> None:
         """Connect to the backend of a generation, and go on with `exchange.connected` or `lost`."""
         self._connector.to_backend(exchange, target)
 
     def connect_to_our_pages(self, exchange: Exchange, *, is_dashboard: bool = False) -> None:
-        """Go to our pages: which of them are to be had depends on who asks.
-
-        A trusted peer may be a tunnel or another proxy: those it speaks for count as well.
-        """
-        strangers = self.strangers(exchange.request, exchange.client.peer)
-        path = self._our_pages(exchange.request.target, not strangers, is_dashboard)
+        """Go to our pages: which of them are to be had depends on who asks."""
+        request = exchange.request
+        path = self._our_pages(request.target, request.is_trusted, is_dashboard)
         if path is None:
-            exchange.refused(problems.untrusted(strangers[-1]))
+            untrusted = strangers(request.head, exchange.client.peer)
+            exchange.refused(problems.untrusted(untrusted[-1]))
         else:
             self._connector.to_our_pages(exchange, path)
-
-    def strangers(self, request: Request, peer: Peer) -> list[str]:
-        """Those whom we do not trust, of the peer and all it speaks for."""
-        strangers = [] if peer.trusted else [str(peer.ip)]
-        if peer.is_for_visitors:
-            strangers.append("outside")
-        strangers += [node for node in spoken_for(request.head, peer.ip) if not self._trusts(node)]
-        return strangers
 
     def _trusts(self, node: str) -> bool:
         # One that is unknown, or hidden by a name, is not.
@@ -251,9 +250,16 @@ class Plane:
         for upstream in [u for u in self.upstreams if u.end in ends]:
             upstream.take_back()
 
+    def give_up(self, problem: Problem) -> None:
+        """Answer requests with `problem` that a backend has got and does not answer."""
+        for upstream in list(self.upstreams):
+            upstream.give_up(problem)
+
     def end_generation(self, generation: int) -> None:
         """Nothing of this backend may reach a client any more or be used again."""
         self._complaints.clear()
+        self._silence_meter.restarted()
+        self.silence = None
         self._connector.end_generation(generation)
         for upstream in [u for u in self.upstreams if u.generation == generation]:
             upstream.end_generation()
@@ -261,10 +267,11 @@ class Plane:
             end.end_generation()
 
     def _sweep(self) -> None:
-        now = self.loop.time()
+        now, requests = self.loop.time(), 0
         for client in list(self.clients):
             with contained("a connection"):
-                client.sweep(now, IDLE_UPSTREAM_S, ANSWER_TIMEOUT_S)
+                requests += client.sweep(now, IDLE_UPSTREAM_S, ANSWER_TIMEOUT_S)
+        self.silence = self._silence_meter.look(now, self.gate.answers, requests)
         self._next_sweep = self.loop.call_later(SWEEP_S, self._sweep)
 
 

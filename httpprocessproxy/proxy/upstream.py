@@ -9,9 +9,9 @@ import time
 from typing import TYPE_CHECKING, cast
 
 from httpprocessproxy.core.errors import BodyError, ResponseError
-from httpprocessproxy.core.forwarded import Peer
 from httpprocessproxy.core.headers import (
     GENERATION_LINE,
+    Request,
     Response,
     interim_response,
     outgoing_response,
@@ -24,6 +24,7 @@ from httpprocessproxy.core.http1 import (
     parse_response,
     without_alt_svc,
 )
+from httpprocessproxy.core.pages import Problem
 from httpprocessproxy.core.replay import Loss
 from httpprocessproxy.proxy.transports import linger_none, quick_ack
 
@@ -58,9 +59,9 @@ class Upstream(asyncio.Protocol):
         name: object = self.transport.get_extra_info("sockname")
         return (str(name[0]), int(name[1])) if isinstance(name, tuple) else None
 
-    def fields_for(self, peer: Peer) -> bytes:
+    def fields_for(self, request: Request) -> bytes:
         """The lines that a response gets besides its own: which start of the backend it is from."""
-        return self._generation_line if peer.is_trusted_itself else b""
+        return self._generation_line if request.is_trusted else b""
 
     # What an exchange does
 
@@ -101,6 +102,11 @@ class Upstream(asyncio.Protocol):
         self.transport.abort()
         if exchange is not None:
             exchange.taken_back()
+
+    def give_up(self, problem: Problem) -> None:
+        """Answer a request with `problem` that the backend has not answered."""
+        if self._exchange is not None and self._exchange.is_unanswered:
+            self._exchange.give_up(problem)
 
     # asyncio.Protocol
 

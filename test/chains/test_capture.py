@@ -13,7 +13,7 @@ PLENTY = Budget(1_000_000, AssertionError)
 def capture(
     body: Body, *, is_http10: bool, max_bytes: int = 100, budget: Budget = PLENTY
 ) -> Capture:
-    request = Request(b"POST", b"/", b"me", b"", is_http10, b"", 0, True, b"", False)
+    request = Request(b"POST", b"/", b"me", b"", is_http10, b"", 0, True, b"", False, True)
     response = Response(200, b"", body, True, True, b"")
     return Capture(response, request, budget.share(), max_bytes)
 

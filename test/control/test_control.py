@@ -70,10 +70,15 @@ def test_what_a_client_may_have_that_is_not_trusted() -> None:
     run(main())
 
 
+def file_of(name: str) -> str:
+    """The path of a socket's file, by the name of its descriptor."""
+    return os.readlink(name) if os.path.islink(name) else name
+
+
 def test_nobody_else_can_reach_the_sockets_and_nothing_is_left() -> None:
     async def main() -> None:
         async with opened() as control:
-            folder = Path(control.socket_for(b"/_hpp/", True) or "").parent
+            folder = Path(file_of(control.socket_for(b"/_hpp/", True) or "")).parent
             assert stat.S_IMODE(folder.stat().st_mode) == 0o700
         assert not folder.exists()
 

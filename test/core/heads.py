@@ -9,6 +9,7 @@ from httpprocessproxy.core.http1 import Fields, parse_request, parse_response
 from test.core.strict import read_head
 
 TRUSTED = Peer("192.0.2.1", trusted=True)
+TRUSTING = Peer("192.0.2.1", trusted=True, trusts=lambda node: True)
 STRANGER = Peer("192.0.2.1", trusted=False)
 VISITOR = Peer(None, trusted=True, is_for_visitors=True)
 VIA = b"1.1 proxy-1"

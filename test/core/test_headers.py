@@ -5,7 +5,17 @@ import pytest
 from httpprocessproxy.core.bodies import Chunked, Length
 from httpprocessproxy.core.forwarded import Peer
 from httpprocessproxy.core.http1 import Fields
-from test.core.heads import STRANGER, TRUSTED, VISITOR, answered, fields_of, refusal, sent, values
+from test.core.heads import (
+    STRANGER,
+    TRUSTED,
+    TRUSTING,
+    VISITOR,
+    answered,
+    fields_of,
+    refusal,
+    sent,
+    values,
+)
 from test.core.strict import read_head
 
 # Requests: fields
@@ -99,6 +109,10 @@ def test_no_field_takes_the_place_of_ours_in_cgi(name: bytes) -> None:
     [
         *((b"1", TRUSTED, True), (b"0", TRUSTED, False)),
         *((b"1", STRANGER, False), (b"1", VISITOR, False)),
+        (b"1\r\nX-Forwarded-For: 192.0.2.7", TRUSTED, False),
+        (b"1\r\nForwarded: for=192.0.2.7", TRUSTED, False),
+        (b"1\r\nX-Forwarded-For: 192.0.2.7", TRUSTING, True),
+        (b"1\r\nX-Forwarded-For: 192.0.2.7", VISITOR, False),
     ],
 )
 def test_hpp_sync_is_obeyed_for_a_trusted_client_and_passed_on_for_none(

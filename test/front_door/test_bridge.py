@@ -1,6 +1,7 @@
 """The bridge: who is said to have come, and which connections are kept."""
 
 import asyncio
+from ipaddress import IPv4Network, ip_network
 
 import pytest
 
@@ -10,6 +11,8 @@ from httpprocessproxy.front_door.bridge import MAX_CONNECTING, MAX_KEPT, MAX_REA
 from httpprocessproxy.front_door.streams import Fields, Reset
 from test.fakes import OK, Peer
 from test.front_door.cores import asked, playing_core
+from test.front_door.ends import RecordingStream
+from test.front_door.fronts import bridging
 from test.loops import eventually, on_every_loop, turn
 
 HOST = b";host=localhost;proto=https"
@@ -75,6 +78,22 @@ async def test_hpp_sync_of_a_trusted_peer_reaches_the_core(
             assert request.get(b"Hpp-Sync") == passed
             assert request.get(b"X-A") == b"b"
             peer.close()
+
+
+@pytest.mark.parametrize(
+    ("trusted", "generation"),
+    [((ip_network("127.0.0.0/8"),), b"1"), ((ip_network("192.0.2.0/24"),), None)],
+)
+@on_every_loop
+async def test_only_trusted_clients_over_tls_learn_the_generation(
+    trusted: tuple[IPv4Network], generation: bytes | None
+) -> None:
+    async with bridging(trusted=trusted) as (bench, bridge):
+        stream = RecordingStream()
+        bridge(asked(client=("127.0.0.1", 50000)), stream).end()
+        await bench.backend.serve()
+        await eventually(lambda: stream.has_ended)
+        assert dict(stream.fields).get(b"hpp-generation") == generation
 
 
 @on_every_loop

@@ -1,7 +1,6 @@
 """Listening, our own pages, time limits, and leaving: what all connections share."""
 
 import asyncio
-import contextlib
 import ipaddress
 import socket
 from pathlib import Path
@@ -313,21 +312,3 @@ async def test_nobody_asks_for_a_connection_when_all_is_left() -> None:
         await leave_as_the_gate_opens()
     await clients[0].rest()
     clients[0].close()
-
-
-# The generation that answered
-
-
-@on_every_loop
-async def test_generation_is_told_to_trusted_clients_and_not_to_visitors() -> None:
-    async with serving() as bench, bench.plane.serve_visits() as visits:
-        client = await bench.client(get("/"))
-        await bench.backend.serve()
-        assert (await client.response()).get(b"Hpp-Generation") == b"1"
-        visitor = socket.socket(socket.AF_UNIX)
-        visitor.setblocking(False)
-        await asyncio.get_running_loop().sock_connect(visitor, str(visits))
-        with contextlib.closing(Peer(visitor)) as asking:
-            await asking.send(get("/"))
-            await bench.backend.serve()
-            assert (await asking.response()).get(b"Hpp-Generation") is None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from test.fakes import OK, Bench, Peer, get, serving
+from test.fakes import OK, OVERDUE, Bench, Peer, get, serving
 from test.loops import on_every_loop
 from test.proxy.exchanges import SAFE, assert_next_is
 
@@ -108,3 +108,15 @@ async def test_a_client_that_leaves_costs_no_connection() -> None:
         async with asyncio.timeout(10):
             assert not await scouted.answered
         await wire.rest()
+
+
+@on_every_loop
+async def test_scout_that_gets_interim_responses_alone_is_refused_when_it_is_given_up() -> None:
+    async with scouting() as scouted:
+        wire = await scouted.sent()
+        await wire.send(b"HTTP/1.1 102 Processing\r\n\r\n")
+        assert (await scouted.client.head()).status == 102
+        scouted.bench.plane.give_up(OVERDUE)
+        assert (await scouted.client.response()).status == 503
+        await wire.assert_reset()
+        assert not await scouted.answered

@@ -1,7 +1,9 @@
 """Which saves restart the server, which refresh browsers, and which do nothing."""
 
+import itertools
 import json
 import subprocess
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +12,7 @@ import pytest
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
-from test.deadline import PATIENCE_S
+from test.deadline import MS, PATIENCE_S
 from test.harness import Proxy, backend
 
 
@@ -63,6 +65,37 @@ def test_a_save_without_a_change_does_nothing(project: Path) -> None:
         assert restart is not None
         assert restart["paths"] == ["a.py"]
         assert proxy.status()["generation"] == 3
+
+
+def test_requests_are_answered_while_files_are_saved_without_a_change_all_the_time(
+    project: Path,
+) -> None:
+    # To read these takes longer than the pause between two writes, which the kernel's queue bears.
+    paths = [project / f"module{number}.py" for number in range(20)]
+    for path in paths:
+        path.write_text("1" * 1_000_000)
+    ends = threading.Event()
+
+    def write_again() -> None:
+        for path in itertools.cycle(paths):
+            if ends.wait(0.5 * MS):
+                return
+            with path.open("r+b", buffering=0) as file:
+                file.write(b"1")
+
+    with Proxy(project, backend("echo.py"), "--ignore-unchanged") as proxy:
+        proxy.running()
+        writer = threading.Thread(target=write_again, name="writer")
+        writer.start()
+        try:
+            for _ in range(5):
+                assert proxy.get("/").status == 200
+            with proxy.restart():
+                proxy.save("a.py", "2")
+        finally:
+            ends.set()
+            writer.join(PATIENCE_S)
+        assert proxy.status()["generation"] == 2
 
 
 def test_what_git_ignores_does_nothing(project: Path) -> None:

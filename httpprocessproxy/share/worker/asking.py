@@ -30,7 +30,7 @@ class Wish:
     def settings(self) -> Settings:
         """Raises UserError."""
         name, token = _read_token(self.token_file)
-        name = self.name or name or os.environ.get("FPW_HOST", "") or random_name()
+        name = self.name or name or _name_of_first_worker() or random_name()
         if not name.isascii() or not name.replace("-", "").replace(".", "").isalnum():
             raise UserError(f"not a name: {name[:100]!r} (for example demo, or demo.example.org)")
         return Settings(
@@ -40,6 +40,11 @@ class Wish:
             _read("--share-auth", Credentials.parse, self.auth) if self.auth else None,
             tuple(_read("--share-allow", Allowed.parse, rule) for rule in self.allow),
         )
+
+
+def _name_of_first_worker() -> str:
+    """The name in the variable of the protocol's first worker, whose URL may need a port there."""
+    return os.environ.get("FPW_HOST", "").partition(":")[0]
 
 
 def _read(option: str, read: Callable[[str], T], text: str) -> T:

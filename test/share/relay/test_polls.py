@@ -45,6 +45,32 @@ def test_a_name_alone_is_one_of_the_domain(relay: Relay, name: str) -> None:
     assert reply.status == 200
 
 
+def test_worker_that_names_its_host_with_a_port_gets_the_host_s_visits(
+    relay: Relay, name: str
+) -> None:
+    with Call(relay, name) as call:
+        call.begin(fpw_host=f"{host_of(name)}:8443")
+        with visiting(relay, name) as visitor:
+            _, _, told = call.end()
+            assert told is not None
+            assert told.headers["Host"] == host_of(name)
+            call.begin(told.rid, Answer("200", {}, b"here"), fpw_host=f"{host_of(name)}:8443")
+            assert visitor.response().body == b"here"
+
+
+def test_polling_worker_is_asked_for_an_answer_without_content_coding(
+    relay: Relay, name: str
+) -> None:
+    # The protocol's first worker decodes an answer and passes its Content-Encoding on.
+    with Call(relay, name) as call:
+        call.wait()
+        with visiting(relay, name, Accept_Encoding="gzip, br"):
+            _, _, told = call.end()
+            assert told is not None
+            coding = {key.lower(): value for key, value in told.headers.items()}
+            assert coding["accept-encoding"] == "identity"
+
+
 def test_whatever_is_wrong_is_answered_in_the_same_way(relay: Relay, name: str) -> None:
     host, token = credentials(name)
     wrong = [

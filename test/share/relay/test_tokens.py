@@ -54,6 +54,8 @@ def test_names_of_workers(tmp_path: Path) -> None:
     assert tokens.full_name("One") == "one.example.test"
     assert tokens.full_name("one.example.test.") == "one.example.test"
     assert tokens.full_name("x.other.test") == "x.other.test"
+    assert tokens.full_name("one:8443") == "one.example.test"
+    assert tokens.full_name("x.other.test:8443") == "x.other.test"
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,11 @@ def test_the_option_comes_before_the_file_and_that_before_the_environment(
     assert Wish("https://r.test").settings().name == "env.test"
 
 
+def test_port_in_the_environment_s_name_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FPW_HOST", "env.r.test:8443")
+    assert Wish("https://r.test").settings().host == "env.r.test"
+
+
 def test_without_anything_both_are_of_chance() -> None:
     one, two = Wish("https://r.test").settings(), Wish("https://r.test").settings()
     assert one.token != two.token
