@@ -60,6 +60,19 @@ if [ ! -d .cache/llhttp ]; then
     mv .cache/llhttp.new .cache/llhttp
 fi
 
+# React, Vue and htmx as published, from Python packages that carry them: Debian's nodejs comes
+# without npm. The releases are pinned so that the files stay the same.
+if [ ! -d .cache/frameworks ]; then
+    quietly pip download --only-binary=:all: --no-deps --dest .cache \
+        dash==4.4.1 django-htmx==1.29.0 trame-client==4.1.4
+    for files in 'dash-4.4.1-* dash/deps/*@1*.js' 'django_htmx-1.29.0-* *htmx-?.js' \
+        'trame_client-4.1.4-* *vue3-www/vue.global.js'; do
+        read -r wheel pattern <<<"$files"
+        quietly unzip -joq .cache/$wheel.whl "$pattern" -d .cache/frameworks.new
+    done
+    mv .cache/frameworks.new .cache/frameworks
+fi
+
 quietly ./reformat-source.sh --check
 quietly mypy
 # Compiled once, for the hundreds of times that tests start the program.

@@ -41,14 +41,14 @@ _STATIC: Final = importlib.resources.files(__package__) / "static"
 @functools.cache
 def client_js() -> Script:
     """Put client.js together when it is first asked for. It leaves no globals in a page."""
-    parts = [(_STATIC / "client" / f"{name}.js").read_text("utf-8") for name in _CLIENT]
+    parts = [_part(f"client/{name}") for name in _CLIENT]
     return _script("\n".join(["(() => {\n'use strict';\n", *parts, "})();\n"]).encode())
 
 
 @functools.cache
 def dashboard_js() -> Script:
     """Put together the script of the page about the proxy itself."""
-    parts = [(_STATIC / f"{name}.js").read_text("utf-8") for name in _DASHBOARD]
+    parts = [_part(name) for name in _DASHBOARD]
     return _script("\n".join(["'use strict';\n", *parts]).encode())
 
 
@@ -67,6 +67,27 @@ def dashboard_html() -> str:
 def livereload_js() -> Script:
     """Read livereload.js when it is first asked for."""
     return _script((_STATIC / "livereload.js").read_bytes())
+
+
+def _part(name: str) -> str:
+    return without_comments((_STATIC / f"{name}.js").read_text("utf-8"))
+
+
+def without_comments(source: str) -> str:
+    """Empty the lines that are comments, and remove indentation: browsers need neither.
+
+    Lines keep their numbers, and those within a template literal their blanks. A line of our
+    scripts with an odd number of backticks begins or ends such a literal.
+    """
+    lines = []
+    is_literal = False
+    for line in source.split("\n"):
+        code = line if is_literal else line.lstrip(" ")
+        if not is_literal and code.startswith("//"):
+            code = ""
+        is_literal ^= code.count("`") % 2 == 1
+        lines.append(code)
+    return "\n".join(lines)
 
 
 def _script(body: bytes) -> Script:

@@ -54,6 +54,8 @@ function value(field) {
   return field.innerHTML;
 }
 
+// Frameworks are told by the events that they listen to: React by "click" of the boxes that it
+// watches, all of them by "change" of boxes and lists, and by "input" of text.
 function fill(field, kept) {
   touched.add(field);
   if (field.localName === 'details') {
@@ -64,19 +66,40 @@ function fill(field, kept) {
   } else if (!isField(field)) {
     field.innerHTML = kept;
     tell(field, 'input');
-  } else if (isBox(field)) {
-    if (field.checked !== kept) unsent(() => field.click()); // which is what React listens to
-  } else {
-    // By the setter of the prototype: React's own, on the element, takes the value for known.
-    Reflect.set(Object.getPrototypeOf(field), 'value', kept, field);
+  } else if (!isBox(field)) {
+    set(field, 'value', initial(field), kept);
     tell(field, 'input');
+  } else if (kept || field.type === 'checkbox') { // another radio button takes the mark away
+    set(field, 'checked', !kept, kept);
+    tell(field, ...Object.hasOwn(field, 'checked') ? ['click'] : [], 'input', 'change');
   }
+}
+
+// React's own setter, on the element, takes a value for known, and an event of a known one for
+// none: so the value before is set by that one, and the new one by the setter of the prototype.
+function set(field, name, before, value) {
+  field[name] = before;
+  Reflect.set(Object.getPrototypeOf(field), name, value, field);
 }
 
 function tell(field, ...types) {
   unsent(() => {
-    for (const type of types) field.dispatchEvent(new Event(type, {bubbles: true, composed: true}));
+    for (const type of types) {
+      const event = new Event(type, {bubbles: true, composed: true});
+      told.add(event);
+      field.dispatchEvent(event);
+    }
   });
+}
+
+const told = new WeakSet(); // events
+
+// htmx (versions 1 and 2, and 4) asks before it sends, maybe later than the event that it is for.
+function withhold(event) {
+  const {triggeringEvent, ctx} = event.detail ?? {};
+  if (!told.has(triggeringEvent ?? ctx?.sourceEvent)) return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
 }
 
 // A page may send its form upon "change" or "click", which is the user's to do.

@@ -36,36 +36,51 @@ function restore() {
     addEventListener(type, () => { isActed = true; }, {once: true, capture: true, passive: true});
   }
   const again = () => {
-    if (isActed || restored(kept)) return;
-    if (document.readyState !== 'complete' || performance.now() < end) setTimeout(again, 50);
+    if (isActed) return;
+    const isComplete = restored(kept);
+    const isOver = document.readyState === 'complete' && performance.now() >= end;
+    if (!isOver && !(isComplete && !kept.fields.length)) setTimeout(again, isComplete ? 200 : 50);
   };
   again();
 }
 
-// Restore what the page has by now, and tell whether that is all.
+// Restore what the page has by now, and tell whether that is all. The fields stay in mind: scripts
+// may still replace them, or take them over.
 function restored(kept) {
-  if (kept.fields.length || kept.focus) restoreFields(kept);
+  const isFound = !kept.fields.length && !kept.focus || restoreFields(kept);
   const missing = kept.scrolls.filter(([at, left, top]) => {
     const one = find(at);
     one?.scrollTo({left, top, behavior: 'instant'});
     return !one || Math.abs(one.scrollTop - top) > 1 || Math.abs(one.scrollLeft - left) > 1;
   });
-  const isComplete = document.readyState === 'complete';
-  return isComplete && !kept.fields.length && !kept.focus && !missing.length;
+  const isComplete = document.readyState === 'complete' && isFound && !missing.length;
+  if (isComplete) kept.scrolls = [];
+  return isComplete;
 }
 
 function restoreFields(kept) {
   const all = identified(document);
   // Of another number of fields with this identity, which one it was cannot be told.
   const field = ([key, index, count]) => all.get(key)?.length === count && all.get(key)[index];
-  kept.fields = kept.fields.filter(old => {
-    const one = field(old);
-    if (!one) return true;
-    if (!isTyped(one)) fill(one, old[3]);
-    return false;
-  });
+  const found = kept.fields.map(old => [field(old), old[3]]).filter(([one]) => one);
+  for (const [one, value] of found) refill(one, value);
   const active = kept.focus && field(kept.focus);
-  if (!active) return;
-  kept.focus = null;
-  active.focus({preventScroll: true});
+  if (active && active !== kept.active) active.focus({preventScroll: true});
+  kept.active = active;
+  return found.length === kept.fields.length && Boolean(active) === Boolean(kept.focus);
+}
+
+const MAX_FILLS = 3; // a page may refuse a value each time
+const fills = new WeakMap(); // by field: how often, what was in it before, and its properties since
+
+// Fill a field once, and again when a framework has taken it over, which leaves properties on it, or
+// has put back the value that was in it before.
+function refill(field, kept) {
+  const is = other => JSON.stringify(value(field)) === JSON.stringify(other);
+  const {times = 0, before = value(field), properties} = fills.get(field) ?? {};
+  const isNew = properties !== Reflect.ownKeys(field).length;
+  if (times === MAX_FILLS || is(kept) && !isNew) return;
+  if (times ? !isNew && !is(before) : isTyped(field) && !is(kept)) return;
+  if (times || !is(kept)) fill(field, kept);
+  fills.set(field, {times: times + 1, before, properties: Reflect.ownKeys(field).length});
 }

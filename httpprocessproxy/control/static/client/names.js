@@ -4,8 +4,8 @@
 
 const {
   Array, Boolean, CSS, CSSStyleSheet, Date, Event, Image, JSON, Map, Math, MutationObserver,
-  Number, Object, PerformanceObserver, Promise, Reflect, RegExp, Set, String, Symbol, URL, WeakSet,
-  WebSocket, addEventListener, clearInterval, clearTimeout, console, decodeURIComponent,
+  Number, Object, PerformanceObserver, Promise, Reflect, RegExp, Set, String, Symbol, URL, WeakMap,
+  WeakSet, WebSocket, addEventListener, clearInterval, clearTimeout, console, decodeURIComponent,
   encodeURIComponent, fetch, navigator, performance, removeEventListener,
   setInterval, setTimeout,
 } = window;

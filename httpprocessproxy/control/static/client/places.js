@@ -8,6 +8,8 @@ const BLANK_PATH = '(?<file>/(?:(?! \\.{0,2}/)[^:()"\\n])+\\.\\w+)';
 const SUFFIXES = '[ch]|cc|cpp|cs|css|dart|erl|exs?|fs|go|hs|html?|java|[cm]?jsx?|kt|lua|ml|nim|php|p[lm]|py|rb'
   + '|rs|scala|svelte|swift|[cm]?tsx?|vb|vue|zig';
 const BEFORE = '(?<![\\w:/.@-])';
+// The name of a folder may have blanks: behind another word, only these are known to be none of it.
+const ALONE = '(?<=^ ?|[^ ]|[^\\w.)@+-] |(?:^|\\s)(?:at|by|error|file|from|in|on|warning) )';
 
 const PLACES = [
   'File "(?<file>[^"<]+)", line (?<line>\\d+)', // Python
@@ -20,10 +22,10 @@ const PLACES = [
   // Node's first line, Go, Ruby: /a b/c.go:3
   `^\\s*(?<url>file://)?${BLANK_PATH}:${LINE_AND_COLUMN}(?=:|\\s*$| \\+0x)`,
   // tsc, MSBuild: a.ts(3,5): error
-  `(?:(?<=^\\s*)${BLANK_PATH}|${BEFORE}(?<file2>[\\w.@+/-]+\\.\\w+))\\(${LINE},(?<column>\\d+)\\)(?=:)`,
+  `(?:(?<=^\\s*)${BLANK_PATH}|${BEFORE}${ALONE}(?<file2>[\\w.@+/-]+\\.\\w+))\\(${LINE},(?<column>\\d+)\\)(?=:)`,
   // main.go:12, ./a/b.rs:1:2, /a/b.js:1:2, file:///a/b.mjs:1:2, but not example.com:80
-  `${BEFORE}(?<url>file://)?(?<file>(?:\\.{0,2}/|[\\w.@+-]+/)[^\\s:"'()[\\]]*\\.[a-z]\\w*`
-    + `|[\\w.@+-]+\\.(?:${SUFFIXES})):${LINE_AND_COLUMN}`,
+  `${BEFORE}(?<url>file://)?(?<file>(?:\\.{0,2}/|${ALONE}[\\w.@+-]+/)[^\\s:"'()[\\]]*\\.[a-z]\\w*`
+    + `|${ALONE}[\\w.@+-]+\\.(?:${SUFFIXES})):${LINE_AND_COLUMN}`,
 ];
 
 // One pattern: the leftmost place wins, and of several there, the first. Names are numbered, for a

@@ -11,6 +11,7 @@ if (!window[GUARD] && /^https?:$/.test(location.protocol) && origin !== 'null') 
   document.addEventListener('securitypolicyviolation', event => {
     isForbidden ||= event.blockedURI.endsWith('/_hpp/events');
   });
+  for (const type of ['htmx:confirm', 'htmx:config:request']) addEventListener(type, withhold, true);
   for (const type of ['input', 'click']) addEventListener(type, touch, {capture: true, passive: true});
   if (document.readyState === 'loading') document.addEventListener('DOMContentLoaded', restore);
   else restore();
