@@ -89,7 +89,6 @@ class Supervisor:
         self._fence = SharedFence(self._pass_fence)
         self._watcher: Watcher | None = None
         self.changes: Changes | None = None
-        self._catch_up: Callable[[], bool] = lambda: True
         self._unhandled = 0  # the changes that wait in the queue
         self._config = config
         self._launcher = launcher
@@ -129,7 +128,7 @@ class Supervisor:
 
     def watch_by(self, watcher: Watcher) -> None:
         """Let `watcher` be asked for each request. Before the gate opens for the first time."""
-        self._watcher, self._catch_up = watcher, watcher.catch_up
+        self._watcher = watcher
         self._choose_fence()
 
     def _choose_fence(self) -> None:
@@ -201,7 +200,8 @@ class Supervisor:
 
         The gate asks for each request: an answer must not come from code before a save.
         """
-        return self._catch_up() and not self._unhandled
+        watcher = self._watcher
+        return (watcher is None or watcher.catch_up()) and not self._unhandled
 
     async def _pass_fence(self) -> None:
         await self.watcher.fence()
