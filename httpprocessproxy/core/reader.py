@@ -186,7 +186,8 @@ def _with_target(known: Request, target: bytes) -> Request:
         known.is_safe,
         known.is_document,
         known.wants_fence,
-        is_for_dashboard=known.is_for_dashboard,
+        known.takes_detour,
+        known.is_for_dashboard,
     )
 
 

@@ -92,13 +92,13 @@ class Connector:
         """Raises OSError, of which TimeoutError is one."""
         loop = self._plane.loop
         if target.connection is not None:
-            upstream = Upstream(self._plane, target.generation)
+            upstream = Upstream(self._plane, target.generation, exchange.client.peer)
             await loop.create_connection(lambda: upstream, sock=target.connection)
             return upstream
         deadline = loop.time() + CONNECT_TIMEOUT_S
         timeout_s = FIRST_TIMEOUT_S
         while not exchange.over:
-            upstream = Upstream(self._plane, target.generation)
+            upstream = Upstream(self._plane, target.generation, exchange.client.peer)
             try:
                 async with asyncio.timeout(timeout_s):
                     await loop.create_connection(lambda: upstream, target.host, target.port)  # noqa: B023

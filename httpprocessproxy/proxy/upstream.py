@@ -35,9 +35,12 @@ if TYPE_CHECKING:
 class Upstream(asyncio.Protocol):
     """One connection, used by one exchange after the other; `generation` is None for our pages."""
 
-    def __init__(self, plane: "Plane", generation: int | None) -> None:
+    def __init__(self, plane: "Plane", generation: int | None, peer: Peer | None = None) -> None:
+        """`peer` is that of the one client whose requests it carries."""
         self.generation = generation
-        self._generation_line = b"" if generation is None else GENERATION_LINE % generation
+        # The lines that a response gets besides its own: which start of the backend it is from.
+        is_told = generation is not None and peer is not None and peer.is_trusted_itself
+        self.fields = GENERATION_LINE % generation if is_told else b""
         self.idle_since = 0.0
         self.transport: asyncio.Transport
         self._plane = plane
@@ -57,10 +60,6 @@ class Upstream(asyncio.Protocol):
         """Our address, as the backend sees it; None for our pages, which are no TCP server."""
         name: object = self.transport.get_extra_info("sockname")
         return (str(name[0]), int(name[1])) if isinstance(name, tuple) else None
-
-    def fields_for(self, peer: Peer) -> bytes:
-        """The lines that a response gets besides its own: which start of the backend it is from."""
-        return self._generation_line if peer.is_trusted_itself else b""
 
     # What an exchange does
 
