@@ -208,15 +208,14 @@ class Upstream(asyncio.Protocol):
             exchange.begin_response(response, piece)
         else:
             self._held = held
-            self._held_until = self._plane.loop.call_later(MAX_HELD_S, self._release)
+            self._held_until = self._plane.loop.call_later(MAX_HELD_S, self._release, exchange)
 
-    def _release(self) -> None:
-        """Pass on what has been held back, if anything has been and is still wanted."""
+    def _release(self, exchange: "Exchange") -> None:
+        """Pass on to `exchange` what has been held back for it, if that is still wanted."""
         held, self._held = self._held, None
         if held is not None:
             self._held_until.cancel()
-            if self._exchange is not None:
-                self._exchange.begin_response(held.response, held.body)
+            exchange.begin_response(held.response, held.body)
 
     def _drop_held(self) -> None:
         """The request goes elsewhere, or is answered otherwise."""
@@ -235,7 +234,7 @@ class Upstream(asyncio.Protocol):
         if held is not None:
             held.add(piece)
             if held.is_due or response.body.done:
-                self._release()
+                self._release(self._exchange)
         elif piece:
             self._exchange.pass_body(piece)
         if response.body.done:
@@ -282,9 +281,7 @@ class Upstream(asyncio.Protocol):
             return
         if self._held is not None:
             self._held.add(last)
-            self._exchange = exchange
-            self._release()
-            self._exchange = None
+            self._release(exchange)
         elif last:
             exchange.pass_body(last)
         exchange.end_response(reusable=False)
