@@ -141,19 +141,24 @@ class Upstream(asyncio.Protocol):
                 raw, rest = data[:end], data[end:]
                 if self._plane.hides_alt_svc:
                     raw = without_alt_svc(raw)
-                # Nearly always: nothing of this head is new.
-                response = self._plane.responses.read(raw, exchange.request)
+                request, response = exchange.request, None
+                if not request.is_document:
+                    # Nearly always: nothing of this head is new.
+                    response = self._plane.responses.read(raw, request)
                 if response is None:
-                    response = self._parse(exchange, raw)
-                if response is not None:
-                    if exchange.request.is_document:
-                        response = self._inject(exchange, raw, response, rest, has_ended)
-                    if response is None:
-                        self._head = data  # it goes on with its content, of which nothing has come
-                    else:
-                        self._begin(exchange, response, rest)
-                    return
-                data = rest
+                    head = self._parse(exchange, raw)
+                    if head is None:
+                        data = rest
+                        continue
+                    response = outgoing_response(head, request)
+                    self._plane.responses.learn(raw, response)
+                    if request.is_document:
+                        response = self._inject(exchange, head, response, rest, has_ended)
+                if response is None:
+                    self._head = data  # it goes on with its content, of which nothing has come
+                else:
+                    self._begin(exchange, response, rest)
+                return
             check_incomplete_response(data)
         except ResponseError as error:
             self.abort()
@@ -161,30 +166,31 @@ class Upstream(asyncio.Protocol):
         else:
             self._head = data
 
-    def _parse(self, exchange: "Exchange", raw: bytes) -> Response | None:
-        """Read a whole head. None for an interim one, which is passed on at once."""
+    def _parse(self, exchange: "Exchange", raw: bytes) -> ResponseHead | None:
+        """Read a whole head, without what would be wrong for the client, see `ResponseFields`.
+
+        None for an interim one, which is passed on at once.
+        """
         head = parse_response(raw)
         if head.status < 200 and head.status != 101:
             exchange.pass_interim(interim_response(head))
             return None
-        response = outgoing_response(self._mend(exchange, head), exchange.request)
-        self._plane.responses.learn(raw, response)
-        return response
-
-    def _mend(self, exchange: "Exchange", head: ResponseHead) -> ResponseHead:
-        """The head without what would be wrong for the client, see `ResponseFields`."""
         name: object = self.transport.get_extra_info("peername")
         port = int(name[1]) if isinstance(name, tuple) else None  # our pages have none
         return self._plane.response_fields.mend(head, exchange.request, port, time.time())
 
     def _inject(
-        self, exchange: "Exchange", raw: bytes, response: Response, rest: bytes, has_ended: bool
+        self,
+        exchange: "Exchange",
+        head: ResponseHead,
+        response: Response,
+        rest: bytes,
+        has_ended: bool,
     ) -> Response | None:
         """What becomes of the response to a request for a document; None: that is still open."""
         injector = self._plane.injector
         if injector is None or not exchange.for_backend:
             return response
-        head = self._mend(exchange, parse_response(raw))
         return injector.inject(head, response, exchange.request, rest, has_ended=has_ended)
 
     def _begin(self, exchange: "Exchange", response: Response, rest: bytes) -> None:
