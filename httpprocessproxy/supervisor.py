@@ -103,7 +103,6 @@ class Supervisor:
         self._fence = SharedFence(self._pass_fence)
         self._watcher: Watcher | None = None
         self.changes: Changes | None = None
-        self._catch_up: Callable[[], bool] = lambda: True
         self._unhandled = 0  # the changes that wait in the queue
         self._config = config
         self._launcher = launcher
@@ -146,7 +145,7 @@ class Supervisor:
 
         `marks` number the changes whose judgement takes time.
         """
-        self._watcher, self._catch_up = watcher, watcher.catch_up
+        self._watcher = watcher
         if marks is not None:
             self.gate.last_mark = marks.mark
             self.gate.is_past = lambda mark: not self._unhandled and marks.is_past(mark)
@@ -221,7 +220,8 @@ class Supervisor:
 
         The gate asks for each request: an answer must not come from code before a save.
         """
-        return self._catch_up() and not self._unhandled
+        watcher = self._watcher
+        return (watcher is None or watcher.catch_up()) and not self._unhandled
 
     async def _pass_fence(self) -> None:
         await self.watcher.fence()

@@ -187,7 +187,8 @@ def _with_target(known: Request, target: bytes) -> Request:
         known.is_trusted,
         known.is_document,
         known.wants_fence,
-        is_for_dashboard=known.is_for_dashboard,
+        known.takes_detour,
+        known.is_for_dashboard,
     )
 
 

@@ -204,15 +204,16 @@ class Client(asyncio.Protocol):
         response: Response,
         piece: bytes,
         request: Request,
+        fields: bytes = b"",
         *,
         keep_alive: bool,
-        fields: bytes = b"",
     ) -> None:
         """Write a response's head with `fields`, and what there is of its body, at one go."""
         generation = self._plane.gate.generation
         if generation != self._generation and self._parts_from(generation):
             keep_alive = False
-        self._keep_alive = keep_alive and not self._is_last()
+        is_last = self._is_half_closed and not self._has_waiting_head()
+        self._keep_alive = keep_alive and not is_last
         option = connection_option(keep_alive=self._keep_alive, is_http10=request.is_http10)
         self.transport.write(b"".join((response.head, fields, self.fields, option, b"\r\n", piece)))
 
@@ -223,9 +224,6 @@ class Client(asyncio.Protocol):
             return False  # requests already here would be lost: they come first
         self._generation = generation
         return is_new
-
-    def _is_last(self) -> bool:
-        return self._is_half_closed and not self._has_waiting_head()
 
     def write(self, data: bytes) -> None:
         self.transport.write(data)
@@ -256,7 +254,8 @@ class Client(asyncio.Protocol):
             else:
                 self._upstream = upstream
         is_read = exchange is not None and exchange.body.done
-        if not self._keep_alive or self._is_last() or not is_read:
+        is_last = self._is_half_closed and not self._has_waiting_head()
+        if not self._keep_alive or is_last or not is_read:
             self._close(unread=not is_read or bool(self._waiting))
             return
         self.is_blocked = False

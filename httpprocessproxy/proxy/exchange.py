@@ -201,12 +201,10 @@ class Exchange:
         record.response_bytes = len(piece)
         keep_alive = response.client_keep_alive and (self.body.done or response.backend_keep_alive)
         upstream = self._upstream
-        fields = b"" if upstream is None else upstream.fields_for(self.request)
+        fields = b"" if upstream is None or not self.request.is_trusted else upstream.fields
         if not response.body.done:
             self._let_finish(response)
-        self.client.begin_response(
-            response, piece, self.request, keep_alive=keep_alive, fields=fields
-        )
+        self.client.begin_response(response, piece, self.request, fields, keep_alive=keep_alive)
 
     def _let_finish(self, response: Response) -> None:
         """Have the drain wait for an answer that has begun: cut, it could not be had again.
@@ -338,7 +336,8 @@ class Exchange:
             self._plane.log.end(self.record, outcome)
         self.over = True
         self._plane.gate.leave(self)
-        self._end_pending()
+        if self._is_pending:
+            self._end_pending()
 
     def _end_pending(self) -> None:
         if self._is_pending:

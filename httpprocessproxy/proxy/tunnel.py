@@ -141,7 +141,7 @@ def open_tunnel(
         frames.feed(rest)
     # Before the writes: either may stop the reading at the other end.
     front.transport.resume_reading()
-    fields = upstream.fields_for(exchange.request) + client.fields
+    fields = upstream.fields + client.fields if exchange.request.is_trusted else client.fields
     front.transport.write(b"".join((response.head, fields, b"\r\n", rest)))
     if early:
         back.transport.write(early)

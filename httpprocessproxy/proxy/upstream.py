@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, cast
 from httpprocessproxy.core.errors import BodyError, ResponseError
 from httpprocessproxy.core.headers import (
     GENERATION_LINE,
-    Request,
     Response,
     interim_response,
     outgoing_response,
@@ -38,7 +37,8 @@ class Upstream(asyncio.Protocol):
 
     def __init__(self, plane: "Plane", generation: int | None) -> None:
         self.generation = generation
-        self._generation_line = b"" if generation is None else GENERATION_LINE % generation
+        # The lines that responses to trusted clients get: which start of the backend they are from.
+        self.fields = b"" if generation is None else GENERATION_LINE % generation
         self.idle_since = 0.0
         self.transport: asyncio.Transport
         self._plane = plane
@@ -58,10 +58,6 @@ class Upstream(asyncio.Protocol):
         """Our address, as the backend sees it; None for our pages, which are no TCP server."""
         name: object = self.transport.get_extra_info("sockname")
         return (str(name[0]), int(name[1])) if isinstance(name, tuple) else None
-
-    def fields_for(self, request: Request) -> bytes:
-        """The lines that a response gets besides its own: which start of the backend it is from."""
-        return self._generation_line if request.is_trusted else b""
 
     # What an exchange does
 
@@ -148,19 +144,24 @@ class Upstream(asyncio.Protocol):
                 raw, rest = data[:end], data[end:]
                 if self._plane.hides_alt_svc:
                     raw = without_alt_svc(raw)
-                # Nearly always: nothing of this head is new.
-                response = self._plane.responses.read(raw, exchange.request)
+                request, response = exchange.request, None
+                if not request.is_document:
+                    # Nearly always: nothing of this head is new.
+                    response = self._plane.responses.read(raw, request)
                 if response is None:
-                    response = self._parse(exchange, raw)
-                if response is not None:
-                    if exchange.request.is_document:
-                        response = self._inject(exchange, raw, response, rest, has_ended)
-                    if response is None:
-                        self._head = data  # it goes on with its content, of which nothing has come
-                    else:
-                        self._begin(exchange, response, rest)
-                    return
-                data = rest
+                    head = self._parse(exchange, raw)
+                    if head is None:
+                        data = rest
+                        continue
+                    response = outgoing_response(head, request)
+                    self._plane.responses.learn(raw, response)
+                    if request.is_document:
+                        response = self._inject(exchange, head, response, rest, has_ended)
+                if response is None:
+                    self._head = data  # it goes on with its content, of which nothing has come
+                else:
+                    self._begin(exchange, response, rest)
+                return
             check_incomplete_response(data)
         except ResponseError as error:
             self.abort()
@@ -168,30 +169,31 @@ class Upstream(asyncio.Protocol):
         else:
             self._head = data
 
-    def _parse(self, exchange: "Exchange", raw: bytes) -> Response | None:
-        """Read a whole head. None for an interim one, which is passed on at once."""
+    def _parse(self, exchange: "Exchange", raw: bytes) -> ResponseHead | None:
+        """Read a whole head, without what would be wrong for the client, see `ResponseFields`.
+
+        None for an interim one, which is passed on at once.
+        """
         head = parse_response(raw)
         if head.status < 200 and head.status != 101:
             exchange.pass_interim(interim_response(head))
             return None
-        response = outgoing_response(self._mend(exchange, head), exchange.request)
-        self._plane.responses.learn(raw, response)
-        return response
-
-    def _mend(self, exchange: "Exchange", head: ResponseHead) -> ResponseHead:
-        """The head without what would be wrong for the client, see `ResponseFields`."""
         name: object = self.transport.get_extra_info("peername")
         port = int(name[1]) if isinstance(name, tuple) else None  # our pages have none
         return self._plane.response_fields.mend(head, exchange.request, port, time.time())
 
     def _inject(
-        self, exchange: "Exchange", raw: bytes, response: Response, rest: bytes, has_ended: bool
+        self,
+        exchange: "Exchange",
+        head: ResponseHead,
+        response: Response,
+        rest: bytes,
+        has_ended: bool,
     ) -> Response | None:
         """What becomes of the response to a request for a document; None: that is still open."""
         injector = self._plane.injector
         if injector is None or not exchange.for_backend:
             return response
-        head = self._mend(exchange, parse_response(raw))
         return injector.inject(head, response, exchange.request, rest, has_ended=has_ended)
 
     def _begin(self, exchange: "Exchange", response: Response, rest: bytes) -> None:
@@ -215,15 +217,14 @@ class Upstream(asyncio.Protocol):
             exchange.begin_response(response, piece)
         else:
             self._held = held
-            self._held_until = self._plane.loop.call_later(MAX_HELD_S, self._release)
+            self._held_until = self._plane.loop.call_later(MAX_HELD_S, self._release, exchange)
 
-    def _release(self) -> None:
-        """Pass on what has been held back, if anything has been and is still wanted."""
+    def _release(self, exchange: "Exchange") -> None:
+        """Pass on to `exchange` what has been held back for it, if that is still wanted."""
         held, self._held = self._held, None
         if held is not None:
             self._held_until.cancel()
-            if self._exchange is not None:
-                self._exchange.begin_response(held.response, held.body)
+            exchange.begin_response(held.response, held.body)
 
     def _drop_held(self) -> None:
         """The request goes elsewhere, or is answered otherwise."""
@@ -242,7 +243,7 @@ class Upstream(asyncio.Protocol):
         if held is not None:
             held.add(piece)
             if held.is_due or response.body.done:
-                self._release()
+                self._release(self._exchange)
         elif piece:
             self._exchange.pass_body(piece)
         if response.body.done:
@@ -289,9 +290,7 @@ class Upstream(asyncio.Protocol):
             return
         if self._held is not None:
             self._held.add(last)
-            self._exchange = exchange
-            self._release()
-            self._exchange = None
+            self._release(exchange)
         elif last:
             exchange.pass_body(last)
         exchange.end_response(reusable=False)

@@ -13,8 +13,8 @@ import contextlib
 import errno
 import os
 import stat
-import sys
 import time
+from array import array
 from fcntl import ioctl
 from pathlib import Path
 from termios import FIONREAD
@@ -46,8 +46,7 @@ _EMPTY_S: Final = 0.1
 # Events in one read and in one report: a storm of them must not keep requests waiting.
 _READ_AT_ONCE: Final = 64
 _BATCH: Final = 1000
-# inotify(7): FIONREAD gives the bytes to read; the smallest event has 16.
-_NO_BYTES: Final = bytes(4)
+# The smallest event of inotify(7).
 _MIN_EVENT_BYTES: Final = 16
 # asyncinotify reads room for so many of the longest events at once, and keeps what was not taken.
 _MOST_KEPT: Final = _READ_AT_ONCE * (_MIN_EVENT_BYTES + 256) // _MIN_EVENT_BYTES
@@ -77,6 +76,9 @@ class Tree:
         self.undecided: dict[str, asyncio.TimerHandle] = {}
         self._inotify = Inotify(cache_size=_READ_AT_ONCE, sync_timeout=0)
         self.fd = self._inotify.fd
+        # inotify(7): FIONREAD gives the bytes to read. `ioctl` takes 0.2 us with an array; with
+        # `bytes` 0.6 us, as it raises and clears an exception first.
+        self._unread = array("i", (0,))
         self.has_more = False  # whether `read` may have left events: `fd` may not be readable
         self._targets = Targets(task.root, self._inotify)
         with contextlib.ExitStack() as undo:
@@ -94,13 +96,13 @@ class Tree:
 
         An event is in the kernel's queue before the system call of the writer returns.
         """
-        return self.has_more or ioctl(self.fd, FIONREAD, _NO_BYTES) != _NO_BYTES
+        ioctl(self.fd, FIONREAD, self._unread)
+        return self.has_more or self._unread[0] > 0
 
     def read_all(self) -> frozenset[str]:
         """`read` the events that are there at the call: a storm of them may have no end."""
-        unread = ioctl(self.fd, FIONREAD, _NO_BYTES)
-        most = int.from_bytes(unread, sys.byteorder) // _MIN_EVENT_BYTES
-        return self.read(most + _MOST_KEPT)
+        ioctl(self.fd, FIONREAD, self._unread)
+        return self.read(self._unread[0] // _MIN_EVENT_BYTES + _MOST_KEPT)
 
     def read(self, most: int = _BATCH) -> frozenset[str]:
         """Take up to so many events, without waiting; return the files that changed.
