@@ -20,7 +20,7 @@ from test.wire import Wire
 # Pairs of a save and a request behind it: of the whole run, 10,000 together.
 PAIRS: Final = {"http.server": 2500, "node": 2500, "go": 3500, "uvicorn": 900, "django": 600}
 FENCED_PAIRS: Final = 1000
-FEW_PAIRS: Final = 15
+FEW_PAIRS: Final = 12
 
 PLAIN: Final = "GET / HTTP/1.1\r\n"
 PAGE: Final = f"{PLAIN}Sec-Fetch-Dest: document\r\nSec-Fetch-Mode: navigate\r\n"
