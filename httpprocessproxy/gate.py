@@ -178,7 +178,9 @@ class Gate:
         """Wait until the backend owes no answer that would be lost, or `timeout_s` have passed."""
         try:
             async with asyncio.timeout(timeout_s):
-                await self._drained.wait()
+                # Another answer may have begun before this task is resumed.
+                while self._pending:
+                    await self._drained.wait()
         except TimeoutError:
             pass
 

@@ -312,6 +312,22 @@ async def test_drained_waits_for_the_last_of_them() -> None:
     await gate.drained(PATIENCE_S * 2)
 
 
+@on_every_loop
+async def test_drained_waits_for_an_answer_that_begins_as_the_last_one_ends() -> None:
+    """Both may come in one turn of the loop, before the task that waits is resumed."""
+    gate = Crowd().gate
+    gate.pending_began()
+    async with asyncio.TaskGroup() as group:
+        waiting = group.create_task(gate.drained(PATIENCE_S * 2), name="drained")
+        await asyncio.sleep(0)
+        gate.pending_ended()
+        gate.pending_began()
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert not waiting.done()
+        gate.pending_ended()
+
+
 @pytest.mark.parametrize("timeout_s", [0, 0.01])
 @on_every_loop
 async def test_drained_does_not_wait_for_ever(timeout_s: float) -> None:

@@ -1,7 +1,7 @@
 """Polling: look at every file again and again, for file systems that send no events.
 
-A file has changed if its modification time or its size has, in whichever direction. Inode
-numbers do not count: some of these file systems invent new ones.
+A file has changed if its modification time or its size has, in whichever direction; just after a
+change, if its content has. Inode numbers do not count: some of these file systems invent new ones.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ from functools import partial
 from typing import Final
 
 from httpprocessproxy.watch.fence import pass_fence
+from httpprocessproxy.watch.recent import Recent, Stamp
 from httpprocessproxy.watch.task import Task
 from httpprocessproxy.watch.tree import walk
 
@@ -22,7 +23,6 @@ from httpprocessproxy.watch.tree import walk
 _PAUSE_S: Final = 0.2
 _PAUSE_PER_WALK: Final = 4.0
 
-Stamp = tuple[int, int]
 Stamps = Mapping[str, Stamp]
 
 
@@ -51,7 +51,7 @@ class Polling:
         await scanned
 
     def work(self, ready: Callable[[], None]) -> None:
-        before = self._look({})
+        before, recent = self._look({}), Recent(self._task.root)
         ready()
         took_s = 0.0
         while True:
@@ -65,10 +65,11 @@ class Polling:
             after = self._look(before)
             if self._stopping.is_set():
                 return
-            if paths := differences(before, after):
+            if paths := differences(before, after) | recent.differences(after, began_at):
                 if self._task.scope.renew(paths):
                     # Before it is told: the restart that follows sees what changed meanwhile.
                     after = self._look({})
+                recent.add(paths, after)
                 self._task.changed(paths)
             # Behind the report, which goes the same way.
             for fence in fences:
