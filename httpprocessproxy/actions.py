@@ -21,7 +21,7 @@ from httpprocessproxy.core.recurrence import Recurrence
 from httpprocessproxy.core.state import State
 from httpprocessproxy.feed import Feed, Message
 from httpprocessproxy.process import open_for_writing
-from httpprocessproxy.watch.contents import digest_of
+from httpprocessproxy.watch.contents import state_of
 
 # What a build writes together is refreshed together, and nobody sees so short a wait.
 REFRESH_SETTLE_S: Final = 0.02
@@ -103,7 +103,7 @@ class Actions:
 
     def answers(self) -> Paths:
         """The server is about to answer: return the changes that end it all the same."""
-        saves, outputs = self._outputs.answered(lambda path: digest_of(Path.cwd() / path))
+        saves, outputs = self._outputs.answered(lambda path: state_of(Path.cwd() / path))
         self._say_of_outputs(outputs)
         return saves
 

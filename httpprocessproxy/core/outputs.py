@@ -2,12 +2,14 @@
 
 The rule: a change while the server starts ends the start, as any other does. After PATIENCE starts
 in a row that ended so, a build may be writing: the next start goes on until the server answers.
-What changed meanwhile is compared with what the last such start left. What is the same is an
-output; anything else may have been a save, and ends the start then, before a request is answered by
-it. A file that the server was found to have open for writing is an output as well. Outputs do not
-count while the server starts. A file that changes while it runs is a person's, and never an output.
+Each file that changed meanwhile is compared with its state at the end of the last such start.
+Written again with the same content, it is an output. In the same state, it has not changed: a
+watcher may report one write twice, and this start came after the first report. Any other change may
+be a save, and ends the start then, before a request is answered by it. A file that the server was
+found to have open for writing is an output as well. Outputs do not count while the server starts. A
+file that changes while the server runs was saved by a person, and is not an output.
 
-Paths are as watchers report them. No I/O: digests of files come from the caller.
+Paths are as watchers report them. No I/O: states of files come from the caller.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,8 +20,8 @@ PATIENCE: Final = 2
 
 Paths = frozenset[str]
 
-# Of a file's content; None if there is no file.
-Digest = bytes | None
+# The digest of a file's content, None without a file; the time of its last write in nanoseconds.
+FileState = tuple[bytes | None, int]
 
 
 class Outputs:
@@ -28,7 +30,7 @@ class Outputs:
     def __init__(self) -> None:
         self._ended = 0
         self._pending: set[str] = set()
-        self._left: Mapping[str, Digest] = {}
+        self._left: Mapping[str, FileState] = {}
         self._outputs: set[str] = set()
         self._saved: set[str] = set()
 
@@ -70,14 +72,15 @@ class Outputs:
         self._outputs |= new
         return new
 
-    def answered(self, digest: Callable[[str], Digest]) -> tuple[Paths, Paths]:
+    def answered(self, state_of: Callable[[str], FileState]) -> tuple[Paths, Paths]:
         """The server is about to answer: return what ends it all the same, and new outputs."""
         if not self._pending:
             self._ended = 0
             return frozenset(), frozenset()
-        now = {path: digest(path) for path in self._pending}
-        same = {path for path in now if path in self._left and now[path] == self._left[path]}
-        found = frozenset(same - self._saved)
+        now = {path: state_of(path) for path in self._pending}
+        same = {path for path in now if path in self._left and now[path][0] == self._left[path][0]}
+        written = {path for path in same if now[path] != self._left[path]}
+        found = frozenset(written - self._saved)
         self._outputs |= found
         unexplained = frozenset(
             path for path in now if path not in same and not self._is_temporary(path, now)
@@ -88,9 +91,9 @@ class Outputs:
             self._ended = 0
         return unexplained, found
 
-    def _is_temporary(self, path: str, now: Mapping[str, Digest]) -> bool:
+    def _is_temporary(self, path: str, now: Mapping[str, FileState]) -> bool:
         """Whether it came and went beside an output, by a longer name: as go, tar and ld do."""
         beside = (
             one for one in (*self._outputs, *now) if one != path and "/" not in path[len(one) :]
         )
-        return now[path] is None and any(path.startswith(one) for one in beside)
+        return now[path][0] is None and any(path.startswith(one) for one in beside)

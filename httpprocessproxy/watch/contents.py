@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
+from httpprocessproxy.core.outputs import FileState
 from httpprocessproxy.watch.scope import Scope
 from httpprocessproxy.watch.tree import walk
 
@@ -115,6 +116,15 @@ def _open(path: str, flags: int) -> int:
 
 def _digest(content: bytes) -> bytes:
     return hashlib.blake2b(content, digest_size=_DIGEST_BYTES).digest()
+
+
+def state_of(path: Path) -> FileState:
+    """The digest of a file, and the time of its last write: (None, 0) without a file."""
+    digest = digest_of(path)
+    try:
+        return digest, os.stat(path).st_mtime_ns
+    except OSError:
+        return digest, 0
 
 
 def digest_of(path: Path) -> bytes | None:

@@ -1,6 +1,6 @@
 """Builds told from people: what starts write, what ends them, and what they are compared with."""
 
-from httpprocessproxy.core.outputs import PATIENCE, Digest, Outputs
+from httpprocessproxy.core.outputs import PATIENCE, FileState, Outputs
 
 NOTHING: frozenset[str] = frozenset()
 
@@ -10,16 +10,28 @@ class Project:
 
     def __init__(self) -> None:
         self.outputs = Outputs()
-        self.files: dict[str, Digest] = {}
+        self.files: dict[str, FileState] = {}
+        self._now_ns = 0
 
-    def start(self, **written: Digest) -> set[str] | None:
+    def start(self, **written: bytes | None) -> set[str] | None:
         """Start, and write these; return what ends the start, None if it ended before its end."""
         self.outputs.started()
         for path, content in written.items():
-            self.files[path] = content
+            self._now_ns += 1
+            self.files[path] = content, self._now_ns if content is not None else 0
             if self.outputs.changed(frozenset((path,))):
                 return None
-        return set(self.outputs.answered(self.files.get)[0])
+        return self.answer()
+
+    def report(self, *paths: str) -> set[str] | None:
+        """Start, and have files reported that were not written since the last start."""
+        self.outputs.started()
+        if self.outputs.changed(frozenset(paths)):
+            return None
+        return self.answer()
+
+    def answer(self) -> set[str]:
+        return set(self.outputs.answered(lambda path: self.files.get(path, (None, 0)))[0])
 
 
 def impatient() -> Project:
@@ -46,6 +58,15 @@ def test_save_in_a_start_that_goes_on_ends_it_before_it_answers() -> None:
     assert project.start(a=b"1") == set()
 
 
+def test_save_reported_twice_does_not_become_an_output() -> None:
+    project = impatient()
+    assert project.start(main=b"saved") == {"main"}
+    # The same write, for example seen empty and then whole: this start came after it.
+    assert project.report("main") == set()
+    # The next save ends the start during which it is written, or before that start answers.
+    assert project.start(main=b"saved again") is None
+
+
 def test_new_file_once_the_build_is_known_ends_the_start_at_once() -> None:
     project = impatient()
     project.start(a=b"1", b=b"1")
@@ -70,7 +91,7 @@ def test_file_that_changes_while_the_server_runs_is_no_output() -> None:
 
 def test_temporary_file_beside_an_output_is_no_save() -> None:
     project = impatient()
-    written: dict[str, Digest] = {"app": b"1", "app-go-tmp-umask": None}
+    written: dict[str, bytes | None] = {"app": b"1", "app-go-tmp-umask": None}
     assert project.start(**written) == {"app"}
     assert project.start(app=b"1") == set()
 
