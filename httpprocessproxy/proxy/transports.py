@@ -2,14 +2,18 @@
 
 import asyncio
 import contextlib
+import os
 import select
 import socket
 import struct
+from typing import Final
 
 from httpprocessproxy.process import peer_is_gone
 
 # SO_LINGER on, for 0 seconds: close() sends RST. Linux and macOS: struct linger is two ints.
 _LINGER_NONE = struct.pack("ii", 1, 0)
+
+_PIECE_BYTES: Final = 64 * 1024
 
 # The other side was faster: the connection is gone already, and with uvloop its descriptor is -1.
 _GONE = OSError, ValueError
@@ -52,6 +56,21 @@ def quick_ack(transport: asyncio.BaseTransport) -> None:
     if _QUICKACK is not None and sock is not None and sock.family != socket.AF_UNIX:
         with contextlib.suppress(*_GONE):
             sock.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
+
+
+def read_rest(transport: asyncio.BaseTransport) -> bytes:
+    """Read what has come on a connection that a failed write has ended; in `connection_lost` alone.
+
+    A peer that answers and closes while bytes for it are on their way sends a reset. The next write
+    fails then, and event loops close the connection; the answer is still in the receive buffer.
+    """
+    sock = transport.get_extra_info("socket")
+    rest = b""
+    if sock is not None:
+        with contextlib.suppress(*_GONE), socket.socket(fileno=os.dup(sock.fileno())) as copy:
+            while piece := copy.recv(_PIECE_BYTES, socket.MSG_DONTWAIT):
+                rest += piece
+    return rest
 
 
 def finish(transport: asyncio.Transport) -> None:

@@ -25,7 +25,7 @@ from httpprocessproxy.core.http1 import (
 )
 from httpprocessproxy.core.pages import Problem
 from httpprocessproxy.core.replay import Loss
-from httpprocessproxy.proxy.transports import linger_none, quick_ack
+from httpprocessproxy.proxy.transports import linger_none, quick_ack, read_rest
 
 if TYPE_CHECKING:
     from httpprocessproxy.proxy.exchange import Exchange
@@ -111,6 +111,9 @@ class Upstream(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._plane.upstreams.discard(self)
+        # An upload may be refused by an answer, and its rest by a reset.
+        if exc is not None and self._exchange is not None and (rest := read_rest(self.transport)):
+            self.data_received(rest)
         self._ended()
 
     def eof_received(self) -> None:

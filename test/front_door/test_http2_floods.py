@@ -32,8 +32,8 @@ async def told(client: Http2Client) -> ErrorCodes | int | None:
 
 
 async def assert_answered(client: Http2Client, handler: RecordingHandler) -> None:
-    stream_id = await client.ask()
-    while not handler.visits or handler.visits[-1].was_reset:
+    stream_id = await client.ask(get("/last"))
+    while not handler.visits or handler.visits[-1].head.path != b"/last":
         client.state.ping(b"12345678")
         await client.flush()
         assert await client.more()

@@ -1,9 +1,14 @@
 """A backend's connection: heads, bodies and their ends, reuse, and what a backend does wrong."""
 
+import asyncio
+import socket
+import struct
+
 import pytest
 
+from httpprocessproxy.gate import Target
 from test.fakes import OK, Bench, Peer, get, post, serving
-from test.loops import on_every_loop
+from test.loops import eventually, on_every_loop
 from test.wire import TruncatedError
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n"
@@ -285,6 +290,26 @@ async def test_an_early_answer_with_close_is_not_lost_to_a_client_that_sends_on(
         for _ in range(20):
             client.send_some(b"x" * 65536)
         assert await client.exactly(2) == b"no"
+
+
+@on_every_loop
+async def test_early_answer_survives_the_reset_behind_it() -> None:
+    """A server that closes with a part of the upload unread resets the connection."""
+    async with serving(is_open=False) as bench:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            bench.gate.open(Target(1, *server.getsockname()))
+            client = await bench.client(post(b"one", length=6))
+            backend, _ = await asyncio.to_thread(server.accept)
+        await eventually(lambda: bool(bench.plane.upstreams))
+        (upstream,) = bench.plane.upstreams
+        # Nothing is awaited from here on: the next write comes before the next read.
+        with backend:
+            while not backend.recv(65536).endswith(b"one"):
+                pass
+            backend.sendall(OK)
+            backend.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        upstream.write(b"two")
+        assert (await client.response()).body == b"ok"
 
 
 @on_every_loop
