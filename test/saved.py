@@ -114,6 +114,11 @@ def save(project: Path, version: int, chance: random.Random) -> None:
     chance.choice(SAVES)(project / chance.choice(NAMES), str(version))
 
 
-def version_of(body: bytes) -> int:
-    """The youngest save that the server had seen when it started."""
-    return max(map(int, body.split()), default=0)
+def version_of(body: bytes) -> int | None:
+    """The last save that the server had seen when it started.
+
+    None if it started during a save, and found a file empty or missing: the end of that save starts
+    it again, and a watcher that polls cannot see that a file is being written.
+    """
+    versions = body.split()
+    return max(map(int, versions)) if len(versions) == len(NAMES) else None

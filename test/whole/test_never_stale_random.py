@@ -48,6 +48,7 @@ class Pairs:
     chance: random.Random
     saves: int = 0
     old: list[str] = field(default_factory=list)
+    torn: int = 0  # answers by a server that started during a save
 
     def run(self, count: int) -> None:
         kept = self.proxy.running().connect()
@@ -78,7 +79,10 @@ class Pairs:
             for wire, request, saved in asked:
                 response = wire.response()
                 assert response.status == 200, response
-                if (found := version_of(response.body)) < saved:
+                found = version_of(response.body)
+                if found is None:
+                    self.torn += 1
+                elif found < saved:
                     self.old.append(f"{found} after save {saved}: {request!r}")
                 if wire is kept:
                     is_kept = (response.get(b"Connection") or b"").lower() != b"close"
@@ -111,8 +115,8 @@ def run_pairs(
         pairs = Pairs(proxy, requests, random.Random(f"{name} {watcher}"))
         pairs.run(count)
         generation = proxy.running().status()["generation"]
-    saves, old = pairs.saves, len(pairs.old)
-    _log.info("%s, %s: %d pairs, %d starts, %d old", name, watcher, saves, generation, old)
+    counts = pairs.saves, generation, len(pairs.old), pairs.torn
+    _log.info("%s, %s: %d pairs, %d starts, %d old, %d torn", name, watcher, *counts)
     assert pairs.old == []
 
 
