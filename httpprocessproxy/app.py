@@ -10,41 +10,41 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from httpprocessproxy.actions import Actions
-from httpprocessproxy.browser import Browser, urls
+from httpprocessproxy.admin import Admin
+from httpprocessproxy.admin.assets import client_js
+from httpprocessproxy.admin.context import AdminContext
 from httpprocessproxy.config import Config
-from httpprocessproxy.console import Console
-from httpprocessproxy.control import Control
-from httpprocessproxy.control.assets import client_js
-from httpprocessproxy.control.workings import Workings
-from httpprocessproxy.core.documents import Injector
-from httpprocessproxy.core.response_fields import ResponseFields
-from httpprocessproxy.faults import contained
-from httpprocessproxy.feed import Feed
-from httpprocessproxy.loops import ending_signals, run_on_new_loop
-from httpprocessproxy.preparation import Prepared, prepare
-from httpprocessproxy.privatefolders import remove_dead_folders
+from httpprocessproxy.core.http.response_fields import ResponseFields
+from httpprocessproxy.core.page.documents import Injector
+from httpprocessproxy.events import EventBus
+from httpprocessproxy.inspector.replay import Replayer
+from httpprocessproxy.inspector.request_log import RequestLog
 from httpprocessproxy.process import (
     Keyboard,
     Launcher,
-    Mirror,
     Output,
+    OutputText,
     Terminal,
     become_subreaper,
     has_proc,
     reap_adopted,
     seal_descriptors,
 )
-from httpprocessproxy.proxy import Plane
-from httpprocessproxy.replays import Replays
-from httpprocessproxy.requestlog import RequestLog
-from httpprocessproxy.shortcuts import HELP, KEYS, Shortcuts
-from httpprocessproxy.supervisor import Supervisor
-from httpprocessproxy.unchanged import Unchanged
+from httpprocessproxy.proxy import ProxyServer
+from httpprocessproxy.service.change_handler import ChangeHandler
+from httpprocessproxy.service.content_filter import ContentFilter
+from httpprocessproxy.service.supervisor import Supervisor
+from httpprocessproxy.setup import Setup, prepare
+from httpprocessproxy.system.event_loop import ending_signals, run_on_new_loop
+from httpprocessproxy.system.faults import contained
+from httpprocessproxy.system.private_folders import remove_dead_folders
+from httpprocessproxy.terminal.browser import Browser, urls
+from httpprocessproxy.terminal.console import Console
+from httpprocessproxy.terminal.shortcuts import HELP, KEYS, Shortcuts
 from httpprocessproxy.watch import open_watcher, say_unmatched
 
 if TYPE_CHECKING:
-    from httpprocessproxy.preload import Preloading
+    from httpprocessproxy.warm import Preloading
 
 # The terminal and a wrapper around us may both pass one Ctrl+C on; a person is slower.
 SAME_SIGNAL_S = 0.05
@@ -61,15 +61,15 @@ UNEXPLAINED_WAIT_S = 0.5
 class Front:
     """What the supervisor tells of a generation's end goes to both who serve clients."""
 
-    def __init__(self, plane: Plane, control: Control) -> None:
-        self.take_back = plane.take_back
-        self.end_generation = plane.end_generation
-        self.give_up = plane.give_up
-        self.silence = lambda: plane.silence
+    def __init__(self, proxy_server: ProxyServer, control: Admin) -> None:
+        self.reclaim_unaccepted = proxy_server.reclaim_unaccepted
+        self.end_generation = proxy_server.end_generation
+        self.give_up = proxy_server.give_up
+        self.silence = lambda: proxy_server.silence
         self.reload_browsers = control.reload_browsers
 
 
-class Interrupt:
+class SignalHandler:
     """Turns signals into a cancellation, and a second Ctrl+C into an end at once.
 
     `status` is None until then, and after that the exit status.
@@ -99,7 +99,7 @@ class Interrupt:
         self.status, self._at = status, self._loop.time()
         assert self._task is not None
         self._task.cancel()
-        self._loop.call_later(UNEXPLAINED_WAIT_S, self._supervisor.tell_of_waiting)
+        self._loop.call_later(UNEXPLAINED_WAIT_S, self._supervisor.report_wait)
 
 
 def run(config: Config) -> int:
@@ -112,11 +112,11 @@ def run(config: Config) -> int:
     return run_on_new_loop(_run(prepare(config)))
 
 
-async def _run(prepared: Prepared) -> int:
+async def _run(prepared: Setup) -> int:
     with ExitStack() as stack:
-        program = Program(prepared, stack)
-        interrupt = Interrupt(program.supervisor)
-        program.lead_keys(interrupt.quit)
+        program = App(prepared, stack)
+        interrupt = SignalHandler(program.supervisor)
+        program.bind_keys(interrupt.quit)
         try:
             await program.serve()
         except asyncio.CancelledError:
@@ -125,18 +125,18 @@ async def _run(prepared: Prepared) -> int:
     return interrupt.status or 0
 
 
-class Program:
+class App:
     """All parts, and how they hear of each other."""
 
-    def __init__(self, prepared: Prepared, stack: ExitStack) -> None:
+    def __init__(self, prepared: Setup, stack: ExitStack) -> None:
         """What the parts take up is given back when `stack` is left."""
         config = prepared.config
         self._prepared = prepared
-        self._feed = feed = Feed()
-        self._mirror = Mirror(
+        self._bus = bus = EventBus()
+        self._mirror = OutputText(
             asyncio.get_running_loop(),
-            lambda: feed.is_wanted("output"),
-            lambda stream, text: feed.publish(
+            lambda: bus.is_wanted("output"),
+            lambda stream, text: bus.publish(
                 "output", {"stream": stream, "text": text}, keep=False
             ),
         )
@@ -146,19 +146,19 @@ class Program:
         terminal = stack.enter_context(Terminal(self._output)) if Terminal.is_usable() else None
         has_keys = keyboard is not None and terminal is not None
         self._console = Console(config, self._output.write, has_keys=has_keys)
-        stack.enter_context(self._console.listening(feed))
+        stack.enter_context(self._console.listening(bus))
         self._preloading = self._new_preloading(stack)
-        launcher = Launcher(prepared.recipe, self._output, terminal, self._preloading)
-        if (inherited := prepared.recipe.inherited) is not None:
+        launcher = Launcher(prepared.launch_spec, self._output, terminal, self._preloading)
+        if (inherited := prepared.launch_spec.inherited) is not None:
             stack.callback(inherited.close)
         self.supervisor = Supervisor(
-            config, launcher, self._output, feed, self._say, self._preloading
+            config, launcher, self._output, bus, self._say, self._preloading
         )
-        self._replays = Replays(RequestLog(feed))
-        self._workings = Workings(
+        self._replays = Replayer(RequestLog(bus))
+        self._context = AdminContext(
             self.supervisor.status,
             self.supervisor.restart,
-            self._feed,
+            self._bus,
             self._replays,
             self.supervisor.fence,
             prepared.dashboard,
@@ -166,9 +166,9 @@ class Program:
         self._control = self._new_control()
         self._browser = Browser(config.bind.url_of(config.scheme), self._console.show)
         if config.open_browser:
-            stack.enter_context(feed.subscribe(("state",), self._browser.open_once_running))
+            stack.enter_context(bus.subscribe(("state",), self._browser.open_once_running))
 
-    def lead_keys(self, quit_: Callable[[], None]) -> None:
+    def bind_keys(self, quit_: Callable[[], None]) -> None:
         """Say what keys do."""
         self._shortcuts.lead_to(
             {
@@ -186,11 +186,11 @@ class Program:
             await stack.enter_async_context(self._control)
             unchanged = await self._watch(stack)
             if (chains := self._prepared.chains) is not None:
-                await stack.enter_async_context(chains.running(self._feed))
-            plane = self._new_plane()
-            self._replays.send = plane.replay
-            stack.enter_context(self._replays.listening(self._feed))
-            notes = await self._open(plane, stack)
+                await stack.enter_async_context(chains.running(self._bus))
+            proxy_server = self._new_plane()
+            self._replays.send = proxy_server.replay
+            stack.enter_context(self._replays.listening(self._bus))
+            notes = await self._open(proxy_server, stack)
             self._tell_where(notes)
             async with asyncio.TaskGroup() as group:
                 group.create_task(reap_adopted(), name="reap what was adopted")
@@ -203,23 +203,23 @@ class Program:
                     group.create_task(unchanged.run(scope), name="compare contents")
                 if self._preloading is not None:
                     group.create_task(self._preloading.run(), name="preload")
-                await self._begin_companions(plane, stack, group)
-                front = Front(plane, self._control)
+                await self._begin_companions(proxy_server, stack, group)
+                front = Front(proxy_server, self._control)
                 group.create_task(self.supervisor.run(front), name="supervisor")
 
     async def _begin_companions(
-        self, plane: Plane, stack: AsyncExitStack, group: asyncio.TaskGroup
+        self, proxy_server: ProxyServer, stack: AsyncExitStack, group: asyncio.TaskGroup
     ) -> None:
         """Begin what asks the site in the name of others, if there is any."""
         share, archive = self._prepared.share, self._prepared.archive
         if share is None and archive is None:
             return
-        visits = await stack.enter_async_context(plane.serve_visits())
+        visits = await stack.enter_async_context(proxy_server.serve_visits())
         if share is not None:
-            sharing = partial(share.run, visits, self._feed, self._console.show)
+            sharing = partial(share.run, visits, self._bus, self._console.show)
             group.create_task(self._companion("share", sharing), name="share")
         if archive is not None:
-            prepared, token = self._prepared, self._workings.token
+            prepared, token = self._prepared, self._context.token
             serving = partial(
                 archive.run, prepared.config, prepared.hosts, token, visits, self._say
             )
@@ -232,7 +232,7 @@ class Program:
         self._say(f"--{name} has ended by an error in http-process-proxy; the server goes on")
 
     def _our_pages(self, target: bytes, trusted: bool, is_dashboard: bool) -> str | None:
-        """The socket that serves a target of ours; see `Plane`."""
+        """The socket that serves a target of ours; see `ProxyServer`."""
         if trusted and self._prepared.archive is not None:
             socket = self._prepared.archive.socket_for(target)
             if socket is not None:
@@ -240,7 +240,7 @@ class Program:
         return self._control.socket_for(target, trusted, is_dashboard)
 
     def _say(self, text: str) -> None:
-        self._feed.publish("notice", {"text": text})
+        self._bus.publish("notice", {"text": text})
 
     def _tail(self) -> str:
         """The end of the output, for pages. What is on its way to them would be in both."""
@@ -254,21 +254,23 @@ class Program:
         if preload.command is None:
             self._say(f"--preload: {preload.why_not}; starts are cold")
             return None
-        from httpprocessproxy.preload import Preloading, Shelf, cache_folder
+        from httpprocessproxy.warm import Preloading, RecordCache, cache_folder
 
-        shelf = Shelf(cache_folder(), preload.key)
-        preloading = Preloading(preload.command, self._prepared.recipe, shelf, self._feed)
-        stack.enter_context(self._feed.subscribe(("state",), preloading.entered))
+        record_cache = RecordCache(cache_folder(), preload.key)
+        preloading = Preloading(
+            preload.command, self._prepared.launch_spec, record_cache, self._bus
+        )
+        stack.enter_context(self._bus.subscribe(("state",), preloading.entered))
         return preloading
 
-    def _new_control(self) -> Control:
+    def _new_control(self) -> Admin:
         prepared = self._prepared
-        return Control(prepared.config, prepared.hosts, self._workings, self._tail, self._say)
+        return Admin(prepared.config, prepared.hosts, self._context, self._tail, self._say)
 
-    def _new_plane(self) -> Plane:
+    def _new_plane(self) -> ProxyServer:
         config = self._prepared.config
         nonce = secrets.token_urlsafe(16).encode()
-        return Plane(
+        return ProxyServer(
             self.supervisor.gate,
             self._prepared.hosts,
             config.forwarded_allow_ips,
@@ -286,22 +288,22 @@ class Program:
             takes_back=config.socket,
         )
 
-    async def _watch(self, stack: AsyncExitStack) -> Unchanged | None:
+    async def _watch(self, stack: AsyncExitStack) -> ContentFilter | None:
         """Lead from changed files to restarts and refreshes; return who compares their contents."""
         config, scope = self._prepared.config, self._prepared.scope
         supervisor = self.supervisor
-        actions = Actions(
+        actions = ChangeHandler(
             scope.refreshes,
             supervisor.changed,
-            self._feed,
+            self._bus,
             self._say,
             lambda: supervisor.gate.has_pending,
         )
         supervisor.changes = actions
-        stack.enter_context(self._feed.subscribe(("state",), actions.entered))
+        stack.enter_context(self._bus.subscribe(("state",), actions.entered))
         unchanged = None
         if config.ignore_unchanged:
-            unchanged = Unchanged(Path.cwd(), actions.changed, self.supervisor.settled)
+            unchanged = ContentFilter(Path.cwd(), actions.changed, self.supervisor.settled)
         changed = unchanged.changed if unchanged is not None else actions.changed
         settled = self.supervisor.settled
         watcher = await stack.enter_async_context(
@@ -313,22 +315,22 @@ class Program:
             supervisor.watch_by(unchanged.judging(watcher), unchanged)
         return unchanged
 
-    async def _open(self, plane: Plane, stack: AsyncExitStack) -> Mapping[str, str]:
+    async def _open(self, proxy_server: ProxyServer, stack: AsyncExitStack) -> Mapping[str, str]:
         """Let clients in; return what to show of the way, by names."""
         prepared = self._prepared
         if prepared.identity is None:
             sockets = [*prepared.sockets, *prepared.dashboard_sockets]
             ends = [sock.getsockname()[1] for sock in prepared.dashboard_sockets]
-            await stack.enter_async_context(plane.serve(sockets, ends))
+            await stack.enter_async_context(proxy_server.serve(sockets, ends))
             return {}
         # An extra, which `prepare` has found.
-        from httpprocessproxy.front_door.opening import open_front_door
+        from httpprocessproxy.frontends.opening import open_frontends
 
         return await stack.enter_async_context(
-            open_front_door(
+            open_frontends(
                 prepared.config,
                 prepared.identity,
-                plane,
+                proxy_server,
                 prepared.hosts,
                 prepared.sockets,
                 prepared.dashboard_sockets,

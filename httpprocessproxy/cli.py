@@ -10,13 +10,13 @@ import sys
 from collections.abc import Sequence
 
 from httpprocessproxy.config import Config
+from httpprocessproxy.config.command_line import read_line
+from httpprocessproxy.config.completion import completion
+from httpprocessproxy.config.config_file import written
+from httpprocessproxy.config.options import PROGRAM
+from httpprocessproxy.config.resolving import resolve, resolve_bind
 from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.process.guard import guarded
-from httpprocessproxy.settings.command_line import read_line
-from httpprocessproxy.settings.completion import completion
-from httpprocessproxy.settings.config_file import written
-from httpprocessproxy.settings.options import PROGRAM
-from httpprocessproxy.settings.resolving import resolve, resolve_bind
 
 USAGE_EXIT = 2
 INTERRUPTED_EXIT = 128 + signal.SIGINT
@@ -66,7 +66,7 @@ def _run(config: Config) -> int:
 
 def _ask(line: argparse.Namespace) -> int:
     """Ask the proxy that runs at BIND, and tell how it is, in words and by the exit status."""
-    from httpprocessproxy.questions import NOBODY, ask
+    from httpprocessproxy.admin.client import NOBODY, ask
 
     timeout_s: float = getattr(line, "timeout", QUESTION_TIMEOUT_S)
     answer = ask(line.question, resolve_bind(line), timeout_s, as_json="json" in line)
@@ -76,10 +76,10 @@ def _ask(line: argparse.Namespace) -> int:
 
 def _trust(*, is_agreed: bool) -> int:
     """Make browsers trust our certificates, if the user agrees."""
-    from httpprocessproxy.front_door import needs
+    from httpprocessproxy.frontends import needs
 
     with needs("--trust", "tls"):
-        from httpprocessproxy.front_door.trust import trust
+        from httpprocessproxy.frontends.tls.trust import trust
 
     def ask(question: str) -> bool:
         if is_agreed:

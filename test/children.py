@@ -6,7 +6,7 @@ import signal
 import socket
 
 from httpprocessproxy.config import Address, Config
-from httpprocessproxy.process import Child, Launcher, Output, Recipe, SpawnError
+from httpprocessproxy.process import Child, Launcher, LaunchSpec, Output, SpawnError
 from test.ports import free_port
 
 # Above any pid that Linux gives.
@@ -79,7 +79,7 @@ class FakeLauncher(Launcher):
         self.is_warm = False
         self.given_up: list[str] = []
         self.children: list[FakeChild] = []
-        self.recipe = Recipe(("serve", "--it"), address)
+        self.launch_spec = LaunchSpec(("serve", "--it"), address)
         self._pid = os.getpid() if pid is None else pid
 
     async def start(self) -> FakeChild:
@@ -97,7 +97,7 @@ class FakeLauncher(Launcher):
             raise SpawnError(self.error)
         listening = None
         if self.listens:
-            address = self.recipe.address
+            address = self.launch_spec.address
             listening = socket.create_server((address.host, address.port))
         self.children.append(FakeChild(self._pid, listening))
         return self.children[-1]

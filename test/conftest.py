@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from httpprocessproxy import faults
+from httpprocessproxy.system import faults
 
 # The same examples each time, and no verdict that depends on the machine's load.
 settings.register_profile("repeatable", derandomize=True, deadline=None)

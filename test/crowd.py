@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
-from httpprocessproxy.core.pages import Problem
-from httpprocessproxy.gate import Gate, Target
+from httpprocessproxy.core.page.pages import Problem
+from httpprocessproxy.service.gate import Gate, Target
 from test.deadline import PATIENCE_S
 from test.fakes import OVERDUE
 

@@ -16,15 +16,15 @@ from typing import Self
 
 import pytest
 
-from httpprocessproxy.core.documents import Injector
-from httpprocessproxy.core.hosts import HostRule
-from httpprocessproxy.core.ip import Network
-from httpprocessproxy.core.pages import Problem
-from httpprocessproxy.feed import Feed
-from httpprocessproxy.gate import Gate, Target
-from httpprocessproxy.proxy import Plane, connecting
-from httpprocessproxy.proxy.detour import Detour
-from httpprocessproxy.requestlog import RequestLog
+from httpprocessproxy.core.http.hosts import HostRule
+from httpprocessproxy.core.http.ip import Network
+from httpprocessproxy.core.page.documents import Injector
+from httpprocessproxy.core.page.pages import Problem
+from httpprocessproxy.events import EventBus
+from httpprocessproxy.inspector.request_log import RequestLog
+from httpprocessproxy.proxy import ProxyServer, connecting
+from httpprocessproxy.proxy.interceptor import Interceptor
+from httpprocessproxy.service.gate import Gate, Target
 from test.deadline import PATIENCE_S
 from test.loops import eventually, turn
 from test.wire import Headers, Message, TruncatedError
@@ -214,11 +214,11 @@ class Bench:
     """A plane under test, and its ends, which are closed with it unless the test wants them."""
 
     def __init__(
-        self, gate: Gate, plane: Plane, port: int, backend: Listener, said: list[str]
+        self, gate: Gate, proxy_server: ProxyServer, port: int, backend: Listener, said: list[str]
     ) -> None:
         self.said = said
         self.gate = gate
-        self.plane = plane
+        self.proxy_server = proxy_server
         self.port = port
         self.backend = backend
         self.closes_ends = True
@@ -234,13 +234,13 @@ class Bench:
         """The present generation answers."""
         self.gate.open(Target(self._generation, "127.0.0.1", self.backend.port))
 
-    async def scout(self) -> asyncio.Future[bool]:
+    async def first_request(self) -> asyncio.Future[bool]:
         """Send the first request that waits to the next generation, which may be ready."""
         connection, address = socket.socket(), ("127.0.0.1", self.backend.port)
         connection.setblocking(False)
         await asyncio.get_running_loop().sock_connect(connection, address)
         self._generation += 1
-        answered = self.gate.scout(Target(self._generation, *address, connection))
+        answered = self.gate.first_request(Target(self._generation, *address, connection))
         assert answered is not None, "no safe request waits"
         return answered
 
@@ -250,7 +250,7 @@ class Bench:
         self.end_generation()
 
     def end_generation(self) -> None:
-        self.plane.end_generation(self._generation)
+        self.proxy_server.end_generation(self._generation)
 
     def restart(self) -> None:
         self.stop()
@@ -280,8 +280,10 @@ class Bench:
         self.backend.close()
 
     async def assert_nothing_is_left(self) -> None:
-        plane = self.plane
-        await eventually(lambda: not (plane.clients or plane.upstreams or plane.tunnels))
+        proxy_server = self.proxy_server
+        await eventually(
+            lambda: not (proxy_server.clients or proxy_server.upstreams or proxy_server.tunnels)
+        )
         assert self.gate.held == 0
         # An unsafe request that were still counted would delay every kill from now on.
         async with asyncio.timeout(PATIENCE_S / 2):
@@ -300,7 +302,7 @@ async def serving(
     send_bytes: int | None = None,
     retry_s: float = PATIENCE_S,  # or a busy machine would see attempts to connect given up
     injector: Injector | None = None,
-    detour: Detour | None = None,
+    interceptor: Interceptor | None = None,
     takes_back: bool = False,
 ) -> AsyncIterator[Bench]:
     """Open a bench; `pages` is the folder of the Unix socket `site`, which has our own pages.
@@ -309,14 +311,14 @@ async def serving(
     """
     gate = Gate(queue_timeout_s, lambda: OVERDUE)
     said: list[str] = []
-    plane = Plane(
+    proxy_server = ProxyServer(
         gate,
         HostRule((), "localhost"),
         trusted,
-        RequestLog(Feed()),
+        RequestLog(EventBus()),
         lambda _, trusted, is_dashboard: str(pages / "site") if trusted else None,
         injector,
-        detour,
+        interceptor,
         said.append,
         takes_back=takes_back,
     )
@@ -325,13 +327,13 @@ async def serving(
     if send_bytes is not None:  # inherited by what it accepts
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_bytes)
     backend = Listener(backlog, receive_bytes)
-    bench = Bench(gate, plane, listening.getsockname()[1], backend, said)
+    bench = Bench(gate, proxy_server, listening.getsockname()[1], backend, said)
     if is_open:
         bench.start()
     patch = pytest.MonkeyPatch()
     patch.setattr(connecting, "FIRST_TIMEOUT_S", retry_s)
     try:
-        async with plane.serve([listening]):
+        async with proxy_server.serve([listening]):
             yield bench
             bench.close_ends()
             await bench.assert_nothing_is_left()

@@ -5,11 +5,11 @@ import contextlib
 from collections.abc import AsyncIterator, Collection
 
 from httpprocessproxy.config import Config
-from httpprocessproxy.core.pages import Problem
+from httpprocessproxy.core.page.pages import Problem
 from httpprocessproxy.core.silence import Silence
-from httpprocessproxy.feed import Feed
-from httpprocessproxy.gate import Target
-from httpprocessproxy.supervisor import Supervisor
+from httpprocessproxy.events import EventBus
+from httpprocessproxy.service.gate import Target
+from httpprocessproxy.service.supervisor import Supervisor
 from test.children import FakeChild, FakeLauncher, FakeOutput, configured
 from test.loops import eventually
 
@@ -23,7 +23,7 @@ class FakeFront:
         self.taken_back: Collection[tuple[str, int]] = ()
         self.reloads = 0
 
-    def take_back(self, ends: Collection[tuple[str, int]]) -> None:
+    def reclaim_unaccepted(self, ends: Collection[tuple[str, int]]) -> None:
         self.taken_back = ends
 
     def give_up(self, problem: Problem) -> None:
@@ -66,10 +66,8 @@ class Life:
         self.output = FakeOutput()
         self.front = FakeFront()
         self.said: list[str] = []
-        self.feed = Feed()
-        self.supervisor = Supervisor(
-            config, self.launcher, self.output, self.feed, self.said.append
-        )
+        self.bus = EventBus()
+        self.supervisor = Supervisor(config, self.launcher, self.output, self.bus, self.said.append)
 
     @property
     def children(self) -> list[FakeChild]:
@@ -103,12 +101,12 @@ class Life:
     @property
     def states(self) -> list[str]:
         """The states that were told, the first one included."""
-        return [str(message["state"]) for message in self.feed.kept("state")]
+        return [str(message["state"]) for message in self.bus.kept("state")]
 
     @property
     def reasons(self) -> list[str]:
         """Why the states were entered, in order."""
-        return [str(message["why"]) for message in self.feed.kept("state")]
+        return [str(message["why"]) for message in self.bus.kept("state")]
 
 
 @contextlib.asynccontextmanager

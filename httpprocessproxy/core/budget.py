@@ -14,9 +14,9 @@ class Budget:
         self._limit_bytes = limit_bytes
         self._full = full
 
-    def share(self) -> "Share":
+    def share(self) -> "BudgetShare":
         """What one body keeps; all of it is given back at the end of the context."""
-        return Share(self)
+        return BudgetShare(self)
 
     def take(self, size_bytes: int) -> None:
         """Raises what `full` makes, and takes nothing then."""
@@ -25,7 +25,7 @@ class Budget:
         self.held_bytes += size_bytes
 
 
-class Share:
+class BudgetShare:
     """A part of the budget."""
 
     def __init__(self, budget: Budget) -> None:

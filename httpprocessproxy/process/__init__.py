@@ -15,9 +15,11 @@ from httpprocessproxy.process.child import Child
 from httpprocessproxy.process.guard import guarded
 from httpprocessproxy.process.inherited import INHERITED_FD, InheritedSocket
 from httpprocessproxy.process.keyboard import Keyboard
+from httpprocessproxy.process.launch_spec import LaunchSpec
 from httpprocessproxy.process.linux import has_proc
-from httpprocessproxy.process.mirror import Mirror
+from httpprocessproxy.process.open_files import open_for_writing
 from httpprocessproxy.process.output import Output
+from httpprocessproxy.process.output_text import OutputText
 from httpprocessproxy.process.ports import (
     Holder,
     accepting,
@@ -27,7 +29,6 @@ from httpprocessproxy.process.ports import (
     peer_is_gone,
     wait_until_free,
 )
-from httpprocessproxy.process.recipe import Recipe
 from httpprocessproxy.process.redirects import redirected_output
 from httpprocessproxy.process.spawn import Launcher, SpawnError, seal_descriptors
 from httpprocessproxy.process.terminal import Terminal
@@ -40,7 +41,6 @@ from httpprocessproxy.process.tree import (
     reap_adopted,
     sweep,
 )
-from httpprocessproxy.process.writing import open_for_writing
 
 __all__ = [
     "INHERITED_FD",
@@ -49,10 +49,10 @@ __all__ = [
     "Holder",
     "InheritedSocket",
     "Keyboard",
+    "LaunchSpec",
     "Launcher",
-    "Mirror",
     "Output",
-    "Recipe",
+    "OutputText",
     "SpawnError",
     "StopError",
     "Terminal",

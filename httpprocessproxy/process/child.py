@@ -8,9 +8,9 @@ import os
 import signal
 import threading
 
-from httpprocessproxy.loops import call_from_thread
 from httpprocessproxy.process import linux, tree
 from httpprocessproxy.process.output import Output
+from httpprocessproxy.system.event_loop import call_from_thread
 
 # What a dead process printed last is in a pipe, and copied within a millisecond, unless the
 # reader of our own output is slow: no restart waits for that one.

@@ -16,8 +16,8 @@ from typing import Final
 
 from httpprocessproxy.config import Address
 from httpprocessproxy.core.errors import UserError
-from httpprocessproxy.listening import NO_SUCH_FAMILY, binding
 from httpprocessproxy.process.ports import find_free_port
+from httpprocessproxy.system.sockets import NO_SUCH_FAMILY, binding
 
 # The number it has in the server: sd_listen_fds(3) has the first there.
 INHERITED_FD: Final = 3
@@ -61,7 +61,7 @@ class InheritedSocket:
         poll.register(self._socket, select.POLLIN)
         return bool(poll.poll(0))
 
-    def take_back(self) -> frozenset[tuple[str, int]]:
+    def reclaim_unaccepted(self) -> frozenset[tuple[str, int]]:
         """Reset all connections that no server has accepted; return where they came from.
 
         What clients have closed goes too: the kernel would still show it to the next server.

@@ -11,7 +11,8 @@ import termios
 import time
 from collections.abc import Callable, Collection
 
-from httpprocessproxy.process import reading, tree
+from httpprocessproxy.process import terminal_reads as reading
+from httpprocessproxy.process import tree
 
 # Who reads a line and works on it for a moment will read the next one.
 READS_ON_S = 1.0

@@ -24,7 +24,7 @@ from types import TracebackType
 from typing import Self
 
 from httpprocessproxy.process.keyboard import Keyboard
-from httpprocessproxy.process.sink import Sink
+from httpprocessproxy.process.sink import OutputSink
 
 TAIL_BYTES = 64 * 1024
 # As much as a pipe holds: one system call empties it.
@@ -42,7 +42,7 @@ _REMINDER_S = 0.5
 class _Stream:
     name: str
     fd: int
-    sink: Sink
+    sink: OutputSink
     tail: bytearray = field(repr=False)
     slave_fd: int | None = None
 
@@ -63,7 +63,7 @@ class Output:
         """
         self._on_piece = on_piece
         self._keyboard = keyboard
-        self._stdout, self._stderr = Sink(1), Sink(2)
+        self._stdout, self._stderr = OutputSink(1), OutputSink(2)
         self._tail = bytearray()
         self._lock = threading.Lock()
         self._selector = selectors.DefaultSelector()

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 
 from httpprocessproxy.config import Address
 from httpprocessproxy.core.errors import UserError
-from httpprocessproxy.core.ip import canonical, unmapped
+from httpprocessproxy.core.http.ip import canonical, unmapped
 from httpprocessproxy.process import linux, proc_net, sock_diag, tree
-from httpprocessproxy.process.sockets import TIME_WAIT, End, Socket
+from httpprocessproxy.process.tcp_sockets import TIME_WAIT, End, Socket
 
 _POLL_MIN_S = 0.001
 _POLL_MAX_S = 0.05

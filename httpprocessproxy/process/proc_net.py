@@ -4,8 +4,8 @@ import ipaddress
 import sys
 from collections.abc import Iterator
 
-from httpprocessproxy.core.ip import unmapped
-from httpprocessproxy.process.sockets import LISTEN, End, Socket
+from httpprocessproxy.core.http.ip import unmapped
+from httpprocessproxy.process.tcp_sockets import LISTEN, End, Socket
 
 
 def connection(local: End, remote: End) -> Socket | None:

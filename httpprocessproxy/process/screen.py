@@ -27,7 +27,7 @@ _SHARED_BYTES: Final = 4096
 _shared: mmap.mmap | None = None
 
 
-class Screen:
+class ScreenState:
     """Follows one output."""
 
     def __init__(self) -> None:

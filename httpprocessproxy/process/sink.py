@@ -4,20 +4,20 @@ import os
 import select
 from dataclasses import dataclass, field
 
-from httpprocessproxy.process.screen import Screen, tell_parent
+from httpprocessproxy.process.screen import ScreenState, tell_parent
 
 
 @dataclass(slots=True)
-class Sink:
+class OutputSink:
     """It ends quietly: its reader may leave before we do."""
 
     fd: int
     is_open: bool = True
     is_at_line_start: bool = True
-    screen: Screen | None = field(init=False)
+    screen: ScreenState | None = field(init=False)
 
     def __post_init__(self) -> None:
-        self.screen = Screen() if os.isatty(self.fd) else None
+        self.screen = ScreenState() if os.isatty(self.fd) else None
 
     def copy(self, piece: bytes) -> None:
         """Write what the backend has printed."""

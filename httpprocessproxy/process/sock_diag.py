@@ -10,7 +10,7 @@ import socket
 import struct
 from collections.abc import Iterator
 
-from httpprocessproxy.process.sockets import LISTEN, End, Socket
+from httpprocessproxy.process.tcp_sockets import LISTEN, End, Socket
 
 # linux/netlink.h, linux/sock_diag.h
 _NETLINK_SOCK_DIAG = 4

@@ -17,8 +17,8 @@ from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.process.child import Child
 from httpprocessproxy.process.folder import WorkingDirectory
 from httpprocessproxy.process.inherited import INHERITED_FD
+from httpprocessproxy.process.launch_spec import LaunchSpec
 from httpprocessproxy.process.output import Output
-from httpprocessproxy.process.recipe import Recipe
 from httpprocessproxy.process.terminal import Terminal, is_foreground
 
 # How many to look at where the system does not list them; 0.5 ms.
@@ -69,7 +69,7 @@ class Listened(Protocol):
         """What it needs besides that of the recipe."""
 
 
-class Warmth(Protocol):
+class WarmStarter(Protocol):
     """Who may have a process that is ready to become the backend (`--preload`)."""
 
     async def fork(self, stdio: tuple[int, int, int], terminal: str) -> int | None:
@@ -91,31 +91,31 @@ class Launcher:
 
     def __init__(
         self,
-        recipe: Recipe,
+        launch_spec: LaunchSpec,
         output: Output,
         terminal: Terminal | None = None,
-        warmth: Warmth | None = None,
+        warm_starter: WarmStarter | None = None,
     ) -> None:
-        self.recipe = recipe
+        self.launch_spec = launch_spec
         self._output = output
         self._terminal = terminal
-        self._warmth = warmth
+        self._warm_starter = warm_starter
         self._folder = WorkingDirectory()
         if terminal is None:
             # Python keeps 8 KiB of a pipe's text back, and a SIGKILL throws them away.
-            recipe.defaults["PYTHONUNBUFFERED"] = "1"
+            launch_spec.defaults["PYTHONUNBUFFERED"] = "1"
 
     async def start(self) -> Child:
         """Start the next generation, warm if that can be done at once, or else as `spawn` does.
 
         Raises SpawnError.
         """
-        if self._warmth is not None:
+        if self._warm_starter is not None:
             try:
                 if self._folder.enter():
                     self.give_up_warmth("the working directory was made again")
                 fork = self._fork_with_pipes if self._terminal is None else self._fork_with_pty
-                if (pid := await fork(self._warmth)) is not None:
+                if (pid := await fork(self._warm_starter)) is not None:
                     return Child(pid, self._output, is_warm=True)
             except (OSError, UserError):
                 pass  # `spawn` will say it
@@ -123,8 +123,8 @@ class Launcher:
 
     def give_up_warmth(self, why: str) -> None:
         """Start cold from now on."""
-        assert self._warmth is not None, "something was warm"
-        self._warmth.give_up(why)
+        assert self._warm_starter is not None, "something was warm"
+        self._warm_starter.give_up(why)
 
     def spawn(self) -> Child:
         """Start the next generation and begin to copy its output. Needs a running event loop.
@@ -138,14 +138,14 @@ class Launcher:
                 pid = self._spawn_with_pty(self._terminal)
         except OSError as error:
             self._output.begin_nothing()
-            name = self.recipe.words[0]
+            name = self.launch_spec.words[0]
             raise SpawnError(f"cannot start {name!r}: {_why(error, name)}") from error
         except UserError as error:
             self._output.begin_nothing()
             raise SpawnError(str(error)) from error
         return Child(pid, self._output)
 
-    async def _fork_with_pipes(self, warmth: Warmth) -> int | None:
+    async def _fork_with_pipes(self, warm_starter: WarmStarter) -> int | None:
         with contextlib.ExitStack() as ours, contextlib.ExitStack() as theirs:
             stdin = 0
             if _is_keyboard_of_others():
@@ -154,20 +154,20 @@ class Launcher:
             fds = [*os.pipe(), *os.pipe()]
             for stack, fd in zip((ours, theirs, ours, theirs), fds, strict=True):
                 stack.callback(os.close, fd)
-            pid = await warmth.fork((stdin, fds[1], fds[3]), "")
+            pid = await warm_starter.fork((stdin, fds[1], fds[3]), "")
             if pid is None:
                 return None
             ours.pop_all()
         self._output.begin_pipes(fds[0], fds[2])
         return pid
 
-    async def _fork_with_pty(self, warmth: Warmth) -> int | None:
+    async def _fork_with_pty(self, warm_starter: WarmStarter) -> int | None:
         assert self._terminal is not None, "there is one to lend"
         master_fd, slave_fd = self._terminal.open()
         with contextlib.ExitStack() as ours:
             ours.callback(os.close, master_fd)
             ours.callback(os.close, slave_fd)
-            pid = await warmth.fork((slave_fd, slave_fd, slave_fd), os.ttyname(slave_fd))
+            pid = await warm_starter.fork((slave_fd, slave_fd, slave_fd), os.ttyname(slave_fd))
             if pid is None:
                 return None
             ours.pop_all()
@@ -206,20 +206,20 @@ class Launcher:
 
     def _spawn(self, actions: Sequence[FileAction]) -> int:
         self._folder.enter()
-        recipe = self.recipe
+        launch_spec = self.launch_spec
         passed_on: list[FileAction] = []
-        if recipe.inherited is not None:
+        if launch_spec.inherited is not None:
             # The last action: the number may be one of those that have been duplicated before.
-            passed_on.append((os.POSIX_SPAWN_DUP2, recipe.inherited.fd, INHERITED_FD))
-        listened = self._warmth.listen() if self._warmth is not None else None
+            passed_on.append((os.POSIX_SPAWN_DUP2, launch_spec.inherited.fd, INHERITED_FD))
+        listened = self._warm_starter.listen() if self._warm_starter is not None else None
         heard = listened.file_actions if listened is not None else ()
-        words = recipe.executed(listened.words if listened is not None else recipe.words)
-        if recipe.needs_its_pid or listened is not None:
-            _check_command(recipe.words[0])
+        words = launch_spec.executed(listened.words if listened is not None else launch_spec.words)
+        if launch_spec.needs_its_pid or listened is not None:
+            _check_command(launch_spec.words[0])
         return os.posix_spawnp(
             words[0],
             words,
-            {**recipe.environment(), **(listened.environment if listened is not None else {})},
+            {**launch_spec.environment(), **(listened.environment if listened is not None else {})},
             file_actions=[*actions, *heard, *passed_on],
             setsid=True,
             setsigdef=signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP},

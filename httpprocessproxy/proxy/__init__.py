@@ -11,7 +11,7 @@
 Synchronous callbacks on `asyncio.Protocol`: no task and no await per request.
 """
 
-from httpprocessproxy.proxy.client import Client
-from httpprocessproxy.proxy.plane import Plane, listen
+from httpprocessproxy.proxy.client_connection import ClientConnection
+from httpprocessproxy.proxy.server import ProxyServer, listen
 
-__all__ = ["Client", "Plane", "listen"]
+__all__ = ["ClientConnection", "ProxyServer", "listen"]

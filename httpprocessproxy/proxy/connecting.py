@@ -8,15 +8,15 @@ import errno
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final
 
-from httpprocessproxy.core.replay import Loss
-from httpprocessproxy.faults import contained
-from httpprocessproxy.gate import Target
+from httpprocessproxy.core.http.replay import Loss
 from httpprocessproxy.proxy import problems
-from httpprocessproxy.proxy.upstream import Upstream
+from httpprocessproxy.proxy.upstream_connection import UpstreamConnection
+from httpprocessproxy.service.gate import Target
+from httpprocessproxy.system.faults import contained
 
 if TYPE_CHECKING:
     from httpprocessproxy.proxy.exchange import Exchange
-    from httpprocessproxy.proxy.plane import Plane
+    from httpprocessproxy.proxy.server import ProxyServer
 
 # When a listen queue is full, the kernel drops the connection attempt and repeats it after 1 s,
 # then 3 s. A new attempt after 100 ms, then twice that and so on, finds room far sooner.
@@ -30,8 +30,8 @@ FULL_BACKLOG_S: Final = 0.005
 class Connector:
     """Use it as an async context manager: leaving it gives up what is still being made."""
 
-    def __init__(self, plane: "Plane") -> None:
-        self._plane = plane
+    def __init__(self, proxy_server: "ProxyServer") -> None:
+        self._proxy_server = proxy_server
         self._group = asyncio.TaskGroup()
         self._pending: dict[asyncio.Task[None], tuple[Exchange, Target]] = {}
 
@@ -81,24 +81,24 @@ class Connector:
             if not exchange.over:
                 self._failed(exchange, target, error)
             return
-        if not exchange.over and self._plane.gate.leads_to(target):
+        if not exchange.over and self._proxy_server.gate.leads_to(target):
             exchange.connected(upstream)
             return
         upstream.close()
         if not exchange.over:
             exchange.lost(Loss.RESTARTED)
 
-    async def _connect(self, exchange: "Exchange", target: Target) -> Upstream:
+    async def _connect(self, exchange: "Exchange", target: Target) -> UpstreamConnection:
         """Raises OSError, of which TimeoutError is one."""
-        loop = self._plane.loop
+        loop = self._proxy_server.loop
         if target.connection is not None:
-            upstream = Upstream(self._plane, target.generation)
+            upstream = UpstreamConnection(self._proxy_server, target.generation)
             await loop.create_connection(lambda: upstream, sock=target.connection)
             return upstream
         deadline = loop.time() + CONNECT_TIMEOUT_S
         timeout_s = FIRST_TIMEOUT_S
         while not exchange.over:
-            upstream = Upstream(self._plane, target.generation)
+            upstream = UpstreamConnection(self._proxy_server, target.generation)
             try:
                 async with asyncio.timeout(timeout_s):
                     await loop.create_connection(lambda: upstream, target.host, target.port)  # noqa: B023
@@ -111,13 +111,13 @@ class Connector:
         raise TimeoutError  # nobody waits any more
 
     def _failed(self, exchange: "Exchange", target: Target, error: OSError) -> None:
-        if not self._plane.gate.leads_to(target):
+        if not self._proxy_server.gate.leads_to(target):
             exchange.lost(Loss.RESTARTED)
         elif isinstance(error, TimeoutError):
             exchange.timed_out()
         elif error.errno in (errno.EMFILE, errno.ENFILE):
             problem = problems.out_of_descriptors()
-            self._plane.complain(problem.detail)
+            self._proxy_server.complain(problem.detail)
             exchange.refused(problem)
         else:
             exchange.lost(Loss.REFUSED)
@@ -131,12 +131,12 @@ class Connector:
         else:
             exchange.connected(upstream)
 
-    async def _connect_to_our_pages(self, exchange: "Exchange", path: str) -> Upstream:
+    async def _connect_to_our_pages(self, exchange: "Exchange", path: str) -> UpstreamConnection:
         """Raises OSError."""
-        loop = self._plane.loop
+        loop = self._proxy_server.loop
         deadline = loop.time() + CONNECT_TIMEOUT_S
         while True:
-            upstream = Upstream(self._plane, None)
+            upstream = UpstreamConnection(self._proxy_server, None)
             try:
                 await loop.create_unix_connection(lambda: upstream, path)  # noqa: B023
             except OSError as error:

@@ -1,25 +1,25 @@
 """One request and its response: where it goes, and what a restart does to it.
 
-`core/replay.py` holds the rules; this obeys them. An exchange is with its upstream, at the gate,
+`core/http/replay.py` holds the rules; this obeys them. An exchange is with its upstream, at the gate,
 or over, and each of its callers may be the last it hears from.
 """
 
 import logging
 from typing import TYPE_CHECKING
 
-from httpprocessproxy.core.headers import Request, Response
-from httpprocessproxy.core.holding import MAX_HELD_S, length_of
-from httpprocessproxy.core.pages import Problem
-from httpprocessproxy.core.replay import MAX_KEPT_BODY_BYTES, Fate, Loss, Progress, fate
-from httpprocessproxy.gate import Target
+from httpprocessproxy.core.http.headers import Request, Response
+from httpprocessproxy.core.http.holding import MAX_HELD_S, length_of
+from httpprocessproxy.core.http.replay import MAX_KEPT_BODY_BYTES, Fate, Loss, Progress, fate
+from httpprocessproxy.core.page.pages import Problem
+from httpprocessproxy.inspector.request_log import CUT, LEFT, REFUSED, RequestRecord
 from httpprocessproxy.proxy import problems
 from httpprocessproxy.proxy.tunnel import open_tunnel
-from httpprocessproxy.requestlog import CUT, LEFT, REFUSED, Record
+from httpprocessproxy.service.gate import Target
 
 if TYPE_CHECKING:
-    from httpprocessproxy.proxy.client import Client
-    from httpprocessproxy.proxy.plane import Plane
-    from httpprocessproxy.proxy.upstream import Upstream
+    from httpprocessproxy.proxy.client_connection import ClientConnection
+    from httpprocessproxy.proxy.server import ProxyServer
+    from httpprocessproxy.proxy.upstream_connection import UpstreamConnection
 
 # How much of a body is read while the request waits: the rest stays in the kernel.
 MAX_WAITING_BYTES = 64 * 1024
@@ -29,14 +29,14 @@ _log = logging.getLogger(__name__)
 
 
 class Exchange:
-    """A `gate.Waiter`, and what `Upstream` tells of its request."""
+    """A `gate.Waiter`, and what `UpstreamConnection` tells of its request."""
 
     __slots__ = (
         "_body_bytes",
         "_is_kept",
         "_is_pending",
         "_kept",
-        "_plane",
+        "_proxy_server",
         "_sent",
         "_suspected",
         "_upstream",
@@ -50,20 +50,22 @@ class Exchange:
         "response_ended",
     )
 
-    def __init__(self, client: "Client", plane: "Plane", request: Request) -> None:
+    def __init__(
+        self, client: "ClientConnection", proxy_server: "ProxyServer", request: Request
+    ) -> None:
         self.client = client
         self.request = request
-        self.record = Record(request, client.peer.ip, client.replay_of)
+        self.record = RequestRecord(request, client.peer.ip, client.replay_of)
         self.body = request.body()
         self.over = False
         self.for_backend = False
         self.response_ended = False
-        self._plane = plane
-        self._upstream: Upstream | None = None
+        self._proxy_server = proxy_server
+        self._upstream: UpstreamConnection | None = None
         self._kept = [request.head]  # what the next connection begins with
         self._body_bytes = 0
         # What must not be sent twice is kept where it may be found that nobody has read it.
-        self._is_kept = request.is_safe or plane.takes_back
+        self._is_kept = request.is_safe or proxy_server.takes_back
         self._sent = False
         self.is_answered = False
         self._suspected: int | None = None  # the generation that may have died
@@ -92,20 +94,20 @@ class Exchange:
     def start(self) -> None:
         """Go to the gate, or to our own pages, which are always open."""
         if self.request.is_for_dashboard:
-            self._plane.connect_to_our_pages(self, is_dashboard=True)
+            self._proxy_server.connect_to_our_pages(self, is_dashboard=True)
         elif self.request.target.startswith(b"/_hpp/"):
-            self._plane.connect_to_our_pages(self)
+            self._proxy_server.connect_to_our_pages(self)
         else:
             self.for_backend = True
-            self._plane.log.begin(self.record)
+            self._proxy_server.log.begin(self.record)
             self._enter()
 
     def _enter(self) -> None:
-        if not self._plane.gate.enter(self):
+        if not self._proxy_server.gate.enter(self):
             self.record.waits()
 
     def _ask(self) -> None:
-        if not self._plane.gate.ask(self):
+        if not self._proxy_server.gate.ask(self):
             self.record.waits()
 
     def admitted(self, target: Target) -> None:
@@ -118,7 +120,7 @@ class Exchange:
             return
         upstream = self.client.take_upstream(target.generation, self.request)
         if upstream is None:
-            self._plane.connect(self, target)
+            self._proxy_server.connect(self, target)
         else:
             self._send(upstream)
 
@@ -128,7 +130,7 @@ class Exchange:
         self._end(REFUSED)
         self.client.answer(problem, self)
 
-    def connected(self, upstream: "Upstream") -> None:
+    def connected(self, upstream: "UpstreamConnection") -> None:
         """Go on with a connection that has been made."""
         if self.over:
             upstream.abort()
@@ -139,14 +141,14 @@ class Exchange:
             return
         self._send(upstream)
 
-    def _send(self, upstream: "Upstream") -> None:
+    def _send(self, upstream: "UpstreamConnection") -> None:
         """Send all there is."""
         self._upstream = upstream
         self._sent = True
         self.record.sent += 1
         if not self.request.is_safe and self.for_backend and not self._is_pending:
             self._is_pending = True
-            self._plane.gate.pending_began()
+            self._proxy_server.gate.pending_began()
         if self.client.is_blocked:
             # Before it is sent: that may block it again.
             self.block_request(False)
@@ -189,13 +191,13 @@ class Exchange:
     # The way back
 
     def pass_interim(self, head: bytes) -> None:
-        self._plane.gate.answers += 1  # no answer yet, but no silence either
+        self._proxy_server.gate.answers += 1  # no answer yet, but no silence either
         if not self.request.is_http10:  # RFC 9110 section 15.2: it would not understand
             self.client.write(head)
 
     def begin_response(self, response: Response, piece: bytes) -> None:
         self.is_answered = True
-        self._plane.gate.answered(self)
+        self._proxy_server.gate.answered(self)
         record = self.record
         record.status, record.response_head = response.status, response.head
         record.response_bytes = len(piece)
@@ -214,9 +216,9 @@ class Exchange:
         if not self.for_backend or self._is_pending:
             return
         self._is_pending = True
-        self._plane.gate.pending_began()
+        self._proxy_server.gate.pending_began()
         if length_of(response) is None:
-            self._plane.loop.call_later(MAX_HELD_S, self._end_pending)
+            self._proxy_server.loop.call_later(MAX_HELD_S, self._end_pending)
 
     def pass_body(self, piece: bytes) -> None:
         self.record.response_bytes += len(piece)
@@ -242,10 +244,10 @@ class Exchange:
         upstream = self._upstream
         assert upstream is not None
         self._upstream = None
-        self._plane.gate.answered(self)
+        self._proxy_server.gate.answered(self)
         self.record.status, self.record.response_head = 101, response.head
         self._end(None)
-        open_tunnel(self._plane, self, upstream, response, rest)
+        open_tunnel(self._proxy_server, self, upstream, response, rest)
 
     # The ways it can go wrong
 
@@ -264,16 +266,16 @@ class Exchange:
             self._complete()
             return
         reused = self._upstream is not None and self._upstream.reused
-        generation = self._plane.gate.generation
+        generation = self._proxy_server.gate.generation
         # Before the gate opens nothing is certain: a scout may be lost more than once.
-        is_open = self._plane.gate.target is not None
+        is_open = self._proxy_server.gate.target is not None
         suspected = is_open and self._suspected is not None and self._suspected == generation
         repeatable = self._is_kept and self.request.is_safe
         progress = Progress(self._sent, repeatable, reused, self.is_answered, suspected)
         decision = fate(loss, progress)
         line = self.request.method, self.request.target
         _log.debug("%s %s lost its backend: %s; %s", *line, loss.value, decision.value)
-        self._plane.gate.leave(self)
+        self._proxy_server.gate.leave(self)
         self._upstream = None
         if not self.for_backend:
             decision = Fate.CUT if self.is_answered else Fate.BAD_GATEWAY
@@ -284,7 +286,7 @@ class Exchange:
         elif decision is Fate.SUSPECT:
             self._suspected = generation
             self.record.waits()
-            self._plane.gate.suspect(self)
+            self._proxy_server.gate.hold_unconfirmed(self)
         else:
             self._suspected = None
             self._ask()
@@ -295,10 +297,10 @@ class Exchange:
         A backend that is being stopped may break off anywhere, and is not to blame.
         """
         self._upstream = None
-        if self._plane.gate.target is not None:
+        if self._proxy_server.gate.target is not None:
             path = self.request.target.partition(b"?")[0].decode("ascii", "replace")
             method = self.request.method.decode()
-            self._plane.complain(f"{method} {path}: the answer of the server has {reason}")
+            self._proxy_server.complain(f"{method} {path}: the answer of the server has {reason}")
         if self.is_answered:
             self.cut()
         else:
@@ -333,13 +335,13 @@ class Exchange:
         if self.for_backend and outcome is not None:
             if not self.body.done:
                 self.record.body = None
-            self._plane.log.end(self.record, outcome)
+            self._proxy_server.log.end(self.record, outcome)
         self.over = True
-        self._plane.gate.leave(self)
+        self._proxy_server.gate.leave(self)
         if self._is_pending:
             self._end_pending()
 
     def _end_pending(self) -> None:
         if self._is_pending:
             self._is_pending = False
-            self._plane.gate.pending_ended()
+            self._proxy_server.gate.pending_ended()

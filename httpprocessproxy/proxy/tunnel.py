@@ -7,26 +7,30 @@ the backend is being restarted, a WebSocket gets Close 1012 between two frames.
 import asyncio
 from typing import TYPE_CHECKING
 
-from httpprocessproxy.core.headers import Response
-from httpprocessproxy.core.websocket import CLOSE_SERVICE_RESTART, Frames, ends_with_answer
+from httpprocessproxy.core.http.headers import Response
+from httpprocessproxy.core.http.websocket import (
+    CLOSE_SERVICE_RESTART,
+    WebSocketFrames,
+    ends_with_answer,
+)
+from httpprocessproxy.inspector.request_log import CUT, RequestRecord
 from httpprocessproxy.proxy.transports import finish, linger_none
-from httpprocessproxy.requestlog import CUT, Record
 
 if TYPE_CHECKING:
     from httpprocessproxy.proxy.exchange import Exchange
-    from httpprocessproxy.proxy.plane import Plane
-    from httpprocessproxy.proxy.upstream import Upstream
+    from httpprocessproxy.proxy.server import ProxyServer
+    from httpprocessproxy.proxy.upstream_connection import UpstreamConnection
 
 # How long a client may take to answer our Close before its connection is closed under it.
 CLOSE_TIMEOUT_S = 2.0
 
 
-class End(asyncio.Protocol):
+class TunnelEnd(asyncio.Protocol):
     """One end of a tunnel: what comes in here goes out at `other`."""
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self.transport = transport
-        self.other: End
+        self.other: TunnelEnd
         self._has_ended = False
 
     def data_received(self, data: bytes) -> None:
@@ -71,14 +75,18 @@ class LastWords(asyncio.Protocol):
             self._transport.close()
 
 
-class BackendEnd(End):
+class BackendEnd(TunnelEnd):
     """The end towards the backend, which knows where frames end."""
 
     def __init__(
-        self, plane: "Plane", transport: asyncio.Transport, frames: Frames | None, record: Record
+        self,
+        proxy_server: "ProxyServer",
+        transport: asyncio.Transport,
+        frames: WebSocketFrames | None,
+        record: RequestRecord,
     ) -> None:
         super().__init__(transport)
-        self._plane = plane
+        self._proxy_server = proxy_server
         self._frames = frames
         self._record = record
         self._has_ended = False  # and said so: nothing may follow at the client
@@ -114,27 +122,31 @@ class BackendEnd(End):
         if not self._frames.closing:
             client.write(CLOSE_SERVICE_RESTART)
         client.resume_reading()
-        self._plane.loop.call_later(CLOSE_TIMEOUT_S, client.close)
+        self._proxy_server.loop.call_later(CLOSE_TIMEOUT_S, client.close)
 
     def _leave(self, outcome: str) -> None:
-        self._plane.tunnels.pop(self, None)
-        self._plane.log.end(self._record, outcome)
+        self._proxy_server.tunnels.pop(self, None)
+        self._proxy_server.log.end(self._record, outcome)
 
 
 def open_tunnel(
-    plane: "Plane", exchange: "Exchange", upstream: "Upstream", response: Response, rest: bytes
+    proxy_server: "ProxyServer",
+    exchange: "Exchange",
+    upstream: "UpstreamConnection",
+    response: Response,
+    rest: bytes,
 ) -> None:
     """Join the two connections, beginning with the 101 and what came behind it from either side."""
-    frames = Frames() if response.upgrade == b"websocket" else None
+    frames = WebSocketFrames() if response.upgrade == b"websocket" else None
     client = exchange.client
-    front = End(client.transport)
-    back = BackendEnd(plane, upstream.transport, frames, exchange.record)
+    front = TunnelEnd(client.transport)
+    back = BackendEnd(proxy_server, upstream.transport, frames, exchange.record)
     front.other, back.other = back, front
     early = client.give_up_transport()
-    plane.upstreams.discard(upstream)
+    proxy_server.upstreams.discard(upstream)
     if upstream.generation is not None:
-        plane.tunnels[back] = upstream.generation
-        plane.log.opened(exchange.record)
+        proxy_server.tunnels[back] = upstream.generation
+        proxy_server.log.opened(exchange.record)
     front.transport.set_protocol(front)
     back.transport.set_protocol(back)
     if frames is not None:

@@ -19,7 +19,7 @@ from typing import Final
 
 from httpprocessproxy.config import WatcherName
 from httpprocessproxy.core.errors import UserError
-from httpprocessproxy.watch.contents import Contents, Verdict
+from httpprocessproxy.watch.contents import Contents, ContentVerdict
 from httpprocessproxy.watch.embedded import open_embedded, open_polling
 from httpprocessproxy.watch.fallback import open_watchman
 from httpprocessproxy.watch.fence import SharedFence
@@ -29,10 +29,10 @@ from httpprocessproxy.watch.task import Task, UnfitError, Watcher
 from httpprocessproxy.watch.unmatched import say_unmatched
 
 __all__ = [
+    "ContentVerdict",
     "Contents",
     "Scope",
     "SharedFence",
-    "Verdict",
     "Watcher",
     "open_watcher",
     "say_unmatched",

@@ -44,7 +44,7 @@ class File(TypedDict):
     ctime_ns: int
 
 
-class Answer(TypedDict, total=False):
+class WatchmanAnswer(TypedDict, total=False):
     """A message of Watchman; one without files is of something else, such as a state."""
 
     version: str
@@ -70,7 +70,7 @@ class MuteError(Exception):
 FAILURES: Final = (pywatchman.WatchmanError, OSError, ValueError, TypeError, LookupError)
 
 
-class Connection:
+class WatchmanConnection:
     """An open connection. Raises MuteError, and one of FAILURES, as all of its methods do."""
 
     def __init__(self, stopping: "Wake") -> None:
@@ -78,8 +78,8 @@ class Connection:
         self._heeds_stop = True
         self._is_closed = False
         self._lock = threading.Lock()
-        self._asked: deque[tuple[float, Future[Answer]]] = deque()
-        self._told: deque[Answer] = deque()
+        self._asked: deque[tuple[float, Future[WatchmanAnswer]]] = deque()
+        self._told: deque[WatchmanAnswer] = deque()
         path = os.environ.get("WATCHMAN_SOCK") or _socket_of_program(stopping)
         self._client = pywatchman.client(sockpath=path, timeout=ANSWER_S)
         try:
@@ -100,12 +100,12 @@ class Connection:
         """Let commands be answered although we are to stop."""
         self._heeds_stop = False
 
-    def ask(self, *command: object) -> "Future[Answer]":
+    def ask(self, *command: object) -> "Future[WatchmanAnswer]":
         """Send a command; `listen` sets the future, or ConnectionError at the connection's end.
 
         All that was reported before the answer has been yielded by then.
         """
-        future: Future[Answer] = Future()
+        future: Future[WatchmanAnswer] = Future()
         with self._lock:
             if self._is_closed:
                 raise ConnectionResetError("the connection to Watchman is closed")
@@ -113,7 +113,7 @@ class Connection:
             self._client.sendConn.send(command)
         return future
 
-    def query(self, *command: object, within_s: float = ANSWER_S) -> Answer:
+    def query(self, *command: object, within_s: float = ANSWER_S) -> WatchmanAnswer:
         """Send a command and wait for its answer, in the thread that listens."""
         deadline = time.monotonic() + within_s
         future = self.ask(*command)
@@ -125,7 +125,7 @@ class Connection:
             self._receive()
         return future.result()
 
-    def listen(self) -> Iterator[Answer]:
+    def listen(self) -> Iterator[WatchmanAnswer]:
         """What is reported of subscriptions, until we are to stop."""
         while not self._stopping.is_set:
             while self._told:
@@ -152,7 +152,7 @@ class Connection:
 
     def _receive(self) -> None:
         try:
-            message: Answer = self._client.recvConn.receive()
+            message: WatchmanAnswer = self._client.recvConn.receive()
         except pywatchman.SocketTimeout:
             raise MuteError("stopped within an answer") from None
         if self._client.isUnilateralResponse(message):

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from httpprocessproxy.core.outputs import FileState
+from httpprocessproxy.core.change.outputs import FileState
 from httpprocessproxy.watch.scope import Scope
 from httpprocessproxy.watch.tree import walk
 
@@ -28,7 +28,7 @@ _DIGEST_BYTES: Final = 16
 _TICK_NS: Final = 10_000_000
 
 
-class Verdict(enum.Enum):
+class ContentVerdict(enum.Enum):
     SAME = "the content is what it was"
     CHANGED = "the content is another, or not known"
     EMPTIED = "there is no content, and there was: perhaps it is about to be written"
@@ -71,7 +71,7 @@ class Contents:
                     left_bytes -= len(content)
                     self._digests.setdefault(path, _digest(content))
 
-    def judge(self, paths: Iterable[str], *, is_final: bool) -> dict[str, Verdict]:
+    def judge(self, paths: Iterable[str], *, is_final: bool) -> dict[str, ContentVerdict]:
         """Whether the files at `paths` changed, and take note of it.
 
         Unless it `is_final`, one that is empty or gone is not taken note of.
@@ -82,18 +82,18 @@ class Contents:
         """Anything may have changed."""
         self._digests.clear()
 
-    def _judge(self, path: str, is_final: bool) -> Verdict:
+    def _judge(self, path: str, is_final: bool) -> ContentVerdict:
         before = self._digests.get(path)
         content, _ = self._read(path)
         if not content:
             if before is not None and not is_final:
-                return Verdict.EMPTIED
+                return ContentVerdict.EMPTIED
             self._digests.pop(path, None)
-            return Verdict.CHANGED
+            return ContentVerdict.CHANGED
         after = _digest(content)
         if before is not None or len(self._digests) < MAX_FILES:
             self._digests[path] = after
-        return Verdict.SAME if after == before else Verdict.CHANGED
+        return ContentVerdict.SAME if after == before else ContentVerdict.CHANGED
 
     def _read(self, path: str) -> tuple[bytes, int]:
         """The content and when it was written; no content if it cannot, or should not, be read."""

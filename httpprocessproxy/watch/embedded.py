@@ -7,8 +7,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from httpprocessproxy.core.change.patterns import ANYTHING
 from httpprocessproxy.core.errors import UserError
-from httpprocessproxy.core.patterns import ANYTHING
 from httpprocessproxy.watch.filesystems import without_events
 from httpprocessproxy.watch.polling import Polling
 from httpprocessproxy.watch.task import Task, Watcher
@@ -54,12 +54,12 @@ async def _open_native(task: Task, why: str) -> AsyncGenerator[Watcher]:
 
 @asynccontextmanager
 async def _open_inotify(task: Task, why: str) -> AsyncGenerator[Watcher]:
-    from httpprocessproxy.watch.inotify import LIMITS, LostError, limit_reached
+    from httpprocessproxy.watch.inotify import LIMITS, EventsLostError, limit_reached
 
     inotify = _Inotify(task, why)
     try:
         inotify.begin()
-    except LostError:
+    except EventsLostError:
         raise UserError(f"not a directory that can be watched: {task.root}") from None
     except OSError as error:
         if error.errno not in LIMITS:
@@ -185,13 +185,13 @@ class _Inotify:
 
     def _read(self, tree: "Tree", read: Callable[[], frozenset[str]]) -> None:
         """Report what has changed; begin again if the tree is lost, or not the one to watch."""
-        from httpprocessproxy.watch.inotify import LostError
+        from httpprocessproxy.watch.inotify import EventsLostError
 
         try:
             paths = read()
             if tree.has_more and self._more is None:
                 self._more = self._loop.call_soon(self._readable)
-        except LostError:
+        except EventsLostError:
             paths = frozenset({ANYTHING})
         except OSError as error:
             self._end(error)
@@ -205,12 +205,12 @@ class _Inotify:
 
     def _begin_again(self, paths: frozenset[str]) -> None:
         """Watch another tree, and only then report: the restart sees what changed meanwhile."""
-        from httpprocessproxy.watch.inotify import LostError, Tree
+        from httpprocessproxy.watch.inotify import EventsLostError, Tree
 
         self._retry = None
         try:
             tree = Tree(self._task)
-        except LostError:
+        except EventsLostError:
             # The root is gone, and its parent may be: nothing is left to send an event.
             self._retry = self._loop.call_later(_ROOT_RETRY_S, self._begin_again, paths)
         except OSError as error:

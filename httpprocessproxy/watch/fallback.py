@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Final
 
-from httpprocessproxy.core.patterns import ANYTHING
+from httpprocessproxy.core.change.patterns import ANYTHING
 from httpprocessproxy.watch.embedded import open_embedded
 from httpprocessproxy.watch.task import Task, Watcher
 from httpprocessproxy.watch.threads import threaded

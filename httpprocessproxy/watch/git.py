@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, Self
 
-from httpprocessproxy.core.ignore import Rules
+from httpprocessproxy.core.change.ignore import IgnoreRules
 
 GITIGNORE: Final = ".gitignore"
 
@@ -31,7 +31,7 @@ class WorkTree:
         inside = root.relative_to(top).as_posix()
         self._prefix = "" if inside == "." else f"{inside}/"
         self._general = tuple((0, rules) for path in _general(root, top) if (rules := _read(path)))
-        self._rules: dict[str, tuple[tuple[int, Rules], ...]] = {}
+        self._rules: dict[str, tuple[tuple[int, IgnoreRules], ...]] = {}
         self._folders: dict[str, bool] = {}
 
     @classmethod
@@ -89,7 +89,7 @@ class WorkTree:
                 return decision
         return False
 
-    def _rules_in(self, folder: str) -> tuple[tuple[int, Rules], ...]:
+    def _rules_in(self, folder: str) -> tuple[tuple[int, IgnoreRules], ...]:
         """Whose rules hold for what is in `folder`, and where the paths they name begin."""
         found = self._rules.get(folder)
         if found is None:
@@ -101,13 +101,13 @@ class WorkTree:
         return found
 
 
-def _read(path: str | Path) -> Rules | None:
+def _read(path: str | Path) -> IgnoreRules | None:
     # Most folders have none, and to ask first is much faster than an exception for each.
     if not os.access(path, os.R_OK):
         return None
     try:
         with open(path, errors="surrogateescape") as file:
-            return Rules(file.read())
+            return IgnoreRules(file.read())
     except OSError:
         return None
 

@@ -55,7 +55,7 @@ _MOST_KEPT: Final = _READ_AT_ONCE * (_MIN_EVENT_BYTES + 256) // _MIN_EVENT_BYTES
 LIMITS: Final = (errno.ENOSPC, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 
-class LostError(Exception):
+class EventsLostError(Exception):
     """The kernel dropped events, or the root is gone: begin anew."""
 
 
@@ -127,7 +127,7 @@ class Tree:
     def _take(self, event: Event, changed: set[str], perhaps: set[str]) -> None:
         mask = int(event.mask)
         if mask & Mask.Q_OVERFLOW:
-            raise LostError
+            raise EventsLostError
         watch = event.watch
         if watch is None:
             return
@@ -157,7 +157,7 @@ class Tree:
     def _take_own(self, folder: str, watch: Watch, mask: int) -> None:
         """An event of the watched directory itself, which may have ended."""
         if not folder and mask & _ROOT_LEFT:
-            raise LostError
+            raise EventsLostError
         if mask & Mask.IGNORED:
             self._folders.end(watch.wd)
 
@@ -216,7 +216,7 @@ class Tree:
             if error.errno in LIMITS:
                 raise
             if not folder:
-                raise LostError from error
+                raise EventsLostError from error
             return False
         if os.path.islink(path) and folder:
             if watch.wd in self._folders:

@@ -14,7 +14,7 @@ from typing import Final
 from watchfiles import Change
 from watchfiles._rust_notify import RustNotify
 
-from httpprocessproxy.privatefolders import private_folder
+from httpprocessproxy.system.private_folders import private_folder
 from httpprocessproxy.watch.fence import pass_fence
 from httpprocessproxy.watch.task import Task
 

@@ -12,7 +12,7 @@ from typing import Self
 from wcmatch.glob import escape
 
 from httpprocessproxy.config import Config
-from httpprocessproxy.core.patterns import ANYTHING, Patterns
+from httpprocessproxy.core.change.patterns import ANYTHING, Patterns
 from httpprocessproxy.watch.environments import MARKER, Environments
 from httpprocessproxy.watch.git import GITIGNORE, WorkTree
 

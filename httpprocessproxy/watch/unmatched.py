@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from httpprocessproxy.config import Config
-from httpprocessproxy.core.patterns import Patterns
+from httpprocessproxy.core.change.patterns import Patterns
 from httpprocessproxy.watch.scope import Scope
 from httpprocessproxy.watch.tree import walk
 

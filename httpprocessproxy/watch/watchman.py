@@ -17,15 +17,15 @@ from collections.abc import Callable
 from itertools import count
 from typing import Final
 
+from httpprocessproxy.core.change.patterns import ANYTHING
 from httpprocessproxy.core.errors import UserError
-from httpprocessproxy.core.patterns import ANYTHING
 from httpprocessproxy.watch.connection import (
     FAILURES,
-    Answer,
-    Connection,
     File,
     MuteError,
     Wake,
+    WatchmanAnswer,
+    WatchmanConnection,
 )
 from httpprocessproxy.watch.links import hides_files
 from httpprocessproxy.watch.stamps import Stamps
@@ -63,7 +63,7 @@ class Watchman:
 
     def __init__(self, task: Task, why: str, lose: Callable[[str], None]) -> None:
         self.description = f"Watchman: {why}"
-        self.connection: Connection | None = None  # while it is subscribed
+        self.connection: WatchmanConnection | None = None  # while it is subscribed
         self._why = why
         self._lose = lose
         self._task = task
@@ -127,7 +127,7 @@ class Watchman:
                 self._miss(error)
 
     def _follow(self, ready: Callable[[], None]) -> None:
-        connection = Connection(self._stopping)
+        connection = WatchmanConnection(self._stopping)
         try:
             self._subscribe(connection)
             self.connection = connection
@@ -142,7 +142,7 @@ class Watchman:
             self.connection = None
             connection.close()
 
-    def _subscribe(self, connection: Connection) -> None:
+    def _subscribe(self, connection: WatchmanConnection) -> None:
         """Catch up with what happened since the last clock, and subscribe."""
         version = connection.query("version")["version"]
         self.description = f"Watchman {version}: {self._why}"
@@ -183,7 +183,7 @@ class Watchman:
         useless = [os.fsencode(folder) for folder in folders if not may_contain(folder)]
         return ["not", ["anyof", ["type", "d"], *(["dirname", one] for one in useless)]]
 
-    def _take(self, answer: Answer) -> None:
+    def _take(self, answer: WatchmanAnswer) -> None:
         self._warn(answer)
         if answer.get("canceled"):
             raise CanceledError("the directory is not watched any more")
@@ -207,7 +207,7 @@ class Watchman:
             if hides_files(self._task.root, self._task.scope, link):
                 raise UnfitError(f"Watchman does not look behind links such as {link}")
 
-    def _leave(self, connection: Connection) -> None:
+    def _leave(self, connection: WatchmanConnection) -> None:
         """Take the root off Watchman's list if we have put it there and no other client uses it.
 
         A root costs an inotify instance, of which a user has 128, and would stay for days.
@@ -222,7 +222,7 @@ class Watchman:
         if not others and not triggers:
             ask("watch-del", self._root, within_s=_END_S)
 
-    def _warn(self, answer: Answer) -> None:
+    def _warn(self, answer: WatchmanAnswer) -> None:
         """Pass a warning on, once: Watchman repeats it with every answer."""
         warning = " ".join(answer.get("warning", "").split())
         if warning and warning not in self._warned:

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from httpprocessproxy.process import become_subreaper
-from httpprocessproxy.process.warm import (
+from httpprocessproxy.warm import (
     ForkError,
     ForkServer,
+    ImportRecord,
     PythonCommand,
-    Record,
     Recording,
     Stdio,
 )
@@ -98,7 +98,7 @@ async def _measure(bench: Bench, place: Place, versions: Iterator[int]) -> None:
             bench.say(f"start {number + 1}, {project.name}: {1e3 * cold_s:.0f}, {1e3 * warm_s:.0f}")
 
 
-async def _ready_ms(place: Place, record: Record) -> float:
+async def _ready_ms(place: Place, record: ImportRecord) -> float:
     """How long another fork server takes."""
     async with (
         asyncio.timeout(LIMIT_S),
@@ -108,7 +108,7 @@ async def _ready_ms(place: Place, record: Record) -> float:
         return 1e3 * (server.ready_after_s or 0.0)
 
 
-def _record(place: Place) -> Record:
+def _record(place: Place) -> ImportRecord:
     """What a cold start loads until its first answer. Raises NotReadyError."""
     port = free_port()
     with Recording(place.command(port)) as recording:

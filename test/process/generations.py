@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Coroutine
 from typing import TypeVar
 
-from httpprocessproxy.process import Child, Launcher, Output, Recipe, become_subreaper
+from httpprocessproxy.process import Child, Launcher, LaunchSpec, Output, become_subreaper
 from test.deadline import PATIENCE_S
 
 T = TypeVar("T")
@@ -44,7 +44,7 @@ async def until(happened: Callable[[], bool]) -> None:
 
 async def started(output: Output, *command: str) -> Child:
     """Spawn a command that prints "up" when it is."""
-    child = Launcher(Recipe(command), output).spawn()
+    child = Launcher(LaunchSpec(command), output).spawn()
     await printed(output, b"up")
     return child
 

@@ -14,8 +14,8 @@ from collections.abc import Callable
 from httpprocessproxy.process import (
     Keyboard,
     Launcher,
+    LaunchSpec,
     Output,
-    Recipe,
     SpawnError,
     Terminal,
     become_subreaper,
@@ -41,9 +41,9 @@ async def _until_end_or_signal(terminal: bool) -> int:
     become_subreaper()
     with Output() as output:
         if not terminal:
-            return await _run(Launcher(Recipe(COMMAND), output), output, stop, caught)
+            return await _run(Launcher(LaunchSpec(COMMAND), output), output, stop, caught)
         with Terminal(output) as lent:
-            return await _run(Launcher(Recipe(COMMAND), output, lent), output, stop, caught)
+            return await _run(Launcher(LaunchSpec(COMMAND), output, lent), output, stop, caught)
 
 
 async def _run(
@@ -80,7 +80,7 @@ async def _until_signal() -> int:
     with Output(keyboard=keyboard) as output, Terminal(output) as lent:
         async with asyncio.TaskGroup() as group:
             try:
-                child = Launcher(Recipe(COMMAND), output, lent).spawn()
+                child = Launcher(LaunchSpec(COMMAND), output, lent).spawn()
             except SpawnError:
                 output.write("[not started]")
                 await stop.wait()

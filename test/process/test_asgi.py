@@ -7,7 +7,7 @@ import pytest
 
 from httpprocessproxy.config import AUTO, Address
 from httpprocessproxy.core.errors import UserError
-from httpprocessproxy.process import Recipe, asgi_command
+from httpprocessproxy.process import LaunchSpec, asgi_command
 
 
 def command(address: Address, **options: bool) -> tuple[str, ...]:
@@ -19,10 +19,10 @@ def value(words: tuple[str, ...], option: str) -> str:
 
 
 def test_uvicorn_runs_in_our_python_at_the_recipes_port() -> None:
-    recipe = Recipe(command(AUTO), AUTO)
-    assert recipe.words[:4] == (sys.executable, "-m", "uvicorn", "shop.web:app")
-    assert value(recipe.words, "--host") == "localhost"
-    assert value(recipe.words, "--port") == str(recipe.address.port)
+    launch_spec = LaunchSpec(command(AUTO), AUTO)
+    assert launch_spec.words[:4] == (sys.executable, "-m", "uvicorn", "shop.web:app")
+    assert value(launch_spec.words, "--host") == "localhost"
+    assert value(launch_spec.words, "--port") == str(launch_spec.address.port)
 
 
 def test_uvicorn_inherits_a_socket() -> None:
@@ -32,7 +32,7 @@ def test_uvicorn_inherits_a_socket() -> None:
 
 
 @pytest.mark.parametrize(
-    ("host", "believed"),
+    ("host", "trusted_forwarded"),
     [
         ("localhost", "127.0.0.1,::1"),
         ("127.0.0.1", "127.0.0.1,::1"),
@@ -41,8 +41,8 @@ def test_uvicorn_inherits_a_socket() -> None:
         ("2001:db8::7", "127.0.0.1,::1,2001:db8::7"),
     ],
 )
-def test_what_we_say_of_clients_is_believed(host: str, believed: str) -> None:
-    assert value(command(Address(host, 8001)), "--forwarded-allow-ips") == believed
+def test_what_we_say_of_clients_is_believed(host: str, trusted_forwarded: str) -> None:
+    assert value(command(Address(host, 8001)), "--forwarded-allow-ips") == trusted_forwarded
 
 
 def test_what_the_options_say() -> None:

@@ -8,7 +8,7 @@ import signal
 import pytest
 import uvloop
 
-from httpprocessproxy.process import Child, Launcher, Output, Recipe, leftovers, linux, tree
+from httpprocessproxy.process import Child, Launcher, LaunchSpec, Output, leftovers, linux, tree
 from test.deadline import MS, PATIENCE_S
 from test.process.generations import descriptors, printed, python, started, with_output
 
@@ -35,8 +35,8 @@ while True:
 
 def test_exit_statuses() -> None:
     async def main(output: Output) -> None:
-        assert await Launcher(Recipe(("sh", "-c", "exit 3")), output).spawn().wait() == 3
-        killed = Launcher(Recipe(("sh", "-c", "kill -SEGV $$")), output).spawn()
+        assert await Launcher(LaunchSpec(("sh", "-c", "exit 3")), output).spawn().wait() == 3
+        killed = Launcher(LaunchSpec(("sh", "-c", "kill -SEGV $$")), output).spawn()
         assert await killed.wait() == -signal.SIGSEGV
 
     with_output(main)
@@ -44,7 +44,7 @@ def test_exit_statuses() -> None:
 
 def test_many_wait_and_the_output_is_there() -> None:
     async def main(output: Output) -> None:
-        child = Launcher(Recipe(("sh", "-c", "seq 10000; exit 4")), output).spawn()
+        child = Launcher(LaunchSpec(("sh", "-c", "seq 10000; exit 4")), output).spawn()
         assert await asyncio.gather(*(child.wait() for _ in range(5))) == [4] * 5
         assert output.tail.endswith(b"\n9999\n10000\n")
         assert await child.wait() == 4
@@ -57,7 +57,7 @@ def test_it_works_on_uvloop() -> None:
         with Output() as output:
             child = await started(output, *STUBBORN)
             assert await child.stop() == -signal.SIGKILL
-            assert await Launcher(Recipe(("false",)), output).spawn().wait() == 1
+            assert await Launcher(LaunchSpec(("false",)), output).spawn().wait() == 1
 
     uvloop.run(main())
 
@@ -171,7 +171,7 @@ def test_cancellation_leaves_nothing_behind() -> None:
 def test_a_grandchild_that_holds_the_output_delays_nothing() -> None:
     async def main(output: Output) -> None:
         child = Launcher(
-            Recipe(("sh", "-c", "echo said; setsid sleep 1000 & exit 5")), output
+            LaunchSpec(("sh", "-c", "echo said; setsid sleep 1000 & exit 5")), output
         ).spawn()
         assert await child.wait() == 5
         assert b"said" in output.tail
@@ -184,7 +184,7 @@ def test_a_grandchild_that_holds_the_output_delays_nothing() -> None:
 
 def test_a_held_pipe_is_closed_by_the_next_start() -> None:
     async def main(output: Output) -> None:
-        launcher = Launcher(Recipe(("sh", "-c", "setsid sleep 1000 & echo up")), output)
+        launcher = Launcher(LaunchSpec(("sh", "-c", "setsid sleep 1000 & echo up")), output)
         await launcher.spawn().wait()
         before = descriptors()
         for _ in range(20):

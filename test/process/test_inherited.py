@@ -59,13 +59,13 @@ def test_only_what_no_server_has_accepted_is_taken_back(
     accepted, _ = server(inherited, stack).accept()
     waiting = [connected(inherited, stack) for _ in range(3)]
     with accepted:
-        assert inherited.take_back() == {client.getsockname() for client in waiting}
+        assert inherited.reclaim_unaccepted() == {client.getsockname() for client in waiting}
         for client in waiting:
             with pytest.raises(ConnectionResetError):
                 client.recv(9)
         accepted.sendall(b"still here")
         assert served.recv(99) == b"still here"
-    assert inherited.take_back() == frozenset()
+    assert inherited.reclaim_unaccepted() == frozenset()
 
 
 @pytest.mark.parametrize("abruptly", [True, False])
@@ -77,7 +77,7 @@ def test_what_its_client_gave_up_is_not_shown_to_the_next_server(
     if abruptly:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     client.close()
-    assert len(inherited.take_back()) == 1
+    assert len(inherited.reclaim_unaccepted()) == 1
     assert not inherited.has_waiting()
 
 
@@ -88,7 +88,7 @@ def test_a_server_that_runs_keeps_its_way_of_waiting(
     shared = server(inherited, stack)
     shared.setblocking(blocking)
     connected(inherited, stack)
-    inherited.take_back()
+    inherited.reclaim_unaccepted()
     assert os.get_blocking(shared.fileno()) is blocking
 
 
@@ -112,10 +112,10 @@ def test_each_connection_is_either_served_or_taken_back(
     thread = threading.Thread(target=serve)
     thread.start()
     assert is_busy.wait(PATIENCE_S)
-    taken = inherited.take_back()
+    taken = inherited.reclaim_unaccepted()
     clients += [connected(inherited, stack) for _ in range(100)]
     thread.join(PATIENCE_S)
-    taken |= inherited.take_back()
+    taken |= inherited.reclaim_unaccepted()
     assert not served & taken
     assert served | taken == {client.getsockname() for client in clients}
 
@@ -126,7 +126,7 @@ def test_the_next_server_finds_it_as_new(inherited: InheritedSocket, stack: Exit
     shared.shutdown(socket.SHUT_RDWR)
     with pytest.raises(ConnectionRefusedError):
         connected(inherited, stack)
-    assert inherited.take_back() == frozenset()
+    assert inherited.reclaim_unaccepted() == frozenset()
     inherited.renew()
     assert os.get_blocking(shared.fileno())
     connected(inherited, stack)

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from httpprocessproxy.process import Keyboard, linux, reading, tree
+from httpprocessproxy.process import Keyboard, linux, tree
+from httpprocessproxy.process import terminal_reads as reading
 from httpprocessproxy.process.keyboard import READS_ON_S
 from test.deadline import eventually
 from test.process.generations import python

@@ -10,7 +10,7 @@ from fcntl import F_GETPIPE_SZ, fcntl, ioctl
 
 import pytest
 
-from httpprocessproxy.process import Launcher, Output, Recipe, leftovers
+from httpprocessproxy.process import Launcher, LaunchSpec, Output, leftovers
 from httpprocessproxy.process.output import TAIL_BYTES
 from test.deadline import MS, PATIENCE_S, eventually
 from test.process.generations import descriptors, python, started, with_output
@@ -100,10 +100,10 @@ def test_a_non_blocking_stdout_loses_nothing() -> None:
 
 def test_the_tail_is_bounded_and_of_one_generation() -> None:
     async def main(output: Output) -> None:
-        await Launcher(Recipe(("sh", "-c", "seq 100000")), output).spawn().wait()
+        await Launcher(LaunchSpec(("sh", "-c", "seq 100000")), output).spawn().wait()
         assert len(output.tail) == TAIL_BYTES
         assert output.tail.endswith(b"\n99999\n100000\n")
-        await Launcher(Recipe(("sh", "-c", "echo out; echo err >&2")), output).spawn().wait()
+        await Launcher(LaunchSpec(("sh", "-c", "echo out; echo err >&2")), output).spawn().wait()
         assert sorted(output.tail.split()) == [b"err", b"out"]
 
     with_output(main)
@@ -130,7 +130,7 @@ def test_each_piece_is_told() -> None:
 
     async def main() -> None:
         with Output(take) as output:
-            await Launcher(Recipe(("echo", "hello")), output).spawn().wait()
+            await Launcher(LaunchSpec(("echo", "hello")), output).spawn().wait()
 
     asyncio.run(main())
     assert arrived.is_set()
@@ -179,7 +179,7 @@ for number in range(300):
 
 def test_a_message_is_shown_before_and_after() -> None:
     source = """
-from httpprocessproxy.process import Output, Recipe
+from httpprocessproxy.process import Output
 with Output() as output:
     output.write("before")
 output.write("after \\udcff")
@@ -199,7 +199,7 @@ def test_the_thread_and_its_descriptors_go() -> None:
 def test_a_stranger_that_prints_for_ever_stops_nothing() -> None:
     async def main(output: Output) -> None:
         begun = asyncio.get_running_loop().time()
-        child = Launcher(Recipe(("sh", "-c", "setsid yes & sleep 0.1; exit 2")), output).spawn()
+        child = Launcher(LaunchSpec(("sh", "-c", "setsid yes & sleep 0.1; exit 2")), output).spawn()
         assert await child.wait() == 2
         assert len(leftovers()) == 1
         await child.stop()

@@ -2,11 +2,11 @@
 
 import pytest
 
-from httpprocessproxy.process.screen import Screen
+from httpprocessproxy.process.screen import ScreenState
 
 
 def undoing(*pieces: bytes) -> bytes:
-    screen = Screen()
+    screen = ScreenState()
     for piece in pieces:
         screen.follow(piece)
     return screen.undo()
@@ -56,7 +56,7 @@ def test_sequences_that_come_in_pieces_count() -> None:
 
 
 def test_undoing_happens_once() -> None:
-    screen = Screen()
+    screen = ScreenState()
     screen.follow(b"\x1b[?25l")
     assert screen.undo()
     assert screen.undo() == b""
@@ -72,6 +72,6 @@ def test_undoing_happens_once() -> None:
     ],
 )
 def test_cleared_screen_is_known(output: bytes, is_cleared: bool) -> None:
-    screen = Screen()
+    screen = ScreenState()
     screen.follow(output)
     assert screen.was_cleared == is_cleared

@@ -14,8 +14,8 @@ from httpprocessproxy.config import AUTO
 from httpprocessproxy.process import (
     InheritedSocket,
     Launcher,
+    LaunchSpec,
     Output,
-    Recipe,
     SpawnError,
     Terminal,
 )
@@ -26,7 +26,7 @@ from test.process.generations import descriptors, python, started, with_output
 def error_of(*command: str) -> str:
     async def main(output: Output) -> str:
         with pytest.raises(SpawnError) as caught:
-            Launcher(Recipe(command), output).spawn()
+            Launcher(LaunchSpec(command), output).spawn()
         return str(caught.value)
 
     return with_output(main)
@@ -70,7 +70,7 @@ def test_working_directory_that_is_gone_and_made_again(
     monkeypatch.chdir(gone)
 
     async def main(output: Output) -> None:
-        launcher = Launcher(Recipe(("pwd",)), output)
+        launcher = Launcher(LaunchSpec(("pwd",)), output)
         gone.rmdir()
         with pytest.raises(SpawnError, match=r"^cannot start 'pwd': the working directory is gone"):
             launcher.spawn()
@@ -87,7 +87,7 @@ def test_failed_starts_leave_no_descriptor_and_no_tail() -> None:
         before = descriptors()
         for _ in range(20):
             with pytest.raises(SpawnError):
-                Launcher(Recipe(("no-such-command",)), output).spawn()
+                Launcher(LaunchSpec(("no-such-command",)), output).spawn()
         assert output.tail == b""
         await (await started(output, "echo", "up")).stop()
         assert descriptors() <= before
@@ -104,7 +104,7 @@ print(open("/proc/self/status").read().split("SigIgn:")[1].split()[0])
 """
 
     async def main(output: Output) -> bytes:
-        await Launcher(Recipe(python(source)), output).spawn().wait()
+        await Launcher(LaunchSpec(python(source)), output).spawn().wait()
         return output.tail
 
     old = signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -151,7 +151,7 @@ def test_closed_standard_streams_are_no_trap() -> None:
 @pytest.mark.parametrize("with_pty", [False, True])
 def test_descriptors_stay_flat_over_hundreds_of_starts(with_pty: bool) -> None:
     async def main(output: Output) -> None:
-        launcher = Launcher(Recipe(("true",)), output, Terminal(output) if with_pty else None)
+        launcher = Launcher(LaunchSpec(("true",)), output, Terminal(output) if with_pty else None)
         await launcher.spawn().stop()
         before = descriptors()
         for _ in range(300):
@@ -172,7 +172,7 @@ def test_starting_needs_no_wait_for_the_program() -> None:
     async def main(output: Output) -> None:
         loop = asyncio.get_running_loop()
         begun = loop.time()
-        child = Launcher(Recipe(("sh", "-c", "sleep 1000")), output).spawn()
+        child = Launcher(LaunchSpec(("sh", "-c", "sleep 1000")), output).spawn()
         assert loop.time() - begun < 0.1
         assert child.is_running
         await child.stop()
@@ -194,7 +194,9 @@ with accepted:
 def test_a_socket_that_is_inherited(word: str, knows_pid: bool) -> None:
     async def main(output: Output) -> None:
         with closing(InheritedSocket(AUTO)) as inherited:
-            launcher = Launcher(Recipe(python(LISTENS, word), AUTO, inherited=inherited), output)
+            launcher = Launcher(
+                LaunchSpec(python(LISTENS, word), AUTO, inherited=inherited), output
+            )
             # It waits in the queue of a server that does not exist yet.
             address = inherited.address.host, inherited.address.port
             reader, writer = await asyncio.open_connection(*address)
@@ -213,7 +215,7 @@ def test_a_missing_command_is_missed_by_us_not_by_a_shell(tmp_path: Path, mode: 
 
     async def main(output: Output) -> None:
         with closing(InheritedSocket(AUTO)) as inherited, pytest.raises(SpawnError) as caught:
-            Launcher(Recipe((path,), AUTO, inherited=inherited), output).spawn()
+            Launcher(LaunchSpec((path,), AUTO, inherited=inherited), output).spawn()
         assert str(caught.value) == f"cannot start {path!r}: {why}"
 
     with_output(main)

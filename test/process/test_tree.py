@@ -14,8 +14,8 @@ import pytest
 
 from httpprocessproxy.process import (
     Launcher,
+    LaunchSpec,
     Output,
-    Recipe,
     leftovers,
     linux,
     reap_adopted,
@@ -88,7 +88,7 @@ def test_nothing_is_left_of_any_shape(shape: str, kill_signal: signal.Signals, m
 
 def test_a_daemon_that_outlives_its_starter_is_named_and_ended(mark: str) -> None:
     async def main(output: Output) -> None:
-        child = Launcher(Recipe(("sh", "-c", "setsid sleep 1000 & exit 0")), output).spawn()
+        child = Launcher(LaunchSpec(("sh", "-c", "setsid sleep 1000 & exit 0")), output).spawn()
         assert await child.wait() == 0
         (daemon,) = leftovers()
         await until(lambda: str(daemon) == f"{daemon.pid} (sleep 1000)")
@@ -135,7 +135,7 @@ def test_ended_orphans_are_reaped() -> None:
         async with asyncio.TaskGroup() as group:
             reaper = group.create_task(reap_adopted(), name="reap")
             others = {process.pid for process in linux.descendants(os.getpid(), lambda _: True)}
-            assert await Launcher(Recipe(python(source)), output).spawn().wait() == 0
+            assert await Launcher(LaunchSpec(python(source)), output).spawn().wait() == 0
             below = linux.descendants(os.getpid(), lambda _: True)
             (orphan,) = [process for process in below if process.pid not in others]
             os.kill(orphan.pid, signal.SIGKILL)

@@ -6,7 +6,7 @@ import os
 import pytest
 
 from httpprocessproxy.proxy import connecting
-from httpprocessproxy.proxy.upstream import Upstream
+from httpprocessproxy.proxy.upstream_connection import UpstreamConnection
 from test.fakes import OK, Bench, Peer, get, post, serving
 from test.loops import eventually, on_every_loop, turn
 from test.proxy.exchanges import fill
@@ -15,7 +15,7 @@ from test.proxy.exchanges import fill
 async def connecting_client(bench: Bench, request: bytes) -> Peer:
     """A client whose request has been admitted, and finds no room at the backend."""
     client = await bench.client(request)
-    await eventually(lambda: bool(bench.plane.clients))
+    await eventually(lambda: bool(bench.proxy_server.clients))
     for _ in range(5):
         await turn()
     assert bench.gate.held == 0
@@ -70,7 +70,7 @@ async def test_a_client_that_leaves_never_reaches_the_backend(leave: str) -> Non
         in_the_way = await fill(bench.backend)
         client = await connecting_client(bench, post(b"body", "/left"))
         getattr(client, leave)()
-        await eventually(lambda: not bench.plane.clients)
+        await eventually(lambda: not bench.proxy_server.clients)
         await make_room(bench, in_the_way)
         other = await bench.client(get("/canary"))
         wire = await next_with_a_request(bench)
@@ -103,7 +103,7 @@ async def test_leaving_does_not_wait_for_it() -> None:
 async def test_request_without_a_descriptor_for_its_connection_gets_503_and_a_line(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    async def out_of_descriptors(*_: object) -> Upstream:
+    async def out_of_descriptors(*_: object) -> UpstreamConnection:
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
     monkeypatch.setattr(connecting.Connector, "_connect", out_of_descriptors)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from httpprocessproxy import gate
-from httpprocessproxy.core.documents import Injector
+from httpprocessproxy.core.page.documents import Injector
+from httpprocessproxy.service import gate
 from test.fakes import OK, Bench, Peer, get, serving
 from test.loops import eventually, on_every_loop
 from test.proxy.exchanges import MUCH, asked, assert_goes_on, assert_next_is
@@ -39,7 +39,7 @@ def document(target: str = "/", *lines: str, method: str = "GET") -> bytes:
 
 async def head_has_come(bench: Bench) -> None:
     """The head of a page has come, and waits for the first of its content."""
-    await eventually(lambda: any(upstream._head for upstream in bench.plane.upstreams))
+    await eventually(lambda: any(upstream._head for upstream in bench.proxy_server.upstreams))
 
 
 FRAMED = {
@@ -304,7 +304,7 @@ async def test_our_own_pages_are_left_alone(tmp_path: Path) -> None:
     listener.setblocking(False)
     async with serving(injector=injector(), pages=tmp_path) as bench:
         client = await bench.client(document("/_hpp/"))
-        connection, _ = await bench.plane.loop.sock_accept(listener)
+        connection, _ = await bench.proxy_server.loop.sock_accept(listener)
         with connection, listener:
             peer = Peer(connection)
             await peer.request()

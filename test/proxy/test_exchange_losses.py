@@ -4,11 +4,11 @@ import asyncio
 
 import pytest
 
-from httpprocessproxy.core.forwarded import Peer as Asker
-from httpprocessproxy.core.headers import outgoing_request
-from httpprocessproxy.core.http1 import parse_request
+from httpprocessproxy.core.http.forwarded import Peer as Asker
+from httpprocessproxy.core.http.headers import outgoing_request
+from httpprocessproxy.core.http.http1 import parse_request
 from httpprocessproxy.proxy.exchange import Exchange
-from httpprocessproxy.proxy.upstream import Upstream
+from httpprocessproxy.proxy.upstream_connection import UpstreamConnection
 from test.fakes import ENDED, OK, get, post, serving
 from test.loops import eventually, on_every_loop, turn
 from test.proxy.exchanges import HEAD, MUCH, asked, assert_goes_on, assert_next_is
@@ -51,7 +51,7 @@ async def test_when_a_client_leaves_the_backend_is_told(
             await client.until(begun[-4:])
         getattr(client, leave)()
         await wire.rest()  # ends
-        await eventually(lambda: not bench.plane.clients)
+        await eventually(lambda: not bench.proxy_server.clients)
 
 
 # Connections that break
@@ -108,7 +108,7 @@ async def test_a_refused_connection_waits_for_the_news_of_the_end(method: str) -
     async with serving() as bench:
         bench.backend.socket.close()
         client = await bench.client(get("/", method=method))
-        await eventually(lambda: bool(bench.plane.clients))
+        await eventually(lambda: bool(bench.proxy_server.clients))
         await turn()
         bench.gate.refuse(lambda: ENDED)
         assert (await client.response()).status == 503
@@ -121,7 +121,7 @@ async def test_a_suspicion_is_of_one_generation() -> None:
         client, wire = await asked(bench, get("/again"))
         for _ in range(2):
             wire.close()
-            await eventually(lambda: not bench.plane.upstreams)
+            await eventually(lambda: not bench.proxy_server.upstreams)
             bench.restart()
             wire = await bench.backend.accept()
             assert (await wire.request()).target == b"/again"
@@ -134,9 +134,9 @@ async def test_a_client_that_leaves_while_suspecting_is_forgotten() -> None:
     async with serving() as bench:
         client, wire = await asked(bench, get("/left"))
         wire.close()
-        await eventually(lambda: not bench.plane.upstreams)
+        await eventually(lambda: not bench.proxy_server.upstreams)
         client.close()
-        await eventually(lambda: not bench.plane.clients)
+        await eventually(lambda: not bench.proxy_server.clients)
         bench.restart()
         await assert_goes_on(bench, await bench.client())
 
@@ -165,15 +165,15 @@ async def test_a_connection_that_closed_before_it_could_be_used_is_lost() -> Non
     """uvloop may read the end of a connection before it says that there is one."""
     async with serving() as bench:
         await bench.client()
-        await eventually(lambda: bool(bench.plane.clients))
-        (client,) = bench.plane.clients
+        await eventually(lambda: bool(bench.proxy_server.clients))
+        (client,) = bench.proxy_server.clients
         head = parse_request(get())
         request = outgoing_request(head, Asker(None, trusted=True), b"1.1 us")
-        exchange = Exchange(client, bench.plane, request)
+        exchange = Exchange(client, bench.proxy_server, request)
         exchange.for_backend = True
-        upstream = Upstream(bench.plane, 1)
+        upstream = UpstreamConnection(bench.proxy_server, 1)
         port = bench.backend.port
-        await bench.plane.loop.create_connection(lambda: upstream, "127.0.0.1", port)
+        await bench.proxy_server.loop.create_connection(lambda: upstream, "127.0.0.1", port)
         (await bench.backend.accept()).close()
         await eventually(upstream.transport.is_closing)
         exchange.connected(upstream)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from httpprocessproxy.requestlog import CUT, LEFT, MAX_BODY_BYTES, REFUSED, Record
+from httpprocessproxy.inspector.request_log import CUT, LEFT, MAX_BODY_BYTES, REFUSED, RequestRecord
 from test.fakes import ENDED, OK, Bench, get, post, serving
 from test.loops import eventually, on_every_loop
 from test.proxy.exchanges import asked
@@ -11,10 +11,10 @@ UPGRADE = get("/socket", "Connection: Upgrade", "Upgrade: websocket")
 SWITCHING = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
 
 
-async def last(bench: Bench) -> Record:
+async def last(bench: Bench) -> RequestRecord:
     """The record of the last request, once that is over."""
-    await eventually(lambda: bool(next(iter(bench.plane.log)).ended_at))
-    return next(iter(bench.plane.log))
+    await eventually(lambda: bool(next(iter(bench.proxy_server.log)).ended_at))
+    return next(iter(bench.proxy_server.log))
 
 
 @on_every_loop
@@ -51,7 +51,7 @@ async def test_a_request_that_waited() -> None:
     async with serving(is_open=False) as bench:
         client = await bench.client(get())
         await bench.held(1)
-        (record,) = bench.plane.log
+        (record,) = bench.proxy_server.log
         assert record.waits_since > 0
         assert not record.ended_at
         bench.start()
@@ -89,7 +89,7 @@ async def test_a_broken_body() -> None:
         await client.send(b"zz\r\n")
         assert (await client.response()).status == 400
         await wire.rest()
-        (record,) = bench.plane.log
+        (record,) = bench.proxy_server.log
         assert (record.status, record.outcome, record.body) == (400, REFUSED, None)
 
 
@@ -128,7 +128,7 @@ async def test_a_websocket_is_open_until_it_ends(by: str, outcome: str) -> None:
         await client.response()
         await wire.send(b"a\x81\x01b")
         await client.until(b"b")
-        (record,) = bench.plane.log
+        (record,) = bench.proxy_server.log
         assert record.is_websocket
         assert not record.ended_at
         if by == "restart":
@@ -146,4 +146,4 @@ async def test_our_own_pages_are_not_recorded() -> None:
     async with serving() as bench:
         client = await bench.client(get("/_hpp/status"))
         assert (await client.response()).status == 502
-        assert list(bench.plane.log) == []
+        assert list(bench.proxy_server.log) == []

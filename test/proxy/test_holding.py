@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from httpprocessproxy.proxy import upstream
+from httpprocessproxy.proxy import upstream_connection as upstream
 from test.deadline import PATIENCE_S
 from test.fakes import Bench, get, serving
 from test.loops import eventually, on_every_loop
@@ -16,7 +16,7 @@ CHUNKED_HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 async def held(bench: Bench) -> None:
     """The head of an answer has come, and is held back."""
-    await eventually(lambda: any(one._held for one in bench.plane.upstreams))
+    await eventually(lambda: any(one._held for one in bench.proxy_server.upstreams))
 
 
 @pytest.mark.parametrize("body", [b"whole", b""])

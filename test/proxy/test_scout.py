@@ -29,7 +29,7 @@ class Scouted:
     async def again(self) -> None:
         """Wait until the request is held as before, and send it ahead once more."""
         await self.bench.held(1)
-        self.answered = await self.bench.scout()
+        self.answered = await self.bench.first_request()
 
     async def assert_it_waits(self) -> None:
         """It is held, and the first that the next backend gets."""
@@ -44,7 +44,7 @@ async def scouting(method: str = "GET") -> AsyncIterator[Scouted]:
     async with serving(is_open=False) as bench:
         client = await bench.client(get("/first", method=method))
         await bench.held(1)
-        yield Scouted(bench, client, await bench.scout())
+        yield Scouted(bench, client, await bench.first_request())
 
 
 @pytest.mark.parametrize("method", SAFE)
@@ -116,7 +116,7 @@ async def test_scout_that_gets_interim_responses_alone_is_refused_when_it_is_giv
         wire = await scouted.sent()
         await wire.send(b"HTTP/1.1 102 Processing\r\n\r\n")
         assert (await scouted.client.head()).status == 102
-        scouted.bench.plane.give_up(OVERDUE)
+        scouted.bench.proxy_server.give_up(OVERDUE)
         assert (await scouted.client.response()).status == 503
         await wire.assert_reset()
         assert not await scouted.answered

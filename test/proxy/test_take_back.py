@@ -10,10 +10,10 @@ from test.loops import on_every_loop
 from test.proxy.exchanges import SAFE, UNSAFE, asked, assert_next_is
 
 
-def take_back(bench: Bench, *wires: Peer) -> None:
+def reclaim_unaccepted(bench: Bench, *wires: Peer) -> None:
     """A file has changed, and these were still in the socket's queue."""
     bench.gate.hold()
-    bench.plane.take_back({wire.socket.getpeername() for wire in wires})
+    bench.proxy_server.reclaim_unaccepted({wire.socket.getpeername() for wire in wires})
 
 
 @pytest.mark.parametrize("method", SAFE + UNSAFE)
@@ -21,7 +21,7 @@ def take_back(bench: Bench, *wires: Peer) -> None:
 async def test_it_goes_to_the_next_server(method: str) -> None:
     async with serving(takes_back=True) as bench:
         client, wire = await asked(bench, get("/again", method=method))
-        take_back(bench, wire)
+        reclaim_unaccepted(bench, wire)
         await bench.held(1)
         async with asyncio.timeout(PATIENCE_S / 2):
             await bench.gate.drained(PATIENCE_S)  # nobody waits for what nobody does
@@ -36,7 +36,7 @@ async def test_its_body_goes_with_it() -> None:
     async with serving(takes_back=True) as bench:
         client, wire = await asked(bench, post(b"0123", length=12))
         assert await wire.exactly(4) == b"0123"
-        take_back(bench, wire)
+        reclaim_unaccepted(bench, wire)
         await client.send(b"4567")
         await bench.held(1)
         bench.restart()
@@ -54,7 +54,7 @@ async def test_a_body_too_long_to_be_kept_may_have_taken_effect_for_all_we_know(
         client, wire = await asked(bench, post(b"", length=size))
         await client.send(bytes(size))
         await wire.exactly(size)
-        take_back(bench, wire)
+        reclaim_unaccepted(bench, wire)
         assert (await client.response()).status == 502
 
 
@@ -63,7 +63,7 @@ async def test_what_a_server_has_accepted_stays_with_it() -> None:
     async with serving(takes_back=True) as bench:
         client, accepted = await asked(bench, get("/accepted", method="POST"))
         other, waiting = await asked(bench, get("/waiting", method="POST"))
-        take_back(bench, waiting)
+        reclaim_unaccepted(bench, waiting)
         await accepted.send(OK)
         assert (await client.response()).status == 200
         bench.restart()
@@ -83,7 +83,7 @@ async def test_what_was_accepted_is_lost_as_ever() -> None:
 async def test_a_crash_refuses_it() -> None:
     async with serving(takes_back=True) as bench:
         client, wire = await asked(bench, post(b"0123"))
-        take_back(bench, wire)
+        reclaim_unaccepted(bench, wire)
         bench.gate.refuse(lambda: ENDED)
         bench.end_generation()
         assert (await client.response()).status == 503

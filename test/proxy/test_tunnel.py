@@ -107,7 +107,7 @@ async def test_a_half_close_is_passed_on_and_the_other_way_stays(by_client: bool
         second.finish()
         assert await first.rest() == b""
         # Nobody will say anything any more, so nothing is kept.
-        await eventually(lambda: not bench.plane.tunnels)
+        await eventually(lambda: not bench.proxy_server.tunnels)
 
 
 @pytest.mark.parametrize("by_client", [True, False])
@@ -119,7 +119,7 @@ async def test_a_close_is_a_close(by_client: bool) -> None:
         first.close()
         await second.assert_closed()
         second.close()
-        await eventually(lambda: not bench.plane.tunnels)
+        await eventually(lambda: not bench.proxy_server.tunnels)
 
 
 @pytest.mark.parametrize("by_client", [True, False])
@@ -130,7 +130,7 @@ async def test_a_reset_is_a_reset(by_client: bool) -> None:
         first, second = (client, wire) if by_client else (wire, client)
         first.reset()
         await second.assert_reset()
-        await eventually(lambda: not bench.plane.tunnels)
+        await eventually(lambda: not bench.proxy_server.tunnels)
 
 
 @pytest.mark.parametrize("by_client", [True, False])
@@ -142,7 +142,7 @@ async def test_a_reset_ends_an_end_that_does_not_read(by_client: bool) -> None:
         await first.send_until_stuck(b"x" * 65536)
         second.reset()
         await first.rest()
-        await eventually(lambda: not bench.plane.tunnels)
+        await eventually(lambda: not bench.proxy_server.tunnels)
 
 
 # A restart

@@ -5,7 +5,7 @@ import zlib
 
 import pytest
 
-from httpprocessproxy.core.documents import Injector
+from httpprocessproxy.core.page.documents import Injector
 from test.fakes import Bench, Peer, get, serving
 from test.loops import on_every_loop
 from test.wire import Headers, Message

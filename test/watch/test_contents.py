@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from httpprocessproxy.core.patterns import Patterns
+from httpprocessproxy.core.change.patterns import Patterns
 from httpprocessproxy.watch import contents as module
-from httpprocessproxy.watch.contents import Contents, Verdict
+from httpprocessproxy.watch.contents import Contents, ContentVerdict
 from httpprocessproxy.watch.scope import Scope
 
-SAME, CHANGED, EMPTIED = Verdict.SAME, Verdict.CHANGED, Verdict.EMPTIED
+SAME, CHANGED, EMPTIED = ContentVerdict.SAME, ContentVerdict.CHANGED, ContentVerdict.EMPTIED
 SCOPE = Scope(Patterns(["**/*.py"], [], True))
 
 
@@ -27,7 +27,7 @@ def contents(project: Path) -> Contents:
     return found
 
 
-def judge(contents: Contents, path: str, *, is_final: bool = False) -> Verdict:
+def judge(contents: Contents, path: str, *, is_final: bool = False) -> ContentVerdict:
     return contents.judge([path], is_final=is_final)[path]
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from httpprocessproxy.core.change.patterns import ANYTHING
 from httpprocessproxy.core.errors import UserError
-from httpprocessproxy.core.patterns import ANYTHING
 from httpprocessproxy.watch import embedded
 from test.watch.watching import Reports, run, watching
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from httpprocessproxy.core.patterns import ANYTHING
+from httpprocessproxy.core.change.patterns import ANYTHING
 from httpprocessproxy.watch import connection
 from httpprocessproxy.watch.threads import threaded
 from test.deadline import MS
@@ -150,16 +150,16 @@ def test_no_file_is_listed_at_the_start(
     for number in range(200):
         (project / f"{number}.py").touch()
     listed = []
-    query = connection.Connection.query
+    query = connection.WatchmanConnection.query
 
     def counting(
-        self: connection.Connection, *command: object, within_s: float = 5.0
-    ) -> connection.Answer:
+        self: connection.WatchmanConnection, *command: object, within_s: float = 5.0
+    ) -> connection.WatchmanAnswer:
         answer = query(self, *command, within_s=within_s)
         listed.extend(answer.get("files", []))
         return answer
 
-    monkeypatch.setattr(connection.Connection, "query", counting)
+    monkeypatch.setattr(connection.WatchmanConnection, "query", counting)
 
     async def main() -> None:
         async with watching("watchman", project) as (reports, _):

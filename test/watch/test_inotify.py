@@ -17,7 +17,7 @@ pytest.importorskip("asyncinotify", reason="inotify is of Linux")
 
 from asyncinotify import Inotify, Mask, Watch
 
-from httpprocessproxy.watch.inotify import LIMITS, LostError, Tree, limit_reached
+from httpprocessproxy.watch.inotify import LIMITS, EventsLostError, Tree, limit_reached
 
 
 def open_descriptors() -> int:
@@ -44,7 +44,7 @@ def test_a_root_that_is_gone_or_renamed(project: Path) -> None:
         os.makedirs(project, exist_ok=True)
         with closing(Tree(Reports(project).task)) as tree:
             leave(project)
-            with pytest.raises(LostError):
+            with pytest.raises(EventsLostError):
                 await drain(tree)
 
     asyncio.run(main(Path.rmdir))
@@ -53,7 +53,7 @@ def test_a_root_that_is_gone_or_renamed(project: Path) -> None:
 
 def test_a_root_that_is_not_there(project: Path) -> None:
     before = open_descriptors()
-    with pytest.raises(LostError):
+    with pytest.raises(EventsLostError):
         Tree(Reports(project / "missing").task)
     assert open_descriptors() == before
 
@@ -85,7 +85,7 @@ def test_more_events_than_the_kernel_keeps(project: Path) -> None:
             for number in range(limit):
                 # Two files in turn: the same event of the same file is kept once.
                 (project / str(number % 2)).touch()
-            with pytest.raises(LostError):
+            with pytest.raises(EventsLostError):
                 await drain(tree)
 
     asyncio.run(main())

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from httpprocessproxy.config import Address, Config
-from httpprocessproxy.core.patterns import ANYTHING
+from httpprocessproxy.core.change.patterns import ANYTHING
 from httpprocessproxy.watch.scope import Scope
 
 DEFAULT = Config(Address("localhost", 1), Address("localhost", 2), ("serve",))

@@ -4,7 +4,7 @@ import asyncio
 import threading
 from pathlib import Path
 
-from httpprocessproxy.core.patterns import Patterns
+from httpprocessproxy.core.change.patterns import Patterns
 from httpprocessproxy.watch.scope import Scope
 from httpprocessproxy.watch.task import Task
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from httpprocessproxy.core.patterns import Patterns
+from httpprocessproxy.core.change.patterns import Patterns
 from httpprocessproxy.watch.scope import Scope
 from httpprocessproxy.watch.tree import leads_above, walk
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from httpprocessproxy.config import WatcherName
-from httpprocessproxy.core.patterns import ANYTHING
+from httpprocessproxy.core.change.patterns import ANYTHING
 from test.watch.watching import run, watching
 
 CHECKED_OUT = 10_000

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from httpprocessproxy.core.change.patterns import ANYTHING
 from httpprocessproxy.core.errors import UserError
-from httpprocessproxy.core.patterns import ANYTHING
 from test.deadline import PATIENCE_S
 from test.watch.daemon import Daemon, running
 from test.watch.watching import run, watching

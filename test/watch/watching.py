@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from httpprocessproxy.config import WatcherName
-from httpprocessproxy.core.patterns import Patterns
+from httpprocessproxy.core.change.patterns import Patterns
 from httpprocessproxy.watch import Watcher, open_watcher
 from httpprocessproxy.watch.scope import Scope
 from httpprocessproxy.watch.task import Task

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 import httpprocessproxy
-from httpprocessproxy.settings.forms import Kind
-from httpprocessproxy.settings.options import OPTIONS
+from httpprocessproxy.config.forms import Kind
+from httpprocessproxy.config.options import OPTIONS
 from test.deadline import PATIENCE_S
 from test.harness import Proxy, backend
 from test.ports import free_port

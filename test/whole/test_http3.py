@@ -13,8 +13,8 @@ import pytest
 import uvloop
 
 from test.deadline import MS
-from test.front_door.http2_client import get
-from test.front_door.http3_client import Http3Client, configuration, connected
+from test.frontends.http2_client import get
+from test.frontends.http3_client import Http3Client, configuration, connected
 from test.harness import backend
 from test.https import HttpsProxy
 from test.loops import run

@@ -14,8 +14,8 @@ from websockets.sync.client import connect
 from websockets.typing import Origin
 
 from test.deadline import PATIENCE_S
-from test.front_door.http2_client import Fields
-from test.front_door.http3_client import configuration, connected
+from test.frontends.http2_client import Fields
+from test.frontends.http3_client import configuration, connected
 from test.harness import backend
 from test.https import ELSEWHERE, ElsewhereProxy, HttpsProxy
 from test.loops import run

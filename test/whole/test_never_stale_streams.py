@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import uvloop
 
-from test.front_door.http2_client import Answer, Http2Client, get
-from test.front_door.http3_client import configuration, connected
-from test.front_door.versions import Client
+from test.frontends.http2_client import Answer, Http2Client, get
+from test.frontends.http3_client import configuration, connected
+from test.frontends.versions import Client
 from test.harness import backend
 from test.https import HttpsProxy
 from test.loops import run

@@ -5,7 +5,7 @@ from pathlib import Path
 from playwright.sync_api import BrowserContext, expect
 
 from test.browser import OVERLAY, Visit
-from test.core.screens import CASES
+from test.core.page.screens import CASES
 from test.whole.client.site import served
 
 # A line of output, and the places that are links in it: "FILE#LINE:COLUMN".
@@ -72,7 +72,7 @@ def test_places_of_many_languages_are_links(context: BrowserContext, tmp_path: P
 def test_output_that_draws_over_itself_is_shown_as_it_ends_up(
     context: BrowserContext, tmp_path: Path
 ) -> None:
-    """In the overlay as in `core/screen.py`: the table is the same."""
+    """In the overlay as in `core/page/screen.py`: the table is the same."""
     with served(tmp_path) as proxy:
         visit = Visit(context, proxy.running().url)
         for output, text in CASES:

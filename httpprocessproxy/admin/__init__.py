@@ -1,0 +1,167 @@
+"""What is ours under `/_hpp/`, and the LiveReload port.
+
+`site.py` serves our pages for the developer, on the site's origin and on the dashboard's,
+`events.py` what makes pages of the backend reload, `livereload.py` the same for browsers that have
+the LiveReload extension. All listen on private
+unix sockets, and the data plane treats each as one more backend. The site is imported when somebody
+first asks for it: aiohttp takes 13 MB and a quarter of a second, and most runs never need it.
+"""
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Final, Self
+
+from websockets.asyncio.server import Server
+
+from httpprocessproxy.admin.context import AdminContext
+from httpprocessproxy.admin.events import CLIENT, EVENTS, Events
+from httpprocessproxy.admin.livereload import LiveReload
+from httpprocessproxy.config import Config
+from httpprocessproxy.core.http.hosts import HostRule
+from httpprocessproxy.events import Message
+from httpprocessproxy.system.listeners import (
+    Serving,
+    listen_for_livereload,
+    listen_on_unix,
+    serve_when_wanted,
+)
+from httpprocessproxy.system.private_folders import lasting_name, private_folder
+
+# Which socket has what, for any client, and for trusted ones. All else has the site, which is for
+# trusted ones only. The events know by the socket whether they may tell all.
+_FOR_ANYBODY: Final[Mapping[bytes, str]] = {
+    b"/_hpp/livereload": "livereload",
+    b"/_hpp/livereload.js": "site",
+    CLIENT.encode(): "strangers",
+    EVENTS.encode(): "strangers",
+}
+_FOR_TRUSTED: Final[Mapping[bytes, str]] = {
+    b"/_hpp/livereload": "livereload",
+    CLIENT.encode(): "events",
+    EVENTS.encode(): "events",
+}
+
+
+# On the dashboard's origin, which is for trusted clients only.
+_OF_DASHBOARD: Final[Mapping[bytes, str]] = {EVENTS.encode(): "tabs"}
+
+
+class Admin:
+    """Our own endpoints, open while the context is."""
+
+    def __init__(
+        self,
+        config: Config,
+        hosts: HostRule,
+        context: AdminContext,
+        tail: Callable[[], str],
+        warn: Callable[[str], None],
+    ) -> None:
+        """`tail` returns the end of the backend's output, `warn` shows the user a line."""
+        self.livereload_port = 0  # where LiveReload is served besides, once we are open
+        self._config = config
+        self._hosts = hosts
+        self._context = context
+        self._warn = warn
+        self._events = Events(config, hosts, context.bus, tail, context.token)
+        self._livereload = LiveReload(hosts, {config.bind.port, config.livereload_port})
+        self._exits = contextlib.AsyncExitStack()
+        self._folder = Path()
+        self._names: dict[str, str] = {}  # of our sockets, by those of their files
+
+    async def __aenter__(self) -> Self:
+        async with contextlib.AsyncExitStack() as exits:
+            self._folder = exits.enter_context(private_folder())
+            sites = {
+                name: exits.enter_context(self._listen(name, exits))
+                for name in ("site", "dashboard")
+            }
+            tasks = await exits.enter_async_context(asyncio.TaskGroup())
+            for name, site in sites.items():
+                load = partial(self._import_site, is_dashboard=name == "dashboard")
+                exits.callback(tasks.create_task(serve_when_wanted(site, load), name=name).cancel)
+            exits.enter_context(self._events.listening())
+            exits.enter_context(self._context.bus.subscribe(("refresh",), self._refresh))
+            await self._serve_sockets(exits)
+            self._exits = exits.pop_all()
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        # Not told of the error, which a TaskGroup would wrap into a group.
+        await self._exits.aclose()
+
+    @property
+    def clients(self) -> int:
+        """The browser pages that listen for reloads."""
+        return self._livereload.clients
+
+    def socket_for(self, target: bytes, trusted: bool, is_dashboard: bool = False) -> str | None:
+        """Return the name of the unix socket that serves a target of the dashboard's origin, or
+        one of the site's that begins with `/_hpp/`.
+
+        None: a client that is not trusted may not have it.
+        """
+        path = target.partition(b"?")[0]
+        if is_dashboard:
+            return self._names[_OF_DASHBOARD.get(path, "dashboard")] if trusted else None
+        name = _FOR_TRUSTED.get(path, "site") if trusted else _FOR_ANYBODY.get(path)
+        return None if name is None else self._names[name]
+
+    def reload_browsers(self) -> None:
+        """Make every page that listens reload."""
+        self._livereload.reload()
+
+    def _import_site(self, *, is_dashboard: bool) -> Serving:
+        from httpprocessproxy.admin.site import serving
+
+        return partial(serving, hosts=self._hosts, context=self._context, is_dashboard=is_dashboard)
+
+    def _refresh(self, message: Message) -> None:
+        paths = message["paths"]
+        assert isinstance(paths, list | tuple)
+        self._livereload.refresh(paths)
+
+    def _listen(self, name: str, exits: contextlib.AsyncExitStack) -> socket.socket:
+        listener = listen_on_unix(self._folder / name)
+        self._names[name] = exits.enter_context(lasting_name(self._folder / name))
+        return listener
+
+    async def _serve_sockets(self, exits: contextlib.AsyncExitStack) -> None:
+        servers: list[Server] = []
+        exits.push_async_callback(_close, servers)
+        for name, serve in (
+            ("events", self._events.serve),
+            ("strangers", self._events.serve_strangers),
+            ("tabs", self._events.serve_dashboard),
+            ("livereload", self._livereload.serve_own),
+        ):
+            servers.append(await serve(self._listen(name, exits)))
+        listeners = self._public_listeners()
+        self.livereload_port = self._config.livereload_port if listeners else 0
+        for listener in listeners:
+            servers.append(await self._livereload.serve_public(listener))
+
+    def _public_listeners(self) -> list[socket.socket]:
+        """Open the LiveReload port, or warn: another proxy, or any other tool, may have it."""
+        port = self._config.livereload_port
+        try:
+            return listen_for_livereload(self._config.bind, port) if port else []
+        except OSError as error:
+            self._warn(
+                f"LiveReload port {port}: {os.strerror(error.errno or 0)}; going on without it "
+                "(choose another with --livereload-port PORT, or 0 for none)"
+            )
+            return []
+
+
+async def _close(servers: list[Server]) -> None:
+    # All at once: each waits for clients that may never answer.
+    for server in servers:
+        server.close()
+    for server in servers:
+        await server.wait_closed()

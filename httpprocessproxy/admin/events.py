@@ -1,0 +1,223 @@
+"""`/_hpp/events`, a WebSocket that tells pages what happens, and `/_hpp/client.js`, which listens.
+
+The rule: a page never holds anything up. What it does not read is kept up to a limit; then it is
+dropped, and comes back by itself when it can. It is told at once whether it is stale: made by
+older code than what runs now, or before a file that it may show was refreshed.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import secrets
+import shlex
+import socket
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from websockets.asyncio.server import Server, ServerConnection
+from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
+
+from httpprocessproxy.admin import websocket_server as doors
+from httpprocessproxy.admin.assets import client_js
+from httpprocessproxy.config import Config
+from httpprocessproxy.core.errors import RequestError
+from httpprocessproxy.core.http.hosts import HostRule
+from httpprocessproxy.core.page.messages import (
+    ALWAYS,
+    ON_REQUEST,
+    WITH_TOKEN,
+    ClientHello,
+    parse_hello,
+    parse_topics,
+)
+from httpprocessproxy.events import EventBus, Message
+
+EVENTS: Final = "/_hpp/events"
+CLIENT: Final = "/_hpp/client.js"
+
+# Three seconds of a backend that floods its output.
+MAX_UNSENT_BYTES: Final = 4 * 1024 * 1024
+
+
+class Events:
+    """Every page that listens."""
+
+    def __init__(
+        self, config: Config, hosts: HostRule, bus: EventBus, tail: Callable[[], str], token: str
+    ) -> None:
+        """`tail` returns the end of the present generation's output, as text; `token` is what a
+        page has to know that wants to hear of others."""
+        self._folder = os.getcwd()  # by its path, for it may be removed and made again
+        self._config = config
+        self._hosts = hosts
+        self._bus = bus
+        self._tail = tail
+        self._token = token.encode()
+        self._changed_ms = 0.0
+        # By whether it is for trusted clients.
+        self._encoded: dict[bool, tuple[Message, str]] = {}
+
+    @contextlib.contextmanager
+    def listening(self) -> Iterator[None]:
+        """Keep track of changes, for pages that come after them."""
+        with self._bus.subscribe(ALWAYS, self._note):
+            yield
+
+    async def serve(self, listener: socket.socket) -> Server:
+        """Serve trusted clients on the site's origin. Of them, programs may hear all."""
+        return await doors.serve_websocket(
+            listener, lambda page: self._talk(page, True), self._check
+        )
+
+    async def serve_dashboard(self, listener: socket.socket) -> Server:
+        """Serve trusted clients on the dashboard's origin, where its page may hear all, too."""
+
+        async def talk(page: ServerConnection) -> None:
+            await self._talk(page, True, is_dashboard=True)
+
+        return await doors.serve_websocket(listener, talk, self._check)
+
+    async def serve_strangers(self, listener: socket.socket) -> Server:
+        """Serve clients that are not trusted: their pages work, and learn no more than that."""
+        return await doors.serve_websocket(
+            listener, lambda page: self._talk(page, False), self._check
+        )
+
+    def _check(self, connection: ServerConnection, request: Request) -> Response | None:
+        path = request.path.partition("?")[0]
+        if path == CLIENT:
+            response = doors.answer(connection, request, client_js())
+            # Other sites need not know of us.
+            response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
+            return response
+        try:
+            if path != EVENTS:
+                raise RequestError(404, "not found")
+            doors.check_own_origin(self._hosts, request)
+        except RequestError as error:
+            return doors.refuse(connection, error)
+        return None
+
+    async def _talk(
+        self, connection: ServerConnection, trusted: bool, *, is_dashboard: bool = False
+    ) -> None:
+        outbox = _Outbox(connection)
+        async with asyncio.TaskGroup() as tasks:
+            sender = tasks.create_task(outbox.send_all(), name="events to a page")
+            with contextlib.suppress(ConnectionClosed):
+                await self._tell(connection, outbox, trusted, is_dashboard)
+            sender.cancel()
+
+    async def _tell(
+        self, connection: ServerConnection, outbox: "_Outbox", trusted: bool, is_dashboard: bool
+    ) -> None:
+        """Answer a page's hello, and then tell what it wants to hear until it leaves."""
+        hello = parse_hello(await connection.recv())
+        if hello is None:
+            return
+        outbox.put(json.dumps(self._hello(hello, trusted)))
+        allowed = self._allowed(connection, hello, is_dashboard) if trusted else frozenset()
+        topics = hello.topics
+        while True:
+            if "output" in topics & allowed:
+                outbox.put(json.dumps(self._output_so_far()))
+            wanted = ALWAYS | (topics & allowed)
+            with self._bus.subscribe(wanted, lambda news: outbox.put(self._text(news, trusted))):
+                topics = await _next_topics(connection)
+
+    def _allowed(
+        self, connection: ServerConnection, hello: ClientHello, is_dashboard: bool
+    ) -> frozenset[str]:
+        """What a trusted client may ask for. Programs send no Origin, and need no token; a page
+        of the site has none that counts."""
+        assert connection.request is not None, "its handshake is over"
+        is_program = "Origin" not in connection.request.headers
+        token = hello.token.encode(errors="replace")
+        if is_program or (is_dashboard and secrets.compare_digest(token, self._token)):
+            return ON_REQUEST
+        return ON_REQUEST - WITH_TOKEN
+
+    def _hello(self, hello: ClientHello, trusted: bool) -> Message:
+        states = self._bus.kept("state")
+        return {
+            "type": "hello",
+            "at_ms": self._bus.now_ms(),
+            "run": self._bus.run,
+            "stale": self._is_stale(hello),
+            "editor": self._config.editor if trusted else "",
+            "folder": self._folder if trusted else "",
+            "command": shlex.join(self._config.command) if trusted else "",
+            "console": trusted and self._config.browser_console,
+            "state": self._with_output(states[-1], trusted) if states else None,
+        }
+
+    def _is_stale(self, hello: ClientHello) -> bool:
+        """Tell whether a reload would show something newer, and not an error."""
+        states = self._bus.kept("state")
+        if not states or states[-1]["state"] != "running":
+            return False
+        now_ms = self._bus.now_ms()
+        return hello.last_current_ms(self._bus.run, now_ms) < self._changed_ms
+
+    def _note(self, message: Message) -> None:
+        if message["type"] == "refresh" or message["state"] == "running":
+            at_ms = message["at_ms"]
+            assert isinstance(at_ms, float)
+            self._changed_ms = at_ms
+
+    def _text(self, message: Message, trusted: bool) -> str:
+        """Encode a message once for all pages that may see the same of it."""
+        known = self._encoded.get(trusted)
+        if known is None or known[0] is not message:
+            known = message, json.dumps(self._with_output(message, trusted))
+            self._encoded[trusted] = known
+        return known[1]
+
+    def _with_output(self, message: Message, trusted: bool) -> Message:
+        """The message of a crash with the output, which is for trusted clients alone."""
+        if message["type"] != "state" or message["state"] != "error":
+            return message
+        return {**message, "output": self._tail() if trusted else ""}
+
+    def _output_so_far(self) -> Message:
+        return {
+            "type": "output",
+            "at_ms": self._bus.now_ms(),
+            "stream": "stdout",
+            "text": self._tail(),
+            "is_tail": True,
+        }
+
+
+async def _next_topics(connection: ServerConnection) -> frozenset[str]:
+    """Wait until the page wants to hear something else. Raises ConnectionClosed."""
+    while True:
+        topics = parse_topics(await connection.recv())
+        if topics is not None:
+            return topics
+
+
+class _Outbox:
+    """Messages on their way to a page, in order."""
+
+    def __init__(self, connection: ServerConnection) -> None:
+        self._connection = connection
+        self._unsent: asyncio.Queue[str] = asyncio.Queue()
+        self._unsent_bytes = 0
+
+    def put(self, text: str) -> None:
+        """Send it as soon as the page reads what came before; returns at once."""
+        if self._unsent_bytes > MAX_UNSENT_BYTES:
+            self._connection.transport.abort()
+            return
+        self._unsent.put_nowait(text)
+        self._unsent_bytes += len(text)
+
+    async def send_all(self) -> None:
+        with contextlib.suppress(ConnectionClosed):
+            while True:
+                text = await self._unsent.get()
+                await self._connection.send(text)
+                self._unsent_bytes -= len(text)

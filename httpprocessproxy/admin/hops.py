@@ -1,0 +1,28 @@
+"""`/_hpp/hops`: what has happened to chains here (`--forward-chains`), the first thing first.
+
+With `id=` that of one chain. URLs may tell secrets, so a browser needs the token to read them.
+"""
+
+from aiohttp import web
+
+from httpprocessproxy.admin.answers import page
+from httpprocessproxy.admin.guard import AdminGuard
+from httpprocessproxy.events import EventBus
+
+
+class Hops:
+    def __init__(self, bus: EventBus, guard: AdminGuard) -> None:
+        self._bus = bus
+        self._guard = guard
+
+    def add_to(self, router: web.UrlDispatcher) -> None:
+        router.add_get("/_hpp/hops", self.get_hops)
+
+    async def get_hops(self, request: web.Request) -> web.Response:
+        refusal = self._guard.refusal_without_token(request)
+        if refusal is not None:
+            return page(request, refusal)
+        chain = request.query.get("id", "").lower()
+        hops = self._bus.kept("hop")
+        shown = [hop for hop in hops if chain in ("", str(hop["chain"]).lower())]
+        return web.json_response({"hops": shown})

@@ -1,0 +1,112 @@
+"""The LiveReload sockets: who may connect, and the one message that reloads every page.
+
+There are two kinds of door. The proxy's own port (`/_hpp/livereload`) is for its own pages, so
+their Origin must be exactly the Host they ask. The LiveReload port (`/livereload`, and
+the script `/livereload.js`) is for browser extensions, and for pages that load the script there.
+"""
+
+import contextlib
+import socket
+from collections.abc import Collection
+from typing import Final
+
+from websockets.asyncio.server import Server, ServerConnection, broadcast
+from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
+
+from httpprocessproxy.admin import websocket_server as doors
+from httpprocessproxy.admin.assets import livereload_js
+from httpprocessproxy.core.errors import RequestError
+from httpprocessproxy.core.http.hosts import HostRule, parse_origin
+from httpprocessproxy.core.page import livereload
+
+EXTENSIONS: Final = frozenset(("chrome-extension", "moz-extension", "safari-web-extension"))
+
+# Any path reloads the page, unless it looks like a style sheet or an image.
+_RELOAD: Final = livereload.reload("/")
+_HELLO: Final = livereload.hello()
+
+
+class LiveReload:
+    """Every LiveReload connection, and the pages behind them."""
+
+    def __init__(self, hosts: HostRule, ports: Collection[int]) -> None:
+        """`ports`: where pages that use the LiveReload port may come from."""
+        self._hosts = hosts
+        self._ports = ports
+        self._pages: set[ServerConnection] = set()
+        self._reloads = 0
+
+    @property
+    def clients(self) -> int:
+        """The pages that listen; an extension that only asks whether we are there is none."""
+        return len(self._pages)
+
+    def reload(self) -> None:
+        """Tell every page to reload. A client that does not read holds up nobody."""
+        self._reloads += 1
+        broadcast(self._pages, _RELOAD)
+
+    def refresh(self, paths: Collection[str]) -> None:
+        """Tell every page of changed files that need no restart."""
+        self._reloads += 1
+        for message in livereload.refresh(paths):
+            broadcast(self._pages, message)
+
+    async def serve_own(self, listener: socket.socket) -> Server:
+        """Serve `/_hpp/livereload` on a unix socket behind the proxy."""
+        return await doors.serve_websocket(listener, self._talk, self._open_own)
+
+    async def serve_public(self, listener: socket.socket) -> Server:
+        """Serve `/livereload` and `/livereload.js` on the LiveReload port."""
+        return await doors.serve_websocket(listener, self._talk, self._open_public)
+
+    async def _talk(self, connection: ServerConnection) -> None:
+        reloads = self._reloads
+        with contextlib.suppress(ConnectionClosed):
+            await connection.send(_HELLO)
+            async for message in connection:
+                hello = livereload.parse(message)
+                if hello is None or not hello.is_page:
+                    continue
+                self._pages.add(connection)
+                # A page must not hear of a reload before its hello, nor miss it.
+                if reloads != self._reloads:
+                    await connection.send(_RELOAD)
+        self._pages.discard(connection)
+
+    def _open_own(self, connection: ServerConnection, request: Request) -> Response | None:
+        """Refuse a page of another origin; None lets it in."""
+        try:
+            doors.check_own_origin(self._hosts, request)
+        except RequestError as error:
+            return doors.refuse(connection, error)
+        return None
+
+    def _open_public(self, connection: ServerConnection, request: Request) -> Response | None:
+        """Answer a plain request or refuse one; None lets a page or an extension in."""
+        try:
+            self._hosts.check((doors.field(request, "Host") or "").encode("ascii", "replace"))
+            origin = doors.field(request, "Origin")
+        except RequestError as error:
+            return doors.refuse(connection, error)
+        path = request.path.partition("?")[0]
+        if path == "/livereload.js":
+            return doors.answer(connection, request, livereload_js())
+        if path != "/livereload":
+            return doors.refuse(connection, RequestError(404, "not found"))
+        if not self._may_listen(origin):
+            return doors.refuse(
+                connection, RequestError(403, "this page belongs to another server")
+            )
+        return None
+
+    def _may_listen(self, origin: str | None) -> bool:
+        if origin is None:
+            return True
+        page = parse_origin(origin)
+        if page is None:
+            return False
+        if page.scheme in EXTENSIONS:
+            return True
+        return page.is_web and page.port in self._ports and self._hosts.allows(page.host)

@@ -1,0 +1,75 @@
+"""Our own pages, as two aiohttp.web applications behind the proxy: the site's and the dashboard's.
+
+On the site's origin there is what programs and pages use, under `/_hpp/`; the dashboard has an
+origin of its own, of which every path is ours. Here they are put together, and what holds for all
+of them: `guard.py` says who may use them, nothing that they tell is cached, and no content is
+taken for what it is not.
+"""
+
+import contextlib
+import socket
+
+from aiohttp import web
+
+from httpprocessproxy.admin import answers
+from httpprocessproxy.admin.assets import livereload_js
+from httpprocessproxy.admin.context import AdminContext
+from httpprocessproxy.admin.dashboard import Dashboard, file, leading_to
+from httpprocessproxy.admin.guard import AdminGuard
+from httpprocessproxy.admin.hops import Hops
+from httpprocessproxy.admin.request_pages import RequestPages
+from httpprocessproxy.admin.state_pages import StatePages
+from httpprocessproxy.core.http.hosts import HostRule
+from httpprocessproxy.core.page.pages import CONTENT_SECURITY_POLICY
+from httpprocessproxy.system.aiohttp_server import hosted
+
+_DEFAULTS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY.decode(),
+}
+_ALWAYS = {
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Server": "http-process-proxy",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+def serving(
+    listener: socket.socket, hosts: HostRule, context: AdminContext, *, is_dashboard: bool
+) -> contextlib.AbstractAsyncContextManager[None]:
+    """Serve on a listening socket, and close it at the end."""
+    # Who waits for a state has left by then: the data plane has closed its connections.
+    return hosted(application(hosts, context, is_dashboard), listener, shutdown_timeout_s=0.5)
+
+
+def application(hosts: HostRule, context: AdminContext, is_dashboard: bool) -> web.Application:
+    """Make the application of one of the two origins."""
+    guard = AdminGuard(hosts, context.token if is_dashboard else None)
+
+    @web.middleware
+    async def guarded(request: web.Request, handler: answers.Handler) -> web.StreamResponse:
+        refusal = guard.refusal(request)
+        if refusal is not None:
+            response: web.StreamResponse = answers.page(request, refusal)
+        else:
+            response = await answers.handle(request, handler)
+        for name, value in _DEFAULTS.items():
+            response.headers.setdefault(name, value)
+        response.headers.update(_ALWAYS)
+        return response
+
+    site = web.Application(middlewares=[guarded])
+    states = StatePages(context.status, context.restart, context.fence, context.bus)
+    states.add_to(site.router)
+    RequestPages(context.replays, guard).add_to(site.router)
+    Hops(context.bus, guard).add_to(site.router)
+    if is_dashboard:
+        Dashboard(context.token, context.places).add_to(site.router)
+    else:
+        site.router.add_get("/_hpp/", leading_to(context.places))
+        site.router.add_get("/_hpp/livereload.js", _livereload_js)
+    return site
+
+
+async def _livereload_js(request: web.Request) -> web.Response:
+    return file(request, livereload_js(), "text/javascript")

@@ -1,0 +1,92 @@
+"""`/_hpp/status`, `/_hpp/history` and `POST /_hpp/restart`: the server's state, and a way to wait.
+
+With `wait=STATE[,STATE]` an answer comes when one of these is reached, or after `timeout` seconds:
+then as 504, with the state as it is. `after=GENERATION` wants a later start than that. A request
+that waits passes the watcher's fence first: the answer is about what was saved before it.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+
+from aiohttp import web
+
+from httpprocessproxy.admin.answers import choices, number, seconds
+from httpprocessproxy.events import EventBus
+
+Status = Callable[[], Mapping[str, object]]
+Fence = Callable[[], Awaitable[None]]
+
+STATES = ("loading", "running", "error", "killing")
+
+DEFAULT_TIMEOUT_S = 30.0
+MAX_TIMEOUT_S = 3600.0
+
+
+class StatePages:
+    def __init__(
+        self, status: Status, restart: Callable[[str], None], fence: Fence, bus: EventBus
+    ) -> None:
+        self._fence = fence
+        self._status = status
+        self._restart = restart
+        self._bus = bus
+
+    def add_to(self, router: web.UrlDispatcher) -> None:
+        router.add_get("/_hpp/status", self.get_status)
+        router.add_get("/_hpp/history", self.get_history)
+        router.add_post("/_hpp/restart", self.post_restart)
+
+    async def get_status(self, request: web.Request) -> web.Response:
+        wanted = _wanted(request)
+        after = number(request.query.get("after", "0"), "after")
+        if wanted is None:
+            return web.json_response(self._status())
+        return await self._wait(wanted, after, _timeout_s(request))
+
+    async def get_history(self, _: web.Request) -> web.Response:
+        """The transitions that are known, and the notices, the first one first."""
+        states, notices = self._bus.kept("state"), self._bus.kept("notice")
+        history = {"run": self._bus.run, "states": states, "notices": notices}
+        return web.json_response(history)
+
+    async def post_restart(self, request: web.Request) -> web.Response:
+        wanted, timeout_s = _wanted(request), _timeout_s(request)
+        generation = self._status()["generation"]
+        assert isinstance(generation, int)
+        self._restart("the page" if "Origin" in request.headers else "a program")
+        if wanted is None:
+            return web.json_response(self._status(), status=202)
+        return await self._wait(wanted, generation, timeout_s)
+
+    async def _wait(self, wanted: frozenset[str], after: int, timeout_s: float) -> web.Response:
+        """Answer when a generation later than `after` is in one of the wanted states.
+
+        What was written before the request has had its effect on the state by then.
+        """
+        news = asyncio.Event()
+        with self._bus.subscribe(("state",), lambda _: news.set()):
+            try:
+                async with asyncio.timeout(timeout_s):
+                    await self._fence()
+                    while not self._is_in(wanted, after):
+                        await news.wait()
+                        news.clear()
+            except TimeoutError:
+                return web.json_response(self._status(), status=504)
+        return web.json_response(self._status())
+
+    def _is_in(self, wanted: frozenset[str], after: int) -> bool:
+        status = self._status()
+        generation = status["generation"]
+        assert isinstance(generation, int)
+        return status["state"] in wanted and generation > after
+
+
+def _wanted(request: web.Request) -> frozenset[str] | None:
+    wait = request.query.get("wait")
+    return None if wait is None else choices(wait, "wait", STATES)
+
+
+def _timeout_s(request: web.Request) -> float:
+    timeout = request.query.get("timeout", str(DEFAULT_TIMEOUT_S))
+    return seconds(timeout, "timeout", MAX_TIMEOUT_S)

@@ -1,0 +1,90 @@
+"""What the doors to browsers' sockets have in common: the server, who may enter, plain answers.
+
+A door is a listening socket with a WebSocket server behind it. Its check answers a plain request,
+or refuses one, before a WebSocket is opened.
+"""
+
+import socket
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import Final
+
+from websockets import http11
+from websockets.asyncio.server import Server, ServerConnection, serve, unix_serve
+from websockets.http11 import Request, Response
+
+from httpprocessproxy.admin.assets import Script
+from httpprocessproxy.core.errors import RequestError
+from httpprocessproxy.core.http.hosts import HostRule
+
+Check = Callable[[ServerConnection, Request], Response | None]
+Talk = Callable[[ServerConnection], Awaitable[None]]
+
+# A page tells its URL; nothing else that a client sends is longer than a line.
+_MAX_MESSAGE_BYTES: Final = 64 * 1024
+_PING_INTERVAL_S: Final = 20.0
+# Both bound how long a silent client can hold up the end of the program.
+_OPEN_TIMEOUT_S: Final = 1.0
+_CLOSE_TIMEOUT_S: Final = 0.5
+
+# A browser sends the cookies of all ports of localhost: more than websockets' 8 KiB a line.
+http11.MAX_LINE_LENGTH = 64 * 1024
+
+
+async def serve_websocket(listener: socket.socket, talk: Talk, check: Check) -> Server:
+    """Serve on a unix or TCP socket: `check` each request, and `talk` on each WebSocket."""
+    listen = unix_serve if listener.family == socket.AF_UNIX else serve
+    return await listen(
+        talk,
+        sock=listener,
+        process_request=check,
+        compression=None,
+        max_size=_MAX_MESSAGE_BYTES,
+        open_timeout=_OPEN_TIMEOUT_S,
+        close_timeout=_CLOSE_TIMEOUT_S,
+        ping_interval=_PING_INTERVAL_S,
+        server_header=None,
+    )
+
+
+def field(request: Request, name: str) -> str | None:
+    """Return a field that may be there once. Raises RequestError."""
+    values = request.headers.get_all(name)
+    if len(values) > 1:
+        raise RequestError(400, f"more than one {name}")
+    return values[0] if values else None
+
+
+def check_own_origin(hosts: HostRule, request: Request) -> None:
+    """Let in pages of the host they ask, and clients that are no browsers. Raises RequestError."""
+    host, origin = field(request, "Host"), field(request, "Origin")
+    if not hosts.allows_origin(origin, host or ""):
+        raise RequestError(403, "this page belongs to another server")
+
+
+def refuse(connection: ServerConnection, error: RequestError) -> Response:
+    """Answer with the reason in a line."""
+    response = connection.respond(HTTPStatus(error.status), f"{error}\n")
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+def answer(connection: ServerConnection, request: Request, script: Script) -> Response:
+    """Answer a GET or HEAD of a script: in full, or 304 (RFC 9110 section 13.1.2)."""
+    if request.method not in ("GET", "HEAD"):
+        response = refuse(connection, RequestError(405, "method not allowed"))
+        response.headers["Allow"] = "GET, HEAD"
+        return response
+    known = ", ".join(request.headers.get_all("If-None-Match"))
+    is_known = script.etag in known or known.strip() == "*"
+    response = connection.respond(HTTPStatus.NOT_MODIFIED if is_known else HTTPStatus.OK, "")
+    headers = response.headers
+    headers["ETag"] = script.etag
+    headers["Cache-Control"] = "no-cache"
+    headers["X-Content-Type-Options"] = "nosniff"
+    del headers["Content-Type"], headers["Content-Length"]
+    if not is_known:
+        headers["Content-Type"] = "text/javascript; charset=utf-8"
+        headers["Content-Length"] = str(len(script.body))
+        response.body = script.body if request.method == "GET" else b""
+    return response

@@ -1,7 +1,0 @@
-"""`python -m httpprocessproxy.archive` is `http-process-archive`."""
-
-import sys
-
-from httpprocessproxy.archive.cli import main
-
-sys.exit(main())

@@ -1,0 +1,93 @@
+"""The archive's entrance: argv in, exit status out, and one line about what is wrong."""
+
+import logging
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from httpprocessproxy.core.errors import UserError
+from httpprocessproxy.core.lines import printable
+from httpprocessproxy.system.event_loop import run_on_new_loop
+
+if TYPE_CHECKING:
+    from httpprocessproxy.companions.archive.settings import ArchiveSettings
+
+PROGRAM = "http-process-archive"
+REFUSED_EXIT = 1
+USAGE_EXIT = 2
+INTERRUPTED_EXIT = 128 + signal.SIGINT
+
+# What the extra `archive` brings, as it is imported.
+_EXTRA = ("aiosqlite", "alembic", "asyncpg", "jwt", "sqlalchemy")
+# Of these, what is imported only once it is needed. That it is missing is better known before.
+_LATE = ("alembic", "jwt")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Do what the command line says, and return the exit status."""
+    arguments = sys.argv[1:] if argv is None else argv
+    try:
+        return _run(arguments)
+    except UserError as error:
+        return _complain(str(error), USAGE_EXIT)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in _EXTRA:
+            raise
+        more = "needs more packages: pip install 'http-process-proxy[archive]'"
+        return _complain(more, USAGE_EXIT)
+    except KeyboardInterrupt:  # where nothing of ours waits for signals
+        return INTERRUPTED_EXIT
+
+
+def _run(arguments: Sequence[str]) -> int:
+    """Raises UserError, and ModuleNotFoundError."""
+    if arguments and arguments[0] == "get":
+        # Imported alone: it needs none of the extra packages.
+        from httpprocessproxy.companions.archive.get import main as get
+
+        return get(arguments[1:])
+    for name in _LATE:
+        if find_spec(name) is None:
+            raise ModuleNotFoundError(name=name)
+    from httpprocessproxy.companions.archive.administration import CommandRefusedError, administer
+    from httpprocessproxy.companions.archive.command_line import read_line
+
+    line = read_line(arguments, os.environ)
+    if line.command == "server run":
+        _serve(line.settings)
+        return 0
+    try:
+        lines = run_on_new_loop(administer(line))
+    except CommandRefusedError as error:
+        return _complain(str(error), REFUSED_EXIT)
+    return _print(lines)
+
+
+def _print(lines: Sequence[str]) -> int:
+    """Write to standard output. Not to have done it is an error: a secret is told only once."""
+    try:
+        sys.stdout.write("".join(f"{text}\n" for text in lines))
+        sys.stdout.flush()
+    except OSError as error:
+        # Else Python would try again at its end, and complain in its own way.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _complain(f"cannot write: {error.strerror}", REFUSED_EXIT)
+    return 0
+
+
+def _complain(text: str, status: int) -> int:
+    sys.stderr.write(f"{PROGRAM}: {printable(text)}\n")
+    return status
+
+
+def _serve(settings: "ArchiveSettings") -> None:
+    """Raises UserError."""
+    from httpprocessproxy.companions.archive.service.server import run
+
+    level = "DEBUG" if settings.debug else settings.log_level
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=level)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    run_on_new_loop(run(settings.purpose, settings.host, settings.port))

@@ -1,0 +1,75 @@
+"""Makes tickets, and counts them."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Final
+
+from aiohttp import web
+
+from httpprocessproxy.companions.archive.items import InvalidError, Order, load_json, read_order
+from httpprocessproxy.companions.archive.service.access import client_of
+from httpprocessproxy.companions.archive.service.answers import ProblemError
+from httpprocessproxy.companions.archive.service.surroundings import ServiceContext
+
+PAGE_SIZE: Final = 10
+
+# PostgreSQL counts rows in 64 bits; nobody has more pages than this.
+_MAX_PAGE: Final = 10**9
+
+
+@dataclass(frozen=True, slots=True)
+class Generating:
+    """The handlers of `/ticket/` and `/ticket/generate`."""
+
+    around: ServiceContext
+
+    async def generate(self, request: web.Request) -> web.Response:
+        """Make a ticket of a client's JSON."""
+        client = await client_of(request, self.around)
+        body, is_json = await request.read(), request.content_type == "application/json"
+        try:
+            # In a thread: the largest takes some tenths of a second.
+            order = await asyncio.to_thread(self._order, body, is_json)
+        except InvalidError as error:
+            raise ProblemError(422, {"json": error.messages}) from None
+        ticket = await self.around.tickets.add(order, client, self.around.rules.no_queue)
+        created = ticket.created.isoformat()
+        return web.json_response({"created": created, "type": order.type, "id": ticket.id})
+
+    def _order(self, body: bytes, is_json: bool) -> Order:
+        """Raises InvalidError and ProblemError."""
+        said = _json(body, is_json)
+        return read_order(said, self.around.permits, self.around.rules.max_items)
+
+    async def listing(self, request: web.Request) -> web.Response:
+        """Say of what type the tickets are, and how old, but not their ids: those are keys."""
+        await client_of(request, self.around)
+        number = _page(request.query.get("page", "1"))
+        count, found = await self.around.tickets.page(number, PAGE_SIZE)
+        tickets = [{"created": created.isoformat(), "type": kind} for kind, created in found]
+        return web.json_response({"page": number, "count": count, "tickets": tickets})
+
+
+def _json(body: bytes, is_json: bool) -> object:
+    """A body: JSON if it is said to be or looks like an object, else as if empty."""
+    body = body.strip()
+    if not body or not (is_json or body.startswith(b"{")):
+        return {}
+    try:
+        return load_json(body)
+    except ValueError:
+        raise ProblemError(400, {"json": ["Invalid JSON body."]}) from None
+
+
+def _page(text: str) -> int:
+    try:
+        number = int(text) if len(text) <= len(str(_MAX_PAGE)) else _MAX_PAGE
+    except ValueError:
+        raise _wrong_page("Not a valid integer.") from None
+    if number < 1:
+        raise _wrong_page("Must be greater than or equal to 1.")
+    return min(number, _MAX_PAGE)
+
+
+def _wrong_page(message: str) -> ProblemError:
+    return ProblemError(422, {"query": {"page": [message]}})

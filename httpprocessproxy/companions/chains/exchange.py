@@ -1,0 +1,264 @@
+"""A request that is a step of a chain: it goes to the backend, and the answer goes on.
+
+The rule: nobody is told 202 before the whole answer is here and its delivery has a place in the
+queue; an error of the backend reaches the caller unchanged, and whoever hears of errors. What a
+restart does to the request is as with any other (`proxy/exchange.py`).
+"""
+
+import re
+from dataclasses import replace
+from email.utils import formatdate
+from typing import TYPE_CHECKING, Final
+
+from httpprocessproxy.companions.chains.capture import MAX_BODY_BYTES, Capture
+from httpprocessproxy.companions.chains.chain import (
+    CANONICAL_IRI,
+    NAMES,
+    TOKEN,
+    BadChain,
+    Chain,
+    Hop,
+)
+from httpprocessproxy.companions.chains.deliveries import ChainDelivery
+from httpprocessproxy.companions.chains.heads import fields_of, value_of, without
+from httpprocessproxy.companions.chains.reports import MAX_TEXT_BYTES, Report
+from httpprocessproxy.core.http.bodies import NO_BODY
+from httpprocessproxy.core.http.headers import Request, Response
+from httpprocessproxy.core.http.replay import Loss
+from httpprocessproxy.core.page.pages import Problem
+from httpprocessproxy.inspector.request_log import CUT, LEFT, REFUSED
+from httpprocessproxy.proxy import problems
+from httpprocessproxy.proxy.exchange import Exchange
+
+if TYPE_CHECKING:
+    from httpprocessproxy.companions.chains.companion import Chains
+    from httpprocessproxy.proxy.client_connection import ClientConnection
+    from httpprocessproxy.proxy.server import ProxyServer
+
+# The answer goes on without its coding, so none is asked for; the token is for us alone.
+_NOT_FOR_BACKENDS: Final = frozenset((b"accept-encoding", TOKEN))
+_OURS: Final = frozenset(name.lower().encode() for name in NAMES)
+_IRI: Final = CANONICAL_IRI.lower().encode()
+_PATH: Final = re.compile(r"/[!->@-~]*")  # visible, and without a query
+
+
+class ChainedExchange(Exchange):
+    """Made for requests that carry X-Forward-* fields."""
+
+    __slots__ = (
+        *("_answer", "_chain", "_chains", "_content_type", "_error", "_fields", "_has_place"),
+        *("_hop", "_iri"),
+    )
+
+    def __init__(
+        self,
+        client: "ClientConnection",
+        proxy_server: "ProxyServer",
+        request: Request,
+        chains: "Chains",
+    ) -> None:
+        self._fields = fields_of(request.rest)
+        rest = without(request.rest, _NOT_FOR_BACKENDS)
+        super().__init__(client, proxy_server, replace(request, rest=rest, is_document=False))
+        self._chains = chains
+        self._chain: Chain | None = None  # None as long as it is not ours, or when it is settled
+        self._iri = request.target.partition(b"?")[0].decode("latin-1")
+        self._hop: Hop | None = None
+        self._content_type = ""
+        self._answer: Capture | None = None  # what goes on
+        self._error: Capture | None = None  # what is passed on as it is, and told
+        self._has_place = False
+
+    # The way to the backend
+
+    def start(self) -> None:
+        """Go to the gate, if the chain may go on from here."""
+        self.for_backend = True
+        self._proxy_server.log.begin(self.record)
+        try:
+            chain = self._chains.enter(self.request, self._fields)
+        except BadChain as bad:
+            self._answer_ourselves(bad)
+            return
+        self._chain, self._has_place = chain, chain.goes_on
+        self._enter()
+
+    # The way back
+
+    def begin_response(self, response: Response, piece: bytes) -> None:
+        said = fields_of(response.head)
+        response = replace(response, head=without(response.head, _OURS))
+        if response.status >= 400:
+            self._error = Capture(response, self.request, self._chains.share(), MAX_TEXT_BYTES)
+            self._keep_of_error(self._error, piece)
+            super().begin_response(response, piece)
+            return
+        assert self._chain is not None, "a response comes to a request that was sent"
+        self._iri = _canonical_iri(value_of(said, _IRI)) or self._iri
+        try:
+            self._chain = self._chain.extended(said)
+            self._hop = self._next_hop(self._chain)
+        except BadChain as bad:
+            # What is wrong with the chain now is not its client's doing.
+            self._fail(503 if bad.status == 503 else 502, f"X-Forward-* of the server: {bad}")
+            return
+        if self._hop is None:
+            extra = self._chains.reply_fields if response.status == 200 else ()
+            lines = "\r\n".join([f"{CANONICAL_IRI}: {self._iri}", *extra, ""])
+            head = without(response.head, (_IRI,)) + lines.encode("latin-1")
+            super().begin_response(replace(response, head=head), piece)
+            return
+        self._proxy_server.gate.answered(self)
+        if value_of(said, b"content-encoding") not in ("", "identity"):
+            self._fail(502, "the server's answer has a content coding, which was not asked for")
+            return
+        self.record.response_head = response.head
+        self._answer = Capture(response, self.request, self._chains.share(), MAX_BODY_BYTES)
+        self._content_type = value_of(said, b"content-type")
+        self.pass_body(piece)
+
+    def pass_body(self, piece: bytes) -> None:
+        if self._answer is None:
+            if self._error is not None:
+                self._keep_of_error(self._error, piece)
+            super().pass_body(piece)
+            return
+        self.record.response_bytes += len(piece)
+        try:
+            self._answer.take(piece)
+        except BadChain as bad:
+            self._fail(bad.status, str(bad))
+            return
+        if self._answer.has_overflown:
+            self._fail(413, f"an answer of more than {MAX_BODY_BYTES} bytes does not go on")
+
+    def _keep_of_error(self, error: Capture, piece: bytes) -> None:
+        """The caller gets all of it in any case; without memory, its text is not told."""
+        try:
+            error.take(piece)
+        except BadChain:
+            error.drop()
+
+    def end_response(self, *, reusable: bool) -> None:
+        if self.over:
+            return  # we have answered by ourselves
+        if self._answer is not None:
+            if not self._hand_on(self._answer):
+                return
+        elif self._error is not None:
+            self._told_error("the server answered with an error", self._error)
+        elif self._chain is not None:
+            self._chains.ended(self._chain, self.request, self.record.status)
+            self._chain = None
+        super().end_response(reusable=reusable)
+
+    def _hand_on(self, answer: Capture) -> bool:
+        """Let the answer go on in the background, and say so. False if the program ends."""
+        chain, hop = self._chain, self._hop
+        assert chain is not None, "it has not been settled"
+        assert hop is not None, "the answer is kept for it"
+        sent = {"Content-Type": self._content_type} if self._content_type else {}
+        sent |= hop.rest.fields() | self._chains.cookies(hop, self._fields)
+        delivery = ChainDelivery(hop, self._iri, self._host, sent, answer)
+        if not self._chains.put(delivery):
+            self._fail(503, "this proxy ends")
+            return False
+        self._chain, self._answer, self._has_place = None, None, False
+        fields = (f"{CANONICAL_IRI}: {self._iri}", *self._chains.reply_fields)
+        accepted = _head(202, "Accepted", *fields, "Content-Length: 0")
+        super().begin_response(_response(202, accepted, self.request), b"")
+        return True
+
+    def _next_hop(self, chain: Chain) -> Hop | None:
+        """Raises BadChain."""
+        if not chain.goes_on:
+            return None
+        self._chains.check(chain)
+        if not self._has_place:
+            self._chains.take_place()
+            self._has_place = True
+        return chain.next_hop(self._iri, self._referer)
+
+    @property
+    def _host(self) -> str:
+        return self.request.host.decode("latin-1")
+
+    @property
+    def _referer(self) -> str:
+        """The URL of this request, as it was reached."""
+        proto = value_of(self._fields, b"x-forwarded-proto").partition(",")[0].strip()
+        scheme = proto if proto in ("http", "https") else "http"
+        return f"{scheme}://{self._host}{self.request.target.decode('latin-1')}"
+
+    # The ways it can go wrong
+
+    def refused(self, problem: Problem) -> None:
+        self._told_error(f"{problem.title}: {problem.detail}")
+        super().refused(problem)
+
+    def cut(self) -> None:
+        if self._answer is None:
+            super().cut()
+        else:  # nothing of it has been passed on, so it can still be said
+            self._upstream = None
+            self.refused(problems.lost(Loss.HUNG_UP, self.request, sent=True))
+
+    def _end(self, outcome: str | None) -> None:
+        if outcome == LEFT:
+            self._told_error("the client left before the answer was there")
+        elif outcome == CUT:
+            self._told_error("the server's answer was cut", self._error)
+        if self._has_place:
+            self._has_place = False
+            self._chains.release_place()
+        for kept in (self._answer, self._error):
+            if kept is not None:
+                kept.drop()
+        super()._end(outcome)
+
+    def _fail(self, status: int, text: str) -> None:
+        """Answer in place of the backend, whose answer cannot go on."""
+        self._drop_upstream()
+        self._told_error(text)
+        self._answer_ourselves(BadChain(status, text))
+
+    def _told_error(self, message: str, error: Capture | None = None) -> None:
+        """Tell an error, once for a request."""
+        chain, self._chain = self._chain, None
+        if chain is None:
+            return
+        code = self.record.status if error is not None else 0
+        text = error.content.decode(errors="replace") if error is not None else ""
+        self._chains.failed(Report(chain, self._iri, self._host, message, code, text))
+
+    def _answer_ourselves(self, bad: BadChain) -> None:
+        line = str(bad).encode("ascii", "replace").decode()
+        body = f"{line}\n".encode()
+        fields = [
+            "Content-Type: text/plain; charset=utf-8",
+            f"Content-Length: {len(body)}",
+            "Cache-Control: no-store",
+            "X-Content-Type-Options: nosniff",
+            *["Retry-After: 1"] * (bad.status == 503),
+        ]
+        response = _response(bad.status, _head(bad.status, line, *fields), self.request)
+        self.record.status, self.record.response_head = response.status, response.head
+        keep_alive = self.body.done and self.request.keep_alive
+        self._end(REFUSED)
+        self.client.begin_response(response, body, self.request, keep_alive=keep_alive)
+        self.client.exchange_ended(self, None)
+
+
+def _canonical_iri(said: str) -> str:
+    """What a handler says of its own IRI, if that can be one."""
+    return said if _PATH.fullmatch(said) else ""
+
+
+def _head(status: int, reason: str, *fields: str) -> bytes:
+    """The head of a response of ours. It lacks its last CRLF: Connection may follow."""
+    lines = [f"HTTP/1.1 {status} {reason}", f"Date: {formatdate(usegmt=True)}", *fields, ""]
+    return "\r\n".join(lines).encode("latin-1")
+
+
+def _response(status: int, head: bytes, request: Request) -> Response:
+    return Response(status, head, NO_BODY, request.keep_alive, True, b"")

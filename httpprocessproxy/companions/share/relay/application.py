@@ -1,0 +1,184 @@
+"""The relay put together: what is made of what, in which order it starts and ends."""
+
+import asyncio
+import contextlib
+import logging
+import socket
+from collections.abc import AsyncIterator, Callable, Mapping
+
+from aiohttp import web
+
+from httpprocessproxy.companions.share.relay import access_log
+from httpprocessproxy.companions.share.relay.memory import Memory
+from httpprocessproxy.companions.share.relay.polls import Polls
+from httpprocessproxy.companions.share.relay.record import AccessRecord
+from httpprocessproxy.companions.share.relay.rendezvous import Rendezvous
+from httpprocessproxy.companions.share.relay.server import Handler, RelayServer, Rooms, Router
+from httpprocessproxy.companions.share.relay.settings import RelaySettings
+from httpprocessproxy.companions.share.relay.site import Exposition, RelaySite
+from httpprocessproxy.companions.share.relay.tokens import Tokens
+from httpprocessproxy.companions.share.relay.visit import VisitError, VisitOutcome
+from httpprocessproxy.companions.share.relay.visitors import Visitors
+from httpprocessproxy.companions.share.relay.waiters import Waiters
+from httpprocessproxy.companions.share.stream.relay_end import Links
+from httpprocessproxy.config import Address
+from httpprocessproxy.core.budget import Budget
+from httpprocessproxy.core.errors import UserError
+from httpprocessproxy.system.event_loop import signalled
+from httpprocessproxy.system.faults import contained
+from httpprocessproxy.system.sockets import cannot_listen, listen_on, on_every_host
+
+_TOKENS_PERIOD_S = 1.0
+
+_log = logging.getLogger(__name__)
+
+
+def _no_memory() -> VisitError:
+    return VisitError(VisitOutcome.QUEUE_FULL, "no memory for more bodies")
+
+
+class Relay:
+    """A relay, and what its figures are read from."""
+
+    def __init__(
+        self,
+        settings: RelaySettings,
+        tokens: Tokens,
+        rendezvous: Rendezvous,
+        tasks: asyncio.TaskGroup,
+    ) -> None:
+        self.settings = settings
+        self.tokens = tokens
+        self.is_up: Callable[[], bool] = lambda: True
+        self._is_closing = False
+        self._budget = Budget(settings.max_memory_bytes, _no_memory)
+        self._tells: list[Callable[[AccessRecord], None]] = []
+        if settings.access_log:
+            self._tells.append(access_log.write)
+        self.waiters = Waiters(rendezvous)
+        self.visitors = Visitors(settings, rendezvous, self._budget, self._tell)
+        self.polls = Polls(settings, rendezvous, self.waiters, self._budget, tasks)
+        exposition = self._metrics()
+        is_apart = settings.metrics is not None
+        self.site = RelaySite(self.is_healthy, None if is_apart else exposition)
+        self.site_apart = RelaySite(self.is_healthy, exposition)
+        links = Links(rendezvous, self.waiters, tokens, settings.hold_s)
+        rooms = Rooms(self.visitors, self.polls, links.handle, self.site.handle)
+        self.router = Router(settings.domain, tokens, rooms)
+
+    def is_healthy(self) -> bool:
+        """Whether visits are taken."""
+        return self.is_up() and not self._is_closing
+
+    # Levels, for the figures
+
+    def visits(self) -> int:
+        return self.visitors.count
+
+    def waiting_calls(self) -> Mapping[str, int]:
+        return self.waiters.counts
+
+    def ignored_answers(self) -> int:
+        return self.polls.ignored
+
+    def memory_bytes(self) -> int:
+        return self._budget.held_bytes
+
+    async def watch_tokens(self) -> None:
+        """Read the tokens again when their file changes, and let nobody wait by an old one."""
+        while True:
+            await asyncio.sleep(_TOKENS_PERIOD_S)
+            with contained("a look at the tokens"):
+                if self.tokens.refresh():
+                    self.waiters.release()
+
+    async def close(self) -> None:
+        """Take no more visits, wait for the answers that are under way, let the workers go."""
+        self._is_closing = True
+        self.visitors.close()
+        await self.visitors.gone(self.settings.drain_s)
+        self.waiters.close()
+        await self.polls.close(self.settings.drain_s)
+
+    def _tell(self, record: AccessRecord) -> None:
+        for tell in self._tells:
+            tell(record)
+
+    def _metrics(self) -> Exposition | None:
+        """The figures, if prometheus-client is installed."""
+        try:
+            from httpprocessproxy.companions.share.relay.metrics import CONTENT_TYPE, Metrics
+        except ModuleNotFoundError as error:
+            if error.name != "prometheus_client":
+                raise
+            if self.settings.metrics is not None:
+                raise missing("--metrics") from None
+            return None
+        metrics = Metrics(self)
+        self._tells.append(metrics.count)
+        return lambda: (metrics.exposition(), CONTENT_TYPE)
+
+
+def missing(option: str) -> UserError:
+    """What to say when an option needs what is not installed."""
+    return UserError(f"{option} needs more packages: pip install 'http-process-proxy[relay]'")
+
+
+async def run(settings: RelaySettings) -> None:
+    """Serve until a signal. Raises UserError."""
+    tokens = Tokens(settings.tokens, settings.domain)
+    async with contextlib.AsyncExitStack() as exits:
+        stopped = signalled()
+        rendezvous, is_up = await exits.enter_async_context(_rendezvous(settings))
+        tasks = await exits.enter_async_context(asyncio.TaskGroup())
+        relay = Relay(settings, tokens, rendezvous, tasks)
+        relay.is_up = is_up
+        exits.callback(tasks.create_task(relay.watch_tokens(), name="tokens").cancel)
+        url = await exits.enter_async_context(_serving(relay.router.handle, settings.bind))
+        if settings.metrics is not None:
+            serving = _serving(relay.site_apart.handle, settings.metrics)
+            _log.info("figures on %s", await exits.enter_async_context(serving))
+        exits.push_async_callback(relay.close)
+        _log.info("relay for *.%s on %s", settings.domain, url)
+        await stopped
+        _log.info("ends; visits under way have %g s", settings.drain_s)
+
+
+@contextlib.asynccontextmanager
+async def _rendezvous(
+    settings: RelaySettings,
+) -> AsyncIterator[tuple[Rendezvous, Callable[[], bool]]]:
+    """Where the state is, and whether that is in order."""
+    if settings.redis is None:
+        yield Memory(settings.max_queue), lambda: True
+        return
+    try:
+        from httpprocessproxy.companions.share.relay.shared.rendezvous import connect
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "redis":
+            raise
+        raise missing("--redis") from None
+    async with connect(settings.redis, settings.max_queue, settings.deadline_s).open() as shared:
+        yield shared, lambda: shared.is_up
+
+
+@contextlib.asynccontextmanager
+async def _serving(handler: Handler, bind: Address) -> AsyncIterator[str]:
+    """Serve while the context is open; what it gives is where. Raises UserError."""
+    runner = web.ServerRunner(RelayServer(handler, handler_cancellation=True), shutdown_timeout=1.0)
+    await runner.setup()
+    try:
+        for listener in _listen(bind):
+            await web.SockSite(runner, listener).start()
+        port = runner.addresses[0][1]
+        yield str(Address(bind.host, port))
+    finally:
+        await runner.cleanup()
+
+
+def _listen(bind: Address) -> list[socket.socket]:
+    """Raises UserError."""
+    try:
+        return on_every_host(bind, listen_on)
+    except OSError as error:
+        raise cannot_listen(bind, error) from None

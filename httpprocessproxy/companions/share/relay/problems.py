@@ -1,0 +1,64 @@
+"""What visitors are told when no answer came, as pages, and how the status fits the reason."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from aiohttp import web
+
+from httpprocessproxy.companions.share.relay.visit import VisitError, VisitOutcome
+from httpprocessproxy.core.page.pages import CONTENT_SECURITY_POLICY, Problem, render
+
+# How long a visitor may wait before it is worth while to try again.
+RETRY_AFTER_S: Final = 5
+
+SERVER: Final = "http-process-relay"
+
+_NOBODY = "The server behind this address is not connected. Try again in a moment."
+_MANY = "Too many visitors are waiting for this server. Try again in a moment."
+_LATE = "The server behind this address did not answer in time. It may have done what you asked."
+_BAD = "The server behind this address gave no answer that could be passed on."
+
+_PROBLEMS: Final[Mapping[VisitOutcome, Problem]] = {
+    VisitOutcome.NO_WORKER: Problem(503, "Nobody is at home", _NOBODY, retry_after_s=RETRY_AFTER_S),
+    VisitOutcome.QUEUE_FULL: Problem(503, "It is crowded", _MANY, retry_after_s=RETRY_AFTER_S),
+    VisitOutcome.CLOSING: Problem(
+        503, "Back in a moment", "The relay restarts.", retry_after_s=RETRY_AFTER_S
+    ),
+    VisitOutcome.NO_ANSWER: Problem(504, "No answer", _LATE),
+    VisitOutcome.BAD_ANSWER: Problem(502, "No good answer", _BAD),
+    VisitOutcome.TOO_LARGE: Problem(
+        413, "Too large", "What you sent is larger than may pass here."
+    ),
+}
+
+_FIELDS: Final = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY.decode(),
+    "Server": SERVER,
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+class VisitRefusedError(VisitError):
+    """A visit that is refused before any worker hears of it, with a page of its own."""
+
+    def __init__(self, problem: Problem, outcome: VisitOutcome = VisitOutcome.REFUSED) -> None:
+        super().__init__(outcome, problem.detail)
+        self.problem = problem
+
+
+def page_for(request: web.BaseRequest, error: VisitError) -> web.Response:
+    """The page for what went wrong with a visit."""
+    if isinstance(error, VisitRefusedError):
+        return page(request, error.problem)
+    return page(request, _PROBLEMS[error.outcome])
+
+
+def page(request: web.BaseRequest, problem: Problem) -> web.Response:
+    """A problem, in the form the visitor asks for."""
+    made = render(problem, request.headers.get("Accept", "").encode("latin-1", "replace"), False)
+    response = web.Response(status=problem.status, body=made.body, headers=_FIELDS)
+    response.headers["Content-Type"] = made.content_type.decode()
+    if problem.retry_after_s is not None:
+        response.headers["Retry-After"] = str(problem.retry_after_s)
+    return response

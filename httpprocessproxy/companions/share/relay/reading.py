@@ -1,0 +1,119 @@
+"""What a visitor sends, as what a worker is told: the head of a visit, and its body piece by piece.
+
+The rule: of what a visitor says of itself, only what is true passes. Who it is, is told by us
+(RFC 7239), unless a proxy of ours is the peer; a target is what was received, byte for byte.
+"""
+
+import asyncio
+import secrets
+from http import HTTPStatus
+
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+
+from httpprocessproxy.companions.share import protocol
+from httpprocessproxy.companions.share.protocol import MAX_URL_BYTES, Fields, VisitHead
+from httpprocessproxy.companions.share.relay.pipe import CutError
+from httpprocessproxy.companions.share.relay.problems import VisitRefusedError
+from httpprocessproxy.companions.share.relay.settings import RelaySettings
+from httpprocessproxy.core.http.forwarded import (
+    FORWARDED,
+    Peer,
+    forwarded_fields,
+    trusted_forwarded,
+)
+from httpprocessproxy.core.http.http1 import Fields as RawFields
+from httpprocessproxy.core.page.pages import Problem
+
+# 192 random bits: who can guess an id could answer another's visit.
+_RID_BYTES = 24
+
+
+def target_of(request: web.BaseRequest) -> str:
+    """The target in origin form; an absolute one without its authority (RFC 9112 section 3.2.2)."""
+    target = request.raw_path
+    if target.startswith("/"):
+        return target
+    _, _, rest = target.partition("://")
+    at = min((at for at in map(rest.find, "/?") if at >= 0), default=len(rest))
+    return rest[at:] if rest[at : at + 1] == "/" else "/" + rest[at:]
+
+
+def host_of(request: web.BaseRequest) -> bytes:
+    """The authority that a request names."""
+    scheme, separator, rest = request.raw_path.partition("://")
+    if separator and not scheme.startswith("/"):
+        return rest.replace("?", "/").partition("/")[0].encode("utf-8", "surrogateescape")
+    return request.headers.get("Host", "").encode("utf-8", "surrogateescape")
+
+
+def read_head(request: web.BaseRequest, settings: RelaySettings) -> VisitHead:
+    """The head of a visit. Raises RefusedError if it cannot be told, or is too large."""
+    if request.method == "CONNECT":
+        raise _refused(405, "This is no proxy.")
+    url = target_of(request)
+    if len(url) > MAX_URL_BYTES:
+        raise _refused(414, f"The address is longer than {MAX_URL_BYTES} bytes.")
+    if not protocol.is_path(url) or request.raw_path == "*":
+        raise _refused(400, "The address is no path.")
+    peer_ip = request.remote or ""
+    peer = Peer(peer_ip or None, settings.trusts(peer_ip))
+    raw = trusted_forwarded(list(request.raw_headers), peer)
+    fields = _passing(raw, peer, host_of(request))
+    if len(protocol.encode_fields(fields, ())) > settings.max_header_bytes:
+        raise _refused(431, "Your browser sent more header fields than may pass, perhaps cookies.")
+    rid = secrets.token_urlsafe(_RID_BYTES)
+    return VisitHead(rid, request.method, url, _visitor_ip(raw, peer_ip, settings), fields)
+
+
+def _passing(raw: RawFields, peer: Peer, host: bytes) -> Fields:
+    """The fields that a worker gets, with ours that tell who the visitor is."""
+    inherited = [field for field in raw if field[0].lower() in FORWARDED]
+    others = [field for field in raw if field[0].lower() not in FORWARDED]
+    told = others + forwarded_fields(inherited, peer, host)
+    fields = protocol.passing_fields(protocol.to_texts(told))
+    # 100 Continue is between the visitor and us.
+    return protocol.without(fields, "expect")
+
+
+def _visitor_ip(raw: RawFields, peer_ip: str, settings: RelaySettings) -> str:
+    """Who came first through our own proxies, each of which appended its peer; "" if no address."""
+    values = [value for name, value in raw if name.lower() == b"x-forwarded-for"]
+    chain = [part.strip() for value in values for part in protocol.to_text(value).split(",")]
+    for ip in [peer_ip, *reversed(chain)]:
+        if not settings.trusts(ip):
+            return protocol.read_ip(ip)
+    return protocol.read_ip(chain[0] if chain else peer_ip)
+
+
+def _refused(status: int, detail: str) -> VisitRefusedError:
+    return VisitRefusedError(Problem(status, HTTPStatus(status).phrase, detail))
+
+
+class RequestBody:
+    """A source: the body of a request, as it comes in."""
+
+    def __init__(self, request: web.BaseRequest, idle_s: float) -> None:
+        """`idle_s` is how long the peer may send nothing."""
+        self._request = request
+        self._idle_s = idle_s
+        self._is_awaited = request.headers.get("Expect", "").lower() == "100-continue"
+
+    async def receive(self) -> bytes:
+        if self._is_awaited:
+            await self._ask_for_it()
+        try:
+            async with asyncio.timeout(self._idle_s):
+                return await self._request.content.readany()
+        except TimeoutError:
+            raise CutError("nothing more came") from None
+        except (web.RequestPayloadError, HttpProcessingError, ConnectionError) as error:
+            raise CutError(f"it came broken: {error}") from None
+
+    async def _ask_for_it(self) -> None:
+        """RFC 9110 section 10.1.1."""
+        self._is_awaited = False
+        writer = self._request.writer
+        await writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        # aiohttp counts the bytes of a response, of which these are none.
+        writer.output_size = 0

@@ -1,0 +1,156 @@
+"""The HTTP server of the relay: who is who, by method, path and Host.
+
+A worker's call is one on any host; all else on a host of the tokens' file is a visit; the relay's
+own pages are on its own host alone, so that no visitor of another can reach them.
+"""
+
+import asyncio
+import ipaddress
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from aiohttp import web
+from aiohttp.http_exceptions import LineTooLong
+
+from httpprocessproxy.companions.share import protocol
+from httpprocessproxy.companions.share.relay.polls import Polls
+from httpprocessproxy.companions.share.relay.problems import SERVER, page
+from httpprocessproxy.companions.share.relay.reading import host_of, target_of
+from httpprocessproxy.companions.share.relay.request_lines import POISON, RequestLines
+from httpprocessproxy.companions.share.relay.tokens import Tokens
+from httpprocessproxy.companions.share.relay.visitors import Visitors
+from httpprocessproxy.core.errors import RequestError
+from httpprocessproxy.core.http.hosts import parse_authority
+from httpprocessproxy.core.page.pages import Problem
+
+Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+# For a worker that has asked, by a handshake, for one link in place of many calls.
+Link = Callable[[web.BaseRequest, str], Awaitable[web.StreamResponse]]
+
+# A field of a worker's call has a whole head in it; longer lines than the longest of these are
+# refused before they are read to their end.
+MAX_LINE_BYTES = protocol.MAX_ANSWER_FIELDS_BYTES
+
+_UNKNOWN = Problem(404, "No such host", "There is no server by this name here.")
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """Who handles what."""
+
+    visitors: Visitors
+    polls: Polls
+    link: Link
+    site: Handler
+
+
+class Router:
+    """Tells requests apart."""
+
+    def __init__(self, domain: str, tokens: Tokens, rooms: Rooms) -> None:
+        self._domain = domain
+        self._tokens = tokens
+        self._rooms = rooms
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer a request."""
+        path = target_of(request).partition("?")[0]
+        if protocol.is_worker_call(request.method, path, request.headers):
+            return await self._worker(request)
+        try:
+            host = parse_authority(host_of(request))[0].removesuffix(".")
+        except RequestError as error:
+            return page(request, Problem(error.status, "No such host", f"{error}."))
+        if self._tokens.knows(host):
+            return await self._rooms.visitors.handle(request, host)
+        if self._is_own(host):
+            return await self._rooms.site(request)
+        return page(request, _UNKNOWN)
+
+    async def _worker(self, request: web.BaseRequest) -> web.StreamResponse:
+        is_link = _is_link(request)
+        if not is_link and request.method != "POST":
+            return _refusal(405, "Method Not Allowed", {"Allow": "POST"})
+        name, token = request.headers.get(protocol.HOST, ""), request.headers.get(protocol.TOKEN)
+        host = self._tokens.full_name(name)
+        # One answer to all that is wrong: which it was is nobody's business.
+        if not name or not token or not self._tokens.fits(host, token):
+            return _refusal(403, "Forbidden", {})
+        if is_link:
+            return await self._rooms.link(request, host)
+        return await self._rooms.polls.handle(request, host)
+
+    def _is_own(self, host: str) -> bool:
+        """Whether a host is the relay itself: its domain, or an address, for health checks."""
+        if host in (self._domain, "localhost"):
+            return True
+        try:
+            ipaddress.ip_address(host)
+        except ValueError:
+            return False
+        return True
+
+
+class RelayServer(web.Server):
+    """aiohttp's server, which tells what is wrong with a head in our words."""
+
+    def __call__(self) -> web.RequestHandler:
+        return _RelayConnection(
+            self,
+            loop=self._loop,
+            auto_decompress=False,
+            max_line_size=MAX_LINE_BYTES,
+            max_field_size=MAX_LINE_BYTES,
+        )
+
+
+class _RelayConnection(web.RequestHandler):
+    # aiohttp declares slots, which would leave no room for an attribute of ours.
+    __slots__ = ("_lines",)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._lines = RequestLines()
+        super().connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        was_refused = self._lines.refusal is not None
+        if self._payload_parser is not None or was_refused:
+            super().data_received(data)  # a WebSocket or a tunnel has no lines
+            return
+        super().data_received(self._lines.feed(data))
+        if self._lines.refusal is not None:
+            super().data_received(POISON)
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Heads that cannot be read; and bugs of ours, which aiohttp logs."""
+        if status >= 500:
+            return super().handle_error(request, status, exc, message)
+        response = page(request, self._malformed(status, exc))
+        response.force_close()
+        return response
+
+    def _malformed(self, status: int, error: BaseException | None) -> Problem:
+        if self._lines.refusal is not None:
+            return Problem(self._lines.refusal.status, "Malformed", f"{self._lines.refusal}.")
+        if isinstance(error, LineTooLong):
+            return Problem(431, "Too long", "More than may pass.")
+        return Problem(status, "Malformed", "This is no request in HTTP/1.1.")
+
+
+def _is_link(request: web.BaseRequest) -> bool:
+    return (
+        request.method == "GET"
+        and request.headers.get(protocol.TRANSPORT) == protocol.STREAM
+        and request.headers.get("Upgrade", "").lower() == "websocket"
+    )
+
+
+def _refusal(status: int, text: str, headers: dict[str, str]) -> web.Response:
+    return web.Response(status=status, text=text, headers={**headers, "Server": SERVER})

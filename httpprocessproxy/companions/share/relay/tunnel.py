@@ -1,0 +1,80 @@
+"""A visitor's connection after 101 Switching Protocols: bytes both ways (RFC 9110 section 7.8).
+
+Only WebSockets are tunnelled. The bytes are not looked at: worker and visitor speak to each other.
+"""
+
+from typing import cast
+
+from aiohttp import web
+from aiohttp.http_websocket import WebSocketReader
+
+from httpprocessproxy.companions.share import protocol
+from httpprocessproxy.companions.share.protocol import AnswerHead
+from httpprocessproxy.companions.share.relay.pipe import WINDOW_BYTES, CutError, Pipe, Source
+from httpprocessproxy.companions.share.relay.record import AccessRecord
+from httpprocessproxy.companions.share.relay.visit import VisitOutcome
+
+
+def wants_tunnel(request: web.BaseRequest) -> bool:
+    """Whether a visitor asks for a WebSocket. Any other Upgrade may be ignored."""
+    options = request.headers.get("Connection", "").lower().split(",")
+    wanted = request.headers.get("Upgrade", "").lower().split(",")
+    return "upgrade" in map(str.strip, options) and "websocket" in map(str.strip, wanted)
+
+
+class Tunnel:
+    """What a visitor sends once it is a tunnel: a source, empty until then."""
+
+    def __init__(self, request: web.BaseRequest) -> None:
+        self.incoming = Pipe()
+        self._request = request
+        self._held_bytes = 0
+        self.incoming.on_received = self._received
+
+    async def run(
+        self, head: AnswerHead, outgoing: Source, record: AccessRecord
+    ) -> web.StreamResponse:
+        """Switch protocols, and pass on bytes until either side ends."""
+        response = web.StreamResponse(status=101)
+        for name, value in protocol.without(head.fields, "content-length"):
+            response.headers.add(name, value)
+        response.headers.update({"Connection": "Upgrade", "Upgrade": "websocket"})
+        response.force_close()
+        record.status = 101
+        await response.prepare(self._request)
+        # aiohttp wants its own reader of WebSockets, and uses no more of it than these two calls.
+        self._request.protocol.set_parser(cast(WebSocketReader, self))
+        await self._pass_on(outgoing, record)
+        return response
+
+    def feed_data(self, data: bytes) -> tuple[bool, bytes]:
+        """aiohttp has received something."""
+        self._held_bytes += len(data)
+        self.incoming.put(data)
+        if self._held_bytes >= WINDOW_BYTES:
+            self._request.protocol.pause_reading()
+        return False, b""
+
+    def feed_eof(self) -> None:
+        """... and will receive no more."""
+        self.incoming.end()
+
+    def _received(self, size_bytes: int) -> None:
+        was_full = self._held_bytes >= WINDOW_BYTES
+        self._held_bytes -= size_bytes
+        if was_full and self._held_bytes < WINDOW_BYTES:
+            self._request.protocol.resume_reading()
+
+    async def _pass_on(self, outgoing: Source, record: AccessRecord) -> None:
+        record.outcome = VisitOutcome.CUT
+        try:
+            while (piece := await outgoing.receive()) and self._request.transport is not None:
+                record.sent_bytes += len(piece)
+                self._request.transport.write(piece)
+                await self._request.writer.drain()
+        except (CutError, ConnectionError):
+            pass
+        else:
+            record.outcome = VisitOutcome.ANSWERED
+        if self._request.transport is not None:
+            self._request.transport.close()

@@ -1,0 +1,170 @@
+"""A link: one WebSocket that carries the frames of all channels, the same at both ends.
+
+The rule: frames go out in the order they were given. Bodies wait for room, so that no end keeps
+more than OUTBOX_BYTES for a link that is slow; what steers them never waits, and is small.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from httpprocessproxy.companions.share.relay.pipe import CutError
+from httpprocessproxy.companions.share.stream.channel import StreamChannel
+from httpprocessproxy.companions.share.stream.frames import (
+    FULL_MESSAGE_BYTES,
+    Frame,
+    FrameError,
+    ReadyFrame,
+    VisitFrame,
+    decode,
+    encode,
+    pack,
+    unpack,
+)
+
+OUTBOX_BYTES: Final = 256 * 1024
+
+# Both ends ask each other so often whether they are there, and wait so long for the answer.
+PING_S: Final = 15.0
+
+
+class LinkLostError(Exception):
+    """The other end is gone; the text says how."""
+
+
+class Wire(Protocol):
+    """A WebSocket, of whichever library."""
+
+    async def send(self, message: bytes) -> None:
+        """Write a binary message; when it returns, the kernel has it. Raises LostError."""
+        ...
+
+    async def receive(self) -> bytes:
+        """Wait for a binary message. Raises LostError."""
+        ...
+
+
+# What is to hear of the frames that open channels or are for none of them.
+Opened = Callable[[ReadyFrame | VisitFrame], None]
+
+
+class Link:
+    """One end of it. Frames are carried while `run` runs."""
+
+    def __init__(self, wire: Wire, opened: Opened) -> None:
+        """`opened` may raise FrameError, which ends the link."""
+        self.is_lost = False
+        self._wire = wire
+        self._opened = opened
+        self._channels: dict[int, StreamChannel] = {}
+        self._outbox: deque[tuple[bytes, asyncio.Future[bool] | None]] = deque()
+        self._outbox_bytes = 0
+        self._filled = asyncio.Event()
+        self._room = asyncio.Event()
+
+    async def run(self) -> None:
+        """Carry frames until the link is lost. Raises LostError, or FrameError."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._write_all(), name="frames out")
+                tasks.create_task(self._read_all(), name="frames in")
+        except* (LinkLostError, FrameError) as group:
+            raise group.exceptions[0] from None
+        finally:
+            self._lose()
+
+    def open(self, number: int) -> StreamChannel:
+        """A channel of this number from now on."""
+        assert number not in self._channels
+        self._channels[number] = channel = StreamChannel(number, self)
+        if self.is_lost:
+            channel.lose(_LOST)
+        return channel
+
+    async def deliver(self, frame: Frame) -> bool:
+        """Send a frame; whether all of it was written. If not, it has not been received."""
+        if self.is_lost:
+            return False
+        written: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._append(encode(frame), written)
+        return await written
+
+    # What channels ask (channel.Carrier)
+
+    def put(self, frame: Frame) -> None:
+        if not self.is_lost:
+            self._append(encode(frame), None)
+
+    async def send(self, frame: Frame) -> None:
+        while self._outbox_bytes >= OUTBOX_BYTES and not self.is_lost:
+            self._room.clear()
+            await self._room.wait()
+        if self.is_lost:
+            raise CutError(_LOST)
+        self.put(frame)
+
+    def forget(self, channel: int) -> None:
+        self._channels.pop(channel, None)
+
+    # Within
+
+    def _append(self, message: bytes, written: asyncio.Future[bool] | None) -> None:
+        self._outbox.append((message, written))
+        self._outbox_bytes += len(message)
+        self._filled.set()
+
+    async def _write_all(self) -> None:
+        while True:
+            while not self._outbox:
+                self._filled.clear()
+                await self._filled.wait()
+            batch = self._batch()
+            await self._wire.send(pack(frame for frame, _ in batch))
+            for frame, written in batch:
+                self._outbox.popleft()
+                self._outbox_bytes -= len(frame)
+                _settle(written, True)
+            if self._outbox_bytes < OUTBOX_BYTES:
+                self._room.set()
+
+    def _batch(self) -> list[tuple[bytes, asyncio.Future[bool] | None]]:
+        """What goes out next, together."""
+        batch, size_bytes = [], 0
+        for frame, written in self._outbox:
+            batch.append((frame, written))
+            size_bytes += len(frame)
+            if size_bytes >= FULL_MESSAGE_BYTES:
+                break
+        return batch
+
+    async def _read_all(self) -> None:
+        while True:
+            for message in unpack(await self._wire.receive()):
+                self._take(decode(message))
+
+    def _take(self, frame: Frame) -> None:
+        if isinstance(frame, ReadyFrame | VisitFrame):
+            self._opened(frame)
+            return
+        channel = self._channels.get(frame.channel)
+        # What was on its way when a channel ended, ends here.
+        if channel is not None:
+            channel.take(frame)
+
+    def _lose(self) -> None:
+        self.is_lost = True
+        for channel in list(self._channels.values()):
+            channel.lose(_LOST)
+        for _, written in self._outbox:
+            _settle(written, False)
+        self._outbox.clear()
+        self._room.set()
+
+
+def _settle(written: asyncio.Future[bool] | None, is_written: bool) -> None:
+    if written is not None and not written.done():
+        written.set_result(is_written)
+
+
+_LOST: Final = "the link between relay and worker was lost"

@@ -1,0 +1,75 @@
+"""From what the user wrote, on either command line, to the settings of a worker."""
+
+import os
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from yarl import URL
+
+from httpprocessproxy.companions.share.worker.names import random_name
+from httpprocessproxy.companions.share.worker.policy import Allowed, Credentials
+from httpprocessproxy.companions.share.worker.settings import WorkerSettings
+from httpprocessproxy.core.errors import UserError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class ShareOptions:
+    """The options, as texts. `relay` is a URL that has been looked at; "" is for none."""
+
+    relay: str
+    name: str = ""
+    token_file: Path | None = None
+    auth: str = ""
+    allow: Sequence[str] = ()
+
+    def settings(self) -> WorkerSettings:
+        """Raises UserError."""
+        name, token = _read_token(self.token_file)
+        name = self.name or name or _name_of_first_worker() or random_name()
+        if not name.isascii() or not name.replace("-", "").replace(".", "").isalnum():
+            raise UserError(f"not a name: {name[:100]!r} (for example demo, or demo.example.org)")
+        return WorkerSettings(
+            URL(self.relay),
+            name.lower(),
+            token,
+            _read("--share-auth", Credentials.parse, self.auth) if self.auth else None,
+            tuple(_read("--share-allow", Allowed.parse, rule) for rule in self.allow),
+        )
+
+
+def _name_of_first_worker() -> str:
+    """The name in the variable of the protocol's first worker, whose URL may need a port there."""
+    return os.environ.get("FPW_HOST", "").partition(":")[0]
+
+
+def _read(option: str, read: Callable[[str], T], text: str) -> T:
+    try:
+        return read(text)
+    except UserError as error:
+        raise UserError(f"{option}: {error}") from None
+
+
+def _read_token(path: Path | None) -> tuple[str, str]:
+    """The name, if the file has one, and the token: a line TOKEN, or NAME TOKEN as relays have it.
+
+    Without a file a token of chance, for relays that let anybody in. Raises UserError.
+    """
+    if path is None:
+        return "", secrets.token_hex(8)
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        raise UserError(f"cannot read the token of {path}: {why}") from None
+    words = [words for line in lines if (words := line.partition("#")[0].split())]
+    if len(words) != 1 or len(words[0]) > 2:
+        raise UserError(f"{path}: write one line, TOKEN or NAME TOKEN")
+    *name, token = words[0]
+    if token.lower().startswith("sha256:") or not token.isascii() or not token.isprintable():
+        raise UserError(f"{path}: the token itself is needed here, in ASCII, and not its hash")
+    return name[0] if name else "", token

@@ -1,0 +1,135 @@
+"""Configuration files: `http-process-proxy.toml`, or a table of pyproject.toml.
+
+A key is the long name of an option; its value is read as the command line reads it. Each error
+is one line that names the file and the key.
+"""
+
+import argparse
+import shlex
+import signal
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+
+from httpprocessproxy.config.forms import Kind, Option
+from httpprocessproxy.config.model import AUTO, Address, Config
+from httpprocessproxy.config.options import OPTIONS, PROGRAM
+from httpprocessproxy.config.parser import nearest
+from httpprocessproxy.core.errors import UserError
+
+OWN = Path(f"{PROGRAM}.toml")
+PYPROJECT = Path("pyproject.toml")
+TABLE = f"[tool.{PROGRAM}]"
+
+_BY_NAME = {option.name: option for option in OPTIONS}
+
+Plain = bool | int | float | str | list["Plain"]
+
+
+def find_file() -> Path | None:
+    """The file of the working directory that is meant for us. Raises UserError if two are."""
+    ours = [path for path in (OWN, PYPROJECT) if path.exists() and _table(path) is not None]
+    if len(ours) > 1:
+        raise UserError(f"{OWN} and {TABLE} in {PYPROJECT}: keep one, or choose by --config")
+    return ours[0] if ours else None
+
+
+def read_file(path: Path) -> argparse.Namespace:
+    """What a file says, by the fields of `Config`, and no defaults. Raises UserError."""
+    table = _table(path)
+    if table is None:
+        raise UserError(f"{path} has no {TABLE}")
+    said = argparse.Namespace()
+    for key, value in table.items():
+        if key == "tool":
+            raise UserError(f"{path}: the keys stand alone here: leave {TABLE} out")
+        if key not in _BY_NAME:
+            raise UserError(f"{path}: unknown key {key!r}{nearest(key, _BY_NAME)}")
+        try:
+            setattr(said, _BY_NAME[key].field, _read(_BY_NAME[key], value))
+        except UserError as error:
+            raise UserError(f"{path}: {key}: {error}") from error
+    return said
+
+
+def _table(path: Path) -> Mapping[str, object] | None:
+    """Our part of a file; None if a pyproject.toml has none."""
+    try:
+        content: object = tomllib.loads(path.read_bytes().decode())
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8") from error
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"{path}: {error}") from error
+    if path.name == PYPROJECT.name:
+        for name in ("tool", PROGRAM):
+            content = content.get(name) if isinstance(content, dict) else None
+    if content is not None and not isinstance(content, dict):
+        raise UserError(f"{path}: {TABLE} is no table")
+    return content
+
+
+def _read(option: Option, value: object) -> object:
+    match option.kind:
+        case Kind.FLAG:
+            if not isinstance(value, bool):
+                raise UserError(f"true or false, not {value!r}")
+            return value
+        case Kind.COMMAND:
+            words = value if isinstance(value, list) else _split(_text(value))
+            return tuple(_text(word) for word in words)
+        case Kind.VALUES | Kind.GLOBS:
+            values = value if isinstance(value, list) else [value]
+            return tuple(option.read(_text(one)) for one in values)
+        case Kind.VALUE | Kind.PLACE:
+            return option.read(_text(value, or_number=option.is_number))
+
+
+def _text(value: object, or_number: bool = False) -> str:
+    if isinstance(value, str):
+        return value
+    # To Python, true is a number.
+    if or_number and isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value)
+    raise UserError(f"{'a number or a text' if or_number else 'a text'}, not {value!r}")
+
+
+def _split(command: str) -> list[str]:
+    try:
+        return shlex.split(command)
+    except ValueError as error:
+        raise UserError(f"{command!r}: {error}") from error
+
+
+def written(config: Config) -> str:
+    """The file that says all that holds, defaults too. Raises UserError for what is no text."""
+    # Imported where it is needed: no run writes.
+    import tomli_w
+
+    lines = {option.name: _plain(option, getattr(config, option.field)) for option in OPTIONS}
+    text = f"# {OWN}, or {TABLE} in {PYPROJECT}\n{tomli_w.dumps(lines)}"
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise UserError("what is not UTF-8 cannot be written to a file of ours") from error
+    return text
+
+
+def _plain(option: Option, value: object) -> Plain:
+    match value:
+        case None:
+            return "off"
+        case Address() if option.name == "backend" and value == AUTO:
+            return "auto"
+        case signal.Signals():
+            return value.name
+        case tuple():
+            return [_plain(option, one) for one in value]
+        case float():
+            number = round(value * 1000, 6) if option.name == "settle" else value
+            return int(number) if number.is_integer() else number
+        case bool() | int() | str():
+            return value
+        case _:
+            return str(value)

@@ -1,0 +1,178 @@
+"""What the user asked for, checked and frozen. Times are in seconds, sizes in bytes."""
+
+import ipaddress
+import re
+import signal
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+from httpprocessproxy.core.errors import UserError
+from httpprocessproxy.core.http.ip import Network
+
+WatcherName = Literal["auto", "watchman", "embedded", "polling"]
+PingKind = Literal["http", "tcp"]
+
+_ADDRESS = re.compile(r"(?:(?P<host>\[[0-9A-Fa-f:.%]+\]|[^\s\x00:\[\]/@]*):)?(?P<port>[0-9]{1,20})")
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where something listens: `host` is a name or a bare address, or "" for everywhere."""
+
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, text: str) -> "Address":
+        """Read `PORT` (of localhost), `HOST:PORT`, `:PORT` (everywhere) or `[IPv6]:PORT`.
+
+        Raises UserError.
+        """
+        match = _ADDRESS.fullmatch(text)
+        if match is None or not _is_host(match["host"] or ""):
+            forms = "write PORT, HOST:PORT, :PORT or [IPv6]:PORT"
+            raise UserError(f"not an address: {text[:100]!r} ({forms})")
+        host, port = match["host"], int(match["port"])
+        if port > 65535:
+            raise UserError(f"port out of range: {text!r} (a port is at most 65535)")
+        return cls("localhost" if host is None else host.strip("[]"), port)
+
+    @staticmethod
+    def is_authority(text: str) -> bool:
+        """Whether it is `HOST` or `HOST:PORT`."""
+        match = _ADDRESS.fullmatch(text) or _ADDRESS.fullmatch(f"{text}:0")
+        return match is not None and int(match["port"]) <= 65535 and _is_host(match["host"] or "")
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The hosts to listen on or to try, in order: `localhost` has one in each family."""
+        families = {"localhost": ("127.0.0.1", "::1"), "": ("0.0.0.0", "::")}
+        return families.get(self.host, (self.host,))
+
+    def overlaps(self, other: "Address") -> bool:
+        """Whether servers at the two would get in each other's way."""
+        if self.port != other.port:
+            return False
+        return any(_overlap(one, two) for one in self.hosts for two in other.hosts)
+
+    @property
+    def is_loopback(self) -> bool:
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    @property
+    def is_everywhere(self) -> bool:
+        """Whether it stands for all addresses of a machine."""
+        return self.host in ("", "0.0.0.0", "::")
+
+    @property
+    def url(self) -> str:
+        """What to type into a browser on this machine."""
+        return self.url_of("http")
+
+    def url_of(self, scheme: str) -> str:
+        return f"{scheme}://{replace(self, host='localhost') if self.is_everywhere else self}/"
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def _is_host(host: str) -> bool:
+    """Whether a resolver would take it. Python's raises UnicodeError for a label it cannot ask."""
+    try:
+        host.encode("idna")
+    except UnicodeError:
+        return False
+    return True
+
+
+def _overlap(one: str, two: str) -> bool:
+    """An unspecified address is every address of its family."""
+    return one == two or any(
+        everywhere in (one, two) and is_ipv6 == (":" in one) == (":" in two)
+        for everywhere, is_ipv6 in (("0.0.0.0", False), ("::", True))
+    )
+
+
+# A backend at any free port, which the program finds when it starts.
+AUTO = Address("localhost", 0)
+
+
+@dataclass(frozen=True)
+class Config:
+    """Every option of the command line. Without slots, so that `Config.name` is its default."""
+
+    bind: Address
+    backend: Address
+    command: tuple[str, ...] = ()
+    asgi: str | None = None
+    asgi_factory: bool = False
+    patterns: tuple[str, ...] = ()
+    excludes: tuple[str, ...] = ()
+    default_excludes: bool = True
+    refresh: tuple[str, ...] = ()
+    ignore_unchanged: bool = False
+    watcher: WatcherName = "auto"
+    settle_s: float = 0.002
+    ping: PingKind = "http"
+    ping_path: str = "/"
+    preload: bool = False
+    socket: bool = False
+    start_timeout_s: float = 120.0
+    queue_timeout_s: float = 60.0
+    drain_s: float = 1.0
+    kill_signal: signal.Signals = signal.SIGKILL
+    kill_timeout_s: float = 5.0
+    livereload_port: int = 35729
+    inject: bool = True
+    cache_control: bool = True
+    rewrite_redirects: bool = True
+    editor: str = ""
+    browser_console: bool = False
+    starting_page_s: float | None = 2.0
+    open_browser: bool = False
+    allowed_hosts: tuple[str, ...] = ()
+    forwarded_allow_ips: tuple[Network, ...] = (
+        ipaddress.IPv4Network("127.0.0.0/8"),
+        ipaddress.IPv6Network("::1/128"),
+    )
+    tls: bool = False
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    http3: bool = False
+    alt_svc_port: int | None = None
+    alt_svc_ma_s: float = 3600.0
+    env_file: Path | None = None
+    share: str | None = None
+    share_name: str = ""
+    share_token_file: Path | None = None
+    share_auth: str = ""
+    share_auth_file: Path | None = None
+    share_allow: tuple[str, ...] = ()
+    archive: bool = False
+    archive_allow: tuple[str, ...] = ()
+    archive_settings: Path | None = None
+    archive_strict: bool = False
+    forward_chains: bool = False
+    forward_allow: tuple[str, ...] = ()
+    forward_token: str = ""
+    forward_token_file: Path | None = None
+    forward_headers: tuple[str, ...] = ()
+    forward_cookies: bool = False
+    forward_dry_run: bool = False
+    log_requests: bool = False
+    json_logs: bool = False
+    quiet: bool = False
+    debug: bool = False
+    # The configuration file that was read, if any: the one member that is no option.
+    file: Path | None = field(default=None, compare=False)
+
+    @property
+    def scheme(self) -> str:
+        """How browsers reach us."""
+        return "https" if self.tls else "http"

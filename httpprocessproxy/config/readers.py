@@ -1,0 +1,171 @@
+"""From the text of an option to its value, the same on the command line and in a file.
+
+Each raises UserError, whose text names what was written and what could be.
+"""
+
+import argparse
+import ipaddress
+import re
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from httpprocessproxy.config.model import AUTO, Address
+from httpprocessproxy.core.errors import UserError
+from httpprocessproxy.core.http.ip import Network
+from httpprocessproxy.core.page.editors import editor_template
+
+T = TypeVar("T")
+
+# None that frames a message: those are ours to write.
+_FIELD = re.compile(
+    r"(?!(?i:connection|content-length|transfer-encoding):)"
+    r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([!-~](?:[ -~]*[!-~])?)[ \t]*"
+)
+
+_UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
+
+
+def for_argparse(read: Callable[[str], T]) -> Callable[[str], T]:
+    """Make a type for argparse, which shows the text of an ArgumentTypeError as it is."""
+
+    def read_argument(text: str) -> T:
+        try:
+            return read(text)
+        except UserError as error:
+            raise argparse.ArgumentTypeError(str(error)) from error
+
+    return read_argument
+
+
+def one_of(*choices: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if text not in choices:
+            raise UserError(f"not a choice: {text!r} ({', '.join(choices)})")
+        return text
+
+    return read
+
+
+def backend(text: str) -> Address:
+    """An address, or `auto`: a free port of localhost."""
+    if text == "auto":
+        return AUTO
+    address = Address.parse(text)
+    if address.port == 0:
+        raise UserError("BACKEND needs a port: 0 is none (auto takes a free one)")
+    return address
+
+
+def field(text: str) -> str:
+    """A header field as a line, as it may be written into a response (RFC 9110 section 5)."""
+    match = _FIELD.fullmatch(text)
+    if match is None:
+        raise UserError(f"not a header field: {text!r} (write 'NAME: VALUE')")
+    return f"{match[1]}: {match[2]}"
+
+
+def seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise UserError(f"not a time: {text!r} (a number of seconds, 0 or more)")
+    return value
+
+
+def seconds_or_off(text: str) -> float | None:
+    if text == "off":
+        return None
+    try:
+        return seconds(text)
+    except UserError:
+        raise UserError(f"not a time: {text!r} (a number of seconds, or off)") from None
+
+
+def milliseconds(text: str) -> float:
+    """The time in seconds, as everywhere in the program."""
+    try:
+        return seconds(text) / 1000
+    except UserError:
+        raise UserError(f"not a time: {text!r} (a number of milliseconds, 0 or more)") from None
+
+
+def size(text: str, units: str = "KMGT") -> int:
+    """In bytes, or in one of these units, each of them 1024 of the one before."""
+    # Not by re.IGNORECASE, to which the sign of the kelvin is a K.
+    match = re.fullmatch(f"([0-9]{{1,15}})([{units}{units.lower()}]?)", text)
+    if match is None:
+        raise UserError(f"not a size: {text[:100]!r} (bytes, or as in 64K, 32M or 1G)")
+    return int(match[1]) * _UNITS[match[2].upper()]
+
+
+def count(text: str) -> int:
+    if not re.fullmatch(r"[1-9][0-9]{0,8}", text):
+        raise UserError(f"not a number: {text[:100]!r} (1 or more)")
+    return int(text)
+
+
+def port(text: str) -> int:
+    if not text.isdecimal() or len(text) > 5 or int(text) > 65535:
+        raise UserError(f"not a port: {text[:100]!r} (a number from 0 to 65535)")
+    return int(text)
+
+
+def port_or_off(text: str) -> int | None:
+    return None if text == "off" else port(text)
+
+
+def url_path(text: str) -> str:
+    if not text.startswith("/") or not text.isascii() or any(c <= " " for c in text):
+        raise UserError(f"not a path: {text!r} (it begins with / and has no blanks)")
+    return text
+
+
+def file_or_off(text: str) -> Path | None:
+    return None if text == "off" else Path(text)
+
+
+def relay_or_off(text: str) -> str | None:
+    """An http or https URL of a host, perhaps with a path, and nothing else."""
+    if text == "off":
+        return None
+    match = re.fullmatch(r"https?://([^\s/?#@\[\]]+|\[[0-9A-Fa-f:.]+\])(/[^\s?#]*)?", text)
+    if match is None or not Address.is_authority(match[1]):
+        raise UserError(f"not a relay: {text[:100]!r} (for example https://example.org)")
+    return text
+
+
+def application_or_off(text: str) -> str | None:
+    """Where an ASGI application is; whether it is there is found out when it starts."""
+    if text == "off":
+        return None
+    names = text.replace(":", ".", 1).split(".")
+    if ":" not in text or not all(name.isidentifier() for name in names):
+        raise UserError(
+            f"not an application: {text!r} (write MODULE:APP, for example shop.web:app)"
+        )
+    return text
+
+
+def editor(text: str) -> str:
+    """The name or the template as it is, once it is known to be good."""
+    editor_template(text, {})
+    return text
+
+
+def signal_name(text: str) -> signal.Signals:
+    name = text.upper()
+    try:
+        return signal.Signals[name if name.startswith("SIG") else f"SIG{name}"]
+    except KeyError:
+        raise UserError(f"unknown signal: {text!r} (for example TERM, INT or KILL)") from None
+
+
+def network(text: str) -> Network:
+    try:
+        return ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        raise UserError(f"not a network: {text!r} (for example 10.0.0.0/8 or ::1)") from None

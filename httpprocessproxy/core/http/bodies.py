@@ -1,0 +1,224 @@
+"""Message bodies on their way through (RFC 9112 sections 6 and 7).
+
+Each class takes the bytes of one body as they come and returns what to send on, at once and
+without keeping any. `done` says that the body has ended, `rest` holds what came after it. No I/O.
+"""
+
+import re
+from typing import Final, Protocol
+
+from httpprocessproxy.core.errors import BodyError
+from httpprocessproxy.core.http.http1 import QUOTED, TOKEN
+
+# Trailers are kept until they are whole, and chunk lines too: both small in every honest message.
+MAX_TRAILER_BYTES: Final = 16 * 1024
+MAX_CHUNK_LINE_BYTES: Final = 4 * 1024
+
+# RFC 9112 section 7.1: chunk-size [ chunk-ext ] CRLF. 16 hexadecimal digits are 2^64 - 1 bytes.
+_CHUNK_LINE = re.compile(
+    rb"([0-9A-Fa-f]{1,16})(?:[ \t]*;[ \t]*%b(?:[ \t]*=[ \t]*(?:%b|%b))?)*" % (TOKEN, TOKEN, QUOTED)
+)
+_TRAILER = re.compile(rb"(%b):([\t -~\x80-\xff]*)" % TOKEN)
+
+# RFC 9110 section 6.5.1: a field that frames, routes or authenticates a message must
+# not come after it; a recipient that merged it would be misled.
+_NEVER_A_TRAILER = frozenset(
+    (
+        b"authorization connection content-encoding content-length content-range content-type"
+        b" cookie expect forwarded host keep-alive max-forwards proxy-authorization"
+        b" proxy-connection range set-cookie te trailer transfer-encoding upgrade via"
+        b" x-forwarded-for x-forwarded-host x-forwarded-proto"
+    ).split()
+)
+
+
+class Body(Protocol):
+    """A body on its way through."""
+
+    done: bool
+    rest: bytes
+
+    def feed(self, data: bytes) -> bytes:
+        """Take what came, return what to send on. Raises BodyError if the framing is broken."""
+
+    def end(self) -> bytes:
+        """The sender closed: return the last bytes to send on. Raises BodyError if some miss."""
+
+
+class Length:
+    """A body of `Content-Length` bytes; 0 for no body at all."""
+
+    __slots__ = ("done", "remaining", "rest")
+
+    def __init__(self, length: int) -> None:
+        self.remaining = length
+        self.done = length == 0
+        self.rest = b""
+
+    def feed(self, data: bytes) -> bytes:
+        size = len(data)
+        if size < self.remaining:
+            self.remaining -= size
+            return data
+        self.done = True
+        if size > self.remaining:
+            self.rest = data[self.remaining :]
+            data = data[: self.remaining]
+        self.remaining = 0
+        return data
+
+    def end(self) -> bytes:
+        if not self.done:
+            raise BodyError(f"{self.remaining} bytes of the body are missing")
+        return b""
+
+
+# For all who have none: it takes no bytes, and so never changes.
+NO_BODY: Final = Length(0)
+
+
+class UntilClose:
+    """A response body that the end of the connection ends (RFC 9112 section 6.3, rule 8).
+
+    It goes on in chunks, so that the client's connection survives and a cut body shows; only an
+    HTTP/1.0 client gets it as it is.
+    """
+
+    __slots__ = ("_chunked", "done", "rest")
+
+    def __init__(self, *, chunked: bool) -> None:
+        self._chunked = chunked
+        self.done = False
+        self.rest = b""
+
+    def feed(self, data: bytes) -> bytes:
+        return b"%x\r\n%b\r\n" % (len(data), data) if self._chunked and data else data
+
+    def end(self) -> bytes:
+        self.done = True
+        return b"0\r\n\r\n" if self._chunked else b""
+
+
+class Chunked:
+    """A chunked body (RFC 9112 section 7.1), checked, and passed on without its extensions.
+
+    `decode` sends on the content alone, for an HTTP/1.0 client. httptools is not used here: it
+    does not tell where a message ended, and the next one may follow in the same bytes.
+    """
+
+    __slots__ = (
+        "_decode",
+        "_line",
+        "_missing",
+        "_section_bytes",
+        "_step",
+        "done",
+        "rest",
+        "trailers",
+    )
+
+    def __init__(self, *, decode: bool = False) -> None:
+        self._decode = decode
+        self._line = b""  # the beginning of a line whose end has not come yet
+        self._missing = 0  # bytes of the present chunk still to come
+        # Trailers wait for the empty line: a last chunk that went ahead would pass for the end.
+        self.trailers: list[bytes] = []
+        self._section_bytes = 0
+        self._step = self._size
+        self.done = False
+        self.rest = b""
+
+    def feed(self, data: bytes) -> bytes:
+        if self._line:
+            data, self._line = self._line + data, b""
+        out: list[bytes] = []
+        at = 0
+        while not self.done and at < len(data):
+            next_at = self._step(data, at, out)
+            if next_at < 0:
+                self._line = data[at:]
+                break
+            at = next_at
+        if self.done:
+            self.rest = data[at:]
+        return b"".join(out)
+
+    def end(self) -> bytes:
+        if not self.done:
+            raise BodyError("a chunked body without its last chunk")
+        return b""
+
+    # Each step takes the bytes from `at` on and returns where the next one begins, or -1 for a
+    # line that is not whole yet.
+
+    def _size(self, data: bytes, at: int, out: list[bytes]) -> int:
+        end = _line_end(data, at, MAX_CHUNK_LINE_BYTES)
+        if end < 0:
+            return -1
+        line = _CHUNK_LINE.fullmatch(data, at, end)
+        if line is None:
+            raise BodyError("a chunk that does not begin with its size and well-formed extensions")
+        self._missing = int(line[1], 16)
+        if self._missing == 0:
+            self._step = self._trailers
+        else:
+            self._step = self._content
+            if not self._decode:
+                out.append(line[1] + b"\r\n")
+        return end + 2
+
+    def _content(self, data: bytes, at: int, out: list[bytes]) -> int:
+        end = min(len(data), at + self._missing)
+        out.append(data[at:end])
+        self._missing -= end - at
+        if self._missing == 0:
+            self._step = self._chunk_end
+        return end
+
+    def _chunk_end(self, data: bytes, at: int, out: list[bytes]) -> int:
+        end = data[at : at + 2]
+        if end != b"\r\n"[: len(end)]:
+            raise BodyError("a chunk that is longer than its size")
+        if len(end) < 2:
+            return -1
+        self._step = self._size
+        if not self._decode:
+            out.append(b"\r\n")
+        return at + 2
+
+    def _trailers(self, data: bytes, at: int, out: list[bytes]) -> int:
+        end = _line_end(data, at, MAX_TRAILER_BYTES - self._section_bytes)
+        if end < 0:
+            return -1
+        if end > at:
+            self.trailers.append(_trailer(data[at:end]))
+            self._section_bytes += end + 2 - at
+        else:
+            self.done = True
+            if not self._decode:
+                out += (b"0\r\n", *self.trailers, b"\r\n")
+        return end + 2
+
+
+def _line_end(data: bytes, at: int, limit: int) -> int:
+    """Where the CRLF of the line from `at` on is, or -1. A bare LF or CR is an error."""
+    end = data.find(b"\n", at)
+    if end > at and data[end - 1] == 0x0D:
+        if end - at > limit:
+            raise BodyError("a chunk or trailer line that is too long")
+        return end - 1
+    if end >= 0:
+        raise BodyError("a line that does not end with CRLF")
+    if len(data) - at > limit:
+        raise BodyError("a chunk or trailer line that is too long")
+    return -1
+
+
+def _trailer(line: bytes) -> bytes:
+    """The trailer field to send on, or nothing for one that has no business after a message."""
+    field = _TRAILER.fullmatch(line)
+    if field is None:
+        raise BodyError("a trailer that is not a field")
+    if field[1].lower().replace(b"_", b"-") in _NEVER_A_TRAILER:
+        return b""
+    return b"%b: %b\r\n" % (field[1], field[2].strip(b" \t"))

@@ -1,0 +1,186 @@
+"""One request of an HTTP/2 connection, and the response on its way out (RFC 9113 section 5.1).
+
+What is to be sent waits here until the connection asks for it: then the frames are made, as many as
+the client's windows allow. Nothing is sent from within a call of the `RequestSink`.
+"""
+
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+from h2.connection import H2Connection
+from h2.errors import ErrorCodes
+
+from httpprocessproxy.core.http.headers import HOP_BY_HOP
+from httpprocessproxy.frontends.streams import Fields, RequestSink, StreamReset
+from httpprocessproxy.system.faults import contained
+
+if TYPE_CHECKING:
+    from httpprocessproxy.frontends.http2.connection import Http2Connection
+
+# A response may run so far ahead of its client, and goes on below the second.
+MAX_WAITING_BYTES: Final = 64 * 1024
+LOW_WAITING_BYTES: Final = 16 * 1024
+
+# RFC 9113 section 8.2.2; and where else we are is for us to say, not for the backend (RFC 7838).
+_NOT_PASSED: Final = HOP_BY_HOP | {b"alt-svc"}
+
+_CODES: Final = {
+    StreamReset.CANCELLED: ErrorCodes.CANCEL,
+    StreamReset.INTERNAL: ErrorCodes.INTERNAL_ERROR,
+    StreamReset.REFUSED: ErrorCodes.REFUSED_STREAM,
+}
+
+
+class Http2Stream:
+    """A `Stream`. It is over when both sides have ended, or one has reset it."""
+
+    __slots__ = (
+        "_connection",
+        "_has_ended",
+        "_heads",
+        "_is_paused",
+        "_queue",
+        "_trailers",
+        "_waiting_bytes",
+        "has_request_ended",
+        "has_response_ended",
+        "id",
+        "is_lingering",
+        "is_over",
+        "is_queued",
+        "request_trailers",
+        "unread_bytes",
+        "visit",
+        "wants_body",
+    )
+
+    def __init__(self, connection: "Http2Connection", stream_id: int) -> None:
+        self.id = stream_id
+        self.visit: RequestSink | None = None  # None for a request that was refused
+        self.is_queued = False  # it waits for its turn to send
+        self.is_over = False
+        self.is_lingering = False  # answered, while the client still sends what nobody wants
+        self.has_request_ended = False
+        self.has_response_ended = False  # END_STREAM has been sent
+        self.wants_body = True
+        self.unread_bytes = 0  # of the request's body, that the visit has not passed on
+        self.request_trailers: Fields = ()
+        self._connection = connection
+        self._heads: list[list[tuple[bytes, bytes]]] = []
+        self._queue: deque[bytes | memoryview] = deque()
+        self._waiting_bytes = 0
+        self._trailers: Fields = ()
+        self._has_ended = False
+        self._is_paused = False
+
+    # Stream: what the visit calls
+
+    def interim(self, status: int, fields: Fields) -> None:
+        self.head(status, fields)
+
+    def head(self, status: int, fields: Fields) -> None:
+        passing = [field for field in fields if field[0] not in _NOT_PASSED]
+        if status >= 200 and self._connection.alt_svc is not None:
+            passing.append((b"alt-svc", self._connection.alt_svc))
+        self._heads.append([(b":status", b"%d" % status), *passing])
+        self._connection.send(self)
+
+    def body(self, data: bytes) -> None:
+        if not data or self.is_over:
+            return
+        self._queue.append(data)
+        self._waiting_bytes += len(data)
+        if self._waiting_bytes > MAX_WAITING_BYTES and not self._is_paused and self.visit:
+            self._is_paused = True
+            self.visit.pause()
+        self._connection.send(self)
+
+    def end(self, trailers: Fields = ()) -> None:
+        self._trailers = trailers
+        self._has_ended = True
+        self._connection.send(self)
+
+    def reset(self, why: StreamReset) -> None:
+        self._connection.reset(self, _CODES[why])
+
+    def consumed(self, size_bytes: int) -> None:
+        self._connection.consumed(self, size_bytes)
+
+    def stop_reading(self) -> None:
+        self.wants_body = False
+        self._connection.stop_reading(self)
+
+    # What the connection calls
+
+    def abandon(self) -> None:
+        """The client does not wait any more."""
+        if self.visit is not None:
+            with contained("a request"):
+                self.visit.reset()
+
+    @property
+    def has_work(self) -> bool:
+        """Whether there is anything to send, or to wait for room to send."""
+        is_ending = self._has_ended and not self.has_response_ended
+        return bool(self._heads or self._queue) or is_ending
+
+    def send_some(self, state: H2Connection) -> int:
+        """Make the next frames, of one DATA frame at most; return about how many bytes of them."""
+        size_bytes = self._send_heads(state)
+        if self._queue:
+            window = state.local_flow_control_window(self.id)
+            if window > 0:
+                size_bytes += self._send_data(state, min(window, state.max_outbound_frame_size))
+        if self._has_ended and not self._queue and not self.has_response_ended:
+            size_bytes += self._send_end(state)
+        if self._is_paused and self._waiting_bytes <= LOW_WAITING_BYTES:
+            self._is_paused = False
+            if self.visit and not self._has_ended:
+                self.visit.resume()
+        return size_bytes
+
+    def _send_heads(self, state: H2Connection) -> int:
+        heads, self._heads = self._heads, []
+        size_bytes = 0
+        for fields in heads:
+            is_all = fields is heads[-1] and self._ends_after(self._queue)
+            self.has_response_ended = is_all
+            state.send_headers(self.id, fields, end_stream=is_all)
+            size_bytes += 32 * len(fields)
+        return size_bytes
+
+    def _send_data(self, state: H2Connection, limit: int) -> int:
+        data = self._take(limit)
+        self.has_response_ended = self._ends_after(self._queue)
+        state.send_data(self.id, data, end_stream=self.has_response_ended)
+        return len(data)
+
+    def _send_end(self, state: H2Connection) -> int:
+        self.has_response_ended = True
+        if self._trailers:
+            state.send_headers(self.id, self._trailers, end_stream=True)
+        else:
+            state.end_stream(self.id)
+        return 9
+
+    def _ends_after(self, queue: deque[bytes | memoryview]) -> bool:
+        return self._has_ended and not queue and not self._trailers
+
+    def _take(self, limit: int) -> bytes | memoryview:
+        """Up to `limit` bytes from the front of the queue; small pieces travel together."""
+        if len(self._queue[0]) >= limit or len(self._queue) == 1:
+            return self._take_one(limit)
+        taken = []
+        while self._queue and limit:
+            taken.append(self._take_one(limit))
+            limit -= len(taken[-1])
+        return b"".join(taken)
+
+    def _take_one(self, limit: int) -> bytes | memoryview:
+        piece = self._queue.popleft()
+        if len(piece) > limit:
+            view = memoryview(piece)
+            self._queue.appendleft(view[limit:])
+            piece = view[:limit]
+        self._waiting_bytes -= len(piece)
+        return piece

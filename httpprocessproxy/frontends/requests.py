@@ -1,0 +1,141 @@
+"""Requests of HTTP/2 and HTTP/3: fields in, a `Head` out, or the reason why not.
+
+Both versions have the same rules (RFC 9113 sections 8.2 and 8.3.1, RFC 9114 sections 4.2 and 4.3).
+What is wrong with a request concerns its stream alone: it is answered, and the connection goes on.
+A name has to be a token, as it may go on in HTTP/1.1, where anything else could be misread. No I/O.
+"""
+
+import re
+from typing import Final, Literal
+
+from httpprocessproxy.core.errors import RequestError
+from httpprocessproxy.core.http.headers import HOP_BY_HOP
+from httpprocessproxy.core.http.http1 import MAX_FIELDS, MAX_HEAD_BYTES, TOKEN
+from httpprocessproxy.frontends.streams import Fields, Head, Stream
+
+# RFC 9113 section 6.5.2: what a field costs beside its bytes.
+FIELD_OVERHEAD_BYTES: Final = 32
+
+_METHOD = re.compile(TOKEN)
+_NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+")
+# No control characters, and no white space at either end (RFC 9113 section 8.2.1).
+_VALUE = re.compile(rb"(?:[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?)?")
+_PATH = re.compile(rb"/[!-~]*")
+
+_PSEUDO: Final = frozenset((b":method", b":scheme", b":authority", b":path", b":protocol"))
+# TE may say `trailers` (RFC 9113 section 8.2.2).
+_FORBIDDEN: Final = HOP_BY_HOP - {b"te"}
+
+
+def read_head(
+    fields: Fields,
+    version: Literal["2", "3"],
+    client: tuple[str, int],
+    server: tuple[str, int],
+) -> Head:
+    """Read a request's header section. Raises RequestError with the status to answer."""
+    _check_size(fields)
+    pseudo: dict[bytes, bytes] = {}
+    regular: list[tuple[bytes, bytes]] = []
+    for name, value in fields:
+        if name.startswith(b":"):
+            if name not in _PSEUDO or name in pseudo or regular:
+                raise RequestError(400, f"a misplaced or unknown field {_shown(name)}")
+            _check_value(name, value)
+            pseudo[name] = value
+        else:
+            check_field(name, value)
+            regular.append((name, value))
+    method, path = pseudo.get(b":method", b""), pseudo.get(b":path", b"")
+    protocol = pseudo.get(b":protocol")
+    _check_control_data(method, path, pseudo.get(b":scheme", b""), protocol)
+    return Head(
+        version=version,
+        method=method,
+        authority=_authority(pseudo.get(b":authority"), regular),
+        path=path,
+        fields=_with_one_cookie([field for field in regular if field[0] != b"host"]),
+        protocol=protocol,
+        client=client,
+        server=server,
+    )
+
+
+def check_trailers(fields: Fields) -> None:
+    """Raise RequestError for a trailer section that is malformed."""
+    _check_size(fields)
+    for name, value in fields:
+        check_field(name, value)
+
+
+def refuse(stream: Stream, error: RequestError) -> None:
+    """Answer a request that goes no further."""
+    text = f"{error.status}: {error}\n".encode()
+    stream.head(
+        error.status,
+        [
+            (b"content-type", b"text/plain; charset=utf-8"),
+            (b"content-length", b"%d" % len(text)),
+            (b"cache-control", b"no-store"),
+        ],
+    )
+    stream.body(text)
+    stream.end()
+    stream.stop_reading()
+
+
+def _check_size(fields: Fields) -> None:
+    size = sum(len(name) + len(value) + FIELD_OVERHEAD_BYTES for name, value in fields)
+    if size > MAX_HEAD_BYTES:
+        raise RequestError(431, f"header fields of more than {MAX_HEAD_BYTES} bytes")
+    if len(fields) > MAX_FIELDS:
+        raise RequestError(431, f"more than {MAX_FIELDS} header fields")
+
+
+def check_field(name: bytes, value: bytes) -> None:
+    """Raise RequestError for a field that does not belong into a message (RFC 9113 section 8.2)."""
+    if _NAME.fullmatch(name) is None:
+        raise RequestError(400, f"a field name that is none: {_shown(name)}")
+    _check_value(name, value)
+    if name in _FORBIDDEN or (name == b"te" and value.lower() != b"trailers"):
+        raise RequestError(400, f"a field of HTTP/1.1 connections: {_shown(name)}")
+
+
+def _check_value(name: bytes, value: bytes) -> None:
+    if _VALUE.fullmatch(value) is None:
+        raise RequestError(400, f"a value of {_shown(name)} with characters that none may have")
+
+
+def _check_control_data(method: bytes, path: bytes, scheme: bytes, protocol: bytes | None) -> None:
+    """RFC 9113 section 8.3.1, and RFC 8441 section 4 for `:protocol`."""
+    if _METHOD.fullmatch(method) is None:
+        raise RequestError(400, "a request without a method")
+    if method == b"CONNECT" and protocol is None:
+        raise RequestError(405, "CONNECT: this is not an open proxy")
+    if method != b"CONNECT" and protocol is not None:
+        raise RequestError(400, ":protocol without CONNECT")
+    if scheme.lower() not in (b"https", b"http"):
+        raise RequestError(400, "a scheme other than https")
+    if _PATH.fullmatch(path) is None and (method, path) != (b"OPTIONS", b"*"):
+        raise RequestError(400, "a :path that is no path")
+
+
+def _authority(authority: bytes | None, fields: Fields) -> bytes:
+    """Who is asked: `:authority`, or Host in its place; both have to agree (section 8.3.1)."""
+    named = {authority, *(value for name, value in fields if name == b"host")} - {None}
+    if len(named) != 1:
+        raise RequestError(400, "a request needs one authority")
+    return named.pop() or b""
+
+
+def _with_one_cookie(fields: list[tuple[bytes, bytes]]) -> Fields:
+    """RFC 9113 section 8.2.3: split for compression, and one field everywhere else."""
+    cookies = [value for name, value in fields if name == b"cookie"]
+    if len(cookies) < 2:
+        return fields
+    others = [field for field in fields if field[0] != b"cookie"]
+    return [*others, (b"cookie", b"; ".join(cookies))]
+
+
+def _shown(name: bytes) -> str:
+    return ascii(name[:60].decode("latin-1"))

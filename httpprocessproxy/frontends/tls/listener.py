@@ -1,0 +1,209 @@
+"""The TCP port with TLS: what comes in is told apart by its first byte.
+
+0x16 begins a TLS record with a handshake (RFC 8446 section 5.1), a letter is the method of a plain
+HTTP request, and anything else is nobody's. Behind TLS, ALPN decides between HTTP/1.1 and HTTP/2
+(RFC 7301), and without it, it is HTTP/1.1; whoever opens the door says who serves the two.
+"""
+
+import asyncio
+import contextlib
+import errno
+import logging
+import socket
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Final, cast
+
+from httpprocessproxy.core.http.hosts import HostRule
+from httpprocessproxy.frontends.tls.certificates import Identity
+from httpprocessproxy.frontends.tls.redirect import Redirect
+from httpprocessproxy.system.faults import contained
+
+# A silent connection, and a handshake: generous for a slow phone, short for a slowloris.
+FIRST_BYTE_TIMEOUT_S: Final = 10.0
+HANDSHAKE_TIMEOUT_S: Final = 10.0
+
+# How many connections are taken at once, before others have their turn.
+_AT_ONCE: Final = 64
+
+# When descriptors or memory run out, trying again at once would only keep the processor busy.
+_EXHAUSTED: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+_EXHAUSTED_REST_S: Final = 1.0
+
+_HANDSHAKE: Final = b"\x16"
+
+_log = logging.getLogger(__name__)
+
+NewProtocol = Callable[[], asyncio.Protocol]
+
+
+def alt_svc_fields(alt_svc: bytes | None) -> bytes:
+    """The lines that each response gets, with the value of Alt-Svc (RFC 7838) if there is one."""
+    return b"Alt-Svc: %b\r\n" % alt_svc if alt_svc is not None else b""
+
+
+class TlsListener:
+    """Use `serve` as an async context manager: leaving it ends what is not HTTP yet."""
+
+    def __init__(
+        self,
+        identity: Identity,
+        hosts: HostRule,
+        new_http1: NewProtocol,
+        new_http2: NewProtocol,
+        fields: bytes,
+    ) -> None:
+        """`fields` are lines for the responses that lead from plain HTTP to HTTPS."""
+        self._identity = identity
+        self._hosts = hosts
+        self._new_http1 = new_http1
+        self._new_http2 = new_http2
+        self._fields = fields
+        self._loop = asyncio.get_running_loop()
+        self._group = asyncio.TaskGroup()
+        self._silent: set[_ProtocolSniffer] = set()
+        self._redirects: set[Redirect] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._rests: dict[socket.socket, asyncio.TimerHandle] = {}
+
+    @contextlib.asynccontextmanager
+    async def serve(self, sockets: Sequence[socket.socket]) -> AsyncIterator[None]:
+        """Accept connections on `sockets`, which are closed in the end."""
+        async with self._group:
+            for sock in sockets:
+                self._loop.add_reader(sock, self._accept, sock)
+            try:
+                yield
+            finally:
+                self._close(sockets)
+
+    def _close(self, sockets: Sequence[socket.socket]) -> None:
+        for rest in self._rests.values():
+            rest.cancel()
+        for sock in sockets:
+            self._loop.remove_reader(sock)
+            sock.close()
+        for silent in list(self._silent):
+            silent.close()
+        for task in self._tasks:
+            task.cancel()
+        for redirect in list(self._redirects):
+            redirect.transport.abort()
+
+    def _accept(self, listener: socket.socket) -> None:
+        for _ in range(_AT_ONCE):
+            try:
+                connection, _ = listener.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                if error.errno not in _EXHAUSTED:
+                    raise
+                self._rest(listener, error)
+                return
+            connection.setblocking(False)
+            _ProtocolSniffer(connection, self._loop, self._silent, self._spoken).look()
+
+    def _rest(self, listener: socket.socket, error: OSError) -> None:
+        _log.warning("cannot take a connection: %s", error.strerror)
+        self._loop.remove_reader(listener)
+        self._rests[listener] = self._loop.call_later(
+            _EXHAUSTED_REST_S, self._loop.add_reader, listener, self._accept, listener
+        )
+
+    def _spoken(self, connection: socket.socket, first: bytes) -> None:
+        """Take a connection of whose bytes the first is known, and all are still to be read."""
+        if first != _HANDSHAKE and not first.isalpha():
+            connection.close()
+            return
+        task = self._group.create_task(self._admit(connection, first), name="handshake")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _admit(self, connection: socket.socket, first: bytes) -> None:
+        with contained("a handshake"):
+            await self._hand_over(connection, first)
+            return
+        connection.close()
+
+    async def _hand_over(self, connection: socket.socket, first: bytes) -> None:
+        accept = self._loop.connect_accepted_socket
+        try:
+            if first == _HANDSHAKE:
+                await accept(
+                    self._new_chooser,
+                    connection,
+                    ssl=self._identity.context(),
+                    ssl_handshake_timeout=HANDSHAKE_TIMEOUT_S,
+                )
+            else:
+                await accept(self._new_redirect, connection)
+        except OSError as error:  # ssl.SSLError and TimeoutError are among them
+            _log.debug("no TLS: %s", error)
+
+    def _new_chooser(self) -> "_AlpnDispatcher":
+        return _AlpnDispatcher(self._new_http1, self._new_http2)
+
+    def _new_redirect(self) -> Redirect:
+        return Redirect(self._hosts, self._fields, self._redirects)
+
+
+class _ProtocolSniffer:
+    """A connection on which nothing has come yet. Looking leaves the first byte where it is."""
+
+    def __init__(
+        self,
+        connection: socket.socket,
+        loop: asyncio.AbstractEventLoop,
+        registry: set["_ProtocolSniffer"],
+        spoken: Callable[[socket.socket, bytes], None],
+    ) -> None:
+        self._connection = connection
+        self._loop = loop
+        self._registry = registry
+        self._spoken = spoken
+        self._timer: asyncio.TimerHandle | None = None
+
+    def look(self) -> None:
+        try:
+            first = self._connection.recv(1, socket.MSG_PEEK)
+        except (BlockingIOError, InterruptedError):
+            if self._timer is None:
+                self._wait()
+            return
+        except OSError:
+            first = b""  # reset
+        self._forget()
+        if first:
+            self._spoken(self._connection, first)
+        else:
+            self._connection.close()
+
+    def close(self) -> None:
+        self._forget()
+        self._connection.close()
+
+    def _wait(self) -> None:
+        self._registry.add(self)
+        self._timer = self._loop.call_later(FIRST_BYTE_TIMEOUT_S, self.close)
+        self._loop.add_reader(self._connection, self.look)
+
+    def _forget(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._loop.remove_reader(self._connection)
+            self._registry.discard(self)
+
+
+class _AlpnDispatcher(asyncio.Protocol):
+    """Stands in until the handshake has chosen, and is gone before the first byte of HTTP."""
+
+    def __init__(self, new_http1: NewProtocol, new_http2: NewProtocol) -> None:
+        self._new_http1 = new_http1
+        self._new_http2 = new_http2
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        tls = cast(asyncio.Transport, transport)
+        is_http2 = tls.get_extra_info("ssl_object").selected_alpn_protocol() == "h2"
+        protocol = self._new_http2() if is_http2 else self._new_http1()
+        tls.set_protocol(protocol)
+        protocol.connection_made(tls)

@@ -1,0 +1,182 @@
+"""The last requests to the backend, for those who look: the page about itself, the terminal.
+
+To write down a request costs the data plane about a microsecond: a record is a few references
+to what is there anyway, and becomes readable only when somebody reads it. The log is bounded in
+count and in bytes, and keeps of the bodies only small ones of requests, to send them again.
+"""
+
+from collections import deque
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from time import monotonic, time
+from typing import Final
+
+from httpprocessproxy.core.http.forwarded import forwarded_for
+from httpprocessproxy.core.http.headers import SAFE_METHODS, Request
+from httpprocessproxy.events import EventBus
+
+MAX_RECORDS: Final = 500
+MAX_LOG_BYTES: Final = 4 * 1024 * 1024
+MAX_BODY_BYTES: Final = 16 * 1024
+
+# How a request ended, if not with a response that came whole.
+REFUSED: Final = "refused"  # we answered it ourselves
+CUT: Final = "cut"  # the backend ended first
+LEFT: Final = "left"  # the client did
+
+Row = Mapping[str, object]
+
+
+class RequestRecord:
+    """One request. Its times are monotonic seconds; `ended_at` is 0.0 until it has ended."""
+
+    # Defaults of the class cost nothing for each request.
+    id = 0
+    waits_since = 0.0  # 0.0 while it does not
+    held_s = 0.0
+    sent = 0  # how often: more than once if a restart, or a closing backend, was in the way
+    body: bytes | None = b""  # None: too large to keep, or not whole
+    status = 0
+    response_head = b""
+    response_bytes = 0
+    ended_at = 0.0
+    outcome = ""
+    size_bytes = 0
+
+    def __init__(self, request: Request, peer_ip: str | None, replay_of: int) -> None:
+        """`replay_of` is the number of the request that this one repeats, or 0."""
+        self.request = request
+        self.peer_ip = peer_ip
+        self.replay_of = replay_of
+        self.began_at = monotonic()
+
+    # What an exchange tells
+
+    def waits(self) -> None:
+        self.waits_since = monotonic()
+
+    def goes_on(self) -> None:
+        self.held_s += monotonic() - self.waits_since
+        self.waits_since = 0.0
+
+    def keep(self, data: bytes) -> None:
+        """Keep a piece of the request's body, as it goes to the backend."""
+        if self.body is not None:
+            fits = len(self.body) + len(data) <= MAX_BODY_BYTES
+            self.body = self.body + data if fits else None
+
+    # What a reader asks
+
+    @property
+    def is_websocket(self) -> bool:
+        return self.status == 101
+
+    @property
+    def can_be_replayed(self) -> bool:
+        return bool(self.ended_at) and self.body is not None and not self.request.upgrade
+
+    @property
+    def is_wanted_again(self) -> bool:
+        has_failed = self.outcome in (REFUSED, CUT) or self.status >= 500
+        return has_failed and self.can_be_replayed and self.request.method not in SAFE_METHODS
+
+    def row(self) -> Row:
+        """A line of the log, as JSON has it."""
+        now = monotonic()
+        began = datetime.fromtimestamp(time() - (now - self.began_at), UTC)
+        clients = [*forwarded_for(self.request.head, self.peer_ip)[::-1], self.peer_ip or ""]
+        return {
+            "id": self.id,
+            "time": began.isoformat(timespec="milliseconds"),
+            "method": self.request.method.decode("latin-1"),
+            "target": self.request.target.decode("latin-1"),
+            "status": self.status or None,
+            "outcome": self.outcome,
+            "ended": bool(self.ended_at),
+            "duration_ms": _ms((self.ended_at or now) - self.began_at),
+            "held_ms": _ms(self.held_s),
+            "sent": self.sent,
+            "bytes": self.response_bytes,
+            "websocket": self.is_websocket,
+            "client": clients[0],
+            "replay_of": self.replay_of or None,
+            "can_be_replayed": self.can_be_replayed,
+        }
+
+    def details(self) -> Row:
+        """The line, and what came with it. Heads are as they went to the backend and came back."""
+        return {
+            **self.row(),
+            "request": self.request.head.decode("latin-1"),
+            "request_body": None if self.body is None else self.body.decode("utf-8", "replace"),
+            "response": self.response_head.decode("latin-1"),
+        }
+
+
+class RequestLog:
+    """Records of requests. Use it on the event loop's thread only."""
+
+    def __init__(self, bus: EventBus) -> None:
+        self._bus = bus
+        self._last_id = 0
+        self._open: set[RequestRecord] = set()
+        self._ended: deque[RequestRecord] = deque()
+        self._bytes = 0
+
+    def begin(self, record: RequestRecord) -> None:
+        """A request has come."""
+        self._last_id = record.id = self._last_id + 1
+        self._open.add(record)
+        if "request" in self._bus.wanted:
+            self._tell(record)
+
+    def opened(self, record: RequestRecord) -> None:
+        """A WebSocket, or whatever was asked for, is open."""
+        if "request" in self._bus.wanted:
+            self._tell(record)
+
+    def end(self, record: RequestRecord, outcome: str = "") -> None:
+        """A request is over; only the first call for it counts."""
+        try:
+            self._open.remove(record)
+        except KeyError:
+            return
+        record.ended_at = monotonic()
+        record.outcome = outcome
+        # Many share the rest of their heads: this is a bound, and not the size.
+        request = record.request
+        size_bytes = len(request.target) + len(request.rest) + len(record.response_head)
+        if record.body:
+            size_bytes += len(record.body)
+        record.size_bytes = size_bytes
+        self._bytes += size_bytes
+        self._ended.append(record)
+        while self._bytes > MAX_LOG_BYTES or len(self._ended) > MAX_RECORDS:
+            self._bytes -= self._ended.popleft().size_bytes
+        if "request" in self._bus.wanted:
+            self._tell(record)
+
+    def __iter__(self) -> Iterator[RequestRecord]:
+        """All records, the last one to begin first."""
+        records = [*self._ended, *self._open]
+        return iter(sorted(records, key=lambda record: -record.id))
+
+    def find(self, number: int) -> RequestRecord | None:
+        return next((record for record in self if record.id == number), None)
+
+    def last_failed(self) -> RequestRecord | None:
+        """The last failed request that nobody would repeat by himself: browsers repeat a GET.
+
+        Where one has been sent again, older ones count no longer: each restart would send another.
+        """
+        replayed = max((record.replay_of for record in self), default=0)
+        return next(
+            (record for record in self if record.is_wanted_again and record.id > replayed), None
+        )
+
+    def _tell(self, record: RequestRecord) -> None:
+        self._bus.publish("request", record.row(), keep=False)
+
+
+def _ms(seconds: float) -> float:
+    return round(seconds * 1000, 1)

@@ -1,0 +1,186 @@
+"""What a transition has to tell: the times of a restart, why it ended, the state and since when.
+
+The supervisor decides and obeys; this only keeps the account, for the feed and `/_hpp/status`.
+"""
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from httpprocessproxy.core.lines import duration, enumeration
+from httpprocessproxy.core.state import Changed, Event, Exited, Machine, Ready, State
+from httpprocessproxy.events import EventBus
+from httpprocessproxy.service.generation import GenerationOutcome, Start
+
+
+@dataclass(slots=True)
+class Restart:
+    """A restart, from the change to the answer. Times are monotonic seconds, or None so far.
+
+    Its stages: unsafe requests are *drained*, the old tree is *stopped*, the new process is
+    *started*, and answers (*ready*).
+    """
+
+    paths: set[str]
+    changed_at: float
+    drained_at: float | None = None
+    stopped_at: float | None = None
+    started_at: float | None = None
+    ready_at: float | None = None
+
+    def report(self) -> Mapping[str, object]:
+        times = (
+            self.changed_at,
+            self.drained_at,
+            self.stopped_at,
+            self.started_at,
+            self.ready_at,
+        )
+        drain, stop, start, ready = map(_ms, times, times[1:])
+        return {
+            "paths": sorted(self.paths),
+            "drain_ms": drain,
+            "stop_ms": stop,
+            "start_ms": start,
+            "ready_ms": ready,
+            "total_ms": _ms(self.changed_at, self.ready_at),
+        }
+
+
+class StartTimes:
+    """The last start of the process: cold or warm, how long until it answered, and what it saved.
+
+    `cold_ms` is the last cold one's time, or that of an earlier session.
+    """
+
+    def __init__(self, cold_ms: float | None) -> None:
+        self._cold_ms = cold_ms
+        self._start: Start | None = None
+        self._ms: float | None = None
+
+    def began(self, start: Start) -> None:
+        self._start, self._ms = start, None
+
+    def answered(self, now: float) -> None:
+        if self._start is None:
+            return
+        self._ms = _ms(self._start.began_at, now)
+        if not self._start.is_warm:
+            self._cold_ms = self._ms
+
+    def report(self) -> Mapping[str, object] | None:
+        start = self._start
+        if start is None:
+            return None
+        saved_ms = None
+        if start.is_warm and self._ms is not None and self._cold_ms is not None:
+            saved_ms = round(self._cold_ms - self._ms, 1)
+        return {"warm": start.is_warm, "ms": self._ms, "saved_ms": saved_ms}
+
+
+class History:
+    """The account of one machine's life."""
+
+    def __init__(self, bus: EventBus, machine: Machine, cold_ms: float | None = None) -> None:
+        """`cold_ms` is what a cold start takes, as far as that is known from before."""
+        self._boot = StartTimes(cold_ms)
+        self.outcome = GenerationOutcome(None, "")
+        self.restart: Restart | None = None
+        self._bus = bus
+        self._machine = machine
+        self._entered_at = time.monotonic()
+        self._since = ""
+
+    def began(self) -> None:
+        """The machine has started."""
+        self._entered_at = time.monotonic()
+        self._publish("", "first start", ())
+
+    def entered(self, before: State, event: Event, paths: set[str], asked_by: str) -> None:
+        """The machine has gone from `before` to where it is, because of `event`.
+
+        `paths` are those of the burst, and more of them may come while the backend is stopped;
+        without any, `asked_by` says who wants a restart.
+        """
+        now = time.monotonic()
+        lasted_s, self._entered_at = now - self._entered_at, now
+        restart = self.restart
+        match event:
+            case Changed():
+                self.restart = Restart(paths, now)
+                if before is State.ERROR:
+                    self.restart.drained_at = self.restart.stopped_at = now
+            case Ready():
+                self._boot.answered(now)
+                if restart is not None:
+                    restart.ready_at = now
+            case Exited() if restart is not None and before is State.KILLING:
+                restart.stopped_at = now
+            case _:
+                pass  # the first start is no restart
+        shown = self.restart.paths if self.restart is not None else ()
+        self._publish(before.value, self._why(event, lasted_s, asked_by), shown)
+
+    def drained(self) -> None:
+        if self.restart is not None:
+            self.restart.drained_at = time.monotonic()
+
+    def started(self, start: Start) -> None:
+        """The process runs."""
+        self._boot.began(start)
+        if self.restart is not None:
+            self.restart.started_at = time.monotonic()
+
+    def status(self) -> Mapping[str, object]:
+        """What is known besides the machine's state."""
+        return {
+            "returncode": self._returncode,
+            "reason": self._reason,
+            "since": self._since,
+            "last_start": self._boot.report(),
+            "last_restart": self.restart.report() if self.restart is not None else None,
+        }
+
+    def _publish(self, before: str, why: str, paths: Iterable[str]) -> None:
+        self._since = datetime.now(UTC).isoformat(timespec="milliseconds")
+        self._bus.publish(
+            "state",
+            {
+                "state": self._machine.state.value,
+                "from": before,
+                "generation": self._machine.generation,
+                "time": self._since,
+                "why": why,
+                "paths": sorted(paths),
+                "returncode": self._returncode,
+                "reason": self._reason,
+                "start": self._boot.report() if self._machine.state is State.RUNNING else None,
+                "restart": self.restart.report() if self.restart is not None else None,
+            },
+        )
+
+    @property
+    def _returncode(self) -> int | None:
+        return self.outcome.returncode if self._machine.state is State.ERROR else None
+
+    @property
+    def _reason(self) -> str:
+        return self.outcome.reason if self._machine.state is State.ERROR else ""
+
+    def _why(self, event: Event, lasted_s: float, asked_by: str) -> str:
+        match event:
+            case Changed(paths) if paths:
+                return f"changed: {enumeration(sorted(paths))}"
+            case Changed():
+                return f"restart asked for by {asked_by}"
+            case Ready():
+                return f"ready after {duration(lasted_s * 1000)}"
+            case Exited() if self._machine.state is State.LOADING:
+                return f"stopped after {duration(lasted_s * 1000)}"
+            case Exited():
+                return f"{self.outcome.reason}, after {duration(lasted_s * 1000)}"
+
+
+def _ms(start: float | None, end: float | None) -> float | None:
+    return None if start is None or end is None else round((end - start) * 1000, 1)

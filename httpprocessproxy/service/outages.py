@@ -1,0 +1,64 @@
+"""The 503s of a server that does not answer: because it starts, is late, or has ended."""
+
+import shlex
+from typing import Final
+
+from httpprocessproxy.core.page.pages import Problem
+from httpprocessproxy.core.state import Machine
+from httpprocessproxy.process import Launcher, Output
+from httpprocessproxy.service.history import History
+
+# A client that was told to come back may do so soon: waiting costs it and us next to nothing.
+RETRY_AFTER_S: Final = 1
+
+
+class Outages:
+    """Each says what the state is at the time of the call."""
+
+    def __init__(
+        self, launcher: Launcher, output: Output, machine: Machine, history: History
+    ) -> None:
+        self._launcher = launcher
+        self._output = output
+        self._machine = machine
+        self._history = history
+
+    def ended(self) -> Problem:
+        command = shlex.join(self._launcher.launch_spec.words)
+        return self._problem(
+            "The server has ended",
+            f"`{command}`: {self._history.outcome.reason}. It starts again when a file changes.",
+            public_detail="It starts again when a file changes.",
+        )
+
+    def overdue(self) -> Problem:
+        launch_spec = self._launcher.launch_spec
+        return self._problem(
+            "The server does not answer yet",
+            f"`{shlex.join(launch_spec.words)}` does not answer at {launch_spec.address} yet. If it is meant "
+            "to answer elsewhere, mend BACKEND or the command; else try again in a moment.",
+            public_detail="Try again in a moment.",
+        )
+
+    def starting(self) -> Problem:
+        # Without the output, which the page asks for itself: not every client gets it.
+        return self._problem(
+            "The server is starting",
+            "What you have asked for takes the place of this page as soon as it answers.",
+            is_live=True,
+        )
+
+    def _problem(
+        self, title: str, detail: str, *, is_live: bool = False, public_detail: str = ""
+    ) -> Problem:
+        return Problem(
+            503,
+            title,
+            detail,
+            output=b"" if is_live else self._output.tail,
+            is_live=is_live,
+            public_detail=public_detail,
+            retry_after_s=RETRY_AFTER_S,
+            state=self._machine.state.value,
+            generation=self._machine.generation,
+        )

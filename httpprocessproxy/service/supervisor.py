@@ -1,0 +1,339 @@
+"""The supervisor: the shell around `core/state.py`. Events in through one queue, commands out.
+
+It tells the gate and the data plane what a transition means for requests, and browsers what it
+means for pages; what has happened is kept by its `history`, which publishes it in the feed.
+"""
+
+import asyncio
+import logging
+import signal
+import time
+from collections.abc import Callable, Collection, Mapping
+from typing import Protocol
+
+from httpprocessproxy.config import Config
+from httpprocessproxy.core.change.burst import Burst
+from httpprocessproxy.core.page.pages import Problem
+from httpprocessproxy.core.silence import Silence
+from httpprocessproxy.core.state import (
+    Changed,
+    Command,
+    Event,
+    Exited,
+    Machine,
+    Ready,
+    Requests,
+    State,
+)
+from httpprocessproxy.events import EventBus
+from httpprocessproxy.process import Launcher, Output
+from httpprocessproxy.service.gate import Gate, Starting, Target
+from httpprocessproxy.service.generation import Generation, Start
+from httpprocessproxy.service.history import History
+from httpprocessproxy.service.outages import Outages
+from httpprocessproxy.watch import SharedFence, Watcher
+
+# Begins a line of ours in the server's output, where pages show that.
+OUR_MARK = "http-process-proxy: "
+
+_log = logging.getLogger(__name__)
+
+
+class Front(Protocol):
+    """What stands before the backend, and has to know of its end."""
+
+    def reclaim_unaccepted(self, ends: Collection[tuple[str, int]]) -> None: ...
+
+    def give_up(self, problem: Problem) -> None: ...
+
+    def end_generation(self, generation: int) -> None: ...
+
+    def silence(self) -> Silence | None: ...
+
+    def reload_browsers(self) -> None: ...
+
+
+class Changes(Protocol):
+    """Changes of files in a start that goes on until the server answers."""
+
+    @property
+    def is_pending(self) -> bool: ...
+
+    def answers(self) -> frozenset[str]: ...
+
+
+class Marks(Protocol):
+    """Numbers of changes whose judgement takes time."""
+
+    def mark(self) -> int: ...
+
+    def is_past(self, mark: int) -> bool: ...
+
+
+class Preload(Protocol):
+    """Who makes starts warm; `cold_ms` is what one takes without, if that is known."""
+
+    @property
+    def cold_ms(self) -> float | None: ...
+
+    def status(self) -> Mapping[str, object]: ...
+
+
+class Supervisor:
+    """One backend: started, stopped and started again. A `generation.Surroundings`."""
+
+    def __init__(
+        self,
+        config: Config,
+        launcher: Launcher,
+        output: Output,
+        bus: EventBus,
+        say: Callable[[str], None],
+        preload: Preload | None = None,
+    ) -> None:
+        self._machine = Machine()
+        cold_ms = preload.cold_ms if preload is not None else None
+        self._history = History(bus, self._machine, cold_ms)
+        self._outages = Outages(launcher, output, self._machine, self._history)
+        starting = None
+        if config.starting_page_s is not None:
+            starting = Starting(config.starting_page_s, self._outages.starting)
+        self.gate = Gate(config.queue_timeout_s, self._outages.overdue, starting, self._is_current)
+        self.say = say
+        self._fence = SharedFence(self._pass_fence)
+        self._watcher: Watcher | None = None
+        self.changes: Changes | None = None
+        self._unhandled = 0  # the changes that wait in the queue
+        self._config = config
+        self._launcher = launcher
+        self._output = output
+        self._preload = preload
+        self._events: asyncio.Queue[Event] = asyncio.Queue()
+        self._burst = Burst(config.settle_s)
+        self._paths: set[str] = set()
+        self._asked_by = ""
+        self._front: Front
+        self._generation: Generation | None = None
+        self._target: Target
+        self._has_named_reloader = False
+        self._start_timeout: asyncio.TimerHandle | None = None
+
+    async def run(self, front: Front) -> None:
+        """Supervise until cancelled. When this returns, nothing of the backend is left."""
+        self._front = front
+        async with asyncio.TaskGroup() as group:
+            command = self._machine.start()
+            self._history.began()
+            self._watch_start()
+            self._obey(command, group)
+            group.create_task(self._fence.run(), name="fence")
+            try:
+                while True:
+                    self._step(await self._events.get(), group)
+                    self._events.task_done()
+            finally:
+                # What loses its connection to the backend now must not ask for another one.
+                self.gate.hold()
+
+    @property
+    def watcher(self) -> Watcher:
+        assert self._watcher is not None, "it watches by now"
+        return self._watcher
+
+    def watch_by(self, watcher: Watcher, marks: Marks | None = None) -> None:
+        """Let `watcher` be asked for each request. Before the gate opens for the first time.
+
+        `marks` number the changes whose judgement takes time.
+        """
+        self._watcher = watcher
+        if marks is not None:
+            self.gate.last_mark = marks.mark
+            self.gate.is_past = lambda mark: not self._unhandled and marks.is_past(mark)
+        self._choose_fence()
+
+    def _choose_fence(self) -> None:
+        """Let requests pass a fence unless the kernel's own events make that needless."""
+        watcher = self._watcher
+        needs_fence = watcher is not None and not watcher.is_immediate
+        self.gate.fence = self._fence.passed if needs_fence else None
+
+    async def fence(self) -> None:
+        """Return once everything written before the call has had its effect on the state.
+
+        Requests pass without a watcher that does not answer, but the caller asks for a fact.
+        """
+        while not await self._fence.passed():
+            pass
+
+    def settled(self) -> None:
+        """Nothing that the watcher has seen is left to be judged."""
+        self.gate.resume()
+
+    def changed(self, paths: frozenset[str]) -> None:
+        """Files have changed. The first of a burst is an event, the others only prolong it."""
+        _log.debug("changed: %s", ", ".join(sorted(paths)))
+        if self._burst.event(time.monotonic()):
+            self._put_changed(paths)
+        self._paths |= paths
+
+    def restart(self, by: str) -> None:
+        """Start the backend anew, as if a file had changed; `by` says who wants it."""
+        self._asked_by = by
+        self._put_changed(frozenset())
+
+    def kill(self) -> None:
+        """The user will not wait for the backend to end politely."""
+        if self._generation is not None and self._generation.child is not None:
+            self._generation.child.kill()
+
+    def report_wait(self) -> None:
+        """The program is to end, and still is there: say so if that is for a polite end."""
+        config = self._config
+        waits = self._generation is not None and self._generation.child is not None
+        if waits and config.kill_signal is not signal.SIGKILL:
+            self.say(
+                f"waiting for the server to end after {config.kill_signal.name}, "
+                f"{config.kill_timeout_s:g} s at most: Ctrl+C kills it now"
+            )
+
+    def status(self) -> Mapping[str, object]:
+        """What `/_hpp/status` shows."""
+        child = self._generation.child if self._generation is not None else None
+        return {
+            "state": self._machine.state.value,
+            "generation": self._machine.generation,
+            "pid": child.pid if child is not None else None,
+            "watcher": self._watcher.description if self._watcher is not None else "",
+            **self._history.status(),
+            "preload": self._preload.status() if self._preload is not None else None,
+        }
+
+    def _put_changed(self, paths: frozenset[str]) -> None:
+        # While it is stopped, the restart that goes on is the one: its report takes more paths.
+        if self._machine.state is not State.KILLING:
+            self._paths = set(paths)
+        self._unhandled += 1
+        self._events.put_nowait(Changed(paths))
+
+    def _is_current(self) -> bool:
+        """Have what was written so far judged; return whether that led to nothing new.
+
+        The gate asks for each request: an answer must not come from code before a save.
+        """
+        watcher = self._watcher
+        return (watcher is None or watcher.catch_up()) and not self._unhandled
+
+    async def _pass_fence(self) -> None:
+        await self.watcher.fence()
+        await self._events.join()
+
+    def _step(self, event: Event, group: asyncio.TaskGroup) -> None:
+        if isinstance(event, Changed):
+            self._unhandled -= 1
+        before = self._machine.state
+        command = self._machine.handle(event)
+        if command is not None:
+            self._enter(before, event)
+            self._obey(command, group)
+
+    # What a transition means
+
+    def _enter(self, before: State, event: Event) -> None:
+        """A new state: open or close the gate, and tell."""
+        self._watch_start()
+        self._choose_fence()  # a watcher at its limit makes do with polling, by a restart
+        match self._machine.requests:
+            case Requests.HOLD:
+                self.gate.hold()
+            case Requests.REFUSE:
+                self.gate.refuse(self._outages.ended)
+            case Requests.FORWARD:
+                self.gate.open(self._target)
+        self._history.entered(before, event, self._paths, self._asked_by)
+
+    def _obey(self, command: Command, group: asyncio.TaskGroup) -> None:
+        match command:
+            case Command.START:
+                number = self._machine.generation
+                self._generation = Generation(number, self._config, self._launcher, self)
+                group.create_task(self._run(self._generation), name=f"generation {number}")
+            case Command.STOP:
+                assert self._generation is not None, "STOP comes after START"
+                self._generation.stop.set()
+            case Command.RELOAD_BROWSERS:
+                self._front.reload_browsers()
+
+    async def _run(self, generation: Generation) -> None:
+        outcome = await generation.run()
+        self._history.outcome = outcome
+        self._events.put_nowait(Exited(generation.number, outcome.returncode))
+
+    def _watch_start(self) -> None:
+        """Refuse what waits for a backend that takes too long; the start itself goes on."""
+        if self._start_timeout is not None:
+            self._start_timeout.cancel()
+            self._start_timeout = None
+        if self._machine.state is State.LOADING:
+            loop = asyncio.get_running_loop()
+            self._start_timeout = loop.call_later(
+                self._config.start_timeout_s, self._refuse_until_it_answers
+            )
+
+    def _refuse_until_it_answers(self) -> None:
+        self.found(
+            f"the start takes longer than --start-timeout ({self._config.start_timeout_s:g} s): "
+            f"requests get 503 until the server answers at {self._launcher.launch_spec.address}"
+        )
+        self.gate.refuse(self._outages.overdue)
+        # The scout is with the server already, which may send interim responses alone.
+        self._front.give_up(self._outages.overdue())
+
+    # What a generation asks (generation.Surroundings)
+
+    def found(self, text: str) -> None:
+        self._output.remember(f"{OUR_MARK}{text}\n")
+        self.say(text)
+
+    def names_reloader(self, text: str) -> None:
+        if not self._has_named_reloader:
+            self._has_named_reloader = True
+            self.say(f"{text} (each save restarts the server twice, and hides a crash)")
+
+    def tail(self) -> bytes:
+        lines = self._output.tail.splitlines(keepends=True)
+        return b"".join(line for line in lines if not line.startswith(OUR_MARK.encode()))
+
+    async def quiet(self) -> None:
+        # A burst has no end to be notified of: it is over when nothing has come for a while.
+        while (ends_at := self._burst.ends_at()) is not None and ends_at > time.monotonic():  # noqa: ASYNC110
+            await asyncio.sleep(ends_at - time.monotonic())
+
+    def first_request(self, target: Target) -> asyncio.Future[bool] | None:
+        # A request must not be answered by a start that a save may have to end.
+        is_pending = self.changes is not None and self.changes.is_pending
+        is_loading = self._machine.state is State.LOADING and not is_pending
+        return self.gate.first_request(target) if is_loading else None
+
+    def ready(self, target: Target) -> None:
+        self._target = target
+        if self.changes is not None and (paths := self.changes.answers()):
+            self._put_changed(paths)
+        self._events.put_nowait(Ready(target.generation))
+
+    async def drained(self) -> None:
+        await self.gate.drained(self._config.drain_s)
+        self._history.drained()
+
+    def started(self, start: Start) -> None:
+        self._history.started(start)
+
+    def reclaim_unaccepted(self, ends: Collection[tuple[str, int]]) -> None:
+        # If it ended by itself, the gate is still open, and the queue takes what nobody answers.
+        self.gate.hold()
+        self._front.reclaim_unaccepted(ends)
+
+    def silence(self) -> Silence | None:
+        return self._front.silence()
+
+    def end_connections(self, generation: int) -> None:
+        self._front.end_generation(generation)

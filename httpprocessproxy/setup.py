@@ -1,0 +1,191 @@
+"""What is done before the event loop runs: all that can be found wrong now, and told in one line.
+
+Optional parts are imported here, and only when they are asked for: whoever lacks an extra hears of
+it before anything is started.
+"""
+
+import dataclasses
+import importlib.util
+import os
+import socket
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wcmatch.glob import escape
+
+from httpprocessproxy.config import Address, Config
+from httpprocessproxy.config.secret import secret
+from httpprocessproxy.core.http.hosts import DASHBOARD_HOST, HostRule
+from httpprocessproxy.core.page.editors import editor_template
+from httpprocessproxy.core.page.places import DashboardPlaces
+from httpprocessproxy.frontends import needs
+from httpprocessproxy.process import InheritedSocket, LaunchSpec, asgi_command, redirected_output
+from httpprocessproxy.proxy import listen
+from httpprocessproxy.watch import Scope
+
+if TYPE_CHECKING:
+    from httpprocessproxy.companions.archive.companion import Archive
+    from httpprocessproxy.companions.chains.companion import Chains
+    from httpprocessproxy.companions.share.worker.companion import Share
+    from httpprocessproxy.frontends.tls.certificates import Identity
+    from httpprocessproxy.warm import PythonCommand
+
+
+@dataclass(frozen=True, slots=True)
+class PreloadPlan:
+    """What to preload for: `why_not` says why there is no such `command`."""
+
+    command: "PythonCommand | None"
+    key: str = ""
+    why_not: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What the program runs with. `config` says what has come of its `auto`s and zeros.
+
+    `sockets` listen on BIND already, and `dashboard_sockets` on the dashboard's own port, of which
+    `dashboard` makes URLs; `identity` is there with --tls, `share` with --share,
+    `archive` with --archive, `chains` with --forward-chains, `preload` with --preload.
+    """
+
+    config: Config
+    launch_spec: LaunchSpec
+    scope: Scope
+    hosts: HostRule
+    sockets: list[socket.socket]
+    dashboard_sockets: list[socket.socket]
+    dashboard: DashboardPlaces
+    identity: "Identity | None"
+    share: "Share | None"
+    archive: "Archive | None"
+    chains: "Chains | None"
+    preload: "PreloadPlan | None"
+
+
+def prepare(config: Config) -> Setup:
+    """Find what is wrong, and open what has to be open. Raises UserError."""
+    redirected = [escape(path) for path in redirected_output(Path.cwd())]
+    scope = Scope.of(config, Path.cwd(), redirected)
+    hosts = HostRule(config.allowed_hosts, config.bind.host)
+    identity = _identity(config, hosts) if config.tls else None
+    share = _share(config) if config.share is not None else None
+    archive = _archive(config) if config.archive else None
+    chains = _chains(config, hosts) if config.forward_chains else None
+    inherited = InheritedSocket(config.backend) if config.socket else None
+    launch_spec = LaunchSpec(_command(config), config.backend, config.env_file, inherited)
+    launch_spec.environment()  # to find what is wrong now, and not when the first start fails
+    preload = _preload(config, launch_spec) if config.preload else None
+    editor = editor_template(config.editor, os.environ)
+    sockets = listen(config.bind)
+    # Port 0 has become a real one, which browsers name in Origin.
+    bind = Address(config.bind.host, sockets[0].getsockname()[1])
+    config = dataclasses.replace(
+        config, bind=bind, backend=launch_spec.address, command=launch_spec.words, editor=editor
+    )
+    dashboard_sockets = listen(Address(bind.host, 0))
+    return Setup(
+        *(config, launch_spec, scope, hosts, sockets, dashboard_sockets),
+        _dashboard(config, dashboard_sockets, identity),
+        *(identity, share, archive, chains, preload),
+    )
+
+
+def _dashboard(
+    config: Config, sockets: list[socket.socket], identity: "Identity | None"
+) -> DashboardPlaces:
+    bind = config.bind
+    # Browsers take it for one of these two, whatever else the machine has.
+    is_reached = bind.is_everywhere or not {"127.0.0.1", "::1"}.isdisjoint(bind.hosts)
+    return DashboardPlaces(
+        config.scheme,
+        "localhost" if bind.is_everywhere else bind.host,
+        bind.port,
+        sockets[0].getsockname()[1],
+        has_host=is_reached and (identity is None or identity.covers(DASHBOARD_HOST)),
+    )
+
+
+def _command(config: Config) -> tuple[str, ...]:
+    """Raises UserError."""
+    if config.asgi is None:
+        return config.command
+    return asgi_command(
+        config.asgi,
+        config.backend,
+        is_factory=config.asgi_factory,
+        debug=config.debug,
+        inherits=config.socket,
+    )
+
+
+def _preload(config: Config, launch_spec: LaunchSpec) -> PreloadPlan:
+    if sys.platform != "linux":
+        return PreloadPlan(None, why_not="it needs Linux")
+    from httpprocessproxy.warm import PythonCommand, interpreter_of, key_of
+
+    environment = launch_spec.environment()
+    command = PythonCommand.of(launch_spec.words, environment, Path.cwd())
+    if isinstance(command, str):
+        return PreloadPlan(None, why_not=command)
+    # The port may be another one in the next session.
+    words = [word.replace(str(launch_spec.address.port), "{port}") for word in _command(config)]
+    interpreter = str(interpreter_of(command))
+    return PreloadPlan(command, key_of(interpreter, words, Path.cwd(), environment))
+
+
+def _identity(config: Config, hosts: HostRule) -> "Identity":
+    """Raises UserError."""
+    with needs("--tls", "tls"):
+        from httpprocessproxy.frontends import opening  # noqa: F401 - to find what is missing
+        from httpprocessproxy.frontends.tls.certificates import open_identity
+    if config.http3:
+        with needs("--http3", "http3"):
+            from httpprocessproxy.frontends import http3  # noqa: F401
+    return open_identity(config, hosts)
+
+
+def _share(config: Config) -> "Share":
+    """Raises UserError."""
+    from httpprocessproxy.companions.share.worker.asking import ShareOptions
+    from httpprocessproxy.companions.share.worker.companion import Share
+
+    assert config.share is not None, "it is asked for"
+    wish = ShareOptions(
+        config.share,
+        config.share_name,
+        config.share_token_file,
+        secret("share-auth", config.share_auth, config.share_auth_file),
+        config.share_allow,
+    )
+    return Share(wish)
+
+
+def _archive(config: Config) -> "Archive":
+    """Raises UserError."""
+    from httpprocessproxy.companions.archive.companion import Archive, ArchiveOptions
+
+    with needs("--archive", "archive"):
+        # Not imported yet, which would take most of a second.
+        for name in ("aiosqlite", "alembic", "jwt", "sqlalchemy"):
+            if importlib.util.find_spec(name) is None:
+                raise ModuleNotFoundError(name=name)
+    return Archive(
+        ArchiveOptions(config.archive_allow, config.archive_settings, config.archive_strict)
+    )
+
+
+def _chains(config: Config, hosts: HostRule) -> "Chains":
+    """Raises UserError."""
+    from httpprocessproxy.companions.chains.companion import ChainOptions, Chains
+
+    wish = ChainOptions(
+        config.forward_allow,
+        secret("forward-token", config.forward_token, config.forward_token_file),
+        config.forward_headers,
+        cookies=config.forward_cookies,
+        dry_run=config.forward_dry_run,
+    )
+    return Chains(wish, hosts)

@@ -1,0 +1,161 @@
+"""Our own lines in the terminal, on stderr: for people, or as JSON for programs.
+
+The rule: they never come in the middle of a line of the backend's (`Output.write` sees to that),
+they have no colours, and the backend's own output passes untouched.
+
+With `--json-logs` a line is an object with "time", "level", "event" and the members of the message.
+"""
+
+import contextlib
+import json
+import logging
+import re
+import shlex
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from httpprocessproxy import __version__
+from httpprocessproxy.config import Config
+from httpprocessproxy.core.lines import INFO, Lines, Message, enumeration, level
+from httpprocessproxy.events import EventBus
+
+# A command or a list of globs that is longer is cut: the user knows it, and has little room.
+_MAX_LENGTH = 64
+
+# Controls that JSON leaves as they are (C1, DEL), and those of the direction of text: in a file's
+# name they would steer the terminal that shows the line.
+_UNSEEN: Final = re.compile("[\\x7f-\\x9f\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069]")
+
+NOTHING: Final[Mapping[str, str]] = {}
+
+
+class Console(logging.Handler):
+    """Writes what the feed, the start and `logging` tell. `write` gets whole lines."""
+
+    def __init__(self, config: Config, write: Callable[[str], None], *, has_keys: bool) -> None:
+        """`has_keys` is whether there are any that help could be asked for with."""
+        super().__init__()
+        self._config = config
+        self._write = write
+        self._has_keys = has_keys
+        self._lines = Lines(debug=config.debug)
+        self.setFormatter(logging.Formatter("%(name)s: %(message)s"))
+
+    @contextlib.contextmanager
+    def listening(self, bus: EventBus) -> Iterator[None]:
+        """Write what the feed publishes and what is logged, until the context is left."""
+        topics = ["state", "notice", "refresh", "visit", "hop"]
+        root = logging.getLogger()
+        before = root.level
+        root.setLevel(logging.DEBUG if self._config.debug else logging.WARNING)
+        root.addHandler(self)
+        try:
+            with bus.subscribe([*topics, *["request"] * self._config.log_requests], self.tell):
+                yield
+        finally:
+            root.removeHandler(self)
+            root.setLevel(before)
+
+    def tell(self, message: Message) -> None:
+        """Write the lines of a message, if any."""
+        texts = self._lines.of(message)
+        if self._config.quiet and level(message) == INFO:
+            return
+        if self._config.json_logs:
+            if message["type"] != "request" or message["ended"]:
+                self._write_json(level(message), str(message["type"]), message)
+            return
+        for text in texts:
+            self._write(text)
+
+    def start(
+        self,
+        urls: Sequence[str],
+        dashboard_urls: Sequence[str],
+        watcher: str,
+        livereload_port: int,
+        notes: Mapping[str, str] = NOTHING,
+    ) -> None:
+        """Show where it is, what runs and what is watched. `livereload_port` is 0 without one.
+
+        `notes` are shown behind, each by its name.
+        """
+        members = {
+            "urls": urls,
+            "dashboard": dashboard_urls[0],
+            "dashboard_urls": dashboard_urls,
+            "command": self._config.command,
+            "backend": str(self._config.backend),
+            "patterns": self._config.patterns or ("**/*",),
+            "refresh": self._config.refresh,
+            "config": None if self._config.file is None else str(self._config.file),
+            "watcher": watcher,
+            "livereload_port": livereload_port or None,
+            **notes,
+        }
+        if self._config.quiet:
+            return
+        if self._config.json_logs:
+            self._write_json(INFO, "start", members)
+        else:
+            shown = [
+                *self._block(urls, dashboard_urls, watcher, livereload_port),
+                *_lines(notes),
+            ]
+            self._write("\n".join([*shown, *["  keys        ? for help"] * self._has_keys]))
+
+    def show(self, text: str) -> None:
+        """Write what the user has asked for by a key."""
+        if self._config.json_logs:
+            self._write_json(INFO, "answer", {"text": text})
+        else:
+            self._write(text)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write what a library or a module of ours logs."""
+        text = self.format(record)
+        if self._config.json_logs:
+            self._write_json(record.levelname.lower(), "log", {"text": text})
+        else:
+            self._write(text)
+
+    def _write_json(self, level: str, event: str, members: Mapping[str, object]) -> None:
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        line = {"time": now, "level": level, "event": event, **members}
+        line.pop("type", None)
+        self._write(_UNSEEN.sub(_escaped, json.dumps(line, ensure_ascii=False)))
+
+    def _block(
+        self,
+        urls: Sequence[str],
+        dashboard_urls: Sequence[str],
+        watcher: str,
+        livereload_port: int,
+    ) -> Iterator[str]:
+        config = self._config
+        yield f"http-process-proxy {__version__}"
+        for url in urls:
+            yield f"  open        {url}"
+        yield f"  dashboard   {' or '.join(dashboard_urls)}"
+        yield f"  server      {_cut(f'{config.backend}: {shlex.join(config.command)}')}"
+        yield f"  watching    {_cut(enumeration(config.patterns or ('**/*',), shown=3))}"
+        if config.file is not None:
+            yield f"  configured  {config.file}"
+        if config.refresh:
+            yield f"  refreshing  {_cut(enumeration(config.refresh, shown=3))}"
+        yield f"  watcher     {watcher}"
+        if livereload_port:
+            yield f"  LiveReload  port {livereload_port}"
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return f"\\u{ord(found[0]):04x}"
+
+
+def _lines(notes: Mapping[str, str]) -> list[str]:
+    return [f"  {name:<11} {text}" for name, text in notes.items()]
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _MAX_LENGTH else f"{text[: _MAX_LENGTH - 3]}..."

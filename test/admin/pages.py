@@ -1,0 +1,75 @@
+"""The site behind its unix socket, and clients of it: browsers' tabs, their scripts, programs."""
+
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+
+import aiohttp
+
+from httpprocessproxy.admin.context import AdminContext
+from httpprocessproxy.admin.guard import TOKEN_FIELD
+from httpprocessproxy.admin.site import serving
+from httpprocessproxy.core.http.hosts import HostRule
+from httpprocessproxy.events import EventBus
+from httpprocessproxy.inspector.replay import Replayer
+from httpprocessproxy.inspector.request_log import RequestLog, RequestRecord
+from httpprocessproxy.system.listeners import listen_on_unix
+from test.admin.sockets import OWN, PLACES
+
+SCRIPT = {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty"}
+TAB = {"Sec-Fetch-Site": "none", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+
+
+class Backstage:
+    """What is behind the site: the test moves it."""
+
+    def __init__(self) -> None:
+        self.bus = EventBus()
+        self.log = RequestLog(self.bus)
+        self.replays = Replayer(self.log)
+        self.replays.send = self._send
+        self.state, self.generation = "running", 3
+        self.restarted_by: list[str] = []
+        self.fences = 0
+        self.context = AdminContext(
+            self.status, self.restarted_by.append, self.bus, self.replays, self.fence, PLACES
+        )
+
+    async def fence(self) -> None:
+        self.fences += 1
+
+    def status(self) -> Mapping[str, object]:
+        return {"state": self.state, "generation": self.generation}
+
+    def enter(self, state: str, generation: int = 0) -> None:
+        self.state = state
+        self.generation = generation or self.generation
+        self.bus.publish("state", self.status())
+
+    def _send(self, record: RequestRecord) -> RequestRecord:
+        again = RequestRecord(record.request, None, record.id)
+        self.log.begin(again)
+        return again
+
+
+@contextlib.asynccontextmanager
+async def open_site(
+    folder: Path, *, is_dashboard: bool = True
+) -> AsyncIterator[tuple[Backstage, aiohttp.ClientSession]]:
+    """A client of the dashboard's origin, or else of the site's, which is no browser unless the
+    test says so."""
+    path = folder / "site"
+    backstage = Backstage()
+    hosts = HostRule((), "localhost")
+    async with serving(listen_on_unix(path), hosts, backstage.context, is_dashboard=is_dashboard):
+        connector = aiohttp.UnixConnector(str(path))
+        headers = {"Accept": "application/json"}
+        async with aiohttp.ClientSession(OWN, connector=connector, headers=headers) as client:
+            yield backstage, client
+
+
+async def token(client: aiohttp.ClientSession) -> dict[str, str]:
+    """The field that a tab's page sends."""
+    async with client.get("/_hpp/", headers=TAB) as response:
+        page = await response.text()
+    return {TOKEN_FIELD: page.partition('name="hpp-token" content="')[2].partition('"')[0]}

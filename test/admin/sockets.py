@@ -1,0 +1,153 @@
+"""Our own endpoints, opened for a test, and the clients that knock at them."""
+
+import asyncio
+import contextlib
+import json
+import signal
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+
+import uvloop
+from websockets.asyncio.client import ClientConnection, connect, unix_connect
+from websockets.exceptions import InvalidStatus
+from websockets.typing import Origin
+
+from httpprocessproxy.admin import Admin
+from httpprocessproxy.admin.context import AdminContext
+from httpprocessproxy.config import Address, Config
+from httpprocessproxy.core.http.hosts import HostRule
+from httpprocessproxy.core.page.livereload import CONNECTION_CHECK, OFFICIAL_7
+from httpprocessproxy.core.page.places import DashboardPlaces
+from httpprocessproxy.events import EventBus
+from httpprocessproxy.inspector.replay import Replayer
+from httpprocessproxy.inspector.request_log import RequestLog
+from test.deadline import PATIENCE_S
+
+BIND = Address("localhost", 8001)
+OWN = "http://localhost:8001"
+TAIL = "\x1b[31mthe end\x1b[m of the output\n"
+PLACES = DashboardPlaces("http", "localhost", 8001, 8002, has_host=True)
+TOKEN = "of the page about ourselves"
+LOOPS = (asyncio.new_event_loop, uvloop.new_event_loop)
+
+Loop = Callable[[], asyncio.AbstractEventLoop]
+
+
+def run(main: Coroutine[None, None, None], loop: Loop = asyncio.new_event_loop) -> None:
+    """Run a test to its end, which must come in time."""
+
+    async def in_time() -> None:
+        async with asyncio.timeout(PATIENCE_S):
+            await main
+
+    with asyncio.Runner(loop_factory=loop) as runner:
+        runner.run(in_time())
+
+
+def configure(livereload_port: int = 0, bind: Address = BIND) -> Config:
+    return Config(
+        bind=bind,
+        backend=Address("localhost", 8000),
+        command=("true",),
+        livereload_port=livereload_port,
+        kill_signal=signal.SIGKILL,
+    )
+
+
+def context(
+    status: Mapping[str, object],
+    bus: EventBus,
+    restart: Callable[[str], None] = lambda by: None,
+) -> AdminContext:
+    return AdminContext(
+        lambda: status, restart, bus, Replayer(RequestLog(bus)), _pass, PLACES, TOKEN
+    )
+
+
+async def _pass() -> None:
+    """A fence with nothing behind it."""
+
+
+@contextlib.asynccontextmanager
+async def opened(
+    livereload_port: int = 0,
+    bind: Address = BIND,
+    allowed: Sequence[str] = (),
+    status: Mapping[str, object] | None = None,
+    warnings: list[str] | None = None,
+    bus: EventBus | None = None,
+) -> AsyncIterator[Admin]:
+    """Open a Control; a warning that the test does not ask for fails it."""
+    said: list[str] = []
+    control = Admin(
+        configure(livereload_port, bind),
+        HostRule(allowed, bind.host),
+        context(status or {}, bus or EventBus()),
+        lambda: TAIL,
+        (said if warnings is None else warnings).append,
+    )
+    async with control:
+        yield control
+    assert not said
+
+
+def own(
+    control: Admin, origin: str | None = OWN, headers: Mapping[str, str] | None = None
+) -> connect:
+    """A LiveReload client at the proxy's own port."""
+    return unix_connect(
+        control.socket_for(b"/_hpp/livereload", True),
+        "ws://localhost:8001/_hpp/livereload",
+        origin=None if origin is None else Origin(origin),
+        additional_headers=headers,
+        proxy=None,
+    )
+
+
+def public(
+    port: int,
+    origin: str | None = OWN,
+    host: str = "127.0.0.1",
+    path: str = "/livereload",
+    headers: Mapping[str, str] | None = None,
+) -> connect:
+    """A LiveReload client at the LiveReload port."""
+    return connect(
+        f"ws://{host}:{port}{path}",
+        origin=None if origin is None else Origin(origin),
+        additional_headers=headers,
+        proxy=None,
+    )
+
+
+async def refusal(knock: connect) -> int:
+    """The status that a client is refused with."""
+    try:
+        async with knock:
+            raise AssertionError("let in")
+    except InvalidStatus as error:
+        return error.response.status_code
+
+
+async def receive(client: ClientConnection) -> dict[str, object]:
+    message = json.loads(await client.recv())
+    assert isinstance(message, dict)
+    return message
+
+
+async def greet(client: ClientConnection, *protocols: str) -> None:
+    """Shake hands as livereload.js does."""
+    hello = {"command": "hello", "protocols": protocols or (OFFICIAL_7,), "ver": "4.0.2"}
+    await client.send(json.dumps(hello))
+    assert (await receive(client))["command"] == "hello"
+    await settled(client)
+
+
+async def check_connection(client: ClientConnection) -> None:
+    """Shake hands as a browser extension does that asks whether we are there."""
+    await greet(client, CONNECTION_CHECK)
+
+
+async def settled(client: ClientConnection) -> None:
+    """Wait until the server has read all that was sent: it answers a ping after that."""
+    pong = await client.ping()
+    await pong

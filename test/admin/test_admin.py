@@ -1,0 +1,181 @@
+"""Our own endpoints as a whole: opening, closing, and what a taken port does."""
+
+import asyncio
+import contextlib
+import os
+import socket
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from httpprocessproxy.admin import Admin
+from test.admin.sockets import LOOPS, Loop, greet, opened, own, public, receive, run
+from test.ports import free_port
+
+
+async def get(control: Admin, target: bytes) -> bytes:
+    reader, writer = await asyncio.open_unix_connection(control.socket_for(target, True) or "")
+    writer.write(b"GET %b HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n" % target)
+    answer = await reader.read()
+    writer.close()
+    await writer.wait_closed()
+    return answer
+
+
+def descriptors() -> set[str]:
+    return {os.readlink(path) for path in Path("/proc/self/fd").iterdir() if path.is_symlink()}
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_everything_at_once(loop: Loop) -> None:
+    async def main() -> None:
+        port = free_port()
+        async with opened(port, status={"state": "running"}) as control:
+            assert (await get(control, b"/_hpp/status")).endswith(b'{"state": "running"}')
+            async with own(control) as page, public(port) as other:
+                await greet(page)
+                await greet(other)
+                assert control.clients == 2
+                control.reload_browsers()
+                assert (await receive(page))["command"] == "reload"
+                assert (await receive(other))["command"] == "reload"
+
+    run(main(), loop)
+
+
+def test_the_targets_of_the_sockets() -> None:
+    async def main() -> None:
+        async with opened() as control:
+            listen = control.socket_for(b"/_hpp/livereload", True)
+            site = control.socket_for(b"/_hpp/status", True)
+            assert listen != site
+            assert control.socket_for(b"/_hpp/livereload?x=/", True) == listen
+            for target in (b"/_hpp/", b"/_hpp/livereload.js", b"/_hpp/livereload/", b"/_hpp/\xff"):
+                assert control.socket_for(target, True) == site
+
+    run(main())
+
+
+def test_what_a_client_may_have_that_is_not_trusted() -> None:
+    async def main() -> None:
+        async with opened() as control:
+            for target in (b"/_hpp/livereload", b"/_hpp/livereload?x", b"/_hpp/livereload.js?x=1"):
+                assert control.socket_for(target, False) == control.socket_for(target, True)
+            for target in (b"/_hpp/", b"/_hpp/status", b"/_hpp/livereload.js/../status"):
+                assert control.socket_for(target, False) is None
+
+    run(main())
+
+
+def file_of(name: str) -> str:
+    """The path of a socket's file, by the name of its descriptor."""
+    return os.readlink(name) if os.path.islink(name) else name
+
+
+def test_nobody_else_can_reach_the_sockets_and_nothing_is_left() -> None:
+    async def main() -> None:
+        async with opened() as control:
+            folder = Path(file_of(control.socket_for(b"/_hpp/", True) or "")).parent
+            assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+        assert not folder.exists()
+
+    run(main())
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_opening_and_closing_leaves_nothing(loop: Loop) -> None:
+    async def main() -> None:
+        port = free_port()
+
+        async def once() -> None:
+            async with opened(port) as control, own(control) as page, public(port) as other:
+                await greet(page)
+                await greet(other)
+                await get(control, b"/_hpp/status")
+
+        await once()  # imports, and the thread for them
+        before, tasks = len(os.listdir("/dev/fd")), len(asyncio.all_tasks())
+        for _ in range(5):
+            await once()
+        assert len(os.listdir("/dev/fd")) == before
+        assert len(asyncio.all_tasks()) == tasks
+
+    run(main(), loop)
+
+
+def test_silent_connections_do_not_hold_up_the_end() -> None:
+    async def main() -> None:
+        port = free_port()
+        async with opened(port) as control:
+            _, silent = await asyncio.open_connection("127.0.0.1", port)
+            _, waiting = await asyncio.open_unix_connection(control.socket_for(b"/_hpp/", True))
+            page = await own(control)
+            await greet(page)
+            page.transport.pause_reading()
+            end = asyncio.get_running_loop().time()
+        assert asyncio.get_running_loop().time() - end < 2
+        for writer in (silent, waiting):
+            writer.close()
+        page.transport.abort()
+
+    run(main())
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_a_taken_port_warns_and_the_rest_works(host: str) -> None:
+    async def main() -> None:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        warnings: list[str] = []
+        with socket.create_server((host, 0), family=family) as taken:
+            port = taken.getsockname()[1]
+            async with opened(port, warnings=warnings) as control, own(control) as page:
+                await greet(page)
+                assert (await get(control, b"/_hpp/status")).startswith(b"HTTP/1.1 200 ")
+        (warning,) = warnings
+        assert f"port {port}: Address already in use" in warning
+        assert "--livereload-port" in warning
+        assert "\n" not in warning
+
+    run(main())
+
+
+def test_an_error_of_the_program_passes_through() -> None:
+    async def main() -> None:
+        with pytest.raises(LookupError, match="of the program"):
+            async with opened():
+                raise LookupError("of the program")
+
+    run(main())
+
+
+def test_an_idle_proxy_does_not_import_aiohttp() -> None:
+    script = """
+import asyncio, sys
+from test.admin.sockets import opened, run
+async def main():
+    async with opened():
+        await asyncio.sleep(0)
+run(main())
+sys.exit("aiohttp" in sys.modules)
+"""
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", script], cwd=root, timeout=60, check=False)
+    assert done.returncode == 0
+
+
+def test_an_error_of_the_site_ends_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "httpprocessproxy.admin.site", None)
+
+    async def main() -> None:
+        async with opened() as control:
+            path = control.socket_for(b"/_hpp/status", True)
+            _, writer = await asyncio.open_unix_connection(path)
+            with contextlib.closing(writer):
+                await asyncio.get_running_loop().create_future()
+
+    with pytest.raises(ExceptionGroup) as caught:
+        run(main())
+    assert caught.group_contains(ImportError)

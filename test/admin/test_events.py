@@ -1,0 +1,350 @@
+"""What pages hear on `/_hpp/events`: of what happens, whether they are stale, and no more."""
+
+import contextlib
+import json
+from collections.abc import AsyncIterator, Mapping
+
+import pytest
+from websockets.asyncio.client import ClientConnection, connect, unix_connect
+from websockets.exceptions import ConnectionClosed
+from websockets.typing import Origin
+
+from httpprocessproxy.admin import Admin
+from httpprocessproxy.admin.events import MAX_UNSENT_BYTES
+from httpprocessproxy.events import EventBus
+from test.admin.sockets import OWN, TAIL, TOKEN, opened, receive, refusal, run, settled
+
+LONG_AGO_MS = 1e9
+
+
+def knock(
+    control: Admin,
+    origin: str | None = OWN,
+    trusted: bool = True,
+    is_dashboard: bool = False,
+) -> connect:
+    path = control.socket_for(b"/_hpp/events", trusted, is_dashboard)
+    return unix_connect(
+        path,
+        "ws://localhost:8001/_hpp/events",
+        origin=None if origin is None else Origin(origin),
+        proxy=None,
+        max_queue=1,
+    )
+
+
+async def say(client: ClientConnection, **message: object) -> None:
+    await client.send(json.dumps(message))
+
+
+async def greet(client: ClientConnection, **fields: object) -> dict[str, object]:
+    await say(client, type="hello", **fields)
+    hello = await receive(client)
+    assert hello["type"] == "hello"
+    await settled(client)
+    return hello
+
+
+@contextlib.asynccontextmanager
+async def page(
+    control: Admin, trusted: bool = True, is_dashboard: bool = False, **fields: object
+) -> AsyncIterator[tuple[ClientConnection, Mapping[str, object]]]:
+    """A page that has said hello, and the answer to it."""
+    async with knock(control, trusted=trusted, is_dashboard=is_dashboard) as client:
+        yield client, await greet(client, **fields)
+
+
+async def until_dropped(client: ClientConnection) -> AsyncIterator[object]:
+    with contextlib.suppress(ConnectionClosed):
+        while True:
+            yield await client.recv()
+
+
+def enter(bus: EventBus, state: str, generation: int = 1) -> None:
+    bus.publish("state", {"state": state, "generation": generation})
+
+
+def test_a_page_learns_where_it_is() -> None:
+    async def main() -> None:
+        bus = EventBus()
+        enter(bus, "running", 4)
+        async with opened(bus=bus) as control, page(control) as (_, hello):
+            assert hello["run"] == bus.run
+            assert hello["stale"] is False
+            assert hello["command"] == "true"
+            state = hello["state"]
+            assert isinstance(state, dict)
+            assert (state["state"], state["generation"]) == ("running", 4)
+            assert "output" not in state
+
+    run(main())
+
+
+def test_before_the_first_start_there_is_no_state() -> None:
+    async def main() -> None:
+        async with opened() as control, page(control) as (_, hello):
+            assert hello["state"] is None
+
+    run(main())
+
+
+def test_a_page_hears_of_states_and_refreshes() -> None:
+    async def main() -> None:
+        bus = EventBus()
+        async with opened(bus=bus) as control, page(control) as (client, _):
+            enter(bus, "loading")
+            bus.publish("refresh", {"paths": ["a.css"]}, keep=False)
+            bus.publish("notice", {"text": "not asked for"})
+            enter(bus, "running")
+            heard = [await receive(client) for _ in range(3)]
+            assert [message["type"] for message in heard] == ["state", "refresh", "state"]
+            assert heard[1]["paths"] == ["a.css"]
+
+    run(main())
+
+
+def test_an_error_comes_with_the_output() -> None:
+    async def main() -> None:
+        bus = EventBus()
+        enter(bus, "error")
+        async with opened(bus=bus) as control, page(control) as (client, hello):
+            state = hello["state"]
+            assert isinstance(state, dict)
+            assert state["output"] == TAIL
+            enter(bus, "error", 2)
+            assert (await receive(client))["output"] == TAIL
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("age_ms", "state", "stale"),
+    [
+        (0, "running", False),
+        (LONG_AGO_MS, "running", True),
+        (LONG_AGO_MS, "loading", False),
+        (LONG_AGO_MS, "error", False),
+    ],
+)
+def test_a_page_that_older_code_has_made_is_stale(age_ms: float, state: str, stale: bool) -> None:
+    async def main() -> None:
+        bus = EventBus()
+        async with opened(bus=bus) as control:
+            enter(bus, "running")
+            enter(bus, state)
+            async with page(control, age_ms=age_ms) as (_, hello):
+                assert hello["stale"] is stale
+
+    run(main())
+
+
+class Clocked(EventBus):
+    """Its time is what the test says."""
+
+    time_ms = 0.0
+
+    def now_ms(self) -> float:
+        return self.time_ms
+
+
+def test_a_page_from_before_a_refresh_is_stale() -> None:
+    async def main() -> None:
+        bus = Clocked()
+        async with opened(bus=bus) as control:
+            enter(bus, "running")
+            bus.time_ms = made_at_ms = 0.1
+            async with page(control, age_ms=bus.time_ms - made_at_ms) as (_, hello):
+                assert hello["stale"] is False
+            bus.time_ms += 0.1
+            bus.publish("refresh", {"paths": ["a.html"]}, keep=False)
+            async with page(control, age_ms=bus.time_ms - made_at_ms) as (_, hello):
+                assert hello["stale"] is True
+
+    run(main())
+
+
+def test_who_comes_back_is_stale_only_if_something_was_missed() -> None:
+    async def main() -> None:
+        bus = EventBus()
+        async with opened(bus=bus) as control:
+            enter(bus, "running")
+            async with page(control) as (_, hello):
+                run_name, at_ms = hello["run"], hello["at_ms"]
+            async with page(control, run=run_name, at_ms=at_ms, age_ms=LONG_AGO_MS) as (_, hello):
+                assert hello["stale"] is False
+            while bus.now_ms() == at_ms:
+                pass
+            enter(bus, "running", 2)
+            async with page(control, run=run_name, at_ms=at_ms, age_ms=LONG_AGO_MS) as (_, hello):
+                assert hello["stale"] is True
+            async with page(control, run="another", at_ms=at_ms, age_ms=LONG_AGO_MS) as (_, hello):
+                assert hello["stale"] is True
+
+    run(main())
+
+
+def test_output_is_told_to_those_who_ask_after_what_was_printed_so_far() -> None:
+    async def main() -> None:
+        bus = EventBus()
+        async with opened(bus=bus) as control, page(control) as (client, _):
+            assert not bus.is_wanted("output")
+            await say(client, type="subscribe", topics=["output"])
+            tail = await receive(client)
+            assert (tail["type"], tail["text"], tail["is_tail"]) == ("output", TAIL, True)
+            assert bus.is_wanted("output")
+            bus.publish("output", {"stream": "stderr", "text": "news"}, keep=False)
+            assert (await receive(client))["text"] == "news"
+            await say(client, type="subscribe", topics=[])
+            await settled(client)
+            assert not bus.is_wanted("output")
+            enter(bus, "running")
+            assert (await receive(client))["type"] == "state"
+
+    run(main())
+
+
+def test_who_leaves_wants_nothing_any_more() -> None:
+    async def main() -> None:
+        bus = EventBus()
+        async with opened(bus=bus) as control:
+            async with page(control, topics=["request"], is_dashboard=True, token=TOKEN):
+                assert bus.is_wanted("request")
+            async with page(control) as (client, _):
+                while bus.is_wanted("request"):
+                    await settled(client)
+
+    run(main())
+
+
+@pytest.mark.parametrize("token", ["", "guessed", "\ud800", 7])
+def test_a_page_without_the_token_hears_of_no_requests(token: object) -> None:
+    """It may be a script of the backend's pages, and requests tell of what other pages know."""
+
+    async def main() -> None:
+        bus = EventBus()
+        topics = ["request", "notice"]
+        async with (
+            opened(bus=bus) as control,
+            page(control, topics=topics, token=token) as (client, _),
+        ):
+            assert (bus.is_wanted("request"), bus.is_wanted("notice")) == (False, True)
+            await say(client, type="subscribe", topics=["request"], token=TOKEN)
+            await settled(client)
+            assert not bus.is_wanted("request")
+
+    run(main())
+
+
+def test_a_program_needs_no_token() -> None:
+    async def main() -> None:
+        bus = EventBus()
+        async with opened(bus=bus) as control, knock(control, origin=None) as client:
+            await greet(client, topics=["request"])
+            assert bus.is_wanted("request")
+
+    run(main())
+
+
+def test_a_stranger_hears_of_states_only() -> None:
+    async def main() -> None:
+        bus = EventBus()
+        enter(bus, "running")
+        topics = ["output", "request", "notice"]
+        async with (
+            opened(bus=bus) as control,
+            page(control, trusted=False, topics=topics) as (client, hello),
+        ):
+            assert not any(hello[secret] for secret in ("editor", "folder", "command", "console"))
+            await say(client, type="subscribe", topics=topics)
+            await settled(client)
+            assert not any(bus.is_wanted(topic) for topic in topics)
+            enter(bus, "loading")
+            assert (await receive(client))["type"] == "state"
+
+    run(main())
+
+
+@pytest.mark.parametrize("origin", ["http://evil", "null", "", "http://localhost:9999"])
+def test_pages_of_others_are_refused(origin: str) -> None:
+    async def main() -> None:
+        async with opened() as control:
+            assert await refusal(knock(control, origin)) == 403
+            assert await refusal(knock(control, origin, trusted=False)) == 403
+
+    run(main())
+
+
+def test_what_is_no_browser_may_come_without_an_origin() -> None:
+    async def main() -> None:
+        async with opened() as control, knock(control, None) as client:
+            await greet(client)
+
+    run(main())
+
+
+@pytest.mark.parametrize("nonsense", ["", "{}", "[[", '{"type": "subscribe"}'])
+def test_who_does_not_say_hello_is_sent_away(nonsense: str) -> None:
+    async def main() -> None:
+        async with opened() as control, knock(control) as client:
+            await client.send(nonsense)
+            with pytest.raises(ConnectionClosed):
+                await client.recv()
+
+    run(main())
+
+
+def test_later_nonsense_changes_nothing() -> None:
+    async def main() -> None:
+        bus = EventBus()
+        async with opened(bus=bus) as control, page(control) as (client, _):
+            for nonsense in ("", "{}", "[[", '{"type": "hello"}'):
+                await client.send(nonsense)
+            await settled(client)
+            enter(bus, "running")
+            assert (await receive(client))["type"] == "state"
+
+    run(main())
+
+
+def test_a_page_that_does_not_read_is_dropped_and_holds_up_nobody() -> None:
+    async def main() -> None:
+        bus = EventBus()
+        text = "x" * 64 * 1024
+        count = 10 * MAX_UNSENT_BYTES // len(text)
+        async with (
+            opened(bus=bus) as control,
+            page(control, topics=["request"], is_dashboard=True, token=TOKEN) as (good, _),
+        ):
+            sleeper = await knock(control, is_dashboard=True)
+            await greet(sleeper, topics=["request"], token=TOKEN)
+            sleeper.transport.pause_reading()
+            for number in range(count):
+                bus.publish("request", {"text": text, "number": number}, keep=False)
+                assert (await receive(good))["number"] == number
+            sleeper.transport.resume_reading()
+            assert len([message async for message in until_dropped(sleeper)]) < count
+
+    run(main())
+
+
+def test_fifty_pages_hear_the_same_encoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        bus = EventBus()
+        async with opened(bus=bus) as control, contextlib.AsyncExitStack() as pages:
+            clients = [await pages.enter_async_context(knock(control)) for _ in range(50)]
+            for client in clients:
+                await greet(client)
+            dumps, encoded = json.dumps, 0
+
+            def counted(message: object) -> str:
+                nonlocal encoded
+                encoded += 1
+                return dumps(message)
+
+            monkeypatch.setattr(json, "dumps", counted)
+            enter(bus, "running")
+            for client in clients:
+                assert (await receive(client))["state"] == "running"
+            assert encoded == 1
+
+    run(main())

@@ -1,0 +1,152 @@
+"""Asking for the state, waiting for one, and asking for a restart."""
+
+import asyncio
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from test.admin.pages import SCRIPT, Backstage, open_site, token
+from test.admin.sockets import OWN, run
+from test.loops import eventually
+
+
+async def get(client: aiohttp.ClientSession, target: str) -> tuple[int, dict[str, object]]:
+    async with client.get(target) as response:
+        return response.status, await response.json()
+
+
+async def waiting(backstage: Backstage) -> None:
+    """Until a request waits for news."""
+    await eventually(lambda: backstage.bus.is_wanted("state"))
+
+
+@pytest.mark.parametrize("query", ["", "?wait=running", "?wait=error,running&timeout=0"])
+def test_a_state_that_is_there_is_told_at_once(tmp_path: Path, query: str) -> None:
+    async def main() -> None:
+        async with open_site(tmp_path) as (_, client):
+            answer = await get(client, f"/_hpp/status{query}")
+            assert answer == (200, {"state": "running", "generation": 3})
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("query", "news", "generation"),
+    [
+        ("wait=error", [("killing", 0), ("loading", 4), ("error", 0)], 4),
+        ("wait=running&after=3", [("killing", 0), ("running", 3), ("running", 4)], 4),
+        ("wait=running,error&after=3", [("error", 0), ("loading", 4), ("error", 4)], 4),
+    ],
+)
+def test_an_answer_may_wait_for_a_state(
+    tmp_path: Path, query: str, news: list[tuple[str, int]], generation: int
+) -> None:
+    async def main() -> None:
+        async with open_site(tmp_path) as (backstage, client), asyncio.TaskGroup() as group:
+            asked = group.create_task(get(client, f"/_hpp/status?{query}"), name="wait")
+            await waiting(backstage)
+            for state in news:
+                assert not asked.done()
+                backstage.enter(*state)
+                await asyncio.sleep(0)
+            status, answer = await asked
+            assert (status, answer["state"], answer["generation"]) == (
+                200,
+                news[-1][0],
+                generation,
+            )
+            assert not backstage.bus.is_wanted("state")
+
+    run(main())
+
+
+def test_waiting_ends_with_504_and_the_state(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with open_site(tmp_path) as (backstage, client):
+            answer = await get(client, "/_hpp/status?wait=error&timeout=0.01")
+            assert answer == (504, {"state": "running", "generation": 3})
+            assert not backstage.bus.is_wanted("state")
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "wait=",
+        "wait=x",
+        "wait=running,x",
+        "wait=running&timeout=x",
+        "after=x",
+        "after=-1",
+        "wait=running&timeout=3601",
+        "wait=running&timeout=nan",
+    ],
+)
+@pytest.mark.parametrize("target", ["GET /_hpp/status", "POST /_hpp/restart"])
+def test_nonsense_is_answered_with_a_line(tmp_path: Path, target: str, query: str) -> None:
+    async def main() -> None:
+        method, path = target.split()
+        if method == "POST" and query.startswith("after"):
+            return
+        async with (
+            open_site(tmp_path) as (backstage, client),
+            client.request(method, f"{path}?{query}", headers={"Accept": "*/*"}) as response,
+        ):
+            assert response.status == 400
+            title, _, detail = (await response.text()).partition("\n\n")
+            assert title == "400 Bad Request"
+            assert len(detail.splitlines()) == 1
+            assert backstage.restarted_by == []
+
+    run(main())
+
+
+def test_a_restart(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with open_site(tmp_path) as (backstage, client):
+            async with client.post("/_hpp/restart") as response:
+                assert response.status == 202
+                assert (await response.json())["generation"] == 3
+            headers = {"Origin": OWN, **SCRIPT, **await token(client)}
+            async with client.post("/_hpp/restart", headers=headers) as response:
+                assert response.status == 202
+            assert backstage.restarted_by == ["a program", "the page"]
+
+    run(main())
+
+
+def test_a_restart_may_be_waited_for(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with open_site(tmp_path) as (backstage, client), asyncio.TaskGroup() as group:
+
+            async def post() -> int:
+                async with client.post("/_hpp/restart?wait=running,error") as response:
+                    return response.status
+
+            asked = group.create_task(post(), name="restart")
+            await waiting(backstage)
+            for state in (("killing", 3), ("loading", 4)):
+                backstage.enter(*state)
+            assert not asked.done()
+            backstage.enter("error")
+            assert await asked == 200
+
+    run(main())
+
+
+def test_the_history(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with open_site(tmp_path) as (backstage, client):
+            backstage.enter("killing")
+            backstage.enter("loading", 4)
+            _, answer = await get(client, "/_hpp/history")
+            assert answer["run"] == backstage.bus.run
+            assert answer["states"] == list(backstage.bus.kept("state"))
+            assert answer["notices"] == []
+            backstage.bus.publish("notice", {"text": "the port is in use"})
+            _, answer = await get(client, "/_hpp/history")
+            assert answer["notices"] == list(backstage.bus.kept("notice"))
+
+    run(main())

@@ -1,0 +1,86 @@
+"""What holds for all answers: errors of routing, and what pages of other origins may read."""
+
+import contextlib
+from collections.abc import Iterator
+
+import pytest
+
+from test.companions.archive.postgres import cluster
+from test.companions.archive.service.services import Service, sqlite
+
+PREFLIGHT = {"Origin": "http://page", "Access_Control_Request_Method": "POST"}
+
+
+@pytest.fixture(scope="module")
+def particular(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service that pages of one origin may use."""
+    url = sqlite(tmp_path_factory.mktemp("particular"))
+    with Service(url, "--cors-origins", "http://page", FPX_LOG_LEVEL="debug") as running:
+        yield running
+
+
+@pytest.mark.parametrize("path", ["/", "/ticket/x", "/ticket/x/", "/stream/url/", "/nowhere"])
+def test_paths_that_are_none(service: Service, path: str) -> None:
+    answer = service.ask(path)
+    assert (answer.status, answer.json) == (
+        404,
+        {"description": "Not Found", "status": 404, "message": f"Requested URL {path} not found"},
+    )
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("POST", "/ticket/", "GET"),
+        ("GET", "/ticket/generate", "POST"),
+        ("DELETE", "/ticket/x/download", "GET"),
+        ("HEAD", "/ticket/x/wait", "GET"),
+        ("OPTIONS", "/ticket/generate", "POST"),
+    ],
+)
+def test_methods_that_are_wrong(service: Service, method: str, path: str, allowed: str) -> None:
+    answer = service.ask(path, method)
+    assert answer.status == 405
+    assert allowed in answer.headers["Allow"].replace(" ", "").split(",")
+    if method != "HEAD":
+        message = f"Method {method} not allowed for URL {path}"
+        expected = {"description": "Method Not Allowed", "status": 405, "message": message}
+        assert answer.json == expected
+
+
+def test_any_page_may_read_by_default(service: Service) -> None:
+    answer = service.ask("/ticket/x/download", Origin="http://page")
+    assert answer.headers["Access-Control-Allow-Origin"] == "*"
+    assert "Access-Control-Allow-Credentials" not in answer.headers
+    preflight = service.ask("/ticket/generate", "OPTIONS", b"", **PREFLIGHT)
+    assert preflight.status == 204
+    assert "X-Fpx-Authorize" in preflight.headers["Access-Control-Allow-Headers"]
+    assert "POST" in preflight.headers["Access-Control-Allow-Methods"]
+    assert "Access-Control-Allow-Origin" not in service.ask("/ticket/x/download").headers
+
+
+def test_only_one_origin_may(particular: Service) -> None:
+    for origin, allowed in (("http://page", "http://page"), ("http://other", None)):
+        answer = particular.ask("/ticket/x/download", Origin=origin)
+        assert answer.headers.get("Access-Control-Allow-Origin") == allowed
+        assert answer.headers["Vary"] == "Origin"
+
+
+def test_no_origin_may(tight: tuple[Service, object]) -> None:
+    answer = tight[0].ask("/ticket/x/download", Origin="http://page")
+    assert not [name for name in answer.headers if name.startswith("Access-Control")]
+    assert tight[0].ask("/ticket/generate", "OPTIONS", b"", **PREFLIGHT).status == 405
+
+
+def test_a_database_that_goes_away() -> None:
+    with contextlib.ExitStack() as exits:
+        url = exits.enter_context(cluster()).database()
+        with Service(url) as service:
+            secret = service.client()
+            assert service.generate(secret, items=[]).status == 200
+            exits.close()
+            later = {"errors": {"database": "Try again later"}}
+            for _ in range(2):  # on a connection that is cut, and then on none
+                answer = service.generate(secret, items=[])
+                assert (answer.status, answer.json) == (503, later)
+            assert secret not in service.output

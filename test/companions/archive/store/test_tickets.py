@@ -1,0 +1,94 @@
+"""Tickets in either kind of database."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from httpprocessproxy.companions.archive.items import Order
+from httpprocessproxy.companions.archive.origins import Item
+from httpprocessproxy.companions.archive.store import schema
+from httpprocessproxy.companions.archive.store.database import opened
+from httpprocessproxy.companions.archive.store.tickets import Tickets
+from test.loops import run
+
+TTL_S = 1000.0
+ORDER = Order((Item("/a", "b", "c", (("D", "\xe9\0"),)),), "zip", 'na"me', True)
+
+
+@asynccontextmanager
+async def tickets_in(db_url: str, ttl_s: float = TTL_S) -> AsyncIterator[Tickets]:
+    async with opened(db_url) as engine:
+        await schema.upgrade(engine)
+        yield Tickets(engine, ttl_s)
+
+
+def test_a_ticket_is_as_it_was_made(db_url: str) -> None:
+    async def main() -> None:
+        async with tickets_in(db_url) as tickets:
+            made = await tickets.add(ORDER, "joe", is_available=False)
+            assert made.order == ORDER
+            assert await tickets.find(made.id) == made
+            assert await tickets.all() == [made]
+
+    run(main())
+
+
+def test_one_of_many_claims_it(db_url: str) -> None:
+    """Of several programs, too: each has connections of its own."""
+
+    async def main() -> None:
+        async with tickets_in(db_url) as one, tickets_in(db_url) as other:
+            id_ = (await one.add(ORDER, "joe", is_available=True)).id
+            claims = [tickets.claim(id_) for tickets in (one, other) * 4]
+            assert sorted(await asyncio.gather(*claims)) == [False] * 7 + [True]
+            assert await other.find(id_) is None
+            assert await other.all() == []
+            assert await other.page(1, 10) == (0, [])
+            assert (await one.purge(), await other.purge()) == (1, 0)
+
+    run(main())
+
+
+def test_one_that_waits_cannot_be_claimed(db_url: str) -> None:
+    async def main() -> None:
+        async with tickets_in(db_url) as tickets:
+            id_ = (await tickets.add(ORDER, "joe", is_available=False)).id
+            assert not await tickets.claim(id_)
+            await tickets.make_available(id_)
+            found = await tickets.find(id_)
+            assert found is not None
+            assert found.is_available
+            assert await tickets.claim(id_)
+
+    run(main())
+
+
+def test_old_ones_are_gone_before_they_are_purged(db_url: str) -> None:
+    async def main() -> None:
+        async with tickets_in(db_url) as tickets:
+            id_ = (await tickets.add(ORDER, "joe", is_available=True)).id
+            late = Tickets(tickets.engine, 0)
+            assert await late.find(id_) is None
+            assert not await late.claim(id_)
+            assert await late.page(1, 10) == (0, [])
+            assert await tickets.purge() == 0
+            assert await late.purge() == 1
+            assert await tickets.find(id_) is None
+
+    run(main())
+
+
+def test_pages_and_dropping(db_url: str) -> None:
+    async def main() -> None:
+        async with tickets_in(db_url) as tickets:
+            made = [await tickets.add(ORDER, "joe", is_available=True) for _ in range(3)]
+            shown = [("zip", ticket.created) for ticket in made]
+            assert await tickets.page(1, 2) == (3, shown[:2])
+            assert await tickets.page(2, 2) == (3, shown[2:])
+            await tickets.drop(made[1].id)
+            await tickets.drop(made[1].id)
+            assert await tickets.all() == [made[0], made[2]]
+            await tickets.drop_all()
+            assert await tickets.all() == []
+
+    run(main())

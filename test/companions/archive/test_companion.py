@@ -1,0 +1,44 @@
+"""What of the outside means the running site, and which targets are the archive's."""
+
+from pathlib import Path
+
+import pytest
+
+from httpprocessproxy.companions.archive.companion import Archive, ArchiveOptions, site_of
+from httpprocessproxy.companions.fetch_client import FetchOrigin
+from httpprocessproxy.config import Address, Config
+
+VISITS = Path("visits")
+BACKEND = Address("localhost", 8001)
+LOOPBACK = {"http://localhost:8000", "http://127.0.0.1:8000", "http://[::1]:8000"}
+
+BOUND = [
+    ("localhost", LOOPBACK),
+    ("127.0.0.1", LOOPBACK),
+    ("", {*LOOPBACK, "http://0.0.0.0:8000", "http://[::]:8000"}),
+    ("192.168.1.1", {"http://192.168.1.1:8000"}),
+]
+
+
+@pytest.mark.parametrize(("host", "names"), BOUND)
+def test_the_site_has_the_names_of_where_it_listens(host: str, names: set[str]) -> None:
+    site = site_of(Config(Address(host, 8000), BACKEND), VISITS)
+    assert {str(origin) for origin in site.aliases} == names
+    assert site.socket == VISITS
+    assert site.has(site.origin)
+
+
+def test_hosts_that_are_allowed_are_names_of_it() -> None:
+    hosts = ("Shop.test", "*.shop.test", ".a.test", "*")
+    config = Config(Address("192.168.1.1", 8443), BACKEND, allowed_hosts=hosts, tls=True)
+    site = site_of(config, VISITS)
+    assert {str(origin) for origin in site.aliases} == {
+        "https://192.168.1.1:8443",
+        "https://shop.test:8443",
+    }
+    assert not site.has(FetchOrigin.parse("http://shop.test:8443"))
+
+
+def test_targets_are_others_until_it_runs() -> None:
+    archive = Archive(ArchiveOptions())
+    assert archive.socket_for(b"/_hpp/archive/ticket/") is None

@@ -1,0 +1,62 @@
+"""Which visit a request gets."""
+
+import asyncio
+import dataclasses
+
+import pytest
+
+from httpprocessproxy.companions.asgi.interface import Receive, Scope, Send, contained
+from httpprocessproxy.companions.asgi.visits import Visits
+from httpprocessproxy.frontends.streams import Fields
+from test.companions.asgi.test_scope import HEAD
+from test.frontends.ends import RecordingStream
+from test.loops import eventually, run, turn
+
+
+async def application(scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["path"] == "/wait":
+        await asyncio.Event().wait()
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.accept"})
+        return
+    await send({"type": "http.response.start", "status": 200})
+    await send({"type": "http.response.body", "body": str(scope["state"]).encode()})
+
+
+@pytest.mark.parametrize(
+    ("protocol", "fields", "status"),
+    [
+        (None, [], 200),
+        (b"websocket", [], 200),
+        (b"websocket", [(b"sec-websocket-extensions", b"=")], 400),
+        (b"webtransport", [], 501),
+    ],
+)
+def test_who_answers(protocol: bytes | None, fields: Fields, status: int) -> None:
+    stream = RecordingStream()
+
+    async def main() -> None:
+        async with asyncio.TaskGroup() as group:
+            visits = Visits(contained(application), {"a": 1}, group)
+            visit = visits(dataclasses.replace(HEAD, protocol=protocol, fields=fields), stream)
+            visit.end()
+            await eventually(lambda: stream.has_ended)
+
+    run(main())
+    assert stream.status == status
+    if protocol is None:
+        assert bytes(stream.content) == b"{'a': 1}"
+
+
+def test_what_is_under_way_is_ended() -> None:
+    stream = RecordingStream()
+
+    async def main() -> None:
+        async with asyncio.TaskGroup() as group:
+            visits = Visits(contained(application), {}, group)
+            visits(dataclasses.replace(HEAD, path=b"/wait"), stream).end()
+            await turn()
+            await visits.cancel()
+            assert stream.status == 500
+
+    run(main())

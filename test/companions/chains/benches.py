@@ -1,0 +1,118 @@
+"""A data plane with chains, and ends for all: client, backend, next hop, who hears of errors."""
+
+import contextlib
+import json
+import socket
+import uuid
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+from httpprocessproxy.companions.chains.companion import ChainOptions, Chains
+from httpprocessproxy.core.http.hosts import HostRule
+from httpprocessproxy.events import EventBus, Message
+from test import wire
+from test.fakes import LOOPBACK, Bench, Listener, Peer, post, serving
+from test.loops import eventually
+
+
+def answer(*fields: bytes, body: bytes = b"out", status: bytes = b"200 OK") -> bytes:
+    """A response of a backend's."""
+    length = b"Content-Length: %d" % len(body)
+    head = [b"HTTP/1.1 " + status, length, b"Content-Type: text/plain", *fields, b"", b""]
+    return b"\r\n".join(head) + body
+
+
+class Asked:
+    """A request that has been answered: its two ends, and what each of them saw."""
+
+    def __init__(
+        self, client: Peer, backend: Peer, seen: wire.Message, response: wire.Message
+    ) -> None:
+        self.client = client
+        self.backend = backend
+        self.seen = seen
+        self.response = response
+
+
+class Line:
+    """A bench whose answers go on to `hop`; errors go to `errors`, a UDP socket."""
+
+    def __init__(self, bench: Bench, hop: Listener, errors: socket.socket, bus: EventBus) -> None:
+        self.bench = bench
+        self.hop = hop
+        self.errors = errors
+        self.bus = bus
+        self.id = str(uuid.uuid4())
+
+    @property
+    def to(self) -> str:
+        return f"http://127.0.0.1:{self.hop.port}"
+
+    @property
+    def errors_to(self) -> str:
+        return f"udp://127.0.0.1:{self.errors.getsockname()[1]}"
+
+    def fixed(self, **fields: str) -> list[str]:
+        """The fixed fields as lines; `Errors_To=...` sets another one."""
+        known = {"Id": self.id, "Errors_To": self.errors_to, "Referer": "ORIGIN", **fields}
+        return [f"X-Forward-{name.replace('_', '-')}: {value}" for name, value in known.items()]
+
+    def lines(self, **fields: str) -> list[str]:
+        """All six, for one hop."""
+        return self.fixed(**{"To": self.to, "Query_Params": "", "Method": "POST", **fields})
+
+    async def ask(self, *lines: str, target: str = "/orders?a=1", body: bytes = b"in") -> Peer:
+        return await self.bench.client(post(body, target, *(lines or self.lines())))
+
+    async def answered(self, answer: bytes, *lines: str, target: str = "/orders?a=1") -> Asked:
+        """A request that the backend answers with these bytes, and what comes back."""
+        client = await self.ask(*lines, target=target)
+        backend, seen = await self.bench.backend.serve(answer)
+        return Asked(client, backend, seen, await client.response())
+
+    async def next(self) -> tuple[Peer, wire.Message]:
+        """The next request at the hop."""
+        return await self.hop.take()
+
+    async def error(self) -> dict[str, str]:
+        """The next error that is told."""
+        told: list[dict[str, str]] = []
+
+        def look() -> bool:
+            with contextlib.suppress(BlockingIOError):
+                told.append(json.loads(self.errors.recv(65536)))
+            return bool(told)
+
+        await eventually(look)
+        return told[0]
+
+    def happened(self) -> list[str]:
+        return [str(message["outcome"]) for message in self.bus.kept("hop")]
+
+    async def happens(self, *outcomes: str) -> Message:
+        """Wait until these have been told; the last message."""
+        await eventually(lambda: self.happened() == list(outcomes))
+        return self.bus.kept("hop")[-1]
+
+
+NEAR = ChainOptions()
+
+
+@contextlib.asynccontextmanager
+async def line(
+    wish: ChainOptions = NEAR, *, is_trusted: bool = True, is_open: bool = True
+) -> AsyncIterator[Line]:
+    """Open one. What `wish` allows is added to the hop and to who hears of errors."""
+    bus = EventBus()
+    hop = Listener()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as errors, contextlib.closing(hop):
+        errors.bind(("127.0.0.1", 0))
+        errors.setblocking(False)
+        near = (f"http://127.0.0.1:{hop.port}", f"udp://127.0.0.1:{errors.getsockname()[1]}")
+        chains = Chains(replace(wish, allowed=(*wish.allowed, *near)), HostRule((), "localhost"))
+        trusted = LOOPBACK if is_trusted else ()
+        async with (
+            chains.running(bus),
+            serving(interceptor=chains, is_open=is_open, trusted=trusted) as bench,
+        ):
+            yield Line(bench, hop, errors, bus)

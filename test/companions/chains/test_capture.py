@@ -1,0 +1,67 @@
+"""The content of a response, whatever its framing."""
+
+import pytest
+
+from httpprocessproxy.companions.chains.capture import Capture
+from httpprocessproxy.core.budget import Budget
+from httpprocessproxy.core.http.bodies import Body, Chunked, Length, UntilClose
+from httpprocessproxy.core.http.headers import Request, Response
+
+PLENTY = Budget(1_000_000, AssertionError)
+
+
+def capture(
+    body: Body, *, is_http10: bool, max_bytes: int = 100, budget: Budget = PLENTY
+) -> Capture:
+    request = Request(b"POST", b"/", b"me", b"", is_http10, b"", 0, True, b"", False, True)
+    response = Response(200, b"", body, True, True, b"")
+    return Capture(response, request, budget.share(), max_bytes)
+
+
+@pytest.mark.parametrize("is_http10", [False, True])
+@pytest.mark.parametrize("kind", ["length", "chunked", "until close"])
+def test_what_the_data_plane_passes_on_is_kept_without_framing(kind: str, is_http10: bool) -> None:
+    bodies: dict[str, Body] = {
+        "length": Length(10),
+        "chunked": Chunked(decode=is_http10),
+        "until close": UntilClose(chunked=not is_http10),
+    }
+    body = bodies[kind]
+    sent = b"5\r\nhello\r\n5\r\nworld\r\n0\r\n\r\n" if kind == "chunked" else b"helloworld"
+    kept = capture(body, is_http10=is_http10)
+    for at in range(0, len(sent), 3):
+        kept.take(body.feed(sent[at : at + 3]))
+    kept.take(body.end())
+    assert kept.content == b"helloworld"
+    assert not kept.has_overflown
+
+
+def test_no_more_is_kept_than_asked_for() -> None:
+    kept = capture(Length(1000), is_http10=False, max_bytes=15)
+    for _ in range(3):
+        kept.take(b"0123456789")
+    assert kept.has_overflown
+    assert kept.content == b"012345678901234"
+
+
+def test_what_is_kept_is_paid_for_until_it_is_dropped() -> None:
+    budget = Budget(20, MemoryError)
+    kept = capture(Length(1000), is_http10=False, max_bytes=15, budget=budget)
+    kept.take(b"0123456789")
+    assert budget.held_bytes == 10
+    kept.take(b"0123456789")
+    # Not for what overflows.
+    assert budget.held_bytes == 15
+    with pytest.raises(MemoryError):
+        capture(Length(1000), is_http10=False, budget=budget).take(b"012345")
+    kept.drop()
+    assert (budget.held_bytes, bytes(kept.content)) == (0, b"")
+    kept.take(b"x")
+    assert (budget.held_bytes, bytes(kept.content)) == (0, b"")
+
+
+def test_framing_is_not_paid_for() -> None:
+    budget = Budget(2, MemoryError)
+    kept = capture(Chunked(), is_http10=False, budget=budget)
+    kept.take(b"1\r\na\r\n1\r\nb\r\n0\r\n\r\n")
+    assert (budget.held_bytes, bytes(kept.content)) == (2, b"ab")

@@ -1,0 +1,179 @@
+"""A relay's life: how it starts and ends, the file of tokens, the log, Redis going away."""
+
+import hashlib
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from test.companions.share.old_workers import Answer, Call, Worker
+from test.companions.share.relays import (
+    DOMAIN,
+    Relay,
+    host_of,
+    redis_server,
+    request,
+    without_debug_mode,
+)
+from test.deadline import PATIENCE_S, eventually
+
+
+def failing(*arguments: str) -> str:
+    """What a relay says that will not start."""
+    command = [sys.executable, "-m", "httpprocessproxy.companions.share.relay", *arguments]
+    ended = subprocess.run(
+        command, capture_output=True, text=True, timeout=PATIENCE_S, env=without_debug_mode()
+    )
+    assert ended.returncode == 2, ended
+    assert ended.stdout == ""
+    assert ended.stderr.startswith("http-process-relay: ")
+    assert ended.stderr.count("\n") == 1
+    return ended.stderr
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+def test_the_end_is_clean(tokens: Path, state: tuple[str, ...], signum: signal.Signals) -> None:
+    """Who waits for a worker gets 503, who has one its answer, and workers are let go."""
+    with (
+        Relay(tokens, "--grace", "9", *state) as relay,
+        Call(relay, "one") as busy,
+        Call(relay, "two") as idle,
+        relay.connect() as waiting,
+        relay.connect() as served,
+    ):
+        with Call(relay, "three") as gone:
+            gone.wait()
+        busy.wait()
+        served.send(request("/", host_of("one")))
+        told = busy.told()
+        idle.wait()
+        waiting.send(request("/", host_of("three")))
+        relay.wait_level("visits_in_progress", 2)
+        relay.process.send_signal(signum)
+        answer = waiting.response()
+        assert (answer.status, answer.get(b"Retry-After")) == (503, b"5")
+        busy.begin(told.rid, Answer(body=b"in time"))
+        assert served.response().body == b"in time"
+        assert idle.end() == (200, b"", None)
+        assert relay.process.wait(PATIENCE_S) == 0
+
+
+def test_the_end_does_not_wait_for_ever(tokens: Path) -> None:
+    with (
+        Relay(tokens, "--drain", "0.1") as relay,
+        Worker(relay, "one", lambda visit: None),
+        relay.connect() as visitor,
+    ):
+        visitor.send(request("/", host_of("one")))
+        relay.wait_level("visits_in_progress", 1)
+        assert relay.stop() == 0
+
+
+def test_tokens_are_read_again_when_their_file_changes(tokens: Path) -> None:
+    with Relay(tokens) as relay, Call(relay, "one") as call, Call(relay, "two") as two:
+        call.wait()
+        two.wait()
+        hashed = hashlib.sha256(b"other").hexdigest()
+        tokens.write_text(f"one other\nfour sha256:{hashed.upper()}  # a new one\n")
+        relay.wait_line("2 hosts")
+        assert call.end() == (200, b"", None), "who waits by an old token is let go"
+        assert two.end() == (200, b"", None)
+        call.begin()
+        assert call.end()[:2] == (403, b"Forbidden")
+        two.begin()
+        assert two.end()[0] == 403
+        assert relay.get("/", host_of("two")).status == 404
+        assert relay.get("/", host_of("four")).status == 503
+        with Call(relay, "four") as four:
+            four.begin(fpw_token="other")
+            eventually(lambda: relay.waiting("four") == 1)
+
+
+def test_a_bad_line_is_named_and_the_old_tokens_stay(tokens: Path) -> None:
+    with Relay(tokens, "--grace", "0.1") as relay:
+        relay.may_complain = True
+        tokens.write_text("one secret-of-one\ntwo hidden and more\n")
+        line = relay.wait_line(r"tokens, line 2: write NAME TOKEN, or NAME sha256:HEX").string
+        assert "the tokens read before stay" in line
+        assert "hidden" not in line
+        with Worker(relay, "three"):
+            assert relay.get("/", host_of("three")).status == 200
+        tokens.unlink()
+        relay.wait_line("cannot read the tokens of .*: No such file")
+        assert relay.get("/", host_of("three")).status == 503
+
+
+def test_the_log_tells_no_secrets_and_has_a_line_a_visit(tokens: Path) -> None:
+    with Relay(tokens) as relay:
+        with Worker(relay, "one"):
+            relay.get("/path?key=hidden", host_of("one"), Cookie="hidden", fpw_token="hidden")
+            assert relay.get("/caf\xc3\xa9", host_of("one")).status == 400
+            relay.get('/"quoted"', host_of("one"))
+        relay.stop()
+        assert "hidden" not in relay.output
+        assert "secret" not in relay.output
+        lines = [line.split(" INFO ")[1] for line in relay.output.splitlines() if "GET" in line]
+    assert lines[0].startswith('127.0.0.1 one.example.test "GET /path" 200 answered 7 bytes ')
+    assert '"GET /%22quoted%22"' in lines[1]
+    assert len(lines) == 2
+
+
+def test_there_may_be_no_log_of_visits(tokens: Path) -> None:
+    with Relay(tokens, "--no-access-log") as relay:
+        relay.get("/", host_of("one"))
+        relay.stop()
+        assert "GET" not in relay.output
+
+
+def test_a_port_that_is_taken(tokens: Path) -> None:
+    with Relay(tokens) as relay:
+        arguments = (f"127.0.0.1:{relay.port}", "--domain", DOMAIN, "--tokens", str(tokens))
+        assert f"cannot listen on 127.0.0.1:{relay.port}: Address" in failing(*arguments)
+
+
+def test_what_it_will_not_start_with(tmp_path: Path, tokens: Path) -> None:
+    rest = ("--domain", DOMAIN, "--tokens", str(tokens))
+    nothing = ("--domain", DOMAIN, "--tokens", str(tmp_path / "none"))
+    assert "cannot read the tokens" in failing("0", *nothing)
+    (tmp_path / "bad").write_text("\nhidden\n")
+    complaint = failing("0", "--domain", DOMAIN, "--tokens", str(tmp_path / "bad"))
+    assert "bad, line 2: write NAME TOKEN, or NAME sha256:HEX" in complaint
+    assert "--redis: " in failing("0", *rest, "--redis", "nonsense://x")
+    assert "--redis: " in failing("0", *rest, "--redis", f"unix://{tmp_path}/none")
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "module"),
+    [("--redis", "redis://127.0.0.1", "redis"), ("--metrics", "0", "prometheus_client")],
+)
+def test_a_missing_extra_is_named(tokens: Path, option: str, value: str, module: str) -> None:
+    program = (
+        "import sys; sys.modules[sys.argv[1]] = None; "
+        "from httpprocessproxy.companions.share.relay.cli import main; sys.exit(main(sys.argv[2:]))"
+    )
+    arguments = ("127.0.0.1:0", "--domain", DOMAIN, "--tokens", str(tokens), option, value)
+    ended = subprocess.run(
+        [sys.executable, "-c", program, module, *arguments], capture_output=True, text=True
+    )
+    assert ended.returncode == 2
+    package = "pip install 'http-process-proxy[relay]'"
+    assert ended.stderr == f"http-process-relay: {option} needs more packages: {package}\n"
+
+
+def test_a_redis_that_goes_away_and_comes_back(tokens: Path, tmp_path: Path) -> None:
+    with redis_server(tmp_path) as url:
+        relay = Relay(tokens, "--redis", url, "--hold", "1")
+        relay.may_complain = True
+        relay.__enter__()
+    try:
+        eventually(lambda: relay.get("/healthz").status == 503)
+        assert relay.get("/", host_of("one")).status == 503
+        with redis_server(tmp_path):
+            eventually(lambda: relay.get("/healthz").status == 200)
+            with Worker(relay, "one"):
+                assert relay.get("/", host_of("one"), "POST", b"again").body == b"again"
+            assert relay.stop() == 0
+    finally:
+        relay.__exit__(None, None, None)

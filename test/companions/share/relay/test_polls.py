@@ -1,0 +1,225 @@
+"""The relay towards workers: who may call, what a call brings, whom a visit is given to."""
+
+import concurrent.futures
+import json
+
+import pytest
+
+from test.companions.share.old_workers import Answer, Call, Visit, Worker, echo
+from test.companions.share.relay.calls import credentials, raw_call, visit, visiting
+from test.companions.share.relays import Relay, host_of, request
+from test.deadline import MS, eventually
+
+
+def test_a_visit_comes_with_all_that_a_worker_needs(relay: Relay, name: str) -> None:
+    with Call(relay, name) as call:
+        call.wait()
+        with visiting(relay, name, "/a%2Fb//?c=%20?d&", X_Own="1") as visitor:
+            status, body, told = call.end()
+            assert (status, body) == (200, b"")
+            assert told is not None
+            assert (told.method, told.url, told.ip) == ("GET", "/a%2Fb//?c=%20?d&", "127.0.0.1")
+            assert told.reply["fpw-rid"] == told.reply["fpw-id"] == told.rid
+            assert len(told.rid) >= 22, "128 random bits"
+            assert told.headers["X-Own"] == "1"
+            assert told.headers["Host"] == host_of(name)
+            call.begin(told.rid, Answer("201", {"X-Answer": "2"}, b"made"))
+            answer = visitor.response()
+    assert (answer.status, answer.body) == (201, b"made")
+    assert answer.get(b"X-Answer") == b"2"
+
+
+def test_without_a_visit_the_hold_ends_in_an_empty_200(relay: Relay, name: str) -> None:
+    reply = raw_call(relay, *credentials(name))
+    assert (reply.status, reply.body) == (200, b"")
+    assert not [key for key, _ in reply.headers if key.lower().startswith(b"fpw-")]
+
+
+@pytest.mark.parametrize("path", ["/server-client", "/server-client?x=y", "/"])
+def test_where_workers_call(relay: Relay, name: str, path: str) -> None:
+    assert raw_call(relay, *credentials(name), path=path).status == 200
+
+
+def test_a_name_alone_is_one_of_the_domain(relay: Relay, name: str) -> None:
+    reply = raw_call(relay, f"fpw-host: {name.upper()}", f"fpw-token: secret-of-{name}")
+    assert reply.status == 200
+
+
+def test_worker_that_names_its_host_with_a_port_gets_the_host_s_visits(
+    relay: Relay, name: str
+) -> None:
+    with Call(relay, name) as call:
+        call.begin(fpw_host=f"{host_of(name)}:8443")
+        with visiting(relay, name) as visitor:
+            _, _, told = call.end()
+            assert told is not None
+            assert told.headers["Host"] == host_of(name)
+            call.begin(told.rid, Answer("200", {}, b"here"), fpw_host=f"{host_of(name)}:8443")
+            assert visitor.response().body == b"here"
+
+
+def test_polling_worker_is_asked_for_an_answer_without_content_coding(
+    relay: Relay, name: str
+) -> None:
+    # The protocol's first worker decodes an answer and passes its Content-Encoding on.
+    with Call(relay, name) as call:
+        call.wait()
+        with visiting(relay, name, Accept_Encoding="gzip, br"):
+            _, _, told = call.end()
+            assert told is not None
+            coding = {key.lower(): value for key, value in told.headers.items()}
+            assert coding["accept-encoding"] == "identity"
+
+
+def test_whatever_is_wrong_is_answered_in_the_same_way(relay: Relay, name: str) -> None:
+    host, token = credentials(name)
+    wrong = [
+        (),
+        (host,),
+        (token,),
+        (host, "fpw-token:"),
+        (host, "fpw-token: wrong"),
+        (host, "fpw-token: secret-of-another"),
+        ("fpw-host: unknown.example.test", token),
+        ("fpw-host: \xe9", token),
+    ]
+    replies = [raw_call(relay, *fields) for fields in wrong]
+    assert {(reply.status, reply.body) for reply in replies} == {(403, b"Forbidden")}
+    assert len({frozenset(key for key, _ in reply.headers) for reply in replies}) == 1
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "OPTIONS"])
+def test_other_methods_are_no_calls(relay: Relay, name: str, method: str) -> None:
+    reply = raw_call(relay, *credentials(name), method=method)
+    assert reply.status == 405
+    assert reply.get(b"Allow") == b"POST"
+
+
+def test_on_the_root_only_a_post_with_both_fields_is_a_call(relay: Relay, name: str) -> None:
+    host, token = credentials(name)
+    with Worker(relay, name):
+        for fields, method in [((host,), "POST"), ((token,), "POST"), ((host, token), "GET")]:
+            with relay.connect() as wire:
+                lines = [f"{method} / HTTP/1.1", f"Host: {host_of(name)}", *fields]
+                wire.send("\r\n".join([*lines, "Content-Length: 0", "", ""]).encode())
+                assert wire.response().body == b"nothing"
+
+
+def test_a_handshake_for_what_the_relay_does_not_speak_is_refused(relay: Relay, name: str) -> None:
+    upgrade = ("Connection: Upgrade", "Upgrade: websocket", "fpw-transport: stream/99")
+    assert raw_call(relay, *credentials(name), *upgrade, method="GET").status == 405
+
+
+# Whom a visit is given to
+
+
+def test_who_waited_longest_gets_the_visit(relay: Relay, name: str) -> None:
+    with Call(relay, name) as first, Call(relay, name) as second:
+        first.wait()
+        second.wait()
+        with visiting(relay, name):
+            first.told()
+            assert second.end() == (200, b"", None), "one visit is for one call"
+
+
+def test_visits_are_given_out_in_the_order_in_which_they_came(relay: Relay, name: str) -> None:
+    with Call(relay, name) as call:
+        call.poll()
+        with visiting(relay, name, "/1"), relay.connect() as second:
+            # The first is in, as its worker sees; the second comes later.
+            one = call.visit()
+            second.send(request("/2", host_of(name)))
+            two = call.visit()
+    assert (one.url, two.url) == ("/1", "/2")
+
+
+@pytest.mark.parametrize("how", ["close", "reset", "half"])
+def test_a_call_that_has_died_is_given_nothing(relay: Relay, name: str, how: str) -> None:
+    dead = relay.connect()
+    lines = ["POST /server-client HTTP/1.1", "Host: r", *credentials(name), "Content-Length: 0"]
+    dead.send("\r\n".join([*lines, "", ""]).encode())
+    eventually(lambda: relay.waiting(name) == 1)
+    with Call(relay, name) as alive, dead:
+        if how == "close":
+            dead.__exit__(None, None, None)
+        elif how == "reset":
+            dead.reset()
+        else:
+            dead.finish()
+        with visiting(relay, name, "/once") as visitor:
+            told = alive.visit()
+            assert told.url == "/once"
+            alive.begin(told.rid, Answer(body=b"answered"))
+            assert visitor.response().body == b"answered"
+
+
+def test_a_call_that_dies_while_a_visit_is_written_gives_it_back(relay: Relay, name: str) -> None:
+    body = b"x" * 5_000_000
+    with relay.connect() as slow, Call(relay, name) as other:
+        lines = ["POST /server-client HTTP/1.1", "Host: r", *credentials(name)]
+        slow.send("\r\n".join([*lines, "Content-Length: 0", "", ""]).encode())
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            asked = pool.submit(visit, relay, name, "/big", "POST", body)
+            slow.exactly(1000)  # it has begun, and the rest is more than sockets hold
+            slow.reset()
+            told = other.visit()
+            assert told.url == "/big"
+            assert told.body == body
+            other.poll(told.rid, Answer(body=b"by the other"))
+            assert asked.result().body == b"by the other"
+
+
+def test_a_visit_goes_back_only_once(relay: Relay, name: str) -> None:
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        with Call(relay, name) as call:
+            call.poll()
+        asked = pool.submit(visit, relay, name, "/big", "POST", b"x" * 5_000_000)
+        for _ in range(2):
+            with relay.connect() as slow:
+                lines = ["POST /server-client HTTP/1.1", "Host: r", *credentials(name)]
+                slow.send("\r\n".join([*lines, "Content-Length: 0", "", ""]).encode())
+                slow.exactly(1000)
+                slow.reset()
+        assert asked.result().status == 504
+
+
+def test_a_worker_with_many_fields_is_understood(relay: Relay, name: str) -> None:
+    fields = {f"X-{number}": "v" * 300 for number in range(100)}
+    with Worker(relay, name, lambda visit: Answer("200", fields)):
+        answer = visit(relay, name)
+    assert answer.get(b"X-99") == b"v" * 300
+    assert len(json.dumps(fields)) > 16 * 1024
+
+
+def test_a_field_that_is_far_too_long_is_a_431(relay: Relay, name: str) -> None:
+    assert raw_call(relay, *credentials(name), "fpw-header: " + "x" * 70_000).status == 431
+
+
+def test_50_visits_at_once_over_3_workers(relay: Relay, name: str) -> None:
+    with (
+        Worker(relay, name) as one,
+        Worker(relay, name, ids=("fpw-id",)) as two,
+        Worker(relay, name, resends=True) as three,
+        concurrent.futures.ThreadPoolExecutor(50) as pool,
+    ):
+        bodies = [b"visit %d" % number for number in range(50)]
+        answers = list(pool.map(lambda body: visit(relay, name, "/", "POST", body), bodies))
+        served = [visit.body for worker in (one, two, three) for visit in worker.visits]
+    assert [answer.body for answer in answers] == bodies
+    assert sorted(served) == sorted(bodies), "each once"
+
+
+def test_5_mib_of_any_bytes_both_ways(relay: Relay, name: str) -> None:
+    body = bytes(range(256)) * (5 * 1024 * 4)
+    with Worker(relay, name):
+        answer = visit(relay, name, "/", "PUT", body)
+    assert answer.body == body
+
+
+def test_a_slow_worker_is_waited_for(relay: Relay, name: str) -> None:
+    def slowly(visit: Visit) -> Answer:
+        eventually(lambda: relay.level("visits_in_progress") >= 1, 200 * MS)
+        return echo(visit)
+
+    with Worker(relay, name, slowly):
+        assert visit(relay, name, "/", "POST", b"hello").body == b"hello"

@@ -1,0 +1,183 @@
+"""`--share` as its users run it: promises hold for visitors, and our own pages are closed."""
+
+import contextlib
+import json
+import re
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+from websockets.sync.client import connect
+
+from test.browser import open_page
+from test.companions.share.conftest import fresh
+from test.companions.share.relays import TOKEN, Relay, host_of, write_tokens
+from test.companions.share.workers import token_file
+from test.deadline import PATIENCE_S, eventually
+from test.harness import Proxy, backend
+
+
+@contextlib.contextmanager
+def sharing(
+    relay: Relay, site: str, project: Path, *options: str, command: list[str] | None = None
+) -> Iterator[Proxy]:
+    """The program, with its site shared and connected."""
+    token = token_file(project.parent, site)
+    relay_url = f"http://127.0.0.1:{relay.port}"
+    share = ("--share", relay_url, "--share-token-file", str(token), *options)
+    with Proxy(project, command or backend("echo.py"), *share) as proxy:
+        eventually(lambda: relay.waiting(site) >= 1)
+        yield proxy.running()
+
+
+def test_a_save_in_the_middle_costs_no_visit(public_relay: Relay, site: str, project: Path) -> None:
+    (project / "version").write_text("0")
+    done = threading.Event()
+    versions: list[str] = []
+
+    def visit(number: int) -> None:
+        while not done.is_set():
+            answer = public_relay.get("/version", host_of(site))
+            assert answer.status == 200, answer
+            versions.append(answer.body.decode())
+
+    with sharing(public_relay, site, project) as proxy, ThreadPoolExecutor(8) as pool:
+        visitors = [pool.submit(visit, number) for number in range(8)]
+        try:
+            for number in range(1, 4):
+                with proxy.restart():
+                    proxy.save("version", str(number))
+                    eventually(lambda: len(versions) > 50)
+                versions.clear()
+                eventually(lambda: len(versions) > 50)
+        finally:
+            done.set()
+        for visitor in visitors:
+            visitor.result(PATIENCE_S)
+        assert public_relay.get("/version", host_of(site)).body == b"3"
+
+
+def test_visitor_gets_the_fact_of_a_crash_without_its_output(
+    public_relay: Relay, site: str, project: Path
+) -> None:
+    with sharing(public_relay, site, project) as proxy:
+        public_relay.get("/crash", host_of(site))
+        proxy.wait_state("error")
+        answer = public_relay.get("/", host_of(site))
+    assert answer.status == 503
+    assert b"The server has ended" in answer.body
+    assert b"asked for it" not in answer.body
+
+
+OURS = ["/_hpp/", "/_hpp/status", "/_hpp/requests", "/_hpp/restart", "/_hpp/livereload.css"]
+
+
+@pytest.mark.parametrize("target", OURS)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_our_own_pages_are_closed(closed: tuple[Relay, str], target: str, method: str) -> None:
+    relay, site = closed
+    lies = {"X_Forwarded_For": "127.0.0.1", "Forwarded": "for=127.0.0.1"}
+    assert relay.get(target, host_of(site), method, b"", **lies).status == 403
+
+
+def test_what_pages_need_is_open_and_tells_no_more(closed: tuple[Relay, str]) -> None:
+    relay, site = closed
+    script = relay.get("/_hpp/client.js", host_of(site))
+    assert script.status == 200
+    url = f"ws://{host_of(site)}:{relay.port}/_hpp/events"
+    sock = socket.create_connection(("127.0.0.1", relay.port), PATIENCE_S)
+    with connect(url, sock=sock) as page:
+        page.send(json.dumps({"type": "hello", "topics": ["output", "request", "notice"]}))
+        hello = json.loads(page.recv(PATIENCE_S))
+    assert (hello["folder"], hello["command"], hello["editor"]) == ("", "", "")
+
+
+@pytest.fixture(scope="module")
+def closed(
+    public_relay: Relay, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Relay, str]]:
+    site = fresh()
+    with sharing(public_relay, site, tmp_path_factory.mktemp("closed") / "project"):
+        yield public_relay, site
+
+
+def test_visitors_are_told_to_the_server(closed: tuple[Relay, str]) -> None:
+    relay, site = closed
+    seen = json.loads(relay.get("/", host_of(site)).body)
+    headers = {name.lower(): value for name, value in seen["headers"]}
+    assert headers["host"] == host_of(site)
+    assert headers["forwarded"].startswith(f'for=127.0.0.1;host="{host_of(site)}";proto=http')
+    assert headers["x-forwarded-for"].startswith("127.0.0.1")
+
+
+def test_the_terminal_shows_where_for_whom_and_each_visit(
+    public_relay: Relay, site: str, project: Path
+) -> None:
+    options = ("--share-auth", "ann:secret", "--share-allow", "GET /public/**")
+    with sharing(public_relay, site, project, *options) as proxy:
+        url = f"http://{host_of(site)}:{public_relay.port}/"
+        shown = proxy.wait_output(rf"share: {re.escape(url)} \((.*)\)")
+        assert "password of ann" in shown[1]
+        assert "GET /public/**" in shown[1]
+        proxy.wait_output("share: connected, streaming")
+        assert public_relay.get("/public/a", host_of(site)).status == 401
+        proxy.wait_output(r"visit 127\.0\.0\.1 GET /public/a 401 \d+ ms")
+        asked = {"Authorization": "Basic YW5uOnNlY3JldA=="}
+        seen = public_relay.get("/public/a", host_of(site), "GET", b"", **asked)
+        assert seen.status == 200
+        assert b"YW5uOnNlY3JldA" not in seen.body
+        assert public_relay.get("/private", host_of(site), "GET", b"", **asked).status == 403
+        assert "secret" not in proxy.output
+
+
+def test_a_wrong_token_ends_the_share_and_not_the_proxy(
+    public_relay: Relay, site: str, project: Path
+) -> None:
+    token = project.parent / "token"
+    token.write_text("nonsense\n")
+    relay_url = f"http://127.0.0.1:{public_relay.port}"
+    options = ("--share-name", host_of(site), "--share-token-file", str(token))
+    with Proxy(project, backend("echo.py"), "--share", relay_url, *options) as proxy:
+        proxy.wait_output(r"share: the relay .* the token is wrong.*not shared any more")
+        assert proxy.running().get("/").status == 200
+        assert proxy.output.count("token is wrong") == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        (["--share", "example.test"], "not a relay"),
+        (["--share", "http://a.test", "--share-auth", "ann"], "--share-auth: not a user"),
+    ],
+)
+def test_bad_options_are_a_line(project: Path, options: list[str], line: str) -> None:
+    command = [sys.executable, "-m", "httpprocessproxy", "0", "auto", *options, "--exec", "true"]
+    done = subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=PATIENCE_S)
+    assert done.returncode == 2
+    assert line in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_page_reloads_in_a_browser_that_visits(tmp_path: Path, project: Path) -> None:
+    page_of = "<!doctype html><title>{}</title><p>hello"
+    (project / "index.html").write_text(page_of.format("one"))
+    # Browsers find localhost's names by themselves.
+    tokens = write_tokens(tmp_path / "tokens", "visited.localhost")
+    token = tmp_path / "token"
+    token.write_text(f"visited.localhost {TOKEN.format('visited.localhost')}\n")
+    command = [sys.executable, "-m", "http.server", "--bind", "127.0.0.1", "{port}"]
+    with Relay(tokens) as relay:
+        url = f"http://127.0.0.1:{relay.port}"
+        share = ("--share", url, "--share-token-file", str(token))
+        with Proxy(project, command, *share) as proxy, open_page() as page:
+            proxy.wait_output("connected, streaming")
+            page.goto(f"http://visited.localhost:{relay.port}/")
+            expect(page).to_have_title("one")
+            proxy.save("index.html", page_of.format("two"))
+            expect(page).to_have_title("two")

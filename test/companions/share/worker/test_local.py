@@ -1,0 +1,172 @@
+"""The client of the local server, against a server that the test plays byte by byte."""
+
+import asyncio
+import re
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from httpprocessproxy.companions.share.protocol import Fields, VisitHead
+from httpprocessproxy.companions.share.relay.pipe import CutError, Held
+from httpprocessproxy.companions.share.worker.connections import Target
+from httpprocessproxy.companions.share.worker.local import Local, LocalError
+from httpprocessproxy.config import Address
+from test.deadline import PATIENCE_S
+
+OK = b"HTTP/1.1 200 OK\r\n"
+SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+CHUNKS = b"Transfer-Encoding: chunked\r\n\r\n"
+HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n"
+
+
+class Server:
+    """Notes what it is sent until that ends as `until` says, sends its answer, and closes."""
+
+    def __init__(self, answer: bytes, until: bytes = b"\r\n\r\n") -> None:
+        self.received = b""
+        self._answer, self._until = answer, until
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while not self.received.endswith(self._until):
+            data = await reader.read(65536)
+            if not data:
+                break
+            self.received += data
+        writer.write(self._answer)
+        writer.close()
+
+
+async def ask(
+    target: Target, fields: Fields, body: bytes, method: str, *, is_tunnel: bool
+) -> tuple[int, Fields, bytes]:
+    head = VisitHead("id", method, "/a%2Fb?", "", [("Host", "h"), *fields])
+    with closing(Local(target)) as local:
+        async with (
+            asyncio.timeout(PATIENCE_S),
+            asyncio.TaskGroup() as tasks,
+            local.exchange(tasks, head, Held(body), is_tunnel=is_tunnel) as answer,
+        ):
+            pieces = []
+            while piece := await answer.body.receive():
+                pieces.append(piece)
+            return answer.head.status, answer.head.fields, b"".join(pieces)
+
+
+def talk(
+    server: Server,
+    fields: Sequence[tuple[str, str]] = (),
+    body: bytes = b"",
+    method: str = "GET",
+    *,
+    is_tunnel: bool = False,
+) -> tuple[int, Fields, bytes]:
+    """Raises LocalError or CutError."""
+
+    async def main() -> tuple[int, Fields, bytes]:
+        async with await asyncio.start_server(server.serve, "127.0.0.1", 0) as listening:
+            address = Address("127.0.0.1", listening.sockets[0].getsockname()[1])
+            return await ask(address, list(fields), body, method, is_tunnel=is_tunnel)
+
+    try:
+        return asyncio.run(main())
+    except ExceptionGroup as group:
+        raise group.exceptions[0] from None
+
+
+@pytest.mark.parametrize(
+    ("answer", "method", "body"),
+    [
+        (OK + b"Content-Length: 5\r\n\r\nhello, and more", "GET", b"hello"),
+        (OK + b"Content-Length: 5\r\n\r\n", "HEAD", b""),
+        (
+            OK + CHUNKS + b"3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n",
+            "GET",
+            b"hello",
+        ),
+        (OK + b"\r\nuntil the end", "GET", b"until the end"),
+        (b"HTTP/1.0 200 OK\r\n\r\nold", "GET", b"old"),
+        (
+            HINTS + OK + b"Content-Length: 1\r\n\r\na",
+            "GET",
+            b"a",
+        ),
+    ],
+)
+def test_every_framing_is_read(answer: bytes, method: str, body: bytes) -> None:
+    assert talk(Server(answer), method=method)[::2] == (200, body)
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (b"", "without an answer"),
+        (b"HTTP/1.1 200 OK\r\nA: b", "without an answer"),
+        (b"SSH-2.0-OpenSSH\r\n\r\n", "did not answer in HTTP"),
+        (b"HTTP/1.1 200 OK\r\nA" + b"a" * 100_000 + b"\r\n\r\n", "too large"),
+        (SWITCH + b"\r\n", "not asked for"),
+        (OK + b"Transfer-Encoding: gzip, chunked\r\n\r\n", "not asked for"),
+    ],
+)
+def test_what_is_no_answer(answer: bytes, reason: str) -> None:
+    with pytest.raises(LocalError, match=reason):
+        talk(Server(answer))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        OK + b"Content-Length: 5\r\n\r\nhell",
+        OK + b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
+        OK + b"Transfer-Encoding: chunked\r\n\r\nxyz\r\n",
+    ],
+)
+def test_a_body_that_is_not_whole_is_cut(answer: bytes) -> None:
+    with pytest.raises(CutError, match="not whole"):
+        talk(Server(answer))
+
+
+def test_the_request_is_byte_for_byte() -> None:
+    server = Server(OK + b"Content-Length: 0\r\n\r\n", b"body")
+    fields = [("X-A", "é"), ("content-length", "4"), ("x-a", "2")]
+    talk(server, fields, b"body", "POST")
+    assert server.received == (
+        b"POST /a%2Fb? HTTP/1.1\r\nHost: h\r\nX-A: \xc3\xa9\r\nx-a: 2\r\n"
+        b"Content-Length: 4\r\n\r\nbody"
+    )
+
+
+def test_a_body_of_unknown_length_goes_in_chunks() -> None:
+    server = Server(OK + b"Content-Length: 0\r\n\r\n", b"0\r\n\r\n")
+    talk(server, [], b"hello", "PUT")
+    assert server.received.endswith(b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n")
+
+
+@pytest.mark.parametrize("length", ["3", "9"])
+def test_a_body_that_is_not_as_long_as_it_said_is_not_taken_for_one(length: str) -> None:
+    """A longer one would be the next request: smuggled past whoever looks at requests."""
+    server = Server(OK + b"Content-Length: 0\r\n\r\n", b"never")
+    with pytest.raises(LocalError):
+        talk(server, [("Content-Length", length)], b"GET / HT", "POST")
+    assert b"GET / HT" not in server.received or length == "9"
+
+
+def test_after_a_switch_both_bodies_are_bytes() -> None:
+    server = Server(SWITCH + b"Sec-X: y\r\n\r\n\x81\x00", b"\x82\x00")
+    status, fields, body = talk(server, [], b"\x82\x00", is_tunnel=True)
+    assert (status, fields, body) == (101, [("Sec-X", "y")], b"\x81\x00")
+    assert re.search(
+        rb"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n\x82\x00$", server.received
+    )
+
+
+def test_a_private_socket_is_a_target(tmp_path: Path) -> None:
+    server = Server(OK + b"Content-Length: 2\r\n\r\nok")
+
+    async def main() -> tuple[int, Fields, bytes]:
+        path = tmp_path / "socket"
+        async with await asyncio.start_unix_server(server.serve, path):
+            return await ask(path, [], b"", "GET", is_tunnel=False)
+
+    assert asyncio.run(main())[2] == b"ok"

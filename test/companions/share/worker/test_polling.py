@@ -1,0 +1,203 @@
+"""Long polling against a relay that the test plays: what it sends, and what it makes of replies."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+
+import pytest
+from aiohttp import web
+from yarl import URL
+
+from httpprocessproxy.companions.share.worker.settings import (
+    Reporter,
+    ShareRefusedError,
+    VisitRecord,
+    WorkerSettings,
+)
+from httpprocessproxy.companions.share.worker.worker import work
+from httpprocessproxy.config import Address
+from test.deadline import PATIENCE_S
+
+VISIT = {"fpw-rid": "id1", "fpw-method": "GET", "fpw-url": "/", "fpw-ip": "192.0.2.1"}
+
+
+@dataclass
+class Call:
+    headers: Mapping[str, str]
+    body: bytes
+    request: web.BaseRequest
+
+    def break_off(self) -> None:
+        assert self.request.transport is not None
+        self.request.transport.abort()
+
+
+Reply = Callable[[Call], web.Response]
+Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+
+class OldRelay:
+    """Replies as the test says, and then holds; it knows nothing of WebSockets."""
+
+    def __init__(self, *replies: Reply) -> None:
+        self.calls: asyncio.Queue[Call] = asyncio.Queue()
+        self.handshakes = 0
+        self._replies = list(replies)
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        if request.method == "GET":
+            self.handshakes += 1
+            return web.Response(status=405)
+        call = Call(dict(request.headers.items()), await request.read(), request)
+        self.calls.put_nowait(call)
+        if self._replies:
+            return self._replies.pop(0)(call)
+        await asyncio.sleep(PATIENCE_S)
+        return web.Response()
+
+
+def visit(**more: str) -> Reply:
+    headers = {**VISIT, **{name.replace("_", "-"): value for name, value in more.items()}}
+    return lambda call: web.Response(headers=headers)
+
+
+def status(number: int) -> Reply:
+    return lambda call: web.Response(status=number)
+
+
+class Local:
+    """The server whose visits are played."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        self.asked.append(f"{request.method} {request.raw_path} {(await request.read()).decode()}")
+        response = web.Response(text="hello", headers={"X-Path": request.raw_path})
+        response.headers.add("Set-Cookie", "a=1")
+        response.headers.add("Set-Cookie", "b=2")
+        return response
+
+
+@asynccontextmanager
+async def listening(handle: Handle) -> AsyncIterator[int]:
+    runner = web.ServerRunner(web.Server(handle, handler_cancellation=True), shutdown_timeout=0)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        port = runner.addresses[0][1]
+        assert isinstance(port, int)
+        yield port
+    finally:
+        await runner.cleanup()
+
+
+async def play(relay: OldRelay, local: Local, count: int, **options: object) -> list[Call]:
+    """Let one poll work until the relay has had so many calls; these."""
+    news = Reporter(lambda text: None, lambda text: None, _ignore)
+    async with (
+        asyncio.timeout(PATIENCE_S),
+        listening(relay.handle) as relay_port,
+        listening(local.handle) as port,
+        asyncio.TaskGroup() as tasks,
+    ):
+        settings = WorkerSettings(
+            URL(f"http://127.0.0.1:{relay_port}"), "demo.test", "s3cret", polls=1
+        )
+        settings = replace(settings, **options)  # type: ignore[arg-type]
+        task = tasks.create_task(work(settings, Address("127.0.0.1", port), news), name="worker")
+        calls = [await relay.calls.get() for _ in range(count)]
+        task.cancel()
+    return calls
+
+
+def _ignore(visited: VisitRecord) -> None:
+    """No news are wanted."""
+
+
+def test_an_answer_comes_with_the_next_call_by_both_names() -> None:
+    relay, local = OldRelay(visit(fpw_url="/a%2Fb?")), Local()
+    first, second = asyncio.run(play(relay, local, 2))
+    assert (first.headers["fpw-host"], first.headers["fpw-token"]) == ("demo.test", "s3cret")
+    assert "fpw-rid" not in first.headers
+    assert (second.headers["fpw-rid"], second.headers["fpw-id"]) == ("id1", "id1")
+    assert (second.headers["fpw-status"], second.body) == ("200", b"hello")
+    fields = json.loads(second.headers["fpw-header"])
+    assert fields["Set-Cookie"] == ["a=1", "b=2"]
+    assert fields["X-Path"] == "/a%2Fb?"
+    assert relay.handshakes == 1
+
+
+@pytest.mark.parametrize("name", ["fpw-rid", "fpw-id"])
+def test_either_name_is_understood(name: str) -> None:
+    headers = {**VISIT, name: "one"}
+    headers.pop("fpw-rid" if name == "fpw-id" else "fpw-id", None)
+    relay = OldRelay(lambda call: web.Response(headers=headers))
+    assert asyncio.run(play(relay, Local(), 2))[1].headers["fpw-rid"] == "one"
+
+
+def test_a_reply_without_a_visit_is_followed_by_a_call_at_once() -> None:
+    relay = OldRelay(status(200), status(200), visit())
+    calls = asyncio.run(play(relay, Local(), 4))
+    assert [call.headers.get("fpw-rid") for call in calls] == [None, None, None, "id1"]
+
+
+@pytest.mark.parametrize(
+    "url", ["http://169.254.169.254/", "@evil/", "", "evil", "/a b", "/\tx", "https:/x"]
+)
+def test_a_url_that_is_no_path_is_not_asked_for(url: str) -> None:
+    relay, local = OldRelay(visit(fpw_url=url), visit()), Local()
+    calls = asyncio.run(play(relay, local, 3))
+    assert local.asked == ["GET / "]
+    assert calls[1].headers.get("fpw-rid") is None
+
+
+def test_an_answer_whose_call_broke_is_sent_again_and_the_visit_not_played_again() -> None:
+    def break_off(call: Call) -> web.Response:
+        call.break_off()
+        return web.Response()
+
+    relay, local = OldRelay(visit(), break_off), Local()
+    calls = asyncio.run(play(relay, local, 3))
+    assert [call.headers.get("fpw-rid") for call in calls] == [None, "id1", "id1"]
+    assert local.asked == ["GET / "]
+
+
+def test_too_large_an_answer_is_a_502() -> None:
+    relay = OldRelay(visit())
+    _, answer = asyncio.run(play(relay, Local(), 2, max_body_bytes=4))
+    assert answer.headers["fpw-status"] == "502"
+    assert b"larger than may pass" in answer.body
+
+
+def test_too_large_a_head_is_a_502() -> None:
+    class Verbose(Local):
+        async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+            return web.Response(headers={"X-A": "é" * 15_000})
+
+    _, answer = asyncio.run(play(OldRelay(visit()), Verbose(), 2))
+    assert answer.headers["fpw-status"] == "502"
+
+
+@pytest.mark.parametrize("number", [400, 413, 431])
+def test_an_answer_that_the_relay_does_not_like_is_not_sent_again(number: int) -> None:
+    calls = asyncio.run(play(OldRelay(visit(), status(number)), Local(), 3))
+    assert [call.headers.get("fpw-rid") for call in calls] == [None, "id1", None]
+
+
+def test_an_answer_that_is_late_is_a_504() -> None:
+    class Late(Local):
+        async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+            await asyncio.sleep(PATIENCE_S)
+            return web.Response()
+
+    _, answer = asyncio.run(play(OldRelay(visit()), Late(), 2, deadline_s=0.2))
+    assert answer.headers["fpw-status"] == "504"
+
+
+def test_403_ends_it() -> None:
+    with pytest.raises(ExceptionGroup) as caught:
+        asyncio.run(play(OldRelay(status(403)), Local(), 2))
+    assert caught.group_contains(ShareRefusedError, match="the token is wrong")

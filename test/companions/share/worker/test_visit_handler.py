@@ -1,0 +1,171 @@
+"""What becomes of a visit: the server's answer, or one that says why there is none."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, closing
+
+import pytest
+from aiohttp import web
+from yarl import URL
+
+from httpprocessproxy.companions.share.protocol import Fields, VisitHead, first
+from httpprocessproxy.companions.share.relay.pipe import Held
+from httpprocessproxy.companions.share.worker.settings import Reporter, VisitRecord, WorkerSettings
+from httpprocessproxy.companions.share.worker.visit_handler import VisitHandler
+from httpprocessproxy.config import Address
+from test.deadline import PATIENCE_S
+from test.ports import free_port
+
+DEBUGGER = "<title>KeyError // Werkzeug Debugger</title>"
+
+
+class World:
+    """A player, what it said, and a server that answers as the test says."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.visited: list[VisitRecord] = []
+        self.asked: list[web.BaseRequest] = []
+        self.response: Callable[[], web.Response] = web.Response
+        self.player: VisitHandler
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        self.asked.append(request)
+        return self.response()
+
+    async def play(self, head: VisitHead) -> tuple[int, bytes, Fields]:
+        async with self.player.play(head, Held(b"")) as answer:
+            pieces = []
+            while piece := await answer.body.receive():
+                pieces.append(piece)
+            return answer.head.status, b"".join(pieces), answer.head.fields
+
+
+@asynccontextmanager
+async def world(target: Address | None = None) -> AsyncIterator[World]:
+    made = World()
+    runner = web.ServerRunner(web.Server(made.handle))
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        address = target or Address("127.0.0.1", runner.addresses[0][1])
+        settings = WorkerSettings(URL("https://r.test"), "demo.test", "s3cret")
+        news = Reporter(made.said.append, made.said.append, made.visited.append)
+        async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as tasks:
+            with closing(VisitHandler(settings, address, news, tasks)) as made.player:
+                yield made
+    finally:
+        await runner.cleanup()
+
+
+def visit(url: str = "/", *fields: tuple[str, str], ip: str = "192.0.2.7") -> VisitHead:
+    return VisitHead("id", "GET", url, ip, [("Host", "demo.test"), *fields])
+
+
+@pytest.mark.parametrize(
+    ("fields", "proto"),
+    [
+        ([], "https"),
+        ([("X-Forwarded-Proto", "http")], "http"),
+        ([("X-Forwarded-Proto", "http, https")], "https"),
+        ([("X-Forwarded-Proto", "gopher")], "https"),
+        ([("X-Forwarded-For", "6.6.6.6"), ("Forwarded", "for=6.6.6.6")], "https"),
+    ],
+)
+def test_the_server_is_told_who_asks(fields: Fields, proto: str) -> None:
+    async def main() -> web.BaseRequest:
+        async with world() as made:
+            await made.play(visit("/", *fields))
+            return made.asked[0]
+
+    headers = asyncio.run(main()).headers
+    assert headers.getall("Forwarded") == [f'for=192.0.2.7;host="demo.test";proto={proto}']
+    assert headers.getall("X-Forwarded-For") == ["192.0.2.7"]
+    assert headers.getall("X-Forwarded-Proto") == [proto]
+    assert headers.getall("Host") == ["demo.test"]
+
+
+def test_an_address_of_ipv6_is_quoted() -> None:
+    async def main() -> str:
+        async with world() as made:
+            await made.play(visit(ip="2001:db8::1"))
+            return made.asked[0].headers["Forwarded"]
+
+    assert asyncio.run(main()).startswith('for="[2001:db8::1]";')
+
+
+def test_redirects_are_the_visitors() -> None:
+    async def main() -> tuple[int, str | None, int]:
+        async with world() as made:
+            made.response = lambda: web.Response(status=302, headers={"Location": "http://x/"})
+            status, _, fields = await made.play(visit())
+            return status, first(fields, "location"), len(made.asked)
+
+    assert asyncio.run(main()) == (302, "http://x/", 1)
+
+
+def test_bodies_are_not_decoded() -> None:
+    async def main() -> tuple[bytes, str | None]:
+        async with world() as made:
+            coded = {"Content-Encoding": "gzip"}
+            made.response = lambda: web.Response(body=b"no gzip at all", headers=coded)
+            _, body, fields = await made.play(visit())
+            return body, first(fields, "content-encoding")
+
+    assert asyncio.run(main()) == (b"no gzip at all", "gzip")
+
+
+def test_a_debug_page_is_warned_of_once() -> None:
+    async def main() -> list[str]:
+        async with world() as made:
+            made.response = lambda: web.Response(
+                status=500, text=DEBUGGER, content_type="text/html"
+            )
+            for _ in range(3):
+                assert (await made.play(visit()))[1] == DEBUGGER.encode()
+            return made.said
+
+    said = asyncio.run(main())
+    assert len(said) == 1
+    assert "Werkzeug's debug pages" in said[0]
+
+
+def test_the_console_of_a_debugger_is_closed() -> None:
+    async def main() -> tuple[int, bytes, int]:
+        async with world() as made:
+            made.response = lambda: web.Response(
+                text="SECRET = 'x'", headers={"Server": "Werkzeug/3.0 Python/3.11"}
+            )
+            status, body, _ = await made.play(visit("/console"))
+            debugger, _, _ = await made.play(visit("/?__debugger__=yes&cmd=1"))
+            assert len(made.asked) == 1
+            return status, body, debugger
+
+    status, body, debugger = asyncio.run(main())
+    assert (status, debugger) == (403, 403)
+    assert b"SECRET" not in body
+
+
+def test_a_server_that_is_not_there_is_a_502_that_says_why() -> None:
+    async def main() -> tuple[int, bytes]:
+        async with world(target=Address("127.0.0.1", free_port())) as made:
+            status, body, _ = await made.play(visit())
+            return status, body
+
+    status, body = asyncio.run(main())
+    assert status == 502
+    assert b"Connection refused" in body
+
+
+def test_each_visit_is_told_when_it_is_over() -> None:
+    async def main() -> list[VisitRecord]:
+        async with world() as made:
+            await made.play(visit("/a?b"))
+            await made.play(visit("/_hpp/status"))
+            return made.visited
+
+    told = [(one.ip, one.method, one.url, one.status) for one in asyncio.run(main())]
+    assert told == [
+        ("192.0.2.7", "GET", "/a?b", 200),
+        ("192.0.2.7", "GET", "/_hpp/status", 403),
+    ]

@@ -1,0 +1,109 @@
+"""Completion, by the shells themselves: what they offer at a Tab. Those that are installed."""
+
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from httpprocessproxy.config.command_line import SHELLS
+from httpprocessproxy.config.completion import completion
+from httpprocessproxy.config.forms import Kind
+from httpprocessproxy.config.options import OPTIONS, PROGRAM
+from test.deadline import PATIENCE_S
+from test.process.screen import Screen
+
+# What is typed, and what is offered.
+CASES = [
+    (["--wat"], {"--watcher"}),
+    (["--watcher", ""], {"auto", "watchman", "embedded", "polling"}),
+    (["8000", "8001", "--no-inj"], {"--no-inject"}),
+    (["--completion", "z"], {"zsh"}),
+    (["--env-file", "sett"], {"settings.env"}),
+    (["--config", "sett"], {"settings.env"}),
+    (["8000", "8001", "-p", "sett"], {"settings.env"}),
+    (["8000", "8001", "--exec", "http-process-prox"], {"http-process-proxy"}),
+    (["8000", "8001", "--exec", "cat", "sett"], {"settings.env"}),
+]
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A directory with one file; ours is the only program in PATH besides the system's."""
+    (tmp_path / "settings.env").touch()
+    program = tmp_path / "bin" / PROGRAM
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    return tmp_path
+
+
+def run(shell: str, script: str) -> list[str]:
+    program = shutil.which(shell)
+    if program is None:
+        pytest.skip(f"{shell} is not installed")
+    done = subprocess.run(
+        [program, "-c", f"{completion(shell)}\n{script}"],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+    )
+    assert done.stderr == ""
+    return done.stdout.splitlines()
+
+
+@pytest.mark.parametrize(("typed", "offered"), [*CASES, (["--exec", "cat", "--wat"], set())])
+def test_bash(typed: list[str], offered: set[str]) -> None:
+    words = shlex.join([PROGRAM, *typed])
+    tab = f"COMP_WORDS=({words}); COMP_CWORD={len(typed)}; _shtab_http_process_proxy"
+    assert set(run("bash", f'{tab}; printf "%s\\n" "${{COMPREPLY[@]}}"')) - {""} == offered
+
+
+@pytest.mark.parametrize(("typed", "offered"), CASES)
+def test_fish(typed: list[str], offered: set[str]) -> None:
+    line = shlex.quote(" ".join([PROGRAM, *typed]))
+    # Each line is a word, and what it means.
+    shown = run("fish", f"complete -C {line}")
+    assert {word.partition("\t")[0] for word in shown} == offered
+
+
+@pytest.mark.skipif(shutil.which("zsh") is None, reason="zsh is not installed")
+def test_zsh(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (project / "script").write_text(completion("zsh"))
+    monkeypatch.setenv("TERM", "dumb")
+    with Screen(["zsh", "-f", "-i"]) as screen:
+        screen.type('autoload -Uz compinit && compinit -D -u && eval "$(cat script)"\n')
+        screen.type("PS1='rea''dy> '\n")
+        screen.wait_for("ready> ")
+        for typed, added in [
+            ("--no-inj", "ect"),
+            ("--watcher watc", "hman"),
+            ("--env-file sett", "ings.env"),
+            ("8000 8001 -p sett", "ings.env"),
+            ("8000 8001 --exec http-process-prox", "y"),
+            ("8000 8001 --exec cat sett", "ings.env"),
+        ]:
+            screen.type(f"{PROGRAM} {typed}\t")
+            screen.wait_for(typed)
+            screen.wait_for(added)
+            screen.type("\x15")  # which forgets the line
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_every_option_is_offered(shell: str) -> None:
+    script = completion(shell)
+    for option in OPTIONS:
+        assert option.name in script or option.kind is Kind.PLACE
+        assert option.kind is not Kind.FLAG or f"no-{option.name}" in script
+
+
+def test_a_start_pays_for_none_of_what_only_prints() -> None:
+    command = [sys.executable, "-c", "import httpprocessproxy.cli, sys; print(*sys.modules)"]
+    loaded = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+    assert not {"shtab", "tomli_w", "dotenv", "aiohttp", "httpprocessproxy.app"} & set(loaded)

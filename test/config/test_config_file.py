@@ -1,0 +1,187 @@
+"""What may stand in a configuration file, what is said of what may not, and writing one."""
+
+import argparse
+import dataclasses
+import ipaddress
+import signal
+import tomllib
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from httpprocessproxy.config import AUTO, Address, Config
+from httpprocessproxy.config.config_file import find_file, read_file, written
+from httpprocessproxy.core.errors import UserError
+
+TABLE = "[tool.http-process-proxy]\n"
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def said(text: str) -> argparse.Namespace:
+    path = Path("given.toml")
+    path.write_bytes(text.encode("utf-8", "surrogateescape"))
+    return read_file(path)
+
+
+@pytest.mark.parametrize(
+    ("line", "field", "value"),
+    [
+        ("bind = 8000", "bind", Address("localhost", 8000)),
+        ('bind = ":8000"', "bind", Address("", 8000)),
+        ("backend = 8001", "backend", Address("localhost", 8001)),
+        ('backend = "auto"', "backend", AUTO),
+        ('exec = ["sh", "-c", "serve {port}", ""]', "command", ("sh", "-c", "serve {port}", "")),
+        ("exec = \"sh -c 'serve {port}'\"", "command", ("sh", "-c", "serve {port}")),
+        ('pattern = ["*.py", "a/**"]', "patterns", ("*.py", "a/**")),
+        ('pattern = "*.py"', "patterns", ("*.py",)),
+        ("exclude = []", "excludes", ()),
+        ("default-excludes = false", "default_excludes", False),
+        ('watcher = "polling"', "watcher", "polling"),
+        ("settle = 20", "settle_s", 0.02),
+        ('drain = "0.5"', "drain_s", 0.5),
+        ("drain = 1.5", "drain_s", 1.5),
+        ("starting-page = 2", "starting_page_s", 2.0),
+        ('starting-page = "off"', "starting_page_s", None),
+        ('kill-signal = "term"', "kill_signal", signal.SIGTERM),
+        ("livereload-port = 0", "livereload_port", 0),
+        ('env-file = "a/.env"', "env_file", Path("a/.env")),
+        ('env-file = "off"', "env_file", None),
+        ('editor = "vscode"', "editor", "vscode"),
+        ("open = true", "open_browser", True),
+        ('allowed-host = ["a.example"]', "allowed_hosts", ("a.example",)),
+        (
+            'forwarded-allow-ips = ["10.0.0.0/8"]',
+            "forwarded_allow_ips",
+            (ipaddress.ip_network("10.0.0.0/8"),),
+        ),
+    ],
+)
+def test_a_key(line: str, field: str, value: object) -> None:
+    assert vars(said(line)) == {field: value}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("patern = 1", "unknown key 'patern': did you mean pattern?"),
+        ("no-inject = true", "unknown key 'no-inject': did you mean inject?"),
+        ('ping_path = "/"', "unknown key 'ping_path': did you mean ping-path?"),
+        ('"--open" = true', "unknown key '--open': did you mean open?"),
+        ("zzz = 1", "unknown key 'zzz'"),
+        ("config = 1", "unknown key 'config'"),
+        (TABLE, "the keys stand alone here: leave [tool.http-process-proxy] out"),
+        ("drain = true", "drain: a number or a text, not True"),
+        ('drain = "soon"', "drain: not a time: 'soon' (a number of seconds, 0 or more)"),
+        ("drain = -1", "drain: not a time: '-1' (a number of seconds, 0 or more)"),
+        ("drain = inf", "drain: not a time: 'inf' (a number of seconds, 0 or more)"),
+        ("drain = 12:00:00", "drain: a number or a text, not datetime.time(12, 0)"),
+        ('inject = "yes"', "inject: true or false, not 'yes'"),
+        ("inject = 1", "inject: true or false, not 1"),
+        ("ping-path = 1", "ping-path: a text, not 1"),
+        ('ping-path = "x"', "ping-path: not a path: 'x' (it begins with / and has no blanks)"),
+        ('ping = "icmp"', "ping: not a choice: 'icmp' (http, tcp)"),
+        ('pattern = ["*.py", 1]', "pattern: a text, not 1"),
+        ("pattern = {}", "pattern: a text, not {}"),
+        ('exec = "serve \'"', 'exec: "serve \'": No closing quotation'),
+        ("exec = [1]", "exec: a text, not 1"),
+        ("exec = 1", "exec: a text, not 1"),
+        (
+            "bind = 70000",
+            "bind: port out of range: '70000' (a port is at most 65535)",
+        ),
+        ("drain = 1\nping =\n", "Invalid value (at line 2, column 7)"),
+        ("drain = 1\ndrain = 2\n", "Cannot overwrite a value (at line 2, column 10)"),
+        ("# \udcff", "is not UTF-8"),
+    ],
+)
+def test_a_mistake_names_file_and_key(text: str, words: str) -> None:
+    with pytest.raises(UserError) as raised:
+        said(text)
+    assert str(raised.value).replace("given.toml is", "given.toml: is") == f"given.toml: {words}"
+
+
+def test_a_directory_without_a_file_of_ours(project: Path) -> None:
+    assert find_file() is None
+    (project / "pyproject.toml").write_text("[project]\n[tool.other]\n")
+    assert find_file() is None
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("http-process-proxy.toml", "bind = 8000"), ("pyproject.toml", f"{TABLE}bind = 8000")],
+)
+def test_a_file_of_the_working_directory(project: Path, name: str, text: str) -> None:
+    (project / name).write_text(text)
+    assert find_file() == Path(name)
+    assert read_file(Path(name)).bind.port == 8000
+    assert read_file(project / name).bind.port == 8000
+
+
+def test_two_files_are_one_too_many(project: Path) -> None:
+    (project / "http-process-proxy.toml").touch()
+    (project / "pyproject.toml").write_text(TABLE)
+    with pytest.raises(UserError, match="keep one, or choose by --config"):
+        find_file()
+
+
+@pytest.mark.parametrize("text", ["tool = 1", "[tool]\nhttp-process-proxy = 1", "[tool.other]"])
+def test_a_pyproject_without_a_table_cannot_be_chosen(project: Path, text: str) -> None:
+    (project / "pyproject.toml").write_text(text)
+    with pytest.raises(UserError, match="no"):
+        read_file(Path("pyproject.toml"))
+
+
+def test_a_file_that_cannot_be_read(project: Path) -> None:
+    with pytest.raises(UserError, match=r"cannot read none\.toml: No such file"):
+        read_file(Path("none.toml"))
+    (project / "pyproject.toml").write_text("[project\n")
+    with pytest.raises(UserError, match=r"pyproject\.toml: .*at line 1"):
+        find_file()
+
+
+TIMES = st.floats(0, 1e6).map(lambda number: round(number, 3))
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
+WORDS = st.lists(TEXTS, max_size=3).map(tuple)
+CONFIGS = st.builds(
+    Config,
+    bind=st.sampled_from([Address("localhost", 0), Address("", 8000), Address("::1", 8000)]),
+    backend=st.sampled_from([AUTO, Address("127.0.0.1", 8001), Address("a.example", 1)]),
+    command=WORDS,
+    patterns=WORDS,
+    default_excludes=st.booleans(),
+    settle_s=TIMES.map(lambda number: number / 1000),
+    drain_s=TIMES,
+    starting_page_s=st.none() | TIMES,
+    kill_signal=st.sampled_from(signal.Signals),
+    editor=st.sampled_from(["", "none", "vscode", "edit://{file}:{line}"]),
+    env_file=st.sampled_from([None, Path(".env"), Path("a b/ü")]),
+    forwarded_allow_ips=st.lists(st.ip_addresses(network="10.0.0.0/8"), max_size=2).map(
+        lambda found: tuple(map(ipaddress.ip_network, found))
+    ),
+)
+
+
+@given(CONFIGS)
+def test_what_is_written_reads_as_it_was(config: Config) -> None:
+    assert Config(**vars(said(written(config)))) == config
+
+
+def test_all_is_written() -> None:
+    config = Config(Address("localhost", 0), AUTO, ("serve",))
+    keys = tomllib.loads(written(config))
+    assert len(keys) == len(dataclasses.fields(Config)) - len(["file"])
+    assert keys["backend"] == "auto"
+    assert keys["settle"] == 2
+    assert keys["starting-page"] == 2
+
+
+def test_what_is_no_text_is_not_written() -> None:
+    with pytest.raises(UserError, match="not UTF-8"):
+        written(Config(AUTO, AUTO, ("\udcff",)))

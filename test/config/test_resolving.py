@@ -1,0 +1,185 @@
+"""The command line over the file, what both must have said, and what contradicts itself."""
+
+from pathlib import Path
+
+import pytest
+
+from httpprocessproxy.config import AUTO, Address, Config
+from httpprocessproxy.config.command_line import read_line
+from httpprocessproxy.config.config_file import written
+from httpprocessproxy.config.resolving import resolve
+from httpprocessproxy.core.errors import UserError
+
+LINE = ["8000", "8001"]
+EXEC = ["--exec", "serve"]
+
+FILE = """
+bind = 9000
+backend = 9001
+exec = "serve it"
+pattern = ["*.py"]
+drain = 3
+inject = false
+open = true
+starting-page = 1
+"""
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def parse(argv: list[str]) -> Config:
+    return resolve(read_line(argv))
+
+
+def test_a_file_may_say_all(project: Path) -> None:
+    (project / "http-process-proxy.toml").write_text(FILE)
+    assert parse([]) == Config(
+        Address("localhost", 9000),
+        Address("localhost", 9001),
+        ("serve", "it"),
+        patterns=("*.py",),
+        drain_s=3,
+        inject=False,
+        open_browser=True,
+        starting_page_s=1,
+    )
+
+
+@pytest.mark.parametrize(
+    ("argv", "field", "value"),
+    [
+        (["8000"], "bind", Address("localhost", 8000)),
+        (LINE, "backend", Address("localhost", 8001)),
+        (EXEC, "command", ("serve",)),
+        (["-p", "*.js"], "patterns", ("*.js",)),
+        (["--drain", "0"], "drain_s", 0),
+        (["--inject"], "inject", True),
+        (["--no-open"], "open_browser", False),
+        (["--starting-page", "off"], "starting_page_s", None),
+        (["--no-config", *LINE, *EXEC], "drain_s", Config.drain_s),
+        (["--config", "other.toml", *LINE, *EXEC], "drain_s", 4),
+        (["--config", "other.toml", "--no-config", *LINE, *EXEC], "drain_s", Config.drain_s),
+    ],
+)
+def test_the_command_line_precedes_the_file(
+    project: Path, argv: list[str], field: str, value: object
+) -> None:
+    (project / "http-process-proxy.toml").write_text(FILE)
+    (project / "other.toml").write_text("drain = 4")
+    assert getattr(parse(argv), field) == value
+
+
+@pytest.mark.parametrize(
+    ("bind", "backend"),
+    [
+        *(("8000", "8000"), ("8000", "127.0.0.1:8000"), ("[::1]:8000", "8000")),
+        *((":8000", "8000"), ("8000", ":8000"), ("0.0.0.0:8000", "127.0.0.1:8000")),
+    ],
+)
+def test_a_port_for_two_is_a_mistake(bind: str, backend: str) -> None:
+    with pytest.raises(UserError, match="a port of its own"):
+        parse([bind, backend, *EXEC])
+
+
+@pytest.mark.parametrize(
+    ("bind", "backend"),
+    [("127.0.0.1:8000", "127.0.0.2:8000"), ("0", "8000"), (":0", "8000"), ("0", "auto")],
+)
+def test_one_port_at_two_addresses_is_none(bind: str, backend: str) -> None:
+    assert str(parse([bind, backend, *EXEC]).bind) == str(Address.parse(bind))
+
+
+@pytest.mark.parametrize(
+    ("line", "missing"),
+    [
+        ([], "BIND"),
+        (["8000"], "BACKEND"),
+        (LINE, "--exec"),
+        ([*LINE, "--exec"], "--exec"),
+        (EXEC, "BIND"),
+    ],
+)
+def test_what_is_missing_is_a_mistake(line: list[str], missing: str) -> None:
+    with pytest.raises(UserError, match=missing):
+        parse(line)
+
+
+def test_an_empty_command_is_none(project: Path) -> None:
+    (project / "http-process-proxy.toml").write_text(FILE)
+    with pytest.raises(UserError, match="--exec"):
+        parse(["--exec"])
+
+
+def test_an_application_in_place_of_a_command() -> None:
+    config = parse(["8000", "--asgi", "shop.web:make", "--asgi-factory"])
+    assert (config.backend, config.command) == (AUTO, ())
+    assert (config.asgi, config.asgi_factory) == ("shop.web:make", True)
+    assert parse([*LINE, "--asgi", "app:app"]).backend == Address("localhost", 8001)
+
+
+def test_the_command_line_says_which_of_the_two_runs(project: Path) -> None:
+    file = project / "http-process-proxy.toml"
+    file.write_text(FILE)
+    config = parse(["--asgi", "app:app"])
+    assert (config.asgi, config.command) == ("app:app", ())
+    file.write_text('bind = 9000\nbackend = 9001\nasgi = "app:app"')
+    config = parse(EXEC)
+    assert (config.asgi, config.command) == (None, ("serve",))
+    with pytest.raises(UserError, match="--exec"):
+        parse(["--asgi", "off"])
+
+
+@pytest.mark.parametrize("is_file", [False, True])
+def test_two_things_to_run_are_one_too_many(project: Path, is_file: bool) -> None:
+    if is_file:
+        (project / "http-process-proxy.toml").write_text(FILE + 'asgi = "app:app"')
+    with pytest.raises(UserError, match="choose one"):
+        parse([] if is_file else [*LINE, "--asgi", "app:app", *EXEC])
+
+
+@pytest.mark.parametrize("text", ["app", "app:", ":app", "app:make()", "a b:c", "app:a:b", ""])
+def test_what_is_no_application(text: str) -> None:
+    with pytest.raises(UserError, match="write MODULE:APP"):
+        parse([*LINE, "--asgi", text])
+
+
+def test_what_is_written_of_an_application_is_read_again(project: Path) -> None:
+    config = parse(["8000", "--asgi", "app:app"])
+    (project / "http-process-proxy.toml").write_text(written(config))
+    assert parse([]) == config
+
+
+@pytest.mark.parametrize(
+    ("file", "argv", "tls", "http3"),
+    [
+        ("", [], False, False),
+        ("", ["--tls"], True, False),
+        ("", ["--http3"], True, True),
+        ("", ["--tls-cert", "c.pem"], True, False),
+        ("", ["--tls-cert", "off"], False, False),
+        ("http3 = true", [], True, True),
+        ("http3 = true", ["--no-http3"], False, False),
+        ("http3 = true", ["--no-tls"], False, False),
+        ("tls = true", ["--no-tls", "--http3"], False, False),
+        ("tls = false\nhttp3 = false", ["--http3"], True, True),
+        ("tls = false\nhttp3 = true", [], False, False),
+    ],
+)
+def test_what_needs_tls_implies_it(
+    file: str, argv: list[str], tls: bool, http3: bool, project: Path
+) -> None:
+    (project / "http-process-proxy.toml").write_text(file)
+    config = parse([*LINE, *argv, *EXEC])
+    assert (config.tls, config.http3) == (tls, http3)
+    assert config.scheme == ("https" if tls else "http")
+
+
+def test_without_tls_no_certificate_is_looked_for(project: Path) -> None:
+    config = parse([*LINE, "--no-tls", "--tls-cert", "c.pem", "--tls-key", "k.pem", *EXEC])
+    assert (config.tls_cert, config.tls_key) == (None, None)
+    with pytest.raises(UserError, match="goes with a certificate"):
+        parse([*LINE, "--tls-key", "k.pem", *EXEC])

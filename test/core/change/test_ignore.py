@@ -1,0 +1,102 @@
+"""The rules of a .gitignore: line by line, and beside git itself."""
+
+import random
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from httpprocessproxy.core.change.ignore import IgnoreRules
+
+# Names and patterns that have to do with each other.
+NAMES = ["a", "b", "foo", "foo.py", "x.log", "dist", "bar.d", "a b", ".env", "[z]"]
+FOLDERS = ["a", "foo", "dist", "bar.d"]
+PIECES = [
+    *("a", "b", "foo", "foo.py", "*.log", "dist", "*", "**", "?", "*.d", "[ab]", "[!a]", "fo*"),
+    *("*o*", ".env", "\\[z\\]", "foo.??", "a b"),
+]
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "is_folder", "decision"),
+    [
+        ("*.log", "a.log", False, True),
+        ("*.log", "deep/a.log", False, True),
+        ("*.log", "a.py", False, None),
+        ("build/", "build", True, True),
+        ("build/", "deep/build", True, True),
+        ("build/", "build", False, None),
+        ("/build", "deep/build", True, None),
+        ("docs/build", "docs/build", True, True),
+        ("docs/build", "deep/docs/build", True, None),
+        ("build", "build/a.py", False, None),  # for whoever asked about the folder
+        ("a/**", "a", True, None),
+        ("a/**", "a/b", False, True),
+        ("*.log\n!keep.log", "keep.log", False, False),
+        ("!keep.log\n*.log", "keep.log", False, True),
+        ("/*\n!/src", "src", True, False),
+        ("# a.py", "a.py", False, None),
+        ("\\#a", "#a", False, True),
+        ("a.py \r\nb", "a.py", False, True),
+        ("\ufeffa.py", "a.py", False, True),
+        ("", "a.py", False, None),
+        ("/", "a.py", False, None),
+        ("[", "a.py", False, None),
+        ("!\n//\n***\\", "a.py", False, None),
+    ],
+)
+def test_a_line(text: str, path: str, is_folder: bool, decision: bool | None) -> None:
+    rules = IgnoreRules(text)
+    assert rules.decide(path, is_folder) is decision
+    assert rules.decide(path, is_folder) is decision, "what is remembered is the same"
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_as_git_does(tmp_path: Path, seed: int) -> None:
+    subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
+    paths = list(tree(tmp_path))
+    # The same in every run: a difference is to be found again.
+    chance = random.Random(seed)
+    for _ in range(20):
+        text = "\n".join(a_line(chance) for _ in range(chance.randint(1, 6))) + "\n"
+        (tmp_path / ".gitignore").write_text(text)
+        rules = IgnoreRules(text)
+        ours = {path for path in paths if is_ignored(rules, tmp_path, path)}
+        assert ours == ignored_by_git(tmp_path, paths), text
+
+
+def tree(root: Path) -> list[str]:
+    """Make files and folders of all NAMES, three levels deep."""
+    for first in NAMES:
+        (root / first).mkdir()
+        for second in NAMES:
+            if second in FOLDERS:
+                (root / first / second).mkdir()
+                for third in NAMES:
+                    (root / first / second / third).touch()
+            else:
+                (root / first / second).touch()
+    found = root.rglob("*")
+    return [str(path.relative_to(root)) for path in found if ".git" not in path.parts]
+
+
+def a_line(chance: random.Random) -> str:
+    pieces = "/".join(chance.choice(PIECES) for _ in range(chance.choice([1, 1, 1, 2, 2, 3])))
+    return (
+        chance.choice(["", "", "!"]) + chance.choice(["", "/"]) + pieces + chance.choice(["", "/"])
+    )
+
+
+def is_ignored(rules: IgnoreRules, root: Path, path: str) -> bool:
+    """Whether it, or a folder that it is in, is ignored."""
+    steps = [one for one in Path(path).parents if one != Path()]
+    folders = [str(step) for step in reversed(steps)]
+    is_folder = (root / path).is_dir()
+    return any(rules.decide(one, True) for one in folders) or bool(rules.decide(path, is_folder))
+
+
+def ignored_by_git(root: Path, paths: list[str]) -> set[str]:
+    command = ["git", "-C", str(root), "check-ignore", "--stdin", "--no-index", "-z"]
+    asked = subprocess.run(command, input="\0".join(paths) + "\0", text=True, capture_output=True)
+    assert asked.returncode in (0, 1), asked.stderr
+    return set(asked.stdout.split("\0")) - {""}

@@ -1,0 +1,22 @@
+"""What is in a folder, by its path."""
+
+import pytest
+
+from httpprocessproxy.core.change.paths import is_within
+
+
+@pytest.mark.parametrize(
+    ("path", "folder", "expected"),
+    [
+        ("/a", "/a", True),
+        ("/a/b/c", "/a", True),
+        ("a/b", "a", True),
+        ("/a/b", "/", True),
+        ("/", "/", True),
+        ("/ab", "/a", False),
+        ("/a", "/a/b", False),
+        ("b/a", "a", False),
+    ],
+)
+def test_what_is_within(path: str, folder: str, expected: bool) -> None:
+    assert is_within(path, folder) == expected

@@ -1,0 +1,214 @@
+"""Patterns: which paths count, as tables of globs and paths."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from httpprocessproxy.core.change.patterns import Patterns
+from httpprocessproxy.core.errors import UserError
+
+COUNTED = [
+    ([], [], "a.py"),
+    ([], [], "src/deep/er/a.py"),
+    ([], [], ".env"),
+    ([], [], ".github/workflows/ci.yml"),
+    ([], [], "4913/a"),
+    ([], [], "caf\udce9/\udcff.py"),
+    ([], [], "two\nlines.py"),
+    (["*.py"], [], "a.py"),
+    (["./*.py"], [], "a.py"),
+    (["**/*.py"], [], "a.py"),
+    (["**/*.py"], [], "x/y/a.py"),
+    (["src/**"], [], "src/a"),
+    (["src/**"], [], "src/x/a"),
+    (["src/**/*.{py,html}"], [], "src/x/a.html"),
+    (["{src,lib/x}/*.py"], [], "lib/x/a.py"),
+    (["a?.py"], [], "ab.py"),
+    (["[ab].py"], [], "b.py"),
+    (["[!ab].py"], [], "c.py"),
+    (["[[]x].py"], [], "[x].py"),
+    (["[{]x[}].py"], [], "{x}.py"),
+    ([r"\*.py"], [], "*.py"),
+    (["**/x/**/*.py"], [], "x/a.py"),
+    (["**/x/**/*.py"], [], "1/x/2/3/a.py"),
+    (["**/**/*.py"], [], "a.py"),
+    (["src"], [], "src/x/a"),
+    (["src/"], [], "src/a"),
+    (["src/*/"], [], "src/x/y/a"),
+    (["Makefile"], [], "Makefile"),
+    (["*.py", "*.html"], [], "a.html"),
+    ([], ["static/*"], "static/x/a"),
+    ([], ["build"], "src/build/a"),
+    # A pattern that names what is left out by default brings it back.
+    (["node_modules/mylib/**"], [], "node_modules/mylib/x/a.js"),
+    ([".venv/**/*.py"], [], ".venv/lib/a.py"),
+    (["**/.venv/**/*.py"], [], "x/.venv/lib/a.py"),
+    (["venv"], [], "venv/pyvenv.cfg"),
+    ([".git/HEAD"], [], ".git/HEAD"),
+    (["**/*.pyc"], [], "x/a.pyc"),
+    (["**/__pycache__/*.pyc"], [], "x/__pycache__/a.pyc"),
+    (["*.sqlite3"], [], "db.sqlite3"),
+    (["data/app.db"], [], "data/app.db"),
+    ([], [], "journal.py"),
+]
+
+NOT_COUNTED = [
+    (["*.py"], [], "x/a.py"),
+    (["**/*.py"], [], "a.PY"),
+    (["**/*.py"], [], "a.pyx"),
+    (["src/**"], [], "src"),
+    (["src/**"], [], "x/src/a"),
+    (["src/*"], [], "src/x/a"),
+    (["src/"], [], "src"),
+    (["a?b"], [], "a/b"),
+    (["a[!x]b"], [], "a/b"),
+    ([], ["*.py"], "a.py"),
+    ([], ["**/*.min.js"], "x/a.min.js"),
+    ([], ["static/**"], "static/x/a"),
+    ([], ["static"], "static/x/a"),
+    ([], ["**/build/"], "x/build/y/a"),
+    (["a.py"], ["a.*"], "a.py"),
+    (["src"], [], "x/src"),
+    # A wildcard that says no more than * does not bring it back.
+    ([], [], ".git/index"),
+    ([], [], "sub/.hg/store/x"),
+    ([], [], "x/__pycache__/a.cpython-311.pyc.14023"),
+    ([], [], "a.pyc"),
+    ([], [], "web/node_modules/x/index.js"),
+    ([], [], ".venv/lib/a.py"),
+    ([], [], ".DS_Store"),
+    ([], [], "db.sqlite3"),
+    ([], [], "db.sqlite3-journal"),
+    *(([], [], name) for name in ("app.db", "dev.db3", "x/a.duckdb", "dump.rdb")),
+    *(([], [], name) for name in ("app.db-wal", "a.s3db-journal", "data-shm")),
+    (["src/**"], [], "src/__pycache__/a.pyc"),
+    (["**/*.py"], [], ".venv/lib/a.py"),
+    (["**/*.*"], [], ".git/config.lock"),
+    (["**/*.js"], [], "node_modules/x/a.js"),
+    (["*/lib/*.py"], [], ".venv/lib/a.py"),
+    ([".venv/**/*.py"], [], "x/.venv/lib/a.py"),
+    (["**/*.pyc"], [], "__pycache__/a.pyc"),
+    (["node_modules/mylib/**"], [], "node_modules/mylib/node_modules/x/a.js"),
+    # Editors' temporary files never count, even if a pattern names them.
+    ([], [], "a.py~"),
+    ([], [], "src/.a.py.swp"),
+    ([], [], ".a.py.swpx"),
+    ([], [], "src/4913"),
+    ([], [], ".#a.py"),
+    ([], [], "#a.py#"),
+    ([], [], "a.py___jb_tmp___"),
+    ([], [], ".subl3f.tmp"),
+    ([], [], ".goutputstream-ABC123"),
+    ([], [], "a.py.kate-swp"),
+    ([], [], ".tmpAb12Xy"),
+    ([], [], ".nfs00000000012345"),
+    (["**/*.swp", "**/.*.swp"], [], ".a.swp"),
+    (["a.py~"], [], "a.py~"),
+]
+
+
+@pytest.mark.parametrize(("patterns", "excludes", "path"), COUNTED)
+def test_counts(patterns: list[str], excludes: list[str], path: str) -> None:
+    chosen = Patterns(patterns, excludes, default_excludes=True)
+    assert chosen.matches(path)
+    assert all(chosen.may_contain(folder) for folder in _folders(path))
+
+
+@pytest.mark.parametrize(("patterns", "excludes", "path"), NOT_COUNTED)
+def test_does_not_count(patterns: list[str], excludes: list[str], path: str) -> None:
+    assert not Patterns(patterns, excludes, default_excludes=True).matches(path)
+
+
+@pytest.mark.parametrize("path", ["a~", ".git/x", "__pycache__/a.pyc", "db.sqlite3", ".a.swp"])
+def test_without_default_excludes_everything_counts(path: str) -> None:
+    assert Patterns([], [], default_excludes=False).matches(path)
+
+
+@pytest.mark.parametrize(
+    ("patterns", "excludes", "folder", "may"),
+    [
+        ([], [], "", True),
+        ([], [], "src/x", True),
+        ([], [], ".git", False),
+        ([], [], "x/node_modules", False),
+        ([], [], "node_modules/x", False),
+        ([], [], "x/__pycache__", False),
+        ([".venv/**/*.py"], [], ".venv", True),
+        ([".venv/**/*.py"], [], ".venv/lib", True),
+        ([".venv/**/*.py"], [], ".venv/lib/__pycache__", False),
+        (["node_modules/mylib/**"], [], "node_modules", True),
+        (["node_modules/mylib/**"], [], "node_modules/other", False),
+        (["src/**/*.py"], [], "src", True),
+        (["src/**/*.py"], [], "src/x/y", True),
+        (["src/**/*.py"], [], "lib", False),
+        (["src/*.py"], [], "src/x", False),
+        (["*.py"], [], "src", False),
+        (["a/*/c/*.py"], [], "a/b/c", True),
+        (["a/*/c/*.py"], [], "a/b/d", False),
+        ([], ["static/**"], "static", False),
+        ([], ["static/**"], "static/x", False),
+        ([], ["static"], "static/x", False),
+        ([], ["static/*"], "static", True),
+        ([], ["**/gen/**/*"], "x/gen/y", False),
+        ([], ["**"], "x", False),
+        ([], ["**/*.js"], "x", True),
+    ],
+)
+def test_may_contain(patterns: list[str], excludes: list[str], folder: str, may: bool) -> None:
+    assert Patterns(patterns, excludes, default_excludes=True).may_contain(folder) is may
+
+
+@pytest.mark.parametrize(
+    ("glob", "reason"),
+    [
+        ("", "it is empty"),
+        ("./", "it is empty"),
+        ("/etc/*", "it must be relative"),
+        ("../x/*.py", "it leaves the directory"),
+        ("src/../x", "it leaves the directory"),
+        ("src/[ab", "a [ without its ]"),
+        ("src/[a/b]", "a [ without its ]"),
+        ("[]", "a [ without its ]"),
+        ("*.{py,html", "a { or } without the other"),
+        ("*.py}", "a { or } without the other"),
+        ("{1..5000}", "more than 1000"),
+    ],
+)
+@pytest.mark.parametrize("as_exclude", [False, True])
+def test_a_glob_that_cannot_be_read(glob: str, reason: str, as_exclude: bool) -> None:
+    globs = ([], [glob]) if as_exclude else ([glob], [])
+    with pytest.raises(UserError, match=re.escape(repr(glob)) + ".*" + re.escape(reason)):
+        Patterns(*globs, default_excludes=True)
+
+
+_NAMES = st.sampled_from(["a", "b.py", "src", ".git", "node_modules", "__pycache__", "x.pyc", "*"])
+_GLOBS = st.lists(st.one_of(_NAMES, st.sampled_from(["**", "*.py", "?", "[!s]*"])), min_size=1)
+
+
+@given(
+    globs=st.lists(_GLOBS.map("/".join), max_size=3),
+    excludes=st.lists(_GLOBS.map("/".join), max_size=2),
+    path=st.lists(_NAMES, min_size=1, max_size=5).map("/".join),
+)
+def test_a_file_that_counts_is_in_directories_that_may_contain_it(
+    globs: list[str], excludes: list[str], path: str
+) -> None:
+    chosen = Patterns(globs, excludes, default_excludes=True)
+    if chosen.matches(path):
+        assert all(chosen.may_contain(folder) for folder in _folders(path))
+
+
+@given(st.text(alphabet="ab*?[]{}!^,./\\-", max_size=12))
+def test_any_text_is_read_or_refused(glob: str) -> None:
+    try:
+        chosen = Patterns([glob], [], default_excludes=True)
+    except UserError:
+        return
+    assert chosen.matches("a/b") in (True, False)
+
+
+def _folders(path: str) -> list[str]:
+    parts = path.split("/")[:-1]
+    return ["/".join(parts[: i + 1]) for i in range(len(parts))]

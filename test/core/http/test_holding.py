@@ -1,0 +1,44 @@
+"""How much of an answer has to be there before it goes on."""
+
+import pytest
+
+from httpprocessproxy.core.http.headers import Request
+from httpprocessproxy.core.http.holding import MAX_WHOLE_BYTES, HeldResponse, length_of
+from test.core.http.heads import answered, sent
+
+GET, POST = sent(), sent(line=b"POST / HTTP/1.1")
+LENGTH = b"Content-Length: %d"
+CHUNKED = b"Transfer-Encoding: chunked"
+EVENTS = b"content-type:text/event-stream; charset=utf-8\r\n"
+
+
+@pytest.mark.parametrize(
+    ("fields", "request_", "awaited_bytes"),
+    [
+        (LENGTH % 5, GET, 5),
+        (LENGTH % MAX_WHOLE_BYTES, GET, MAX_WHOLE_BYTES),
+        (LENGTH % (MAX_WHOLE_BYTES + 1), GET, 1),
+        (CHUNKED, GET, 1),
+        (b"A: 1", GET, 1),  # until the connection is closed
+        (EVENTS + CHUNKED, GET, 0),
+        (LENGTH % 5, POST, 0),
+        (CHUNKED, POST, 0),
+    ],
+)
+def test_awaited_bytes(fields: bytes, request_: Request, awaited_bytes: int) -> None:
+    held = HeldResponse(answered(b"HTTP/1.1 200 OK\r\n" + fields, request_), request_, b"")
+    assert held.is_due is (awaited_bytes == 0)
+    if awaited_bytes > 1:
+        held.add(b"x" * (awaited_bytes - 1))
+        assert not held.is_due
+    if awaited_bytes:
+        held.add(b"x")
+    assert held.is_due
+    assert held.body == b"x" * awaited_bytes
+
+
+@pytest.mark.parametrize(
+    ("fields", "length"), [(LENGTH % 0, 0), (LENGTH % 70_000, 70_000), (CHUNKED, None)]
+)
+def test_length(fields: bytes, length: int | None) -> None:
+    assert length_of(answered(b"HTTP/1.1 200 OK\r\nA: 1\r\n" + fields, GET)) == length

@@ -1,0 +1,162 @@
+"""Policies as servers send them, and what they say once our script may run."""
+
+import time
+
+import pytest
+
+from httpprocessproxy.core.page.csp import has_meta_policy, permit
+
+OURS = b"0urs"
+
+# A policy, what becomes of it, and the nonce of the tag.
+POLICIES = [
+    # Nothing to do
+    (b"", b"", b""),
+    (b"img-src 'none'", b"img-src 'none'", b""),
+    (b"script-src 'self'; connect-src *", b"script-src 'self'; connect-src *", b""),
+    (b"default-src 'SELF' data:", b"default-src 'SELF' data:", b""),
+    (b"default-src *", b"default-src *", b""),
+    (b"sandbox allow-scripts; base-uri 'none'", b"sandbox allow-scripts; base-uri 'none'", b""),
+    (b"upgrade-insecure-requests;", b"upgrade-insecure-requests;", b""),
+    # By origin
+    (b"script-src https://a.example", b"script-src https://a.example 'self'", b""),
+    (b"img-src *;  Script-Src 'none' ;x", b"img-src *;  script-src 'self';x", b""),
+    (b"script-src 'None'", b"script-src 'self'", b""),
+    (b"script-src", b"script-src 'self'", b""),
+    (b"script-src-elem a; script-src b", b"script-src-elem a 'self'; script-src b", b""),
+    (b"script-src-attr 'none'", b"script-src-attr 'none'", b""),
+    (b"script-src 'self';connect-src a", b"script-src 'self';connect-src a 'self'", b""),
+    (b"connect-src 'none'", b"connect-src 'self'", b""),
+    (b"script-src a; script-src 'self'", b"script-src a 'self'; script-src 'self'", b""),
+    (
+        b"default-src 'none'; img-src 'self';",
+        b"default-src 'none'; img-src 'self'; script-src 'self'; connect-src 'self'",
+        b"",
+    ),
+    (
+        b"default-src a 'unsafe-inline'",
+        b"default-src a 'unsafe-inline'; script-src a 'unsafe-inline' 'self'; connect-src a 'self'",
+        b"",
+    ),
+    # By nonce
+    (b"script-src 'nonce-aB1+/_-='", b"script-src 'nonce-aB1+/_-='", b"aB1+/_-="),
+    (
+        b"script-src 'strict-dynamic' 'nonce-a'; default-src b",
+        b"script-src 'strict-dynamic' 'nonce-a'; default-src b; connect-src b 'self'",
+        b"a",
+    ),
+    (b"script-src 'Nonce-a' 'none'", b"script-src 'Nonce-a' 'none'", b"a"),
+    (
+        b"default-src 'nonce-a' 'strict-dynamic' b",
+        b"default-src 'nonce-a' 'strict-dynamic' b; connect-src b 'self'",
+        b"a",
+    ),
+    (b"style-src 'nonce-a'; script-src b", b"style-src 'nonce-a'; script-src b 'self'", b""),
+    (b"""script-src 'nonce-"><x>'""", b"""script-src 'nonce-"><x>' 'self'""", b""),
+    (
+        b"script-src 'self' 'strict-dynamic' 'sha256-x'",
+        b"script-src 'self' 'strict-dynamic' 'sha256-x' 'nonce-0urs'",
+        OURS,
+    ),
+    # Several at once, in one field
+    (
+        b"script-src 'nonce-a', script-src b, script-src 'strict-dynamic', script-src 'nonce-c'",
+        b"script-src 'nonce-a', script-src b 'self', script-src 'strict-dynamic' 'nonce-a',"
+        b" script-src 'nonce-c' 'self'",
+        b"a",
+    ),
+    (
+        b"default-src 'none',connect-src 'self'",
+        b"default-src 'none'; script-src 'self'; connect-src 'self',connect-src 'self'",
+        b"",
+    ),
+    (
+        b"script-src 'strict-dynamic', script-src 'none'",
+        b"script-src 'strict-dynamic' 'nonce-0urs', script-src 'self'",
+        OURS,
+    ),
+]
+
+
+@pytest.mark.parametrize(("policy", "expected", "nonce"), POLICIES)
+def test_what_becomes_of_a_policy(policy: bytes, expected: bytes, nonce: bytes) -> None:
+    permission = permit([policy], OURS)
+    assert permission is not None
+    assert permission.values == [expected]
+    assert permission.nonce == nonce
+
+
+@pytest.mark.parametrize(("policy", "expected", "nonce"), POLICIES)
+def test_once_it_has_become_so_it_stays(policy: bytes, expected: bytes, nonce: bytes) -> None:
+    permission = permit([expected], OURS)
+    assert permission is not None
+    assert permission.values == [expected]
+
+
+def test_several_fields_are_several_policies() -> None:
+    permission = permit([b"script-src a", b"script-src 'nonce-b'"], OURS)
+    assert permission is not None
+    assert permission.values == [b"script-src a 'self'", b"script-src 'nonce-b'"]
+    assert permission.nonce == b"b"
+
+
+def test_without_a_policy_all_may_run() -> None:
+    permission = permit([], OURS)
+    assert permission is not None
+    assert (permission.values, permission.nonce) == ([], b"")
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        b"sandbox",
+        b"default-src 'self'; Sandbox allow-forms",
+        b"script-src 'self', sandbox allow-same-origin",
+    ],
+)
+def test_a_sandbox_stays_shut(policy: bytes) -> None:
+    assert permit([policy], OURS) is None
+
+
+SAID = b'<meta http-equiv="Content-Security-Policy" content="script-src a">'
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        SAID,
+        b"<head>" + SAID.upper(),
+        b"<meta content='default-src *'\nhttp-equiv = content-security-policy>",
+        b"<meta http-equiv=Content-Security-Policy content=x>",
+        b"<!-- x --><script>1</script><title>x</title>" + SAID,
+    ],
+)
+def test_a_policy_in_the_page(content: bytes) -> None:
+    assert has_meta_policy(content)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"<!-- " + SAID,
+        b"<!-- " + SAID + b"-->",
+        b"<script>'" + SAID + b"'</script>",
+        b"<STYLE>" + SAID + b"</style >",
+        b'<meta http-equiv="Content-Security-Policy-Report-Only" content="script-src a">',
+        b'<meta http-equiv="Content-Type" content="x">Content-Security-Policy',
+        b'<meta name="Content-Security-Policy">',
+        b"<meta><p http-equiv=Content-Security-Policy>",
+    ],
+)
+def test_no_policy_in_the_page(content: bytes) -> None:
+    assert not has_meta_policy(content)
+
+
+@pytest.mark.parametrize(
+    "bit", [b"<meta ", b"<meta http-equiv=", b"<!--", b"<script>", b"</script"]
+)
+def test_looking_for_one_takes_no_time(bit: bytes) -> None:
+    began = time.process_time()
+    has_meta_policy(bit * (256 * 1024 // len(bit)) + b"Content-Security-Policy")
+    assert time.process_time() - began < 2

@@ -1,0 +1,141 @@
+"""The end of HTTP/2, the bridge and the data plane, in one: a test holds the two ends.
+
+When it closes, nothing may be left: no connection of a client, and none to the core.
+"""
+
+import asyncio
+import contextlib
+import ssl
+import tempfile
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Final
+
+import trustme
+
+from httpprocessproxy.core.http.ip import Network
+from httpprocessproxy.frontends.bridge import Bridge
+from httpprocessproxy.frontends.http2.connection import Http2Connection
+from httpprocessproxy.frontends.streams import Handler
+from httpprocessproxy.proxy.client_connection import ClientConnection
+from test.fakes import LOOPBACK, Bench, serving
+from test.frontends.ends import RecordingHandler, RecordingVisit
+from test.frontends.http2_client import Fields, Http2Client
+from test.loops import eventually
+
+_CA: Final = trustme.CA()
+
+
+def server_context() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    _CA.issue_cert("localhost", "127.0.0.1").configure_cert(context)
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    return context
+
+
+def client_context() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    _CA.configure_trust(context)
+    context.set_alpn_protocols(["h2"])
+    return context
+
+
+def authority_file(folder: Path) -> Path:
+    """The certificate to trust, for programs that want it in a file."""
+    path = folder / "ca.pem"
+    _CA.cert_pem.write_to_path(str(path))
+    return path
+
+
+class Front:
+    """Where HTTP/2 ends. `bench` has the data plane, and the backend."""
+
+    def __init__(self, port: int, connections: set[Http2Connection]) -> None:
+        self.port = port
+        self.connections = connections
+        self.bench: Bench
+        self.bridge: Bridge
+        self._clients: list[Http2Client] = []
+
+    async def client(
+        self, window_bytes: int = 65_535, *, tls: bool = False, preface: bytes | None = None
+    ) -> Http2Client:
+        context = client_context() if tls else None
+        client = await Http2Client.connect(self.port, context, window_bytes, preface)
+        self._clients.append(client)
+        return client
+
+    def close_clients(self) -> None:
+        for client in self._clients:
+            client.close()
+
+    async def assert_nothing_is_left(self) -> None:
+        await eventually(lambda: not self.connections)
+
+
+@contextlib.asynccontextmanager
+async def ending_http2(
+    handler: Handler, *, tls: bool = False, alt_svc: bytes | None = None
+) -> AsyncIterator[Front]:
+    """End HTTP/2 in front of `handler`."""
+    loop = asyncio.get_running_loop()
+    connections: set[Http2Connection] = set()
+    server = await loop.create_server(
+        lambda: Http2Connection(handler, connections, alt_svc),
+        "127.0.0.1",
+        ssl=server_context() if tls else None,
+    )
+    front = Front(server.sockets[0].getsockname()[1], connections)
+    try:
+        yield front
+        front.close_clients()
+        await front.assert_nothing_is_left()
+    finally:
+        front.close_clients()
+        server.close()
+        for connection in list(connections):
+            connection.abort()
+
+
+@contextlib.asynccontextmanager
+async def bridging(
+    *, trusted: Sequence[Network] = LOOPBACK, is_open: bool = True
+) -> AsyncIterator[tuple[Bench, Bridge]]:
+    """A bridge to a data plane that serves a private socket."""
+    with tempfile.TemporaryDirectory(prefix="hpp-") as folder:
+        path = str(Path(folder) / "core")
+        async with serving(trusted=trusted, is_open=is_open) as bench:
+            loop = bench.proxy_server.loop
+            server = await loop.create_unix_server(
+                lambda: ClientConnection(bench.proxy_server), path
+            )
+            async with Bridge(path, bench.proxy_server.peer_over_tls) as bridge:
+                yield bench, bridge
+            server.close()
+            await eventually(lambda: not bridge.connections)
+
+
+@contextlib.asynccontextmanager
+async def fronting(
+    *,
+    tls: bool = False,
+    alt_svc: bytes | None = None,
+    trusted: Sequence[Network] = LOOPBACK,
+    is_open: bool = True,
+) -> AsyncIterator[Front]:
+    """All of it, from HTTP/2 to the backend that the test plays."""
+    async with (
+        bridging(trusted=trusted, is_open=is_open) as (bench, bridge),
+        ending_http2(bridge, tls=tls, alt_svc=alt_svc) as front,
+    ):
+        front.bench, front.bridge = bench, bridge
+        yield front
+
+
+async def begun(
+    front: Front, handler: RecordingHandler, fields: Fields, body: bytes | None = b""
+) -> tuple[Http2Client, int, RecordingVisit]:
+    """A client whose request has come."""
+    client = await front.client()
+    stream_id = await client.ask(fields, body)
+    return client, stream_id, await handler.visit()

@@ -1,0 +1,114 @@
+"""The end of HTTP/3, alone or with the bridge and the data plane behind it.
+
+When it closes, nothing may be left: no connection of a client, and none to the core.
+"""
+
+import contextlib
+import tempfile
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Final
+
+import trustme
+from aioquic.quic.configuration import QuicConfiguration
+
+from httpprocessproxy.config import Address
+from httpprocessproxy.core.http.ip import Network
+from httpprocessproxy.frontends.bridge import Bridge
+from httpprocessproxy.frontends.http3.server import Http3, open_http3
+from httpprocessproxy.frontends.streams import Handler, StreamReset
+from httpprocessproxy.frontends.tls.certificates import Identity
+from test.fakes import LOOPBACK, Bench
+from test.frontends.fronts import bridging
+from test.frontends.http3_client import Http3Client, configuration, connected
+from test.loops import eventually
+from test.ports import free_port
+
+CA: Final = trustme.CA()
+
+
+def write_certificate(folder: Path, authority: trustme.CA = CA) -> None:
+    """Put a certificate, and its key, where `identity` looks for them."""
+    leaf = authority.issue_cert("localhost", "127.0.0.1", "::1")
+    leaf.private_key_pem.write_to_path(str(folder / "key.pem"))
+    (folder / "cert.pem").write_bytes(b"".join(blob.bytes() for blob in leaf.cert_chain_pems))
+
+
+def identity(folder: Path) -> Identity:
+    return Identity(folder / "cert.pem", folder / "key.pem")
+
+
+class Front:
+    """Where HTTP/3 ends. `bench` has the data plane, and the backend, if there is one."""
+
+    def __init__(self, http3: Http3, port: int, identity: Identity) -> None:
+        self.http3 = http3
+        self.port = port
+        self.identity = identity
+        self.bench: Bench
+        self.bridge: Bridge
+        self._clients = contextlib.AsyncExitStack()
+
+    @property
+    def connections(self) -> int:
+        return sum(len(endpoint.connections) for endpoint in self.http3.endpoints)
+
+    async def client(
+        self,
+        config: QuicConfiguration | None = None,
+        host: str = "127.0.0.1",
+        *,
+        stingy: bool = False,
+        waits: bool = True,
+    ) -> Http3Client:
+        config = config or configuration(CA.cert_pem.bytes())
+        client = connected(self.port, config, host, stingy=stingy, waits=waits)
+        return await self._clients.enter_async_context(client)
+
+    async def close_clients(self) -> None:
+        await self._clients.aclose()
+
+    async def assert_nothing_is_left(self) -> None:
+        await eventually(lambda: self.connections == 0)
+        for endpoint in self.http3.endpoints:
+            assert not endpoint._by_id
+            assert not endpoint._handshakes
+
+
+@contextlib.asynccontextmanager
+async def ending_http3(
+    handler: Handler, host: str = "127.0.0.1", drain_s: float = 0.0
+) -> AsyncIterator[Front]:
+    """End HTTP/3 in front of `handler`."""
+    with tempfile.TemporaryDirectory() as folder:
+        write_certificate(Path(folder))
+        who = identity(Path(folder))
+        address = Address(host, free_port())
+        async with open_http3(address, who, handler, drain_s=drain_s) as http3:
+            front = Front(http3, address.port, who)
+            try:
+                yield front
+                await front.close_clients()
+                await front.assert_nothing_is_left()
+            finally:
+                await front.close_clients()
+
+
+@contextlib.asynccontextmanager
+async def fronting(
+    *, trusted: Sequence[Network] = LOOPBACK, is_open: bool = True
+) -> AsyncIterator[Front]:
+    """All of it, from HTTP/3 to the backend that the test plays."""
+    async with (
+        bridging(trusted=trusted, is_open=is_open) as (bench, bridge),
+        ending_http3(bridge) as front,
+    ):
+        front.bench, front.bridge = bench, bridge
+        yield front
+
+
+RESETS: Final = {
+    StreamReset.CANCELLED: 0x10C,
+    StreamReset.INTERNAL: 0x102,
+    StreamReset.REFUSED: 0x10B,
+}

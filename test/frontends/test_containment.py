@@ -1,0 +1,124 @@
+"""A bug in one request ends its stream, over HTTP/2 and HTTP/3, and no other stream."""
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+
+import pytest
+from aioquic.h3.connection import ErrorCode
+from h2.errors import ErrorCodes
+
+from httpprocessproxy.frontends.http2.stream import MAX_WAITING_BYTES
+from httpprocessproxy.frontends.http3.stream import MAX_UNACKNOWLEDGED_BYTES
+from httpprocessproxy.frontends.streams import Fields, Handler, Head, Stream
+from test.frontends import fronts, http3_fronts
+from test.frontends.ends import RecordingHandler, RecordingVisit
+from test.frontends.http2_client import get
+from test.loops import eventually, on_every_loop
+
+pytestmark = pytest.mark.expects_faults
+
+Front = fronts.Front | http3_fronts.Front
+Ending = Callable[[Handler], AbstractAsyncContextManager[Front]]
+
+every_version = pytest.mark.parametrize(
+    ("ending", "internal_error"),
+    [
+        (fronts.ending_http2, ErrorCodes.INTERNAL_ERROR),
+        (http3_fronts.ending_http3, ErrorCode.H3_INTERNAL_ERROR),
+    ],
+    ids=["HTTP/2", "HTTP/3"],
+)
+
+
+@dataclass
+class Faulty(RecordingVisit):
+    """A visit with a bug in one of its methods."""
+
+    bug: str = ""
+
+    def _maybe(self, method: str) -> None:
+        if method == self.bug:
+            raise ValueError(f"a bug in {method}")
+
+    def body(self, data: bytes) -> None:
+        self._maybe("body")
+        super().body(data)
+
+    def end(self, trailers: Fields = ()) -> None:
+        self._maybe("end")
+        super().end(trailers)
+
+    def resume(self) -> None:
+        self._maybe("resume")
+        super().resume()
+
+    def reset(self) -> None:
+        super().reset()
+        self._maybe("reset")
+
+
+class FaultyHandler(RecordingHandler):
+    """The path of a request names the method that has the bug."""
+
+    def __call__(self, head: Head, stream: Stream) -> RecordingVisit:
+        bug = head.path[1:].decode()
+        if bug == "handler":
+            raise ValueError("a bug in the handler")
+        self.visits.append(Faulty(head, stream, bug=bug))
+        return self.visits[-1]
+
+
+@every_version
+@pytest.mark.parametrize("bug", ["handler", "body", "end"])
+@on_every_loop
+async def test_bug_at_what_the_client_sends_resets_its_stream(
+    bug: str, ending: Ending, internal_error: int
+) -> None:
+    handler = FaultyHandler()
+    async with ending(handler) as front:
+        client = await front.client()
+        good = await client.ask(get("/good", method=b"POST"), None)
+        await handler.visit()
+        bad = await client.ask(get(f"/{bug}", method=b"POST"), b"x")
+        assert await client.was_reset(bad) == internal_error
+        await client.upload(good, b"abc", end=True)
+        await handler.visits[0].ended()
+        handler.visits[0].answer()
+        assert (await client.answer(good)).status == 200
+
+
+@every_version
+@on_every_loop
+async def test_bug_at_the_response_resets_its_stream(ending: Ending, internal_error: int) -> None:
+    handler = FaultyHandler()
+    async with ending(handler) as front:
+        client = await front.client()
+        bad = await client.ask(get("/resume"))
+        good = await client.ask(get("/good"))
+        await handler.visit(1)
+        handler.visits[0].stream.head(200, [])
+        handler.visits[0].stream.body(bytes(MAX_WAITING_BYTES + MAX_UNACKNOWLEDGED_BYTES))
+        assert await client.was_reset(bad) == internal_error
+        handler.visits[1].answer()
+        assert (await client.answer(good)).status == 200
+
+
+@every_version
+@on_every_loop
+async def test_bug_at_a_reset_keeps_no_other_visit_from_its_end(
+    ending: Ending, internal_error: int
+) -> None:
+    handler = FaultyHandler()
+    async with ending(handler) as front:
+        client = await front.client()
+        await client.cancel(await client.ask(get("/reset")))
+        for _ in range(2):
+            await client.ask(get("/reset"))
+        await client.ask(get("/good"))
+        await handler.visit(3)
+        if isinstance(front, fronts.Front):
+            front.close_clients()
+        else:
+            await front.close_clients()
+        await eventually(lambda: all(visit.was_reset for visit in handler.visits))

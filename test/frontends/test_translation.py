@@ -1,0 +1,90 @@
+"""Heads of HTTP/2 and HTTP/3 in the words of HTTP/1.1."""
+
+import base64
+import hashlib
+
+import pytest
+
+from httpprocessproxy.core.errors import RequestError
+from httpprocessproxy.core.http.http1 import parse_request, parse_response
+from httpprocessproxy.frontends.streams import Fields, Head
+from httpprocessproxy.frontends.translation import (
+    CHUNKED,
+    accepted,
+    request_head,
+    response_fields,
+    upgrade,
+)
+
+
+def head(path: bytes = b"/a?b", fields: Fields = (), authority: bytes = b"localhost:8443") -> Head:
+    return Head("2", b"PUT", authority, path, fields, None, ("::1", 1), ("::1", 2))
+
+
+def test_a_request() -> None:
+    raw = request_head(head(fields=[(b"accept", b"*/*")]), CHUNKED)
+    assert raw == (
+        b"PUT /a?b HTTP/1.1\r\nHost: localhost:8443\r\n"
+        b"accept: */*\r\ntransfer-encoding: chunked\r\n\r\n"
+    )
+    assert parse_request(raw).method == b"PUT"
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        head(path=b"/ HTTP/1.1\r\nx: y\r\n\r\nGET /"),
+        head(authority=b"a\r\nx: y"),
+        head(fields=[(b"a", b"b\r\nx: y")]),
+        head(fields=[(b"a", b"b\nx: y")]),
+        head(fields=[(b"a", b"b\rx: y")]),
+        head(fields=[(b"a: b\r\nx", b"y")]),
+    ],
+)
+def test_no_field_becomes_two(asked: Head) -> None:
+    """RFC 9113 section 10.3."""
+    with pytest.raises(RequestError):
+        request_head(asked, ())
+
+
+def test_a_response_loses_the_fields_of_its_connection() -> None:
+    response = parse_response(
+        b"HTTP/1.1 200 OK\r\nDate: now\r\nConnection: close, x\r\nKeep-Alive: 5\r\n"
+        b"Transfer-Encoding: chunked\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\n\r\n"
+    )
+    cookies = [(b"set-cookie", b"a=1"), (b"set-cookie", b"b=2")]
+    assert response_fields(response) == [(b"date", b"now"), *cookies]
+
+
+def switching(accept: bytes) -> bytes:
+    return (
+        b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        b"Sec-WebSocket-Accept: %b\r\nSec-WebSocket-Protocol: chat\r\n\r\n" % accept
+    )
+
+
+def test_a_websocket_is_asked_for_and_answered() -> None:
+    """RFC 8441 section 5: the client knows neither the key nor its answer."""
+    key, fields = upgrade(b"websocket")
+    assert len(base64.b64decode(key)) == 16
+    assert dict(fields)[b"upgrade"] == b"websocket"
+    assert upgrade(b"websocket")[0] != key
+    digest = hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest()
+    answer = parse_response(switching(base64.b64encode(digest)))
+    assert accepted(answer, key) == [(b"sec-websocket-protocol", b"chat")]
+
+
+def test_the_example_of_the_rfc() -> None:
+    answer = parse_response(switching(b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="))
+    assert accepted(answer, b"dGhlIHNhbXBsZSBub25jZQ==") is not None
+
+
+def test_an_answer_to_another_key_is_none() -> None:
+    assert accepted(parse_response(switching(b"abc")), b"key") is None
+
+
+def test_no_other_protocol() -> None:
+    """RFC 9220 section 3."""
+    with pytest.raises(RequestError) as refusal:
+        upgrade(b"connect-udp")
+    assert refusal.value.status == 501

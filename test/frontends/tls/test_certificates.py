@@ -1,0 +1,203 @@
+"""An identity stays good, whatever is done to its files."""
+
+import asyncio
+import os
+import ssl
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from httpprocessproxy.config import Address, Config
+from httpprocessproxy.core.errors import UserError
+from httpprocessproxy.core.http.hosts import HostRule
+from httpprocessproxy.frontends.tls import certificates
+from httpprocessproxy.frontends.tls import leaf_certificates as leaves
+from httpprocessproxy.frontends.tls.certificate_authority import find_authority
+from httpprocessproxy.frontends.tls.certificates import Identity, LocalIdentity, open_identity
+from test.loops import eventually, on_every_loop
+from test.tls import StoppedClock, make_pair
+
+RULE = HostRule((), "localhost")
+
+
+class Watched:
+    """An identity, what it said, and how often it was loaded anew."""
+
+    def __init__(self, identity: Identity) -> None:
+        self.identity = identity
+        self.said: list[str] = []
+        self.reloads = 0
+        identity.on_reload(self._count)
+
+    def look(self) -> None:
+        self.identity.look(self.said.append)
+
+    def _count(self) -> None:
+        self.reloads += 1
+
+
+@pytest.fixture
+def watched(tmp_path: Path) -> Watched:
+    return Watched(Identity(*make_pair(tmp_path)))
+
+
+def config(bind: str = "8000", **options: object) -> Config:
+    made = Config(Address.parse(bind), Address.parse("8001"), ("server",), tls=True)
+    for name, value in options.items():
+        object.__setattr__(made, name, value)
+    return made
+
+
+def test_a_context_is_for_servers_of_today(watched: Watched) -> None:
+    context = watched.identity.context()
+    assert context.minimum_version == ssl.TLSVersion.TLSv1_2
+    assert context.options & ssl.OP_NO_RENEGOTIATION
+
+
+def test_nothing_happens_while_files_stay(watched: Watched) -> None:
+    context = watched.identity.context()
+    watched.look()
+    assert (watched.identity.context(), watched.reloads, watched.said) == (context, 0, [])
+
+
+def test_a_new_pair_takes_the_place_of_the_old(watched: Watched, tmp_path: Path) -> None:
+    old, spki = watched.identity.context(), watched.identity.spki_hash
+    make_pair(tmp_path)
+    watched.look()
+    assert watched.identity.context() is not old
+    assert watched.identity.spki_hash != spki
+    assert watched.reloads == 1
+    watched.look()
+    assert watched.reloads == 1
+
+
+def test_half_of_a_new_pair_waits_for_the_other(watched: Watched, tmp_path: Path) -> None:
+    old = watched.identity.context()
+    certificate, key = make_pair(tmp_path / "new")
+    os.replace(certificate, watched.identity.certificate_file)
+    watched.look()
+    assert (watched.identity.context(), watched.said) == (old, [])
+    os.replace(key, watched.identity.key_file)
+    watched.look()
+    assert watched.identity.context() is not old
+    assert watched.said == []
+
+
+def test_a_pair_that_stays_bad_is_told_once(watched: Watched) -> None:
+    old = watched.identity.context()
+    watched.identity.key_file.write_text("junk")
+    for _ in range(4):
+        watched.look()
+    assert watched.identity.context() is old
+    problem = f"{watched.identity.key_file} has no private key in PEM format"
+    assert watched.said == [f"{problem}; going on with the certificate from before"]
+    watched.identity.key_file.unlink()
+    for _ in range(4):
+        watched.look()
+    assert len(watched.said) == 2
+    assert "cannot read the private key" in watched.said[1]
+
+
+def test_an_expired_pair_does_not_take_the_place(watched: Watched, tmp_path: Path) -> None:
+    old = watched.identity.context()
+    make_pair(tmp_path, days=-1)
+    watched.look()
+    watched.look()
+    assert watched.identity.context() is old
+    assert "has expired" in watched.said[0]
+
+
+def test_the_end_of_a_certificate_is_told_once(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(certificates, "datetime", StoppedClock(watched.identity.expires))
+        watched.look()
+        watched.look()
+    assert [line.rpartition("pem ")[2] for line in watched.said] == [
+        "has expired: put another in its place"
+    ]
+    make_pair(tmp_path)
+    watched.look()
+    assert watched.reloads == 1
+
+
+@on_every_loop
+async def test_files_are_watched(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(certificates, "LOOK_S", 0.01)
+    with watched.identity.watching(watched.said.append):
+        for count in (1, 2):
+            make_pair(watched.identity.certificate_file.parent)
+            await eventually(lambda count=count: watched.reloads >= count)  # type: ignore[misc]
+    make_pair(watched.identity.certificate_file.parent)
+    seen = watched.reloads
+    await asyncio.sleep(0.03)  # three looks, were there any
+    assert watched.reloads == seen
+
+
+def test_the_options_choose_the_files(tmp_path: Path) -> None:
+    certificate, key = make_pair(tmp_path)
+    identity = open_identity(config(tls_cert=certificate, tls_key=key), RULE)
+    assert (identity.certificate_file, identity.key_file) == (certificate, key)
+    assert identity.authority is None
+    both = tmp_path / "both.pem"
+    both.write_text(certificate.read_text() + key.read_text())
+    assert open_identity(config(tls_cert=both), RULE).key_file == both
+
+
+def test_a_bad_pair_is_refused_at_the_start(tmp_path: Path) -> None:
+    certificate, _ = make_pair(tmp_path)
+    with pytest.raises(UserError, match="has no private key"):
+        open_identity(config(tls_cert=certificate), RULE)
+
+
+def test_without_files_we_sign_ourselves() -> None:
+    identity = open_identity(config("192.168.7.7:8000"), RULE)
+    assert identity.authority is not None
+    assert identity.uncovered == []
+    again = open_identity(config("192.168.7.7:8000"), RULE)
+    assert again.spki_hash == identity.spki_hash
+
+
+def test_what_our_ca_may_not_sign_is_left_out_and_told() -> None:
+    identity = open_identity(config("dev.example.com:8000", allowed_hosts=("a.test",)), RULE)
+    assert identity.uncovered == ["dev.example.com"]
+
+
+def local(hosts: Callable[[], list[str]]) -> Watched:
+    return Watched(LocalIdentity(find_authority(), hosts, RULE))
+
+
+def test_new_addresses_of_the_machine_get_a_new_certificate() -> None:
+    hosts = ["localhost"]
+    watched = local(lambda: hosts)
+    watched.look()
+    assert watched.reloads == 0
+    file = watched.identity.certificate_file
+    hosts.append("192.168.7.7")
+    watched.look()
+    assert (watched.reloads, watched.said) == (1, [])
+    assert watched.identity.certificate_file != file
+
+
+def test_a_certificate_of_ours_is_renewed_while_we_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    watched = local(lambda: ["localhost"])
+    expires, spki = watched.identity.expires, watched.identity.spki_hash
+    monkeypatch.setattr(leaves, "RENEWED_BEFORE", timedelta(days=3000))
+    watched.look()
+    assert watched.reloads == 1
+    assert watched.identity.expires >= expires
+    assert watched.identity.spki_hash == spki
+
+
+def test_a_renewal_that_fails_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    watched = local(lambda: ["localhost"])
+    old = watched.identity.context()
+    monkeypatch.setattr(leaves, "RENEWED_BEFORE", timedelta(days=3000))
+    watched.identity.key_file.write_text("junk")
+    for _ in range(3):
+        watched.look()
+    assert len(watched.said) == 1
+    assert watched.identity.context() is old

@@ -1,0 +1,193 @@
+"""The TCP port: TLS, plain HTTP and garbage are told apart, and none of them hurts the others."""
+
+import asyncio
+import errno
+import gc
+import socket
+import ssl
+from pathlib import Path
+
+import pytest
+
+from httpprocessproxy.frontends.tls import listener as module
+from httpprocessproxy.proxy import ClientConnection
+from test.fakes import get
+from test.frontends.tls_listeners import aside, opened, served
+from test.loops import eventually, on_every_loop
+from test.tls import make_pair, trusting
+
+
+@on_every_loop
+@pytest.mark.parametrize(
+    ("offered", "chosen"),
+    [
+        ((), None),
+        (("http/1.1",), "http/1.1"),
+        (("acme-tls/1",), None),
+        (("x", "http/1.1"), "http/1.1"),
+    ],
+    ids=["none", "http/1.1", "another", "two"],
+)
+async def test_without_h2_it_is_http_1(
+    offered: tuple[str, ...], chosen: str | None, tmp_path: Path
+) -> None:
+    async with opened(tmp_path) as doorway:
+        wire = await doorway.tls(get(), context=trusting(None, *offered))
+        assert wire.tls.selected_alpn_protocol() == chosen
+        await doorway.bench.backend.serve()
+        assert (await aside(wire.response)).status == 200
+
+
+@on_every_loop
+async def test_h2_is_chosen_by_who_offers_it(tmp_path: Path) -> None:
+    async with opened(tmp_path) as doorway:
+        wire = await doorway.tls(context=trusting(None, "http/1.1", "h2"))
+        assert wire.tls.selected_alpn_protocol() == "h2"
+        assert await aside(wire.rest) == b"chosen"
+        assert not wire.was_cut
+
+
+@on_every_loop
+async def test_old_tls_is_refused(tmp_path: Path) -> None:
+    old = trusting(None)
+    with pytest.warns(DeprecationWarning, match="TLSv1_1"):
+        old.minimum_version = old.maximum_version = ssl.TLSVersion.TLSv1_1
+    old.set_ciphers("ALL:@SECLEVEL=0")
+    async with opened(tmp_path) as doorway:
+        with pytest.raises(ssl.SSLError):
+            await doorway.tls(context=old)
+        await served(doorway)
+
+
+@on_every_loop
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"\x00\x01\x02",
+        b"\x80\x2e\x01\x00\x02",  # SSL 2's hello
+        b"\r\n\r\n",
+        b"\x16\x03\x01\x00\x05hello",  # a record that holds no handshake
+        b"\x16" + bytes(60_000),
+        b"\x16GET / HTTP/1.1\r\n\r\n",
+    ],
+)
+async def test_garbage_is_closed(garbage: bytes, tmp_path: Path) -> None:
+    async with opened(tmp_path) as doorway:
+        wire = await doorway.plain(garbage)
+        rest = await aside(wire.rest)
+        assert rest[:1] in (b"", b"\x15"), "nothing but an alert"
+        await served(doorway)
+
+
+@on_every_loop
+async def test_who_leaves_at_once_leaves_nothing(tmp_path: Path) -> None:
+    async with opened(tmp_path) as doorway:
+        for data in (b"", b"\x16", b"\x16\x03\x01\x02\x00\x01", b"GET / HT"):
+            (await doorway.plain(data)).socket.close()
+            (await doorway.plain(data)).reset()
+        door = doorway.door
+        await eventually(lambda: not (door._silent or door._tasks or door._redirects))
+        await served(doorway)
+
+
+@on_every_loop
+@pytest.mark.parametrize("begin", [b"", b"\x16", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc"])
+async def test_who_says_nothing_more_is_let_go(
+    begin: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "FIRST_BYTE_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(module, "HANDSHAKE_TIMEOUT_S", 0.05)
+    async with opened(tmp_path) as doorway:
+        wires = [await doorway.plain(begin) for _ in range(20)]
+        for wire in wires:
+            assert await aside(wire.rest) == b""
+        await eventually(lambda: not doorway.door._tasks)
+
+
+@on_every_loop
+async def test_slow_beginnings_hold_up_nobody(tmp_path: Path) -> None:
+    async with opened(tmp_path) as doorway:
+        for begin in (b"", b"\x16", b"G") * 30:
+            await doorway.plain(begin)
+        await served(doorway)
+
+
+@on_every_loop
+async def test_a_byte_at_a_time_is_a_handshake_all_the_same(tmp_path: Path) -> None:
+    async with opened(tmp_path) as doorway:
+        wire = await doorway.plain()
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        client = trusting(None).wrap_bio(incoming, outgoing, server_hostname="localhost")
+        with pytest.raises(ssl.SSLWantReadError):
+            client.do_handshake()
+        hello = outgoing.read()
+        for at in range(0, len(hello), 40):
+            await aside(lambda at=at: wire.send(hello[at : at + 40]))  # type: ignore[misc]
+            await asyncio.sleep(0)
+        assert await aside(wire.more)
+        incoming.write(wire.unread)
+        client.do_handshake()
+
+
+@on_every_loop
+async def test_new_connections_have_the_new_certificate(tmp_path: Path) -> None:
+    async with opened(tmp_path) as doorway:
+        old = await doorway.tls()
+        make_pair(tmp_path)
+        doorway.identity.look(pytest.fail)
+        new = await doorway.tls()
+        shown = [wire.tls.getpeercert(binary_form=True) for wire in (old, new)]
+        assert shown[0] != shown[1]
+        await aside(lambda: old.send(get()))
+        await doorway.bench.backend.serve()
+        assert (await aside(old.response)).status == 200
+
+
+class Exhausted(socket.socket):
+    """A listener of a process whose descriptors have run out, for a while."""
+
+    refusals = 2
+
+    def accept(self) -> tuple[socket.socket, object]:
+        if self.refusals:
+            self.refusals -= 1
+            raise OSError(errno.EMFILE, "Too many open files")
+        return super().accept()
+
+
+@on_every_loop
+async def test_when_descriptors_run_out_others_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(module, "_EXHAUSTED_REST_S", 0.01)
+    async with opened(tmp_path) as doorway:
+        listener = Exhausted()
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        listener.setblocking(False)
+        door = module.TlsListener(
+            doorway.identity,
+            doorway.door._hosts,
+            lambda: ClientConnection(doorway.bench.proxy_server),
+            asyncio.Protocol,
+            b"",
+        )
+        async with door.serve([listener]):
+            doorway.port = listener.getsockname()[1]
+            await served(doorway)
+            doorway.close_wires()
+    texts = [record.getMessage() for record in caplog.records if record.name == module.__name__]
+    assert texts == ["cannot take a connection: Too many open files"] * 2
+
+
+@on_every_loop
+async def test_leaving_ends_what_is_under_way(tmp_path: Path) -> None:
+    async with opened(tmp_path) as doorway:
+        wires = [await doorway.plain(begin) for begin in (b"", b"\x16", b"GET /")]
+        await eventually(lambda: bool(doorway.door._tasks and doorway.door._redirects))
+        close, doorway.close_wires = doorway.close_wires, lambda: None  # type: ignore[method-assign]
+    for wire in wires:
+        assert await aside(wire.rest) == b""
+    close()
+    del wire, wires
+    gc.collect()  # what was not closed would say so

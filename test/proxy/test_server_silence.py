@@ -1,0 +1,97 @@
+"""The silence of a backend, as the data plane's sweeps see it."""
+
+import pytest
+
+from httpprocessproxy.core.silence import Silence, SilenceMeter
+from httpprocessproxy.proxy import server as plane_module
+from test.fakes import OK, get, post, serving
+from test.loops import eventually, on_every_loop
+
+
+@pytest.fixture
+def sweeps(monkeypatch: pytest.MonkeyPatch) -> list[Silence | None]:
+    """The silence at each sweep so far; they come often."""
+    seen: list[Silence | None] = []
+    look = SilenceMeter.look
+
+    def noting(self: SilenceMeter, now: float, answers: int, requests: int) -> Silence | None:
+        seen.append(look(self, now, answers, requests))
+        return seen[-1]
+
+    monkeypatch.setattr(SilenceMeter, "look", noting)
+    monkeypatch.setattr(plane_module, "SWEEP_S", 0.005)
+    return seen
+
+
+async def swept(sweeps: list[Silence | None], count: int = 4) -> list[Silence | None]:
+    """Wait for more sweeps, and return what they saw."""
+    sweeps.clear()
+    await eventually(lambda: len(sweeps) >= count)
+    return sweeps
+
+
+@on_every_loop
+async def test_requests_without_an_answer_are_counted_until_one_is_answered(
+    sweeps: list[Silence | None],
+) -> None:
+    async with serving() as bench:
+        assert await swept(sweeps) == [None] * len(sweeps)
+        for path in ("/a", "/b"):
+            await bench.client(get(path))
+        peers = [(await bench.backend.take())[0] for _ in range(2)]
+        first, *_, last = await swept(sweeps)
+        assert first is not None
+        assert last is not None
+        assert (first.requests, last.requests) == (2, 2)
+        assert last.lasted_s > first.lasted_s
+        await peers[0].send(b"HTTP/1.1 103 Early Hints\r\n\r\n")
+        await eventually(
+            lambda: (now := bench.proxy_server.silence) is not None and now.lasted_s == 0
+        )
+        await peers[0].send(OK)
+        await eventually(
+            lambda: (now := bench.proxy_server.silence) is not None and now.requests == 1
+        )
+        await peers[1].send(OK)
+        await eventually(lambda: bench.proxy_server.silence is None)
+
+
+@on_every_loop
+async def test_connection_that_the_backend_does_not_accept_is_a_silence(
+    sweeps: list[Silence | None],
+) -> None:
+    async with serving(backlog=0) as bench:
+        clients = [await bench.client(get("/")) for _ in range(3)]
+        await eventually(
+            lambda: (now := bench.proxy_server.silence) is not None and now.requests == 3
+        )
+        for client in clients:
+            client.close()
+
+
+@on_every_loop
+async def test_held_requests_and_unfinished_requests_are_no_silence(
+    sweeps: list[Silence | None],
+) -> None:
+    async with serving(is_open=False) as bench:
+        await bench.client(get("/"))
+        await bench.held(1)
+        assert await swept(sweeps) == [None] * len(sweeps)
+        bench.start()
+        await bench.backend.serve()
+        await bench.client(post(b"ab", length=4))
+        await bench.backend.accept()
+        await eventually(lambda: bench.proxy_server.silence is None)
+        assert await swept(sweeps) == [None] * len(sweeps)
+
+
+@on_every_loop
+async def test_restart_ends_the_silence_of_a_backend(sweeps: list[Silence | None]) -> None:
+    async with serving() as bench:
+        await bench.client(get("/"))
+        await bench.backend.take()
+        await eventually(lambda: bench.proxy_server.silence is not None)
+        bench.stop()
+        assert bench.proxy_server.silence is None
+        bench.start()
+        await bench.backend.serve()

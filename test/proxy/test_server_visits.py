@@ -1,0 +1,37 @@
+"""The private socket for visitors, whose file may be removed under a running program."""
+
+import asyncio
+import contextlib
+import shutil
+import socket
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from test.fakes import Peer, get, serving
+from test.loops import on_every_loop
+
+
+def empty(folder: Path) -> None:
+    (private,) = folder.iterdir()
+    shutil.rmtree(private)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a name beside the file needs /proc")
+@on_every_loop
+async def test_visits_come_when_the_temporary_folder_has_been_emptied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    async with serving() as bench, bench.proxy_server.serve_visits() as visits:
+        empty(tmp_path)
+        visitor = socket.socket(socket.AF_UNIX)
+        visitor.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(visitor, str(visits))
+        with contextlib.closing(Peer(visitor)) as asking:
+            await asking.send(get("/"))
+            await bench.backend.serve()
+            answer = await asking.response()
+            assert (answer.status, answer.get(b"Hpp-Generation")) == (200, None)

@@ -1,0 +1,206 @@
+"""What changes lead to: who is told of which files, in which state, and how often."""
+
+import asyncio
+from collections.abc import Collection
+from pathlib import Path
+
+from httpprocessproxy.core.change.outputs import PATIENCE
+from httpprocessproxy.core.change.patterns import ANYTHING
+from httpprocessproxy.core.change.restart_loop import SUSPICIOUS
+from httpprocessproxy.events import EventBus, Message
+from httpprocessproxy.service.change_handler import ChangeHandler
+from test.loops import eventually, on_every_loop
+
+
+class Desk:
+    """Actions, and what they lead to; files that end in .css are to be refreshed."""
+
+    def __init__(self) -> None:
+        self.restarts: list[set[str]] = []
+        self.refreshes: list[object] = []
+        self.said: list[str] = []
+        self.written: set[Path] = set()
+        self.looked = 0
+        self.is_writing = False
+        self.generation = 1
+        bus = EventBus()
+        self.actions = ChangeHandler(
+            lambda path: path.endswith(".css"),
+            lambda paths: self.restarts.append(set(paths)),
+            bus,
+            self.said.append,
+            lambda: self.is_writing,
+            self.open_for_writing,
+        )
+        self.subscription = bus.subscribe(("refresh",), self.refreshed)
+        self.subscription.__enter__()
+        self.enter("running")
+
+    def refreshed(self, message: Message) -> None:
+        self.refreshes.append(message["paths"])
+
+    def open_for_writing(self, files: Collection[Path]) -> Collection[Path]:
+        self.looked += 1
+        return self.written.intersection(files)
+
+    def enter(self, state: str) -> None:
+        self.generation += state == "loading"
+        self.actions.entered({"state": state, "generation": self.generation})
+
+    def change(self, *paths: str) -> None:
+        self.actions.changed(frozenset(paths))
+
+    def restart(self) -> None:
+        for state in ("killing", "loading", "running"):
+            self.enter(state)
+
+    async def refreshed_next(self) -> object:
+        """What is refreshed next, a file of ours included."""
+        before = len(self.refreshes)
+        self.change("last.css")
+        await eventually(lambda: len(self.refreshes) > before)
+        return self.refreshes[-1]
+
+
+@on_every_loop
+async def test_each_file_to_its_own() -> None:
+    desk = Desk()
+    desk.change("a.py", "a.css")
+    assert desk.restarts == [{"a.py"}]
+    await eventually(lambda: desk.refreshes == [["a.css"]])
+
+
+@on_every_loop
+async def test_a_burst_is_one_refresh() -> None:
+    desk = Desk()
+    for number in range(10):
+        desk.change(f"{number}.css")
+        await asyncio.sleep(0)
+    await eventually(lambda: bool(desk.refreshes))
+    assert desk.refreshes == [[f"{number}.css" for number in range(10)]]
+    desk.change("b.css")
+    await eventually(lambda: desk.refreshes[1:] == [["b.css"]])
+    assert not desk.restarts
+
+
+@on_every_loop
+async def test_while_the_server_restarts_the_reload_is_enough() -> None:
+    desk = Desk()
+    for state in ("killing", "loading"):
+        desk.enter(state)
+        desk.change("a.css")
+    desk.enter("running")
+    assert await desk.refreshed_next() == ["last.css"]
+    assert len(desk.refreshes) == 1
+    assert desk.restarts == []
+
+
+@on_every_loop
+async def test_a_restart_within_the_burst_is_enough() -> None:
+    desk = Desk()
+    desk.change("a.css")
+    desk.restart()
+    desk.change("b.css")
+    assert await desk.refreshed_next() == ["b.css", "last.css"]
+    assert len(desk.refreshes) == 1
+
+
+@on_every_loop
+async def test_any_file_starts_a_server_that_has_ended() -> None:
+    desk = Desk()
+    desk.enter("error")
+    desk.change("a.css")
+    assert desk.restarts == [{"a.css"}]
+
+
+@on_every_loop
+async def test_anything_is_a_restart() -> None:
+    desk = Desk()
+    desk.change(ANYTHING)
+    assert desk.restarts == [{ANYTHING}]
+
+
+@on_every_loop
+async def test_a_file_that_the_server_has_open_is_left_out() -> None:
+    desk = Desk()
+    desk.written = {Path.cwd() / "logs/a[1].log"}
+    for _ in range(SUSPICIOUS - 1):
+        desk.restart()
+        desk.change("logs/a[1].log")
+    assert desk.looked == 0
+    assert len(desk.restarts) == SUSPICIOUS - 1
+    desk.restart()
+    desk.change("logs/a[1].log", "a.py")
+    assert desk.restarts.pop() == {"a.py"}
+    (line,) = desk.said
+    assert "logs/a[1].log" in line
+    assert r"--exclude 'logs/a\[1\].log'" in line
+    desk.restart()
+    desk.change("logs/a[1].log")
+    assert len(desk.restarts) == SUSPICIOUS - 1
+    assert len(desk.said) == 1
+
+
+@on_every_loop
+async def test_a_file_that_somebody_else_saves_is_not() -> None:
+    desk = Desk()
+    for number in range(1, 200):
+        desk.restart()
+        desk.change("a.py")
+        assert len(desk.restarts) == number
+    assert 1 < desk.looked < 10
+    assert not desk.said
+
+
+@on_every_loop
+async def test_lost_events_are_no_loop() -> None:
+    desk = Desk()
+    for number in range(1, 100):
+        desk.restart()
+        desk.change(ANYTHING)
+        assert len(desk.restarts) == number
+    assert not desk.looked
+
+
+@on_every_loop
+async def test_file_open_for_writing_while_a_post_is_in_flight_is_no_save() -> None:
+    desk = Desk()
+    desk.written = {Path.cwd() / "uploads/a.bin"}
+    desk.change("uploads/a.bin")
+    assert desk.restarts.pop() == {"uploads/a.bin"}, "without a request it may be a person's"
+    desk.is_writing = True
+    desk.change("uploads/a.bin", "a.py")
+    assert desk.restarts == [{"a.py"}]
+    (line,) = desk.said
+    assert "--exclude 'uploads/**'" in line
+    # It is closed, and that is reported.
+    desk.written.clear()
+    desk.is_writing = False
+    desk.change("uploads/a.bin")
+    assert desk.restarts == [{"a.py"}]
+
+
+@on_every_loop
+async def test_file_that_the_start_has_open_for_writing_is_no_save() -> None:
+    desk = Desk()
+    desk.enter("loading")
+    desk.written = {Path.cwd() / "dist/a.js"}
+    desk.change("dist/a.js")
+    assert not desk.restarts
+    desk.change("src/a.ts")
+    assert desk.restarts == [{"src/a.ts"}]
+    assert "--exclude 'dist/**'" in desk.said[0]
+
+
+@on_every_loop
+async def test_change_in_a_start_that_goes_on_is_judged_before_it_answers() -> None:
+    desk = Desk()
+    for _ in range(PATIENCE):
+        desk.enter("loading")
+        desk.change("missing.js")
+    desk.enter("loading")
+    desk.change("missing.js")
+    assert len(desk.restarts) == PATIENCE
+    assert desk.actions.is_pending
+    assert desk.actions.answers() == {"missing.js"}
+    assert not desk.actions.is_pending

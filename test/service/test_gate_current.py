@@ -1,0 +1,167 @@
+"""The gate and changes that are known, but have not had their effect yet."""
+
+import asyncio
+
+from test.crowd import Crowd
+from test.fakes import ENDED
+from test.loops import on_every_loop
+from test.service.test_gate import FIRST, SECOND
+
+
+class Judge:
+    """Whether the gate may go by what it is told."""
+
+    def __init__(self) -> None:
+        self.is_current = True
+        self.asked = 0
+
+    def __call__(self) -> bool:
+        self.asked += 1
+        return self.is_current
+
+
+@on_every_loop
+async def test_request_behind_a_save_is_held_until_the_save_has_led_to_nothing() -> None:
+    judge = Judge()
+    crowd = Crowd(is_current=judge)
+    crowd.gate.open(FIRST)
+    judge.is_current = False
+    waiting = crowd.ask(2)
+    assert crowd.gone == []
+    judge.is_current = True
+    crowd.gate.resume()
+    assert [waiter.outcomes for waiter in waiting] == [[FIRST], []]  # the second is behind it
+    crowd.gate.answered(waiting[0])
+    assert crowd.gone == [1, 2]
+
+
+@on_every_loop
+async def test_request_behind_a_save_goes_to_the_generation_that_follows() -> None:
+    judge = Judge()
+    crowd = Crowd(is_current=judge)
+    crowd.gate.open(FIRST)
+    judge.is_current = False
+    (waiter,) = crowd.ask()
+    crowd.gate.hold()
+    judge.is_current = True
+    crowd.gate.open(SECOND)
+    assert waiter.outcomes == [SECOND]
+
+
+@on_every_loop
+async def test_held_requests_stay_when_a_save_precedes_the_opening() -> None:
+    judge = Judge()
+    crowd = Crowd(is_current=judge)
+    (waiter,) = crowd.ask()
+    judge.is_current = False
+    crowd.gate.open(FIRST)
+    assert waiter.outcomes == []
+    crowd.gate.hold()
+    judge.is_current = True
+    crowd.gate.open(SECOND)
+    assert waiter.outcomes == [SECOND]
+
+
+@on_every_loop
+async def test_no_request_goes_first_to_a_backend_that_a_save_has_overtaken() -> None:
+    judge = Judge()
+    crowd = Crowd(is_current=judge)
+    crowd.ask()
+    judge.is_current = False
+    assert crowd.gate.first_request(FIRST) is None
+    assert crowd.gone == []
+
+
+@on_every_loop
+async def test_request_behind_the_mend_of_a_crash_is_not_refused() -> None:
+    judge = Judge()
+    crowd = Crowd(is_current=judge)
+    early = crowd.ask()
+    judge.is_current = False
+    crowd.gate.refuse(lambda: ENDED)
+    late = crowd.ask()
+    assert crowd.gone == []
+    judge.is_current = True
+    crowd.gate.resume()
+    assert [waiter.outcomes for waiter in early + late] == [[ENDED], [ENDED]]
+
+
+@on_every_loop
+async def test_fence_stands_before_pages_unsafe_requests_and_those_that_ask_for_it() -> None:
+    crowd = Crowd()
+    crowd.gate.open(FIRST)
+    fences: list[asyncio.Future[bool]] = []
+
+    def fence() -> asyncio.Future[bool]:
+        fences.append(asyncio.get_running_loop().create_future())
+        return fences[-1]
+
+    crowd.gate.fence = fence
+    safe, page, unsafe, asking, gone = (crowd.waiter() for _ in range(5))
+    page.is_navigation, unsafe.is_safe, asking.wants_fence, gone.is_safe = True, False, True, False
+    assert crowd.gate.enter(safe)
+    for waiter in (page, unsafe, asking, gone):
+        assert not crowd.gate.enter(waiter)
+    assert crowd.gone == [1]
+    crowd.gate.leave(gone)
+    for one in fences:
+        one.set_result(True)
+    await asyncio.sleep(0)
+    assert crowd.gone == [1, 2, 3, 4]
+
+
+@on_every_loop
+async def test_fence_is_passed_over_where_every_change_is_known_at_once() -> None:
+    crowd = Crowd()
+    crowd.gate.open(FIRST)
+    waiter = crowd.waiter()
+    waiter.is_safe = False
+    assert crowd.gate.enter(waiter)
+    assert waiter.outcomes == [FIRST]
+
+
+@on_every_loop
+async def test_request_waits_for_the_changes_before_it_and_not_for_later_ones() -> None:
+    crowd = Crowd(is_current=lambda: False)
+    crowd.gate.open(FIRST)
+    seen, judged = 1, 0
+    crowd.gate.last_mark, crowd.gate.is_past = lambda: seen, lambda mark: mark <= judged
+    early = crowd.ask()
+    seen = 2
+    late = crowd.ask()
+    crowd.gate.resume()
+    assert crowd.gone == []
+    judged = 1
+    crowd.gate.resume()
+    crowd.gate.answered(early[0])
+    assert [waiter.outcomes for waiter in early + late] == [[FIRST], []]
+    judged = 2
+    crowd.gate.resume()
+    assert crowd.gone == [1, 2]
+
+
+@on_every_loop
+async def test_held_requests_wait_at_an_opening_for_the_changes_before_it() -> None:
+    crowd = Crowd(is_current=lambda: False)
+    seen, judged = 1, 1
+    crowd.gate.last_mark, crowd.gate.is_past = lambda: seen, lambda mark: mark <= judged
+    crowd.ask()
+    seen = 2
+    crowd.gate.open(FIRST)
+    assert crowd.gone == []
+    seen, judged = 3, 2
+    crowd.gate.resume()
+    assert crowd.gone == [1]
+
+
+@on_every_loop
+async def test_held_requests_are_refused_once_the_changes_before_the_crash_are_judged() -> None:
+    crowd = Crowd(is_current=lambda: False)
+    seen, judged = 1, 0
+    crowd.gate.last_mark, crowd.gate.is_past = lambda: seen, lambda mark: mark <= judged
+    (waiter,) = crowd.ask()
+    crowd.gate.refuse(lambda: ENDED)
+    assert waiter.outcomes == []
+    judged = 1
+    crowd.gate.resume()
+    assert waiter.outcomes == [ENDED]

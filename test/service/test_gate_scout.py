@@ -1,0 +1,62 @@
+"""The gate's scout: one request that goes ahead, while all others wait."""
+
+from httpprocessproxy.service.gate import Gate, Target
+from test.crowd import Crowd
+from test.loops import on_every_loop
+
+FIRST = Target(1, "127.0.0.1", 8001)
+SECOND = Target(2, "127.0.0.1", 8001)
+
+
+@on_every_loop
+async def test_the_first_safe_one_goes_ahead_alone() -> None:
+    crowd = Crowd()
+    waiters = crowd.ask(3)
+    waiters[0].is_safe = False
+    answered = crowd.gate.first_request(FIRST)
+    assert answered is not None
+    assert crowd.gone == [2]
+    assert crowd.gate.leads_to(FIRST)
+    assert not crowd.gate.leads_to(SECOND)
+    crowd.gate.answered(waiters[1])
+    assert answered.result() is True
+    assert crowd.gate.generation == FIRST.generation
+    assert (crowd.gone, crowd.gate.held) == ([2], 2)  # the gate is not open yet
+    crowd.gate.open(FIRST)
+    assert crowd.gone == [2, 1]
+
+
+@on_every_loop
+async def test_there_is_no_scout_without_a_safe_request() -> None:
+    crowd = Crowd()
+    assert crowd.gate.first_request(FIRST) is None
+    (waiter,) = crowd.ask()
+    waiter.is_safe = False
+    assert crowd.gate.first_request(FIRST) is None
+    assert (crowd.gone, crowd.gate.held) == ([], 1)
+
+
+@on_every_loop
+async def test_a_scout_that_is_lost_waits_again() -> None:
+    crowd = Crowd()
+    (waiter,) = crowd.ask()
+    answered = crowd.gate.first_request(FIRST)
+    assert answered is not None
+    crowd.gate.leave(waiter)
+    assert answered.result() is False
+    assert not crowd.gate.leads_to(FIRST)
+    crowd.gate.ask(waiter)
+    crowd.gate.open(SECOND)
+    assert waiter.outcomes == [FIRST, SECOND]
+
+
+@on_every_loop
+async def test_the_gate_may_open_or_close_before_the_scout_is_answered() -> None:
+    for close in (Gate.hold, lambda gate: gate.open(FIRST)):
+        crowd = Crowd()
+        (waiter,) = crowd.ask()
+        answered = crowd.gate.first_request(FIRST)
+        assert answered is not None
+        close(crowd.gate)
+        assert answered.result() is False
+        crowd.gate.answered(waiter)

@@ -1,0 +1,60 @@
+"""One life of a backend that began warm, and when it is begun again cold."""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator
+
+import pytest
+
+from httpprocessproxy.service.generation import GenerationOutcome
+from test.loops import eventually, on_every_loop
+from test.service.test_generation import Life
+
+
+@contextlib.asynccontextmanager
+async def begun(
+    *, is_warm: bool = True, listens: bool = False
+) -> AsyncIterator[tuple[Life, asyncio.Task[GenerationOutcome]]]:
+    """A life that has made a start, and that is over when the context is."""
+    life = Life()
+    life.launcher.is_warm, life.launcher.listens = is_warm, listens
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(life.generation.run(), name="generation")
+        await eventually(lambda: bool(life.launcher.children))
+        yield life, running
+
+
+@on_every_loop
+async def test_a_warm_start_that_crashes_before_it_answers_is_made_again_cold() -> None:
+    async with begun() as (life, _):
+        life.launcher.listens = True
+        life.launcher.children[0].exit(-signal.SIGSEGV)
+        await life.happened(life.target)
+        life.launcher.children[1].exit(0)
+    assert life.launcher.given_up == ["a warm server ended by signal SIGSEGV before it answered"]
+    assert [start.is_warm for start in life.around.starts] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("is_warm", "answers", "code"),
+    [(True, True, -signal.SIGSEGV), (True, False, 1), (False, False, -signal.SIGSEGV)],
+    ids=["once it has answered", "by an exit", "cold"],
+)
+@on_every_loop
+async def test_any_other_end_is_the_end(is_warm: bool, answers: bool, code: int) -> None:
+    async with begun(is_warm=is_warm, listens=answers) as (life, running):
+        if answers:
+            await life.happened(life.target)
+        life.launcher.children[0].exit(code)
+    assert running.result().returncode == code
+    assert len(life.launcher.children) == 1
+    assert life.launcher.given_up == []
+
+
+@on_every_loop
+async def test_a_warm_start_that_is_stopped_is_not_made_again() -> None:
+    async with begun() as (life, _):
+        life.generation.stop.set()
+    assert len(life.launcher.children) == 1
+    assert life.launcher.given_up == []

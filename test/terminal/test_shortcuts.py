@@ -1,0 +1,42 @@
+"""Keys lead to actions, on the event loop, from whatever thread they come."""
+
+import asyncio
+import threading
+
+from httpprocessproxy.terminal.shortcuts import HELP, KEYS, Shortcuts
+
+
+def test_a_key_acts_on_the_loop() -> None:
+    acted: list[tuple[str, bool]] = []
+
+    async def main() -> None:
+        loop, done = asyncio.get_running_loop(), asyncio.Event()
+        shortcuts = Shortcuts()
+
+        def act(key: str) -> None:
+            acted.append((key, asyncio.get_running_loop() is loop))
+            if key == "?":
+                done.set()
+
+        shortcuts.press("r")  # too early: nothing happens
+        await asyncio.sleep(0)
+        shortcuts.lead_to({key: lambda key=key: act(key) for key in KEYS})  # type: ignore[misc]
+        thread = threading.Thread(target=lambda: [*map(shortcuts.press, KEYS)])
+        thread.start()
+        await done.wait()
+        thread.join()
+
+    asyncio.run(main())
+    assert acted == [(key, True) for key in KEYS]
+
+
+def test_a_key_at_the_very_end_does_nothing() -> None:
+    async def make() -> Shortcuts:
+        return Shortcuts()
+
+    asyncio.run(make()).press("r")
+
+
+def test_the_help_has_every_key() -> None:
+    assert all(f"  {key}  {does}" in HELP for key, does in KEYS.items())
+    assert max(map(len, HELP.splitlines())) <= 80
