@@ -1,8 +1,8 @@
 """The dashboard, a page about the proxy and its server, and the files it consists of.
 
-It has an origin of its own (`core/page/places.py`), to which `/_hpp/` on the site's origin leads. Its
-policy lets in what carries this answer's nonce, and nothing else: all that it shows is somebody's
-text. It is for a tab of its own, so that no other page can reach into it.
+It has an origin of its own (`core/page/places.py`), to which `/_hpp/` on the site's origin leads.
+Its Content-Security-Policy admits only elements with the nonce of the same answer, because the page
+shows untrusted text. It opens in a tab of its own, which no other page can reach into.
 """
 
 import secrets

@@ -1,9 +1,9 @@
-"""What a request is to those who end HTTP/2 and HTTP/3, and to those who answer it.
+"""The interface between an HTTP version and the code that answers its requests.
 
-An HTTP version calls a `Handler` with each request's head and a `Stream` for the way back, and
-tells the `RequestSink` that it returns what comes next. All of it is synchronous, on the event loop's
-thread; back-pressure goes both ways. Nobody is called after `reset`, in either direction, nor
-after both ends have ended.
+A connection calls a `Handler` with the head of each request and a `Stream` for the response, and
+passes the rest of the request to the `RequestSink` that the handler returns. All calls are
+synchronous, on the event loop's thread; back-pressure goes both ways. No call follows `reset`, in
+either direction, or the end of both sides.
 """
 
 import enum

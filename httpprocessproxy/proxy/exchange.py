@@ -1,7 +1,7 @@
 """One request and its response: where it goes, and what a restart does to it.
 
-`core/http/replay.py` holds the rules; this obeys them. An exchange is with its upstream, at the gate,
-or over, and each of its callers may be the last it hears from.
+`core/http/replay.py` holds the rules; this obeys them. An exchange is with its upstream, at the
+gate, or over, and each of its callers may be the last it hears from.
 """
 
 import logging

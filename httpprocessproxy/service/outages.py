@@ -35,8 +35,8 @@ class Outages:
         launch_spec = self._launcher.launch_spec
         return self._problem(
             "The server does not answer yet",
-            f"`{shlex.join(launch_spec.words)}` does not answer at {launch_spec.address} yet. If it is meant "
-            "to answer elsewhere, mend BACKEND or the command; else try again in a moment.",
+            f"`{shlex.join(launch_spec.words)}` does not answer at {launch_spec.address} yet. "
+            "If it is meant to answer elsewhere, mend BACKEND or the command; else try again in a moment.",
             public_detail="Try again in a moment.",
         )
 

@@ -40,8 +40,8 @@ FRAMES_AT_ONCE: Final = 256
 FRAMES_A_READ: Final = 16
 TURN_S: Final = 0.005
 
-# After a complete response, how long a client may go on with its upload (proxy/client_connection.py). Reset at
-# once, curl loses the response.
+# Time for a client to go on with its upload after a complete response, as in
+# proxy/client_connection.py. Reset at once, curl loses the response.
 LINGER_S: Final = 2.0
 
 # To search a larger table costs more than it saves.

@@ -5,7 +5,7 @@ the client's windows allow. Nothing is sent from within a call of the `RequestSi
 """
 
 from collections import deque
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
 from h2.connection import H2Connection
 from h2.errors import ErrorCodes
@@ -13,9 +13,6 @@ from h2.errors import ErrorCodes
 from httpprocessproxy.core.http.headers import HOP_BY_HOP
 from httpprocessproxy.frontends.streams import Fields, RequestSink, StreamReset
 from httpprocessproxy.system.faults import contained
-
-if TYPE_CHECKING:
-    from httpprocessproxy.frontends.http2.connection import Http2Connection
 
 # A response may run so far ahead of its client, and goes on below the second.
 MAX_WAITING_BYTES: Final = 64 * 1024
@@ -29,6 +26,26 @@ _CODES: Final = {
     StreamReset.INTERNAL: ErrorCodes.INTERNAL_ERROR,
     StreamReset.REFUSED: ErrorCodes.REFUSED_STREAM,
 }
+
+
+class StreamOwner(Protocol):
+    """The connection of a stream, as the stream calls it."""
+
+    @property
+    def alt_svc(self) -> bytes | None:
+        """The value of Alt-Svc (RFC 7838) for every response."""
+
+    def send(self, stream: "Http2Stream") -> None:
+        """Send what the stream has, when it is its turn."""
+
+    def reset(self, stream: "Http2Stream", code: ErrorCodes) -> None:
+        """Send RST_STREAM."""
+
+    def consumed(self, stream: "Http2Stream", size_bytes: int) -> None:
+        """Return `size_bytes` to the client's window."""
+
+    def stop_reading(self, stream: "Http2Stream") -> None:
+        """Discard the rest of the request's body."""
 
 
 class Http2Stream:
@@ -54,7 +71,7 @@ class Http2Stream:
         "wants_body",
     )
 
-    def __init__(self, connection: "Http2Connection", stream_id: int) -> None:
+    def __init__(self, connection: StreamOwner, stream_id: int) -> None:
         self.id = stream_id
         self.visit: RequestSink | None = None  # None for a request that was refused
         self.is_queued = False  # it waits for its turn to send

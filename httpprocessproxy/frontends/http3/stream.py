@@ -6,7 +6,7 @@ client may be behind, and the rest waits here.
 
 import re
 from collections import deque
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
 from aioquic.h3.connection import ErrorCode
 
@@ -14,9 +14,6 @@ from httpprocessproxy.core.errors import RequestError
 from httpprocessproxy.core.http.headers import HOP_BY_HOP
 from httpprocessproxy.frontends.streams import Fields, Head, RequestSink, StreamReset
 from httpprocessproxy.system.faults import contained
-
-if TYPE_CHECKING:
-    from httpprocessproxy.frontends.http3.connection import Http3Connection
 
 # What a loopback or a LAN holds in flight, as over HTTP/2; the visit goes on below the second.
 MAX_UNACKNOWLEDGED_BYTES: Final = 256 * 1024
@@ -33,6 +30,37 @@ _CODES: Final = {
     StreamReset.INTERNAL: ErrorCode.H3_INTERNAL_ERROR,
     StreamReset.REFUSED: ErrorCode.H3_REQUEST_REJECTED,
 }
+
+
+class StreamOwner(Protocol):
+    """The connection of a stream, as the stream calls it."""
+
+    def can_send(self, stream: "Http3Stream") -> bool:
+        """Whether the client still takes data of this stream."""
+
+    def unacknowledged_bytes(self, stream: "Http3Stream") -> int:
+        """The bytes given to QUIC that the client has not acknowledged."""
+
+    def send_fields(self, stream: "Http3Stream", fields: Fields, *, is_last: bool) -> None:
+        """Send HEADERS."""
+
+    def send_data(self, stream: "Http3Stream", data: bytes, *, is_last: bool) -> None:
+        """Send DATA."""
+
+    def send_end(self, stream: "Http3Stream") -> None:
+        """End the response."""
+
+    def sent(self, stream: "Http3Stream") -> None:
+        """Transmit what was given since."""
+
+    def reset(self, stream: "Http3Stream", code: ErrorCode) -> None:
+        """Send RESET_STREAM and STOP_SENDING."""
+
+    def consumed(self, stream: "Http3Stream", size_bytes: int) -> None:
+        """Return `size_bytes` to the client's window."""
+
+    def stop_reading(self, stream: "Http3Stream") -> None:
+        """Discard the rest of the request's body."""
 
 
 class Http3Stream:
@@ -58,7 +86,7 @@ class Http3Stream:
         "wants_body",
     )
 
-    def __init__(self, connection: "Http3Connection", stream_id: int) -> None:
+    def __init__(self, connection: StreamOwner, stream_id: int) -> None:
         self.id = stream_id
         self.visit: RequestSink | None = None  # None for a request that was refused
         self.is_over = False

@@ -1,4 +1,4 @@
-"""Output and what it leaves on a terminal: cases of `core/page/screen.py` and `client/screen.js`."""
+"""Outputs and their lines on a terminal, for `core/page/screen.py` and `client/screen.js`."""
 
 import json
 from pathlib import Path

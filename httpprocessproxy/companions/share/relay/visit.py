@@ -1,8 +1,8 @@
 """A visit: one request of a visitor, from its head to the end of its answer.
 
-It has two ends, which may be in two processes. The visitor's is a `RelayVisit`: it waits for the answer,
-and knows the deadline. The worker's is a `Delivery`, which a worker's call got from the rendezvous,
-over whatever transport, and an `Answering`, by which the answer comes back.
+It has two ends. The visitor's is a `RelayVisit`: it waits for the answer, and knows the deadline.
+The worker's is a `VisitDelivery`, which a worker's call got from the rendezvous, over whatever
+transport, and an `Answering`, by which the answer comes back.
 
     QUEUED -> TAKEN -> ANSWERING -> OVER         what a visit goes through, forward only ...
     TAKEN -> QUEUED                              ... but for one return, if nothing was delivered
