@@ -75,9 +75,9 @@ class ProxyServer:
         It is told whether the client is trusted, and whether the dashboard is asked; None is for a
         client that has to be trusted. `injector` puts our script into documents; `interceptor`
         serves some requests in a way of its own; `say` shows a line; `response_fields` decides
-        about a response's fields. `hides_alt_svc` keeps the backend from saying where else it can be had
-        (RFC 7838): what browsers reach is not the backend. `takes_back`: of what is sent to it,
-        some may be taken back (see there).
+        about a response's fields. `hides_alt_svc` keeps the backend from saying where else it can
+        be had (RFC 7838): what browsers reach is not the backend. `takes_back`: of what is sent to
+        it, some may be taken back (see there).
         """
         self.loop = asyncio.get_running_loop()
         self.gate = gate

@@ -36,7 +36,8 @@ class Outages:
         return self._problem(
             "The server does not answer yet",
             f"`{shlex.join(launch_spec.words)}` does not answer at {launch_spec.address} yet. "
-            "If it is meant to answer elsewhere, mend BACKEND or the command; else try again in a moment.",
+            "If it is meant to answer elsewhere, mend BACKEND or the command; else try again in a "
+            "moment.",
             public_detail="Try again in a moment.",
         )
 
