@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from test.companions.share.old_workers import Worker
+from test.companions.share.relay.calls import raw_call
 from test.companions.share.relays import Relay, host_of, write_tokens
 
 
@@ -100,6 +101,11 @@ def test_heads_that_make_no_sense_are_a_400(relay: Relay, head: bytes) -> None:
     with relay.connect() as wire:
         wire.send(head)
         assert wire.response().status == 400
+
+
+def test_refused_worker_call_names_the_server_software(relay: Relay, name: str) -> None:
+    answer = raw_call(relay, f"fpw-host: {host_of(name)}", "fpw-token: wrong")
+    assert (answer.status, answer.get(b"Server")) == (403, b"http-process-relay")
 
 
 def test_it_is_no_proxy(relay: Relay, name: str) -> None:
