@@ -19,7 +19,7 @@ quietly() {
 # command:package, for each command that the tests start.
 commands=(watchman:watchman chromium:chromium tmux:tmux node:nodejs unshare:util-linux git:git
     gcc:gcc python3:python3 wrk:wrk h2load:nghttp2-client nginx:nginx go:golang-go zsh:zsh
-    fish:fish curl:curl certutil:libnss3-tools openssl:openssl redis-server:redis-server
+    fish:fish curl:curl certutil:libnss3-tools openssl:openssl
     pg_lsclusters:postgresql unzip:unzip bsdtar:libarchive-tools zip:zip)
 missing=()
 for pair in "${commands[@]}"; do

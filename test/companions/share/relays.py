@@ -1,18 +1,14 @@
-"""Relays as real processes, a Redis for them, and what every run of one has to keep to."""
+"""Relays as real processes."""
 
-import contextlib
 import http.client
 import os
 import re
-import shutil
-import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
 from test import processes
-from test.deadline import MS, PATIENCE_S, eventually
+from test.deadline import PATIENCE_S, eventually
 from test.spoken import Spoken
 from test.wire import Message, Wire
 
@@ -95,19 +91,3 @@ def request(target: str, host: str, method: str = "GET", body: bytes = b"", **mo
 def write_tokens(path: Path, *names: str) -> Path:
     path.write_text("".join(f"{name} {TOKEN.format(name)}\n" for name in names))
     return path
-
-
-@contextlib.contextmanager
-def redis_server(folder: Path) -> Iterator[str]:
-    """A Redis on a socket in `folder`, empty; its URL."""
-    program = shutil.which("redis-server")
-    assert program, "redis-server is not installed: test/run.sh does that"
-    path = folder / "redis.sock"
-    command = [program, "--port", "0", "--unixsocket", str(path), "--save", "", "--dir", "."]
-    with subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL) as process:
-        try:
-            eventually(path.exists, 5000 * MS)
-            yield f"unix://{path}"
-        finally:
-            process.terminate()
-            process.wait(PATIENCE_S)

@@ -1,4 +1,4 @@
-"""The relay put together: what is made of what, in which order it starts and ends."""
+"""The relay application: its parts, and the order in which they start and end."""
 
 import asyncio
 import contextlib
@@ -9,9 +9,8 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from aiohttp import web
 
 from httpprocessproxy.companions.share.relay import access_log
-from httpprocessproxy.companions.share.relay.memory import Memory
+from httpprocessproxy.companions.share.relay.access_log import AccessRecord
 from httpprocessproxy.companions.share.relay.polls import Polls
-from httpprocessproxy.companions.share.relay.record import AccessRecord
 from httpprocessproxy.companions.share.relay.rendezvous import Rendezvous
 from httpprocessproxy.companions.share.relay.server import Handler, RelayServer, Rooms, Router
 from httpprocessproxy.companions.share.relay.settings import RelaySettings
@@ -38,23 +37,22 @@ def _no_memory() -> VisitError:
 
 
 class Relay:
-    """A relay, and what its figures are read from."""
+    """A relay. Its public methods without arguments are the sources of the metrics."""
 
     def __init__(
         self,
         settings: RelaySettings,
         tokens: Tokens,
-        rendezvous: Rendezvous,
         tasks: asyncio.TaskGroup,
     ) -> None:
         self.settings = settings
         self.tokens = tokens
-        self.is_up: Callable[[], bool] = lambda: True
         self._is_closing = False
         self._budget = Budget(settings.max_memory_bytes, _no_memory)
         self._tells: list[Callable[[AccessRecord], None]] = []
         if settings.access_log:
             self._tells.append(access_log.write)
+        rendezvous = Rendezvous(settings.max_queue)
         self.waiters = Waiters(rendezvous)
         self.visitors = Visitors(settings, rendezvous, self._budget, self._tell)
         self.polls = Polls(settings, rendezvous, self.waiters, self._budget, tasks)
@@ -67,10 +65,10 @@ class Relay:
         self.router = Router(settings.domain, tokens, rooms)
 
     def is_healthy(self) -> bool:
-        """Whether visits are taken."""
-        return self.is_up() and not self._is_closing
+        """Whether the relay accepts visits."""
+        return not self._is_closing
 
-    # Levels, for the figures
+    # Metrics
 
     def visits(self) -> int:
         return self.visitors.count
@@ -85,7 +83,7 @@ class Relay:
         return self._budget.held_bytes
 
     async def watch_tokens(self) -> None:
-        """Read the tokens again when their file changes, and let nobody wait by an old one."""
+        """Read the tokens again when their file changes, and end calls that wait by an old one."""
         while True:
             await asyncio.sleep(_TOKENS_PERIOD_S)
             with contained("a look at the tokens"):
@@ -93,7 +91,7 @@ class Relay:
                     self.waiters.release()
 
     async def close(self) -> None:
-        """Take no more visits, wait for the answers that are under way, let the workers go."""
+        """Refuse new visits, wait for the answers in progress, then end the workers' calls."""
         self._is_closing = True
         self.visitors.close()
         await self.visitors.gone(self.settings.drain_s)
@@ -105,23 +103,19 @@ class Relay:
             tell(record)
 
     def _metrics(self) -> Exposition | None:
-        """The figures, if prometheus-client is installed."""
+        """The metrics, if prometheus-client is installed."""
         try:
             from httpprocessproxy.companions.share.relay.metrics import CONTENT_TYPE, Metrics
         except ModuleNotFoundError as error:
             if error.name != "prometheus_client":
                 raise
             if self.settings.metrics is not None:
-                raise missing("--metrics") from None
+                more = "pip install 'http-process-proxy[relay]'"
+                raise UserError(f"--metrics needs more packages: {more}") from None
             return None
         metrics = Metrics(self)
         self._tells.append(metrics.count)
         return lambda: (metrics.exposition(), CONTENT_TYPE)
-
-
-def missing(option: str) -> UserError:
-    """What to say when an option needs what is not installed."""
-    return UserError(f"{option} needs more packages: pip install 'http-process-proxy[relay]'")
 
 
 async def run(settings: RelaySettings) -> None:
@@ -129,10 +123,8 @@ async def run(settings: RelaySettings) -> None:
     tokens = Tokens(settings.tokens, settings.domain)
     async with contextlib.AsyncExitStack() as exits:
         stopped = signalled()
-        rendezvous, is_up = await exits.enter_async_context(_rendezvous(settings))
         tasks = await exits.enter_async_context(asyncio.TaskGroup())
-        relay = Relay(settings, tokens, rendezvous, tasks)
-        relay.is_up = is_up
+        relay = Relay(settings, tokens, tasks)
         exits.callback(tasks.create_task(relay.watch_tokens(), name="tokens").cancel)
         url = await exits.enter_async_context(_serving(relay.router.handle, settings.bind))
         if settings.metrics is not None:
@@ -145,26 +137,8 @@ async def run(settings: RelaySettings) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _rendezvous(
-    settings: RelaySettings,
-) -> AsyncIterator[tuple[Rendezvous, Callable[[], bool]]]:
-    """Where the state is, and whether that is in order."""
-    if settings.redis is None:
-        yield Memory(settings.max_queue), lambda: True
-        return
-    try:
-        from httpprocessproxy.companions.share.relay.shared.rendezvous import connect
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] != "redis":
-            raise
-        raise missing("--redis") from None
-    async with connect(settings.redis, settings.max_queue, settings.deadline_s).open() as shared:
-        yield shared, lambda: shared.is_up
-
-
-@contextlib.asynccontextmanager
 async def _serving(handler: Handler, bind: Address) -> AsyncIterator[str]:
-    """Serve while the context is open; what it gives is where. Raises UserError."""
+    """Serve while the context is open; yields the address. Raises UserError."""
     runner = web.ServerRunner(RelayServer(handler, handler_cancellation=True), shutdown_timeout=1.0)
     await runner.setup()
     try:

@@ -1,4 +1,4 @@
-"""The command line of the relay, read into its settings."""
+"""The command line of the relay, parsed into its settings."""
 
 import argparse
 import functools
@@ -78,7 +78,7 @@ def _add_times(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_limits(parser: argparse.ArgumentParser) -> None:
-    # All in memory, so there is nothing to be told in T.
+    # No T: all of it is in memory.
     size, count = functools.partial(readers.size, units="KMG"), readers.count
     for name, field, read, default, what in (
         ("max-body", "max_body_bytes", size, "32M", "of a body that is kept; past it 413"),
@@ -104,9 +104,6 @@ def _add_surroundings(parser: argparse.ArgumentParser) -> None:
         type=readers.for_argparse(readers.network),
         action="append",
         help="peers whose Forwarded and X-Forwarded-* are believed",
-    )
-    parser.add_argument(
-        "--redis", metavar="URL", help="keep visits there, for all relays that do the same"
     )
     parser.add_argument(
         "--metrics",

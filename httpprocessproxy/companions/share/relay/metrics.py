@@ -11,7 +11,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
-from httpprocessproxy.companions.share.relay.record import AccessRecord
+from httpprocessproxy.companions.share.relay.access_log import AccessRecord
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 

@@ -1,7 +1,7 @@
-"""Bytes on their way between a visitor and a worker, piece by piece.
+"""Bodies in transit between a visitor and a worker, piece by piece.
 
-The rule: nobody is sent more than they take. A sender waits while what it sent before has not been
-received, up to a window; an end that goes away cuts the pipe, and the other end is told why.
+The rule: backpressure. A sender waits while more than a window of what it sent has not been
+received; an end that leaves cuts the pipe, and the other end gets the reason.
 """
 
 import asyncio
@@ -16,42 +16,42 @@ PIECE_BYTES: Final = 64 * 1024
 
 
 class CutError(Exception):
-    """The bytes ended too early; the text says why."""
+    """The body ended too early; the text is the reason."""
 
 
 class PipeFullError(Exception):
-    """There are more bytes than may be kept."""
+    """The body is larger than its limit."""
 
 
 class Source(Protocol):
-    """Where pieces come from."""
+    """The readable end of a body."""
 
     async def receive(self) -> bytes:
-        """Wait for the next piece; b"" is the end, again and again. Raises CutError."""
+        """Wait for the next piece; b"" at the end, repeatedly. Raises CutError."""
         ...
 
 
 class PipeSink(Protocol):
-    """Where pieces go to."""
+    """The writable end of a body."""
 
     async def send(self, piece: bytes) -> None:
-        """Pass on a piece, which is not empty, as soon as there is room. Raises CutError."""
+        """Send a piece, which is not empty, as soon as there is room. Raises CutError."""
         ...
 
     def end(self) -> None:
-        """Say that this was all."""
+        """Mark the end of the body."""
         ...
 
     def cut(self, reason: str) -> None:
-        """Say that the rest is lost. Nothing happens after the end, or after another cut."""
+        """Mark the rest as lost. No effect after the end, or after another cut."""
         ...
 
 
 class Pipe:
-    """A sink and a source: what is sent at one end is received at the other, in this process."""
+    """A sink and a source in one: what is sent at one end is received at the other."""
 
     def __init__(self, window_bytes: int = WINDOW_BYTES) -> None:
-        # Hears how much has been received, to tell a sender elsewhere.
+        # Called with the size of each received piece, for a sender that uses `put`.
         self.on_received: Callable[[int], None] = lambda size_bytes: None
         self._pieces: deque[bytes] = deque()
         self._held_bytes = 0
@@ -69,7 +69,7 @@ class Pipe:
         self.put(piece)
 
     def put(self, piece: bytes) -> None:
-        """Take a piece without waiting, from a sender that knows the window by other means."""
+        """Send a piece without waiting. The sender keeps to the window by `on_received`."""
         if self._reason is not None:
             return
         self._pieces.append(piece)
@@ -110,7 +110,7 @@ class Pipe:
 
 
 class Held:
-    """A source of bytes that are all there."""
+    """A source of bytes in memory."""
 
     def __init__(self, data: bytes) -> None:
         self._rest = memoryview(data)
@@ -121,9 +121,9 @@ class Held:
 
 
 async def whole(source: Source, limit_bytes: int, keep: Callable[[int], None]) -> bytes:
-    """All of a source at once; `keep` is told of each piece's size, and may raise.
+    """Read all of a source; `keep` is called with the size of each piece, and may raise.
 
-    Raises TooLargeError beyond the limit, or CutError.
+    Raises PipeFullError beyond the limit, or CutError.
     """
     pieces: list[bytes] = []
     held_bytes = 0
@@ -137,7 +137,7 @@ async def whole(source: Source, limit_bytes: int, keep: Callable[[int], None]) -
 
 
 async def pour(source: Source, sink: PipeSink) -> None:
-    """Pass on all of a source and its end, or its cut. Raises CutError if the sink has gone."""
+    """Copy a source into a sink, with its end or its cut. Raises CutError if the sink is cut."""
     try:
         while piece := await source.receive():
             await sink.send(piece)

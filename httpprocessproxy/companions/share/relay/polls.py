@@ -1,7 +1,7 @@
 """The workers' long polling: a POST brings the answer to one visit, and waits for the next.
 
-The rule: a visit is delivered once all of it is written, and not before. A call that has died is
-given none; if one dies while it is written to, the visit goes back to where it was.
+The rule: a visit counts as delivered when all of it is written. A closed connection is given no
+visit; a visit whose connection closes while it is written returns to the queue.
 """
 
 import asyncio
@@ -23,12 +23,12 @@ from httpprocessproxy.companions.share.relay.waiters import Waiters
 from httpprocessproxy.core.budget import Budget, BudgetShare
 from httpprocessproxy.system.faults import contained
 
-# What the peer has closed is seen by this before the event loop tells (Linux; others have HUP).
+# poll() sees a close before the event loop reports it (RDHUP is Linux only, others have HUP).
 _CLOSED = getattr(select, "POLLRDHUP", 0) | select.POLLHUP | select.POLLERR
 
 
 class RefusedCallError(Exception):
-    """A worker's call that is refused: the status, and the reason as text."""
+    """A worker's call is refused with this status and this text."""
 
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(reason)
@@ -36,7 +36,7 @@ class RefusedCallError(Exception):
 
 
 class Polls:
-    """The calls of workers whose host and token are right."""
+    """Long-polling calls of workers that have a valid token."""
 
     def __init__(
         self,
@@ -46,39 +46,39 @@ class Polls:
         budget: Budget,
         tasks: asyncio.TaskGroup,
     ) -> None:
-        """`tasks` pass answers on to visitors, while their workers go on."""
+        """`tasks` send answers to visitors while the workers wait for the next visit."""
         self._settings = settings
         self._rendezvous = rendezvous
         self._waiters = waiters
         self._budget = budget
         self._tasks = tasks
         self._passing: set[asyncio.Task[None]] = set()
-        self.ignored = 0  # answers to visits that were not there any more
+        self.ignored = 0  # answers to visits that were over
 
     async def handle(self, request: web.BaseRequest, host: str) -> web.StreamResponse:
-        """Take the answer that a call brings, and reply with the next visit."""
+        """Accept the answer in a call, and respond with the next visit."""
         try:
             await self._take_answer(request, host)
-            await self._rendezvous.saw(host)
+            self._rendezvous.saw(host)
             return await self._next_visit(request, host)
         except RefusedCallError as error:
             return _text(error.status, str(error))
         finally:
-            await self._rendezvous.saw(host)
+            self._rendezvous.saw(host)
 
     async def close(self, within_s: float) -> None:
-        """Let visitors take what is on its way to them, for this long."""
+        """Wait up to `within_s` for visitors to receive their answers, then drop those."""
         if self._passing:
             await asyncio.wait(self._passing, timeout=within_s)
         for passing in self._passing:
             passing.cancel()
 
     async def _take_answer(self, request: web.BaseRequest, host: str) -> None:
-        """Raises RefusedCallError for an answer that its visitor cannot get."""
+        """Raises RefusedCallError for a malformed answer."""
         rid = protocol.read_rid(request.headers)
-        answering = rid and await self._rendezvous.answering(rid, host)
-        if not answering:
-            # A worker may send again what it has sent: then this is a call without an answer.
+        answering = self._rendezvous.answering(rid, host) if rid else None
+        if answering is None:
+            # A worker may send an answer twice: the second is a call without an answer.
             self.ignored += rid is not None
             await self._read(request, self._budget.share(), is_kept=False)
             return
@@ -111,7 +111,7 @@ class Polls:
         return replace(head, body_bytes=len(body)), body
 
     async def _read(self, request: web.BaseRequest, share: BudgetShare, *, is_kept: bool) -> bytes:
-        """Read a call's body. Raises RefusedCallError if it is too large, or broken."""
+        """Read the body of a call. Raises RefusedCallError if it is too large, or broken."""
         limit_bytes = self._settings.max_body_bytes
         if (request.content_length or 0) > limit_bytes:
             raise RefusedCallError(413, f"the body has more than {limit_bytes} bytes")
@@ -126,7 +126,7 @@ class Polls:
             raise RefusedCallError(503, error.reason) from None
 
     async def _next_visit(self, request: web.BaseRequest, host: str) -> web.StreamResponse:
-        """Wait for a visit, and write it; when there is none for long, write that."""
+        """Wait for a visit, and write it; after `hold_s` without one write an empty response."""
         loop = asyncio.get_running_loop()
         until = loop.time() + self._settings.hold_s
         is_gone = _gone_test(request)
@@ -134,7 +134,7 @@ class Polls:
             left_s = until - loop.time()
             delivery = await self._waiters.next_visit(host, left_s, is_gone)
             if delivery is None:
-                # 200 and not 204: to old workers, only this ends a call as it should.
+                # 200, not 204: old workers expect it at the end of a call.
                 return _text(200, "")
             response = await self._deliver(request, delivery)
             if response is not None:
@@ -143,7 +143,7 @@ class Polls:
     async def _deliver(
         self, request: web.BaseRequest, delivery: VisitDelivery
     ) -> web.StreamResponse | None:
-        """Write a visit into the reply; None if there is none any more, and nothing was written."""
+        """Write a visit into the response; None if the visit ended before anything was written."""
         is_delivered = is_refused = False
         try:
             with self._budget.share() as share:
@@ -169,7 +169,7 @@ class Polls:
 
 
 async def _pass_on(body: bytes, answering: Answering, share: BudgetShare) -> None:
-    """Bring an answer to its visitor, who may take it slowly; the worker goes on meanwhile."""
+    """Send an answer to its visitor, however slowly that reads it."""
     with share, contained("an answer on its way to its visitor"):
         try:
             await pour(Held(body), answering.body)
@@ -180,13 +180,13 @@ async def _pass_on(body: bytes, answering: Answering, share: BudgetShare) -> Non
 
 
 def _forget(size_bytes: int) -> None:
-    """Keep nothing."""
+    """Count no bytes: the body is discarded."""
 
 
 def _visit_response(head: VisitHead, body: bytes) -> web.Response:
     if body and protocol.first(head.fields, "content-length") is None:
         head = replace(head, fields=[*head.fields, ("Content-Length", str(len(body)))])
-    # The protocol's first worker decodes an answer, and says that it is encoded all the same.
+    # The protocol's first worker decodes answers, but leaves their Content-Encoding in place.
     plain = protocol.without(head.fields, "accept-encoding")
     head = replace(head, fields=[*plain, ("Accept-Encoding", "identity")])
     headers = {**protocol.visit_headers(head), "Cache-Control": "no-store", "Server": SERVER}
@@ -194,14 +194,14 @@ def _visit_response(head: VisitHead, body: bytes) -> web.Response:
 
 
 async def _write(request: web.BaseRequest, response: web.Response) -> bool:
-    """Write a whole response; False if the peer has gone before it had all of it.
+    """Write a whole response; False if the peer closed the connection before its end.
 
-    Cancelled, it tells so if not all of it was written, and returns True otherwise.
+    A cancellation is raised only if the response is not whole yet.
     """
     transport = request.transport
     if transport is None:
         return False
-    # Then writing is "paused" as long as a single byte is left of it.
+    # With this limit, writing counts as paused while a single byte is left in the buffer.
     transport.set_write_buffer_limits(high=0)
     try:
         await response.prepare(request)
@@ -215,7 +215,7 @@ async def _write(request: web.BaseRequest, response: web.Response) -> bool:
 
 
 def _gone_test(request: web.BaseRequest) -> Callable[[], bool]:
-    """A test of whether the peer has closed the connection."""
+    """A function that checks whether the peer has closed the connection."""
     transport = request.transport
 
     def is_gone() -> bool:

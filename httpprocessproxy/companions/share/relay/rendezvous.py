@@ -1,93 +1,99 @@
-"""Where visits and workers meet: what the relay asks of it, whatever keeps its state.
+"""The rendezvous of visits and workers: one queue of visits for each host, in memory.
 
-`memory.py` keeps it in this process, `shared/` in Redis, for many relays that serve the same hosts.
-Both pass the same tests. A transport (`polls.py`, `share/stream/`) needs `Waiters.next_visit` of
-`waiters.py` for its worker, and then the `VisitDelivery` that this returns:
+A transport (`polls.py`, `share/stream/`) gets a `VisitDelivery` from `Waiters.next_visit`, and uses
+it in this order:
 
     delivery.head, .body        send them to the worker
-    delivery.delivered()        ... all of it is written
-    delivery.give_back()        ... or nothing of it can be: the worker has gone
-    delivery.over()             meanwhile: the visitor has left, the worker need not go on
-    delivery.answering()        the worker answers: `begin(head)`, then `body.send(piece)`, `.end()`
-    delivery.refuse(error)      it cannot, and the visitor is told so
+    delivery.delivered()        the whole visit is written ...
+    delivery.give_back()        ... or the worker left before any of it was delivered
+    delivery.over()             meanwhile: ends when the visitor has left
+    delivery.answering()        the worker answers: `begin(head)`, `body.send(piece)`, `body.end()`
+    delivery.refuse(error)      the worker cannot answer: the visitor gets an error page
 """
 
 import math
+import time
+from collections import defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final
 
 from httpprocessproxy.companions.share.protocol import AnswerHead, VisitHead
 from httpprocessproxy.companions.share.relay.pipe import PipeSink, Source
-from httpprocessproxy.companions.share.relay.visit import RelayVisit, VisitError
+from httpprocessproxy.companions.share.relay.visit import (
+    RelayVisit,
+    VisitError,
+    VisitOutcome,
+    VisitSource,
+    VisitState,
+)
 
-# For how long a host is remembered whose worker has gone (it may be on its way back).
-REMEMBERED_S = 60.0
+# How long the presence of a worker is remembered after its last call: it may be reconnecting.
+REMEMBERED_S: Final = 60.0
 
-# A link that streams says that it is there more often than this.
-STREAM_FRESH_S = 15.0
+# A streaming link reports its presence more often than this.
+STREAM_FRESH_S: Final = 15.0
+
+# The longest back-off of a worker whose relay was away for some seconds.
+RETURN_S: Final = 8.0
 
 
-class Answering(Protocol):
-    """The right to answer a visit, which somebody has once."""
+class Answering:
+    """The exclusive right to answer a visit."""
 
-    @property
-    def body(self) -> PipeSink:
-        """Where the answer's body goes. Cut by us: the visitor's answer is cut, too."""
-        ...
+    def __init__(self, visit: RelayVisit) -> None:
+        # The sink is cut when the visitor leaves; cutting it cuts the visitor's response.
+        self.body: PipeSink = visit.answer
+        self._visit = visit
 
     def begin(self, head: AnswerHead) -> None:
-        """Give the head, before anything of the body."""
-        ...
+        """Send the head of the answer. Call it before sending any of the body."""
+        self._visit.answered(head)
 
     def refuse(self, error: VisitError) -> None:
-        """Tell the visitor of an error, in place of an answer."""
-        ...
+        """Answer the visitor with an error page instead."""
+        self._visit.fail(error)
 
 
-class VisitDelivery(Protocol):
-    """A visit that was taken for one worker's call."""
+class VisitDelivery:
+    """A visit that the rendezvous has assigned to one call of a worker."""
 
-    @property
-    def head(self) -> VisitHead: ...
-
-    @property
-    def is_tunnel(self) -> bool:
-        """Whether it asks for an Upgrade: after a 101 both bodies are the bytes of the tunnel."""
-        ...
-
-    @property
-    def body(self) -> Source:
-        """What the visitor sends. Cut: the visitor has left."""
-        ...
+    def __init__(self, rendezvous: "Rendezvous", visit: RelayVisit) -> None:
+        self.head: VisitHead = visit.request.head
+        # A visit that asks for an Upgrade: after a 101 both bodies are the bytes of the tunnel.
+        self.is_tunnel = visit.request.is_tunnel
+        # The source is cut when the visitor leaves.
+        self.body: Source = VisitSource(visit)
+        self._rendezvous = rendezvous
+        self._visit = visit
 
     def delivered(self) -> None:
-        """All of it was written. The deadline for the answer begins here."""
-        ...
+        """The whole visit was written: the deadline for its answer begins."""
+        self._visit.touch()
 
     def give_back(self) -> None:
-        """Nothing of it reached the worker: let another have it, or tell the visitor."""
-        ...
+        """The worker received none of the visit: requeue it once, or fail it."""
+        self._rendezvous.put_back(self._visit)
 
-    async def answering(self) -> Answering | None:
-        """Take the right to answer; None if the visit is answered or over."""
-        ...
+    def answering(self) -> Answering | None:
+        """Claim the right to answer; None if the visit is answered or over."""
+        return Answering(self._visit) if self._visit.claim() else None
 
     def refuse(self, error: VisitError) -> None:
-        """Tell the visitor of an error, unless the answer has begun; then it is cut."""
-        ...
+        """Answer with an error page; an answer that has begun is cut."""
+        self._visit.fail(error)
 
     async def over(self) -> None:
-        """Wait until nobody waits for the visit any more, or for more of it."""
-        ...
+        """Wait until the visitor has its whole answer or has left."""
+        await self._visit.over()
 
 
 @dataclass(frozen=True, slots=True)
 class Presence:
-    """What is known of a host's workers.
+    """The presence of a host's workers.
 
-    `idle_s` is how long ago one called, or had its call ended; inf: not within REMEMBERED_S. `busy`
-    are the visits in their hands. `streams`: one takes bodies of any length, and tunnels.
+    `idle_s` is the time since a worker called or its call ended; inf beyond REMEMBERED_S. `busy`
+    counts the visits that workers hold. `streams`: a worker streams bodies, and takes tunnels.
     """
 
     idle_s: float = math.inf
@@ -95,41 +101,115 @@ class Presence:
     streams: bool = False
 
     def within(self, time_s: float) -> bool:
-        """Whether there is one, or was so lately that it may be back."""
+        """Whether a worker is connected, or was at most `time_s` ago."""
         return self.busy > 0 or self.idle_s <= time_s
 
 
-class Rendezvous(Protocol):
-    """All that is known of visits and workers. Hosts are names in lower case."""
+class _Host:
+    """The queue and the presence of one host."""
+
+    def __init__(self, seen_at: float) -> None:
+        self.queue: deque[RelayVisit] = deque()
+        self.seen_at = seen_at
+        self.streamed_at = -math.inf
+        self.taken: set[str] = set()
+
+
+class Rendezvous:
+    """All visits and the presence of all workers. Host names are in lower case."""
+
+    def __init__(self, queue_limit: int) -> None:
+        """At most `queue_limit` visits wait in the queue of one host."""
+        self._queue_limit = queue_limit
+        # A restarted relay assumes that every host had a worker, which is still reconnecting.
+        seen_at = time.monotonic() + RETURN_S
+        self._hosts: defaultdict[str, _Host] = defaultdict(lambda: _Host(seen_at))
+        self._visits: dict[str, RelayVisit] = {}
+        self._ring: Callable[[str], None] = lambda host: None
 
     def on_entered(self, ring: Callable[[str], None]) -> None:
-        """Call `ring` with the host of each visit that may be taken, however it came there."""
-        ...
+        """Call `ring(host)` for each visit that is queued, or queued again."""
+        self._ring = ring
 
-    async def enter(self, visit: RelayVisit) -> None:
-        """Let a visit wait for a worker. Raises VisitError if too many wait."""
-        ...
+    # For visitors
 
-    async def withdraw(self, visit: RelayVisit) -> bool:
-        """Let nobody take a visit any more; False if somebody has taken it before."""
-        ...
+    def enter(self, visit: RelayVisit) -> None:
+        """Queue a visit for the workers of its host. Raises VisitError if the queue is full."""
+        host = self._hosts[visit.request.host]
+        if len(host.queue) >= self._queue_limit:
+            raise VisitError(VisitOutcome.QUEUE_FULL, "too many visits wait")
+        self._visits[visit.rid] = visit
+        host.queue.append(visit)
+        self._ring(visit.request.host)
+
+    def withdraw(self, visit: RelayVisit) -> bool:
+        """Remove a visit from the queue; False if a worker has taken it."""
+        queue = self._hosts[visit.request.host].queue
+        if visit not in queue:
+            return False
+        queue.remove(visit)
+        return True
 
     def leave(self, visit: RelayVisit) -> None:
-        """Its visitor has the answer or has gone: nobody gets it now, and no answer counts."""
-        ...
+        """End a visit whose visitor has the answer or has left: later answers are ignored."""
+        if self._visits.pop(visit.rid, None) is None:
+            return
+        host = self._hosts[visit.request.host]
+        if visit in host.queue:
+            host.queue.remove(visit)
+        host.taken.discard(visit.rid)
+        visit.close()
 
-    async def take(self, host: str, tunnels: bool) -> VisitDelivery | None:
-        """Take the visit that has waited longest, if any, for a worker that can or cannot do
-        `tunnels`. Cancelled, it has taken none."""
-        ...
+    def presence(self, host: str) -> Presence:
+        known = self._hosts[host]
+        now = time.monotonic()
+        idle_s = max(0.0, now - known.seen_at)
+        return Presence(
+            idle_s=idle_s if idle_s <= REMEMBERED_S else math.inf,
+            busy=len(known.taken),
+            streams=now - known.streamed_at <= STREAM_FRESH_S,
+        )
 
-    async def answering(self, rid: str, host: str) -> Answering | None:
-        """Take the right to answer a visit that a worker of this very host has; None if there is no
-        such visit, or somebody had that right before."""
-        ...
+    # For workers
 
-    async def saw(self, host: str, streams: bool = False) -> None:
-        """A worker of this host is here now, or was until now."""
-        ...
+    def saw(self, host: str, streams: bool = False) -> None:
+        """Record that a worker of this host is connected, or has just disconnected."""
+        known = self._hosts[host]
+        known.seen_at = time.monotonic()
+        if streams:
+            known.streamed_at = known.seen_at
 
-    async def presence(self, host: str) -> Presence: ...
+    def take(self, host: str, tunnels: bool) -> VisitDelivery | None:
+        """Take the oldest visit of the queue, tunnels only for a worker that can do `tunnels`."""
+        known = self._hosts[host]
+        waiting = (visit for visit in known.queue if visit.state is VisitState.QUEUED)
+        visit = next((one for one in waiting if tunnels or not one.request.is_tunnel), None)
+        if visit is None:
+            return None
+        known.queue.remove(visit)
+        known.taken.add(visit.rid)
+        visit.took()
+        return VisitDelivery(self, visit)
+
+    def put_back(self, visit: RelayVisit) -> None:
+        """Return an undelivered visit to the front of the queue once; fail it the second time."""
+        host = self._hosts[visit.request.host]
+        if visit.state is not VisitState.TAKEN:
+            return
+        if visit.may_return:
+            visit.returned()
+            host.taken.discard(visit.rid)
+            host.queue.appendleft(visit)
+            self._ring(visit.request.host)
+        else:
+            visit.fail(VisitError(VisitOutcome.NO_ANSWER, "the worker that had it has gone"))
+
+    def answering(self, rid: str, host: str) -> Answering | None:
+        """Claim the right to answer a visit that a worker of this host has taken.
+
+        None if the host has no such visit, or the right was claimed before.
+        """
+        visit = self._visits.get(rid)
+        if visit is None or visit.request.host != host or not visit.claim():
+            return None
+        return Answering(visit)

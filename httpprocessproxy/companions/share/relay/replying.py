@@ -15,9 +15,9 @@ from aiohttp import web
 
 from httpprocessproxy.companions.share import protocol
 from httpprocessproxy.companions.share.protocol import AnswerHead
+from httpprocessproxy.companions.share.relay.access_log import AccessRecord
 from httpprocessproxy.companions.share.relay.pipe import CutError, Source
 from httpprocessproxy.companions.share.relay.problems import SERVER
-from httpprocessproxy.companions.share.relay.record import AccessRecord
 from httpprocessproxy.companions.share.relay.visit import VisitOutcome
 
 # What the protocol's first relay says of an answer that does not: its workers run PHP.

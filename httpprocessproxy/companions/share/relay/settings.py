@@ -1,4 +1,4 @@
-"""What a relay is asked to be. Times are in seconds, sizes in bytes."""
+"""The settings of a relay. Times are in seconds, sizes in bytes."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,22 +15,21 @@ class RelaySettings:
     bind: Address
     domain: str
     tokens: Path
-    # Below the idle limits of what usually stands in front: nginx and load balancers, 60 s.
+    # Below the idle limit of nginx and of common load balancers, 60 s.
     hold_s: float = 55.0
     deadline_s: float = 60.0
     grace_s: float = 5.0
     drain_s: float = 5.0
     max_body_bytes: int = MAX_BODY_BYTES
     max_header_bytes: int = MAX_FIELDS_BYTES
-    # Of all visits and answers together, while they are kept.
+    # The sum of all bodies of visits and answers that are in memory.
     max_memory_bytes: int = 512 * 1024 * 1024
     max_queue: int = 100
     max_visits: int = 1000
     trusted_proxies: tuple[Network, ...] = ()
-    redis: str | None = None
     metrics: Address | None = None
     access_log: bool = True
 
     def trusts(self, ip: str) -> bool:
-        """Whether this peer may speak for others: it is a proxy of ours."""
+        """Whether a peer is a trusted proxy, whose Forwarded fields are believed."""
         return is_in(ip, self.trusted_proxies)

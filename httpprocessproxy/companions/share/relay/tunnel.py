@@ -10,8 +10,8 @@ from aiohttp.http_websocket import WebSocketReader
 
 from httpprocessproxy.companions.share import protocol
 from httpprocessproxy.companions.share.protocol import AnswerHead
+from httpprocessproxy.companions.share.relay.access_log import AccessRecord
 from httpprocessproxy.companions.share.relay.pipe import WINDOW_BYTES, CutError, Pipe, Source
-from httpprocessproxy.companions.share.relay.record import AccessRecord
 from httpprocessproxy.companions.share.relay.visit import VisitOutcome
 
 

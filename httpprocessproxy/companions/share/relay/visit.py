@@ -1,15 +1,15 @@
 """A visit: one request of a visitor, from its head to the end of its answer.
 
-It has two ends. The visitor's is a `RelayVisit`: it waits for the answer, and knows the deadline.
-The worker's is a `VisitDelivery`, which a worker's call got from the rendezvous, over whatever
-transport, and an `Answering`, by which the answer comes back.
+`RelayVisit` is the visitor's end: it waits for the answer, and knows the deadline. `rendezvous.py`
+has the worker's end: a `VisitDelivery` brings the visit to a worker over any transport, an
+`Answering` brings the answer back.
 
-    QUEUED -> TAKEN -> ANSWERING -> OVER         what a visit goes through, forward only ...
-    TAKEN -> QUEUED                              ... but for one return, if nothing was delivered
+    QUEUED -> TAKEN -> ANSWERING -> OVER         the normal course
+    TAKEN -> QUEUED                              once, if no byte reached the worker
     any -> OVER                                  the visitor left, a deadline passed, the relay ends
 
-The rule: a visit is given to one worker's call, and answered by one. It is handed out a second time
-only if nothing of it reached a worker, and never after that: it may have taken effect.
+The rule: a visit is delivered to one call of a worker, and answered once. It is delivered a second
+time only if the first worker received none of it: otherwise it may have taken effect.
 """
 
 import asyncio
@@ -23,10 +23,10 @@ from httpprocessproxy.companions.share.relay.pipe import Held, Pipe, Source
 
 
 class VisitState(enum.Enum):
-    QUEUED = "it waits for a worker"
-    TAKEN = "a worker has it, or is being sent it"
-    ANSWERING = "somebody has the right to answer it"
-    OVER = "nobody waits for it any more"
+    QUEUED = "waits for a worker"
+    TAKEN = "is being sent to a worker, or was"
+    ANSWERING = "a call has claimed the right to answer"
+    OVER = "the visitor has the answer or has left"
 
 
 class VisitOutcome(enum.Enum):
@@ -45,7 +45,7 @@ class VisitOutcome(enum.Enum):
 
 
 class VisitError(Exception):
-    """A visit that gets no answer from a worker: what the visitor is told instead."""
+    """A visit that gets no answer from a worker; `outcome` selects the error page."""
 
     def __init__(self, outcome: VisitOutcome, reason: str) -> None:
         super().__init__(reason)
@@ -54,32 +54,32 @@ class VisitError(Exception):
 
 
 class VisitBody(Protocol):
-    """What a visitor sends."""
+    """The body of a visitor's request."""
 
     def source(self) -> Source:
-        """Its pieces, from the start. To be asked for a second time only if `is_again`."""
+        """The body from its start. A second call is allowed only while `is_again`."""
         ...
 
     @property
     def is_again(self) -> bool:
-        """Whether it can be had from its start once more."""
+        """Whether the body can be read from its start."""
         ...
 
 
 class HeldBody:
-    """A body that was read before its visit entered."""
+    """A body that was read whole before its visit was queued."""
 
     is_again = True
 
     def __init__(self, data: bytes) -> None:
-        self.data = data
+        self._data = data
 
     def source(self) -> Source:
-        return Held(self.data)
+        return Held(self._data)
 
 
 class FlowingBody:
-    """A body that is read while it is passed on: of any length, and only once."""
+    """A body of any length that is read once, while it is forwarded."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
@@ -99,7 +99,7 @@ class FlowingBody:
 
 @dataclass(frozen=True, slots=True)
 class VisitRequest:
-    """What a visitor wants: of which host, and whether it is to become a tunnel (Upgrade)."""
+    """A visitor's request; `is_tunnel`: it asks for an Upgrade."""
 
     host: str
     head: VisitHead
@@ -108,7 +108,7 @@ class VisitRequest:
 
 
 class RelayVisit:
-    """The visitor's end. What a worker does arrives here as calls of `took` and the like."""
+    """The visitor's end of a visit. The rendezvous reports each step of the worker to it."""
 
     def __init__(self, request: VisitRequest) -> None:
         self.request = request
@@ -118,7 +118,7 @@ class RelayVisit:
         self.error: VisitError | None = None
         self.entered_at = self.touched_at = time.monotonic()
         self._returns = 0
-        self._news = asyncio.Event()  # for the one who waits for the answer
+        self._news = asyncio.Event()  # wakes the task that waits for the answer
         self._is_over = asyncio.Event()
 
     @property
@@ -127,61 +127,58 @@ class RelayVisit:
 
     @property
     def may_return(self) -> bool:
-        """Whether it may go back into the queue, from which it was taken."""
+        """Whether the visit may return to the queue."""
         return self.state is VisitState.TAKEN and not self._returns and self.request.body.is_again
 
-    # What happens to it
+    # Transitions
 
     def took(self) -> None:
-        """A worker's call has it."""
+        """A call of a worker has taken the visit."""
         if self.state is VisitState.QUEUED:
             self._enter(VisitState.TAKEN)
 
-    def returned(self, *, is_counted: bool = True) -> None:
-        """That call died before it got anything: `may_return` was true.
-
-        Not counted: nobody has begun to give it anything.
-        """
-        self._returns += is_counted
+    def returned(self) -> None:
+        """The call died before it received anything. Requires `may_return`."""
+        self._returns += 1
         self._enter(VisitState.QUEUED)
 
     def touch(self) -> None:
-        """Something moves: the deadline begins anew."""
+        """Restart the deadline, because bytes moved."""
         self.touched_at = time.monotonic()
 
     def claim(self) -> bool:
-        """Take the right to answer it; False: it cannot be had, or not any more."""
+        """Claim the right to answer; False before the visit is taken, and once it is claimed."""
         if self.state is not VisitState.TAKEN:
             return False
         self._enter(VisitState.ANSWERING)
         return True
 
     def answered(self, head: AnswerHead) -> None:
-        """The answer begins; its body follows in `answer`."""
+        """The head of the answer has arrived; its body follows in `answer`."""
         if self.state is VisitState.ANSWERING:
             self.answer_head = head
             self._news.set()
 
     def fail(self, error: VisitError) -> None:
-        """There will be no answer; or no end of it, if it has begun."""
+        """End the visit with an error; an answer that has begun is cut."""
         if self.state is not VisitState.OVER and self.answer_head is None:
             self.error = error
             self._enter(VisitState.OVER)
         self.answer.cut(error.reason)
 
     def close(self) -> None:
-        """The visitor has its answer, or has gone. Whoever still sends to it is told so."""
+        """End the visit, and cut what a worker still sends."""
         self._enter(VisitState.OVER)
         self.answer.cut("the visitor has left")
 
-    # Waiting for it
+    # Waiting
 
     def wake(self) -> None:
-        """Let whoever waits for it look again."""
+        """Wake the task that waits in `news`."""
         self._news.set()
 
     async def news(self, within_s: float) -> None:
-        """Wait for anything to have happened since this was last awaited, or for this long."""
+        """Wait for a change since the last call, at most `within_s`."""
         try:
             async with asyncio.timeout(within_s):
                 await self._news.wait()
@@ -190,7 +187,7 @@ class RelayVisit:
         self._news.clear()
 
     async def over(self) -> None:
-        """Wait until nobody waits for it any more."""
+        """Wait until the visit is OVER."""
         await self._is_over.wait()
 
     def _enter(self, state: VisitState) -> None:
@@ -202,7 +199,7 @@ class RelayVisit:
 
 
 class VisitSource:
-    """A source: the body of a visit. That it moves keeps the visit alive."""
+    """The body of a visit as a source. Each read restarts the deadline of the visit."""
 
     def __init__(self, visit: RelayVisit) -> None:
         self._source = visit.request.body.source()

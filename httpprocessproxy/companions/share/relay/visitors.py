@@ -1,6 +1,6 @@
-"""Visitors: a request becomes a visit, waits for its answer, and gets it or is told why not.
+"""Visitors: a request becomes a visit, waits for its answer, and gets it or an error page.
 
-Here are the visit's deadlines, once for all transports, and the limits of how many there may be.
+The deadlines of visits and the limits of their number are kept here, for all transports.
 """
 
 import asyncio
@@ -9,10 +9,10 @@ import time
 from aiohttp import web
 
 from httpprocessproxy.companions.share.protocol import AnswerHead
+from httpprocessproxy.companions.share.relay.access_log import AccessRecord, Tell
 from httpprocessproxy.companions.share.relay.pipe import CutError, PipeFullError, whole
 from httpprocessproxy.companions.share.relay.problems import VisitRefusedError, page_for
 from httpprocessproxy.companions.share.relay.reading import RequestBody, read_head
-from httpprocessproxy.companions.share.relay.record import AccessRecord, Tell
 from httpprocessproxy.companions.share.relay.rendezvous import REMEMBERED_S, Rendezvous
 from httpprocessproxy.companions.share.relay.replying import reply
 from httpprocessproxy.companions.share.relay.settings import RelaySettings
@@ -36,12 +36,12 @@ _NO_TUNNELS = (
 
 
 class Visitors:
-    """Those whose requests are on their way."""
+    """The visitors whose requests are in progress."""
 
     def __init__(
         self, settings: RelaySettings, rendezvous: Rendezvous, budget: Budget, tell: Tell
     ) -> None:
-        """`tell` hears of each visit when it is over."""
+        """`tell` is called with the record of each visit that has ended."""
         self._settings = settings
         self._rendezvous = rendezvous
         self._budget = budget
@@ -49,16 +49,16 @@ class Visitors:
         self._visits: set[RelayVisit] = set()
         self._count = 0
         self._is_closing = False
-        self._nobody = asyncio.Event()
-        self._nobody.set()
+        self._idle = asyncio.Event()
+        self._idle.set()
 
     @property
     def count(self) -> int:
-        """The requests that are on their way."""
+        """The number of requests in progress."""
         return self._count
 
     async def handle(self, request: web.BaseRequest, host: str) -> web.StreamResponse:
-        """Answer a request for a host of ours."""
+        """Answer a request for a host of the tokens' file."""
         path = request.raw_path.partition("?")[0]
         record = AccessRecord(host, request.method, path, request.remote or "")
         started_at = time.monotonic()
@@ -76,27 +76,27 @@ class Visitors:
             self._tell(record)
 
     def close(self) -> None:
-        """Answer those who wait for a worker, and all who come: not now."""
+        """Answer 503 to visits that wait for a worker, and to all new ones."""
         self._is_closing = True
         for visit in self._visits:
             visit.wake()
 
     async def gone(self, within_s: float) -> None:
-        """Wait until there are no visitors, or for this long."""
+        """Wait until no request is in progress, at most `within_s`."""
         try:
             async with asyncio.timeout(within_s):
-                await self._nobody.wait()
+                await self._idle.wait()
         except TimeoutError:
             pass
 
     def _enter(self) -> None:
         self._count += 1
-        self._nobody.clear()
+        self._idle.clear()
 
     def _exit(self) -> None:
         self._count -= 1
         if not self._count:
-            self._nobody.set()
+            self._idle.set()
 
     async def _visit(
         self, request: web.BaseRequest, record: AccessRecord, share: BudgetShare
@@ -105,7 +105,7 @@ class Visitors:
         visit = await self._admit(request, record, share, tunnel)
         self._visits.add(visit)
         try:
-            await self._rendezvous.enter(visit)
+            self._rendezvous.enter(visit)
             answer = await self._answer(visit)
             if answer.status == 101 and tunnel is not None:
                 return await tunnel.run(answer, visit.answer, record)
@@ -123,14 +123,14 @@ class Visitors:
         share: BudgetShare,
         tunnel: Tunnel | None,
     ) -> RelayVisit:
-        """Make a request a visit, unless there is a reason not to. Raises VisitError."""
+        """Make a visit of a request. Raises VisitError if the relay does not take it."""
         if self._is_closing:
             raise _closing()
         if self._count > self._settings.max_visits:
             raise VisitError(VisitOutcome.QUEUE_FULL, "too many visits")
         head = read_head(request, self._settings)
         record.ip = head.ip
-        presence = await self._rendezvous.presence(record.host)
+        presence = self._rendezvous.presence(record.host)
         if not presence.within(REMEMBERED_S):
             raise VisitError(VisitOutcome.NO_WORKER, "no worker within the last minute")
         if tunnel is not None:
@@ -143,9 +143,9 @@ class Visitors:
         return RelayVisit(VisitRequest(record.host, head, body))
 
     async def _body(self, request: web.BaseRequest, streams: bool, share: BudgetShare) -> VisitBody:
-        """The body: as it comes if a worker takes it so, and whole otherwise.
+        """The body: streamed if a worker streams, and read whole before otherwise.
 
-        A worker that takes it whole would be kept waiting by a visitor who sends it slowly.
+        A slow visitor would otherwise keep a worker waiting that cannot stream.
         """
         if not request.body_exists:
             return HeldBody(b"")
@@ -165,15 +165,15 @@ class Visitors:
             ) from None
 
     async def _answer(self, visit: RelayVisit) -> AnswerHead:
-        """Wait for the answer's head. Raises VisitError if none will come."""
+        """Wait for the head of the answer. Raises VisitError if none will come."""
         while visit.answer_head is None:
             if visit.error is not None:
                 raise visit.error
-            await visit.news(await self._patience_s(visit))
+            await visit.news(self._patience_s(visit))
         return visit.answer_head
 
-    async def _patience_s(self, visit: RelayVisit) -> float:
-        """How long to wait before this is to be asked again. Raises VisitError: no longer."""
+    def _patience_s(self, visit: RelayVisit) -> float:
+        """The time until the deadlines are to be checked again. Raises VisitError past one."""
         settings, now = self._settings, time.monotonic()
         if visit.state is not VisitState.QUEUED:
             left_s = visit.touched_at + settings.deadline_s - now
@@ -181,19 +181,19 @@ class Visitors:
                 raise VisitError(VisitOutcome.NO_ANSWER, "no answer in time")
             return left_s
         waited_s = now - visit.entered_at
-        reason = await self._why_not(visit, waited_s)
-        if reason is not None and await self._rendezvous.withdraw(visit):
+        reason = self._why_not(visit, waited_s)
+        if reason is not None and self._rendezvous.withdraw(visit):
             raise reason
         return max(0.01, min(settings.deadline_s - waited_s, settings.grace_s))
 
-    async def _why_not(self, visit: RelayVisit, waited_s: float) -> VisitError | None:
-        """Why a visit is to wait no longer for a worker."""
+    def _why_not(self, visit: RelayVisit, waited_s: float) -> VisitError | None:
+        """The reason to stop waiting for a worker; None to wait on."""
         if self._is_closing:
             return _closing()
         if waited_s >= self._settings.deadline_s:
             return VisitError(VisitOutcome.NO_WORKER, "no worker in time")
         if waited_s >= self._settings.grace_s:
-            presence = await self._rendezvous.presence(visit.request.host)
+            presence = self._rendezvous.presence(visit.request.host)
             if not presence.within(self._settings.grace_s):
                 return VisitError(VisitOutcome.NO_WORKER, "the worker has not come back")
         return None

@@ -1,7 +1,7 @@
-"""The workers' calls that wait for a visit, first come, first served.
+"""The queue of workers' calls that wait for a visit, first come, first served.
 
-The rule: who waits holds a place in a line, and only the first in it may take. A call that ends
-leaves its place at once, before it can be given anything.
+The rule: a waiting call holds a place in a line, and only the first call may take a visit. A call
+that ends leaves the line at once, before it can be given a visit.
 """
 
 import asyncio
@@ -12,17 +12,20 @@ from httpprocessproxy.companions.share.relay.rendezvous import Rendezvous, Visit
 
 
 class _WaitingLine:
-    """Who waits for the visits of one host. asyncio.Lock is fair: its waiters are the line."""
+    """The calls that wait for the visits of one host.
+
+    asyncio.Lock is fair: its waiters are the line.
+    """
 
     def __init__(self) -> None:
         self.first = asyncio.Lock()
         self.news = asyncio.Event()
         self.length = 0
-        self.era = 0  # who came in an earlier one has been let go
+        self.era = 0  # calls of an earlier era have been released
 
 
 class Waiters:
-    """All lines: for each host one of calls that can take tunnels, and one of those that cannot."""
+    """Two lines for each host: calls that can take tunnels, and calls that cannot."""
 
     def __init__(self, rendezvous: Rendezvous) -> None:
         self._rendezvous = rendezvous
@@ -32,7 +35,7 @@ class Waiters:
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """How many calls wait, for each host that ever had one."""
+        """The number of waiting calls, for each host that ever had one."""
         counts: Counter[str] = Counter()
         for (host, _), line in self._lines.items():
             counts[host] += line.length
@@ -40,15 +43,15 @@ class Waiters:
 
     @property
     def is_closed(self) -> bool:
-        """Whether all are let go, and nobody gets a visit any more."""
+        """Whether all calls are released, and no call gets a visit any more."""
         return self._is_closed
 
     async def next_visit(
         self, host: str, hold_s: float, is_gone: Callable[[], bool], tunnels: bool = False
     ) -> VisitDelivery | None:
-        """Wait for a visit of a host; None if there is none for so long, or the relay closes.
+        """Wait up to `hold_s` for a visit of a host; None at the timeout and at `release`.
 
-        `is_gone` is asked just before one is taken. Cancelled, it has taken none.
+        `is_gone` is checked just before a visit is taken. A cancelled call has taken none.
         """
         line = self._lines[host, tunnels]
         line.length += 1
@@ -57,7 +60,7 @@ class Waiters:
             async with asyncio.timeout(hold_s), line.first:
                 while not self._is_closed and era == line.era and not is_gone():
                     line.news.clear()
-                    delivery = await self._rendezvous.take(host, tunnels)
+                    delivery = self._rendezvous.take(host, tunnels)
                     if delivery is not None:
                         return delivery
                     await line.news.wait()
@@ -68,13 +71,13 @@ class Waiters:
         return None
 
     def release(self) -> None:
-        """Let all go without a visit: who may still come, comes again."""
+        """End all calls without a visit: workers whose token still holds call again."""
         for line in self._lines.values():
             line.era += 1
             line.news.set()
 
     def close(self) -> None:
-        """Let all go, and any that comes."""
+        """End all calls, and each later one."""
         self._is_closed = True
         self.release()
 

@@ -83,7 +83,7 @@ class Links:
             await socket.close(code=WSCloseCode.PROTOCOL_ERROR, message=str(error)[:100].encode())
         finally:
             # It may come back, and its host is remembered from now on.
-            await self._rendezvous.saw(host)
+            self._rendezvous.saw(host)
         return socket
 
     async def next_visit(self, host: str, is_lost: Callable[[], bool]) -> VisitDelivery | None:
@@ -93,8 +93,8 @@ class Links:
     def is_closed(self) -> bool:
         return self._waiters.is_closed
 
-    async def saw(self, host: str) -> None:
-        await self._rendezvous.saw(host, streams=True)
+    def saw(self, host: str) -> None:
+        self._rendezvous.saw(host, streams=True)
 
 
 class _Serving:
@@ -138,7 +138,7 @@ class _Serving:
 
     async def _say_that_it_is_there(self) -> None:
         while True:
-            await self._links.saw(self._host)
+            self._links.saw(self._host)
             await asyncio.sleep(STREAM_FRESH_S / 3)
 
     async def _give_all(self, tasks: asyncio.TaskGroup) -> None:
@@ -201,7 +201,7 @@ async def _from_worker(delivery: VisitDelivery, channel: StreamChannel) -> None:
         reason = await channel.over() or "the worker has sent no answer"
         delivery.refuse(VisitError(VisitOutcome.BAD_ANSWER, reason))
         return
-    answering = await delivery.answering()
+    answering = delivery.answering()
     if answering is None:
         channel.cut("the visitor does not wait any more")
         return

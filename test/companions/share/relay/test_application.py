@@ -1,4 +1,4 @@
-"""A relay's life: how it starts and ends, the file of tokens, the log, Redis going away."""
+"""The life cycle of a relay: its start and end, the file of tokens, the log."""
 
 import hashlib
 import signal
@@ -9,14 +9,7 @@ from pathlib import Path
 import pytest
 
 from test.companions.share.old_workers import Answer, Call, Worker
-from test.companions.share.relays import (
-    DOMAIN,
-    Relay,
-    host_of,
-    redis_server,
-    request,
-    without_debug_mode,
-)
+from test.companions.share.relays import DOMAIN, Relay, host_of, request, without_debug_mode
 from test.deadline import PATIENCE_S, eventually
 
 
@@ -34,10 +27,10 @@ def failing(*arguments: str) -> str:
 
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
-def test_the_end_is_clean(tokens: Path, state: tuple[str, ...], signum: signal.Signals) -> None:
+def test_the_end_is_clean(tokens: Path, signum: signal.Signals) -> None:
     """Who waits for a worker gets 503, who has one its answer, and workers are let go."""
     with (
-        Relay(tokens, "--grace", "9", *state) as relay,
+        Relay(tokens, "--grace", "9") as relay,
         Call(relay, "one") as busy,
         Call(relay, "two") as idle,
         relay.connect() as waiting,
@@ -133,47 +126,25 @@ def test_a_port_that_is_taken(tokens: Path) -> None:
         assert f"cannot listen on 127.0.0.1:{relay.port}: Address" in failing(*arguments)
 
 
-def test_what_it_will_not_start_with(tmp_path: Path, tokens: Path) -> None:
-    rest = ("--domain", DOMAIN, "--tokens", str(tokens))
+def test_tokens_that_cannot_be_read_end_the_start(tmp_path: Path) -> None:
     nothing = ("--domain", DOMAIN, "--tokens", str(tmp_path / "none"))
     assert "cannot read the tokens" in failing("0", *nothing)
     (tmp_path / "bad").write_text("\nhidden\n")
     complaint = failing("0", "--domain", DOMAIN, "--tokens", str(tmp_path / "bad"))
     assert "bad, line 2: write NAME TOKEN, or NAME sha256:HEX" in complaint
-    assert "--redis: " in failing("0", *rest, "--redis", "nonsense://x")
-    assert "--redis: " in failing("0", *rest, "--redis", f"unix://{tmp_path}/none")
 
 
-@pytest.mark.parametrize(
-    ("option", "value", "module"),
-    [("--redis", "redis://127.0.0.1", "redis"), ("--metrics", "0", "prometheus_client")],
-)
-def test_a_missing_extra_is_named(tokens: Path, option: str, value: str, module: str) -> None:
+def test_a_missing_extra_is_named(tokens: Path) -> None:
     program = (
         "import sys; sys.modules[sys.argv[1]] = None; "
         "from httpprocessproxy.companions.share.relay.cli import main; sys.exit(main(sys.argv[2:]))"
     )
-    arguments = ("127.0.0.1:0", "--domain", DOMAIN, "--tokens", str(tokens), option, value)
+    arguments = ("127.0.0.1:0", "--domain", DOMAIN, "--tokens", str(tokens), "--metrics", "0")
     ended = subprocess.run(
-        [sys.executable, "-c", program, module, *arguments], capture_output=True, text=True
+        [sys.executable, "-c", program, "prometheus_client", *arguments],
+        capture_output=True,
+        text=True,
     )
     assert ended.returncode == 2
     package = "pip install 'http-process-proxy[relay]'"
-    assert ended.stderr == f"http-process-relay: {option} needs more packages: {package}\n"
-
-
-def test_a_redis_that_goes_away_and_comes_back(tokens: Path, tmp_path: Path) -> None:
-    with redis_server(tmp_path) as url:
-        relay = Relay(tokens, "--redis", url, "--hold", "1")
-        relay.may_complain = True
-        relay.__enter__()
-    try:
-        eventually(lambda: relay.get("/healthz").status == 503)
-        assert relay.get("/", host_of("one")).status == 503
-        with redis_server(tmp_path):
-            eventually(lambda: relay.get("/healthz").status == 200)
-            with Worker(relay, "one"):
-                assert relay.get("/", host_of("one"), "POST", b"again").body == b"again"
-            assert relay.stop() == 0
-    finally:
-        relay.__exit__(None, None, None)
+    assert ended.stderr == f"http-process-relay: --metrics needs more packages: {package}\n"

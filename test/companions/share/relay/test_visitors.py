@@ -197,8 +197,8 @@ def test_a_websocket_cannot_pass_by_long_polling(relay: Relay, name: str) -> Non
 
 
 @pytest.fixture
-def patient(tokens: Path, state: tuple[str, ...]) -> tuple[Path, tuple[str, ...]]:
-    return tokens, ("--grace", "5", "--hold", "5", "--deadline", "5", *state)
+def patient(tokens: Path) -> tuple[Path, tuple[str, ...]]:
+    return tokens, ("--grace", "5", "--hold", "5", "--deadline", "5")
 
 
 def test_a_full_queue_is_a_503(patient: tuple[Path, tuple[str, ...]]) -> None:
