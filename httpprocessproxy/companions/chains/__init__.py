@@ -1,7 +1,7 @@
-"""X-Forward chains (`--forward-chains`): what one server answers goes on to the next.
+"""X-Forward chains (`--forward-chains`): the answer of one server goes on to the next.
 
-`chain.py` says what a chain of such fields is and what becomes of it, `reports.py` how an error is
-told, `seen.py` which chains have been here: all without I/O. `exchange.py` stands between a request
-and the backend, `deliveries.py` and `telling.py` call others in the background, and only those that
-`destinations.py` allows; `companion.py` puts them together.
+Without I/O: `chain.py` parses and extends a chain of such fields, `reports.py` formats an error
+report, `loop_detector.py` recognises chains that were here before. `exchange.py` sends a request to
+the backend and captures its answer; `deliveries.py` and `error_reports.py` call other servers, only
+those that `allowlist.py` allows; `companion.py` puts them together.
 """

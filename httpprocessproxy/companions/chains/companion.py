@@ -64,7 +64,10 @@ class ChainOptions:
 
 
 class Chains:
-    """A `Detour` of the data plane. Use `running` as a context."""
+    """An `Interceptor` of the proxy server, and the `ChainHandler` of its exchanges.
+
+    Use `running` as a context.
+    """
 
     def __init__(self, wish: ChainOptions, hosts: HostRule) -> None:
         """Raises UserError."""
@@ -84,7 +87,7 @@ class Chains:
         async with self._outgoing, self._deliveries.running():
             yield
 
-    # Detour
+    # Interceptor
 
     def takes(self, head: RequestHead) -> bool:
         return carries_chain(head)
@@ -102,7 +105,7 @@ class Chains:
             return Exchange(client, proxy_server, request)
         return ChainedExchange(client, proxy_server, request, self)
 
-    # What an exchange asks
+    # ChainHandler
 
     def enter(self, request: Request, fields: Fields) -> Chain:
         """The chain of a request that may go to the backend, with a place for what follows.

@@ -6,9 +6,10 @@ restart does to the request is as with any other (`proxy/exchange.py`).
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from email.utils import formatdate
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from httpprocessproxy.companions.chains.capture import MAX_BODY_BYTES, Capture
 from httpprocessproxy.companions.chains.chain import (
@@ -22,8 +23,10 @@ from httpprocessproxy.companions.chains.chain import (
 from httpprocessproxy.companions.chains.deliveries import ChainDelivery
 from httpprocessproxy.companions.chains.heads import fields_of, value_of, without
 from httpprocessproxy.companions.chains.reports import MAX_TEXT_BYTES, Report
+from httpprocessproxy.core.budget import BudgetShare
 from httpprocessproxy.core.http.bodies import NO_BODY
 from httpprocessproxy.core.http.headers import Request, Response
+from httpprocessproxy.core.http.http1 import Fields
 from httpprocessproxy.core.http.replay import Loss
 from httpprocessproxy.core.page.pages import Problem
 from httpprocessproxy.inspector.request_log import CUT, LEFT, REFUSED
@@ -31,7 +34,6 @@ from httpprocessproxy.proxy import problems
 from httpprocessproxy.proxy.exchange import Exchange
 
 if TYPE_CHECKING:
-    from httpprocessproxy.companions.chains.companion import Chains
     from httpprocessproxy.proxy.client_connection import ClientConnection
     from httpprocessproxy.proxy.server import ProxyServer
 
@@ -40,6 +42,49 @@ _NOT_FOR_BACKENDS: Final = frozenset((b"accept-encoding", TOKEN))
 _OURS: Final = frozenset(name.lower().encode() for name in NAMES)
 _IRI: Final = CANONICAL_IRI.lower().encode()
 _PATH: Final = re.compile(r"/[!->@-~]*")  # visible, and without a query
+
+
+class ChainHandler(Protocol):
+    """The part of the companion that an exchange needs: it admits chains, and delivers hops."""
+
+    def enter(self, request: Request, fields: Fields, untrusted_peers: Sequence[str]) -> Chain:
+        """Admit a chain, with a place in the queue if it goes on. Raises BadChain."""
+        ...
+
+    def check(self, chain: Chain) -> None:
+        """Raise BadChain unless the destinations of the chain are allowed."""
+        ...
+
+    def take_place(self) -> None:
+        """Reserve a place in the queue of deliveries. Raises BadChain if it is full."""
+        ...
+
+    def release_place(self) -> None: ...
+
+    def cookies(self, hop: Hop, fields: Fields) -> dict[str, str]:
+        """The Cookie field for a hop, or none."""
+        ...
+
+    def share(self) -> BudgetShare:
+        """The memory for an answer. It raises BadChain when the budget is spent."""
+        ...
+
+    def put(self, delivery: ChainDelivery) -> bool:
+        """Queue a delivery on its reserved place; False if the program ends."""
+        ...
+
+    @property
+    def reply_fields(self) -> Sequence[str]:
+        """The fields to add to responses 200 and 202."""
+        ...
+
+    def ended(self, chain: Chain, request: Request, status: int) -> None:
+        """Report that a chain has no further hop."""
+        ...
+
+    def failed(self, report: Report) -> None:
+        """Report an error of a request that belongs to a chain."""
+        ...
 
 
 class ChainedExchange(Exchange):
@@ -55,7 +100,7 @@ class ChainedExchange(Exchange):
         client: "ClientConnection",
         proxy_server: "ProxyServer",
         request: Request,
-        chains: "Chains",
+        chains: ChainHandler,
     ) -> None:
         self._fields = fields_of(request.rest)
         rest = without(request.rest, _NOT_FOR_BACKENDS)
