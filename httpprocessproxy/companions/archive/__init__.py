@@ -6,3 +6,7 @@ outgoing URLs; `packing.py` makes a ZIP of them. `items.py` reads what a ticket 
 `store/` keeps tickets, `service/` hands them out. `companion.py` does so beside the proxy, `cli.py`
 as a program with commands, `get.py` makes an archive once, from a shell.
 """
+
+from typing import Final
+
+PROGRAM: Final = "http-process-archive"

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+from httpprocessproxy.companions.archive import PROGRAM
 from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.core.lines import printable
 from httpprocessproxy.system.event_loop import run_on_new_loop
@@ -15,7 +16,6 @@ from httpprocessproxy.system.event_loop import run_on_new_loop
 if TYPE_CHECKING:
     from httpprocessproxy.companions.archive.settings import ArchiveSettings
 
-PROGRAM = "http-process-archive"
 REFUSED_EXIT = 1
 USAGE_EXIT = 2
 INTERRUPTED_EXIT = 128 + signal.SIGINT

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from httpprocessproxy import __version__
-from httpprocessproxy.companions.archive.cli import PROGRAM
+from httpprocessproxy.companions.archive import PROGRAM
 from httpprocessproxy.companions.archive.configuration import default, option, settings
 from httpprocessproxy.companions.archive.keys import KEYS, Key
 from httpprocessproxy.companions.archive.settings import ArchiveSettings

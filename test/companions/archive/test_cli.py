@@ -170,8 +170,8 @@ def test_what_is_rarely_needed_takes_no_memory(tmp_path: Path) -> None:
     url = sqlite(tmp_path)
     command("db", "up", DB_URL=url)
     program = (
-        "import sys; from httpprocessproxy.companions.archive.cli import main;"
-        "main(['client', 'list']);"
+        "import sys; from httpprocessproxy.companions.archive.cli import main; "
+        "main(['client', 'list']); "
         "import httpprocessproxy.companions.archive.service.server; print(*sys.modules)"
     )
     ended = subprocess.run(
