@@ -165,7 +165,8 @@ def _share(config: Config) -> "Share":
 
 def _archive(config: Config) -> "Archive":
     """Raises UserError."""
-    from httpprocessproxy.companions.archive.companion import Archive, ArchiveOptions
+    from httpprocessproxy.companions.archive.companion import Archive
+    from httpprocessproxy.companions.archive.mount_options import ArchiveOptions
 
     with needs("--archive", "archive"):
         # Not imported yet, which would take most of a second.

@@ -5,45 +5,21 @@ The service is imported when somebody first asks for it: that takes the better p
 """
 
 import contextlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Final
 
+from httpprocessproxy.companions.archive.mount_options import (
+    PREFIX,
+    ArchiveOptions,
+    MountOptions,
+)
 from httpprocessproxy.companions.fetch_client import FetchOrigin, SiteAddress
 from httpprocessproxy.config import Config
 from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.core.http.hosts import HostRule
 from httpprocessproxy.system.listeners import Serving, listen_on_unix, serve_when_wanted
 from httpprocessproxy.system.private_folders import lasting_name, private_folder
-
-PREFIX: Final = "/_hpp/archive"
-
-
-@dataclass(frozen=True, slots=True)
-class ArchiveOptions:
-    """The options, as texts. `file` has settings of the service."""
-
-    allow: Sequence[str] = ()
-    file: Path | None = None
-    strict: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Mounting:
-    """What the service is to be. `db_url` is of a database for this run alone.
-
-    `held_s`: how long the site may say nothing because its server starts.
-    """
-
-    wish: ArchiveOptions
-    allowed: Sequence[FetchOrigin]
-    site: SiteAddress
-    held_s: float
-    db_url: str
-    hosts: HostRule
-    token: str
 
 
 class Archive:
@@ -78,7 +54,7 @@ class Archive:
             path = folder / "archive"
             listener = exits.enter_context(listen_on_unix(path))
             db_url = f"sqlite:///{path.with_name('tickets.db')}"
-            mounting = Mounting(
+            options = MountOptions(
                 self._wish,
                 self._allowed,
                 site_of(config, visits),
@@ -90,7 +66,7 @@ class Archive:
             self._socket = exits.enter_context(lasting_name(path))
             while True:
                 try:
-                    await serve_when_wanted(listener, partial(_import_serving, mounting))
+                    await serve_when_wanted(listener, partial(_import_serving, options))
                 except UserError as error:
                     warn(f"archive: {error}")
                     listener.accept()[0].close()
@@ -106,10 +82,10 @@ def site_of(config: Config, visits: Path) -> SiteAddress:
     return SiteAddress(FetchOrigin.parse(bind.url_of(scheme)), visits, aliases)
 
 
-def _import_serving(mounting: Mounting) -> Serving:
+def _import_serving(options: MountOptions) -> Serving:
     from httpprocessproxy.companions.archive.mounting import serving
 
-    return partial(serving, mounting=mounting)
+    return partial(serving, options=options)
 
 
 def _check(file: Path) -> None:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from httpprocessproxy.companions.archive.companion import Archive, ArchiveOptions, site_of
+from httpprocessproxy.companions.archive.companion import Archive, site_of
+from httpprocessproxy.companions.archive.mount_options import ArchiveOptions
 from httpprocessproxy.companions.fetch_client import FetchOrigin
 from httpprocessproxy.config import Address, Config
 

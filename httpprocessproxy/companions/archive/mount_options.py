@@ -1,0 +1,39 @@
+"""The options of the archive service that is mounted beside the proxy, under `/_hpp/archive/`.
+
+Imported at the proxy's start, so it imports nothing of the service.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from httpprocessproxy.companions.fetch_client import FetchOrigin, SiteAddress
+from httpprocessproxy.core.http.hosts import HostRule
+
+PREFIX: Final = "/_hpp/archive"
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveOptions:
+    """The options of the command line, as texts. `file` has settings of the service."""
+
+    allow: Sequence[str] = ()
+    file: Path | None = None
+    strict: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MountOptions:
+    """The parameters of the mounted service. `db_url` is a database for this run alone.
+
+    `held_s`: how long the proxy may hold a request of the site while the server starts.
+    """
+
+    wish: ArchiveOptions
+    allowed: Sequence[FetchOrigin]
+    site: SiteAddress
+    held_s: float
+    db_url: str
+    hosts: HostRule
+    token: str
