@@ -13,7 +13,7 @@ from typing import Final
 
 from httpprocessproxy.companions.archive.fetching import Limits
 from httpprocessproxy.companions.archive.keys import KEYS, Key
-from httpprocessproxy.companions.archive.service.rules import ServiceRules
+from httpprocessproxy.companions.archive.service.context import ServiceRules
 from httpprocessproxy.companions.archive.settings import ArchiveSettings
 from httpprocessproxy.core.errors import UserError
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from httpprocessproxy.companions.archive.service.context import ServiceRules
 from httpprocessproxy.companions.archive.service.opening import Purpose
-from httpprocessproxy.companions.archive.service.rules import ServiceRules
 from httpprocessproxy.companions.fetch_client import FetchOrigin
 from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.system.user_folders import data_folder

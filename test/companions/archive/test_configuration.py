@@ -10,7 +10,7 @@ import pytest
 from httpprocessproxy.companions.archive.configuration import option, settings
 from httpprocessproxy.companions.archive.fetching import Limits
 from httpprocessproxy.companions.archive.keys import KEYS
-from httpprocessproxy.companions.archive.service.rules import ServiceRules
+from httpprocessproxy.companions.archive.service.context import ServiceRules
 from httpprocessproxy.companions.archive.settings import ArchiveSettings
 from httpprocessproxy.companions.fetch_client import FetchOrigin
 from httpprocessproxy.core.errors import UserError

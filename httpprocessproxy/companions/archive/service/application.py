@@ -3,10 +3,10 @@
 from aiohttp import web
 
 from httpprocessproxy.companions.archive.service import answers
+from httpprocessproxy.companions.archive.service.context import ServiceContext
 from httpprocessproxy.companions.archive.service.downloading import Downloading
 from httpprocessproxy.companions.archive.service.generating import Generating
 from httpprocessproxy.companions.archive.service.streaming import Streaming
-from httpprocessproxy.companions.archive.service.surroundings import ServiceContext
 from httpprocessproxy.companions.archive.service.waiting import Waiting
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from httpprocessproxy.companions.archive.service.answers import ProblemError, not_found
-from httpprocessproxy.companions.archive.service.surroundings import ServiceContext
+from httpprocessproxy.companions.archive.service.context import ServiceContext
 from httpprocessproxy.companions.archive.store.tickets import Ticket
 
 # When there is no telling when a download will end.

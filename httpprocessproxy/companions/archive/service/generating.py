@@ -1,17 +1,23 @@
-"""Makes tickets, and counts them."""
+"""Makes tickets for clients, and lists them."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from aiohttp import web
 
 from httpprocessproxy.companions.archive.items import InvalidError, Order, load_json, read_order
-from httpprocessproxy.companions.archive.service.access import client_of
 from httpprocessproxy.companions.archive.service.answers import ProblemError
-from httpprocessproxy.companions.archive.service.surroundings import ServiceContext
+from httpprocessproxy.companions.archive.service.context import ServiceContext
 
 PAGE_SIZE: Final = 10
+
+_SECRET_FIELDS: Final = ("X-Fpx-Authorize", "Authorization", "Authorize")
+_BEARER: Final = "bearer "
+
+# The client of tickets that `is_owner` makes without a secret.
+_OWNER: Final = ""
 
 # PostgreSQL counts rows in 64 bits; nobody has more pages than this.
 _MAX_PAGE: Final = 10**9
@@ -25,7 +31,7 @@ class Generating:
 
     async def generate(self, request: web.Request) -> web.Response:
         """Make a ticket of a client's JSON."""
-        client = await client_of(request, self.around)
+        client = await _client_of(request, self.around)
         body, is_json = await request.read(), request.content_type == "application/json"
         try:
             # In a thread: the largest takes some tenths of a second.
@@ -43,11 +49,28 @@ class Generating:
 
     async def listing(self, request: web.Request) -> web.Response:
         """Say of what type the tickets are, and how old, but not their ids: those are keys."""
-        await client_of(request, self.around)
+        await _client_of(request, self.around)
         number = _page(request.query.get("page", "1"))
         count, found = await self.around.tickets.page(number, PAGE_SIZE)
         tickets = [{"created": created.isoformat(), "type": kind} for kind, created in found]
         return web.json_response({"page": number, "count": count, "tickets": tickets})
+
+
+async def _client_of(request: web.Request, around: ServiceContext) -> str:
+    """The client that sends a request. Raises ProblemError without a valid secret."""
+    secret = _secret_of(request.headers)
+    name = await around.clients.by_secret(secret) if secret else None
+    if name is not None:
+        return name
+    if around.is_owner(request):
+        return _OWNER
+    raise ProblemError(401, {"access": "Only clients authorized to use this endpoint"})
+
+
+def _secret_of(headers: Mapping[str, str]) -> str:
+    """The secret in a request, plain or as a bearer token (RFC 6750); empty without one."""
+    value = next((headers[name] for name in _SECRET_FIELDS if headers.get(name)), "").strip()
+    return value[len(_BEARER) :].strip() if value.lower().startswith(_BEARER) else value
 
 
 def _json(body: bytes, is_json: bool) -> object:

@@ -12,9 +12,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from httpprocessproxy.companions.archive.fetching import Fetching
 from httpprocessproxy.companions.archive.service.application import application
+from httpprocessproxy.companions.archive.service.context import ServiceContext, ServiceRules
 from httpprocessproxy.companions.archive.service.queue import Queue
-from httpprocessproxy.companions.archive.service.rules import ServiceRules
-from httpprocessproxy.companions.archive.service.surroundings import ServiceContext
 from httpprocessproxy.companions.archive.store import schema
 from httpprocessproxy.companions.archive.store.clients import Clients
 from httpprocessproxy.companions.archive.store.database import explaining, opened

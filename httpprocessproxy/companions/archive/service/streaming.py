@@ -14,9 +14,9 @@ from httpprocessproxy.companions.archive import names
 from httpprocessproxy.companions.archive.origins import Fetched, Item, ItemFailedError, Missed
 from httpprocessproxy.companions.archive.service.answers import ProblemError, cut
 from httpprocessproxy.companions.archive.service.claiming import DownloadBody, StalledError, counted
+from httpprocessproxy.companions.archive.service.context import ServiceContext
 from httpprocessproxy.companions.archive.service.disposition import attachment
 from httpprocessproxy.companions.archive.service.signing import UnsignedError, read_token
-from httpprocessproxy.companions.archive.service.surroundings import ServiceContext
 
 _FALLBACK_NAME: Final = "download"
 _FALLBACK_TYPE: Final = "application/octet-stream"

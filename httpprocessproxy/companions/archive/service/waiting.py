@@ -8,8 +8,8 @@ from aiohttp import WSCloseCode, web
 from sqlalchemy.exc import SQLAlchemyError
 
 from httpprocessproxy.companions.archive.service.answers import not_found
+from httpprocessproxy.companions.archive.service.context import ServiceContext
 from httpprocessproxy.companions.archive.service.queue import QueuePlace
-from httpprocessproxy.companions.archive.service.surroundings import ServiceContext
 from httpprocessproxy.companions.archive.store.tickets import Ticket
 
 # Shorter than what usually stands in front keeps a silent connection open: 60 s.
