@@ -1,8 +1,8 @@
-"""The end beside the server: fetches visits from the relay, plays them, brings the answers.
+"""The end beside the server: it fetches visits from the relay, and returns the server's answers.
 
-`player.py` plays one visit: `policy.py` says whether, `local.py` is the client of the server, and
-`connections.py` keeps what leads there for the next visit. `polling.py` is the long polling,
-`share/stream/` what takes its place where the relay knows it, `worker.py` chooses between them and
-comes back when the relay has gone. `announcing.py` is what the user reads of it, `cli.py` the
-worker as a program of its own.
+`visit_handler.py` handles one visit: `policy.py` decides whether it is allowed, `local.py` is the
+HTTP client of the server, and `connections.py` keeps its idle connections. `polling.py` is the long
+polling, `share/stream/` the streaming transport; `worker.py` chooses between them and reconnects,
+`relay_status.py` reports the connection and sets the back-off. `announcing.py` prints the public
+URL, `cli.py` is the worker as a program.
 """

@@ -1,25 +1,37 @@
-"""From what the user wrote, on either command line, to the settings of a worker."""
+"""The options of a share, parsed into the settings of a worker."""
 
 import os
+import random
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from yarl import URL
 
-from httpprocessproxy.companions.share.worker.names import random_name
 from httpprocessproxy.companions.share.worker.policy import Allowed, Credentials
 from httpprocessproxy.companions.share.worker.settings import WorkerSettings
 from httpprocessproxy.core.errors import UserError
 
 T = TypeVar("T")
 
+# Lists of words for random names: celestial, natural, animals, colours, food.
+_WORDS: Final = (
+    "moon sun star comet nova orbit eclipse meteor planet galaxy dawn dusk zenith aurora sky",
+    "river forest meadow canyon island valley glacier harbor desert lagoon prairie summit reef",
+    "otter heron lynx badger falcon gecko marmot walrus bison raven tapir ibex puffin stoat koala "
+    "crane",
+    "amber azure coral crimson indigo ivory jade khaki lilac mauve ochre olive pearl ruby teal "
+    "violet",
+    "bread mango honey olive pepper walnut ginger cocoa barley lemon noodle papaya quince radish "
+    "sesame toast",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class ShareOptions:
-    """The options, as texts. `relay` is a URL that has been looked at; "" is for none."""
+    """The options, as texts. `relay` is a valid URL; "" stands for no value."""
 
     relay: str
     name: str = ""
@@ -30,7 +42,7 @@ class ShareOptions:
     def settings(self) -> WorkerSettings:
         """Raises UserError."""
         name, token = _read_token(self.token_file)
-        name = self.name or name or _name_of_first_worker() or random_name()
+        name = self.name or name or os.environ.get("FPW_HOST", "") or random_name()
         if not name.isascii() or not name.replace("-", "").replace(".", "").isalnum():
             raise UserError(f"not a name: {name[:100]!r} (for example demo, or demo.example.org)")
         return WorkerSettings(
@@ -42,9 +54,12 @@ class ShareOptions:
         )
 
 
-def _name_of_first_worker() -> str:
-    """The name in the variable of the protocol's first worker, whose URL may need a port there."""
-    return os.environ.get("FPW_HOST", "").partition(":")[0]
+def random_name() -> str:
+    """A name for a share without one: five words, easy to say.
+
+    The name is no secret: a million are soon tried. `--share-auth` keeps others out.
+    """
+    return "-".join(random.choice(words.split()) for words in _WORDS)
 
 
 def _read(option: str, read: Callable[[str], T], text: str) -> T:
@@ -57,7 +72,7 @@ def _read(option: str, read: Callable[[str], T], text: str) -> T:
 def _read_token(path: Path | None) -> tuple[str, str]:
     """The name, if the file has one, and the token: a line TOKEN, or NAME TOKEN as relays have it.
 
-    Without a file a token of chance, for relays that let anybody in. Raises UserError.
+    Without a file a random token, for relays that accept any. Raises UserError.
     """
     if path is None:
         return "", secrets.token_hex(8)

@@ -4,10 +4,9 @@ import asyncio
 
 from httpprocessproxy.companions.share.stream.link import LinkLostError
 from httpprocessproxy.companions.share.stream.worker_end import NoStreamError, stream
-from httpprocessproxy.companions.share.worker.backoff import FIRST_S, Backoff
 from httpprocessproxy.companions.share.worker.connections import Target
 from httpprocessproxy.companions.share.worker.polling import poll
-from httpprocessproxy.companions.share.worker.relay_status import RelayStatus
+from httpprocessproxy.companions.share.worker.relay_status import FIRST_S, Backoff, RelayStatus
 from httpprocessproxy.companions.share.worker.settings import (
     Reporter,
     ShareRefusedError,

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from httpprocessproxy.companions.share.worker.asking import ShareOptions
+from httpprocessproxy.companions.share.worker.asking import ShareOptions, random_name
 from httpprocessproxy.core.errors import UserError
+from httpprocessproxy.core.http.hosts import parse_authority
 
 
 @pytest.fixture(autouse=True)
@@ -85,3 +86,12 @@ def test_wishes_that_cannot_be(wish: ShareOptions, line: str) -> None:
 def test_files_that_are_no_token(tmp_path: Path, text: str) -> None:
     with pytest.raises(UserError, match="token"):
         ShareOptions("https://r.test", token_file=file(tmp_path, text)).settings()
+
+
+def test_a_name_is_a_label_of_the_dns() -> None:
+    names = {random_name() for _ in range(200)}
+    assert len(names) > 190
+    for name in names:
+        assert len(name) <= 63
+        assert name.count("-") == 4
+        assert parse_authority(f"{name}.example.test".encode())[0].startswith(name)

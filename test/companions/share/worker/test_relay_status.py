@@ -1,6 +1,11 @@
-"""What the user is told of the relay: each change once, however many calls see it."""
+"""Reports of the relay's status, once for each change; and the back-off between calls."""
 
-from httpprocessproxy.companions.share.worker.relay_status import RelayStatus
+from httpprocessproxy.companions.share.worker.relay_status import (
+    FIRST_S,
+    LONGEST_S,
+    Backoff,
+    RelayStatus,
+)
 from httpprocessproxy.companions.share.worker.settings import Reporter
 
 
@@ -20,3 +25,17 @@ def test_each_change_is_told_once() -> None:
         "share: the relay r.test is back, by long polling",
         "share: connected, streaming",
     ]
+
+
+def test_waits_grow_to_the_longest_and_restart_after_a_success() -> None:
+    backoff = Backoff()
+    for _ in range(2):
+        waits = [backoff.failed() for _ in range(5000)]
+        for number, wait_s in enumerate(waits):
+            full_s = min(LONGEST_S, FIRST_S * 2 ** min(number, 20))
+            assert full_s / 2 <= wait_s <= full_s
+        backoff.succeeded()
+
+
+def test_two_workers_do_not_come_back_together() -> None:
+    assert len({Backoff().failed() for _ in range(100)}) > 90
