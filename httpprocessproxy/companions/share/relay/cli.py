@@ -1,4 +1,4 @@
-"""The relay's entrance: argv in, exit status out, and one line about what is wrong."""
+"""The entry point of the relay: argv in, exit status out, errors in one line."""
 
 import logging
 import sys
@@ -27,6 +27,6 @@ def _run(settings: RelaySettings) -> None:
     from httpprocessproxy.companions.share.relay.application import run
 
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
-    # Its lines would have the queries of visitors; ours are in `access_log.py`.
+    # aiohttp would log the queries of visitors; `access_log.py` logs visits instead.
     logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
     run_on_new_loop(run(settings))

@@ -16,9 +16,9 @@ from httpprocessproxy.core.errors import UserError
 PROGRAM: Final = "http-process-relay"
 
 DESCRIPTION = """\
-The public end of http-process-proxy --share: takes the visits of NAME.DOMAIN to
-the worker that has NAME's token, wherever that runs, and its answers back. TLS
-is for what stands in front.
+The public end of http-process-proxy --share: forwards requests for NAME.DOMAIN
+to the worker that has NAME's token. It speaks plain HTTP: put a server for TLS
+in front.
 """
 
 _DOMAIN = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")
@@ -45,28 +45,28 @@ def _parser() -> argparse.ArgumentParser:
         "--domain",
         required=True,
         type=readers.for_argparse(_domain),
-        help="whose subdomains are the hosts; itself, it is the relay's own host",
+        help="parent domain of the hosts; the domain itself is the relay's own host",
     )
     parser.add_argument(
         "--tokens",
         metavar="FILE",
         required=True,
         type=Path,
-        help="lines of NAME TOKEN or NAME sha256:HEX; a NAME with a dot is a host as it is",
+        help="lines of NAME TOKEN or NAME sha256:HEX; a NAME with a dot is a full host name",
     )
     _add_times(parser)
     _add_limits(parser)
-    _add_surroundings(parser)
+    _add_environment(parser)
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
     return parser
 
 
 def _add_times(parser: argparse.ArgumentParser) -> None:
     for name, default, what in (
-        ("hold", 55, "how long a worker's call waits for a visit"),
-        ("deadline", 60, "how long a visit waits for its answer; past it 504"),
-        ("grace", 5, "how long a visit waits for a worker that was there a minute ago"),
-        ("drain", 5, "how long an end waits for answers that are under way"),
+        ("hold", 55, "time that a worker's call waits for a visit"),
+        ("deadline", 60, "time that a visit waits for its answer; then 504"),
+        ("grace", 5, "time that a visit waits for a worker to reconnect; then 503"),
+        ("drain", 5, "time for answers in progress when the relay ends"),
     ):
         parser.add_argument(
             f"--{name}",
@@ -81,11 +81,11 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
     # No T: all of it is in memory.
     size, count = functools.partial(readers.size, units="KMG"), readers.count
     for name, field, read, default, what in (
-        ("max-body", "max_body_bytes", size, "32M", "of a body that is kept; past it 413"),
-        ("max-header", "max_header_bytes", size, "16K", "of a visit's fields; past it 431"),
-        ("max-memory", "max_memory_bytes", size, "512M", "of all bodies kept; past it 503"),
-        ("max-queue", "max_queue", count, "100", "visits that wait for one host; past it 503"),
-        ("max-visits", "max_visits", count, "1000", "visits at once; past it 503"),
+        ("max-body", "max_body_bytes", size, "32M", "size of one body in memory; past it 413"),
+        ("max-header", "max_header_bytes", size, "16K", "size of header fields; past it 431"),
+        ("max-memory", "max_memory_bytes", size, "512M", "size of all bodies; past it 503"),
+        ("max-queue", "max_queue", count, "100", "queued visits of one host; past it 503"),
+        ("max-visits", "max_visits", count, "1000", "concurrent visits; past it 503"),
     ):
         parser.add_argument(
             f"--{name}",
@@ -96,25 +96,25 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
         )
 
 
-def _add_surroundings(parser: argparse.ArgumentParser) -> None:
+def _add_environment(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--trusted-proxy",
         dest="trusted_proxies",
         metavar="CIDR",
         type=readers.for_argparse(readers.network),
         action="append",
-        help="peers whose Forwarded and X-Forwarded-* are believed",
+        help="peers whose Forwarded and X-Forwarded-* are trusted; repeatable",
     )
     parser.add_argument(
         "--metrics",
         metavar="BIND",
         type=readers.for_argparse(Address.parse),
-        help="serve /metrics and /healthz here, and /metrics not on the relay's own host",
+        help="serve /metrics and /healthz here; /metrics is then not on the relay's own host",
     )
     parser.add_argument(
         "--access-log",
         action=argparse.BooleanOptionalAction,
-        help="log a line for each visit (default: on)",
+        help="log one line for each visit (default: on)",
     )
 
 

@@ -1,6 +1,6 @@
-"""The relay's figures, for Prometheus (the extra `relay`).
+"""The relay's metrics, for Prometheus (the extra `relay`).
 
-By host and outcome, hosts being those of the tokens' file: nobody outside can add to them.
+Labels are host and outcome. Hosts are those of the tokens' file, so clients cannot add any.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -17,7 +17,7 @@ CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 
 class Levels(Protocol):
-    """What is read when somebody asks."""
+    """The gauges, read at each scrape."""
 
     def visits(self) -> int: ...
     def waiting_calls(self) -> Mapping[str, int]: ...
@@ -26,7 +26,7 @@ class Levels(Protocol):
 
 
 class Metrics:
-    """All figures of one relay process."""
+    """All metrics of one relay."""
 
     def __init__(self, levels: Levels) -> None:
         self._registry = CollectorRegistry()
@@ -55,14 +55,14 @@ class Metrics:
         self._add_level("memory_bytes", "Bytes of bodies that are kept", levels.memory_bytes)
 
     def count(self, record: AccessRecord) -> None:
-        """A visit is over."""
+        """Count a visit that has ended."""
         self._visits.labels(record.host, record.outcome.value).inc()
         self._sent.labels(record.host).inc(record.sent_bytes)
         if record.outcome.value == "answered":
             self._seconds.labels(record.host).observe(record.duration_s)
 
     def exposition(self) -> bytes:
-        """All figures in Prometheus's text format."""
+        """All metrics in Prometheus's text format."""
         return generate_latest(self._registry)
 
     def _add_level(self, name: str, what: str, read: Callable[[], int]) -> None:
@@ -71,7 +71,7 @@ class Metrics:
 
 
 class _WaitingCalls(Collector):
-    """How many calls wait, by host: 0 means that nobody serves it, or that all are busy."""
+    """The number of waiting calls by host; 0: no worker is connected, or all are busy."""
 
     def __init__(self, levels: Levels) -> None:
         self._levels = levels

@@ -1,4 +1,4 @@
-"""What visitors are told when no answer came, as pages, and how the status fits the reason."""
+"""Error pages for visits without an answer, and the status of each outcome."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -8,7 +8,7 @@ from aiohttp import web
 from httpprocessproxy.companions.share.relay.visit import VisitError, VisitOutcome
 from httpprocessproxy.core.page.pages import CONTENT_SECURITY_POLICY, Problem, render
 
-# How long a visitor may wait before it is worth while to try again.
+# The relay's Retry-After.
 RETRY_AFTER_S: Final = 5
 
 SERVER: Final = "http-process-relay"
@@ -40,7 +40,7 @@ _FIELDS: Final = {
 
 
 class VisitRefusedError(VisitError):
-    """A visit that is refused before any worker hears of it, with a page of its own."""
+    """A visit is refused before it is queued, with a page of its own."""
 
     def __init__(self, problem: Problem, outcome: VisitOutcome = VisitOutcome.REFUSED) -> None:
         super().__init__(outcome, problem.detail)
@@ -48,14 +48,14 @@ class VisitRefusedError(VisitError):
 
 
 def page_for(request: web.BaseRequest, error: VisitError) -> web.Response:
-    """The page for what went wrong with a visit."""
+    """The error page of a visit."""
     if isinstance(error, VisitRefusedError):
         return page(request, error.problem)
     return page(request, _PROBLEMS[error.outcome])
 
 
 def page(request: web.BaseRequest, problem: Problem) -> web.Response:
-    """A problem, in the form the visitor asks for."""
+    """A problem, in the media type that the visitor accepts."""
     made = render(problem, request.headers.get("Accept", "").encode("latin-1", "replace"), False)
     response = web.Response(status=problem.status, body=made.body, headers=_FIELDS)
     response.headers["Content-Type"] = made.content_type.decode()

@@ -1,7 +1,7 @@
-"""What a visitor sends, as what a worker is told: the head of a visit, and its body piece by piece.
+"""Reads a visitor's request: the head of a visit, and its body piece by piece.
 
-The rule: of what a visitor says of itself, only what is true passes. Who it is, is told by us
-(RFC 7239), unless a proxy of ours is the peer; a target is what was received, byte for byte.
+The rule: forwarding fields are the relay's own (RFC 7239), unless the peer is a trusted proxy; the
+target is forwarded as received, byte for byte.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ from httpprocessproxy.core.http.forwarded import (
 from httpprocessproxy.core.http.http1 import Fields as RawFields
 from httpprocessproxy.core.page.pages import Problem
 
-# 192 random bits: who can guess an id could answer another's visit.
+# 192 random bits: a guessed id would let a worker answer the visit of another.
 _RID_BYTES = 24
 
 
@@ -48,7 +48,7 @@ def host_of(request: web.BaseRequest) -> bytes:
 
 
 def read_head(request: web.BaseRequest, settings: RelaySettings) -> VisitHead:
-    """The head of a visit. Raises RefusedError if it cannot be told, or is too large."""
+    """The head of a visit. Raises VisitRefusedError if it is malformed or too large."""
     if request.method == "CONNECT":
         raise _refused(405, "This is no proxy.")
     url = target_of(request)
@@ -67,17 +67,17 @@ def read_head(request: web.BaseRequest, settings: RelaySettings) -> VisitHead:
 
 
 def _passing(raw: RawFields, peer: Peer, host: bytes) -> Fields:
-    """The fields that a worker gets, with ours that tell who the visitor is."""
+    """The fields for the worker, with the relay's own forwarding fields."""
     inherited = [field for field in raw if field[0].lower() in FORWARDED]
     others = [field for field in raw if field[0].lower() not in FORWARDED]
     told = others + forwarded_fields(inherited, peer, host)
     fields = protocol.passing_fields(protocol.to_texts(told))
-    # 100 Continue is between the visitor and us.
+    # The relay itself answers with 100 Continue.
     return protocol.without(fields, "expect")
 
 
 def _visitor_ip(raw: RawFields, peer_ip: str, settings: RelaySettings) -> str:
-    """Who came first through our own proxies, each of which appended its peer; "" if no address."""
+    """The first address in front of the trusted proxies, each of which appends its peer; or ""."""
     values = [value for name, value in raw if name.lower() == b"x-forwarded-for"]
     chain = [part.strip() for value in values for part in protocol.to_text(value).split(",")]
     for ip in [peer_ip, *reversed(chain)]:
@@ -91,10 +91,10 @@ def _refused(status: int, detail: str) -> VisitRefusedError:
 
 
 class RequestBody:
-    """A source: the body of a request, as it comes in."""
+    """The body of a request as a source."""
 
     def __init__(self, request: web.BaseRequest, idle_s: float) -> None:
-        """`idle_s` is how long the peer may send nothing."""
+        """The body is cut after `idle_s` without a byte."""
         self._request = request
         self._idle_s = idle_s
         self._is_awaited = request.headers.get("Expect", "").lower() == "100-continue"

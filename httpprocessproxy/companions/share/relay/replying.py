@@ -1,8 +1,8 @@
-"""From the answer of a worker to the response that its visitor gets.
+"""Sends the answer of a worker as the response to its visitor.
 
-The rule: what a visitor takes for whole is whole. How the response is framed is decided here, by
-the bytes that come (RFC 9112 section 6); an answer that ends early, or is not as long as it said,
-ends in a closed connection, and never in a proper end.
+The rule: a response that looks complete is complete. Its framing is decided here, by the bytes of
+the answer (RFC 9112 section 6); an answer that ends early, or is shorter than its Content-Length,
+closes the connection instead of ending the response.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from httpprocessproxy.companions.share.relay.pipe import CutError, Source
 from httpprocessproxy.companions.share.relay.problems import SERVER
 from httpprocessproxy.companions.share.relay.visit import VisitOutcome
 
-# What the protocol's first relay says of an answer that does not: its workers run PHP.
+# The protocol's first relay adds this type to an answer without one: its workers run PHP.
 DEFAULT_TYPE: Final = "text/html; charset=utf-8"
 
 _LENGTH = re.compile(r"[0-9]{1,18}", re.ASCII)
@@ -29,9 +29,9 @@ _LENGTH = re.compile(r"[0-9]{1,18}", re.ASCII)
 async def reply(
     request: web.BaseRequest, head: AnswerHead, body: Source, record: AccessRecord, idle_s: float
 ) -> web.StreamResponse:
-    """Send an answer, and note in `record` how that went.
+    """Send an answer, and record its outcome.
 
-    A visitor who takes nothing for `idle_s` has gone.
+    A visitor who accepts no byte for `idle_s` counts as gone.
     """
     has_body = protocol.has_body(request.method, head.status)
     length = head.body_bytes if has_body and head.body_bytes is not None else _length(head)
@@ -68,15 +68,15 @@ def _response(head: AnswerHead, length: int | None, has_body: bool) -> web.Strea
 
 
 def _length(head: AnswerHead) -> int | None:
-    """What the answer says of its length, if that is one."""
+    """The Content-Length of the answer, if it is valid."""
     text = protocol.first(head.fields, "content-length") or ""
     return int(text) if _LENGTH.fullmatch(text) else None
 
 
 async def _pieces(body: Source, length: int | None, has_body: bool) -> AsyncIterator[bytes]:
-    """The body, none of a response that has none. Raises CutError if it is shorter than it said.
+    """The body of a response that may have one. Raises CutError if it is shorter than `length`.
 
-    What is more is left where it is: the visitor could take it for another response.
+    Excess bytes are not sent: the visitor could take them for another response.
     """
     left_bytes = math.inf if length is None else length
     while has_body and left_bytes:
@@ -92,6 +92,6 @@ async def _pieces(body: Source, length: int | None, has_body: bool) -> AsyncIter
 
 
 def _hang_up(request: web.BaseRequest) -> None:
-    """Close, without what would be the response's end."""
+    """Close the connection without the end of the response."""
     if request.transport is not None:
         request.transport.close()

@@ -1,7 +1,7 @@
-"""The request lines of one connection, held to the proxy's rule before aiohttp reads them.
+"""The request lines of one connection, checked by the proxy's rule before aiohttp reads them.
 
-aiohttp takes HTTP/0.9, HTTP/2.0 and several spaces (RFC 9112 section 3 wants one), of which
-a server behind the worker could see another request than we do. No I/O.
+aiohttp accepts HTTP/0.9, HTTP/2.0 and several spaces (RFC 9112 section 3 requires one), which a
+server behind the worker could parse as another request than the relay did. No I/O.
 """
 
 import re
@@ -11,11 +11,11 @@ from httpprocessproxy.core.errors import BodyError, RequestError
 from httpprocessproxy.core.http.bodies import NO_BODY, Body, Chunked, Length
 from httpprocessproxy.core.http.http1 import HEAD_END, MAX_LINE_BYTES, check_request_line
 
-# No version of HTTP begins so: fed with this behind a bad line, aiohttp answers with an error when
-# the requests in front of it are answered, and closes. In one piece with them, they would be lost.
+# No version of HTTP begins so: aiohttp answers the requests before these bytes, sends an error, and
+# closes. In one piece with those requests, it would lose them.
 POISON: Final = b"\0\r\n\r\n"
 
-# A worker's answer is in its head, in a field of 64 KiB; aiohttp bounds lines, and not their sum.
+# A worker's answer is in a field of 64 KiB; aiohttp bounds lines, not their sum.
 _MAX_HEAD_BYTES: Final = 256 * 1024
 
 _LENGTH: Final = re.compile(rb"\r\ncontent-length[ \t]*:[ \t]*([0-9]{1,18})[ \t]*\r\n", re.I)
@@ -23,10 +23,7 @@ _CODING: Final = re.compile(rb"\r\ntransfer-encoding[ \t]*:", re.I)
 
 
 class RequestLines:
-    """Watches the bytes of a connection. `refusal` is why it may not go on, if it may not.
-
-    Then aiohttp is to be fed with POISON.
-    """
+    """Checks the bytes of a connection. Once `refusal` is set, feed aiohttp with POISON."""
 
     def __init__(self) -> None:
         self.refusal: RequestError | None = None
@@ -34,8 +31,8 @@ class RequestLines:
         self._is_line_checked = False
         self._body: Body = NO_BODY
 
-    def feed(self, data: bytes) -> bytes:
-        """Take what came; return what aiohttp may read of it."""
+    def bus(self, data: bytes) -> bytes:
+        """Take received bytes; return those that aiohttp may read."""
         passed = 0
         while self.refusal is None and passed < len(data):
             try:
@@ -49,14 +46,14 @@ class RequestLines:
         return data if self.refusal is None else b""
 
     def _feed_body(self, data: bytes) -> int:
-        """Take the rest of a body; return how many bytes those are."""
+        """Take the rest of a body; return its size in bytes."""
         if self._body.done:
             return 0
-        self._body.feed(data)
+        self._body.bus(data)
         return len(data) - len(self._body.rest)
 
     def _feed_head(self, data: bytes) -> int:
-        """Take bytes of a head; return how many of them are. Raises RequestError."""
+        """Take bytes of a head; return their number. Raises RequestError."""
         if not self._body.done or not data:
             return 0
         known = len(self._head)
@@ -76,7 +73,7 @@ class RequestLines:
         return skipped + end - known
 
     def _check_line(self, head: bytes) -> None:
-        """Raises RequestError as soon as the line has its end, or is too long."""
+        """Raises RequestError as soon as the line is complete and bad, or too long."""
         if self._is_line_checked or not head:
             return
         line, end, _ = head.partition(b"\n")
@@ -90,7 +87,7 @@ class RequestLines:
 
 
 def _body(head: bytes) -> Body:
-    """How the body ends (RFC 9112 section 6.3); aiohttp refuses what says both, or neither."""
+    """The framing of the body (RFC 9112 section 6.3); aiohttp refuses conflicting fields."""
     if _CODING.search(head):
         return Chunked(decode=True)
     length = _LENGTH.search(head)

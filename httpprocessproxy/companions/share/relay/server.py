@@ -1,7 +1,7 @@
-"""The HTTP server of the relay: who is who, by method, path and Host.
+"""The HTTP server of the relay: routes requests by method, path and Host.
 
-A worker's call is one on any host; all else on a host of the tokens' file is a visit; the relay's
-own pages are on its own host alone, so that no visitor of another can reach them.
+Workers call on any host; all other requests to a host of the tokens' file are visits; the relay's
+own pages are on its own host alone, so that visitors of other hosts cannot reach them.
 """
 
 import asyncio
@@ -25,11 +25,10 @@ from httpprocessproxy.core.page.pages import Problem
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
-# For a worker that has asked, by a handshake, for one link in place of many calls.
+# Handles the handshake of a worker that streams over one link instead of polling.
 Link = Callable[[web.BaseRequest, str], Awaitable[web.StreamResponse]]
 
-# A field of a worker's call has a whole head in it; longer lines than the longest of these are
-# refused before they are read to their end.
+# A field of a worker's call contains a whole head; aiohttp refuses longer lines before their end.
 MAX_LINE_BYTES = protocol.MAX_ANSWER_FIELDS_BYTES
 
 _UNKNOWN = Problem(404, "No such host", "There is no server by this name here.")
@@ -37,7 +36,7 @@ _UNKNOWN = Problem(404, "No such host", "There is no server by this name here.")
 
 @dataclass(frozen=True, slots=True)
 class Rooms:
-    """Who handles what."""
+    """The handlers of the routes."""
 
     visitors: Visitors
     polls: Polls
@@ -46,7 +45,7 @@ class Rooms:
 
 
 class Router:
-    """Tells requests apart."""
+    """Passes each request to the handler of its route."""
 
     def __init__(self, domain: str, tokens: Tokens, rooms: Rooms) -> None:
         self._domain = domain
@@ -74,7 +73,7 @@ class Router:
             return _refusal(405, "Method Not Allowed", {"Allow": "POST"})
         name, token = request.headers.get(protocol.HOST, ""), request.headers.get(protocol.TOKEN)
         host = self._tokens.full_name(name)
-        # One answer to all that is wrong: which it was is nobody's business.
+        # One response to every wrong pair, which does not reveal whether the name exists.
         if not name or not token or not self._tokens.fits(host, token):
             return _refusal(403, "Forbidden", {})
         if is_link:
@@ -82,7 +81,7 @@ class Router:
         return await self._rooms.polls.handle(request, host)
 
     def _is_own(self, host: str) -> bool:
-        """Whether a host is the relay itself: its domain, or an address, for health checks."""
+        """Whether a host is the relay itself: its domain, or an IP address for health checks."""
         if host in (self._domain, "localhost"):
             return True
         try:
@@ -93,7 +92,7 @@ class Router:
 
 
 class RelayServer(web.Server):
-    """aiohttp's server, which tells what is wrong with a head in our words."""
+    """aiohttp's server, with the relay's own error pages for malformed heads."""
 
     def __call__(self) -> web.RequestHandler:
         return _RelayConnection(
@@ -106,7 +105,7 @@ class RelayServer(web.Server):
 
 
 class _RelayConnection(web.RequestHandler):
-    # aiohttp declares slots, which would leave no room for an attribute of ours.
+    # aiohttp declares slots: an additional attribute needs its own.
     __slots__ = ("_lines",)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -129,7 +128,7 @@ class _RelayConnection(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """Heads that cannot be read; and bugs of ours, which aiohttp logs."""
+        """Answer a malformed head; errors of the relay itself are logged by aiohttp."""
         if status >= 500:
             return super().handle_error(request, status, exc, message)
         response = page(request, self._malformed(status, exc))

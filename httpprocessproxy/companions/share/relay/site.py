@@ -1,4 +1,4 @@
-"""The relay's own pages, on its own host: `/healthz` for who watches it, `/metrics`, a greeting."""
+"""The relay's own pages, on its own host: `/healthz`, `/metrics` and a greeting."""
 
 from collections.abc import Callable
 
@@ -14,12 +14,12 @@ _GREETING = Problem(
 _NOTHING = Problem(404, "Nothing here", "This is the relay's own host.")
 _READ_ONLY = Problem(405, "Not here", "These pages can only be read.")
 
-# The text and its type; None where prometheus-client is not installed, or another address has it.
+# Returns the metrics and their content type.
 Exposition = Callable[[], tuple[bytes, str]]
 
 
 class RelaySite:
-    """Answers to requests for the relay itself."""
+    """Answers requests for the relay itself; without `exposition` there is no `/metrics`."""
 
     def __init__(self, is_healthy: Callable[[], bool], exposition: Exposition | None) -> None:
         self._is_healthy = is_healthy
@@ -42,7 +42,7 @@ class RelaySite:
                 return page(request, _NOTHING)
 
     def _health(self) -> web.Response:
-        """200 while visits are taken. 503 tells a balancer to send them elsewhere."""
+        """200 while visits are accepted. 503 makes a load balancer use another server."""
         is_healthy = self._is_healthy()
         text = b"ok\n" if is_healthy else b"not now\n"
         headers = _headers("text/plain; charset=utf-8")

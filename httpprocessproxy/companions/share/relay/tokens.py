@@ -1,10 +1,10 @@
-"""Which hosts there are, and who may serve them: the file of tokens.
+"""The file of tokens: the hosts, and the token of each host's workers.
 
 A line is `NAME TOKEN` or `NAME sha256:HEX`; `#` begins a comment. NAME is a subdomain of the
 relay's domain, or, with a dot in it, a host as it is.
 
-The rule: a token is kept as its hash alone, is never shown, and is compared in a time that tells
-nothing: neither of the token nor of whether there is such a host.
+The rule: only hashes of tokens are kept, a token is never shown, and the time of a comparison
+reveals neither the token nor whether the host exists.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 
 
 class Tokens:
-    """The file's content, and what it was read from."""
+    """The content of the file, read again when the file changes."""
 
     def __init__(self, path: Path, domain: str) -> None:
         """Read the file. Raises UserError."""
@@ -35,27 +35,27 @@ class Tokens:
         self._domain = domain
         self._stamp = self._look()
         self._hashes = self._read()
-        # What a host that does not exist is compared with.
-        self._nobody = secrets.token_bytes(32)
+        # Compared with the token of a host that does not exist.
+        self._no_host = secrets.token_bytes(32)
 
     def knows(self, host: str) -> bool:
         return host in self._hashes
 
     def full_name(self, name: str) -> str:
-        """The host that a worker means: a name without a dot is one of the domain's."""
+        """The host of a worker's name: a name without a dot is a subdomain."""
         # The protocol's first worker has one text for its URL, port and all, and for its host.
         name = name.lower().partition(":")[0].removesuffix(".")
         return name if "." in name else f"{name}.{self._domain}"
 
     def fits(self, host: str, token: str) -> bool:
         """Whether this token is the host's."""
-        expected = self._hashes.get(host, self._nobody)
+        expected = self._hashes.get(host, self._no_host)
         return hmac.compare_digest(_hash(token), expected)
 
     def refresh(self) -> bool:
-        """Read the file again if it is another one; tell whether other tokens hold now.
+        """Read the file again if it has changed; return whether the tokens have changed.
 
-        What cannot be read leaves everything as it was, and is logged, once.
+        A file that cannot be read is logged, once, and leaves the tokens as they were.
         """
         stamp = self._look()
         if stamp == self._stamp:
@@ -72,7 +72,7 @@ class Tokens:
         return is_changed
 
     def _look(self) -> tuple[int, int, int] | None:
-        """What tells a file from what it was before; None if there is none."""
+        """The modification time, size and inode of the file; None without a file."""
         try:
             status = os.stat(self._path)
         except OSError:
@@ -94,7 +94,7 @@ class Tokens:
         return hashes
 
     def _read_line(self, line: str, hashes: dict[str, bytes]) -> None:
-        """Raises ValueError, which says nothing of the token."""
+        """Raises ValueError, whose text does not contain the token."""
         if not line:
             return
         match = _LINE.fullmatch(line)

@@ -1,6 +1,6 @@
 """A visitor's connection after 101 Switching Protocols: bytes both ways (RFC 9110 section 7.8).
 
-Only WebSockets are tunnelled. The bytes are not looked at: worker and visitor speak to each other.
+Only WebSockets are tunnelled. The bytes are forwarded without being parsed.
 """
 
 from typing import cast
@@ -16,14 +16,14 @@ from httpprocessproxy.companions.share.relay.visit import VisitOutcome
 
 
 def wants_tunnel(request: web.BaseRequest) -> bool:
-    """Whether a visitor asks for a WebSocket. Any other Upgrade may be ignored."""
+    """Whether a request asks for a WebSocket. Any other Upgrade is ignored."""
     options = request.headers.get("Connection", "").lower().split(",")
     wanted = request.headers.get("Upgrade", "").lower().split(",")
     return "upgrade" in map(str.strip, options) and "websocket" in map(str.strip, wanted)
 
 
 class Tunnel:
-    """What a visitor sends once it is a tunnel: a source, empty until then."""
+    """The connection of one visitor. `incoming` is its source, empty until the 101."""
 
     def __init__(self, request: web.BaseRequest) -> None:
         self.incoming = Pipe()
@@ -34,7 +34,7 @@ class Tunnel:
     async def run(
         self, head: AnswerHead, outgoing: Source, record: AccessRecord
     ) -> web.StreamResponse:
-        """Switch protocols, and pass on bytes until either side ends."""
+        """Switch protocols, and forward bytes until either side ends."""
         response = web.StreamResponse(status=101)
         for name, value in protocol.without(head.fields, "content-length"):
             response.headers.add(name, value)
@@ -42,13 +42,13 @@ class Tunnel:
         response.force_close()
         record.status = 101
         await response.prepare(self._request)
-        # aiohttp wants its own reader of WebSockets, and uses no more of it than these two calls.
+        # aiohttp expects its own WebSocketReader, of which it calls only these two methods.
         self._request.protocol.set_parser(cast(WebSocketReader, self))
         await self._pass_on(outgoing, record)
         return response
 
     def feed_data(self, data: bytes) -> tuple[bool, bytes]:
-        """aiohttp has received something."""
+        """Called by aiohttp with received bytes."""
         self._held_bytes += len(data)
         self.incoming.put(data)
         if self._held_bytes >= WINDOW_BYTES:
@@ -56,7 +56,7 @@ class Tunnel:
         return False, b""
 
     def feed_eof(self) -> None:
-        """... and will receive no more."""
+        """Called by aiohttp at the end of the stream."""
         self.incoming.end()
 
     def _received(self, size_bytes: int) -> None:

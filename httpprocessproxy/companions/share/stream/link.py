@@ -37,11 +37,11 @@ class Wire(Protocol):
     """A WebSocket, of whichever library."""
 
     async def send(self, message: bytes) -> None:
-        """Write a binary message; when it returns, the kernel has it. Raises LostError."""
+        """Write a binary message; when it returns, the kernel has it. Raises LinkLostError."""
         ...
 
     async def receive(self) -> bytes:
-        """Wait for a binary message. Raises LostError."""
+        """Wait for a binary message. Raises LinkLostError."""
         ...
 
 
@@ -64,7 +64,7 @@ class Link:
         self._room = asyncio.Event()
 
     async def run(self) -> None:
-        """Carry frames until the link is lost. Raises LostError, or FrameError."""
+        """Carry frames until the link is lost. Raises LinkLostError, or FrameError."""
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._write_all(), name="frames out")

@@ -116,7 +116,7 @@ class _Serving:
         self._last = 0
 
     async def run(self) -> None:
-        """Raises LostError or FrameError at the end, or returns if it is to end."""
+        """Raises LinkLostError or FrameError at the end, or returns if it is to end."""
         async with asyncio.TaskGroup() as tasks:
             giving = tasks.create_task(self._give_all(tasks), name=f"visits of {self._host}")
             present = tasks.create_task(self._say_that_it_is_there(), name="presence")

@@ -41,7 +41,7 @@ class NoStreamError(Exception):
 
 
 async def stream(settings: WorkerSettings, player: VisitHandler, contact: RelayStatus) -> None:
-    """Play the visits of one link until it is lost. Raises LostError, or NoStreamError at once."""
+    """Handle the visits of one link. Raises LinkLostError at its end, or NoStreamError at once."""
     url = settings.call_url.with_scheme("wss" if settings.relay.scheme == "https" else "ws")
     try:
         socket = await connect(
@@ -85,7 +85,7 @@ class _Taking:
         self._tasks: asyncio.TaskGroup
 
     async def run(self) -> None:
-        """Raises LostError."""
+        """Raises LinkLostError."""
         self._link.put(ReadyFrame(self._free))
         async with asyncio.TaskGroup() as self._tasks:
             try:

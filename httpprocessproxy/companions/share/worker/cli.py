@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 async def _share(line: WorkerCommandLine) -> int:
-    """Raises RefusedError."""
+    """Raises ShareRefusedError."""
     _write(announcement(line.settings))
     code = qr_code(line.settings.public_url)
     if code is not None:

@@ -60,7 +60,7 @@ class _CallError(Exception):
 
 
 async def poll(settings: WorkerSettings, player: VisitHandler, contact: RelayStatus) -> None:
-    """Fetch and play visits until cancelled. Raises RefusedError."""
+    """Fetch and play visits until cancelled. Raises ShareRefusedError."""
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_S, sock_read=_SILENCE_S)
     session = aiohttp.ClientSession(
         timeout=timeout,
@@ -97,7 +97,7 @@ class _Poll:
         self._answer: _Ready | None = None
 
     async def run(self) -> None:
-        """Raises RefusedError."""
+        """Raises ShareRefusedError."""
         backoff = Backoff()
         while True:
             visit, is_made = None, False
@@ -116,7 +116,7 @@ class _Poll:
                 self._answer = await self._answer_to(*visit)
 
     async def _call(self) -> tuple[VisitHead, bytes] | None:
-        """Bring the answer, if any, and wait for a visit. Raises _CallError or RefusedError."""
+        """Send the answer, if any, and wait for a visit. Raises _CallError, ShareRefusedError."""
         answer = self._answer
         if answer is not None and answer.until < time.monotonic():
             answer = self._answer = None

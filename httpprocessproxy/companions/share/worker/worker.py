@@ -17,7 +17,7 @@ from httpprocessproxy.system.faults import contained
 
 
 async def work(settings: WorkerSettings, target: Target, news: Reporter) -> None:
-    """Fetch and play visits until cancelled. Raises RefusedError."""
+    """Fetch and play visits until cancelled. Raises ShareRefusedError."""
     contact = RelayStatus(str(settings.relay.host), news)
     error: ShareRefusedError | None = None
     async with asyncio.TaskGroup() as tasks:
