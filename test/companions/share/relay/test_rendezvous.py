@@ -219,9 +219,7 @@ async def test_waiting_calls_are_served_in_order_and_lost_ones_are_not() -> None
     async with asyncio.TaskGroup() as tasks:
         waiting = []
         for number in range(4):
-            next_visit = waiters.next_visit(
-                HOST, 60, functools.partial(gone.__getitem__, number)
-            )
+            next_visit = waiters.next_visit(HOST, 60, functools.partial(gone.__getitem__, number))
             waiting.append(tasks.create_task(next_visit, name=f"wait {number}"))
             await turn()
         assert waiters.counts[HOST] == 4
