@@ -51,6 +51,7 @@ _STORE = f"{_ARCHIVE}/store/test_schema.py"
 
 TESTED_ELSEWHERE = {
     "companions/archive/origins.py": f"{_ARCHIVE}/test_packing.py",
+    "companions/archive/mount_options.py": f"{_ARCHIVE}/test_companion.py",
     "companions/archive/mounting.py": f"{_ARCHIVE}/test_beside_the_proxy.py",
     "system/aiohttp_server.py": "test/admin/test_site.py",
     "admin/context.py": "test/admin/test_site.py",
@@ -63,13 +64,10 @@ TESTED_ELSEWHERE = {
     "companions/archive/administration.py": f"{_ARCHIVE}/test_cli.py",
     "companions/archive/command_line.py": f"{_ARCHIVE}/test_cli.py",
     "companions/archive/keys.py": f"{_ARCHIVE}/test_configuration.py",
-    "companions/archive/service/access.py": f"{_ARCHIVE}/service/test_generating.py",
     "companions/archive/service/application.py": f"{_ARCHIVE}/service/test_answers.py",
     "companions/archive/service/claiming.py": f"{_ARCHIVE}/service/test_downloading.py",
     "companions/archive/service/opening.py": f"{_ARCHIVE}/service/test_server.py",
-    "companions/archive/service/rules.py": f"{_ARCHIVE}/test_configuration.py",
     "companions/archive/service/signing.py": f"{_ARCHIVE}/service/test_streaming.py",
-    "companions/archive/service/surroundings.py": f"{_ARCHIVE}/service/test_downloading.py",
     "companions/archive/settings.py": f"{_ARCHIVE}/test_configuration.py",
     "companions/archive/store/migrating.py": _STORE,
     "companions/archive/store/migrations/env.py": _STORE,

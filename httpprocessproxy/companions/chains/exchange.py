@@ -47,7 +47,7 @@ _PATH: Final = re.compile(r"/[!->@-~]*")  # visible, and without a query
 class ChainHandler(Protocol):
     """The part of the companion that an exchange needs: it admits chains, and delivers hops."""
 
-    def enter(self, request: Request, fields: Fields, untrusted_peers: Sequence[str]) -> Chain:
+    def enter(self, request: Request, fields: Fields) -> Chain:
         """Admit a chain, with a place in the queue if it goes on. Raises BadChain."""
         ...
 

@@ -31,7 +31,7 @@ class RequestLines:
         self._is_line_checked = False
         self._body: Body = NO_BODY
 
-    def bus(self, data: bytes) -> bytes:
+    def feed(self, data: bytes) -> bytes:
         """Take received bytes; return those that aiohttp may read."""
         passed = 0
         while self.refusal is None and passed < len(data):

@@ -42,7 +42,7 @@ class ShareOptions:
     def settings(self) -> WorkerSettings:
         """Raises UserError."""
         name, token = _read_token(self.token_file)
-        name = self.name or name or os.environ.get("FPW_HOST", "") or random_name()
+        name = self.name or name or _name_of_first_worker() or random_name()
         if not name.isascii() or not name.replace("-", "").replace(".", "").isalnum():
             raise UserError(f"not a name: {name[:100]!r} (for example demo, or demo.example.org)")
         return WorkerSettings(
@@ -52,6 +52,11 @@ class ShareOptions:
             _read("--share-auth", Credentials.parse, self.auth) if self.auth else None,
             tuple(_read("--share-allow", Allowed.parse, rule) for rule in self.allow),
         )
+
+
+def _name_of_first_worker() -> str:
+    """The name in FPW_HOST, the variable of the protocol's first worker, without its port."""
+    return os.environ.get("FPW_HOST", "").partition(":")[0]
 
 
 def random_name() -> str:
