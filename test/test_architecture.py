@@ -64,6 +64,7 @@ TESTED_ELSEWHERE = {
     "companions/archive/administration.py": f"{_ARCHIVE}/test_cli.py",
     "companions/archive/command_line.py": f"{_ARCHIVE}/test_cli.py",
     "companions/archive/keys.py": f"{_ARCHIVE}/test_configuration.py",
+    "companions/archive/service/context.py": f"{_ARCHIVE}/service/test_downloading.py",
     "companions/archive/service/application.py": f"{_ARCHIVE}/service/test_answers.py",
     "companions/archive/service/claiming.py": f"{_ARCHIVE}/service/test_downloading.py",
     "companions/archive/service/opening.py": f"{_ARCHIVE}/service/test_server.py",

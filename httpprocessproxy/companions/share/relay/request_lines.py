@@ -49,7 +49,7 @@ class RequestLines:
         """Take the rest of a body; return its size in bytes."""
         if self._body.done:
             return 0
-        self._body.bus(data)
+        self._body.feed(data)
         return len(data) - len(self._body.rest)
 
     def _feed_head(self, data: bytes) -> int:
