@@ -16,7 +16,7 @@ from httpprocessproxy.admin.context import AdminContext
 from httpprocessproxy.config import Config
 from httpprocessproxy.core.http.response_fields import ResponseFields
 from httpprocessproxy.core.page.documents import Injector
-from httpprocessproxy.events import EventBus
+from httpprocessproxy.events import EventBus, Notice, OutputPrinted
 from httpprocessproxy.inspector.replay import Replayer
 from httpprocessproxy.inspector.request_log import RequestLog
 from httpprocessproxy.process import (
@@ -135,10 +135,8 @@ class App:
         self._bus = bus = EventBus()
         self._mirror = OutputText(
             asyncio.get_running_loop(),
-            lambda: bus.is_wanted("output"),
-            lambda stream, text: bus.publish(
-                "output", {"stream": stream, "text": text}, keep=False
-            ),
+            lambda: bus.is_wanted(OutputPrinted),
+            lambda stream, text: bus.publish(OutputPrinted(stream=stream, text=text), keep=False),
         )
         self._shortcuts = Shortcuts()
         keyboard = Keyboard(KEYS, self._shortcuts.press) if Keyboard.is_usable() else None
@@ -166,7 +164,7 @@ class App:
         self._control = self._new_control()
         self._browser = Browser(config.bind.url_of(config.scheme), self._console.show)
         if config.open_browser:
-            stack.enter_context(bus.subscribe(("state",), self._browser.open_once_running))
+            stack.enter_context(bus.on_state(self._browser.open_once_running))
 
     def bind_keys(self, quit_: Callable[[], None]) -> None:
         """Say what keys do."""
@@ -240,7 +238,7 @@ class App:
         return self._control.socket_for(target, trusted, is_dashboard)
 
     def _say(self, text: str) -> None:
-        self._bus.publish("notice", {"text": text})
+        self._bus.publish(Notice(text=text))
 
     def _tail(self) -> str:
         """The end of the output, for pages. What is on its way to them would be in both."""
@@ -260,7 +258,7 @@ class App:
         preloading = Preloading(
             preload.command, self._prepared.launch_spec, record_cache, self._bus
         )
-        stack.enter_context(self._bus.subscribe(("state",), preloading.entered))
+        stack.enter_context(self._bus.on_state(preloading.state_changed))
         return preloading
 
     def _new_control(self) -> Admin:
@@ -300,7 +298,7 @@ class App:
             lambda: supervisor.gate.has_pending,
         )
         supervisor.changes = actions
-        stack.enter_context(self._bus.subscribe(("state",), actions.entered))
+        stack.enter_context(self._bus.on_state(actions.state_changed))
         unchanged = None
         if config.ignore_unchanged:
             unchanged = ContentFilter(Path.cwd(), actions.changed, self.supervisor.settled)

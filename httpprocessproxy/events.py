@@ -1,67 +1,321 @@
-"""News of the proxy, for those who look: browsers, the page about itself, the terminal.
+"""Typed events, the bus that carries them, and their JSON.
 
-A message is a JSON object whose `type` is its topic. The last of each topic are kept, and
-subscribers hear of new ones at once. Nothing is made that nobody asked for: `is_wanted` tells.
+An event is a frozen value; subscribers name the types that they want. The bus keeps the last events
+of each type for readers that come later. JSON is made at the edge alone, by `to_json`: its member
+`type` is the event's topic, and the others are documented in README.rst.
 """
 
 import contextlib
+import dataclasses
 import secrets
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import Final
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Final, TypeVar
 
 from httpprocessproxy.system.faults import contained
 
-Message = Mapping[str, object]
+INFO: Final = "info"
+WARNING: Final = "warning"
+ERROR: Final = "error"
 
-# A day of saves; each is a few hundred bytes.
-KEPT_MESSAGES: Final = 500
+# A day of saves; each event has a few hundred bytes.
+MAX_RECENT: Final = 500
+
+# Outcomes of a hop of a chain that is not in trouble.
+_GOOD_HOPS: Final = ("delivered", "ended", "would go")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """`at_ms` is the time in milliseconds since the program began, set by the bus."""
+
+    topic: ClassVar[str]
+    at_ms: float = 0.0
+
+    @property
+    def level(self) -> str:
+        """The severity: INFO, WARNING or ERROR."""
+        return INFO
+
+
+# The server
+
+
+@dataclass(frozen=True, slots=True)
+class StartReport:
+    """A start: `ms` until the server answered, `saved_ms` less than the last cold start."""
+
+    warm: bool
+    ms: float | None = None
+    saved_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RestartReport:
+    """The stages of a restart in milliseconds; None for a stage that is not over."""
+
+    paths: Sequence[str]
+    drain_ms: float | None
+    stop_ms: float | None
+    start_ms: float | None
+    ready_ms: float | None
+    total_ms: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateChanged(Event):
+    """A transition of the state machine, and the first start, whose `before` is "".
+
+    `time` is in UTC (RFC 3339), `returncode` and `reason` are set in the state "error".
+    """
+
+    topic: ClassVar[str] = "state"
+    state: str
+    before: str = ""
+    generation: int
+    time: str = ""
+    why: str = ""
+    paths: Sequence[str] = ()
+    returncode: int | None = None
+    reason: str = ""
+    start: StartReport | None = None
+    restart: RestartReport | None = None
+
+    @property
+    def level(self) -> str:
+        return ERROR if self.state == "error" else INFO
+
+
+@dataclass(frozen=True, slots=True)
+class PreloadStatus:
+    """The fork server: whether it can fork now, why it is off, its modules and its memory."""
+
+    ready: bool
+    off: str | None
+    modules: int | None
+    memory_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceStatus:
+    """The present state of the server, as `/_hpp/status` returns it."""
+
+    state: str
+    generation: int
+    pid: int | None
+    watcher: str
+    returncode: int | None
+    reason: str
+    since: str
+    last_start: StartReport | None
+    last_restart: RestartReport | None
+    preload: PreloadStatus | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice(Event):
+    """A line for the user."""
+
+    topic: ClassVar[str] = "notice"
+    text: str
+    severity: str = WARNING
+
+    @property
+    def level(self) -> str:
+        return self.severity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refreshed(Event):
+    """Files changed that browsers fetch again without a restart."""
+
+    topic: ClassVar[str] = "refresh"
+    paths: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputPrinted(Event):
+    """A piece of the server's output on `stream`, "stdout" or "stderr"."""
+
+    topic: ClassVar[str] = "output"
+    stream: str
+    text: str
+
+
+# Requests
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestRow:
+    """A request in the log. `status` is None before the response, `ended` whether it is over."""
+
+    id: int
+    time: str
+    method: str
+    target: str
+    status: int | None
+    outcome: str
+    ended: bool
+    duration_ms: float
+    held_ms: float
+    sent: int
+    bytes: int
+    websocket: bool
+    client: str
+    replay_of: int | None
+    can_be_replayed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestBegan(Event):
+    """A request came, or its connection was upgraded."""
+
+    topic: ClassVar[str] = "request"
+    row: RequestRow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestEnded(Event):
+    """A request is over."""
+
+    topic: ClassVar[str] = "request"
+    row: RequestRow
+
+
+# Companions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VisitEnded(Event):
+    """A share visit is over; without a status, its visitor left."""
+
+    topic: ClassVar[str] = "visit"
+    client: str
+    method: str
+    target: str
+    status: int | None
+    duration_ms: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HopReported(Event):
+    """A step of a chain of X-Forward fields, known by its Id."""
+
+    topic: ClassVar[str] = "hop"
+    time: str
+    chain: str
+    outcome: str
+    method: str = ""
+    url: str = ""
+    status: int | None = None
+    duration_ms: float | None = None
+    tries: int = 1
+    text: str = ""
+
+    @property
+    def level(self) -> str:
+        return INFO if self.outcome in _GOOD_HOPS else WARNING
+
+
+TOPICS: Final[Mapping[str, Sequence[type[Event]]]] = {
+    "state": (StateChanged,),
+    "notice": (Notice,),
+    "refresh": (Refreshed,),
+    "output": (OutputPrinted,),
+    "request": (RequestBegan, RequestEnded),
+    "visit": (VisitEnded,),
+    "hop": (HopReported,),
+}
+
+# Members of JSON that are no names of Python, or of another member.
+_MEMBERS: Final = {"before": "from", "severity": "level"}
+
+
+def to_json(event: Event) -> dict[str, object]:
+    """Return an event as an object of JSON (RFC 8259)."""
+    value = event.row if isinstance(event, RequestBegan | RequestEnded) else event
+    return {"type": event.topic, "at_ms": event.at_ms, **members(value)}
+
+
+def members(value: object) -> dict[str, object]:
+    """Return the fields of a dataclass as members of an object of JSON."""
+    assert dataclasses.is_dataclass(value), f"not a dataclass: {value!r}"
+    return {
+        _MEMBERS.get(field.name, field.name): _value(getattr(value, field.name))
+        for field in dataclasses.fields(value)
+        if field.name != "at_ms"
+    }
+
+
+def _value(value: object) -> object:
+    if dataclasses.is_dataclass(value):
+        return members(value)
+    return list(value) if isinstance(value, tuple) else value
+
+
+E = TypeVar("E", bound=Event)
 
 
 class EventBus:
-    """Use it on the event loop's thread only; `is_wanted` may be asked in any."""
+    """Use it on the event loop's thread only; `is_wanted` may be called on any."""
 
     def __init__(self) -> None:
         # Generations count from 1 in every run of the program: a page must not mix them up.
         self.run = secrets.token_hex(8)
         self._began = time.monotonic()
-        self._kept: dict[str, deque[Message]] = {}
-        self._subscribers: dict[Callable[[Message], None], frozenset[str]] = {}
-        self.wanted: frozenset[str] = frozenset()  # the topics that anybody hears
+        self._recent: dict[type[Event], deque[Event]] = {}
+        self._subscribers: dict[object, tuple[frozenset[type[Event]], Callable[[Event], None]]] = {}
+        self.wanted: frozenset[type[Event]] = frozenset()  # the types with a subscriber
 
     def now_ms(self) -> float:
-        """Milliseconds since the program began, by a clock that nobody sets."""
+        """Milliseconds since the program began, by the monotonic clock."""
         return round((time.monotonic() - self._began) * 1000, 1)
 
-    def publish(self, topic: str, message: Message, *, keep: bool = True) -> None:
-        """Tell `message`, with its topic and the time added to it."""
-        message = {"type": topic, "at_ms": self.now_ms(), **message}
+    def publish(self, event: Event, *, keep: bool = True) -> None:
+        """Pass an event, with the time, to the subscribers of its type."""
+        event = dataclasses.replace(event, at_ms=self.now_ms())
+        kind = type(event)
         if keep:
-            self._kept.setdefault(topic, deque(maxlen=KEPT_MESSAGES)).append(message)
-        for tell, topics in list(self._subscribers.items()):
-            if topic in topics:
-                with contained("a listener of the feed"):
-                    tell(message)
+            self._recent.setdefault(kind, deque(maxlen=MAX_RECENT)).append(event)
+        for kinds, on_event in list(self._subscribers.values()):
+            if kind in kinds:
+                with contained("a subscriber of the event bus"):
+                    on_event(event)
 
-    def kept(self, topic: str) -> Sequence[Message]:
-        """The last messages of a topic, oldest first."""
-        return tuple(self._kept.get(topic, ()))
+    def recent(self, kind: type[E]) -> Sequence[E]:
+        """Return the last events of a type, oldest first."""
+        return [event for event in self._recent.get(kind, ()) if isinstance(event, kind)]
 
-    def is_wanted(self, topic: str) -> bool:
-        return topic in self.wanted
+    def is_wanted(self, kind: type[Event]) -> bool:
+        return kind in self.wanted
 
     @contextlib.contextmanager
-    def subscribe(self, topics: Collection[str], tell: Callable[[Message], None]) -> Iterator[None]:
-        """Call `tell` with every message of `topics`, until the context is left."""
-        self._subscribers[tell] = frozenset(topics)
+    def subscribe(
+        self, kinds: Sequence[type[Event]], on_event: Callable[[Event], None]
+    ) -> Iterator[None]:
+        """Call `on_event` with every event of the types, until the context is left."""
+        key = object()
+        self._subscribers[key] = frozenset(kinds), on_event
         self._count_wanted()
         try:
             yield
         finally:
-            del self._subscribers[tell]
+            del self._subscribers[key]
             self._count_wanted()
 
+    def on_state(
+        self, on_state: Callable[[StateChanged], None]
+    ) -> contextlib.AbstractContextManager[None]:
+        """Call `on_state` with every transition, until the context is left."""
+
+        def on_event(event: Event) -> None:
+            assert isinstance(event, StateChanged), "no other type was subscribed to"
+            on_state(event)
+
+        return self.subscribe([StateChanged], on_event)
+
     def _count_wanted(self) -> None:
-        # Asked for every request and piece of output, so it is ready.
-        self.wanted = frozenset().union(*self._subscribers.values())
+        # Looked up for every request and piece of output, so it is computed here.
+        self.wanted = frozenset().union(*(kinds for kinds, _ in self._subscribers.values()))

@@ -1,59 +1,89 @@
-"""Messages as the feed publishes them."""
+"""Events as the bus passes them."""
 
-from collections.abc import Mapping
+from dataclasses import replace
+from typing import TypedDict, Unpack
 
-RESTART = {
-    "paths": ["app/views.py"],
-    "drain_ms": 0.1,
-    "stop_ms": 9.6,
-    "start_ms": 4.2,
-    "ready_ms": 200.4,
-    "total_ms": 214.3,
-}
+from httpprocessproxy.events import (
+    Notice,
+    RequestBegan,
+    RequestEnded,
+    RequestRow,
+    RestartReport,
+    ServiceStatus,
+    StartReport,
+    StateChanged,
+)
 
-
-def state(entered: str, before: str = "", **members: object) -> Mapping[str, object]:
-    """A transition to `entered`; `members` are those that matter."""
-    return {
-        "type": "state",
-        "at_ms": 0.0,
-        "state": entered,
-        "from": before,
-        "generation": 1,
-        "time": "2026-11-21T10:00:00.000+00:00",
-        "why": "",
-        "paths": [],
-        "returncode": None,
-        "reason": "",
-        "start": None,
-        "restart": None,
-        **members,
-    }
+TIME = "2026-11-21T10:00:00.000+00:00"
+RESTART = RestartReport(["app/views.py"], 0.1, 9.6, 4.2, 200.4, 214.3)
 
 
-def request(**members: object) -> Mapping[str, object]:
-    """A request that is over."""
-    return {
-        "type": "request",
-        "at_ms": 0.0,
-        "id": 1,
-        "time": "2026-11-21T10:00:00.000+00:00",
-        "method": "GET",
-        "target": "/path",
-        "status": 200,
-        "outcome": "",
-        "ended": True,
-        "duration_ms": 12.3,
-        "held_ms": 0.0,
-        "sent": 1,
-        "bytes": 3401,
-        "websocket": False,
-        "client": "127.0.0.1",
-        "replay_of": None,
-        "can_be_replayed": True,
-        **members,
-    }
+class StateMembers(TypedDict, total=False):
+    """The members of a transition that matter to a test."""
+
+    at_ms: float
+    why: str
+    paths: list[str]
+    returncode: int | None
+    reason: str
+    start: StartReport | None
+    restart: RestartReport | None
 
 
-def notice(text: str) -> Mapping[str, object]:
-    return {"type": "notice", "at_ms": 0.0, "text": text}
+class RowMembers(TypedDict, total=False):
+    """The members of a row of the log of requests that matter to a test."""
+
+    method: str
+    target: str
+    status: int | None
+    outcome: str
+    ended: bool
+    held_ms: float
+    sent: int
+    bytes: int
+    replay_of: int | None
+
+
+def state(
+    entered: str, before: str = "", generation: int = 1, **members: Unpack[StateMembers]
+) -> StateChanged:
+    """A transition to `entered`."""
+    return StateChanged(state=entered, before=before, generation=generation, time=TIME, **members)
+
+
+ROW = RequestRow(
+    id=1,
+    time=TIME,
+    method="GET",
+    target="/path",
+    status=200,
+    outcome="",
+    ended=True,
+    duration_ms=12.3,
+    held_ms=0.0,
+    sent=1,
+    bytes=3401,
+    websocket=False,
+    client="127.0.0.1",
+    replay_of=None,
+    can_be_replayed=True,
+)
+
+
+def row(number: int = 1, **members: Unpack[RowMembers]) -> RequestRow:
+    return replace(ROW, id=number, **members)
+
+
+def request(**members: Unpack[RowMembers]) -> RequestBegan | RequestEnded:
+    """A request that is over, unless `ended` is False."""
+    made = row(**members)
+    return RequestEnded(row=made) if made.ended else RequestBegan(row=made)
+
+
+def notice(text: str) -> Notice:
+    return Notice(text=text)
+
+
+def status(state: str, generation: int) -> ServiceStatus:
+    """A server in a state, without a history."""
+    return ServiceStatus(state, generation, None, "", None, "", "", None, None, None)

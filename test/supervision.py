@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Collection
 from httpprocessproxy.config import Config
 from httpprocessproxy.core.page.pages import Problem
 from httpprocessproxy.core.silence import Silence
-from httpprocessproxy.events import EventBus
+from httpprocessproxy.events import EventBus, RestartReport, ServiceStatus, StateChanged
 from httpprocessproxy.service.gate import Target
 from httpprocessproxy.service.supervisor import Supervisor
 from test.children import FakeChild, FakeLauncher, FakeOutput, configured
@@ -81,17 +81,17 @@ class Life:
     def change(self, *paths: str) -> None:
         self.supervisor.changed(frozenset(paths or ("app.py",)))
 
-    def status(self) -> dict[str, object]:
-        return dict(self.supervisor.status())
+    def status(self) -> ServiceStatus:
+        return self.supervisor.status()
 
-    def last_restart(self) -> dict[str, object]:
-        restart = self.status()["last_restart"]
-        assert isinstance(restart, dict)
+    def last_restart(self) -> RestartReport:
+        restart = self.status().last_restart
+        assert restart is not None
         return restart
 
     async def reached(self, state: str, generation: int) -> None:
         await eventually(
-            lambda: (self.status()["state"], self.status()["generation"]) == (state, generation)
+            lambda: (self.status().state, self.status().generation) == (state, generation)
         )
 
     async def spawned(self, count: int) -> FakeChild:
@@ -101,12 +101,12 @@ class Life:
     @property
     def states(self) -> list[str]:
         """The states that were told, the first one included."""
-        return [str(message["state"]) for message in self.bus.kept("state")]
+        return [event.state for event in self.bus.recent(StateChanged)]
 
     @property
     def reasons(self) -> list[str]:
         """Why the states were entered, in order."""
-        return [str(message["why"]) for message in self.bus.kept("state")]
+        return [event.why for event in self.bus.recent(StateChanged)]
 
 
 @contextlib.asynccontextmanager

@@ -23,7 +23,7 @@ from httpprocessproxy.admin.events import CLIENT, EVENTS, Events
 from httpprocessproxy.admin.livereload import LiveReload
 from httpprocessproxy.config import Config
 from httpprocessproxy.core.http.hosts import HostRule
-from httpprocessproxy.events import Message
+from httpprocessproxy.events import Event, Refreshed
 from httpprocessproxy.system.listeners import (
     Serving,
     listen_for_livereload,
@@ -86,7 +86,7 @@ class Admin:
                 load = partial(self._import_site, is_dashboard=name == "dashboard")
                 exits.callback(tasks.create_task(serve_when_wanted(site, load), name=name).cancel)
             exits.enter_context(self._events.listening())
-            exits.enter_context(self._context.bus.subscribe(("refresh",), self._refresh))
+            exits.enter_context(self._context.bus.subscribe([Refreshed], self._refresh))
             await self._serve_sockets(exits)
             self._exits = exits.pop_all()
         return self
@@ -121,10 +121,9 @@ class Admin:
 
         return partial(serving, hosts=self._hosts, context=self._context, is_dashboard=is_dashboard)
 
-    def _refresh(self, message: Message) -> None:
-        paths = message["paths"]
-        assert isinstance(paths, list | tuple)
-        self._livereload.refresh(paths)
+    def _refresh(self, event: Event) -> None:
+        assert isinstance(event, Refreshed), "no other type was subscribed to"
+        self._livereload.refresh(event.paths)
 
     def _listen(self, name: str, exits: contextlib.AsyncExitStack) -> socket.socket:
         listener = listen_on_unix(self._folder / name)

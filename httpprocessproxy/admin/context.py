@@ -1,11 +1,11 @@
 """What our own pages show of the program, and what they can set in motion."""
 
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from httpprocessproxy.core.page.places import DashboardPlaces
-from httpprocessproxy.events import EventBus
+from httpprocessproxy.events import EventBus, ServiceStatus
 from httpprocessproxy.inspector.replay import Replayer
 
 
@@ -18,7 +18,7 @@ class AdminContext:
     (`guard.py`).
     """
 
-    status: Callable[[], Mapping[str, object]]
+    status: Callable[[], ServiceStatus]
     restart: Callable[[str], None]
     bus: EventBus
     replays: Replayer

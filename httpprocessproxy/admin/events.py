@@ -12,7 +12,7 @@ import os
 import secrets
 import shlex
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Final
 
 from websockets.asyncio.server import Server, ServerConnection
@@ -32,7 +32,15 @@ from httpprocessproxy.core.page.messages import (
     parse_hello,
     parse_topics,
 )
-from httpprocessproxy.events import EventBus, Message
+from httpprocessproxy.events import (
+    TOPICS,
+    Event,
+    EventBus,
+    OutputPrinted,
+    Refreshed,
+    StateChanged,
+    to_json,
+)
 
 EVENTS: Final = "/_hpp/events"
 CLIENT: Final = "/_hpp/client.js"
@@ -57,12 +65,12 @@ class Events:
         self._token = token.encode()
         self._changed_ms = 0.0
         # By whether it is for trusted clients.
-        self._encoded: dict[bool, tuple[Message, str]] = {}
+        self._encoded: dict[bool, tuple[Event, str]] = {}
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
         """Keep track of changes, for pages that come after them."""
-        with self._bus.subscribe(ALWAYS, self._note):
+        with self._bus.subscribe(_kinds(ALWAYS), self._note):
             yield
 
     async def serve(self, listener: socket.socket) -> Server:
@@ -123,7 +131,7 @@ class Events:
         while True:
             if "output" in topics & allowed:
                 outbox.put(json.dumps(self._output_so_far()))
-            wanted = ALWAYS | (topics & allowed)
+            wanted = _kinds(ALWAYS | (topics & allowed))
             with self._bus.subscribe(wanted, lambda news: outbox.put(self._text(news, trusted))):
                 topics = await _next_topics(connection)
 
@@ -139,8 +147,8 @@ class Events:
             return ON_REQUEST
         return ON_REQUEST - WITH_TOKEN
 
-    def _hello(self, hello: ClientHello, trusted: bool) -> Message:
-        states = self._bus.kept("state")
+    def _hello(self, hello: ClientHello, trusted: bool) -> Mapping[str, object]:
+        states = self._bus.recent(StateChanged)
         return {
             "type": "hello",
             "at_ms": self._bus.now_ms(),
@@ -155,40 +163,39 @@ class Events:
 
     def _is_stale(self, hello: ClientHello) -> bool:
         """Tell whether a reload would show something newer, and not an error."""
-        states = self._bus.kept("state")
-        if not states or states[-1]["state"] != "running":
+        states = self._bus.recent(StateChanged)
+        if not states or states[-1].state != "running":
             return False
         now_ms = self._bus.now_ms()
         return hello.last_current_ms(self._bus.run, now_ms) < self._changed_ms
 
-    def _note(self, message: Message) -> None:
-        if message["type"] == "refresh" or message["state"] == "running":
-            at_ms = message["at_ms"]
-            assert isinstance(at_ms, float)
-            self._changed_ms = at_ms
+    def _note(self, event: Event) -> None:
+        if isinstance(event, Refreshed) or (
+            isinstance(event, StateChanged) and event.state == "running"
+        ):
+            self._changed_ms = event.at_ms
 
-    def _text(self, message: Message, trusted: bool) -> str:
-        """Encode a message once for all pages that may see the same of it."""
+    def _text(self, event: Event, trusted: bool) -> str:
+        """Encode an event once for all pages that may see the same of it."""
         known = self._encoded.get(trusted)
-        if known is None or known[0] is not message:
-            known = message, json.dumps(self._with_output(message, trusted))
+        if known is None or known[0] is not event:
+            known = event, json.dumps(self._with_output(event, trusted))
             self._encoded[trusted] = known
         return known[1]
 
-    def _with_output(self, message: Message, trusted: bool) -> Message:
-        """The message of a crash with the output, which is for trusted clients alone."""
-        if message["type"] != "state" or message["state"] != "error":
-            return message
-        return {**message, "output": self._tail() if trusted else ""}
+    def _with_output(self, event: Event, trusted: bool) -> Mapping[str, object]:
+        """Return the JSON of an event; that of a crash has the output, for trusted clients."""
+        if not isinstance(event, StateChanged) or event.state != "error":
+            return to_json(event)
+        return {**to_json(event), "output": self._tail() if trusted else ""}
 
-    def _output_so_far(self) -> Message:
-        return {
-            "type": "output",
-            "at_ms": self._bus.now_ms(),
-            "stream": "stdout",
-            "text": self._tail(),
-            "is_tail": True,
-        }
+    def _output_so_far(self) -> Mapping[str, object]:
+        event = OutputPrinted(at_ms=self._bus.now_ms(), stream="stdout", text=self._tail())
+        return {**to_json(event), "is_tail": True}
+
+
+def _kinds(topics: Collection[str]) -> Sequence[type[Event]]:
+    return [kind for topic in topics for kind in TOPICS[topic]]
 
 
 async def _next_topics(connection: ServerConnection) -> frozenset[str]:

@@ -7,7 +7,7 @@ from aiohttp import web
 
 from httpprocessproxy.admin.answers import page
 from httpprocessproxy.admin.guard import AdminGuard
-from httpprocessproxy.events import EventBus
+from httpprocessproxy.events import EventBus, HopReported, to_json
 
 
 class Hops:
@@ -23,6 +23,6 @@ class Hops:
         if refusal is not None:
             return page(request, refusal)
         chain = request.query.get("id", "").lower()
-        hops = self._bus.kept("hop")
-        shown = [hop for hop in hops if chain in ("", str(hop["chain"]).lower())]
+        hops = self._bus.recent(HopReported)
+        shown = [to_json(hop) for hop in hops if chain in ("", hop.chain.lower())]
         return web.json_response({"hops": shown})

@@ -8,6 +8,7 @@ from aiohttp import web
 from httpprocessproxy.admin.answers import choices, number, page
 from httpprocessproxy.admin.guard import AdminGuard
 from httpprocessproxy.core.errors import RequestError
+from httpprocessproxy.events import members
 from httpprocessproxy.inspector.replay import Replayer
 from httpprocessproxy.inspector.request_log import RequestRecord
 
@@ -28,7 +29,7 @@ class RequestPages:
         refusal = self._guard.refusal_without_token(request)
         if refusal is not None:
             return page(request, refusal)
-        rows = [record.row() for record in self._replays.log]
+        rows = [members(record.row()) for record in self._replays.log]
         return web.json_response({"requests": rows, **self._failed()})
 
     async def get_request(self, request: web.Request) -> web.Response:

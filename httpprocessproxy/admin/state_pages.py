@@ -6,14 +6,14 @@ that waits passes the watcher's fence first: the answer is about what was saved 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
 from httpprocessproxy.admin.answers import choices, number, seconds
-from httpprocessproxy.events import EventBus
+from httpprocessproxy.events import EventBus, Notice, ServiceStatus, StateChanged, members, to_json
 
-Status = Callable[[], Mapping[str, object]]
+Status = Callable[[], ServiceStatus]
 Fence = Callable[[], Awaitable[None]]
 
 STATES = ("loading", "running", "error", "killing")
@@ -40,22 +40,24 @@ class StatePages:
         wanted = _wanted(request)
         after = number(request.query.get("after", "0"), "after")
         if wanted is None:
-            return web.json_response(self._status())
+            return web.json_response(members(self._status()))
         return await self._wait(wanted, after, _timeout_s(request))
 
     async def get_history(self, _: web.Request) -> web.Response:
         """The transitions that are known, and the notices, the first one first."""
-        states, notices = self._bus.kept("state"), self._bus.kept("notice")
-        history = {"run": self._bus.run, "states": states, "notices": notices}
+        history = {
+            "run": self._bus.run,
+            "states": [to_json(event) for event in self._bus.recent(StateChanged)],
+            "notices": [to_json(event) for event in self._bus.recent(Notice)],
+        }
         return web.json_response(history)
 
     async def post_restart(self, request: web.Request) -> web.Response:
         wanted, timeout_s = _wanted(request), _timeout_s(request)
-        generation = self._status()["generation"]
-        assert isinstance(generation, int)
+        generation = self._status().generation
         self._restart("the page" if "Origin" in request.headers else "a program")
         if wanted is None:
-            return web.json_response(self._status(), status=202)
+            return web.json_response(members(self._status()), status=202)
         return await self._wait(wanted, generation, timeout_s)
 
     async def _wait(self, wanted: frozenset[str], after: int, timeout_s: float) -> web.Response:
@@ -64,7 +66,7 @@ class StatePages:
         What was written before the request has had its effect on the state by then.
         """
         news = asyncio.Event()
-        with self._bus.subscribe(("state",), lambda _: news.set()):
+        with self._bus.subscribe([StateChanged], lambda _: news.set()):
             try:
                 async with asyncio.timeout(timeout_s):
                     await self._fence()
@@ -72,14 +74,12 @@ class StatePages:
                         await news.wait()
                         news.clear()
             except TimeoutError:
-                return web.json_response(self._status(), status=504)
-        return web.json_response(self._status())
+                return web.json_response(members(self._status()), status=504)
+        return web.json_response(members(self._status()))
 
     def _is_in(self, wanted: frozenset[str], after: int) -> bool:
         status = self._status()
-        generation = status["generation"]
-        assert isinstance(generation, int)
-        return status["state"] in wanted and generation > after
+        return status.state in wanted and status.generation > after
 
 
 def _wanted(request: web.Request) -> frozenset[str] | None:

@@ -7,7 +7,7 @@ failed comes again.
 import contextlib
 from collections.abc import Callable, Iterator
 
-from httpprocessproxy.events import EventBus, Message
+from httpprocessproxy.events import EventBus, StateChanged
 from httpprocessproxy.inspector.request_log import RequestLog, RequestRecord
 
 
@@ -22,11 +22,11 @@ class Replayer:
     @contextlib.contextmanager
     def listening(self, bus: EventBus) -> Iterator[None]:
         """Until the context is left, send the last failed request again after each restart."""
-        with bus.subscribe(("state",), self._entered):
+        with bus.on_state(self._state_changed):
             yield
 
-    def _entered(self, message: Message) -> None:
-        if self.after_restarts and message["state"] == "running":
+    def _state_changed(self, event: StateChanged) -> None:
+        if self.after_restarts and event.state == "running":
             record = self.log.last_failed()
             if record is not None:
                 self.send(record)

@@ -13,7 +13,7 @@ from typing import Final
 
 from httpprocessproxy.core.http.forwarded import forwarded_for
 from httpprocessproxy.core.http.headers import SAFE_METHODS, Request
-from httpprocessproxy.events import EventBus
+from httpprocessproxy.events import EventBus, RequestBegan, RequestEnded, RequestRow, members
 
 MAX_RECORDS: Final = 500
 MAX_LOG_BYTES: Final = 4 * 1024 * 1024
@@ -23,8 +23,6 @@ MAX_BODY_BYTES: Final = 16 * 1024
 REFUSED: Final = "refused"  # we answered it ourselves
 CUT: Final = "cut"  # the backend ended first
 LEFT: Final = "left"  # the client did
-
-Row = Mapping[str, object]
 
 
 class RequestRecord:
@@ -80,33 +78,32 @@ class RequestRecord:
         has_failed = self.outcome in (REFUSED, CUT) or self.status >= 500
         return has_failed and self.can_be_replayed and self.request.method not in SAFE_METHODS
 
-    def row(self) -> Row:
-        """A line of the log, as JSON has it."""
+    def row(self) -> RequestRow:
         now = monotonic()
         began = datetime.fromtimestamp(time() - (now - self.began_at), UTC)
         clients = [*forwarded_for(self.request.head, self.peer_ip)[::-1], self.peer_ip or ""]
-        return {
-            "id": self.id,
-            "time": began.isoformat(timespec="milliseconds"),
-            "method": self.request.method.decode("latin-1"),
-            "target": self.request.target.decode("latin-1"),
-            "status": self.status or None,
-            "outcome": self.outcome,
-            "ended": bool(self.ended_at),
-            "duration_ms": _ms((self.ended_at or now) - self.began_at),
-            "held_ms": _ms(self.held_s),
-            "sent": self.sent,
-            "bytes": self.response_bytes,
-            "websocket": self.is_websocket,
-            "client": clients[0],
-            "replay_of": self.replay_of or None,
-            "can_be_replayed": self.can_be_replayed,
-        }
+        return RequestRow(
+            id=self.id,
+            time=began.isoformat(timespec="milliseconds"),
+            method=self.request.method.decode("latin-1"),
+            target=self.request.target.decode("latin-1"),
+            status=self.status or None,
+            outcome=self.outcome,
+            ended=bool(self.ended_at),
+            duration_ms=_ms((self.ended_at or now) - self.began_at),
+            held_ms=_ms(self.held_s),
+            sent=self.sent,
+            bytes=self.response_bytes,
+            websocket=self.is_websocket,
+            client=clients[0],
+            replay_of=self.replay_of or None,
+            can_be_replayed=self.can_be_replayed,
+        )
 
-    def details(self) -> Row:
-        """The line, and what came with it. Heads are as they went to the backend and came back."""
+    def details(self) -> Mapping[str, object]:
+        """Return the row and both heads, as sent to the backend and received from it, for JSON."""
         return {
-            **self.row(),
+            **members(self.row()),
             "request": self.request.head.decode("latin-1"),
             "request_body": None if self.body is None else self.body.decode("utf-8", "replace"),
             "response": self.response_head.decode("latin-1"),
@@ -127,13 +124,11 @@ class RequestLog:
         """A request has come."""
         self._last_id = record.id = self._last_id + 1
         self._open.add(record)
-        if "request" in self._bus.wanted:
-            self._tell(record)
+        self._publish_began(record)
 
     def opened(self, record: RequestRecord) -> None:
         """A WebSocket, or whatever was asked for, is open."""
-        if "request" in self._bus.wanted:
-            self._tell(record)
+        self._publish_began(record)
 
     def end(self, record: RequestRecord, outcome: str = "") -> None:
         """A request is over; only the first call for it counts."""
@@ -153,8 +148,8 @@ class RequestLog:
         self._ended.append(record)
         while self._bytes > MAX_LOG_BYTES or len(self._ended) > MAX_RECORDS:
             self._bytes -= self._ended.popleft().size_bytes
-        if "request" in self._bus.wanted:
-            self._tell(record)
+        if RequestEnded in self._bus.wanted:
+            self._bus.publish(RequestEnded(row=record.row()), keep=False)
 
     def __iter__(self) -> Iterator[RequestRecord]:
         """All records, the last one to begin first."""
@@ -174,8 +169,9 @@ class RequestLog:
             (record for record in self if record.is_wanted_again and record.id > replayed), None
         )
 
-    def _tell(self, record: RequestRecord) -> None:
-        self._bus.publish("request", record.row(), keep=False)
+    def _publish_began(self, record: RequestRecord) -> None:
+        if RequestBegan in self._bus.wanted:
+            self._bus.publish(RequestBegan(row=record.row()), keep=False)
 
 
 def _ms(seconds: float) -> float:

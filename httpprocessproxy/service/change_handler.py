@@ -19,7 +19,7 @@ from httpprocessproxy.core.change.outputs import Outputs
 from httpprocessproxy.core.change.patterns import ANYTHING
 from httpprocessproxy.core.change.restart_loop import RestartLoop
 from httpprocessproxy.core.state import State
-from httpprocessproxy.events import EventBus, Message
+from httpprocessproxy.events import EventBus, Refreshed, StateChanged
 from httpprocessproxy.process import open_for_writing
 from httpprocessproxy.watch.contents import state_of
 
@@ -66,9 +66,8 @@ class ChangeHandler:
         self._burst = Burst(REFRESH_SETTLE_S)
         self._refreshed: set[str] = set()
 
-    def entered(self, message: Message) -> None:
-        """Take a message of the feed's topic "state"."""
-        self._state = str(message["state"])
+    def state_changed(self, event: StateChanged) -> None:
+        self._state = event.state
         # If it was left, the reload to come shows these, too.
         self._refreshed.clear()
         if self._state == State.LOADING.value:
@@ -186,7 +185,7 @@ class ChangeHandler:
         if ends_at > self._loop.time():
             self._loop.call_at(ends_at, self._end_burst)
         elif self._refreshed:
-            self._bus.publish("refresh", {"paths": sorted(self._refreshed)}, keep=False)
+            self._bus.publish(Refreshed(paths=sorted(self._refreshed)), keep=False)
             self._refreshed.clear()
 
 

@@ -4,13 +4,13 @@ The supervisor decides and obeys; this only keeps the account, for the feed and 
 """
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from httpprocessproxy.core.lines import duration, enumeration
 from httpprocessproxy.core.state import Changed, Event, Exited, Machine, Ready, State
-from httpprocessproxy.events import EventBus
+from httpprocessproxy.events import EventBus, RestartReport, StartReport, StateChanged
 from httpprocessproxy.service.generation import GenerationOutcome, Start
 
 
@@ -29,7 +29,7 @@ class Restart:
     started_at: float | None = None
     ready_at: float | None = None
 
-    def report(self) -> Mapping[str, object]:
+    def report(self) -> RestartReport:
         times = (
             self.changed_at,
             self.drained_at,
@@ -38,14 +38,8 @@ class Restart:
             self.ready_at,
         )
         drain, stop, start, ready = map(_ms, times, times[1:])
-        return {
-            "paths": sorted(self.paths),
-            "drain_ms": drain,
-            "stop_ms": stop,
-            "start_ms": start,
-            "ready_ms": ready,
-            "total_ms": _ms(self.changed_at, self.ready_at),
-        }
+        total = _ms(self.changed_at, self.ready_at)
+        return RestartReport(sorted(self.paths), drain, stop, start, ready, total)
 
 
 class StartTimes:
@@ -69,14 +63,14 @@ class StartTimes:
         if not self._start.is_warm:
             self._cold_ms = self._ms
 
-    def report(self) -> Mapping[str, object] | None:
+    def report(self) -> StartReport | None:
         start = self._start
         if start is None:
             return None
         saved_ms = None
         if start.is_warm and self._ms is not None and self._cold_ms is not None:
             saved_ms = round(self._cold_ms - self._ms, 1)
-        return {"warm": start.is_warm, "ms": self._ms, "saved_ms": saved_ms}
+        return StartReport(start.is_warm, self._ms, saved_ms)
 
 
 class History:
@@ -90,7 +84,7 @@ class History:
         self._bus = bus
         self._machine = machine
         self._entered_at = time.monotonic()
-        self._since = ""
+        self.since = ""  # the time of the last transition (RFC 3339)
 
     def began(self) -> None:
         """The machine has started."""
@@ -132,40 +126,37 @@ class History:
         if self.restart is not None:
             self.restart.started_at = time.monotonic()
 
-    def status(self) -> Mapping[str, object]:
-        """What is known besides the machine's state."""
-        return {
-            "returncode": self._returncode,
-            "reason": self._reason,
-            "since": self._since,
-            "last_start": self._boot.report(),
-            "last_restart": self.restart.report() if self.restart is not None else None,
-        }
+    @property
+    def last_start(self) -> StartReport | None:
+        return self._boot.report()
+
+    @property
+    def last_restart(self) -> RestartReport | None:
+        return self.restart.report() if self.restart is not None else None
 
     def _publish(self, before: str, why: str, paths: Iterable[str]) -> None:
-        self._since = datetime.now(UTC).isoformat(timespec="milliseconds")
+        self.since = datetime.now(UTC).isoformat(timespec="milliseconds")
         self._bus.publish(
-            "state",
-            {
-                "state": self._machine.state.value,
-                "from": before,
-                "generation": self._machine.generation,
-                "time": self._since,
-                "why": why,
-                "paths": sorted(paths),
-                "returncode": self._returncode,
-                "reason": self._reason,
-                "start": self._boot.report() if self._machine.state is State.RUNNING else None,
-                "restart": self.restart.report() if self.restart is not None else None,
-            },
+            StateChanged(
+                state=self._machine.state.value,
+                before=before,
+                generation=self._machine.generation,
+                time=self.since,
+                why=why,
+                paths=sorted(paths),
+                returncode=self.returncode,
+                reason=self.reason,
+                start=self.last_start if self._machine.state is State.RUNNING else None,
+                restart=self.last_restart,
+            )
         )
 
     @property
-    def _returncode(self) -> int | None:
+    def returncode(self) -> int | None:
         return self.outcome.returncode if self._machine.state is State.ERROR else None
 
     @property
-    def _reason(self) -> str:
+    def reason(self) -> str:
         return self.outcome.reason if self._machine.state is State.ERROR else ""
 
     def _why(self, event: Event, lasted_s: float, asked_by: str) -> str:

@@ -8,7 +8,7 @@ import asyncio
 import logging
 import signal
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from typing import Protocol
 
 from httpprocessproxy.config import Config
@@ -25,7 +25,7 @@ from httpprocessproxy.core.state import (
     Requests,
     State,
 )
-from httpprocessproxy.events import EventBus
+from httpprocessproxy.events import EventBus, PreloadStatus, ServiceStatus
 from httpprocessproxy.process import Launcher, Output
 from httpprocessproxy.service.gate import Gate, Starting, Target
 from httpprocessproxy.service.generation import Generation, Start
@@ -76,7 +76,7 @@ class Preload(Protocol):
     @property
     def cold_ms(self) -> float | None: ...
 
-    def status(self) -> Mapping[str, object]: ...
+    def status(self) -> PreloadStatus: ...
 
 
 class Supervisor:
@@ -196,17 +196,21 @@ class Supervisor:
                 f"{config.kill_timeout_s:g} s at most: Ctrl+C kills it now"
             )
 
-    def status(self) -> Mapping[str, object]:
-        """What `/_hpp/status` shows."""
+    def status(self) -> ServiceStatus:
         child = self._generation.child if self._generation is not None else None
-        return {
-            "state": self._machine.state.value,
-            "generation": self._machine.generation,
-            "pid": child.pid if child is not None else None,
-            "watcher": self._watcher.description if self._watcher is not None else "",
-            **self._history.status(),
-            "preload": self._preload.status() if self._preload is not None else None,
-        }
+        history = self._history
+        return ServiceStatus(
+            state=self._machine.state.value,
+            generation=self._machine.generation,
+            pid=child.pid if child is not None else None,
+            watcher=self._watcher.description if self._watcher is not None else "",
+            returncode=history.returncode,
+            reason=history.reason,
+            since=history.since,
+            last_start=history.last_start,
+            last_restart=history.last_restart,
+            preload=self._preload.status() if self._preload is not None else None,
+        )
 
     def _put_changed(self, paths: frozenset[str]) -> None:
         # While it is stopped, the restart that goes on is the one: its report takes more paths.

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 from httpprocessproxy.config import Address
-from httpprocessproxy.core.lines import Message
+from httpprocessproxy.events import StateChanged
 from httpprocessproxy.process import NOT_OURS
 from httpprocessproxy.system.event_loop import call_from_thread
 
@@ -52,9 +52,9 @@ class Browser:
         self._say = say
         self._is_due = True
 
-    def open_once_running(self, message: Message) -> None:
-        """Open it with the first message of the feed that says that the server runs."""
-        if self._is_due and message["state"] == "running":
+    def open_once_running(self, event: StateChanged) -> None:
+        """Open it when the server runs for the first time."""
+        if self._is_due and event.state == "running":
             self._is_due = False
             self.open()
 

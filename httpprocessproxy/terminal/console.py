@@ -17,8 +17,20 @@ from typing import Final
 
 from httpprocessproxy import __version__
 from httpprocessproxy.config import Config
-from httpprocessproxy.core.lines import INFO, Lines, Message, enumeration, level
-from httpprocessproxy.events import EventBus
+from httpprocessproxy.core.lines import enumeration
+from httpprocessproxy.events import (
+    INFO,
+    Event,
+    EventBus,
+    HopReported,
+    Notice,
+    Refreshed,
+    RequestEnded,
+    StateChanged,
+    VisitEnded,
+    to_json,
+)
+from httpprocessproxy.terminal.log_lines import LogLines
 
 # A command or a list of globs that is longer is cut: the user knows it, and has little room.
 _MAX_LENGTH = 64
@@ -28,6 +40,8 @@ _MAX_LENGTH = 64
 _UNSEEN: Final = re.compile("[\\x7f-\\x9f\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069]")
 
 NOTHING: Final[Mapping[str, str]] = {}
+
+_LOGGED: Final = (StateChanged, Notice, Refreshed, VisitEnded, HopReported)
 
 
 class Console(logging.Handler):
@@ -39,32 +53,31 @@ class Console(logging.Handler):
         self._config = config
         self._write = write
         self._has_keys = has_keys
-        self._lines = Lines(debug=config.debug)
+        self._lines = LogLines(debug=config.debug)
         self.setFormatter(logging.Formatter("%(name)s: %(message)s"))
 
     @contextlib.contextmanager
     def listening(self, bus: EventBus) -> Iterator[None]:
         """Write what the feed publishes and what is logged, until the context is left."""
-        topics = ["state", "notice", "refresh", "visit", "hop"]
+        kinds = [*_LOGGED, *[RequestEnded] * self._config.log_requests]
         root = logging.getLogger()
         before = root.level
         root.setLevel(logging.DEBUG if self._config.debug else logging.WARNING)
         root.addHandler(self)
         try:
-            with bus.subscribe([*topics, *["request"] * self._config.log_requests], self.tell):
+            with bus.subscribe(kinds, self.log):
                 yield
         finally:
             root.removeHandler(self)
             root.setLevel(before)
 
-    def tell(self, message: Message) -> None:
-        """Write the lines of a message, if any."""
-        texts = self._lines.of(message)
-        if self._config.quiet and level(message) == INFO:
+    def log(self, event: Event) -> None:
+        """Write the lines of an event, if any."""
+        texts = self._lines.of(event)
+        if self._config.quiet and event.level == INFO:
             return
         if self._config.json_logs:
-            if message["type"] != "request" or message["ended"]:
-                self._write_json(level(message), str(message["type"]), message)
+            self._write_json(event.level, event.topic, to_json(event))
             return
         for text in texts:
             self._write(text)

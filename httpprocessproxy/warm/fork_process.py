@@ -66,7 +66,7 @@ class ForkServerProcess:
         self._loop.add_reader(self._socket, self._read)
 
     def _start(self, command: PythonCommand, environment: Mapping[str, str], given: Request) -> int:
-        text = f"Server().serve({ {'command': command.inside, **given}!a})"
+        text = f"ForkingServer().serve({ {'command': command.inside, **given}!a})"
         with contextlib.ExitStack() as ours, contextlib.ExitStack() as theirs:
             self._socket, control = socket.socketpair()
             ours.callback(self._socket.close)

@@ -11,7 +11,7 @@ from typing import Final
 
 from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.core.state import State
-from httpprocessproxy.events import EventBus, Message
+from httpprocessproxy.events import EventBus, Notice, PreloadStatus, StartReport, StateChanged
 from httpprocessproxy.process import INHERITED_FD, LaunchSpec
 from httpprocessproxy.warm.command import PythonCommand
 from httpprocessproxy.warm.fork_server import ForkError, Stdio
@@ -55,14 +55,14 @@ class Preloading:
         with self._listening:
             await self._manager.run()
 
-    def status(self) -> Mapping[str, object]:
+    def status(self) -> PreloadStatus:
         manager = self._manager
-        return {
-            "ready": manager.server is not None,
-            "off": manager.off or None,
-            "modules": len(self._record.modules) if self._record is not None else None,
-            "memory_bytes": manager.memory_bytes,
-        }
+        return PreloadStatus(
+            ready=manager.server is not None,
+            off=manager.off or None,
+            modules=len(self._record.modules) if self._record is not None else None,
+            memory_bytes=manager.memory_bytes,
+        )
 
     # What the launcher asks (spawn.Warmth)
 
@@ -100,18 +100,16 @@ class Preloading:
     def give_up(self, why: str) -> None:
         self._manager.give_up(why)
 
-    # What the feed tells
-
-    def entered(self, message: Message) -> None:
-        """Take a message of the feed's topic "state"."""
-        if message["state"] == State.RUNNING.value and self._recording is not None:
-            cold_ms = _cold_ms(message["start"])
+    def state_changed(self, event: StateChanged) -> None:
+        """Learn from a start that has answered."""
+        if event.state == State.RUNNING.value and self._recording is not None:
+            cold_ms = _cold_ms(event.start)
             record = self._recording.read()
             if cold_ms is not None:
                 self._learn(record, cold_ms)
             elif record is not None:
                 self._learn_more(record)
-        if message["state"] != State.LOADING.value:
+        if event.state != State.LOADING.value:
             self._listening.close()
 
     def _listen(self, environment: Mapping[str, str]) -> Recording:
@@ -159,15 +157,12 @@ class Preloading:
         return wish is not None and _lasting(wish.environment) == _lasting(environment)
 
     def _say(self, text: str, level: str) -> None:
-        self._bus.publish("notice", {"text": text, "level": level})
+        self._bus.publish(Notice(text=text, severity=level))
 
 
 def _lasting(environment: Mapping[str, str]) -> Mapping[str, str]:
     return {name: value for name, value in environment.items() if name not in _PASSING}
 
 
-def _cold_ms(start: object) -> float | None:
-    match start:
-        case {"warm": False, "ms": float(ms)}:
-            return ms
-    return None
+def _cold_ms(start: StartReport | None) -> float | None:
+    return None if start is None or start.warm else start.ms

@@ -1,7 +1,7 @@
 """The site behind its unix socket, and clients of it: browsers' tabs, their scripts, programs."""
 
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp
@@ -10,11 +10,13 @@ from httpprocessproxy.admin.context import AdminContext
 from httpprocessproxy.admin.guard import TOKEN_FIELD
 from httpprocessproxy.admin.site import serving
 from httpprocessproxy.core.http.hosts import HostRule
-from httpprocessproxy.events import EventBus
+from httpprocessproxy.events import EventBus, ServiceStatus
 from httpprocessproxy.inspector.replay import Replayer
 from httpprocessproxy.inspector.request_log import RequestLog, RequestRecord
 from httpprocessproxy.system.listeners import listen_on_unix
 from test.admin.sockets import OWN, PLACES
+from test.messages import state as changed_to
+from test.messages import status
 
 SCRIPT = {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty"}
 TAB = {"Sec-Fetch-Site": "none", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
@@ -38,13 +40,13 @@ class Backstage:
     async def fence(self) -> None:
         self.fences += 1
 
-    def status(self) -> Mapping[str, object]:
-        return {"state": self.state, "generation": self.generation}
+    def status(self) -> ServiceStatus:
+        return status(self.state, self.generation)
 
     def enter(self, state: str, generation: int = 0) -> None:
         self.state = state
         self.generation = generation or self.generation
-        self.bus.publish("state", self.status())
+        self.bus.publish(changed_to(self.state, generation=self.generation))
 
     def _send(self, record: RequestRecord) -> RequestRecord:
         again = RequestRecord(record.request, None, record.id)

@@ -17,10 +17,11 @@ from httpprocessproxy.config import Address, Config
 from httpprocessproxy.core.http.hosts import HostRule
 from httpprocessproxy.core.page.livereload import CONNECTION_CHECK, OFFICIAL_7
 from httpprocessproxy.core.page.places import DashboardPlaces
-from httpprocessproxy.events import EventBus
+from httpprocessproxy.events import EventBus, ServiceStatus
 from httpprocessproxy.inspector.replay import Replayer
 from httpprocessproxy.inspector.request_log import RequestLog
 from test.deadline import PATIENCE_S
+from test.messages import status as of_server
 
 BIND = Address("localhost", 8001)
 OWN = "http://localhost:8001"
@@ -54,7 +55,7 @@ def configure(livereload_port: int = 0, bind: Address = BIND) -> Config:
 
 
 def context(
-    status: Mapping[str, object],
+    status: ServiceStatus,
     bus: EventBus,
     restart: Callable[[str], None] = lambda by: None,
 ) -> AdminContext:
@@ -72,7 +73,7 @@ async def opened(
     livereload_port: int = 0,
     bind: Address = BIND,
     allowed: Sequence[str] = (),
-    status: Mapping[str, object] | None = None,
+    status: ServiceStatus | None = None,
     warnings: list[str] | None = None,
     bus: EventBus | None = None,
 ) -> AsyncIterator[Admin]:
@@ -81,7 +82,7 @@ async def opened(
     control = Admin(
         configure(livereload_port, bind),
         HostRule(allowed, bind.host),
-        context(status or {}, bus or EventBus()),
+        context(status or of_server("loading", 1), bus or EventBus()),
         lambda: TAIL,
         (said if warnings is None else warnings).append,
     )

@@ -13,6 +13,7 @@ import pytest
 
 from httpprocessproxy.admin import Admin
 from test.admin.sockets import LOOPS, Loop, greet, opened, own, public, receive, run
+from test.messages import status
 from test.ports import free_port
 
 
@@ -33,8 +34,8 @@ def descriptors() -> set[str]:
 def test_everything_at_once(loop: Loop) -> None:
     async def main() -> None:
         port = free_port()
-        async with opened(port, status={"state": "running"}) as control:
-            assert (await get(control, b"/_hpp/status")).endswith(b'{"state": "running"}')
+        async with opened(port, status=status("running", 1)) as control:
+            assert (await get(control, b"/_hpp/status")).endswith(b'"preload": null}')
             async with own(control) as page, public(port) as other:
                 await greet(page)
                 await greet(other)

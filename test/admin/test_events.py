@@ -11,8 +11,18 @@ from websockets.typing import Origin
 
 from httpprocessproxy.admin import Admin
 from httpprocessproxy.admin.events import MAX_UNSENT_BYTES
-from httpprocessproxy.events import EventBus
+from httpprocessproxy.events import (
+    TOPICS,
+    EventBus,
+    Notice,
+    OutputPrinted,
+    Refreshed,
+    RequestBegan,
+    RequestEnded,
+)
 from test.admin.sockets import OWN, TAIL, TOKEN, opened, receive, refusal, run, settled
+from test.messages import row
+from test.messages import state as changed_to
 
 LONG_AGO_MS = 1e9
 
@@ -61,7 +71,7 @@ async def until_dropped(client: ClientConnection) -> AsyncIterator[object]:
 
 
 def enter(bus: EventBus, state: str, generation: int = 1) -> None:
-    bus.publish("state", {"state": state, "generation": generation})
+    bus.publish(changed_to(state, generation=generation))
 
 
 def test_a_page_learns_where_it_is() -> None:
@@ -93,8 +103,8 @@ def test_a_page_hears_of_states_and_refreshes() -> None:
         bus = EventBus()
         async with opened(bus=bus) as control, page(control) as (client, _):
             enter(bus, "loading")
-            bus.publish("refresh", {"paths": ["a.css"]}, keep=False)
-            bus.publish("notice", {"text": "not asked for"})
+            bus.publish(Refreshed(paths=["a.css"]), keep=False)
+            bus.publish(Notice(text="not asked for"))
             enter(bus, "running")
             heard = [await receive(client) for _ in range(3)]
             assert [message["type"] for message in heard] == ["state", "refresh", "state"]
@@ -156,7 +166,7 @@ def test_a_page_from_before_a_refresh_is_stale() -> None:
             async with page(control, age_ms=bus.time_ms - made_at_ms) as (_, hello):
                 assert hello["stale"] is False
             bus.time_ms += 0.1
-            bus.publish("refresh", {"paths": ["a.html"]}, keep=False)
+            bus.publish(Refreshed(paths=["a.html"]), keep=False)
             async with page(control, age_ms=bus.time_ms - made_at_ms) as (_, hello):
                 assert hello["stale"] is True
 
@@ -187,16 +197,16 @@ def test_output_is_told_to_those_who_ask_after_what_was_printed_so_far() -> None
     async def main() -> None:
         bus = EventBus()
         async with opened(bus=bus) as control, page(control) as (client, _):
-            assert not bus.is_wanted("output")
+            assert not bus.is_wanted(OutputPrinted)
             await say(client, type="subscribe", topics=["output"])
             tail = await receive(client)
             assert (tail["type"], tail["text"], tail["is_tail"]) == ("output", TAIL, True)
-            assert bus.is_wanted("output")
-            bus.publish("output", {"stream": "stderr", "text": "news"}, keep=False)
+            assert bus.is_wanted(OutputPrinted)
+            bus.publish(OutputPrinted(stream="stderr", text="news"), keep=False)
             assert (await receive(client))["text"] == "news"
             await say(client, type="subscribe", topics=[])
             await settled(client)
-            assert not bus.is_wanted("output")
+            assert not bus.is_wanted(OutputPrinted)
             enter(bus, "running")
             assert (await receive(client))["type"] == "state"
 
@@ -208,9 +218,9 @@ def test_who_leaves_wants_nothing_any_more() -> None:
         bus = EventBus()
         async with opened(bus=bus) as control:
             async with page(control, topics=["request"], is_dashboard=True, token=TOKEN):
-                assert bus.is_wanted("request")
+                assert bus.is_wanted(RequestEnded)
             async with page(control) as (client, _):
-                while bus.is_wanted("request"):
+                while bus.is_wanted(RequestEnded):
                     await settled(client)
 
     run(main())
@@ -227,10 +237,10 @@ def test_a_page_without_the_token_hears_of_no_requests(token: object) -> None:
             opened(bus=bus) as control,
             page(control, topics=topics, token=token) as (client, _),
         ):
-            assert (bus.is_wanted("request"), bus.is_wanted("notice")) == (False, True)
+            assert (bus.is_wanted(RequestEnded), bus.is_wanted(Notice)) == (False, True)
             await say(client, type="subscribe", topics=["request"], token=TOKEN)
             await settled(client)
-            assert not bus.is_wanted("request")
+            assert not bus.is_wanted(RequestEnded)
 
     run(main())
 
@@ -240,7 +250,7 @@ def test_a_program_needs_no_token() -> None:
         bus = EventBus()
         async with opened(bus=bus) as control, knock(control, origin=None) as client:
             await greet(client, topics=["request"])
-            assert bus.is_wanted("request")
+            assert bus.is_wanted(RequestEnded)
 
     run(main())
 
@@ -257,7 +267,7 @@ def test_a_stranger_hears_of_states_only() -> None:
             assert not any(hello[secret] for secret in ("editor", "folder", "command", "console"))
             await say(client, type="subscribe", topics=topics)
             await settled(client)
-            assert not any(bus.is_wanted(topic) for topic in topics)
+            assert not any(bus.is_wanted(kind) for topic in topics for kind in TOPICS[topic])
             enter(bus, "loading")
             assert (await receive(client))["type"] == "state"
 
@@ -319,8 +329,8 @@ def test_a_page_that_does_not_read_is_dropped_and_holds_up_nobody() -> None:
             await greet(sleeper, topics=["request"], token=TOKEN)
             sleeper.transport.pause_reading()
             for number in range(count):
-                bus.publish("request", {"text": text, "number": number}, keep=False)
-                assert (await receive(good))["number"] == number
+                bus.publish(RequestBegan(row=row(number, target=text)), keep=False)
+                assert (await receive(good))["id"] == number
             sleeper.transport.resume_reading()
             assert len([message async for message in until_dropped(sleeper)]) < count
 

@@ -1,6 +1,6 @@
 """Which of the events a client hears: trusted or not, on the site's origin or the dashboard's."""
 
-from httpprocessproxy.events import EventBus
+from httpprocessproxy.events import EventBus, RequestEnded
 from test.admin.sockets import TAIL, TOKEN, opened, receive, run
 from test.admin.test_events import enter, page
 
@@ -28,6 +28,6 @@ def test_the_token_does_not_count_on_the_origin_of_the_site() -> None:
     async def main() -> None:
         bus = EventBus()
         async with opened(bus=bus) as control, page(control, topics=["request"], token=TOKEN):
-            assert not bus.is_wanted("request")
+            assert not bus.is_wanted(RequestEnded)
 
     run(main())

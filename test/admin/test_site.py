@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
@@ -12,11 +13,12 @@ import pytest
 from httpprocessproxy.admin.assets import livereload_js
 from httpprocessproxy.admin.site import serving
 from httpprocessproxy.core.http.hosts import HostRule
-from httpprocessproxy.events import EventBus
+from httpprocessproxy.events import EventBus, members
 from httpprocessproxy.system.listeners import listen_on_unix
 from test.admin.sockets import OWN, context, run
+from test.messages import status
 
-STATUS = {"state": "running", "generation": 3, "pid": 42, "last_restart": None}
+STATUS = replace(status("running", 3), pid=42)
 
 
 @contextlib.asynccontextmanager
@@ -35,7 +37,7 @@ def test_status(tmp_path: Path) -> None:
         async with browser(tmp_path) as session, session.get("/_hpp/status") as response:
             assert response.status == 200
             assert response.content_type == "application/json"
-            assert await response.json() == STATUS
+            assert await response.json() == members(STATUS)
 
     run(main())
 

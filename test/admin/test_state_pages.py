@@ -6,9 +6,11 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from httpprocessproxy.events import Notice, StateChanged, members, to_json
 from test.admin.pages import SCRIPT, Backstage, open_site, token
 from test.admin.sockets import OWN, run
 from test.loops import eventually
+from test.messages import status
 
 
 async def get(client: aiohttp.ClientSession, target: str) -> tuple[int, dict[str, object]]:
@@ -18,7 +20,7 @@ async def get(client: aiohttp.ClientSession, target: str) -> tuple[int, dict[str
 
 async def waiting(backstage: Backstage) -> None:
     """Until a request waits for news."""
-    await eventually(lambda: backstage.bus.is_wanted("state"))
+    await eventually(lambda: backstage.bus.is_wanted(StateChanged))
 
 
 @pytest.mark.parametrize("query", ["", "?wait=running", "?wait=error,running&timeout=0"])
@@ -26,7 +28,7 @@ def test_a_state_that_is_there_is_told_at_once(tmp_path: Path, query: str) -> No
     async def main() -> None:
         async with open_site(tmp_path) as (_, client):
             answer = await get(client, f"/_hpp/status{query}")
-            assert answer == (200, {"state": "running", "generation": 3})
+            assert answer == (200, members(status("running", 3)))
 
     run(main())
 
@@ -50,13 +52,13 @@ def test_an_answer_may_wait_for_a_state(
                 assert not asked.done()
                 backstage.enter(*state)
                 await asyncio.sleep(0)
-            status, answer = await asked
-            assert (status, answer["state"], answer["generation"]) == (
+            code, answer = await asked
+            assert (code, answer["state"], answer["generation"]) == (
                 200,
                 news[-1][0],
                 generation,
             )
-            assert not backstage.bus.is_wanted("state")
+            assert not backstage.bus.is_wanted(StateChanged)
 
     run(main())
 
@@ -65,8 +67,8 @@ def test_waiting_ends_with_504_and_the_state(tmp_path: Path) -> None:
     async def main() -> None:
         async with open_site(tmp_path) as (backstage, client):
             answer = await get(client, "/_hpp/status?wait=error&timeout=0.01")
-            assert answer == (504, {"state": "running", "generation": 3})
-            assert not backstage.bus.is_wanted("state")
+            assert answer == (504, members(status("running", 3)))
+            assert not backstage.bus.is_wanted(StateChanged)
 
     run(main())
 
@@ -143,10 +145,12 @@ def test_the_history(tmp_path: Path) -> None:
             backstage.enter("loading", 4)
             _, answer = await get(client, "/_hpp/history")
             assert answer["run"] == backstage.bus.run
-            assert answer["states"] == list(backstage.bus.kept("state"))
+            assert answer["states"] == [
+                to_json(event) for event in backstage.bus.recent(StateChanged)
+            ]
             assert answer["notices"] == []
-            backstage.bus.publish("notice", {"text": "the port is in use"})
+            backstage.bus.publish(Notice(text="the port is in use"))
             _, answer = await get(client, "/_hpp/history")
-            assert answer["notices"] == list(backstage.bus.kept("notice"))
+            assert answer["notices"] == [to_json(event) for event in backstage.bus.recent(Notice)]
 
     run(main())

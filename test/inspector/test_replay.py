@@ -6,6 +6,7 @@ from httpprocessproxy.events import EventBus
 from httpprocessproxy.inspector.replay import Replayer
 from httpprocessproxy.inspector.request_log import RequestLog, RequestRecord
 from test.inspector.test_request_log import ended, request
+from test.messages import state
 
 POST = request(method="POST")
 
@@ -34,15 +35,15 @@ def test_the_last_failed_request_is_sent_after_each_restart_until_it_succeeds() 
     replays.send = sender.send
     replays.after_restarts = True
     with replays.listening(bus):
-        bus.publish("state", {"state": "running"})
+        bus.publish(state("running"))
         ended(log, 500, asked=POST)  # an older one, and nobody waits for it to come one day
         ended(log, 500, asked=POST)
-        bus.publish("state", {"state": "killing"})
-        bus.publish("state", {"state": "running"})
+        bus.publish(state("killing"))
+        bus.publish(state("running"))
         sender.status = 200
-        bus.publish("state", {"state": "running"})
-        bus.publish("state", {"state": "running"})
-    bus.publish("state", {"state": "running"})
+        bus.publish(state("running"))
+        bus.publish(state("running"))
+    bus.publish(state("running"))
     assert sender.sent == [2, 3]
 
 
@@ -53,4 +54,4 @@ def test_nothing_is_sent_that_nobody_wants(monkeypatch: pytest.MonkeyPatch) -> N
     replays.send = lambda record: pytest.fail("sent")
     ended(log, 500, asked=POST)
     with replays.listening(bus):
-        bus.publish("state", {"state": "running"})
+        bus.publish(state("running"))

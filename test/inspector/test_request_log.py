@@ -9,7 +9,7 @@ import pytest
 from httpprocessproxy.core.http.forwarded import Peer
 from httpprocessproxy.core.http.headers import Request, outgoing_request
 from httpprocessproxy.core.http.http1 import parse_request
-from httpprocessproxy.events import EventBus, Message
+from httpprocessproxy.events import Event, EventBus, RequestBegan, RequestEnded, members
 from httpprocessproxy.inspector.request_log import (
     CUT,
     LEFT,
@@ -49,7 +49,7 @@ def ended(
 def test_what_a_record_tells() -> None:
     log = RequestLog(EventBus())
     record = begun(log, request("/a?b=1", "POST", ["Content-Length: 2", "Cookie: c=d"]))
-    assert record.row()["ended"] is False
+    assert record.row().ended is False
     record.keep(b"h\xff")
     record.sent, record.status, record.response_head, record.response_bytes = 2, 201, HEAD, 7
     log.end(record)
@@ -76,7 +76,7 @@ def test_what_a_record_tells() -> None:
         "response": "HTTP/1.1 200 OK\r\n",
     }.items() <= details.items()
     assert "\r\nCookie: c=d\r\n" in str(details["request"])
-    assert record.row().keys() < details.keys()
+    assert members(record.row()).keys() < details.keys()
 
 
 def test_time_that_passed_at_the_gate_is_told() -> None:
@@ -93,8 +93,8 @@ def test_time_that_passed_at_the_gate_is_told() -> None:
 
 def test_the_client_is_the_one_for_whom_a_trusted_peer_speaks() -> None:
     behind = request(fields=["X-Forwarded-For: 192.0.2.7, 192.0.2.8"])
-    assert RequestRecord(behind, "127.0.0.1", 0).row()["client"] == "192.0.2.7"
-    assert RequestRecord(request(), None, 3).row()["client"] == "127.0.0.1"  # as in its head
+    assert RequestRecord(behind, "127.0.0.1", 0).row().client == "192.0.2.7"
+    assert RequestRecord(request(), None, 3).row().client == "127.0.0.1"  # as in its head
 
 
 def test_numbers_count_on_and_the_last_comes_first() -> None:
@@ -127,25 +127,27 @@ def test_nobody_hears_what_nobody_asked_for(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(RequestRecord, "row", lambda record: pytest.fail("formatted"))
     log.opened(begun(log))
     ended(log)
-    assert bus.kept("request") == ()
+    assert [*bus.recent(RequestBegan), *bus.recent(RequestEnded)] == []
 
 
 def test_who_watches_hears_of_the_beginning_the_opening_and_the_end() -> None:
     bus = EventBus()
     log = RequestLog(bus)
-    heard: list[Message] = []
-    with bus.subscribe(["request"], heard.append):
+    heard: list[Event] = []
+    with bus.subscribe([RequestBegan, RequestEnded], heard.append):
         record = begun(log)
         record.status = 101
         log.opened(record)
         log.end(record, CUT)
-    told = [(m["type"], m["id"], m["ended"], m["websocket"], m["outcome"]) for m in heard]
+    rows = [e.row for e in heard if isinstance(e, RequestBegan | RequestEnded)]
+    told = [("request", r.id, r.ended, r.websocket, r.outcome) for r in rows]
+    assert [event.topic for event in heard] == ["request"] * 3
     assert told == [
         ("request", 1, False, False, ""),
         ("request", 1, False, True, ""),
         ("request", 1, True, True, CUT),
     ]
-    assert bus.kept("request") == ()
+    assert [*bus.recent(RequestBegan), *bus.recent(RequestEnded)] == []
 
 
 # Bounds

@@ -7,9 +7,10 @@ from pathlib import Path
 from httpprocessproxy.core.change.outputs import PATIENCE
 from httpprocessproxy.core.change.patterns import ANYTHING
 from httpprocessproxy.core.change.restart_loop import SUSPICIOUS
-from httpprocessproxy.events import EventBus, Message
+from httpprocessproxy.events import Event, EventBus, Refreshed
 from httpprocessproxy.service.change_handler import ChangeHandler
 from test.loops import eventually, on_every_loop
+from test.messages import state as changed_to
 
 
 class Desk:
@@ -32,12 +33,13 @@ class Desk:
             lambda: self.is_writing,
             self.open_for_writing,
         )
-        self.subscription = bus.subscribe(("refresh",), self.refreshed)
+        self.subscription = bus.subscribe([Refreshed], self.refreshed)
         self.subscription.__enter__()
         self.enter("running")
 
-    def refreshed(self, message: Message) -> None:
-        self.refreshes.append(message["paths"])
+    def refreshed(self, event: Event) -> None:
+        assert isinstance(event, Refreshed)
+        self.refreshes.append(event.paths)
 
     def open_for_writing(self, files: Collection[Path]) -> Collection[Path]:
         self.looked += 1
@@ -45,7 +47,7 @@ class Desk:
 
     def enter(self, state: str) -> None:
         self.generation += state == "loading"
-        self.actions.entered({"state": state, "generation": self.generation})
+        self.actions.state_changed(changed_to(state, generation=self.generation))
 
     def change(self, *paths: str) -> None:
         self.actions.changed(frozenset(paths))

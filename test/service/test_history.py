@@ -1,7 +1,7 @@
 """The account of a restart: which stages have times, and since when."""
 
 from httpprocessproxy.core.state import Changed, Exited, Machine, Ready, State
-from httpprocessproxy.events import EventBus
+from httpprocessproxy.events import EventBus, RestartReport, StartReport, StateChanged
 from httpprocessproxy.service.generation import GenerationOutcome, Start
 from httpprocessproxy.service.history import History, Restart, StartTimes
 
@@ -9,20 +9,13 @@ from httpprocessproxy.service.history import History, Restart, StartTimes
 def test_the_stages_of_a_restart_follow_each_other() -> None:
     restart = Restart({"b.py", "a.py"}, 10.0, 10.001, 10.0035, 10.004, 10.2)
 
-    assert restart.report() == {
-        "paths": ["a.py", "b.py"],
-        "drain_ms": 1.0,
-        "stop_ms": 2.5,
-        "start_ms": 0.5,
-        "ready_ms": 196.0,
-        "total_ms": 200.0,
-    }
+    assert restart.report() == RestartReport(["a.py", "b.py"], 1.0, 2.5, 0.5, 196.0, 200.0)
 
 
 def test_a_stage_that_is_not_reached_has_no_time() -> None:
     report = Restart(set(), 10.0, 10.001).report()
 
-    assert (report["drain_ms"], report["stop_ms"], report["total_ms"]) == (1.0, None, None)
+    assert (report.drain_ms, report.stop_ms, report.total_ms) == (1.0, None, None)
 
 
 def test_each_transition_is_told_with_its_reason() -> None:
@@ -40,8 +33,8 @@ def test_each_transition_is_told_with_its_reason() -> None:
     step(machine, history, Exited(2, 3), {"a.py", "b.py"})
     step(machine, history, Changed(frozenset()), set(), "the page")
 
-    told = bus.kept("state")
-    assert [(message["from"], message["state"], message["generation"]) for message in told] == [
+    told = bus.recent(StateChanged)
+    assert [(event.before, event.state, event.generation) for event in told] == [
         ("", "loading", 1),
         ("loading", "running", 1),
         ("running", "killing", 1),
@@ -49,7 +42,7 @@ def test_each_transition_is_told_with_its_reason() -> None:
         ("loading", "error", 2),
         ("error", "loading", 3),
     ]
-    assert [str(message["why"]).partition(" after")[0] for message in told] == [
+    assert [event.why.partition(" after")[0] for event in told] == [
         "first start",
         "ready",
         "changed: a.py and 1 more",
@@ -57,9 +50,9 @@ def test_each_transition_is_told_with_its_reason() -> None:
         "exited with status 3,",
         "restart asked for by the page",
     ]
-    assert [message["reason"] for message in told][-2:] == ["exited with status 3", ""]
-    assert [message["paths"] for message in told][2:4] == [["a.py", "b.py"]] * 2
-    codes = [message["returncode"] for message in told]
+    assert [event.reason for event in told][-2:] == ["exited with status 3", ""]
+    assert [event.paths for event in told][2:4] == [["a.py", "b.py"]] * 2
+    codes = [event.returncode for event in told]
     assert codes == [None, None, None, None, 3, None], "that of a server that has ended by itself"
 
 
@@ -75,7 +68,7 @@ def test_what_comes_with_a_burst_later_is_in_the_report() -> None:
     paths.add("b.py")
 
     assert history.restart is not None
-    assert history.restart.report()["paths"] == ["a.py", "b.py"]
+    assert history.restart.report().paths == ["a.py", "b.py"]
 
 
 def step(
@@ -95,15 +88,15 @@ def test_a_warm_start_tells_what_it_saved() -> None:
     assert boot.report() is None
     boot.began(Start(10.0))
     boot.answered(10.3)
-    assert boot.report() == {"warm": False, "ms": 300.0, "saved_ms": None}
+    assert boot.report() == StartReport(False, 300.0, None)
     boot.began(Start(20.0, is_warm=True))
-    assert boot.report() == {"warm": True, "ms": None, "saved_ms": None}
+    assert boot.report() == StartReport(True, None, None)
     boot.answered(20.06)
-    assert boot.report() == {"warm": True, "ms": 60.0, "saved_ms": 240.0}
+    assert boot.report() == StartReport(True, 60.0, 240.0)
 
 
 def test_what_a_cold_start_takes_may_be_known_from_before() -> None:
     boot = StartTimes(250.0)
     boot.began(Start(20.0, is_warm=True))
     boot.answered(20.06)
-    assert boot.report() == {"warm": True, "ms": 60.0, "saved_ms": 190.0}
+    assert boot.report() == StartReport(True, 60.0, 190.0)

@@ -21,7 +21,7 @@ from test.supervision import Life, is_in_burst, supervised
 async def test_the_first_start() -> None:
     async with supervised() as life:
         waiter = life.ask()
-        assert life.status()["state"] == "loading"
+        assert life.status().state == "loading"
         await life.reached("running", 1)
         backend = life.config.backend
         assert waiter.target == Target(1, backend.host, backend.port)
@@ -30,8 +30,8 @@ async def test_the_first_start() -> None:
         assert re.fullmatch(r"ready after \d+ ms", life.reasons[1])
         assert life.front.reloads == 1
         status = life.status()
-        assert status["pid"] == life.children[0].pid
-        assert status["last_restart"] is None
+        assert status.pid == life.children[0].pid
+        assert status.last_restart is None
 
 
 @on_every_loop
@@ -53,12 +53,14 @@ async def test_a_restart_is_reported_with_its_paths_and_times() -> None:
         await life.reached("running", 1)
         life.change("b.py", "a.py")
         await life.reached("running", 2)
-        restart = life.status()["last_restart"]
-        assert isinstance(restart, dict)
-        assert restart["paths"] == ["a.py", "b.py"]
-        stages = [restart[f"{stage}_ms"] for stage in ("drain", "stop", "start", "ready")]
+        restart = life.status().last_restart
+        assert restart is not None
+        assert restart.paths == ["a.py", "b.py"]
+        times = (restart.drain_ms, restart.stop_ms, restart.start_ms, restart.ready_ms)
+        stages = [ms for ms in times if ms is not None]
+        assert len(stages) == 4
         assert min(stages) >= 0
-        assert restart["total_ms"] == pytest.approx(sum(stages), abs=0.3)
+        assert restart.total_ms == pytest.approx(sum(stages), abs=0.3)
 
 
 @on_every_loop
@@ -69,8 +71,8 @@ async def test_a_restart_that_goes_on_has_no_times_yet() -> None:
         life.change()
         await life.spawned(2)
         restart = life.last_restart()
-        assert restart["stop_ms"] is not None
-        assert (restart["ready_ms"], restart["total_ms"]) == (None, None)
+        assert restart.stop_ms is not None
+        assert (restart.ready_ms, restart.total_ms) == (None, None)
 
 
 @on_every_loop
@@ -96,7 +98,7 @@ async def test_a_restart_may_be_asked_for() -> None:
         life.supervisor.restart("the keyboard")
         await life.reached("running", 2)
         assert life.reasons[2] == "restart asked for by the keyboard"
-        assert life.last_restart()["paths"] == []
+        assert life.last_restart().paths == []
 
 
 @on_every_loop
@@ -120,7 +122,7 @@ async def test_a_burst_is_one_restart() -> None:
             life.change(f"{number}.py")
             await asyncio.sleep(0)
         await life.reached("running", 2)
-        assert life.last_restart()["paths"] == [f"{number}.py" for number in range(10)]
+        assert life.last_restart().paths == [f"{number}.py" for number in range(10)]
         assert len(life.children) == 2
 
 
@@ -135,7 +137,7 @@ async def test_a_change_while_it_is_killed_is_seen_by_the_next_start() -> None:
         life.change("second.py")
         life.supervisor.gate.pending_ended()
         await life.reached("running", 2)
-        assert life.last_restart()["paths"] == ["first.py", "second.py"]
+        assert life.last_restart().paths == ["first.py", "second.py"]
         assert len(life.children) == 2
 
 
@@ -150,7 +152,7 @@ async def test_a_restart_asked_for_while_it_is_killed_loses_no_path() -> None:
         life.change("second.py")
         life.supervisor.gate.pending_ended()
         await life.reached("running", 2)
-        assert life.last_restart()["paths"] == ["first.py", "second.py"]
+        assert life.last_restart().paths == ["first.py", "second.py"]
 
 
 @on_every_loop
@@ -184,15 +186,15 @@ async def test_a_crash_refuses_and_a_change_heals() -> None:
         assert problem.retry_after_s
         assert "`serve --it`: exited with status 3" in problem.detail
         assert life.reasons[-1].startswith("exited with status 3, after")
-        assert (life.status()["returncode"], life.status()["pid"]) == (3, None)
-        assert life.status()["reason"] == "exited with status 3"
+        assert (life.status().returncode, life.status().pid) == (3, None)
+        assert life.status().reason == "exited with status 3"
         assert (life.front.ended, life.front.reloads) == ([1], 2)
         life.change()
         await life.reached("running", 2)
         assert life.ask().target is not None
-        assert life.status()["reason"] == ""
+        assert life.status().reason == ""
         restart = life.last_restart()
-        assert (restart["drain_ms"], restart["stop_ms"]) == (0, 0)
+        assert (restart.drain_ms, restart.stop_ms) == (0, 0)
 
 
 @on_every_loop
@@ -205,7 +207,7 @@ async def test_what_cannot_be_spawned_is_refused_and_heals() -> None:
         await life.reached("error", 1)
         assert waiter.problem is not None
         assert "No such file" in waiter.problem.detail
-        assert life.status()["returncode"] is None
+        assert life.status().returncode is None
         life.launcher.error = ""
         life.change()
         await life.reached("running", 2)

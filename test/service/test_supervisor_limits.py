@@ -20,7 +20,7 @@ async def test_a_start_that_takes_too_long_refuses_and_goes_on() -> None:
         assert "does not answer at" in waiter.problem.detail
         assert str(life.config.backend) in waiter.problem.detail
         assert [problem.title for problem in life.front.given_up] == [waiter.problem.title]
-        assert life.status()["state"] == "loading"
+        assert life.status().state == "loading"
         assert life.ask().problem is not None
         await life.spawned(1)  # before, a server at its port would be in the way
         late = Listener(port=life.config.backend.port)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from httpprocessproxy.config import Address, Config
-from httpprocessproxy.events import EventBus
+from httpprocessproxy.events import Event, EventBus, RequestEnded, StateChanged, members
 from httpprocessproxy.terminal.console import Console
 from test.messages import RESTART, notice, request, state
 
@@ -26,11 +26,10 @@ class Shown:
         self.bus = EventBus()
         self.console = Console(config, self.lines.append, has_keys=has_keys)
 
-    def tell(self, *messages: object) -> list[str]:
+    def tell(self, *events: Event) -> list[str]:
         with self.console.listening(self.bus):
-            for message in messages:
-                assert isinstance(message, dict)
-                self.bus.publish(message["type"], message)
+            for event in events:
+                self.bus.publish(event)
         return self.lines
 
 
@@ -105,8 +104,8 @@ def test_requests_are_shown_if_wanted() -> None:
 def test_nobody_makes_requests_for_us_unless_they_are_wanted() -> None:
     shown = Shown()
     with shown.console.listening(shown.bus):
-        assert not shown.bus.is_wanted("request")
-    assert not shown.bus.is_wanted("state")
+        assert not shown.bus.is_wanted(RequestEnded)
+    assert not shown.bus.is_wanted(StateChanged)
 
 
 def test_json_has_every_message_in_a_line() -> None:
@@ -126,8 +125,8 @@ def test_json_has_every_message_in_a_line() -> None:
     ]
     assert not [line for line in shown.lines if "\n" in line]
     assert lines[0]["urls"] == ["http://localhost:8000/"]
-    assert lines[2]["restart"] == RESTART
-    assert lines[2]["time"] == RUNNING["time"]
+    assert lines[2]["restart"] == members(RESTART)
+    assert lines[2]["time"] == RUNNING.time
     assert all("time" in line and "type" not in line for line in lines)
 
 

@@ -1,15 +1,15 @@
 """Chains beside the proxy: who may begin one, what happens to it, and what is told of that.
 
-A message of the feed's topic `hop` tells each thing that happens to a chain here, by its Id.
+A `HopReported` event reports each step of a chain here, by its Id.
 """
 
 import secrets
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import monotonic
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from httpprocessproxy.companions.chains.allowlist import Allowlist
 from httpprocessproxy.companions.chains.chain import (
@@ -38,14 +38,12 @@ from httpprocessproxy.core.errors import RequestError
 from httpprocessproxy.core.http.headers import Request
 from httpprocessproxy.core.http.hosts import HostRule, parse_authority
 from httpprocessproxy.core.http.http1 import Fields, RequestHead
-from httpprocessproxy.events import EventBus
+from httpprocessproxy.events import EventBus, HopReported
 from httpprocessproxy.proxy.exchange import Exchange
 
 if TYPE_CHECKING:
     from httpprocessproxy.proxy.client_connection import ClientConnection
     from httpprocessproxy.proxy.server import ProxyServer
-
-TOPIC: Final = "hop"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +113,8 @@ class Chains:
         try:
             return self._entered(request, fields)
         except BadChain as bad:
-            about = {**_about(request), "status": bad.status, "text": str(bad)}
-            self._publish("refused", value_of(fields, b"x-forward-id"), about)
+            chain_id = value_of(fields, b"x-forward-id")
+            self._publish("refused", chain_id, request, bad.status, str(bad))
             raise
 
     def _entered(self, request: Request, fields: Fields) -> Chain:
@@ -189,7 +187,7 @@ class Chains:
         delivery.answer.drop()
         self._deliveries.release()
         self._seen.leave(delivery.hop.rest.id)  # nothing has gone on, so it may be shown again
-        self._publish("would go", delivery.hop.rest.id, _of(delivery.hop))
+        self._publish("would go", delivery.hop.rest.id, delivery.hop)
         return True
 
     @property
@@ -200,23 +198,25 @@ class Chains:
 
     def ended(self, chain: Chain, request: Request, status: int) -> None:
         """A chain has come to its end here."""
-        self._publish("ended", chain.id, {**_about(request), "status": status})
+        self._publish("ended", chain.id, request, status)
 
     def delivered(self, delivery: ChainDelivery, outcome: DeliveryOutcome) -> None:
         """Called of all deliveries, those that failed as well."""
         if outcome.message:
             self._seen.leave(delivery.hop.rest.id)
-        self._publish(
-            "failed" if outcome.message else "delivered",
-            delivery.hop.rest.id,
-            {
-                **_of(delivery.hop),
-                "status": outcome.status or None,
-                "duration_ms": round(outcome.duration_s * 1000, 1),
-                "tries": outcome.tries,
-                "text": outcome.message,
-            },
+        hop = delivery.hop
+        event = HopReported(
+            time=_now(),
+            chain=hop.rest.id,
+            outcome="failed" if outcome.message else "delivered",
+            method=hop.method,
+            url=hop.url,
+            status=outcome.status or None,
+            duration_ms=round(outcome.duration_s * 1000, 1),
+            tries=outcome.tries,
+            text=outcome.message,
         )
+        self._bus.publish(event)
 
     def failed(self, report: Report) -> None:
         """A request that belongs to a chain could not be answered as it should."""
@@ -233,20 +233,43 @@ class Chains:
 
     def _told(self, outcome: str, report: Report, problem: str = "") -> None:
         text = f"{report.line} ({problem})" if problem else report.line
-        about = {"url": report.chain.errors_to, "status": report.code or None, "text": text}
-        self._publish(outcome, report.chain.id, about)
-
-    def _publish(self, outcome: str, chain: str, about: Mapping[str, object]) -> None:
-        now = datetime.now(UTC).isoformat(timespec="milliseconds")
-        message = {"method": "", "url": "", "status": None, "duration_ms": None, "tries": 1}
-        self._bus.publish(
-            TOPIC, {"time": now, "chain": chain, "outcome": outcome, **message, "text": "", **about}
+        event = HopReported(
+            time=_now(),
+            chain=report.chain.id,
+            outcome=outcome,
+            url=report.chain.errors_to,
+            status=report.code or None,
+            text=text,
         )
+        self._bus.publish(event)
+
+    def _publish(
+        self,
+        outcome: str,
+        chain: str,
+        step: Request | Hop,
+        status: int | None = None,
+        text: str = "",
+    ) -> None:
+        method, url = _step(step)
+        event = HopReported(
+            time=_now(),
+            chain=chain,
+            outcome=outcome,
+            method=method,
+            url=url,
+            status=status,
+            text=text,
+        )
+        self._bus.publish(event)
 
 
-def _about(request: Request) -> Mapping[str, object]:
-    return {"method": request.method.decode(), "url": request.target.decode("latin-1")}
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
-def _of(hop: Hop) -> Mapping[str, object]:
-    return {"method": hop.method, "url": hop.url}
+def _step(step: Request | Hop) -> tuple[str, str]:
+    """The method and the target of a request, or the URL of a hop."""
+    if isinstance(step, Hop):
+        return step.method, step.url
+    return step.method.decode(), step.target.decode("latin-1")

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from httpprocessproxy.companions.chains.companion import ChainOptions, Chains
 from httpprocessproxy.core.http.hosts import HostRule
-from httpprocessproxy.events import EventBus, Message
+from httpprocessproxy.events import EventBus, HopReported
 from test import wire
 from test.fakes import LOOPBACK, Bench, Listener, Peer, post, serving
 from test.loops import eventually
@@ -87,12 +87,12 @@ class Line:
         return told[0]
 
     def happened(self) -> list[str]:
-        return [str(message["outcome"]) for message in self.bus.kept("hop")]
+        return [event.outcome for event in self.bus.recent(HopReported)]
 
-    async def happens(self, *outcomes: str) -> Message:
+    async def happens(self, *outcomes: str) -> HopReported:
         """Wait until these have been told; the last message."""
         await eventually(lambda: self.happened() == list(outcomes))
-        return self.bus.kept("hop")[-1]
+        return self.bus.recent(HopReported)[-1]
 
 
 NEAR = ChainOptions()

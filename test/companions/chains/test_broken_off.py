@@ -76,4 +76,4 @@ async def test_at_the_end_of_a_chain_errors_may_be_for_others() -> None:
         asked = await at.answered(answer(status=b"404 Not Found"), *lines)
         assert asked.response.status == 404
         told = await at.happens("error not told to")
-        assert "http://elsewhere is not allowed" in str(told["text"])
+        assert "http://elsewhere is not allowed" in str(told.text)

@@ -110,7 +110,7 @@ async def test_a_url_that_cannot_be_called_is_an_error(target: str) -> None:
         assert (await at.answered(OUT, *lines, target=target)).response.status == 202
         assert (await at.error())["errorType"] == "Internal"
         told = await at.happens("failed", "error told to")
-        assert "refused: " in str(told["text"])
+        assert "refused: " in str(told.text)
 
 
 @on_every_loop
@@ -143,7 +143,7 @@ async def test_a_dry_run_sends_nothing() -> None:
     async with line(ChainOptions(dry_run=True)) as at:
         for _ in range(2):  # the same Id again: nothing has gone anywhere
             assert (await at.answered(OUT)).response.status == 202
-        assert (await at.happens("would go", "would go"))["url"] == f"{at.to}/orders"
+        assert (await at.happens("would go", "would go")).url == f"{at.to}/orders"
         at.id = "0b8ae9a6-5f1d-4b3c-9d5e-1f2a3b4c5d6e"
         assert (await at.answered(answer(status=b"500 Oh"))).response.status == 500
         await at.happens("would go", "would go", "would tell error to")

@@ -60,7 +60,7 @@ async def test_all_fixed_fields_are_the_end_of_a_chain() -> None:
         asked = await at.answered(OUT, *at.fixed())
         assert (asked.response.status, asked.response.body) == (200, b"out")
         assert asked.response.get(b"X-Canonical-IRI") == b"/orders"
-        assert (await at.happens("ended"))["chain"] == at.id
+        assert (await at.happens("ended")).chain == at.id
 
 
 @on_every_loop
@@ -76,7 +76,7 @@ async def test_all_six_are_answered_before_the_next_hop_is() -> None:
         assert at.happened() == []
         await hop.send(OK)
         told = await at.happens("delivered")
-        assert (told["method"], told["url"], told["status"]) == ("POST", f"{at.to}/orders", 200)
+        assert (told.method, told.url, told.status) == ("POST", f"{at.to}/orders", 200)
         # Both connections go on.
         assert (await at.bench.exchange(asked.client, asked.backend, get())).status == 200
 

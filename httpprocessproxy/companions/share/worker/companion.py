@@ -12,7 +12,7 @@ from httpprocessproxy.companions.share.worker.settings import (
     VisitRecord,
 )
 from httpprocessproxy.companions.share.worker.worker import work
-from httpprocessproxy.events import EventBus
+from httpprocessproxy.events import INFO, EventBus, Notice, VisitEnded
 
 
 class Share:
@@ -27,13 +27,13 @@ class Share:
         """Share until cancelled, or refused by the relay: then the proxy goes on without."""
 
         def say(text: str) -> None:
-            bus.publish("notice", {"text": text, "level": "info"})
+            bus.publish(Notice(text=text, severity=INFO))
 
         def warn(text: str) -> None:
-            bus.publish("notice", {"text": text})
+            bus.publish(Notice(text=text))
 
         def tell(visited: VisitRecord) -> None:
-            bus.publish("visit", _message(visited), keep=False)
+            bus.publish(_event(visited), keep=False)
 
         say(announcement(self._settings))
         code = qr_code(self._settings.public_url)
@@ -45,11 +45,11 @@ class Share:
             warn(f"share: {error}; not shared any more")
 
 
-def _message(visited: VisitRecord) -> dict[str, object]:
-    return {
-        "client": visited.ip,
-        "method": visited.method,
-        "target": visited.url,
-        "status": visited.status,
-        "duration_ms": round(visited.duration_s * 1000, 1),
-    }
+def _event(visited: VisitRecord) -> VisitEnded:
+    return VisitEnded(
+        client=visited.ip,
+        method=visited.method,
+        target=visited.url,
+        status=visited.status,
+        duration_ms=round(visited.duration_s * 1000, 1),
+    )
