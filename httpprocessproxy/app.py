@@ -41,7 +41,7 @@ from httpprocessproxy.system.private_folders import remove_dead_folders
 from httpprocessproxy.terminal.browser import Browser, urls
 from httpprocessproxy.terminal.console import Console
 from httpprocessproxy.terminal.shortcuts import HELP, KEYS, Shortcuts
-from httpprocessproxy.watch import open_watcher, say_unmatched
+from httpprocessproxy.watch import open_watcher, warn_unmatched
 
 if TYPE_CHECKING:
     from httpprocessproxy.warm import Preloading
@@ -192,7 +192,7 @@ class App:
             self._tell_where(notes)
             async with asyncio.TaskGroup() as group:
                 group.create_task(reap_adopted(), name="reap what was adopted")
-                unmatched = say_unmatched(self._prepared.config, Path.cwd(), self._say)
+                unmatched = warn_unmatched(self._prepared.config, Path.cwd(), self._say)
                 group.create_task(unmatched, name="look for globs that match no file")
                 cleaning = asyncio.to_thread(remove_dead_folders)
                 group.create_task(cleaning, name="remove folders of dead runs")

@@ -107,7 +107,6 @@ TESTED_ELSEWHERE = {
     "companions/share/worker/worker.py": "test/companions/share/test_streaming.py",
     "warm/preloading.py": "test/whole/test_preload.py",
     "watch/connection.py": "test/watch/test_fallback.py",
-    "watch/links.py": "test/watch/test_fallback.py",
     "warm/inside/ending.py": "test/warm/test_same.py",
     "warm/inside/preloading.py": "test/warm/test_same.py",
     "warm/inside/recording.py": "test/warm/test_same.py",

@@ -1,10 +1,10 @@
-"""Watching: which files changed, from whoever can tell.
+"""File watching: reports which files changed, from Watchman, system events or polling.
 
-`open_watcher` chooses between Watchman (`watchman.py`), the system's own events (`embedded.py`,
-with `inotify.py` and `native.py`) and looking again and again (`polling.py`). All of them report
-to a `Task` (`task.py`) what is in its `Scope` (`scope.py`; `git.py` knows what git ignores), at
-once: bursts are for others. `fence.py` shares the wait for what was written before a request.
-`contents.py` knows what files contained before.
+`open_watcher` chooses between Watchman (`watchman.py`), the system's events (`embedded.py`, with
+`inotify.py` and `native.py`) and polling (`polling.py`). All of them report changes to a `Task`
+(`task.py`), at once and restricted to its `Scope` (`scope.py`; `git.py` reads git's ignore rules);
+bursts are joined elsewhere. `fence.py` shares one wait for the writes before a request among
+requests. `contents.py` remembers digests of the files' contents.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ from httpprocessproxy.watch.fence import SharedFence
 from httpprocessproxy.watch.filesystems import without_events
 from httpprocessproxy.watch.scope import Scope
 from httpprocessproxy.watch.task import Task, UnfitError, Watcher
-from httpprocessproxy.watch.unmatched import say_unmatched
+from httpprocessproxy.watch.unmatched import warn_unmatched
 
 __all__ = [
     "ContentVerdict",
@@ -35,13 +35,13 @@ __all__ = [
     "SharedFence",
     "Watcher",
     "open_watcher",
-    "say_unmatched",
+    "warn_unmatched",
 ]
 
-# How long a start waits for a Watchman that was not asked for.
+# A start waits so long for Watchman unless --watcher watchman asks for it.
 START_S = 5.0
 
-# Its socket is asked on the event loop's thread.
+# Short: connecting to Watchman's socket blocks the event loop.
 _PROBE_S: Final = 0.5
 
 
@@ -56,10 +56,10 @@ async def open_watcher(
 ) -> AsyncGenerator[Watcher]:
     """Watch the files below `root`: a change after entering is never missed.
 
-    `changed` gets the paths of files that changed, relative to `root`, or {ANYTHING}; `say` gets
-    warnings, one line each; `settled` is called when nothing is left to be judged. All are called
-    on the event loop's thread. Leaving ends every thread,
-    task and descriptor. Raises UserError if the watcher asked for cannot serve.
+    `changed` receives the paths of changed files, relative to `root`, or {ANYTHING}; `say`
+    receives warnings, one line each; `settled` is called once no change is undecided any more. All
+    run on the event loop's thread. Leaving ends every thread, task and descriptor. Raises
+    UserError if the watcher that the user named cannot serve.
     """
     task = Task(root, scope, changed, say, settled)
     async with AsyncExitStack() as stack:
@@ -92,7 +92,7 @@ async def _enter(stack: AsyncExitStack, task: Task, name: WatcherName) -> Watche
 
 
 async def _enter_watchman(stack: AsyncExitStack, task: Task, name: WatcherName) -> Watcher:
-    """Let Watchman begin: for as long as it takes if it was asked for, else for a moment."""
+    """Start Watchman, without a time limit if the user named it, else within START_S seconds."""
     loop = asyncio.get_running_loop()
     if name == "watchman":
         slow = "Watchman reads the project for the first time: the start waits for it"
@@ -109,7 +109,7 @@ async def _enter_watchman(stack: AsyncExitStack, task: Task, name: WatcherName) 
 
 
 def _obstacle() -> str | None:
-    """Why Watchman cannot be used, and what to install; None if it can."""
+    """The reason why Watchman cannot be used, and the package to install; None if it can."""
     if not _socket_answers() and shutil.which("watchman") is None:
         return "watchman is not installed (see facebook.github.io/watchman)"
     if importlib.util.find_spec("pywatchman") is None:
@@ -122,7 +122,7 @@ def _reason() -> str:
 
 
 def _socket_answers() -> bool:
-    """Whether a Watchman listens where $WATCHMAN_SOCK says, as pywatchman would look for it."""
+    """Whether Watchman listens at $WATCHMAN_SOCK, which pywatchman would use."""
     path = os.environ.get("WATCHMAN_SOCK")
     if not path:
         return False

@@ -1,9 +1,9 @@
-"""A connection to Watchman, by pywatchman's codec; every wait for Watchman has its end here.
+"""A connection to Watchman, with pywatchman's codec and a timeout on every wait.
 
-Any thread may `ask`, one thread reads: `query` and `listen`. Watchman answers the commands of a
-connection in their order, and sends what it reports of subscriptions in between. One that is
-silent is asked for its version now and then: without an answer it hangs (stopped, a dead disk),
-and reports nothing.
+Any thread may `ask`; one thread reads, in `query` and `listen`. Watchman answers the commands of a
+connection in order, and sends subscription reports in between. After SILENCE_S seconds without a
+message the connection asks for Watchman's version: a process that does not answer hangs (SIGSTOP,
+a dead disk), and would report nothing.
 """
 
 import contextlib
@@ -22,16 +22,16 @@ from typing import Final, TypedDict
 import pywatchman
 from pywatchman import bser
 
-# How long Watchman may take for what it answers from memory, and to start.
+# Timeout of answers from memory, and of Watchman's start.
 ANSWER_S = 5.0
-# Silence after which it is asked for a sign of life.
+# Silence after which the connection asks for the version, as a sign of life.
 SILENCE_S = 2.0
 
 
 class File(TypedDict):
-    """A file as Watchman describes it; the numbers of one that does not exist are its last.
+    """A file as Watchman describes it; a deleted file has its last known numbers.
 
-    `new`: it did not exist at the clock before.
+    `new`: the file did not exist at the previous clock.
     """
 
     name: str
@@ -45,7 +45,7 @@ class File(TypedDict):
 
 
 class WatchmanAnswer(TypedDict, total=False):
-    """A message of Watchman; one without files is of something else, such as a state."""
+    """A message from Watchman; one without `files` reports something else, such as a state."""
 
     version: str
     watch: str
@@ -63,23 +63,23 @@ class WatchmanAnswer(TypedDict, total=False):
 
 
 class MuteError(Exception):
-    """Watchman is there, and does not answer."""
+    """Watchman is running but does not answer."""
 
 
-# All that a program called Watchman may do to us: refuse, vanish, or speak something else.
+# Errors of Watchman or of another program by that name: refusal, lost connection, wrong protocol.
 FAILURES: Final = (pywatchman.WatchmanError, OSError, ValueError, TypeError, LookupError)
 
 
 class WatchmanConnection:
-    """An open connection. Raises MuteError, and one of FAILURES, as all of its methods do."""
+    """An open connection. The constructor and all methods raise MuteError or one of FAILURES."""
 
     def __init__(self, stopping: "Wake") -> None:
         self._stopping = stopping
         self._heeds_stop = True
         self._is_closed = False
         self._lock = threading.Lock()
-        self._asked: deque[tuple[float, Future[WatchmanAnswer]]] = deque()
-        self._told: deque[WatchmanAnswer] = deque()
+        self._pending: deque[tuple[float, Future[WatchmanAnswer]]] = deque()
+        self._reports: deque[WatchmanAnswer] = deque()
         path = os.environ.get("WATCHMAN_SOCK") or _socket_of_program(stopping)
         self._client = pywatchman.client(sockpath=path, timeout=ANSWER_S)
         try:
@@ -92,29 +92,29 @@ class WatchmanConnection:
         with self._lock:
             self._is_closed = True
             self._client.close()
-        while self._asked:
-            _, future = self._asked.popleft()
+        while self._pending:
+            _, future = self._pending.popleft()
             future.set_exception(ConnectionResetError("the connection to Watchman is closed"))
 
     def ignore_stop(self) -> None:
-        """Let commands be answered although we are to stop."""
+        """Keep waiting for answers although the worker has been stopped."""
         self._heeds_stop = False
 
     def ask(self, *command: object) -> "Future[WatchmanAnswer]":
-        """Send a command; `listen` sets the future, or ConnectionError at the connection's end.
+        """Send a command; `listen` resolves the future, with ConnectionError if it is closed.
 
-        All that was reported before the answer has been yielded by then.
+        All reports before the answer have been yielded by then.
         """
         future: Future[WatchmanAnswer] = Future()
         with self._lock:
             if self._is_closed:
                 raise ConnectionResetError("the connection to Watchman is closed")
-            self._asked.append((time.monotonic(), future))
+            self._pending.append((time.monotonic(), future))
             self._client.sendConn.send(command)
         return future
 
     def query(self, *command: object, within_s: float = ANSWER_S) -> WatchmanAnswer:
-        """Send a command and wait for its answer, in the thread that listens."""
+        """Send a command and wait for its answer; only for the thread that listens."""
         deadline = time.monotonic() + within_s
         future = self.ask(*command)
         while not future.done():
@@ -126,24 +126,24 @@ class WatchmanConnection:
         return future.result()
 
     def listen(self) -> Iterator[WatchmanAnswer]:
-        """What is reported of subscriptions, until we are to stop."""
+        """Yield the reports of subscriptions until the worker is stopped."""
         while not self._stopping.is_set:
-            while self._told:
-                yield self._told.popleft()
+            while self._reports:
+                yield self._reports.popleft()
             if self._has_message(SILENCE_S):
                 if not self._stopping.is_set:
                     self._receive()
             else:
-                self._look_alive()
+                self._check_alive()
 
-    def _look_alive(self) -> None:
-        if not self._asked:
+    def _check_alive(self) -> None:
+        if not self._pending:
             self.ask("version")
-        elif time.monotonic() - self._asked[0][0] > ANSWER_S:
+        elif time.monotonic() - self._pending[0][0] > ANSWER_S:
             raise MuteError(f"does not answer within {ANSWER_S:g} s")
 
     def _has_message(self, timeout_s: float) -> bool:
-        """Wait for a message, or for the end: whether there is either."""
+        """Wait for a message or for the stop; return False after `timeout_s` seconds."""
         poll = select.poll()
         poll.register(self._socket, select.POLLIN)
         if self._heeds_stop:
@@ -156,10 +156,10 @@ class WatchmanConnection:
         except pywatchman.SocketTimeout:
             raise MuteError("stopped within an answer") from None
         if self._client.isUnilateralResponse(message):
-            self._told.append(message)
+            self._reports.append(message)
             return
         with self._lock:
-            _, future = self._asked.popleft()
+            _, future = self._pending.popleft()
         if future.cancelled():
             return
         if "error" in message:
@@ -169,7 +169,7 @@ class WatchmanConnection:
 
 
 class Wake:
-    """A flag that a thread can wait for beside a socket."""
+    """A flag with a descriptor, so that a thread can poll it together with a socket."""
 
     def __init__(self) -> None:
         self.is_set = False
@@ -177,7 +177,7 @@ class Wake:
 
     def set(self) -> None:
         self.is_set = True
-        with contextlib.suppress(OSError):  # closed, or set often enough to fill it
+        with contextlib.suppress(OSError):  # closed, or its buffer is full
             self._other.send(b"\0", socket.MSG_DONTWAIT)
 
     def close(self) -> None:
@@ -191,25 +191,25 @@ class Wake:
 
 
 def _socket_of_program(stopping: Wake) -> str:
-    """Ask the program for its socket, as pywatchman does, but not for ever. Starts the daemon."""
+    """Run `watchman get-sockname`, as pywatchman does, with a timeout. Starts the daemon."""
     command = ["watchman", "--output-encoding=bser", "get-sockname"]
-    # In a group of its own, for what it starts may hold the pipe open after its end; a daemon
-    # that it has started is in another.
+    # Its own process group: children may hold the pipe open after its end. The daemon that it
+    # starts has another group, and survives.
     with subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         process_group=0,
-    ) as asked:
+    ) as process:
         try:
-            printed = _read(asked, stopping)
+            printed = _read(process, stopping)
         except BaseException:
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(asked.pid, signal.SIGKILL)
+                os.killpg(process.pid, signal.SIGKILL)
             raise
-    if asked.returncode:
-        raise pywatchman.WatchmanError(f"watchman exited with code {asked.returncode}")
+    if process.returncode:
+        raise pywatchman.WatchmanError(f"watchman exited with code {process.returncode}")
     found = _decoded(printed)
     if "error" in found:
         raise pywatchman.WatchmanError(f"get-sockname: {found['error']!r}")
@@ -219,18 +219,18 @@ def _socket_of_program(stopping: Wake) -> str:
     return os.fsdecode(path)
 
 
-def _read(asked: "subprocess.Popen[bytes]", stopping: Wake) -> bytes:
-    assert asked.stdout is not None, "it is a pipe"
+def _read(process: "subprocess.Popen[bytes]", stopping: Wake) -> bytes:
+    assert process.stdout is not None, "it is a pipe"
     poll = select.poll()
-    poll.register(asked.stdout, select.POLLIN)
+    poll.register(process.stdout, select.POLLIN)
     poll.register(stopping.descriptor, select.POLLIN)
     deadline = time.monotonic() + ANSWER_S
     printed = b""
     while True:
         ready = poll.poll(max(0.0, deadline - time.monotonic()) * 1000)
         if not ready or stopping.is_set:
-            raise MuteError(f"does not say where its socket is within {ANSWER_S:g} s")
-        chunk = os.read(asked.stdout.fileno(), 65536)
+            raise MuteError(f"does not print the path of its socket within {ANSWER_S:g} s")
+        chunk = os.read(process.stdout.fileno(), 65536)
         if not chunk:
             return printed
         printed += chunk

@@ -1,7 +1,7 @@
-"""What files contained when they were last seen: whether a save changed anything.
+"""Digests of the files' contents, which show whether a save changed a file.
 
-A digest is kept for each file that has been seen, and none for big ones. What is not known has
-changed, so the first save of a file counts unless `learn` has seen it before.
+Large files have none. A file without a digest counts as changed, so the first save of a file
+counts unless `learn` has read it before.
 """
 
 import enum
@@ -17,25 +17,25 @@ from httpprocessproxy.core.change.outputs import FileState
 from httpprocessproxy.watch.scope import Scope
 from httpprocessproxy.watch.tree import walk
 
-# A few megabytes of our memory, and about a second beside the start of the server.
+# A few megabytes of memory, and about a second of work while the server starts.
 MAX_FILES: Final = 20_000
 MAX_LEARNED_BYTES: Final = 64 << 20
 # A hundredth of a second to read and digest. Sources are smaller.
 MAX_FILE_BYTES: Final = 8 << 20
 
 _DIGEST_BYTES: Final = 16
-# Files' times come from a clock that ticks as seldom as every 10 ms.
+# The kernel's clock for file times ticks every 10 ms at worst.
 _TICK_NS: Final = 10_000_000
 
 
 class ContentVerdict(enum.Enum):
-    SAME = "the content is what it was"
-    CHANGED = "the content is another, or not known"
-    EMPTIED = "there is no content, and there was: perhaps it is about to be written"
+    SAME = "the content is unchanged"
+    CHANGED = "the content differs, or was not known"
+    EMPTIED = "the file is empty or gone, and had content: an editor may be about to write it"
 
 
 class Contents:
-    """The files below one root. `judge` is for one thread at a time, `learn` for any other."""
+    """The files below one root. One thread at a time may `judge`, while another may `learn`."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -43,9 +43,9 @@ class Contents:
         self._digests: dict[str, bytes] = {}
 
     def learn(self, scope: Scope) -> None:
-        """Read the files that count, up to a limit. Those written since we began stay unknown.
+        """Read the files in scope, up to a limit. Files written since the constructor stay unknown.
 
-        The server may have been started from what they contained before.
+        The server may have been started from their former contents.
         """
         left_bytes = MAX_LEARNED_BYTES
         folders: set[tuple[int, int]] = set()
@@ -72,14 +72,15 @@ class Contents:
                     self._digests.setdefault(path, _digest(content))
 
     def judge(self, paths: Iterable[str], *, is_final: bool) -> dict[str, ContentVerdict]:
-        """Whether the files at `paths` changed, and take note of it.
+        """Compare the files at `paths` with their digests, and store the new digests.
 
-        Unless it `is_final`, one that is empty or gone is not taken note of.
+        With `is_final`, an empty or missing file loses its digest and counts as CHANGED; without,
+        it keeps it and is EMPTIED.
         """
         return {path: self._judge(path, is_final) for path in paths}
 
     def forget(self) -> None:
-        """Anything may have changed."""
+        """Drop all digests: any file may have changed."""
         self._digests.clear()
 
     def _judge(self, path: str, is_final: bool) -> ContentVerdict:
@@ -96,9 +97,12 @@ class Contents:
         return ContentVerdict.SAME if after == before else ContentVerdict.CHANGED
 
     def _read(self, path: str) -> tuple[bytes, int]:
-        """The content and when it was written; no content if it cannot, or should not, be read."""
+        """The content and the time of the last write in nanoseconds.
+
+        No content for files that cannot be read, are too large, or are not regular files.
+        """
         try:
-            # Without O_NONBLOCK, a FIFO would wait for somebody who writes.
+            # Without O_NONBLOCK, opening a FIFO blocks until a writer opens it.
             with open(self._root / path, "rb", buffering=0, opener=_open) as file:
                 found = os.fstat(file.fileno())
                 if not stat.S_ISREG(found.st_mode) or found.st_size > MAX_FILE_BYTES:
@@ -128,7 +132,7 @@ def state_of(path: Path) -> FileState:
 
 
 def digest_of(path: Path) -> bytes | None:
-    """The digest of a file of any size; None if there is none that can be read."""
+    """The digest of a file of any size; None if it is missing, unreadable or not regular."""
     try:
         with open(path, "rb", opener=_open) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):

@@ -1,4 +1,4 @@
-"""The embedded watcher: the system's events where there are any, polling elsewhere."""
+"""The embedded watcher: the system's file events, or polling on file systems without them."""
 
 import asyncio
 import sys
@@ -17,7 +17,7 @@ from httpprocessproxy.watch.threads import threaded
 if TYPE_CHECKING:
     from httpprocessproxy.watch.inotify import Tree
 
-# Imported where they are used: each belongs to one system, and costs memory.
+# `inotify` and `native` are imported lazily: each belongs to one system, and costs memory.
 _ROOT_RETRY_S: Final = 0.2
 
 
@@ -37,7 +37,7 @@ async def open_embedded(task: Task, why: str) -> AsyncGenerator[Watcher]:
 
 @asynccontextmanager
 async def open_polling(task: Task, why: str) -> AsyncGenerator[Polling]:
-    """Watch by looking at every file again and again."""
+    """Watch by polling in a thread."""
     polling = Polling(task.from_thread(), why)
     async with threaded(polling, "polling"):
         yield polling
@@ -78,17 +78,17 @@ async def _open_inotify(task: Task, why: str) -> AsyncGenerator[Watcher]:
 
 
 class _Inotify:
-    """Watches by inotify, and by polling once that reaches its limit.
+    """Watches by inotify, and by polling once inotify reaches one of its limits.
 
-    Events are read where they are asked for: when the kernel's queue becomes readable, and before
-    each request. So there is no moment at which an event has been read and is not judged.
+    Events are read when the kernel's queue becomes readable, and before each request. Reading an
+    event and judging it is one synchronous step, so no event is ever read but not yet judged.
     """
 
     def __init__(self, task: Task, why: str) -> None:
         self.description = f"embedded: {why}"
         self._settled = asyncio.Event()
         self._task = replace(task, settled=self._settle)
-        self._tell_settled = task.settled
+        self._on_settled = task.settled
         self._loop = asyncio.get_running_loop()
         self._limit: asyncio.Future[str] = self._loop.create_future()
         self._polling: Polling | None = None
@@ -97,7 +97,7 @@ class _Inotify:
         self._tree: Tree | None = None
 
     def begin(self) -> None:
-        """Watch. Raises LostError without a root, and OSError with one of LIMITS."""
+        """Watch. Raises EventsLostError without a root, and OSError with one of LIMITS."""
         from httpprocessproxy.watch.inotify import Tree
 
         self._follow(Tree(self._task))
@@ -115,21 +115,21 @@ class _Inotify:
         was_undecided = bool(tree.undecided)
         self._read(tree, tree.read_all)
         if was_undecided and self._is_decided():
-            # Not from here: the gate asks in the middle of its own work.
+            # Deferred: the gate calls this method in the middle of its own work.
             self._loop.call_soon(self._settle)
         return self._is_decided()
 
     def _catch_up_without_tree(self) -> bool:
-        """Look for a root that is there again, which sends no event."""
+        """Look for a root that exists again: its creation sends no event."""
         if self._retry is not None and self._task.root.is_dir():
             self._retry.cancel()
             self._begin_again(frozenset({ANYTHING}))
         return self._is_decided()
 
     def _is_decided(self) -> bool:
-        """Whether all that is known has been reported.
+        """Whether all known changes have been reported.
 
-        While polling takes over from inotify, a change that nothing has seen is possible.
+        False while polling takes over from inotify: neither may have seen a change.
         """
         if self._limit.done():
             return self._polling is not None
@@ -144,7 +144,7 @@ class _Inotify:
             await self._settled.wait()
 
     async def run(self) -> None:
-        """Work until cancelled: there is something to do once inotify has reached its limit."""
+        """Wait until inotify reaches a limit, then poll until cancelled."""
         self._task.say(await self._limit)
         async with open_polling(self._task, "inotify reached its limit") as polling:
             self._polling = polling
@@ -172,7 +172,7 @@ class _Inotify:
             self._more = None
 
     def _readable(self) -> None:
-        # One batch a turn of the loop: a storm must not keep requests waiting.
+        # One batch per iteration of the loop: a storm of events must not delay requests.
         self._more = None
         if (tree := self._tree) is not None:
             self._read(tree, tree.read)
@@ -181,10 +181,10 @@ class _Inotify:
 
     def _settle(self) -> None:
         self._settled.set()
-        self._tell_settled()
+        self._on_settled()
 
     def _read(self, tree: "Tree", read: Callable[[], frozenset[str]]) -> None:
-        """Report what has changed; begin again if the tree is lost, or not the one to watch."""
+        """Report changes; watch a new tree if events were lost or the scope has changed."""
         from httpprocessproxy.watch.inotify import EventsLostError
 
         try:
@@ -204,14 +204,14 @@ class _Inotify:
             self._task.changed(paths)
 
     def _begin_again(self, paths: frozenset[str]) -> None:
-        """Watch another tree, and only then report: the restart sees what changed meanwhile."""
+        """Watch a new tree, then report: the restart sees changes made in between."""
         from httpprocessproxy.watch.inotify import EventsLostError, Tree
 
         self._retry = None
         try:
             tree = Tree(self._task)
         except EventsLostError:
-            # The root is gone, and its parent may be: nothing is left to send an event.
+            # The root is gone, and its parent may be, so no event will announce its return.
             self._retry = self._loop.call_later(_ROOT_RETRY_S, self._begin_again, paths)
         except OSError as error:
             self._end(error)
@@ -220,7 +220,7 @@ class _Inotify:
             self._task.changed(paths)
 
     def _end(self, error: OSError) -> None:
-        """inotify serves no longer: polling does, if it is for one of its limits."""
+        """Stop inotify; polling takes over if the error is one of LIMITS."""
         from httpprocessproxy.watch.inotify import LIMITS, limit_reached
 
         self._leave()

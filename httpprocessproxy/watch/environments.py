@@ -1,6 +1,6 @@
-"""Python's virtual environments: any folder with a `pyvenv.cfg` in it (PEP 405).
+"""Python's virtual environments: folders with a `pyvenv.cfg` in them (PEP 405).
 
-To be used in one thread.
+Not thread-safe.
 """
 
 import os
@@ -15,15 +15,15 @@ class Environments:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        # Only these are remembered: nothing is reported of the end of an environment.
+        # Environments are not cached: no report announces that one was removed.
         self._ordinary: set[str] = {""}
 
     def copy(self) -> "Environments":
-        """The same for another thread."""
+        """A copy for another thread."""
         return Environments(self._root)
 
     def forget(self) -> None:
-        """Look again: a marker was written or removed."""
+        """Clear the cache: a marker was written or removed."""
         self._ordinary = {""}
 
     def around(self, folder: str) -> str:

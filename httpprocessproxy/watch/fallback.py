@@ -1,4 +1,4 @@
-"""Watchman for as long as it serves, and then the embedded watcher."""
+"""Watchman with a fallback: the embedded watcher replaces it once it fails."""
 
 import asyncio
 import contextlib
@@ -12,17 +12,17 @@ from httpprocessproxy.watch.embedded import open_embedded
 from httpprocessproxy.watch.task import Task, Watcher
 from httpprocessproxy.watch.threads import threaded
 
-# Watchman is asked for a new connection as often as that, at first.
+# The first interval at which Watchman's worker reconnects.
 _RETRY_S: Final = 0.05
 
 
 @asynccontextmanager
 async def open_watchman(task: Task, why: str) -> AsyncGenerator[Watcher]:
-    """Watch with Watchman, and go on without it when it does not serve any more.
+    """Watch with Watchman, and with the embedded watcher once Watchman fails.
 
-    Raises UserError if Watchman cannot begin, and UnfitError if it does not see all that counts.
+    Raises UserError if Watchman cannot start, and UnfitError if it cannot see all files in scope.
     """
-    # An extra that needs a compiler: it may not be installed.
+    # The extra [watchman] needs a compiler, so it may be missing.
     from httpprocessproxy.watch.watchman import Watchman
 
     loop = asyncio.get_running_loop()
@@ -32,9 +32,9 @@ async def open_watchman(task: Task, why: str) -> AsyncGenerator[Watcher]:
         with contextlib.suppress(RuntimeError):  # an abandoned thread outlives the loop
             loop.call_soon_threadsafe(lost.set_result, reason)
 
-    # The scope is for one thread, and a thread that is stuck may keep its own.
-    threads_task = replace(task.from_thread(), scope=task.scope.copy())
-    watchman = Watchman(threads_task, why, lose)
+    # A scope is not thread-safe, and a stuck thread may hold on to its copy.
+    task_in_thread = replace(task.from_thread(), scope=task.scope.copy())
+    watchman = Watchman(task_in_thread, why, lose)
     async with threaded(watchman, "watchman"), asyncio.TaskGroup() as group:
         fallback = Fallback(task, watchman)
         replacing = group.create_task(fallback.run(lost), name="fallback of Watchman")
@@ -45,7 +45,7 @@ async def open_watchman(task: Task, why: str) -> AsyncGenerator[Watcher]:
 
 
 class Fallback:
-    """Passes on to one watcher, and to the embedded one from the loss of the first on."""
+    """Forwards to the first watcher, and to the embedded one after the loss of the first."""
 
     def __init__(self, task: Task, first: Watcher) -> None:
         self._task = task
@@ -63,10 +63,10 @@ class Fallback:
         return self._current.catch_up()
 
     async def fence(self) -> None:
-        """Pass the fence of the watcher that serves in the end.
+        """Pass a fence of the current watcher.
 
-        A connection that breaks takes its fences along: the next one, or the next watcher, has to
-        be asked again. Whoever waits has a limit.
+        Fences are lost with a broken connection, so they are sent again on the next connection or
+        to the next watcher. Callers set their own timeout.
         """
         while True:
             try:
@@ -77,11 +77,11 @@ class Fallback:
                 return
 
     async def run(self, lost: "asyncio.Future[str]") -> None:
-        """Replace the watcher once `lost` says why, and watch until cancelled."""
+        """Replace the watcher once `lost` holds the reason, and watch until cancelled."""
         reason = await lost
         self._task.say(f"{reason}: the embedded watcher takes over")
         async with open_embedded(self._task, reason) as embedded:
             self._current = embedded
-            # Changes between the last sign of life and now are lost.
+            # Changes since Watchman's last sign of life are lost.
             self._task.changed(frozenset({ANYTHING}))
             await asyncio.get_running_loop().create_future()

@@ -1,18 +1,18 @@
-"""A fence shared by its callers: one in flight serves the callers from before it began."""
+"""A shared fence: each call of the watcher's fence serves all requests made before it began."""
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-# A watcher that does not answer for so long must not hold requests any longer.
+# Requests wait at most so long for a watcher.
 LIMIT_S: Final = 5.0
 
 _log = logging.getLogger(__name__)
 
 
 class SharedFence:
-    """Passes `fence` again and again while there is a demand. Use it on the event loop only."""
+    """Calls `fence` repeatedly while requests wait. For the event loop's thread only."""
 
     def __init__(self, fence: Callable[[], Awaitable[None]]) -> None:
         self._fence = fence
@@ -22,7 +22,7 @@ class SharedFence:
     def passed(self) -> asyncio.Future[bool]:
         """A future that is done once a fence that begins after this call has ended.
 
-        Its result is False if the watcher did not answer, in time or at all.
+        Its result is False if the watcher failed, or did not answer within LIMIT_S seconds.
         """
         future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._waiting.append(future)
@@ -30,7 +30,7 @@ class SharedFence:
         return future
 
     async def run(self) -> None:
-        """Work until cancelled; no caller waits any longer then."""
+        """Work until cancelled, then release all waiting callers."""
         waiting: list[asyncio.Future[bool]] = []
         try:
             while True:
@@ -48,15 +48,15 @@ class SharedFence:
         except TimeoutError:
             _log.warning("the watcher has not answered for %g s: requests go on", LIMIT_S)
         except OSError as error:
-            # No descriptor, no space, no folder for a cookie: the program serves without.
-            _log.warning("the watcher cannot tell what was saved: %s; requests go on", error)
+            # No descriptor, no space, no folder for a cookie: requests are served without a fence.
+            _log.warning("the watcher cannot report saved files: %s; requests go on", error)
         else:
             return True
         return False
 
 
 def pass_fence(future: asyncio.Future[None]) -> None:
-    """Let the caller of a watcher's fence go on, unless it waits no longer."""
+    """Resolve the future of a watcher's fence, unless its caller has been cancelled."""
     if not future.done():
         future.set_result(None)
 

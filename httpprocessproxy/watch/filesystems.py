@@ -1,7 +1,7 @@
-"""Which file systems send no events, or none for what another machine writes (proc(5)).
+"""File systems without events, or without events for writes of other machines (proc(5)).
 
-Containers on macOS and Windows, virtual machines, WSL and network shares are among them: the
-files change elsewhere, and this kernel never hears of it.
+Containers on macOS and Windows, virtual machines, WSL and network shares mount them: the files
+change on another machine, and the local kernel does not see the writes.
 """
 
 import os
@@ -21,7 +21,7 @@ _WITHOUT_EVENTS: Final = frozenset(
 
 
 def without_events(root: Path) -> str | None:
-    """The type of the file system at or below `root` that sends no events, if there is one."""
+    """The type of a file system at or below `root` that sends no events; None without one."""
     try:
         mounts = _MOUNTS.read_text(errors="surrogateescape")
     except OSError:  # not Linux
@@ -30,7 +30,7 @@ def without_events(root: Path) -> str | None:
 
 
 def first_without_events(root: str, mountinfo: str) -> str | None:
-    """The same, from the text of /proc/self/mountinfo; `root` is absolute, without links."""
+    """`without_events` for the text of /proc/self/mountinfo; `root` is absolute, without links."""
     types = dict(map(_mount, mountinfo.splitlines()))
     above = max((point for point in types if is_within(root, point)), key=len, default="/")
     within = [point for point in types if is_within(point, root)]
@@ -38,14 +38,14 @@ def first_without_events(root: str, mountinfo: str) -> str | None:
 
 
 def _mount(line: str) -> tuple[str, str]:
-    """A line's mount point and type; the later of two mounts at one point covers the other."""
+    """The mount point and the type in a line; the later of two mounts at one point wins."""
     before, _, after = line.partition(" - ")
     point = re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), before.split()[4])
     return point, after.split()[0]
 
 
 def _is_mute(kind: str) -> bool:
-    # fuse-overlayfs is the root of a rootless container: what it holds changes inside.
+    # fuse-overlayfs is the root of a rootless container: its files change on this machine.
     is_fuse = kind == "fuse" or kind.startswith("fuse.")
     is_foreign = is_fuse and kind != "fuse.fuse-overlayfs"
     return is_foreign or kind in _WITHOUT_EVENTS

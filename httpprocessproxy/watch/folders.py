@@ -1,7 +1,7 @@
-"""The folders that inotify watches, by number and by path, with one file that each holds.
+"""The folders that inotify watches, by watch descriptor and by path, each with one of its files.
 
-What lies in a folder is found from the folder, never by a look at all: tools rename thousands of
-folders one by one (package managers, git), and a project has tens of thousands.
+An index leads from a folder to its subfolders, without a scan of all folders: tools (package
+managers, git) rename thousands of folders one by one, and a project has tens of thousands.
 """
 
 from asyncinotify import Watch
@@ -20,12 +20,12 @@ class Folders:
         return number in self._watched
 
     def path(self, number: int) -> str | None:
-        """The path of the folder with this number; None if it is watched no more."""
+        """The path of the folder with this watch descriptor; None if its watch has ended."""
         found = self._watched.get(number)
         return found[0] if found is not None else None
 
     def add(self, folder: str, watch: Watch) -> None:
-        """A folder is watched. If it was by another path, it is not there any more."""
+        """Add a watched folder. A folder known by another path has been renamed."""
         if watch.wd in self._watched:
             self._numbers.pop(self._watched[watch.wd][0], None)
         self._watched[watch.wd] = folder, watch
@@ -39,11 +39,11 @@ class Folders:
             folder = above
 
     def holds(self, folder: str, file: str) -> None:
-        """A file is in a watched folder."""
+        """Remember a file of a watched folder."""
         self._files[folder] = file
 
     def end(self, number: int) -> None:
-        """The kernel has ended a watch: the folder was removed, and was empty."""
+        """Remove a watch that the kernel has ended: its folder was empty, and was removed."""
         folder, _ = self._watched.pop(number)
         if self._numbers.get(folder) == number:
             del self._numbers[folder]
@@ -52,7 +52,7 @@ class Folders:
                 self._forget(folder)
 
     def drop(self, top: str) -> tuple[list[tuple[str, Watch]], set[str]]:
-        """Forget a folder and all below; return those watched, and the files known in them."""
+        """Remove a folder and all below it; return its watched folders and remembered files."""
         self._inside.get(top.rpartition("/")[0], set()).discard(top)
         watched, files, folders = [], set(), [top]
         while folders:

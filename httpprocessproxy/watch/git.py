@@ -1,8 +1,8 @@
-"""Which files git ignores in a work tree: its rules, from wherever they are (gitignore(5)).
+"""Git's ignore rules in a work tree (gitignore(5)).
 
-The rule: the nearest `.gitignore` that names a path decides, then those of the folders above, then
-`.git/info/exclude`, then `core.excludesFile`. They are read as they are asked for, and kept. That
-git may track a file all the same does not matter: its index is not read.
+The nearest `.gitignore` that names a path decides, then those of the folders above, then
+`.git/info/exclude`, then `core.excludesFile`. The files are read on demand and cached. Git's index
+is not read: a file that matches a rule is ignored even if git tracks it.
 """
 
 import copy
@@ -16,14 +16,14 @@ from httpprocessproxy.core.change.ignore import IgnoreRules
 
 GITIGNORE: Final = ".gitignore"
 
-# It takes milliseconds, and without an answer there still is git's own default.
+# `git config` takes milliseconds; after a timeout, git's default path applies.
 _GIT_TIMEOUT_S: Final = 2.0
 
 
 class WorkTree:
-    """The rules for `root`, the folder we work in, and all below. Paths are relative to it.
+    """The rules for `root`, the watched folder, and all below it. Paths are relative to it.
 
-    To be used in one thread.
+    Not thread-safe.
     """
 
     def __init__(self, root: Path, top: Path) -> None:
@@ -38,9 +38,9 @@ class WorkTree:
     def around(cls, root: Path) -> Self | None:
         """The work tree that holds `root`; None if it ignores all of it.
 
-        A home directory may be a work tree that ignores every project in it. Where there is no
-        repository, as in a container, in a mounted folder, before `git init`, `root` is taken
-        for the top of one: a .gitignore says what is built and logged there as well.
+        A home directory may be a work tree that ignores every project in it. Without a repository
+        (in a container, in a mounted folder, before `git init`) `root` is taken for the top of
+        one: its .gitignore names build output and logs all the same.
         """
         root = Path(os.path.realpath(root))
         for top in (root, *root.parents):
@@ -50,7 +50,7 @@ class WorkTree:
         return cls(root, root)
 
     def copy(self) -> "WorkTree":
-        """The same for another thread."""
+        """A copy for another thread."""
         found = copy.copy(self)
         found._rules, found._folders = {}, {}
         return found
@@ -60,18 +60,18 @@ class WorkTree:
         return self._ignores(self._prefix + path, is_folder=False)
 
     def ignores_folder(self, folder: str) -> bool:
-        """Whether a folder is ignored, and so all that is in it."""
+        """Whether a folder, and so everything in it, is ignored."""
         return self._ignores_folder(self._prefix + folder)
 
     def forget(self) -> None:
-        """Read each .gitignore anew."""
+        """Clear the cache: each .gitignore is read again."""
         self._rules.clear()
         self._folders.clear()
 
     def _is_ignored(self) -> bool:
         return self._prefix != "" and self._ignores_folder(self._prefix.rstrip("/"))
 
-    # From here on paths are relative to the top of the work tree, which is the folder "".
+    # The methods below take paths relative to the top of the work tree, which is the folder "".
 
     def _ignores_folder(self, folder: str) -> bool:
         found = self._folders.get(folder)
@@ -90,7 +90,7 @@ class WorkTree:
         return False
 
     def _rules_in(self, folder: str) -> tuple[tuple[int, IgnoreRules], ...]:
-        """Whose rules hold for what is in `folder`, and where the paths they name begin."""
+        """The rules for files in `folder`, each with the index at which its paths begin."""
         found = self._rules.get(folder)
         if found is None:
             found = self._rules_in(folder.rpartition("/")[0]) if folder else self._general
@@ -102,7 +102,7 @@ class WorkTree:
 
 
 def _read(path: str | Path) -> IgnoreRules | None:
-    # Most folders have none, and to ask first is much faster than an exception for each.
+    # Most folders have no .gitignore, and access(2) is much faster than an exception.
     if not os.access(path, os.R_OK):
         return None
     try:
@@ -113,7 +113,7 @@ def _read(path: str | Path) -> IgnoreRules | None:
 
 
 def _general(root: Path, top: Path) -> list[Path]:
-    """The files of rules that lie in no folder of the work tree, the most important first."""
+    """The files with rules for the whole work tree, highest precedence first."""
     found = [_common_folder(top / ".git") / "info" / "exclude"]
     if excludes := _excludes_file(root):
         found.append(excludes)
@@ -121,7 +121,7 @@ def _general(root: Path, top: Path) -> list[Path]:
 
 
 def _common_folder(git: Path) -> Path:
-    """What work trees of a repository share. In all but the first, `.git` is a file."""
+    """The git directory shared by all work trees. In all but the main one, `.git` is a file."""
     folder = git
     with suppress(OSError):
         folder = git.parent / git.read_text().strip().removeprefix("gitdir: ")
@@ -131,15 +131,15 @@ def _common_folder(git: Path) -> Path:
 
 
 def _excludes_file(root: Path) -> Path | None:
-    """Where the user's own rules are, as git's configuration says, or by default."""
+    """The path of the user's rules: `core.excludesFile`, or git's default."""
     command = ["git", "config", "--path", "--get", "core.excludesFile"]
     with suppress(OSError, subprocess.TimeoutExpired):
-        asked = subprocess.run(
+        finished = subprocess.run(
             command, cwd=root, stdin=subprocess.DEVNULL, capture_output=True, timeout=_GIT_TIMEOUT_S
         )
-        if asked.returncode == 0:
-            return root / os.fsdecode(asked.stdout.rstrip(b"\n"))
-    with suppress(RuntimeError):  # nobody has a home here
+        if finished.returncode == 0:
+            return root / os.fsdecode(finished.stdout.rstrip(b"\n"))
+    with suppress(RuntimeError):  # the user has no home directory
         settings = os.environ.get("XDG_CONFIG_HOME")
         return (Path(settings) if settings else Path.home() / ".config") / "git" / "ignore"
     return None

@@ -1,11 +1,11 @@
-"""Linux's own events (inotify(7)): a watch on every directory that may hold a file that counts.
+"""Linux's file events (inotify(7)): a watch on every directory that may hold a file in scope.
 
-A new directory is watched first and read afterwards, and every file found in it is reported: what
-was written in between is seen twice rather than never. A rename of a directory reports what is in
-it now; of what it took away only one file is known by name, which is enough to say that one went.
+A new directory is watched first and read afterwards, and every file found in it is reported: a
+write in between is reported twice rather than never. A rename of a directory reports the files
+at the new path; at the old path only one file per directory is known, and is reported as gone.
 
-Most editors make a file empty and then write it, and may be interrupted in between. So an empty
-file that somebody has still open is no change yet: a server that read it would start in vain.
+Most editors truncate a file and then write it, and may be interrupted in between. An empty file
+that is still open is therefore not reported yet: a server that read it would fail to start.
 """
 
 import asyncio
@@ -32,37 +32,37 @@ _ARRIVED: Final = int(Mask.CREATE | Mask.MOVED_TO)
 _LEFT: Final = int(Mask.DELETE | Mask.MOVED_FROM)
 _CONTENT: Final = int(_ARRIVED | _LEFT | Mask.MODIFY)
 _BEGUN: Final = int(Mask.CREATE | Mask.MODIFY)
-# These say that something may have been written: `touch` sets the time only, a linker writes
-# through memory. chmod sends the first too, and whoever opens a file to write sends the second.
+# Possible writes: `touch` sends ATTRIB only, a linker that writes through mmap CLOSE_WRITE only.
+# But chmod sends ATTRIB too, and closing a file that was opened for writing sends CLOSE_WRITE.
 _PERHAPS: Final = int(Mask.ATTRIB | Mask.CLOSE_WRITE)
 _ROOT_LEFT: Final = int(Mask.DELETE_SELF | Mask.MOVE_SELF | Mask.UNMOUNT | Mask.IGNORED)
 _WATCHED: Final = Mask(_CONTENT | _PERHAPS | Mask.ONLYDIR | Mask.EXCL_UNLINK)
 _WATCHED_ROOT: Final = _WATCHED | Mask.DELETE_SELF | Mask.MOVE_SELF
 
-# Files' times come from a clock that ticks as seldom as every 10 ms.
+# The kernel's clock for file times ticks every 10 ms at worst.
 _TICK_NS: Final = 10_000_000
-# How long an empty file that is not closed may be about to be written.
+# After so long an empty file that is still open is reported.
 _EMPTY_S: Final = 0.1
-# Events in one read and in one report: a storm of them must not keep requests waiting.
+# Events per read and per report: a storm of events must not delay requests.
 _READ_AT_ONCE: Final = 64
 _BATCH: Final = 1000
 # The smallest event of inotify(7).
 _MIN_EVENT_BYTES: Final = 16
-# asyncinotify reads room for so many of the longest events at once, and keeps what was not taken.
-_MOST_KEPT: Final = _READ_AT_ONCE * (_MIN_EVENT_BYTES + 256) // _MIN_EVENT_BYTES
+# asyncinotify's buffer holds so many of the longest events, and keeps those not yet returned.
+_MAX_BUFFERED: Final = _READ_AT_ONCE * (_MIN_EVENT_BYTES + 256) // _MIN_EVENT_BYTES
 
-# No more watches; no more instances, descriptors, memory.
+# Out of watches; out of instances, descriptors or memory.
 LIMITS: Final = (errno.ENOSPC, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 
 class EventsLostError(Exception):
-    """The kernel dropped events, or the root is gone: begin anew."""
+    """The kernel dropped events, or the root is gone: a new tree must be watched."""
 
 
 class Tree:
     """The watches below one root; `close` ends them.
 
-    Raises LostError without a root, and OSError with one of LIMITS when watches run out.
+    Raises EventsLostError without a root, and OSError with one of LIMITS when watches run out.
     """
 
     def __init__(self, task: Task) -> None:
@@ -72,7 +72,7 @@ class Tree:
         self._links: set[str] = set()
         self._mtimes_ns: dict[str, int] = {}
         self._begun: set[str] = set()  # files that have been written to, and not closed
-        # Of these, the ones that are about to be filled, and not reported yet.
+        # The empty ones among them, which are not reported yet, with their timers.
         self.undecided: dict[str, asyncio.TimerHandle] = {}
         self._inotify = Inotify(cache_size=_READ_AT_ONCE, sync_timeout=0)
         self.fd = self._inotify.fd
@@ -89,7 +89,7 @@ class Tree:
     def close(self) -> None:
         self._inotify.close()
         for path in list(self.undecided):
-            self._let_go(path)
+            self._cancel_timer(path)
 
     def has_unread(self) -> bool:
         """Whether there may be an event that `read` has not returned.
@@ -100,14 +100,14 @@ class Tree:
         return self.has_more or self._unread[0] > 0
 
     def read_all(self) -> frozenset[str]:
-        """`read` the events that are there at the call: a storm of them may have no end."""
+        """`read` the events queued at the call, not later ones: a storm may have no end."""
         ioctl(self.fd, FIONREAD, self._unread)
-        return self.read(self._unread[0] // _MIN_EVENT_BYTES + _MOST_KEPT)
+        return self.read(self._unread[0] // _MIN_EVENT_BYTES + _MAX_BUFFERED)
 
     def read(self, most: int = _BATCH) -> frozenset[str]:
-        """Take up to so many events, without waiting; return the files that changed.
+        """Read up to `most` events, without waiting; return the paths of changed files.
 
-        Raises LostError, and OSError as the constructor does.
+        Raises EventsLostError, and OSError as the constructor does.
         """
         events: list[Event] = []
         self.has_more = True
@@ -120,11 +120,11 @@ class Tree:
         changed: set[str] = set()
         perhaps: set[str] = set()
         for event in events:
-            self._take(event, changed, perhaps)
+            self._handle(event, changed, perhaps)
         written = {path for path in perhaps - changed if self._was_written(path)}
-        return frozenset(path for path in changed if not self._hold_back(path)) | written
+        return frozenset(path for path in changed if not self._defer_empty(path)) | written
 
-    def _take(self, event: Event, changed: set[str], perhaps: set[str]) -> None:
+    def _handle(self, event: Event, changed: set[str], perhaps: set[str]) -> None:
         mask = int(event.mask)
         if mask & Mask.Q_OVERFLOW:
             raise EventsLostError
@@ -137,14 +137,14 @@ class Tree:
         if folder is None:
             return
         if event.name is None:
-            self._take_own(folder, watch, mask)
+            self._handle_own(folder, watch, mask)
             return
         path = f"{folder}/{event.name}" if folder else str(event.name)
         if mask & Mask.ISDIR:
-            changed |= self._take_folder(path, mask)
+            changed |= self._handle_folder(path, mask)
             return
         if mask & _CONTENT:
-            changed |= self._take_link(path, mask)
+            changed |= self._handle_link(path, mask)
         if self._task.scope.matches(path):
             (changed if mask & _CONTENT or path in self.undecided else perhaps).add(path)
             if mask & _BEGUN:
@@ -154,14 +154,14 @@ class Tree:
             if mask & _ARRIVED:
                 self._folders.holds(folder, path)
 
-    def _take_own(self, folder: str, watch: Watch, mask: int) -> None:
-        """An event of the watched directory itself, which may have ended."""
+    def _handle_own(self, folder: str, watch: Watch, mask: int) -> None:
+        """Handle an event of the watched directory itself: its watch may have ended."""
         if not folder and mask & _ROOT_LEFT:
             raise EventsLostError
         if mask & Mask.IGNORED:
             self._folders.end(watch.wd)
 
-    def _take_folder(self, path: str, mask: int) -> set[str]:
+    def _handle_folder(self, path: str, mask: int) -> set[str]:
         # A directory that was deleted was empty, and its watch ends by itself.
         if mask & Mask.MOVED_FROM:
             return self._drop(path)
@@ -169,8 +169,8 @@ class Tree:
             return self._add(path)
         return set()
 
-    def _take_link(self, path: str, mask: int) -> set[str]:
-        """What a link to a directory brings or takes away; nothing for any other file."""
+    def _handle_link(self, path: str, mask: int) -> set[str]:
+        """The files that appear or vanish with a link to a directory; none for other files."""
         if mask & _LEFT and path in self._links:
             return self._drop(path)
         root, scope = self._task.root, self._task.scope
@@ -185,7 +185,7 @@ class Tree:
         return self._add(path)
 
     def _begin(self) -> None:
-        """Watch the whole root. One file of each directory is looked at, for speed."""
+        """Watch the whole root; remember one file of each directory, as matching all is slow."""
         for prefix, files in walk(self._task.root, self._task.scope, "", self._enter):
             self._watch_targets(prefix, files)
             paths = (prefix + entry.name for entry in files)
@@ -193,7 +193,7 @@ class Tree:
                 self._folders.holds(prefix.rstrip("/"), found)
 
     def _add(self, top: str) -> set[str]:
-        """Watch a directory that is new, and what is below; return the files that are there."""
+        """Watch a new directory and all below it; return the files in scope found there."""
         found: set[str] = set()
         for prefix, files in walk(self._task.root, self._task.scope, top, self._enter):
             self._watch_targets(prefix, files)
@@ -226,30 +226,29 @@ class Tree:
         return True
 
     def _drop(self, top: str) -> set[str]:
-        """Forget a directory that was renamed; return a file of each one that held any."""
+        """Remove a renamed directory; return the remembered file of each directory in it."""
         watched, files = self._folders.drop(top)
         for folder, watch in watched:
             self._links.discard(folder)
-            # The kernel may have ended it already.
+            # The kernel may have removed the watch already.
             with contextlib.suppress(OSError):
                 self._inotify.rm_watch(watch)
         return files
 
-    def _hold_back(self, path: str) -> bool:
-        """Report a change later if the file is empty and still open; return whether it is."""
+    def _defer_empty(self, path: str) -> bool:
+        """Start a timer and return True if the file is empty and still open."""
         about = self._remember(path)
         is_empty = about is not None and stat.S_ISREG(about.st_mode) and not about.st_size
         if not is_empty or path not in self._begun:
-            self._let_go(path)
+            self._cancel_timer(path)
             return False
-        if (
-            path not in self.undecided
-        ):  # requests wait: a program that empties it again gains no time
+        # Requests wait, so a second truncation does not extend the timer.
+        if path not in self.undecided:
             loop = asyncio.get_running_loop()
             self.undecided[path] = loop.call_later(_EMPTY_S, self._report_empty, path)
         return True
 
-    def _let_go(self, path: str) -> None:
+    def _cancel_timer(self, path: str) -> None:
         if (timer := self.undecided.pop(path, None)) is not None:
             timer.cancel()
 
@@ -280,7 +279,7 @@ class Tree:
 
 
 def limit_reached(error: OSError) -> str:
-    """What to tell the user about an error of LIMITS: the limit, and how to raise it."""
+    """The message for an error of LIMITS: the limit, and the command that raises it."""
     name, enough = {
         errno.ENOSPC: ("max_user_watches", 524_288),
         errno.EMFILE: ("max_user_instances", 512),

@@ -1,6 +1,6 @@
-"""The system's own events where they are not inotify: FSEvents on macOS, by watchfiles.
+"""File events of systems without inotify, through watchfiles: FSEvents on macOS.
 
-Unlike the other watchers it takes a change of permissions for a change.
+Unlike the other watchers, this one reports a change of permissions as a change.
 """
 
 import asyncio
@@ -18,21 +18,22 @@ from httpprocessproxy.system.private_folders import private_folder
 from httpprocessproxy.watch.fence import pass_fence
 from httpprocessproxy.watch.task import Task
 
-# Quiet time that ends a batch, and its longest: our own burst begins after it.
+# The quiet time that ends a batch, and its maximum length: `Burst` joins batches afterwards.
 _STEP_MS: Final = 5
 _LONGEST_MS: Final = 50
 
 
 class Native:
-    """A worker for a thread, see `threads.Worker`, and a `Watcher`.
+    """A `threads.Worker` and a `Watcher`.
 
-    A fence is a file in a private folder of the same stream: its event follows all before it.
+    A fence creates a file in a private folder of the same event stream: the events of earlier
+    writes arrive before the event of that file.
     """
 
     is_immediate = False
 
     def __init__(self, task: Task, why: str) -> None:
-        """`task` is for a thread. Called on the event loop's."""
+        """Called on the event loop's thread, with a `task` for another thread."""
         self.description = f"embedded: {why}"
         self._task = task
         self._loop = asyncio.get_running_loop()
@@ -51,7 +52,7 @@ class Native:
             ready()
             while not self._stopping.is_set():
                 found = notify.watch(_LONGEST_MS, _STEP_MS, 0, self._stopping)
-                if not isinstance(found, str) and (paths := self._that_count(found)):
+                if not isinstance(found, str) and (paths := self._paths_in_scope(found)):
                     self._task.scope.renew(paths)
                     self._task.changed(paths)
                 if not isinstance(found, str):
@@ -72,7 +73,7 @@ class Native:
                 os.unlink(cookie)
 
     def _pass_fences(self, paths: Iterable[str]) -> None:
-        # Behind the report, which goes the same way.
+        # `call_soon_threadsafe` keeps order: the report was queued before.
         for path in paths:
             if (fence := self._fences.get(path)) is not None:
                 self._loop.call_soon_threadsafe(pass_fence, fence)
@@ -80,7 +81,7 @@ class Native:
     def stop(self) -> None:
         self._stopping.set()
 
-    def _that_count(self, found: Iterable[tuple[int, str]]) -> frozenset[str]:
+    def _paths_in_scope(self, found: Iterable[tuple[int, str]]) -> frozenset[str]:
         files = (path for kind, path in found if kind == Change.deleted or not os.path.isdir(path))
         paths = (os.path.relpath(path, self._root) for path in files if not self._is_cookie(path))
         return frozenset(filter(self._task.scope.matches, paths))

@@ -1,7 +1,8 @@
-"""Polling: look at every file again and again, for file systems that send no events.
+"""Polling: repeated scans of all files, for file systems that send no events.
 
-A file has changed if its modification time or its size has, in whichever direction; just after a
-change, if its content has. Inode numbers do not count: some of these file systems invent new ones.
+A file has changed if its modification time or its size differs, in either direction; shortly after
+a change, if its content differs. Inode numbers are ignored: some of these file systems make up new
+ones.
 """
 
 import asyncio
@@ -19,7 +20,7 @@ from httpprocessproxy.watch.recent import Recent, Stamp
 from httpprocessproxy.watch.task import Task
 from httpprocessproxy.watch.tree import walk
 
-# Often enough for a person who waits, and at most a fifth of a processor for a large tree.
+# Short enough for a user who waits, and at most a fifth of a processor for a large tree.
 _PAUSE_S: Final = 0.2
 _PAUSE_PER_WALK: Final = 4.0
 
@@ -27,17 +28,17 @@ Stamps = Mapping[str, Stamp]
 
 
 class Polling:
-    """A worker for a thread, see `threads.Worker`, and a `Watcher`."""
+    """A `threads.Worker` and a `Watcher`."""
 
     is_immediate = False
 
     def __init__(self, task: Task, reason: str) -> None:
-        """`task` is for a thread. Called on the event loop's."""
+        """Called on the event loop's thread, with a `task` for another thread."""
         self.description = f"polling: {reason}"
         self._task = task
         self._loop = asyncio.get_running_loop()
         self._stopping = threading.Event()
-        self._wanted = threading.Event()  # by a fence, or by the end
+        self._wanted = threading.Event()  # set by a fence, or by `stop`
         self._fences: queue.SimpleQueue[asyncio.Future[None]] = queue.SimpleQueue()
 
     def catch_up(self) -> bool:
@@ -51,27 +52,27 @@ class Polling:
         await scanned
 
     def work(self, ready: Callable[[], None]) -> None:
-        before, recent = self._look({}), Recent(self._task.root)
+        before, recent = self._scan({}), Recent(self._task.root)
         ready()
         took_s = 0.0
         while True:
             self._wanted.wait(max(_PAUSE_S, _PAUSE_PER_WALK * took_s))
-            # Before the scan: a fence that asks during it wants another one.
+            # Cleared before the scan: a fence during the scan needs another one.
             self._wanted.clear()
             fences = [self._fences.get() for _ in range(self._fences.qsize())]
             if self._stopping.is_set():
                 return
             began_at = time.monotonic()
-            after = self._look(before)
+            after = self._scan(before)
             if self._stopping.is_set():
                 return
             if paths := differences(before, after) | recent.differences(after, began_at):
                 if self._task.scope.renew(paths):
-                    # Before it is told: the restart that follows sees what changed meanwhile.
-                    after = self._look({})
+                    # Scan again before the report: the restart sees changes made in between.
+                    after = self._scan({})
                 recent.add(paths, after)
                 self._task.changed(paths)
-            # Behind the report, which goes the same way.
+            # `call_soon_threadsafe` keeps order: the report was queued before.
             for fence in fences:
                 self._loop.call_soon_threadsafe(pass_fence, fence)
             before, took_s = after, time.monotonic() - began_at
@@ -80,8 +81,8 @@ class Polling:
         self._stopping.set()
         self._wanted.set()
 
-    def _look(self, before: Stamps) -> Stamps:
-        """The stamps of all files that count; those in `before` are known to."""
+    def _scan(self, before: Stamps) -> Stamps:
+        """The stamps of all files in scope; those in `before` need no match."""
         seen: set[tuple[int, int]] = set()
         matches = self._task.scope.matches
         stamps = {}
@@ -95,7 +96,7 @@ class Polling:
         return stamps
 
     def _enter(self, seen: set[tuple[int, int]], folder: str) -> bool:
-        """Whether a folder has not been seen in this walk, and there is time for it."""
+        """Whether the walk reads a folder: it is new to the walk, and polling has not stopped."""
         try:
             found = os.stat(self._task.root / folder)
         except OSError:
@@ -108,7 +109,7 @@ class Polling:
 
 
 def stamp(entry: os.DirEntry[str]) -> Stamp | None:
-    """What changes with a file's content, or None for one that is gone already."""
+    """The stamp of a file, which changes with its content; None if the file is gone already."""
     try:
         found = entry.stat(follow_symlinks=False)
     except OSError:
@@ -119,7 +120,7 @@ def stamp(entry: os.DirEntry[str]) -> Stamp | None:
 
 
 def _target(entry: os.DirEntry[str]) -> int:
-    """One number for what a link leads to."""
+    """The stamp of a link's target as one number; 0 if the target is missing."""
     try:
         found = entry.stat()
     except OSError:
@@ -128,7 +129,7 @@ def _target(entry: os.DirEntry[str]) -> int:
 
 
 def differences(before: Stamps, after: Stamps) -> frozenset[str]:
-    """The paths that are new, gone, or not what they were."""
+    """The paths of files that are new, gone or changed."""
     if before == after:
         return frozenset()
     both = before.keys() | after.keys()

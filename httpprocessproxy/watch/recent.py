@@ -1,9 +1,9 @@
-"""Files that have changed so recently that a second write may have left their stamp as it is.
+"""Recently changed files, whose stamps a second write may leave unchanged.
 
-A file's time comes from a clock that ticks every few milliseconds, or on some file systems every
-second or two. Two writes of the same length within one tick, with a look at the file in between,
-can be told apart by the content alone (git's index calls such a file "racily clean"). So the
-contents of files that have just changed are compared, too, until a tick is over for certain.
+The clock for file times ticks every few milliseconds, on some file systems every second or two.
+Two writes of the same length within one tick, with a scan in between, differ only in the content
+(git's index calls such a file "racily clean"). Polling therefore also compares the contents of
+recently changed files, until the tick is certainly over.
 """
 
 import time
@@ -13,13 +13,13 @@ from typing import Final
 
 from httpprocessproxy.watch.contents import digest_of
 
-# Linux before 6.13 takes the time of a file from a clock that ticks every 1 to 10 ms.
+# Linux before 6.13 dates files by a clock that ticks every 1 to 10 ms.
 _TICK_S: Final = 0.02
-# FAT's clock ticks every two seconds; HFS+, ext3 and some servers of NFS know whole seconds.
+# FAT's clock ticks every two seconds; HFS+, ext3 and some NFS servers store whole seconds.
 _WHOLE_SECONDS_S: Final = 2.5
 _SECOND_NS: Final = 1_000_000_000
 
-# A checkout changes more, and is not followed by another within a tick.
+# A checkout changes more files, but a second checkout does not follow within a tick.
 MAX_FILES: Final = 100
 # A few milliseconds to read. Sources are smaller.
 MAX_FILE_BYTES: Final = 1 << 20
@@ -29,16 +29,16 @@ Stamp = tuple[int, int]
 
 
 class Recent:
-    """The files below one root that were found to have changed, with their contents then."""
+    """The recently changed files below one root, with digests of their contents."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
         self._files: dict[str, tuple[Stamp, bytes | None, float]] = {}
 
     def differences(self, stamps: Mapping[str, Stamp], began_at: float) -> frozenset[str]:
-        """The files that have the stamp that they had, and another content.
+        """The files whose stamp is unchanged and whose content differs.
 
-        `stamps` are of all files now, by a look that began at `began_at` (monotonic seconds).
+        `stamps` are those of all files, from a scan that began at `began_at` (monotonic seconds).
         """
         changed = set()
         for path, (stamp, digest, until) in list(self._files.items()):
@@ -52,7 +52,7 @@ class Recent:
         return frozenset(changed)
 
     def add(self, paths: frozenset[str], stamps: Mapping[str, Stamp]) -> None:
-        """Take note of files that have changed, before that is reported."""
+        """Store the stamps and digests of changed files; call this before reporting them."""
         for path in paths - self._files.keys():
             stamp = stamps.get(path)
             if stamp is None or stamp[1] > MAX_FILE_BYTES or len(self._files) >= MAX_FILES:

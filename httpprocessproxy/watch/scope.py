@@ -1,7 +1,8 @@
-"""Which files a watcher reports: those that restart the server, and those that refresh browsers.
+"""The scope of a watcher: files that restart the server, and files that refresh browsers.
 
-Without a pattern of the user's, what git ignores restarts nothing; patterns, and globs to refresh,
-name their files themselves, and git is not asked. The file of --env-file restarts in any case.
+Without --pattern, a file that git ignores does not restart the server. Patterns and --refresh
+globs name their files explicitly, so git's rules do not apply. The file of --env-file always
+restarts the server.
 """
 
 import os
@@ -18,7 +19,7 @@ from httpprocessproxy.watch.git import GITIGNORE, WorkTree
 
 
 class Scope:
-    """To be used in one thread, but for `refreshes`, which may be used in any."""
+    """Decides which paths are in scope. Not thread-safe, except for `refreshes`."""
 
     def __init__(
         self,
@@ -28,7 +29,7 @@ class Scope:
         always: Patterns | None = None,
         environments: Environments | None = None,
     ) -> None:
-        """Git is not asked about what `always` restarts."""
+        """Files that match `always` restart the server whether git ignores them or not."""
         self._restarting = restarting
         self._refreshing = refreshing
         self._work_tree = work_tree
@@ -38,14 +39,14 @@ class Scope:
 
     @classmethod
     def of(cls, config: Config, root: Path, never: Sequence[str] = ()) -> Self:
-        """The scope that the user asked for, without the globs of `never`. Raises UserError."""
+        """The scope of the user's options, without the globs of `never`. Raises UserError."""
         excludes = [*config.excludes, *never]
         restarting = Patterns(config.patterns, excludes, config.default_excludes)
         refreshing = None
         if config.refresh:
             refreshing = Patterns(config.refresh, excludes, config.default_excludes)
-        asks_git = config.default_excludes and not config.patterns
-        work_tree = WorkTree.around(root) if asks_git else None
+        heeds_git = config.default_excludes and not config.patterns
+        work_tree = WorkTree.around(root) if heeds_git else None
         always = None
         if (env_file := _relative(config.env_file, root)) is not None:
             always = Patterns((escape(env_file),), excludes, config.default_excludes)
@@ -53,17 +54,17 @@ class Scope:
         return cls(restarting, refreshing, work_tree, always, environments)
 
     def copy(self) -> "Scope":
-        """The same for another thread."""
+        """A copy for another thread."""
         work_tree = self._work_tree.copy() if self._work_tree is not None else None
         environments = self._environments.copy() if self._environments is not None else None
         return Scope(self._restarting, self._refreshing, work_tree, self._always, environments)
 
     def refreshes(self, path: str) -> bool:
-        """Whether a change of the file at `path` refreshes browsers, and restarts nothing."""
+        """Whether a change of the file at `path` refreshes browsers instead of restarting."""
         return self._refreshing is not None and self._refreshing.matches(path)
 
     def matches(self, path: str) -> bool:
-        """Whether the file at `path` counts."""
+        """Whether the file at `path` is in scope."""
         work_tree = self._work_tree
         by_tool = self._environment(path.rpartition("/")[0])
         restarts = self._restarting.matches(path, by_tool)
@@ -72,7 +73,7 @@ class Scope:
         return any(patterns.matches(path, by_tool) for patterns in self._named)
 
     def may_contain(self, folder: str) -> bool:
-        """Whether a file anywhere below `folder` can count; "" is the root."""
+        """Whether a file anywhere below `folder` can be in scope; "" is the root."""
         work_tree = self._work_tree
         by_tool = self._environment(folder)
         may_restart = not folder or self._restarting.may_contain(folder, by_tool)
@@ -81,7 +82,7 @@ class Scope:
         return any(patterns.may_contain(folder, by_tool) for patterns in self._named)
 
     def renew(self, changed: Iterable[str]) -> bool:
-        """Whether these changes make it another scope, of which a watcher has to begin anew."""
+        """Clear caches after these changes; return whether a watcher must scan the root again."""
         names = {path.rpartition("/")[2] for path in changed}
         is_other = False
         if self._work_tree is not None and not names.isdisjoint((GITIGNORE, ANYTHING)):
@@ -97,6 +98,6 @@ class Scope:
 
 
 def _relative(path: Path | None, root: Path) -> str | None:
-    """The path as a watcher of `root` reports it; None if it is elsewhere."""
+    """The path relative to `root`, as a watcher reports it; None if it is outside."""
     inside = os.path.relpath(root / path, root) if path is not None else os.pardir
     return None if inside.split(os.sep)[0] == os.pardir else inside

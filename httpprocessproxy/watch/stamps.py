@@ -1,9 +1,9 @@
-"""Tells a save from chmod, by what Watchman says of a file that something happened to.
+"""Distinguishes a save from chmod by the metadata that Watchman reports for a file.
 
-Files that have changed before are compared with what they were. Of all others only the time is
-known from which on we watch, and the file system says the rest: a file that was written since is
-younger than that; one that another file took the place of by a rename has a folder that changed
-as late as the file's inode did; after chmod, which changes the inode alone, neither holds.
+A file that has changed before is compared with its previous stamp. For any other file only the
+time is known at which watching began: a file written since has a later modification time; after a
+rename over the file, its folder changed as late as the file's inode; after chmod, which changes
+the inode alone, neither holds.
 """
 
 import os
@@ -13,14 +13,14 @@ from typing import Final
 
 from httpprocessproxy.watch.connection import File
 
-# Files' times come from a clock that ticks as seldom as every 10 ms.
+# The kernel's clock for file times ticks every 10 ms at worst.
 _TICK_NS: Final = 10_000_000
 
 Stamp = tuple[int, int, int]
 
 
 class Stamps:
-    """The files that changed since we watch, as they were then."""
+    """The stamps of files that have changed since watching began."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -28,12 +28,12 @@ class Stamps:
         self._began_ns = _now_ns()
 
     def forget(self) -> None:
-        """Begin again: what happened up to now is not known."""
+        """Drop all stamps: earlier changes are unknown."""
         self._stamps.clear()
         self._began_ns = _now_ns()
 
     def is_change(self, file: File) -> bool:
-        """Take note of a file that something happened to: did its content change?
+        """Store the stamp of a reported file; return whether its content changed.
 
         If all times are the same as before, two writes fell into one tick of the clock.
         """
@@ -42,7 +42,8 @@ class Stamps:
         before = self._stamps.get(name)
         now = self._stamps[name] = _stamp(file) if file["exists"] else None
         if now is None:
-            # What came and went unseen may have been a folder: Watchman cannot say.
+            # A file that came and went between two reports may have been a folder: Watchman
+            # does not report the type of either.
             return before is not None if is_known else not file["new"]
         if before is not None:
             return before[0] != now[0] or before[1] == now[1]
@@ -50,7 +51,7 @@ class Stamps:
 
     def _was_written(self, file: File) -> bool:
         if file["mtime_ns"] > self._began_ns or file["ctime_ns"] <= self._began_ns:
-            return True  # written; or another file by the name of the same folder
+            return True  # written, or an older file of the same folder was renamed over it
         try:
             folder = os.stat((self._root / file["name"]).parent)
         except OSError:

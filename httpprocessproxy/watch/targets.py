@@ -1,6 +1,6 @@
-"""What links to files lead to: inotify watches the folder of each step on the way.
+"""Targets of links to files: inotify watches the folder of each step on the way to the target.
 
-A link may lead over others, and through linked folders; any of them may be replaced, as Kubernetes
+A link may lead through other links and linked folders; any of them may be replaced, as Kubernetes
 does with a mounted ConfigMap.
 """
 
@@ -16,12 +16,12 @@ _CHANGED: Final = (
     Mask.CREATE | Mask.MOVED_TO | Mask.DELETE | Mask.MOVED_FROM | Mask.MODIFY | Mask.ONLYDIR
 )
 
-# Linux gives up after as many (path_resolution(7)).
+# Linux follows at most 40 links (path_resolution(7)).
 _MOST_LINKS: Final = 40
 
 
 class Targets:
-    """The links below a root, by the files that they depend on."""
+    """The links below a root, keyed by folder and name of each step they depend on."""
 
     def __init__(self, root: Path, inotify: Inotify) -> None:
         self._root = root
@@ -29,14 +29,14 @@ class Targets:
         self._links: defaultdict[tuple[int, str], set[str]] = defaultdict(set)
 
     def add(self, link: str) -> None:
-        """Watch what a link to a file leads to. Raises OSError if watches run out."""
+        """Watch the target of a link to a file. Raises OSError if watches run out."""
         for folder, name in steps(f"{os.path.realpath(self._root)}/{link}"):
-            # The folder may be watched for the files in it already: nothing is taken away.
+            # MASK_ADD: a watch that the folder already has keeps its other events.
             watch = self._inotify.add_watch(Path(folder), _CHANGED | Mask.MASK_ADD)
             self._links[watch.wd, name].add(link)
 
     def changed(self, number: int, name: str) -> set[str]:
-        """The links that an event of this name in a watched folder changes."""
+        """The links that depend on the file `name` in the folder with this watch descriptor."""
         links = self._links.get((number, name))
         if not links:
             return set()
@@ -48,7 +48,7 @@ class Targets:
 
 
 def steps(link: str) -> Iterator[tuple[str, str]]:
-    """Where a link leads: the folder and the name of each link after it, and of the file."""
+    """Resolve a link: yield the folder and the name of each further link and of the target."""
     at, names, left = "/", link.split("/")[::-1], _MOST_LINKS
     is_first = True
     while names and left:

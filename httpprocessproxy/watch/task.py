@@ -1,4 +1,4 @@
-"""The seam between watching and the rest: what a watcher is given, and what it is."""
+"""The interface between watchers and the program: `Task` goes in, a `Watcher` comes out."""
 
 import asyncio
 from collections.abc import Callable
@@ -10,38 +10,37 @@ from httpprocessproxy.watch.scope import Scope
 
 
 class UnfitError(Exception):
-    """This watcher cannot see all that counts, or not any more: another one has to."""
+    """The watcher cannot see all files in scope, or has failed: another watcher must replace it."""
 
 
 class Watcher(Protocol):
-    """Something that watches, until the context it came from is left."""
+    """A watcher; it watches until its context manager exits."""
 
     @property
     def description(self) -> str:
-        """One line for the terminal: which watcher, and why. May change while it watches."""
+        """The watcher's name and the reason for its choice, in one line. May change later."""
 
     @property
     def is_immediate(self) -> bool:
-        """Whether `catch_up` alone sees everything that was written before it."""
+        """Whether `catch_up` reports all earlier writes, so that no fence is needed."""
 
     def catch_up(self) -> bool:
-        """Report the changes that are known to the system, in at most a microsecond if none are.
+        """Report the changes known to the system. Takes a microsecond at most without changes.
 
-        Return False if a change is known that cannot be judged yet; `Task.settled` is called when
-        it can. Called for each request. Without `is_immediate`, True says nothing.
+        Returns False while a known change is undecided; `Task.settled` is called once it is
+        decided. Called for each request. Without `is_immediate`, True guarantees nothing.
         """
 
     async def fence(self) -> None:
-        """Return once everything that was written before the call has been reported."""
+        """Return once all writes before the call have been reported."""
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What to watch, and whom to tell; the callbacks run on the event loop's thread.
+    """The files to watch and the callbacks for reports, which run on the event loop's thread.
 
-    `changed` gets a non-empty set of paths, relative to `root`, that are in `scope`, or
-    {ANYTHING}. `say` gets a warning, one line. `settled` is called when nothing that a watcher
-    has seen is left to be judged.
+    `changed` receives a non-empty set of paths in `scope`, relative to `root`, or {ANYTHING}.
+    `say` receives a warning, one line. `settled` is called once no change is undecided any more.
     """
 
     root: Path
@@ -51,7 +50,7 @@ class Task:
     settled: Callable[[], None] = lambda: None
 
     def from_thread(self) -> "Task":
-        """The same task for a thread other than the event loop's. Called on the loop's."""
+        """The same task for use in another thread. Called on the event loop's thread."""
         loop = asyncio.get_running_loop()
 
         def changed(paths: frozenset[str]) -> None:

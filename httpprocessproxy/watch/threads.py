@@ -1,4 +1,4 @@
-"""A watcher that blocks, in a thread of its own, which is left behind if it does not end."""
+"""A thread for a blocking watcher; a thread that does not end in time is abandoned."""
 
 import asyncio
 import contextlib
@@ -7,27 +7,27 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import Final, Protocol
 
-# The program ends within 2 s of Ctrl+C, wherever the thread is stuck.
+# The program must end within 2 s of Ctrl+C, even with a stuck thread.
 _END_S: Final = 1.0
 
 
 class Worker(Protocol):
-    """Watches in a thread: `work` there, `stop` from any other."""
+    """A blocking watcher: `work` runs in its thread, `stop` is called from another."""
 
     def work(self, ready: Callable[[], None]) -> None:
-        """Watch until stopped, and call `ready` once no change can be missed any more."""
+        """Watch until stopped; call `ready` once no later change can be missed."""
 
     def stop(self) -> None:
-        """Make `work` return soon; it may not have begun yet."""
+        """Make `work` return soon. Also valid before `work` has begun."""
 
 
 @asynccontextmanager
 async def threaded(worker: Worker, name: str) -> AsyncGenerator[None]:
-    """Let `worker` work in a thread: entering waits until it is ready, leaving until it ended.
+    """Run `worker` in a thread: entering waits until it is ready, leaving until it has ended.
 
-    Raises what `work` raises before it is ready; later it ends the block, like a failed task.
-    A thread that is stuck (a system call, a library) is waited for a second, and abandoned: it is
-    a daemon thread, which does not keep the interpreter from ending.
+    An exception of `work` is raised on entering; one raised after `ready` cancels the block, like
+    a failed task. A stuck thread (a system call, a library) is abandoned after a second: as a
+    daemon thread it does not keep the interpreter alive.
     """
     loop = asyncio.get_running_loop()
     ready, ended = loop.create_future(), loop.create_future()
@@ -60,7 +60,7 @@ async def threaded(worker: Worker, name: str) -> AsyncGenerator[None]:
         await asyncio.wait({ended}, timeout=_END_S)
         if ended.done():
             thread.join(_END_S)
-            ended.exception()  # raised already, or of no interest to a block that was cancelled
+            ended.exception()  # retrieved: raised already, or the block was cancelled
 
 
 def _from_thread(

@@ -1,8 +1,8 @@
-"""A walk through the files of a project, without directories that can hold none that counts.
+"""A walk through a project's files that skips directories without files in scope, and its links.
 
-Symbolic links to directories come last and are followed once: whoever walks knows, in `enter`,
-which directories it has seen. A link to a directory above the root is never followed: it
-leads out of the project and back in. Directories that cannot be read are passed over.
+Symbolic links to directories come last and are followed once: the caller's `enter` returns False
+for directories that it has seen. A link to a directory above the root is never followed: it leads
+out of the project and back in. Unreadable directories are skipped.
 """
 
 import os
@@ -15,11 +15,10 @@ from httpprocessproxy.watch.scope import Scope
 def walk(
     root: Path, scope: Scope, top: str, enter: Callable[[str], bool]
 ) -> Iterator[tuple[str, list[os.DirEntry[str]]]]:
-    """Each folder in or below `top`: what its files' paths begin with, and its files.
+    """Yield the prefix of the paths and the files of each folder in or below `top`.
 
-    The files are those that count and others. `enter(folder)` is called before a folder is read,
-    which happens if it returns True. `top` and `folder` are paths from the root, "" being the
-    root itself.
+    The files include those out of scope. `enter(folder)` is called before a folder is read, and
+    returns whether to read it. `top` and `folder` are paths from the root, "" being the root.
     """
     folders = [top]
     links: list[str] = []
@@ -45,6 +44,22 @@ def leads_above(root: Path, link: str) -> bool:
     return Path(os.path.realpath(root)).is_relative_to(os.path.realpath(root / link))
 
 
+def hides_files(root: Path, scope: Scope, link: str) -> bool:
+    """Whether a watcher that does not follow links misses files in scope behind this one."""
+    path = root / link
+    if os.path.isdir(path):
+        return scope.may_contain(link) and not leads_above(root, link)
+    return (
+        scope.matches(link) and os.path.isfile(path) and not _is_target_in_scope(root, scope, path)
+    )
+
+
+def _is_target_in_scope(root: Path, scope: Scope, path: Path) -> bool:
+    """Whether the target of the link at `path` is in scope by its own path as well."""
+    target = os.path.relpath(os.path.realpath(path), os.path.realpath(root))
+    return target.split(os.sep)[0] != os.pardir and scope.matches(target)
+
+
 def _entries(folder: str) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
@@ -56,5 +71,5 @@ def _entries(folder: str) -> list[os.DirEntry[str]]:
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
-    except OSError:  # a link that leads in a circle, or nowhere we may look
+    except OSError:  # a link in a circle, or into a folder that may not be read
         return False

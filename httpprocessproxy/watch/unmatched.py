@@ -1,6 +1,6 @@
-"""Globs of the user's that match no file: most often, a mistake in a name.
+"""Warnings about the user's globs that match no file: most often a misspelt name.
 
-The look is bounded: in a huge project, where no file is found soon, nothing is said.
+The search is bounded: in a huge project, a glob without an early match gives no warning.
 """
 
 import asyncio
@@ -14,18 +14,18 @@ from httpprocessproxy.core.change.patterns import Patterns
 from httpprocessproxy.watch.scope import Scope
 from httpprocessproxy.watch.tree import walk
 
-# A tenth of a second, beside the start of the server.
+# A tenth of a second of work while the server starts.
 MAX_ENTRIES = 20_000
 
 
-async def say_unmatched(config: Config, root: Path, say: Callable[[str], None]) -> None:
-    """Say of each glob that no file matches, with a folder that may be meant."""
+async def warn_unmatched(config: Config, root: Path, say: Callable[[str], None]) -> None:
+    """Warn about each glob that matches no file, with the name that may be meant."""
     for line in await asyncio.to_thread(lambda: list(unmatched(config, root))):
         say(line)
 
 
 def unmatched(config: Config, root: Path) -> Iterator[str]:
-    """A line for each glob that matches no file below `root`."""
+    """Yield a line for each glob that matches no file below `root`."""
     globs = [("--pattern", glob) for glob in config.patterns]
     globs += [("--refresh", glob) for glob in config.refresh]
     for option, glob in globs:
@@ -56,7 +56,7 @@ def _matches_none(root: Path, scope: Scope) -> bool:
 
 
 def _hint(root: Path, glob: str) -> str:
-    """The name at which the glob leaves what is there, and one that is alike."""
+    """An existing path similar to the first missing name in the glob; "" if there is none."""
     if glob.startswith("!"):
         return f": --exclude '{glob[1:]}' leaves files out"
     above = ""

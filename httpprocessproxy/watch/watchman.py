@@ -1,13 +1,13 @@
-"""Watching with Watchman, in a thread of its own.
+"""The Watchman watcher, which runs in a thread.
 
-The rule: one clock runs through all connections. The first is asked for before anything else; a
-query since the last clock answers what changed in the meantime, and a subscription from the
-query's clock goes on from there, so that neither a start nor a reconnect loses or invents a change.
-When Watchman cannot tell ("fresh instance": it was restarted, or crawled again), anything may have
-changed. It never lists all files: a large project has hundreds of thousands.
+One clock runs through all connections. The first is requested before anything else; a query since
+the last clock returns the changes in the meantime, and a subscription continues from the query's
+clock, so that neither a start nor a reconnect loses or invents a change. After a "fresh instance"
+(Watchman was restarted, or crawled again) any file may have changed. Watchman never lists all
+files: a large project has hundreds of thousands.
 
-Watchman does not look behind links. A project with a link that matters is not for it
-(`UnfitError`), nor is Watchman for anybody once it does not answer.
+Watchman does not look behind links: a project with a link to files in scope needs another watcher
+(`UnfitError`), as does any project once Watchman does not answer.
 """
 
 import asyncio
@@ -27,36 +27,36 @@ from httpprocessproxy.watch.connection import (
     WatchmanAnswer,
     WatchmanConnection,
 )
-from httpprocessproxy.watch.links import hides_files
 from httpprocessproxy.watch.stamps import Stamps
 from httpprocessproxy.watch.task import Task, UnfitError
+from httpprocessproxy.watch.tree import hides_files
 
-# The first crawl: a large tree, a slow disk.
+# Timeout of the first crawl: the tree may be large, and the disk slow.
 _CRAWL_S: Final = 300.0
 _SYNC: Final = {"sync_timeout": int(_CRAWL_S * 1000)}
 _FLUSH_MS: Final = 5000
-# How long Watchman may be gone: it is started again, or was updated.
+# Time for Watchman to come back after a restart or an update.
 _GONE_S: Final = 10.0
 _FIRST_RETRY_S: Final = 0.05
 _LAST_RETRY_S: Final = 1.0
-# For what is put in order at the end.
+# Timeout of each command that cleans up at the end.
 _END_S: Final = 0.5
 
-# One name for each watcher of this process, for the lists of Watchman.
+# A unique subscription name for each watcher of this process.
 _NAMES: Final = (f"http-process-proxy {os.getpid()} {number}" for number in count())
 
 _FIELDS: Final = ["name", "exists", "new", "type", "ino", "size", "mtime_ns", "ctime_ns"]
 
 
 class CanceledError(Exception):
-    """The subscription does not serve any more; most often, the root is gone: watch it again."""
+    """The subscription has ended; most often the root is gone. The worker watches it again."""
 
 
 class Watchman:
-    """A worker for a thread, see `threads.Worker`, and a `Watcher`.
+    """A `threads.Worker` and a `Watcher`.
 
-    `work` raises UserError if it cannot begin, and UnfitError if it should not. Later, `lose` gets
-    the reason why it ends by itself.
+    `work` raises UserError if it cannot begin, and UnfitError if it should not. If it ends later
+    without `stop`, `lose` is called with the reason.
     """
 
     is_immediate = False
@@ -71,10 +71,10 @@ class Watchman:
         self._stopping = Wake()
         self._has_begun = False
         self._root: bytes | None = None
-        self._is_root_ours = False
+        self._has_added_root = False
         self._clock: str | None = None
         self._stamps = Stamps(task.root)
-        self._gone = _Gone()
+        self._outage = _Outage()
         self._warned: set[str] = set()
 
     def work(self, ready: Callable[[], None]) -> None:
@@ -85,7 +85,7 @@ class Watchman:
         try:
             while not self._stopping.is_set:
                 self._connect(begun)
-                self._stopping.wait(self._gone.next_retry_s())
+                self._stopping.wait(self._outage.next_retry_s())
         except UnfitError as error:
             if not self._has_begun:
                 raise
@@ -100,19 +100,19 @@ class Watchman:
         return True
 
     async def fence(self) -> None:
-        """Return once all that was written before the call is reported, by Watchman's cookies.
+        """Return once all writes before the call are reported; Watchman ensures it by cookies.
 
-        On the event loop's thread. Raises ConnectionError while there is no connection.
+        Called on the event loop's thread. Raises ConnectionError while disconnected.
         """
         connection = self.connection
         if connection is None or self._root is None:
             raise ConnectionResetError("there is no connection to Watchman")
         flush = connection.ask("flush-subscriptions", self._root, {"sync_timeout": _FLUSH_MS})
-        # Shielded: a caller that goes away must not cancel what the other thread sets.
+        # Shielded: a cancelled caller must not cancel a future that the other thread resolves.
         await asyncio.shield(asyncio.wrap_future(flush))
 
     def _connect(self, ready: Callable[[], None]) -> None:
-        """One connection, from its beginning to its end."""
+        """Open one connection and follow it to its end."""
         try:
             self._follow(ready)
         except (*FAILURES, CanceledError, MuteError) as error:
@@ -124,26 +124,26 @@ class Watchman:
             if isinstance(error, MuteError):
                 raise UnfitError(f"Watchman {_reason(error)}") from None
             if not isinstance(error, CanceledError):
-                self._miss(error)
+                self._report_loss(error)
 
     def _follow(self, ready: Callable[[], None]) -> None:
         connection = WatchmanConnection(self._stopping)
         try:
             self._subscribe(connection)
             self.connection = connection
-            if self._gone.is_back():
+            if self._outage.is_back():
                 self._task.say("Watchman is back")
             if not self._has_begun:
                 ready()
             for answer in connection.listen():
-                self._take(answer)
-            self._leave(connection)
+                self._handle(answer)
+            self._remove_root(connection)
         finally:
             self.connection = None
             connection.close()
 
     def _subscribe(self, connection: WatchmanConnection) -> None:
-        """Catch up with what happened since the last clock, and subscribe."""
+        """Handle the changes since the last clock, and subscribe."""
         version = connection.query("version")["version"]
         self.description = f"Watchman {version}: {self._why}"
         before = connection.query("watch-list")["roots"]
@@ -151,14 +151,14 @@ class Watchman:
         watched = connection.query("watch-project", folder, within_s=_CRAWL_S)
         self._warn(watched)
         if self._root is None:
-            self._is_root_ours = watched["watch"] not in before
+            self._has_added_root = watched["watch"] not in before
         root = self._root = os.fsencode(watched["watch"])
         inside: dict[str, object] = {}
         if "relative_path" in watched:
             inside["relative_root"] = os.fsencode(watched["relative_path"])
         query = {
             **inside,
-            "expression": self._wanted(),
+            "expression": self._expression(),
             "fields": _FIELDS,
             "empty_on_fresh_instance": True,
         }
@@ -166,24 +166,24 @@ class Watchman:
             self._clock = connection.query("clock", root, _SYNC, within_s=_CRAWL_S)["clock"]
         else:
             caught_up = {**query, "since": self._clock, **_SYNC}
-            self._take(connection.query("query", root, caught_up, within_s=_CRAWL_S))
+            self._handle(connection.query("query", root, caught_up, within_s=_CRAWL_S))
         connection.query("subscribe", root, self._name, {**query, "since": self._clock})
-        links = {**inside, "expression": ["allof", ["type", "l"], self._wanted()]}
+        links = {**inside, "expression": ["allof", ["type", "l"], self._expression()]}
         found = connection.query("query", root, {**links, "fields": ["name"]}, within_s=_CRAWL_S)
         self._refuse_links([str(name) for name in found["files"]])
 
-    def _wanted(self) -> list[object]:
-        """Files, but for those in the folders of the root that are of no use: often, the most.
+    def _expression(self) -> list[object]:
+        """All files except those in top folders without files in scope, often the largest ones.
 
-        Only for speed: `_take` asks the patterns about every file.
+        Only for speed: `_handle` matches every file against the scope.
         """
         with os.scandir(self._task.root) as entries:
             folders = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
         may_contain = self._task.scope.may_contain
-        useless = [os.fsencode(folder) for folder in folders if not may_contain(folder)]
-        return ["not", ["anyof", ["type", "d"], *(["dirname", one] for one in useless)]]
+        excluded = [os.fsencode(folder) for folder in folders if not may_contain(folder)]
+        return ["not", ["anyof", ["type", "d"], *(["dirname", one] for one in excluded)]]
 
-    def _take(self, answer: WatchmanAnswer) -> None:
+    def _handle(self, answer: WatchmanAnswer) -> None:
         self._warn(answer)
         if answer.get("canceled"):
             raise CanceledError("the directory is not watched any more")
@@ -200,44 +200,44 @@ class Watchman:
         if changed and not self._stopping.is_set:
             self._task.changed(changed)
             if self._task.scope.renew(changed):
-                raise CanceledError("other folders are of use now")
+                raise CanceledError("other folders are in scope now")
 
     def _refuse_links(self, links: list[str]) -> None:
         for link in links:
             if hides_files(self._task.root, self._task.scope, link):
                 raise UnfitError(f"Watchman does not look behind links such as {link}")
 
-    def _leave(self, connection: WatchmanConnection) -> None:
-        """Take the root off Watchman's list if we have put it there and no other client uses it.
+    def _remove_root(self, connection: WatchmanConnection) -> None:
+        """Remove the root from Watchman's list if this worker added it and no other client uses it.
 
         A root costs an inotify instance, of which a user has 128, and would stay for days.
         """
-        if self._root is None or not self._is_root_ours:
+        if self._root is None or not self._has_added_root:
             return
         connection.ignore_stop()
-        ask = connection.query
-        ask("unsubscribe", self._root, self._name, within_s=_END_S)
-        others = ask("debug-get-subscriptions", self._root, within_s=_END_S)["subscribers"]
-        triggers = ask("trigger-list", self._root, within_s=_END_S)["triggers"]
+        query = connection.query
+        query("unsubscribe", self._root, self._name, within_s=_END_S)
+        others = query("debug-get-subscriptions", self._root, within_s=_END_S)["subscribers"]
+        triggers = query("trigger-list", self._root, within_s=_END_S)["triggers"]
         if not others and not triggers:
-            ask("watch-del", self._root, within_s=_END_S)
+            query("watch-del", self._root, within_s=_END_S)
 
     def _warn(self, answer: WatchmanAnswer) -> None:
-        """Pass a warning on, once: Watchman repeats it with every answer."""
+        """Print a warning once: Watchman repeats it with every answer."""
         warning = " ".join(answer.get("warning", "").split())
         if warning and warning not in self._warned:
             self._warned.add(warning)
             self._task.say(f"Watchman: {warning}")
 
-    def _miss(self, error: Exception) -> None:
-        if self._gone.is_first():
+    def _report_loss(self, error: Exception) -> None:
+        if self._outage.is_first():
             self._task.say(f"Watchman: {_reason(error)}; changes are not seen until it is back")
-        elif self._gone.is_for_good():
+        elif self._outage.is_for_good():
             raise UnfitError(f"Watchman is not back after {_GONE_S:g} s")
 
 
-class _Gone:
-    """How long Watchman has been gone, and when to try again."""
+class _Outage:
+    """The time since the connection to Watchman was lost, and the next reconnect."""
 
     def __init__(self) -> None:
         self._since: float | None = None
@@ -253,7 +253,7 @@ class _Gone:
         return self._since is not None and time.monotonic() - self._since > _GONE_S
 
     def is_back(self) -> bool:
-        """Begin again; whether it was gone."""
+        """Reset the time and the interval; return whether the connection had been lost."""
         was_gone = self._since is not None
         self._since, self._retry_s = None, _FIRST_RETRY_S
         return was_gone
@@ -264,7 +264,7 @@ class _Gone:
 
 
 def _reason(error: Exception) -> str:
-    """The error in one line, without the command that met it."""
+    """The error in one line, without the command that failed."""
     if isinstance(error, LookupError | TypeError):
         return f"an answer without {error}"
     return " ".join(str(error).partition(", while executing")[0].split())

@@ -1,4 +1,4 @@
-"""The watchers under test, and a Watchman of our own for one of them."""
+"""Fixtures: every watcher in turn, and a private Watchman daemon."""
 
 from collections.abc import Iterator
 
@@ -19,7 +19,7 @@ def session_daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]
 
 @pytest.fixture
 def daemon(session_daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> Daemon:
-    """A Watchman that pywatchman finds, and not the user's."""
+    """A private Watchman daemon, which pywatchman finds instead of the user's."""
     monkeypatch.setenv("WATCHMAN_SOCK", str(session_daemon.socket))
     return session_daemon
 

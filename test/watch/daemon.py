@@ -1,4 +1,4 @@
-"""A Watchman of the tests' own: its socket, state and log in one folder, ended by its pid."""
+"""A private Watchman daemon: its socket, state and log in one folder, killed by its pid."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ from test.deadline import PATIENCE_S, eventually
 
 
 class Daemon:
-    """The daemon at one socket; it can be killed and started again."""
+    """The daemon at one socket; a test can kill and restart it."""
 
     def __init__(self, folder: Path) -> None:
         self.socket: Final = folder / "sock"
@@ -35,7 +35,7 @@ class Daemon:
         eventually(self.socket.exists)
 
     def hang(self) -> None:
-        """Answer no more, as on a disk that does not: until it is killed."""
+        """Stop the daemon until it is killed: it answers no more, as on a dead disk."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
 

@@ -1,4 +1,4 @@
-"""Which watcher serves, and why: what is installed, and what the user asked for."""
+"""The choice of the watcher, by installed programs and the user's option."""
 
 import sys
 from pathlib import Path
@@ -13,7 +13,7 @@ from test.watch.watching import run, watching
 
 @pytest.fixture
 def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The only folder on PATH, and empty; no Watchman is running."""
+    """The only folder on PATH, and empty; Watchman is not running."""
     folder = tmp_path / "programs"
     folder.mkdir()
     monkeypatch.setenv("PATH", str(folder))
@@ -22,7 +22,7 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def chosen(name: WatcherName, project: Path) -> tuple[str, list[str]]:
-    """The description, and what was said."""
+    """The description of the watcher, and the warnings."""
     result: list[tuple[str, list[str]]] = []
 
     async def main() -> None:
@@ -33,7 +33,7 @@ def chosen(name: WatcherName, project: Path) -> tuple[str, list[str]]:
     return result[0]
 
 
-def test_watchman_when_its_socket_answers(project: Path, daemon: Daemon) -> None:
+def test_auto_takes_watchman_if_its_socket_answers(project: Path, daemon: Daemon) -> None:
     description, said = chosen("auto", project)
     assert description.startswith("Watchman ")
     assert description.endswith(": its socket answers")
@@ -44,26 +44,28 @@ def test_watchman_when_its_socket_answers(project: Path, daemon: Daemon) -> None
     ("name", "description"),
     [("embedded", "embedded: as you asked"), ("polling", "polling: as you asked")],
 )
-def test_what_was_asked_for(
+def test_named_watcher_is_taken_although_watchman_runs(
     project: Path, daemon: Daemon, name: WatcherName, description: str
 ) -> None:
     assert chosen(name, project) == (description, [])
 
 
-def test_without_watchman(project: Path, programs: Path) -> None:
+def test_missing_watchman_is_reported_and_raises_if_named(project: Path, programs: Path) -> None:
     assert chosen("auto", project)[0].startswith("embedded: watchman is not installed")
     with pytest.raises(UserError, match=r"--watcher watchman: .* not installed \(see"):
         chosen("watchman", project)
 
 
-def test_a_socket_that_does_not_answer(
+def test_dead_watchman_socket_counts_as_not_installed(
     project: Path, programs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WATCHMAN_SOCK", str(programs / "nobody"))
     assert chosen("auto", project)[0].startswith("embedded: watchman is not installed")
 
 
-def test_without_pywatchman(project: Path, programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_pywatchman_is_reported_and_raises_if_named(
+    project: Path, programs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     program(programs, "exit 1")
     monkeypatch.setitem(sys.modules, "pywatchman", None)
     assert "pywatchman is not installed" in chosen("auto", project)[0]
@@ -71,7 +73,9 @@ def test_without_pywatchman(project: Path, programs: Path, monkeypatch: pytest.M
         chosen("watchman", project)
 
 
-def test_a_watchman_that_does_not_start(project: Path, programs: Path) -> None:
+def test_watchman_that_does_not_start_is_replaced_or_raises_if_named(
+    project: Path, programs: Path
+) -> None:
     pytest.importorskip("pywatchman", reason="the extra [watchman] is not installed")
     program(programs, "exit 3")
     description, said = chosen("auto", project)
@@ -82,7 +86,7 @@ def test_a_watchman_that_does_not_start(project: Path, programs: Path) -> None:
 
 
 def program(folder: Path, script: str) -> None:
-    """Put a `watchman` on PATH."""
+    """Install a script named `watchman` on PATH."""
     file = folder / "watchman"
     file.write_text(f"#!/bin/sh\n{script}\n")
     file.chmod(0o755)

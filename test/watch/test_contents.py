@@ -1,4 +1,4 @@
-"""What files contained: learned before, or seen at a change."""
+"""Digests of contents, learned at the start or stored at a change."""
 
 import os
 from pathlib import Path
@@ -16,13 +16,13 @@ SCOPE = Scope(Patterns(["**/*.py"], [], True))
 
 @pytest.fixture
 def contents(project: Path) -> Contents:
-    """Of files that were there long before."""
+    """Contents of a project whose files were written long before."""
     for name in ("a.py", "b.py", "c.txt", "src/d.py"):
         file = project / name
         file.parent.mkdir(exist_ok=True)
         file.write_text(name)
     found = Contents(project)
-    # Instead of a wait until the files are older than the beginning.
+    # Moves the start of watching, instead of waiting until the files are older than it.
     found._began_ns += 10**12
     return found
 
@@ -31,7 +31,7 @@ def judge(contents: Contents, path: str, *, is_final: bool = False) -> ContentVe
     return contents.judge([path], is_final=is_final)[path]
 
 
-def test_what_was_learned_is_known(contents: Contents, project: Path) -> None:
+def test_learned_file_is_same_until_its_content_changes(contents: Contents, project: Path) -> None:
     contents.learn(SCOPE)
     assert judge(contents, "src/d.py") is SAME
     (project / "src" / "d.py").write_text("other")
@@ -40,23 +40,25 @@ def test_what_was_learned_is_known(contents: Contents, project: Path) -> None:
     assert judge(contents, "c.txt") is CHANGED, "it did not count"
 
 
-def test_what_was_not_learned_is_known_from_its_first_change(contents: Contents) -> None:
+def test_unlearned_file_counts_as_changed_once(contents: Contents) -> None:
     assert judge(contents, "a.py") is CHANGED
     assert judge(contents, "a.py") is SAME
     contents.learn(SCOPE)
     assert judge(contents, "a.py") is SAME
 
 
-def test_what_was_written_since_the_beginning_is_not_learned(project: Path) -> None:
-    """The server may have been started from what it was before."""
+def test_file_written_since_the_start_is_not_learned(project: Path) -> None:
+    """The server may have been started from the former content."""
     contents = Contents(project)
     (project / "a.py").write_text("new")
-    os.utime(project / "a.py", (0, 0))  # as from an archive: the time of the file tells nothing
+    os.utime(project / "a.py", (0, 0))  # as from an archive: the modification time proves nothing
     contents.learn(SCOPE)
     assert judge(contents, "a.py") is CHANGED
 
 
-def test_a_save_in_two_halves(contents: Contents, project: Path) -> None:
+def test_truncated_or_removed_file_is_emptied_until_it_is_final(
+    contents: Contents, project: Path
+) -> None:
     contents.learn(SCOPE)
     (project / "a.py").write_text("")
     assert judge(contents, "a.py") is EMPTIED
@@ -66,7 +68,9 @@ def test_a_save_in_two_halves(contents: Contents, project: Path) -> None:
     assert judge(contents, "a.py", is_final=True) is SAME
 
 
-def test_a_file_that_is_gone_for_good(contents: Contents, project: Path) -> None:
+def test_removed_file_is_changed_and_loses_its_digest_if_final(
+    contents: Contents, project: Path
+) -> None:
     contents.learn(SCOPE)
     (project / "a.py").unlink()
     assert judge(contents, "a.py", is_final=True) is CHANGED
@@ -74,13 +78,15 @@ def test_a_file_that_is_gone_for_good(contents: Contents, project: Path) -> None
     assert judge(contents, "a.py") is CHANGED
 
 
-def test_anything_may_have_changed(contents: Contents) -> None:
+def test_forget_makes_every_file_count_as_changed(contents: Contents) -> None:
     contents.learn(SCOPE)
     contents.forget()
     assert judge(contents, "a.py") is CHANGED
 
 
-def test_limits(contents: Contents, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_beyond_count_and_size_limits_always_count_as_changed(
+    contents: Contents, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "MAX_FILE_BYTES", 6)
     monkeypatch.setattr(module, "MAX_FILES", 2)
     contents.learn(SCOPE)
@@ -90,14 +96,16 @@ def test_limits(contents: Contents, project: Path, monkeypatch: pytest.MonkeyPat
     assert [judge(contents, "src/d.py") for _ in range(2)] == [CHANGED, CHANGED], "too big"
 
 
-def test_not_all_is_learned(contents: Contents, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_learning_stops_at_the_limit_of_bytes(
+    contents: Contents, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "MAX_LEARNED_BYTES", 1)
     contents.learn(SCOPE)
     verdicts = contents.judge(["a.py", "b.py", "src/d.py"], is_final=False)
     assert list(verdicts.values()).count(SAME) == 1
 
 
-def test_a_folder_that_is_gone_is_passed_over(
+def test_missing_folder_is_skipped_while_learning(
     contents: Contents, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(contents, "_root", project / "missing")
@@ -105,8 +113,8 @@ def test_a_folder_that_is_gone_is_passed_over(
     assert judge(contents, "a.py") is CHANGED
 
 
-def test_what_is_no_file_always_counts(contents: Contents, project: Path) -> None:
-    """To open a FIFO would wait for somebody who writes."""
+def test_fifo_and_folder_always_count_as_changed(contents: Contents, project: Path) -> None:
+    """Opening a FIFO would block until a writer opens it."""
     os.mkfifo(project / "f.py")
     (project / "link").symlink_to("src")
     contents.learn(SCOPE)

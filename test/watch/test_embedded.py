@@ -1,4 +1,4 @@
-"""The embedded watcher when its first choice fails: it goes on, and says so."""
+"""The embedded watcher: it falls back to polling with a warning, and decides changes in time."""
 
 import asyncio
 import errno
@@ -21,7 +21,7 @@ from asyncinotify import Inotify, Mask, Watch
 
 @pytest.fixture
 def full(monkeypatch: pytest.MonkeyPatch) -> set[str]:
-    """Names of folders for which there is no watch left."""
+    """Names of folders whose watch fails with ENOSPC."""
     names: set[str] = set()
     add_watch = Inotify.add_watch
 
@@ -34,7 +34,7 @@ def full(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     return names
 
 
-def test_a_limit_reached_at_once(project: Path, full: set[str]) -> None:
+def test_limit_reached_at_the_start_leads_to_polling(project: Path, full: set[str]) -> None:
     full.add("folder")
     (project / "folder").mkdir()
 
@@ -48,7 +48,7 @@ def test_a_limit_reached_at_once(project: Path, full: set[str]) -> None:
     run(main())
 
 
-def test_a_limit_reached_later(project: Path, full: set[str]) -> None:
+def test_limit_reached_while_watching_leads_to_polling(project: Path, full: set[str]) -> None:
     async def main() -> None:
         async with watching("embedded", project) as (reports, watcher):
             assert watcher.description == "embedded: as you asked"
@@ -63,7 +63,7 @@ def test_a_limit_reached_later(project: Path, full: set[str]) -> None:
     run(main())
 
 
-def test_a_storm_that_overflows(project: Path) -> None:
+def test_overflow_of_the_event_queue_reports_anything(project: Path) -> None:
     limit = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
     (project / "a").touch()
 
@@ -79,7 +79,9 @@ def test_a_storm_that_overflows(project: Path) -> None:
     run(main())
 
 
-def test_a_file_system_without_events(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_file_system_without_events_is_polled(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(embedded, "without_events", lambda _: "9p")
 
     async def main() -> None:
@@ -90,7 +92,7 @@ def test_a_file_system_without_events(project: Path, monkeypatch: pytest.MonkeyP
     run(main())
 
 
-def test_a_root_that_is_not_there(project: Path) -> None:
+def test_missing_root_raises_user_error(project: Path) -> None:
     async def main() -> None:
         async with watching("embedded", project / "missing"):
             raise AssertionError("there is nothing to watch")
@@ -110,7 +112,7 @@ def test_every_event_of_a_burst_is_reported_without_another_event(project: Path)
     run(main())
 
 
-def test_nothing_is_decided_while_polling_takes_over(project: Path, full: set[str]) -> None:
+def test_changes_are_undecided_while_polling_takes_over(project: Path, full: set[str]) -> None:
     async def main() -> None:
         async with watching("embedded", project) as (reports, watcher):
             full.add("folder")
@@ -124,7 +126,7 @@ def test_nothing_is_decided_while_polling_takes_over(project: Path, full: set[st
     run(main())
 
 
-def test_root_that_is_there_again_is_watched_when_a_request_asks(project: Path) -> None:
+def test_recreated_root_is_watched_at_the_next_request(project: Path) -> None:
     async def main() -> None:
         async with watching("embedded", project) as (reports, watcher):
             shutil.rmtree(project)
@@ -149,7 +151,9 @@ def test_settled_is_called_when_a_request_finds_the_file_written(project: Path) 
                 file.write("whole")
                 file.flush()
                 assert watcher.catch_up()
-                assert not settled.is_set()  # not from within: the gate asks as it works
+                assert (
+                    not settled.is_set()
+                )  # deferred: the gate calls `catch_up` in the middle of its own work
                 await settled.wait()
 
     run(main())

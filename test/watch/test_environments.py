@@ -1,4 +1,4 @@
-"""Virtual environments of any name do not count, unless a pattern names them."""
+"""Virtual environments of any name are out of scope unless a pattern names them."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +15,7 @@ DEFAULT = Config(Address("localhost", 1), Address("localhost", 2), ("serve",))
 
 @pytest.fixture
 def environment(project: Path) -> Path:
-    """One in a subfolder, by a name of no meaning."""
+    """A virtual environment in a subfolder, with an arbitrary name."""
     folder = project / "tools" / "mine"
     (folder / "lib").mkdir(parents=True)
     (folder / "pyvenv.cfg").touch()
@@ -39,7 +39,7 @@ def test_environment_is_found_from_any_folder_in_it(project: Path, environment: 
         (("**/m*e/lib/*.py",), True),
     ],
 )
-def test_environment_counts_only_if_a_pattern_names_it(
+def test_environment_is_in_scope_only_if_a_pattern_names_it(
     project: Path, environment: Path, patterns: tuple[str, ...], counts: bool
 ) -> None:
     scope = Scope.of(replace(DEFAULT, patterns=patterns), project)
@@ -48,12 +48,12 @@ def test_environment_counts_only_if_a_pattern_names_it(
     assert scope.may_contain("tools")
 
 
-def test_without_default_excludes_an_environment_counts(project: Path, environment: Path) -> None:
+def test_environment_is_in_scope_without_default_excludes(project: Path, environment: Path) -> None:
     scope = Scope.of(replace(DEFAULT, default_excludes=False), project)
     assert scope.matches("tools/mine/lib/a.py")
 
 
-def test_environment_made_and_removed_while_watching(name: WatcherName, project: Path) -> None:
+def test_environment_made_while_watching_leaves_the_scope(name: WatcherName, project: Path) -> None:
     (project / "env" / "lib").mkdir(parents=True)
 
     async def main() -> None:

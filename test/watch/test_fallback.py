@@ -1,4 +1,4 @@
-"""A Watchman that hangs or must not serve is replaced, and no longer in the way of the end."""
+"""A Watchman that hangs or is unfit is replaced, and does not delay the end of the program."""
 
 import os
 import re
@@ -18,7 +18,7 @@ from test.watch.watching import Reports, run, watching
 
 pywatchman = pytest.importorskip("pywatchman", reason="the extra [watchman] is not installed")
 
-# It needs that.
+# Imported after the check: the module imports pywatchman.
 from httpprocessproxy.watch.watchman import Watchman  # noqa: E402
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the embedded one is inotify here")
@@ -87,7 +87,7 @@ def test_start_with_a_hung_watchman_goes_on_with_the_embedded_watcher(
         run(main())
 
 
-def test_program_that_prints_something_else_is_no_watchman(
+def test_unrelated_program_named_watchman_is_replaced(
     project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program(tmp_path, "echo a wrapper says hello")
@@ -119,7 +119,7 @@ def test_leaving_does_not_wait_for_a_watchman_that_hangs(
         assert time.monotonic() - left_at[0] < 2000 * MS
 
 
-def test_root_that_we_added_is_taken_off_the_list(project: Path, daemon: Daemon) -> None:
+def test_root_that_the_worker_added_is_taken_off_the_list(project: Path, daemon: Daemon) -> None:
     async def main() -> None:
         async with watching("watchman", project):
             assert str(project) in roots()

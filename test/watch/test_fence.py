@@ -1,4 +1,4 @@
-"""The fence of every watcher, and of many who ask at once."""
+"""The fence of every watcher, and its sharing among concurrent callers."""
 
 import asyncio
 import errno
@@ -78,7 +78,7 @@ def test_fence_of_watchfiles_is_behind_its_reports_and_reports_no_cookie(project
     run(main())
 
 
-def test_events_of_the_kernel_are_judged_at_once_when_a_request_asks(project: Path) -> None:
+def test_queued_kernel_events_are_reported_by_catch_up(project: Path) -> None:
     async def main() -> None:
         async with watching("embedded", project) as (reports, watcher):
             assert watcher.is_immediate
@@ -90,7 +90,7 @@ def test_events_of_the_kernel_are_judged_at_once_when_a_request_asks(project: Pa
     run(main())
 
 
-def test_an_empty_file_that_is_open_is_waited_for(project: Path) -> None:
+def test_fence_waits_for_an_empty_file_that_is_open(project: Path) -> None:
     async def main() -> None:
         async with (
             watching("embedded", project) as (reports, watcher),
@@ -110,7 +110,7 @@ def test_an_empty_file_that_is_open_is_waited_for(project: Path) -> None:
 
 
 class Gates:
-    """A fence that the test lets pass, one call after the other."""
+    """A fence that a test opens once for each call."""
 
     def __init__(self) -> None:
         self.begun = 0
@@ -125,7 +125,7 @@ class Gates:
 
 
 @on_every_loop
-async def test_a_fence_in_flight_serves_only_those_who_asked_before_it_began() -> None:
+async def test_fence_in_flight_serves_only_callers_from_before_it_began() -> None:
     gates = Gates()
     async with asyncio.TaskGroup() as group:
         running = group.create_task(gates.shared.run())
@@ -142,7 +142,7 @@ async def test_a_fence_in_flight_serves_only_those_who_asked_before_it_began() -
 
 
 @on_every_loop
-async def test_a_fence_that_hangs_lets_requests_go_on(
+async def test_hanging_fence_lets_requests_go_on(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(fence_module, "LIMIT_S", 20 * MS)
@@ -155,7 +155,7 @@ async def test_a_fence_that_hangs_lets_requests_go_on(
 
 
 @on_every_loop
-async def test_fence_that_cannot_be_made_lets_requests_go_on(
+async def test_failing_fence_lets_requests_go_on(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async def fence() -> None:
@@ -171,7 +171,7 @@ async def test_fence_that_cannot_be_made_lets_requests_go_on(
 
 
 @on_every_loop
-async def test_those_who_wait_at_the_end_wait_no_longer() -> None:
+async def test_waiting_callers_are_released_at_the_end() -> None:
     gates = Gates()
     async with asyncio.TaskGroup() as group:
         running = group.create_task(gates.shared.run())

@@ -1,4 +1,4 @@
-"""File systems without events: tables of mounts, and the one we are on."""
+"""File systems without events: a table of mounts, and the mounts of this machine."""
 
 from pathlib import Path
 
@@ -44,14 +44,16 @@ MOUNTS = r"""
         ("/disk/x", None),  # a disk of this machine
     ],
 )
-def test_first_without_events(root: str, kind: str | None) -> None:
+def test_first_file_system_without_events_at_or_below_the_root_is_found(
+    root: str, kind: str | None
+) -> None:
     assert first_without_events(root, MOUNTS) == kind
 
 
-def test_an_empty_list_of_mounts() -> None:
+def test_empty_list_of_mounts_has_no_file_system_without_events() -> None:
     assert first_without_events("/x", "") is None
 
 
-def test_the_real_list_is_read() -> None:
-    # A directory of the kernel's own: no mount of it can be of a foreign type.
+def test_mounts_of_this_machine_are_read() -> None:
+    # /proc belongs to the kernel: a mount below it cannot be of a remote type.
     assert without_events(Path("/proc/self")) is None

@@ -1,4 +1,4 @@
-"""The index of watched folders: what a rename takes away, and how long that takes."""
+"""The index of watched folders: the folders removed by a rename, and the cost of renames."""
 
 import asyncio
 import time
@@ -18,7 +18,7 @@ from httpprocessproxy.watch.inotify import Tree
 
 
 class Numbered(Watch):
-    """A watch of no inotify."""
+    """A watch with a given descriptor, without an inotify instance."""
 
     def __init__(self, number: int) -> None:
         self._wd, self._path, self._mask = number, Path(), Mask.CREATE
@@ -35,7 +35,7 @@ def filled(*paths: str) -> Folders:
     return folders
 
 
-def test_drop_forgets_what_is_below_and_nothing_else() -> None:
+def test_drop_removes_exactly_the_folders_below() -> None:
     folders = filled("", "a", "a/b", "a/b/c", "ab")
     folders.holds("a/b", "a/b/x.py")
     folders.holds("ab", "ab/y.py")
@@ -46,7 +46,7 @@ def test_drop_forgets_what_is_below_and_nothing_else() -> None:
     assert folders.drop("a") == ([], set())
 
 
-def test_folder_below_one_that_is_not_watched_is_dropped_with_it() -> None:
+def test_folder_below_an_unwatched_folder_is_dropped_with_it() -> None:
     folders = filled("", "a/b/c")
     assert [path for path, _ in folders.drop("a")[0]] == ["a/b/c"]
 
@@ -60,14 +60,14 @@ def test_folder_made_again_outlives_the_end_of_the_first() -> None:
     assert folders.drop("a")[1] == {"a/x.py"}
 
 
-def test_folder_seen_by_another_path_has_that_path_only() -> None:
+def test_folder_added_by_another_path_loses_the_first() -> None:
     folders = filled("", "a")
     folders.add("b", Numbered(1))
     assert folders.drop("a")[0] == []
     assert folders.path(1) == "b"
 
 
-def test_renames_in_a_large_tree_take_time_by_their_number_alone(project: Path) -> None:
+def test_cost_of_renames_depends_on_their_number_not_on_the_tree(project: Path) -> None:
     for number in range(8000):
         (project / f"{number // 100}" / f"{number % 100}").mkdir(parents=True)
 
@@ -81,7 +81,7 @@ def test_renames_in_a_large_tree_take_time_by_their_number_alone(project: Path) 
             began_s = time.process_time()
             while "last" not in tree.read():
                 pass
-            # An index takes 0.1 s; a look at every folder for each rename, 4 s.
+            # The index takes 0.1 s; a scan of all folders for each rename would take 4 s.
             assert time.process_time() - began_s < 1.0
 
     asyncio.run(main())

@@ -1,4 +1,4 @@
-"""Which files git ignores: the rules of folders, of the repository and of the user."""
+"""Git's ignore rules: those of folders, of the repository and of the user."""
 
 import subprocess
 from pathlib import Path
@@ -10,7 +10,7 @@ from httpprocessproxy.watch.git import WorkTree
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A user without settings."""
+    """The home directory of a user without git settings."""
     home = tmp_path / "home"
     home.mkdir()
     monkeypatch.setenv("HOME", str(home))
@@ -41,7 +41,7 @@ def around(root: Path) -> WorkTree:
     return found
 
 
-def test_gitignore_counts_without_a_repository(tmp_path: Path) -> None:
+def test_gitignore_applies_without_a_repository(tmp_path: Path) -> None:
     write(tmp_path / "project" / ".gitignore", "log/\n")
     write(tmp_path / ".gitignore", "*\n")
     tree = around(tmp_path / "project")
@@ -49,7 +49,7 @@ def test_gitignore_counts_without_a_repository(tmp_path: Path) -> None:
     assert not tree.ignores("a.py")
 
 
-def test_the_nearest_rules_decide(repository: Path) -> None:
+def test_nearest_gitignore_decides(repository: Path) -> None:
     write(repository / ".gitignore", "*.log\n/gen\n")
     write(repository / "src" / ".gitignore", "!*.log\n*.tmp\n/out\n")
     tree = around(repository)
@@ -63,14 +63,14 @@ def test_the_nearest_rules_decide(repository: Path) -> None:
     assert not tree.ignores_folder("src/deep/out")
 
 
-def test_nothing_comes_back_from_an_ignored_folder(repository: Path) -> None:
+def test_ignored_folder_ignores_its_files_despite_later_rules(repository: Path) -> None:
     write(repository / ".gitignore", "build/\n!build/keep.py\n")
     write(repository / "build" / ".gitignore", "!*\n")
     assert around(repository).ignores("build/keep.py")
     assert around(repository).ignores_folder("build/deep")
 
 
-def test_a_folder_within_has_the_rules_above(repository: Path) -> None:
+def test_subfolder_as_root_inherits_the_rules_above(repository: Path) -> None:
     write(repository / ".gitignore", "*.log\n/service/gen\n")
     (repository / "service").mkdir()
     tree = around(repository / "service")
@@ -79,15 +79,15 @@ def test_a_folder_within_has_the_rules_above(repository: Path) -> None:
     assert not tree.ignores("service/gen/a.py")
 
 
-def test_a_project_that_git_ignores_is_none_of_its(repository: Path) -> None:
-    """Such is a home directory in git."""
+def test_project_ignored_by_an_outer_repository_has_no_work_tree(repository: Path) -> None:
+    """A home directory under git often ignores every project in it."""
     write(repository / ".gitignore", "*\n")
     (repository / "project" / "deep").mkdir(parents=True)
     assert WorkTree.around(repository / "project") is None
     assert WorkTree.around(repository / "project" / "deep") is None
 
 
-def test_the_rules_of_the_repository_and_of_the_user(repository: Path, home: Path) -> None:
+def test_info_exclude_precedes_the_users_rules(repository: Path, home: Path) -> None:
     write(repository / ".git" / "info" / "exclude", "mine\n!both\n")
     write(home / ".config" / "git" / "ignore", "*.swap\nboth\n")
     tree = around(repository)
@@ -96,13 +96,13 @@ def test_the_rules_of_the_repository_and_of_the_user(repository: Path, home: Pat
     assert not tree.ignores("both")
 
 
-def test_the_users_rules_where_git_is_told_they_are(repository: Path, tmp_path: Path) -> None:
+def test_users_rules_are_read_from_core_excludesfile(repository: Path, tmp_path: Path) -> None:
     write(tmp_path / "rules", "*.swap\n")
     git(repository, "config", "core.excludesFile", str(tmp_path / "rules"))
     assert around(repository).ignores("a.swap")
 
 
-def test_the_users_rules_without_git(
+def test_users_rules_are_read_from_the_default_path_without_git(
     repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(tmp_path / "settings" / "git" / "ignore", "*.swap\n")
@@ -111,7 +111,7 @@ def test_the_users_rules_without_git(
     assert around(repository).ignores("a.swap")
 
 
-def test_a_second_work_tree_shares_the_rules(repository: Path, tmp_path: Path) -> None:
+def test_second_work_tree_shares_info_exclude(repository: Path, tmp_path: Path) -> None:
     author = ("-c", "user.name=a", "-c", "user.email=a@example.org")
     git(repository, *author, "commit", "--quiet", "--allow-empty", "--message=first")
     git(repository, "worktree", "add", "--quiet", str(tmp_path / "second"))
@@ -119,7 +119,7 @@ def test_a_second_work_tree_shares_the_rules(repository: Path, tmp_path: Path) -
     assert around(tmp_path / "second").ignores("mine")
 
 
-def test_rules_are_read_anew_when_asked_to(repository: Path) -> None:
+def test_forget_reads_gitignore_files_again(repository: Path) -> None:
     tree = around(repository)
     assert not tree.ignores("gen/a.py")
     write(repository / ".gitignore", "gen\n")

@@ -1,4 +1,4 @@
-"""Files that git ignores, and files to refresh, as each watcher reports them."""
+"""Reports of each watcher for files that git ignores and files of --refresh."""
 
 import subprocess
 from dataclasses import replace
@@ -22,7 +22,7 @@ def repository(project: Path) -> Path:
     return project
 
 
-def test_what_git_ignores_is_not_reported(name: WatcherName, repository: Path) -> None:
+def test_file_ignored_by_git_is_not_reported(name: WatcherName, repository: Path) -> None:
     async def main() -> None:
         scope = Scope.of(DEFAULT, repository)
         async with watching(name, repository, scope=scope) as (reports, _):
@@ -36,7 +36,7 @@ def test_what_git_ignores_is_not_reported(name: WatcherName, repository: Path) -
     run(main())
 
 
-def test_a_changed_gitignore_takes_effect(name: WatcherName, repository: Path) -> None:
+def test_changed_gitignore_takes_effect(name: WatcherName, repository: Path) -> None:
     async def main() -> None:
         scope = Scope.of(DEFAULT, repository)
         async with watching(name, repository, scope=scope) as (reports, _):
@@ -49,14 +49,14 @@ def test_a_changed_gitignore_takes_effect(name: WatcherName, repository: Path) -
             assert await reports.all() == {"gen/deep/b.py"}
 
     async def seen_from_now_on(reports: Reports, path: str) -> None:
-        """Watchman needs a new subscription, which comes after the report."""
+        """Wait for the report: Watchman's new subscription begins after that of .gitignore."""
         (repository / path).write_text("")
         await reports.see(path)
 
     run(main())
 
 
-def test_files_to_refresh_are_reported(name: WatcherName, repository: Path) -> None:
+def test_files_of_refresh_globs_are_reported(name: WatcherName, repository: Path) -> None:
     config = replace(DEFAULT, patterns=("src/*.py", "the last of all"), refresh=("gen/**/*.css",))
 
     async def main() -> None:

@@ -1,4 +1,4 @@
-"""inotify by itself: what its limits and its losses look like, and links out of the root."""
+"""inotify alone: limits, lost events, empty files that are open, and links out of the root."""
 
 import asyncio
 import errno
@@ -32,14 +32,14 @@ def open_descriptors() -> int:
         (errno.ENOMEM, "inotify: Cannot allocate memory"),
     ],
 )
-def test_what_is_said_of_a_limit(number: int, text: str) -> None:
+def test_message_of_a_limit_names_the_command_that_raises_it(number: int, text: str) -> None:
     said = limit_reached(OSError(number, os.strerror(number)))
     assert text in said
     if limits := re.fullmatch(r".* is (\d+), .*=(\d+)", said):
         assert int(limits[2]) > int(limits[1])
 
 
-def test_a_root_that_is_gone_or_renamed(project: Path) -> None:
+def test_removed_or_renamed_root_loses_events(project: Path) -> None:
     async def main(leave: Callable[[Path], object]) -> None:
         os.makedirs(project, exist_ok=True)
         with closing(Tree(Reports(project).task)) as tree:
@@ -51,14 +51,14 @@ def test_a_root_that_is_gone_or_renamed(project: Path) -> None:
     asyncio.run(main(lambda root: root.rename(root.with_name("elsewhere"))))
 
 
-def test_a_root_that_is_not_there(project: Path) -> None:
+def test_missing_root_raises_and_leaves_no_descriptor_open(project: Path) -> None:
     before = open_descriptors()
     with pytest.raises(EventsLostError):
         Tree(Reports(project / "missing").task)
     assert open_descriptors() == before
 
 
-def test_the_limit_of_watches_leaves_nothing_open(
+def test_limit_of_watches_leaves_no_descriptor_open(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (project / "folder").mkdir()
@@ -77,13 +77,13 @@ def test_the_limit_of_watches_leaves_nothing_open(
     assert open_descriptors() == before
 
 
-def test_more_events_than_the_kernel_keeps(project: Path) -> None:
+def test_overflow_of_the_kernels_queue_loses_events(project: Path) -> None:
     limit = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
 
     async def main() -> None:
         with closing(Tree(Reports(project).task)) as tree:
             for number in range(limit):
-                # Two files in turn: the same event of the same file is kept once.
+                # Two files in turn: the kernel merges identical consecutive events.
                 (project / str(number % 2)).touch()
             with pytest.raises(EventsLostError):
                 await drain(tree)
@@ -108,7 +108,7 @@ async def drain(tree: Tree) -> None:
         await changes(tree)
 
 
-def test_an_empty_file_that_is_still_open_is_no_change_yet(project: Path) -> None:
+def test_empty_file_is_not_reported_while_it_is_open(project: Path) -> None:
     (project / "a.py").write_text("old")
 
     async def main() -> None:
@@ -127,7 +127,7 @@ def test_an_empty_file_that_is_still_open_is_no_change_yet(project: Path) -> Non
     asyncio.run(main())
 
 
-def test_nobody_waits_long_for_an_empty_file(project: Path) -> None:
+def test_open_empty_file_is_reported_after_the_timeout(project: Path) -> None:
     async def main() -> None:
         reports = Reports(project)
         with closing(Tree(reports.task)) as tree, (project / "a.py").open("w") as file:
@@ -140,7 +140,7 @@ def test_nobody_waits_long_for_an_empty_file(project: Path) -> None:
     asyncio.run(main())
 
 
-def test_empty_files_that_nobody_writes(project: Path) -> None:
+def test_closed_empty_file_is_reported_at_once(project: Path) -> None:
     async def main() -> None:
         with closing(Tree(Reports(project).task)) as tree:
             (project / "a.py").touch()
@@ -153,7 +153,9 @@ def test_empty_files_that_nobody_writes(project: Path) -> None:
     asyncio.run(main())
 
 
-def test_links_out_of_the_root(project: Path, tmp_path: Path) -> None:
+def test_links_out_of_the_root_are_watched_once_except_upwards(
+    project: Path, tmp_path: Path
+) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()
     (project / "link").symlink_to(outside)
@@ -176,20 +178,20 @@ def test_links_out_of_the_root(project: Path, tmp_path: Path) -> None:
     asyncio.run(main())
 
 
-def test_read_all_takes_the_events_that_asyncinotify_keeps_as_well(project: Path) -> None:
+def test_read_all_returns_events_from_asyncinotifys_buffer(project: Path) -> None:
     async def main() -> None:
         with closing(Tree(Reports(project).task)) as tree:
             for number in range(300):
                 (project / f"{number}.tmp~").touch()
             (project / "a.py").write_text("last")
-            # One event taken, asyncinotify has read hundreds more from the kernel.
+            # For one event, asyncinotify has read hundreds more from the kernel.
             assert tree.read(1) == frozenset()
             assert tree.read_all() == {"a.py"}
 
     asyncio.run(main())
 
 
-def test_file_that_is_emptied_again_and_again_is_reported_in_time(project: Path) -> None:
+def test_file_truncated_repeatedly_is_reported_in_time(project: Path) -> None:
     async def main() -> None:
         reports = Reports(project)
         with closing(Tree(reports.task)) as tree, (project / "a.py").open("w") as file:

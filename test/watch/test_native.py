@@ -1,4 +1,4 @@
-"""watchfiles, as on macOS: here with the events of this system, whichever they are."""
+"""The watcher through watchfiles, used on macOS; here with the events of this system."""
 
 import asyncio
 import os
@@ -9,7 +9,7 @@ from httpprocessproxy.watch.threads import threaded
 from test.watch.watching import MARKER, Reports, run
 
 
-def test_changes_are_reported(project: Path) -> None:
+def test_native_watcher_reports_files_in_scope(project: Path) -> None:
     (project / "folder").mkdir()
     (project / ".git").mkdir()
 
@@ -32,7 +32,7 @@ def test_changes_are_reported(project: Path) -> None:
     run(main())
 
 
-def test_leaving_takes_no_time(project: Path) -> None:
+def test_leaving_returns_within_200_ms(project: Path) -> None:
     async def main() -> float:
         loop = asyncio.get_running_loop()
         async with threaded(Native(Reports(project).task.from_thread(), "a test"), "watchfiles"):

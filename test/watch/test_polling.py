@@ -1,4 +1,4 @@
-"""What only polling does: it compares stamps. The suite for all watchers shows the rest."""
+"""Polling's comparison of stamps; `test_watchers.py` covers the rest."""
 
 import os
 from pathlib import Path
@@ -23,17 +23,17 @@ from test.watch.watching import Reports
         ({"a": (1, 1), "b": (1, 1)}, {"a": (1, 1), "c": (1, 1)}, {"b", "c"}),
     ],
 )
-def test_differences(
+def test_differences_are_new_removed_and_changed_paths(
     before: dict[str, tuple[int, int]], after: dict[str, tuple[int, int]], paths: set[str]
 ) -> None:
     assert differences(before, after) == paths
 
 
-def test_a_stamp_is_of_the_link_itself_and_may_be_gone(project: Path) -> None:
+def test_stamp_of_a_removed_link_is_none(project: Path) -> None:
     (project / "a").symlink_to("missing")
     with os.scandir(project) as entries:
         (entry,) = entries
-    # Read late: a directory's entry does not know whether its file is still there.
+    # The entry is read late: os.DirEntry does not notice that its file was removed.
     (project / "a").unlink()
     assert stamp(entry) is None
     (project / "a").write_text("four")
@@ -41,7 +41,7 @@ def test_a_stamp_is_of_the_link_itself_and_may_be_gone(project: Path) -> None:
 
 
 @on_every_loop
-async def test_it_can_be_stopped_before_it_began(project: Path) -> None:
+async def test_polling_can_be_stopped_before_it_begins(project: Path) -> None:
     polling = Polling(Reports(project).task, "a test")
     calls: list[None] = []
     polling.stop()

@@ -1,4 +1,4 @@
-"""Two writes of the same length within one tick of the clock that dates files, while polling."""
+"""Polling: two writes of the same length within one tick of the clock for file times."""
 
 import os
 import time
@@ -10,13 +10,13 @@ from httpprocessproxy.watch import recent
 from httpprocessproxy.watch.recent import Recent
 from test.watch.watching import run, watching
 
-# As FAT gives it: a whole second. And as Linux before 6.13 does: the same for 4 ms.
+# A time as FAT stores it, a whole second; and one of Linux before 6.13, unchanged for 4 ms.
 WHOLE_NS = 1_700_000_000_000_000_000
 TICK_NS = WHOLE_NS + 123_456_789
 
 
 def save(root: Path, text: str, time_ns: int) -> None:
-    """By a rename: there is no moment at which the file has another time."""
+    """Save by a rename, so that the file never has another time."""
     temporary = root / "a.py~"
     temporary.write_text(text)
     os.utime(temporary, ns=(time_ns, time_ns))
@@ -55,14 +55,14 @@ def test_content_is_compared_until_a_tick_is_over_for_certain(
     added_at = time.monotonic()
     assert files.differences(stamps, added_at) == frozenset()
     save(project, "2", time_ns)
-    # Written before the tick was over, and seen after it.
+    # Written before the tick was over, and scanned after it.
     assert files.differences(stamps, added_at + until_s + 1) == {"a.py"}
     assert files.differences(stamps, added_at + until_s + 1) == frozenset()
     save(project, "3", time_ns)
     assert files.differences(stamps, added_at + until_s + 1) == frozenset()
 
 
-def test_file_with_another_stamp_is_reported_by_that_alone(project: Path) -> None:
+def test_file_with_another_stamp_is_not_compared_by_content(project: Path) -> None:
     files = Recent(project)
     save(project, "1", TICK_NS)
     stamps = stamp_of(project)
@@ -72,9 +72,7 @@ def test_file_with_another_stamp_is_reported_by_that_alone(project: Path) -> Non
     assert files.differences({}, 0) == frozenset()
 
 
-def test_file_that_is_gone_or_large_is_not_read(
-    project: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_missing_or_large_file_is_not_read(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recent, "MAX_FILE_BYTES", 1)
     files = Recent(project)
     save(project, "12", TICK_NS)
@@ -84,7 +82,9 @@ def test_file_that_is_gone_or_large_is_not_read(
     assert files.differences(stamps, 0) == frozenset()
 
 
-def test_many_files_are_not_read(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_beyond_the_limit_are_not_read(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(recent, "MAX_FILES", 0)
     files = Recent(project)
     save(project, "1", TICK_NS)

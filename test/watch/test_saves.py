@@ -1,4 +1,4 @@
-"""One save is one file that changed, for every watcher, whichever way an editor goes about it."""
+"""Every watcher reports one changed file for one save, for each editor's way to save."""
 
 import os
 from pathlib import Path
@@ -10,18 +10,18 @@ from test.watch.watching import run, watching
 
 
 def in_place(file: Path) -> None:
-    """As VS Code saves."""
+    """Save as VS Code does."""
     file.write_text("new content")
 
 
 def by_rename(file: Path) -> None:
-    """As most others save."""
+    """Save as most other editors do."""
     file.with_name("a.py~").write_text("new content")
     file.with_name("a.py~").replace(file)
 
 
 def like_vim(file: Path) -> None:
-    """Vim's 'backupcopy=no'."""
+    """Save as Vim does with 'backupcopy=no'."""
     file.with_name("4913").touch()
     file.with_name("4913").unlink()
     file.with_name(".a.py.swp").write_text("swap")
@@ -47,7 +47,7 @@ def touch(file: Path) -> None:
 
 
 def replace_by_an_older_one(file: Path) -> None:
-    """As `mv` does, or an archive that is unpacked; the size is the same."""
+    """Replace the file as `mv` or unpacking an archive does; the size stays the same."""
     other = file.with_name(".#other")
     other.write_text("old content")
     os.utime(other, (1, 1))
@@ -71,7 +71,7 @@ SAVES = [
 
 
 @pytest.mark.parametrize("save", SAVES)
-def test_a_save_is_that_of_one_file(name: WatcherName, project: Path, save: object) -> None:
+def test_save_reports_one_file(name: WatcherName, project: Path, save: object) -> None:
     assert callable(save)
     if (name, save) == ("watchman", write_and_set_back_the_time):
         pytest.skip("the first time, this looks as chmod does to Watchman")
@@ -101,7 +101,7 @@ def read(file: Path) -> None:
 
 
 def link(file: Path) -> None:
-    """Changes the number of names, which is a property of the file."""
+    """Add a hard link, which changes the file's inode."""
     os.link(file, file.with_name("another~"))
 
 
@@ -127,15 +127,17 @@ def install_packages(file: Path) -> None:
         *(make_and_remove_a_folder, write_bytecode, install_packages),
     ],
 )
-def test_what_is_no_change(name: WatcherName, project: Path, act: object) -> None:
+def test_act_without_a_change_of_content_is_not_reported(
+    name: WatcherName, project: Path, act: object
+) -> None:
     assert callable(act)
     if (name, act) == ("watchman", link):
         pytest.skip("to Watchman, a new name beside a file looks as a rename over the file")
-    # In a folder of its own, whose time tells Watchman's chmod from a rename.
+    # A separate folder, by whose time the Watchman watcher distinguishes chmod from a rename.
     (project / "src").mkdir()
     file = project / "src" / "a.py"
     file.write_text("the content")
-    # Older than the watcher, by far: nothing of its past may be taken for new.
+    # Much older than the watcher: no event from before may be taken for a new one.
     for path in (file, file.parent):
         os.utime(path, (1_000_000_000, 1_000_000_000))
 

@@ -1,4 +1,4 @@
-"""What a watcher reports: restarting, refreshing, and what git has to say about it."""
+"""The scope of a watcher: files that restart, files that refresh, and git's ignore rules."""
 
 import subprocess
 from dataclasses import replace
@@ -20,7 +20,7 @@ def repository(project: Path) -> Path:
     return project
 
 
-def test_what_git_ignores_does_not_count(repository: Path) -> None:
+def test_file_ignored_by_git_is_out_of_scope(repository: Path) -> None:
     scope = Scope.of(DEFAULT, repository)
     assert scope.matches("a.py")
     assert scope.matches(".gitignore")
@@ -35,13 +35,15 @@ def test_what_git_ignores_does_not_count(repository: Path) -> None:
 @pytest.mark.parametrize(
     "config", [replace(DEFAULT, patterns=("**/*",)), replace(DEFAULT, default_excludes=False)]
 )
-def test_a_pattern_or_no_default_excludes_do_not_ask_git(repository: Path, config: Config) -> None:
+def test_pattern_or_no_default_excludes_disables_gits_rules(
+    repository: Path, config: Config
+) -> None:
     scope = Scope.of(config, repository)
     assert scope.matches("dist/a.log")
     assert scope.may_contain("dist")
 
 
-def test_what_refreshes(repository: Path) -> None:
+def test_file_of_a_refresh_glob_refreshes_despite_gits_rules(repository: Path) -> None:
     scope = Scope.of(replace(DEFAULT, refresh=("dist/*.css", "**/*.html")), repository)
     assert scope.refreshes("dist/a.css")
     assert scope.matches("dist/a.css"), "named, so git is not asked"
@@ -52,7 +54,7 @@ def test_what_refreshes(repository: Path) -> None:
     assert scope.refreshes("templates/a.html")
 
 
-def test_refresh_comes_before_pattern(project: Path) -> None:
+def test_refresh_glob_precedes_pattern(project: Path) -> None:
     config = replace(DEFAULT, patterns=("src/**",), refresh=("**/*.css",))
     scope = Scope.of(config, project)
     assert scope.refreshes("src/a.css")
@@ -60,7 +62,7 @@ def test_refresh_comes_before_pattern(project: Path) -> None:
     assert not scope.matches("other/a.py")
 
 
-def test_excludes_hold_for_both(project: Path) -> None:
+def test_excludes_apply_to_patterns_and_refresh_globs(project: Path) -> None:
     config = replace(DEFAULT, refresh=("**/*.css",), excludes=("gen/**",))
     scope = Scope.of(config, project, never=["out.txt"])
     for path in ("gen/a.py", "gen/a.css", "out.txt"):
@@ -68,7 +70,7 @@ def test_excludes_hold_for_both(project: Path) -> None:
         assert not scope.refreshes(path)
 
 
-def test_changed_rules_are_another_scope(repository: Path) -> None:
+def test_changed_gitignore_renews_the_scope(repository: Path) -> None:
     scope = Scope.of(DEFAULT, repository)
     assert not scope.matches("dist/a.py")
     (repository / ".gitignore").write_text("")
@@ -79,12 +81,12 @@ def test_changed_rules_are_another_scope(repository: Path) -> None:
     assert scope.renew([ANYTHING])
 
 
-def test_where_git_is_not_asked_the_scope_stays(project: Path) -> None:
+def test_gitignore_does_not_renew_a_scope_without_gits_rules(project: Path) -> None:
     named = replace(DEFAULT, patterns=("**",))
     assert not Scope.of(named, project).renew([".gitignore", ANYTHING])
 
 
-def test_a_new_environment_makes_it_another_scope(project: Path) -> None:
+def test_new_virtual_environment_renews_the_scope(project: Path) -> None:
     scope = Scope.of(DEFAULT, project)
     assert scope.matches("env/lib/a.py")
     (project / "env").mkdir()
@@ -103,9 +105,7 @@ def test_a_new_environment_makes_it_another_scope(project: Path) -> None:
         ("{project}/.env", ".env"),
     ],
 )
-def test_the_environments_file_counts_in_any_case(
-    repository: Path, env_file: str, path: str
-) -> None:
+def test_env_file_is_in_scope_unless_excluded(repository: Path, env_file: str, path: str) -> None:
     (repository / ".gitignore").write_text("*.env\ndist\n")
     file = Path(env_file.replace("{project}", str(repository)))
     for patterns in ((), ("**/*.py",)):
@@ -118,12 +118,12 @@ def test_the_environments_file_counts_in_any_case(
     assert not Scope.of(excluding, repository).matches(path)
 
 
-def test_a_file_elsewhere_is_not_seen(repository: Path) -> None:
+def test_env_file_outside_the_root_is_out_of_scope(repository: Path) -> None:
     config = replace(DEFAULT, patterns=("*.py",), env_file=Path("../.env"))
     assert not Scope.of(config, repository).matches(".env")
 
 
-def test_a_copy_is_for_another_thread(repository: Path) -> None:
+def test_copy_of_a_scope_has_its_own_caches(repository: Path) -> None:
     scope = Scope.of(replace(DEFAULT, refresh=("**/*.css",)), repository)
     copy = scope.copy()
     assert not copy.matches("a.log")

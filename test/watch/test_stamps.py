@@ -1,4 +1,4 @@
-"""Saves told from chmod, by files on a disk and by what Watchman says of them."""
+"""The distinction of saves from chmod, by files on disk and by Watchman's metadata."""
 
 import os
 import time
@@ -39,13 +39,15 @@ def stamped(ino: int = 1, size: int = 2, mtime_ns: int = 3, ctime_ns: int = 4) -
         pytest.param(stamped(ino=5, ctime_ns=5), True, id="an older file in its place"),
     ],
 )
-def test_a_file_that_changed_before_is_compared(now: File, is_change: bool, tmp_path: Path) -> None:
+def test_file_that_changed_before_is_compared_with_its_stamp(
+    now: File, is_change: bool, tmp_path: Path
+) -> None:
     stamps = Stamps(tmp_path)
     stamps.is_change(stamped())
     assert stamps.is_change(now) is is_change
 
 
-def test_a_file_that_came_and_went_is_no_change(tmp_path: Path) -> None:
+def test_file_that_came_and_went_between_reports_is_no_change(tmp_path: Path) -> None:
     gone = stamped()
     gone["exists"], gone["new"] = False, True
     stamps = Stamps(tmp_path)
@@ -55,7 +57,7 @@ def test_a_file_that_came_and_went_is_no_change(tmp_path: Path) -> None:
     assert not stamps.is_change(gone)
 
 
-def test_the_first_deletion_of_a_file_is_a_change(tmp_path: Path) -> None:
+def test_first_deletion_of_a_file_is_a_change(tmp_path: Path) -> None:
     gone = stamped()
     gone["exists"] = False
     assert Stamps(tmp_path).is_change(gone)
@@ -80,7 +82,7 @@ def change_mode(path: Path) -> None:
     ("act", "is_change"),
     [(write, True), (write_with_an_old_time, True), (change_mode, False)],
 )
-def test_the_first_change_of_a_file_is_told_from_chmod(
+def test_first_change_of_a_file_is_distinguished_from_chmod(
     tmp_path: Path, act: Callable[[Path], None], is_change: bool
 ) -> None:
     path = tmp_path / "a.py"

@@ -1,4 +1,4 @@
-"""Links to files: a save of what they lead to is one of the link."""
+"""Links to files: a save of the target is reported as a change of the link."""
 
 import os
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from httpprocessproxy.watch.targets import steps
 
 @pytest.fixture
 def shared(project: Path) -> Path:
-    """A file beside the project, which a link in it leads to."""
+    """The target, outside the project, of a link in the project."""
     folder = project.parent / "shared"
     folder.mkdir()
     (folder / "settings.ini").write_text("1")
@@ -34,7 +34,7 @@ def replace(file: Path) -> None:
 
 
 @pytest.mark.parametrize("save", [write, replace])
-def test_save_of_the_target_is_one_of_the_link(
+def test_save_of_the_target_reports_the_link(
     name: WatcherName, project: Path, shared: Path, save: Callable[[Path], None]
 ) -> None:
     async def main() -> None:
@@ -50,7 +50,7 @@ def test_save_of_the_target_is_one_of_the_link(
     run(main())
 
 
-def test_other_files_beside_the_target_do_not_count(
+def test_other_file_beside_the_target_is_not_reported(
     name: WatcherName, project: Path, shared: Path
 ) -> None:
     async def main() -> None:
@@ -75,10 +75,8 @@ def test_link_made_while_watching_is_followed(
     run(main())
 
 
-def test_folder_on_the_way_that_is_replaced_changes_the_link(
-    name: WatcherName, project: Path
-) -> None:
-    """As Kubernetes updates a ConfigMap."""
+def test_replaced_folder_on_the_way_reports_the_link(name: WatcherName, project: Path) -> None:
+    """Kubernetes updates a ConfigMap so."""
     for number in range(2):
         (project / f"..{number}").mkdir()
         (project / f"..{number}" / "a.ini").write_text(f"{number}" * (number + 1))

@@ -1,4 +1,4 @@
-"""A task for another thread: its callbacks run on the event loop's, in order."""
+"""A task for another thread: its callbacks run on the event loop's thread, in order."""
 
 import asyncio
 import threading
@@ -9,7 +9,7 @@ from httpprocessproxy.watch.scope import Scope
 from httpprocessproxy.watch.task import Task
 
 
-def test_callbacks_from_a_thread_run_on_the_loops() -> None:
+def test_callbacks_from_a_thread_run_on_the_loops_thread() -> None:
     calls: list[tuple[object, threading.Thread]] = []
 
     def note(what: object) -> None:

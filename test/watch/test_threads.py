@@ -1,4 +1,4 @@
-"""Work in a thread: when entering and leaving return, and what becomes of its errors."""
+"""A worker in a thread: when entering and leaving return, and how its errors are raised."""
 
 import asyncio
 import threading
@@ -12,7 +12,7 @@ from test.deadline import PATIENCE_S
 
 
 class Fake:
-    """A worker that does as it is told."""
+    """A worker controlled by the test."""
 
     def __init__(self, is_able: bool = True) -> None:
         self.is_able = is_able
@@ -37,7 +37,7 @@ class Fake:
         self.stopping.set()
 
 
-def test_it_works_in_a_thread_that_ends() -> None:
+def test_thread_ends_with_the_block() -> None:
     worker = Fake()
 
     async def main() -> None:
@@ -49,7 +49,7 @@ def test_it_works_in_a_thread_that_ends() -> None:
     asyncio.run(main())
 
 
-def test_an_error_before_it_is_ready_is_raised_as_it_is() -> None:
+def test_error_before_ready_is_raised_unwrapped() -> None:
     async def main() -> None:
         async with threaded(Fake(is_able=False), "fake"):
             raise AssertionError("it never was ready")
@@ -58,7 +58,7 @@ def test_an_error_before_it_is_ready_is_raised_as_it_is() -> None:
         asyncio.run(main())
 
 
-def test_an_error_later_ends_the_block() -> None:
+def test_error_after_ready_ends_the_block() -> None:
     worker = Fake()
     worker.fails = True
 

@@ -1,4 +1,4 @@
-"""The walk: which folders it enters, which files it finds, where it does not follow links."""
+"""The walk: the folders it enters, the files it finds, and the links it does not follow."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from httpprocessproxy.watch.tree import leads_above, walk
 
 
 def walked(root: Path, *excludes: str, top: str = "") -> tuple[list[str], set[str]]:
-    """The folders in the order they were entered, each real one once, and the files."""
+    """The folders in the order of entering, each real folder once, and the files."""
     entered: list[str] = []
     seen: set[int] = set()
 
@@ -27,7 +27,7 @@ def walked(root: Path, *excludes: str, top: str = "") -> tuple[list[str], set[st
     return entered, files
 
 
-def test_everything_below(project: Path) -> None:
+def test_walk_finds_all_files_below_the_top(project: Path) -> None:
     (project / "a" / "b").mkdir(parents=True)
     for file in ("1", "a/2", "a/b/3"):
         (project / file).touch()
@@ -35,7 +35,7 @@ def test_everything_below(project: Path) -> None:
     assert walked(project, top="a") == (["a", "a/b"], {"a/2", "a/b/3"})
 
 
-def test_folders_of_no_use_are_not_entered(project: Path) -> None:
+def test_excluded_folders_are_not_entered(project: Path) -> None:
     for folder in ("node_modules/x", "src/__pycache__", ".git/objects", "gen"):
         (project / folder).mkdir(parents=True)
     assert walked(project, "gen/**") == (["", "src"], set())
@@ -62,7 +62,9 @@ def test_links_come_last_and_are_entered_once(project: Path, tmp_path: Path) -> 
     ("target", "leads"),
     [("..", True), (".", True), ("/", True), ("folder", False), ("../other", False)],
 )
-def test_links_that_lead_above(project: Path, tmp_path: Path, target: str, leads: bool) -> None:
+def test_link_that_leads_above_the_root_is_not_entered(
+    project: Path, tmp_path: Path, target: str, leads: bool
+) -> None:
     (project / "folder").mkdir()
     (tmp_path / "other").mkdir()
     (project / "link").symlink_to(target)
@@ -70,13 +72,13 @@ def test_links_that_lead_above(project: Path, tmp_path: Path, target: str, leads
     assert ("link" in walked(project)[0]) is (target == "../other")
 
 
-def test_what_leads_nowhere_is_a_file(project: Path) -> None:
+def test_dangling_or_circular_link_is_a_file(project: Path) -> None:
     (project / "nowhere").symlink_to("missing")
     (project / "itself").symlink_to("itself")
     assert walked(project) == ([""], {"nowhere", "itself"})
 
 
-def test_a_folder_that_is_gone_is_passed_over(project: Path) -> None:
+def test_folder_removed_during_the_walk_is_skipped(project: Path) -> None:
     (project / "a").mkdir()
 
     def enter(folder: str) -> bool:

@@ -1,4 +1,4 @@
-"""Globs that match nothing: when that is said, and what is suggested."""
+"""Warnings about globs that match no file, and the hints in them."""
 
 import os
 from dataclasses import replace
@@ -33,27 +33,29 @@ def filled(project: Path) -> Path:
         ("!node_modules/**", ": --exclude 'node_modules/**' leaves files out"),
     ],
 )
-def test_glob_that_matches_no_file_is_said_with_a_hint(filled: Path, glob: str, hint: str) -> None:
+def test_glob_that_matches_no_file_is_reported_with_a_hint(
+    filled: Path, glob: str, hint: str
+) -> None:
     lines = list(unmatched(replace(DEFAULT, patterns=(glob,)), filled))
     assert lines == [f"--pattern '{glob}' matches no file here{hint}"]
 
 
 @pytest.mark.parametrize("glob", ["src/**", "**/*.py", "src", "static/*.{css,js}", "**"])
-def test_glob_that_matches_a_file_is_not_said(filled: Path, glob: str) -> None:
+def test_glob_that_matches_a_file_is_not_reported(filled: Path, glob: str) -> None:
     assert not list(unmatched(replace(DEFAULT, patterns=(glob,), refresh=(glob,)), filled))
 
 
-def test_glob_to_refresh_is_said_by_its_option(filled: Path) -> None:
+def test_refresh_glob_is_reported_with_its_option(filled: Path) -> None:
     (line,) = unmatched(replace(DEFAULT, refresh=("static/*.html",)), filled)
     assert line.startswith("--refresh 'static/*.html' matches no file")
 
 
-def test_links_in_a_circle_end_the_look(filled: Path) -> None:
+def test_links_in_a_circle_do_not_keep_the_search_going(filled: Path) -> None:
     os.symlink(".", filled / "src" / "self")
     assert list(unmatched(replace(DEFAULT, patterns=("src/**/*.rb",)), filled))
 
 
-def test_tree_too_large_to_look_through_is_not_judged(
+def test_tree_beyond_the_limit_gives_no_warning(
     filled: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "MAX_ENTRIES", 2)

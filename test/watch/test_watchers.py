@@ -1,4 +1,4 @@
-"""One suite for every watcher: the same files reported for the same changes."""
+"""One suite for all watchers: each reports the same files for the same changes."""
 
 import asyncio
 import os
@@ -16,7 +16,7 @@ from test.watch.watching import run, watching
 CHECKED_OUT = 10_000
 
 
-def test_new_folders_with_files_in_them(name: WatcherName, project: Path) -> None:
+def test_files_in_new_folders_are_reported_and_watched(name: WatcherName, project: Path) -> None:
     files = [f"{number}/b/c/file.py" for number in range(100)]
 
     async def main() -> None:
@@ -33,7 +33,7 @@ def test_new_folders_with_files_in_them(name: WatcherName, project: Path) -> Non
     run(main())
 
 
-def test_folders_made_one_by_one_while_events_are_read(name: WatcherName, project: Path) -> None:
+def test_folders_made_while_events_are_read_are_watched(name: WatcherName, project: Path) -> None:
     async def main() -> None:
         async with watching(name, project) as (reports, _):
             for number in range(10 if name == "polling" else 30):
@@ -48,7 +48,7 @@ def test_folders_made_one_by_one_while_events_are_read(name: WatcherName, projec
     run(main())
 
 
-def test_a_folder_renamed(name: WatcherName, project: Path) -> None:
+def test_renamed_folder_is_reported_and_watched(name: WatcherName, project: Path) -> None:
     (project / "old" / "deep").mkdir(parents=True)
     (project / "old" / "deep" / "a.py").write_text("")
 
@@ -64,7 +64,9 @@ def test_a_folder_renamed(name: WatcherName, project: Path) -> None:
     run(main())
 
 
-def test_a_folder_moved_out_and_in(name: WatcherName, project: Path, tmp_path: Path) -> None:
+def test_folder_moved_out_is_unwatched_until_it_is_back(
+    name: WatcherName, project: Path, tmp_path: Path
+) -> None:
     (project / "folder").mkdir()
     (project / "folder" / "a.py").write_text("")
 
@@ -80,7 +82,7 @@ def test_a_folder_moved_out_and_in(name: WatcherName, project: Path, tmp_path: P
     run(main())
 
 
-def test_links(name: WatcherName, project: Path) -> None:
+def test_files_behind_links_are_reported_by_every_path(name: WatcherName, project: Path) -> None:
     (project / "folder").mkdir()
     (project / "folder" / "a.py").write_text("")
     (project / "link.py").symlink_to("folder/a.py")
@@ -100,7 +102,7 @@ def test_links(name: WatcherName, project: Path) -> None:
     run(main())
 
 
-def test_ten_thousand_files_checked_out(name: WatcherName, repository: Path) -> None:
+def test_checkout_of_ten_thousand_files_is_reported(name: WatcherName, repository: Path) -> None:
     everything = {f"{number % 100}/{number}.py" for number in range(CHECKED_OUT)}
 
     async def main() -> None:
@@ -114,7 +116,7 @@ def test_ten_thousand_files_checked_out(name: WatcherName, repository: Path) -> 
     run(main())
 
 
-def test_below_the_root_of_a_repository(name: WatcherName, project: Path) -> None:
+def test_root_inside_a_repository_is_watched_alone(name: WatcherName, project: Path) -> None:
     (project / ".git").mkdir()
     below = project / "service" / "web"
     below.mkdir(parents=True)
@@ -129,7 +131,7 @@ def test_below_the_root_of_a_repository(name: WatcherName, project: Path) -> Non
     run(main())
 
 
-def test_a_change_at_once_after_entering(name: WatcherName, project: Path) -> None:
+def test_change_right_after_entering_is_reported(name: WatcherName, project: Path) -> None:
     async def main() -> None:
         for number in range(10):
             async with watching(name, project) as (reports, _):
@@ -139,7 +141,7 @@ def test_a_change_at_once_after_entering(name: WatcherName, project: Path) -> No
     run(main())
 
 
-def test_nothing_from_before_is_reported(name: WatcherName, project: Path) -> None:
+def test_changes_before_entering_are_not_reported(name: WatcherName, project: Path) -> None:
     (project / "a.py").write_text("")
 
     async def main() -> None:
@@ -150,7 +152,9 @@ def test_nothing_from_before_is_reported(name: WatcherName, project: Path) -> No
     run(main())
 
 
-def test_patterns_and_excludes(name: WatcherName, project: Path) -> None:
+def test_only_files_of_patterns_are_reported_without_excludes(
+    name: WatcherName, project: Path
+) -> None:
     for folder in ("src", "gen", "node_modules/ours", "node_modules/theirs"):
         (project / folder).mkdir(parents=True)
 
@@ -166,7 +170,7 @@ def test_patterns_and_excludes(name: WatcherName, project: Path) -> None:
     run(main())
 
 
-def test_names_that_are_not_utf8(name: WatcherName, project: Path) -> None:
+def test_file_name_that_is_not_utf8_is_reported(name: WatcherName, project: Path) -> None:
     async def main() -> None:
         async with watching(name, project) as (reports, _):
             (project / os.fsdecode(b"\xff\n.py")).write_text("")
@@ -175,7 +179,7 @@ def test_names_that_are_not_utf8(name: WatcherName, project: Path) -> None:
     run(main())
 
 
-def test_a_root_whose_name_is_not_utf8(name: WatcherName, project: Path) -> None:
+def test_root_whose_name_is_not_utf8_is_watched(name: WatcherName, project: Path) -> None:
     root = project / os.fsdecode(b"\xff")
     root.mkdir()
 
@@ -187,7 +191,7 @@ def test_a_root_whose_name_is_not_utf8(name: WatcherName, project: Path) -> None
     run(main())
 
 
-def test_the_root_deleted_and_made_again(name: WatcherName, project: Path) -> None:
+def test_deleted_and_recreated_root_is_watched_again(name: WatcherName, project: Path) -> None:
     (project / "a.py").write_text("")
 
     async def main() -> None:
@@ -195,7 +199,7 @@ def test_the_root_deleted_and_made_again(name: WatcherName, project: Path) -> No
             shutil.rmtree(project)
             os.mkdir(project)
             reports.paths.clear()
-            # Polling sees files and no folders: it never lost track.
+            # Polling compares files, not folders: it never lost a change.
             await reports.see("a.py" if name == "polling" else ANYTHING)
             await reports.all()
             (project / "a.py").write_text("again")
@@ -204,7 +208,7 @@ def test_the_root_deleted_and_made_again(name: WatcherName, project: Path) -> No
     run(main())
 
 
-def test_nothing_is_left_behind(name: WatcherName, project: Path) -> None:
+def test_leaving_closes_every_descriptor_and_thread(name: WatcherName, project: Path) -> None:
     async def main() -> None:
         async def once() -> tuple[int, int]:
             async with watching(name, project) as (reports, _):
@@ -219,7 +223,7 @@ def test_nothing_is_left_behind(name: WatcherName, project: Path) -> None:
     run(main())
 
 
-def test_leaving_takes_no_time(name: WatcherName, project: Path) -> None:
+def test_leaving_returns_within_100_ms(name: WatcherName, project: Path) -> None:
     async def main() -> float:
         loop = asyncio.get_running_loop()
         async with watching(name, project):
@@ -241,7 +245,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _commit(branch: str) -> str:
-    """What git-fast-import(1) makes the whole branch of."""
+    """The input of git-fast-import(1) for the whole branch."""
     lines = [f"commit refs/heads/{branch}", "committer test <test@localhost> 0 +0000", "data 0"]
     for number in range(CHECKED_OUT):
         content = f"{branch} {number}"

@@ -1,4 +1,4 @@
-"""What only Watchman does: it dies, comes back, stops watching, warns, and refuses."""
+"""The Watchman watcher: Watchman dies, comes back, stops watching, warns and refuses."""
 
 import contextlib
 import socket
@@ -16,7 +16,7 @@ from test.watch.watching import run, watching
 
 pywatchman = pytest.importorskip("pywatchman", reason="the extra [watchman] is not installed")
 
-# It needs that.
+# Imported after the check: the module imports pywatchman.
 from httpprocessproxy.watch.connection import File  # noqa: E402
 
 
@@ -33,7 +33,7 @@ def stamped(size: int = 2, ctime_ns: int = 4, *, new: bool = False) -> File:
     )
 
 
-def test_a_watchman_that_dies_and_returns(
+def test_watchman_that_dies_and_returns_reports_anything(
     project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "daemon").mkdir()
@@ -57,7 +57,7 @@ def test_a_watchman_that_dies_and_returns(
         run(main(daemon))
 
 
-def test_a_root_taken_off_the_list_is_watched_again(project: Path, daemon: Daemon) -> None:
+def test_root_taken_off_the_list_is_watched_again(project: Path, daemon: Daemon) -> None:
     async def main() -> None:
         async with watching("watchman", project) as (reports, _):
             with pywatchman.client(timeout=PATIENCE_S) as other:
@@ -88,10 +88,9 @@ Message = Mapping[str, object]
 
 
 class FakeWatchman:
-    """A server that answers what the test says, in one connection after the other.
+    """A server that sends the test's answers, one connection after the other.
 
-    A connection is the answer to its clock or query, what is told after it subscribed, and the
-    end.
+    A connection is the answer to its clock or query, then the reports after the subscription.
     """
 
     def __init__(self, path: Path, root: Path, connections: Sequence[Sequence[Message]]) -> None:
@@ -109,16 +108,16 @@ class FakeWatchman:
 
     def serve(self) -> None:
         with self._listener:
-            for query, *told in self._connections:
-                # Who has heard enough may go before we have said all.
+            for query, *reports in self._connections:
+                # The client may close the connection before all reports are sent.
                 with self._accept() as connection, contextlib.suppress(ConnectionError):
                     name = self._begin(connection, query)
                     about = {"unilateral": True, "subscription": name, "root": self._root}
-                    for one in told:
-                        self._send(connection, {**about, **one})
+                    for report in reports:
+                        self._send(connection, {**about, **report})
 
     def _accept(self) -> socket.socket:
-        """The next connection that says anything: others only try whether we are here."""
+        """The next connection that sends data: others only probe the socket."""
         while True:
             connection, _ = self._listener.accept()
             if connection.recv(1, socket.MSG_PEEK):
@@ -126,9 +125,9 @@ class FakeWatchman:
             connection.close()
 
     def _begin(self, connection: socket.socket, query: Message) -> str:
-        """Answer up to the subscription, and return its name, or "" if there was none."""
+        """Answer up to the subscription; return its name, or "" without one."""
         name = ""
-        # A request is small, and the next waits for our answer.
+        # A request is small, and the client sends the next one after the answer.
         while request := connection.recv(65536):
             command, *arguments = pywatchman.bser.loads(request, value_encoding="utf-8")
             if command == "query" and arguments[1]["fields"] == ["name"]:
@@ -157,7 +156,7 @@ def serving(fake: FakeWatchman) -> Iterator[None]:
         assert not thread.is_alive()
 
 
-def test_a_clock_runs_through_all_connections(
+def test_one_clock_runs_through_all_connections(
     project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before, chmod, written = stamped(new=True), stamped(ctime_ns=5), stamped(size=3, ctime_ns=6)
@@ -189,7 +188,7 @@ def test_a_clock_runs_through_all_connections(
     assert [query.get("since") for query in fake.queries] == ["c:3", "c:4", "c:5", "c:6"]
 
 
-def test_a_watchman_that_refuses(
+def test_watchman_that_refuses_raises_user_error(
     project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fake = FakeWatchman(tmp_path / "sock", project, [[{"error": "poisoned:\nno watches"}]])

@@ -1,4 +1,4 @@
-"""Watch a folder in a test, and wait for what is reported."""
+"""Helpers that watch a folder in a test and wait for reports."""
 
 import asyncio
 import threading
@@ -14,13 +14,13 @@ from httpprocessproxy.watch.scope import Scope
 from httpprocessproxy.watch.task import Task
 from test.deadline import PATIENCE_S
 
-# A file that a test writes last: what has not been reported before it is never reported.
+# A file that a test writes last: a change not reported before it is never reported.
 MARKER = "the last of all"
 
 
 @dataclass
 class Reports:
-    """Everything a watcher said so far."""
+    """All reports and warnings of a watcher so far."""
 
     root: Path
     paths: set[str] = field(default_factory=set)
@@ -51,11 +51,11 @@ class Reports:
             raise AssertionError(f"only {sorted(self.paths)[:20]}, {self.said}") from None
 
     async def see(self, *paths: str) -> None:
-        """Wait until all of these have been reported."""
+        """Wait until all `paths` have been reported."""
         await self.until(lambda: self.paths.issuperset(paths))
 
     async def all(self) -> set[str]:
-        """What has been reported once everything up to now has been; begins anew."""
+        """Wait for the reports of all earlier changes; return and clear the reported paths."""
         (self.root / MARKER).write_text("")
         await self.see(MARKER)
         (self.root / MARKER).unlink()
@@ -66,7 +66,7 @@ class Reports:
 
     @property
     def task(self) -> Task:
-        """These reports as a watcher's task, for everything in the root."""
+        """A watcher's task that fills these reports, for all files in the root."""
         return Task(self.root, Scope(Patterns([], [], True)), self.changed, self.say)
 
 
@@ -79,7 +79,7 @@ async def watching(
     scope: Scope | None = None,
 ) -> AsyncIterator[tuple[Reports, Watcher]]:
     reports = Reports(root)
-    # The marker counts with any pattern.
+    # The marker is in scope with any pattern.
     patterns = [*patterns, MARKER] if patterns else ()
     scope = scope or Scope(Patterns(patterns, excludes, default_excludes=True))
     async with open_watcher(name, root, scope, reports.changed, reports.say) as watcher:
