@@ -1,16 +1,16 @@
-"""The state machine: everything that decides what the backend and requests do next.
+"""The state machine: decides the next step of the backend and of requests.
 
-Rule 1: every state change is a row of TRANSITIONS, and nothing outside this file decides one.
-Rule 2: `Machine` only decides. The supervisor obeys the `Command` and reports back with an event.
+Rule 1: every state change is a row of TRANSITIONS; no other file decides one.
+Rule 2: `Machine` only decides. The supervisor executes the `Command` and reports back by an event.
 
     LOADING   the backend has been started and does not answer yet: requests wait
-    RUNNING   the backend answers: requests are passed on
-    ERROR     the backend ended by itself, or could not be started: requests get 503
+    RUNNING   the backend answers: requests are forwarded
+    ERROR     the backend exited by itself, or could not be started: requests get 503
     KILLING   a file changed and the backend is being stopped: requests wait
 
-A *generation* is one life of the backend, counted from 1; every START begins the next. `Ready`
-and `Exited` name theirs, and news of an earlier generation is dropped: it describes a process
-that is gone. A command that cannot be spawned is `Exited(generation, None)`.
+A *generation* is one run of the backend, counted from 1; every START begins the next. `Ready`
+and `Exited` carry its number, and an event of an earlier generation is dropped: its process is
+gone. A command that cannot be spawned is `Exited(generation, None)`.
 
 Ctrl+C is not a state: it ends the program, and the backend on the way out.
 """
@@ -29,7 +29,7 @@ class State(enum.Enum):
 
 
 class Requests(enum.Enum):
-    """What becomes of a request that arrives."""
+    """The treatment of an arriving request."""
 
     HOLD = "hold"
     FORWARD = "forward"
@@ -39,12 +39,12 @@ class Requests(enum.Enum):
 class Command(enum.Enum):
     START = "start the next generation"
     STOP = "stop the backend's whole process tree"
-    RELOAD_BROWSERS = "tell browsers to reload"
+    RELOAD_BROWSERS = "make browsers reload"
 
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """Files changed that the backend was started from: the first of a burst."""
+    """Watched files changed: the first event of a burst."""
 
     paths: frozenset[str]
 
@@ -58,9 +58,9 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Exited:
-    """The backend of this generation is gone, with all of its tree.
+    """The backend of this generation has exited, with its whole process tree.
 
-    `returncode` is negative for a signal, and None when it could not be spawned.
+    `returncode` is negative for a signal, and None if the command could not be spawned.
     """
 
     generation: int
@@ -72,21 +72,21 @@ Event = Changed | Ready | Exited
 
 @dataclass(frozen=True, slots=True)
 class To:
-    """A row: the state to go to, and the command that takes the world there."""
+    """A transition: the next state, and the command that the supervisor executes."""
 
     state: State
     command: Command
 
 
 class Ignored(enum.Enum):
-    """An event that changes nothing, and why."""
+    """An event without effect, with the reason."""
 
-    BEING_KILLED = "the next start will see this change"
-    LATE_PROBE = "the probe of a backend that is ending"
+    BEING_KILLED = "the next start includes this change"
+    LATE_PROBE = "the probe of a backend that is being stopped or has exited"
 
 
 class Impossible(enum.Enum):
-    """An event that cannot happen; if it does, the supervisor has a bug."""
+    """An event that only a bug of the supervisor can send, with the reason."""
 
     ANSWERED_TWICE = "a generation becomes ready once"
     ENDED_TWICE = "a generation ends once"
@@ -126,7 +126,7 @@ TRANSITIONS: Final[Mapping[State, Mapping[type[Event], Row]]] = {
 
 
 class Machine:
-    """One backend's state. Events go in, the command to obey comes out."""
+    """One backend's state. Events go in, the next command comes out."""
 
     def __init__(self) -> None:
         self.state = State.LOADING
@@ -137,15 +137,15 @@ class Machine:
         return REQUESTS[self.state]
 
     def start(self) -> Command:
-        """Begin: LOADING, generation 1. Called once, before any event."""
+        """Begin generation 1 in LOADING. Called once, before any event."""
         assert self.generation == 0, "the machine starts once"
         self.generation = 1
         return Command.START
 
     def handle(self, event: Event) -> Command | None:
-        """Take one step, and return the command to obey, or None if nothing changes.
+        """Make the transition for `event`; return the command to execute, or None without one.
 
-        Raises AssertionError, and stays where it is, for an event that cannot happen.
+        Raises AssertionError for an impossible event, and leaves the state unchanged.
         """
         if not isinstance(event, Changed) and event.generation != self.generation:
             return None

@@ -1,4 +1,4 @@
-"""The state machine: dialogues, its table row by row, and every world it can get into."""
+"""The state machine: dialogues, each row of its table, and an exhaustive search of its worlds."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -30,20 +30,20 @@ def changed(*paths: str) -> Changed:
 
 
 class Script:
-    """A dialogue with a started machine; a mismatch prints all of it."""
+    """A dialogue with a started machine; a mismatch prints the whole dialogue."""
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
         self._lines: list[str] = []
-        self._hear("start()", machine.start())
+        self._record("start()", machine.start())
 
-    def _hear(self, said: str, answer: Command | None) -> None:
+    def _record(self, line: str, answer: Command | None) -> None:
         self._answer = answer
         state = self._machine.state.name
-        self._lines.append(f"{said}: {answer.name if answer else None}, state {state}")
+        self._lines.append(f"{line}: {answer.name if answer else None}, state {state}")
 
     def send(self, event: Event) -> "Script":
-        self._hear(str(event), self._machine.handle(event))
+        self._record(str(event), self._machine.handle(event))
         return self
 
     def expect(self, command: Command | None = None, *, state: State) -> "Script":
@@ -55,7 +55,7 @@ class Script:
 # Dialogues
 
 
-def test_start_and_save() -> None:
+def test_save_while_running_restarts_the_backend() -> None:
     (
         Script(Machine())
         .expect(START, state=LOADING)
@@ -66,19 +66,19 @@ def test_start_and_save() -> None:
     )  # fmt: skip
 
 
-def test_edit_while_loading() -> None:
+def test_save_while_loading_kills_the_backend_despite_a_late_ready() -> None:
     (
         Script(Machine())
         .expect(START, state=LOADING)
         .send(changed()).expect(STOP, state=KILLING)
-        .send(Ready(1)).expect(state=KILLING)  # the probe won the race; the process is doomed
+        .send(Ready(1)).expect(state=KILLING)  # the probe won the race; the kill continues
         .send(Exited(1, -15)).expect(START, state=LOADING)
-        .send(Exited(1, -15)).expect(state=LOADING)  # old news says nothing of generation 2
+        .send(Exited(1, -15)).expect(state=LOADING)  # an event of generation 1, dropped
         .send(Ready(2)).expect(RELOAD_BROWSERS, state=RUNNING)
     )  # fmt: skip
 
 
-def test_edit_while_killing_is_part_of_the_next_start() -> None:
+def test_save_while_killing_is_part_of_the_next_start() -> None:
     (
         Script(Machine())
         .send(Ready(1)).send(changed("a.py")).expect(STOP, state=KILLING)
@@ -87,7 +87,7 @@ def test_edit_while_killing_is_part_of_the_next_start() -> None:
     )  # fmt: skip
 
 
-def test_crash_waits_for_a_save() -> None:
+def test_crashed_backend_starts_again_at_the_next_save() -> None:
     (
         Script(Machine())
         .send(Ready(1)).send(Exited(1, 3)).expect(RELOAD_BROWSERS, state=ERROR)
@@ -98,7 +98,7 @@ def test_crash_waits_for_a_save() -> None:
     )  # fmt: skip
 
 
-def test_a_command_that_cannot_be_spawned() -> None:
+def test_command_that_cannot_be_spawned_leads_to_error() -> None:
     (
         Script(Machine())
         .send(Exited(1, None)).expect(RELOAD_BROWSERS, state=ERROR)
@@ -127,7 +127,9 @@ def machine_in(state: State, generation: int = 7) -> Machine:
 
 
 @pytest.mark.parametrize(("state", "event", "outcome", "command"), ROWS)
-def test_row(state: str, event: str, outcome: str, command: str) -> None:
+def test_event_in_each_state_has_the_outcome_of_its_row(
+    state: str, event: str, outcome: str, command: str
+) -> None:
     machine = machine_in(State[state])
     if outcome == "Impossible":
         with pytest.raises(AssertionError, match=f"{event}.*in {state}"):
@@ -143,12 +145,12 @@ def test_row(state: str, event: str, outcome: str, command: str) -> None:
     assert machine.generation == (8 if answer is START else 7)
 
 
-def test_the_table_has_all_rows() -> None:
+def test_table_has_a_row_for_each_state_and_event() -> None:
     assert len(ROWS) == sum(len(row) for row in TRANSITIONS.values()) == len(State) * 3
 
 
 @pytest.mark.parametrize("line", LINES, ids=lambda line: line[0])
-def test_requests(line: list[str]) -> None:
+def test_requests_are_held_forwarded_or_refused_by_state(line: list[str]) -> None:
     machine = machine_in(State[line[0]])
     assert machine.requests is Requests[line[1]]
     assert REQUESTS[machine.state] is machine.requests
@@ -157,7 +159,7 @@ def test_requests(line: list[str]) -> None:
 @pytest.mark.parametrize("state", State)
 @pytest.mark.parametrize("generation", [0, 6, 8])
 @pytest.mark.parametrize("event", [Ready, lambda of: Exited(of, 1), lambda of: Exited(of, None)])
-def test_news_of_another_generation_is_dropped(
+def test_event_of_another_generation_is_dropped(
     state: State, generation: int, event: type[Ready]
 ) -> None:
     machine = machine_in(state)
@@ -165,7 +167,7 @@ def test_news_of_another_generation_is_dropped(
     assert (machine.state, machine.generation) == (state, 7)
 
 
-def test_a_machine_starts_once() -> None:
+def test_machine_that_starts_twice_raises() -> None:
     machine = Machine()
     machine.start()
     with pytest.raises(AssertionError, match="once"):
@@ -178,23 +180,23 @@ def test_a_machine_starts_once() -> None:
 
 @dataclass(frozen=True)
 class World:
-    """A machine and what surrounds it; `news` is on its way, and arrives in any order."""
+    """A machine and its backend; `news` are events in flight, which arrive in any order."""
 
     state: State = LOADING
     generation: int = 1
     is_alive: bool = True
     is_stopped: bool = False
     may_answer: bool = True
-    news: frozenset[tuple[Event, int]] = frozenset()  # each with how often
-    changes: int = 3  # still to be made
+    news: frozenset[tuple[Event, int]] = frozenset()  # each event with its count
+    changes: int = 3  # saves that may still happen
     is_stale: bool = False  # a change was made after the last START
 
-    def tell(self, event: Event) -> "World":
+    def send(self, event: Event) -> "World":
         counts = dict(self.news)
         counts[event] = counts.get(event, 0) + 1
         return replace(self, news=frozenset(counts.items()))
 
-    def hear(self, event: Event) -> "World":
+    def receive(self, event: Event) -> "World":
         counts = dict(self.news)
         counts[event] -= 1
         left = frozenset((other, count) for other, count in counts.items() if count)
@@ -206,19 +208,19 @@ class World:
 
 
 def forced_moves(world: World) -> Iterator[World]:
-    """What is bound to happen: news arrives, a live backend answers, a stopped one ends."""
+    """Moves that must happen: an event arrives, a live backend answers, a stopped one exits."""
     for event, _ in world.news:
-        yield from deliver(world.hear(event), event)
+        yield from deliver(world.receive(event), event)
     if world.is_alive and world.may_answer:
-        yield replace(world, may_answer=False).tell(Ready(world.generation))
+        yield replace(world, may_answer=False).send(Ready(world.generation))
     if world.is_alive and world.is_stopped:
         yield ended(world, -9)
 
 
 def free_moves(world: World) -> Iterator[World]:
-    """What may happen: somebody saves, a backend ends by itself or never answers."""
+    """Moves that may happen: a save, a backend that exits by itself or never answers."""
     if world.changes:
-        yield replace(world, changes=world.changes - 1, is_stale=True).tell(changed())
+        yield replace(world, changes=world.changes - 1, is_stale=True).send(changed())
     if world.is_alive:
         yield ended(world, 1)
         yield replace(world, may_answer=False)
@@ -226,11 +228,11 @@ def free_moves(world: World) -> Iterator[World]:
 
 def ended(world: World, returncode: int) -> World:
     gone = replace(world, is_alive=False, may_answer=False)
-    return gone.tell(Exited(world.generation, returncode))
+    return gone.send(Exited(world.generation, returncode))
 
 
 def deliver(world: World, event: Event) -> Iterator[World]:
-    """Let the machine handle an event, and obey its command in each way that is possible."""
+    """Let the machine handle an event; execute its command with each possible result."""
     machine = machine_in(world.state, world.generation)
     command = machine.handle(event)
     after = replace(world, state=machine.state, generation=machine.generation)
@@ -238,14 +240,14 @@ def deliver(world: World, event: Event) -> Iterator[World]:
         assert not world.is_alive, f"two backends at once: {world} {event}"
         fresh = replace(after, is_stopped=False, is_stale=False)
         yield replace(fresh, is_alive=True, may_answer=True)
-        yield fresh.tell(Exited(fresh.generation, None))
+        yield fresh.send(Exited(fresh.generation, None))
     else:
         yield replace(after, is_stopped=after.is_stopped or command is STOP)
 
 
 @pytest.fixture(scope="module")
 def worlds() -> dict[World, list[World]]:
-    """Every world that can come about, and where it is bound to go."""
+    """Every reachable world, with its successors by forced moves."""
     found: dict[World, list[World]] = {}
     waiting = [World()]
     while waiting:
@@ -256,7 +258,7 @@ def worlds() -> dict[World, list[World]]:
     return found
 
 
-def test_every_row_is_reached_and_no_impossible_one(worlds: dict[World, list[World]]) -> None:
+def test_search_reaches_exactly_the_possible_rows(worlds: dict[World, list[World]]) -> None:
     reached = {
         (world.state, type(event))
         for world in worlds
@@ -274,7 +276,7 @@ def test_every_row_is_reached_and_no_impossible_one(worlds: dict[World, list[Wor
     assert len(worlds) > 500
 
 
-def test_old_news_does_arrive(worlds: dict[World, list[World]]) -> None:
+def test_search_includes_events_of_earlier_generations(worlds: dict[World, list[World]]) -> None:
     assert any(
         isinstance(event, Ready) and event.generation < world.generation
         for world in worlds
@@ -282,13 +284,13 @@ def test_old_news_does_arrive(worlds: dict[World, list[World]]) -> None:
     )
 
 
-def test_no_world_is_stuck(worlds: dict[World, list[World]]) -> None:
-    """Whatever came before: if nothing more is done to it, every world settles, or loads on."""
+def test_every_world_settles_or_keeps_loading(worlds: dict[World, list[World]]) -> None:
+    """Every reachable world settles by forced moves alone, or has a backend that loads forever."""
     before: dict[World, list[World]] = {world: [] for world in worlds}
     for world, nexts in worlds.items():
         for after in nexts:
             before[after].append(world)
-    # A backend that runs and never answers loads for ever: the gate has a timeout for that.
+    # A backend that runs and never answers loads forever: the gate has a timeout for that.
     rest = [w for w in worlds if w.is_settled or (w.state is LOADING and w.is_alive and not w.news)]
     settles = set(rest)
     while rest:
@@ -298,13 +300,13 @@ def test_no_world_is_stuck(worlds: dict[World, list[World]]) -> None:
     assert settles == set(worlds)
 
 
-def test_every_change_is_seen_by_a_later_start(worlds: dict[World, list[World]]) -> None:
+def test_every_save_is_included_in_a_later_start(worlds: dict[World, list[World]]) -> None:
     for world in worlds:
         if not world.news and world.state is not KILLING:
             assert not world.is_stale, world
 
 
-def test_a_change_leads_to_one_start_at_most(worlds: dict[World, list[World]]) -> None:
+def test_save_leads_to_one_start_at_most(worlds: dict[World, list[World]]) -> None:
     for world in worlds:
         in_news = sum(count for event, count in world.news if isinstance(event, Changed))
         made = 3 - world.changes
@@ -312,7 +314,9 @@ def test_a_change_leads_to_one_start_at_most(worlds: dict[World, list[World]]) -
         assert world.generation - 1 + is_starting <= made - in_news, world
 
 
-def test_a_machine_that_runs_has_a_backend_or_will_hear(worlds: dict[World, list[World]]) -> None:
+def test_machine_outside_error_has_a_backend_or_an_exit_in_flight(
+    worlds: dict[World, list[World]],
+) -> None:
     for world in worlds:
         ends = [event for event, _ in world.news if isinstance(event, Exited)]
         will_hear = any(event.generation == world.generation for event in ends)

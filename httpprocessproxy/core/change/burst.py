@@ -1,13 +1,13 @@
-"""A burst: the events of one save, one checkout, one build, taken as one change.
+"""A burst: the file events of one save, checkout or build, joined into one change.
 
-It opens with its first event and ends when `settle_s` passed without another, yet never later
-than `limit_s` after it opened: something that writes all the time must not hold a restart back.
-Time is an argument: monotonic seconds. No I/O.
+It opens with its first event and ends after `settle_s` seconds without another event, but at most
+`limit_s` seconds after it opened: a program that writes constantly must not delay a restart
+forever. Time is an argument: monotonic seconds. No I/O.
 """
 
 
 class Burst:
-    """When the present burst ends. One object serves all bursts, one after the other."""
+    """The end of the current burst. One object serves all bursts, one after the other."""
 
     def __init__(self, settle_s: float, limit_s: float = 1.0) -> None:
         self._settle_s = settle_s
@@ -16,7 +16,7 @@ class Burst:
         self._ends_at: float | None = None
 
     def event(self, now: float) -> bool:
-        """Note an event at `now`, and return whether it opened a burst."""
+        """Add an event at `now`; return whether it opened a burst."""
         opens = self._ends_at is None or now >= self._ends_at
         if opens:
             self._latest_end = now + self._limit_s
@@ -24,5 +24,5 @@ class Burst:
         return opens
 
     def ends_at(self) -> float | None:
-        """When the last burst ends or ended, or None if there was none."""
+        """The end of the last burst, which may be over; None before the first event."""
         return self._ends_at

@@ -1,13 +1,13 @@
-"""Outputs of a build that runs before the server, told from saves while the server starts.
+"""Outputs of a build that runs before the server, distinguished from saves during a start.
 
-The rule: a change while the server starts ends the start, as any other does. After PATIENCE starts
-in a row that ended so, a build may be writing: the next start goes on until the server answers.
-Each file that changed meanwhile is compared with its state at the end of the last such start.
-Written again with the same content, it is an output. In the same state, it has not changed: a
-watcher may report one write twice, and this start came after the first report. Any other change may
-be a save, and ends the start then, before a request is answered by it. A file that the server was
-found to have open for writing is an output as well. Outputs do not count while the server starts. A
-file that changes while the server runs was saved by a person, and is not an output.
+A change while the server starts ends the start. After PATIENCE such starts in a row, a build may
+be writing: the next start continues until the server answers. Each file changed meanwhile is then
+compared with its state after the previous such start. A file written again with the same content is
+an output. A file in the same state has not changed: a watcher may report one write twice, and this
+start came after the first report. Any other file may have been saved, and ends the start, before
+the server has answered a request. A file that the server has open for writing is an output as well.
+Changes of outputs are ignored while the server starts. A file that changes while the server runs is
+a save, never an output.
 
 Paths are as watchers report them. No I/O: states of files come from the caller.
 """
@@ -15,7 +15,7 @@ Paths are as watchers report them. No I/O: states of files come from the caller.
 from collections.abc import Callable, Mapping
 from typing import Final
 
-# Starts in a row that a change ended before the server answered.
+# The number of starts in a row that a change must end before a build is suspected.
 PATIENCE: Final = 2
 
 Paths = frozenset[str]
@@ -25,35 +25,35 @@ FileState = tuple[bytes | None, int]
 
 
 class Outputs:
-    """What the starts of one server write. `started` comes first."""
+    """The files that the starts of one server write. `started` is called first."""
 
     def __init__(self) -> None:
         self._ended = 0
         self._pending: set[str] = set()
-        self._left: Mapping[str, FileState] = {}
+        self._states: Mapping[str, FileState] = {}
         self._outputs: set[str] = set()
         self._saved: set[str] = set()
 
     @property
     def is_pending(self) -> bool:
-        """Whether something changed in this start that is not judged yet."""
+        """Whether a file changed in this start and is not judged yet."""
         return bool(self._pending)
 
     def among(self, paths: Paths) -> Paths:
-        """Those that are outputs."""
+        """The outputs among `paths`."""
         return paths & self._outputs
 
     def started(self) -> None:
-        """The server is started."""
+        """Record a start of the server."""
         self._pending.clear()
 
     def changed(self, paths: Paths) -> Paths:
-        """Files changed while the server starts; return those that end the start."""
+        """Record files that changed while the server starts; return those that end the start."""
         paths -= self._outputs
         if not paths:
             return paths
-        # One whole start has shown all that the build writes: what is new is a save.
-        is_new = bool(self._left) and not paths <= self._left.keys()
+        # One complete start has shown all files that the build writes: any other is a save.
+        is_new = bool(self._states) and not paths <= self._states.keys()
         if self._ended >= PATIENCE and not is_new:
             self._pending |= paths
             return frozenset()
@@ -62,37 +62,41 @@ class Outputs:
         return paths
 
     def saved(self, paths: Paths) -> None:
-        """Files changed while the server does not start."""
+        """Record files that changed while the server was not starting."""
         self._saved |= paths
         self._outputs -= paths
 
     def found(self, paths: Paths) -> Paths:
-        """The server had these open for writing while it started; return those that are new."""
+        """Record files that the server had open for writing during a start; return new outputs."""
         new = paths - self._outputs - self._saved
         self._outputs |= new
         return new
 
     def answered(self, state_of: Callable[[str], FileState]) -> tuple[Paths, Paths]:
-        """The server is about to answer: return what ends it all the same, and new outputs."""
+        """Judge the changes before the server answers: return saved files, and new outputs.
+
+        The saved files end the start.
+        """
         if not self._pending:
             self._ended = 0
             return frozenset(), frozenset()
         now = {path: state_of(path) for path in self._pending}
-        same = {path for path in now if path in self._left and now[path][0] == self._left[path][0]}
-        written = {path for path in same if now[path] != self._left[path]}
+        known = self._states
+        same = {path for path in now if path in known and now[path][0] == known[path][0]}
+        written = {path for path in same if now[path] != known[path]}
         found = frozenset(written - self._saved)
         self._outputs |= found
         unexplained = frozenset(
             path for path in now if path not in same and not self._is_temporary(path, now)
         )
-        self._left = {**self._left, **now}
+        self._states = {**known, **now}
         self._pending.clear()
         if not unexplained:
             self._ended = 0
         return unexplained, found
 
     def _is_temporary(self, path: str, now: Mapping[str, FileState]) -> bool:
-        """Whether it came and went beside an output, by a longer name: as go, tar and ld do."""
+        """Whether a removed file's name extends an output's: a temporary file of go, tar or ld."""
         beside = (
             one for one in (*self._outputs, *now) if one != path and "/" not in path[len(one) :]
         )

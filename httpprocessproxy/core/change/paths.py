@@ -1,6 +1,6 @@
-"""Paths as texts, `/`-separated and without `.` and `..`. No I/O."""
+"""Paths as strings, `/`-separated and without `.` and `..`. No I/O."""
 
 
 def is_within(path: str, folder: str) -> bool:
-    """Whether it is the folder, or anywhere below it."""
+    """Whether `path` is `folder` or lies anywhere below it."""
     return path == folder or path.startswith(folder.rstrip("/") + "/")

@@ -1,15 +1,14 @@
-"""Which files count: globs wanted, globs excluded, and what never counts unless it is named.
+"""Glob patterns: the user's patterns and excludes, and the default excludes.
 
-The rule: a file counts if it matches any pattern and no exclude. By default `*` and `**` do not
-cross what tools write for themselves (version control, caches, virtual environments, databases);
-a segment that says more than `*` or `**` does: `**/*.py` leaves `.venv/lib/x.py` alone,
-`.venv/**/*.py` brings it back, and `**/__pycache__/*.pyc` the bytecode. Folders that are a tool's
-whatever their name are given as `by_tool`. Editors' temporary files come and go beside every save:
-no pattern brings them back.
+A file matches if it matches any pattern and no exclude. By default `*` and `**` do not match the
+names of tools' files and folders (version control, caches, virtual environments, databases); any
+other segment does: `**/*.py` does not match `.venv/lib/x.py`, but `.venv/**/*.py` does, and
+`**/__pycache__/*.pyc` matches bytecode. Callers pass tools' folders with other names as `by_tool`.
+Editors' temporary files come and go beside every save: no pattern matches them.
 
 A glob is `/`-separated segments, relative to the working directory, with `**`, `*`, `?`, `[]` and
-`{a,b}`; `*` matches dotfiles too. One that ends in a plain name, as `src` or `src/`, also covers
-what is inside a directory of that name. No I/O.
+`{a,b}`; `*` matches dotfiles too. A glob that ends in a plain name, as `src` or `src/`, also
+matches all files inside a directory of that name. No I/O.
 """
 
 import re
@@ -22,10 +21,10 @@ from wcmatch import glob as wcmatch
 
 from httpprocessproxy.core.errors import UserError
 
-# Reported in place of a path when a watcher lost track: anything may have changed.
+# Reported instead of a path when a watcher lost events: any file may have changed.
 ANYTHING: Final = "**"
 
-# Written by tools while they work, and by the backend itself: caches, bytecode, its database.
+# Written by tools while they work, and by the backend: caches, bytecode, databases.
 TOOL_NAMES: Final = (
     *(".git", ".hg", ".svn", ".jj", ".idea"),
     *("__pycache__", ".mypy_cache", ".pytest_cache", ".ruff_cache", ".hypothesis"),
@@ -38,9 +37,9 @@ TOOL_FILES: Final = (
     *("*.duckdb", "*.duckdb.wal", "dump.rdb"),
 )
 
-# Names of files beside the one that is edited; who leaves them.
+# Temporary files beside the edited one, by the editor that writes them.
 EDITOR_FILES: Final = (
-    *("*~", ".*.sw?", ".*.sw?x", "4913"),  # vim; 4913 tells it whether a directory is writable
+    *("*~", ".*.sw?", ".*.sw?x", "4913"),  # vim; 4913 tests whether a directory is writable
     *(".#*", "#*#", "flycheck_*", ".flycheck_*"),  # Emacs
     *("*___jb_*", ".subl*.tmp", ".goutputstream-*", "*.kate-swp", "*.vsctmp", ".~lock.*#"),
     ".tmp??????",  # Rust's tempfile: Zed, Helix
@@ -49,7 +48,7 @@ EDITOR_FILES: Final = (
 
 _FLAGS: Final = wcmatch.GLOBSTAR | wcmatch.DOTGLOB | wcmatch.FORCEUNIX
 _NOTHING: Final = "(?!)"
-# Before a component that is a tool's: no path contains it.
+# Marks a component as a tool's: paths cannot contain it.
 _MARK: Final = "\0"
 _COMPONENT: Final = "[^/]+"
 _MAGIC: Final = re.compile(r"[*?\[]")
@@ -59,10 +58,9 @@ Segments = tuple[str, ...]
 
 
 class Patterns:
-    """Decides of a path, relative to the working directory and with `/`, whether it counts.
+    """Matches paths, `/`-separated and relative to the working directory.
 
-    Raises UserError for a glob that cannot be read. Without `default_excludes` nothing is left
-    out that `excludes` does not name.
+    Raises UserError for an invalid glob. Without `default_excludes` only `excludes` are left out.
     """
 
     def __init__(
@@ -87,7 +85,7 @@ class Patterns:
         self._named_folder = re.compile(_any(_folder(one, beside_tools) for one in wanted))
 
     def matches(self, path: str, by_tool: str = "") -> bool:
-        """Whether the file at `path` counts; `by_tool` is a folder above that is a tool's."""
+        """Whether the file at `path` matches; `by_tool` is a tool's folder that holds it, or ""."""
         components = path.split("/")
         name = components[-1]
         if self._editor_file.fullmatch(name) or self._excluded.fullmatch(path):
@@ -99,9 +97,9 @@ class Patterns:
         return wanted.fullmatch(path) is not None
 
     def may_contain(self, directory: str, by_tool: str = "") -> bool:
-        """Whether a file anywhere below `directory` can count; "" is the working directory.
+        """Whether a file anywhere below `directory` can match; "" is the working directory.
 
-        `by_tool` is a folder above, or `directory` itself, that is a tool's.
+        `by_tool` is a tool's folder: `directory` itself or one that holds it.
         """
         if not directory:
             return True
@@ -115,7 +113,7 @@ class Patterns:
 
 
 def _marked(path: str, folder: str) -> str:
-    """The path with a mark before the last component of `folder`, which is above or the same."""
+    """The path, with a mark before the last component of `folder`, which holds it or equals it."""
     at = folder.rfind("/") + 1
     return f"{path[:at]}{_MARK}{path[at:]}"
 
@@ -140,7 +138,7 @@ def _fault(glob: str) -> str | None:
     if not glob:
         return "it is empty"
     plain = re.sub(r"\\.", "", glob)
-    # The first character of a set may be the bracket that else ends it.
+    # A closing bracket as the first character of a set does not end it.
     plain = re.sub(r"\[[!^]?(?:\][^]/]*|[^]/]+)\]", "", plain)
     if "[" in plain:
         return "a [ without its ] (write [[] for the character itself)"
@@ -152,7 +150,7 @@ def _fault(glob: str) -> str | None:
 
 
 def _simplify(glob: str, text: str) -> list[Segments]:
-    """The segments of one alternative, and a second time for what is inside it."""
+    """The segments of one alternative, and those for files inside a directory of that name."""
     if text.startswith("/"):
         raise UserError(f"cannot read the glob {glob!r}: it must be relative to the directory")
     parts = [part for part in text.split("/") if part not in ("", ".")]
@@ -166,13 +164,13 @@ def _simplify(glob: str, text: str) -> list[Segments]:
         return [tuple(parts), (*parts, "**")]
     if parts[-1] == "*" and parts[-2:-1] == ["**"]:
         del parts[-1]
-    # `**/**` is `**`, and as a regular expression much slower.
-    kept = [one for one, after in pairwise([*parts, ""]) if (one, after) != ("**", "**")]
-    return [tuple(kept)]
+    # `**/**` equals `**`, and is much slower as a regular expression.
+    joined = [one for one, after in pairwise([*parts, ""]) if (one, after) != ("**", "**")]
+    return [tuple(joined)]
 
 
 def _segment(glob: str) -> str:
-    """The regular expression of one segment, freed of its anchors."""
+    """The regular expression of one segment, without anchors."""
     regex: str = wcmatch.translate(glob, flags=_FLAGS)[0][0]
     return regex.removeprefix("^").removesuffix("$")
 
@@ -182,7 +180,7 @@ def _one(segment: str, component: str) -> str:
 
 
 def _file(segments: Segments, component: str) -> str:
-    """What matches a file; `component` is what `*` and each step of `**` may stand for."""
+    """The expression for a file; `*` and each step of `**` match the expression `component`."""
     *folders, last = segments
     path = ""
     for segment in folders:
@@ -191,7 +189,7 @@ def _file(segments: Segments, component: str) -> str:
 
 
 def _folder(segments: Segments, component: str) -> str:
-    """What matches a directory that such a file can be in, at any depth."""
+    """The expression for a directory that can contain such a file, at any depth."""
     first, *rest = segments
     anywhere = f"(?:{component}/)*"
     if not rest:
@@ -203,7 +201,7 @@ def _folder(segments: Segments, component: str) -> str:
 
 
 def _covered(segments: Segments) -> str:
-    """What matches a directory of which such an exclude leaves out everything."""
+    """The expression for a directory whose files are all excluded by this glob."""
     *folders, last = segments
     if last != "**":
         return _NOTHING

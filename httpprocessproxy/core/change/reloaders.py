@@ -1,13 +1,14 @@
-"""The server's own reloader: a command that restarts the server itself, as seen by its words.
+"""Detection of the server's own reloader by the words of the command.
 
-Under it a crash is no end of the process, and each save restarts the server twice.
+With a reloader in between, a crash does not end the process, and each save restarts the server
+twice.
 """
 
 from collections.abc import Collection, Sequence
 from pathlib import PurePath
 from typing import Final
 
-# What runs the program that is named behind it.
+# Launchers, and their subcommands: the program follows.
 _LAUNCHERS: Final = frozenset(
     {"bunx", "env", "npx", "node", "pipenv", "poetry", "pnpm", "python", "uv", "uvx", "yarn"}
     | {"exec", "run", "bundle", "pdm", "hatch", "dlx"}
@@ -23,7 +24,7 @@ _WATCHERS: Final = frozenset(
     | {"watchexec", "entr", "watchmedo", "rerun", "cargo-watch", "gow", "wgo", "fresh"}
 )
 
-# What a reloader sets in the environment of the server that it has started.
+# Variables that a reloader sets in the environment of the server it starts.
 _DJANGO_MARK: Final = "RUN_MAIN"
 _WERKZEUG_MARK: Final = "WERKZEUG_RUN_MAIN"
 
@@ -35,9 +36,9 @@ _WERKZEUG: Final = (
 
 
 def own_reloader(words: Sequence[str], variables: Collection[str] = ()) -> str:
-    """Name the reloader that a command's words, or its variables, show, and what to write instead.
+    """Detect a reloader by the command's words or the server's environment variables.
 
-    "" if there is none to be seen.
+    Returns a message with its name and the words to write instead; "" without a reloader.
     """
     if _WERKZEUG_MARK in variables:
         return _WERKZEUG
@@ -77,7 +78,7 @@ def _of_program(program: str, rest: Sequence[str]) -> str:
 
 
 def _program(words: Sequence[str]) -> tuple[str, list[str]]:
-    """The name of the program that is meant, and the words behind it."""
+    """The name of the program after launchers and options, and the words after it."""
     for at, word in enumerate(words):
         name = _name(word)
         is_assignment = "=" in word and not word.startswith("-")
@@ -87,7 +88,7 @@ def _program(words: Sequence[str]) -> tuple[str, list[str]]:
 
 
 def _name(word: str) -> str:
-    """The program's name, without its folder and the endings of scripts and versions."""
+    """The program's name without its folder, a script's suffix and a version."""
     name = PurePath(word).name
     for ending in (".py", ".js", ".mjs", ".cjs", ".exe"):
         name = name.removesuffix(ending)

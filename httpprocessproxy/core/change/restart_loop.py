@@ -1,14 +1,15 @@
-"""Restart loops: a server that writes a file that counts, each time that it starts.
+"""Restart loops: a server that writes a watched file each time it starts.
 
-The rule: two things tell it from a person who saves often. Either the same file changes TIMES
-times in a row while the server has not answered yet, always about as long after its start and
-for LASTING_S; nobody keeps such a beat. Or it changes after SUSPICIOUS starts in a row, and the
-server has it open for writing: that has to be looked up, so it is only suspected here.
+Two criteria distinguish a loop from a user who saves often. Either the same file changes TIMES
+times in a row before the server has answered, always about the same time after its start, over at
+least LASTING_S seconds: a user does not save so regularly. Or the file changes after SUSPICIOUS
+starts in a row, and the server has it open for writing: the caller must look that up, so the file
+is only reported as unconfirmed.
 
-Only the first change of a start counts, with all that comes with it or, in a start that goes on
-nevertheless (`outputs.py`), after it; and one start without a path ends its row. What a server
-writes after it has answered, and closes at once, is not recognized: that may be somebody who waits
-for each answer. Times are monotonic seconds. No I/O.
+Only the first change of a start counts, with all paths in it or, in a start that continues
+nevertheless (`outputs.py`), after it; a start without a path ends the row of that path. A file
+that the server writes after it has answered, and closes at once, is not recognized: a user may
+be waiting for each response before the next save. Times are monotonic seconds. No I/O.
 """
 
 from collections import deque
@@ -19,21 +20,21 @@ from typing import Final
 TIMES: Final = 10
 LASTING_S: Final = 3.0
 
-# How much the times from the start to the change may differ: a quarter, for a machine that is
-# busy; yet a server that takes minutes keeps a beat that no person would.
+# The tolerated spread of the times from start to change: a quarter, as the machine may be busy,
+# within bounds: a server that takes minutes is still more regular than a user.
 SPREAD_RATIO: Final = 0.25
 LEAST_SPREAD_S: Final = 0.02
 MOST_SPREAD_S: Final = 0.5
 
-# Starts in a row after which to look; then again after twice as many, for it costs time.
+# Starts in a row before a look-up of open files, then twice as many: a look-up costs time.
 SUSPICIOUS: Final = 5
-# So long after its start a change is no part of it.
+# A change later than this does not belong to the start, if the server has answered.
 START_S: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class LoopVerdict:
-    """What is known of the files that changed: those that the server writes, and suspects."""
+    """The changed files that the server writes, and those for which it must be looked up."""
 
     written: frozenset[str]
     unconfirmed: frozenset[str]
@@ -47,7 +48,7 @@ class _Change:
 
 
 class _ChangeRow:
-    """The changes of a file in a row: how many, since when, and the last of them."""
+    """A file's changes in consecutive starts: their number, the first time, the last ones."""
 
     def __init__(self) -> None:
         self.length = 0
@@ -61,12 +62,12 @@ class _ChangeRow:
 
     @property
     def is_due(self) -> bool:
-        """Whether its length is SUSPICIOUS, or twice that, four times and so on."""
+        """Whether the length is SUSPICIOUS times a power of two."""
         times, rest = divmod(self.length, SUSPICIOUS)
         return times > 0 and rest == 0 and times & (times - 1) == 0
 
     @property
-    def has_a_beat(self) -> bool:
+    def is_regular(self) -> bool:
         if self.length < TIMES or not all(change.is_before_answer for change in self.last):
             return False
         waits = sorted(change.after_s for change in self.last)
@@ -76,7 +77,7 @@ class _ChangeRow:
 
 
 class RestartLoop:
-    """The changes after the last starts. `started` comes first."""
+    """The changes after the last starts. `started` is called first."""
 
     def __init__(self) -> None:
         self._started_at = 0.0
@@ -85,17 +86,17 @@ class RestartLoop:
         self._changed: frozenset[str] = frozenset()
 
     def started(self, now: float) -> None:
-        """The server is started, or started again."""
+        """Record a start or restart of the server."""
         self._rows = {path: row for path, row in self._rows.items() if path in self._changed}
         self._changed = frozenset()
         self._started_at, self._has_answered = now, False
 
     def answered(self) -> None:
-        """The server has answered for the first time since its start."""
+        """Record the server's first response since its start."""
         self._has_answered = True
 
     def changed(self, paths: Iterable[str], now: float, *, goes_on: bool = False) -> LoopVerdict:
-        """Files changed that restart the server, at once or, if the start `goes_on`, after it."""
+        """Record files that restart the server: at once or, if the start `goes_on`, after it."""
         if self._changed and not goes_on:
             return LoopVerdict(frozenset(), frozenset())
         after_s = now - self._started_at
@@ -107,6 +108,6 @@ class RestartLoop:
         for path in new:
             row = self._rows.setdefault(path, _ChangeRow())
             row.append(_Change(now, after_s, not self._has_answered))
-        written = frozenset(path for path in new if self._rows[path].has_a_beat)
+        written = frozenset(path for path in new if self._rows[path].is_regular)
         due = frozenset(path for path in new if self._rows[path].is_due)
         return LoopVerdict(written, due - written)

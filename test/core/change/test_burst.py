@@ -1,4 +1,4 @@
-"""Bursts: when they open and end, as a table of times."""
+"""Bursts: a table of event times, and the bursts they open and end."""
 
 import pytest
 
@@ -25,7 +25,9 @@ from httpprocessproxy.core.change.burst import Burst
         ),
     ],
 )
-def test_burst(times: list[float], opens: list[bool], ends_at: float | None) -> None:
+def test_events_open_bursts_that_end_after_quiet_or_at_the_limit(
+    times: list[float], opens: list[bool], ends_at: float | None
+) -> None:
     burst = Burst(settle_s=0.1, limit_s=1.0)
 
     assert [burst.event(now) for now in times] == opens
@@ -38,6 +40,6 @@ def test_settle_longer_than_the_limit_ends_at_the_limit() -> None:
     assert burst.ends_at() == 11.0
 
 
-def test_without_settle_each_event_is_a_burst() -> None:
+def test_each_event_is_a_burst_without_settle_time() -> None:
     burst = Burst(settle_s=0.0)
     assert [burst.event(1.0), burst.event(1.0)] == [True, True]

@@ -1,4 +1,4 @@
-"""The rules of a .gitignore: line by line, and beside git itself."""
+"""The rules of a .gitignore: a table of lines, and a comparison with git."""
 
 import random
 import subprocess
@@ -8,7 +8,7 @@ import pytest
 
 from httpprocessproxy.core.change.ignore import IgnoreRules
 
-# Names and patterns that have to do with each other.
+# Names, and patterns that match some of them.
 NAMES = ["a", "b", "foo", "foo.py", "x.log", "dist", "bar.d", "a b", ".env", "[z]"]
 FOLDERS = ["a", "foo", "dist", "bar.d"]
 PIECES = [
@@ -29,7 +29,7 @@ PIECES = [
         ("/build", "deep/build", True, None),
         ("docs/build", "docs/build", True, True),
         ("docs/build", "deep/docs/build", True, None),
-        ("build", "build/a.py", False, None),  # for whoever asked about the folder
+        ("build", "build/a.py", False, None),  # decided by the folder, which the caller checks
         ("a/**", "a", True, None),
         ("a/**", "a/b", False, True),
         ("*.log\n!keep.log", "keep.log", False, False),
@@ -45,17 +45,19 @@ PIECES = [
         ("!\n//\n***\\", "a.py", False, None),
     ],
 )
-def test_a_line(text: str, path: str, is_folder: bool, decision: bool | None) -> None:
+def test_last_line_that_names_the_path_decides(
+    text: str, path: str, is_folder: bool, decision: bool | None
+) -> None:
     rules = IgnoreRules(text)
     assert rules.decide(path, is_folder) is decision
     assert rules.decide(path, is_folder) is decision, "what is remembered is the same"
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_as_git_does(tmp_path: Path, seed: int) -> None:
+def test_random_rules_ignore_the_same_paths_as_git(tmp_path: Path, seed: int) -> None:
     subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
     paths = list(tree(tmp_path))
-    # The same in every run: a difference is to be found again.
+    # Seeded: a difference must be reproducible.
     chance = random.Random(seed)
     for _ in range(20):
         text = "\n".join(a_line(chance) for _ in range(chance.randint(1, 6))) + "\n"
@@ -66,7 +68,7 @@ def test_as_git_does(tmp_path: Path, seed: int) -> None:
 
 
 def tree(root: Path) -> list[str]:
-    """Make files and folders of all NAMES, three levels deep."""
+    """Create files and folders with all NAMES, three levels deep; return their paths."""
     for first in NAMES:
         (root / first).mkdir()
         for second in NAMES:
@@ -88,7 +90,7 @@ def a_line(chance: random.Random) -> str:
 
 
 def is_ignored(rules: IgnoreRules, root: Path, path: str) -> bool:
-    """Whether it, or a folder that it is in, is ignored."""
+    """Whether `path`, or a folder that holds it, is ignored."""
     steps = [one for one in Path(path).parents if one != Path()]
     folders = [str(step) for step in reversed(steps)]
     is_folder = (root / path).is_dir()
@@ -97,6 +99,8 @@ def is_ignored(rules: IgnoreRules, root: Path, path: str) -> bool:
 
 def ignored_by_git(root: Path, paths: list[str]) -> set[str]:
     command = ["git", "-C", str(root), "check-ignore", "--stdin", "--no-index", "-z"]
-    asked = subprocess.run(command, input="\0".join(paths) + "\0", text=True, capture_output=True)
-    assert asked.returncode in (0, 1), asked.stderr
-    return set(asked.stdout.split("\0")) - {""}
+    finished = subprocess.run(
+        command, input="\0".join(paths) + "\0", text=True, capture_output=True
+    )
+    assert finished.returncode in (0, 1), finished.stderr
+    return set(finished.stdout.split("\0")) - {""}

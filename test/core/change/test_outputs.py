@@ -1,4 +1,4 @@
-"""Builds told from people: what starts write, what ends them, and what they are compared with."""
+"""Build outputs distinguished from saves: files written by starts, and the starts they end."""
 
 from httpprocessproxy.core.change.outputs import PATIENCE, FileState, Outputs
 
@@ -6,7 +6,7 @@ NOTHING: frozenset[str] = frozenset()
 
 
 class Project:
-    """Starts of a server, and what the files contain when it is about to answer."""
+    """A server's starts, and the digests of its files when it is about to answer."""
 
     def __init__(self) -> None:
         self.outputs = Outputs()
@@ -14,7 +14,7 @@ class Project:
         self._now_ns = 0
 
     def start(self, **written: bytes | None) -> set[str] | None:
-        """Start, and write these; return what ends the start, None if it ended before its end."""
+        """Start and write these files; return the saved files, or None if a change ended it."""
         self.outputs.started()
         for path, content in written.items():
             self._now_ns += 1
@@ -35,23 +35,23 @@ class Project:
 
 
 def impatient() -> Project:
-    """One of which a change has ended PATIENCE starts."""
+    """A project in which changes have ended PATIENCE starts."""
     project = Project()
     for _ in range(PATIENCE):
         assert project.start(a=b"1", b=b"1") is None
     return project
 
 
-def test_build_that_writes_the_same_again_is_left_to_end() -> None:
+def test_build_that_writes_the_same_content_again_may_finish() -> None:
     project = impatient()
     assert project.start(a=b"1", b=b"1") == {"a", "b"}
     assert project.start(a=b"1", b=b"1") == set()
-    # After a save the outputs are others.
+    # After a save the build writes other contents.
     project.outputs.saved(frozenset(("main.ts",)))
     assert project.start(a=b"2", b=b"2") == set()
 
 
-def test_save_in_a_start_that_goes_on_ends_it_before_it_answers() -> None:
+def test_save_in_a_continued_start_ends_it_before_the_answer() -> None:
     project = impatient()
     assert project.start(a=b"1", main=b"saved") == {"a", "main"}
     assert project.start(a=b"1", main=b"saved again") == {"main"}
@@ -67,20 +67,20 @@ def test_save_reported_twice_does_not_become_an_output() -> None:
     assert project.start(main=b"saved again") is None
 
 
-def test_new_file_once_the_build_is_known_ends_the_start_at_once() -> None:
+def test_file_new_to_the_build_ends_the_start_at_once() -> None:
     project = impatient()
     project.start(a=b"1", b=b"1")
     assert project.start(a=b"1", main=b"saved") is None
 
 
-def test_start_that_answers_undisturbed_begins_the_count_again() -> None:
+def test_undisturbed_start_resets_the_count_of_ended_starts() -> None:
     project = Project()
     for _ in range(3 * PATIENCE):
         assert project.start(a=b"1") is None
         assert project.start() == set()
 
 
-def test_file_that_changes_while_the_server_runs_is_no_output() -> None:
+def test_file_saved_while_the_server_runs_is_not_an_output() -> None:
     project = impatient()
     project.start(a=b"1")
     project.start(a=b"1")
@@ -89,7 +89,7 @@ def test_file_that_changes_while_the_server_runs_is_no_output() -> None:
     assert not project.outputs.found(frozenset(("a",)))
 
 
-def test_temporary_file_beside_an_output_is_no_save() -> None:
+def test_temporary_file_beside_an_output_is_not_a_save() -> None:
     project = impatient()
     written: dict[str, bytes | None] = {"app": b"1", "app-go-tmp-umask": None}
     assert project.start(**written) == {"app"}
@@ -101,7 +101,7 @@ def test_removed_file_is_a_save() -> None:
     assert project.start(app=b"1", main=None) == {"app", "main"}
 
 
-def test_file_that_the_server_has_open_is_an_output_from_then_on() -> None:
+def test_file_open_for_writing_becomes_an_output() -> None:
     outputs = Outputs()
     outputs.started()
     assert outputs.found(frozenset("a")) == {"a"}

@@ -1,4 +1,4 @@
-"""What is in a folder, by its path."""
+"""Paths within folders, as a table."""
 
 import pytest
 
@@ -18,5 +18,7 @@ from httpprocessproxy.core.change.paths import is_within
         ("b/a", "a", False),
     ],
 )
-def test_what_is_within(path: str, folder: str, expected: bool) -> None:
+def test_path_is_within_itself_and_the_folders_above(
+    path: str, folder: str, expected: bool
+) -> None:
     assert is_within(path, folder) == expected

@@ -1,4 +1,4 @@
-"""Patterns: which paths count, as tables of globs and paths."""
+"""Patterns: tables of globs with paths that match and paths that do not."""
 
 import re
 
@@ -41,7 +41,7 @@ COUNTED = [
     (["*.py", "*.html"], [], "a.html"),
     ([], ["static/*"], "static/x/a"),
     ([], ["build"], "src/build/a"),
-    # A pattern that names what is left out by default brings it back.
+    # A pattern that names files excluded by default includes them.
     (["node_modules/mylib/**"], [], "node_modules/mylib/x/a.js"),
     ([".venv/**/*.py"], [], ".venv/lib/a.py"),
     (["**/.venv/**/*.py"], [], "x/.venv/lib/a.py"),
@@ -71,7 +71,7 @@ NOT_COUNTED = [
     ([], ["**/build/"], "x/build/y/a"),
     (["a.py"], ["a.*"], "a.py"),
     (["src"], [], "x/src"),
-    # A wildcard that says no more than * does not bring it back.
+    # A segment that is only * or ** does not include them.
     ([], [], ".git/index"),
     ([], [], "sub/.hg/store/x"),
     ([], [], "x/__pycache__/a.cpython-311.pyc.14023"),
@@ -91,7 +91,7 @@ NOT_COUNTED = [
     ([".venv/**/*.py"], [], "x/.venv/lib/a.py"),
     (["**/*.pyc"], [], "__pycache__/a.pyc"),
     (["node_modules/mylib/**"], [], "node_modules/mylib/node_modules/x/a.js"),
-    # Editors' temporary files never count, even if a pattern names them.
+    # Editors' temporary files never match, even if a pattern names them.
     ([], [], "a.py~"),
     ([], [], "src/.a.py.swp"),
     ([], [], ".a.py.swpx"),
@@ -110,19 +110,23 @@ NOT_COUNTED = [
 
 
 @pytest.mark.parametrize(("patterns", "excludes", "path"), COUNTED)
-def test_counts(patterns: list[str], excludes: list[str], path: str) -> None:
+def test_path_of_a_pattern_matches_and_its_folders_may_contain_it(
+    patterns: list[str], excludes: list[str], path: str
+) -> None:
     chosen = Patterns(patterns, excludes, default_excludes=True)
     assert chosen.matches(path)
     assert all(chosen.may_contain(folder) for folder in _folders(path))
 
 
 @pytest.mark.parametrize(("patterns", "excludes", "path"), NOT_COUNTED)
-def test_does_not_count(patterns: list[str], excludes: list[str], path: str) -> None:
+def test_path_outside_patterns_or_excluded_does_not_match(
+    patterns: list[str], excludes: list[str], path: str
+) -> None:
     assert not Patterns(patterns, excludes, default_excludes=True).matches(path)
 
 
 @pytest.mark.parametrize("path", ["a~", ".git/x", "__pycache__/a.pyc", "db.sqlite3", ".a.swp"])
-def test_without_default_excludes_everything_counts(path: str) -> None:
+def test_every_path_matches_without_default_excludes(path: str) -> None:
     assert Patterns([], [], default_excludes=False).matches(path)
 
 
@@ -156,7 +160,9 @@ def test_without_default_excludes_everything_counts(path: str) -> None:
         ([], ["**/*.js"], "x", True),
     ],
 )
-def test_may_contain(patterns: list[str], excludes: list[str], folder: str, may: bool) -> None:
+def test_folder_may_contain_matches_only_if_a_file_below_can_match(
+    patterns: list[str], excludes: list[str], folder: str, may: bool
+) -> None:
     assert Patterns(patterns, excludes, default_excludes=True).may_contain(folder) is may
 
 
@@ -177,7 +183,9 @@ def test_may_contain(patterns: list[str], excludes: list[str], folder: str, may:
     ],
 )
 @pytest.mark.parametrize("as_exclude", [False, True])
-def test_a_glob_that_cannot_be_read(glob: str, reason: str, as_exclude: bool) -> None:
+def test_invalid_glob_raises_user_error_with_the_reason(
+    glob: str, reason: str, as_exclude: bool
+) -> None:
     globs = ([], [glob]) if as_exclude else ([glob], [])
     with pytest.raises(UserError, match=re.escape(repr(glob)) + ".*" + re.escape(reason)):
         Patterns(*globs, default_excludes=True)
@@ -192,7 +200,7 @@ _GLOBS = st.lists(st.one_of(_NAMES, st.sampled_from(["**", "*.py", "?", "[!s]*"]
     excludes=st.lists(_GLOBS.map("/".join), max_size=2),
     path=st.lists(_NAMES, min_size=1, max_size=5).map("/".join),
 )
-def test_a_file_that_counts_is_in_directories_that_may_contain_it(
+def test_folders_of_a_matching_file_may_contain_it(
     globs: list[str], excludes: list[str], path: str
 ) -> None:
     chosen = Patterns(globs, excludes, default_excludes=True)
@@ -201,7 +209,7 @@ def test_a_file_that_counts_is_in_directories_that_may_contain_it(
 
 
 @given(st.text(alphabet="ab*?[]{}!^,./\\-", max_size=12))
-def test_any_text_is_read_or_refused(glob: str) -> None:
+def test_any_text_is_a_glob_or_raises_user_error(glob: str) -> None:
     try:
         chosen = Patterns([glob], [], default_excludes=True)
     except UserError:

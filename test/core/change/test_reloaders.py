@@ -1,4 +1,4 @@
-"""The server's own reloader, by the words of the command and the variables that it sets."""
+"""The server's own reloader, detected by the command's words and the environment variables."""
 
 import shlex
 
@@ -32,7 +32,7 @@ from httpprocessproxy.core.change.reloaders import own_reloader
         ("air -c .air.toml", "run the server without it"),
     ],
 )
-def test_reloader_is_named_with_what_to_write(command: str, advice: str) -> None:
+def test_reloader_in_the_command_gives_advice(command: str, advice: str) -> None:
     assert advice in own_reloader(shlex.split(command))
 
 
@@ -51,11 +51,11 @@ def test_reloader_is_named_with_what_to_write(command: str, advice: str) -> None
         "",
     ],
 )
-def test_command_without_one_names_none(command: str) -> None:
+def test_command_without_a_reloader_gives_no_advice(command: str) -> None:
     assert own_reloader(shlex.split(command)) == ""
 
 
-def test_variables_of_the_running_server_name_it() -> None:
+def test_variables_of_the_running_server_reveal_its_reloader() -> None:
     words = ["python", "app.py"]
     assert "Flask's" in own_reloader(words, {"WERKZEUG_RUN_MAIN", "PATH"})
     assert "Django's" in own_reloader(words, {"RUN_MAIN"})
