@@ -3,7 +3,8 @@
 from collections.abc import Callable
 
 from httpprocessproxy.core.page.pages import Problem
-from httpprocessproxy.service.gate import Gate, Target
+from httpprocessproxy.service.gate import Gate
+from httpprocessproxy.service.waiter import Target
 from test.deadline import PATIENCE_S
 from test.fakes import OVERDUE
 
@@ -50,7 +51,7 @@ class Crowd:
     def ask(self, count: int = 1) -> list[FakeWaiter]:
         waiters = [self.waiter() for _ in range(count)]
         for waiter in waiters:
-            self.gate.ask(waiter)
+            self.gate.enter_unfenced(waiter)
         return waiters
 
     @property

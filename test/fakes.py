@@ -24,7 +24,8 @@ from httpprocessproxy.events import EventBus
 from httpprocessproxy.inspector.request_log import RequestLog
 from httpprocessproxy.proxy import ProxyServer, connecting
 from httpprocessproxy.proxy.interceptor import Interceptor
-from httpprocessproxy.service.gate import Gate, Target
+from httpprocessproxy.service.gate import Gate
+from httpprocessproxy.service.waiter import Target
 from test.deadline import PATIENCE_S
 from test.loops import eventually, turn
 from test.wire import Headers, Message, TruncatedError

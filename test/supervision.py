@@ -1,4 +1,4 @@
-"""A supervisor for a test, with everything around it faked but time and sockets."""
+"""A supervisor for tests, with fakes for everything except time and sockets."""
 
 import asyncio
 import contextlib
@@ -8,14 +8,14 @@ from httpprocessproxy.config import Config
 from httpprocessproxy.core.page.pages import Problem
 from httpprocessproxy.core.silence import Silence
 from httpprocessproxy.events import EventBus, RestartReport, ServiceStatus, StateChanged
-from httpprocessproxy.service.gate import Target
 from httpprocessproxy.service.supervisor import Supervisor
+from httpprocessproxy.service.waiter import Target
 from test.children import FakeChild, FakeLauncher, FakeOutput, configured
 from test.loops import eventually
 
 
 class FakeFront:
-    """Counts what the plane and the browsers are told."""
+    """Records the calls to the data plane and the reloads of browsers."""
 
     def __init__(self) -> None:
         self.ended: list[int] = []
@@ -40,7 +40,7 @@ class FakeFront:
 
 
 class FakeWaiter:
-    """A request at the supervisor's gate."""
+    """A request at the supervisor's gate, with its outcome."""
 
     is_safe = True
     is_navigation = False
@@ -58,7 +58,7 @@ class FakeWaiter:
 
 
 class Life:
-    """A supervisor with everything around it faked but time and sockets."""
+    """A supervisor with fakes for everything except time and sockets."""
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -75,7 +75,7 @@ class Life:
 
     def ask(self) -> FakeWaiter:
         waiter = FakeWaiter()
-        self.supervisor.gate.ask(waiter)
+        self.supervisor.gate.enter_unfenced(waiter)
         return waiter
 
     def change(self, *paths: str) -> None:
@@ -100,18 +100,18 @@ class Life:
 
     @property
     def states(self) -> list[str]:
-        """The states that were told, the first one included."""
+        """The published states, including the first."""
         return [event.state for event in self.bus.recent(StateChanged)]
 
     @property
     def reasons(self) -> list[str]:
-        """Why the states were entered, in order."""
+        """The reasons of the transitions, in order."""
         return [event.why for event in self.bus.recent(StateChanged)]
 
 
 @contextlib.asynccontextmanager
 async def supervised(config: Config | None = None, *, listens: bool = True) -> AsyncIterator[Life]:
-    """Run a supervisor; `listens` says whether its backend answers."""
+    """Run a supervisor; with `listens` its backend answers."""
     life = Life(config or configured())
     life.launcher.listens = listens
     async with asyncio.TaskGroup() as group:
@@ -122,7 +122,7 @@ async def supervised(config: Config | None = None, *, listens: bool = True) -> A
 
 
 def is_in_burst(life: Life) -> bool:
-    """Whether `quiet` would wait: it has to be asked, for nothing tells of the end of a burst."""
+    """Whether `quiet` would wait: the end of a burst is not an event."""
     waiting = life.supervisor.quiet()
     try:
         waiting.send(None)

@@ -58,6 +58,7 @@ TESTED_ELSEWHERE = {
     "__main__.py": "test/whole/test_cli.py",
     "app.py": "test/whole/test_restart.py",
     "service/outages.py": "test/service/test_supervisor.py",
+    "service/waiter.py": "test/service/test_gate.py",
     "config/forms.py": "test/config/test_command_line.py",
     "setup.py": "test/whole/test_cli.py",
     "companions/archive/__main__.py": f"{_ARCHIVE}/test_cli.py",

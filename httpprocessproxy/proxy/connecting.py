@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from httpprocessproxy.core.http.replay import Loss
 from httpprocessproxy.proxy import problems
 from httpprocessproxy.proxy.upstream_connection import UpstreamConnection
-from httpprocessproxy.service.gate import Target
+from httpprocessproxy.service.waiter import Target
 from httpprocessproxy.system.faults import contained
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from httpprocessproxy.core.page.pages import Problem
 from httpprocessproxy.inspector.request_log import CUT, LEFT, REFUSED, RequestRecord
 from httpprocessproxy.proxy import problems
 from httpprocessproxy.proxy.tunnel import open_tunnel
-from httpprocessproxy.service.gate import Target
+from httpprocessproxy.service.waiter import Target
 
 if TYPE_CHECKING:
     from httpprocessproxy.proxy.client_connection import ClientConnection
@@ -107,7 +107,7 @@ class Exchange:
             self.record.waits()
 
     def _ask(self) -> None:
-        if not self._proxy_server.gate.ask(self):
+        if not self._proxy_server.gate.enter_unfenced(self):
             self.record.waits()
 
     def admitted(self, target: Target) -> None:
@@ -275,7 +275,7 @@ class Exchange:
         decision = fate(loss, progress)
         line = self.request.method, self.request.target
         _log.debug("%s %s lost its backend: %s; %s", *line, loss.value, decision.value)
-        self._proxy_server.gate.leave(self)
+        self._proxy_server.gate.exit(self)
         self._upstream = None
         if not self.for_backend:
             decision = Fate.CUT if self.is_answered else Fate.BAD_GATEWAY
@@ -337,7 +337,7 @@ class Exchange:
                 self.record.body = None
             self._proxy_server.log.end(self.record, outcome)
         self.over = True
-        self._proxy_server.gate.leave(self)
+        self._proxy_server.gate.exit(self)
         if self._is_pending:
             self._end_pending()
 

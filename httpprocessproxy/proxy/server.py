@@ -29,7 +29,8 @@ from httpprocessproxy.proxy.interceptor import Interceptor
 from httpprocessproxy.proxy.null_transport import NullTransport
 from httpprocessproxy.proxy.tunnel import BackendEnd
 from httpprocessproxy.proxy.upstream_connection import UpstreamConnection
-from httpprocessproxy.service.gate import Gate, Target
+from httpprocessproxy.service.gate import Gate
+from httpprocessproxy.service.waiter import Target
 from httpprocessproxy.system.faults import contained
 from httpprocessproxy.system.private_folders import lasting_name, private_folder
 from httpprocessproxy.system.sockets import binding, on_every_host

@@ -1,10 +1,10 @@
-"""What a change of files leads to: a restart, a refresh of browsers, or nothing.
+"""The change handler: turns file changes into a restart, a refresh of browsers, or nothing.
 
-It stands between the watcher and the supervisor. A file to refresh restarts nothing, unless the
-server has ended: then it starts it, as any other does. While the server restarts there is nothing
-to refresh, for the browsers reload at the end of it anyway. A file that the server writes at each
-start is left out, and so is one that it has open for writing while it starts, or while a request
-that may change something is with it: an upload is no save.
+It stands between the watcher and the supervisor. A file of --refresh causes no restart, unless the
+server has exited: then it starts the server, as any other file does. During a restart there are no
+refreshes, as browsers reload at its end anyway. Changes by the server itself are ignored: of a
+file that it writes at each start, and of a file that it has open for writing during its start or
+during an unsafe request (an upload is not a save).
 """
 
 import asyncio
@@ -23,17 +23,17 @@ from httpprocessproxy.events import EventBus, Refreshed, StateChanged
 from httpprocessproxy.process import open_for_writing
 from httpprocessproxy.watch.contents import state_of
 
-# What a build writes together is refreshed together, and nobody sees so short a wait.
+# Joins the files that a build writes together; too short a delay for a user to notice.
 REFRESH_SETTLE_S: Final = 0.02
 
-# How long after a look a file that the server had open may still report its end.
+# The close of a file that the server had open is reported within this time.
 OWN_S: Final = 1.0
 
 Paths = frozenset[str]
 
 
 class ChangeHandler:
-    """Use it on the event loop's thread only."""
+    """Handles the watcher's reports. For the event loop's thread only."""
 
     def __init__(
         self,
@@ -44,12 +44,12 @@ class ChangeHandler:
         is_writing: Callable[[], bool] = lambda: False,
         open_for_writing: Callable[[Collection[Path]], Collection[Path]] = open_for_writing,
     ) -> None:
-        """`refreshes` tells whether a path is one to refresh; `restart` gets the others.
+        """`refreshes` returns whether a path is one of --refresh; `restart` receives the others.
 
-        `is_writing` tells whether an unsafe request is with the backend, `open_for_writing`
-        returns those files that the backend may write at present.
+        `is_writing` returns whether an unsafe request is in flight, `open_for_writing` returns
+        those of the given files that the backend has open for writing.
         """
-        self._root = Path.cwd()  # by its path, for it may be removed and made again
+        self._root = Path.cwd()  # as a path: the directory may be removed and created again
         self._refreshes = refreshes
         self._restart = restart
         self._open_for_writing = open_for_writing
@@ -60,15 +60,15 @@ class ChangeHandler:
         self._is_writing = is_writing
         self._recurrence = RestartLoop()
         self._outputs = Outputs()
-        self._own: dict[str, float] = {}  # files of the server's, and until when they are
-        self._named: set[str] = set()  # folders with such files that were said
+        self._own: dict[str, float] = {}  # files that the server had open, with an expiry time
+        self._reported: set[str] = set()  # globs of the folders with reported files
         self._left_out: Paths = frozenset()
         self._burst = Burst(REFRESH_SETTLE_S)
         self._refreshed: set[str] = set()
 
     def state_changed(self, event: StateChanged) -> None:
         self._state = event.state
-        # If it was left, the reload to come shows these, too.
+        # After RUNNING a reload follows, which shows these files as well.
         self._refreshed.clear()
         if self._state == State.LOADING.value:
             self._recurrence.started(self._loop.time())
@@ -77,7 +77,7 @@ class ChangeHandler:
             self._recurrence.answered()
 
     def changed(self, paths: Paths) -> None:
-        """Files changed: paths as watchers report them."""
+        """Handle changed files; the paths are as watchers report them."""
         paths -= self._left_out
         refreshing = frozenset(path for path in paths if self._is_refresh(path))
         restarting = paths - refreshing
@@ -97,23 +97,23 @@ class ChangeHandler:
 
     @property
     def is_pending(self) -> bool:
-        """Whether a change in this start waits for its end, to be judged by `answers`."""
+        """Whether a change in this start is pending until `answers` judges it."""
         return self._outputs.is_pending
 
     def answers(self) -> Paths:
-        """The server is about to answer: return the changes that end it all the same."""
+        """Judge pending changes before the server answers: return those that end the start."""
         saves, outputs = self._outputs.answered(lambda path: state_of(Path.cwd() / path))
-        self._say_of_outputs(outputs)
+        self._report_outputs(outputs)
         return saves
 
-    def _say_of_outputs(self, outputs: Paths) -> None:
+    def _report_outputs(self, outputs: Paths) -> None:
         for path in sorted(outputs):
             self._say_once(path, "the start writes {}: that does not count while the server starts")
 
     def _saves(self, paths: Paths) -> Paths:
-        """What restarts the server now. A start that may be writing itself goes on."""
+        """The paths that restart the server now. A start that may write files itself goes on."""
         if self._state != State.LOADING.value or ANYTHING in paths:
-            # What ended a start may still come to be known while its processes end.
+            # While a start is killed, its own writes may still be reported.
             if self._state != State.KILLING.value:
                 self._outputs.saved(paths)
             return paths - self._written_at_each_start(paths)
@@ -121,40 +121,40 @@ class ChangeHandler:
         written = self._written_at_each_start(saves or paths, goes_on=not saves)
         return saves - written
 
-    # What the server writes
+    # Files written by the server
 
     def _written_by_server(self, paths: Paths) -> Paths:
-        """Files that the server has open for writing, at a time when it may, or had just now."""
+        """The files that the server has or just had open, during a start or an unsafe request."""
         is_starting = self._state == State.LOADING.value
         now, is_writing = self._loop.time(), self._is_writing()
         just_now = frozenset(path for path in paths if self._own.get(path, 0.0) > now)
-        # A log is written to on and on by the server that has opened it at its start.
-        asked = paths - {ANYTHING} if is_starting or is_writing else self._outputs.among(paths)
-        if not asked:
+        # Outputs at any time: a server writes constantly to a log that it opened at its start.
+        candidates = paths - {ANYTHING} if is_starting or is_writing else self._outputs.among(paths)
+        if not candidates:
             return just_now
-        files = {Path.cwd() / path: path for path in asked}
+        files = {Path.cwd() / path: path for path in candidates}
         open_now = frozenset(files[file] for file in self._open_for_writing(files.keys()))
         if is_starting:
-            self._say_of_outputs(self._outputs.found(open_now))
+            self._report_outputs(self._outputs.found(open_now))
         else:
-            self._say_of_uploads(open_now - self._outputs.among(open_now))
+            self._report_uploads(open_now - self._outputs.among(open_now))
         if open_now:
             self._own = {path: until for path, until in self._own.items() if until > now}
             self._own |= dict.fromkeys(open_now, now + OWN_S)
         return open_now | just_now
 
-    def _say_of_uploads(self, paths: Paths) -> None:
+    def _report_uploads(self, paths: Paths) -> None:
         for path in sorted(paths):
             self._say_once(path, "the server writes {} itself, for a request: no restart")
 
     def _say_once(self, path: str, text: str) -> None:
-        """Say it for the first file of each folder."""
-        if (glob := _glob(path)) not in self._named:
-            self._named.add(glob)
+        """Print the message for the first file of each folder only."""
+        if (glob := _glob(path)) not in self._reported:
+            self._reported.add(glob)
             self._say(f"{text.format(path)} (make that last with --exclude '{glob}')")
 
     def _written_at_each_start(self, paths: Paths, *, goes_on: bool = False) -> Paths:
-        """What the server writes itself, from now on left out."""
+        """The files that the server writes at each start; they are ignored from now on."""
         verdict = self._recurrence.changed(paths - {ANYTHING}, self._loop.time(), goes_on=goes_on)
         written = verdict.written
         if verdict.unconfirmed:
@@ -179,7 +179,7 @@ class ChangeHandler:
         self._refreshed |= paths
 
     def _end_burst(self) -> None:
-        """Tell browsers, if the burst is over, or else as soon as it is."""
+        """Refresh browsers if the burst is over, or else once it is."""
         ends_at = self._burst.ends_at()
         assert ends_at is not None, "there is a burst"
         if ends_at > self._loop.time():
@@ -190,6 +190,6 @@ class ChangeHandler:
 
 
 def _glob(path: str) -> str:
-    """The glob for the folder of a file, or for the file if it is in none."""
+    """The glob for all files in the file's folder, or for the file itself if it is in the root."""
     folder, _, name = path.rpartition("/")
     return f"{escape(folder)}/**" if folder else escape(name)

@@ -1,8 +1,8 @@
-"""`--ignore-unchanged`: passes on those changes alone that left a file with another content.
+"""The content filter of `--ignore-unchanged`: drops changes that left a file's content the same.
 
-Files are read in threads, in order: what is reported meanwhile is one batch, which reads each file
-once however often it was written. That a file is gone, and that anything may have changed, always
-counts. Changes are numbered, so that a wait for the changes so far ends while more of them come.
+Files are read in threads, in order: reports that arrive meanwhile form one batch, which reads each
+file once however often it was written. Removed files and ANYTHING are always forwarded. Changes
+are numbered, so that a wait for the changes so far ends even while new ones arrive.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from typing import Final
 from httpprocessproxy.core.change.patterns import ANYTHING
 from httpprocessproxy.watch import Contents, ContentVerdict, Scope, Watcher
 
-# Between the two halves of a save: the file is emptied, or removed, and then written.
+# The pause between the two halves of a save: the file is truncated or removed, then written.
 HALF_SAVED_S: Final = 0.01
 
 Paths = frozenset[str]
@@ -24,7 +24,7 @@ Paths = frozenset[str]
 class _Batch:
     """Files to be read together; `first` is the number of the first change among them.
 
-    `final` are those that were empty or gone at the last look, which counts if they still are.
+    `final` are files that were empty or missing before; if they still are, they count as changed.
     """
 
     first: int
@@ -33,7 +33,7 @@ class _Batch:
 
 
 class ContentFilter:
-    """Use it on the event loop's thread only. Make it before anybody watches."""
+    """The filter. For the event loop's thread only. Must be created before a watcher starts."""
 
     def __init__(
         self,
@@ -41,35 +41,35 @@ class ContentFilter:
         changed: Callable[[Paths], None],
         settled: Callable[[], None] = lambda: None,
     ) -> None:
-        """`changed` gets the files below `root` whose content changed.
+        """`changed` receives the files below `root` whose content changed.
 
-        `settled` is called when a batch has been read.
+        `settled` is called after each batch.
         """
         self._settled = settled
         self._contents = Contents(root)
-        self._pass_on = changed
+        self._forward = changed
         self._loop = asyncio.get_running_loop()
         self._seen = 0
         self._next: _Batch | None = None
-        self._unjudged: list[int] = []  # the first changes of what is not judged, but for `_next`
+        self._unjudged: list[int] = []  # the first changes of batches being judged, without `_next`
         self._has_next = asyncio.Event()
         self._has_judged = asyncio.Event()
 
     def changed(self, paths: Paths) -> None:
-        """Files changed: paths as watchers report them."""
+        """Queue changed files; the paths are as watchers report them."""
         self._seen += 1
         self._batch(self._seen).paths |= paths
 
     def judging(self, watcher: Watcher) -> Watcher:
-        """The watcher whose changes are judged here: it has caught up when they are."""
-        return _Judged(watcher, self)
+        """Wrap a watcher, so that it has caught up once its changes are judged here."""
+        return _FilteredWatcher(watcher, self)
 
     @property
     def is_idle(self) -> bool:
         return self.is_past(self._seen)
 
     def mark(self) -> int:
-        """The number of the last change that was reported."""
+        """The number of the last reported change."""
         return self._seen
 
     def is_past(self, mark: int) -> bool:
@@ -84,7 +84,7 @@ class ContentFilter:
             await self._has_judged.wait()
 
     async def run(self, scope: Scope) -> None:
-        """Work until cancelled; `scope` is for a thread of ours."""
+        """Work until cancelled; `scope` is used in another thread."""
         async with asyncio.TaskGroup() as group:
             group.create_task(asyncio.to_thread(self._contents.learn, scope), name="learn contents")
             while True:
@@ -100,7 +100,7 @@ class ContentFilter:
                 self._settled()
 
     def _batch(self, first: int) -> _Batch:
-        """The batch that is read next, which begins with the change `first` at the latest."""
+        """The batch that is read next, made to begin with the change `first` at the latest."""
         if self._next is None:
             self._next = _Batch(first)
             self._has_next.set()
@@ -110,33 +110,33 @@ class ContentFilter:
     async def _judge(self, batch: _Batch) -> None:
         if ANYTHING in batch.paths:
             self._contents.forget()
-            self._pass_on(frozenset({ANYTHING}))
+            self._forward(frozenset({ANYTHING}))
         paths = batch.paths - batch.final - {ANYTHING}
-        verdicts = await asyncio.to_thread(self._look, paths, batch.final)
+        verdicts = await asyncio.to_thread(self._read, paths, batch.final)
         emptied = frozenset(path for path in paths if verdicts[path] is ContentVerdict.EMPTIED)
         changed = frozenset(path for path in verdicts if verdicts[path] is ContentVerdict.CHANGED)
         if emptied:
             self._unjudged.append(batch.first)
-            self._loop.call_later(HALF_SAVED_S, self._look_again, emptied, batch.first)
+            self._loop.call_later(HALF_SAVED_S, self._read_again, emptied, batch.first)
         if changed:
-            self._pass_on(changed)
+            self._forward(changed)
 
-    def _look(self, paths: set[str], final: set[str]) -> dict[str, ContentVerdict]:
-        """Read the files of a batch, in a thread."""
+    def _read(self, paths: set[str], final: set[str]) -> dict[str, ContentVerdict]:
+        """Read the files of a batch; called in a thread."""
         judge = self._contents.judge
         return judge(paths, is_final=False) | judge(final, is_final=True)
 
-    def _look_again(self, emptied: Paths, first: int) -> None:
+    def _read_again(self, emptied: Paths, first: int) -> None:
         self._unjudged.remove(first)
         self._batch(first).final |= emptied
 
 
-class _Judged:
-    """A watcher, and the judge behind it."""
+class _FilteredWatcher:
+    """A watcher that includes the filter behind it."""
 
-    def __init__(self, watcher: Watcher, judge: ContentFilter) -> None:
+    def __init__(self, watcher: Watcher, content_filter: ContentFilter) -> None:
         self._watcher = watcher
-        self._judge = judge
+        self._filter = content_filter
 
     @property
     def description(self) -> str:
@@ -147,8 +147,8 @@ class _Judged:
         return self._watcher.is_immediate
 
     def catch_up(self) -> bool:
-        return self._watcher.catch_up() and self._judge.is_idle
+        return self._watcher.catch_up() and self._filter.is_idle
 
     async def fence(self) -> None:
         await self._watcher.fence()
-        await self._judge.judged()
+        await self._filter.judged()

@@ -1,8 +1,9 @@
-"""The diagnosis of a server that does not answer: not yet, or not any more.
+"""The diagnosis of a server that does not answer yet, or has stopped answering.
 
-Of a start that takes long it says where the server listens, and what it speaks there: a wrong port
-and TLS are the first things that go wrong for a new user, and the probe only sees that there is no
-answer yet. A server that has answered may be deadlocked later: that is said, and nothing is ended.
+For a long start it reports the address at which the server listens, and the protocol: a wrong port
+and TLS are the most common mistakes of new users, and the readiness probe only sees that no answer
+comes. A server that has answered may deadlock later: that is reported, but the server keeps
+running.
 """
 
 import asyncio
@@ -16,30 +17,30 @@ from httpprocessproxy.core.page import ansi
 from httpprocessproxy.core.silence import Silence
 from httpprocessproxy.process import InheritedSocket, accepting, listening_in_tree
 
-# When a start that goes on is looked into, in seconds since it began; then again and again.
+# The times of the first diagnoses of a start, in seconds since it began; then the interval.
 FIRST_LOOKS_S: Final = (2.0, 10.0)
 LATER_LOOKS_S: Final = 30.0
 
-# A server that answers nothing for so long is asked once more: a slow endpoint and a long poll are
-# no reason to say anything. After an answer, so little that it hardly shows in the server's log.
+# After so long a silence the server is pinged, since it may only have a slow endpoint or a long
+# poll. After each response to a ping the patience doubles, to keep pings rare in the server's log.
 SILENCE_S: Final = 30.0
 SILENCE_LOOKS_S: Final = 5.0
 SILENCE_PING_S: Final = 5.0
 SILENCE_GROWTH: Final = 2
 
-# A server that speaks TLS answers a ClientHello at once, if it is not busy.
+# A TLS server that is not busy answers a ClientHello at once.
 _TLS_TIMEOUT_S: Final = 1.0
 # TLSPlaintext.type of an alert and of a handshake message: RFC 8446 section 5.1.
 _TLS_RECORDS: Final = (b"\x15", b"\x16")
 
-# `node --inspect` listens there before the program does, and answers HTTP.
+# `node --inspect` listens on this port before the program listens, and answers HTTP.
 NODE_INSPECTOR_PORT: Final = 9229
 
 _MAX_LINE: Final = 120
 
 
 async def looks() -> AsyncIterator[float]:
-    """Yield each time to look, when it has come: seconds since the start."""
+    """Sleep until each diagnosis is due; yield the seconds since the start."""
     passed = 0.0
     for at in FIRST_LOOKS_S:
         await asyncio.sleep(at - passed)
@@ -52,11 +53,11 @@ async def looks() -> AsyncIterator[float]:
 async def watch_for_silence(
     silence: Callable[[], Silence | None],
     answers: Callable[[], Awaitable[bool]],
-    found: Callable[[str], None],
+    report: Callable[[str], None],
 ) -> None:
-    """Say once that the server has answered nothing for a while, and when it answers again.
+    """Report each silence of the server once.
 
-    `silence` is that of the requests that wait now, `answers` asks the server once more.
+    `silence` returns the silence for the requests that wait now, `answers` pings the server.
     """
     patience_s = SILENCE_S
     while True:
@@ -65,18 +66,18 @@ async def watch_for_silence(
         if present is None:
             continue
         if present.lasted_s < SILENCE_S:
-            patience_s = SILENCE_S  # of another silence than the last
+            patience_s = SILENCE_S  # a new silence has begun
         if present.lasted_s < patience_s:
             continue
         if await answers():
             patience_s = SILENCE_GROWTH * present.lasted_s
         elif (present := silence()) is not None and present.lasted_s >= SILENCE_S:
-            found(silent(present))
+            report(silent(present))
             patience_s = math.inf
 
 
 def silent(silence: Silence) -> str:
-    """Say that a server has stopped to answer, and what to do about it."""
+    """The message that a server has stopped answering, with advice."""
     waiting = "1 request waits" if silence.requests == 1 else f"{silence.requests} requests wait"
     return (
         f"the server has answered nothing for {silence.lasted_s:.0f} s ({waiting}): "
@@ -87,9 +88,9 @@ def silent(silence: Silence) -> str:
 async def diagnose(
     address: Address, pid: int, inherited: InheritedSocket | None, tail: Callable[[], bytes]
 ) -> str:
-    """Say why the tree of the child `pid` does not answer at `address`, as far as can be seen.
+    """Return the likely reason why the process tree of `pid` does not answer at `address`.
 
-    `tail` is the end of its output.
+    `tail` returns the end of its output.
     """
     is_accepting = inherited is None or not inherited.has_waiting()
     if is_accepting and (hosts := await accepting(address)):
@@ -113,12 +114,12 @@ async def diagnose(
 
 
 def elsewhere(address: Address, places: list[Address], *, is_inherited: bool) -> str:
-    """Say that a server listens at `places`, and what to do about it."""
+    """The message that a server listens at `places` instead, with advice."""
     where = " and ".join(map(str, places))
     if is_inherited:
         return f"the server listens at {where}, not on the socket that it inherits (--socket)"
     first = places[0]
-    # A port alone is one of localhost.
+    # A port alone means localhost.
     is_local = first.is_loopback or first.is_everywhere
     backend = first.port if is_local and first.port != address.port else first
     return (
@@ -128,14 +129,14 @@ def elsewhere(address: Address, places: list[Address], *, is_inherited: bool) ->
 
 
 def last_line(output: bytes) -> str:
-    """The last line that says something, cut to a length that fits a message."""
+    """The last line that is not blank, cut to a length that fits a message."""
     lines = [line.strip() for line in ansi.to_text(output).splitlines()]
     found = next((line for line in reversed(lines) if line), "")
     return found if len(found) <= _MAX_LINE else f"{found[:_MAX_LINE]}..."
 
 
 async def _speaks_tls(host: str, port: int) -> bool:
-    """Whether a ClientHello is answered by a TLS record, be it an alert."""
+    """Whether a ClientHello is answered by a TLS record: a handshake message or an alert."""
     try:
         async with asyncio.timeout(_TLS_TIMEOUT_S):
             reader, writer = await asyncio.open_connection(host, port)
@@ -155,5 +156,5 @@ def _client_hello() -> bytes:
     try:
         client.do_handshake()
     except ssl.SSLWantReadError:
-        pass  # it waits for the answer that is to be read elsewhere
+        pass  # expected: the response is read elsewhere
     return outgoing.read()

@@ -1,6 +1,6 @@
-"""One generation: the life of a backend from START until all of its tree is gone.
+"""One generation: a run of the backend from START until its whole process tree is gone.
 
-It is a single task, so there are never two backends, and it ends in one place, whoever ended it.
+It is a single task, so two backends never run at once, and every end takes the same path.
 """
 
 import asyncio
@@ -27,21 +27,21 @@ from httpprocessproxy.process import (
     wait_until_free,
 )
 from httpprocessproxy.service.diagnosis import SILENCE_PING_S, diagnose, looks, watch_for_silence
-from httpprocessproxy.service.gate import Target
 from httpprocessproxy.service.readiness import Ping, answers_within, wait_until_ready
+from httpprocessproxy.service.waiter import Target
 
 T = TypeVar("T")
 
-# How long the port may take to become free once the old tree is gone.
+# Timeout for the port to become free once the old process tree is gone.
 PORT_TIMEOUT_S = 2.0
 
-# When to look who serves the port, for a line in the terminal.
+# Delay after readiness before the owner of the port is looked up, for a line in the terminal.
 OWNER_CHECK_DELAY_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class GenerationOutcome:
-    """How it ended: `returncode` is None if it could not be spawned. `reason` is for the user."""
+    """The end of a generation; `returncode` is None if it was not spawned, `reason` a message."""
 
     returncode: int | None
     reason: str
@@ -56,16 +56,16 @@ class Start:
 
 
 class GenerationHost(Protocol):
-    """What a generation needs of the supervisor."""
+    """The interface of the supervisor to a generation."""
 
     def say(self, text: str) -> None:
         """Print a line in the terminal."""
 
-    def found(self, text: str) -> None:
-        """Say why the backend does not answer yet, here and where its output is shown."""
+    def report(self, text: str) -> None:
+        """Print why the backend does not answer, in the terminal and in the shown output."""
 
-    def names_reloader(self, text: str) -> None:
-        """Say that the server restarts itself, once."""
+    def report_reloader(self, text: str) -> None:
+        """Print once that the server has its own reloader."""
 
     def tail(self) -> bytes:
         """The end of the backend's output."""
@@ -74,97 +74,100 @@ class GenerationHost(Protocol):
         """Wait until the burst of changes is over."""
 
     def started(self, start: Start) -> None:
-        """The backend's process runs."""
+        """Record that the backend's process runs."""
 
     def first_request(self, target: Target) -> "asyncio.Future[bool] | None":
-        """Let a request that waits try whether the backend answers (`probe.Scouting`)."""
+        """Send a held request to the backend before it is known to be ready.
+
+        The future's result is whether it was answered; None without such a request.
+        """
 
     def ready(self, target: Target) -> None:
-        """The backend answers."""
+        """Record that the backend answers."""
 
     async def drained(self) -> None:
-        """Wait until no unsafe request is with the backend, or for too long."""
+        """Wait until no unsafe request is in flight, or until a timeout."""
 
     def reclaim_unaccepted(self, ends: Collection[tuple[str, int]]) -> None:
-        """What was sent from these addresses has not reached any backend."""
+        """Queue again the requests sent from these addresses: no backend has accepted them."""
 
     def silence(self) -> Silence | None:
-        """How long requests have waited without any answer."""
+        """The time that requests have waited without any response; None if none waits."""
 
     def end_connections(self, generation: int) -> None:
-        """End every connection to this generation."""
+        """Close every connection to this generation."""
 
 
 class Generation:
-    """Call `run` once. `stop` may be set at any time, and ends it."""
+    """One run of the backend. `run` is called once; `stop` may be set at any time, and ends it."""
 
     def __init__(
-        self, number: int, config: Config, launcher: Launcher, surroundings: GenerationHost
+        self, number: int, config: Config, launcher: Launcher, supervisor: GenerationHost
     ) -> None:
         self.number = number
         self.stop = asyncio.Event()
-        self.child: Child | None = None  # while there is one
+        self.child: Child | None = None  # while its process runs
         self._config = config
         self._launcher = launcher
-        self._surroundings = surroundings
+        self._supervisor = supervisor
         self._is_warm = False
         self._answered = False
 
     async def run(self) -> GenerationOutcome:
-        """Start the backend, wait for its end, and clear up. Cancellation stops it as well."""
-        # A burst that is still going on would only end what it has started.
-        await self._unless_stopped(self._surroundings.quiet())
-        in_the_way = await self._unless_stopped(self._clear_the_ground())
+        """Start the backend, wait for its end, and clean up. Cancellation stops it as well."""
+        # Another change of the same burst would end the start at once.
+        await self._unless_stopped(self._supervisor.quiet())
+        obstacle = await self._unless_stopped(self._clear_obstacles())
         if self.stop.is_set():
             outcome = GenerationOutcome(None, "stopped before it was started")
-        elif in_the_way:
-            outcome = GenerationOutcome(None, in_the_way)
+        elif obstacle:
+            outcome = GenerationOutcome(None, obstacle)
         else:
-            outcome = await self._live_even_if_cold()
+            outcome = await self._run_process_with_cold_retry()
         if self.stop.is_set():
-            await self._surroundings.quiet()
+            await self._supervisor.quiet()
         return outcome
 
-    async def _clear_the_ground(self) -> str:
-        """Return what is in the way of a start, once all that can be is removed."""
+    async def _clear_obstacles(self) -> str:
+        """End processes of the last start and wait for the port; return a remaining obstacle."""
         try:
-            for stray in await sweep():
-                self._surroundings.say(f"ended a process of the last start: {stray}")
+            for orphan in await sweep():
+                self._supervisor.say(f"ended a process of the last start: {orphan}")
         except StopError as error:
             return str(error)
         launch_spec = self._launcher.launch_spec
         if launch_spec.inherited is not None:
             launch_spec.inherited.renew()
-            return ""  # the port is ours
+            return ""  # the proxy itself holds the port
         holder = await wait_until_free(launch_spec.address, PORT_TIMEOUT_S)
         if holder is None:
             return ""
         in_use = _in_use(launch_spec.address, holder)
         if not launch_spec.move():
             return f"{in_use}; end it, or choose another BACKEND"
-        self._surroundings.say(f"{in_use}; BACKEND is {launch_spec.address} now")
+        self._supervisor.say(f"{in_use}; BACKEND is {launch_spec.address} now")
         return ""
 
-    async def _live_even_if_cold(self) -> GenerationOutcome:
-        """Live, and once more without the fork server if that one's child dies unheard."""
-        outcome = await self._live()
+    async def _run_process_with_cold_retry(self) -> GenerationOutcome:
+        """Run the process; start it again cold if a warm one crashes before it has answered."""
+        outcome = await self._run_process()
         crashed = outcome.returncode is not None and outcome.returncode < 0
         if not (self._is_warm and crashed) or self._answered or self.stop.is_set():
             return outcome
         self._launcher.give_up_warmth(f"a warm server {outcome.reason} before it answered")
-        if in_the_way := await self._unless_stopped(self._clear_the_ground()):
-            return GenerationOutcome(None, in_the_way)
-        return outcome if self.stop.is_set() else await self._live()
+        if obstacle := await self._unless_stopped(self._clear_obstacles()):
+            return GenerationOutcome(None, obstacle)
+        return outcome if self.stop.is_set() else await self._run_process()
 
-    async def _live(self) -> GenerationOutcome:
+    async def _run_process(self) -> GenerationOutcome:
         began_at = time.monotonic()
         try:
             child = self.child = await self._launcher.start()
         except SpawnError as error:
             return GenerationOutcome(None, str(error))
         self._is_warm = child.is_warm
-        self._name_reloader(own_reloader(self._launcher.launch_spec.words))
-        self._surroundings.started(Start(began_at, child.is_warm))
+        self._report_reloader(own_reloader(self._launcher.launch_spec.words))
+        self._supervisor.started(Start(began_at, child.is_warm))
         returncode: int | None = None
         try:
             async with asyncio.TaskGroup() as group:
@@ -173,30 +176,33 @@ class Generation:
                 probe.cancel()
             self._reclaim_unaccepted()
             if returncode is None:
-                await self._surroundings.drained()
+                await self._supervisor.drained()
         finally:
-            self._surroundings.end_connections(self.number)
-            # It may have ended as it was stopped: then there still is its tree.
+            self._supervisor.end_connections(self.number)
+            # A process that exited while it was being stopped may have left its tree.
             if returncode is None or self.stop.is_set():
                 stopped = await self._end(child)
             self._reclaim_unaccepted()
             self.child = None
         if returncode is None:
             return GenerationOutcome(stopped, "stopped")
-        return GenerationOutcome(returncode, _how_it_ended(returncode))
+        return GenerationOutcome(returncode, _reason(returncode))
 
     def _reclaim_unaccepted(self) -> None:
-        """Let no request wait for a server that will not accept it, nor reach the next twice."""
+        """Reclaim requests in the queue of an inherited socket, which the old server won't accept.
+
+        Left in the queue, they would reach the next server in addition to their repetition.
+        """
         inherited = self._launcher.launch_spec.inherited
         if inherited is not None:
-            self._surroundings.reclaim_unaccepted(inherited.reclaim_unaccepted())
+            self._supervisor.reclaim_unaccepted(inherited.reclaim_unaccepted())
 
     async def _end(self, child: Child) -> int:
         try:
             return await child.stop(self._config.kill_signal, self._config.kill_timeout_s)
         except StopError as error:
-            # Nothing is started beside it: the next start finds it in the way, and says so again.
-            self._surroundings.say(str(error))
+            # The next start does not begin beside it, but reports it as an obstacle again.
+            self._supervisor.say(str(error))
             return -signal.SIGKILL
 
     async def _probe(self, child: Child) -> None:
@@ -204,54 +210,54 @@ class Generation:
         ping = Ping(self._config.ping, self._config.ping_path)
         port = backend.port
 
-        def scouting(host: str, connection: socket.socket) -> asyncio.Future[bool] | None:
-            return self._surroundings.first_request(Target(self.number, host, port, connection))
+        def send_first_request(host: str, connection: socket.socket) -> asyncio.Future[bool] | None:
+            return self._supervisor.first_request(Target(self.number, host, port, connection))
 
-        # Whoever names a path or asks for none has said what shows that the server is ready.
-        any_answer_will_do = ping == Ping(Config.ping, Config.ping_path)
+        # An explicit --ping or --ping-path defines readiness; otherwise any response will do.
+        any_response_will_do = ping == Ping(Config.ping, Config.ping_path)
         inherited = self._launcher.launch_spec.inherited
         async with asyncio.TaskGroup() as group:
-            looking = group.create_task(self._look_into(child), name=f"looks {self.number}")
+            diagnosing = group.create_task(self._diagnose(child), name=f"diagnosis {self.number}")
             host = await wait_until_ready(
                 backend.hosts,
                 port,
                 ping,
-                scouting if any_answer_will_do else None,
+                send_first_request if any_response_will_do else None,
                 inherited.has_waiting if inherited is not None else None,
             )
-            looking.cancel()
+            diagnosing.cancel()
         self._answered = True
-        self._surroundings.ready(Target(self.number, host, port))
-        # It takes milliseconds to find out, and the requests that wait come first.
+        self._supervisor.ready(Target(self.number, host, port))
+        # The look-ups take milliseconds, and held requests come first.
         await asyncio.sleep(OWNER_CHECK_DELAY_S)
-        self._name_reloader(await asyncio.to_thread(_reloader_in_tree, child.pid))
-        is_ours: bool | None = True  # for nobody else can have the port of an inherited socket
+        self._report_reloader(await asyncio.to_thread(_reloader_in_tree, child.pid))
+        is_in_tree: bool | None = True  # no other process can listen on an inherited socket
         if inherited is None:
-            is_ours = await asyncio.to_thread(listens_in_tree, backend, child.pid)
-        if is_ours is False:
-            # A container's published port, for one: its server is no child of ours.
-            self._surroundings.say(f"{backend} is served by a process outside --exec's")
+            is_in_tree = await asyncio.to_thread(listens_in_tree, backend, child.pid)
+        if is_in_tree is False:
+            # For example a container's published port: its server is not in the process tree.
+            self._supervisor.say(f"{backend} is served by a process outside --exec's")
         await watch_for_silence(
-            self._surroundings.silence,
+            self._supervisor.silence,
             lambda: answers_within(SILENCE_PING_S, host, port, ping),
-            self._surroundings.found,
+            self._supervisor.report,
         )
 
-    async def _look_into(self, child: Child) -> None:
-        """Say why there is no answer yet, as long as there is none."""
+    async def _diagnose(self, child: Child) -> None:
+        """Report from time to time why the backend does not answer yet."""
         launch_spec = self._launcher.launch_spec
         async for passed_s in looks():
-            tail = self._surroundings.tail
+            tail = self._supervisor.tail
             why = await diagnose(launch_spec.address, child.pid, launch_spec.inherited, tail)
-            self._surroundings.found(f"no answer after {passed_s:g} s: {why}")
-            self._name_reloader(await asyncio.to_thread(_reloader_in_tree, child.pid))
+            self._supervisor.report(f"no answer after {passed_s:g} s: {why}")
+            self._report_reloader(await asyncio.to_thread(_reloader_in_tree, child.pid))
 
-    def _name_reloader(self, text: str) -> None:
+    def _report_reloader(self, text: str) -> None:
         if text:
-            self._surroundings.names_reloader(text)
+            self._supervisor.report_reloader(text)
 
     async def _unless_stopped(self, work: Coroutine[None, None, T]) -> T | None:
-        """Do `work`, but give it up, and return None, when `stop` is set."""
+        """Return the result of `work`; cancel it and return None when `stop` is set."""
         async with asyncio.TaskGroup() as group:
             working = group.create_task(work, name=f"generation {self.number} works")
             stopping = group.create_task(self.stop.wait(), name=f"generation {self.number} stops")
@@ -271,13 +277,13 @@ def _in_use(address: Address, holder: Holder) -> str:
     return f"{address} is in use by {who}"
 
 
-def _how_it_ended(returncode: int) -> str:
-    """Say it for the terminal and the error page."""
+def _reason(returncode: int) -> str:
+    """The reason of the end, for the terminal and the error page."""
     if returncode < 0:
         return f"ended by signal {_signal_name(-returncode)}"
-    strays = leftovers()
-    if strays:
-        names = ", ".join(map(str, strays))
+    orphans = leftovers()
+    if orphans:
+        names = ", ".join(map(str, orphans))
         return (
             f"exited with status {returncode}, but left {names} running: "
             "let --exec's command stay in the foreground"
@@ -289,4 +295,4 @@ def _signal_name(number: int) -> str:
     try:
         return signal.Signals(number).name
     except ValueError:
-        return str(number)  # a real-time signal has a number only
+        return str(number)  # a real-time signal has only a number

@@ -1,6 +1,6 @@
-"""What a transition has to tell: the times of a restart, why it ended, the state and since when.
+"""The history of a server: its state and since when, why it ended, and the times of a restart.
 
-The supervisor decides and obeys; this only keeps the account, for the feed and `/_hpp/status`.
+It only keeps records, for the event bus and `/_hpp/status`; the supervisor makes the transitions.
 """
 
 import time
@@ -16,10 +16,10 @@ from httpprocessproxy.service.generation import GenerationOutcome, Start
 
 @dataclass(slots=True)
 class Restart:
-    """A restart, from the change to the answer. Times are monotonic seconds, or None so far.
+    """A restart, from the change to readiness. Times are monotonic seconds, or None so far.
 
-    Its stages: unsafe requests are *drained*, the old tree is *stopped*, the new process is
-    *started*, and answers (*ready*).
+    Its stages: unsafe requests are *drained*, the old process tree is *stopped*, the new process
+    is *started*, and answers (*ready*).
     """
 
     paths: set[str]
@@ -43,9 +43,9 @@ class Restart:
 
 
 class StartTimes:
-    """The last start of the process: cold or warm, how long until it answered, and what it saved.
+    """The last start of the process: cold or warm, its duration, and the time a warm start saved.
 
-    `cold_ms` is the last cold one's time, or that of an earlier session.
+    `cold_ms` is the duration of the last cold start, in this or an earlier session.
     """
 
     def __init__(self, cold_ms: float | None) -> None:
@@ -74,11 +74,11 @@ class StartTimes:
 
 
 class History:
-    """The account of one machine's life."""
+    """The records of one machine's transitions."""
 
     def __init__(self, bus: EventBus, machine: Machine, cold_ms: float | None = None) -> None:
-        """`cold_ms` is what a cold start takes, as far as that is known from before."""
-        self._boot = StartTimes(cold_ms)
+        """`cold_ms` is the duration of a cold start in an earlier session, if known."""
+        self._start_times = StartTimes(cold_ms)
         self.outcome = GenerationOutcome(None, "")
         self.restart: Restart | None = None
         self._bus = bus
@@ -87,15 +87,15 @@ class History:
         self.since = ""  # the time of the last transition (RFC 3339)
 
     def began(self) -> None:
-        """The machine has started."""
+        """Record the machine's start."""
         self._entered_at = time.monotonic()
         self._publish("", "first start", ())
 
-    def entered(self, before: State, event: Event, paths: set[str], asked_by: str) -> None:
-        """The machine has gone from `before` to where it is, because of `event`.
+    def entered(self, before: State, event: Event, paths: set[str], requested_by: str) -> None:
+        """Record the machine's transition from `before` to its present state, caused by `event`.
 
-        `paths` are those of the burst, and more of them may come while the backend is stopped;
-        without any, `asked_by` says who wants a restart.
+        `paths` are those of the burst, and may grow while the backend is being stopped; without
+        any, `requested_by` names the source of the request for a restart.
         """
         now = time.monotonic()
         lasted_s, self._entered_at = now - self._entered_at, now
@@ -106,29 +106,29 @@ class History:
                 if before is State.ERROR:
                     self.restart.drained_at = self.restart.stopped_at = now
             case Ready():
-                self._boot.answered(now)
+                self._start_times.answered(now)
                 if restart is not None:
                     restart.ready_at = now
             case Exited() if restart is not None and before is State.KILLING:
                 restart.stopped_at = now
             case _:
-                pass  # the first start is no restart
+                pass  # the first start is not a restart
         shown = self.restart.paths if self.restart is not None else ()
-        self._publish(before.value, self._why(event, lasted_s, asked_by), shown)
+        self._publish(before.value, self._why(event, lasted_s, requested_by), shown)
 
     def drained(self) -> None:
         if self.restart is not None:
             self.restart.drained_at = time.monotonic()
 
     def started(self, start: Start) -> None:
-        """The process runs."""
-        self._boot.began(start)
+        """Record that the process runs."""
+        self._start_times.began(start)
         if self.restart is not None:
             self.restart.started_at = time.monotonic()
 
     @property
     def last_start(self) -> StartReport | None:
-        return self._boot.report()
+        return self._start_times.report()
 
     @property
     def last_restart(self) -> RestartReport | None:
@@ -159,12 +159,12 @@ class History:
     def reason(self) -> str:
         return self.outcome.reason if self._machine.state is State.ERROR else ""
 
-    def _why(self, event: Event, lasted_s: float, asked_by: str) -> str:
+    def _why(self, event: Event, lasted_s: float, requested_by: str) -> str:
         match event:
             case Changed(paths) if paths:
                 return f"changed: {enumeration(sorted(paths))}"
             case Changed():
-                return f"restart asked for by {asked_by}"
+                return f"restart asked for by {requested_by}"
             case Ready():
                 return f"ready after {duration(lasted_s * 1000)}"
             case Exited() if self._machine.state is State.LOADING:

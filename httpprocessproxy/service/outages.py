@@ -1,4 +1,4 @@
-"""The 503s of a server that does not answer: because it starts, is late, or has ended."""
+"""The 503 responses while the server starts, is late to answer, or has exited."""
 
 import shlex
 from typing import Final
@@ -8,12 +8,12 @@ from httpprocessproxy.core.state import Machine
 from httpprocessproxy.process import Launcher, Output
 from httpprocessproxy.service.history import History
 
-# A client that was told to come back may do so soon: waiting costs it and us next to nothing.
+# Retry-After: short, as a client waits in the gate at almost no cost.
 RETRY_AFTER_S: Final = 1
 
 
 class Outages:
-    """Each says what the state is at the time of the call."""
+    """Makes the problems for the gate, each with the state at the time of the call."""
 
     def __init__(
         self, launcher: Launcher, output: Output, machine: Machine, history: History
@@ -42,7 +42,7 @@ class Outages:
         )
 
     def starting(self) -> Problem:
-        # Without the output, which the page asks for itself: not every client gets it.
+        # Without the output, which the page requests itself: not every client may see it.
         return self._problem(
             "The server is starting",
             "What you have asked for takes the place of this page as soon as it answers.",

@@ -1,12 +1,12 @@
-"""Is the backend ready? Connect again and again, then ask for one response (`--ping`).
+"""The readiness probe: connects repeatedly, then sends one request (`--ping`).
 
-Any valid HTTP response will do: a 404 or a 500 comes from a server that serves. So will the answer
-to a request that waits: such a *scout* goes on the first connection that is made, and saves the
-round trip of a ping, which for many frameworks is the one that makes them load the rest of an app.
+Any valid HTTP response will do: a 404 or a 500 comes from a server that serves. So will the
+response to a held request: this *first request* is sent on the first connection, and saves the
+round trip of a ping, during which many frameworks load the rest of an app.
 
-Where the socket is ours (`--socket`), a connection can be made at once and proves nothing. It waits
-in the kernel's queue until a server accepts it; only then something is asked on it. A scout that
-waited there, too, could neither be refused in time nor see the page that shows the start.
+With an inherited socket (`--socket`), a connection succeeds at once and proves nothing. It waits
+in the kernel's queue until a server accepts it; the probe sends a request only then. A first
+request in that queue could not be refused in time, nor get the page that shows the start.
 """
 
 import asyncio
@@ -21,18 +21,18 @@ import httptools
 
 from httpprocessproxy.config import Address, PingKind
 
-# Every millisecond at first (a refused connect costs some 20 µs), then at 0.3 % of the time waited
-# so far: the probe never makes a start last more than about 0.3 % longer.
+# Pauses of a millisecond at first (a refused connect costs some 20 µs), then of 0.3 % of the time
+# waited so far: the probe delays a start by about 0.3 % at most.
 FIRST_PAUSE_S = 0.001
 PAUSE_SHARE = 0.003
 LAST_PAUSE_S = 0.1
 
-# How long the scout may take before the ping is sent beside it: it may be a long poll.
-SCOUT_S = 0.25
+# After so long a ping is sent besides the first request, which may be a long poll.
+FIRST_REQUEST_S = 0.25
 
-# A connection that stays silent for so long may have been made to a listener that has gone.
+# A connection without a response for so long may belong to a listener that has gone.
 ANSWER_TIMEOUT_S = 30.0
-# A queue that is full drops what comes; the kernel tries again after 1 s and after 3 s (tcp(7)).
+# A full queue drops connections; the kernel tries again after 1 s and after 3 s (tcp(7)).
 CONNECT_TIMEOUT_S = 3.5
 
 
@@ -42,22 +42,22 @@ class Ping:
     path: str
 
 
-# Sends a request that waits on a connection to a host, which is the scout's then, and tells
-# whether it was answered; None if there is no such request.
-Scouting = Callable[[str, socket.socket], asyncio.Future[bool] | None]
+# Sends a held request on a connection to a host; the request owns the connection then. The
+# future's result is whether it was answered; None without a held request.
+SendFirstRequest = Callable[[str, socket.socket], asyncio.Future[bool] | None]
 
 
 async def wait_until_ready(
     hosts: Sequence[str],
     port: int,
     ping: Ping,
-    scouting: Scouting | None = None,
+    send_first_request: SendFirstRequest | None = None,
     has_waiting: Callable[[], bool] | None = None,
 ) -> str:
-    """Return the one of `hosts` at which the backend answers. Waits for as long as it takes.
+    """Wait without a time limit; return the one of `hosts` at which the backend answers.
 
-    `scouting` is tried once, with the first connection that can be made. `has_waiting` tells of a
-    queue that takes connections before there is a backend.
+    `send_first_request` is called once, with the first connection. `has_waiting`, for an inherited
+    socket, returns whether its queue has connections that are not accepted yet.
     """
     loop = asyncio.get_running_loop()
     began = loop.time()
@@ -68,20 +68,20 @@ async def wait_until_ready(
                 continue
             if has_waiting is not None:
                 await _until_accepted(sock, has_waiting)
-            first_request = scouting(host, sock) if scouting is not None else None
-            scouting = None
-            asking = (
+            first_request = send_first_request(host, sock) if send_first_request else None
+            send_first_request = None
+            probe = (
                 _answers(sock, host, port, ping)
                 if first_request is None
                 else _either(first_request, host, port, ping)
             )
-            if await asking:
+            if await probe:
                 return host
         await _pause(began)
 
 
 async def answers_within(timeout_s: float, host: str, port: int, ping: Ping) -> bool:
-    """Whether a backend that was ready answers its ping; a connection alone shows nothing."""
+    """Whether a backend that was ready answers an HTTP ping; a TCP ping would prove nothing."""
     if ping.kind == "tcp":
         return False
     try:
@@ -92,10 +92,10 @@ async def answers_within(timeout_s: float, host: str, port: int, ping: Ping) -> 
 
 
 async def _until_accepted(sock: socket.socket, has_waiting: Callable[[], bool]) -> None:
-    """Wait until nothing waits to be accepted any more, of which `sock` is the last."""
+    """Wait until the server has accepted all queued connections, of which `sock` is the last."""
     began = asyncio.get_running_loop().time()
     try:
-        # First the pause: the end of the handshake may come a moment after connect(2) returned.
+        # Pause first: the handshake may end a moment after connect(2) has returned.
         await _pause(began)
         while has_waiting():
             await _pause(began)
@@ -110,8 +110,8 @@ async def _pause(began: float) -> None:
 
 
 async def _either(first_request: asyncio.Future[bool], host: str, port: int, ping: Ping) -> bool:
-    """Whether the scout is answered, or the ping that is sent beside it after a while."""
-    await asyncio.wait((first_request,), timeout=SCOUT_S)
+    """Whether the first request is answered, or a ping that is sent after FIRST_REQUEST_S."""
+    await asyncio.wait((first_request,), timeout=FIRST_REQUEST_S)
     if first_request.done():
         return first_request.result()
     async with asyncio.TaskGroup() as group:
@@ -129,19 +129,19 @@ async def _ping(host: str, port: int, ping: Ping) -> bool:
 
 
 async def _answers(sock: socket.socket, host: str, port: int, ping: Ping) -> bool:
-    """Ask on a connection, and once more on a new one if need be."""
+    """Ping on a connection with HEAD, and without a response on a new one with GET."""
     if ping.kind == "tcp":
         sock.close()
         return True
     if await _answers_http(sock, _request("HEAD", ping.path, host, port)):
         return True
-    # HEAD costs a backend least, but WebSocket-only servers close without answering it.
+    # HEAD is the cheapest for a backend, but WebSocket-only servers close without a response.
     again = await _connect(host, port)
     return again is not None and await _answers_http(again, _request("GET", ping.path, host, port))
 
 
 async def _connect(host: str, port: int) -> socket.socket | None:
-    """Connect, or return None, at once if nobody listens."""
+    """Connect; return None on failure, at once if no server listens."""
     loop = asyncio.get_running_loop()
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
@@ -156,7 +156,7 @@ async def _connect(host: str, port: int) -> socket.socket | None:
             await loop.sock_connect(sock, (host, port))
     except OSError as error:
         if error.errno == errno.EISCONN:
-            return sock  # so says BSD of what was begun and is done, and Linux says nothing
+            return sock  # BSD reports EISCONN for a connect that has completed, Linux success
         sock.close()
         return None
     except BaseException:
@@ -166,14 +166,14 @@ async def _connect(host: str, port: int) -> socket.socket | None:
 
 
 def _begin_to_connect(sock: socket.socket, host: str, port: int) -> None:
-    """Raise OSError if it is refused at once, as the loopback does it: a sixth of the cost."""
+    """Raise OSError if refused at once, as on the loopback; costs a sixth of `sock_connect`."""
     sock.connect_ex((host, port))
     if error := sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
         raise OSError(error, os.strerror(error))
 
 
 def _is_address(host: str) -> bool:
-    """Whether nobody has to be asked for the address of `host`, which would take time."""
+    """Whether `host` is an IP address, which needs no slow look-up."""
     try:
         ipaddress.ip_address(host)
     except ValueError:
@@ -182,7 +182,7 @@ def _is_address(host: str) -> bool:
 
 
 async def _answers_http(sock: socket.socket, request: bytes) -> bool:
-    """Send a request, and close the connection once its answer begins, or does not."""
+    """Send a request; close the connection after the head of the response or a failure."""
     loop = asyncio.get_running_loop()
     response = _Response()
     parser = response.parser = httptools.HttpResponseParser(response)
@@ -195,12 +195,12 @@ async def _answers_http(sock: socket.socket, request: bytes) -> bool:
     except OSError:
         return False
     except (httptools.HttpParserError, httptools.HttpParserUpgrade):
-        return response.is_valid  # what comes after a good head is none of the probe's business
+        return response.is_valid  # bytes after a valid head do not matter
     return response.is_valid
 
 
 class _Response:
-    """`is_valid` once its head is complete: that of a final response (RFC 9110 section 15.2)."""
+    """`is_valid` once the head of a final response is complete (RFC 9110 section 15.2)."""
 
     parser: httptools.HttpResponseParser
     is_valid = False

@@ -1,7 +1,7 @@
 """The supervisor: the shell around `core/state.py`. Events in through one queue, commands out.
 
-It tells the gate and the data plane what a transition means for requests, and browsers what it
-means for pages; what has happened is kept by its `history`, which publishes it in the feed.
+On each transition it opens or closes the gate for requests, notifies the data plane, and reloads
+browsers. Its `history` records the transitions, and publishes them on the event bus.
 """
 
 import asyncio
@@ -27,20 +27,21 @@ from httpprocessproxy.core.state import (
 )
 from httpprocessproxy.events import EventBus, PreloadStatus, ServiceStatus
 from httpprocessproxy.process import Launcher, Output
-from httpprocessproxy.service.gate import Gate, Starting, Target
+from httpprocessproxy.service.gate import Gate
 from httpprocessproxy.service.generation import Generation, Start
 from httpprocessproxy.service.history import History
 from httpprocessproxy.service.outages import Outages
+from httpprocessproxy.service.waiter import Starting, Target
 from httpprocessproxy.watch import SharedFence, Watcher
 
-# Begins a line of ours in the server's output, where pages show that.
+# The prefix of the proxy's own lines in the server's output, which pages show.
 OUR_MARK = "http-process-proxy: "
 
 _log = logging.getLogger(__name__)
 
 
 class Front(Protocol):
-    """What stands before the backend, and has to know of its end."""
+    """The data plane and the reload endpoint, which depend on the backend's state."""
 
     def reclaim_unaccepted(self, ends: Collection[tuple[str, int]]) -> None: ...
 
@@ -54,7 +55,7 @@ class Front(Protocol):
 
 
 class Changes(Protocol):
-    """Changes of files in a start that goes on until the server answers."""
+    """File changes during a start, which are judged when the server answers."""
 
     @property
     def is_pending(self) -> bool: ...
@@ -63,7 +64,7 @@ class Changes(Protocol):
 
 
 class Marks(Protocol):
-    """Numbers of changes whose judgement takes time."""
+    """Numbers of changes that are judged asynchronously."""
 
     def mark(self) -> int: ...
 
@@ -71,7 +72,7 @@ class Marks(Protocol):
 
 
 class Preload(Protocol):
-    """Who makes starts warm; `cold_ms` is what one takes without, if that is known."""
+    """The preloader, which makes starts warm; `cold_ms` is a cold start's duration, if known."""
 
     @property
     def cold_ms(self) -> float | None: ...
@@ -80,7 +81,7 @@ class Preload(Protocol):
 
 
 class Supervisor:
-    """One backend: started, stopped and started again. A `generation.Surroundings`."""
+    """Starts, stops and restarts one backend. Implements `generation.GenerationHost`."""
 
     def __init__(
         self,
@@ -103,7 +104,7 @@ class Supervisor:
         self._fence = SharedFence(self._pass_fence)
         self._watcher: Watcher | None = None
         self.changes: Changes | None = None
-        self._unhandled = 0  # the changes that wait in the queue
+        self._unhandled = 0  # the number of changes in the queue
         self._config = config
         self._launcher = launcher
         self._output = output
@@ -111,15 +112,15 @@ class Supervisor:
         self._events: asyncio.Queue[Event] = asyncio.Queue()
         self._burst = Burst(config.settle_s)
         self._paths: set[str] = set()
-        self._asked_by = ""
+        self._requested_by = ""
         self._front: Front
         self._generation: Generation | None = None
         self._target: Target
-        self._has_named_reloader = False
+        self._has_reported_reloader = False
         self._start_timeout: asyncio.TimerHandle | None = None
 
     async def run(self, front: Front) -> None:
-        """Supervise until cancelled. When this returns, nothing of the backend is left."""
+        """Supervise until cancelled. On return, no process of the backend is left."""
         self._front = front
         async with asyncio.TaskGroup() as group:
             command = self._machine.start()
@@ -132,7 +133,7 @@ class Supervisor:
                     self._step(await self._events.get(), group)
                     self._events.task_done()
             finally:
-                # What loses its connection to the backend now must not ask for another one.
+                # Requests that lose their connections now must wait, not open new ones.
                 self.gate.hold()
 
     @property
@@ -141,9 +142,9 @@ class Supervisor:
         return self._watcher
 
     def watch_by(self, watcher: Watcher, marks: Marks | None = None) -> None:
-        """Let `watcher` be asked for each request. Before the gate opens for the first time.
+        """Set the watcher, which each request consults. Called before the gate first opens.
 
-        `marks` number the changes whose judgement takes time.
+        `marks` numbers the changes that are judged asynchronously.
         """
         self._watcher = watcher
         if marks is not None:
@@ -152,42 +153,42 @@ class Supervisor:
         self._choose_fence()
 
     def _choose_fence(self) -> None:
-        """Let requests pass a fence unless the kernel's own events make that needless."""
+        """Make requests wait for a fence unless the watcher reports all changes at once."""
         watcher = self._watcher
         needs_fence = watcher is not None and not watcher.is_immediate
         self.gate.fence = self._fence.passed if needs_fence else None
 
     async def fence(self) -> None:
-        """Return once everything written before the call has had its effect on the state.
+        """Return once all writes before the call have taken effect on the state.
 
-        Requests pass without a watcher that does not answer, but the caller asks for a fact.
+        Requests go on if the watcher does not answer in time; this method waits on.
         """
         while not await self._fence.passed():
             pass
 
     def settled(self) -> None:
-        """Nothing that the watcher has seen is left to be judged."""
+        """Resume the gate: all changes that the watcher has seen are judged."""
         self.gate.resume()
 
     def changed(self, paths: frozenset[str]) -> None:
-        """Files have changed. The first of a burst is an event, the others only prolong it."""
+        """Handle changed files. The first of a burst is an event, the others only prolong it."""
         _log.debug("changed: %s", ", ".join(sorted(paths)))
         if self._burst.event(time.monotonic()):
             self._put_changed(paths)
         self._paths |= paths
 
-    def restart(self, by: str) -> None:
-        """Start the backend anew, as if a file had changed; `by` says who wants it."""
-        self._asked_by = by
+    def restart(self, requested_by: str) -> None:
+        """Restart the backend, as if a file had changed; `requested_by` is for the log."""
+        self._requested_by = requested_by
         self._put_changed(frozenset())
 
     def kill(self) -> None:
-        """The user will not wait for the backend to end politely."""
+        """Kill the backend's process at once, without the grace period."""
         if self._generation is not None and self._generation.child is not None:
             self._generation.child.kill()
 
     def report_wait(self) -> None:
-        """The program is to end, and still is there: say so if that is for a polite end."""
+        """Print a line if the end of the program waits for the backend's graceful end."""
         config = self._config
         waits = self._generation is not None and self._generation.child is not None
         if waits and config.kill_signal is not signal.SIGKILL:
@@ -213,16 +214,16 @@ class Supervisor:
         )
 
     def _put_changed(self, paths: frozenset[str]) -> None:
-        # While it is stopped, the restart that goes on is the one: its report takes more paths.
+        # In KILLING a restart is under way already, and its report collects further paths.
         if self._machine.state is not State.KILLING:
             self._paths = set(paths)
         self._unhandled += 1
         self._events.put_nowait(Changed(paths))
 
     def _is_current(self) -> bool:
-        """Have what was written so far judged; return whether that led to nothing new.
+        """Read the changes so far; return False if one is not handled yet.
 
-        The gate asks for each request: an answer must not come from code before a save.
+        The gate calls this for each request: a response must not come from code before a save.
         """
         watcher = self._watcher
         return (watcher is None or watcher.catch_up()) and not self._unhandled
@@ -240,12 +241,12 @@ class Supervisor:
             self._enter(before, event)
             self._obey(command, group)
 
-    # What a transition means
+    # Effects of a transition
 
     def _enter(self, before: State, event: Event) -> None:
-        """A new state: open or close the gate, and tell."""
+        """Enter a new state: open or close the gate, and record the transition."""
         self._watch_start()
-        self._choose_fence()  # a watcher at its limit makes do with polling, by a restart
+        self._choose_fence()  # a watcher at its limit falls back to polling, with a restart
         match self._machine.requests:
             case Requests.HOLD:
                 self.gate.hold()
@@ -253,7 +254,7 @@ class Supervisor:
                 self.gate.refuse(self._outages.ended)
             case Requests.FORWARD:
                 self.gate.open(self._target)
-        self._history.entered(before, event, self._paths, self._asked_by)
+        self._history.entered(before, event, self._paths, self._requested_by)
 
     def _obey(self, command: Command, group: asyncio.TaskGroup) -> None:
         match command:
@@ -273,7 +274,7 @@ class Supervisor:
         self._events.put_nowait(Exited(generation.number, outcome.returncode))
 
     def _watch_start(self) -> None:
-        """Refuse what waits for a backend that takes too long; the start itself goes on."""
+        """Set the timer that refuses requests when a start takes too long; the start goes on."""
         if self._start_timeout is not None:
             self._start_timeout.cancel()
             self._start_timeout = None
@@ -284,23 +285,23 @@ class Supervisor:
             )
 
     def _refuse_until_it_answers(self) -> None:
-        self.found(
+        self.report(
             f"the start takes longer than --start-timeout ({self._config.start_timeout_s:g} s): "
             f"requests get 503 until the server answers at {self._launcher.launch_spec.address}"
         )
         self.gate.refuse(self._outages.overdue)
-        # The scout is with the server already, which may send interim responses alone.
+        # The first request is with the server already, which may send interim responses only.
         self._front.give_up(self._outages.overdue())
 
-    # What a generation asks (generation.Surroundings)
+    # Methods of generation.GenerationHost
 
-    def found(self, text: str) -> None:
+    def report(self, text: str) -> None:
         self._output.remember(f"{OUR_MARK}{text}\n")
         self.say(text)
 
-    def names_reloader(self, text: str) -> None:
-        if not self._has_named_reloader:
-            self._has_named_reloader = True
+    def report_reloader(self, text: str) -> None:
+        if not self._has_reported_reloader:
+            self._has_reported_reloader = True
             self.say(f"{text} (each save restarts the server twice, and hides a crash)")
 
     def tail(self) -> bytes:
@@ -308,12 +309,12 @@ class Supervisor:
         return b"".join(line for line in lines if not line.startswith(OUR_MARK.encode()))
 
     async def quiet(self) -> None:
-        # A burst has no end to be notified of: it is over when nothing has come for a while.
+        # The end of a burst is not an event: it is over when no change has come for a while.
         while (ends_at := self._burst.ends_at()) is not None and ends_at > time.monotonic():  # noqa: ASYNC110
             await asyncio.sleep(ends_at - time.monotonic())
 
     def first_request(self, target: Target) -> asyncio.Future[bool] | None:
-        # A request must not be answered by a start that a save may have to end.
+        # A request must not be answered by a start that a pending save may end.
         is_pending = self.changes is not None and self.changes.is_pending
         is_loading = self._machine.state is State.LOADING and not is_pending
         return self.gate.first_request(target) if is_loading else None
@@ -332,7 +333,8 @@ class Supervisor:
         self._history.started(start)
 
     def reclaim_unaccepted(self, ends: Collection[tuple[str, int]]) -> None:
-        # If it ended by itself, the gate is still open, and the queue takes what nobody answers.
+        # If the backend exited by itself, the gate is still open: requests would join the queue of
+        # a socket on which no server answers.
         self.gate.hold()
         self._front.reclaim_unaccepted(ends)
 

@@ -1,4 +1,4 @@
-"""What changes lead to: who is told of which files, in which state, and how often."""
+"""The change handler: restarts, refreshes and messages for changed files in each state."""
 
 import asyncio
 from collections.abc import Collection
@@ -14,7 +14,7 @@ from test.messages import state as changed_to
 
 
 class Desk:
-    """Actions, and what they lead to; files that end in .css are to be refreshed."""
+    """A change handler and its effects; files that end in .css refresh browsers."""
 
     def __init__(self) -> None:
         self.restarts: list[set[str]] = []
@@ -57,7 +57,7 @@ class Desk:
             self.enter(state)
 
     async def refreshed_next(self) -> object:
-        """What is refreshed next, a file of ours included."""
+        """Change one more .css file; return the files of the next refresh."""
         before = len(self.refreshes)
         self.change("last.css")
         await eventually(lambda: len(self.refreshes) > before)
@@ -65,7 +65,7 @@ class Desk:
 
 
 @on_every_loop
-async def test_each_file_to_its_own() -> None:
+async def test_refresh_files_refresh_and_others_restart() -> None:
     desk = Desk()
     desk.change("a.py", "a.css")
     assert desk.restarts == [{"a.py"}]
@@ -73,7 +73,7 @@ async def test_each_file_to_its_own() -> None:
 
 
 @on_every_loop
-async def test_a_burst_is_one_refresh() -> None:
+async def test_burst_is_one_refresh() -> None:
     desk = Desk()
     for number in range(10):
         desk.change(f"{number}.css")
@@ -86,7 +86,7 @@ async def test_a_burst_is_one_refresh() -> None:
 
 
 @on_every_loop
-async def test_while_the_server_restarts_the_reload_is_enough() -> None:
+async def test_change_during_a_restart_does_not_refresh() -> None:
     desk = Desk()
     for state in ("killing", "loading"):
         desk.enter(state)
@@ -98,7 +98,7 @@ async def test_while_the_server_restarts_the_reload_is_enough() -> None:
 
 
 @on_every_loop
-async def test_a_restart_within_the_burst_is_enough() -> None:
+async def test_restart_within_a_burst_drops_its_refresh() -> None:
     desk = Desk()
     desk.change("a.css")
     desk.restart()
@@ -108,7 +108,7 @@ async def test_a_restart_within_the_burst_is_enough() -> None:
 
 
 @on_every_loop
-async def test_any_file_starts_a_server_that_has_ended() -> None:
+async def test_refresh_file_restarts_a_crashed_server() -> None:
     desk = Desk()
     desk.enter("error")
     desk.change("a.css")
@@ -116,14 +116,14 @@ async def test_any_file_starts_a_server_that_has_ended() -> None:
 
 
 @on_every_loop
-async def test_anything_is_a_restart() -> None:
+async def test_anything_restarts() -> None:
     desk = Desk()
     desk.change(ANYTHING)
     assert desk.restarts == [{ANYTHING}]
 
 
 @on_every_loop
-async def test_a_file_that_the_server_has_open_is_left_out() -> None:
+async def test_file_open_for_writing_at_each_start_is_ignored() -> None:
     desk = Desk()
     desk.written = {Path.cwd() / "logs/a[1].log"}
     for _ in range(SUSPICIOUS - 1):
@@ -144,7 +144,7 @@ async def test_a_file_that_the_server_has_open_is_left_out() -> None:
 
 
 @on_every_loop
-async def test_a_file_that_somebody_else_saves_is_not() -> None:
+async def test_file_that_a_user_saves_after_each_start_is_not_ignored() -> None:
     desk = Desk()
     for number in range(1, 200):
         desk.restart()
@@ -155,7 +155,7 @@ async def test_a_file_that_somebody_else_saves_is_not() -> None:
 
 
 @on_every_loop
-async def test_lost_events_are_no_loop() -> None:
+async def test_anything_after_each_start_is_not_a_loop() -> None:
     desk = Desk()
     for number in range(1, 100):
         desk.restart()
@@ -165,7 +165,7 @@ async def test_lost_events_are_no_loop() -> None:
 
 
 @on_every_loop
-async def test_file_open_for_writing_while_a_post_is_in_flight_is_no_save() -> None:
+async def test_file_open_for_writing_while_a_post_is_in_flight_is_not_a_save() -> None:
     desk = Desk()
     desk.written = {Path.cwd() / "uploads/a.bin"}
     desk.change("uploads/a.bin")
@@ -175,7 +175,7 @@ async def test_file_open_for_writing_while_a_post_is_in_flight_is_no_save() -> N
     assert desk.restarts == [{"a.py"}]
     (line,) = desk.said
     assert "--exclude 'uploads/**'" in line
-    # It is closed, and that is reported.
+    # The file is closed, which is reported as a change.
     desk.written.clear()
     desk.is_writing = False
     desk.change("uploads/a.bin")
@@ -183,7 +183,7 @@ async def test_file_open_for_writing_while_a_post_is_in_flight_is_no_save() -> N
 
 
 @on_every_loop
-async def test_file_that_the_start_has_open_for_writing_is_no_save() -> None:
+async def test_file_open_for_writing_during_the_start_is_not_a_save() -> None:
     desk = Desk()
     desk.enter("loading")
     desk.written = {Path.cwd() / "dist/a.js"}
@@ -195,7 +195,7 @@ async def test_file_that_the_start_has_open_for_writing_is_no_save() -> None:
 
 
 @on_every_loop
-async def test_change_in_a_start_that_goes_on_is_judged_before_it_answers() -> None:
+async def test_change_in_a_continued_start_is_judged_before_the_answer() -> None:
     desk = Desk()
     for _ in range(PATIENCE):
         desk.enter("loading")

@@ -1,4 +1,4 @@
-"""Changes that changed something, in order; real files, and a watcher that is the test."""
+"""The content filter: which changes it forwards, with real files and the test as the watcher."""
 
 import asyncio
 import contextlib
@@ -17,7 +17,7 @@ SCOPE = Scope(Patterns([], [], True))
 
 
 class Desk:
-    """`saved` reports a file that contains `text` now, or is gone."""
+    """A filter and the changes it forwards; `saved` writes or removes a file and reports it."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -33,7 +33,7 @@ class Desk:
         self.unchanged.changed(frozenset({name}))
 
     async def seen(self, *changes: set[str]) -> None:
-        """Wait until exactly these have been passed on, and what came before them."""
+        """Wait until all earlier changes are judged; check that exactly these were forwarded."""
         await eventually(lambda: self.unchanged.is_idle)
         self.saved("the last of all", str(next(self.numbers)))
         await eventually(lambda: {"the last of all"} in self.changes)
@@ -51,7 +51,7 @@ async def desk_at(root: Path) -> AsyncIterator[Desk]:
 
 
 @on_every_loop
-async def test_the_same_again_is_not_passed_on(project: Path) -> None:
+async def test_save_of_the_same_content_is_not_forwarded(project: Path) -> None:
     async with desk_at(project) as desk:
         desk.saved("a.py", "1")
         await desk.seen({"a.py"})
@@ -62,7 +62,9 @@ async def test_the_same_again_is_not_passed_on(project: Path) -> None:
 
 
 @on_every_loop
-async def test_a_file_that_is_emptied_or_removed_before_it_is_written(project: Path) -> None:
+async def test_truncation_or_removal_before_the_same_content_is_not_forwarded(
+    project: Path,
+) -> None:
     async with desk_at(project) as desk:
         desk.saved("a.py", "1")
         await desk.seen({"a.py"})
@@ -73,7 +75,7 @@ async def test_a_file_that_is_emptied_or_removed_before_it_is_written(project: P
 
 
 @on_every_loop
-async def test_a_file_that_stays_away_counts_in_the_end(project: Path) -> None:
+async def test_file_that_stays_empty_or_removed_is_forwarded(project: Path) -> None:
     async with desk_at(project) as desk:
         for end in ("", None):
             desk.saved("a.py", f"not yet {end}")
@@ -84,7 +86,7 @@ async def test_a_file_that_stays_away_counts_in_the_end(project: Path) -> None:
 
 
 @on_every_loop
-async def test_anything_counts_and_ends_what_was_known(project: Path) -> None:
+async def test_anything_is_forwarded_and_clears_the_digests(project: Path) -> None:
     async with desk_at(project) as desk:
         desk.saved("a.py", "1")
         await desk.seen({"a.py"})
@@ -94,7 +96,7 @@ async def test_anything_counts_and_ends_what_was_known(project: Path) -> None:
 
 
 @on_every_loop
-async def test_wait_for_the_changes_so_far_ends_while_more_of_them_come(project: Path) -> None:
+async def test_wait_for_earlier_changes_ends_while_new_ones_arrive(project: Path) -> None:
     async with desk_at(project) as desk:
         desk.saved("a.py", "1")
         await desk.seen({"a.py"})
@@ -116,7 +118,7 @@ async def test_wait_for_the_changes_so_far_ends_while_more_of_them_come(project:
 
 
 @on_every_loop
-async def test_waiting_changes_of_a_file_are_read_once(
+async def test_queued_changes_of_a_file_are_read_once(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reads: list[str] = []
@@ -138,7 +140,7 @@ async def test_waiting_changes_of_a_file_are_read_once(
 
 
 @on_every_loop
-async def test_wait_includes_the_second_look_at_a_file_that_was_empty(project: Path) -> None:
+async def test_wait_includes_the_second_read_of_an_empty_file(project: Path) -> None:
     async with desk_at(project) as desk:
         desk.saved("a.py", "1")
         await desk.seen({"a.py"})

@@ -1,4 +1,4 @@
-"""The diagnosis of a start without an answer: the lines in the terminal, and the pages."""
+"""The diagnosis of a server that does not answer: lines in the terminal, and pages."""
 
 import asyncio
 import sys
@@ -45,7 +45,7 @@ def command(project: Path, source: str, *arguments: str) -> list[str]:
     return [sys.executable, str(script), "{port}", *arguments]
 
 
-def test_server_that_listens_elsewhere_is_named_with_its_port(project: Path) -> None:
+def test_server_on_another_port_is_reported_with_that_port(project: Path) -> None:
     with Proxy(project, command(project, ELSEWHERE), "--start-timeout", "1") as proxy:
         proxy.wait_output(r"takes longer than --start-timeout \(1 s\): requests get 503")
         there = proxy.backend_port + 1
@@ -67,39 +67,39 @@ def test_server_that_listens_elsewhere_is_named_with_its_port(project: Path) -> 
         (Address("::1", 8001), "use [::1]:8001 as BACKEND"),
     ],
 )
-def test_advice_is_an_address_that_can_be_given(place: Address, advice: str) -> None:
+def test_advice_names_an_address_valid_as_backend(place: Address, advice: str) -> None:
     assert advice in elsewhere(Address("127.0.0.1", 8001), [place], is_inherited=False)
 
 
-def test_server_that_speaks_tls_is_said_to(project: Path, tmp_path: Path) -> None:
+def test_server_that_speaks_tls_is_reported(project: Path, tmp_path: Path) -> None:
     pair = map(str, make_pair(tmp_path / "pair"))
     with Proxy(project, command(project, TLS_SERVER, *pair)) as proxy:
         proxy.wait_output(r"no answer after 2 s: .* speaks TLS")
 
 
-def test_server_that_does_not_listen_yet_shows_its_last_output(project: Path) -> None:
+def test_server_that_does_not_listen_is_reported_with_its_last_output(project: Path) -> None:
     with Proxy(project, command(project, SILENT)) as proxy:
         proxy.wait_output("the server does not listen yet, its last output: loading the model")
 
 
-def test_server_that_does_not_speak_http_is_said_to(project: Path) -> None:
+def test_server_that_does_not_answer_http_is_reported(project: Path) -> None:
     with Proxy(project, command(project, MUTE)) as proxy:
         proxy.wait_output("accepts connections, but does not answer an HTTP request yet")
 
 
-def test_inherited_socket_that_is_not_used_is_said_to_be(project: Path) -> None:
+def test_unused_inherited_socket_is_reported(project: Path) -> None:
     with Proxy(project, command(project, ELSEWHERE), "--socket") as proxy:
         proxy.wait_output("not on the socket that it inherits")
 
 
-def test_start_that_answers_soon_says_nothing(project: Path) -> None:
+def test_start_that_answers_soon_is_not_diagnosed(project: Path) -> None:
     with Proxy(project, backend("echo.py")) as proxy:
         proxy.running()
         assert "no answer" not in proxy.output
 
 
 @pytest.mark.parametrize("variable", ["RUN_MAIN", "WERKZEUG_RUN_MAIN"])
-def test_reloader_below_the_command_is_named_once(project: Path, variable: str) -> None:
+def test_reloader_in_the_process_tree_is_reported_once(project: Path, variable: str) -> None:
     words = ["env", f"{variable}=true", *backend("echo.py")]
     with Proxy(project, ["sh", "-c", '"$@" & wait', "sh", *words]) as proxy:
         proxy.running()
@@ -109,18 +109,18 @@ def test_reloader_below_the_command_is_named_once(project: Path, variable: str) 
         assert proxy.output.count("own reloader is on") == 1
 
 
-def test_last_line_is_cut_and_not_blank() -> None:
+def test_last_line_is_plain_not_blank_and_cut() -> None:
     assert last_line(b"one\n\n  two  \n\n") == "two"
     assert last_line(b"\x1b[31mred\x1b[0m") == "red"
     assert last_line(b"") == ""
     assert len(last_line(b"x" * 1000)) < 200
 
 
-# A server that has answered
+# A server that has stopped answering
 
 
 class Looks:
-    """The silences that are seen at each look, and whether the server answers when it is asked."""
+    """The silence at each look, and whether the server answers a ping."""
 
     def __init__(self, *silences: float | None, answers: bool = False) -> None:
         self.said: list[str] = []
@@ -137,14 +137,14 @@ class Looks:
         return self._answers
 
     async def all(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-        """Have each of them looked at."""
+        """Watch all silences; return the reports."""
 
         async def sleep(_: float) -> None:
             lasted_s = next(self._silences)
             self._present = None if lasted_s is None else Silence(2, lasted_s)
 
         monkeypatch.setattr(asyncio, "sleep", sleep)
-        with pytest.raises(RuntimeError):  # a coroutine that runs out of an iterator
+        with pytest.raises(RuntimeError):  # StopIteration in a coroutine: the silences are used up
             await watch_for_silence(self, self.answer, self.said.append)
         return self.said
 
@@ -160,7 +160,7 @@ class Looks:
     ],
     ids=["short", "long", "said once", "clients that leave", "two silences"],
 )
-def test_server_that_has_stopped_to_answer_is_said_once(
+def test_each_silence_of_the_server_is_reported_once(
     silences: tuple[float | None, ...], times: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said = asyncio.run(Looks(*silences).all(monkeypatch))
@@ -168,7 +168,7 @@ def test_server_that_has_stopped_to_answer_is_said_once(
     assert all("answered nothing for 3" in text and "2 requests wait" in text for text in said)
 
 
-def test_server_that_answers_when_asked_is_silent_for_a_reason(
+def test_server_that_answers_pings_is_not_reported(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     looks = Looks(30.0, 35.0, 59.0, 60.0, 119.0, 120.0, 123.0, answers=True)
@@ -176,5 +176,5 @@ def test_server_that_answers_when_asked_is_silent_for_a_reason(
     assert looks.asked == 3  # after 30, 60 and 120 s
 
 
-def test_one_request_that_waits_is_counted_in_words() -> None:
+def test_single_waiting_request_is_reported_in_the_singular() -> None:
     assert "(1 request waits)" in silent(Silence(1, 30.2))

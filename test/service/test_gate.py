@@ -1,4 +1,4 @@
-"""The gate: who waits, who goes, in which order, and how long an unsafe request is waited for."""
+"""The gate: held requests, the order of their release, and the wait for unsafe requests."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,7 +7,8 @@ import pytest
 
 from httpprocessproxy.core.page.pages import Problem
 from httpprocessproxy.service import gate as gate_module
-from httpprocessproxy.service.gate import FEW_REQUESTS, FIRST_REQUESTS, Gate, Target
+from httpprocessproxy.service.gate import FEW_REQUESTS, FIRST_REQUESTS, Gate
+from httpprocessproxy.service.waiter import Target
 from test.crowd import Crowd, FakeWaiter
 from test.deadline import PATIENCE_S
 from test.fakes import ENDED, OVERDUE
@@ -18,14 +19,14 @@ SECOND = Target(2, "127.0.0.1", 8001)
 
 
 @on_every_loop
-async def test_it_holds_at_first() -> None:
+async def test_new_gate_holds_requests() -> None:
     crowd = Crowd()
     (waiter,) = crowd.ask()
     assert (waiter.outcomes, crowd.gate.held) == ([], 1)
 
 
 @on_every_loop
-async def test_an_open_gate_lets_all_through_at_once() -> None:
+async def test_open_gate_admits_all_requests_at_once() -> None:
     crowd = Crowd()
     crowd.gate.open(FIRST)
     waiters = crowd.ask(100)
@@ -34,7 +35,7 @@ async def test_an_open_gate_lets_all_through_at_once() -> None:
 
 
 @on_every_loop
-async def test_a_closed_gate_refuses_those_that_wait_and_those_that_come() -> None:
+async def test_closed_gate_refuses_held_and_arriving_requests() -> None:
     crowd = Crowd()
     waiting = crowd.ask(3)
     crowd.gate.refuse(lambda: ENDED)
@@ -44,8 +45,8 @@ async def test_a_closed_gate_refuses_those_that_wait_and_those_that_come() -> No
 
 
 @on_every_loop
-async def test_every_refusal_is_made_anew() -> None:
-    """The tail of the output grows after the end."""
+async def test_each_refusal_calls_for_a_new_problem() -> None:
+    """The output, whose tail is in the problem, grows after the server's end."""
     crowd = Crowd()
     details = iter("abc")
     crowd.gate.refuse(lambda: Problem(503, "Ended", next(details)))
@@ -56,7 +57,7 @@ async def test_every_refusal_is_made_anew() -> None:
 
 
 @on_every_loop
-async def test_after_a_refusal_it_may_hold_and_open() -> None:
+async def test_gate_holds_and_opens_after_a_refusal() -> None:
     crowd = Crowd()
     crowd.gate.refuse(lambda: ENDED)
     crowd.gate.hold()
@@ -67,23 +68,23 @@ async def test_after_a_refusal_it_may_hold_and_open() -> None:
     assert crowd.gate.generation == 2
 
 
-# Those that waited
+# Held requests
 
 
 @on_every_loop
-async def test_one_goes_at_first_and_one_more_for_each_answer() -> None:
+async def test_held_request_goes_first_alone_then_two_after_its_answer() -> None:
     crowd = Crowd()
     waiters = crowd.ask(100)
     crowd.gate.open(FIRST)
     assert crowd.gone == [1]
     crowd.gate.answered(waiters[0])
-    # One for the answer, and one because the backend keeps up.
+    # One in place of the answered request, and one because the window grew.
     assert crowd.gone == [1, 2, 3]
 
 
 @on_every_loop
-async def test_few_are_with_the_backend_at_once() -> None:
-    """As many as a listen backlog of 10 holds; then one more for a whole round of answers."""
+async def test_few_requests_are_in_flight_at_once() -> None:
+    """Fewer than a listen backlog of 10; then one more for each round of answers."""
     crowd = Crowd()
     waiters = crowd.ask(100)
     crowd.gate.open(FIRST)
@@ -95,7 +96,7 @@ async def test_few_are_with_the_backend_at_once() -> None:
 
 
 @on_every_loop
-async def test_nobody_overtakes() -> None:
+async def test_arriving_request_does_not_overtake_held_ones() -> None:
     crowd = Crowd()
     crowd.ask(20)
     crowd.gate.open(FIRST)
@@ -107,8 +108,8 @@ async def test_nobody_overtakes() -> None:
 
 
 @on_every_loop
-async def test_long_polls_do_not_keep_the_others_waiting() -> None:
-    """Nobody answers, and all go in time."""
+async def test_unanswered_requests_do_not_block_the_others() -> None:
+    """The backend answers none, as with long polls; all are released in time."""
     crowd = Crowd()
     waiters = crowd.ask(FIRST_REQUESTS + 5)
     crowd.gate.open(FIRST)
@@ -117,27 +118,27 @@ async def test_long_polls_do_not_keep_the_others_waiting() -> None:
 
 
 @on_every_loop
-async def test_one_that_leaves_makes_room() -> None:
+async def test_exit_of_a_released_request_releases_the_next() -> None:
     crowd = Crowd()
     waiters = crowd.ask(FIRST_REQUESTS + 2)
     crowd.gate.open(FIRST)
-    crowd.gate.leave(waiters[0])
+    crowd.gate.exit(waiters[0])
     assert len(crowd.gone) == FIRST_REQUESTS + 1
 
 
 @on_every_loop
-async def test_an_answer_counts_once() -> None:
+async def test_repeated_answer_of_a_request_releases_once() -> None:
     crowd = Crowd()
     waiters = crowd.ask(FIRST_REQUESTS + 20)
     crowd.gate.open(FIRST)
     for _ in range(5):
         crowd.gate.answered(waiters[0])
-        crowd.gate.leave(waiters[0])
+        crowd.gate.exit(waiters[0])
     assert len(crowd.gone) == FIRST_REQUESTS + 2
 
 
 @on_every_loop
-async def test_a_new_backend_begins_with_a_few_again() -> None:
+async def test_new_backend_starts_with_the_smallest_window() -> None:
     crowd = Crowd()
     waiters = crowd.ask(100)
     crowd.gate.open(FIRST)
@@ -145,53 +146,53 @@ async def test_a_new_backend_begins_with_a_few_again() -> None:
         crowd.gate.answered(waiter)
     gone = len(crowd.gone)
     crowd.gate.hold()
-    crowd.gate.answered(waiters[FIRST_REQUESTS])  # of the old one: nothing now
+    crowd.gate.answered(waiters[FIRST_REQUESTS])  # an answer of the old backend: without effect
     assert len(crowd.gone) == gone
     crowd.gate.open(SECOND)
     assert len(crowd.gone) == gone + FIRST_REQUESTS
     assert crowd.log[-1].outcomes == [SECOND]
 
 
-# Those that leave
+# Exits
 
 
 @on_every_loop
-async def test_one_that_leaves_never_hears_again() -> None:
+async def test_request_that_exits_is_never_admitted() -> None:
     crowd = Crowd()
     waiters = crowd.ask(3)
-    crowd.gate.leave(waiters[1])
-    crowd.gate.leave(waiters[1])
+    crowd.gate.exit(waiters[1])
+    crowd.gate.exit(waiters[1])
     crowd.gate.open(FIRST)
     crowd.gate.answered(waiters[0])
     assert crowd.gone == [1, 3]
 
 
 @on_every_loop
-async def test_one_that_asks_again_when_it_goes_waits_for_the_next() -> None:
-    """As an exchange does whose connection is lost in the call that admits it."""
+async def test_request_that_enters_again_on_admission_waits_for_the_next_backend() -> None:
+    """An exchange does so if its connection is lost in the call that admits it."""
     crowd = Crowd()
 
     class Again(FakeWaiter):
         def admitted(self, target: Target) -> None:
             super().admitted(target)
             if target is FIRST:
-                crowd.gate.leave(self)
+                crowd.gate.exit(self)
                 crowd.gate.hold()
-                crowd.gate.ask(self)
+                crowd.gate.enter_unfenced(self)
 
     waiter = Again(crowd.log)
-    crowd.gate.ask(waiter)
+    crowd.gate.enter_unfenced(waiter)
     crowd.gate.open(FIRST)
     assert (waiter.outcomes, crowd.gate.held) == ([FIRST], 1)
     crowd.gate.open(SECOND)
     assert waiter.outcomes == [FIRST, SECOND]
 
 
-# Waiting for too long
+# Timeouts
 
 
 @on_every_loop
-async def test_who_waits_too_long_is_told_so() -> None:
+async def test_request_held_beyond_the_timeout_is_refused() -> None:
     crowd = Crowd(queue_timeout_s=0.02)
     waiters = crowd.ask(3)
     await eventually(lambda: crowd.gate.held == 0)
@@ -203,16 +204,16 @@ async def test_who_waits_too_long_is_told_so() -> None:
 
 
 @on_every_loop
-async def test_the_first_that_leaves_does_not_keep_the_next_from_being_told() -> None:
+async def test_exit_of_the_first_does_not_stop_the_timeout_of_the_next() -> None:
     crowd = Crowd(queue_timeout_s=0.02)
     first, second = crowd.ask(2)
-    crowd.gate.leave(first)
+    crowd.gate.exit(first)
     await eventually(lambda: crowd.gate.held == 0)
     assert (first.outcomes, second.outcomes) == ([], [OVERDUE])
 
 
 @on_every_loop
-async def test_who_went_in_time_is_not_told_later() -> None:
+async def test_request_admitted_in_time_is_not_refused_later() -> None:
     crowd = Crowd(queue_timeout_s=0.02)
     (waiter,) = crowd.ask()
     crowd.gate.open(FIRST)
@@ -223,13 +224,13 @@ async def test_who_went_in_time_is_not_told_later() -> None:
 
 
 @on_every_loop
-async def test_a_queue_timeout_of_nothing_refuses_soon() -> None:
+async def test_queue_timeout_of_zero_refuses_soon() -> None:
     crowd = Crowd(queue_timeout_s=0)
     (waiter,) = crowd.ask()
     await eventually(lambda: waiter.outcomes == [OVERDUE])
 
 
-# Suspects
+# Unconfirmed requests: their connections broke
 
 
 @pytest.mark.parametrize(
@@ -241,7 +242,7 @@ async def test_a_queue_timeout_of_nothing_refuses_soon() -> None:
     ],
 )
 @on_every_loop
-async def test_a_suspect_waits_for_news(
+async def test_unconfirmed_request_waits_for_the_next_command(
     news: Callable[[Gate], None], outcome: Target | Problem | None
 ) -> None:
     crowd = Crowd()
@@ -255,7 +256,9 @@ async def test_a_suspect_waits_for_news(
 
 
 @on_every_loop
-async def test_without_news_a_suspect_tries_again(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_unconfirmed_request_enters_again_after_a_while(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(gate_module, "SUSPICION_S", 0.02)
     crowd = Crowd()
     crowd.gate.open(FIRST)
@@ -267,21 +270,23 @@ async def test_without_news_a_suspect_tries_again(monkeypatch: pytest.MonkeyPatc
 
 
 @on_every_loop
-async def test_a_suspect_of_a_backend_that_is_known_to_have_ended_waits_like_all() -> None:
+async def test_unconfirmed_request_is_held_if_the_backend_has_ended() -> None:
     crowd = Crowd()
     crowd.gate.hold_unconfirmed(crowd.waiter())
     assert crowd.gate.held == 1
 
 
 @on_every_loop
-async def test_a_suspect_may_leave(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_unconfirmed_request_that_exits_is_never_admitted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(gate_module, "SUSPICION_S", 0.02)
     crowd = Crowd()
     crowd.gate.open(FIRST)
     leaves, stays = crowd.waiter(), crowd.waiter()
     crowd.gate.hold_unconfirmed(leaves)
     crowd.gate.hold_unconfirmed(stays)
-    crowd.gate.leave(leaves)
+    crowd.gate.exit(leaves)
     await eventually(lambda: stays.outcomes == [FIRST])
     assert leaves.outcomes == []
 
@@ -290,14 +295,14 @@ async def test_a_suspect_may_leave(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @on_every_loop
-async def test_nothing_to_wait_for() -> None:
+async def test_drained_returns_at_once_without_pending_requests() -> None:
     gate = Crowd().gate
     await gate.drained(PATIENCE_S * 2)
     await gate.drained(0)
 
 
 @on_every_loop
-async def test_drained_waits_for_the_last_of_them() -> None:
+async def test_drained_waits_for_the_last_pending_request() -> None:
     gate = Crowd().gate
     gate.pending_began()
     gate.pending_began()
@@ -313,8 +318,8 @@ async def test_drained_waits_for_the_last_of_them() -> None:
 
 
 @on_every_loop
-async def test_drained_waits_for_an_answer_that_begins_as_the_last_one_ends() -> None:
-    """Both may come in one turn of the loop, before the task that waits is resumed."""
+async def test_drained_waits_for_a_request_that_begins_as_the_last_one_ends() -> None:
+    """Both may happen in one iteration of the loop, before the waiting task is resumed."""
     gate = Crowd().gate
     gate.pending_began()
     async with asyncio.TaskGroup() as group:
@@ -330,7 +335,7 @@ async def test_drained_waits_for_an_answer_that_begins_as_the_last_one_ends() ->
 
 @pytest.mark.parametrize("timeout_s", [0, 0.01])
 @on_every_loop
-async def test_drained_does_not_wait_for_ever(timeout_s: float) -> None:
+async def test_drained_returns_after_the_timeout(timeout_s: float) -> None:
     gate = Crowd().gate
     gate.pending_began()
     await gate.drained(timeout_s)

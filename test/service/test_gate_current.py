@@ -1,4 +1,4 @@
-"""The gate and changes that are known, but have not had their effect yet."""
+"""The gate, while known changes have not taken effect yet."""
 
 import asyncio
 
@@ -9,7 +9,7 @@ from test.service.test_gate import FIRST, SECOND
 
 
 class Judge:
-    """Whether the gate may go by what it is told."""
+    """The gate's `is_current`, set by the test."""
 
     def __init__(self) -> None:
         self.is_current = True
@@ -21,7 +21,7 @@ class Judge:
 
 
 @on_every_loop
-async def test_request_behind_a_save_is_held_until_the_save_has_led_to_nothing() -> None:
+async def test_request_after_a_save_is_held_until_the_save_proves_harmless() -> None:
     judge = Judge()
     crowd = Crowd(is_current=judge)
     crowd.gate.open(FIRST)
@@ -30,13 +30,16 @@ async def test_request_behind_a_save_is_held_until_the_save_has_led_to_nothing()
     assert crowd.gone == []
     judge.is_current = True
     crowd.gate.resume()
-    assert [waiter.outcomes for waiter in waiting] == [[FIRST], []]  # the second is behind it
+    assert [waiter.outcomes for waiter in waiting] == [
+        [FIRST],
+        [],
+    ]  # the second waits for the first
     crowd.gate.answered(waiting[0])
     assert crowd.gone == [1, 2]
 
 
 @on_every_loop
-async def test_request_behind_a_save_goes_to_the_generation_that_follows() -> None:
+async def test_request_after_a_save_goes_to_the_next_generation() -> None:
     judge = Judge()
     crowd = Crowd(is_current=judge)
     crowd.gate.open(FIRST)
@@ -49,7 +52,7 @@ async def test_request_behind_a_save_goes_to_the_generation_that_follows() -> No
 
 
 @on_every_loop
-async def test_held_requests_stay_when_a_save_precedes_the_opening() -> None:
+async def test_held_request_stays_held_when_a_save_precedes_the_opening() -> None:
     judge = Judge()
     crowd = Crowd(is_current=judge)
     (waiter,) = crowd.ask()
@@ -63,7 +66,7 @@ async def test_held_requests_stay_when_a_save_precedes_the_opening() -> None:
 
 
 @on_every_loop
-async def test_no_request_goes_first_to_a_backend_that_a_save_has_overtaken() -> None:
+async def test_first_request_is_not_sent_after_a_save() -> None:
     judge = Judge()
     crowd = Crowd(is_current=judge)
     crowd.ask()
@@ -73,7 +76,7 @@ async def test_no_request_goes_first_to_a_backend_that_a_save_has_overtaken() ->
 
 
 @on_every_loop
-async def test_request_behind_the_mend_of_a_crash_is_not_refused() -> None:
+async def test_requests_are_not_refused_while_a_save_after_a_crash_is_judged() -> None:
     judge = Judge()
     crowd = Crowd(is_current=judge)
     early = crowd.ask()
@@ -87,7 +90,7 @@ async def test_request_behind_the_mend_of_a_crash_is_not_refused() -> None:
 
 
 @on_every_loop
-async def test_fence_stands_before_pages_unsafe_requests_and_those_that_ask_for_it() -> None:
+async def test_navigations_unsafe_requests_and_wants_fence_wait_for_the_fence() -> None:
     crowd = Crowd()
     crowd.gate.open(FIRST)
     fences: list[asyncio.Future[bool]] = []
@@ -103,7 +106,7 @@ async def test_fence_stands_before_pages_unsafe_requests_and_those_that_ask_for_
     for waiter in (page, unsafe, asking, gone):
         assert not crowd.gate.enter(waiter)
     assert crowd.gone == [1]
-    crowd.gate.leave(gone)
+    crowd.gate.exit(gone)
     for one in fences:
         one.set_result(True)
     await asyncio.sleep(0)
@@ -111,7 +114,7 @@ async def test_fence_stands_before_pages_unsafe_requests_and_those_that_ask_for_
 
 
 @on_every_loop
-async def test_fence_is_passed_over_where_every_change_is_known_at_once() -> None:
+async def test_unsafe_request_is_admitted_at_once_without_a_fence() -> None:
     crowd = Crowd()
     crowd.gate.open(FIRST)
     waiter = crowd.waiter()
@@ -121,7 +124,7 @@ async def test_fence_is_passed_over_where_every_change_is_known_at_once() -> Non
 
 
 @on_every_loop
-async def test_request_waits_for_the_changes_before_it_and_not_for_later_ones() -> None:
+async def test_request_waits_for_changes_before_it_but_not_for_later_ones() -> None:
     crowd = Crowd(is_current=lambda: False)
     crowd.gate.open(FIRST)
     seen, judged = 1, 0
@@ -141,7 +144,7 @@ async def test_request_waits_for_the_changes_before_it_and_not_for_later_ones() 
 
 
 @on_every_loop
-async def test_held_requests_wait_at_an_opening_for_the_changes_before_it() -> None:
+async def test_held_request_waits_for_the_changes_before_an_opening() -> None:
     crowd = Crowd(is_current=lambda: False)
     seen, judged = 1, 1
     crowd.gate.last_mark, crowd.gate.is_past = lambda: seen, lambda mark: mark <= judged
@@ -155,7 +158,7 @@ async def test_held_requests_wait_at_an_opening_for_the_changes_before_it() -> N
 
 
 @on_every_loop
-async def test_held_requests_are_refused_once_the_changes_before_the_crash_are_judged() -> None:
+async def test_held_request_is_refused_once_changes_before_the_crash_are_judged() -> None:
     crowd = Crowd(is_current=lambda: False)
     seen, judged = 1, 0
     crowd.gate.last_mark, crowd.gate.is_past = lambda: seen, lambda mark: mark <= judged

@@ -1,7 +1,8 @@
-"""The gate's page for a start that takes long: who gets it, and who goes on waiting."""
+"""The gate's page for a long start: navigations get it, other requests go on waiting."""
 
 from httpprocessproxy.core.page.pages import Problem
-from httpprocessproxy.service.gate import Gate, Starting, Target
+from httpprocessproxy.service.gate import Gate
+from httpprocessproxy.service.waiter import Starting, Target
 from test.crowd import FakeWaiter
 from test.deadline import PATIENCE_S
 from test.fakes import ENDED, OVERDUE
@@ -22,11 +23,11 @@ def gate_after(seconds: float) -> Gate:
 
 
 @on_every_loop
-async def test_a_navigation_that_waits_gets_it_and_nothing_else_does() -> None:
+async def test_held_navigation_gets_the_starting_page_and_other_requests_wait() -> None:
     gate, log = gate_after(0.01), list[FakeWaiter]()
     data, page = FakeWaiter(log), navigation(log)
-    gate.ask(data)
-    gate.ask(page)
+    gate.enter_unfenced(data)
+    gate.enter_unfenced(page)
     await eventually(lambda: bool(page.outcomes))
     assert page.outcomes == [LIVE]
     assert (data.outcomes, gate.held) == ([], 1)
@@ -35,16 +36,16 @@ async def test_a_navigation_that_waits_gets_it_and_nothing_else_does() -> None:
 
 
 @on_every_loop
-async def test_who_does_not_wait_any_more_does_not_get_it() -> None:
+async def test_decided_navigation_does_not_get_the_starting_page() -> None:
     gate, log = gate_after(0.0), list[FakeWaiter]()
     pages = [navigation(log) for _ in range(3)]
-    gate.ask(pages[0])
+    gate.enter_unfenced(pages[0])
     gate.refuse(lambda: ENDED)
     gate.hold()
-    gate.ask(pages[1])
-    gate.leave(pages[1])
+    gate.enter_unfenced(pages[1])
+    gate.exit(pages[1])
     gate.open(FIRST)
-    gate.ask(pages[2])
+    gate.enter_unfenced(pages[2])
     for _ in range(10):
         await turn()
     assert [page.outcomes for page in pages] == [[ENDED], [], [FIRST]]

@@ -1,4 +1,4 @@
-"""One life of a backend: every way in which it begins and ends, and what comes in which order."""
+"""One generation: each way in which it starts and ends, and the order of its steps."""
 
 import asyncio
 import os
@@ -14,15 +14,15 @@ from httpprocessproxy.config import AUTO, Config
 from httpprocessproxy.core.silence import Silence
 from httpprocessproxy.process import InheritedSocket, LaunchSpec
 from httpprocessproxy.service import generation as generation_module
-from httpprocessproxy.service.gate import Target
 from httpprocessproxy.service.generation import Generation, GenerationOutcome, Start
+from httpprocessproxy.service.waiter import Target
 from test.children import NOBODY, FakeLauncher, configured
 from test.fakes import Listener
 from test.loops import eventually, on_every_loop
 
 
-class FakeSurroundings:
-    """Writes down what a generation asks, in `log`; an event that is cleared makes it wait."""
+class FakeGenerationHost:
+    """Records a generation's calls in `log`; a cleared event makes the generation wait."""
 
     def __init__(self) -> None:
         self.log: list[object] = []
@@ -32,16 +32,16 @@ class FakeSurroundings:
         self.is_drained = asyncio.Event()
         self.is_drained.set()
         self.error: Exception | None = None
-        self.scouts: list[Target] = []
+        self.first_requests: list[Target] = []
         self.starts: list[Start] = []
 
     def say(self, text: str) -> None:
         self.said.append(text)
 
-    def found(self, text: str) -> None:
+    def report(self, text: str) -> None:
         self.said.append(text)
 
-    def names_reloader(self, text: str) -> None:
+    def report_reloader(self, text: str) -> None:
         self.said.append(text)
 
     def tail(self) -> bytes:
@@ -52,7 +52,7 @@ class FakeSurroundings:
         await self.is_quiet.wait()
 
     def first_request(self, target: Target) -> asyncio.Future[bool] | None:
-        self.scouts.append(target)
+        self.first_requests.append(target)
         return None
 
     def ready(self, target: Target) -> None:
@@ -78,24 +78,24 @@ class FakeSurroundings:
 
 
 class Life:
-    """A generation, number 7, that runs in a task of the test's group."""
+    """Generation 7, which runs in a task of the test's group."""
 
     def __init__(self, config: Config | None = None, pid: int | None = None) -> None:
         self.config = config or configured()
         self.launcher = FakeLauncher(self.config.backend, pid)
-        self.around = FakeSurroundings()
-        self.generation = Generation(7, self.config, self.launcher, self.around)
+        self.host = FakeGenerationHost()
+        self.generation = Generation(7, self.config, self.launcher, self.host)
 
     @property
     def target(self) -> Target:
         return Target(7, self.config.backend.host, self.config.backend.port)
 
     async def happened(self, event: object) -> None:
-        await eventually(lambda: event in self.around.log)
+        await eventually(lambda: event in self.host.log)
 
 
 @on_every_loop
-async def test_it_becomes_ready_and_ends_by_itself() -> None:
+async def test_generation_becomes_ready_and_ends_when_the_process_exits() -> None:
     life = Life()
     async with asyncio.TaskGroup() as group:
         running = group.create_task(life.generation.run(), name="generation")
@@ -104,9 +104,9 @@ async def test_it_becomes_ready_and_ends_by_itself() -> None:
         assert child is born[0]
         born[0].exit(3)
     assert running.result() == GenerationOutcome(3, "exited with status 3")
-    assert life.around.log == ["quiet", life.target, "end connections of 7"]
+    assert life.host.log == ["quiet", life.target, "end connections of 7"]
     assert life.generation.child is None
-    assert life.around.said == []
+    assert life.host.said == []
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ async def test_it_becomes_ready_and_ends_by_itself() -> None:
     [(-9, "ended by signal SIGKILL"), (-40, "ended by signal 40"), (0, "exited with status 0")],
 )
 @on_every_loop
-async def test_it_says_how_it_ended(code: int, reason: str) -> None:
+async def test_outcome_has_the_returncode_and_the_reason(code: int, reason: str) -> None:
     life = Life()
     life.launcher.listens = False
     async with asyncio.TaskGroup() as group:
@@ -122,15 +122,15 @@ async def test_it_says_how_it_ended(code: int, reason: str) -> None:
         await eventually(lambda: bool(life.launcher.children))
         life.launcher.children[0].exit(code)
     assert running.result() == GenerationOutcome(code, reason)
-    assert life.target not in life.around.log
+    assert life.target not in life.host.log
 
 
 @pytest.mark.parametrize(
-    ("path", "scouts"), [("/", 1), ("/health", 0)], ids=["any answer", "the one asked for"]
+    ("path", "first_requests"), [("/", 1), ("/health", 0)], ids=["any answer", "the one asked for"]
 )
 @on_every_loop
-async def test_a_request_that_waits_may_try_it_unless_a_path_was_named(
-    path: str, scouts: int
+async def test_first_request_is_sent_unless_a_ping_path_is_given(
+    path: str, first_requests: int
 ) -> None:
     life = Life(replace(configured(), ping="http", ping_path=path))
     life.launcher.listens = False
@@ -141,21 +141,23 @@ async def test_a_request_that_waits_may_try_it_unless_a_path_was_named(
         await listener.serve()
         await life.happened(life.target)
         life.launcher.children[0].exit(0)
-    assert life.around.scouts == [life.target] * scouts
-    assert all(target.connection is not None for target in life.around.scouts)
+    assert life.host.first_requests == [life.target] * first_requests
+    assert all(target.connection is not None for target in life.host.first_requests)
     listener.close()
 
 
 @on_every_loop
-async def test_what_cannot_be_spawned_has_no_returncode() -> None:
+async def test_command_that_cannot_be_spawned_has_no_returncode() -> None:
     life = Life()
     life.launcher.error = "cannot start 'serve'"
     assert await life.generation.run() == GenerationOutcome(None, "cannot start 'serve'")
-    assert life.around.log == ["quiet"]
+    assert life.host.log == ["quiet"]
 
 
 @on_every_loop
-async def test_a_port_that_another_holds_is_in_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_port_in_use_ends_the_generation_with_its_holder(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(generation_module, "PORT_TIMEOUT_S", 0.02)
     life = Life()
     with socket.create_server((life.config.backend.host, life.config.backend.port)):
@@ -166,7 +168,9 @@ async def test_a_port_that_another_holds_is_in_the_way(monkeypatch: pytest.Monke
 
 
 @on_every_loop
-async def test_a_chosen_port_that_another_took_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_automatic_port_in_use_is_replaced_by_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(generation_module, "PORT_TIMEOUT_S", 0.02)
     life = Life(replace(configured(), backend=AUTO))
     taken = life.launcher.launch_spec.address
@@ -177,74 +181,74 @@ async def test_a_chosen_port_that_another_took_is_left(monkeypatch: pytest.Monke
             now = life.launcher.launch_spec.address
             await life.happened(Target(7, "127.0.0.1", now.port))
             life.launcher.children[0].exit(0)
-    assert life.around.said[0].startswith(f"{taken} is in use by pid")
-    assert life.around.said[0].endswith(f"; BACKEND is {now} now")
+    assert life.host.said[0].startswith(f"{taken} is in use by pid")
+    assert life.host.said[0].endswith(f"; BACKEND is {now} now")
 
 
 @on_every_loop
-async def test_a_port_that_becomes_free_is_waited_for() -> None:
+async def test_start_waits_for_a_port_that_becomes_free() -> None:
     life = Life()
     holding = socket.create_server((life.config.backend.host, life.config.backend.port))
     async with asyncio.TaskGroup() as group:
         group.create_task(life.generation.run(), name="generation")
-        await eventually(lambda: "quiet" in life.around.log)
+        await eventually(lambda: "quiet" in life.host.log)
         holding.close()
         await life.happened(life.target)
         life.launcher.children[0].exit(0)
 
 
 @on_every_loop
-async def test_a_listener_outside_the_tree_is_accepted_and_said() -> None:
+async def test_listener_outside_the_process_tree_is_accepted_and_reported() -> None:
     life = Life(pid=NOBODY)
     async with asyncio.TaskGroup() as group:
         group.create_task(life.generation.run(), name="generation")
         await life.happened(life.target)
-        await eventually(lambda: bool(life.around.said))
+        await eventually(lambda: bool(life.host.said))
         life.launcher.children[0].exit(0)
-    (line,) = life.around.said
+    (line,) = life.host.said
     assert f"{life.config.backend} is served by a process outside" in line
 
 
-# Being stopped
+# Stops
 
 
 @on_every_loop
-async def test_a_burst_that_goes_on_delays_the_start() -> None:
+async def test_burst_in_progress_delays_the_start() -> None:
     life = Life()
-    life.around.is_quiet.clear()
+    life.host.is_quiet.clear()
     async with asyncio.TaskGroup() as group:
         group.create_task(life.generation.run(), name="generation")
         await life.happened("quiet")
         assert life.launcher.children == []
-        life.around.is_quiet.set()
+        life.host.is_quiet.set()
         await life.happened(life.target)
         life.launcher.children[0].exit(0)
 
 
 @on_every_loop
-async def test_stopped_in_the_burst_it_is_never_started() -> None:
+async def test_generation_stopped_during_the_burst_never_starts_a_process() -> None:
     life = Life()
-    life.around.is_quiet.clear()
+    life.host.is_quiet.clear()
     async with asyncio.TaskGroup() as group:
         running = group.create_task(life.generation.run(), name="generation")
         await life.happened("quiet")
         life.generation.stop.set()
-        await eventually(lambda: life.around.log == ["quiet", "quiet"])
-        assert not running.done()  # the next start would only be stopped as well
-        life.around.is_quiet.set()
+        await eventually(lambda: life.host.log == ["quiet", "quiet"])
+        assert not running.done()  # the next start would be stopped as well
+        life.host.is_quiet.set()
     assert running.result().returncode is None
     assert life.launcher.children == []
 
 
 @pytest.mark.parametrize("listens", [True, False])
 @on_every_loop
-async def test_stopped_it_waits_for_unsafe_requests_and_ends_connections_before_the_kill(
+async def test_stop_drains_requests_and_ends_connections_before_the_kill(
     listens: bool,
 ) -> None:
     config = replace(configured(), kill_signal=signal.SIGTERM, kill_timeout_s=0.5)
     life = Life(config)
     life.launcher.listens = listens
-    life.around.is_drained.clear()
+    life.host.is_drained.clear()
     async with asyncio.TaskGroup() as group:
         running = group.create_task(life.generation.run(), name="generation")
         await eventually(lambda: bool(life.launcher.children))
@@ -254,15 +258,15 @@ async def test_stopped_it_waits_for_unsafe_requests_and_ends_connections_before_
         await life.happened("drained")
         (child,) = life.launcher.children
         assert child.stops == []
-        life.around.is_drained.set()
+        life.host.is_drained.set()
     assert child.stops == [(signal.SIGTERM, 0.5)]
     assert running.result() == GenerationOutcome(-signal.SIGTERM, "stopped")
     tail = ["drained", "end connections of 7", "quiet"]
-    assert life.around.log[-3:] == tail
+    assert life.host.log[-3:] == tail
 
 
 @on_every_loop
-async def test_stopped_and_ended_at_once_it_is_over_once() -> None:
+async def test_stop_and_exit_at_once_end_the_generation_once() -> None:
     life = Life()
     async with asyncio.TaskGroup() as group:
         running = group.create_task(life.generation.run(), name="generation")
@@ -270,28 +274,28 @@ async def test_stopped_and_ended_at_once_it_is_over_once() -> None:
         life.generation.stop.set()
         life.launcher.children[0].exit(1)
     assert running.result().returncode == 1
-    assert life.around.log.count("end connections of 7") == 1
-    assert len(life.launcher.children[0].stops) == 1  # its tree may be there still
+    assert life.host.log.count("end connections of 7") == 1
+    assert len(life.launcher.children[0].stops) == 1  # its process tree may have survived it
 
 
 @on_every_loop
-async def test_stop_may_come_before_run() -> None:
+async def test_stop_before_run_starts_no_process() -> None:
     life = Life()
     life.generation.stop.set()
     assert (await life.generation.run()).returncode is None
     assert life.launcher.children == []
 
 
-# Cancellation, and mistakes of ours
+# Cancellation, and bugs
 
 
 @pytest.mark.parametrize("phase", ["quiet", "loading", "running", "draining"])
 @on_every_loop
-async def test_cancelled_it_leaves_nothing_behind(phase: str) -> None:
+async def test_cancellation_in_any_phase_stops_the_process(phase: str) -> None:
     life = Life()
     life.launcher.listens = phase != "loading"
     if phase == "quiet":
-        life.around.is_quiet.clear()
+        life.host.is_quiet.clear()
     async with asyncio.TaskGroup() as group:
         running = group.create_task(life.generation.run(), name="generation")
         if phase == "quiet":
@@ -301,7 +305,7 @@ async def test_cancelled_it_leaves_nothing_behind(phase: str) -> None:
         else:
             await life.happened(life.target)
         if phase == "draining":
-            life.around.is_drained.clear()
+            life.host.is_drained.clear()
             life.generation.stop.set()
             await life.happened("drained")
         running.cancel()
@@ -311,17 +315,17 @@ async def test_cancelled_it_leaves_nothing_behind(phase: str) -> None:
 
 
 @on_every_loop
-async def test_a_mistake_of_ours_leaves_nothing_behind() -> None:
+async def test_bug_in_the_supervisor_stops_the_process() -> None:
     life = Life()
-    life.around.error = AssertionError("a bug")
+    life.host.error = AssertionError("a bug")
     with pytest.raises(ExceptionGroup):
         await life.generation.run()
     assert life.launcher.children[0].stops
-    assert life.around.log[-1] == "end connections of 7"
+    assert life.host.log[-1] == "end connections of 7"
 
 
 @on_every_loop
-async def test_with_a_socket_of_ours_nothing_is_in_the_way_and_what_waits_is_taken_back() -> None:
+async def test_inherited_socket_needs_no_free_port_and_its_queue_is_reclaimed() -> None:
     life = Life()
     with closing(InheritedSocket(life.config.backend)) as inherited:
         life.launcher.launch_spec = LaunchSpec(("serve", "{fd}"), AUTO, inherited=inherited)
@@ -329,14 +333,14 @@ async def test_with_a_socket_of_ours_nothing_is_in_the_way_and_what_waits_is_tak
         async with asyncio.TaskGroup() as group:
             running = group.create_task(life.generation.run(), name="generation")
             await eventually(inherited.has_waiting)
-            assert life.target not in life.around.log, "the queue is not the server"
+            assert life.target not in life.host.log, "the queue is not the server"
             server = socket.socket(fileno=os.dup(inherited.fd))
             server.accept()[0].close()
             await life.happened(life.target)
             waiting = socket.create_connection((inherited.address.host, inherited.address.port))
             life.generation.stop.set()
         assert running.result().reason == "stopped"
-        assert life.around.log == [
+        assert life.host.log == [
             *("quiet", life.target, {waiting.getsockname()}),
             *("drained", "end connections of 7", set(), "quiet"),
         ]

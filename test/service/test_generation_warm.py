@@ -1,4 +1,4 @@
-"""One life of a backend that began warm, and when it is begun again cold."""
+"""Generations with a warm start, and when they start again cold."""
 
 import asyncio
 import contextlib
@@ -16,7 +16,7 @@ from test.service.test_generation import Life
 async def begun(
     *, is_warm: bool = True, listens: bool = False
 ) -> AsyncIterator[tuple[Life, asyncio.Task[GenerationOutcome]]]:
-    """A life that has made a start, and that is over when the context is."""
+    """Yield a generation that has started its process; the context ends with the generation."""
     life = Life()
     life.launcher.is_warm, life.launcher.listens = is_warm, listens
     async with asyncio.TaskGroup() as group:
@@ -26,14 +26,14 @@ async def begun(
 
 
 @on_every_loop
-async def test_a_warm_start_that_crashes_before_it_answers_is_made_again_cold() -> None:
+async def test_warm_start_that_crashes_before_it_answers_is_repeated_cold() -> None:
     async with begun() as (life, _):
         life.launcher.listens = True
         life.launcher.children[0].exit(-signal.SIGSEGV)
         await life.happened(life.target)
         life.launcher.children[1].exit(0)
     assert life.launcher.given_up == ["a warm server ended by signal SIGSEGV before it answered"]
-    assert [start.is_warm for start in life.around.starts] == [True, False]
+    assert [start.is_warm for start in life.host.starts] == [True, False]
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ async def test_a_warm_start_that_crashes_before_it_answers_is_made_again_cold() 
     ids=["once it has answered", "by an exit", "cold"],
 )
 @on_every_loop
-async def test_any_other_end_is_the_end(is_warm: bool, answers: bool, code: int) -> None:
+async def test_any_other_exit_ends_the_generation(is_warm: bool, answers: bool, code: int) -> None:
     async with begun(is_warm=is_warm, listens=answers) as (life, running):
         if answers:
             await life.happened(life.target)
@@ -53,7 +53,7 @@ async def test_any_other_end_is_the_end(is_warm: bool, answers: bool, code: int)
 
 
 @on_every_loop
-async def test_a_warm_start_that_is_stopped_is_not_made_again() -> None:
+async def test_stopped_warm_start_is_not_repeated() -> None:
     async with begun() as (life, _):
         life.generation.stop.set()
     assert len(life.launcher.children) == 1

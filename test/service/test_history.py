@@ -1,4 +1,4 @@
-"""The account of a restart: which stages have times, and since when."""
+"""The history: stages of a restart, published transitions, and times of starts."""
 
 from httpprocessproxy.core.state import Changed, Exited, Machine, Ready, State
 from httpprocessproxy.events import EventBus, RestartReport, StartReport, StateChanged
@@ -6,19 +6,19 @@ from httpprocessproxy.service.generation import GenerationOutcome, Start
 from httpprocessproxy.service.history import History, Restart, StartTimes
 
 
-def test_the_stages_of_a_restart_follow_each_other() -> None:
+def test_report_of_a_restart_has_the_duration_of_each_stage() -> None:
     restart = Restart({"b.py", "a.py"}, 10.0, 10.001, 10.0035, 10.004, 10.2)
 
     assert restart.report() == RestartReport(["a.py", "b.py"], 1.0, 2.5, 0.5, 196.0, 200.0)
 
 
-def test_a_stage_that_is_not_reached_has_no_time() -> None:
+def test_stage_that_is_not_reached_has_no_duration() -> None:
     report = Restart(set(), 10.0, 10.001).report()
 
     assert (report.drain_ms, report.stop_ms, report.total_ms) == (1.0, None, None)
 
 
-def test_each_transition_is_told_with_its_reason() -> None:
+def test_each_transition_is_published_with_its_reason() -> None:
     bus, machine = EventBus(), Machine()
     history = History(bus, machine)
 
@@ -33,8 +33,8 @@ def test_each_transition_is_told_with_its_reason() -> None:
     step(machine, history, Exited(2, 3), {"a.py", "b.py"})
     step(machine, history, Changed(frozenset()), set(), "the page")
 
-    told = bus.recent(StateChanged)
-    assert [(event.before, event.state, event.generation) for event in told] == [
+    published = bus.recent(StateChanged)
+    assert [(event.before, event.state, event.generation) for event in published] == [
         ("", "loading", 1),
         ("loading", "running", 1),
         ("running", "killing", 1),
@@ -42,7 +42,7 @@ def test_each_transition_is_told_with_its_reason() -> None:
         ("loading", "error", 2),
         ("error", "loading", 3),
     ]
-    assert [event.why.partition(" after")[0] for event in told] == [
+    assert [event.why.partition(" after")[0] for event in published] == [
         "first start",
         "ready",
         "changed: a.py and 1 more",
@@ -50,13 +50,13 @@ def test_each_transition_is_told_with_its_reason() -> None:
         "exited with status 3,",
         "restart asked for by the page",
     ]
-    assert [event.reason for event in told][-2:] == ["exited with status 3", ""]
-    assert [event.paths for event in told][2:4] == [["a.py", "b.py"]] * 2
-    codes = [event.returncode for event in told]
+    assert [event.reason for event in published][-2:] == ["exited with status 3", ""]
+    assert [event.paths for event in published][2:4] == [["a.py", "b.py"]] * 2
+    codes = [event.returncode for event in published]
     assert codes == [None, None, None, None, 3, None], "that of a server that has ended by itself"
 
 
-def test_what_comes_with_a_burst_later_is_in_the_report() -> None:
+def test_report_includes_paths_added_later_in_the_burst() -> None:
     bus, machine = EventBus(), Machine()
     history = History(bus, machine)
     machine.start()
@@ -76,14 +76,14 @@ def step(
     history: History,
     event: Changed | Ready | Exited,
     paths: set[str] | None = None,
-    asked_by: str = "",
+    requested_by: str = "",
 ) -> None:
     before: State = machine.state
     machine.handle(event)
-    history.entered(before, event, paths if paths is not None else set(), asked_by)
+    history.entered(before, event, paths if paths is not None else set(), requested_by)
 
 
-def test_a_warm_start_tells_what_it_saved() -> None:
+def test_warm_start_reports_the_time_it_saved() -> None:
     boot = StartTimes(None)
     assert boot.report() is None
     boot.began(Start(10.0))
@@ -95,7 +95,7 @@ def test_a_warm_start_tells_what_it_saved() -> None:
     assert boot.report() == StartReport(True, 60.0, 240.0)
 
 
-def test_what_a_cold_start_takes_may_be_known_from_before() -> None:
+def test_warm_start_compares_with_a_cold_start_of_an_earlier_session() -> None:
     boot = StartTimes(250.0)
     boot.began(Start(20.0, is_warm=True))
     boot.answered(20.06)

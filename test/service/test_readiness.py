@@ -1,4 +1,4 @@
-"""Is it ready? Servers that answer late, in part, only to GET, or not in HTTP."""
+"""The readiness probe, with servers that answer late, in part, only to GET, or not in HTTP."""
 
 import asyncio
 import errno
@@ -24,7 +24,7 @@ async def probing(listener: Listener, ping: Ping = HTTP, host: str = "127.0.0.1"
 
 @pytest.mark.parametrize("status", [b"200 OK", b"404 Not Found", b"500", b"302 Found", b"401 "])
 @on_every_loop
-async def test_any_response_will_do(status: bytes) -> None:
+async def test_any_http_response_makes_the_backend_ready(status: bytes) -> None:
     listener = Listener()
     async with asyncio.TaskGroup() as group:
         ready = group.create_task(probing(listener), name="probe")
@@ -41,7 +41,9 @@ async def test_any_response_will_do(status: bytes) -> None:
 @pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 200", b"SSH-2.0\r\n", b"\x00" * 100])
 @pytest.mark.parametrize("abruptly", [True, False])
 @on_every_loop
-async def test_it_asks_again_until_there_is_one(answer: bytes, abruptly: bool) -> None:
+async def test_probe_repeats_head_and_get_until_a_valid_response(
+    answer: bytes, abruptly: bool
+) -> None:
     listener = Listener()
     methods = []
     async with asyncio.TaskGroup() as group:
@@ -55,13 +57,13 @@ async def test_it_asks_again_until_there_is_one(answer: bytes, abruptly: bool) -
         assert not ready.done()
         await peer.send(b"HTTP/1.1 200 OK\r\n\r\n")
         await ready
-    # WebSocket-only servers close without an answer to HEAD.
+    # WebSocket-only servers close without a response to HEAD.
     assert methods == [b"HEAD", b"GET", b"HEAD", b"GET"]
     listener.close()
 
 
 @on_every_loop
-async def test_interim_responses_alone_do_not_make_it_ready() -> None:
+async def test_interim_responses_alone_do_not_make_the_backend_ready() -> None:
     listener = Listener()
     async with asyncio.TaskGroup() as group:
         ready = group.create_task(probing(listener), name="probe")
@@ -77,7 +79,7 @@ async def test_interim_responses_alone_do_not_make_it_ready() -> None:
 
 
 @on_every_loop
-async def test_a_response_may_come_in_pieces() -> None:
+async def test_response_may_arrive_in_pieces() -> None:
     listener = Listener()
     async with asyncio.TaskGroup() as group:
         ready = group.create_task(probing(listener), name="probe")
@@ -90,7 +92,7 @@ async def test_a_response_may_come_in_pieces() -> None:
 
 
 @on_every_loop
-async def test_what_comes_after_a_good_head_is_no_matter() -> None:
+async def test_bytes_after_a_valid_head_do_not_matter() -> None:
     listener = Listener()
     async with asyncio.TaskGroup() as group:
         ready = group.create_task(probing(listener), name="probe")
@@ -101,7 +103,9 @@ async def test_what_comes_after_a_good_head_is_no_matter() -> None:
 
 
 @on_every_loop
-async def test_a_silent_connection_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_silent_connection_is_closed_after_the_timeout(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(probe, "ANSWER_TIMEOUT_S", 0.02)
     listener = Listener()
     async with asyncio.TaskGroup() as group:
@@ -117,7 +121,7 @@ async def test_a_silent_connection_is_given_up(monkeypatch: pytest.MonkeyPatch) 
 
 
 @on_every_loop
-async def test_it_waits_for_a_server_that_starts_late() -> None:
+async def test_probe_waits_for_a_server_that_listens_late() -> None:
     port = free_port()
     async with asyncio.TaskGroup() as group:
         ready = group.create_task(wait_until_ready(("127.0.0.1",), port, TCP), name="probe")
@@ -128,7 +132,7 @@ async def test_it_waits_for_a_server_that_starts_late() -> None:
 
 
 @on_every_loop
-async def test_tcp_asks_for_nothing() -> None:
+async def test_tcp_ping_sends_nothing() -> None:
     listener = Listener()
     await probing(listener, TCP)
     assert await (await listener.accept()).rest() == b""
@@ -136,14 +140,14 @@ async def test_tcp_asks_for_nothing() -> None:
 
 
 @on_every_loop
-async def test_it_tells_which_host_answers() -> None:
+async def test_probe_returns_the_host_that_answers() -> None:
     with socket.create_server(("::1", 0), family=socket.AF_INET6) as server:
         port = server.getsockname()[1]
         assert await wait_until_ready(("127.0.0.1", "::1"), port, TCP) == "::1"
 
 
 @on_every_loop
-async def test_an_ipv6_host_is_bracketed() -> None:
+async def test_ipv6_host_is_in_brackets_in_the_host_field() -> None:
     with socket.create_server(("::1", 0), family=socket.AF_INET6) as server:
         server.setblocking(False)
         port = server.getsockname()[1]
@@ -158,8 +162,8 @@ async def test_an_ipv6_host_is_bracketed() -> None:
 
 
 @on_every_loop
-async def test_a_machine_without_ipv6_is_no_matter(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the kernel has none, it is `socket` that fails, and not `connect`."""
+async def test_machine_without_ipv6_uses_the_ipv4_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a kernel without IPv6, `socket` fails, not `connect`."""
 
     class Socket(socket.socket):
         def __init__(self, family: int = -1, *arguments: int, **options: int | None) -> None:
@@ -173,11 +177,11 @@ async def test_a_machine_without_ipv6_is_no_matter(monkeypatch: pytest.MonkeyPat
     listener.close()
 
 
-# The scout
+# The first request
 
 
-class Scout:
-    """A request that waits; whether it is answered is the test's to say."""
+class FakeFirstRequest:
+    """A held request; the test decides whether it is answered."""
 
     def __init__(self) -> None:
         self.answered = asyncio.get_running_loop().create_future()
@@ -193,8 +197,8 @@ class Scout:
 
 
 @on_every_loop
-async def test_an_answer_to_the_scout_will_do() -> None:
-    listener, first_request = Listener(), Scout()
+async def test_answer_to_the_first_request_makes_the_backend_ready() -> None:
+    listener, first_request = Listener(), FakeFirstRequest()
     async with asyncio.TaskGroup() as group:
         asking = wait_until_ready(("127.0.0.1",), listener.port, HTTP, first_request.go)
         ready = group.create_task(asking, name="probe")
@@ -203,7 +207,7 @@ async def test_an_answer_to_the_scout_will_do() -> None:
         first_request.answered.set_result(True)
         assert await ready == "127.0.0.1"
     first_request.close()
-    # On the very connection that showed that somebody listens, and no other.
+    # The first request uses the probe's own connection; a second one is not opened.
     assert await (await listener.accept()).rest() == b""
     with pytest.raises(BlockingIOError):
         listener.socket.accept()
@@ -212,11 +216,11 @@ async def test_an_answer_to_the_scout_will_do() -> None:
 
 @pytest.mark.parametrize("is_lost", [True, False])
 @on_every_loop
-async def test_a_ping_follows_a_scout_that_is_lost_or_slow(
+async def test_ping_follows_a_first_request_that_is_lost_or_slow(
     is_lost: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(probe, "SCOUT_S", PATIENCE_S if is_lost else 0.01)
-    listener, first_request = Listener(), Scout()
+    monkeypatch.setattr(probe, "FIRST_REQUEST_S", PATIENCE_S if is_lost else 0.01)
+    listener, first_request = Listener(), FakeFirstRequest()
     async with asyncio.TaskGroup() as group:
         asking = wait_until_ready(("127.0.0.1",), listener.port, HTTP, first_request.go)
         ready = group.create_task(asking, name="probe")
@@ -232,11 +236,11 @@ async def test_a_ping_follows_a_scout_that_is_lost_or_slow(
 
 
 @on_every_loop
-async def test_a_slow_scout_may_be_answered_before_the_ping(
+async def test_slow_first_request_may_be_answered_before_the_ping(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(probe, "SCOUT_S", 0.01)
-    listener, first_request = Listener(), Scout()
+    monkeypatch.setattr(probe, "FIRST_REQUEST_S", 0.01)
+    listener, first_request = Listener(), FakeFirstRequest()
     async with asyncio.TaskGroup() as group:
         asking = wait_until_ready(("127.0.0.1",), listener.port, HTTP, first_request.go)
         ready = group.create_task(asking, name="probe")
@@ -252,7 +256,7 @@ async def test_a_slow_scout_may_be_answered_before_the_ping(
 
 @pytest.mark.parametrize("ping", [HTTP, TCP])
 @on_every_loop
-async def test_it_can_be_cancelled_in_any_phase(ping: Ping) -> None:
+async def test_probe_can_be_cancelled_in_any_phase(ping: Ping) -> None:
     listener = Listener()
     for port in (listener.port, free_port()):
         for turns in range(6):
@@ -267,35 +271,37 @@ async def test_it_can_be_cancelled_in_any_phase(ping: Ping) -> None:
 
 @pytest.mark.parametrize("kind", ["http", "tcp"])
 @on_every_loop
-async def test_a_connection_in_a_queue_shows_nothing_until_it_is_accepted(kind: PingKind) -> None:
+async def test_queued_connection_proves_nothing_until_it_is_accepted(kind: PingKind) -> None:
     listener = Listener()
-    waiting, looks, scouted = True, 0, asyncio.Event()
+    waiting, looks, is_sent = True, 0, asyncio.Event()
 
     def has_waiting() -> bool:
         nonlocal looks
         looks += 1
         return waiting
 
-    def scouting(host: str, connection: socket.socket) -> None:
-        scouted.set()
+    def send_first_request(host: str, connection: socket.socket) -> None:
+        is_sent.set()
 
     ping = Ping(kind, "/")
     async with asyncio.TaskGroup() as group:
-        work = wait_until_ready(("127.0.0.1",), listener.port, ping, scouting, has_waiting)
+        work = wait_until_ready(
+            ("127.0.0.1",), listener.port, ping, send_first_request, has_waiting
+        )
         ready = group.create_task(work, name="probe")
         await eventually(lambda: looks > 3)
         assert not ready.done()
-        assert not scouted.is_set()
+        assert not is_sent.is_set()
         waiting = False
         if kind == "http":
             await listener.serve()
         assert await ready == "127.0.0.1"
-        assert scouted.is_set()
+        assert is_sent.is_set()
     listener.close()
 
 
 @on_every_loop
-async def test_a_connection_in_a_queue_is_closed_when_nobody_waits_any_more() -> None:
+async def test_queued_connection_is_closed_on_cancellation() -> None:
     listener = Listener()
     looked = asyncio.Event()
 

@@ -1,4 +1,4 @@
-"""The supervisor: what a change, a crash and a slow start mean for the backend and for requests."""
+"""The supervisor: effects of changes and crashes on the backend, on requests and on browsers."""
 
 import asyncio
 import re
@@ -7,18 +7,18 @@ from dataclasses import replace
 
 import pytest
 
-from httpprocessproxy.service.gate import Target
+from httpprocessproxy.service.waiter import Target
 from test.children import configured
 from test.deadline import PATIENCE_S
 from test.fakes import Listener
 from test.loops import eventually, on_every_loop
 from test.supervision import Life, is_in_burst, supervised
 
-# The usual course
+# Starts and restarts
 
 
 @on_every_loop
-async def test_the_first_start() -> None:
+async def test_first_start_admits_held_requests_once_ready() -> None:
     async with supervised() as life:
         waiter = life.ask()
         assert life.status().state == "loading"
@@ -35,7 +35,7 @@ async def test_the_first_start() -> None:
 
 
 @on_every_loop
-async def test_a_change_is_a_restart() -> None:
+async def test_change_restarts_the_backend() -> None:
     async with supervised() as life:
         await life.reached("running", 1)
         life.change("a.py", "b.py")
@@ -48,7 +48,7 @@ async def test_a_change_is_a_restart() -> None:
 
 
 @on_every_loop
-async def test_a_restart_is_reported_with_its_paths_and_times() -> None:
+async def test_status_has_the_paths_and_times_of_a_restart() -> None:
     async with supervised() as life:
         await life.reached("running", 1)
         life.change("b.py", "a.py")
@@ -64,7 +64,7 @@ async def test_a_restart_is_reported_with_its_paths_and_times() -> None:
 
 
 @on_every_loop
-async def test_a_restart_that_goes_on_has_no_times_yet() -> None:
+async def test_restart_in_progress_has_no_ready_time() -> None:
     async with supervised() as life:
         await life.reached("running", 1)
         life.launcher.listens = False
@@ -76,7 +76,7 @@ async def test_a_restart_that_goes_on_has_no_times_yet() -> None:
 
 
 @on_every_loop
-async def test_requests_wait_from_the_change_to_the_answer() -> None:
+async def test_request_waits_from_the_change_until_the_backend_answers() -> None:
     async with supervised() as life:
         await life.reached("running", 1)
         life.launcher.listens = False
@@ -92,7 +92,7 @@ async def test_requests_wait_from_the_change_to_the_answer() -> None:
 
 
 @on_every_loop
-async def test_a_restart_may_be_asked_for() -> None:
+async def test_requested_restart_has_its_source_as_the_reason() -> None:
     async with supervised() as life:
         await life.reached("running", 1)
         life.supervisor.restart("the keyboard")
@@ -102,7 +102,7 @@ async def test_a_restart_may_be_asked_for() -> None:
 
 
 @on_every_loop
-async def test_a_restart_asked_for_heals_a_crash() -> None:
+async def test_requested_restart_starts_a_crashed_backend() -> None:
     async with supervised() as life:
         await life.reached("running", 1)
         life.children[0].exit(3)
@@ -115,7 +115,7 @@ async def test_a_restart_asked_for_heals_a_crash() -> None:
 
 
 @on_every_loop
-async def test_a_burst_is_one_restart() -> None:
+async def test_burst_is_one_restart() -> None:
     async with supervised(replace(configured(), settle_s=0.05)) as life:
         await life.reached("running", 1)
         for number in range(10):
@@ -127,7 +127,7 @@ async def test_a_burst_is_one_restart() -> None:
 
 
 @on_every_loop
-async def test_a_change_while_it_is_killed_is_seen_by_the_next_start() -> None:
+async def test_change_during_the_kill_is_part_of_the_same_restart() -> None:
     async with supervised(replace(configured(), drain_s=PATIENCE_S)) as life:
         await life.reached("running", 1)
         life.supervisor.gate.pending_began()
@@ -142,7 +142,7 @@ async def test_a_change_while_it_is_killed_is_seen_by_the_next_start() -> None:
 
 
 @on_every_loop
-async def test_a_restart_asked_for_while_it_is_killed_loses_no_path() -> None:
+async def test_requested_restart_during_the_kill_keeps_all_paths() -> None:
     async with supervised(replace(configured(), drain_s=PATIENCE_S)) as life:
         await life.reached("running", 1)
         life.supervisor.gate.pending_began()
@@ -156,7 +156,7 @@ async def test_a_restart_asked_for_while_it_is_killed_loses_no_path() -> None:
 
 
 @on_every_loop
-async def test_a_change_while_it_loads_is_one_more_restart() -> None:
+async def test_change_while_loading_is_another_restart() -> None:
     async with supervised(listens=False) as life:
         await life.spawned(1)
         life.change()
@@ -166,14 +166,14 @@ async def test_a_change_while_it_loads_is_one_more_restart() -> None:
         life.change()
         await life.reached("running", 3)
         assert len(life.children) == 3
-        assert life.front.reloads == 1  # browsers reload when it settles
+        assert life.front.reloads == 1  # browsers reload only once it is ready
 
 
-# Ends that nobody asked for
+# Crashes
 
 
 @on_every_loop
-async def test_a_crash_refuses_and_a_change_heals() -> None:
+async def test_crash_refuses_requests_until_a_change_restarts() -> None:
     async with supervised() as life:
         await life.reached("running", 1)
         life.output.printed = b"Traceback: no such table\n"
@@ -198,7 +198,7 @@ async def test_a_crash_refuses_and_a_change_heals() -> None:
 
 
 @on_every_loop
-async def test_what_cannot_be_spawned_is_refused_and_heals() -> None:
+async def test_command_that_cannot_be_spawned_refuses_until_a_change() -> None:
     life = Life(configured())
     life.launcher.error = "cannot start 'serve': No such file or directory"
     async with asyncio.TaskGroup() as group:
@@ -215,7 +215,7 @@ async def test_what_cannot_be_spawned_is_refused_and_heals() -> None:
 
 
 @on_every_loop
-async def test_a_crash_that_meets_a_change_is_no_error() -> None:
+async def test_crash_right_after_a_change_is_not_an_error() -> None:
     async with supervised() as life:
         await life.reached("running", 1)
         life.change()
@@ -225,7 +225,7 @@ async def test_a_crash_that_meets_a_change_is_no_error() -> None:
 
 
 @on_every_loop
-async def test_a_change_that_meets_a_crash_starts_once() -> None:
+async def test_change_right_after_a_crash_starts_once() -> None:
     async with supervised() as life:
         await life.reached("running", 1)
         life.children[0].exit(1)
@@ -238,14 +238,14 @@ async def test_a_change_that_meets_a_crash_starts_once() -> None:
 
 
 @on_every_loop
-async def test_who_will_not_wait_kills() -> None:
+async def test_kill_kills_the_process_if_there_is_one() -> None:
     async with supervised() as life:
-        life.supervisor.kill()  # nothing is there yet
+        life.supervisor.kill()  # before the process
         await life.reached("running", 1)
         life.supervisor.kill()
         assert life.children[0].was_killed
         await life.reached("error", 1)
-        life.supervisor.kill()  # and nothing any more
+        life.supervisor.kill()  # after the process
 
 
 @pytest.mark.parametrize(
@@ -259,20 +259,22 @@ async def test_who_will_not_wait_kills() -> None:
     ],
 )
 @on_every_loop
-async def test_who_waits_is_told_for_what(kill_signal: signal.Signals, said: list[str]) -> None:
+async def test_wait_for_a_graceful_end_is_reported(
+    kill_signal: signal.Signals, said: list[str]
+) -> None:
     async with supervised(replace(configured(), kill_signal=kill_signal)) as life:
-        life.supervisor.report_wait()  # nothing is there yet
+        life.supervisor.report_wait()  # before the process
         await life.reached("running", 1)
         life.supervisor.report_wait()
         life.children[0].exit(1)
         await life.reached("error", 1)
-        life.supervisor.report_wait()  # and nothing any more
+        life.supervisor.report_wait()  # after the process
         assert [text.removesuffix(" it now") for text in life.said] == said
 
 
 @pytest.mark.parametrize("state", ["loading", "running", "error", "killing"])
 @on_every_loop
-async def test_cancelled_in_any_state_it_leaves_nothing(state: str) -> None:
+async def test_cancellation_in_any_state_ends_all_processes(state: str) -> None:
     async with supervised(configured(drain_s=PATIENCE_S * 2), listens=state != "loading") as life:
         await life.reached("loading" if state == "loading" else "running", 1)
         child = await life.spawned(1)
@@ -285,10 +287,10 @@ async def test_cancelled_in_any_state_it_leaves_nothing(state: str) -> None:
 
 
 @on_every_loop
-async def test_what_is_taken_back_does_not_go_there_again() -> None:
+async def test_gate_holds_after_requests_are_reclaimed() -> None:
     async with supervised() as life:
         await life.reached("running", 1)
-        # It has ended by itself, and that is not known yet.
+        # The backend has exited by itself, which the machine does not know yet.
         life.supervisor.reclaim_unaccepted({("127.0.0.1", 40_000)})
         assert life.front.taken_back == {("127.0.0.1", 40_000)}
         assert life.ask().target is None

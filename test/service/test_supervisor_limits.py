@@ -1,4 +1,4 @@
-"""Time limits of the supervisor: of a start, and of what delays a kill."""
+"""Time limits of the supervisor: of a start, and of the delay of a kill."""
 
 import asyncio
 
@@ -12,7 +12,7 @@ from test.supervision import Life, is_in_burst, supervised
 
 
 @on_every_loop
-async def test_a_start_that_takes_too_long_refuses_and_goes_on() -> None:
+async def test_start_beyond_its_timeout_refuses_requests_and_goes_on() -> None:
     async with supervised(configured(start_timeout_s=0.02), listens=False) as life:
         waiter = life.ask()
         await eventually(lambda: waiter.problem is not None)
@@ -22,7 +22,7 @@ async def test_a_start_that_takes_too_long_refuses_and_goes_on() -> None:
         assert [problem.title for problem in life.front.given_up] == [waiter.problem.title]
         assert life.status().state == "loading"
         assert life.ask().problem is not None
-        await life.spawned(1)  # before, a server at its port would be in the way
+        await life.spawned(1)  # until then, a server at its port would be an obstacle
         late = Listener(port=life.config.backend.port)
         await life.reached("running", 1)
         assert life.ask().target is not None
@@ -30,7 +30,7 @@ async def test_a_start_that_takes_too_long_refuses_and_goes_on() -> None:
 
 
 @on_every_loop
-async def test_a_restart_gives_a_slow_start_its_time_again() -> None:
+async def test_restart_resets_the_timeout_of_a_slow_start() -> None:
     async with supervised(configured(start_timeout_s=0.3), listens=False) as life:
         waiter = life.ask()
         await eventually(lambda: waiter.problem is not None)
@@ -41,7 +41,7 @@ async def test_a_restart_gives_a_slow_start_its_time_again() -> None:
 
 
 @on_every_loop
-async def test_the_time_for_the_start_does_not_run_on_when_it_has_started() -> None:
+async def test_timeout_of_the_start_stops_once_the_server_answers() -> None:
     async with supervised(configured(start_timeout_s=0.3)) as life:
         await life.reached("running", 1)
         loading = Life(configured(start_timeout_s=0.3))
@@ -49,13 +49,13 @@ async def test_the_time_for_the_start_does_not_run_on_when_it_has_started() -> N
         async with asyncio.TaskGroup() as group:
             running = group.create_task(loading.supervisor.run(loading.front), name="other")
             waiter = loading.ask()
-            await eventually(lambda: waiter.problem is not None)  # so that time has passed
+            await eventually(lambda: waiter.problem is not None)  # the timeout has passed
             running.cancel()
         assert life.ask().target is not None
 
 
 @on_every_loop
-async def test_an_unsafe_request_delays_the_kill() -> None:
+async def test_unsafe_request_in_flight_delays_the_kill() -> None:
     async with supervised(configured(drain_s=PATIENCE_S * 2)) as life:
         await life.reached("running", 1)
         life.supervisor.gate.pending_began()
@@ -69,7 +69,7 @@ async def test_an_unsafe_request_delays_the_kill() -> None:
 
 @pytest.mark.parametrize("drain_s", [0, 0.02])
 @on_every_loop
-async def test_an_unsafe_request_delays_the_kill_for_so_long_only(drain_s: float) -> None:
+async def test_unsafe_request_delays_the_kill_at_most_by_the_drain_time(drain_s: float) -> None:
     async with supervised(configured(drain_s=drain_s)) as life:
         await life.reached("running", 1)
         life.supervisor.gate.pending_began()

@@ -1,6 +1,7 @@
-"""The gate's scout: one request that goes ahead, while all others wait."""
+"""The gate's first request: sent before the gate opens, while all others wait."""
 
-from httpprocessproxy.service.gate import Gate, Target
+from httpprocessproxy.service.gate import Gate
+from httpprocessproxy.service.waiter import Target
 from test.crowd import Crowd
 from test.loops import on_every_loop
 
@@ -9,7 +10,7 @@ SECOND = Target(2, "127.0.0.1", 8001)
 
 
 @on_every_loop
-async def test_the_first_safe_one_goes_ahead_alone() -> None:
+async def test_first_safe_request_is_sent_alone() -> None:
     crowd = Crowd()
     waiters = crowd.ask(3)
     waiters[0].is_safe = False
@@ -27,7 +28,7 @@ async def test_the_first_safe_one_goes_ahead_alone() -> None:
 
 
 @on_every_loop
-async def test_there_is_no_scout_without_a_safe_request() -> None:
+async def test_first_request_is_none_without_a_safe_request() -> None:
     crowd = Crowd()
     assert crowd.gate.first_request(FIRST) is None
     (waiter,) = crowd.ask()
@@ -37,21 +38,21 @@ async def test_there_is_no_scout_without_a_safe_request() -> None:
 
 
 @on_every_loop
-async def test_a_scout_that_is_lost_waits_again() -> None:
+async def test_lost_first_request_waits_again() -> None:
     crowd = Crowd()
     (waiter,) = crowd.ask()
     answered = crowd.gate.first_request(FIRST)
     assert answered is not None
-    crowd.gate.leave(waiter)
+    crowd.gate.exit(waiter)
     assert answered.result() is False
     assert not crowd.gate.leads_to(FIRST)
-    crowd.gate.ask(waiter)
+    crowd.gate.enter_unfenced(waiter)
     crowd.gate.open(SECOND)
     assert waiter.outcomes == [FIRST, SECOND]
 
 
 @on_every_loop
-async def test_the_gate_may_open_or_close_before_the_scout_is_answered() -> None:
+async def test_gate_may_open_or_hold_before_the_first_request_is_answered() -> None:
     for close in (Gate.hold, lambda gate: gate.open(FIRST)):
         crowd = Crowd()
         (waiter,) = crowd.ask()
