@@ -121,7 +121,7 @@ class Gate:
         return answered
 
     def refuse(self, problem: Callable[[], Problem]) -> None:
-        """Refuse all requests, including the held ones, with the problem of each call."""
+        """Refuse all requests, including the held ones; `problem` is called for each of them."""
         self._requests, self.target, self._problem = Requests.REFUSE, None, problem
         self._mark = self._mark_now()
         self._refuse_held()

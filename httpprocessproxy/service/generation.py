@@ -189,7 +189,7 @@ class Generation:
         return GenerationOutcome(returncode, _reason(returncode))
 
     def _reclaim_unaccepted(self) -> None:
-        """Reclaim requests in the queue of an inherited socket, which the old server won't accept.
+        """Remove requests from an inherited socket's queue, which the old server will not accept.
 
         Left in the queue, they would reach the next server in addition to their repetition.
         """

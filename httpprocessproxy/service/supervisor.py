@@ -178,7 +178,7 @@ class Supervisor:
         self._paths |= paths
 
     def restart(self, requested_by: str) -> None:
-        """Restart the backend, as if a file had changed; `requested_by` is for the log."""
+        """Restart the backend, as if a file had changed; `requested_by` is its source."""
         self._requested_by = requested_by
         self._put_changed(frozenset())
 

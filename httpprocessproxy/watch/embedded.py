@@ -14,10 +14,11 @@ from httpprocessproxy.watch.polling import Polling
 from httpprocessproxy.watch.task import Task, Watcher
 from httpprocessproxy.watch.threads import threaded
 
+# `inotify` and `native` are imported lazily: each belongs to one system, and costs memory.
 if TYPE_CHECKING:
     from httpprocessproxy.watch.inotify import Tree
 
-# `inotify` and `native` are imported lazily: each belongs to one system, and costs memory.
+# The interval at which a missing root is looked for.
 _ROOT_RETRY_S: Final = 0.2
 
 
