@@ -6,7 +6,7 @@ import struct
 
 import pytest
 
-from httpprocessproxy.service.gate import Target
+from httpprocessproxy.service.waiter import Target
 from test.fakes import OK, Bench, Peer, get, post, serving
 from test.loops import eventually, on_every_loop
 from test.wire import TruncatedError
