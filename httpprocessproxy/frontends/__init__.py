@@ -1,8 +1,8 @@
-"""The front door: HTTPS, HTTP/2 and HTTP/3 in front of the core (`--tls`, `--http3`).
+"""The frontends: HTTPS, HTTP/2 and HTTP/3 in front of the data plane (`--tls`, `--http3`).
 
-`certificates.py` and `trust.py` have the identity, `door.py` the TCP port, where HTTP/1.1 over
-TLS goes to the data plane itself. `http2.py` and `http3.py` end their protocols, and hand each
-request to a `streams.Handler`: `bridge.py` sends it to the core's private socket as HTTP/1.1.
+`tls/` holds the certificates and the TCP listener, which passes HTTP/1.1 over TLS to the data
+plane directly. `http2/` and `http3/` terminate their protocols and pass each request to a
+`streams.Handler`: `bridge.py` sends it to the data plane's private socket as HTTP/1.1.
 """
 
 import contextlib
@@ -13,7 +13,10 @@ from httpprocessproxy.core.errors import UserError
 
 @contextlib.contextmanager
 def needs(option: str, extra: str) -> Iterator[None]:
-    """Import inside what an option needs besides the plain install. Raises UserError."""
+    """Raises UserError if an import of an optional dependency fails in the block.
+
+    The message names `option`, the missing module and the `extra` that installs it.
+    """
     try:
         yield
     except ModuleNotFoundError as error:

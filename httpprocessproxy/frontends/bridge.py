@@ -1,8 +1,8 @@
-"""From the front door to the core: a `Handler` that sends requests on as HTTP/1.1.
+"""A `Handler` that forwards requests of HTTP/2 and HTTP/3 to the core as HTTP/1.1.
 
-They go to the core's private socket, where `Forwarded` is believed: so it holds who has come to the
-front door, and what that peer says of others if it is one of `--forwarded-allow-ips`. A few
-connections are kept, which the core does not close under a request.
+They go to the core's private socket, which trusts `Forwarded`: the field holds the client's
+address, and the client's own forwarding fields if `--forwarded-allow-ips` has its address. A few
+idle connections are kept for reuse, for a shorter time than the core keeps them.
 """
 
 import asyncio
@@ -21,27 +21,27 @@ from httpprocessproxy.frontends.streams import Fields, Head, Stream
 from httpprocessproxy.frontends.translation import request_head
 from httpprocessproxy.system.faults import contained
 
-# Each has a connection to the backend behind it: as many as browsers make without us (6), for a
-# handful of pages at a time, and not for longer than the core keeps those.
+# Idle connections; each has a connection to the backend behind it: as many as browsers open without
+# a proxy (6), for about five pages at a time, and not for longer than the core keeps those.
 MAX_KEPT: Final = 32
 KEPT_S: Final = 4.0
 
-# The core accepts once a round of the loop: more at a time could overflow its listen queue, of
-# which Linux before 5.4 and macOS give 128.
+# The core accepts once per event loop iteration: more connections at a time could overflow its
+# listen queue, which is limited to 128 on macOS and on Linux before 5.4.
 MAX_CONNECTING: Final = 64
 QUEUE_FULL_S: Final = 0.005
 
-# Nearly every request comes from the same address.
+# A cache of readers per client address; nearly every request comes from the same address.
 MAX_READERS: Final = 64
 
 
 class Bridge:
-    """Use it as an async context manager: leaving it ends every connection to the core."""
+    """An async context manager that closes every connection to the core on exit."""
 
     def __init__(self, path: str, peer: Callable[[str], Peer]) -> None:
-        """`path` is that of the core's socket; `peer` tells who has come from an address.
+        """`path` is the path of the core's socket; `peer` maps a client's address to a `Peer`.
 
-        A peer's `proto` is b"https", and it is trusted to speak for others or not.
+        The `proto` of a peer is b"https".
         """
         self.loop = asyncio.get_running_loop()
         self.connections: set[CoreConnection] = set()
@@ -71,7 +71,7 @@ class Bridge:
             connection.end()
         await self._group.__aexit__(*exc_info)  # type: ignore[arg-type]
 
-    # What a crossing asks
+    # Called by a crossing
 
     def read(self, head: Head, framing: Fields) -> Request:
         """Turn a head into the request to send. Raises RequestError."""
@@ -85,7 +85,7 @@ class Bridge:
         return self._readers[key].read(request_head(head, framing))
 
     def take(self) -> CoreConnection | None:
-        """The connection that was used last, as it is the least likely to have ended."""
+        """Take the connection that was used last, as it is the least likely to have closed."""
         while self._kept:
             connection = self._kept.pop()
             if not connection.transport.is_closing():
@@ -93,7 +93,7 @@ class Bridge:
         return None
 
     def connect(self, crossing: Crossing) -> None:
-        """Make a connection, and go on with `crossing.connected` or `failed`."""
+        """Open a connection, and call `crossing.connected` or `crossing.failed`."""
         task = self._group.create_task(self._connect(crossing), name="to the core")
         self._pending.add(task)
         task.add_done_callback(self._pending.discard)
@@ -107,7 +107,7 @@ class Bridge:
                 crossing.failed()
                 return
         if connection.transport.is_closing():
-            crossing.failed()  # it has ended already: nobody will be told again
+            crossing.failed()  # it has closed already, and reports that only once
         else:
             self.connections.add(connection)
             with contained("a request"):
@@ -116,17 +116,14 @@ class Bridge:
             crossing.broken()
 
     async def _reach(self) -> socket.socket:
-        """Connect a socket. The event loops do not know that one of this family may have to wait.
-
-        Raises OSError.
-        """
+        """Connect a socket, with a retry that event loops lack for AF_UNIX. Raises OSError."""
         with contextlib.ExitStack() as stack:
             sock = stack.enter_context(socket.socket(socket.AF_UNIX))
             sock.setblocking(False)
             while True:
                 try:
                     sock.connect(self._path)
-                except BlockingIOError:  # no event tells when there is room in the queue
+                except BlockingIOError:  # the listen queue is full; no event reports free space
                     await asyncio.sleep(QUEUE_FULL_S)
                 else:
                     stack.pop_all()
@@ -144,13 +141,13 @@ class Bridge:
             self._next_sweep = self.loop.call_later(KEPT_S, self._sweep)
 
     def forget(self, connection: CoreConnection) -> None:
-        """It has ended."""
+        """Remove a connection that has closed."""
         self.connections.discard(connection)
         with contextlib.suppress(ValueError):
             self._kept.remove(connection)
 
     def _sweep(self) -> None:
-        """Close what nobody has taken for a while; the oldest are in front."""
+        """Close the connections that were idle for KEPT_S; the oldest are in front."""
         self._next_sweep = None
         now = self.loop.time()
         while self._kept and now - self._kept[0].idle_since >= KEPT_S:

@@ -1,7 +1,7 @@
-"""A connection to the core's private socket: responses in, one at a time (RFC 9112).
+"""A connection to the core's private socket that reads one response at a time (RFC 9112).
 
-It knows how they are framed, and tells the `Crossing` whose request it carries. Between two
-crossings it is in the bridge's keeping.
+It parses the framing, and passes the response to the `Crossing` of the request. Between two
+requests the bridge keeps it.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class CoreConnection(asyncio.Protocol):
-    """`was_used` says that a response has come on it: it may end before the next one does."""
+    """One connection. After its first response (`was_used`) the core may close it at any time."""
 
     def __init__(self, bridge: "Bridge") -> None:
         self.was_used = False
@@ -28,35 +28,35 @@ class CoreConnection(asyncio.Protocol):
         self.transport: asyncio.Transport
         self._bridge = bridge
         self._crossing: Crossing | None = None
-        self._head = b""  # the beginning of a response head whose end has not come yet
+        self._head = b""  # an incomplete response head
         self._body: Body | None = None  # of the response whose head has been read
         self._is_tunnel = False
-        self._is_last = False  # no other response will come
+        self._is_last = False  # the connection carries no further response
 
-    # What a crossing does
+    # Called by a crossing
 
     def carry(self, crossing: "Crossing", data: bytes) -> None:
-        """Begin with a request; its answer goes to `crossing`."""
+        """Send a request; its response goes to `crossing`."""
         self._crossing = crossing
         self.transport.write(data)
 
     def leave(self) -> None:
-        """The crossing is over: wait for the next, if the core goes on."""
+        """Return the connection to the bridge, or close it after the last response."""
         self._crossing = None
         if self._is_last or self.transport.is_closing():
             self.transport.close()
         else:
-            # The next client may not be as slow as this one.
+            # Undo a pause for a slow client.
             self.transport.resume_reading()
             self._bridge.keep(self)
 
     def abort(self) -> None:
-        """Nobody wants the rest: the core is to see that at once."""
+        """Abort the connection, so that the core stops the request at once."""
         self._crossing = None
         self.transport.abort()
 
     def end(self) -> None:
-        """The bridge ends, whatever is on it."""
+        """Abort the connection and its request: the bridge ends."""
         crossing = self._crossing
         self.abort()
         if crossing is not None:
@@ -74,7 +74,7 @@ class CoreConnection(asyncio.Protocol):
             self._crossing.closed()
 
     def eof_received(self) -> bool:
-        """The core has said all. A tunnel's other direction goes on (RFC 9293 section 3.6)."""
+        """Process a half-close; a tunnel's other direction stays open (RFC 9293 section 3.6)."""
         self._ended()
         return self._is_tunnel
 
@@ -90,7 +90,7 @@ class CoreConnection(asyncio.Protocol):
         crossing = self._crossing
         if crossing is None or crossing.has_response_ended:
             self._is_last = True
-            self.transport.abort()  # a response nobody asked for
+            self.transport.abort()  # a response without a request
         elif self._is_tunnel:
             crossing.pass_body(data)
         elif self._body is not None:
@@ -141,7 +141,7 @@ class CoreConnection(asyncio.Protocol):
             crossing.end_response(_trailers(body), is_last=self._is_last)
 
     def _ended(self) -> None:
-        """The core sends no more: the end of the body, or too early."""
+        """Process the end of the core's data: it ends the body or is premature."""
         self._is_last = True
         crossing, body = self._crossing, self._body
         if crossing is None or crossing.has_response_ended:
@@ -159,7 +159,7 @@ class CoreConnection(asyncio.Protocol):
 
 
 def _body(head: ResponseHead, method: bytes) -> Body:
-    """RFC 9112 section 6.3. What goes on is the content alone."""
+    """Select the framing of a response's body (RFC 9112 section 6.3); chunks are decoded."""
     if method == b"HEAD" or head.status in (204, 304):
         return NO_BODY
     if _values(head, b"transfer-encoding"):

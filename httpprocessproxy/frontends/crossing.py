@@ -1,8 +1,8 @@
-"""One request on its way over the bridge, and its response on the way back.
+"""One request that the bridge forwards to the core, and its response.
 
-The request goes out as HTTP/1.1 (RFC 9112): with its Content-Length, in chunks, or without a body
-if it has ended before it is sent. A kept connection may end just then; so only what may be sent
-again rides on one: a safe request that is whole (RFC 9112 section 9.3.1).
+The request is sent as HTTP/1.1 (RFC 9112): with its Content-Length, in chunks, or without a body if
+it has ended before it is sent. A kept connection may close at any moment, so only a request that
+can be retried uses one: a safe and complete request (RFC 9112 section 9.3.1).
 """
 
 import asyncio
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Crossing:
-    """A `Visit`, and what the `CoreConnection` tells of its response."""
+    """A `RequestSink` that also receives the response from its `CoreConnection`."""
 
     __slots__ = (
         "_bridge",
@@ -49,15 +49,15 @@ class Crossing:
         self._stream = stream
         self._connection: CoreConnection | None = None
         self._request: Request | None = None
-        self._length: Length | None = None  # what is still to come of a body, if that is known
-        self._key = b""  # of a WebSocket
-        self._waiting: list[bytes] = []  # what goes out behind the head, or behind a 101
-        self._unread_bytes = 0  # the client sends no more than a window of these
-        self._is_open = False  # whether the body may go out
-        self._is_blocked = False  # whether the core is slow to read it
+        self._length: Length | None = None  # the rest of a body of known length
+        self._key = b""  # Sec-WebSocket-Key
+        self._waiting: list[bytes] = []  # data to send after the head, or after a 101
+        self._unread_bytes = 0  # at most a window of the client
+        self._is_open = False  # whether the body may be sent
+        self._is_blocked = False  # whether the send buffer to the core is full
         self._has_request_ended = False
         self._is_over = False
-        # Whether there is a body shows in what comes at once: the end, or the beginning of it.
+        # A call of `body` or `end` in this event loop iteration shows whether there is a body.
         self._start: asyncio.Handle = bridge.loop.call_soon(self._set_out)
 
     @property
@@ -69,7 +69,7 @@ class Crossing:
     def _is_tunnel(self) -> bool:
         return self._head.protocol is not None
 
-    # Visit: what the client sends
+    # RequestSink
 
     def body(self, data: bytes) -> None:
         self._set_out()
@@ -79,7 +79,7 @@ class Crossing:
         if self._length is not None:
             data = self._length.feed(data)
             if self._length.rest:
-                self.broken()  # the core would take it for the next request
+                self.broken()  # the core would read the excess as the next request
                 return
         elif not self._is_tunnel:
             data = b"%x\r\n%b\r\n" % (len(data), data)
@@ -114,10 +114,10 @@ class Crossing:
         if self._connection is not None and not self.has_response_ended:
             self._connection.transport.resume_reading()
 
-    # The way to the core
+    # Sending to the core
 
     def _set_out(self) -> None:
-        """Read the request, and ask for a connection."""
+        """Translate the request, and take or open a connection."""
         if self._request is not None or self._is_over:
             return
         self._start.cancel()
@@ -144,7 +144,7 @@ class Crossing:
         return () if has_length or self._has_request_ended else CHUNKED
 
     def connected(self, connection: CoreConnection) -> None:
-        """Send all there is; a tunnel's bytes wait for the 101."""
+        """Send what is buffered; the bytes of a tunnel wait for the 101."""
         if self._is_over:
             connection.leave()
             return
@@ -159,7 +159,7 @@ class Crossing:
         self._consume()
 
     def failed(self) -> None:
-        """No connection could be made: the core is about to end."""
+        """Reset the stream: the connection failed, as the core is shutting down."""
         if not self._is_over:
             self._is_over = True
             self._stream.reset(StreamReset.REFUSED)
@@ -172,22 +172,22 @@ class Crossing:
             self._waiting.append(data)
 
     def _send_end(self) -> None:
-        """Of a tunnel, whose other direction may go on."""
+        """Half-close a tunnel; the other direction stays open."""
         if self._is_open and self._connection is not None:
             transport = self._connection.transport
             if not transport.is_closing():
                 transport.write_eof()
 
     def _consume(self) -> None:
-        """Let the client send as much again as has been passed on."""
+        """Open the client's window by the bytes that were passed on."""
         if self._is_open and not self._is_blocked and self._unread_bytes:
             size_bytes, self._unread_bytes = self._unread_bytes, 0
             self._stream.consumed(size_bytes)
 
-    # What comes back
+    # Receiving from the core
 
     def block(self, blocked: bool) -> None:
-        """The core is slow to read."""
+        """Set whether the send buffer to the core is full."""
         self._is_blocked = blocked
         self._consume()
 
@@ -201,7 +201,7 @@ class Crossing:
         self._stream.body(data)
 
     def end_response(self, trailers: Fields, *, is_last: bool) -> None:
-        """All of the response has come. The core may still want the rest of the request."""
+        """End the response. The core may still read the rest of the request."""
         self.has_response_ended = True
         self._stream.end(trailers)
         if self._has_request_ended:
@@ -211,7 +211,7 @@ class Crossing:
             self.reset()
 
     def switch_protocols(self, head: ResponseHead, early: bytes) -> None:
-        """RFC 8441 section 5: the client's stream is the WebSocket from here on."""
+        """Turn the client's stream into a tunnel for the WebSocket (RFC 8441 section 5)."""
         fields = accepted(head, self._key) if self._is_tunnel else None
         if fields is None:
             self.broken()
@@ -224,10 +224,10 @@ class Crossing:
         if self._has_request_ended:
             self._send_end()
 
-    # The ways it can go wrong
+    # Errors
 
     def lost(self) -> None:
-        """The core has closed, and has not answered."""
+        """Handle a close without a response: retry if the connection was a kept one."""
         connection = self._connection
         if connection is not None and connection.was_used:
             self._drop_connection()
@@ -236,12 +236,12 @@ class Crossing:
             self.broken()
 
     def broken(self) -> None:
-        """The response cannot be completed, or is none."""
+        """Reset the stream: the response is invalid or cannot be completed."""
         self.reset()
         self._stream.reset(StreamReset.INTERNAL)
 
     def closed(self) -> None:
-        """Nothing more goes either way: of the request, if the response has come."""
+        """End the request after a complete response; reset the stream otherwise."""
         if self.has_response_ended:
             self._stream.stop_reading()
             self.reset()

@@ -1,4 +1,4 @@
-"""The front door as a whole: what it is made of, and in which order it opens and closes."""
+"""Composition of the frontends: the order in which their parts open and close."""
 
 import contextlib
 import socket
@@ -17,8 +17,8 @@ from httpprocessproxy.proxy import ClientConnection, ProxyServer
 from httpprocessproxy.system.listeners import listen_on_unix
 from httpprocessproxy.system.private_folders import lasting_name, private_folder
 
-# At the end, for answers that are on their way.
-GOODBYE_S: Final = 0.5
+# The time that open requests get to complete at shutdown.
+DRAIN_S: Final = 0.5
 
 
 @contextlib.asynccontextmanager
@@ -29,46 +29,46 @@ async def open_frontends(
     hosts: HostRule,
     sockets: Sequence[socket.socket],
     dashboard_sockets: Sequence[socket.socket],
-    say: Callable[[str], None],
+    print_line: Callable[[str], None],
 ) -> AsyncIterator[Mapping[str, str]]:
-    """Serve HTTPS on `sockets`, and `proxy_server` behind it; `say` shows a line. What comes to
-    `dashboard_sockets` is for the dashboard.
+    """Serve HTTPS on `sockets`, in front of `proxy_server`, until the context is left.
 
-    Yields what to show the user of it, by names.
+    `dashboard_sockets` accept connections for the dashboard only. `print_line` prints a line on
+    the terminal. Yields notes for the start message: label -> text.
     """
     connections: set[Http2Connection] = set()
     async with contextlib.AsyncExitStack() as stack:
-        stack.enter_context(identity.watching(say))
+        stack.enter_context(identity.watching(print_line))
         folder = stack.enter_context(private_folder())
         core, dashboard = folder / "core", folder / "dashboard"
-        ends = [str(dashboard), *(sock.getsockname()[1] for sock in dashboard_sockets)]
+        dashboard_ends = [str(dashboard), *(sock.getsockname()[1] for sock in dashboard_sockets)]
         private = [listen_on_unix(core), listen_on_unix(dashboard)]
-        await stack.enter_async_context(proxy_server.serve(private, ends))
+        await stack.enter_async_context(proxy_server.serve(private, dashboard_ends))
         names = [stack.enter_context(lasting_name(path)) for path in (core, dashboard)]
-        handler, to_dashboard = [
+        handler, dashboard_handler = [
             await stack.enter_async_context(Bridge(name, proxy_server.peer_over_tls))
             for name in names
         ]
-        _warn(identity, say)
+        _warn(identity, print_line)
         alt_svc = await stack.enter_async_context(_http3(config, identity, handler))
 
         def new_http2() -> Http2Connection:
             return Http2Connection(handler, connections, alt_svc)
 
-        def new_http2_to_dashboard() -> Http2Connection:
-            return Http2Connection(to_dashboard, connections, None)
+        def new_dashboard_http2() -> Http2Connection:
+            return Http2Connection(dashboard_handler, connections, None)
 
-        stack.push_async_callback(drain, connections, GOODBYE_S)
+        stack.push_async_callback(drain, connections, DRAIN_S)
         fields = alt_svc_fields(alt_svc)
-        door = TlsListener(
+        listener = TlsListener(
             identity, hosts, lambda: ClientConnection(proxy_server, fields), new_http2, fields
         )
-        # Without Alt-Svc, which would lead to the site.
-        dashboard_door = TlsListener(
-            identity, hosts, lambda: ClientConnection(proxy_server), new_http2_to_dashboard, b""
+        # The dashboard sends no Alt-Svc: the HTTP/3 port serves the site.
+        dashboard_listener = TlsListener(
+            identity, hosts, lambda: ClientConnection(proxy_server), new_dashboard_http2, b""
         )
-        await stack.enter_async_context(dashboard_door.serve(dashboard_sockets))
-        await stack.enter_async_context(door.serve(sockets))
+        await stack.enter_async_context(dashboard_listener.serve(dashboard_sockets))
+        await stack.enter_async_context(listener.serve(sockets))
         yield _notes(config, identity)
 
 
@@ -76,11 +76,11 @@ async def open_frontends(
 async def _http3(
     config: Config, identity: Identity, handler: Handler
 ) -> AsyncIterator[bytes | None]:
-    """Serve HTTP/3, if it is wanted; yields what leads to it, for responses over TCP."""
+    """Serve HTTP/3 if it is configured. Yields the value of Alt-Svc for responses over TCP."""
     if not config.http3:
         yield None
         return
-    # Imported where it is needed: aioquic is an extra of its own.
+    # Imported lazily: aioquic belongs to an extra of its own.
     from httpprocessproxy.frontends.http3.server import open_http3
 
     async with open_http3(
@@ -89,29 +89,29 @@ async def _http3(
         handler,
         alt_svc_port=config.alt_svc_port,
         alt_svc_ma_s=int(config.alt_svc_ma_s),
-        drain_s=GOODBYE_S,
+        drain_s=DRAIN_S,
     ) as http3:
         yield http3.alt_svc
 
 
-def _warn(identity: Identity, say: Callable[[str], None]) -> None:
+def _warn(identity: Identity, print_line: Callable[[str], None]) -> None:
     if identity.uncovered:
-        say(
-            f"no certificate for {', '.join(identity.uncovered)}: our CA is for local names only; "
-            "use --tls-cert and --tls-key"
+        print_line(
+            f"no certificate for {', '.join(identity.uncovered)}: the local CA is for local names "
+            "only; use --tls-cert and --tls-key"
         )
 
 
 def _notes(config: Config, identity: Identity) -> Mapping[str, str]:
     authority = identity.authority
-    whose = str(identity.certificate_file) if authority is None else f"by {authority.name}"
-    notes = {"certificate": f"{whose}, until {identity.expires:%Y-%m-%d}"}
-    trusting = trust_command(authority) if authority is not None else ""
-    if trusting:
-        notes["trust"] = f"http-process-proxy --trust asks, and runs this:\n    {trusting}"
+    source = str(identity.certificate_file) if authority is None else f"by {authority.name}"
+    notes = {"certificate": f"{source}, until {identity.expires:%Y-%m-%d}"}
+    command = trust_command(authority) if authority is not None else ""
+    if command:
+        notes["trust"] = f"http-process-proxy --trust asks, and runs this:\n    {command}"
     if config.http3:
         command = chromium_command(config.bind, identity.spki_hash)
         notes["HTTP/3"] = (
-            f"browsers want a public CA for it; Chromium can do without:\n    {command}"
+            f"browsers require a public CA for HTTP/3; Chromium works with:\n    {command}"
         )
     return notes

@@ -1,8 +1,9 @@
-"""Requests of HTTP/2 and HTTP/3: fields in, a `Head` out, or the reason why not.
+"""Validation of HTTP/2 and HTTP/3 requests: fields in, a `Head` or a RequestError out. No I/O.
 
 Both versions have the same rules (RFC 9113 sections 8.2 and 8.3.1, RFC 9114 sections 4.2 and 4.3).
-What is wrong with a request concerns its stream alone: it is answered, and the connection goes on.
-A name has to be a token, as it may go on in HTTP/1.1, where anything else could be misread. No I/O.
+A malformed request affects only its stream: it gets an error response, and the connection stays
+open. A field name has to be a token: the request may be forwarded over HTTP/1.1, where any other
+character could be misread.
 """
 
 import re
@@ -13,7 +14,7 @@ from httpprocessproxy.core.http.headers import HOP_BY_HOP
 from httpprocessproxy.core.http.http1 import MAX_FIELDS, MAX_HEAD_BYTES, TOKEN
 from httpprocessproxy.frontends.streams import Fields, Head, Stream
 
-# RFC 9113 section 6.5.2: what a field costs beside its bytes.
+# RFC 9113 section 6.5.2: the overhead that counts for each field, in addition to its bytes.
 FIELD_OVERHEAD_BYTES: Final = 32
 
 _METHOD = re.compile(TOKEN)
@@ -23,7 +24,7 @@ _VALUE = re.compile(rb"(?:[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?)?")
 _PATH = re.compile(rb"/[!-~]*")
 
 _PSEUDO: Final = frozenset((b":method", b":scheme", b":authority", b":path", b":protocol"))
-# TE may say `trailers` (RFC 9113 section 8.2.2).
+# TE is allowed with the value `trailers` (RFC 9113 section 8.2.2).
 _FORBIDDEN: Final = HOP_BY_HOP - {b"te"}
 
 
@@ -33,14 +34,14 @@ def read_head(
     client: tuple[str, int],
     server: tuple[str, int],
 ) -> Head:
-    """Read a request's header section. Raises RequestError with the status to answer."""
+    """Read a request's header section. Raises RequestError with the status of the response."""
     _check_size(fields)
     pseudo: dict[bytes, bytes] = {}
     regular: list[tuple[bytes, bytes]] = []
     for name, value in fields:
         if name.startswith(b":"):
             if name not in _PSEUDO or name in pseudo or regular:
-                raise RequestError(400, f"a misplaced or unknown field {_shown(name)}")
+                raise RequestError(400, f"a misplaced or unknown field: {_shown(name)}")
             _check_value(name, value)
             pseudo[name] = value
         else:
@@ -69,7 +70,7 @@ def check_trailers(fields: Fields) -> None:
 
 
 def refuse(stream: Stream, error: RequestError) -> None:
-    """Answer a request that goes no further."""
+    """Answer a request with an error that is not forwarded, and discard the rest of its body."""
     text = f"{error.status}: {error}\n".encode()
     stream.head(
         error.status,
@@ -93,21 +94,21 @@ def _check_size(fields: Fields) -> None:
 
 
 def check_field(name: bytes, value: bytes) -> None:
-    """Raise RequestError for a field that does not belong into a message (RFC 9113 section 8.2)."""
+    """Raise RequestError for a field that a message must not have (RFC 9113 section 8.2)."""
     if _NAME.fullmatch(name) is None:
-        raise RequestError(400, f"a field name that is none: {_shown(name)}")
+        raise RequestError(400, f"an invalid field name: {_shown(name)}")
     _check_value(name, value)
     if name in _FORBIDDEN or (name == b"te" and value.lower() != b"trailers"):
-        raise RequestError(400, f"a field of HTTP/1.1 connections: {_shown(name)}")
+        raise RequestError(400, f"a connection-specific field: {_shown(name)}")
 
 
 def _check_value(name: bytes, value: bytes) -> None:
     if _VALUE.fullmatch(value) is None:
-        raise RequestError(400, f"a value of {_shown(name)} with characters that none may have")
+        raise RequestError(400, f"a value of {_shown(name)} with invalid characters")
 
 
 def _check_control_data(method: bytes, path: bytes, scheme: bytes, protocol: bytes | None) -> None:
-    """RFC 9113 section 8.3.1, and RFC 8441 section 4 for `:protocol`."""
+    """Check the pseudo-header fields (RFC 9113 section 8.3.1; RFC 8441 section 4: `:protocol`)."""
     if _METHOD.fullmatch(method) is None:
         raise RequestError(400, "a request without a method")
     if method == b"CONNECT" and protocol is None:
@@ -117,11 +118,11 @@ def _check_control_data(method: bytes, path: bytes, scheme: bytes, protocol: byt
     if scheme.lower() not in (b"https", b"http"):
         raise RequestError(400, "a scheme other than https")
     if _PATH.fullmatch(path) is None and (method, path) != (b"OPTIONS", b"*"):
-        raise RequestError(400, "a :path that is no path")
+        raise RequestError(400, "an invalid :path")
 
 
 def _authority(authority: bytes | None, fields: Fields) -> bytes:
-    """Who is asked: `:authority`, or Host in its place; both have to agree (section 8.3.1)."""
+    """Return `:authority`, or Host in its place; both have to agree (RFC 9113 section 8.3.1)."""
     named = {authority, *(value for name, value in fields if name == b"host")} - {None}
     if len(named) != 1:
         raise RequestError(400, "a request needs one authority")
@@ -129,7 +130,7 @@ def _authority(authority: bytes | None, fields: Fields) -> bytes:
 
 
 def _with_one_cookie(fields: list[tuple[bytes, bytes]]) -> Fields:
-    """RFC 9113 section 8.2.3: split for compression, and one field everywhere else."""
+    """Join Cookie fields, which HTTP/2 may split for compression (RFC 9113 section 8.2.3)."""
     cookies = [value for name, value in fields if name == b"cookie"]
     if len(cookies) < 2:
         return fields

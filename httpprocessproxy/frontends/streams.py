@@ -2,8 +2,8 @@
 
 A connection calls a `Handler` with the head of each request and a `Stream` for the response, and
 passes the rest of the request to the `RequestSink` that the handler returns. All calls are
-synchronous, on the event loop's thread; back-pressure goes both ways. No call follows `reset`, in
-either direction, or the end of both sides.
+synchronous, on the event loop's thread; back-pressure works in both directions. No call follows
+`reset`, in either direction, or the end of both sides.
 """
 
 import enum
@@ -15,18 +15,18 @@ Fields = Sequence[tuple[bytes, bytes]]
 
 
 class StreamReset(enum.Enum):
-    """Why a stream ends early; each version has its own codes for it (RFC 9113 7, RFC 9114 8.1)."""
+    """The reason for a reset; each version has its own error codes (RFC 9113 7, RFC 9114 8.1)."""
 
-    CANCELLED = "nobody wants the rest"
+    CANCELLED = "the rest is not needed"
     INTERNAL = "the response cannot be completed"
-    REFUSED = "not processed at all: it may be sent again"
+    REFUSED = "not processed at all: the client may retry"
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """A request's head, checked: names are lower-case, and no field belongs to one connection.
+    """The head of a validated request: lower-case names, no connection-specific fields.
 
-    `path` is the target in origin form (or `*`). `protocol` is that of an extended CONNECT
+    `path` is the target in origin form (or `*`). `protocol` is `:protocol` of an extended CONNECT
     (RFC 8441, RFC 9220), e.g. b"websocket". `client` and `server` are (address, port).
     """
 
@@ -41,47 +41,47 @@ class Head:
 
 
 class Stream(Protocol):
-    """The way back to a client, for one request."""
+    """The response side of one request, implemented by each HTTP version."""
 
     def interim(self, status: int, fields: Fields) -> None:
         """Send a 1xx response."""
 
     def head(self, status: int, fields: Fields) -> None:
-        """Begin the response. Fields of a connection are left out by whoever calls."""
+        """Begin the response. The caller leaves out connection-specific fields."""
 
     def body(self, data: bytes) -> None:
-        """Send more of it. When too much waits, `RequestSink.pause` is called."""
+        """Send a part of the body. A full send buffer makes the stream call `RequestSink.pause`."""
 
     def end(self, trailers: Fields = ()) -> None:
-        """The response is complete."""
+        """End the response."""
 
     def reset(self, why: StreamReset) -> None:
-        """End the stream so that the client can tell that the response is not whole."""
+        """End the stream early; the client sees that the response is incomplete."""
 
     def consumed(self, size_bytes: int) -> None:
-        """So much of the request's body has been passed on: there is room for as much again."""
+        """Open the client's window by `size_bytes` of the request's body that were passed on."""
 
     def stop_reading(self) -> None:
-        """The rest of the request's body is not wanted (RFC 9114 section 4.1, STOP_SENDING)."""
+        """Discard the rest of the request's body (RFC 9114 section 4.1, STOP_SENDING)."""
 
 
 class RequestSink(Protocol):
-    """One request with whoever answers it."""
+    """The receiver of one request's body, implemented by the handler."""
 
     def body(self, data: bytes) -> None:
-        """More of the request's body; `Stream.consumed` has to be called for it in time."""
+        """Take a part of the request's body; the sink later calls `Stream.consumed` for it."""
 
     def end(self, trailers: Fields = ()) -> None:
-        """The request is complete."""
+        """Take the end of the request."""
 
     def reset(self) -> None:
-        """The client has given up, or its connection is gone."""
+        """Abandon the request: the client has cancelled it or disconnected."""
 
     def pause(self) -> None:
-        """No more of the response for now: the client is slow."""
+        """Stop sending the response for now: the client reads slowly."""
 
     def resume(self) -> None:
-        """Go on."""
+        """Continue sending the response after `pause`."""
 
 
 Handler = Callable[[Head, Stream], RequestSink]

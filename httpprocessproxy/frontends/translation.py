@@ -1,7 +1,8 @@
-"""HTTP/2 and HTTP/3 heads in the words of HTTP/1.1, and back (RFC 9113 section 8, RFC 9114 4).
+"""Translation of HTTP/2 and HTTP/3 heads to HTTP/1.1 and back (RFC 9113 section 8, RFC 9114 4).
 
-What goes to the core is judged here as it is there, by `core.http1` and `core.headers`: nothing in
-a field can become another line, and what a browser says of others is dropped unless it is trusted.
+A request is checked here with the same rules as in the data plane, `core.http.http1` and
+`core.http.headers`: a field value cannot inject a line, and forwarding fields of an untrusted
+client are dropped.
 """
 
 import base64
@@ -21,7 +22,7 @@ _WEBSOCKET_GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
 def request_head(head: Head, extra: Fields) -> bytes:
-    """A request's head in HTTP/1.1, with `extra` fields. Raises RequestError."""
+    """Serialise a request's head in HTTP/1.1, with `extra` fields. Raises RequestError."""
     method = b"GET" if head.protocol else head.method
     lines = [b"%b %b HTTP/1.1\r\nHost: %b\r\n" % (method, head.path, head.authority)]
     lines += [b"%b: %b\r\n" % field for field in head.fields]
@@ -33,22 +34,22 @@ def request_head(head: Head, extra: Fields) -> bytes:
 
 
 def core_head(request: Request) -> bytes:
-    """The head to send to the core, which passes the fence that the client asked for."""
+    """Return the head to send to the data plane, with `Hpp-Sync: 1` if the client sent it."""
     if not request.wants_fence:
         return request.head
     return request.head[:-2] + b"%b: 1\r\n\r\n" % SYNC
 
 
 def response_fields(head: ResponseHead) -> list[tuple[bytes, bytes]]:
-    """A response's fields, in lower case and without those of its connection."""
+    """Return a response's fields in lower case, without the connection-specific ones."""
     lower = ((name.lower(), value) for name, value in head.fields)
     return [field for field in lower if field[0] not in HOP_BY_HOP]
 
 
 def upgrade(protocol: bytes) -> tuple[bytes, Fields]:
-    """RFC 8441 section 5: the fields that ask for a WebSocket in HTTP/1.1, and their key.
+    """Return the key and the fields of a WebSocket handshake in HTTP/1.1 (RFC 8441 section 5).
 
-    Raises RequestError for any other protocol (RFC 9220 section 3).
+    Raises RequestError (501) for any other protocol (RFC 9220 section 3).
     """
     if protocol != b"websocket":
         raise RequestError(501, "an extended CONNECT to anything but a WebSocket")
@@ -62,7 +63,10 @@ def upgrade(protocol: bytes) -> tuple[bytes, Fields]:
 
 
 def accepted(head: ResponseHead, key: bytes) -> Fields | None:
-    """The fields of a 101 for the client, who knows no key; None if it answers another key."""
+    """Return the fields of a 101 without Sec-WebSocket-Accept; None if it does not match `key`.
+
+    Clients of HTTP/2 and HTTP/3 do not use a key (RFC 8441 section 5).
+    """
     fields = response_fields(head)
     answer = base64.b64encode(hashlib.sha1(key + _WEBSOCKET_GUID).digest())
     if (b"sec-websocket-accept", answer) not in fields:

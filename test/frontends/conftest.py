@@ -1,4 +1,4 @@
-"""What the tests of the front door share: a user of their own, who has no CA yet."""
+"""A private data folder, without a CA, for every test of the frontends."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A bridge to a private socket where the test plays the core, byte by byte."""
+"""A bridge to a private socket at which the test acts as the core, byte by byte."""
 
 import asyncio
 import contextlib
@@ -32,7 +32,7 @@ def asked(
 
 
 class Core:
-    """The listening end, and the bridge that leads to it."""
+    """A fake core that listens, and the bridge that connects to it."""
 
     def __init__(self, listening: socket.socket) -> None:
         self.bridge: Bridge
@@ -45,23 +45,23 @@ class Core:
         return self._peers[-1]
 
     async def take(self) -> tuple[Peer, Message]:
-        """Take one request on a new connection."""
+        """Accept a connection, and read one request."""
         peer = await self.accept()
         return peer, await peer.request()
 
-    def visit(self, head: Head | None = None) -> tuple[Crossing, RecordingStream]:
-        """A request that has begun."""
+    def begin(self, head: Head | None = None) -> tuple[Crossing, RecordingStream]:
+        """Begin a request whose end the test sends."""
         stream = RecordingStream()
         return self.bridge(head or asked(), stream), stream
 
     def get(self, head: Head | None = None) -> tuple[Crossing, RecordingStream]:
-        """A request without a body."""
-        crossing, stream = self.visit(head)
+        """Send a request without a body."""
+        crossing, stream = self.begin(head)
         crossing.end()
         return crossing, stream
 
     async def kept(self) -> Peer:
-        """A connection on which a request has been answered, and that is kept."""
+        """Answer a request, and return its connection, which the bridge keeps."""
         _, stream = self.get()
         peer, _ = await self.take()
         await peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
@@ -76,7 +76,7 @@ class Core:
 
 @contextlib.asynccontextmanager
 async def playing_core(*, trusted: bool = True, backlog: int = 128) -> AsyncIterator[Core]:
-    """When it ends, no connection may be left."""
+    """Open a bridge to a fake core. On exit every connection has to be closed."""
     with tempfile.TemporaryDirectory(prefix="hpp-") as folder:
         path = str(Path(folder) / "core")
         listening = socket.socket(socket.AF_UNIX)

@@ -1,4 +1,4 @@
-"""The two ends of a request that a test holds: a `Visit` and a `Stream` that write down all."""
+"""Fakes of a request's two ends: a `RequestSink` and a `Stream` that record all calls."""
 
 from dataclasses import dataclass, field
 
@@ -9,14 +9,14 @@ Call = tuple[object, ...]
 
 
 @dataclass
-class RecordingVisit:
-    """Whoever answers: the test does, at `stream`. It passes all on at once, unless `is_slow`."""
+class RecordingSink:
+    """A `RequestSink` that records. It consumes data at once, unless it `is_slow`."""
 
     head: Head
     stream: Stream
     is_slow: bool = False
     content: bytearray = field(default_factory=bytearray)
-    trailers: Fields | None = None  # until the request has ended
+    trailers: Fields | None = None  # None until the request has ended
     resets: int = 0
     is_paused: bool = False
     pauses: int = 0
@@ -65,33 +65,33 @@ class RecordingVisit:
         return self.trailers
 
     async def lost(self) -> None:
-        """Wait until it is reset."""
+        """Wait for the reset of the request."""
         await eventually(lambda: self.was_reset)
 
 
 class RecordingHandler:
-    """A `Handler`; `visits` are in the order of their requests."""
+    """A `Handler` that records its requests; `sinks` has them in order."""
 
     def __init__(self, *, is_slow: bool = False) -> None:
-        self.visits: list[RecordingVisit] = []
+        self.sinks: list[RecordingSink] = []
         self._is_slow = is_slow
 
-    def __call__(self, head: Head, stream: Stream) -> RecordingVisit:
-        self.visits.append(RecordingVisit(head, stream, self._is_slow))
-        return self.visits[-1]
+    def __call__(self, head: Head, stream: Stream) -> RecordingSink:
+        self.sinks.append(RecordingSink(head, stream, self._is_slow))
+        return self.sinks[-1]
 
-    async def visit(self, number: int = 0) -> RecordingVisit:
-        """Wait for a request."""
-        await eventually(lambda: len(self.visits) > number)
-        return self.visits[number]
+    async def sink(self, number: int = 0) -> RecordingSink:
+        """Wait for request `number`, counted from 0."""
+        await eventually(lambda: len(self.sinks) > number)
+        return self.sinks[number]
 
 
-def answering(head: Head, stream: Stream) -> RecordingVisit:
-    """A `Handler` that answers every request at its end with what it has said."""
+def answering(head: Head, stream: Stream) -> RecordingSink:
+    """A `Handler` that echoes each request's body, or its method and path without one."""
     return _Echo(head, stream)
 
 
-class _Echo(RecordingVisit):
+class _Echo(RecordingSink):
     def end(self, trailers: Fields = ()) -> None:
         super().end(trailers)
         self.answer(bytes(self.content) or b"%b %b" % (self.head.method, self.head.path))
@@ -99,7 +99,7 @@ class _Echo(RecordingVisit):
 
 @dataclass
 class RecordingStream:
-    """The way back to a client that the test is."""
+    """A `Stream` that records the response."""
 
     status: int = 0
     fields: Fields = ()

@@ -1,6 +1,6 @@
-"""The end of HTTP/2, the bridge and the data plane, in one: a test holds the two ends.
+"""An HTTP/2 frontend, alone or with the bridge and the data plane behind it.
 
-When it closes, nothing may be left: no connection of a client, and none to the core.
+On exit every connection has to be closed, from clients and to the core.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from httpprocessproxy.frontends.http2.connection import Http2Connection
 from httpprocessproxy.frontends.streams import Handler
 from httpprocessproxy.proxy.client_connection import ClientConnection
 from test.fakes import LOOPBACK, Bench, serving
-from test.frontends.ends import RecordingHandler, RecordingVisit
+from test.frontends.ends import RecordingHandler, RecordingSink
 from test.frontends.http2_client import Fields, Http2Client
 from test.loops import eventually
 
@@ -41,14 +41,14 @@ def client_context() -> ssl.SSLContext:
 
 
 def authority_file(folder: Path) -> Path:
-    """The certificate to trust, for programs that want it in a file."""
+    """Write the CA certificate to a file, for clients that need a path."""
     path = folder / "ca.pem"
     _CA.cert_pem.write_to_path(str(path))
     return path
 
 
 class Front:
-    """Where HTTP/2 ends. `bench` has the data plane, and the backend."""
+    """A listening HTTP/2 frontend. `bench` has the data plane and the backend."""
 
     def __init__(self, port: int, connections: set[Http2Connection]) -> None:
         self.port = port
@@ -74,10 +74,10 @@ class Front:
 
 
 @contextlib.asynccontextmanager
-async def ending_http2(
+async def serving_http2(
     handler: Handler, *, tls: bool = False, alt_svc: bytes | None = None
 ) -> AsyncIterator[Front]:
-    """End HTTP/2 in front of `handler`."""
+    """Serve HTTP/2 in front of `handler`."""
     loop = asyncio.get_running_loop()
     connections: set[Http2Connection] = set()
     server = await loop.create_server(
@@ -101,7 +101,7 @@ async def ending_http2(
 async def bridging(
     *, trusted: Sequence[Network] = LOOPBACK, is_open: bool = True
 ) -> AsyncIterator[tuple[Bench, Bridge]]:
-    """A bridge to a data plane that serves a private socket."""
+    """Open a bridge to a data plane that serves a private socket."""
     with tempfile.TemporaryDirectory(prefix="hpp-") as folder:
         path = str(Path(folder) / "core")
         async with serving(trusted=trusted, is_open=is_open) as bench:
@@ -123,10 +123,10 @@ async def fronting(
     trusted: Sequence[Network] = LOOPBACK,
     is_open: bool = True,
 ) -> AsyncIterator[Front]:
-    """All of it, from HTTP/2 to the backend that the test plays."""
+    """Serve HTTP/2 in front of the bridge, the data plane and a fake backend."""
     async with (
         bridging(trusted=trusted, is_open=is_open) as (bench, bridge),
-        ending_http2(bridge, tls=tls, alt_svc=alt_svc) as front,
+        serving_http2(bridge, tls=tls, alt_svc=alt_svc) as front,
     ):
         front.bench, front.bridge = bench, bridge
         yield front
@@ -134,8 +134,8 @@ async def fronting(
 
 async def begun(
     front: Front, handler: RecordingHandler, fields: Fields, body: bytes | None = b""
-) -> tuple[Http2Client, int, RecordingVisit]:
-    """A client whose request has come."""
+) -> tuple[Http2Client, int, RecordingSink]:
+    """Send a request; return the client, the stream ID and the sink of the handler."""
     client = await front.client()
     stream_id = await client.ask(fields, body)
-    return client, stream_id, await handler.visit()
+    return client, stream_id, await handler.sink()

@@ -1,7 +1,6 @@
-"""A client of HTTP/2 that does what the test says, a frame at a time: h2's other side.
+"""An HTTP/2 client that a test controls frame by frame, with h2 as its protocol state.
 
-It reads when it is told to wait for something, and opens its windows for what it has read, unless
-it is `stingy`.
+It reads only in methods that wait, and then opens its windows unless it is `stingy`.
 """
 
 import asyncio
@@ -37,12 +36,12 @@ GET: Fields = [
 
 
 def get(path: str = "/", *fields: tuple[bytes, bytes], method: bytes = b"GET") -> Fields:
-    """A request's header section."""
+    """Make a request's header section."""
     return [(b":method", method), *GET[1:3], (b":path", path.encode()), *fields]
 
 
 def websocket(path: str = "/", *fields: tuple[bytes, bytes]) -> Fields:
-    """RFC 8441 section 5.1."""
+    """Make the header section of an extended CONNECT (RFC 8441 section 5.1)."""
     protocol = (b":protocol", b"websocket")
     version = (b"sec-websocket-version", b"13")
     return [
@@ -57,7 +56,7 @@ def websocket(path: str = "/", *fields: tuple[bytes, bytes]) -> Fields:
 
 @dataclass
 class Answer:
-    """What has come on a stream so far."""
+    """The part of a response that has been received so far."""
 
     fields: Fields = field(default_factory=list)
     interim: list[Fields] = field(default_factory=list)
@@ -110,7 +109,7 @@ class Http2Client:
         window_bytes: int = 65_535,
         preface: bytes | None = None,
     ) -> Self:
-        """`preface` is what it sends first, in place of HTTP/2's own."""
+        """Connect, and send `preface` in place of HTTP/2's connection preface."""
         name = "localhost" if context is not None else None
         reader, writer = await asyncio.open_connection(
             "127.0.0.1", port, ssl=context, server_hostname=name
@@ -124,11 +123,11 @@ class Http2Client:
         self._writer.transport.abort()
 
     def finish(self) -> None:
-        """Send no more, and go on reading: half-close."""
+        """Half-close the connection: reading continues."""
         self._writer.write_eof()
 
     async def flush(self) -> None:
-        """Write what has been made into frames, as far as the server reads it."""
+        """Write the serialised frames, and wait while the send buffer is full."""
         if data := self.state.data_to_send():
             await self.write(data)
 
@@ -137,7 +136,7 @@ class Http2Client:
         try:
             await self._writer.drain()
         except ConnectionError:
-            pass  # reading tells of it
+            pass  # the next read raises it as well
 
     async def ask(self, fields: Fields = GET, body: bytes | None = b"") -> int:
         """Send a request; with None for a body, its head only."""
@@ -150,7 +149,7 @@ class Http2Client:
         return stream_id
 
     async def upload(self, stream_id: int, body: bytes, *, end: bool = False) -> None:
-        """Send content, waiting for the window where it has to."""
+        """Send content, and wait whenever the window is exhausted."""
         at = 0
         while at < len(body):
             window = self.state.local_flow_control_window(stream_id)
@@ -176,11 +175,11 @@ class Http2Client:
         await self.flush()
 
     async def fetch(self, fields: Fields = GET, body: bytes = b"") -> Answer:
-        """Send a request, and wait for all of its answer."""
+        """Send a request, and wait for its complete response."""
         return await self.answer(await self.ask(fields, body))
 
     async def fetch_settings(self) -> None:
-        """Wait for what the server allows."""
+        """Wait for the server's SETTINGS."""
         while not self.settings:
             assert await self.more()
 
@@ -191,21 +190,21 @@ class Http2Client:
         return answer
 
     async def head(self, stream_id: int) -> Answer:
-        """Wait for the head of the answer only."""
+        """Wait for the head of the response."""
         answer = self.answers[stream_id]
         while not answer.fields:
             assert await self.more(), f"the connection has ended: {self.goodbye}"
         return answer
 
     async def was_reset(self, stream_id: int) -> ErrorCodes | int | None:
-        """Wait for the end of a stream, and tell how it was reset."""
+        """Wait for the end of a stream, and return the code of its reset; None without one."""
         answer = self.answers[stream_id]
         while not answer.has_ended and answer.reset is None:
             assert await self.more(), f"the connection has ended: {self.goodbye}"
         return answer.reset
 
     async def body(self, stream_id: int, size_bytes: int) -> bytes:
-        """Wait for so much of an answer's content, and take it."""
+        """Wait for `size_bytes` of a response's content, and remove them from it."""
         answer = self.answers[stream_id]
         while len(answer.body) < size_bytes:
             assert not answer.has_ended
@@ -221,7 +220,7 @@ class Http2Client:
         return self.goodbye
 
     async def more(self) -> bool:
-        """Wait for bytes; False at the end of the connection."""
+        """Read once; return False at the end of the connection."""
         try:
             data = await self._reader.read(256 * 1024)
         except ConnectionError:

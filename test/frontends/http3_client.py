@@ -1,7 +1,6 @@
-"""A client of HTTP/3 that does what the test says: aioquic's other side, on a socket of its own.
+"""An HTTP/3 client that a test controls, with aioquic as its protocol state.
 
-It reads all the time, unless it is `deaf`; if it is `stingy`, it allows the server no more data
-than it did at first.
+It always reads, unless it is `deaf`. If it is `stingy`, it never raises its flow-control limits.
 """
 
 import asyncio
@@ -34,7 +33,7 @@ UPLOAD_AHEAD_BYTES = 512 * 1024
 
 
 class Stingy(QuicConnection):
-    """Never raises a limit."""
+    """A QUIC connection that never raises its flow-control limits for streams."""
 
     def _write_stream_limits(
         self, builder: QuicPacketBuilder, space: QuicPacketSpace, stream: QuicStream
@@ -43,9 +42,9 @@ class Stingy(QuicConnection):
 
 
 class Lenient(H3Connection):
-    """Takes a response to HEAD, whose Content-Length is that of another (RFC 9110 8.6).
+    """aioquic's HTTP/3 without the check of Content-Length, and with GOAWAY.
 
-    And it reads GOAWAY, which aioquic skips.
+    The check fails for a response to HEAD (RFC 9110 section 8.6). aioquic skips GOAWAY.
     """
 
     goodbye: int | None = None
@@ -62,7 +61,7 @@ class Lenient(H3Connection):
 
 
 class Http3Client(QuicConnectionProtocol):
-    """One connection. `over` is how it ended; `stopped` has the codes of STOP_SENDING."""
+    """One connection. `over` is its final event; `stopped` has the codes of STOP_SENDING."""
 
     def __init__(self, quic: QuicConnection) -> None:
         super().__init__(quic)
@@ -78,7 +77,7 @@ class Http3Client(QuicConnectionProtocol):
 
     @property
     def goodbye(self) -> int | None:
-        """The first request that will not be done, if the server has said so."""
+        """The stream ID in GOAWAY, from which on requests are not processed; None without one."""
         return self.http.goodbye
 
     async def ask(self, fields: Fields = GET, body: bytes | None = b"") -> int:
@@ -92,7 +91,7 @@ class Http3Client(QuicConnectionProtocol):
         return stream_id
 
     async def upload(self, stream_id: int, body: bytes, *, end: bool = False) -> None:
-        """Send content, staying only so far ahead of what the server has acknowledged."""
+        """Send content, with at most UPLOAD_AHEAD_BYTES unacknowledged."""
         for at in range(0, len(body), 64 * 1024):
             piece = body[at : at + 64 * 1024]
             is_last = end and at + len(piece) == len(body)
@@ -104,7 +103,7 @@ class Http3Client(QuicConnectionProtocol):
             self.transmit()
 
     def unsent_bytes(self, stream_id: int) -> int:
-        """How much the server has not acknowledged."""
+        """The number of bytes that the server has not acknowledged."""
         stream = self.quic._streams.get(stream_id)
         return len(stream.sender._buffer) if stream is not None else 0
 
@@ -114,13 +113,13 @@ class Http3Client(QuicConnectionProtocol):
         self.transmit()
 
     async def cancel(self, stream_id: int, code: int = 0x10C) -> None:
-        """As browsers do: both directions, H3_REQUEST_CANCELLED."""
+        """Cancel a request like browsers: both directions, H3_REQUEST_CANCELLED."""
         self.quic.reset_stream(stream_id, code)
         self.quic.stop_stream(stream_id, code)
         self.transmit()
 
     async def fetch(self, fields: Fields = GET, body: bytes = b"") -> Answer:
-        """Send a request, and wait for all of its answer."""
+        """Send a request, and wait for its complete response."""
         return await self.answer(await self.ask(fields, body))
 
     async def answer(self, stream_id: int) -> Answer:
@@ -129,24 +128,24 @@ class Http3Client(QuicConnectionProtocol):
         return answer
 
     async def head(self, stream_id: int) -> Answer:
-        """Wait for the head of the answer only."""
+        """Wait for the head of the response."""
         answer = self.answers[stream_id]
         await self.until(lambda: bool(answer.fields))
         return answer
 
     async def was_reset(self, stream_id: int) -> int | None:
-        """Wait for the end of a stream, and tell how it was reset."""
+        """Wait for the end of a stream, and return the code of its reset; None without one."""
         answer = self.answers[stream_id]
         await self.until(lambda: answer.has_ended or answer.reset is not None)
         return answer.reset
 
     async def was_stopped(self, stream_id: int) -> int:
-        """Wait until the server does not want the rest of a request."""
+        """Wait for STOP_SENDING on a stream, and return its code."""
         await self.until(lambda: stream_id in self.stopped)
         return self.stopped[stream_id]
 
     async def body(self, stream_id: int, size_bytes: int) -> bytes:
-        """Wait for so much of an answer's content, and take it."""
+        """Wait for `size_bytes` of a response's content, and remove them from it."""
         answer = self.answers[stream_id]
         await self.until(lambda: len(answer.body) >= size_bytes)
         taken = bytes(answer.body[:size_bytes])
@@ -154,26 +153,26 @@ class Http3Client(QuicConnectionProtocol):
         return taken
 
     async def ended(self) -> int:
-        """Wait until the connection is over, and tell the code."""
+        """Wait for the end of the connection, and return its error code."""
         await self.until(lambda: self.quic._close_event is not None)
         assert self.quic._close_event is not None
         return self.quic._close_event.error_code
 
     async def until(self, look: Callable[[], bool]) -> None:
-        """Look whenever something comes."""
+        """Wait until `look()` is true; it is called after every datagram."""
         while not look():
             assert self.over is None, f"the connection has ended: {self.over}"
             self._waiting.append(self._loop.create_future())
             await self._waiting[-1]
 
     def leave(self) -> None:
-        """Say that it is over, and do not stay to hear more."""
+        """Send CONNECTION_CLOSE, and close the socket without waiting."""
         if not self._has_vanished:
             self.close(0x100)
             self.vanish()
 
     def vanish(self) -> None:
-        """Leave without a word."""
+        """Close the socket without sending anything."""
         self._has_vanished = True
         if self._timer is not None:
             self._timer.cancel()
@@ -181,7 +180,7 @@ class Http3Client(QuicConnectionProtocol):
         self._transport.abort()
 
     def move(self) -> None:
-        """Go on from another port, as a client does whose network has changed."""
+        """Migrate to another port, like a client whose network has changed."""
         sock = bound_socket()
         old = self._transport
         assert old is not None
@@ -236,7 +235,7 @@ class Http3Client(QuicConnectionProtocol):
 
 
 class _Detour:
-    """A transport of a socket that the loop reads for a client."""
+    """A datagram transport of a socket that the event loop reads for a client."""
 
     def __init__(self, sock: socket.socket, client: Http3Client) -> None:
         self._sock = sock
@@ -264,7 +263,7 @@ def bound_socket() -> socket.socket:
 
 
 def configuration(authority: bytes | None, alpn: list[str] | None = None) -> QuicConfiguration:
-    """A client that trusts one CA, or with None anybody."""
+    """Make the configuration of a client that trusts one CA; None disables verification."""
     made = QuicConfiguration(
         is_client=True,
         alpn_protocols=alpn or H3_ALPN,
@@ -287,7 +286,7 @@ async def connected(
     stingy: bool = False,
     waits: bool = True,
 ) -> AsyncIterator[Http3Client]:
-    """A connection, whose handshake is complete if it `waits`."""
+    """Connect a client; with `waits`, its handshake is complete."""
     quic = (Stingy if stingy else QuicConnection)(configuration=config)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     _, client = await asyncio.get_running_loop().create_datagram_endpoint(

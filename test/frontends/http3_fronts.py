@@ -1,6 +1,6 @@
-"""The end of HTTP/3, alone or with the bridge and the data plane behind it.
+"""An HTTP/3 frontend, alone or with the bridge and the data plane behind it.
 
-When it closes, nothing may be left: no connection of a client, and none to the core.
+On exit every connection has to be closed, from clients and to the core.
 """
 
 import contextlib
@@ -28,7 +28,7 @@ CA: Final = trustme.CA()
 
 
 def write_certificate(folder: Path, authority: trustme.CA = CA) -> None:
-    """Put a certificate, and its key, where `identity` looks for them."""
+    """Write a certificate and its key to the files that `identity` loads."""
     leaf = authority.issue_cert("localhost", "127.0.0.1", "::1")
     leaf.private_key_pem.write_to_path(str(folder / "key.pem"))
     (folder / "cert.pem").write_bytes(b"".join(blob.bytes() for blob in leaf.cert_chain_pems))
@@ -39,7 +39,7 @@ def identity(folder: Path) -> Identity:
 
 
 class Front:
-    """Where HTTP/3 ends. `bench` has the data plane, and the backend, if there is one."""
+    """A listening HTTP/3 frontend. With `fronting`, `bench` has the data plane and the backend."""
 
     def __init__(self, http3: Http3, port: int, identity: Identity) -> None:
         self.http3 = http3
@@ -76,10 +76,10 @@ class Front:
 
 
 @contextlib.asynccontextmanager
-async def ending_http3(
+async def serving_http3(
     handler: Handler, host: str = "127.0.0.1", drain_s: float = 0.0
 ) -> AsyncIterator[Front]:
-    """End HTTP/3 in front of `handler`."""
+    """Serve HTTP/3 in front of `handler`."""
     with tempfile.TemporaryDirectory() as folder:
         write_certificate(Path(folder))
         who = identity(Path(folder))
@@ -98,10 +98,10 @@ async def ending_http3(
 async def fronting(
     *, trusted: Sequence[Network] = LOOPBACK, is_open: bool = True
 ) -> AsyncIterator[Front]:
-    """All of it, from HTTP/3 to the backend that the test plays."""
+    """Serve HTTP/3 in front of the bridge, the data plane and a fake backend."""
     async with (
         bridging(trusted=trusted, is_open=is_open) as (bench, bridge),
-        ending_http3(bridge) as front,
+        serving_http3(bridge) as front,
     ):
         front.bench, front.bridge = bench, bridge
         yield front

@@ -1,4 +1,4 @@
-"""The bridge: who is said to have come, and which connections are kept."""
+"""The bridge: forwarding fields, and kept connections."""
 
 import asyncio
 from ipaddress import IPv4Network, ip_network
@@ -17,7 +17,7 @@ from test.loops import eventually, on_every_loop, turn
 
 HOST = b";host=localhost;proto=https"
 
-# Who has come
+# Forwarding fields
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ HOST = b";host=localhost;proto=https"
     [("192.0.2.1", b"for=192.0.2.1" + HOST), ("2001:db8::1", b'for="[2001:db8::1]"' + HOST)],
 )
 @on_every_loop
-async def test_the_core_is_told_who_has_come(ip: str, element: bytes) -> None:
+async def test_core_gets_the_address_of_the_client(ip: str, element: bytes) -> None:
     async with playing_core() as core:
         core.get(asked(client=(ip, 50000)))
         request = await (await core.accept()).request()
@@ -36,7 +36,7 @@ async def test_the_core_is_told_who_has_come(ip: str, element: bytes) -> None:
         assert (request.get(b"Via") or b"").startswith(b"2 http-process-proxy-")
 
 
-SAID: Fields = [
+FORWARDING: Fields = [
     (b"forwarded", b"for=198.51.100.7"),
     (b"x-forwarded-for", b"198.51.100.7"),
     (b"x-real-ip", b"198.51.100.7"),
@@ -45,17 +45,17 @@ SAID: Fields = [
 
 
 @on_every_loop
-async def test_what_a_browser_says_of_others_is_dropped() -> None:
+async def test_forwarding_fields_of_an_untrusted_client_are_dropped() -> None:
     async with playing_core(trusted=False) as core:
-        core.get(asked(fields=SAID))
+        core.get(asked(fields=FORWARDING))
         request = await (await core.accept()).request()
         assert all(b"198.51.100.7" not in value for _, value in request.headers)
 
 
 @on_every_loop
-async def test_what_a_trusted_peer_says_of_others_is_passed_on() -> None:
+async def test_forwarding_fields_of_a_trusted_client_are_passed_on() -> None:
     async with playing_core() as core:
-        core.get(asked(fields=SAID))
+        core.get(asked(fields=FORWARDING))
         request = await (await core.accept()).request()
         forwarded = b"for=198.51.100.7, for=192.0.2.1" + HOST
         assert request.get(b"Forwarded") == forwarded
@@ -72,7 +72,7 @@ async def test_hpp_sync_of_a_trusted_peer_reaches_the_core(
     trusted: bool, value: bytes, passed: bytes | None
 ) -> None:
     async with playing_core(trusted=trusted) as core:
-        for _ in range(2):  # the second has fields that are known
+        for _ in range(2):  # the second head comes from the reader's cache
             core.get(asked(fields=[(b"hpp-sync", value), (b"x-a", b"b")]))
             peer, request = await core.take()
             assert request.get(b"Hpp-Sync") == passed
@@ -85,7 +85,7 @@ async def test_hpp_sync_of_a_trusted_peer_reaches_the_core(
     [((ip_network("127.0.0.0/8"),), b"1"), ((ip_network("192.0.2.0/24"),), None)],
 )
 @on_every_loop
-async def test_only_trusted_clients_over_tls_learn_the_generation(
+async def test_generation_is_sent_to_trusted_clients_only(
     trusted: tuple[IPv4Network], generation: bytes | None
 ) -> None:
     async with bridging(trusted=trusted) as (bench, bridge):
@@ -97,14 +97,14 @@ async def test_only_trusted_clients_over_tls_learn_the_generation(
 
 
 @on_every_loop
-async def test_each_peer_is_judged_by_itself() -> None:
+async def test_trust_is_decided_for_each_client_address() -> None:
     async with playing_core() as core:
         core.bridge._peer = lambda ip: Who(ip, ip == "192.0.2.1", b"https")
         for number in range(MAX_READERS + 10):
-            core.get(asked(fields=SAID, client=(f"203.0.113.{number}", 1)))
+            core.get(asked(fields=FORWARDING, client=(f"203.0.113.{number}", 1)))
             request = await (await core.accept()).request()
             assert request.get(b"X-Forwarded-For") == b"203.0.113.%d" % number
-        core.get(asked(fields=SAID))
+        core.get(asked(fields=FORWARDING))
         request = await (await core.accept()).request()
         assert request.get(b"X-Forwarded-For") == b"198.51.100.7, 192.0.2.1"
 
@@ -119,7 +119,7 @@ async def answered(count: int, peers: list[Peer]) -> None:
 
 
 @on_every_loop
-async def test_only_so_many_are_kept() -> None:
+async def test_number_of_kept_connections_is_limited() -> None:
     async with playing_core() as core:
         streams = [core.get()[1] for _ in range(MAX_KEPT + 5)]
         peers = [await core.accept() for _ in streams]
@@ -129,7 +129,7 @@ async def test_only_so_many_are_kept() -> None:
 
 
 @on_every_loop
-async def test_the_one_used_last_is_used_first() -> None:
+async def test_connection_used_last_is_reused_first() -> None:
     async with playing_core() as core:
         streams = [core.get()[1] for _ in range(3)]
         peers = [await core.accept() for _ in streams]
@@ -142,7 +142,7 @@ async def test_the_one_used_last_is_used_first() -> None:
 
 
 @on_every_loop
-async def test_they_are_not_kept_for_long() -> None:
+async def test_kept_connection_is_closed_after_its_timeout() -> None:
     patch = pytest.MonkeyPatch()
     patch.setattr(bridge_module, "KEPT_S", 0.05)
     with patch.context():
@@ -156,7 +156,7 @@ async def test_they_are_not_kept_for_long() -> None:
 
 
 @on_every_loop
-async def test_one_that_the_core_closes_is_forgotten() -> None:
+async def test_connection_closed_by_the_core_is_not_reused() -> None:
     async with playing_core() as core:
         peer = await core.kept()
         peer.close()
@@ -166,8 +166,7 @@ async def test_one_that_the_core_closes_is_forgotten() -> None:
 
 
 @on_every_loop
-async def test_many_at_once() -> None:
-    """More than fit into the listen queue of a core that is busy."""
+async def test_more_requests_than_fit_into_the_listen_queue_are_answered() -> None:
     async with playing_core() as core:
         streams = [core.get()[1] for _ in range(4 * MAX_CONNECTING)]
 
@@ -181,7 +180,7 @@ async def test_many_at_once() -> None:
 
 
 @on_every_loop
-async def test_a_listen_queue_that_is_full_is_waited_for() -> None:
+async def test_requests_wait_while_the_listen_queue_is_full() -> None:
     async with playing_core(backlog=1) as core:
         streams = [core.get()[1] for _ in range(8)]
         for _ in range(20):
@@ -194,7 +193,7 @@ async def test_a_listen_queue_that_is_full_is_waited_for() -> None:
 
 
 @on_every_loop
-async def test_leaving_ends_what_is_under_way() -> None:
+async def test_exit_of_the_bridge_resets_open_requests() -> None:
     async with playing_core() as core:
         await core.kept()
         _, kept = core.get()

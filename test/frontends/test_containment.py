@@ -1,4 +1,4 @@
-"""A bug in one request ends its stream, over HTTP/2 and HTTP/3, and no other stream."""
+"""An unexpected exception in one request resets only its stream, over HTTP/2 and HTTP/3."""
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
@@ -12,28 +12,28 @@ from httpprocessproxy.frontends.http2.stream import MAX_WAITING_BYTES
 from httpprocessproxy.frontends.http3.stream import MAX_UNACKNOWLEDGED_BYTES
 from httpprocessproxy.frontends.streams import Fields, Handler, Head, Stream
 from test.frontends import fronts, http3_fronts
-from test.frontends.ends import RecordingHandler, RecordingVisit
+from test.frontends.ends import RecordingHandler, RecordingSink
 from test.frontends.http2_client import get
 from test.loops import eventually, on_every_loop
 
 pytestmark = pytest.mark.expects_faults
 
 Front = fronts.Front | http3_fronts.Front
-Ending = Callable[[Handler], AbstractAsyncContextManager[Front]]
+Serving = Callable[[Handler], AbstractAsyncContextManager[Front]]
 
 every_version = pytest.mark.parametrize(
-    ("ending", "internal_error"),
+    ("serving", "internal_error"),
     [
-        (fronts.ending_http2, ErrorCodes.INTERNAL_ERROR),
-        (http3_fronts.ending_http3, ErrorCode.H3_INTERNAL_ERROR),
+        (fronts.serving_http2, ErrorCodes.INTERNAL_ERROR),
+        (http3_fronts.serving_http3, ErrorCode.H3_INTERNAL_ERROR),
     ],
     ids=["HTTP/2", "HTTP/3"],
 )
 
 
 @dataclass
-class Faulty(RecordingVisit):
-    """A visit with a bug in one of its methods."""
+class FaultySink(RecordingSink):
+    """A sink with a bug in the method named `bug`."""
 
     bug: str = ""
 
@@ -59,66 +59,68 @@ class Faulty(RecordingVisit):
 
 
 class FaultyHandler(RecordingHandler):
-    """The path of a request names the method that has the bug."""
+    """A handler whose bug is in the method that the path of the request names."""
 
-    def __call__(self, head: Head, stream: Stream) -> RecordingVisit:
+    def __call__(self, head: Head, stream: Stream) -> RecordingSink:
         bug = head.path[1:].decode()
         if bug == "handler":
             raise ValueError("a bug in the handler")
-        self.visits.append(Faulty(head, stream, bug=bug))
-        return self.visits[-1]
+        self.sinks.append(FaultySink(head, stream, bug=bug))
+        return self.sinks[-1]
 
 
 @every_version
 @pytest.mark.parametrize("bug", ["handler", "body", "end"])
 @on_every_loop
-async def test_bug_at_what_the_client_sends_resets_its_stream(
-    bug: str, ending: Ending, internal_error: int
+async def test_bug_in_processing_the_request_resets_its_stream(
+    bug: str, serving: Serving, internal_error: int
 ) -> None:
     handler = FaultyHandler()
-    async with ending(handler) as front:
+    async with serving(handler) as front:
         client = await front.client()
         good = await client.ask(get("/good", method=b"POST"), None)
-        await handler.visit()
+        await handler.sink()
         bad = await client.ask(get(f"/{bug}", method=b"POST"), b"x")
         assert await client.was_reset(bad) == internal_error
         await client.upload(good, b"abc", end=True)
-        await handler.visits[0].ended()
-        handler.visits[0].answer()
+        await handler.sinks[0].ended()
+        handler.sinks[0].answer()
         assert (await client.answer(good)).status == 200
 
 
 @every_version
 @on_every_loop
-async def test_bug_at_the_response_resets_its_stream(ending: Ending, internal_error: int) -> None:
+async def test_bug_in_sending_the_response_resets_its_stream(
+    serving: Serving, internal_error: int
+) -> None:
     handler = FaultyHandler()
-    async with ending(handler) as front:
+    async with serving(handler) as front:
         client = await front.client()
         bad = await client.ask(get("/resume"))
         good = await client.ask(get("/good"))
-        await handler.visit(1)
-        handler.visits[0].stream.head(200, [])
-        handler.visits[0].stream.body(bytes(MAX_WAITING_BYTES + MAX_UNACKNOWLEDGED_BYTES))
+        await handler.sink(1)
+        handler.sinks[0].stream.head(200, [])
+        handler.sinks[0].stream.body(bytes(MAX_WAITING_BYTES + MAX_UNACKNOWLEDGED_BYTES))
         assert await client.was_reset(bad) == internal_error
-        handler.visits[1].answer()
+        handler.sinks[1].answer()
         assert (await client.answer(good)).status == 200
 
 
 @every_version
 @on_every_loop
-async def test_bug_at_a_reset_keeps_no_other_visit_from_its_end(
-    ending: Ending, internal_error: int
+async def test_bug_in_a_reset_does_not_prevent_the_reset_of_other_sinks(
+    serving: Serving, internal_error: int
 ) -> None:
     handler = FaultyHandler()
-    async with ending(handler) as front:
+    async with serving(handler) as front:
         client = await front.client()
         await client.cancel(await client.ask(get("/reset")))
         for _ in range(2):
             await client.ask(get("/reset"))
         await client.ask(get("/good"))
-        await handler.visit(3)
+        await handler.sink(3)
         if isinstance(front, fronts.Front):
             front.close_clients()
         else:
             await front.close_clients()
-        await eventually(lambda: all(visit.was_reset for visit in handler.visits))
+        await eventually(lambda: all(sink.was_reset for sink in handler.sinks))

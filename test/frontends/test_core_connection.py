@@ -1,4 +1,4 @@
-"""Responses as the core sends them, however they are cut into pieces."""
+"""Parsing of the core's responses, for any split into reads."""
 
 import pytest
 
@@ -30,7 +30,7 @@ CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
     ],
 )
 @on_every_loop
-async def test_where_a_response_ends(
+async def test_response_ends_by_its_framing(
     method: bytes, response: bytes, status: int, content: bytes, is_kept: bool
 ) -> None:
     raw = b"HTTP/1.1 " + response
@@ -53,7 +53,7 @@ async def test_where_a_response_ends(
 
 
 @on_every_loop
-async def test_a_body_may_end_with_its_connection() -> None:
+async def test_body_without_framing_ends_with_its_connection() -> None:
     async with playing_core() as core:
         _, stream = core.get()
         peer, _ = await core.take()
@@ -65,7 +65,7 @@ async def test_a_body_may_end_with_its_connection() -> None:
 
 @pytest.mark.parametrize("surplus", [b"x", OK])
 @on_every_loop
-async def test_what_nobody_asked_for_ends_the_connection(surplus: bytes) -> None:
+async def test_data_without_a_request_closes_the_connection(surplus: bytes) -> None:
     async with playing_core() as core:
         peer = await core.kept()
         await peer.send(surplus)
@@ -83,7 +83,9 @@ async def test_what_nobody_asked_for_ends_the_connection(surplus: bytes) -> None
     ],
 )
 @on_every_loop
-async def test_fields(lines: list[bytes], fields: Fields) -> None:
+async def test_response_fields_are_lower_case_without_connection_specific_ones(
+    lines: list[bytes], fields: Fields
+) -> None:
     async with playing_core() as core:
         _, stream = core.get()
         peer, _ = await core.take()
@@ -94,7 +96,7 @@ async def test_fields(lines: list[bytes], fields: Fields) -> None:
 
 
 @on_every_loop
-async def test_trailers_that_are_too_many() -> None:
+async def test_too_large_trailers_reset_the_stream() -> None:
     async with playing_core() as core:
         _, stream = core.get()
         peer, _ = await core.take()

@@ -1,4 +1,4 @@
-"""One request over the bridge: how it is framed, and what its ends make of each other."""
+"""One request over the bridge: its framing, back-pressure, errors and cancellation."""
 
 import pytest
 
@@ -9,11 +9,11 @@ from test.loops import eventually, on_every_loop, turn
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
-# How a request is framed
+# Framing of a request
 
 
 @on_every_loop
-async def test_a_request_without_a_body() -> None:
+async def test_request_without_a_body_has_no_framing_fields() -> None:
     async with playing_core() as core:
         _, stream = core.get()
         peer, request = await core.take()
@@ -33,9 +33,11 @@ async def test_a_request_without_a_body() -> None:
     ],
 )
 @on_every_loop
-async def test_a_body(fields: Fields, framing: tuple[bytes | None, bytes | None]) -> None:
+async def test_body_is_sent_with_its_length_or_in_chunks(
+    fields: Fields, framing: tuple[bytes | None, bytes | None]
+) -> None:
     async with playing_core() as core:
-        crossing, stream = core.visit(asked(b"POST", fields))
+        crossing, stream = core.begin(asked(b"POST", fields))
         crossing.body(b"abc")
         peer = await core.accept()
         await peer.until(b"abc")
@@ -44,7 +46,7 @@ async def test_a_body(fields: Fields, framing: tuple[bytes | None, bytes | None]
         await peer.send(OK)
         await eventually(lambda: stream.has_ended)
         assert stream.consumed_bytes == 6
-        crossing, stream = core.visit(asked(b"POST", fields))
+        crossing, stream = core.begin(asked(b"POST", fields))
         crossing.body(b"abc")
         crossing.body(b"def")
         crossing.end()
@@ -54,9 +56,9 @@ async def test_a_body(fields: Fields, framing: tuple[bytes | None, bytes | None]
 
 
 @on_every_loop
-async def test_the_body_may_begin_late() -> None:
+async def test_late_body_is_sent_in_chunks() -> None:
     async with playing_core() as core:
-        crossing, _ = core.visit(asked(b"GET"))
+        crossing, _ = core.begin(asked(b"GET"))
         peer = await core.accept()
         request = await peer.head()
         assert request.get(b"Transfer-Encoding") == b"chunked"
@@ -65,9 +67,9 @@ async def test_the_body_may_begin_late() -> None:
 
 
 @on_every_loop
-async def test_trailers_of_a_request() -> None:
+async def test_trailers_of_a_request_are_sent() -> None:
     async with playing_core() as core:
-        crossing, _ = core.visit(asked(b"POST", [(b"te", b"trailers")]))
+        crossing, _ = core.begin(asked(b"POST", [(b"te", b"trailers")]))
         crossing.body(b"abc")
         crossing.end([(b"x-sum", b"1")])
         peer = await core.accept()
@@ -77,10 +79,10 @@ async def test_trailers_of_a_request() -> None:
 
 @pytest.mark.parametrize("body", [b"ab", b"abcd"])
 @on_every_loop
-async def test_another_length_than_was_said(body: bytes) -> None:
-    """What is too much would be the next request."""
+async def test_body_that_differs_from_its_content_length_resets_the_stream(body: bytes) -> None:
+    """The core would read the excess as the next request."""
     async with playing_core() as core:
-        crossing, stream = core.visit(asked(b"POST", [(b"content-length", b"3")]))
+        crossing, stream = core.begin(asked(b"POST", [(b"content-length", b"3")]))
         crossing.body(body)
         if stream.why is None:
             crossing.end()
@@ -94,7 +96,7 @@ async def test_another_length_than_was_said(body: bytes) -> None:
 
 
 @on_every_loop
-async def test_a_request_that_is_refused_at_once() -> None:
+async def test_invalid_request_is_refused_without_a_connection() -> None:
     async with playing_core() as core:
         for fields in ([(b"content-length", b"1"), (b"content-length", b"2")], [(b"a", b"b\r\nc")]):
             _, stream = core.get(asked(b"POST", fields))
@@ -104,13 +106,13 @@ async def test_a_request_that_is_refused_at_once() -> None:
         assert stream.status == 501
 
 
-# Slow ends
+# Back-pressure
 
 
 @on_every_loop
-async def test_a_core_that_does_not_read() -> None:
+async def test_core_that_does_not_read_stops_the_upload() -> None:
     async with playing_core() as core:
-        crossing, stream = core.visit(asked(b"POST"))
+        crossing, stream = core.begin(asked(b"POST"))
         sent = 0
         peer: Peer | None = None
         idle = 0
@@ -133,7 +135,7 @@ async def test_a_core_that_does_not_read() -> None:
 
 
 @on_every_loop
-async def test_a_client_that_does_not_read() -> None:
+async def test_paused_client_stops_the_response() -> None:
     async with playing_core() as core:
         crossing, stream = core.get()
         peer, _ = await core.take()
@@ -151,9 +153,9 @@ async def test_a_client_that_does_not_read() -> None:
 
 
 @on_every_loop
-async def test_interim_responses_and_trailers() -> None:
+async def test_interim_responses_and_trailers_are_passed_on() -> None:
     async with playing_core() as core:
-        crossing, stream = core.visit(asked(b"POST", [(b"expect", b"100-continue")]))
+        crossing, stream = core.begin(asked(b"POST", [(b"expect", b"100-continue")]))
         peer = await core.accept()
         assert (await peer.head()).get(b"Expect") == b"100-continue"
         await peer.send(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 X\r\nLink: </a>\r\n\r\n")
@@ -183,7 +185,7 @@ async def test_interim_responses_and_trailers() -> None:
     ],
 )
 @on_every_loop
-async def test_a_response_that_is_cut_or_none(response: bytes, way: str) -> None:
+async def test_incomplete_or_invalid_response_resets_the_stream(response: bytes, way: str) -> None:
     async with playing_core() as core:
         _, stream = core.get()
         peer, _ = await core.take()
@@ -198,7 +200,7 @@ async def test_a_response_that_is_cut_or_none(response: bytes, way: str) -> None
 
 
 @on_every_loop
-async def test_a_client_that_gives_up() -> None:
+async def test_reset_closes_the_connection_to_the_core() -> None:
     async with playing_core() as core:
         crossing, stream = core.get()
         peer, _ = await core.take()
@@ -208,28 +210,27 @@ async def test_a_client_that_gives_up() -> None:
 
 
 @on_every_loop
-async def test_a_client_that_gives_up_before_there_is_a_connection() -> None:
+async def test_connection_of_a_request_reset_before_it_opened_is_kept() -> None:
     async with playing_core() as core:
         crossing, stream = core.get()
         crossing.reset()
         peer = await core.accept()
-        _, other = core.visit(asked(b"POST"))
-        crossing, third = core.visit()
+        _, other = core.begin(asked(b"POST"))
+        crossing, third = core.begin()
         crossing.reset()
         second = await core.accept()
         assert (await second.head()).method == b"POST"
         assert not stream.is_over
         assert not third.is_over
         assert not other.is_over
-        # What was made for nobody is kept for somebody.
         core.get()
         assert (await peer.request()).method == b"GET"
 
 
 @on_every_loop
-async def test_an_early_response_lets_the_rest_of_the_request_pass() -> None:
+async def test_rest_of_the_request_is_passed_on_after_an_early_response() -> None:
     async with playing_core() as core:
-        crossing, stream = core.visit(asked(b"POST"))
+        crossing, stream = core.begin(asked(b"POST"))
         peer = await core.accept()
         await peer.head()
         await peer.send(OK)
@@ -243,17 +244,17 @@ async def test_an_early_response_lets_the_rest_of_the_request_pass() -> None:
         assert (await peer.request()).method == b"GET"
 
 
-@pytest.mark.parametrize("tells", [True, False])
+@pytest.mark.parametrize("announced", [True, False])
 @on_every_loop
-async def test_an_early_response_and_no_interest_in_the_rest(tells: bool) -> None:
+async def test_request_is_stopped_when_the_core_closes_after_a_response(announced: bool) -> None:
     async with playing_core() as core:
-        _, stream = core.visit(asked(b"POST"))
+        _, stream = core.begin(asked(b"POST"))
         peer = await core.accept()
         await peer.head()
-        option = b"Connection: close\r\n" if tells else b""
+        option = b"Connection: close\r\n" if announced else b""
         await peer.send(b"HTTP/1.1 413 X\r\n%bContent-Length: 2\r\n\r\nno" % option)
         await eventually(lambda: stream.has_ended)
-        if not tells:
+        if not announced:
             peer.close()
         await eventually(lambda: not stream.is_reading)
         assert stream.why is None

@@ -1,4 +1,4 @@
-"""Requests on connections that were used before, which may end under them (RFC 9112 9.3.1)."""
+"""Requests on kept connections, which the core may close at any time (RFC 9112 9.3.1)."""
 
 import pytest
 
@@ -9,11 +9,9 @@ from test.loops import eventually, on_every_loop
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
-# How a request is framed
-
 
 @on_every_loop
-async def test_a_safe_request_rides_on_a_kept_connection() -> None:
+async def test_safe_request_uses_a_kept_connection() -> None:
     async with playing_core() as core:
         peer = await core.kept()
         core.get()
@@ -22,10 +20,12 @@ async def test_a_safe_request_rides_on_a_kept_connection() -> None:
 
 @pytest.mark.parametrize(("method", "body"), [(b"POST", b""), (b"GET", b"x"), (b"DELETE", b"")])
 @on_every_loop
-async def test_what_cannot_be_sent_again_has_a_new_one(method: bytes, body: bytes) -> None:
+async def test_request_that_cannot_be_retried_uses_a_new_connection(
+    method: bytes, body: bytes
+) -> None:
     async with playing_core() as core:
         await core.kept()
-        crossing, _ = core.visit(asked(method))
+        crossing, _ = core.begin(asked(method))
         if body:
             crossing.body(body)
         crossing.end()
@@ -34,7 +34,7 @@ async def test_what_cannot_be_sent_again_has_a_new_one(method: bytes, body: byte
 
 @pytest.mark.parametrize("way", ["close", "reset", "begin"])
 @on_every_loop
-async def test_a_kept_connection_that_ends_under_a_request(way: str) -> None:
+async def test_request_is_retried_when_its_kept_connection_closes(way: str) -> None:
     async with playing_core() as core:
         peer = await core.kept()
         _, stream = core.get()
@@ -52,7 +52,7 @@ async def test_a_kept_connection_that_ends_under_a_request(way: str) -> None:
 
 
 @on_every_loop
-async def test_it_is_sent_again_only_once() -> None:
+async def test_request_is_retried_only_once() -> None:
     async with playing_core() as core:
         peer = await core.kept()
         _, stream = core.get()
@@ -63,7 +63,7 @@ async def test_it_is_sent_again_only_once() -> None:
 
 
 @on_every_loop
-async def test_nobody_listens() -> None:
+async def test_request_is_refused_when_the_core_does_not_listen() -> None:
     async with playing_core() as core:
         core.close()
         _, stream = core.get()

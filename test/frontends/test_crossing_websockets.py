@@ -9,8 +9,6 @@ from test.loops import eventually, on_every_loop
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
-# How a request is framed
-
 
 def switching(key: bytes | None) -> bytes:
     digest = hashlib.sha1((key or b"") + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest()
@@ -22,10 +20,10 @@ def switching(key: bytes | None) -> bytes:
 
 
 @on_every_loop
-async def test_a_websocket() -> None:
+async def test_websocket_passes_data_in_both_directions() -> None:
     async with playing_core() as core:
         version = (b"sec-websocket-version", b"13")
-        crossing, stream = core.visit(asked(b"CONNECT", [version], protocol=b"websocket"))
+        crossing, stream = core.begin(asked(b"CONNECT", [version], protocol=b"websocket"))
         crossing.body(b"early")
         peer, request = await core.take()
         assert (request.method, request.get(b"Upgrade")) == (b"GET", b"websocket")
@@ -50,9 +48,9 @@ async def test_a_websocket() -> None:
 
 
 @on_every_loop
-async def test_a_websocket_that_the_backend_ends() -> None:
+async def test_websocket_half_closed_by_the_core_still_passes_data_to_it() -> None:
     async with playing_core() as core:
-        crossing, stream = core.visit(asked(b"CONNECT", protocol=b"websocket"))
+        crossing, stream = core.begin(asked(b"CONNECT", protocol=b"websocket"))
         peer, request = await core.take()
         await peer.send(switching(request.get(b"Sec-WebSocket-Key")))
         peer.finish()
@@ -64,9 +62,9 @@ async def test_a_websocket_that_the_backend_ends() -> None:
 
 
 @on_every_loop
-async def test_a_websocket_that_is_refused() -> None:
+async def test_refused_websocket_gets_the_response_of_the_core() -> None:
     async with playing_core() as core:
-        crossing, stream = core.visit(asked(b"CONNECT", protocol=b"websocket"))
+        crossing, stream = core.begin(asked(b"CONNECT", protocol=b"websocket"))
         peer, _ = await core.take()
         await peer.send(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno")
         await eventually(lambda: stream.has_ended)
@@ -75,10 +73,10 @@ async def test_a_websocket_that_is_refused() -> None:
 
 
 @on_every_loop
-async def test_an_answer_to_another_key() -> None:
-    """RFC 6455 section 4.1: the client could not see that, so we do."""
+async def test_wrong_accept_field_resets_the_stream() -> None:
+    """RFC 6455 section 4.1: the bridge checks it, as the client has no key."""
     async with playing_core() as core:
-        _, stream = core.visit(asked(b"CONNECT", protocol=b"websocket"))
+        _, stream = core.begin(asked(b"CONNECT", protocol=b"websocket"))
         peer, _ = await core.take()
         await peer.send(switching(b"another"))
         await eventually(lambda: stream.why is StreamReset.INTERNAL)

@@ -1,4 +1,4 @@
-"""HTTP/2 or HTTP/3, the bridge and the data plane: what a browser sees of a backend."""
+"""HTTP/2 and HTTP/3 clients of a backend behind the bridge and the data plane."""
 
 import asyncio
 import hashlib
@@ -13,7 +13,7 @@ from test.loops import on_every_loop
 
 @every_version
 @on_every_loop
-async def test_the_backend_sees_what_it_would_over_http11(version: Version) -> None:
+async def test_backend_gets_an_http11_request_with_forwarding_fields(version: Version) -> None:
     async with version.client() as (client, bench):
         stream_id = await client.ask(get("/a?b", (b"cookie", b"a=1"), (b"cookie", b"b=2")))
         _, request = await bench.backend.serve()
@@ -32,7 +32,7 @@ async def test_the_backend_sees_what_it_would_over_http11(version: Version) -> N
 
 @every_version
 @on_every_loop
-async def test_another_peer_speaks_for_nobody(version: Version) -> None:
+async def test_forwarding_fields_of_an_untrusted_client_are_replaced(version: Version) -> None:
     async with version.client(trusted=()) as (client, bench):
         await client.ask(get("/", (b"x-forwarded-for", b"192.0.2.7")))
         _, request = await bench.backend.serve()
@@ -44,7 +44,7 @@ async def test_another_peer_speaks_for_nobody(version: Version) -> None:
 
 @every_version
 @on_every_loop
-async def test_hpp_generation_is_for_trusted_peers(version: Version) -> None:
+async def test_hpp_generation_is_sent_to_trusted_clients_only(version: Version) -> None:
     for trusted, values in ((LOOPBACK, [b"1"]), ((), [])):
         async with version.client(trusted=trusted) as (client, bench):
             stream_id = await client.ask()
@@ -54,7 +54,7 @@ async def test_hpp_generation_is_for_trusted_peers(version: Version) -> None:
 
 @every_version
 @on_every_loop
-async def test_another_host_is_refused(version: Version) -> None:
+async def test_unknown_host_is_refused_with_403(version: Version) -> None:
     async with version.client() as (client, _):
         fields = [(b":authority", b"evil.example") if f[0] == b":authority" else f for f in get()]
         assert (await client.fetch(fields)).status == 403
@@ -62,7 +62,7 @@ async def test_another_host_is_refused(version: Version) -> None:
 
 @every_version
 @on_every_loop
-async def test_trailers_both_ways(version: Version) -> None:
+async def test_trailers_pass_in_both_directions(version: Version) -> None:
     async with version.client() as (client, bench):
         stream_id = await client.ask(get("/", (b"te", b"trailers"), method=b"POST"), None)
         await client.upload(stream_id, b"abc")
@@ -76,12 +76,12 @@ async def test_trailers_both_ways(version: Version) -> None:
         assert answer.trailers == [(b"x-sum", b"2")]
 
 
-# Large, many
+# Large bodies, many requests
 
 
 @every_version
 @on_every_loop
-async def test_a_lot_up_and_down(version: Version) -> None:
+async def test_large_bodies_pass_unchanged_in_both_directions(version: Version) -> None:
     async with version.client() as (client, bench):
         client.keeps_bodies = False
         size = version.large_mib * MIB
@@ -115,7 +115,7 @@ async def test_a_lot_up_and_down(version: Version) -> None:
 
 @every_version
 @on_every_loop
-async def test_a_hundred_at_once(version: Version) -> None:
+async def test_a_hundred_concurrent_requests_get_their_responses(version: Version) -> None:
     async with version.client() as (client, bench):
         asked = {await client.ask(get(f"/{number}")): number for number in range(100)}
         peers: dict[bytes, Peer] = {}
@@ -131,7 +131,7 @@ async def test_a_hundred_at_once(version: Version) -> None:
 
 @every_version
 @on_every_loop
-async def test_a_client_that_gives_up_ends_the_request_at_the_backend(version: Version) -> None:
+async def test_cancelled_request_is_aborted_at_the_backend(version: Version) -> None:
     async with version.client() as (client, bench):
         stream_id = await client.ask()
         peer, _ = await bench.backend.take()

@@ -1,4 +1,4 @@
-"""What a request of HTTP/2 or HTTP/3 has to be, and what it is then."""
+"""Validation of HTTP/2 and HTTP/3 requests."""
 
 import pytest
 
@@ -23,14 +23,14 @@ def without(name: bytes) -> list[tuple[bytes, bytes]]:
     return [field for field in GET if field[0] != name]
 
 
-def test_a_request() -> None:
+def test_head_has_the_pseudo_header_fields_and_the_others() -> None:
     accept = (b"accept", b"*/*")
     assert read([*GET, accept]) == Head(
         "2", b"GET", b"localhost", b"/a?b", [accept], None, CLIENT, SERVER
     )
 
 
-def test_a_websocket() -> None:
+def test_head_of_an_extended_connect_has_its_protocol() -> None:
     head = read([CONNECT, PROTOCOL, SCHEME, AUTHORITY, PATH])
     assert (head.method, head.protocol, head.path) == (b"CONNECT", b"websocket", b"/a?b")
 
@@ -42,13 +42,13 @@ def test_a_websocket() -> None:
         [*without(b":authority"), (b"host", b"localhost")],
     ],
 )
-def test_host_says_what_the_authority_says(fields: Fields) -> None:
+def test_host_is_accepted_as_the_authority_and_removed(fields: Fields) -> None:
     head = read(fields)
     assert head.authority == b"localhost"
     assert head.fields == []
 
 
-def test_cookies_that_were_split_are_one_field_again() -> None:
+def test_split_cookies_are_joined_into_one_field() -> None:
     """RFC 9113 section 8.2.3."""
     accept = (b"accept", b"*/*")
     split = [(b"cookie", b"a=1"), accept, (b"cookie", b"b=2"), (b"cookie", b"c=3")]
@@ -66,11 +66,11 @@ def test_cookies_that_were_split_are_one_field_again() -> None:
         (b"!#$%&'*+-.^_`|~09az", b"x"),
     ],
 )
-def test_fields_that_are_well(field: tuple[bytes, bytes]) -> None:
+def test_valid_field_is_accepted(field: tuple[bytes, bytes]) -> None:
     assert read([*GET, field]).fields == [field]
 
 
-def test_options_may_ask_about_the_server_as_a_whole() -> None:
+def test_options_with_an_asterisk_as_path_is_accepted() -> None:
     head = read([(b":method", b"OPTIONS"), SCHEME, AUTHORITY, (b":path", b"*")])
     assert head.path == b"*"
 
@@ -83,14 +83,14 @@ def test_options_may_ask_about_the_server_as_a_whole() -> None:
         *((b"a\x80", b"x"), (b"a\r\nb", b"x")),
         *((b"a", b" x"), (b"a", b"x "), (b"a", b"\tx"), (b"a", b" ")),
         *((b"a", b"x\x00y"), (b"a", b"x\r\ny"), (b"a", b"x\ny"), (b"a", b"x\ry"), (b"a", b"\x7f")),
-        # not in HTTP/1.1 either (RFC 9110 section 5.6.2)
+        # no tokens (RFC 9110 section 5.6.2)
         *((b"a(b", b"x"), (b'a"', b"x"), (b"a/b", b"x"), (b"a@", b"x")),
         # RFC 9113 section 8.2.2
         *((b"connection", b"close"), (b"keep-alive", b"timeout=5"), (b"proxy-connection", b"x")),
         *((b"transfer-encoding", b"chunked"), (b"upgrade", b"h2c"), (b"te", b"gzip")),
     ],
 )
-def test_fields_that_no_message_has(field: tuple[bytes, bytes]) -> None:
+def test_invalid_field_is_refused_in_heads_and_trailers(field: tuple[bytes, bytes]) -> None:
     with pytest.raises(RequestError) as refusal:
         read([*GET, field])
     assert refusal.value.status == 400
@@ -102,7 +102,7 @@ def test_fields_that_no_message_has(field: tuple[bytes, bytes]) -> None:
     ("fields", "status"),
     [
         *((without(name), 400) for name in (b":method", b":scheme", b":authority", b":path")),
-        # RFC 9113 section 8.3: once, in front, and known
+        # RFC 9113 section 8.3: pseudo-header fields are known, unique and in front
         *(([*GET, field], 400) for field in GET),
         ([*GET[:3], (b"accept", b"x"), PATH], 400),
         *(([*GET, (name, b"x")], 400) for name in (b":status", b":x", b":", b":Path")),
@@ -126,7 +126,7 @@ def test_fields_that_no_message_has(field: tuple[bytes, bytes]) -> None:
         ([CONNECT, AUTHORITY], 405),
     ],
 )
-def test_what_is_no_request(fields: Fields, status: int) -> None:
+def test_malformed_request_is_refused_with_a_status(fields: Fields, status: int) -> None:
     with pytest.raises(RequestError) as refusal:
         read(fields)
     assert refusal.value.status == status
@@ -142,7 +142,9 @@ def test_what_is_no_request(fields: Fields, status: int) -> None:
         ([(b"x", b"")] * 200, 431),
     ],
 )
-def test_the_size_of_a_header_section(fields: Fields, status: int) -> None:
+def test_header_section_above_the_size_limit_is_refused_with_431(
+    fields: Fields, status: int
+) -> None:
     if not status:
         read([*GET, *fields])
         return
@@ -151,13 +153,13 @@ def test_the_size_of_a_header_section(fields: Fields, status: int) -> None:
     assert refusal.value.status == status
 
 
-def test_trailers() -> None:
+def test_trailers_with_a_pseudo_header_field_are_refused() -> None:
     check_trailers([(b"x-checksum", b"abc")])
     with pytest.raises(RequestError):
         check_trailers([(b":path", b"/")])
 
 
-def test_a_refusal_says_why_and_wants_no_more() -> None:
+def test_refusal_has_its_reason_as_body_and_discards_the_request() -> None:
     stream = RecordingStream()
     refuse(stream, RequestError(431, "too much"))
     assert (stream.status, bytes(stream.content)) == (431, b"431: too much\n")

@@ -1,4 +1,4 @@
-"""What a restart of the backend is to clients of HTTP/2 and of HTTP/3."""
+"""Restarts of the backend while clients of HTTP/2 and HTTP/3 are connected."""
 
 import asyncio
 import contextlib
@@ -24,7 +24,7 @@ async def test_requests_are_held_while_the_backend_starts(version: Version) -> N
 
 @every_version
 @on_every_loop
-async def test_a_safe_request_is_sent_again_to_the_next_backend(version: Version) -> None:
+async def test_safe_request_is_retried_after_a_restart(version: Version) -> None:
     async with version.client() as (client, bench):
         stream_id = await client.ask()
         await bench.backend.take()
@@ -35,7 +35,7 @@ async def test_a_safe_request_is_sent_again_to_the_next_backend(version: Version
 
 @every_version
 @on_every_loop
-async def test_an_unsafe_request_is_not_sent_again(version: Version) -> None:
+async def test_unsafe_request_gets_502_after_a_restart(version: Version) -> None:
     async with version.client() as (client, bench):
         stream_id = await client.ask(get(method=b"POST"), b"abc")
         await bench.backend.take()
@@ -47,7 +47,7 @@ async def test_an_unsafe_request_is_not_sent_again(version: Version) -> None:
 
 @every_version
 @on_every_loop
-async def test_a_response_that_has_begun_is_cut_and_the_others_go_on(version: Version) -> None:
+async def test_begun_response_is_reset_by_a_restart_and_others_continue(version: Version) -> None:
     async with version.client() as (client, bench):
         stream_id = await client.ask()
         peer, _ = await bench.backend.take()
@@ -63,7 +63,7 @@ async def test_a_response_that_has_begun_is_cut_and_the_others_go_on(version: Ve
 
 @every_version
 @on_every_loop
-async def test_restarts_under_load_cost_no_request(version: Version) -> None:
+async def test_restarts_under_load_lose_no_request(version: Version) -> None:
     async with version.client() as (client, bench):
         tasks: list[asyncio.Task[None]] = []
 
@@ -77,7 +77,7 @@ async def test_restarts_under_load_cost_no_request(version: Version) -> None:
                 if b"\r\n\r\n" in peer.unread:
                     peer.unread = b""
                     await turn()
-                    with contextlib.suppress(ConnectionError):  # a restart came first
+                    with contextlib.suppress(ConnectionError):  # closed by a restart
                         peer.send_some(OK)
 
         async def restart() -> None:

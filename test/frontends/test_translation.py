@@ -1,4 +1,4 @@
-"""Heads of HTTP/2 and HTTP/3 in the words of HTTP/1.1."""
+"""Translation of HTTP/2 and HTTP/3 heads to HTTP/1.1 and back."""
 
 import base64
 import hashlib
@@ -21,7 +21,7 @@ def head(path: bytes = b"/a?b", fields: Fields = (), authority: bytes = b"localh
     return Head("2", b"PUT", authority, path, fields, None, ("::1", 1), ("::1", 2))
 
 
-def test_a_request() -> None:
+def test_request_head_is_serialised_with_extra_fields() -> None:
     raw = request_head(head(fields=[(b"accept", b"*/*")]), CHUNKED)
     assert raw == (
         b"PUT /a?b HTTP/1.1\r\nHost: localhost:8443\r\n"
@@ -41,13 +41,13 @@ def test_a_request() -> None:
         head(fields=[(b"a: b\r\nx", b"y")]),
     ],
 )
-def test_no_field_becomes_two(asked: Head) -> None:
+def test_line_break_in_a_head_is_refused(asked: Head) -> None:
     """RFC 9113 section 10.3."""
     with pytest.raises(RequestError):
         request_head(asked, ())
 
 
-def test_a_response_loses_the_fields_of_its_connection() -> None:
+def test_connection_specific_fields_of_a_response_are_removed() -> None:
     response = parse_response(
         b"HTTP/1.1 200 OK\r\nDate: now\r\nConnection: close, x\r\nKeep-Alive: 5\r\n"
         b"Transfer-Encoding: chunked\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\n\r\n"
@@ -63,8 +63,8 @@ def switching(accept: bytes) -> bytes:
     )
 
 
-def test_a_websocket_is_asked_for_and_answered() -> None:
-    """RFC 8441 section 5: the client knows neither the key nor its answer."""
+def test_websocket_handshake_gets_a_random_key_and_loses_its_accept_field() -> None:
+    """RFC 8441 section 5: the client uses neither Sec-WebSocket-Key nor Sec-WebSocket-Accept."""
     key, fields = upgrade(b"websocket")
     assert len(base64.b64decode(key)) == 16
     assert dict(fields)[b"upgrade"] == b"websocket"
@@ -74,16 +74,16 @@ def test_a_websocket_is_asked_for_and_answered() -> None:
     assert accepted(answer, key) == [(b"sec-websocket-protocol", b"chat")]
 
 
-def test_the_example_of_the_rfc() -> None:
+def test_accept_of_the_example_in_rfc_6455_is_valid() -> None:
     answer = parse_response(switching(b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="))
     assert accepted(answer, b"dGhlIHNhbXBsZSBub25jZQ==") is not None
 
 
-def test_an_answer_to_another_key_is_none() -> None:
+def test_wrong_accept_is_rejected() -> None:
     assert accepted(parse_response(switching(b"abc")), b"key") is None
 
 
-def test_no_other_protocol() -> None:
+def test_protocol_other_than_websocket_is_refused_with_501() -> None:
     """RFC 9220 section 3."""
     with pytest.raises(RequestError) as refusal:
         upgrade(b"connect-udp")

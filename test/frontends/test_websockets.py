@@ -23,7 +23,7 @@ async def accept_websocket(peer: Peer) -> None:
 
 
 async def opened(client: Client, bench: Bench) -> tuple[int, Peer]:
-    """Both ends of a WebSocket."""
+    """Open a WebSocket; return the client's stream ID and the backend's connection."""
     stream_id = await client.ask(websocket(), None)
     peer = await bench.backend.accept()
     await accept_websocket(peer)
@@ -33,7 +33,7 @@ async def opened(client: Client, bench: Bench) -> tuple[int, Peer]:
 
 @every_version
 @on_every_loop
-async def test_a_websocket(version: Version) -> None:
+async def test_websocket_passes_messages_in_both_directions(version: Version) -> None:
     async with version.client() as (client, bench):
         stream_id = await client.ask(websocket("/chat"), None)
         peer = await bench.backend.accept()
@@ -41,13 +41,13 @@ async def test_a_websocket(version: Version) -> None:
         answer = await client.head(stream_id)
         assert answer.status == 200
         assert not answer.all(b"upgrade") + answer.all(b"sec-websocket-accept")
-        said = Frame(Opcode.TEXT, b"hello").serialize(mask=True)
-        await client.upload(stream_id, said)
-        assert await peer.exactly(len(said)) == said
-        told = Frame(Opcode.TEXT, b"world").serialize(mask=False)
-        await peer.send(told)
-        assert await client.body(stream_id, len(told)) == told
-        # beside other requests
+        sent = Frame(Opcode.TEXT, b"hello").serialize(mask=True)
+        await client.upload(stream_id, sent)
+        assert await peer.exactly(len(sent)) == sent
+        received = Frame(Opcode.TEXT, b"world").serialize(mask=False)
+        await peer.send(received)
+        assert await client.body(stream_id, len(received)) == received
+        # other requests on the same connection
         other = await client.ask()
         await bench.backend.serve()
         assert (await client.answer(other)).status == 200
@@ -59,7 +59,7 @@ async def test_a_websocket(version: Version) -> None:
 
 @every_version
 @on_every_loop
-async def test_a_websocket_is_told_of_a_restart(version: Version) -> None:
+async def test_websocket_gets_close_1012_when_the_backend_restarts(version: Version) -> None:
     async with version.client() as (client, bench):
         stream_id, _ = await opened(client, bench)
         bench.restart()
@@ -71,7 +71,7 @@ async def test_a_websocket_is_told_of_a_restart(version: Version) -> None:
 
 @every_version
 @on_every_loop
-async def test_a_websocket_that_its_client_resets(version: Version) -> None:
+async def test_reset_of_a_websocket_closes_its_tunnel(version: Version) -> None:
     async with version.client() as (client, bench):
         stream_id, peer = await opened(client, bench)
         await client.cancel(stream_id)
@@ -82,7 +82,7 @@ async def test_a_websocket_that_its_client_resets(version: Version) -> None:
 
 @every_version
 @on_every_loop
-async def test_a_websocket_that_the_backend_refuses(version: Version) -> None:
+async def test_websocket_refused_by_the_backend_gets_its_response(version: Version) -> None:
     async with version.client() as (client, bench):
         stream_id = await client.ask(websocket(), None)
         await bench.backend.serve(b"HTTP/1.1 403 X\r\nContent-Length: 2\r\n\r\nno")

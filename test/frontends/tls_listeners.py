@@ -1,6 +1,6 @@
-"""A door in front of a `Bench`: the same plane and backend, with TLS at the clients' end.
+"""A TLS listener in front of a `Bench`, which has the data plane and the backend.
 
-Clients are blocking sockets of the standard library, each in a thread of its own for a while.
+Clients are blocking sockets of the standard library, used in threads.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ BELIEVING = trusting(None)
 
 
 class Doorway:
-    """A door that is open, and the bench behind it."""
+    """An open TLS listener, and the bench behind it."""
 
     def __init__(self, door: TlsListener, bench: Bench, identity: Identity, port: int) -> None:
         self.door = door
@@ -35,14 +35,14 @@ class Doorway:
         self._wires: list[Wire] = []
 
     async def tls(self, *data: bytes, context: ssl.SSLContext = BELIEVING) -> TlsWire:
-        """A client that has shaken hands, and has sent this."""
+        """Connect a client, complete the TLS handshake, and send `data`."""
         wire = await asyncio.to_thread(TlsWire.open, self.port, context)
         self._wires.append(wire)
         await asyncio.to_thread(wire.send, *data)
         return wire
 
     async def plain(self, *data: bytes) -> Wire:
-        """A client that has sent this without TLS."""
+        """Connect a client, and send `data` without TLS."""
         wire = await asyncio.to_thread(Wire.connect, self.port)
         self._wires.append(wire)
         await asyncio.to_thread(wire.send, *data)
@@ -54,7 +54,7 @@ class Doorway:
 
 
 class Http2Stub(asyncio.Protocol):
-    """Stands where HTTP/2 would be, and says that it was chosen."""
+    """A stub of the HTTP/2 protocol that writes `chosen` and closes."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         chosen = cast(asyncio.Transport, transport)
@@ -70,7 +70,7 @@ async def opened(
     alt_svc: bytes | None = None,
     is_open: bool = True,
 ) -> AsyncIterator[Doorway]:
-    """Open a door whose certificate is in `folder`."""
+    """Open a TLS listener with a certificate that is written to `folder`."""
     identity = Identity(*make_pair(folder))
     listener = socket.create_server(("127.0.0.1", 0))
     listener.setblocking(False)
@@ -93,12 +93,12 @@ async def opened(
 
 
 async def aside(function: Callable[[], T]) -> T:
-    """Let a client wait in a thread."""
+    """Call a blocking function in a thread."""
     return await asyncio.to_thread(function)
 
 
 async def served(doorway: Doorway) -> None:
-    """The door lives on: a request is answered."""
+    """Assert that the listener still works: a request is answered."""
     wire = await doorway.tls(get())
     await doorway.bench.backend.serve()
     assert (await aside(wire.response)).status == 200

@@ -1,4 +1,4 @@
-"""HTTP/2 over TLS and HTTP/3, for tests of what is the same to clients of both."""
+"""HTTP/2 over TLS and HTTP/3 behind one interface, for tests of their common behaviour."""
 
 import contextlib
 from collections.abc import AsyncIterator, Sequence
@@ -19,7 +19,7 @@ MIB = 2**20
 
 
 class Client(Protocol):
-    """What both clients can do; see there."""
+    """The common methods of Http2Client and Http3Client, which document them."""
 
     keeps_bodies: bool
 
@@ -43,7 +43,7 @@ class Client(Protocol):
 
 
 class Front(Protocol):
-    """Where the version ends."""
+    """A listening frontend of one version."""
 
     bench: Bench
 
@@ -54,13 +54,13 @@ class Fronting(Protocol):
     def __call__(
         self, *, trusted: Sequence[Network] = LOOPBACK, is_open: bool = True
     ) -> AbstractAsyncContextManager[Front]:
-        """All of it, from the version's end to the backend that the test plays."""
+        """Serve the version in front of the bridge, the data plane and a fake backend."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """`via` is what it is called in Via; `large_mib` is a lot, for its implementation."""
+    """One HTTP version. `via` begins its Via element; `large_mib` is the size of a large body."""
 
     via: bytes
     internal_error: int
@@ -71,13 +71,13 @@ class Version:
     async def client(
         self, *, trusted: Sequence[Network] = LOOPBACK, is_open: bool = True
     ) -> AsyncIterator[tuple[Client, Bench]]:
-        """A client, and the bench that it leads to."""
+        """Connect a client, and return it with the bench behind the frontend."""
         async with self.fronting(trusted=trusted, is_open=is_open) as front:
             yield await front.client(), front.bench
 
 
 class _Http2Front:
-    """A browser's: over TLS, and with windows like Chrome's."""
+    """A frontend whose clients use TLS and windows like Chrome's."""
 
     def __init__(self, front: fronts.Front) -> None:
         self.bench = front.bench

@@ -1,7 +1,8 @@
-"""The end of HTTP/2 (RFC 9113): a client's connection becomes requests for a `Handler`.
+"""HTTP/2 server connection (RFC 9113): turns a client's frames into requests for a `Handler`.
 
-h2 keeps the states and makes the frames. Here is what they mean for requests, and when the
-connection ends. Windows open again for what the visits have passed on, and for nothing else.
+h2 keeps the protocol state and serialises the frames. This module maps its events to requests and
+decides when the connection ends. A flow-control window opens only by the bytes that a request's
+sink has passed on.
 """
 
 import asyncio
@@ -27,8 +28,8 @@ from h2.settings import SettingCodes
 from hyperframe.frame import GoAwayFrame
 
 from httpprocessproxy.core.errors import RequestError
-from httpprocessproxy.frontends.http2.floods import Floods
-from httpprocessproxy.frontends.http2.frames import Reading
+from httpprocessproxy.frontends.http2.floods import FloodLimits
+from httpprocessproxy.frontends.http2.frames import FrameReader
 from httpprocessproxy.frontends.http2.send_scheduler import SendScheduler
 from httpprocessproxy.frontends.http2.settings import (
     IDLE_S,
@@ -44,7 +45,7 @@ from httpprocessproxy.system.faults import contained
 
 
 class Http2Connection(asyncio.Protocol):
-    """One connection; it is in `registry` from its beginning to its end, and then `gone` is set."""
+    """One connection. It is in `registry` while it is open; `gone` is set when it has closed."""
 
     def __init__(
         self,
@@ -52,7 +53,7 @@ class Http2Connection(asyncio.Protocol):
         registry: set["Http2Connection"],
         alt_svc: bytes | None = None,
     ) -> None:
-        """`alt_svc` is the value of the Alt-Svc field that every response gets."""
+        """`alt_svc` is the value of Alt-Svc in every final response; None: no such field."""
         self.alt_svc = alt_svc
         self.gone = asyncio.Event()
         self._handler = handler
@@ -62,42 +63,42 @@ class Http2Connection(asyncio.Protocol):
         self._client = self._server = ("", 0)
         self._state = new_state()
         self._streams: dict[int, Http2Stream] = {}
-        self._turns: SendScheduler
-        self._sends_soon = False
+        self._scheduler: SendScheduler
+        self._is_send_scheduled = False
         self._is_closing = False
-        self._floods = Floods(self._loop.time)
+        self._flood_limits = FloodLimits(self._loop.time)
         self._idle_since = self._loop.time()
         self._idle_check: asyncio.TimerHandle
 
     def close(self) -> None:
-        """Take no more requests, and end when the present ones have been answered.
+        """Send GOAWAY, refuse new requests, and close when the open ones are complete.
 
-        RFC 9113 section 6.8: the client learns which of its requests was the last.
+        GOAWAY names the last request that is processed (RFC 9113 section 6.8).
         """
         if self._is_closing or self._transport.is_closing():
             return
         self._is_closing = True
-        self._turns.write()
-        # Behind a GOAWAY of its own h2 sends nothing more.
+        self._scheduler.write()
+        # hyperframe makes this GOAWAY: after a GOAWAY of its own, h2 refuses to send responses.
         last = self._state.highest_inbound_stream_id
         self._transport.write(GoAwayFrame(last_stream_id=last).serialize())
         self._close_if_done()
 
     def abort(self) -> None:
-        """End now, whatever is under way."""
+        """Close immediately, without completing the open requests."""
         self._transport.abort()
 
     # asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        self._reading = Reading(self._transport, self._read)
-        self._turns = SendScheduler(self._state, self._transport, self._turned)
+        self._reader = FrameReader(self._transport, self._read)
+        self._scheduler = SendScheduler(self._state, self._transport, self._stream_sent)
         self._client = _address(transport, "peername")
         self._server = _address(transport, "sockname")
         self._registry.add(self)
         self._idle_check = self._loop.call_later(IDLE_S, self._check_idle)
-        self._turns.write()
+        self._scheduler.write()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._idle_check.cancel()
@@ -106,7 +107,7 @@ class Http2Connection(asyncio.Protocol):
         self.gone.set()
 
     def data_received(self, data: bytes) -> None:
-        self._reading.put(data)
+        self._reader.put(data)
 
     def _read(self, data: bytes) -> None:
         if self._transport.is_closing():
@@ -118,76 +119,76 @@ class Http2Connection(asyncio.Protocol):
                     continue
                 self._fail(event)
         except ProtocolError:
-            # The GOAWAY that says what is wrong has been made, but for what is not HTTP/2 at all.
-            self._turns.write()
+            # h2 has queued a GOAWAY with the error code, unless the bytes are not HTTP/2 at all.
+            self._scheduler.write()
             self._end()
         else:
             self._send_soon()
 
     def pause_writing(self) -> None:
-        self._turns.is_full = True
+        self._scheduler.is_full = True
 
     def resume_writing(self) -> None:
-        self._turns.is_full = False
+        self._scheduler.is_full = False
         self._send_soon()
 
-    # What the client sends. h2 has read all that came before the first event is looked at here: a
-    # stream may have ended by then, and the events that say so come later.
+    # Events from the client. h2 processes all received bytes before it returns the first event, so
+    # a stream may have ended although its StreamEnded or StreamReset event is still to come.
 
     def _handle(self, event: Event) -> None:
-        """Obey one event. Raises ProtocolError for one too many."""
+        """Process one event. Raises ProtocolError above a flood limit."""
         match event:
             case RequestReceived():
-                self._begin(event)
+                self._begin_request(event)
             case DataReceived():
-                self._receive(event)
+                self._receive_data(event)
             case TrailersReceived():
                 self._receive_trailers(event)
             case StreamEnded():
                 self._end_request(event.stream_id)
             case StreamReset():
-                self._check(self._floods.may_reset())
-                self._give_up(event.stream_id)
+                self._check(self._flood_limits.may_reset())
+                self._abandon(event.stream_id)
             case WindowUpdated():
-                self._check(self._floods.may_steer())
-                self._widen(event.stream_id)
+                self._check(self._flood_limits.may_send_control())
+                self._window_opened(event.stream_id)
             case RemoteSettingsChanged():
-                self._check(self._floods.may_send_empty())
-                self._adapt(event)
+                self._check(self._flood_limits.may_send_empty())
+                self._apply_settings(event)
             case ConnectionTerminated():
-                self._end()  # h2 sends nothing more
+                self._end()  # h2 sends nothing after a GOAWAY of the client
             case PriorityUpdated() | UnknownFrameReceived():
-                self._check(self._floods.may_steer())
-            case _:  # PING, acknowledgements, and the like
-                self._check(self._floods.may_send_empty())
+                self._check(self._flood_limits.may_send_control())
+            case _:  # PING, acknowledgements and similar frames
+                self._check(self._flood_limits.may_send_empty())
 
-    def _begin(self, event: RequestReceived) -> None:
+    def _begin_request(self, event: RequestReceived) -> None:
         if self._is_closing or len(self._streams) >= MAX_STREAMS:
-            # Section 8.7: nothing has been done, so it may be sent again.
+            # RFC 9113 section 8.7: nothing was processed, so the client may retry the request.
             self._reset(event.stream_id, ErrorCodes.REFUSED_STREAM)
-            self._check(self._floods.may_reset())
+            self._check(self._flood_limits.may_reset())
             return
-        self._floods.earn()
+        self._flood_limits.earn()
         stream = self._streams[event.stream_id] = Http2Stream(self, event.stream_id)
         try:
             head = read_head(event.headers, "2", self._client, self._server)
         except RequestError as error:
             refuse(stream, error)
         else:
-            stream.visit = self._handler(head, stream)
+            stream.sink = self._handler(head, stream)
 
-    def _receive(self, event: DataReceived) -> None:
+    def _receive_data(self, event: DataReceived) -> None:
         if not event.data and event.stream_ended is None:
-            self._check(self._floods.may_send_empty())
+            self._check(self._flood_limits.may_send_empty())
         stream = self._streams.get(event.stream_id)
-        if stream is None or stream.visit is None or not stream.wants_body:
+        if stream is None or stream.sink is None or not stream.wants_body:
             self._acknowledge(event.stream_id, event.flow_controlled_length)
             return
         padding = event.flow_controlled_length - len(event.data)
         self._acknowledge(event.stream_id, padding)
         if event.data:
             stream.unread_bytes += len(event.data)
-            stream.visit.body(event.data)
+            stream.sink.body(event.data)
 
     def _receive_trailers(self, event: TrailersReceived) -> None:
         stream = self._streams.get(event.stream_id)
@@ -195,9 +196,9 @@ class Http2Connection(asyncio.Protocol):
             return
         try:
             check_trailers(event.headers)
-        except RequestError:  # section 8.1.1: what came before may have been passed on
+        except RequestError:  # RFC 9113 section 8.1.1: the body may already be forwarded
             self._reset(stream.id, ErrorCodes.PROTOCOL_ERROR)
-            self._give_up(stream.id)
+            self._abandon(stream.id)
         else:
             stream.request_trailers = event.headers
 
@@ -206,62 +207,62 @@ class Http2Connection(asyncio.Protocol):
         if stream is None:
             return
         stream.has_request_ended = True
-        if stream.wants_body and stream.visit is not None:
-            stream.visit.end(stream.request_trailers)
+        if stream.wants_body and stream.sink is not None:
+            stream.sink.end(stream.request_trailers)
         self._finish(stream)
 
-    def _give_up(self, stream_id: int) -> None:
-        """The client has reset its request, or is gone."""
+    def _abandon(self, stream_id: int) -> None:
+        """Abandon a request: the client has reset it or disconnected."""
         stream = self._streams.get(stream_id)
         if stream is not None:
             self._remove(stream)
             stream.abandon()
 
-    def _widen(self, stream_id: int) -> None:
-        """A window is open again; that of stream 0 is everybody's (section 6.9)."""
-        widened = self._streams.values() if stream_id == 0 else [self._streams.get(stream_id)]
-        for stream in widened:
+    def _window_opened(self, stream_id: int) -> None:
+        """Schedule streams whose window was opened; 0 means the connection (RFC 9113 6.9)."""
+        streams = self._streams.values() if stream_id == 0 else [self._streams.get(stream_id)]
+        for stream in streams:
             if stream is not None and stream.has_work:
-                self._turns.add(stream)
+                self._scheduler.add(stream)
 
-    def _adapt(self, event: RemoteSettingsChanged) -> None:
+    def _apply_settings(self, event: RemoteSettingsChanged) -> None:
         if SettingCodes.INITIAL_WINDOW_SIZE in event.changed_settings:
-            self._widen(0)
+            self._window_opened(0)
         if self._state.encoder.header_table_size > MAX_ENCODER_TABLE_BYTES:
             self._state.encoder.header_table_size = MAX_ENCODER_TABLE_BYTES
 
     def _check(self, is_allowed: bool) -> None:
         if not is_allowed:
             self._state.close_connection(ErrorCodes.ENHANCE_YOUR_CALM)
-            raise ProtocolError("more of it than brings anything forward")  # section 10.5
+            raise ProtocolError("too many frames without progress")  # RFC 9113 section 10.5
 
     def _fail(self, event: Event) -> None:
-        """A bug of ours ends the stream, and no other."""
+        """Reset the stream whose event raised an unexpected exception; the others continue."""
         stream = self._streams.get(getattr(event, "stream_id", 0))
         if stream is not None:
             self.reset(stream, ErrorCodes.INTERNAL_ERROR)
 
-    # What a stream wants
+    # StreamOwner: calls of a stream
 
     def stop_reading(self, stream: Http2Stream) -> None:
-        """Discard the rest of a request's body: what has come of it is in nobody's way."""
+        """Discard the rest of a request's body, and release the window that it occupies."""
         self.consumed(stream, stream.unread_bytes)
         self.send(stream)
 
     def send(self, stream: Http2Stream) -> None:
-        """Let it have its turn, once for all that the loop calls in this round."""
-        self._turns.add(stream)
+        """Schedule the stream; all streams of one event loop iteration are sent together."""
+        self._scheduler.add(stream)
         self._send_soon()
 
     def consumed(self, stream: Http2Stream, size_bytes: int) -> None:
-        """Open the windows of a stream, and of the connection, by so much."""
+        """Open the windows of the stream and of the connection by `size_bytes`."""
         if not stream.is_over:
             stream.unread_bytes -= size_bytes
             self._acknowledge(stream.id, size_bytes)
             self._send_soon()
 
     def reset(self, stream: Http2Stream, code: ErrorCodes) -> None:
-        """End a stream early, unless it has ended."""
+        """Send RST_STREAM, unless the stream is over."""
         if not stream.is_over:
             self._reset(stream.id, code)
             self._remove(stream)
@@ -272,31 +273,31 @@ class Http2Connection(asyncio.Protocol):
             self._state.acknowledge_received_data(size_bytes, stream_id)
 
     def _reset(self, stream_id: int, code: ErrorCodes) -> None:
-        with contextlib.suppress(StreamClosedError):  # the client was faster
+        with contextlib.suppress(StreamClosedError):  # the client has reset it already
             self._state.reset_stream(stream_id, code)
 
     def _send_soon(self) -> None:
-        if not self._sends_soon:
-            self._sends_soon = True
+        if not self._is_send_scheduled:
+            self._is_send_scheduled = True
             self._loop.call_soon(self._send)
 
     def _send(self) -> None:
-        self._sends_soon = False
-        self._turns.send()
+        self._is_send_scheduled = False
+        self._scheduler.send()
         self._close_if_done()
 
-    # The end, of a stream and of the connection
+    # The end of a stream and of the connection
 
-    def _turned(self, stream: Http2Stream) -> None:
-        """A stream had its turn to send."""
-        self._floods.earn()
+    def _stream_sent(self, stream: Http2Stream) -> None:
+        """Account for a stream that has just sent."""
+        self._flood_limits.earn()
         self._finish(stream)
 
     def _finish(self, stream: Http2Stream) -> None:
-        """Let go of a stream that is answered, once its request has ended.
+        """Remove a stream whose response is sent, once its request has ended.
 
-        RFC 9113 section 8.1: of one that is not wanted, a reset without an error says so. Clients
-        that are told at once may lose the response: it comes when the client has had time to read.
+        An upload that is not needed is stopped by a reset with NO_ERROR (RFC 9113 section 8.1),
+        after LINGER_S: clients that get it at once may lose the response.
         """
         if stream.is_over or not stream.has_response_ended:
             return
@@ -309,7 +310,7 @@ class Http2Connection(asyncio.Protocol):
     def _remove(self, stream: Http2Stream) -> None:
         stream.is_over = True
         del self._streams[stream.id]
-        # What its visit did not read is no longer in the connection's way.
+        # Unread bytes of the body no longer count against the connection's window.
         self._acknowledge(stream.id, stream.unread_bytes)
         self._idle_since = self._loop.time()
 
@@ -319,7 +320,7 @@ class Http2Connection(asyncio.Protocol):
 
     def _end_streams(self) -> None:
         for stream_id in list(self._streams):
-            self._give_up(stream_id)
+            self._abandon(stream_id)
 
     def _close_if_done(self) -> None:
         if self._is_closing and not self._streams:
@@ -332,7 +333,7 @@ class Http2Connection(asyncio.Protocol):
 
 
 async def drain(connections: set[Http2Connection], within_s: float) -> None:
-    """Close all connections, and end those that are not done `within_s`."""
+    """Close all connections; abort those that are still open after `within_s` seconds."""
     for connection in list(connections):
         connection.close()
     try:

@@ -1,7 +1,7 @@
-"""Where the frames of an HTTP/2 connection end (RFC 9113 section 4.1), to read some at a time.
+"""Splits the bytes of an HTTP/2 connection at frame boundaries (RFC 9113 section 4.1).
 
-A read of 256 KiB has one DATA frame in 16 KiB, or one WINDOW_UPDATE in 13 bytes: 20,000 of them
-would keep all other connections waiting for 0.3 s.
+It limits the number of frames per event loop iteration: 256 KiB may hold 16 DATA frames of 16 KiB
+or 20,000 WINDOW_UPDATE frames of 13 bytes, which would block all other connections for 0.3 s.
 """
 
 import asyncio
@@ -16,24 +16,24 @@ _PREFACE_BYTES = 24  # "PRI * HTTP/2.0" and so on, in front of the client's firs
 
 
 class Http2Frames:
-    """The bytes that have come and wait to be read."""
+    """A queue of received bytes that is read in whole frames."""
 
     def __init__(self) -> None:
         self._waiting: deque[bytes] = deque()
-        self._at = 0  # in the first of them
-        self._missing = _PREFACE_BYTES  # until the next head begins
-        self._head = b""
+        self._at = 0  # offset in the first chunk
+        self._missing = _PREFACE_BYTES  # bytes until the next frame header
+        self._head = b""  # the beginning of a frame header
 
     def __bool__(self) -> bool:
         return bool(self._waiting)
 
     def put(self, data: bytes) -> None:
-        """Take what came."""
+        """Append received bytes."""
         if data:
             self._waiting.append(data)
 
     def take(self, limit: int) -> bytes:
-        """Return what waits, up to the end of `limit` frames."""
+        """Remove and return bytes up to the end of the `limit`th frame, or all of them."""
         taken: list[bytes] = []
         while self._waiting and limit > 0:
             data, begin = self._waiting[0], self._at
@@ -46,7 +46,7 @@ class Http2Frames:
         return taken[0] if len(taken) == 1 else b"".join(taken)
 
     def _walk(self, data: bytes, at: int, limit: int) -> tuple[int, int]:
-        """Go on by at most `limit` heads; return where that ends, and how many may follow."""
+        """Advance by at most `limit` frame headers; return the new offset and the limit left."""
         size_bytes = len(data)
         while at < size_bytes and (limit > 0 or self._missing):
             step = min(self._missing, size_bytes - at)
@@ -64,16 +64,16 @@ class Http2Frames:
         return at, limit
 
 
-class Reading:
-    """Reads a connection's frames, some in each round of the event loop."""
+class FrameReader:
+    """Reads a connection's frames in batches, one batch per event loop iteration."""
 
     def __init__(
         self,
         transport: asyncio.Transport,
         read: Callable[[bytes], None],
-        now: Callable[[], float] = time.monotonic,  # uvloop's own clock stands still meanwhile
+        now: Callable[[], float] = time.monotonic,  # uvloop's loop time stands still in a callback
     ) -> None:
-        """`read` takes FRAMES_A_READ frames at most, of which the last may be a part of one."""
+        """`read` processes up to FRAMES_A_READ frames; the last one may be incomplete."""
         self._transport = transport
         self._read = read
         self._now = now
@@ -81,13 +81,13 @@ class Reading:
         self._is_paused = False
 
     def put(self, data: bytes) -> None:
-        """Read what came now, or when other connections had their turn."""
+        """Read `data` now, or after the batches that are already queued."""
         self._frames.put(data)
         if not self._is_paused:
             self._read_some()
 
     def _read_some(self) -> None:
-        self._take_turn()
+        self._read_batch()
         if self._transport.is_closing():
             return
         if self._frames:
@@ -99,8 +99,8 @@ class Reading:
             self._is_paused = False
             self._transport.resume_reading()
 
-    def _take_turn(self) -> None:
-        """Read what waits, up to FRAMES_AT_ONCE frames, and no further after TURN_S."""
+    def _read_batch(self) -> None:
+        """Read up to FRAMES_AT_ONCE frames, and stop after TURN_S seconds."""
         end = self._now() + TURN_S
         for _ in range(FRAMES_AT_ONCE // FRAMES_A_READ):
             self._read(self._frames.take(FRAMES_A_READ))

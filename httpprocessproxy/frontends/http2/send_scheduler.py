@@ -1,7 +1,7 @@
-"""Whose turn it is to send on an HTTP/2 connection.
+"""Round-robin scheduler for the streams that send on an HTTP/2 connection.
 
-A frame each, so that no response waits for the whole of another (RFC 9113 section 2.2). A stream
-whose window is used up loses its turn, until the client opens it again.
+Each turn is one DATA frame, so that a response never waits for the whole of another (RFC 9113
+section 2.2). A stream whose window is exhausted leaves the queue until the client opens it again.
 """
 
 import asyncio
@@ -15,12 +15,12 @@ from httpprocessproxy.frontends.http2.stream import Http2Stream
 from httpprocessproxy.frontends.streams import StreamReset
 from httpprocessproxy.system.faults import contained
 
-# How much is made into frames before it is written: few system calls, and no long way ahead.
+# Frames are written in batches of this size: few system calls, and little data ahead of the client.
 BATCH_BYTES: Final = 64 * 1024
 
 
 class SendScheduler:
-    """The streams that have something to send. `is_full` says that the client is slow to read."""
+    """A queue of streams with data to send. `is_full`: the transport's send buffer is full."""
 
     def __init__(
         self,
@@ -28,7 +28,7 @@ class SendScheduler:
         transport: asyncio.Transport,
         sent: Callable[[Http2Stream], None],
     ) -> None:
-        """`sent` is told of each stream that had its turn: its response may have ended."""
+        """`sent` is called with each stream after its turn; its response may have ended."""
         self.is_full = False
         self._state = state
         self._transport = transport
@@ -36,13 +36,13 @@ class SendScheduler:
         self._waiting: deque[Http2Stream] = deque()
 
     def add(self, stream: Http2Stream) -> None:
-        """Let it have a turn, unless it waits for one already."""
+        """Append the stream to the queue, unless it is queued or over."""
         if not stream.is_queued and not stream.is_over:
             stream.is_queued = True
             self._waiting.append(stream)
 
     def send(self) -> None:
-        """Send what there is room for."""
+        """Send until the queue is empty or the transport is full."""
         while self._waiting and not self.is_full and not self._transport.is_closing():
             size_bytes = 0
             while self._waiting and size_bytes < BATCH_BYTES:
@@ -51,7 +51,7 @@ class SendScheduler:
         self.write()
 
     def write(self) -> None:
-        """Write the frames that have been made."""
+        """Write the frames that h2 has serialised."""
         if not self._transport.is_closing() and (data := self._state.data_to_send()):
             self._transport.write(data)
 

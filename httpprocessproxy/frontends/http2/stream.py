@@ -1,7 +1,7 @@
-"""One request of an HTTP/2 connection, and the response on its way out (RFC 9113 section 5.1).
+"""One request of an HTTP/2 connection, and the send buffer of its response (RFC 9113 section 5.1).
 
-What is to be sent waits here until the connection asks for it: then the frames are made, as many as
-the client's windows allow. Nothing is sent from within a call of the `RequestSink`.
+The response is buffered until the connection's scheduler calls `send_some`, which serialises as
+many frames as the client's windows allow. The `Stream` methods themselves send nothing.
 """
 
 from collections import deque
@@ -14,11 +14,11 @@ from httpprocessproxy.core.http.headers import HOP_BY_HOP
 from httpprocessproxy.frontends.streams import Fields, RequestSink, StreamReset
 from httpprocessproxy.system.faults import contained
 
-# A response may run so far ahead of its client, and goes on below the second.
+# The high and low watermarks of the send buffer: the sink is paused above, and resumed below.
 MAX_WAITING_BYTES: Final = 64 * 1024
 LOW_WAITING_BYTES: Final = 16 * 1024
 
-# RFC 9113 section 8.2.2; and where else we are is for us to say, not for the backend (RFC 7838).
+# RFC 9113 section 8.2.2. Alt-Svc (RFC 7838) of the backend describes the backend, not the proxy.
 _NOT_PASSED: Final = HOP_BY_HOP | {b"alt-svc"}
 
 _CODES: Final = {
@@ -29,14 +29,14 @@ _CODES: Final = {
 
 
 class StreamOwner(Protocol):
-    """The connection of a stream, as the stream calls it."""
+    """The interface of a connection to its streams."""
 
     @property
     def alt_svc(self) -> bytes | None:
-        """The value of Alt-Svc (RFC 7838) for every response."""
+        """The value of Alt-Svc (RFC 7838) in every final response; None: no such field."""
 
     def send(self, stream: "Http2Stream") -> None:
-        """Send what the stream has, when it is its turn."""
+        """Schedule the stream to send its buffer."""
 
     def reset(self, stream: "Http2Stream", code: ErrorCodes) -> None:
         """Send RST_STREAM."""
@@ -49,7 +49,7 @@ class StreamOwner(Protocol):
 
 
 class Http2Stream:
-    """A `Stream`. It is over when both sides have ended, or one has reset it."""
+    """A `Stream`. It is over when both sides have ended or one side has reset it."""
 
     __slots__ = (
         "_connection",
@@ -66,21 +66,21 @@ class Http2Stream:
         "is_over",
         "is_queued",
         "request_trailers",
+        "sink",
         "unread_bytes",
-        "visit",
         "wants_body",
     )
 
     def __init__(self, connection: StreamOwner, stream_id: int) -> None:
         self.id = stream_id
-        self.visit: RequestSink | None = None  # None for a request that was refused
-        self.is_queued = False  # it waits for its turn to send
+        self.sink: RequestSink | None = None  # None for a request that was refused
+        self.is_queued = False  # in the send scheduler
         self.is_over = False
-        self.is_lingering = False  # answered, while the client still sends what nobody wants
+        self.is_lingering = False  # response sent; the rest of the upload is discarded
         self.has_request_ended = False
         self.has_response_ended = False  # END_STREAM has been sent
         self.wants_body = True
-        self.unread_bytes = 0  # of the request's body, that the visit has not passed on
+        self.unread_bytes = 0  # of the request's body: received, and not passed on by the sink
         self.request_trailers: Fields = ()
         self._connection = connection
         self._heads: list[list[tuple[bytes, bytes]]] = []
@@ -90,7 +90,7 @@ class Http2Stream:
         self._has_ended = False
         self._is_paused = False
 
-    # Stream: what the visit calls
+    # Stream: called by the sink
 
     def interim(self, status: int, fields: Fields) -> None:
         self.head(status, fields)
@@ -107,9 +107,9 @@ class Http2Stream:
             return
         self._queue.append(data)
         self._waiting_bytes += len(data)
-        if self._waiting_bytes > MAX_WAITING_BYTES and not self._is_paused and self.visit:
+        if self._waiting_bytes > MAX_WAITING_BYTES and not self._is_paused and self.sink:
             self._is_paused = True
-            self.visit.pause()
+            self.sink.pause()
         self._connection.send(self)
 
     def end(self, trailers: Fields = ()) -> None:
@@ -127,22 +127,22 @@ class Http2Stream:
         self.wants_body = False
         self._connection.stop_reading(self)
 
-    # What the connection calls
+    # Called by the connection
 
     def abandon(self) -> None:
-        """The client does not wait any more."""
-        if self.visit is not None:
+        """Reset the sink: the client has cancelled the request or disconnected."""
+        if self.sink is not None:
             with contained("a request"):
-                self.visit.reset()
+                self.sink.reset()
 
     @property
     def has_work(self) -> bool:
-        """Whether there is anything to send, or to wait for room to send."""
+        """Whether anything is left to send, now or when the client opens its window."""
         is_ending = self._has_ended and not self.has_response_ended
         return bool(self._heads or self._queue) or is_ending
 
     def send_some(self, state: H2Connection) -> int:
-        """Make the next frames, of one DATA frame at most; return about how many bytes of them."""
+        """Serialise the next frames, at most one DATA frame; return their approximate size."""
         size_bytes = self._send_heads(state)
         if self._queue:
             window = state.local_flow_control_window(self.id)
@@ -152,8 +152,8 @@ class Http2Stream:
             size_bytes += self._send_end(state)
         if self._is_paused and self._waiting_bytes <= LOW_WAITING_BYTES:
             self._is_paused = False
-            if self.visit and not self._has_ended:
-                self.visit.resume()
+            if self.sink and not self._has_ended:
+                self.sink.resume()
         return size_bytes
 
     def _send_heads(self, state: H2Connection) -> int:
@@ -184,7 +184,7 @@ class Http2Stream:
         return self._has_ended and not queue and not self._trailers
 
     def _take(self, limit: int) -> bytes | memoryview:
-        """Up to `limit` bytes from the front of the queue; small pieces travel together."""
+        """Remove up to `limit` bytes from the front of the queue; small pieces are joined."""
         if len(self._queue[0]) >= limit or len(self._queue) == 1:
             return self._take_one(limit)
         taken = []

@@ -1,6 +1,6 @@
-"""A client's HTTP/3 connection: its streams become requests for a `Handler` (RFC 9114).
+"""HTTP/3 server connection (RFC 9114): turns a client's streams into requests for a `Handler`.
 
-aioquic keeps the states and makes the frames. Here is what they mean for requests.
+aioquic keeps the protocol state and serialises the frames. This module maps its events to requests.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from aioquic.quic.events import (
 )
 
 from httpprocessproxy.core.errors import RequestError
-from httpprocessproxy.frontends.http2.token_bucket import TokenBucket
+from httpprocessproxy.frontends.http2.floods import TokenBucket
 from httpprocessproxy.frontends.http3.messages import Malformed, Messages
 from httpprocessproxy.frontends.http3.quic_connection import QuicServerConnection
 from httpprocessproxy.frontends.http3.stream import Http3Stream
@@ -29,29 +29,30 @@ from httpprocessproxy.frontends.requests import check_trailers, read_head, refus
 from httpprocessproxy.frontends.streams import Fields, Handler
 from httpprocessproxy.system.faults import contained
 
-# As over HTTP/2 (CVE-2023-44487), at once and per second: a page that is left cancels hundreds of
-# requests, and then no more for a while.
+# Burst and rate per second, as over HTTP/2 (CVE-2023-44487): leaving a page cancels hundreds of
+# requests at once, and then none for a while.
 _RESETS: Final = 1000, 33
 
-# Who is told to stop sending may never look at the response: Chromium 156 waits for ever then. So
-# the rest of an upload is dropped as it comes: up to a few seconds' worth, and while it does come.
+# A client may ignore the response after STOP_SENDING: Chromium 156 then waits for ever. So the rest
+# of an upload is discarded instead: up to _LINGER_BYTES, a few seconds' worth, and until no data
+# arrives for _LINGER_S.
 _LINGER_BYTES: Final = 64 * 1024 * 1024
 _LINGER_S: Final = 1.0
 
 
 class Http3Connection:
-    """What a QUIC connection carries."""
+    """The HTTP/3 `Application` of a QUIC connection."""
 
     def __init__(self, connection: QuicServerConnection, handler: Handler) -> None:
         self._connection = connection
         self._state = connection.state
         self._handler = handler
         self._loop = asyncio.get_running_loop()
-        self._messages: Messages | None = None  # until ALPN has chosen h3
+        self._messages: Messages | None = None  # None until ALPN has selected h3
         self._streams: dict[int, Http3Stream] = {}
         self._stalled: set[Http3Stream] = set()
-        self._next_id = 0  # above that of every request there has been
-        self._is_going = False
+        self._next_id = 0  # above the stream ID of every request so far
+        self._is_going_away = False
         self._resets = TokenBucket(*_RESETS)
 
     # Application
@@ -76,8 +77,8 @@ class Http3Connection:
             self._fail(stream)
 
     def go_away(self) -> None:
-        if self._messages is not None and not self._is_going:
-            self._is_going = True
+        if self._messages is not None and not self._is_going_away:
+            self._is_going_away = True
             self._messages.go_away(self._next_id)
 
     def closed(self) -> None:
@@ -91,11 +92,11 @@ class Http3Connection:
         return self._messages
 
     def _fail(self, stream: Http3Stream | None) -> None:
-        """A bug of ours ends the stream, and no other."""
+        """Reset the stream whose event raised an unexpected exception; the others continue."""
         if stream is not None and not stream.is_over:
             self.reset(stream, ErrorCode.H3_INTERNAL_ERROR)
 
-    # What the client sends
+    # Events from the client
 
     def _receive(self, message: H3Event) -> None:
         match message:
@@ -113,13 +114,13 @@ class Http3Connection:
         if stream is not None:
             self._receive_trailers(stream, message.headers)
         else:
-            stream = self._begin(message.stream_id, message.headers)
+            stream = self._begin_request(message.stream_id, message.headers)
         if stream is not None and message.stream_ended:
             self._end_request(stream)
 
-    def _begin(self, stream_id: int, fields: Fields) -> Http3Stream | None:
-        if self._is_going:
-            # RFC 9114 section 5.2: nothing has been done, so it may be sent again.
+    def _begin_request(self, stream_id: int, fields: Fields) -> Http3Stream | None:
+        if self._is_going_away:
+            # RFC 9114 section 5.2: nothing was processed, so the client may retry the request.
             self._abort(stream_id, ErrorCode.H3_REQUEST_REJECTED)
             return None
         stream = self._open(stream_id)
@@ -129,7 +130,7 @@ class Http3Connection:
         except RequestError as error:
             refuse(stream, error)
         else:
-            stream.visit = self._handler(head, stream)
+            stream.sink = self._handler(head, stream)
         return stream
 
     def _open(self, stream_id: int) -> Http3Stream:
@@ -140,8 +141,8 @@ class Http3Connection:
     def _receive_trailers(self, stream: Http3Stream, fields: Fields) -> None:
         try:
             check_trailers(fields)
-        except RequestError:  # what came before may have been passed on
-            self._break(stream)
+        except RequestError:  # the body may already be forwarded
+            self._fail_message(stream)
         else:
             stream.request_trailers = fields
 
@@ -150,17 +151,17 @@ class Http3Connection:
         if stream is None:
             return
         if not stream.takes(len(message.data)):
-            self._break(stream)
+            self._fail_message(stream)
         elif not stream.wants_body:
-            self._pass_over(stream, len(message.data))
-        elif message.data and stream.visit is not None:
+            self._discard(stream, len(message.data))
+        elif message.data and stream.sink is not None:
             self._state.hold(stream.id, len(message.data))
-            stream.visit.body(message.data)
+            stream.sink.body(message.data)
         if message.stream_ended:
             self._end_request(stream)
 
-    def _pass_over(self, stream: Http3Stream, size_bytes: int) -> None:
-        """Drop what nobody wants, but not for ever."""
+    def _discard(self, stream: Http3Stream, size_bytes: int) -> None:
+        """Count discarded bytes of a request's body, and stop the request above _LINGER_BYTES."""
         stream.dropped_bytes += size_bytes
         if max(stream.dropped_bytes, stream.missing_bytes) > _LINGER_BYTES:
             self._stop_request(stream)
@@ -186,15 +187,15 @@ class Http3Connection:
         if stream.is_over:
             return
         stream.has_request_ended = True
-        if stream.wants_body and stream.visit is not None:
-            stream.visit.end(stream.request_trailers)
+        if stream.wants_body and stream.sink is not None:
+            stream.sink.end(stream.request_trailers)
         self._finish(stream)
 
     def _refuse(self, message: Malformed) -> None:
-        """RFC 9114 section 4.1.2: answer it, unless some of it has been passed on."""
+        """Answer a malformed request, or reset it if it was forwarded (RFC 9114 section 4.1.2)."""
         stream = self._streams.get(message.stream_id)
         if stream is not None:
-            self._break(stream)
+            self._fail_message(stream)
         else:
             error = RequestError(message.status, message.reason)
             stream = self._open(message.stream_id)
@@ -202,48 +203,48 @@ class Http3Connection:
             refuse(stream, error)
             self._stop(stream.id, ErrorCode.H3_NO_ERROR)
 
-    def _break(self, stream: Http3Stream) -> None:
+    def _fail_message(self, stream: Http3Stream) -> None:
         self.reset(stream, ErrorCode.H3_MESSAGE_ERROR)
         stream.abandon()
 
     def _cancelled(self, event: StreamReset | StopSendingReceived) -> None:
-        """The client has given up a request, or does not want its response."""
+        """Abandon a request that the client has reset, or whose response it has stopped."""
         stream = self._streams.get(event.stream_id)
         if stream is None:
             return
         if isinstance(event, StreamReset) and not stream.wants_body:
-            # It has seen that nobody wants the rest; the response it may want all the same.
+            # The client may reset a body that is not needed, and still expect the response.
             stream.has_request_ended = True
             self._finish(stream)
             return
         if not self._resets.take(self._loop.time()):
-            self._state.close(error_code=ErrorCode.H3_EXCESSIVE_LOAD)  # section 10.5
+            self._state.close(error_code=ErrorCode.H3_EXCESSIVE_LOAD)  # RFC 9114 section 10.5
         self.reset(stream, ErrorCode.H3_REQUEST_CANCELLED)
         stream.abandon()
 
-    # What a stream wants
+    # StreamOwner: calls of a stream
 
     def can_send(self, stream: Http3Stream) -> bool:
-        """Whether anything may still be sent on it."""
+        """Whether the stream still accepts data."""
         return not stream.is_over and self._state.can_send(stream.id)
 
     def unacknowledged_bytes(self, stream: Http3Stream) -> int:
-        """How much of what was sent may have to be sent again."""
+        """The number of bytes that QUIC keeps for retransmission."""
         return self._state.unacknowledged_bytes(stream.id)
 
     def send_fields(self, stream: Http3Stream, fields: Fields, *, is_last: bool) -> None:
-        """Send a head, or trailers, which are the last."""
+        """Send HEADERS: a head, or trailers with `is_last`."""
         self._h3.send_headers(stream.id, list(fields), end_stream=is_last)
 
     def send_data(self, stream: Http3Stream, data: bytes, *, is_last: bool) -> None:
         self._h3.send_data(stream.id, data, end_stream=is_last)
 
     def send_end(self, stream: Http3Stream) -> None:
-        """End a response that has no more data, and no trailers."""
+        """End a response without trailers, after its head or a DATA frame."""
         self._h3.finish(stream.id)
 
     def sent(self, stream: Http3Stream) -> None:
-        """A stream has given what there was room for."""
+        """Transmit what the stream has written, and remember whether more is waiting."""
         if stream.is_stalled:
             self._stalled.add(stream)
         else:
@@ -252,20 +253,20 @@ class Http3Connection:
         self._connection.send_soon()
 
     def consumed(self, stream: Http3Stream, size_bytes: int) -> None:
-        """There is room for so much more of the request."""
+        """Open the stream's window by `size_bytes` of the request's body."""
         self._state.hold(stream.id, -size_bytes)
         self._connection.send_soon()
 
     def stop_reading(self, stream: Http3Stream) -> None:
-        """Section 4.1: the response is, or will be, complete without the rest of the request."""
+        """Discard the rest of the request, which the response does not need (RFC 9114 4.1)."""
         if not stream.is_over and not stream.has_request_ended:
             self._state.hold_nothing(stream.id)
-            self._pass_over(stream, 0)
+            self._discard(stream, 0)
             self._linger(stream)
             self._connection.send_soon()
 
     def reset(self, stream: Http3Stream, code: ErrorCode) -> None:
-        """End a stream early, in both directions."""
+        """Reset a stream in both directions."""
         self._remove(stream)
         self._abort(stream.id, code, is_reading=not stream.has_request_ended)
 
@@ -280,7 +281,7 @@ class Http3Connection:
         self._state.stop_stream(stream_id, code)
 
     def _finish(self, stream: Http3Stream) -> None:
-        """Let go of a stream of which both sides have ended."""
+        """Remove a stream when its request and its response have ended."""
         if stream.has_request_ended and stream.has_response_ended and not stream.is_over:
             self._remove(stream)
 

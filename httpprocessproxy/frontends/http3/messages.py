@@ -1,6 +1,6 @@
-"""aioquic's HTTP/3 (RFC 9114), where a malformed request ends its own stream, and no other.
+"""aioquic's HTTP/3 (RFC 9114) with errors limited to the stream of a malformed request.
 
-By itself aioquic closes the connection then, and takes a header section of any length.
+aioquic itself closes the whole connection, and accepts a header section of any length.
 """
 
 from dataclasses import dataclass
@@ -24,13 +24,13 @@ from pylsqpack import Decoder
 
 from httpprocessproxy.core.http.http1 import MAX_HEAD_BYTES
 
-# A SETTINGS frame has some dozens of bytes, and is kept until it is whole.
+# aioquic buffers a control frame until it is complete; SETTINGS has some dozens of bytes.
 _MAX_CONTROL_BYTES: Final = 16 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Malformed(H3Event):
-    """A request that must not be passed on, and the status that says so (section 4.1.2)."""
+    """A malformed request, and the status of its response (RFC 9114 section 4.1.2)."""
 
     stream_id: int
     status: int
@@ -42,16 +42,16 @@ class _ExcessiveLoadError(ProtocolError):
 
 
 class Messages(H3Connection):
-    """A server's side of a connection.
+    """The server side of a connection.
 
-    Of a request no more comes after it was `Malformed`, or has been ignored.
+    No event of a request follows its `Malformed` event or a call of `ignore`.
     """
 
     def __init__(self, quic: QuicConnection) -> None:
         self._ignored: WeakSet[H3Stream] = WeakSet()
         super().__init__(quic)
-        # No dynamic table for requests: what it saves is nothing on this machine or in this room,
-        # and with it 64 KiB could stand for 256 MiB, and one stream wait for another.
+        # No QPACK dynamic table for requests: it saves nothing on loopback or a LAN, it lets 64 KiB
+        # expand to 256 MiB, and it lets one stream block another.
         self._decoder = Decoder(0, 0)
 
     def finish(self, stream_id: int) -> None:
@@ -61,19 +61,19 @@ class Messages(H3Connection):
         self._quic.send_stream_data(stream_id, b"", end_stream=True)
 
     def reset(self, stream_id: int, code: int) -> None:
-        """End a response early, unless it has been acknowledged or the client has stopped it."""
+        """Reset a response, unless it has been acknowledged or the client has stopped it."""
         self._quic.reset_stream(stream_id, code)
-        # aioquic would remember the stream for as long as the connection goes on.
+        # Without this, aioquic keeps the stream until the connection ends.
         self._receive_stop_sending(stream_id)
 
     def ignore(self, stream_id: int) -> None:
-        """Nobody wants the rest of a request."""
+        """Discard the rest of a request."""
         stream = self._stream.get(stream_id)
         if stream is not None:
             self._ignored.add(stream)
 
     def go_away(self, stream_id: int) -> None:
-        """Tell the client that this request and those after it will not be done (section 5.2)."""
+        """Send GOAWAY: requests from `stream_id` on are not processed (RFC 9114 section 5.2)."""
         assert self._local_control_stream_id is not None
         frame = encode_frame(FrameType.GOAWAY, encode_uint_var(stream_id))
         self._quic.send_stream_data(self._local_control_stream_id, frame)
@@ -94,14 +94,14 @@ class Messages(H3Connection):
         try:
             events = super()._receive_request_or_push_data(stream, data, stream_ended)
         except MessageError as error:
-            return [self._give_up(stream, 400, error.reason_phrase)]
-        # Only the payload of a HEADERS frame is kept until it is whole.
+            return [self._reject(stream, 400, error.reason_phrase)]
+        # aioquic buffers an incomplete payload only of HEADERS frames.
         if len(stream.buffer) > MAX_HEAD_BYTES:
             reason = f"header fields of more than {MAX_HEAD_BYTES} bytes"
-            events.append(self._give_up(stream, 431, reason))
+            events.append(self._reject(stream, 431, reason))
         return events
 
-    def _give_up(self, stream: H3Stream, status: int, reason: str) -> Malformed:
+    def _reject(self, stream: H3Stream, status: int, reason: str) -> Malformed:
         stream.buffer = b""
         self._ignored.add(stream)
         return Malformed(stream.stream_id, status, reason)
@@ -111,5 +111,5 @@ class Messages(H3Connection):
     ) -> list[H3Event]:
         events = super()._receive_stream_data_uni(stream, data, stream_ended)
         if len(stream.buffer) > _MAX_CONTROL_BYTES:
-            raise _ExcessiveLoadError("a control frame without an end")
+            raise _ExcessiveLoadError(f"a control frame of more than {_MAX_CONTROL_BYTES} bytes")
         return events

@@ -1,8 +1,8 @@
-"""The end of QUIC (RFC 9000): a UDP socket's datagrams go to the connections they belong to.
+"""QUIC server endpoint (RFC 9000): dispatches a UDP socket's datagrams to their connections.
 
-The rule: what anybody can send costs next to nothing. Garbage leaves no trace; a client has to show
-that its address is its own (Retry, section 8.1.2) where others can reach us, and where many
-handshakes are under way; and there are never more than so many of those, or of connections.
+The rule: datagrams of unauthenticated senders cost next to nothing. Invalid datagrams allocate no
+state. A client has to validate its address (Retry, section 8.1.2) if the port is not limited to
+loopback, or if many handshakes are in progress. Handshakes and connections are limited in number.
 """
 
 import asyncio
@@ -31,12 +31,12 @@ MAX_CONNECTIONS: Final = 1024
 MAX_HANDSHAKES: Final = 128
 RETRY_ABOVE_HANDSHAKES: Final = 32
 
-# Well below the idle timeout of either side; Chromium's is 30 s.
+# Well below the idle timeouts of both sides; Chromium's is 30 s.
 PING_S: Final = 12.0
 
 
 class Endpoint(asyncio.DatagramProtocol):
-    """One UDP socket. `configuration` is looked at anew for each connection."""
+    """One UDP socket. Each new connection uses the present values of `configuration`."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class Endpoint(asyncio.DatagramProtocol):
         *,
         always_retry: bool,
     ) -> None:
-        self.connections: dict[QuicServerConnection, set[bytes]] = {}  # each with its IDs
+        self.connections: dict[QuicServerConnection, set[bytes]] = {}  # with their connection IDs
         self._configuration = configuration
         self._new_application = new_application
         self._always_retry = always_retry
@@ -58,16 +58,16 @@ class Endpoint(asyncio.DatagramProtocol):
         self._ping: asyncio.TimerHandle
 
     async def drain(self, within_s: float) -> None:
-        """Take no more requests, and wait until those under way are done, but not longer."""
+        """Refuse new requests, and wait up to `within_s` seconds for the end of the open ones."""
         for connection in self.connections:
             connection.go_away()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within_s):
                 for connection in list(self.connections):
-                    await connection.quiet()
+                    await connection.wait_idle()
 
     async def close(self, code: int) -> None:
-        """End every connection with this code of the application, and set the port free."""
+        """Close every connection with the application error `code`, and release the port."""
         self._ping.cancel()
         for connection in list(self.connections):
             connection.close(code)
@@ -77,7 +77,7 @@ class Endpoint(asyncio.DatagramProtocol):
     # asyncio.DatagramProtocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # uvloop's own is one in all but name.
+        # uvloop's transport has the same methods without being a subclass.
         self._transport = cast(asyncio.DatagramTransport, transport)
         self._ping = self._loop.call_later(PING_S, self._ping_all)
 
@@ -95,19 +95,19 @@ class Endpoint(asyncio.DatagramProtocol):
         if connection is not None:
             connection.receive(data, addr)
         elif len(data) >= SMALLEST_MAX_DATAGRAM_SIZE:
-            self._greet(header, data, addr)
+            self._receive_unknown(header, data, addr)
 
     # Registry
 
-    def identified(self, connection_id: bytes, connection: QuicServerConnection) -> None:
+    def id_issued(self, connection_id: bytes, connection: QuicServerConnection) -> None:
         self._by_id[connection_id] = connection
         self.connections[connection].add(connection_id)
 
-    def retired(self, connection_id: bytes, connection: QuicServerConnection) -> None:
+    def id_retired(self, connection_id: bytes, connection: QuicServerConnection) -> None:
         del self._by_id[connection_id]
         self.connections[connection].remove(connection_id)
 
-    def settled(self, connection: QuicServerConnection) -> None:
+    def handshake_completed(self, connection: QuicServerConnection) -> None:
         self._handshakes.discard(connection)
 
     def ended(self, connection: QuicServerConnection) -> None:
@@ -115,10 +115,10 @@ class Endpoint(asyncio.DatagramProtocol):
         for connection_id in self.connections.pop(connection):
             del self._by_id[connection_id]
 
-    # Those who come
+    # New connections
 
-    def _greet(self, header: QuicHeader, data: bytes, address: Address) -> None:
-        """Someone we do not know has sent a datagram large enough to be answered."""
+    def _receive_unknown(self, header: QuicHeader, data: bytes, address: Address) -> None:
+        """Handle a datagram without a known connection ID that is large enough for a response."""
         if header.packet_type is QuicPacketType.VERSION_NEGOTIATION or header.version is None:
             return
         if header.version not in self._configuration.supported_versions:
@@ -126,19 +126,19 @@ class Endpoint(asyncio.DatagramProtocol):
         elif header.packet_type is QuicPacketType.INITIAL and self._has_room:
             original_id = self._original_id(header, address)
             if original_id is not None:
-                self._admit(header, data, address, original_id)
+                self._accept(header, data, address, original_id)
             elif self._always_retry or len(self._handshakes) >= RETRY_ABOVE_HANDSHAKES:
                 self._retry(header, address)
             else:
-                self._admit(header, data, address, None)
+                self._accept(header, data, address, None)
 
     @property
     def _has_room(self) -> bool:
-        """Clients send their first packet again: those who are not heard wait."""
+        """Whether the limits allow a new connection; if not, clients retransmit and wait."""
         return len(self.connections) < MAX_CONNECTIONS and len(self._handshakes) < MAX_HANDSHAKES
 
     def _negotiate(self, header: QuicHeader, address: Address) -> None:
-        """RFC 9000 section 6: say which versions there are."""
+        """Send the supported versions (RFC 9000 section 6)."""
         answer = encode_quic_version_negotiation(
             source_cid=header.destination_cid,
             destination_cid=header.source_cid,
@@ -148,16 +148,16 @@ class Endpoint(asyncio.DatagramProtocol):
 
     def _retry(self, header: QuicHeader, address: Address) -> None:
         assert header.version is not None
-        our_id = os.urandom(self._configuration.connection_id_length)
+        retry_id = os.urandom(self._configuration.connection_id_length)
         token = self._tokens.create_token(
             address=address,
             original_destination_connection_id=header.destination_cid,
-            retry_source_connection_id=our_id,
+            retry_source_connection_id=retry_id,
             now=self._loop.time(),
         )
         answer = encode_quic_retry(
             version=header.version,
-            source_cid=our_id,
+            source_cid=retry_id,
             destination_cid=header.source_cid,
             original_destination_cid=header.destination_cid,
             retry_token=token,
@@ -165,9 +165,9 @@ class Endpoint(asyncio.DatagramProtocol):
         self._transport.sendto(answer, address)
 
     def _original_id(self, header: QuicHeader, address: Address) -> bytes | None:
-        """The ID that a client chose first, if it comes from this address after a Retry of ours.
+        """Return the client's first destination ID if its token is valid for this address.
 
-        A token that is not ours may be another server's, and counts for nothing (section 8.1.3).
+        An invalid token may come from another server; it is ignored (RFC 9000 section 8.1.3).
         """
         try:
             return self._tokens.validate_token(
@@ -179,21 +179,21 @@ class Endpoint(asyncio.DatagramProtocol):
         except ValueError:
             return None
 
-    def _admit(
+    def _accept(
         self, header: QuicHeader, data: bytes, address: Address, original_id: bytes | None
     ) -> None:
-        """Begin a connection; `original_id` is not None after a Retry."""
+        """Create a connection; `original_id` is not None after a Retry."""
         chosen_id = header.destination_cid
         retry_id = chosen_id if original_id is not None else None
         state = QuicState(self._configuration, original_id or chosen_id, retry_id)
         connection = QuicServerConnection(state, self._transport, self, self._new_application)
         self.connections[connection] = set()
         self._handshakes.add(connection)
-        self.identified(chosen_id, connection)
-        self.identified(state.host_cid, connection)
+        self.id_issued(chosen_id, connection)
+        self.id_issued(state.host_cid, connection)
         connection.receive(data, address)
         if not state.has_begun:
-            connection.end()  # nobody who speaks QUIC has sealed that
+            connection.end()  # the packet failed authentication: not from a QUIC client
 
     def _ping_all(self) -> None:
         for connection in self.connections:

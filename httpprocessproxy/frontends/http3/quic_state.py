@@ -1,8 +1,8 @@
-"""aioquic's QUIC connection, and what it does not tell: the one place that knows its insides.
+"""aioquic's QUIC connection with flow control; the only module that uses aioquic's private names.
 
-The rule: a client may have sent what has been passed on, and a window more (RFC 9000 section 4.1).
-By itself aioquic allows twice as much whenever half of it has come, read or not; and it takes what
-is to be sent without limit, so that whoever writes has to look how much of it still waits.
+The rule: a client may send one window more than the request's sink has passed on (RFC 9000 section
+4.1). aioquic itself doubles the limit whenever half of it has arrived, read or not; and it buffers
+data to send without a limit, so a writer has to check `unacknowledged_bytes`.
 """
 
 from typing import Final
@@ -18,20 +18,20 @@ from aioquic.quic.packet_builder import QuicPacketBuilder
 from aioquic.quic.recovery import QuicPacketSpace
 from aioquic.quic.stream import QuicStream
 
-# As over HTTP/2: above what loopback or a LAN holds in flight. A connection has up to 128 streams
-# at a time (aioquic's constant), and all of their windows fit into the connection's.
+# As over HTTP/2: above the bandwidth-delay product of loopback or a LAN. A connection has up to 128
+# concurrent streams (aioquic's constant), and its window is the sum of theirs.
 STREAM_WINDOW_BYTES: Final = 256 * 1024
 CONNECTION_WINDOW_BYTES: Final = 128 * STREAM_WINDOW_BYTES
 
 
 class QuicState(QuicConnection):
-    """A server's connection, without I/O. `held` is what has come on a stream and waits here."""
+    """A server's connection, without I/O. Held bytes have been received, but not passed on."""
 
     def __init__(
         self, configuration: QuicConfiguration, original_id: bytes, retry_id: bytes | None
     ) -> None:
-        """`retry_id` is the connection ID that we gave the client in a Retry, if we did."""
-        # Without tickets there is no 0-RTT, whose data could be replayed (RFC 9001 section 9.2).
+        """`retry_id` is the connection ID that the client got in a Retry; None: no Retry."""
+        # No session tickets, so no 0-RTT, whose data could be replayed (RFC 9001 section 9.2).
         super().__init__(
             configuration=configuration,
             original_destination_connection_id=original_id,
@@ -41,21 +41,21 @@ class QuicState(QuicConnection):
 
     @property
     def has_begun(self) -> bool:
-        """Whether anything has come that a client has sealed for us."""
+        """Whether a packet of the client has passed authentication."""
         return self._state is not QuicConnectionState.FIRSTFLIGHT
 
     @property
     def is_closing(self) -> bool:
-        """Whether one side has closed it: the event says so only some round trips later."""
+        """Whether one side has closed the connection; the event follows some round trips later."""
         return self._close_event is not None
 
     @property
     def has_requests(self) -> bool:
-        """Whether a client's stream is open, or a response not yet acknowledged."""
+        """Whether a request is open or a response is not completely acknowledged."""
         return not self.is_closing and any(stream_id % 4 == 0 for stream_id in self._streams)
 
     def can_send(self, stream_id: int) -> bool:
-        """Whether a stream takes data: the client may have stopped it a moment ago."""
+        """Whether a stream accepts data; False as soon as the client has stopped it."""
         stream = self._streams.get(stream_id)
         if stream is None or self.is_closing:
             return False
@@ -63,28 +63,28 @@ class QuicState(QuicConnection):
         return sender._reset_error_code is None and sender._buffer_fin is None
 
     def send_stream_data(self, stream_id: int, data: bytes, end_stream: bool = False) -> None:
-        """Write to a stream. If the client has stopped it, that is no error: the event comes."""
+        """Write to a stream; no error if the client has stopped it, as the event is to come."""
         stream = self._streams.get(stream_id)
         if stream is None or stream.sender._reset_error_code is None:
             super().send_stream_data(stream_id, data, end_stream)
 
     def unacknowledged_bytes(self, stream_id: int) -> int:
-        """How much of what was written to a stream is still kept, sent or not."""
+        """The number of bytes written to a stream and still buffered, sent or not."""
         stream = self._streams.get(stream_id)
         return 0 if stream is None else len(stream.sender._buffer)
 
     def hold(self, stream_id: int, size_bytes: int) -> None:
-        """So much has come on a stream, and waits; a negative size has been passed on."""
+        """Add received bytes to the held bytes of a stream; a negative size was passed on."""
         self._held[stream_id] = self._held.get(stream_id, 0) + size_bytes
 
     def hold_nothing(self, stream_id: int) -> None:
-        """Nobody reads the rest of this stream."""
+        """Count no bytes of a stream as held: the rest of it is discarded."""
         self._held.pop(stream_id, None)
 
     def _write_stream_limits(
         self, builder: QuicPacketBuilder, space: QuicPacketSpace, stream: QuicStream
     ) -> None:
-        """Raise MAX_STREAM_DATA, by half a window or more at a time."""
+        """Raise MAX_STREAM_DATA in steps of half a window or more."""
         receiver, stream_id = stream.receiver, stream.stream_id
         if receiver.is_finished or stream_id is None:
             return

@@ -1,6 +1,6 @@
-"""HTTP/3 beside the TCP port (RFC 9114): QUIC over UDP, on the same port number.
+"""HTTP/3 server (RFC 9114): QUIC over UDP, with the same port number as the TCP listener.
 
-TLS 1.3 is QUIC's own, and aioquic's. There is no 0-RTT: no session ticket is ever given.
+aioquic implements the TLS 1.3 of QUIC. 0-RTT is disabled: the server issues no session tickets.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ ALT_SVC_MA_S: Final = 3600
 
 
 class Http3:
-    """HTTP/3 while it is served. `alt_svc` is the value of the field that leads to it."""
+    """A running HTTP/3 server. `alt_svc` is the value of Alt-Svc that announces it."""
 
     def __init__(self, endpoints: Sequence[Endpoint], alt_svc: bytes) -> None:
         self.endpoints = endpoints
@@ -44,10 +44,10 @@ async def open_http3(
     alt_svc_ma_s: int = ALT_SVC_MA_S,
     drain_s: float = DRAIN_S,
 ) -> AsyncIterator[Http3]:
-    """Serve HTTP/3 on every host of `address`, whose port is that of TCP, until it is left.
+    """Serve HTTP/3 on every host of `address`, with the port of TCP, until the context is left.
 
-    Requests under way then have `drain_s` to be answered. `alt_svc_port` is where clients find
-    the port, if that is another one. Raises UserError if UDP is not to be had.
+    Open requests then have `drain_s` seconds to complete. `alt_svc_port` is the port that clients
+    connect to, if it differs. Raises UserError if the UDP port cannot be bound.
     """
     configuration = _configuration()
     _load(configuration, identity)
@@ -94,10 +94,10 @@ def _configuration() -> QuicConfiguration:
 
 
 def _load(configuration: QuicConfiguration, identity: Identity) -> None:
-    """Let new connections have the present certificate; those that there are keep theirs."""
+    """Load the present certificate for new connections; existing ones keep theirs."""
     fresh = _configuration()
     fresh.load_cert_chain(identity.certificate_file, identity.key_file)
-    # The files may have changed again since they were found to match.
+    # The files may have changed again after the check that key and certificate match.
     if fresh.private_key.public_key() == fresh.certificate.public_key():
         configuration.certificate = fresh.certificate
         configuration.certificate_chain = fresh.certificate_chain
@@ -105,5 +105,5 @@ def _load(configuration: QuicConfiguration, identity: Identity) -> None:
 
 
 def alt_svc(port: int, ma_s: int) -> bytes:
-    """The field that says where HTTP/3 is, and for how long; 0 takes back what was said before."""
+    """The value of Alt-Svc for HTTP/3, valid for `ma_s` seconds; 0 revokes earlier values."""
     return b'h3=":%d"; ma=%d' % (port, ma_s) if ma_s else b"clear"

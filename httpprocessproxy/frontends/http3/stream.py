@@ -1,7 +1,7 @@
-"""One request of an HTTP/3 connection, and the response on its way out (RFC 9114 section 4.1).
+"""One request of an HTTP/3 connection, and the send buffer of its response (RFC 9114 section 4.1).
 
-aioquic keeps what it has been given until the client acknowledges it. So it is given as much as a
-client may be behind, and the rest waits here.
+aioquic buffers data without a limit until the client acknowledges it. So it gets at most
+MAX_UNACKNOWLEDGED_BYTES, and the rest is buffered here.
 """
 
 import re
@@ -15,12 +15,13 @@ from httpprocessproxy.core.http.headers import HOP_BY_HOP
 from httpprocessproxy.frontends.streams import Fields, Head, RequestSink, StreamReset
 from httpprocessproxy.system.faults import contained
 
-# What a loopback or a LAN holds in flight, as over HTTP/2; the visit goes on below the second.
+# Above the bandwidth-delay product of loopback or a LAN, as over HTTP/2. The sink is resumed below
+# the second value.
 MAX_UNACKNOWLEDGED_BYTES: Final = 256 * 1024
 LOW_UNACKNOWLEDGED_BYTES: Final = 128 * 1024
 PIECE_BYTES: Final = 64 * 1024
 
-# RFC 9114 section 4.2; and where else we are is for us to say, not for the backend (RFC 7838).
+# RFC 9114 section 4.2. Alt-Svc (RFC 7838) of the backend describes the backend, not the proxy.
 _NOT_PASSED: Final = HOP_BY_HOP | {b"alt-svc"}
 
 _LENGTH: Final = re.compile(rb"[0-9]{1,18}")
@@ -33,13 +34,13 @@ _CODES: Final = {
 
 
 class StreamOwner(Protocol):
-    """The connection of a stream, as the stream calls it."""
+    """The interface of a connection to its streams."""
 
     def can_send(self, stream: "Http3Stream") -> bool:
-        """Whether the client still takes data of this stream."""
+        """Whether the stream still accepts data."""
 
     def unacknowledged_bytes(self, stream: "Http3Stream") -> int:
-        """The bytes given to QUIC that the client has not acknowledged."""
+        """The number of bytes written to QUIC that the client has not acknowledged."""
 
     def send_fields(self, stream: "Http3Stream", fields: Fields, *, is_last: bool) -> None:
         """Send HEADERS."""
@@ -51,7 +52,7 @@ class StreamOwner(Protocol):
         """End the response."""
 
     def sent(self, stream: "Http3Stream") -> None:
-        """Transmit what was given since."""
+        """Transmit what was written."""
 
     def reset(self, stream: "Http3Stream", code: ErrorCode) -> None:
         """Send RESET_STREAM and STOP_SENDING."""
@@ -64,7 +65,7 @@ class StreamOwner(Protocol):
 
 
 class Http3Stream:
-    """A `Stream`. It is over when both sides have ended, or one has reset it."""
+    """A `Stream`. It is over when both sides have ended or one side has reset it."""
 
     __slots__ = (
         "_connection",
@@ -82,19 +83,19 @@ class Http3Stream:
         "is_over",
         "missing_bytes",
         "request_trailers",
-        "visit",
+        "sink",
         "wants_body",
     )
 
     def __init__(self, connection: StreamOwner, stream_id: int) -> None:
         self.id = stream_id
-        self.visit: RequestSink | None = None  # None for a request that was refused
+        self.sink: RequestSink | None = None  # None for a request that was refused
         self.is_over = False
         self.has_request_ended = False
-        self.has_response_ended = False  # aioquic has been given all of it
+        self.has_response_ended = False  # all of it has been written to aioquic
         self.wants_body = True
-        self.dropped_bytes = 0  # of the request's body, which nobody wanted
-        self.missing_bytes = 0  # of it, still to come, if it says how long it is
+        self.dropped_bytes = 0  # discarded bytes of the request's body
+        self.missing_bytes = 0  # bytes of the body still to come, given a Content-Length
         self.request_trailers: Fields = ()
         self._connection = connection
         self._waiting: deque[memoryview] = deque()
@@ -105,7 +106,7 @@ class Http3Stream:
         self._has_ended = False
         self._is_paused = False
 
-    # Stream: what the visit calls
+    # Stream: called by the sink
 
     def interim(self, status: int, fields: Fields) -> None:
         self._send_head(status, fields)
@@ -137,43 +138,44 @@ class Http3Stream:
             self.wants_body = False
             self._connection.stop_reading(self)
 
-    # What the connection calls
+    # Called by the connection
 
     def begin(self, head: Head) -> None:
-        """Learn from the request what it says of bodies. Raises RequestError."""
+        """Read the method and Content-Length. Raises RequestError for an invalid length."""
         self._is_head = head.method == b"HEAD"
         lengths = {value for name, value in head.fields if name == b"content-length"}
         if lengths:
             length = lengths.pop()
             if lengths or _LENGTH.fullmatch(length) is None:
-                raise RequestError(400, "a Content-Length that is no length")
+                raise RequestError(400, "an invalid Content-Length")
             self._has_length = True
             self.missing_bytes = int(length)
 
     def takes(self, size_bytes: int) -> bool:
-        """Whether so much more of the request's body is what its Content-Length says.
+        """Count bytes of the request's body; return False if they exceed its Content-Length.
 
-        aioquic looks at the end, when the excess would be somewhere else, as a second request.
+        aioquic checks only at the end, when the excess is already forwarded, where a backend could
+        read it as a second request.
         """
         if self._has_length:
             self.missing_bytes -= size_bytes
         return self.missing_bytes >= 0
 
     def abandon(self) -> None:
-        """The client does not wait any more."""
-        if self.visit is not None:
+        """Reset the sink: the client has cancelled the request or disconnected."""
+        if self.sink is not None:
             with contained("a request"):
-                self.visit.reset()
+                self.sink.reset()
 
     @property
     def is_stalled(self) -> bool:
-        """Whether it waits for acknowledgements."""
+        """Whether the stream waits for acknowledgements."""
         return self._is_paused or bool(self._waiting)
 
     def send_some(self) -> None:
-        """Give aioquic what there is room for, and let the visit go on, or wait."""
+        """Write as much to aioquic as its limit allows, and pause or resume the sink."""
         if not self._connection.can_send(self):
-            self._waiting.clear()  # the client has stopped it: the event that says so comes soon
+            self._waiting.clear()  # the client has stopped the stream; the event follows
             return
         room = MAX_UNACKNOWLEDGED_BYTES - self._connection.unacknowledged_bytes(self)
         while self._waiting and room > 0:
@@ -198,16 +200,16 @@ class Http3Stream:
         return self._has_ended and not self._waiting and not self._trailers
 
     def _regulate(self, room: int) -> None:
-        """Let the visit go on, or tell it to wait."""
-        if self.visit is None or self._has_ended:
+        """Pause or resume the sink."""
+        if self.sink is None or self._has_ended:
             self._is_paused = False
         elif self._is_paused:
             if room >= MAX_UNACKNOWLEDGED_BYTES - LOW_UNACKNOWLEDGED_BYTES:
                 self._is_paused = False
-                self.visit.resume()
+                self.sink.resume()
         elif room <= 0:
             self._is_paused = True
-            self.visit.pause()
+            self.sink.pause()
 
     def _send_head(self, status: int, fields: Fields) -> None:
         passing = [field for field in fields if field[0] not in _NOT_PASSED]

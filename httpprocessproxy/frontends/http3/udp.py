@@ -1,4 +1,4 @@
-"""UDP sockets beside the TCP port: the same number on the same hosts, with room for bursts."""
+"""UDP sockets with the hosts and port number of the TCP listener, and large buffers for bursts."""
 
 import errno
 import logging
@@ -11,15 +11,15 @@ from httpprocessproxy.system.sockets import binding, on_every_host
 
 _log = logging.getLogger(__name__)
 
-# 2 MiB is a fifth of a second at 10 MB/s: a loop that is busy for that long loses nothing. The
-# system may allow less, and then QUIC sends again what was lost.
+# 2 MiB is a fifth of a second at 10 MB/s: an event loop that is busy for that long loses nothing.
+# The system may allow less; QUIC then retransmits lost packets.
 BUFFER_BYTES: Final = 2 * 1024 * 1024
 
 
 def bind_udp(address: Address) -> list[socket.socket]:
-    """Bind on every host of `address`, whose port is a real one. Raises UserError.
+    """Bind on every host of `address`, whose port is not 0. Raises UserError.
 
-    Of the two families of `localhost`, one may be missing on a machine.
+    One of the two address families of `localhost` may be unavailable.
     """
     try:
         return on_every_host(address, _bind)
@@ -28,12 +28,12 @@ def bind_udp(address: Address) -> list[socket.socket]:
 
 
 def source_towards(address: tuple[str, int], port: int) -> tuple[str, int]:
-    """Which address of ours the system sends from to `address`, if it may choose."""
+    """Return the local address that the system chooses for packets to `address`, with `port`."""
     family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
     with socket.socket(family, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect(address)  # sends nothing
-        except OSError:  # there was a route a moment ago
+        except OSError:  # the route has disappeared
             return "::" if family == socket.AF_INET6 else "0.0.0.0", port
         host = probe.getsockname()[0]
     return str(host), port
@@ -58,6 +58,6 @@ def _cannot_bind(address: Address, error: OSError) -> str:
     if error.errno == errno.EADDRINUSE:
         return (
             f"UDP port {address.port} is in use, which HTTP/3 needs beside the TCP port: "
-            "choose another port, or end what has it"
+            "choose another port, or end the program that uses it"
         )
     return f"cannot bind UDP on {address}: {error.strerror}"

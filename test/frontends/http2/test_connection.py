@@ -1,4 +1,4 @@
-"""A client of HTTP/2, and whoever answers its requests."""
+"""HTTP/2 connections between a client and a handler."""
 
 import pytest
 from h2.errors import ErrorCodes
@@ -7,7 +7,7 @@ from hyperframe.frame import HeadersFrame
 from httpprocessproxy.frontends.http2.settings import MAX_STREAMS, STREAM_WINDOW_BYTES
 from httpprocessproxy.frontends.streams import StreamReset
 from test.frontends.ends import RecordingHandler
-from test.frontends.fronts import begun, ending_http2
+from test.frontends.fronts import begun, serving_http2
 from test.frontends.http2_client import Fields, get, websocket
 from test.loops import eventually, on_every_loop
 
@@ -15,9 +15,9 @@ from test.loops import eventually, on_every_loop
 
 
 @on_every_loop
-async def test_a_request_and_its_response() -> None:
+async def test_request_reaches_the_handler_and_its_response_the_client() -> None:
     handler = RecordingHandler()
-    async with ending_http2(handler) as front:
+    async with serving_http2(handler) as front:
         client, stream_id, seen = await begun(front, handler, get("/a?b", (b"accept", b"x")))
         assert (seen.head.version, seen.head.method, seen.head.path) == ("2", b"GET", b"/a?b")
         assert (seen.head.authority, seen.head.fields) == (b"localhost", [(b"accept", b"x")])
@@ -31,9 +31,9 @@ async def test_a_request_and_its_response() -> None:
 
 
 @on_every_loop
-async def test_a_body_and_trailers_both_ways() -> None:
+async def test_body_and_trailers_pass_in_both_directions() -> None:
     handler = RecordingHandler()
-    async with ending_http2(handler) as front:
+    async with serving_http2(handler) as front:
         client, stream_id, seen = await begun(front, handler, get(method=b"POST"), None)
         await client.upload(stream_id, b"question")
         await eventually(lambda: seen.content == b"question")
@@ -50,9 +50,9 @@ async def test_a_body_and_trailers_both_ways() -> None:
 
 
 @on_every_loop
-async def test_interim_responses() -> None:
+async def test_interim_responses_precede_the_final_one() -> None:
     handler = RecordingHandler()
-    async with ending_http2(handler) as front:
+    async with serving_http2(handler) as front:
         client, stream_id, seen = await begun(front, handler, get())
         seen.stream.interim(103, [(b"link", b"</a>")])
         seen.stream.interim(103, [(b"link", b"</b>")])
@@ -64,9 +64,9 @@ async def test_interim_responses() -> None:
 
 
 @on_every_loop
-async def test_a_response_without_a_body_is_one_frame() -> None:
+async def test_response_to_head_keeps_its_content_length() -> None:
     handler = RecordingHandler()
-    async with ending_http2(handler) as front:
+    async with serving_http2(handler) as front:
         client, stream_id, seen = await begun(front, handler, get(method=b"HEAD"))
         seen.stream.head(200, [(b"content-length", b"5")])
         seen.stream.end()
@@ -75,10 +75,10 @@ async def test_a_response_without_a_body_is_one_frame() -> None:
 
 
 @on_every_loop
-async def test_fields_of_a_connection_do_not_pass() -> None:
+async def test_connection_specific_fields_and_alt_svc_of_a_response_are_removed() -> None:
     """RFC 9113 section 8.2.2."""
     handler = RecordingHandler()
-    async with ending_http2(handler, alt_svc=b'h3=":1"; ma=3600') as front:
+    async with serving_http2(handler, alt_svc=b'h3=":1"; ma=3600') as front:
         client, stream_id, seen = await begun(front, handler, get())
         connection = [(b"connection", b"x"), (b"transfer-encoding", b"chunked"), (b"upgrade", b"x")]
         seen.stream.head(200, [*connection, (b"alt-svc", b'h3=":9"'), (b"x", b"y")])
@@ -89,9 +89,9 @@ async def test_fields_of_a_connection_do_not_pass() -> None:
 
 
 @on_every_loop
-async def test_an_extended_connect() -> None:
+async def test_extended_connect_passes_data_in_both_directions() -> None:
     handler = RecordingHandler()
-    async with ending_http2(handler) as front:
+    async with serving_http2(handler) as front:
         client, stream_id, seen = await begun(front, handler, websocket("/chat"), None)
         assert (seen.head.protocol, seen.head.path) == (b"websocket", b"/chat")
         seen.stream.head(200, [])
@@ -118,13 +118,15 @@ async def test_an_extended_connect() -> None:
     ],
 )
 @on_every_loop
-async def test_what_is_no_request_harms_no_other(fields: Fields, status: int) -> None:
-    """RFC 9113 section 8.1.1: an error of the stream."""
+async def test_malformed_request_gets_an_error_and_others_continue(
+    fields: Fields, status: int
+) -> None:
+    """RFC 9113 section 8.1.1: a stream error."""
     handler = RecordingHandler()
-    async with ending_http2(handler) as front:
+    async with serving_http2(handler) as front:
         client, stream_id, good = await begun(front, handler, get())
         assert (await client.fetch(fields)).status == status
-        # with a body, which nobody reads
+        # with an unfinished body, which is not read
         refused = await client.ask(fields, None)
         assert (await client.answer(refused)).status == status
         while client.answers[refused].reset is None:
@@ -132,13 +134,13 @@ async def test_what_is_no_request_harms_no_other(fields: Fields, status: int) ->
         assert client.answers[refused].reset == ErrorCodes.NO_ERROR
         good.answer()
         assert (await client.answer(stream_id)).body == b"ok"
-        assert len(handler.visits) == 1
+        assert len(handler.sinks) == 1
 
 
 @on_every_loop
-async def test_trailers_that_are_none_end_the_request() -> None:
+async def test_malformed_trailers_reset_the_stream() -> None:
     handler = RecordingHandler()
-    async with ending_http2(handler) as front:
+    async with serving_http2(handler) as front:
         client, stream_id, seen = await begun(front, handler, get(method=b"POST"), None)
         await client.end(stream_id, [(b"A", b"b")])
         assert await client.was_reset(stream_id) == ErrorCodes.PROTOCOL_ERROR
@@ -147,9 +149,9 @@ async def test_trailers_that_are_none_end_the_request() -> None:
 
 
 @on_every_loop
-async def test_a_body_of_another_length_than_was_said() -> None:
+async def test_body_longer_than_its_content_length_closes_the_connection() -> None:
     handler = RecordingHandler()
-    async with ending_http2(handler) as front:
+    async with serving_http2(handler) as front:
         length = (b"content-length", b"5")
         asked = get("/", length, method=b"POST")
         client, stream_id, seen = await begun(front, handler, asked, None)
@@ -172,35 +174,37 @@ async def test_a_body_of_another_length_than_was_said() -> None:
     ],
 )
 @on_every_loop
-async def test_a_response_that_cannot_be_completed(why: StreamReset, code: ErrorCodes) -> None:
+async def test_sink_resets_a_response_with_the_code_of_its_reason(
+    why: StreamReset, code: ErrorCodes
+) -> None:
     handler = RecordingHandler()
-    async with ending_http2(handler) as front:
+    async with serving_http2(handler) as front:
         client, stream_id, seen = await begun(front, handler, get())
         seen.stream.head(200, [(b"content-length", b"100")])
         seen.stream.body(b"some")
         assert await client.body(stream_id, 4) == b"some"
         seen.stream.reset(why)
         assert await client.was_reset(stream_id) == code
-        assert not seen.was_reset, "who resets is not told"
+        assert not seen.was_reset, "the sink itself has reset the stream"
 
 
 @on_every_loop
-async def test_a_client_that_gives_up() -> None:
+async def test_cancelled_request_resets_its_sink_and_others_continue() -> None:
     handler = RecordingHandler()
-    async with ending_http2(handler) as front:
+    async with serving_http2(handler) as front:
         client, stream_id, seen = await begun(front, handler, get())
         await client.cancel(stream_id)
         await eventually(lambda: seen.was_reset)
-        seen.stream.body(b"too late")  # it may have been on its way
+        seen.stream.body(b"too late")  # a call after the reset does nothing
         other = await client.ask()
-        (await handler.visit(1)).answer()
+        (await handler.sink(1)).answer()
         assert (await client.answer(other)).status == 200
 
 
 @on_every_loop
-async def test_a_client_that_is_gone() -> None:
+async def test_disconnect_resets_the_sink() -> None:
     handler = RecordingHandler()
-    async with ending_http2(handler) as front:
+    async with serving_http2(handler) as front:
         client, _, seen = await begun(front, handler, get())
         client.close()
         await eventually(lambda: seen.was_reset)
@@ -208,10 +212,10 @@ async def test_a_client_that_is_gone() -> None:
 
 
 @on_every_loop
-async def test_a_response_before_the_end_of_the_request() -> None:
-    """RFC 9113 section 8.1: the answer is whole, and then the rest is not wanted."""
+async def test_early_response_is_complete_before_the_upload_is_stopped() -> None:
+    """RFC 9113 section 8.1: RST_STREAM with NO_ERROR follows a complete response."""
     handler = RecordingHandler()
-    async with ending_http2(handler) as front:
+    async with serving_http2(handler) as front:
         client, stream_id, seen = await begun(front, handler, get(method=b"POST"), None)
         seen.answer(b"enough")
         assert (await client.answer(stream_id)).body == b"enough"
@@ -225,50 +229,50 @@ async def test_a_response_before_the_end_of_the_request() -> None:
 
 
 @on_every_loop
-async def test_a_body_that_nobody_wants_does_not_use_up_the_window() -> None:
+async def test_discarded_bodies_do_not_use_up_the_window_of_the_connection() -> None:
     handler = RecordingHandler(is_slow=True)
-    async with ending_http2(handler) as front:
+    async with serving_http2(handler) as front:
         client = await front.client()
         for number in range(200):
             stream_id = await client.ask(get(method=b"POST"), None)
             await client.upload(stream_id, b"x" * STREAM_WINDOW_BYTES)
-            seen = await handler.visit(number)
+            seen = await handler.sink(number)
             seen.stream.reset(StreamReset.CANCELLED)
             await client.was_reset(stream_id)
 
 
-# More at a time than is allowed
+# Concurrent requests
 
 
 @on_every_loop
 async def test_requests_beyond_the_limit_are_refused_and_the_rest_answered() -> None:
-    """RFC 9113 section 5.1.2: even before our settings have been read."""
+    """RFC 9113 section 5.1.2: also before the client has read the server's SETTINGS."""
     handler = RecordingHandler()
-    async with ending_http2(handler) as front:
+    async with serving_http2(handler) as front:
         client = await front.client()
         asked = [await client.ask() for _ in range(MAX_STREAMS + 5)]
         for stream_id in asked[MAX_STREAMS:]:
             assert await client.was_reset(stream_id) == ErrorCodes.REFUSED_STREAM
-        for seen in handler.visits:
+        for seen in handler.sinks:
             seen.answer()
         for stream_id in asked[:MAX_STREAMS]:
             assert (await client.answer(stream_id)).status == 200
 
 
 @on_every_loop
-async def test_a_request_that_ends_where_it_begins() -> None:
-    """What is read at one go may hold a request, its end, and the next."""
+async def test_requests_and_their_resets_in_one_read_reach_the_sinks() -> None:
+    """A single read may contain a request, its reset, and the next request."""
     handler = RecordingHandler()
-    async with ending_http2(handler) as front:
+    async with serving_http2(handler) as front:
         client = await front.client()
         for _ in range(3):
             stream_id = client.state.get_next_available_stream_id()
             client.state.send_headers(stream_id, get(method=b"POST"))
             client.state.send_data(stream_id, b"some")
             await client.cancel(stream_id)
-        seen = await handler.visit(2)
+        seen = await handler.sink(2)
         await eventually(lambda: seen.was_reset)
-        assert [seen.content for seen in handler.visits] == [b"some"] * 3
+        assert [seen.content for seen in handler.sinks] == [b"some"] * 3
         frame = HeadersFrame(1, client.state.encoder.encode(get()), flags=["END_HEADERS"])
         await client.write(frame.serialize())
-        assert await client.more()  # a reset, or the end: not silence
+        assert await client.more()  # the server responds to the reused stream ID

@@ -1,4 +1,4 @@
-"""Other people's clients of HTTP/2 over TLS: httpx and curl."""
+"""Independent clients of HTTP/2 over TLS: httpx and curl."""
 
 import asyncio
 import contextlib
@@ -15,12 +15,12 @@ from test.frontends.fronts import Front, authority_file, client_context, frontin
 from test.loops import on_every_loop
 from test.wire import TruncatedError
 
-needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not here")
+needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 
 
 @contextlib.asynccontextmanager
 async def answering(front: Front) -> AsyncIterator[str]:
-    """Answer each request with the size of its body in a field; yields the URL."""
+    """Answer each request with its body's size in the field X-Size. Yields the URL."""
     async with asyncio.TaskGroup() as group:
         tasks: list[asyncio.Task[None]] = []
 
@@ -51,7 +51,7 @@ def httpx_client() -> httpx.AsyncClient:
 
 
 @on_every_loop
-async def test_httpx() -> None:
+async def test_httpx_get_head_post_and_a_hundred_concurrent_requests() -> None:
     async with fronting(tls=True) as front, answering(front) as url, httpx_client() as client:
         first = await client.get(url)
         assert (first.http_version, first.status_code, first.text) == ("HTTP/2", 200, "ok")
@@ -75,7 +75,7 @@ async def curl(*arguments: str) -> bytes:
 
 @needs_curl
 @on_every_loop
-async def test_curl(tmp_path: Path) -> None:
+async def test_curl_get_upload_head_and_parallel_requests(tmp_path: Path) -> None:
     alt_svc = b'h3=":443"; ma=3600'
     (tmp_path / "upload").write_bytes(b"y" * 5_000_000)
     trust = "--cacert", str(authority_file(tmp_path))
@@ -93,7 +93,7 @@ async def test_curl(tmp_path: Path) -> None:
 
 @needs_curl
 @on_every_loop
-async def test_curl_gets_the_answer_that_comes_before_its_upload_has_ended(tmp_path: Path) -> None:
+async def test_curl_gets_an_early_response_during_its_upload(tmp_path: Path) -> None:
     (tmp_path / "upload").write_bytes(b"y" * 5_000_000)
     upload = "--data-binary", f"@{tmp_path / 'upload'}"
     trust = "--cacert", str(authority_file(tmp_path))

@@ -1,4 +1,4 @@
-"""The end of a connection of HTTP/2, whoever wants it."""
+"""Closing of HTTP/2 connections by the server and by the client."""
 
 import asyncio
 
@@ -8,16 +8,16 @@ from hyperframe.frame import GoAwayFrame
 
 from httpprocessproxy.frontends.http2 import connection as http2
 from test.frontends.ends import RecordingHandler
-from test.frontends.fronts import begun, ending_http2
+from test.frontends.fronts import begun, serving_http2
 from test.frontends.http2_client import get
 from test.loops import on_every_loop
 
 
 @on_every_loop
-async def test_a_connection_that_closes_completes_what_is_under_way() -> None:
+async def test_close_refuses_new_requests_and_completes_open_ones() -> None:
     """RFC 9113 section 6.8."""
     handler = RecordingHandler()
-    async with ending_http2(handler) as front:
+    async with serving_http2(handler) as front:
         client, stream_id, seen = await begun(front, handler, get())
         (connection,) = front.connections
         connection.close()
@@ -32,9 +32,9 @@ async def test_a_connection_that_closes_completes_what_is_under_way() -> None:
 
 
 @on_every_loop
-async def test_a_client_learns_which_request_was_the_last() -> None:
+async def test_goaway_names_the_last_request() -> None:
     handler = RecordingHandler()
-    async with ending_http2(handler) as front:
+    async with serving_http2(handler) as front:
         client, stream_id, _ = await begun(front, handler, get())
         (connection,) = front.connections
         connection.close()
@@ -45,14 +45,14 @@ async def test_a_client_learns_which_request_was_the_last() -> None:
 
 
 @on_every_loop
-async def test_draining_waits_for_some_and_not_for_ever() -> None:
+async def test_drain_completes_responses_and_aborts_stuck_requests_after_its_timeout() -> None:
     handler = RecordingHandler()
-    async with ending_http2(handler) as front:
+    async with serving_http2(handler) as front:
         done, stuck = await front.client(), await front.client()
         stream_id = await done.ask()
-        (await handler.visit()).answer()
+        (await handler.sink()).answer()
         await stuck.ask()
-        never = await handler.visit(1)
+        never = await handler.sink(1)
         async with asyncio.TaskGroup() as group:
             group.create_task(http2.drain(front.connections, 0.1), name="drain")
             await done.answer(stream_id)
@@ -63,9 +63,9 @@ async def test_draining_waits_for_some_and_not_for_ever() -> None:
 
 
 @on_every_loop
-async def test_aborting_ends_everything() -> None:
+async def test_abort_closes_without_goaway_and_resets_the_sinks() -> None:
     handler = RecordingHandler()
-    async with ending_http2(handler) as front:
+    async with serving_http2(handler) as front:
         client, _, seen = await begun(front, handler, get())
         (connection,) = front.connections
         connection.abort()
@@ -74,14 +74,14 @@ async def test_aborting_ends_everything() -> None:
 
 
 @on_every_loop
-async def test_an_idle_connection_is_closed() -> None:
+async def test_idle_connection_is_closed_with_goaway() -> None:
     patch = pytest.MonkeyPatch()
     patch.setattr(http2, "IDLE_S", 0.2)
     handler = RecordingHandler()
     with patch.context():
-        async with ending_http2(handler) as front:
+        async with serving_http2(handler) as front:
             client, stream_id, seen = await begun(front, handler, get())
-            await asyncio.sleep(0.5)  # not idle: somebody waits for an answer
+            await asyncio.sleep(0.5)  # not idle: a request is open
             assert front.connections
             seen.answer()
             await client.answer(stream_id)
@@ -92,9 +92,9 @@ async def test_an_idle_connection_is_closed() -> None:
 
 
 @on_every_loop
-async def test_a_client_that_says_goodbye() -> None:
+async def test_goaway_of_the_client_closes_the_connection_and_resets_the_sinks() -> None:
     handler = RecordingHandler()
-    async with ending_http2(handler) as front:
+    async with serving_http2(handler) as front:
         client, _, seen = await begun(front, handler, get())
         await client.write(GoAwayFrame().serialize())
         await client.ended()

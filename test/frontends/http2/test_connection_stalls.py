@@ -1,4 +1,4 @@
-"""Clients of HTTP/2 that send without end, or do not read: who waits, and who does not."""
+"""HTTP/2 clients with stalled uploads and downloads: other requests are not blocked."""
 
 import itertools
 
@@ -11,8 +11,8 @@ MIB = 2**20
 
 
 @on_every_loop
-async def test_an_upload_that_stalls_is_not_kept_here() -> None:
-    """Windows, sockets' buffers, and no more: the client waits."""
+async def test_upload_to_a_stalled_backend_is_not_buffered_without_limit() -> None:
+    """The windows and socket buffers fill up; then the client has to wait."""
     async with fronting() as front:
         client = await front.client()
         await client.fetch_settings()
@@ -37,7 +37,7 @@ async def test_an_upload_that_stalls_is_not_kept_here() -> None:
 
 
 @on_every_loop
-async def test_a_stalled_download_stops_no_other() -> None:
+async def test_stalled_download_does_not_block_the_others() -> None:
     async with fronting() as front:
         client = await front.client()
         client.state.increment_flow_control_window(16 * MIB)

@@ -1,16 +1,16 @@
-"""Flow control: nobody is sent more than he reads, and nobody waits for another's reader."""
+"""HTTP/2 flow control: a slow reader is not sent more than its window, and blocks no other."""
 
 from httpprocessproxy.frontends.http2.settings import STREAM_WINDOW_BYTES
 from test.frontends.ends import RecordingHandler
-from test.frontends.fronts import begun, ending_http2
+from test.frontends.fronts import begun, serving_http2
 from test.frontends.http2_client import get
 from test.loops import eventually, on_every_loop, turn
 
 
 @on_every_loop
-async def test_a_client_may_not_send_more_than_is_read() -> None:
+async def test_upload_stops_at_the_window_until_the_sink_has_consumed_it() -> None:
     handler = RecordingHandler(is_slow=True)
-    async with ending_http2(handler) as front:
+    async with serving_http2(handler) as front:
         client, stream_id, seen = await begun(front, handler, get(method=b"POST"), None)
         await client.fetch_settings()
         await client.upload(stream_id, b"x" * STREAM_WINDOW_BYTES)
@@ -22,9 +22,9 @@ async def test_a_client_may_not_send_more_than_is_read() -> None:
 
 
 @on_every_loop
-async def test_a_response_waits_for_its_client() -> None:
+async def test_response_stops_at_the_window_and_pauses_the_sink() -> None:
     handler = RecordingHandler()
-    async with ending_http2(handler) as front:
+    async with serving_http2(handler) as front:
         client, stream_id, seen = await begun(front, handler, get())
         client.stingy = True
         seen.stream.head(200, [])
@@ -44,9 +44,9 @@ async def test_a_response_waits_for_its_client() -> None:
 
 
 @on_every_loop
-async def test_one_stalled_response_does_not_stop_the_others() -> None:
+async def test_stalled_response_does_not_block_the_others() -> None:
     handler = RecordingHandler()
-    async with ending_http2(handler) as front:
+    async with serving_http2(handler) as front:
         client, stalled, seen = await begun(front, handler, get())
         client.state.increment_flow_control_window(2**24)
         client.stingy = True
@@ -56,21 +56,21 @@ async def test_one_stalled_response_does_not_stop_the_others() -> None:
         client.stingy = False
         for number in range(1, 20):
             stream_id = await client.ask()
-            (await handler.visit(number)).answer(b"y" * 1000)
+            (await handler.sink(number)).answer(b"y" * 1000)
             assert len((await client.answer(stream_id)).body) == 1000
         assert seen.is_paused
         assert client.answers[stalled].size_bytes == 65_535
 
 
 @on_every_loop
-async def test_responses_take_turns() -> None:
+async def test_two_large_responses_are_interleaved() -> None:
     handler = RecordingHandler()
-    async with ending_http2(handler) as front:
+    async with serving_http2(handler) as front:
         client = await front.client(window_bytes=2**24)
         client.state.increment_flow_control_window(2**24)
         first, second = await client.ask(), await client.ask()
-        await handler.visit(1)
-        for seen in handler.visits:
+        await handler.sink(1)
+        for seen in handler.sinks:
             seen.answer(b"x" * 500_000)
         while not client.answers[first].size_bytes or not client.answers[second].size_bytes:
             assert await client.more()
@@ -81,13 +81,13 @@ async def test_responses_take_turns() -> None:
 
 
 @on_every_loop
-async def test_a_client_that_reads_nothing_is_waited_for() -> None:
+async def test_client_that_does_not_read_its_socket_pauses_the_sink() -> None:
     handler = RecordingHandler()
-    async with ending_http2(handler) as front:
+    async with serving_http2(handler) as front:
         client = await front.client(window_bytes=2**30)
         client.state.increment_flow_control_window(2**30)
         stream_id = await client.ask()
-        seen = await handler.visit()
+        seen = await handler.sink()
         seen.stream.head(200, [])
         sent = 0
         while not seen.is_paused:

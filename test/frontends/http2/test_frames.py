@@ -1,4 +1,4 @@
-"""Frames that are read some at a time: every byte passes once, and no read has too many."""
+"""Frame-wise reads: every byte is read once, and a read never exceeds its number of frames."""
 
 import asyncio
 
@@ -6,7 +6,7 @@ from hyperframe.frame import DataFrame, Frame, PingFrame, WindowUpdateFrame
 from hypothesis import given
 from hypothesis import strategies as st
 
-from httpprocessproxy.frontends.http2.frames import Http2Frames, Reading
+from httpprocessproxy.frontends.http2.frames import FrameReader, Http2Frames
 from httpprocessproxy.frontends.http2.settings import FRAMES_A_READ, FRAMES_AT_ONCE, TURN_S
 from test.loops import eventually, on_every_loop
 
@@ -24,7 +24,7 @@ frames = st.sampled_from(
 
 
 def count(data: bytes) -> int:
-    """How many whole frames there are."""
+    """Count complete frames."""
     number, view = 0, memoryview(data)
     while view:
         _, length = Frame.parse_frame_header(view[:9])
@@ -34,7 +34,7 @@ def count(data: bytes) -> int:
 
 
 @given(st.lists(frames, max_size=30), st.integers(1, 40), st.integers(1, 5))
-def test_each_read_ends_with_a_frame_however_the_bytes_come(
+def test_every_byte_is_read_once_for_any_chunks(
     several: list[bytes], size: int, limit: int
 ) -> None:
     waiting, data = Http2Frames(), PREFACE + b"".join(several)
@@ -48,7 +48,7 @@ def test_each_read_ends_with_a_frame_however_the_bytes_come(
 
 
 @given(st.lists(frames, min_size=1, max_size=30), st.integers(1, 5))
-def test_a_read_has_no_more_frames_than_its_limit(several: list[bytes], limit: int) -> None:
+def test_read_has_no_more_frames_than_its_limit(several: list[bytes], limit: int) -> None:
     waiting = Http2Frames()
     waiting.put(PREFACE)
     assert waiting.take(limit) == PREFACE
@@ -60,8 +60,8 @@ def test_a_read_has_no_more_frames_than_its_limit(several: list[bytes], limit: i
     assert [count(read) for read in reads[:-1]] == [limit] * (len(reads) - 1)
 
 
-class Recorded(asyncio.Transport):
-    """A transport that counts pauses."""
+class RecordingTransport(asyncio.Transport):
+    """A transport that counts calls of `pause_reading` and `resume_reading`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -78,14 +78,16 @@ class Recorded(asyncio.Transport):
         self.resumptions += 1
 
 
-class Turns:
-    """How many frames of a connection are read before another has its turn. A frame takes `cost_s`
-    by the clock of the test."""
+class BatchCounter:
+    """Counts the frames that a FrameReader reads in each event loop iteration.
+
+    A frame takes `cost_s` seconds of the fake clock.
+    """
 
     def __init__(self, cost_s: float = 0.0) -> None:
         self.frames = [0]
-        self.transport = Recorded()
-        self.reading = Reading(self.transport, self._read, lambda: self._now)
+        self.transport = RecordingTransport()
+        self.reader = FrameReader(self.transport, self._read, lambda: self._now)
         self._cost_s = cost_s
         self._now = 0.0
         self._is_called = False
@@ -103,37 +105,37 @@ class Turns:
         self._is_called = False
         self.frames.append(0)
 
-    async def of(self, number: int) -> list[int]:
-        """Let so many frames come at once, and return how many were read in each turn."""
-        self.reading.put(PREFACE)
-        self.reading.put(UPDATE * number)
+    async def read(self, number: int) -> list[int]:
+        """Put `number` frames at once, and return how many were read in each batch."""
+        self.reader.put(PREFACE)
+        self.reader.put(UPDATE * number)
         await eventually(lambda: sum(self.frames) == number)
         return [frames for frames in self.frames if frames]
 
 
 @on_every_loop
-async def test_others_have_their_turn_between_two_reads() -> None:
-    turns = Turns()
-    assert await turns.of(3 * FRAMES_AT_ONCE) == [FRAMES_AT_ONCE] * 3
-    assert turns.transport.pauses == turns.transport.resumptions == 1
+async def test_event_loop_runs_other_callbacks_between_batches() -> None:
+    batches = BatchCounter()
+    assert await batches.read(3 * FRAMES_AT_ONCE) == [FRAMES_AT_ONCE] * 3
+    assert batches.transport.pauses == batches.transport.resumptions == 1
 
 
 @on_every_loop
-async def test_turn_ends_early_if_its_frames_are_a_lot_of_work() -> None:
-    turns = Turns(TURN_S / FRAMES_A_READ / 2)
-    assert await turns.of(6 * FRAMES_A_READ) == [2 * FRAMES_A_READ] * 3
-    assert turns.transport.pauses == turns.transport.resumptions == 1
+async def test_batch_of_expensive_frames_ends_early() -> None:
+    batches = BatchCounter(TURN_S / FRAMES_A_READ / 2)
+    assert await batches.read(6 * FRAMES_A_READ) == [2 * FRAMES_A_READ] * 3
+    assert batches.transport.pauses == batches.transport.resumptions == 1
 
 
 @on_every_loop
-async def test_nothing_is_read_of_a_connection_that_has_ended() -> None:
-    transport, reads = Recorded(), 0
+async def test_queued_frames_are_not_read_after_the_connection_has_closed() -> None:
+    transport, reads = RecordingTransport(), 0
 
     def read(_: bytes) -> None:
         nonlocal reads
         reads += 1
         transport.is_closed = True
 
-    Reading(transport, read).put(PREFACE + PingFrame(opaque_data=b"1" * 8).serialize() * 1000)
+    FrameReader(transport, read).put(PREFACE + PingFrame(opaque_data=b"1" * 8).serialize() * 1000)
     await asyncio.sleep(0)
     assert reads == 1

@@ -1,4 +1,4 @@
-"""Whose turn it is to send."""
+"""The order of streams in the send scheduler."""
 
 import asyncio
 
@@ -9,25 +9,25 @@ from httpprocessproxy.frontends.http2.stream import Http2Stream
 
 
 class Wire(asyncio.Transport):
-    """A transport that writes down what is written, and may be full."""
+    """A transport that records writes, and is full after `full_after` of them."""
 
     def __init__(self) -> None:
         super().__init__()
         self.written: list[bytes] = []
         self.has_closed = False
-        self.turns: SendScheduler
+        self.scheduler: SendScheduler
         self.full_after = 1000
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         self.written.append(bytes(data))
-        self.turns.is_full = len(self.written) >= self.full_after
+        self.scheduler.is_full = len(self.written) >= self.full_after
 
     def is_closing(self) -> bool:
         return self.has_closed
 
 
-class State:
-    """In place of h2: the frames that have been made."""
+class FakeState:
+    """A fake of H2Connection that holds serialised frames."""
 
     def __init__(self) -> None:
         self.made = b""
@@ -37,8 +37,8 @@ class State:
         return made
 
 
-class Sending:
-    """In place of a stream: it has so many frames to send, of 16 KiB each."""
+class FakeStream:
+    """A fake of Http2Stream with `frames` frames of 16 KiB to send."""
 
     def __init__(self, name: bytes, frames: int) -> None:
         self.name = name
@@ -49,7 +49,7 @@ class Sending:
     def has_work(self) -> bool:
         return self.left > 0
 
-    def send_some(self, state: State) -> int:
+    def send_some(self, state: FakeState) -> int:
         if not self.left:
             return 0
         self.left -= 1
@@ -58,74 +58,76 @@ class Sending:
 
 
 class Scene:
+    """A scheduler whose streams have the given numbers of frames to send."""
+
     def __init__(self, *frames: int) -> None:
-        self.wire, state = Wire(), State()
+        self.wire, state = Wire(), FakeState()
         self.sent: list[bytes] = []
-        self.streams = [Sending(b"abcdef"[i : i + 1], count) for i, count in enumerate(frames)]
-        self.turns = SendScheduler(state, self.wire, self._sent)  # type: ignore[arg-type]
-        self.wire.turns = self.turns
+        self.streams = [FakeStream(b"abcdef"[i : i + 1], count) for i, count in enumerate(frames)]
+        self.scheduler = SendScheduler(state, self.wire, self._sent)  # type: ignore[arg-type]
+        self.wire.scheduler = self.scheduler
         for stream in self.streams:
-            self.turns.add(stream)  # type: ignore[arg-type]
+            self.scheduler.add(stream)  # type: ignore[arg-type]
 
     def _sent(self, stream: Http2Stream) -> None:
         self.sent.append(stream.name)  # type: ignore[attr-defined]
 
 
-def test_a_frame_each() -> None:
+def test_each_turn_sends_one_frame() -> None:
     scene = Scene(3, 1, 2)
-    scene.turns.send()
+    scene.scheduler.send()
     assert b"".join(scene.wire.written) == b"abcaca"
     assert b"".join(scene.sent) == b"abcaca"
 
 
-def test_few_writes() -> None:
+def test_frames_are_written_in_batches() -> None:
     scene = Scene(8)
-    scene.turns.send()
+    scene.scheduler.send()
     assert [len(data) * 16_384 for data in scene.wire.written] == [BATCH_BYTES] * 2
 
 
-def test_nothing_goes_out_while_the_client_is_slow() -> None:
+def test_nothing_is_sent_while_the_transport_is_full() -> None:
     scene = Scene(8, 8)
     scene.wire.full_after = 1
-    scene.turns.send()
+    scene.scheduler.send()
     assert len(scene.wire.written) == 1
-    scene.turns.send()
+    scene.scheduler.send()
     assert len(scene.wire.written) == 1
-    scene.turns.is_full = False
+    scene.scheduler.is_full = False
     scene.wire.full_after = 1000
-    scene.turns.send()
+    scene.scheduler.send()
     assert b"".join(scene.wire.written) == b"ab" * 8
 
 
-def test_a_stream_waits_once() -> None:
+def test_stream_is_queued_only_once() -> None:
     scene = Scene(2)
-    scene.turns.add(scene.streams[0])  # type: ignore[arg-type]
+    scene.scheduler.add(scene.streams[0])  # type: ignore[arg-type]
     scene.streams[0].left = 1
-    scene.turns.send()
+    scene.scheduler.send()
     assert b"".join(scene.sent) == b"a"
 
 
-def test_a_stream_that_is_over_has_no_turn() -> None:
+def test_stream_that_is_over_sends_nothing() -> None:
     scene = Scene(2, 1)
     scene.streams[0].is_over = True
-    scene.turns.send()
+    scene.scheduler.send()
     assert b"".join(scene.sent) == b"b"
-    scene.turns.add(scene.streams[0])  # type: ignore[arg-type]
+    scene.scheduler.add(scene.streams[0])  # type: ignore[arg-type]
     assert not scene.streams[0].is_queued
 
 
-def test_nothing_is_written_behind_the_end() -> None:
+def test_nothing_is_written_to_a_closing_transport() -> None:
     scene = Scene(2)
     scene.wire.has_closed = True
-    scene.turns.send()
+    scene.scheduler.send()
     assert scene.wire.written == []
 
 
-def test_frames_of_the_connection_are_written_too() -> None:
+def test_frames_of_the_connection_are_written_once() -> None:
     wire = Wire()
     state = H2Connection()
     state.initiate_connection()
-    wire.turns = turns = SendScheduler(state, wire, lambda _: None)
-    turns.send()
-    turns.send()
+    wire.scheduler = scheduler = SendScheduler(state, wire, lambda _: None)
+    scheduler.send()
+    scheduler.send()
     assert len(wire.written) == 1

@@ -1,4 +1,4 @@
-"""What a client is told in the first frames."""
+"""The settings in the first frames of the server."""
 
 from h2.config import H2Configuration
 from h2.connection import H2Connection
@@ -13,12 +13,12 @@ from httpprocessproxy.frontends.http2.settings import (
 )
 
 
-def test_what_a_client_is_told() -> None:
+def test_first_frames_announce_settings_and_window() -> None:
     client = H2Connection(H2Configuration())
     client.initiate_connection()
-    told, window = client.receive_data(new_state().data_to_send())
-    assert isinstance(told, RemoteSettingsChanged)
-    values = {int(code): changed.new_value for code, changed in told.changed_settings.items()}
+    settings, window = client.receive_data(new_state().data_to_send())
+    assert isinstance(settings, RemoteSettingsChanged)
+    values = {int(code): changed.new_value for code, changed in settings.changed_settings.items()}
     assert values[SettingCodes.MAX_CONCURRENT_STREAMS] == MAX_STREAMS >= 100
     assert values[SettingCodes.INITIAL_WINDOW_SIZE] == STREAM_WINDOW_BYTES
     assert values[SettingCodes.MAX_HEADER_LIST_SIZE] == 64 * 1024
@@ -29,7 +29,7 @@ def test_what_a_client_is_told() -> None:
     assert client.outbound_flow_control_window == CONNECTION_WINDOW_BYTES
 
 
-def test_our_settings_hold_when_they_are_acknowledged() -> None:
+def test_settings_and_lenient_limits_remain_after_acknowledgement() -> None:
     state = new_state()
     client = H2Connection(H2Configuration())
     client.initiate_connection()
@@ -39,5 +39,5 @@ def test_our_settings_hold_when_they_are_acknowledged() -> None:
     assert state.decoder.max_header_list_size > 64 * 1024
 
 
-def test_every_stream_may_stall_and_another_goes_on() -> None:
+def test_windows_of_all_streams_fit_into_the_window_of_the_connection() -> None:
     assert MAX_STREAMS * STREAM_WINDOW_BYTES <= CONNECTION_WINDOW_BYTES

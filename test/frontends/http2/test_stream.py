@@ -1,4 +1,4 @@
-"""A response on its way out: which frames it becomes, and when it waits."""
+"""The send buffer of a response: its frames, its flow control and its back-pressure."""
 
 from collections.abc import Callable
 
@@ -8,12 +8,12 @@ from h2.connection import H2Connection
 from h2.events import DataReceived, Event, ResponseReceived, StreamEnded, TrailersReceived
 
 from httpprocessproxy.frontends.http2.stream import MAX_WAITING_BYTES, Http2Stream
-from test.frontends.ends import RecordingVisit
+from test.frontends.ends import RecordingSink
 from test.frontends.http2_client import GET
 
 
-class Recorder:
-    """In place of a connection: who wanted to send, and what was consumed."""
+class FakeOwner:
+    """A fake of the connection that counts `send` calls, and a client that reads the frames."""
 
     def __init__(self, alt_svc: bytes | None = None) -> None:
         self.alt_svc = alt_svc
@@ -24,21 +24,21 @@ class Recorder:
         self.client.send_headers(1, GET, end_stream=True)
         self.state.receive_data(self.client.data_to_send())
         self.client.receive_data(self.state.data_to_send())
-        self.wanted = 0
+        self.sends = 0
 
     def send(self, stream: Http2Stream) -> None:
-        self.wanted += 1
+        self.sends += 1
 
     def sent(self, stream: Http2Stream) -> list[Event]:
-        """Give the stream all the turns it wants, and return what the client sees."""
+        """Send all that the windows allow, and return the client's events."""
         while stream.send_some(self.state):
             pass
         return self.client.receive_data(self.state.data_to_send())
 
 
-def opened(alt_svc: bytes | None = None) -> tuple[Recorder, Http2Stream]:
-    recorder = Recorder(alt_svc)
-    return recorder, Http2Stream(recorder, 1)  # type: ignore[arg-type]
+def opened(alt_svc: bytes | None = None) -> tuple[FakeOwner, Http2Stream]:
+    owner = FakeOwner(alt_svc)
+    return owner, Http2Stream(owner, 1)  # type: ignore[arg-type]
 
 
 Respond = Callable[[Http2Stream], None]
@@ -76,12 +76,14 @@ def trailers(stream: Http2Stream) -> None:
         ),
     ],
 )
-def test_as_few_frames_as_can_be(calls: list[Respond], kinds: list[type[Event]]) -> None:
-    recorder, stream = opened()
+def test_response_is_sent_in_as_few_frames_as_possible(
+    calls: list[Respond], kinds: list[type[Event]]
+) -> None:
+    owner, stream = opened()
     for call in calls:
         call(stream)
-    assert recorder.wanted >= len(calls)
-    events = recorder.sent(stream)
+    assert owner.sends >= len(calls)
+    events = owner.sent(stream)
     assert [type(event) for event in events] == kinds
     assert b"".join(e.data for e in events if isinstance(e, DataReceived)) in (b"", b"abcd")
     assert stream.has_response_ended == (StreamEnded in kinds)
@@ -89,72 +91,72 @@ def test_as_few_frames_as_can_be(calls: list[Respond], kinds: list[type[Event]])
 
 
 @pytest.mark.parametrize("calls", [[head, content, end], [head, content, trailers], [head, end]])
-def test_the_same_a_call_at_a_time(calls: list[Respond]) -> None:
-    recorder, stream = opened()
+def test_response_ends_when_each_call_is_sent_separately(calls: list[Respond]) -> None:
+    owner, stream = opened()
     events: list[Event] = []
     for call in calls:
         call(stream)
-        events += recorder.sent(stream)
+        events += owner.sent(stream)
     assert isinstance(events[0], ResponseReceived)
     assert isinstance(events[-1], StreamEnded)
     assert stream.has_response_ended
 
 
-def test_a_window_is_used_up_and_no_more() -> None:
-    recorder, stream = opened()
+def test_body_uses_up_the_window_and_continues_when_it_is_opened() -> None:
+    owner, stream = opened()
     stream.head(200, [])
     for _ in range(10):
         stream.body(b"x" * 10_000)
     stream.end()
-    got = [event for event in recorder.sent(stream) if isinstance(event, DataReceived)]
+    got = [event for event in owner.sent(stream) if isinstance(event, DataReceived)]
     assert sum(len(event.data) for event in got) == 65_535
-    assert len(got) == 4  # of 16 KiB: small pieces travel together
+    assert len(got) == 4  # of 16 KiB: small pieces are joined
     assert stream.has_work
-    assert stream.send_some(recorder.state) == 0
-    recorder.client.acknowledge_received_data(65_535, 1)
-    recorder.state.receive_data(recorder.client.data_to_send())
-    rest = recorder.sent(stream)
+    assert stream.send_some(owner.state) == 0
+    owner.client.acknowledge_received_data(65_535, 1)
+    owner.state.receive_data(owner.client.data_to_send())
+    rest = owner.sent(stream)
     assert sum(len(event.data) for event in rest if isinstance(event, DataReceived)) == 34_465
     assert isinstance(rest[-1], StreamEnded)
 
 
-def test_back_pressure() -> None:
-    recorder, stream = opened()
-    visit = stream.visit = RecordingVisit(None, stream)  # type: ignore[arg-type]
+def test_sink_is_paused_above_the_high_watermark_and_resumed_below_the_low_one() -> None:
+    owner, stream = opened()
+    sink = stream.sink = RecordingSink(None, stream)  # type: ignore[arg-type]
     stream.head(200, [])
     stream.body(b"x" * MAX_WAITING_BYTES)
-    assert visit.pauses == 0
+    assert sink.pauses == 0
     stream.body(b"x")
-    assert visit.pauses == 1
+    assert sink.pauses == 1
     stream.body(b"x" * 100_000)
-    assert visit.pauses == 1
-    recorder.sent(stream)
-    assert visit.is_paused, "the window is used up"
-    recorder.client.acknowledge_received_data(65_535, 1)
-    recorder.state.receive_data(recorder.client.data_to_send())
-    recorder.sent(stream)
-    recorder.client.acknowledge_received_data(65_535, 1)
-    recorder.state.receive_data(recorder.client.data_to_send())
-    recorder.sent(stream)
-    assert not visit.is_paused
+    assert sink.pauses == 1
+    owner.sent(stream)
+    assert sink.is_paused, "the window is used up"
+    owner.client.acknowledge_received_data(65_535, 1)
+    owner.state.receive_data(owner.client.data_to_send())
+    owner.sent(stream)
+    owner.client.acknowledge_received_data(65_535, 1)
+    owner.state.receive_data(owner.client.data_to_send())
+    owner.sent(stream)
+    assert not sink.is_paused
 
 
-def test_who_has_ended_is_not_told_to_go_on() -> None:
-    recorder, stream = opened()
-    visit = stream.visit = RecordingVisit(None, stream)  # type: ignore[arg-type]
+def test_sink_is_not_resumed_after_the_end_of_its_response() -> None:
+    owner, stream = opened()
+    sink = stream.sink = RecordingSink(None, stream)  # type: ignore[arg-type]
     stream.head(200, [])
     stream.body(b"x" * 65_536)
     stream.body(b"x")
     stream.end()
-    recorder.sent(stream)
-    assert visit.is_paused
+    owner.sent(stream)
+    assert sink.is_paused
 
 
-def test_alt_svc_is_ours_alone() -> None:
-    recorder, stream = opened(b"h3=:1")
+def test_alt_svc_of_the_backend_is_replaced_in_the_final_response() -> None:
+    owner, stream = opened(b"h3=:1")
     stream.interim(103, [])
     stream.head(200, [(b"alt-svc", b"h2=:2"), (b"connection", b"x")])
-    events = recorder.sent(stream)
+    events = owner.sent(stream)
     interim, final = (list(event.headers) for event in events)  # type: ignore[attr-defined]
     assert interim == [(b":status", b"103")]
     assert final == [(b":status", b"200"), (b"alt-svc", b"h3=:1")]

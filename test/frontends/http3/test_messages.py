@@ -1,4 +1,4 @@
-"""What aioquic's HTTP/3 would keep for ever, or end a connection for."""
+"""HTTP/3 messages that aioquic would buffer for ever, or close the connection for."""
 
 import pytest
 from aioquic.buffer import encode_uint_var
@@ -10,14 +10,14 @@ from httpprocessproxy.frontends.streams import StreamReset
 from test.frontends.ends import RecordingHandler, answering
 from test.frontends.http2_client import Answer, get
 from test.frontends.http3_client import Http3Client
-from test.frontends.http3_fronts import Front, ending_http3
+from test.frontends.http3_fronts import Front, serving_http3
 from test.loops import eventually, on_every_loop
 
 DATA, HEADERS, MAX_PUSH_ID = 0x00, 0x01, 0x0D
 
 
 def begin(client: Http3Client, kind: int, size_bytes: int) -> int:
-    """Begin a stream with a frame of which nothing is sent yet."""
+    """Open a stream with the header of a frame, and without its payload."""
     stream_id = client.quic.get_next_available_stream_id()
     client.answers[stream_id] = Answer()
     client.quic.send_stream_data(stream_id, encode_uint_var(kind) + encode_uint_var(size_bytes))
@@ -32,8 +32,8 @@ def messages(front: Front) -> Messages:
 
 
 @on_every_loop
-async def test_a_head_without_end_is_refused_before_it_is_there() -> None:
-    async with ending_http3(answering) as front:
+async def test_oversized_headers_frame_is_refused_before_it_is_complete() -> None:
+    async with serving_http3(answering) as front:
         client = await front.client()
         stream_id = begin(client, HEADERS, 1 << 30)
         client.quic.send_stream_data(stream_id, bytes(MAX_HEAD_BYTES + 100_000))
@@ -44,22 +44,22 @@ async def test_a_head_without_end_is_refused_before_it_is_there() -> None:
 
 
 @on_every_loop
-async def test_trailers_without_end_reset_the_stream() -> None:
+async def test_oversized_trailers_reset_the_stream() -> None:
     recorder = RecordingHandler()
-    async with ending_http3(recorder) as front:
+    async with serving_http3(recorder) as front:
         client = await front.client()
         stream_id = await client.ask(get(method=b"POST"), None)
-        visit = await recorder.visit()
+        sink = await recorder.sink()
         client.quic.send_stream_data(stream_id, encode_uint_var(HEADERS) + encode_uint_var(1 << 30))
         client.quic.send_stream_data(stream_id, bytes(MAX_HEAD_BYTES + 1))
         client.transmit()
         assert await client.was_reset(stream_id) == 0x10E  # H3_MESSAGE_ERROR
-        await visit.lost()
+        await sink.lost()
 
 
 @on_every_loop
-async def test_a_control_frame_without_end_ends_the_connection() -> None:
-    async with ending_http3(answering) as front:
+async def test_oversized_control_frame_closes_the_connection() -> None:
+    async with serving_http3(answering) as front:
         client = await front.client()
         control = client.http._local_control_stream_id
         assert control is not None
@@ -70,8 +70,8 @@ async def test_a_control_frame_without_end_ends_the_connection() -> None:
 
 
 @on_every_loop
-async def test_a_frame_of_the_wrong_kind_ends_the_connection() -> None:
-    async with ending_http3(answering) as front:
+async def test_data_before_headers_closes_the_connection() -> None:
+    async with serving_http3(answering) as front:
         client = await front.client()
         begin(client, DATA, 10)
         client.transmit()
@@ -80,11 +80,11 @@ async def test_a_frame_of_the_wrong_kind_ends_the_connection() -> None:
 
 @pytest.mark.parametrize("critical", [3, 7, 11])
 @on_every_loop
-async def test_a_stream_of_ours_that_is_stopped_ends_the_connection(critical: int) -> None:
-    async with ending_http3(answering) as front:
+async def test_stop_sending_on_a_critical_stream_closes_the_connection(critical: int) -> None:
+    async with serving_http3(answering) as front:
         client = await front.client()
         await client.fetch()
-        # In one datagram, and in this order: there is something to send when it has been stopped.
+        # One datagram with the request first: the server has data to send when it is stopped.
         stream_id = client.quic.get_next_available_stream_id()
         client.http.send_headers(stream_id, get(), end_stream=True)
         client.quic.stop_stream(critical, 0x100)
@@ -94,8 +94,8 @@ async def test_a_stream_of_ours_that_is_stopped_ends_the_connection(critical: in
 
 
 @on_every_loop
-async def test_a_request_that_ends_before_its_head_is_reset() -> None:
-    async with ending_http3(answering) as front:
+async def test_stream_that_ends_before_its_headers_is_reset() -> None:
+    async with serving_http3(answering) as front:
         client = await front.client()
         stream_id = client.quic.get_next_available_stream_id()
         client.answers[stream_id] = Answer()
@@ -106,8 +106,8 @@ async def test_a_request_that_ends_before_its_head_is_reset() -> None:
 
 
 @on_every_loop
-async def test_the_settings_promise_what_holds() -> None:
-    async with ending_http3(answering) as front:
+async def test_settings_announce_the_limits() -> None:
+    async with serving_http3(answering) as front:
         client = await front.client()
         await client.fetch()
         assert client.http.received_settings is not None
@@ -118,22 +118,22 @@ async def test_the_settings_promise_what_holds() -> None:
 
 
 @on_every_loop
-async def test_no_stream_is_remembered() -> None:
-    """A connection goes on for days; however its streams have ended, they are forgotten."""
+async def test_ended_streams_leave_no_state_in_aioquic() -> None:
+    """A connection may last for days; all kinds of ended streams have to be released."""
     recorder = RecordingHandler()
-    async with ending_http3(recorder) as front:
+    async with serving_http3(recorder) as front:
         client = await front.client()
         served, reset, malformed, stopped, cancelled = [
             await client.ask(get(method=b"POST"), None) for _ in range(5)
         ]
-        visits = [await recorder.visit(number) for number in range(5)]
+        sinks = [await recorder.sink(number) for number in range(5)]
         await client.upload(served, b"a", end=True)
-        visits[0].answer()
-        visits[1].stream.reset(StreamReset.INTERNAL)
+        sinks[0].answer()
+        sinks[1].stream.reset(StreamReset.INTERNAL)
         await client.was_stopped(reset)
         await client.end(malformed, [(b":status", b"200")])
-        visits[3].answer()
-        visits[3].stream.stop_reading()
+        sinks[3].answer()
+        sinks[3].stream.stop_reading()
         client.quic.send_stream_data(stopped, b"", end_stream=True)
         client.transmit()
         await client.cancel(cancelled)

@@ -1,4 +1,4 @@
-"""What anybody can send to the UDP port, and what it costs."""
+"""The QUIC endpoint: datagrams of unauthenticated senders, and the limits on connections."""
 
 import asyncio
 import os
@@ -17,7 +17,7 @@ from httpprocessproxy.frontends.http3.udp import bind_udp
 from test.deadline import PATIENCE_S
 from test.frontends.ends import RecordingHandler, answering
 from test.frontends.http3_client import bound_socket, configuration
-from test.frontends.http3_fronts import CA, Front, ending_http3
+from test.frontends.http3_fronts import CA, Front, serving_http3
 from test.loops import eventually, on_every_loop, turn
 from test.ports import free_port
 
@@ -27,7 +27,7 @@ def trust() -> QuicConfiguration:
 
 
 def initial(version: int, size_bytes: int = 1200) -> bytes:
-    """What looks like a client's first datagram, and cannot be decrypted."""
+    """Make a datagram that looks like a client's first one, but fails decryption."""
     ids = b"\x08" + os.urandom(8) + b"\x08" + os.urandom(8)
     start = b"\xc0" + version.to_bytes(4, "big") + ids + b"\x00"
     rest = size_bytes - len(start) - 2
@@ -39,7 +39,7 @@ async def connections(front: Front, count: int) -> None:
 
 
 async def answered(front: Front, datagram: bytes) -> bytes:
-    """Send a datagram, and wait for one."""
+    """Send a datagram, and wait for the response."""
     loop = asyncio.get_running_loop()
     with bound_socket() as sock:
         sock.sendto(datagram, ("127.0.0.1", front.port))
@@ -47,9 +47,9 @@ async def answered(front: Front, datagram: bytes) -> bytes:
 
 
 @on_every_loop
-async def test_garbage_leaves_no_trace() -> None:
+async def test_invalid_datagrams_create_no_connection() -> None:
     chance = random.Random(3)
-    async with ending_http3(answering) as front:
+    async with serving_http3(answering) as front:
         client = await front.client()
         known_id = client.quic._peer_cid.cid
         with bound_socket() as sock:
@@ -66,9 +66,9 @@ async def test_garbage_leaves_no_trace() -> None:
 
 
 @on_every_loop
-async def test_what_a_client_seals_may_be_garbage_as_well() -> None:
-    """Frames that make no sense, in packets that do: the connection ends, the others go on."""
-    async with ending_http3(answering) as front:
+async def test_invalid_frames_in_valid_packets_do_not_affect_other_connections() -> None:
+    """They close the connection that they were sent on."""
+    async with serving_http3(answering) as front:
         other = await front.client()
         chance = random.Random(4)
         for _ in range(20):
@@ -81,12 +81,12 @@ async def test_what_a_client_seals_may_be_garbage_as_well() -> None:
 
 
 @on_every_loop
-async def test_an_unknown_version_is_told_which_there_are() -> None:
-    async with ending_http3(answering) as front:
+async def test_unknown_version_gets_the_supported_versions() -> None:
+    async with serving_http3(answering) as front:
         header = pull_quic_header(Buffer(data=await answered(front, initial(0x1A2A3A4A))), 8)
         assert header.packet_type is QuicPacketType.VERSION_NEGOTIATION
         assert header.supported_versions == [QuicProtocolVersion.VERSION_1]
-        with bound_socket() as sock:  # too small to be worth a longer answer
+        with bound_socket() as sock:  # smaller than its response would be
             sock.sendto(initial(0x1A2A3A4A, 100), ("127.0.0.1", front.port))
             await answered(front, initial(0x1A2A3A4A))
             with pytest.raises(BlockingIOError):
@@ -94,10 +94,10 @@ async def test_an_unknown_version_is_told_which_there_are() -> None:
 
 
 @on_every_loop
-async def test_where_others_can_reach_us_a_client_shows_its_address() -> None:
+async def test_client_has_to_validate_its_address_unless_bound_to_loopback() -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Address, "is_loopback", False)
-        async with ending_http3(answering) as front:
+        async with serving_http3(answering) as front:
             first = initial(QuicProtocolVersion.VERSION_1)
             header = pull_quic_header(Buffer(data=await answered(front, first)), 8)
             assert header.packet_type is QuicPacketType.RETRY
@@ -105,17 +105,17 @@ async def test_where_others_can_reach_us_a_client_shows_its_address() -> None:
             client = await front.client()
             assert client.quic._retry_count == 1
             assert (await client.fetch()).status == 200
-            # A token of another server's is no reason to be turned away.
+            # A client with a token of another server is accepted.
             config = trust()
             config.token = b"a token of somebody else's"
             assert (await (await front.client(config)).fetch()).status == 200
 
 
 @on_every_loop
-async def test_a_retry_token_is_good_for_its_address_alone() -> None:
+async def test_retry_token_is_valid_only_for_its_address() -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Address, "is_loopback", False)
-        async with ending_http3(answering) as front:
+        async with serving_http3(answering) as front:
             first = initial(QuicProtocolVersion.VERSION_1)
             token = pull_quic_header(Buffer(data=await answered(front, first)), 8).token
             stolen = first[:23] + (0x4000 | len(token)).to_bytes(2, "big") + token
@@ -126,11 +126,11 @@ async def test_a_retry_token_is_good_for_its_address_alone() -> None:
 
 
 @on_every_loop
-async def test_many_handshakes_at_a_time_make_us_careful_and_more_are_not_heard() -> None:
+async def test_many_handshakes_require_retry_and_above_the_limit_are_ignored() -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(quic, "RETRY_ABOVE_HANDSHAKES", 2)
         patch.setattr(quic, "MAX_HANDSHAKES", 3)
-        async with ending_http3(answering) as front:
+        async with serving_http3(answering) as front:
             slow = []
             for number in range(2):
                 slow.append(await front.client(waits=False))
@@ -148,42 +148,42 @@ async def test_many_handshakes_at_a_time_make_us_careful_and_more_are_not_heard(
 
 
 @on_every_loop
-async def test_no_more_connections_than_there_may_be() -> None:
+async def test_connection_above_the_limit_waits_until_another_closes() -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(quic, "MAX_CONNECTIONS", 2)
-        async with ending_http3(answering) as front:
+        async with serving_http3(answering) as front:
             first, second = await front.client(), await front.client()
             third = await front.client(waits=False)
             assert (await first.fetch()).status == 200
             assert front.connections == 2
             second.leave()
-            await third.wait_connected()  # it tries again by itself
+            await third.wait_connected()  # its QUIC stack retransmits
             assert (await third.fetch()).status == 200
 
 
-def test_a_thousand_connections_leave_nothing() -> None:
+def test_a_thousand_connections_leave_no_descriptor_or_task() -> None:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(asyncio.wait_for(a_thousand_connections(), 3 * PATIENCE_S))
 
 
 async def a_thousand_connections() -> None:
     recorder = RecordingHandler()
-    async with ending_http3(recorder) as front:
+    async with serving_http3(recorder) as front:
         client = await front.client()
         await client.ask()
         before = len(os.listdir("/proc/self/fd")), len(asyncio.all_tasks())
         for number in range(1000):
             one = await front.client()
             await one.ask()
-            await recorder.visit(number + 1)
+            await recorder.sink(number + 1)
             one.leave()
         await connections(front, 1)
         assert (len(os.listdir("/proc/self/fd")), len(asyncio.all_tasks())) == before
-        assert [visit.resets for visit in recorder.visits] == [0] + [1] * 1000
+        assert [sink.resets for sink in recorder.sinks] == [0] + [1] * 1000
 
 
-def test_the_socket_is_not_shared() -> None:
-    """Two that had the port would share its datagrams."""
+def test_udp_port_cannot_be_bound_twice() -> None:
+    """The datagrams would be distributed among both sockets."""
     (sock,) = bind_udp(Address("127.0.0.1", free_port()))
     with sock, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
         other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

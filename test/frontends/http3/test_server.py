@@ -1,4 +1,4 @@
-"""HTTP/3 as it opens and ends: ports, certificates, Alt-Svc, and the last requests."""
+"""Start and shutdown of the HTTP/3 server: ports, certificates, Alt-Svc, draining."""
 
 import asyncio
 import contextlib
@@ -15,7 +15,7 @@ from httpprocessproxy.frontends.http3.server import alt_svc, open_http3
 from test.frontends.ends import RecordingHandler, answering
 from test.frontends.http2_client import get
 from test.frontends.http3_client import Http3Client, configuration, connected
-from test.frontends.http3_fronts import CA, ending_http3, identity, write_certificate
+from test.frontends.http3_fronts import CA, identity, serving_http3, write_certificate
 from test.loops import eventually, on_every_loop
 from test.ports import free_port
 
@@ -24,17 +24,18 @@ NO_ERROR, REJECTED = 0x100, 0x10B
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
 @on_every_loop
-async def test_both_families_of_localhost_answer(host: str) -> None:
-    async with ending_http3(answering, "localhost") as front:
+async def test_localhost_is_served_over_ipv4_and_ipv6(host: str) -> None:
+    async with serving_http3(answering, "localhost") as front:
         client = await front.client(host=host)
         answer = await client.fetch()
         assert (answer.status, bytes(answer.body)) == (200, b"GET /")
 
 
 @on_every_loop
-async def test_no_ticket_is_given_so_nothing_can_be_replayed() -> None:
+async def test_server_issues_no_session_ticket() -> None:
+    """0-RTT requests could be replayed."""
     config = configuration(CA.cert_pem.bytes())
-    async with ending_http3(answering) as front:
+    async with serving_http3(answering) as front:
         client = await front.client(config)
         client.quic._session_ticket_handler = lambda ticket: pytest.fail("a ticket")
         await client.fetch()
@@ -42,7 +43,7 @@ async def test_no_ticket_is_given_so_nothing_can_be_replayed() -> None:
 
 
 @on_every_loop
-async def test_a_port_that_is_taken_over_udp_alone(tmp_path: Path) -> None:
+async def test_udp_port_in_use_raises_user_error(tmp_path: Path) -> None:
     write_certificate(tmp_path)
     with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as other:
         other.bind(("::1", 0))
@@ -52,14 +53,14 @@ async def test_a_port_that_is_taken_over_udp_alone(tmp_path: Path) -> None:
                 pass
 
 
-def test_alt_svc_says_where_and_for_how_long() -> None:
+def test_alt_svc_has_port_and_max_age() -> None:
     assert alt_svc(8000, 3600) == b'h3=":8000"; ma=3600'
     assert alt_svc(443, 60) == b'h3=":443"; ma=60'
     assert alt_svc(8000, 0) == b"clear"
 
 
 @on_every_loop
-async def test_alt_svc_is_of_the_port_unless_it_is_elsewhere(tmp_path: Path) -> None:
+async def test_alt_svc_names_the_bound_port_unless_another_is_configured(tmp_path: Path) -> None:
     write_certificate(tmp_path)
     who = identity(tmp_path)
     address = Address("127.0.0.1", free_port())
@@ -70,7 +71,7 @@ async def test_alt_svc_is_of_the_port_unless_it_is_elsewhere(tmp_path: Path) -> 
 
 
 @on_every_loop
-async def test_a_new_certificate_is_for_new_connections(tmp_path: Path) -> None:
+async def test_reloaded_certificate_applies_to_new_connections_only(tmp_path: Path) -> None:
     write_certificate(tmp_path)
     who = identity(tmp_path)
     address = Address("127.0.0.1", free_port())
@@ -87,12 +88,12 @@ async def test_a_new_certificate_is_for_new_connections(tmp_path: Path) -> None:
             assert (await after.fetch()).status == 200
         assert (await before.fetch()).status == 200
         async with connected(address.port, trusting, waits=False) as late:
-            assert await late.ended() & 0xFF00 == 0x100  # of TLS
+            assert await late.ended() & 0xFF00 == 0x100  # a TLS alert
 
 
 @pytest.mark.parametrize("kind", trustme.KeyType)
 @on_every_loop
-async def test_certificates_of_either_kind(kind: trustme.KeyType, tmp_path: Path) -> None:
+async def test_rsa_and_ecdsa_certificates_work(kind: trustme.KeyType, tmp_path: Path) -> None:
     leaf = CA.issue_cert("localhost", key_type=kind)
     leaf.private_key_and_cert_chain_pem.write_to_path(str(tmp_path / "cert.pem"))
     leaf.private_key_pem.write_to_path(str(tmp_path / "key.pem"))
@@ -105,7 +106,7 @@ async def test_certificates_of_either_kind(kind: trustme.KeyType, tmp_path: Path
 
 
 class Ending:
-    """HTTP/3 that a test ends while a client is there."""
+    """An HTTP/3 server that the test shuts down while a client is connected."""
 
     def __init__(self, folder: Path, recorder: RecordingHandler, drain_s: float) -> None:
         write_certificate(folder)
@@ -123,46 +124,46 @@ class Ending:
 
 
 @on_every_loop
-async def test_requests_under_way_are_answered_before_the_end(tmp_path: Path) -> None:
+async def test_shutdown_refuses_new_requests_and_completes_open_ones(tmp_path: Path) -> None:
     recorder = RecordingHandler()
     ending = Ending(tmp_path, recorder, 10)
     async with ending.client() as client, asyncio.TaskGroup() as group:
         stream_id = await client.ask()
-        visit = await recorder.visit()
+        sink = await recorder.sink()
         end = group.create_task(ending.end(), name="end")
         await eventually(lambda: client.goodbye is not None)
         assert client.goodbye == stream_id + 4
         late = await client.ask(get("/late"))
         assert await client.was_reset(late) == REJECTED
         assert not end.done()
-        visit.answer(bytes(500_000))
+        sink.answer(bytes(500_000))
         assert (await client.answer(stream_id)).size_bytes == 500_000
         assert await client.ended() == NO_ERROR
-    assert len(recorder.visits) == 1
+    assert len(recorder.sinks) == 1
 
 
 @on_every_loop
-async def test_requests_that_take_longer_are_cut(tmp_path: Path) -> None:
+async def test_shutdown_aborts_open_requests_when_drain_expires(tmp_path: Path) -> None:
     recorder = RecordingHandler()
     ending = Ending(tmp_path, recorder, 0.1)
     async with ending.client() as client:
         stream_id = await client.ask()
-        visit = await recorder.visit()
-        visit.stream.head(200, [])
+        sink = await recorder.sink()
+        sink.stream.head(200, [])
         await client.head(stream_id)
         await ending.end()
-        await visit.lost()
+        await sink.lost()
         assert await client.ended() == NO_ERROR
         assert not client.answers[stream_id].has_ended
 
 
 @on_every_loop
-async def test_a_connection_without_requests_delays_nothing(tmp_path: Path) -> None:
+async def test_connection_without_requests_does_not_delay_shutdown(tmp_path: Path) -> None:
     recorder = RecordingHandler()
     ending = Ending(tmp_path, recorder, 1000)
     async with ending.client() as client:
         stream_id = await client.ask()
-        (await recorder.visit()).answer()
+        (await recorder.sink()).answer()
         await client.answer(stream_id)
         await ending.end()
         assert await client.ended() == NO_ERROR

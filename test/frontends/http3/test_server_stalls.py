@@ -1,4 +1,4 @@
-"""Clients of HTTP/3 that send without end, or do not read: who waits, and who does not."""
+"""HTTP/3 clients with stalled uploads and downloads: the proxy's buffers stay limited."""
 
 from test.frontends.http2_client import get
 from test.frontends.http3_fronts import fronting
@@ -8,8 +8,8 @@ MIB = 2**20
 
 
 @on_every_loop
-async def test_an_upload_that_stalls_is_not_kept_here() -> None:
-    """Windows, sockets' buffers, and no more: the client waits."""
+async def test_upload_to_a_stalled_backend_is_not_buffered_without_limit() -> None:
+    """The windows and socket buffers fill up; then the client has to wait."""
     async with fronting() as front:
         client = await front.client()
         stream_id = await client.ask(get(method=b"POST"), None)
@@ -30,7 +30,7 @@ async def test_an_upload_that_stalls_is_not_kept_here() -> None:
 
 
 @on_every_loop
-async def test_a_stalled_download_stops_no_other() -> None:
+async def test_stalled_download_is_not_buffered_without_limit() -> None:
     async with fronting() as front:
         client = await front.client(stingy=True)
         await client.ask(get("/large"))
