@@ -143,7 +143,7 @@ def _identity(config: Config, hosts: HostRule) -> "Identity":
         from httpprocessproxy.frontends.tls.certificates import open_identity
     if config.http3:
         with needs("--http3", "http3"):
-            from httpprocessproxy.frontends import http3  # noqa: F401
+            from httpprocessproxy.frontends.http3 import server  # noqa: F401
     return open_identity(config, hosts)
 
 
