@@ -1,6 +1,7 @@
-"""Where chains may lead to, and errors be told: to what `--forward-allow` names, and nowhere else.
+"""The allowed destinations of hops and of error reports: those that `--forward-allow` names.
 
-An HTTP origin is written as in a URL; `udp://HOST:PORT`, or HOST:PORT, is where datagrams may go.
+A destination is an HTTP origin, written as in a URL, or for datagrams `udp://HOST:PORT` or
+HOST:PORT.
 """
 
 import asyncio
@@ -17,14 +18,15 @@ _UDP: Final = re.compile(r"(?:udp://)?([^/?#@\s]+:[0-9]{1,5})/?", re.IGNORECASE)
 
 
 def is_web(url: str) -> bool:
+    """Whether a destination is an HTTP or HTTPS URL, and not a UDP address."""
     return bool(_WEB.match(url))
 
 
 class Allowlist:
-    """`web` is the guard of URLs."""
+    """The values of `--forward-allow`; `web` is the guard of HTTP and HTTPS URLs."""
 
     def __init__(self, allowed: Iterable[str]) -> None:
-        """Raises UserError."""
+        """Parse the destinations. Raises UserError for one that is malformed."""
         web: list[FetchOrigin] = []
         datagrams: list[FetchOrigin] = []
         for text in allowed:
@@ -33,32 +35,34 @@ class Allowlist:
             except ValueError as error:
                 raise UserError(f"--forward-allow: {error}") from None
         self.web = OriginGuard(web)
-        # A guard knows no UDP: to this one, http stands for it.
+        # An OriginGuard has no udp scheme: in this one, http stands for it.
         self._udp = OriginGuard(datagrams)
 
     def permits(self, text: str) -> None:
-        """Raise Refused unless errors may be told there."""
+        """Raise Refused unless error reports may be sent to this destination."""
         if is_web(text):
             self.web.permits(text)
         else:
             self._udp_origin(text)
 
     async def addresses(self, text: str) -> tuple[socket.AddressFamily, tuple[str, int]]:
-        """Where to send datagrams for a UDP destination: what is checked is what is used.
+        """Resolve a UDP destination to the address family and the (IP address, port) to send to.
 
-        Raises Refused and OSError.
+        The guard checks the very address that is returned, so a second look-up cannot replace it.
+        Raises Refused, and OSError if the look-up fails.
         """
         origin = self._udp_origin(text)
         found = await asyncio.get_running_loop().getaddrinfo(
             origin.host, origin.port, type=socket.SOCK_DGRAM
         )
-        # Nobody says whether a datagram has come: of a name's addresses, IPv4 is the likelier.
+        # UDP does not acknowledge a datagram, so the addresses of a name cannot be tried in turn:
+        # IPv4 is the likelier to be listened on.
         family, _, _, _, name = min(found, key=lambda each: each[0] != socket.AF_INET)
         self._udp.permits_address(origin.host, origin.port, str(name[0]))
         return family, (str(name[0]), origin.port)
 
     def _udp_origin(self, text: str) -> FetchOrigin:
-        """Raises Refused."""
+        """The origin of an allowed UDP destination. Raises Refused."""
         try:
             origin = _origin(text)
         except ValueError as error:
@@ -71,7 +75,7 @@ class Allowlist:
 
 
 def _origin(text: str) -> FetchOrigin:
-    """Raises ValueError."""
+    """Parse a destination; a UDP address becomes an http origin. Raises ValueError."""
     if is_web(text):
         return FetchOrigin.parse(text)
     match = _UDP.fullmatch(text)

@@ -1,4 +1,4 @@
-"""The content of a response that is kept in place of being passed on, or besides. No I/O."""
+"""A buffer for the content of a response: the data plane fills it. No I/O."""
 
 from typing import Final
 
@@ -10,9 +10,9 @@ MAX_BODY_BYTES: Final = 8 * 1024 * 1024
 
 
 class Capture:
-    """Keeps up to `max_bytes` of a body as it comes from the data plane, without its framing.
+    """Buffers up to `max_bytes` of a response body, without its framing.
 
-    `share` is the memory for it; whoever has the capture gives it back, by `drop`.
+    The bytes count against `share`; the owner of the capture calls `drop` to release them.
     """
 
     def __init__(
@@ -30,19 +30,19 @@ class Capture:
         return self._size_bytes > self._max_bytes
 
     def take(self, piece: bytes) -> None:
-        """Keep a piece. What overflows is counted, and not kept.
+        """Buffer a piece of the body; bytes beyond `max_bytes` are counted and discarded.
 
-        Raises what the budget does if there is no memory for it.
+        Raises the budget's exception if the piece exceeds it.
         """
         if self._chunks is not None:
             piece = self._chunks.feed(piece)
         self._size_bytes += len(piece)
-        kept = piece[: self._max_bytes - len(self.content)]
-        self._share.keep(len(kept))
-        self.content += kept
+        buffered = piece[: self._max_bytes - len(self.content)]
+        self._share.keep(len(buffered))
+        self.content += buffered
 
     def drop(self) -> None:
-        """Give back what has been kept, and keep nothing from now on."""
+        """Release the buffered bytes, and discard all later pieces."""
         self._share.release()
         self._max_bytes = 0
         self.content = bytearray()

@@ -1,9 +1,9 @@
-"""A chain: six header fields that say where an answer goes on to, hop by hop. No I/O.
+"""A chain: six header fields that route a response from server to server, hop by hop. No I/O.
 
-Three fields are fixed (whose chain, who sent it, who hears of errors); three are lists, whose
-element *n* describes hop *n*. The rule: a chain is finite, as each hop takes one element off; what
-cannot be written into a request line or a field is no part of it. Only a handler may make it
-longer, by X-Forward-* fields in its response.
+Three fields are fixed (the chain's Id, the sender's URL, the destination of error reports); three
+are lists, whose element *n* describes hop *n*. The rule: a chain is finite, because each hop
+removes one element; a value that cannot be written into a request line or a field is refused. Only
+a handler may extend a chain, by X-Forward-* fields in its response.
 """
 
 import re
@@ -13,19 +13,19 @@ from typing import Final
 
 from httpprocessproxy.core.http.http1 import Fields, RequestHead
 
-# In the order in which missing ones are told.
+# An error message lists missing fields in this order.
 FIXED: Final = ("X-Forward-Id", "X-Forward-Referer", "X-Forward-Errors-To")
 ROUTE: Final = ("X-Forward-To", "X-Forward-Query-Params", "X-Forward-Method")
 NAMES: Final = (*FIXED, *ROUTE)
 
 CANONICAL_IRI: Final = "X-Canonical-IRI"
-# With it, an error is told: that is for whoever listens there, and goes on to nobody.
+# Marks an error report; a request carrying it is never forwarded.
 ERROR_CONDITION: Final = "X-Forward-Error-Condition"
 
-# X-Forward-Token lets a client of another machine begin a chain, and goes no further than to us.
+# X-Forward-Token lets a client on another machine begin a chain; the proxy never passes it on.
 TOKEN: Final = b"x-forward-token"
 
-# A pipeline of more services than that is more likely a mistake.
+# A pipeline of more services is more likely a mistake.
 MAX_HOPS: Final = 10
 
 _LOWER: Final = {name.lower().encode(): name for name in NAMES}
@@ -37,8 +37,8 @@ _QUERY: Final = re.compile(r"(?:[!$&'()*+\-./0-9:;=?@A-Z\[\]_a-z~]|%[0-9A-Fa-f]{
 _TO: Final = re.compile(r"(https?://[^/?#@\\ \t]+)(?:[/?#].*)?", re.IGNORECASE)
 
 
-class BadChain(Exception):  # noqa: N818 - it is the client's fault, and answered
-    """A chain that does not go on; `status` is the answer's, the text its body."""
+class BadChain(Exception):  # noqa: N818 - the client's fault, reported in a response
+    """A refused chain: the proxy responds with `status`, and with the text as the body."""
 
     def __init__(self, status: int, text: str) -> None:
         super().__init__(text)
@@ -47,17 +47,17 @@ class BadChain(Exception):  # noqa: N818 - it is the client's fault, and answere
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """A request that hands an answer on, but for the answer."""
+    """The request to the next server, without its body."""
 
     method: str
     url: str
     rest: "Chain"
-    """The chain as it is to be told to whoever is called."""
+    """The remaining chain, to be sent in the request's X-Forward-* fields."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """What a request says of its chain; the three lists are equally long."""
+    """The parsed chain fields of a request; the three lists are equally long."""
 
     id: str
     referer: str
@@ -68,10 +68,11 @@ class Chain:
 
     @property
     def goes_on(self) -> bool:
+        """Whether the chain has a next hop."""
         return any(self.to)
 
     def fields(self) -> dict[str, str]:
-        """The fields to send. A last step that is still open goes with others, and never alone."""
+        """The fields to send. A last step that is still open is sent with others, never alone."""
         fields = {
             "X-Forward-Id": self.id,
             "X-Forward-Errors-To": self.errors_to,
@@ -83,13 +84,13 @@ class Chain:
         return fields
 
     def next_hop(self, iri: str, referer: str) -> Hop:
-        """The hop that the first step describes, for what `iri` is the canonical path of.
+        """The hop that the first step describes.
 
-        Of X-Forward-To only scheme, host and port count. `referer` is the URL of the request that
-        has been handled.
+        `iri` is the canonical path of the handled request, and `referer` its URL. Only scheme, host
+        and port of the X-Forward-To element are used.
         """
         origin = _TO.fullmatch(self.to[0])
-        assert origin is not None, "it has been checked"
+        assert origin is not None, "_with_route() has checked it"
         query = f"?{self.queries[0]}" if self.queries[0] else ""
         url = f"{origin[1]}{iri.replace('#', '%23')}{query}"
         rest = replace(
@@ -101,13 +102,13 @@ class Chain:
         )
         return Hop(self.methods[0].upper(), url, rest)
 
-    def extended(self, said: Fields) -> "Chain":
-        """The chain with what a handler's response adds to its lists. Raises BadChain.
+    def extended(self, fields: Fields) -> "Chain":
+        """The chain, its lists extended by the fields of a handler's response. Raises BadChain.
 
-        To a value that ends in a comma, the new one is a further step; to any other, it is joined
-        to the last step by `&`. Superset: a value that begins with a comma is a further step.
+        If a list ends in a comma, the added value is a further step; else it is joined to the last
+        step by `&`. As a superset, a value that begins with a comma is a further step too.
         """
-        added = [(name, value) for name, value in _texts(said) if name in ROUTE]
+        added = [(name, value) for name, value in _texts(fields) if name in ROUTE]
         if not added:
             return self
         values: dict[str, str] = {}
@@ -125,7 +126,10 @@ class Chain:
 
 
 def carries_chain(head: RequestHead) -> bool:
-    """Whether a request has to do with a chain: of others, nothing is asked and nothing changed."""
+    """Whether a request belongs to a chain: a POST or PUT with a chain field, no error report.
+
+    All other requests are forwarded unchanged.
+    """
     if head.method not in _METHODS:
         return False
     names = {name.lower() for name, _ in head.fields}
@@ -149,13 +153,13 @@ def parse_chain(fields: Fields) -> Chain:
 
 
 def _with_route(chain: Chain, values: dict[str, str]) -> Chain:
-    """Raises BadChain."""
+    """The chain with the route in `values`, which has all names of ROUTE. Raises BadChain."""
     to, queries, methods = (_elements(values[name]) for name in ROUTE)
     if not len(to) == len(queries) == len(methods):
         raise BadChain(400, "X-Forward-To, -Query-Params and -Method are lists of unequal length")
     if len(to) > MAX_HOPS:
         raise BadChain(400, f"more than {MAX_HOPS} hops")
-    # A last step without a place to go to is open: a handler may fill it in.
+    # A last step without a destination is open: a handler may fill it in.
     places = to[:-1] if to[-1] == "" else to
     for method in methods[: len(places)]:
         if method.upper().encode() not in _METHODS:
@@ -170,7 +174,7 @@ def _with_route(chain: Chain, values: dict[str, str]) -> Chain:
 
 
 def _texts(fields: Fields) -> Iterable[tuple[str, str]]:
-    """The fields of a chain, by their names as we write them. Raises BadChain."""
+    """The chain fields, with their names in canonical case. Raises BadChain."""
     for name, value in fields:
         known = _LOWER.get(name.lower())
         if known is None:
@@ -185,6 +189,7 @@ def _elements(value: str) -> tuple[str, ...]:
 
 
 def _joined(value: str, added: str) -> str:
+    """A list with a value added to it, as described at `extended`."""
     last = value.rpartition(",")[2].strip(" \t")
     return f"{value}&{added}" if last and not added.startswith(",") else f"{value}{added}"
 

@@ -1,6 +1,6 @@
-"""Chains beside the proxy: who may begin one, what happens to it, and what is told of that.
+"""The companion for chains: it admits a chain, queues its hops, and publishes their outcomes.
 
-A `HopReported` event reports each step of a chain here, by its Id.
+A `HopReported` event reports each outcome, with the chain's Id.
 """
 
 import secrets
@@ -26,7 +26,7 @@ from httpprocessproxy.companions.chains.deliveries import (
     Deliveries,
     DeliveryOutcome,
 )
-from httpprocessproxy.companions.chains.error_reports import tell
+from httpprocessproxy.companions.chains.error_reports import send_report
 from httpprocessproxy.companions.chains.exchange import ChainedExchange
 from httpprocessproxy.companions.chains.heads import value_of
 from httpprocessproxy.companions.chains.loop_detector import LoopDetector
@@ -48,9 +48,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ChainOptions:
-    """What the user asked for. `token` lets others in than those of this machine; "" nobody.
+    """The options `--forward-*`. With a `token`, clients on other machines may begin chains too.
 
-    `reply_fields` are lines to add to the answers 200 and 202.
+    `reply_fields` are lines ("Name: value") that are added to responses 200 and 202 of chains.
     """
 
     allowed: Sequence[str] = ()
@@ -64,24 +64,24 @@ class ChainOptions:
 class Chains:
     """An `Interceptor` of the proxy server, and the `ChainHandler` of its exchanges.
 
-    Use `running` as a context.
+    `running()` is a context manager; use the other methods inside it.
     """
 
-    def __init__(self, wish: ChainOptions, hosts: HostRule) -> None:
-        """Raises UserError."""
-        self._wish = wish
+    def __init__(self, options: ChainOptions, hosts: HostRule) -> None:
+        """Raises UserError for a malformed destination in `options.allowed`."""
+        self._options = options
         self._hosts = hosts
-        self._destinations = Allowlist(wish.allowed)
-        self._seen = LoopDetector()
+        self._destinations = Allowlist(options.allowed)
+        self._loop_detector = LoopDetector()
         self._outgoing = Outgoing(self._destinations.web)
         self._deliveries: Deliveries
         self._bus: EventBus
 
     @asynccontextmanager
     async def running(self, bus: EventBus) -> AsyncIterator[None]:
-        """Deliver in the background, and tell `bus` of it."""
+        """Deliver hops in the background, and publish their outcomes on `bus`."""
         self._bus = bus
-        self._deliveries = Deliveries(self._outgoing, self, places=self._wish.places)
+        self._deliveries = Deliveries(self._outgoing, self, places=self._options.places)
         async with self._outgoing, self._deliveries.running():
             yield
 
@@ -91,8 +91,8 @@ class Chains:
         return carries_chain(head)
 
     def passing(self, fields: Fields) -> Fields:
-        """All but the token, which is a secret between its client and us."""
-        if not self._wish.token:
+        """The fields without the token, a secret that the client shares with the proxy alone."""
+        if not self._options.token:
             return fields
         return [field for field in fields if field[0].lower() != TOKEN]
 
@@ -106,45 +106,46 @@ class Chains:
     # ChainHandler
 
     def enter(self, request: Request, fields: Fields) -> Chain:
-        """The chain of a request that may go to the backend, with a place for what follows.
+        """Admit the chain of a request, and reserve a place in the queue for its next hop.
 
-        Raises BadChain, after telling of it.
+        Raises BadChain, after publishing the refusal.
         """
         try:
-            return self._entered(request, fields)
+            return self._admit(request, fields)
         except BadChain as bad:
             chain_id = value_of(fields, b"x-forward-id")
             self._publish("refused", chain_id, request, bad.status, str(bad))
             raise
 
-    def _entered(self, request: Request, fields: Fields) -> Chain:
+    def _admit(self, request: Request, fields: Fields) -> Chain:
+        """Raises BadChain."""
         self._check_client(request, fields)
         chain = parse_chain(fields)
         if chain.goes_on:
             self.check(chain)
-        self._seen.enter(chain, monotonic())
+        self._loop_detector.enter(chain, monotonic())
         if chain.goes_on:
             try:
                 self.take_place()
             except BadChain:
-                self._seen.leave(chain.id)
+                self._loop_detector.leave(chain.id)
                 raise
         return chain
 
     def _check_client(self, request: Request, fields: Fields) -> None:
-        """Raises BadChain."""
+        """Raise BadChain unless the client may begin or continue a chain."""
         token = value_of(fields, TOKEN).encode("latin-1")
-        expected = self._wish.token.encode()
+        expected = self._options.token.encode()
         if not request.is_trusted and not (expected and secrets.compare_digest(token, expected)):
             raise BadChain(403, "chains are for clients of this machine, or with a token")
-        # To set such fields, a page of another site has to ask first (CORS): a server that answers
-        # yes to everything must not answer for us.
+        # A page of another site needs a CORS preflight to set these fields. A backend that allows
+        # every preflight must not thereby allow chains.
         origin, host = value_of(fields, b"origin") or None, value_of(fields, b"host")
         if not self._hosts.allows_origin(origin, host):
             raise BadChain(403, "chains are not for pages of another site")
 
     def check(self, chain: Chain) -> None:
-        """Raise BadChain unless the next hop and whoever hears of errors are allowed."""
+        """Raise BadChain unless the next hop and the destination of error reports are allowed."""
         try:
             self._destinations.web.permits(chain.to[0])
             self._destinations.permits(chain.errors_to)
@@ -152,7 +153,7 @@ class Chains:
             raise BadChain(403, f"{refused} (to allow it, add: --forward-allow)") from None
 
     def take_place(self) -> None:
-        """Take a place in the queue. Raises BadChain."""
+        """Reserve a place in the queue of deliveries. Raises BadChain if it is full."""
         if not self._deliveries.take_place():
             raise BadChain(503, "too many hops wait for their delivery")
 
@@ -160,50 +161,54 @@ class Chains:
         self._deliveries.release()
 
     def cookies(self, hop: Hop, fields: Fields) -> dict[str, str]:
-        """The request's cookies, if the user lets them go on, and to the same host they came to.
+        """The Cookie field for a hop: with `--forward-cookies`, and within the request's host.
 
-        To browsers, all ports of a host share them (RFC 6265 section 8.5).
+        All ports of a host share cookies in browsers (RFC 6265 section 8.5).
         """
         cookies = [value for name, value in fields if name.lower() == b"cookie"]
-        if not cookies or not self._wish.cookies:
+        if not cookies or not self._options.cookies:
             return {}
         try:
             host, _ = parse_authority(value_of(fields, b"host").encode("latin-1"))
             origin = FetchOrigin.of(parse_url(hop.url))
         except (RequestError, ValueError):
-            return {}  # neither is a place that cookies could belong to
+            return {}  # cookies cannot belong to a malformed host
         if host != origin.host:
             return {}
         return {"Cookie": b"; ".join(cookies).decode("ascii", "replace")}
 
     def share(self) -> BudgetShare:
-        """The memory for an answer. It raises BadChain if too much is kept."""
+        """The memory for a response; it raises BadChain when the budget is spent."""
         return self._deliveries.share()
 
     def put(self, delivery: ChainDelivery) -> bool:
-        """Deliver it in the background; False if that has ended."""
-        if not self._wish.dry_run:
+        """Queue a delivery on its reserved place; False if the program ends.
+
+        In a dry run the hop is published and not sent.
+        """
+        if not self._options.dry_run:
             return self._deliveries.put(delivery)
         delivery.answer.drop()
         self._deliveries.release()
-        self._seen.leave(delivery.hop.rest.id)  # nothing has gone on, so it may be shown again
+        # Nothing has been sent, so the same request is not a retry.
+        self._loop_detector.leave(delivery.hop.rest.id)
         self._publish("would go", delivery.hop.rest.id, delivery.hop)
         return True
 
     @property
     def reply_fields(self) -> Sequence[str]:
-        return self._wish.reply_fields
+        return self._options.reply_fields
 
-    # What has happened
+    # Outcomes
 
     def ended(self, chain: Chain, request: Request, status: int) -> None:
-        """A chain has come to its end here."""
+        """Publish that a chain has no further hop."""
         self._publish("ended", chain.id, request, status)
 
     def delivered(self, delivery: ChainDelivery, outcome: DeliveryOutcome) -> None:
-        """Called of all deliveries, those that failed as well."""
+        """Publish the outcome of a delivery, successful or failed."""
         if outcome.message:
-            self._seen.leave(delivery.hop.rest.id)
+            self._loop_detector.leave(delivery.hop.rest.id)
         hop = delivery.hop
         event = HopReported(
             time=_now(),
@@ -219,19 +224,19 @@ class Chains:
         self._bus.publish(event)
 
     def failed(self, report: Report) -> None:
-        """A request that belongs to a chain could not be answered as it should."""
-        self._seen.leave(report.chain.id)
-        if self._wish.dry_run:
-            self._told("would tell error to", report)
-        elif not self._deliveries.tell(report):
-            self._told("error not told to", report, "too much is to be told")
+        """Queue the report of a chain's failed request; the chain may then be sent again."""
+        self._loop_detector.leave(report.chain.id)
+        if self._options.dry_run:
+            self._publish_report("would send error to", report)
+        elif not self._deliveries.put_report(report):
+            self._publish_report("error not sent to", report, "too many reports wait")
 
-    async def tell(self, report: Report) -> None:
-        """Tell an error to whoever the chain names."""
-        problem = await tell(report, self._outgoing, self._destinations)
-        self._told("error not told to" if problem else "error told to", report, problem)
+    async def send_report(self, report: Report) -> None:
+        """Send an error report to the chain's X-Forward-Errors-To, and publish the outcome."""
+        problem = await send_report(report, self._outgoing, self._destinations)
+        self._publish_report("error not sent to" if problem else "error sent to", report, problem)
 
-    def _told(self, outcome: str, report: Report, problem: str = "") -> None:
+    def _publish_report(self, outcome: str, report: Report, problem: str = "") -> None:
         text = f"{report.line} ({problem})" if problem else report.line
         event = HopReported(
             time=_now(),

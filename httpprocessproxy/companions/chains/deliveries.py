@@ -1,7 +1,7 @@
-"""Answers on their way to the next hop, in the background.
+"""The queue of deliveries: it sends captured responses to their next hops, in the background.
 
-The rule: what was promised with 202 is delivered, or told as an error. So only as much is promised
-as there is place for, and at the end there is a little time for what still waits. A request that
+The rule: a response accepted with 202 is delivered, or its failure is reported. So the queue has a
+limited number of places, and at the end of the program it drains for a few seconds. A request that
 may have arrived is never sent again.
 """
 
@@ -21,29 +21,32 @@ from httpprocessproxy.companions.fetch_client import Outgoing, Refused, Timeouts
 from httpprocessproxy.core.budget import Budget, BudgetShare
 from httpprocessproxy.system.faults import contained
 
-# Promised and not yet delivered, errors on their way, and how many at once.
+# Accepted and not yet delivered; queued reports; concurrent requests.
 MAX_PLACES: Final = 100
 MAX_REPORTS: Final = 100
 MAX_AT_ONCE: Final = 10
-# Of all answers together, those that are still coming as well.
+# All captured responses together, including those that are still being received.
 MAX_KEPT_BYTES: Final = 64 * 1024 * 1024
 
-# A hop may wait for a server to start, and then for what that does.
+# A hop may wait for its server to start, and then for the server's response.
 TIMEOUT_S: Final = 120.0
 TIMEOUTS: Final = Timeouts(total_s=None, connect_s=10.0, idle_s=TIMEOUT_S)
 SUCCESSES: Final = frozenset((200, 201, 202, 204))
 
-# A connection that could not be made is tried again after these seconds.
+# The pauses before a failed connection is tried again.
 BACK_OFF_S: Final = (0.25, 1.0)
 
-# At the end of the program: for what waits, and then for telling what could not be delivered.
+# At the end of the program: for queued deliveries, and then for reports of those that failed.
 DRAIN_S: Final = 5.0
-LAST_WORDS_S: Final = 1.0
+REPORT_DRAIN_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class ChainDelivery:
-    """An answer to hand on, with these fields; `iri` and `host` say whose it is."""
+    """A captured response for the next hop, to be sent with these fields.
+
+    `iri` and `host` are the path and Host of the request that it responds to.
+    """
 
     hop: Hop
     iri: str
@@ -57,7 +60,7 @@ class ChainDelivery:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryOutcome:
-    """What became of a delivery: `message` is empty if it arrived. `status` is 0 without one."""
+    """The result of a delivery: `message` is empty on success, `status` 0 without a response."""
 
     status: int
     message: str = ""
@@ -66,24 +69,29 @@ class DeliveryOutcome:
     duration_s: float = 0.0
 
 
-class Listener(Protocol):
-    """Who hears of it."""
+class DeliveryListener(Protocol):
+    """The owner of the queue: it is notified of outcomes, and sends the error reports."""
 
     def delivered(self, delivery: ChainDelivery, outcome: DeliveryOutcome) -> None: ...
 
-    def tell(self, report: Report) -> Coroutine[None, None, None]: ...
+    def send_report(self, report: Report) -> Coroutine[None, None, None]: ...
 
 
 class Deliveries:
-    """Use `running` as a context: leaving it waits, for a while, until all have been delivered."""
+    """A queue of deliveries and error reports.
 
-    def __init__(self, outgoing: Outgoing, listener: Listener, *, places: int = MAX_PLACES) -> None:
+    `running()` is a context manager; leaving it drains the queue, for DRAIN_S + REPORT_DRAIN_S.
+    """
+
+    def __init__(
+        self, outgoing: Outgoing, listener: DeliveryListener, *, places: int = MAX_PLACES
+    ) -> None:
         self._outgoing = outgoing
         self._listener = listener
         self._places = places
-        self._taken = 0
-        self._being_told = 0
-        self._budget = Budget(MAX_KEPT_BYTES, _full)
+        self._taken_places = 0
+        self._queued_reports = 0
+        self._budget = Budget(MAX_KEPT_BYTES, _budget_spent)
         self._at_once = asyncio.Semaphore(MAX_AT_ONCE)
         self._group: asyncio.TaskGroup
         self._tasks: set[asyncio.Task[None]] = set()
@@ -102,38 +110,38 @@ class Deliveries:
                 await self._drain()
 
     async def _drain(self) -> None:
-        """Wait for what is on its way; then let the rest tell that it was not delivered."""
+        """Wait for the queued deliveries; then time out the rest, and wait for their reports."""
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=DRAIN_S)
         self._has_ended = True
         for limit in self._limits:
             limit.reschedule(asyncio.get_running_loop().time())
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=LAST_WORDS_S)
+            await asyncio.wait(self._tasks, timeout=REPORT_DRAIN_S)
         for task in self._tasks:
             task.cancel()
 
     # Places
 
     def take_place(self) -> bool:
-        """Keep a place for a delivery to come; False if all are taken."""
-        if not self._is_open or self._taken >= self._places:
+        """Reserve a place for a later delivery; False if all places are taken."""
+        if not self._is_open or self._taken_places >= self._places:
             return False
-        self._taken += 1
+        self._taken_places += 1
         return True
 
     def release(self) -> None:
-        """Give back a place that is not used after all."""
-        self._taken -= 1
+        """Free a reserved place without a delivery."""
+        self._taken_places -= 1
 
     def share(self) -> BudgetShare:
-        """The memory for an answer. It raises BadChain if too much is kept."""
+        """The memory for a response; it raises BadChain when the budget is spent."""
         return self._budget.share()
 
     def put(self, delivery: ChainDelivery) -> bool:
-        """Deliver it in the background, at the place that was taken; False if that has ended.
+        """Start a delivery in the background, on its reserved place; False if the program ends.
 
-        From now on, place and answer are given back here.
+        If True, the queue takes over the place and the captured response, and releases both.
         """
         if not self._is_open:
             return False
@@ -141,11 +149,11 @@ class Deliveries:
         self._start(self._run(delivery), name)
         return True
 
-    def tell(self, report: Report) -> bool:
-        """Tell an error in the background; False if too many are being told."""
-        if not self._is_open or self._being_told >= MAX_REPORTS:
+    def put_report(self, report: Report) -> bool:
+        """Send a report in the background; False if MAX_REPORTS wait, or the program ends."""
+        if not self._is_open or self._queued_reports >= MAX_REPORTS:
             return False
-        self._being_told += 1
+        self._queued_reports += 1
         self._start(self._run_report(report), f"error of {report.chain.id}")
         return True
 
@@ -154,33 +162,35 @@ class Deliveries:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    # On the way
+    # Sending
 
     async def _run(self, delivery: ChainDelivery) -> None:
         try:
             with contained(f"a hop of {delivery.hop.rest.id}"):
-                await self._deliver_and_tell(delivery)
+                await self._deliver_and_report(delivery)
         finally:
-            # Not before it is told: else whoever does not listen could have us tell without end.
+            # The place stays taken until the report is sent: a destination that does not respond
+            # would let the number of pending reports grow without bound.
             self.release()
 
-    async def _deliver_and_tell(self, delivery: ChainDelivery) -> None:
+    async def _deliver_and_report(self, delivery: ChainDelivery) -> None:
         began_at = monotonic()
-        outcome = await self._limited(delivery)
+        outcome = await self._deliver_in_time(delivery)
         delivery.answer.drop()
         self._listener.delivered(delivery, replace(outcome, duration_s=monotonic() - began_at))
         if outcome.message:
             report = delivery.report(outcome.message, outcome.status, outcome.text)
-            await self._listener.tell(report)
+            await self._listener.send_report(report)
 
     async def _run_report(self, report: Report) -> None:
         try:
             with contained(f"an error of {report.chain.id}"):
-                await self._listener.tell(report)
+                await self._listener.send_report(report)
         finally:
-            self._being_told -= 1
+            self._queued_reports -= 1
 
-    async def _limited(self, delivery: ChainDelivery) -> DeliveryOutcome:
+    async def _deliver_in_time(self, delivery: ChainDelivery) -> DeliveryOutcome:
+        """Deliver within TIMEOUT_S, and before the end of the program."""
         try:
             async with asyncio.timeout(None) as limit:
                 self._limits.add(limit)
@@ -198,7 +208,7 @@ class Deliveries:
             )
 
     async def _deliver(self, delivery: ChainDelivery) -> DeliveryOutcome:
-        """Send it, again if there was no connection at all. Raises TimeoutError."""
+        """Send a delivery; try again only if no connection was made. Raises TimeoutError."""
         tries = 0
         while True:
             tries += 1
@@ -222,20 +232,20 @@ class Deliveries:
         ) as response:
             if response.status in SUCCESSES:
                 return DeliveryOutcome(response.status)
-            text = await _beginning(response)
+            text = await _read_text(response)
             return DeliveryOutcome(response.status, f"answered with {response.status}", text)
 
 
-def _full() -> BadChain:
+def _budget_spent() -> BadChain:
     return BadChain(503, "too much waits to go on")
 
 
-async def _beginning(response: aiohttp.ClientResponse) -> str:
-    """What it says, up to a limit. Raises aiohttp.ClientError."""
-    said = b""
-    while len(said) < MAX_TEXT_BYTES:
-        piece = await response.content.read(MAX_TEXT_BYTES - len(said))
+async def _read_text(response: aiohttp.ClientResponse) -> str:
+    """The first MAX_TEXT_BYTES of a response's body. Raises aiohttp.ClientError."""
+    body = b""
+    while len(body) < MAX_TEXT_BYTES:
+        piece = await response.content.read(MAX_TEXT_BYTES - len(body))
         if not piece:
             break
-        said += piece
-    return said.decode(errors="replace")
+        body += piece
+    return body.decode(errors="replace")

@@ -1,6 +1,6 @@
-"""Telling an error to whoever a chain names for it: by a POST, or by one datagram.
+"""Sending an error report to the chain's X-Forward-Errors-To: as a POST, or as one datagram.
 
-The rule: an error of telling an error is a line in the log, and nothing more.
+The rule: a report that cannot be sent is one line in the log; it causes no further report.
 """
 
 import socket
@@ -15,8 +15,8 @@ from httpprocessproxy.companions.fetch_client import Outgoing, Refused, Timeouts
 TIMEOUTS: Final = Timeouts(total_s=10.0, connect_s=5.0, idle_s=10.0)
 
 
-async def tell(report: Report, outgoing: Outgoing, destinations: Allowlist) -> str:
-    """Tell it once. Return what went wrong with that, or ""."""
+async def send_report(report: Report, outgoing: Outgoing, destinations: Allowlist) -> str:
+    """Send a report once. Return a description of the error, or ""."""
     destination = report.chain.errors_to
     try:
         destinations.permits(destination)
@@ -32,15 +32,15 @@ async def tell(report: Report, outgoing: Outgoing, destinations: Allowlist) -> s
 
 
 async def _post(report: Report, outgoing: Outgoing) -> str:
-    """Raises what `Outgoing.send` does."""
+    """Return an error, or "". Raises the exceptions of `Outgoing.send`."""
     url, fields, body = report.chain.errors_to, report.fields(), report.body()
     async with outgoing.send("POST", url, fields, body, TIMEOUTS) as response:
-        is_told = 200 <= response.status < 300
-        return "" if is_told else f"it answered with {response.status}"
+        is_accepted = 200 <= response.status < 300
+        return "" if is_accepted else f"it answered with {response.status}"
 
 
 def _send_datagram(data: bytes, family: socket.AddressFamily, address: tuple[str, int]) -> None:
-    """Raises OSError, also if the kernel has no room for it at once."""
+    """Send without blocking. Raises OSError, BlockingIOError if the socket's buffer is full."""
     with socket.socket(family, socket.SOCK_DGRAM) as sock:
         sock.setblocking(False)
         sock.sendto(data, address)

@@ -1,8 +1,8 @@
-"""A request that is a step of a chain: it goes to the backend, and the answer goes on.
+"""A request with chain fields: the backend's response is captured and queued for the next hop.
 
-The rule: nobody is told 202 before the whole answer is here and its delivery has a place in the
-queue; an error of the backend reaches the caller unchanged, and whoever hears of errors. What a
-restart does to the request is as with any other (`proxy/exchange.py`).
+The rule: the client gets 202 only once the whole response is here and its delivery has a place in
+the queue; an error response of the backend is passed on unchanged, and reported to
+X-Forward-Errors-To. A restart treats the request like any other (`proxy/exchange.py`).
 """
 
 import re
@@ -37,15 +37,16 @@ if TYPE_CHECKING:
     from httpprocessproxy.proxy.client_connection import ClientConnection
     from httpprocessproxy.proxy.server import ProxyServer
 
-# The answer goes on without its coding, so none is asked for; the token is for us alone.
+# The next hop gets the content without a Content-Encoding, so the backend must not use one; the
+# token is a secret between the client and the proxy.
 _NOT_FOR_BACKENDS: Final = frozenset((b"accept-encoding", TOKEN))
-_OURS: Final = frozenset(name.lower().encode() for name in NAMES)
+_CHAIN_FIELDS: Final = frozenset(name.lower().encode() for name in NAMES)
 _IRI: Final = CANONICAL_IRI.lower().encode()
 _PATH: Final = re.compile(r"/[!->@-~]*")  # visible, and without a query
 
 
 class ChainHandler(Protocol):
-    """The part of the companion that an exchange needs: it admits chains, and delivers hops."""
+    """The companion, as an exchange uses it: it admits chains, and delivers hops."""
 
     def enter(self, request: Request, fields: Fields) -> Chain:
         """Admit a chain, with a place in the queue if it goes on. Raises BadChain."""
@@ -66,7 +67,7 @@ class ChainHandler(Protocol):
         ...
 
     def share(self) -> BudgetShare:
-        """The memory for an answer. It raises BadChain when the budget is spent."""
+        """The memory for a response; it raises BadChain when the budget is spent."""
         ...
 
     def put(self, delivery: ChainDelivery) -> bool:
@@ -88,7 +89,7 @@ class ChainHandler(Protocol):
 
 
 class ChainedExchange(Exchange):
-    """Made for requests that carry X-Forward-* fields."""
+    """The exchange of a request that carries X-Forward-* fields."""
 
     __slots__ = (
         *("_answer", "_chain", "_chains", "_content_type", "_error", "_fields", "_has_place"),
@@ -106,45 +107,45 @@ class ChainedExchange(Exchange):
         rest = without(request.rest, _NOT_FOR_BACKENDS)
         super().__init__(client, proxy_server, replace(request, rest=rest, is_document=False))
         self._chains = chains
-        self._chain: Chain | None = None  # None as long as it is not ours, or when it is settled
+        self._chain: Chain | None = None  # None before admission, and after the outcome
         self._iri = request.target.partition(b"?")[0].decode("latin-1")
         self._hop: Hop | None = None
         self._content_type = ""
-        self._answer: Capture | None = None  # what goes on
-        self._error: Capture | None = None  # what is passed on as it is, and told
+        self._answer: Capture | None = None  # of a response for the next hop
+        self._error: Capture | None = None  # of an error response, which is passed on as well
         self._has_place = False
 
-    # The way to the backend
+    # The request
 
     def start(self) -> None:
-        """Go to the gate, if the chain may go on from here."""
+        """Enter the gate if the chain is admitted; else respond with the refusal."""
         self.for_backend = True
         self._proxy_server.log.begin(self.record)
         try:
             chain = self._chains.enter(self.request, self._fields)
         except BadChain as bad:
-            self._answer_ourselves(bad)
+            self._send_error(bad)
             return
         self._chain, self._has_place = chain, chain.goes_on
         self._enter()
 
-    # The way back
+    # The response
 
     def begin_response(self, response: Response, piece: bytes) -> None:
-        said = fields_of(response.head)
-        response = replace(response, head=without(response.head, _OURS))
+        fields = fields_of(response.head)
+        response = replace(response, head=without(response.head, _CHAIN_FIELDS))
         if response.status >= 400:
             self._error = Capture(response, self.request, self._chains.share(), MAX_TEXT_BYTES)
-            self._keep_of_error(self._error, piece)
+            self._capture_error(self._error, piece)
             super().begin_response(response, piece)
             return
         assert self._chain is not None, "a response comes to a request that was sent"
-        self._iri = _canonical_iri(value_of(said, _IRI)) or self._iri
+        self._iri = _canonical_iri(value_of(fields, _IRI)) or self._iri
         try:
-            self._chain = self._chain.extended(said)
+            self._chain = self._chain.extended(fields)
             self._hop = self._next_hop(self._chain)
         except BadChain as bad:
-            # What is wrong with the chain now is not its client's doing.
+            # The backend's fields broke the chain, not the client's.
             self._fail(503 if bad.status == 503 else 502, f"X-Forward-* of the server: {bad}")
             return
         if self._hop is None:
@@ -154,18 +155,18 @@ class ChainedExchange(Exchange):
             super().begin_response(replace(response, head=head), piece)
             return
         self._proxy_server.gate.answered(self)
-        if value_of(said, b"content-encoding") not in ("", "identity"):
+        if value_of(fields, b"content-encoding") not in ("", "identity"):
             self._fail(502, "the server's answer has a content coding, which was not asked for")
             return
         self.record.response_head = response.head
         self._answer = Capture(response, self.request, self._chains.share(), MAX_BODY_BYTES)
-        self._content_type = value_of(said, b"content-type")
+        self._content_type = value_of(fields, b"content-type")
         self.pass_body(piece)
 
     def pass_body(self, piece: bytes) -> None:
         if self._answer is None:
             if self._error is not None:
-                self._keep_of_error(self._error, piece)
+                self._capture_error(self._error, piece)
             super().pass_body(piece)
             return
         self.record.response_bytes += len(piece)
@@ -177,8 +178,11 @@ class ChainedExchange(Exchange):
         if self._answer.has_overflown:
             self._fail(413, f"an answer of more than {MAX_BODY_BYTES} bytes does not go on")
 
-    def _keep_of_error(self, error: Capture, piece: bytes) -> None:
-        """The caller gets all of it in any case; without memory, its text is not told."""
+    def _capture_error(self, error: Capture, piece: bytes) -> None:
+        """Buffer a piece of an error response; without memory, the report has no text.
+
+        The client gets the whole error response in any case.
+        """
         try:
             error.take(piece)
         except BadChain:
@@ -186,22 +190,22 @@ class ChainedExchange(Exchange):
 
     def end_response(self, *, reusable: bool) -> None:
         if self.over:
-            return  # we have answered by ourselves
+            return  # `_fail` has responded
         if self._answer is not None:
-            if not self._hand_on(self._answer):
+            if not self._deliver(self._answer):
                 return
         elif self._error is not None:
-            self._told_error("the server answered with an error", self._error)
+            self._report_error("the server answered with an error", self._error)
         elif self._chain is not None:
             self._chains.ended(self._chain, self.request, self.record.status)
             self._chain = None
         super().end_response(reusable=reusable)
 
-    def _hand_on(self, answer: Capture) -> bool:
-        """Let the answer go on in the background, and say so. False if the program ends."""
+    def _deliver(self, answer: Capture) -> bool:
+        """Queue the response for the next hop, and respond with 202. False if the program ends."""
         chain, hop = self._chain, self._hop
-        assert chain is not None, "it has not been settled"
-        assert hop is not None, "the answer is kept for it"
+        assert chain is not None, "the outcome of the chain is open"
+        assert hop is not None, "a response is captured only for a next hop"
         sent = {"Content-Type": self._content_type} if self._content_type else {}
         sent |= hop.rest.fields() | self._chains.cookies(hop, self._fields)
         delivery = ChainDelivery(hop, self._iri, self._host, sent, answer)
@@ -215,7 +219,7 @@ class ChainedExchange(Exchange):
         return True
 
     def _next_hop(self, chain: Chain) -> Hop | None:
-        """Raises BadChain."""
+        """The next hop, with a place reserved for it, or None. Raises BadChain."""
         if not chain.goes_on:
             return None
         self._chains.check(chain)
@@ -230,45 +234,48 @@ class ChainedExchange(Exchange):
 
     @property
     def _referer(self) -> str:
-        """The URL of this request, as it was reached."""
+        """The URL under which the client reached this request's resource."""
         proto = value_of(self._fields, b"x-forwarded-proto").partition(",")[0].strip()
         scheme = proto if proto in ("http", "https") else "http"
         return f"{scheme}://{self._host}{self.request.target.decode('latin-1')}"
 
-    # The ways it can go wrong
+    # Errors
 
     def refused(self, problem: Problem) -> None:
-        self._told_error(f"{problem.title}: {problem.detail}")
+        self._report_error(f"{problem.title}: {problem.detail}")
         super().refused(problem)
 
     def cut(self) -> None:
         if self._answer is None:
             super().cut()
-        else:  # nothing of it has been passed on, so it can still be said
+        else:  # the client has received nothing yet, so a 502 is still possible
             self._upstream = None
             self.refused(problems.lost(Loss.HUNG_UP, self.request, sent=True))
 
     def _end(self, outcome: str | None) -> None:
         if outcome == LEFT:
-            self._told_error("the client left before the answer was there")
+            self._report_error("the client left before the answer was there")
         elif outcome == CUT:
-            self._told_error("the server's answer was cut", self._error)
+            self._report_error("the server's answer was cut", self._error)
         if self._has_place:
             self._has_place = False
             self._chains.release_place()
-        for kept in (self._answer, self._error):
-            if kept is not None:
-                kept.drop()
+        for capture in (self._answer, self._error):
+            if capture is not None:
+                capture.drop()
         super()._end(outcome)
 
     def _fail(self, status: int, text: str) -> None:
-        """Answer in place of the backend, whose answer cannot go on."""
+        """Respond in place of the backend, whose response cannot be sent to the next hop."""
         self._drop_upstream()
-        self._told_error(text)
-        self._answer_ourselves(BadChain(status, text))
+        self._report_error(text)
+        self._send_error(BadChain(status, text))
 
-    def _told_error(self, message: str, error: Capture | None = None) -> None:
-        """Tell an error, once for a request."""
+    def _report_error(self, message: str, error: Capture | None = None) -> None:
+        """Report an error of this request, unless the outcome of its chain is settled.
+
+        `error` is the backend's response, which makes the error External.
+        """
         chain, self._chain = self._chain, None
         if chain is None:
             return
@@ -276,7 +283,8 @@ class ChainedExchange(Exchange):
         text = error.content.decode(errors="replace") if error is not None else ""
         self._chains.failed(Report(chain, self._iri, self._host, message, code, text))
 
-    def _answer_ourselves(self, bad: BadChain) -> None:
+    def _send_error(self, bad: BadChain) -> None:
+        """Respond with the status and the text of `bad`, and end the exchange."""
         line = str(bad).encode("ascii", "replace").decode()
         body = f"{line}\n".encode()
         fields = [
@@ -294,13 +302,13 @@ class ChainedExchange(Exchange):
         self.client.exchange_ended(self, None)
 
 
-def _canonical_iri(said: str) -> str:
-    """What a handler says of its own IRI, if that can be one."""
-    return said if _PATH.fullmatch(said) else ""
+def _canonical_iri(value: str) -> str:
+    """The value of a handler's X-Canonical-IRI; "" if it is not a visible path without a query."""
+    return value if _PATH.fullmatch(value) else ""
 
 
 def _head(status: int, reason: str, *fields: str) -> bytes:
-    """The head of a response of ours. It lacks its last CRLF: Connection may follow."""
+    """The head of the proxy's own response, without the final CRLF: Connection may follow."""
     lines = [f"HTTP/1.1 {status} {reason}", f"Date: {formatdate(usegmt=True)}", *fields, ""]
     return "\r\n".join(lines).encode("latin-1")
 

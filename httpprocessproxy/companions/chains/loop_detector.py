@@ -1,8 +1,8 @@
-"""The visits of chains in the last minutes, by which a loop and a retry are found. No I/O.
+"""A detector of loops and retries: it remembers the visits of chains for some minutes. No I/O.
 
-The rule: a visit is an Id and the route that remains. Each hop takes a step off the route, so a
-chain that returns on its way has a shorter one, and passes. The same visit again is a loop if
-another hop sent it, and a retry if the same client did.
+The rule: a visit is an Id and the remaining route. Each hop removes a step from the route, so a
+chain that returns on its way has a shorter route, and passes. A repeated visit is a loop if another
+hop sent it, and a retry if the same client sent it.
 """
 
 import hashlib
@@ -13,26 +13,27 @@ from httpprocessproxy.companions.chains.chain import MAX_HOPS, BadChain, Chain
 
 # Counted from the last visit. A hop may take two minutes, and a chain ten hops.
 REMEMBERED_S: Final = 20 * 60.0
-# Some 400 bytes each.
+# Each remembered chain takes some 400 bytes.
 MAX_REMEMBERED: Final = 10_000
 
-# The start and ten hops. A handler may add a step at each visit, so that the routes all differ.
+# The start and ten hops. A handler that adds a step at each visit makes every route differ, so the
+# repetition of a route alone would never show such a loop.
 MAX_VISITS: Final = MAX_HOPS + 1
 
 
 @dataclass(slots=True)
 class _Visits:
-    """The visits of one chain: digests of the routes, and of who sent each."""
+    """The visits of one chain; `senders` maps the digest of a route to that of its sender."""
 
     last_at: float
     senders: dict[bytes, bytes] = field(default_factory=dict)
 
 
 class LoopDetector:
-    """The chains of the last minutes; times are seconds of a clock that never goes back."""
+    """The chains of the last minutes; times are seconds of a monotonic clock."""
 
     def __init__(self) -> None:
-        self._chains: dict[str, _Visits] = {}  # the one with the oldest visit first
+        self._chains: dict[str, _Visits] = {}  # by lower-case Id, ordered by their last visits
 
     def enter(self, chain: Chain, now: float) -> None:
         """Remember a visit. Raises BadChain: 409 for a retry, 508 for a loop."""
@@ -50,8 +51,8 @@ class LoopDetector:
         visits.last_at = now
         visits.senders[route] = sender
 
-    def leave(self, id: str) -> None:  # noqa: A002 - it is one
-        """Forget a chain that has ended by an error, so that its client may send it again."""
+    def leave(self, id: str) -> None:  # noqa: A002 - the field's name
+        """Forget a chain that has ended with an error, so that its client may send it again."""
         self._chains.pop(id.lower(), None)
 
     def _forget_old(self, now: float) -> None:
@@ -63,5 +64,5 @@ class LoopDetector:
 
 
 def _digest(text: str) -> bytes:
-    """16 bytes in place of a text that may be as long as a head."""
+    """A digest of 16 bytes: the text may be as long as the head of a request."""
     return hashlib.blake2b(text.encode(), digest_size=16).digest()

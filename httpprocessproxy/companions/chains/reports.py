@@ -1,6 +1,7 @@
-"""What is told of a hop that failed, as a POST or as a datagram. No I/O.
+"""The error report of a failed hop, formatted as a POST or as a datagram. No I/O.
 
-The rule: no paths, no traces, nothing but one line of our own words, and what the server said.
+The rule: a report holds one line written by the proxy and the text of the server's response; no
+paths of files, no tracebacks.
 """
 
 import json
@@ -10,8 +11,9 @@ from typing import Final
 
 from httpprocessproxy.companions.chains.chain import ERROR_CONDITION, Chain
 
-# Of what a server said with an error. A datagram has to fit into one packet everywhere.
+# The body of a server's error response is cut to this.
 MAX_TEXT_BYTES: Final = 64 * 1024
+# A datagram of this size fits into one packet on every network.
 MAX_DATAGRAM_BYTES: Final = 1200
 MAX_MESSAGE_CHARACTERS: Final = 256
 
@@ -20,9 +22,10 @@ _UNPRINTABLE: Final = re.compile(r"[^ -~]+")
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """An error: External if a server answered with `code`, or Internal if `code` is 0.
+    """An error: External if a server responded with status `code`, Internal if `code` is 0.
 
-    `chain` is what is left of it, `host` the server where it happened.
+    `chain` is the remaining chain, `host` the Host of the request that failed, `iri` its path, and
+    `text` the body of the server's response.
     """
 
     chain: Chain
@@ -38,11 +41,11 @@ class Report:
 
     @property
     def line(self) -> str:
-        """The message as a field's value."""
+        """The message as a field value: printable ASCII, at most 256 characters."""
         return _UNPRINTABLE.sub(" ", self.message)[:MAX_MESSAGE_CHARACTERS]
 
     def fields(self) -> dict[str, str]:
-        """The fields of the POST that tells it."""
+        """The header fields of the report's POST."""
         fields = self.chain.fields()
         del fields["X-Forward-Errors-To"]
         fields |= {"Content-Type": "application/json", ERROR_CONDITION: self.condition}
@@ -51,15 +54,16 @@ class Report:
         return fields | {"X-Forward-Error-Message": self.line}
 
     def body(self) -> bytes:
-        """The body of that POST."""
+        """The body of the report's POST, JSON."""
         return self._json(self.text)
 
     def datagram(self) -> bytes:
-        """The same, its longest parts cut to what a datagram holds."""
+        """The report as JSON of at most MAX_DATAGRAM_BYTES; its longest members are cut."""
         iri = self.iri[: MAX_DATAGRAM_BYTES // 4]
         host = self.host[: MAX_DATAGRAM_BYTES // 8]
         short = Report(self.chain, iri, host, self.line, self.code)
-        # Escapes make some characters six bytes long: the half is tried, and the half of that.
+        # JSON escapes some characters as six bytes, so the size follows only from encoding: the
+        # text is halved until the datagram fits.
         size = len(self.text)
         while len(datagram := short._json(self.text[:size])) > MAX_DATAGRAM_BYTES:
             if not size:

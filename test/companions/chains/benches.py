@@ -1,4 +1,7 @@
-"""A data plane with chains, and ends for all: client, backend, next hop, who hears of errors."""
+"""A data plane with chains, with fakes of the client, the backend, the next hop and a UDP socket.
+
+The UDP socket receives the error reports.
+"""
 
 import contextlib
 import json
@@ -16,14 +19,14 @@ from test.loops import eventually
 
 
 def answer(*fields: bytes, body: bytes = b"out", status: bytes = b"200 OK") -> bytes:
-    """A response of a backend's."""
+    """The bytes of a backend's response."""
     length = b"Content-Length: %d" % len(body)
     head = [b"HTTP/1.1 " + status, length, b"Content-Type: text/plain", *fields, b"", b""]
     return b"\r\n".join(head) + body
 
 
 class Asked:
-    """A request that has been answered: its two ends, and what each of them saw."""
+    """An answered request: its two peers, and the message that each of them received."""
 
     def __init__(
         self, client: Peer, backend: Peer, seen: wire.Message, response: wire.Message
@@ -35,7 +38,7 @@ class Asked:
 
 
 class Line:
-    """A bench whose answers go on to `hop`; errors go to `errors`, a UDP socket."""
+    """A bench whose responses are delivered to `hop`; `errors` is a UDP socket for reports."""
 
     def __init__(self, bench: Bench, hop: Listener, errors: socket.socket, bus: EventBus) -> None:
         self.bench = bench
@@ -53,19 +56,19 @@ class Line:
         return f"udp://127.0.0.1:{self.errors.getsockname()[1]}"
 
     def fixed(self, **fields: str) -> list[str]:
-        """The fixed fields as lines; `Errors_To=...` sets another one."""
+        """The three fixed fields as lines; a keyword such as `Errors_To=...` replaces a value."""
         known = {"Id": self.id, "Errors_To": self.errors_to, "Referer": "ORIGIN", **fields}
         return [f"X-Forward-{name.replace('_', '-')}: {value}" for name, value in known.items()]
 
     def lines(self, **fields: str) -> list[str]:
-        """All six, for one hop."""
+        """All six fields as lines, for one hop."""
         return self.fixed(**{"To": self.to, "Query_Params": "", "Method": "POST", **fields})
 
     async def ask(self, *lines: str, target: str = "/orders?a=1", body: bytes = b"in") -> Peer:
         return await self.bench.client(post(body, target, *(lines or self.lines())))
 
     async def answered(self, answer: bytes, *lines: str, target: str = "/orders?a=1") -> Asked:
-        """A request that the backend answers with these bytes, and what comes back."""
+        """Send a request, answer it at the backend with these bytes, and read the response."""
         client = await self.ask(*lines, target=target)
         backend, seen = await self.bench.backend.serve(answer)
         return Asked(client, backend, seen, await client.response())
@@ -75,41 +78,43 @@ class Line:
         return await self.hop.take()
 
     async def error(self) -> dict[str, str]:
-        """The next error that is told."""
-        told: list[dict[str, str]] = []
+        """The next error report."""
+        reports: list[dict[str, str]] = []
 
-        def look() -> bool:
+        def received() -> bool:
             with contextlib.suppress(BlockingIOError):
-                told.append(json.loads(self.errors.recv(65536)))
-            return bool(told)
+                reports.append(json.loads(self.errors.recv(65536)))
+            return bool(reports)
 
-        await eventually(look)
-        return told[0]
+        await eventually(received)
+        return reports[0]
 
     def happened(self) -> list[str]:
+        """The outcomes that have been published, in order."""
         return [event.outcome for event in self.bus.recent(HopReported)]
 
     async def happens(self, *outcomes: str) -> HopReported:
-        """Wait until these have been told; the last message."""
+        """Wait until exactly these outcomes have been published; return the last event."""
         await eventually(lambda: self.happened() == list(outcomes))
         return self.bus.recent(HopReported)[-1]
 
 
-NEAR = ChainOptions()
+DEFAULT = ChainOptions()
 
 
 @contextlib.asynccontextmanager
 async def line(
-    wish: ChainOptions = NEAR, *, is_trusted: bool = True, is_open: bool = True
+    options: ChainOptions = DEFAULT, *, is_trusted: bool = True, is_open: bool = True
 ) -> AsyncIterator[Line]:
-    """Open one. What `wish` allows is added to the hop and to who hears of errors."""
+    """Open a bench; its hop and its UDP socket are allowed besides `options.allowed`."""
     bus = EventBus()
     hop = Listener()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as errors, contextlib.closing(hop):
         errors.bind(("127.0.0.1", 0))
         errors.setblocking(False)
         near = (f"http://127.0.0.1:{hop.port}", f"udp://127.0.0.1:{errors.getsockname()[1]}")
-        chains = Chains(replace(wish, allowed=(*wish.allowed, *near)), HostRule((), "localhost"))
+        allowed = (*options.allowed, *near)
+        chains = Chains(replace(options, allowed=allowed), HostRule((), "localhost"))
         trusted = LOOPBACK if is_trusted else ()
         async with (
             chains.running(bus),

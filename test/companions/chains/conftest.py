@@ -1,6 +1,7 @@
-"""One pipeline for all tests of a file: each takes chains of its own.
+"""One pipeline for all tests of a file; each test uses chains with Ids of its own.
 
-Not for longer: to tests of process/, whatever runs beside them is what a backend left behind.
+The pipeline ends with the file: the tests of process/ take any process beside them for an orphan
+of a backend.
 """
 
 from collections.abc import Iterator

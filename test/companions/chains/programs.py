@@ -1,4 +1,4 @@
-"""The program with chains, as its users run it: each service of a pipeline behind its own proxy."""
+"""The program with chains as real processes: each server of a pipeline behind its own proxy."""
 
 import contextlib
 import http.client
@@ -13,7 +13,7 @@ from test.harness import Proxy, backend
 
 
 class Pipeline:
-    """Proxies in a row, all of which may call each other, and tell errors to `errors`."""
+    """Proxies that may all call each other; error reports go to `errors`, a UDP socket."""
 
     def __init__(self, proxies: Sequence[Proxy], errors: socket.socket) -> None:
         self.proxies = proxies
@@ -23,7 +23,7 @@ class Pipeline:
     def send(
         self, target: str, *hops: Proxy | str, chain: str = "", **fields: str
     ) -> tuple[str, http.client.HTTPResponse]:
-        """POST to the first proxy, for a chain over `hops`; its Id, and the answer."""
+        """POST to the first proxy a chain over `hops`; return its Id and the response."""
         chain = chain or str(uuid.uuid4())
         sent = {
             "X-Forward-Id": chain,
@@ -48,16 +48,16 @@ class Pipeline:
         return response
 
     def error(self) -> dict[str, str]:
-        """The next error that is told."""
-        told: dict[str, str] = json.loads(self.errors.recv(65536))
-        return told
+        """The next error report."""
+        report: dict[str, str] = json.loads(self.errors.recv(65536))
+        return report
 
 
 @contextlib.contextmanager
 def pipeline(
     folder: Path, count: int, *options: str, command: Sequence[str] | None = None
 ) -> Iterator[Pipeline]:
-    """Start so many proxies, each with a server of its own, and wait until they run."""
+    """Start `count` proxies, each with a server of its own, and wait until they run."""
     with (
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as errors,
         contextlib.ExitStack() as stack,

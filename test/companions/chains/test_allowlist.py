@@ -1,4 +1,4 @@
-"""Where chains may lead to, and where errors may be told."""
+"""The allowed destinations of hops and of error reports."""
 
 import pytest
 
@@ -17,7 +17,7 @@ ALLOWED = ("http://one.example", "https://[::1]:8443/", "udp://127.0.0.1:514", "
         *("udp://127.0.0.1:514", "127.0.0.1:514", "UDP://Errors.example:1/", "errors.example:1"),
     ],
 )
-def test_these_are_allowed(text: str) -> None:
+def test_destination_on_the_list_is_allowed(text: str) -> None:
     Allowlist(ALLOWED).permits(text)
 
 
@@ -31,7 +31,7 @@ def test_these_are_allowed(text: str) -> None:
         *("", "http://", "udp://127.0.0.1:514/path"),
     ],
 )
-def test_others_are_not(text: str) -> None:
+def test_destination_off_the_list_is_refused(text: str) -> None:
     with pytest.raises(Refused):
         Allowlist(ALLOWED).permits(text)
 
@@ -39,12 +39,12 @@ def test_others_are_not(text: str) -> None:
 @pytest.mark.parametrize(
     "text", ["ftp://one.example", "one.example", "http://one.example/path", ""]
 )
-def test_what_is_no_destination_is_told_at_the_start(text: str) -> None:
+def test_malformed_destination_in_the_option_is_a_user_error(text: str) -> None:
     with pytest.raises(UserError, match="--forward-allow: "):
         Allowlist([text])
 
 
-def test_a_name_of_this_machine_leads_to_it_by_ipv4() -> None:
+def test_localhost_resolves_to_ipv4() -> None:
     async def main() -> None:
         _, address = await Allowlist(["udp://localhost:514"]).addresses("localhost:514")
         assert address == ("127.0.0.1", 514)

@@ -1,4 +1,4 @@
-"""Chains that are broken off: what the client is told, and who hears of it."""
+"""Chains that break off: the response that the client gets, and the error report."""
 
 import pytest
 
@@ -12,7 +12,7 @@ OUT = answer()
 
 @pytest.mark.parametrize("said", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nou"])
 @on_every_loop
-async def test_a_backend_that_hangs_up_is_an_error(said: bytes) -> None:
+async def test_backend_that_hangs_up_gives_502_and_an_error_report(said: bytes) -> None:
     async with line() as at:
         client = await at.ask()
         backend, _ = await at.bench.backend.take()
@@ -20,11 +20,11 @@ async def test_a_backend_that_hangs_up_is_an_error(said: bytes) -> None:
         backend.close()
         assert (await client.response()).status == 502
         assert (await at.error())["errorType"] == "Internal"
-        await at.happens("error told to")
+        await at.happens("error sent to")
 
 
 @on_every_loop
-async def test_an_error_that_is_cut_is_told_as_far_as_it_came() -> None:
+async def test_cut_error_response_is_reported_with_the_text_received() -> None:
     async with line() as at:
         client = await at.ask()
         backend, _ = await at.bench.backend.take()
@@ -33,24 +33,24 @@ async def test_an_error_that_is_cut_is_told_as_far_as_it_came() -> None:
         backend.close()
         assert (await client.rest(), client.was_reset) == (b"sor", True)
         assert (await at.error())["responseText"] == "sor"
-        await at.happens("error told to")
+        await at.happens("error sent to")
 
 
 @on_every_loop
-async def test_a_client_that_leaves_ends_the_chain() -> None:
+async def test_client_that_leaves_ends_the_chain_with_an_error_report() -> None:
     async with line(ChainOptions(places=1)) as at:
         client = await at.ask()
         await at.bench.backend.take()
         client.reset()
         assert (await at.error())["errorMessage"].startswith("the client left")
-        await at.happens("error told to")
+        await at.happens("error sent to")
         assert (await at.answered(OUT)).response.status == 202  # the place is free again
         await (await at.next())[0].send(OK)
-        await at.happens("error told to", "delivered")
+        await at.happens("error sent to", "delivered")
 
 
 @on_every_loop
-async def test_a_restart_holds_a_request_and_ends_one_that_is_with_the_backend() -> None:
+async def test_restart_holds_a_waiting_request_and_ends_a_forwarded_one_with_502() -> None:
     async with line(is_open=False) as at:
         client = await at.ask()
         await at.bench.held(1)
@@ -58,7 +58,7 @@ async def test_a_restart_holds_a_request_and_ends_one_that_is_with_the_backend()
         await at.bench.backend.serve(OUT)
         assert (await client.response()).status == 202
         hop, _ = await at.next()
-        at.bench.restart()  # which is nothing to what has been promised
+        at.bench.restart()  # does not affect an accepted delivery
         await hop.send(OK)
         await at.happens("delivered")
         at.id = "0b8ae9a6-5f1d-4b3c-9d5e-1f2a3b4c5d6e"
@@ -66,14 +66,14 @@ async def test_a_restart_holds_a_request_and_ends_one_that_is_with_the_backend()
         await (await at.bench.backend.accept()).request()
         at.bench.restart()
         assert (await client.response()).status == 502
-        await at.happens("delivered", "error told to")
+        await at.happens("delivered", "error sent to")
 
 
 @on_every_loop
-async def test_at_the_end_of_a_chain_errors_may_be_for_others() -> None:
+async def test_chain_without_next_hop_may_name_a_forbidden_error_destination() -> None:
     async with line() as at:
         lines = at.fixed(Errors_To="http://elsewhere")
         asked = await at.answered(answer(status=b"404 Not Found"), *lines)
         assert asked.response.status == 404
-        told = await at.happens("error not told to")
+        told = await at.happens("error not sent to")
         assert "http://elsewhere is not allowed" in str(told.text)

@@ -1,4 +1,4 @@
-"""The content of a response, whatever its framing."""
+"""The capture of a response's content, with any framing, and its share of the budget."""
 
 import pytest
 
@@ -20,7 +20,7 @@ def capture(
 
 @pytest.mark.parametrize("is_http10", [False, True])
 @pytest.mark.parametrize("kind", ["length", "chunked", "until close"])
-def test_what_the_data_plane_passes_on_is_kept_without_framing(kind: str, is_http10: bool) -> None:
+def test_body_from_the_data_plane_is_captured_without_framing(kind: str, is_http10: bool) -> None:
     bodies: dict[str, Body] = {
         "length": Length(10),
         "chunked": Chunked(decode=is_http10),
@@ -36,7 +36,7 @@ def test_what_the_data_plane_passes_on_is_kept_without_framing(kind: str, is_htt
     assert not kept.has_overflown
 
 
-def test_no_more_is_kept_than_asked_for() -> None:
+def test_body_longer_than_the_limit_is_cut_and_marked_as_overflown() -> None:
     kept = capture(Length(1000), is_http10=False, max_bytes=15)
     for _ in range(3):
         kept.take(b"0123456789")
@@ -44,13 +44,13 @@ def test_no_more_is_kept_than_asked_for() -> None:
     assert kept.content == b"012345678901234"
 
 
-def test_what_is_kept_is_paid_for_until_it_is_dropped() -> None:
+def test_captured_bytes_count_against_the_budget_until_the_capture_is_dropped() -> None:
     budget = Budget(20, MemoryError)
     kept = capture(Length(1000), is_http10=False, max_bytes=15, budget=budget)
     kept.take(b"0123456789")
     assert budget.held_bytes == 10
     kept.take(b"0123456789")
-    # Not for what overflows.
+    # Bytes beyond the limit do not count.
     assert budget.held_bytes == 15
     with pytest.raises(MemoryError):
         capture(Length(1000), is_http10=False, budget=budget).take(b"012345")
@@ -60,7 +60,7 @@ def test_what_is_kept_is_paid_for_until_it_is_dropped() -> None:
     assert (budget.held_bytes, bytes(kept.content)) == (0, b"")
 
 
-def test_framing_is_not_paid_for() -> None:
+def test_framing_does_not_count_against_the_budget() -> None:
     budget = Budget(2, MemoryError)
     kept = capture(Chunked(), is_http10=False, budget=budget)
     kept.take(b"1\r\na\r\n1\r\nb\r\n0\r\n\r\n")

@@ -1,4 +1,4 @@
-"""What a chain is, row by row, and what becomes of it hop by hop."""
+"""The parsing of chains, field by field, and their routes, hop by hop."""
 
 import pytest
 from hypothesis import given
@@ -42,13 +42,13 @@ def refused(values: dict[str, str]) -> tuple[int, str]:
     return caught.value.status, str(caught.value)
 
 
-def test_all_fixed_fields_are_the_end_of_a_chain() -> None:
+def test_chain_with_fixed_fields_only_has_no_next_hop() -> None:
     chain = parsed(FIXED)
     assert (chain.id, chain.errors_to, chain.referer) == (ID, "http://errors.example", "ORIGIN")
     assert not chain.goes_on
 
 
-def test_all_six_lead_to_the_next_hop() -> None:
+def test_chain_with_all_six_fields_has_a_next_hop_and_a_rest() -> None:
     hop = parsed(ALL).next_hop("/orders", "http://me.example/orders?a=1")
     assert (hop.method, hop.url) == ("POST", "http://one.example/orders")
     assert hop.rest.fields() == {
@@ -64,11 +64,11 @@ def test_all_six_lead_to_the_next_hop() -> None:
     assert last.rest.fields() == {**FIXED, "X-Forward-Referer": "http://one.example/orders"}
 
 
-def test_names_are_the_same_in_any_case() -> None:
+def test_field_names_are_case_insensitive() -> None:
     assert parsed({name.lower(): value for name, value in ALL.items()}) == parsed(ALL)
 
 
-def test_a_list_may_come_in_several_lines() -> None:
+def test_list_in_several_field_lines_is_joined() -> None:
     several = fields({**FIXED, "X-Forward-Method": "POST", "X-Forward-Query-Params": ""})
     several += fields({"X-Forward-To": "http://one.example"})
     several += fields({"X-Forward-To": "http://two.example"})
@@ -77,12 +77,12 @@ def test_a_list_may_come_in_several_lines() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_missing_field_is_named(name: str) -> None:
+def test_missing_field_is_named_in_the_refusal(name: str) -> None:
     rest = {key: value for key, value in ALL.items() if key != name}
     assert refused(rest) == (400, f"Missing header {name}")
 
 
-def test_several_missing_fields_are_named_in_order() -> None:
+def test_missing_fields_are_named_in_order() -> None:
     only = {"X-Forward-To": "http://one.example"}
     assert refused(only) == (
         400,
@@ -113,12 +113,12 @@ def test_several_missing_fields_are_named_in_order() -> None:
         (403, {"X-Forward-To": "http://user@one.example,http://two.example"}),
     ],
 )
-def test_what_is_not_as_it_should_be_is_refused(status: int, said: dict[str, str]) -> None:
+def test_malformed_field_is_refused(status: int, said: dict[str, str]) -> None:
     assert refused({**ALL, **said})[0] == status
 
 
 @pytest.mark.parametrize("hops", [MAX_HOPS, MAX_HOPS + 1])
-def test_a_chain_has_a_length(hops: int) -> None:
+def test_chain_with_more_than_the_maximum_of_hops_is_refused(hops: int) -> None:
     long = {
         **FIXED,
         "X-Forward-To": ",".join(["http://one.example"] * hops),
@@ -131,7 +131,7 @@ def test_a_chain_has_a_length(hops: int) -> None:
         assert len(parsed(long).to) == hops
 
 
-def test_of_a_place_only_the_origin_counts() -> None:
+def test_next_url_uses_only_the_origin_of_the_destination() -> None:
     places = "HTTPS://One.example:8443/path?query#fragment,http://two.example"
     hop = parsed({**ALL, "X-Forward-To": places}).next_hop("/a#b", "")
     assert hop.url == "HTTPS://One.example:8443/a%23b"
@@ -146,7 +146,9 @@ def test_of_a_place_only_the_origin_counts() -> None:
         ("a=1,b=2", ",", None),  # of unequal length
     ],
 )
-def test_a_handler_adds_to_the_last_step(before: str, added: str, after: str | None) -> None:
+def test_query_of_a_handler_is_joined_to_the_last_step(
+    before: str, added: str, after: str | None
+) -> None:
     chain = parsed({**ALL, "X-Forward-Query-Params": before})
     said = fields({"X-Forward-Query-Params": added})
     if after is None:
@@ -156,7 +158,7 @@ def test_a_handler_adds_to_the_last_step(before: str, added: str, after: str | N
         assert chain.extended(said).queries == tuple(after.split(","))
 
 
-def test_a_handler_fills_in_an_open_step() -> None:
+def test_handler_fills_in_an_open_step() -> None:
     chain = parsed(
         {
             **FIXED,
@@ -167,20 +169,20 @@ def test_a_handler_fills_in_an_open_step() -> None:
     )
     said = {"X-Forward-To": "http://two.example", "X-Forward-Method": "PUT"}
     assert chain.extended(fields(said)).to == ("http://one.example", "http://two.example")
-    # Left open, it goes nowhere.
+    # A step that stays open has no hop.
     hop = chain.next_hop("/", "")
     assert not hop.rest.goes_on
     assert set(hop.rest.fields()) == set(FIXED)
 
 
-def test_a_handler_may_go_on_with_a_chain_that_was_at_its_end() -> None:
+def test_handler_extends_a_chain_that_had_no_next_hop() -> None:
     chain = parsed(FIXED).extended(fields(ROUTE))
     assert chain == parsed(ALL)
     with pytest.raises(BadChain, match="Missing header X-Forward-Method"):
         parsed(FIXED).extended(fields(ROUTE)[:2])
 
 
-def test_a_handler_may_add_a_whole_step() -> None:
+def test_values_that_begin_with_a_comma_add_a_whole_step() -> None:
     said = {
         "X-Forward-To": ",http://three.example",
         "X-Forward-Query-Params": ",",
@@ -191,7 +193,7 @@ def test_a_handler_may_add_a_whole_step() -> None:
     assert (chain.queries[-1], chain.methods[-1]) == ("", "POST")
 
 
-def test_without_additions_a_chain_stays_as_it_is() -> None:
+def test_chain_without_route_fields_in_the_response_is_unchanged() -> None:
     chain = parsed(ALL)
     assert chain.extended([(b"Content-Type", b"text/plain"), (b"X-Forward-Id", b"x")]) is chain
 
@@ -207,7 +209,7 @@ def test_without_additions_a_chain_stays_as_it_is() -> None:
         (b"POST", [b"X-Forward-Id", b"X-Forward-Error-Condition"], False),
     ],
 )
-def test_which_requests_have_to_do_with_chains(
+def test_request_carries_a_chain_by_its_method_and_field_names(
     method: bytes, names: list[bytes], carries: bool
 ) -> None:
     head = RequestHead(method, b"/", False, [(name, b"") for name in names])
@@ -215,7 +217,7 @@ def test_which_requests_have_to_do_with_chains(
 
 
 @given(st.dictionaries(st.sampled_from(NAMES), st.binary(max_size=60)))
-def test_whatever_comes_is_a_chain_or_refused(said: dict[str, bytes]) -> None:
+def test_any_bytes_are_a_valid_chain_or_refused(said: dict[str, bytes]) -> None:
     raw = {**fields_of(ALL), **{name.encode(): value for name, value in said.items()}}
     refusal: BadChain | None = None
     try:

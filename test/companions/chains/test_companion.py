@@ -1,4 +1,4 @@
-"""Who may begin a chain, and what goes on with it."""
+"""The admission of chains, and the fields and cookies that are sent to the next hop."""
 
 import asyncio
 
@@ -22,7 +22,7 @@ OTHER = "0b8ae9a6-5f1d-4b3c-9d5e-1f2a3b4c5d6e"
     ],
 )
 @on_every_loop
-async def test_strangers_need_the_token(token: str, line_: str, status: int) -> None:
+async def test_untrusted_client_needs_the_token(token: str, line_: str, status: int) -> None:
     async with line(ChainOptions(token=token), is_trusted=False) as at:
         client = await at.ask(*at.lines(), line_)
         if status == 202:
@@ -43,10 +43,10 @@ async def test_strangers_need_the_token(token: str, line_: str, status: int) -> 
     ],
 )
 @on_every_loop
-async def test_the_token_is_for_nobody_else_with_a_chain_or_without(request_: bytes) -> None:
+async def test_token_never_reaches_the_backend_with_a_chain_or_without(request_: bytes) -> None:
     async with line(ChainOptions(token="secret")) as at:
         client = await at.bench.client()
-        # The second one is of fields that are known.
+        # The second request hits the reader's cache of fields.
         for _ in range(2):
             await client.send(request_)
             backend, seen = await at.bench.backend.serve(OUT)
@@ -57,14 +57,14 @@ async def test_the_token_is_for_nobody_else_with_a_chain_or_without(request_: by
 
 
 @on_every_loop
-async def test_without_a_token_of_ours_that_field_is_as_any_other() -> None:
+async def test_token_field_is_passed_on_when_no_token_is_configured() -> None:
     async with line() as at:
         asked = await at.answered(OUT, "X-Forward-Token: of the application")
         assert asked.seen.get(b"X-Forward-Token") == b"of the application"
 
 
 @on_every_loop
-async def test_those_who_come_by_a_tunnel_are_strangers() -> None:
+async def test_remote_client_behind_a_trusted_proxy_is_refused() -> None:
     async with line() as at:
         client = await at.ask(*at.lines(), "X-Forwarded-For: 203.0.113.7")
         assert (await client.response()).status == 403
@@ -74,7 +74,7 @@ async def test_those_who_come_by_a_tunnel_are_strangers() -> None:
     ("origin", "status"), [("http://localhost", 200), ("http://evil.example", 403), ("null", 403)]
 )
 @on_every_loop
-async def test_pages_of_other_sites_are_refused(origin: str, status: int) -> None:
+async def test_chain_from_a_page_of_another_site_is_refused(origin: str, status: int) -> None:
     async with line() as at:
         client = await at.ask(*at.fixed(), f"Origin: {origin}")
         if status == 200:
@@ -87,7 +87,9 @@ async def test_pages_of_other_sites_are_refused(origin: str, status: int) -> Non
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 @pytest.mark.parametrize("cookies", [False, True])
 @on_every_loop
-async def test_cookies_go_on_if_asked_for_and_within_the_host(cookies: bool, host: str) -> None:
+async def test_cookies_are_sent_on_only_with_the_option_and_within_the_host(
+    cookies: bool, host: str
+) -> None:
     async with line(ChainOptions(cookies=cookies)) as at:
         request = post(b"", "/", *at.lines(), "Cookie: a=b", "Cookie: c=d")
         client = await at.bench.client(
@@ -104,17 +106,17 @@ async def test_cookies_go_on_if_asked_for_and_within_the_host(cookies: bool, hos
 
 @pytest.mark.parametrize("target", ["/" + "x" * 9000, "/a\\b"])
 @on_every_loop
-async def test_a_url_that_cannot_be_called_is_an_error(target: str) -> None:
+async def test_url_that_cannot_be_requested_is_reported_as_an_error(target: str) -> None:
     async with line(ChainOptions(cookies=True)) as at:
         lines = (*at.lines(), "Cookie: a=b")
         assert (await at.answered(OUT, *lines, target=target)).response.status == 202
         assert (await at.error())["errorType"] == "Internal"
-        told = await at.happens("failed", "error told to")
+        told = await at.happens("failed", "error sent to")
         assert "refused: " in str(told.text)
 
 
 @on_every_loop
-async def test_answers_of_chains_get_the_fields_that_the_user_wants() -> None:
+async def test_responses_of_chains_get_the_configured_fields() -> None:
     async with line(ChainOptions(reply_fields=("X-Mine: 1", "X-Ours: 2"))) as at:
         for lines, status, field in (
             (at.lines(), 202, b"1"),
@@ -128,7 +130,7 @@ async def test_answers_of_chains_get_the_fields_that_the_user_wants() -> None:
 
 
 @on_every_loop
-async def test_the_next_hop_is_told_the_url_as_it_was_reached() -> None:
+async def test_referer_of_the_next_hop_has_the_forwarded_scheme() -> None:
     async with line() as at:
         lines = ("X-Forwarded-For: 127.0.0.1", "X-Forwarded-Proto: https")
         await at.answered(OUT, *at.lines(), *lines)
@@ -139,14 +141,14 @@ async def test_the_next_hop_is_told_the_url_as_it_was_reached() -> None:
 
 
 @on_every_loop
-async def test_a_dry_run_sends_nothing() -> None:
+async def test_dry_run_sends_neither_hops_nor_error_reports() -> None:
     async with line(ChainOptions(dry_run=True)) as at:
-        for _ in range(2):  # the same Id again: nothing has gone anywhere
+        for _ in range(2):  # the Id may be repeated, because nothing has been sent
             assert (await at.answered(OUT)).response.status == 202
         assert (await at.happens("would go", "would go")).url == f"{at.to}/orders"
         at.id = "0b8ae9a6-5f1d-4b3c-9d5e-1f2a3b4c5d6e"
         assert (await at.answered(answer(status=b"500 Oh"))).response.status == 500
-        await at.happens("would go", "would go", "would tell error to")
+        await at.happens("would go", "would go", "would send error to")
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.05):
                 await at.hop.accept()
@@ -154,7 +156,7 @@ async def test_a_dry_run_sends_nothing() -> None:
 
 @pytest.mark.parametrize(("referer", "status"), [("ORIGIN", 409), ("http://next/", 508)])
 @on_every_loop
-async def test_the_same_route_twice_is_refused(referer: str, status: int) -> None:
+async def test_repeated_route_is_refused_as_retry_or_loop(referer: str, status: int) -> None:
     async with line() as at:
         await at.answered(OUT, *at.fixed())
         response = await (await at.ask(*at.fixed(Referer=referer))).response()
@@ -163,7 +165,7 @@ async def test_the_same_route_twice_is_refused(referer: str, status: int) -> Non
 
 
 @on_every_loop
-async def test_a_chain_that_returns_with_a_shorter_route_passes() -> None:
+async def test_chain_that_returns_with_a_shorter_route_passes() -> None:
     async with line() as at:
         await at.answered(OUT)
         await (await at.next())[0].send(OK)
@@ -173,7 +175,7 @@ async def test_a_chain_that_returns_with_a_shorter_route_passes() -> None:
 
 
 @on_every_loop
-async def test_a_handler_that_sends_the_chain_back_for_ever_is_a_loop() -> None:
+async def test_handler_that_sends_the_chain_back_for_ever_is_a_loop() -> None:
     async with line() as at:
         said = [f"X-Forward-To: {at.to}", "X-Forward-Query-Params:", "X-Forward-Method: PUT"]
         await at.answered(answer(*map(str.encode, said)), *at.fixed())
@@ -187,7 +189,7 @@ async def test_a_handler_that_sends_the_chain_back_for_ever_is_a_loop() -> None:
 
 
 @on_every_loop
-async def test_our_own_pages_have_nothing_to_do_with_chains() -> None:
+async def test_admin_request_with_chain_fields_begins_no_chain() -> None:
     async with line() as at:
         client = await at.ask(*at.lines(), target="/_hpp/status")
         assert (await client.response()).status == 502  # the bench has none

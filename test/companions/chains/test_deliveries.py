@@ -1,4 +1,4 @@
-"""Answers on their way: tries, errors and who hears of them, and the end of the program."""
+"""The queue of deliveries: tries, errors and their reports, and the end of the program."""
 
 import asyncio
 import contextlib
@@ -27,18 +27,18 @@ def _no_back_off() -> Iterator[None]:
 def _all_lead_here(
     host: str, port: int, *_: object, **__: object
 ) -> list[tuple[int, int, int, str, tuple[str, int]]]:
-    """A name server that has somebody call this very machine."""
+    """A fake getaddrinfo that resolves every name to 127.0.0.1."""
     return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", port))]
 
 
 async def promised(at: Line, **fields: str) -> None:
-    """A chain whose first hop has been promised."""
+    """Send a chain whose first hop is accepted with 202."""
     assert (await at.answered(OUT, *at.lines(**fields))).response.status == 202
 
 
 @pytest.mark.parametrize("status", [b"200 OK", b"201 Created", b"202 Accepted", b"204 None"])
 @on_every_loop
-async def test_these_are_successes(status: bytes) -> None:
+async def test_successful_status_ends_the_delivery(status: bytes) -> None:
     async with line() as at:
         await promised(at)
         hop, _ = await at.next()
@@ -48,7 +48,7 @@ async def test_these_are_successes(status: bytes) -> None:
 
 @pytest.mark.parametrize("status", [b"500 Oh", b"404 Not Found", b"203 From Elsewhere"])
 @on_every_loop
-async def test_others_are_told_as_errors_with_what_the_server_said(status: bytes) -> None:
+async def test_other_status_is_reported_with_the_text_of_the_response(status: bytes) -> None:
     async with line() as at:
         await promised(at, Query_Params="b=2")
         hop, _ = await at.next()
@@ -57,34 +57,34 @@ async def test_others_are_told_as_errors_with_what_the_server_said(status: bytes
         assert (told["errorType"], told["errorCode"]) == ("External", status[:3].decode())
         assert (told["id"], told["iri"], told["host"]) == (at.id, "/orders", "localhost")
         assert told["responseText"] == "sorry"
-        await at.happens("failed", "error told to")
+        await at.happens("failed", "error sent to")
         assert at.bus.recent(HopReported)[0].tries == 1
 
 
 @on_every_loop
-async def test_a_chain_whose_delivery_failed_may_be_sent_again() -> None:
+async def test_chain_may_be_sent_again_after_a_failed_delivery() -> None:
     async with line() as at:
         await promised(at)
         await (await at.next())[0].send(answer(status=b"503 Later"))
-        await at.happens("failed", "error told to")
+        await at.happens("failed", "error sent to")
         await promised(at)
         await (await at.next())[0].send(OK)
-        await at.happens("failed", "error told to", "delivered")
+        await at.happens("failed", "error sent to", "delivered")
         assert (await (await at.ask()).response()).status == 409
 
 
 @on_every_loop
-async def test_redirects_are_not_followed() -> None:
+async def test_redirect_is_reported_as_an_error_and_not_followed() -> None:
     async with line() as at:
         await promised(at)
         hop, _ = await at.next()
         await hop.send(answer(b"Location: " + at.to.encode(), status=b"302 Found"))
         assert (await at.error())["errorCode"] == "302"
-        await at.happens("failed", "error told to")
+        await at.happens("failed", "error sent to")
 
 
 @on_every_loop
-async def test_a_long_error_is_told_in_part() -> None:
+async def test_long_error_response_is_cut_in_the_report() -> None:
     async with line() as at:
         await promised(at)
         hop, _ = await at.next()
@@ -92,23 +92,23 @@ async def test_a_long_error_is_told_in_part() -> None:
         text = (await at.error())["responseText"]
         assert len(text) > 500
         assert not text.strip("x")
-        await at.happens("failed", "error told to")
+        await at.happens("failed", "error sent to")
 
 
 @on_every_loop
-async def test_a_refused_connection_is_tried_three_times() -> None:
+async def test_refused_connection_is_tried_three_times() -> None:
     async with line() as at:
         at.hop.close()
         await promised(at)
         told = await at.error()
         assert told["errorType"] == "Internal"
         assert "no connection" in told["errorMessage"]
-        await at.happens("failed", "error told to")
+        await at.happens("failed", "error sent to")
         assert at.bus.recent(HopReported)[0].tries == 3
 
 
 class Late(tuple[float, ...]):
-    """Pauses between tries, in the first of which the server comes back."""
+    """The pauses between tries; the server starts to listen in the first of them."""
 
     came: Listener
 
@@ -120,7 +120,9 @@ class Late(tuple[float, ...]):
 
 
 @on_every_loop
-async def test_a_server_that_comes_late_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_server_that_listens_late_gets_the_second_try(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     pauses = Late((0.0, 0.0))
     monkeypatch.setattr(deliveries, "BACK_OFF_S", pauses)
     async with line() as at:
@@ -137,34 +139,36 @@ async def test_a_server_that_comes_late_is_found(monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.parametrize("method", ["POST", "PUT"])
 @on_every_loop
-async def test_what_may_have_arrived_is_not_sent_again(method: str) -> None:
+async def test_request_on_a_reset_connection_is_not_sent_again(method: str) -> None:
     async with line() as at:
         await promised(at, Method=method)
         hop, _ = await at.next()
         hop.reset()
         assert "no answer" in (await at.error())["errorMessage"]
-        await at.happens("failed", "error told to")
+        await at.happens("failed", "error sent to")
         assert at.bus.recent(HopReported)[0].tries == 1
 
 
 @on_every_loop
-async def test_no_answer_in_time_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_delivery_without_response_in_time_is_an_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(deliveries, "TIMEOUT_S", 0.1)
     async with line() as at:
         await promised(at)
         await at.next()
         assert (await at.error())["errorMessage"] == "no answer within 0.1 s"
-        await at.happens("failed", "error told to")
+        await at.happens("failed", "error sent to")
 
 
-def test_a_name_that_leads_to_this_machine_is_not_called(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_public_name_with_a_loopback_address_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", _all_lead_here)
 
     async def main() -> None:
         allowed = ("http://rebound.example:1", "udp://rebound.example:1")
         async with line(ChainOptions(allowed=allowed)) as at:
             await promised(at, To=allowed[0], Errors_To=allowed[1])
-            told = await at.happens("failed", "error not told to")
+            told = await at.happens("failed", "error not sent to")
             assert "not public" in str(told.text)
             assert "not public" in str(at.bus.recent(HopReported)[0].text)
 
@@ -172,23 +176,23 @@ def test_a_name_that_leads_to_this_machine_is_not_called(monkeypatch: pytest.Mon
 
 
 @on_every_loop
-async def test_the_answers_together_have_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_response_beyond_the_common_budget_gets_503(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deliveries, "MAX_KEPT_BYTES", 4)
     async with line() as at:
         await promised(at)
         at.id = "0b8ae9a6-5f1d-4b3c-9d5e-1f2a3b4c5d6e"
         assert (await at.answered(OUT)).response.status == 503
-        await at.happens("error told to")
+        await at.happens("error sent to")
         hop, _ = await at.next()
         await hop.send(OK)
-        await at.happens("error told to", "delivered")
+        await at.happens("error sent to", "delivered")
 
 
 # Errors
 
 
 @on_every_loop
-async def test_an_error_is_posted() -> None:
+async def test_error_report_is_posted_to_an_http_destination() -> None:
     with contextlib.closing(Listener()) as errors:
         to = f"http://127.0.0.1:{errors.port}"
         async with line(ChainOptions(allowed=(to,))) as at:
@@ -212,12 +216,12 @@ async def test_an_error_is_posted() -> None:
                 b"x-forward-error-message": b"the server answered with an error",
             }
             await peer.send(OK)
-            await at.happens("error told to")
+            await at.happens("error sent to")
 
 
 @pytest.mark.parametrize("reply", [b"", answer(status=b"500 Oh"), answer(status=b"302 Found")])
 @on_every_loop
-async def test_an_error_of_telling_an_error_is_a_line_and_no_more(reply: bytes) -> None:
+async def test_failed_error_report_is_logged_and_not_reported(reply: bytes) -> None:
     with contextlib.closing(Listener()) as errors:
         to = f"http://127.0.0.1:{errors.port}"
         async with line(ChainOptions(allowed=(to,))) as at:
@@ -225,37 +229,37 @@ async def test_an_error_of_telling_an_error_is_a_line_and_no_more(reply: bytes) 
             peer, _ = await errors.take()
             await peer.send(reply)
             peer.close()
-            await at.happens("error not told to")
+            await at.happens("error not sent to")
 
 
 @on_every_loop
-async def test_a_bare_place_is_told_by_a_datagram() -> None:
+async def test_destination_without_a_scheme_gets_a_datagram() -> None:
     async with line() as at:
         lines = at.lines(Errors_To=at.errors_to.removeprefix("udp://"))
         await at.answered(answer(status=b"500 Oh"), *lines)
         assert (await at.error())["errorCode"] == "500"
-        await at.happens("error told to")
+        await at.happens("error sent to")
 
 
 # The end
 
 
 @on_every_loop
-async def test_the_end_waits_for_what_is_on_its_way() -> None:
+async def test_end_of_the_program_waits_for_a_delivery() -> None:
     async with asyncio.TaskGroup() as group, line() as at:
         await promised(at)
         hop, _ = await at.next()
-        # Its first step comes when this test waits: for the end.
+        # The task runs first when this test waits, which is at the end of `line`.
         group.create_task(hop.send(OK), name="a late answer")
         assert at.happened() == []
     assert at.happened() == ["delivered"]
 
 
 @on_every_loop
-async def test_what_is_not_delivered_by_the_end_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_delivery_unfinished_at_the_end_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deliveries, "DRAIN_S", 0.05)
     async with line() as at:
         await promised(at)
         await at.next()
-    assert at.happened() == ["failed", "error told to"]
+    assert at.happened() == ["failed", "error sent to"]
     assert "has ended before" in str(at.bus.recent(HopReported)[-1].text)

@@ -1,4 +1,4 @@
-"""Requests of chains between a client and a backend: the contract's table, row by row."""
+"""Requests with chain fields between a client and a backend: the contract's table, row by row."""
 
 import asyncio
 
@@ -35,7 +35,7 @@ async def test_request_of_a_chain_passes_the_fence_of_the_watcher() -> None:
 
 
 @on_every_loop
-async def test_without_fields_nothing_is_changed() -> None:
+async def test_request_without_chain_fields_passes_unchanged() -> None:
     async with line() as at:
         asked = await at.answered(OUT, "X-Forwarded-For: 127.0.0.1", "X-Forward-For: a typo")
         assert (asked.response.status, asked.response.body) == (200, b"out")
@@ -46,7 +46,7 @@ async def test_without_fields_nothing_is_changed() -> None:
 
 @pytest.mark.parametrize("method", ["GET", "DELETE", "PATCH"])
 @on_every_loop
-async def test_other_methods_pass_untouched(method: str) -> None:
+async def test_other_method_with_chain_fields_passes_unchanged(method: str) -> None:
     async with line() as at:
         client = await at.bench.client(get("/", *at.lines(), method=method))
         _, seen = await at.bench.backend.serve(OUT)
@@ -55,7 +55,7 @@ async def test_other_methods_pass_untouched(method: str) -> None:
 
 
 @on_every_loop
-async def test_all_fixed_fields_are_the_end_of_a_chain() -> None:
+async def test_chain_without_next_hop_gets_the_response_and_ends() -> None:
     async with line() as at:
         asked = await at.answered(OUT, *at.fixed())
         assert (asked.response.status, asked.response.body) == (200, b"out")
@@ -64,7 +64,7 @@ async def test_all_fixed_fields_are_the_end_of_a_chain() -> None:
 
 
 @on_every_loop
-async def test_all_six_are_answered_before_the_next_hop_is() -> None:
+async def test_chain_with_a_next_hop_gets_202_before_the_hop_responds() -> None:
     async with line() as at:
         asked = await at.answered(OUT)
         assert asked.response.status == 202
@@ -77,12 +77,12 @@ async def test_all_six_are_answered_before_the_next_hop_is() -> None:
         await hop.send(OK)
         told = await at.happens("delivered")
         assert (told.method, told.url, told.status) == ("POST", f"{at.to}/orders", 200)
-        # Both connections go on.
+        # Both connections stay open.
         assert (await at.bench.exchange(asked.client, asked.backend, get())).status == 200
 
 
 @on_every_loop
-async def test_the_next_hop_gets_these_fields_and_no_others() -> None:
+async def test_next_hop_gets_the_chain_fields_and_no_credentials() -> None:
     async with line() as at:
         lines = at.lines(To=f"{at.to}/x?y, http://next", Query_Params="b=2,", Method="put, post")
         secrets = ("Authorization: Bearer x", "Cookie: a=b", "X-Mine: 1")
@@ -120,7 +120,7 @@ async def test_the_next_hop_gets_these_fields_and_no_others() -> None:
     ],
 )
 @on_every_loop
-async def test_what_is_refused_never_reaches_the_backend(
+async def test_refused_chain_never_reaches_the_backend(
     status: int, reason: str, fields: dict[str, str]
 ) -> None:
     async with line() as at:
@@ -138,7 +138,7 @@ async def test_what_is_refused_never_reaches_the_backend(
 
 
 @on_every_loop
-async def test_what_is_missing_is_named() -> None:
+async def test_missing_fields_are_named_in_the_400() -> None:
     async with line() as at:
         client = await at.ask(*at.fixed(), f"X-Forward-To: {at.to}")
         response = await client.response()
@@ -152,8 +152,8 @@ async def test_what_is_missing_is_named() -> None:
     ["X-Forward-To: {to},\r\n http://elsewhere", "X-Forward-Id:\r\n 1", "X-Mine: 1\r\n\t2"],
 )
 @on_every_loop
-async def test_folded_lines_are_refused(folded: str) -> None:
-    """RFC 9112 section 5.2: a server must refuse them, or make one line of them."""
+async def test_request_with_folded_lines_gets_400(folded: str) -> None:
+    """RFC 9112 section 5.2: a server must reject folded lines, or replace each fold by spaces."""
     async with line() as at:
         client = await at.ask(*at.lines(), folded.format(to=at.to))
         assert (await client.response()).status == 400
@@ -162,16 +162,16 @@ async def test_folded_lines_are_refused(folded: str) -> None:
 
 
 @on_every_loop
-async def test_folded_lines_of_a_handler_are_no_answer() -> None:
+async def test_response_with_folded_lines_gives_502() -> None:
     async with line() as at:
         asked = await at.answered(answer(b"X-Forward-Query-Params: a=1\r\n &b=2"))
         assert asked.response.status == 502
         assert (await at.error())["errorType"] == "Internal"
-        await at.happens("error told to")
+        await at.happens("error sent to")
 
 
 @on_every_loop
-async def test_a_refusal_does_not_wait_for_the_body() -> None:
+async def test_refusal_does_not_wait_for_the_body() -> None:
     async with line() as at:
         lines = ("X-Forward-Id: x",)
         client = await at.bench.client(post(b"the beginning", "/", *lines, length=1000))
@@ -181,7 +181,7 @@ async def test_a_refusal_does_not_wait_for_the_body() -> None:
 
 
 @on_every_loop
-async def test_an_error_reaches_the_caller_unchanged_and_is_told() -> None:
+async def test_error_response_reaches_the_client_unchanged_and_is_reported() -> None:
     async with line() as at:
         asked = await at.answered(answer(b"X-Mine: 1", body=b"sorry", status=b"500 Oh"))
         assert (asked.response.first, asked.response.body) == (b"HTTP/1.1 500 Oh", b"sorry")
@@ -190,13 +190,13 @@ async def test_an_error_reaches_the_caller_unchanged_and_is_told() -> None:
         told = await at.error()
         assert (told["errorType"], told["errorCode"]) == ("External", "500")
         assert (told["id"], told["iri"], told["responseText"]) == (at.id, "/orders", "sorry")
-        await at.happens("error told to")
-        # Whoever has mended that may send it again.
+        await at.happens("error sent to")
+        # After an error the same chain may be sent again.
         assert (await at.answered(OUT, *at.fixed())).response.status == 200
 
 
 @on_every_loop
-async def test_too_many_deliveries_are_not_promised() -> None:
+async def test_chain_beyond_the_places_gets_503() -> None:
     async with line(ChainOptions(places=1)) as at:
         await at.answered(OUT)
         hop, _ = await at.next()
@@ -211,11 +211,11 @@ async def test_too_many_deliveries_are_not_promised() -> None:
         await at.happens("refused", "delivered", "delivered")
 
 
-# What a handler says
+# Responses of handlers
 
 
 @on_every_loop
-async def test_a_handler_adds_to_the_chain_and_the_caller_does_not_see_it() -> None:
+async def test_handler_extends_the_chain_and_the_client_does_not_see_it() -> None:
     async with line() as at:
         said = (b"X-Forward-Query-Params: c=3", b"X-Canonical-IRI: /orders/7")
         asked = await at.answered(answer(*said), *at.lines(Query_Params="b=2"))
@@ -229,7 +229,7 @@ async def test_a_handler_adds_to_the_chain_and_the_caller_does_not_see_it() -> N
 
 
 @on_every_loop
-async def test_a_handler_goes_on_with_a_chain_that_was_at_its_end() -> None:
+async def test_handler_extends_a_chain_that_had_no_next_hop() -> None:
     async with line() as at:
         said = [f"X-Forward-To: {at.to}", "X-Forward-Query-Params:", "X-Forward-Method: PUT"]
         asked = await at.answered(answer(*map(str.encode, said)), *at.fixed())
@@ -244,17 +244,17 @@ async def test_a_handler_goes_on_with_a_chain_that_was_at_its_end() -> None:
     "said", ["X-Forward-To: ,http://elsewhere", "X-Forward-To: http://elsewhere"]
 )
 @on_every_loop
-async def test_a_handler_that_spoils_the_chain_is_an_error(said: str) -> None:
+async def test_handler_that_breaks_the_chain_gives_502(said: str) -> None:
     async with line() as at:
         lines = at.lines() if "," in said else at.fixed()
         asked = await at.answered(answer(said.encode()), *lines)
         assert asked.response.status == 502
         assert (await at.error())["errorType"] == "Internal"
-        await at.happens("error told to")
+        await at.happens("error sent to")
 
 
 @on_every_loop
-async def test_fields_of_chains_are_not_passed_to_callers_at_all() -> None:
+async def test_chain_fields_of_a_response_do_not_reach_the_client() -> None:
     async with line() as at:
         asked = await at.answered(
             answer(b"x-forward-id: 1", b"X-Forward-Errors-To: x"), *at.fixed()
@@ -263,7 +263,7 @@ async def test_fields_of_chains_are_not_passed_to_callers_at_all() -> None:
 
 
 @on_every_loop
-async def test_an_empty_answer_goes_on_empty() -> None:
+async def test_empty_response_is_delivered_as_an_empty_body() -> None:
     async with line() as at:
         await at.answered(b"HTTP/1.1 204 No Content\r\n\r\n")
         hop, seen = await at.next()
@@ -284,7 +284,7 @@ async def test_an_empty_answer_goes_on_empty() -> None:
     ],
 )
 @on_every_loop
-async def test_an_answer_goes_on_whatever_its_framing(framing: bytes) -> None:
+async def test_response_with_any_framing_is_delivered_with_its_length(framing: bytes) -> None:
     async with line() as at:
         client = await at.ask()
         backend, _ = await at.bench.backend.take()
@@ -299,18 +299,18 @@ async def test_an_answer_goes_on_whatever_its_framing(framing: bytes) -> None:
 
 
 @on_every_loop
-async def test_no_coding_is_asked_for_and_none_goes_on() -> None:
+async def test_response_with_a_content_coding_gives_502() -> None:
     async with line() as at:
         lines = (*at.lines(), "Accept-Encoding: gzip")
         asked = await at.answered(answer(b"Content-Encoding: gzip"), *lines)
         assert asked.seen.get(b"Accept-Encoding") is None
         assert asked.response.status == 502
-        await at.happens("error told to")
+        await at.happens("error sent to")
 
 
 @pytest.mark.parametrize("size", [11, 1000])
 @on_every_loop
-async def test_an_answer_that_is_too_large_does_not_go_on(size: int) -> None:
+async def test_too_large_response_gives_413_and_is_not_delivered(size: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(exchange, "MAX_BODY_BYTES", 10)
         async with line() as at:
@@ -320,5 +320,5 @@ async def test_an_answer_that_is_too_large_does_not_go_on(size: int) -> None:
             assert (await client.response()).status == 413
             await backend.assert_reset()
             assert (await at.error())["errorMessage"].startswith("an answer of more than 10 bytes")
-            await at.happens("error told to")
+            await at.happens("error sent to")
             await assert_goes_on(at.bench, client)

@@ -1,4 +1,4 @@
-"""Chains with `--tls`: over HTTP/1.1 and HTTP/2, and from one such proxy to another."""
+"""Chains with `--tls`: over HTTP/1.1 and HTTP/2, and from one HTTPS proxy to another."""
 
 import json
 import socket
@@ -20,7 +20,7 @@ FURTHER = "http://further.example"
 
 @pytest.fixture
 def hop() -> Iterator[socket.socket]:
-    """Where an answer goes on to."""
+    """The listening socket of the next hop."""
     with socket.create_server(("127.0.0.1", 0)) as made:
         made.settimeout(PATIENCE_S)
         yield made
@@ -28,7 +28,7 @@ def hop() -> Iterator[socket.socket]:
 
 @pytest.fixture
 def errors() -> Iterator[socket.socket]:
-    """Who hears of errors."""
+    """The UDP socket that receives error reports."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as made:
         made.bind(("127.0.0.1", 0))
         made.settimeout(PATIENCE_S)
@@ -46,7 +46,7 @@ def url_of(sock: socket.socket, scheme: str = "http") -> str:
 def post(
     proxy: HttpsProxy, version: str, to: str, errors_to: str
 ) -> tuple[str, subprocess.Popen[str]]:
-    """Begin a chain; its Id, and curl, which prints the head of the answer."""
+    """Begin a chain with curl; return its Id, and curl, which prints the head of the response."""
     chain = str(uuid.uuid4())
     fields = {
         "Id": chain,
@@ -64,7 +64,7 @@ def post(
 
 
 @pytest.mark.parametrize("version", ["--http1.1", "--http2"])
-def test_a_handler_extends_a_chain_that_came_by_https(
+def test_handler_extends_a_chain_received_over_https(
     version: str, project: Path, hop: socket.socket, errors: socket.socket
 ) -> None:
     errors_to = url_of(errors, "udp")
@@ -106,7 +106,7 @@ def test_a_handler_extends_a_chain_that_came_by_https(
 
 
 @pytest.mark.parametrize("is_trusted", [True, False])
-def test_a_hop_goes_to_a_proxy_whose_certificate_is_trusted(
+def test_hop_is_delivered_only_to_a_proxy_with_a_trusted_certificate(
     is_trusted: bool, project: Path, errors: socket.socket
 ) -> None:
     errors_to = url_of(errors, "udp")

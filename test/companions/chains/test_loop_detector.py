@@ -1,4 +1,4 @@
-"""The visits of chains: which pass, which is a loop, and which a retry."""
+"""The loop detector: visits that pass, loops, retries, and the bounds of its memory."""
 
 from dataclasses import replace
 
@@ -16,7 +16,7 @@ START = Chain("a-1", "ORIGIN", "udp://localhost:9", ("http://b", "http://a"), ("
 BACK = replace(START, referer="http://b/", to=(), queries=(), methods=())
 
 
-def chain(id: str) -> Chain:  # noqa: A002 - it is one
+def chain(id: str) -> Chain:  # noqa: A002 - the field's name
     return replace(START, id=id)
 
 
@@ -80,7 +80,7 @@ def test_failed_chain_may_be_sent_again() -> None:
     assert refused(seen, BACK) == 0
 
 
-def test_chain_is_forgotten_some_minutes_after_its_last_visit() -> None:
+def test_chain_is_forgotten_twenty_minutes_after_its_last_visit() -> None:
     seen = LoopDetector()
     seen.enter(chain("old"), 0.0)
     seen.enter(START, 0.0)
@@ -89,7 +89,7 @@ def test_chain_is_forgotten_some_minutes_after_its_last_visit() -> None:
     assert refused(seen, START, REMEMBERED_S + 1) == 409
 
 
-def test_memory_is_bounded_and_the_oldest_go_first() -> None:
+def test_oldest_chain_is_forgotten_when_the_memory_is_full() -> None:
     seen = LoopDetector()
     for number in range(MAX_REMEMBERED + 1):
         seen.enter(chain(str(number)), 0.0)

@@ -1,4 +1,4 @@
-"""Answers that are kept, all together: what is too much, and when there is room again."""
+"""The common memory budget of captured responses: its bound, and the release of bytes."""
 
 import contextlib
 import re
@@ -25,7 +25,7 @@ THIRD: Final = "1b8ae9a6-5f1d-4b3c-9d5e-1f2a3b4c5d6e"
 
 
 async def begun(at: Line, said: bytes, chain: str) -> tuple[Peer, Peer]:
-    """A request of which the backend has answered so much: its client, and the backend."""
+    """Send a request that the backend answers with these bytes; return client and backend."""
     at.id = chain
     client = await at.ask()
     backend, _ = await at.bench.backend.take()
@@ -34,7 +34,7 @@ async def begun(at: Line, said: bytes, chain: str) -> tuple[Peer, Peer]:
 
 
 @on_every_loop
-async def test_answers_that_still_come_count_and_are_refused() -> None:
+async def test_partial_response_counts_and_gets_503_beyond_the_budget() -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(deliveries, "MAX_KEPT_BYTES", 15)
         async with line() as at:
@@ -47,21 +47,21 @@ async def test_answers_that_still_come_count_and_are_refused() -> None:
             assert response.body == b"too much waits to go on\n"
             await other.assert_reset()
             assert (await at.error())["id"] == THIRD
-            # Nothing is lost of what was there before, and there is room again for its rest.
+            # The bytes captured before are complete, and the budget has room for the rest.
             hop, _ = await at.next()
             await hop.send(OK)
-            await at.happens("error told to", "delivered")
+            await at.happens("error sent to", "delivered")
             await backend.send(b"x" * 4)
             assert (await second.response()).status == 202
             hop, seen = await at.next()
             assert seen.body == b"x" * 10
             await hop.send(OK)
-            await at.happens("error told to", "delivered", "delivered")
+            await at.happens("error sent to", "delivered", "delivered")
 
 
 @pytest.mark.parametrize("end", ["the client leaves", "the backend hangs up", "it is too long"])
 @on_every_loop
-async def test_an_answer_that_does_not_go_on_gives_back_its_memory(end: str) -> None:
+async def test_memory_of_an_undelivered_response_is_released(end: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(deliveries, "MAX_KEPT_BYTES", 9)
         patch.setattr("httpprocessproxy.companions.chains.exchange.MAX_BODY_BYTES", 9)
@@ -73,16 +73,16 @@ async def test_an_answer_that_does_not_go_on_gives_back_its_memory(end: str) -> 
             elif "hangs" in end:
                 backend.close()
             assert (await at.error())["id"] == OTHER
-            await at.happens("error told to")
+            await at.happens("error sent to")
             assert (await at.answered(answer(body=b"y" * 9), *at.lines(Id=THIRD))).response.status
             hop, seen = await at.next()
             assert seen.body == b"y" * 9
             await hop.send(OK)
-            await at.happens("error told to", "delivered")
+            await at.happens("error sent to", "delivered")
 
 
 @on_every_loop
-async def test_an_error_is_passed_on_whole_though_there_is_no_memory_to_tell_it() -> None:
+async def test_error_response_beyond_the_budget_is_passed_on_whole_and_reported_empty() -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(deliveries, "MAX_KEPT_BYTES", 4)
         async with line() as at:
@@ -90,11 +90,11 @@ async def test_an_error_is_passed_on_whole_though_there_is_no_memory_to_tell_it(
             assert (asked.response.status, asked.response.body) == (500, b"sorry")
             told = await at.error()
             assert (told["errorCode"], told["responseText"]) == ("500", "")
-            await at.happens("error told to")
+            await at.happens("error sent to")
 
 
 @on_every_loop
-async def test_a_place_is_taken_until_the_error_has_been_told() -> None:
+async def test_place_is_taken_until_the_error_report_is_sent() -> None:
     with contextlib.closing(Listener()) as errors:
         to = f"http://127.0.0.1:{errors.port}"
         async with line(ChainOptions(allowed=(to,), places=1)) as at:
@@ -104,28 +104,29 @@ async def test_a_place_is_taken_until_the_error_has_been_told() -> None:
             listening, _ = await errors.take()
             assert (await (await at.ask(*at.lines(Id=OTHER))).response()).status == 503
             await listening.send(OK)
-            await at.happens("failed", "refused", "error told to")
+            await at.happens("failed", "refused", "error sent to")
             assert (await at.answered(answer(), *at.lines(Id=THIRD))).response.status == 202
             await (await at.next())[0].send(OK)
-            await at.happens("failed", "refused", "error told to", "delivered")
+            await at.happens("failed", "refused", "error sent to", "delivered")
 
 
 def peak_bytes(proxy: Proxy) -> int:
-    """The most memory that the program has had, without the server's."""
+    """The peak resident memory of the proxy's process, without its backend's."""
     pids = [pid for pid, command in proxy.left_over().items() if "-m httpprocessproxy" in command]
     statuses = [Path(f"/proc/{pid}/status").read_text() for pid in pids]
     return max(int(peak) for peak in re.findall(r"VmHWM:\s*(\d+) kB", "".join(statuses))) * 1024
 
 
 def receive(hop: socket.socket, count: int) -> None:
+    """Accept `count` requests at the hop, and answer each with 200."""
     for _ in range(count):
         with Wire(hop.accept()[0]) as wire:
             wire.request()
             wire.send(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 
 
-def test_the_program_keeps_no_more_than_it_may(tmp_path: Path) -> None:
-    """Forty answers of 4 MiB, for a hop that does not read. Without a bound, 160 MiB are kept."""
+def test_memory_of_the_program_is_bounded_while_a_hop_does_not_read(tmp_path: Path) -> None:
+    """Forty responses of 4 MiB for a hop that does not read; without a bound, 160 MiB are kept."""
     with socket.create_server(("127.0.0.1", 0)) as hop:
         hop.settimeout(PATIENCE_S)
         url = f"http://127.0.0.1:{hop.getsockname()[1]}"

@@ -1,4 +1,4 @@
-"""A pipeline of three servers, each behind its own proxy, while one of them is being written."""
+"""A pipeline of three servers, each behind its own proxy, whose sources change meanwhile."""
 
 import contextlib
 import json
@@ -14,7 +14,7 @@ from test.fakes import Listener
 from test.wire import Wire
 
 
-def test_an_answer_goes_through_three_servers(three: Pipeline) -> None:
+def test_chain_passes_through_three_servers(three: Pipeline) -> None:
     first, second, third = three.proxies
     chain, response = three.send("/?a=1", second, third, Query_Params="b=2,c=3", Method="POST,put")
     assert (response.status, response.headers["X-Canonical-IRI"]) == (202, "/")
@@ -23,7 +23,7 @@ def test_an_answer_goes_through_three_servers(three: Pipeline) -> None:
     third.wait_output(rf"hop {chain} ended PUT /\?c=3 200")
 
 
-def test_the_last_server_gets_what_the_one_before_it_answered(three: Pipeline) -> None:
+def test_last_server_gets_the_response_of_the_one_before_it(three: Pipeline) -> None:
     _, second, third = three.proxies
     chain, _ = three.send("/", second, third)
     third.wait_output(f"hop {chain} ended")
@@ -37,7 +37,9 @@ def test_the_last_server_gets_what_the_one_before_it_answered(three: Pipeline) -
     assert f"X-Forward-Referer: {second.url}/\r\n" in details["request"]
 
 
-def test_a_chain_that_comes_back_goes_its_way(three: Pipeline) -> None:
+def test_chain_that_returns_to_a_server_passes_and_its_repetition_gets_409(
+    three: Pipeline,
+) -> None:
     first, second, third = three.proxies
     chain, response = three.send("/", second, first, third)
     assert response.status == 202
@@ -46,7 +48,7 @@ def test_a_chain_that_comes_back_goes_its_way(three: Pipeline) -> None:
     assert three.send("/", second, first, third, chain=chain)[1].status == 409
 
 
-def test_a_server_that_sends_each_chain_on_to_itself_is_a_loop(three: Pipeline) -> None:
+def test_server_that_sends_each_chain_to_itself_is_reported_as_a_loop(three: Pipeline) -> None:
     first, *_ = three.proxies
     chain, response = three.send(f"/onward?to={first.url}")
     assert response.status == 202
@@ -55,12 +57,12 @@ def test_a_server_that_sends_each_chain_on_to_itself_is_a_loop(three: Pipeline) 
     first.wait_output(rf"hop {chain} failed POST {first.url}/onward\?to={first.url} 508")
 
 
-def test_a_place_that_is_not_allowed_is_never_called(three: Pipeline) -> None:
+def test_forbidden_destination_gets_no_request(three: Pipeline) -> None:
     with contextlib.closing(Listener()) as elsewhere:
         url = f"http://127.0.0.1:{elsewhere.port}"
         _, response = three.send("/", url)
         assert response.status == 403
-        # A hop that the next proxy does not allow, the first cannot know of.
+        # The first proxy cannot know that the next proxy forbids its hop.
         chain, response = three.send("/", three.proxies[1], url)
         assert response.status == 202
         told = three.error()
@@ -69,7 +71,7 @@ def test_a_place_that_is_not_allowed_is_never_called(three: Pipeline) -> None:
             elsewhere.socket.accept()
 
 
-def test_a_server_that_fails_is_told_by_itself_and_by_who_called_it(three: Pipeline) -> None:
+def test_error_response_of_the_first_server_is_reported_and_not_sent_on(three: Pipeline) -> None:
     _, second, third = three.proxies
     chain, response = three.send("/early413", second, third)
     assert response.status == 413
@@ -77,7 +79,7 @@ def test_a_server_that_fails_is_told_by_itself_and_by_who_called_it(three: Pipel
     assert f"hop {chain}" not in second.output
 
 
-def test_a_save_in_the_middle_of_a_chain_costs_nothing(three: Pipeline) -> None:
+def test_restart_in_the_middle_of_a_pipeline_loses_no_chain(three: Pipeline) -> None:
     _, second, third = three.proxies
     chains = []
     with second.restart():
@@ -91,7 +93,7 @@ def test_a_save_in_the_middle_of_a_chain_costs_nothing(three: Pipeline) -> None:
         third.wait_output(f"hop {chain} ended")
 
 
-def test_a_server_that_is_broken_is_told(three: Pipeline) -> None:
+def test_crashed_server_is_reported_by_both_proxies(three: Pipeline) -> None:
     first, second, _ = three.proxies
     second.get("/crash")
     second.wait_state("error")
@@ -99,7 +101,7 @@ def test_a_server_that_is_broken_is_told(three: Pipeline) -> None:
     assert response.status == 202
     told = [three.error(), three.error()]
     assert {each["id"] for each in told} == {chain}
-    # By the one that cannot, and by the one that called it.
+    # The proxy of the crashed server reports Internal, the one that sent the hop External.
     assert {each["errorType"] for each in told} == {"Internal", "External"}
     assert {each.get("errorCode") for each in told} == {None, "503"}
     first.wait_output(f"hop {chain} failed POST {second.url}/ 503")
@@ -107,9 +109,9 @@ def test_a_server_that_is_broken_is_told(three: Pipeline) -> None:
         second.save("version", "2")
 
 
-# Without an answer, it waits for all the time there is.
+# Without a response, the proxy waits for the whole of DRAIN_S.
 @pytest.mark.parametrize("answers", [True, pytest.param(False, marks=pytest.mark.slow)])
-def test_the_end_delivers_or_tells_what_was_promised(tmp_path: Path, answers: bool) -> None:
+def test_accepted_delivery_is_sent_or_reported_at_the_end(tmp_path: Path, answers: bool) -> None:
     with socket.create_server(("127.0.0.1", 0)) as hop:
         url = f"http://127.0.0.1:{hop.getsockname()[1]}"
         with pipeline(tmp_path, 1, "--forward-allow", url) as made:
@@ -127,7 +129,7 @@ def test_the_end_delivers_or_tells_what_was_promised(tmp_path: Path, answers: bo
             assert first.process.wait(PATIENCE_S) == 143
 
 
-def test_a_dry_run_shows_the_hops(tmp_path: Path) -> None:
+def test_dry_run_logs_the_hops(tmp_path: Path) -> None:
     with pipeline(tmp_path, 1, "--forward-dry-run", "--json-logs") as made:
         (first,) = made.proxies
         chain, response = made.send("/", first)

@@ -1,4 +1,4 @@
-"""What is told of an error: one line, no paths, and as much as a datagram holds."""
+"""Error reports: the members of a POST, one line of message, and the size of a datagram."""
 
 import json
 
@@ -12,7 +12,7 @@ ID = "0b8ae9a6-5f1d-4b3c-9d5e-1f2a3b4c5d6e"
 CHAIN = Chain(ID, "http://me/", "udp://errors:1", ("http://one",), ("",), ("POST",))
 
 
-def test_an_external_error_tells_what_the_server_said() -> None:
+def test_external_report_has_the_status_and_text_of_the_response() -> None:
     report = Report(CHAIN, "/orders", "me:80", "answered with 500", 500, "sorry")
     assert json.loads(report.body()) == {
         "id": ID,
@@ -37,7 +37,7 @@ def test_an_external_error_tells_what_the_server_said() -> None:
     }
 
 
-def test_an_internal_error_has_only_a_message() -> None:
+def test_internal_report_has_only_a_message() -> None:
     report = Report(CHAIN, "/orders", "me:80", "no connection")
     told = json.loads(report.datagram())
     assert told["errorType"] == "Internal"
@@ -46,7 +46,7 @@ def test_an_internal_error_has_only_a_message() -> None:
     assert "X-Forward-Error-Code" not in report.fields()
 
 
-def test_a_message_becomes_one_short_line() -> None:
+def test_message_becomes_one_short_line_of_ascii() -> None:
     report = Report(CHAIN, "/", "me", "a\r\nb\u2028caf\xe9" + "x" * 300)
     line = report.fields()["X-Forward-Error-Message"]
     assert line.startswith("a b caf ")
@@ -54,7 +54,7 @@ def test_a_message_becomes_one_short_line() -> None:
 
 
 @given(st.text(max_size=3000), st.text(max_size=3000), st.text(max_size=3000), st.integers(0, 599))
-def test_a_datagram_is_never_too_long(iri: str, message: str, text: str, code: int) -> None:
+def test_datagram_never_exceeds_its_limit(iri: str, message: str, text: str, code: int) -> None:
     report = Report(CHAIN, iri, "h" * 300, message, code, text)
     datagram = report.datagram()
     assert len(datagram) <= MAX_DATAGRAM_BYTES
@@ -63,6 +63,6 @@ def test_a_datagram_is_never_too_long(iri: str, message: str, text: str, code: i
     assert text.startswith(told.get("responseText", ""))
 
 
-def test_what_fits_is_told_whole() -> None:
+def test_text_that_fits_the_datagram_is_not_cut() -> None:
     report = Report(CHAIN, "/orders", "me:80", "answered with 500", 500, "x" * 500)
     assert json.loads(report.datagram())["responseText"] == "x" * 500
