@@ -77,7 +77,7 @@ TESTED_ELSEWHERE = {
     "companions/archive/store/migrations/versions/v0002_tickets.py": _STORE,
     "companions/archive/store/migrations/versions/v0003_options.py": _STORE,
     "companions/archive/store/tables.py": _STORE,
-    "companions/asgi/interface.py": "test/companions/asgi/test_visit.py",
+    "companions/asgi/interface.py": "test/companions/asgi/test_request_sink.py",
     "companions/chains/error_reports.py": "test/companions/chains/test_deliveries.py",
     "admin/hops.py": "test/companions/chains/test_trace.py",
     "proxy/interceptor.py": "test/companions/chains/test_exchange.py",

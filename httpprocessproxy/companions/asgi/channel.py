@@ -1,6 +1,6 @@
-"""A WebSocket that has been opened: bytes to events of ASGI, and back (RFC 6455). No I/O.
+"""An open WebSocket: it converts between bytes and ASGI events (RFC 6455). No I/O.
 
-`websockets` keeps the states and makes the frames.
+The library `websockets` keeps the protocol's state and makes the frames.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from websockets.server import ServerProtocol
 from httpprocessproxy.companions.asgi.interface import Event
 from httpprocessproxy.frontends.streams import Fields
 
-# As uvicorn has it for HTTP/1.1; the windows of zlib, too.
+# uvicorn's limits for WebSockets over HTTP/1.1: the size of a message and zlib's window.
 MAX_MESSAGE_BYTES: Final = 16 * 1024 * 1024
 _WINDOW_BITS: Final = 12
 
@@ -24,10 +24,13 @@ _DATA: Final = (Opcode.TEXT, Opcode.BINARY, Opcode.CONT)
 
 
 class WebSocketChannel:
-    """The server's end. After each call, `output` has what is to be sent."""
+    """The server's end of a WebSocket. After each call, send the bytes that `output` returns."""
 
     def __init__(self, fields: Fields) -> None:
-        """Take the request's fields. Raises InvalidHandshake for offers that cannot be read."""
+        """Negotiate the extensions offered in the request's `fields` (names in lower case).
+
+        Raises InvalidHandshake for a malformed offer.
+        """
         deflate = ServerPerMessageDeflateFactory(
             server_max_window_bits=_WINDOW_BITS,
             client_max_window_bits=_WINDOW_BITS,
@@ -41,28 +44,29 @@ class WebSocketChannel:
         self.extension, self._protocol.extensions = self._protocol.process_extensions(offers)
         self._parts: list[bytes] = []
         self._is_text = False
-        self._has_told_of_end = False
+        self._has_reported_end = False
 
     @property
     def has_closed(self) -> bool:
-        """Whether nothing more is to be sent, but for what `output` still has."""
+        """Whether the channel is closed for sending; `output` may still have bytes."""
         return self._protocol.state is not State.OPEN
 
     def output(self) -> bytes:
+        """The bytes to send to the client, each of them once."""
         return b"".join(self._protocol.data_to_send())
 
     def receive(self, data: bytes) -> list[Event]:
-        """Take what the client has sent, and return what the application is to be told."""
+        """Parse bytes of the client, and return the events for the application."""
         self._protocol.receive_data(data)
         return self._events()
 
     def receive_end(self) -> list[Event]:
-        """The client's direction has ended, or the client is gone."""
+        """End the client's direction; return the events for the application."""
         self._protocol.receive_eof()
         return [*self._events(), *self._end()]
 
     def send(self, event: Mapping[str, object]) -> None:
-        """Make a message of a `websocket.send`."""
+        """Send the message of a `websocket.send` event."""
         text, data = event.get("text"), event.get("bytes")
         if text is not None:
             self._protocol.send_text(cast(str, text).encode())
@@ -70,18 +74,18 @@ class WebSocketChannel:
             self._protocol.send_binary(bytes(cast(bytes, data or b"")))
 
     def close(self, code: int, reason: str) -> list[Event]:
-        """Begin the end, and return what the application is to be told."""
+        """Send a close frame, and return the events for the application."""
         try:
             self._protocol.send_close(code, reason)
         except InvalidState:
-            pass  # it has ended meanwhile
+            pass  # the client has closed meanwhile
         return self._end()
 
     def _events(self) -> list[Event]:
         events: list[Event] = []
         for frame in self._protocol.events_received():
-            # Pings and close frames have been answered already.
-            if isinstance(frame, Frame) and frame.opcode in _DATA and not self._has_told_of_end:
+            # `websockets` itself answers pings and close frames.
+            if isinstance(frame, Frame) and frame.opcode in _DATA and not self._has_reported_end:
                 events += self._message(frame)
         return events + (self._end() if self.has_closed else [])
 
@@ -102,10 +106,10 @@ class WebSocketChannel:
             return []
 
     def _end(self) -> list[Event]:
-        """The last event, once: who has closed first, and why."""
-        if self._has_told_of_end:
+        """The `websocket.disconnect` event, once, with code and reason of the first close frame."""
+        if self._has_reported_end:
             return []
-        self._has_told_of_end = True
+        self._has_reported_end = True
         close = self._protocol.close_rcvd or self._protocol.close_sent
         code = CloseCode.ABNORMAL_CLOSURE if close is None else close.code
         reason = "" if close is None else close.reason

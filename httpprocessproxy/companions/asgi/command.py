@@ -26,7 +26,7 @@ USAGE_EXIT: Final = 2
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Serve until a signal ends it, and return the exit status: 128 + the signal."""
+    """Serve until a signal, and return the exit status: 128 + the signal's number, or 2."""
     try:
         line = _parser().parse_args(argv)
         logging.basicConfig(
@@ -35,13 +35,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         with needs("it", "asgi"):
             from httpprocessproxy.companions.asgi.loading import load
             from httpprocessproxy.companions.asgi.serving import take_place
-        # As for `python -m`: what is in the working directory can be imported.
+        # Like `python -m`: modules in the working directory can be imported.
         sys.path.insert(0, os.getcwd())
         application = load(line.application, is_factory=line.factory)
         place = take_place(Address(line.host, line.port), line.certfile, line.keyfile)
         return run_on_new_loop(_serve(traced(application) if line.debug else application, place))
     except UserError as error:
-        _say(f"{PROGRAM}: {error}")
+        _print(f"{PROGRAM}: {error}")
         return USAGE_EXIT
 
 
@@ -53,18 +53,22 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("application", metavar="MODULE:APP", help="for example shop.web:app")
-    parser.add_argument("--host", default="localhost", help="where to listen (default: localhost)")
     parser.add_argument(
-        "--port", type=int, default=DEFAULT_PORT, help=f"TCP and UDP (default: {DEFAULT_PORT})"
+        "--host", default="localhost", help="address to listen on (default: localhost)"
     )
     parser.add_argument(
-        "--certfile", type=Path, help="a certificate (default: one by the local CA)"
+        "--port", type=int, default=DEFAULT_PORT, help=f"TCP and UDP port (default: {DEFAULT_PORT})"
     )
-    parser.add_argument("--keyfile", type=Path, help="its key (default: in the same file)")
     parser.add_argument(
-        "--factory", action="store_true", help="APP makes the application when it is called"
+        "--certfile", type=Path, help="certificate, PEM (default: issued by the local CA)"
     )
-    parser.add_argument("--debug", action="store_true", help="show each request in a line")
+    parser.add_argument(
+        "--keyfile", type=Path, help="private key, PEM (default: in the certificate's file)"
+    )
+    parser.add_argument(
+        "--factory", action="store_true", help="APP is a function that returns the application"
+    )
+    parser.add_argument("--debug", action="store_true", help="log one line for each request")
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
     return parser
 
@@ -73,17 +77,17 @@ async def _serve(application: Application, place: "ListenPlace") -> int:
     from httpprocessproxy.companions.asgi.serving import serving
 
     ended = signalled()
-    async with serving(application, place, _say) as has_http3:
-        _say(_start(place, has_http3=has_http3))
+    async with serving(application, place, _print) as has_http3:
+        _print(_banner(place, has_http3=has_http3))
         return 128 + await ended
 
 
-def _say(text: str) -> None:
+def _print(text: str) -> None:
     sys.stderr.write(f"{text}\n")
 
 
-def _start(place: "ListenPlace", *, has_http3: bool) -> str:
-    """What to show of it at the beginning."""
+def _banner(place: "ListenPlace", *, has_http3: bool) -> str:
+    """The lines printed at the start: version, URL, certificate, and how to use them."""
     from httpprocessproxy.frontends.tls.trust import chromium_command, trust_command
 
     address, identity = place.address, place.identity

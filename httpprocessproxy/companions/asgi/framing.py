@@ -1,8 +1,8 @@
-"""The framing of HTTP/1.x responses of an application: Content-Length, chunks, or the end.
+"""The framing of an application's HTTP/1.x responses: Content-Length, chunked, or until close.
 
-The rule: the start of a response waits for the first event of its body (ASGI demands it), so a body
-that comes in one piece has a Content-Length. A longer one is chunked, and to a client of HTTP/1.0,
-which has no chunks, ends with the connection (RFC 9112 section 6.1). No I/O.
+The rule: the start of a response is held until the first event of its body (ASGI demands it), so a
+body in one piece gets a Content-Length. A body in several pieces is chunked; for an HTTP/1.0
+client, which does not know chunks, it ends with the connection (RFC 9112 section 6.1). No I/O.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ _LENGTH: Final = b"content-length"
 
 
 class Framing:
-    """The framing of one response; `frame` takes the application's events in their order."""
+    """The framing of one response; call `frame` with the application's events, in their order."""
 
     def __init__(self, scope: Scope) -> None:
         self.is_until_close = False
@@ -30,7 +30,7 @@ class Framing:
         self._start: Mapping[str, object] | None = None
 
     def frame(self, event: Mapping[str, object]) -> list[Mapping[str, object]]:
-        """The events that are to be sent now. Raises RuntimeError for a second start."""
+        """The events to send now. Raises RuntimeError for a second start."""
         if event["type"] == START:
             if self._start is not None:
                 raise RuntimeError("a second start of a response")
@@ -49,16 +49,17 @@ class Framing:
         return [{**start, "headers": fields}, self._body(event)]
 
     def _passes(self, name: bytes) -> bool:
-        """Framing is for the server to choose; without a body there is none.
+        """Whether a field of the application is sent: the server chooses the framing.
 
-        RFC 9110 section 8.6: 204 must not have a length. 304 may, but uvicorn would wait for it.
+        RFC 9110 section 8.6: 204 must not have a Content-Length. 304 may have one, but uvicorn
+        would then wait for a body of that length.
         """
         return name != b"transfer-encoding" and (self._has_body or name != _LENGTH)
 
     def _length(self, event: Mapping[str, object]) -> list[tuple[bytes, bytes]]:
         size = len(cast(bytes, event.get("body", b"")))
         if not self._has_body or (self._is_head and not size):
-            return []  # HEAD: an application that sends no body does not say how long it would be
+            return []  # HEAD: without a body from the application, the length of GET is unknown
         if self.is_complete:
             return [(_LENGTH, b"%d" % size)]
         self.is_until_close = self._is_old and not self._is_head

@@ -1,7 +1,8 @@
-"""HTTP/1.1 and WebSockets over it: uvicorn's protocols, with what they lack.
+"""HTTP/1.1 and its WebSockets: uvicorn's protocols, extended.
 
-That is limits on a head's size and time (uvicorn on httptools has none), Alt-Svc on every response,
-errors included, Date on those of the application, and the framing of their bodies (`framing.py`).
+The extensions are limits on the size and time of a head (uvicorn on httptools has none), Alt-Svc on
+every response including errors, Date on the application's responses, and the framing of their
+bodies (`framing.py`).
 """
 
 import asyncio
@@ -28,7 +29,7 @@ from httpprocessproxy.frontends.streams import Fields
 
 # Generous for a person at a keyboard, short for a slowloris.
 HEAD_TIMEOUT_S: Final = 30.0
-# As in front of most servers: a browser comes back with a new connection.
+# The value of most servers; a browser opens a new connection afterwards.
 IDLE_S: Final = 60
 
 _DENIAL_START: Final = "websocket.http.response.start"
@@ -36,7 +37,7 @@ _STARTS: Final = (START, _DENIAL_START, "websocket.accept")
 
 
 class Http1:
-    """What the connections share; `connection` makes the protocol of one."""
+    """The state shared by all HTTP/1.1 connections; `connection` is the protocol factory."""
 
     def __init__(self, application: Application, state: State, alt_svc: bytes | None) -> None:
         self.alt_svc = alt_svc
@@ -60,9 +61,10 @@ class Http1:
         return _Http1Connection(self)
 
     async def drain(self, within_s: float) -> None:
-        """Let requests end that are under way, but not for longer, and then everything."""
+        """Wait `within_s` seconds for active requests, then abort connections and cancel tasks."""
         for connection in list(self.server.connections):
-            # uvicorn's WebSockets would refuse once more, and fail, while a refusal is on its way.
+            # uvicorn's WebSocket fails in `shutdown` while its rejection is still being sent: it
+            # would reject the handshake a second time.
             if not connection.transport.is_closing():
                 connection.shutdown()
         if self.server.tasks:
@@ -94,13 +96,14 @@ class _Http1Connection(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        # What a head begins in may hold the end of a body as well: the limit is that much more.
+        # The piece that a head begins in may also hold the end of a body, which counts too: the
+        # limit is higher by at most one piece.
         self._head_bytes += len(data) * self._is_in_head
         super().data_received(data)
         if self._is_in_head and self._head_bytes > MAX_HEAD_BYTES:
             self._refuse(RequestError(431, f"a head of more than {MAX_HEAD_BYTES} bytes"))
 
-    # What httptools calls
+    # Callbacks of httptools
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -154,7 +157,7 @@ class _Http1Connection(HttpToolsProtocol):
         self.send_400_response(str(error))
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what cannot be read, in whose place `_refusal` may say more, and close."""
+        """Send an error response, of `_refusal` if there is one, and close the connection."""
         if self.transport.is_closing():
             return
         error = self._refusal or RequestError(400, msg)
@@ -173,7 +176,7 @@ class _Http1Connection(HttpToolsProtocol):
 
 
 class _Handshake(ServerProtocol):
-    """The beginning of a WebSocket; a response that refuses it gets Alt-Svc, as any other."""
+    """The handshake of a WebSocket; its rejection carries Alt-Svc, like any other response."""
 
     alt_svc: bytes | None = None
 
@@ -199,7 +202,7 @@ def _websocket(alt_svc: bytes | None) -> type[asyncio.Protocol]:
 
 
 def _framed(application: Application, cycle: RequestResponseCycle) -> Application:
-    """The application with the framing of its response, for the request of `cycle`."""
+    """Wrap an application so that its response is framed, for the request of `cycle`."""
 
     async def call(scope: Scope, receive: Receive, send: Send) -> None:
         framing = Framing(scope)
@@ -207,7 +210,7 @@ def _framed(application: Application, cycle: RequestResponseCycle) -> Applicatio
         async def send_framed(event: Mapping[str, object]) -> None:
             for framed in framing.frame(event):
                 if framing.is_until_close:
-                    # uvicorn chunks what has no length: so it is told the length of each piece.
+                    # uvicorn would chunk a body without a length: give it the length of each piece.
                     cycle.chunked_encoding = False
                     cycle.expected_content_length = len(cast(bytes, framed.get("body", b"")))
                 await send(framed)
@@ -216,30 +219,31 @@ def _framed(application: Application, cycle: RequestResponseCycle) -> Applicatio
             await application(scope, receive, send_framed)
         finally:
             if framing.is_until_close and not framing.is_complete:
-                # Without close_notify, so that the client can tell (RFC 9112 section 9.8).
+                # Without close_notify the client detects the truncation (RFC 9112 section 9.8).
                 cycle.transport.abort()
 
     return call
 
 
 def _over_http1(application: Application, alt_svc: bytes | None) -> Application:
-    """The application as uvicorn is to see it: Alt-Svc is ours to say, and Date is said."""
+    """Wrap an application for uvicorn: remove its Alt-Svc fields, and add Date."""
 
     async def call(scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_ours(event: Mapping[str, object]) -> None:
-            await send({**event, "headers": _ours(event)} if event["type"] in _STARTS else event)
+        async def send_edited(event: Mapping[str, object]) -> None:
+            await send({**event, "headers": _edited(event)} if event["type"] in _STARTS else event)
 
         try:
-            await application(scope, receive, send_ours)
+            await application(scope, receive, send_edited)
         except asyncio.CancelledError:
-            pass  # the server ends, and has cut the connection: for uvicorn it would be a failure
+            pass  # the server ends and has cut the connection; uvicorn would log a failure
 
-    def _ours(event: Mapping[str, object]) -> Fields:
+    def _edited(event: Mapping[str, object]) -> Fields:
         headers = cast(Fields, event.get("headers", ()))
         fields = [(name, value) for name, value in headers if name.lower() != b"alt-svc"]
         if event["type"] == START:
             return with_date(fields)
-        # To these uvicorn adds Date, and to an answer that is no WebSocket nothing of ours.
+        # uvicorn itself adds Date to these responses, and its default fields, with Alt-Svc, to all
+        # of them except denial responses.
         return [*fields, *_fields(alt_svc)] if event["type"] == _DENIAL_START else fields
 
     return call

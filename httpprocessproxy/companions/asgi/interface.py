@@ -1,4 +1,4 @@
-"""What an ASGI application is, as types, and how its failures are told from ours."""
+"""The types of an ASGI application, and the exception that marks its failures."""
 
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 
@@ -12,13 +12,13 @@ State = dict[str, object]
 
 
 class ApplicationError(Exception):
-    """An application has failed; the cause is what it raised."""
+    """An application has failed; `__cause__` is the exception that it raised."""
 
 
 def contained(application: Application) -> Application:
-    """The same application, whose failures are ApplicationError, whatever it raises.
+    """Wrap an application so that every exception it raises becomes an ApplicationError.
 
-    SystemExit among them: out of a task, it would end the event loop.
+    This includes SystemExit, which would end the event loop when raised in a task.
     """
 
     async def call(scope: Scope, receive: Receive, send: Send) -> None:

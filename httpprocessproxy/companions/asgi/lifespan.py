@@ -1,6 +1,7 @@
-"""The life of an application as a whole: startup and shutdown, once for a server (ASGI, Lifespan).
+"""The lifespan of an application: startup and shutdown, once for a server (ASGI, Lifespan).
 
-An application that raises before it has answered does not know of it: it is served all the same.
+An application that raises before it completes the startup does not support lifespan; it is served
+all the same.
 """
 
 import asyncio
@@ -19,7 +20,7 @@ from httpprocessproxy.companions.asgi.interface import (
 from httpprocessproxy.companions.asgi.scope import VERSION
 from httpprocessproxy.core.errors import UserError
 
-# For an application that does not come to its end. Ctrl+C should not seem broken.
+# After Ctrl+C, an application that never completes its shutdown must not block the exit for long.
 SHUTDOWN_TIMEOUT_S: Final = 10.0
 
 _log = logging.getLogger(__name__)
@@ -27,24 +28,25 @@ _log = logging.getLogger(__name__)
 
 @contextlib.asynccontextmanager
 async def lifespan(application: Application, group: asyncio.TaskGroup) -> AsyncIterator[State]:
-    """Start a contained application, in a task of `group`, and shut it down in the end.
+    """Start a contained application, in a task of `group`, and shut it down at the end.
 
-    Yields the state that each scope gets a copy of. Raises UserError if it does not start.
+    Yields the state, of which each request's scope gets a copy. Raises UserError if the startup
+    fails.
     """
-    life = _Life()
-    task = group.create_task(life.run(application), name="lifespan")
+    running = _Lifespan()
+    task = group.create_task(running.run(application), name="lifespan")
     try:
-        await life.has_started.wait()
-        if life.failure is not None:
-            raise UserError(f"the application did not start: {life.failure}")
-        yield life.state
+        await running.has_started.wait()
+        if running.failure is not None:
+            raise UserError(f"the application did not start: {running.failure}")
+        yield running.state
     finally:
-        if life.has_started.is_set():
-            await life.shut_down()
+        if running.has_started.is_set():
+            await running.shut_down()
         task.cancel()
 
 
-class _Life:
+class _Lifespan:
     def __init__(self) -> None:
         self.state: State = {}
         self.has_started = asyncio.Event()
@@ -52,7 +54,7 @@ class _Life:
         self._has_ended = asyncio.Event()
         self._events: asyncio.Queue[Event] = asyncio.Queue()
         self._events.put_nowait({"type": "lifespan.startup"})
-        self._is_told = False
+        self._is_supported = False  # the application has called receive()
 
     async def run(self, application: Application) -> None:
         scope: Scope = {
@@ -63,15 +65,15 @@ class _Life:
         try:
             await application(scope, self._receive, self._send)
         except ApplicationError as error:
-            is_news = self._is_told and not self._has_ended.is_set()
-            level = logging.ERROR if is_news else logging.DEBUG
+            is_unexpected = self._is_supported and not self._has_ended.is_set()
+            level = logging.ERROR if is_unexpected else logging.DEBUG
             _log.log(level, "the application failed in its lifespan", exc_info=error.__cause__)
         finally:
             self.has_started.set()
             self._has_ended.set()
 
     async def shut_down(self) -> None:
-        """Let it end in its own way, if it knows how to."""
+        """Send the shutdown event, and wait until the application has ended, or timed out."""
         self._events.put_nowait({"type": "lifespan.shutdown"})
         try:
             async with asyncio.timeout(SHUTDOWN_TIMEOUT_S):
@@ -80,7 +82,7 @@ class _Life:
             _log.warning("the application did not shut down within %g s", SHUTDOWN_TIMEOUT_S)
 
     async def _receive(self) -> Event:
-        self._is_told = True
+        self._is_supported = True
         return await self._events.get()
 
     async def _send(self, event: Mapping[str, object]) -> None:

@@ -1,7 +1,7 @@
-"""What an application sends in answer to a request, in the order that ASGI demands, to a `Stream`.
+"""An application's response: its events are checked for ASGI's order, and written to a `Stream`.
 
-The rule: what a client gets is complete and true to its Content-Length, or it can tell that it is
-not (RFC 9113 section 8.1.1, RFC 9114 section 4.1.2).
+The rule: a response is complete and as long as its Content-Length, or the client can detect that it
+is not (RFC 9113 section 8.1.1, RFC 9114 section 4.1.2).
 """
 
 from collections.abc import Iterable, Mapping
@@ -19,14 +19,14 @@ FAILURE_FIELDS: Final = (
     (b"content-length", b"%d" % len(FAILURE)),
 )
 
-# Where else we are is for us to say (RFC 7838); the others are of HTTP/1.1 connections.
+# The server itself sends Alt-Svc (RFC 7838); the others belong to HTTP/1.1 connections.
 _NOT_PASSED: Final = HOP_BY_HOP | {b"alt-svc"}
 
 WITHOUT_BODY: Final = (204, 304)
 
 
 class ApplicationResponse:
-    """One response. `send` takes the application's events, `fail` ends it in its place."""
+    """One response: `send` takes the application's events, `fail` ends it after a failure."""
 
     def __init__(self, stream: Stream, method: bytes) -> None:
         self.has_started = False
@@ -41,7 +41,7 @@ class ApplicationResponse:
         self._has_body_ended = False
 
     def send(self, event: Mapping[str, object]) -> None:
-        """Take an event. Raises RuntimeError for one out of turn, ValueError for a bad one."""
+        """Send an event. Raises RuntimeError for one out of turn, ValueError for a bad one."""
         kind = event["type"]
         if kind == "http.response.start" and not self.has_started:
             self._start(event)
@@ -53,7 +53,7 @@ class ApplicationResponse:
             raise RuntimeError(f"ASGI event {kind!r} out of turn")
 
     def fail(self) -> None:
-        """The application has failed: 500, or if that is too late, an end that is none."""
+        """Respond with 500; if the response has started already, reset the stream."""
         if self.has_started:
             self._stream.reset(StreamReset.INTERNAL)
         else:
@@ -70,7 +70,7 @@ class ApplicationResponse:
         lengths = [value for name, value in fields if name == b"content-length"]
         self._has_body = not self._is_head and status not in WITHOUT_BODY
         self._left_bytes = int(lengths[0]) if lengths and self._has_body else None
-        if status == 204:  # RFC 9110 section 8.6: it must not have one
+        if status == 204:  # RFC 9110 section 8.6: no Content-Length in a 204
             fields = [field for field in fields if field[0] != b"content-length"]
         self._has_trailers = bool(event.get("trailers", False))
         # ASGI: nothing is sent before the first event of the body.
@@ -104,7 +104,10 @@ class ApplicationResponse:
 
 
 def checked(headers: object) -> list[tuple[bytes, bytes]]:
-    """An application's header fields, without those that are ours to send. Raises ValueError."""
+    """An application's header fields, names in lower case, without those of the server.
+
+    Raises ValueError for a malformed field.
+    """
     fields = []
     for name, value in cast(Iterable[tuple[bytes, bytes]], headers):
         field = bytes(name).lower(), bytes(value).strip(b" \t")
@@ -118,7 +121,7 @@ def checked(headers: object) -> list[tuple[bytes, bytes]]:
 
 
 def with_date(fields: Fields) -> Fields:
-    """RFC 9110 section 6.6.1: a server with a clock says when."""
+    """The fields with Date, which a server with a clock must send (RFC 9110 section 6.6.1)."""
     if any(name.lower() == b"date" for name, _ in fields):
         return fields
     return [*fields, (b"date", formatdate(usegmt=True).encode())]

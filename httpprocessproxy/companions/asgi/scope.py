@@ -1,4 +1,4 @@
-"""What an application is told of a request: its scope, from the head of a front door's stream."""
+"""The scope of an ASGI request, made from the head of an HTTP/2 or HTTP/3 stream."""
 
 from typing import Final
 from urllib.parse import unquote_to_bytes
@@ -7,12 +7,12 @@ from httpprocessproxy.companions.asgi.interface import Scope, State
 from httpprocessproxy.frontends.streams import Head
 
 VERSION: Final = "3.0"
-# Of "HTTP & WebSocket": `send` is ignored once the client has gone (from 2.4 on, it raises).
+# The version of "HTTP & WebSocket": `send` is ignored after the client has left (2.4 raises).
 SPEC_VERSION: Final = "2.3"
 
 
 def http_scope(head: Head, state: State) -> Scope:
-    """The scope of a request. `state` is the lifespan's; each request has a copy."""
+    """The scope of a request; it has a copy of `state`, the state of the lifespan."""
     return {
         "type": "http",
         "method": head.method.decode("ascii").upper(),
@@ -23,7 +23,7 @@ def http_scope(head: Head, state: State) -> Scope:
 
 
 def websocket_scope(head: Head, state: State) -> Scope:
-    """The scope of a WebSocket that began by an extended CONNECT (RFC 8441)."""
+    """The scope of a WebSocket opened by an extended CONNECT (RFC 8441)."""
     offers = [value for name, value in head.fields if name == b"sec-websocket-protocol"]
     names = b",".join(offers).decode("latin-1").split(",")
     return {
@@ -46,7 +46,7 @@ def _common(head: Head, state: State) -> Scope:
         "raw_path": raw_path,
         "query_string": query,
         "root_path": "",
-        # RFC 9113 section 8.3.1: what was Host is `:authority`, and applications look for Host.
+        # RFC 9113 section 8.3.1: `:authority` replaces Host, and applications read Host.
         "headers": [(b"host", head.authority), *head.fields],
         "state": state.copy(),
     }

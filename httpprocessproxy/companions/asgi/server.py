@@ -1,6 +1,6 @@
-"""The library entrance: an ASGI application served within another program.
+"""The library entrance: an ASGI server that runs inside another program.
 
-What it needs of the extra `[asgi]` is imported when a server starts.
+The packages of the extra `[asgi]` are imported when a server starts.
 """
 
 import asyncio
@@ -30,12 +30,12 @@ _log = logging.getLogger(__name__)
 class ASGIServer:
     """Serves `app` over HTTPS (HTTP/1.1, HTTP/2, WebSockets), and over HTTP/3 on the same port.
 
-    It runs on `loop`, whoever runs that; without one, on the loop that runs when `start` is called,
-    and if there is none, on one of its own in a thread of its own. Without `certfile`, the
-    certificate is by the local CA. `debug` logs each request.
+    The server runs on `loop`, which the caller runs; without `loop`, on the event loop that is
+    running when `start` is called; without one, on a new loop in a new thread. Without `certfile`,
+    the local CA issues the certificate. `debug` logs each request.
 
-    `started` and `ended` tell what has become of it: `.result()` waits in a thread, and
-    `await asyncio.wrap_future(...)` in a coroutine. Both fail as the server does.
+    The futures `started` and `ended` report its state: wait with `.result()` in a thread, or with
+    `await asyncio.wrap_future(...)` in a coroutine. Both raise the exception that ends the server.
     """
 
     def __init__(
@@ -58,10 +58,10 @@ class ASGIServer:
         self._stopping = asyncio.Event()
 
     def start(self, host: str = "localhost", port: int = DEFAULT_PORT) -> None:
-        """Listen, and return at once: `port` is known then, and clients wait for the startup.
+        """Listen, and return at once; clients that connect now wait until the startup completes.
 
-        Port 0 takes a free one. Raises UserError if the port or the certificate is not to be had,
-        RuntimeError if it has been started before.
+        With port 0, `self.port` is the free port that was chosen. Raises UserError if the port or
+        the certificate cannot be used, RuntimeError on a second call.
         """
         if self.port:
             raise RuntimeError("this server has been started: make another")
@@ -74,9 +74,9 @@ class ASGIServer:
         self._run(self._serve(place))
 
     def stop(self) -> None:
-        """Begin the end: requests under way have a second, and then comes the shutdown.
+        """Stop the server: active requests get a second, then the application is shut down.
 
-        If the server has a thread of its own, wait until that has ended.
+        If the server runs in its own thread, wait until the thread has ended.
         """
         if self._loop is None:
             return
@@ -86,7 +86,7 @@ class ASGIServer:
 
     def _run(self, main: Coroutine[None, None, None]) -> None:
         assert self._loop is not None
-        # Not a task, as the loop may be another thread's, or may not run yet.
+        # Not a task: the loop may run in another thread, or may not run yet.
         running = asyncio.run_coroutine_threadsafe(main, self._loop)
         running.add_done_callback(self._has_ended)
 

@@ -1,4 +1,4 @@
-"""An application on one port, TCP and UDP: what serves it, and in which order it all begins."""
+"""An application served on one port, TCP and UDP: the listeners, and the order of their start."""
 
 import asyncio
 import contextlib
@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from httpprocessproxy.companions.asgi.handler import ApplicationHandler
 from httpprocessproxy.companions.asgi.http1 import Http1
 from httpprocessproxy.companions.asgi.interface import Application, contained
 from httpprocessproxy.companions.asgi.lifespan import lifespan
-from httpprocessproxy.companions.asgi.visits import Visits
 from httpprocessproxy.config import Address
 from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.core.http.hosts import HostRule
@@ -23,15 +23,15 @@ from httpprocessproxy.frontends.tls.listener import TlsListener, alt_svc_fields
 from httpprocessproxy.frontends.tls.names import hosts_of
 from httpprocessproxy.proxy import listen
 
-# At the end, for answers that are on their way.
-GOODBYE_S: Final = 1.0
+# At shutdown, for active requests.
+DRAIN_S: Final = 1.0
 
-Say = Callable[[str], None]
+Report = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
 class ListenPlace:
-    """Where an application is to be served: sockets that listen, and who we are there."""
+    """The listening sockets of an application, their address and the certificate."""
 
     address: Address
     sockets: Sequence[socket.socket]
@@ -39,8 +39,11 @@ class ListenPlace:
 
 
 def take_place(address: Address, certfile: Path | None, keyfile: Path | None) -> ListenPlace:
-    """Listen at `address`, by a certificate of files or one of our own. Raises UserError."""
-    address = Address.parse(str(address))  # it may have been made of anything
+    """Listen at `address`, with the certificate of the files or else one issued by the local CA.
+
+    Raises UserError.
+    """
+    address = Address.parse(str(address))  # check it: a caller may pass any host and port
     if certfile is None:
         rule = HostRule((), address.host)
         identity: Identity = LocalIdentity(find_authority(), lambda: hosts_of(address), rule)
@@ -54,11 +57,13 @@ def take_place(address: Address, certfile: Path | None, keyfile: Path | None) ->
 
 
 @contextlib.asynccontextmanager
-async def serving(application: Application, place: ListenPlace, say: Say) -> AsyncIterator[bool]:
-    """Serve an application until the context is left; its life is within that of the server.
+async def serving(
+    application: Application, place: ListenPlace, report: Report
+) -> AsyncIterator[bool]:
+    """Serve an application until the context is left.
 
-    `say` shows a line. Yields whether there is HTTP/3. Raises UserError if the application does
-    not start.
+    Connections are accepted after the application's startup, and closed before its shutdown.
+    `report` prints a line. Yields whether HTTP/3 is served. Raises UserError if the startup fails.
     """
     with _closing(place.sockets):
         async with (
@@ -66,37 +71,40 @@ async def serving(application: Application, place: ListenPlace, say: Say) -> Asy
             lifespan(contained(application), group) as state,
             contextlib.AsyncExitStack() as stack,
         ):
-            visits = Visits(contained(application), state, group)
-            stack.push_async_callback(visits.cancel)
-            stack.enter_context(place.identity.watching(say))
-            alt_svc = await _enter_http3(stack, place, visits, say)
+            handler = ApplicationHandler(contained(application), state, group)
+            stack.push_async_callback(handler.cancel)
+            stack.enter_context(place.identity.watching(report))
+            alt_svc = await _enter_http3(stack, place, handler, report)
             http1 = Http1(application, state, alt_svc)
-            stack.push_async_callback(http1.drain, GOODBYE_S)
+            stack.push_async_callback(http1.drain, DRAIN_S)
             connections: set[Http2Connection] = set()
-            stack.push_async_callback(drain, connections, GOODBYE_S)
+            stack.push_async_callback(drain, connections, DRAIN_S)
 
             def new_http2() -> Http2Connection:
-                return Http2Connection(visits, connections, alt_svc)
+                return Http2Connection(handler, connections, alt_svc)
 
             rule = HostRule(("*",), place.address.host)
             fields = alt_svc_fields(alt_svc)
-            door = TlsListener(place.identity, rule, http1.connection, new_http2, fields)
-            await stack.enter_async_context(door.serve(place.sockets))
+            listener = TlsListener(place.identity, rule, http1.connection, new_http2, fields)
+            await stack.enter_async_context(listener.serve(place.sockets))
             yield alt_svc is not None
 
 
 async def _enter_http3(
-    stack: contextlib.AsyncExitStack, place: ListenPlace, visits: Visits, say: Say
+    stack: contextlib.AsyncExitStack,
+    place: ListenPlace,
+    handler: ApplicationHandler,
+    report: Report,
 ) -> bytes | None:
-    """Serve HTTP/3 as well, if that is possible; the value of Alt-Svc that leads to it."""
+    """Serve HTTP/3 too, and return the value of Alt-Svc; None, after a report, if that fails."""
     try:
         with needs("HTTP/3", "http3"):
             from httpprocessproxy.frontends.http3.server import open_http3
         http3 = await stack.enter_async_context(
-            open_http3(place.address, place.identity, visits, drain_s=GOODBYE_S)
+            open_http3(place.address, place.identity, handler, drain_s=DRAIN_S)
         )
     except UserError as error:
-        say(f"without HTTP/3: {error}")
+        report(f"without HTTP/3: {error}")
         return None
     return http3.alt_svc
 
@@ -112,7 +120,7 @@ def _closing(sockets: Sequence[socket.socket]) -> Iterator[None]:
 
 @contextlib.asynccontextmanager
 async def _tasks() -> AsyncIterator[asyncio.TaskGroup]:
-    """A task group that fails as what fails in it, for those who wait outside."""
+    """A task group that raises the first exception of its tasks itself, not in a group."""
     try:
         async with asyncio.TaskGroup() as group:
             yield group

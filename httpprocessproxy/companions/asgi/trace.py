@@ -1,4 +1,4 @@
-"""What `debug` adds: a line for each request, with the version of HTTP that was negotiated."""
+"""The log of `debug`: one line for each request, with the negotiated version of HTTP."""
 
 import logging
 from collections.abc import Mapping
@@ -8,8 +8,8 @@ from httpprocessproxy.companions.asgi.interface import Application, Receive, Sco
 
 _log = logging.getLogger(__name__)
 
-# What an event says of the answer; the others are not its beginning.
-_ANSWERS: Final = {
+# The events that begin a response, with the text to log; "" stands for the event's status.
+_RESULTS: Final = {
     "http.response.start": "",
     "websocket.http.response.start": "",
     "websocket.accept": "accepted",
@@ -18,9 +18,9 @@ _ANSWERS: Final = {
 
 
 def traced(application: Application) -> Application:
-    """The same application, with a line in the log where each of its answers begins.
+    """Wrap an application so that a line is logged when each of its responses begins.
 
-    A program that has not set logging up is shown the lines on stderr.
+    If the program has not configured logging, the lines go to stderr.
     """
     _log.setLevel(logging.INFO)
     if not _log.hasHandlers():
@@ -28,9 +28,9 @@ def traced(application: Application) -> Application:
 
     async def call(scope: Scope, receive: Receive, send: Send) -> None:
         async def send_traced(event: Mapping[str, object]) -> None:
-            answer = _ANSWERS.get(str(event["type"]))
-            if answer is not None:
-                _log.info("%s %s", _request(scope), answer or event["status"])
+            result = _RESULTS.get(str(event["type"]))
+            if result is not None:
+                _log.info("%s %s", _request(scope), result or event["status"])
             await send(event)
 
         await application(scope, receive, send_traced)

@@ -1,7 +1,7 @@
 """A WebSocket over a stream of HTTP/2 (RFC 8441) or HTTP/3 (RFC 9220), and its application.
 
-Messages that the application has not taken yet are not `consumed`; a message that is not whole is,
-for it may be larger than any window.
+The rule of back-pressure: a message that the application has not received is not `consumed`; an
+incomplete message is, because it may be larger than the flow-control window.
 """
 
 import asyncio
@@ -14,11 +14,11 @@ from websockets.frames import CloseCode
 
 from httpprocessproxy.companions.asgi.channel import WebSocketChannel
 from httpprocessproxy.companions.asgi.interface import Application, ApplicationError, Event, Scope
+from httpprocessproxy.companions.asgi.request_sink import ApplicationSink
 from httpprocessproxy.companions.asgi.response import ApplicationResponse, checked, with_date
-from httpprocessproxy.companions.asgi.visit import Conversation
 from httpprocessproxy.frontends.streams import Fields, Stream
 
-# How long a client has to answer our close frame.
+# For the client to answer a close frame.
 CLOSE_TIMEOUT_S: Final = 10.0
 
 _DENIAL: Final = "websocket.http.response."
@@ -26,24 +26,24 @@ _DENIAL: Final = "websocket.http.response."
 _log = logging.getLogger(__name__)
 
 
-class WebSocketVisit(Conversation):
-    """A `Visit` that begins as a request: until it is accepted, it may be answered as one."""
+class WebSocketSink(ApplicationSink):
+    """A `RequestSink` of an extended CONNECT; instead of accepting, an application may deny it."""
 
     def __init__(self, stream: Stream, fields: Fields) -> None:
-        """Raises InvalidHandshake."""
+        """Raises InvalidHandshake for a malformed offer of extensions in `fields`."""
         super().__init__()
         self._stream = stream
         self._channel = WebSocketChannel(fields)
         self._response = ApplicationResponse(stream, b"CONNECT")
         self._events: deque[Event] = deque([{"type": "websocket.connect"}])
         self._is_accepted = False
-        self._early: list[bytes] = []  # what has come before that
+        self._early: list[bytes] = []  # received before the WebSocket is accepted
         self._has_request_ended = False
         self._unread_bytes = 0
-        self._is_over = False  # our side has ended
+        self._is_over = False  # the server's side has ended
         self._close_timer: asyncio.TimerHandle | None = None
 
-    # Visit
+    # RequestSink
 
     def body(self, data: bytes) -> None:
         self._unread_bytes += len(data)
@@ -56,23 +56,24 @@ class WebSocketVisit(Conversation):
         self._cancel_timer()
         self._has_request_ended = True
         if self._is_accepted:
-            self._tell(self._channel.receive_end())
+            self._queue(self._channel.receive_end())
             self._flush()
 
     def reset(self) -> None:
         super().reset()
         self._cancel_timer()
-        self._tell(self._channel.receive_end())
+        self._queue(self._channel.receive_end())
 
     def _receive(self, data: bytes) -> None:
-        self._tell(self._channel.receive(data))
+        self._queue(self._channel.receive(data))
         self._flush()
         if not self._events:
             self._consume()
 
-    def _tell(self, events: Sequence[Event]) -> None:
+    def _queue(self, events: Sequence[Event]) -> None:
+        """Queue events for `receive`."""
         self._events += events
-        self._has_news.set()
+        self._has_input.set()
 
     def _consume(self) -> None:
         if self._unread_bytes and not self._has_client_gone:
@@ -80,7 +81,7 @@ class WebSocketVisit(Conversation):
         self._unread_bytes = 0
 
     def _flush(self) -> None:
-        """Send what the channel has made, and end our side behind its close frame."""
+        """Send the channel's output, and end the server's side after a close frame."""
         output = self._channel.output()
         if not self._is_accepted or self._is_over or self._has_client_gone:
             return
@@ -99,7 +100,7 @@ class WebSocketVisit(Conversation):
     # The application
 
     async def run(self, application: Application, scope: Scope) -> None:
-        """Run a contained application to its end, and close in its place if it does not."""
+        """Run a contained application; close the WebSocket if the application does not."""
         code = CloseCode.INTERNAL_ERROR
         try:
             await application(scope, self.receive, self.send)
@@ -113,18 +114,19 @@ class WebSocketVisit(Conversation):
                 self._end(code)
 
     async def receive(self) -> Event:
+        """ASGI's `receive`: the next event; after the end, always `websocket.disconnect`."""
         while not self._events:
-            self._has_news.clear()
-            await self._has_news.wait()
+            self._has_input.clear()
+            await self._has_input.wait()
         if self._events[0]["type"] == "websocket.disconnect":
-            return self._events[0]  # it stays the last
+            return self._events[0]
         event = self._events.popleft()
         if self._is_accepted and not self._events:
             self._consume()
         return event
 
     async def send(self, event: Mapping[str, object]) -> None:
-        """Take an event. Raises RuntimeError for one out of turn, ValueError for a bad one."""
+        """Send an event. Raises RuntimeError for one out of turn, ValueError for a bad one."""
         await self._may_send.wait()
         if self._has_client_gone or self._channel.has_closed:
             return
@@ -135,14 +137,14 @@ class WebSocketVisit(Conversation):
         elif self._is_accepted and kind == "websocket.close":
             self._close(int(cast(int, event.get("code", 1000))), str(event.get("reason") or ""))
         elif not self._is_accepted and kind.startswith(_DENIAL):
-            self._answer({**event, "type": kind.replace("websocket.", "")})
+            self._deny({**event, "type": kind.replace("websocket.", "")})
         elif self._is_accepted or self._response.has_started:
             raise RuntimeError(f"ASGI event {kind!r} out of turn")
         elif kind == "websocket.accept":
             self._accept(event)
         elif kind == "websocket.close":
-            self._answer({"type": "http.response.start", "status": 403})
-            self._answer({"type": "http.response.body"})
+            self._deny({"type": "http.response.start", "status": 403})
+            self._deny({"type": "http.response.body"})
         else:
             raise RuntimeError(f"ASGI event {kind!r} out of turn")
 
@@ -161,23 +163,23 @@ class WebSocketVisit(Conversation):
             self.end()
 
     def _close(self, code: int, reason: str) -> None:
-        self._tell(self._channel.close(code, reason))
+        self._queue(self._channel.close(code, reason))
         self._flush()
 
-    def _answer(self, event: Mapping[str, object]) -> None:
-        """Answer in place of a WebSocket."""
+    def _deny(self, event: Mapping[str, object]) -> None:
+        """Send an event of the response that denies the WebSocket."""
         self._response.send(event)
         if self._response.is_complete:
-            self._end_answer()
+            self._end_denial()
 
     def _end(self, code: CloseCode) -> None:
         if self._is_accepted:
             self._close(code, "")
         else:
             self._response.fail()
-            self._end_answer()
+            self._end_denial()
 
-    def _end_answer(self) -> None:
+    def _end_denial(self) -> None:
         self._is_over = True
-        self._tell([{"type": "websocket.disconnect", "code": int(CloseCode.ABNORMAL_CLOSURE)}])
+        self._queue([{"type": "websocket.disconnect", "code": int(CloseCode.ABNORMAL_CLOSURE)}])
         self._stream.stop_reading()

@@ -1,4 +1,4 @@
-"""What the tests serve: an application that does what the path says."""
+"""The ASGI application that the tests serve: the path of a request selects its behaviour."""
 
 import asyncio
 import hashlib
@@ -11,7 +11,7 @@ PIECE = bytes(range(256)) * 256  # 64 KiB
 
 
 class Stage:
-    """An application that writes down what it sees. Its paths are its methods."""
+    """An application that records its events; the path of a request names one of its methods."""
 
     def __init__(self) -> None:
         self.lifespan: list[str] = []
@@ -40,7 +40,7 @@ class Stage:
             await send({"type": f"lifespan.{step}.complete"})
 
     async def scope(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Tell the scope, as JSON with bytes as text."""
+        """Respond with the scope, as JSON with bytes as text."""
         await _answer(send, json.dumps(scope, default=lambda value: value.decode("latin-1")))
 
     async def echo(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -58,7 +58,7 @@ class Stage:
         self.events.append(await receive())
 
     async def wait(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Wait until the client leaves, and then answer all the same."""
+        """Wait until the client leaves, and then respond all the same."""
         while not self.events or self.events[-1]["type"] != "http.disconnect":
             self.events.append(await receive())
         await _answer(send, "nobody")
@@ -102,7 +102,7 @@ class Stage:
         await _answer(send, "", headers)
 
     async def hello(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The simplest application: its body in one event, and no word on the length."""
+        """Respond like the simplest application: one event of body, no Content-Length."""
         await send({"type": "http.response.start", "status": 200})
         await send({"type": "http.response.body", "body": b"Hello"})
 
@@ -124,11 +124,11 @@ class Stage:
             await send({"type": "http.response.trailers", "headers": [(b"a", b"b")]})
 
     async def early(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer without a look at the body."""
+        """Respond without reading the request's body."""
         await _answer(send, "enough")
 
     async def download(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """As many pieces as the query says."""
+        """Respond with as many pieces as the query says."""
         count = int(bytes(scope["query_string"]))  # type: ignore[call-overload]
         await send({"type": "http.response.start", "status": 200})
         for number in range(count):
@@ -137,7 +137,7 @@ class Stage:
             self.sent_bytes += len(PIECE)
 
     async def upload(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Wait for `go_on`, take everything, and tell its hash."""
+        """Wait for `go_on`, read the request's body, and respond with its SHA-256."""
         await self.go_on.wait()
         taken, more = hashlib.sha256(), True
         while more:
@@ -152,7 +152,7 @@ class Stage:
     # WebSockets
 
     async def socket(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Tell the scope, and then echo."""
+        """Send the scope, and then echo messages."""
         assert (await receive())["type"] == "websocket.connect"
         subprotocols = scope["subprotocols"]
         assert isinstance(subprotocols, list)

@@ -1,4 +1,4 @@
-"""What the tests of ASGI share: a user of their own, who has no CA yet."""
+"""A private user data folder for each test of ASGI, without a local CA in it."""
 
 from pathlib import Path
 

@@ -1,6 +1,6 @@
-"""An application served on a real port, and clients of each version of HTTP that ask it.
+"""An application served on a real port, and clients of each version of HTTP.
 
-When it closes, nothing may be left: no task, and no word in the log that a test does not expect.
+After it is closed, no task may remain, and no record in the log that a test does not expect.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ VERSIONS: Final[tuple[Version, ...]] = ("1.1", "2", "3")
 
 @dataclass
 class Reply:
-    """What a client got. `was_cut` is whether it could tell that it was not all."""
+    """A response as a client got it; `was_cut` is True if the client detected a truncation."""
 
     status: int
     fields: Headers
@@ -38,7 +38,10 @@ class Reply:
 
 
 class Served:
-    """Where it is served. Clients live as long as it does."""
+    """The server of an application, and its clients, which are closed with it.
+
+    `said` are the lines that the server printed.
+    """
 
     def __init__(self, port: int, said: list[str], stack: contextlib.AsyncExitStack) -> None:
         self.port = port
@@ -71,7 +74,7 @@ class Served:
         method: bytes = b"GET",
         body: bytes = b"",
     ) -> Reply:
-        """One request on a connection of its own, and its answer."""
+        """Send one request on a new connection, and return the response."""
         if version == "1.1":
             return await asyncio.to_thread(
                 _ask_http1, await self.http1(), self.host, target, fields, method, body
@@ -116,9 +119,9 @@ def _ask_http1(
 async def served(
     application: Application, folder: Path, clients: contextlib.AsyncExitStack | None = None
 ) -> AsyncIterator[Served]:
-    """Serve an application with a certificate that is put into `folder`.
+    """Serve an application with a certificate that is written into `folder`.
 
-    Clients have gone when the server ends, unless they are to be in `clients`.
+    Clients are closed before the server ends, unless the stack `clients` is given to hold them.
     """
     write_certificate(folder)
     place = take_place(Address("127.0.0.1", 0), folder / "cert.pem", folder / "key.pem")

@@ -1,4 +1,4 @@
-"""Frames to events of ASGI, and back."""
+"""The conversion between WebSocket frames and ASGI events."""
 
 import pytest
 from websockets.exceptions import InvalidHandshake
@@ -14,7 +14,7 @@ def end(code: int, reason: str = "") -> dict[str, object]:
     return {"type": "websocket.disconnect", "code": code, "reason": reason}
 
 
-def test_messages_both_ways() -> None:
+def test_messages_become_events_and_events_become_messages() -> None:
     channel, client = WebSocketChannel([]), Client()
     client.send_text(b"one")
     client.send_binary(b"\xff")
@@ -33,7 +33,7 @@ def test_messages_both_ways() -> None:
     ]
 
 
-def test_a_message_in_frames_cut_anywhere() -> None:
+def test_fragmented_message_cut_at_any_byte_is_one_event() -> None:
     client = Client()
     client.send_text("hé".encode()[:2], fin=False)
     client.send_ping(b"alive")
@@ -47,7 +47,7 @@ def test_a_message_in_frames_cut_anywhere() -> None:
         assert (pong.opcode, bytes(pong.data)) == (Opcode.PONG, b"alive")
 
 
-def test_compression_is_taken_if_it_is_offered() -> None:
+def test_compression_is_accepted_if_the_client_offers_it() -> None:
     assert WebSocketChannel([]).extension is None
     channel = WebSocketChannel(OFFERED)
     assert channel.extension is not None
@@ -59,12 +59,12 @@ def test_compression_is_taken_if_it_is_offered() -> None:
     assert texts(client.fed(output)) == ["y" * 1000]
 
 
-def test_offers_that_cannot_be_read() -> None:
+def test_malformed_offer_of_extensions_is_an_invalid_handshake() -> None:
     with pytest.raises(InvalidHandshake):
         WebSocketChannel([(b"sec-websocket-extensions", b"=,;")])
 
 
-def test_the_client_closes() -> None:
+def test_close_frame_of_the_client_is_a_disconnect_and_is_answered() -> None:
     channel, client = WebSocketChannel([]), Client()
     assert channel.receive(client.closing(4001, "enough")) == [end(4001, "enough")]
     assert channel.has_closed
@@ -74,7 +74,7 @@ def test_the_client_closes() -> None:
     assert channel.receive_end() == []
 
 
-def test_we_close() -> None:
+def test_close_by_the_application_ends_the_channel() -> None:
     channel, client = WebSocketChannel([]), Client()
     late = client.text("late")
     assert channel.close(1001, "bye") == [end(1001, "bye")]
@@ -86,7 +86,7 @@ def test_we_close() -> None:
     assert channel.close(1000, "") == []
 
 
-def test_a_client_that_is_gone() -> None:
+def test_client_that_leaves_without_a_close_frame_is_a_disconnect_with_1006() -> None:
     channel = WebSocketChannel([])
     assert channel.receive_end() == [end(1006)]
     assert channel.receive_end() == []
@@ -103,7 +103,7 @@ def test_a_client_that_is_gone() -> None:
     ],
     ids=["not UTF-8", "nothing to continue", "not masked", "too large"],
 )
-def test_what_breaks_the_protocol(data: bytes, code: int) -> None:
+def test_violation_of_the_protocol_closes_with_its_code(data: bytes, code: int) -> None:
     channel, client = WebSocketChannel([]), Client()
     (event,) = channel.receive(data)
     assert (event["type"], event["code"]) == ("websocket.disconnect", code)

@@ -1,4 +1,4 @@
-"""`http-process-asgi` as its users run it: a real process."""
+"""The command `http-process-asgi`, run as a real process."""
 
 import asyncio
 import contextlib
@@ -65,7 +65,7 @@ async def unready(scope, receive, send):
 
 
 class Command:
-    """The command while it runs; `output` is what it printed, once it has ended."""
+    """The command as a child process; `output` has the lines read so far, at the end all."""
 
     def __init__(self, folder: Path, application: str, *options: str) -> None:
         self.port = free_port()
@@ -98,7 +98,7 @@ class Command:
         self.process.communicate()
 
     def started(self, last: str = "HTTP/3 by") -> Self:
-        """Wait until it has said where it is."""
+        """Read its output up to the line that contains `last`."""
         assert self.process.stdout is not None
         while last not in (line := self.process.stdout.readline()):
             assert line, f"it has ended: {self.output}"
@@ -114,7 +114,7 @@ class Command:
         return self.process.returncode
 
     def peak_bytes(self) -> int:
-        """The most memory that it had."""
+        """The peak resident memory of the process."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         found = re.search(r"VmHWM:\s+(\d+) kB", status)
         assert found
@@ -140,7 +140,7 @@ def https(port: int, authority: bytes | None = None) -> Iterator[http.client.HTT
         yield client
 
 
-def test_from_the_start_to_the_signal(folder: Path) -> None:
+def test_command_serves_and_shuts_down_on_sigterm(folder: Path) -> None:
     with Command(folder, "shop:app", *FILES, "--debug") as command:
         command.started()
         with https(command.port) as client:
@@ -160,7 +160,7 @@ def test_from_the_start_to_the_signal(folder: Path) -> None:
     assert re.findall(r"step (\w+)", command.output) == ["startup", "shutdown"]
 
 
-def test_a_factory_and_a_certificate_of_our_own(folder: Path, data: Path) -> None:
+def test_factory_is_served_with_a_certificate_of_the_local_ca(folder: Path, data: Path) -> None:
     with Command(folder, "shop:make", "--factory") as command:
         command.started()
         with https(command.port, (data / "ca/ca.pem").read_bytes()) as client:
@@ -196,7 +196,7 @@ def test_a_factory_and_a_certificate_of_our_own(folder: Path, data: Path) -> Non
         ("shop:unready", FILES, "the application did not start: no database"),
     ],
 )
-def test_what_is_wrong_is_one_line(
+def test_user_error_is_one_line_and_exit_status_2(
     folder: Path, application: str, options: tuple[str, ...], line: str
 ) -> None:
     with Command(folder, application, *options) as command:
@@ -204,7 +204,7 @@ def test_what_is_wrong_is_one_line(
     assert command.output == f"http-process-asgi: {line}\n"
 
 
-def test_a_port_that_is_taken(folder: Path) -> None:
+def test_taken_port_is_a_user_error(folder: Path) -> None:
     with (
         socket.create_server(("127.0.0.1", 0)) as taken,
         Command(folder, "shop:app", *FILES, "--port", str(taken.getsockname()[1])) as command,
@@ -213,7 +213,7 @@ def test_a_port_that_is_taken(folder: Path) -> None:
     assert "is in use" in command.output
 
 
-def test_without_udp_it_says_so(folder: Path) -> None:
+def test_command_without_its_udp_port_serves_and_prints_a_line(folder: Path) -> None:
     with Command(folder, "shop:app", *FILES) as command:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
             taken.bind(("127.0.0.1", command.port))
@@ -223,14 +223,14 @@ def test_without_udp_it_says_so(folder: Path) -> None:
     assert "HTTP/3 by" not in command.output
 
 
-def test_what_it_says_of_itself(capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_names_the_application_argument(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["--help"])
     assert ended.value.code == 0
     assert "MODULE:APP" in capsys.readouterr().out
 
 
-def test_50_mb_over_http1(folder: Path) -> None:
+def test_50_mb_over_http1_both_ways_use_little_memory(folder: Path) -> None:
     body = bytes(SIZE_BYTES)
     with Command(folder, "shop:app", *FILES) as command, https(command.started().port) as client:
         before = command.peak_bytes()
@@ -245,7 +245,7 @@ def test_50_mb_over_http1(folder: Path) -> None:
         assert command.end(signal.SIGTERM) == 143
 
 
-def test_50_mb_over_http3_and_10_back(folder: Path) -> None:
+def test_50_mb_over_http3_and_10_back_use_little_memory(folder: Path) -> None:
     body = bytes(SIZE_BYTES)
     count = SIZE_BYTES // len(PIECE) // 5
 
@@ -258,7 +258,7 @@ def test_50_mb_over_http3_and_10_back(folder: Path) -> None:
 
     with Command(folder, "shop:app", *FILES) as command:
         before = command.started().peak_bytes()
-        # aioquic at the client's end is the slower, and debugging asyncio would make it more so.
+        # The client (aioquic) is the slower end, and asyncio's debug mode would slow it further.
         with asyncio.Runner(loop_factory=uvloop.new_event_loop, debug=False) as runner:
             runner.run(asyncio.wait_for(main(command.port), 6 * PATIENCE_S))
         assert command.peak_bytes() - before < 16 * MIB

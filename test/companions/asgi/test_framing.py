@@ -1,4 +1,4 @@
-"""The framing of a response: which events go on, and with which fields."""
+"""The framing of a response: the events that are sent, and their framing fields."""
 
 from collections.abc import Mapping
 
@@ -41,7 +41,7 @@ def framing(method: str = "GET", version: str = "1.1") -> Framing:
         ("HEAD", start(200, LENGTH_5), body(), [LENGTH_5]),
     ],
 )
-def test_fields_of_a_start(
+def test_start_is_sent_with_the_first_event_of_the_body_and_framing_fields(
     method: str, version: str, begun: Event, first: Event, expected: list[tuple[bytes, bytes]]
 ) -> None:
     framed = framing(method, version)
@@ -70,7 +70,7 @@ def test_response_without_body_has_no_framing(
         ("GET", "1.1", [], body(more=True), False),
     ],
 )
-def test_body_of_unknown_length_lasts_until_the_end_for_http10(
+def test_body_of_unknown_length_lasts_until_close_for_http10(
     method: str, version: str, given: list[tuple[bytes, bytes]], first: Event, expected: bool
 ) -> None:
     framed = framing(method, version)
@@ -79,7 +79,7 @@ def test_body_of_unknown_length_lasts_until_the_end_for_http10(
     assert framed.is_until_close == expected
 
 
-def test_completion_is_the_last_event_of_the_body() -> None:
+def test_response_is_complete_after_the_last_event_of_the_body() -> None:
     framed = framing()
     framed.frame(start(200))
     framed.frame(body(b"x", more=True))
@@ -95,14 +95,14 @@ def test_second_start_before_the_body_is_an_error() -> None:
         framed.frame(start(200))
 
 
-def test_events_out_of_turn_go_on_to_the_server_to_judge() -> None:
+def test_unexpected_events_are_passed_on_to_uvicorn() -> None:
     framed = framing()
     assert framed.frame(body(b"x")) == [body(b"x")]
     other = {"type": "http.response.pathsend"}
     assert framed.frame(other) == [other]
 
 
-def test_what_an_application_may_leave_out() -> None:
+def test_optional_keys_of_events_may_be_missing() -> None:
     framed = framing()
     framed.frame({"type": "http.response.start", "status": 200})
     first, second = framed.frame({"type": "http.response.body"})

@@ -1,4 +1,4 @@
-"""HTTP/1.1: what uvicorn's protocols lack, byte by byte."""
+"""HTTP/1.1: the extensions of uvicorn's protocols, byte by byte."""
 
 import asyncio
 from collections.abc import Callable
@@ -25,7 +25,7 @@ async def _do(call: Callable[[], T]) -> T:
 
 
 async def _refused(place: Served, wire: TlsWire, status: int) -> Message:
-    """It is answered with this, and closed."""
+    """Read a response with this status, and check that the connection is closed after it."""
     message = await _do(wire.response)
     assert message.status == status
     assert message.get(b"Connection") == b"close"
@@ -48,7 +48,9 @@ async def _refused(place: Served, wire: TlsWire, status: int) -> Message:
     ],
 )
 @on_every_loop
-async def test_what_is_refused(request_: bytes, status: int, tmp_path: Path) -> None:
+async def test_bad_request_is_refused_and_closed(
+    request_: bytes, status: int, tmp_path: Path
+) -> None:
     async with served(Stage(), tmp_path) as place:
         wire = await place.http1()
         wire.send(request_)
@@ -57,14 +59,16 @@ async def test_what_is_refused(request_: bytes, status: int, tmp_path: Path) -> 
 
 
 @on_every_loop
-async def test_a_head_may_be_large(tmp_path: Path) -> None:
+async def test_head_of_50_kb_is_accepted(tmp_path: Path) -> None:
     async with served(Stage(), tmp_path) as place:
         fields = [(b"x-%d" % number, b"y" * 500) for number in range(100)]
         assert (await place.ask("1.1", "/", *fields)).status == 200
 
 
 @on_every_loop
-async def test_a_head_has_its_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_slow_head_gets_408_and_silent_connection_is_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(tested, "HEAD_TIMEOUT_S", 0.5)
     stage = Stage()
     async with served(stage, tmp_path) as place:
@@ -77,7 +81,7 @@ async def test_a_head_has_its_time(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         slow.send(b"GET / HTTP/1.1\r\n")
         await _refused(place, slow, 408)
         assert await _do(silent.ended)
-        # A request under way has all the time it needs, and so has a client between two.
+        # The timeout applies neither to a request body nor to an idle kept-alive connection.
         idle.send(GET)
         assert (await _do(idle.response)).status == 200
         stage.go_on.set()
@@ -86,7 +90,9 @@ async def test_a_head_has_its_time(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 @on_every_loop
-async def test_a_second_head_has_its_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_slow_head_after_pipelined_requests_gets_408(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(tested, "HEAD_TIMEOUT_S", 0.1)
     async with served(Stage(), tmp_path) as place:
         wire = await place.http1()
@@ -113,7 +119,7 @@ async def test_a_second_head_has_its_time(tmp_path: Path, monkeypatch: pytest.Mo
     ],
 )
 @on_every_loop
-async def test_framing_of_a_response(
+async def test_response_is_framed_for_the_version_and_status(
     target: str, version: bytes, length: bytes | None, coding: bytes | None, tmp_path: Path
 ) -> None:
     async with served(Stage(), tmp_path) as place:
@@ -152,7 +158,7 @@ async def test_pipelined_responses_are_framed(tmp_path: Path) -> None:
 
 
 @on_every_loop
-async def test_http10_client_can_tell_that_a_body_was_cut(tmp_path: Path) -> None:
+async def test_http10_client_detects_a_truncated_body(tmp_path: Path) -> None:
     async with served(Stage(), tmp_path) as place:
         wire = await place.http1()
         wire.send(b"GET /raise-after HTTP/1.0\r\n" + HOST + b"\r\n")
@@ -161,7 +167,7 @@ async def test_http10_client_can_tell_that_a_body_was_cut(tmp_path: Path) -> Non
 
 
 @on_every_loop
-async def test_failure_between_the_start_and_the_body_is_a_500(tmp_path: Path) -> None:
+async def test_failure_between_start_and_body_gives_500(tmp_path: Path) -> None:
     async with served(Stage(), tmp_path) as place:
         wire = await place.http1()
         wire.send(b"GET /raise-between HTTP/1.1\r\n" + HOST + b"\r\n")

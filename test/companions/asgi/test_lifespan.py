@@ -1,4 +1,4 @@
-"""The life of an application: startup and shutdown, and those who know of neither."""
+"""The lifespan of an application: startup, shutdown, and applications without lifespan."""
 
 import asyncio
 import logging
@@ -19,7 +19,7 @@ from test.loops import run
 
 
 def lived(application: Application) -> State:
-    """Live through it, and return the state that was yielded."""
+    """Run the lifespan from startup to shutdown, and return the state that was yielded."""
     states = []
 
     async def main() -> None:
@@ -36,7 +36,7 @@ def lived(application: Application) -> State:
     return states[0]
 
 
-def test_startup_and_shutdown_once_each() -> None:
+def test_application_gets_startup_and_shutdown_once_each() -> None:
     seen: list[object] = []
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
@@ -58,7 +58,7 @@ def test_startup_and_shutdown_once_each() -> None:
 
 
 @pytest.mark.parametrize("message", ["no database", ""])
-def test_an_application_that_does_not_start(message: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_failed_startup_is_a_user_error(message: str, caplog: pytest.LogCaptureFixture) -> None:
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         await receive()
         await send({"type": "lifespan.startup.failed", "message": message})
@@ -70,7 +70,7 @@ def test_an_application_that_does_not_start(message: str, caplog: pytest.LogCapt
 
 
 @pytest.mark.parametrize("knows", [False, True])
-def test_an_application_that_raises_is_served(
+def test_application_that_raises_in_its_lifespan_is_served(
     knows: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
@@ -82,14 +82,14 @@ def test_an_application_that_raises_is_served(
     assert [record.levelno for record in caplog.records] == [logging.ERROR] * knows
 
 
-def test_an_application_that_just_returns_is_served() -> None:
+def test_application_that_returns_from_its_lifespan_is_served() -> None:
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         pass
 
     assert lived(application) == {}
 
 
-def test_a_shutdown_that_fails_is_told(caplog: pytest.LogCaptureFixture) -> None:
+def test_failed_shutdown_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         await receive()
         await send({"type": "lifespan.startup.complete"})
@@ -100,7 +100,7 @@ def test_a_shutdown_that_fails_is_told(caplog: pytest.LogCaptureFixture) -> None
     assert "still busy" in caplog.text
 
 
-def test_a_shutdown_that_does_not_end(
+def test_shutdown_that_does_not_end_is_logged_after_the_timeout(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(tested, "SHUTDOWN_TIMEOUT_S", 0.01)
@@ -113,7 +113,7 @@ def test_a_shutdown_that_does_not_end(
     assert "did not shut down" in caplog.text
 
 
-def test_an_event_out_of_turn_is_the_applications_error(caplog: pytest.LogCaptureFixture) -> None:
+def test_event_out_of_turn_is_logged_as_a_failure(caplog: pytest.LogCaptureFixture) -> None:
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         await receive()
         await send({"type": "http.response.start"})
@@ -122,7 +122,7 @@ def test_an_event_out_of_turn_is_the_applications_error(caplog: pytest.LogCaptur
     assert "out of turn" in caplog.text
 
 
-def test_an_end_while_it_starts_does_not_wait() -> None:
+def test_cancellation_during_the_startup_does_not_wait() -> None:
     has_begun = asyncio.Event()
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:

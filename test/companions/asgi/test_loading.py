@@ -1,4 +1,4 @@
-"""MODULE:APP becomes an application, or a line that says why not."""
+"""The import of MODULE:APP: applications, factories and user errors."""
 
 import sys
 from collections.abc import Iterator
@@ -39,7 +39,7 @@ def modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     ("text", "is_factory"),
     [("shop_web:app", False), ("shop_web:inner.app", False), ("shop_web:make", True)],
 )
-def test_what_is_an_application(text: str, is_factory: bool) -> None:
+def test_application_is_imported_or_made_by_its_factory(text: str, is_factory: bool) -> None:
     assert callable(load(text, is_factory=is_factory))
 
 
@@ -54,10 +54,12 @@ def test_what_is_an_application(text: str, is_factory: bool) -> None:
         ("shop_web:inner.none", False, "'shop_web' has no 'inner.none'"),
         ("shop_web:text", False, "cannot be called"),
         ("shop_web:make", False, "add --factory"),
-        ("shop_web:make_none", True, "no application"),
+        ("shop_web:make_none", True, "not an application"),
     ],
 )
-def test_what_is_none(text: str, is_factory: bool, reason: str) -> None:
+def test_text_that_names_no_application_is_a_user_error(
+    text: str, is_factory: bool, reason: str
+) -> None:
     with pytest.raises(UserError, match=reason):
         load(text, is_factory=is_factory)
 
@@ -66,6 +68,6 @@ def test_what_is_none(text: str, is_factory: bool, reason: str) -> None:
     ("text", "error"),
     [("shop_broken:app", ModuleNotFoundError), ("shop_wrong:app", ZeroDivisionError)],
 )
-def test_what_a_module_raises_is_for_its_author(text: str, error: type[Exception]) -> None:
+def test_exception_of_the_module_is_not_caught(text: str, error: type[Exception]) -> None:
     with pytest.raises(error):
         load(text, is_factory=False)

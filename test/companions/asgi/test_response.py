@@ -1,4 +1,4 @@
-"""What an application sends, in the order that ASGI demands, and what a client gets of it."""
+"""An application's response: the order of its events, its fields, and the stream it results in."""
 
 from collections.abc import Mapping
 
@@ -39,47 +39,47 @@ def without_date(stream: RecordingStream) -> list[tuple[bytes, bytes]]:
     return [field for field in stream.fields if field[0] != b"date"]
 
 
-def test_an_answer_in_pieces() -> None:
+def test_response_in_pieces_is_sent_with_its_status_and_fields() -> None:
     stream = answered(start(201, (b"X-A", b" 1 ")), body(b"one", more=True), body(b"two"))
     assert (stream.status, bytes(stream.content), stream.has_ended) == (201, b"onetwo", True)
     assert without_date(stream) == [(b"x-a", b"1")]
 
 
-def test_nothing_is_sent_before_the_body_begins() -> None:
+def test_head_is_held_until_the_body_begins() -> None:
     assert answered(start()).status == 0
     stream = answered(start(), body(more=True))
     assert (stream.status, stream.has_ended) == (200, False)
 
 
-def test_what_may_be_left_out() -> None:
+def test_optional_keys_of_events_may_be_missing() -> None:
     stream = answered(
         {"type": "http.response.start", "status": 204}, {"type": "http.response.body"}
     )
     assert (stream.status, bytes(stream.content), stream.has_ended) == (204, b"", True)
 
 
-def test_our_own_fields_are_not_the_applications() -> None:
+def test_fields_of_the_connection_are_removed() -> None:
     names = (b"Alt-Svc", b"Connection", b"Transfer-Encoding", b"Keep-Alive", b"Upgrade")
     assert without_date(answered(start(200, *((name, b"x") for name in names)), body())) == []
 
 
-def test_the_applications_date_stays() -> None:
+def test_date_of_the_application_is_kept() -> None:
     fields = [(b"Date", b"then")]
     assert with_date(fields) == fields
 
 
 @pytest.mark.parametrize("method", [b"HEAD", b"GET"])
 @pytest.mark.parametrize("status", [200, 204, 304])
-def test_who_gets_a_body(method: bytes, status: int) -> None:
+def test_body_is_sent_only_for_get_and_200(method: bytes, status: int) -> None:
     events = start(status, (b"content-length", b"2")), body(b"ok")
     stream = answered(*events, method=method)
     assert bytes(stream.content) == (b"ok" if (method, status) == (b"GET", 200) else b"")
-    # RFC 9110 section 8.6: 204 must not have one.
+    # RFC 9110 section 8.6: 204 must not have a Content-Length.
     assert ((b"content-length", b"2") in stream.fields) == (status != 204)
     assert stream.has_ended
 
 
-def test_trailers() -> None:
+def test_trailers_of_several_events_end_the_stream() -> None:
     stream = answered(
         start(200, trailers=True),
         body(b"x"),
@@ -103,7 +103,7 @@ def test_trailers() -> None:
         [{"type": "websocket.accept"}],
     ],
 )
-def test_what_is_out_of_turn(events: list[Event]) -> None:
+def test_event_out_of_turn_is_an_error(events: list[Event]) -> None:
     with pytest.raises(RuntimeError, match="out of turn"):
         answered(*events)
 
@@ -111,13 +111,13 @@ def test_what_is_out_of_turn(events: list[Event]) -> None:
 @pytest.mark.parametrize(
     "pieces", [[body(b"abc")], [body(b"a")], [body(b"ab", more=True), body(b"c")], [body()]]
 )
-def test_a_body_must_be_as_long_as_it_says(pieces: list[Event]) -> None:
+def test_body_that_differs_from_content_length_is_an_error(pieces: list[Event]) -> None:
     with pytest.raises(RuntimeError, match="Content-Length"):
         answered(start(200, (b"content-length", b"2")), *pieces)
 
 
 @pytest.mark.parametrize("status", [None, "200", 99, 101, 199, 1000])
-def test_what_is_no_status(status: object) -> None:
+def test_invalid_status_is_an_error(status: object) -> None:
     with pytest.raises(ValueError, match="status"):
         answered(start(status))
 
@@ -125,13 +125,13 @@ def test_what_is_no_status(status: object) -> None:
 @pytest.mark.parametrize(
     "field", [(b"a b", b""), (b"", b""), (b":status", b"200"), (b"a", b"x\r\nb: y"), (b"a", b"\0")]
 )
-def test_what_is_no_field(field: tuple[bytes, bytes]) -> None:
+def test_malformed_field_is_an_error(field: tuple[bytes, bytes]) -> None:
     with pytest.raises(ValueError, match=r"field|value"):
         checked([field])
 
 
 @pytest.mark.parametrize("method", [b"GET", b"HEAD"])
-def test_a_failure_before_the_answer_is_one(method: bytes) -> None:
+def test_failure_before_the_response_gives_500(method: bytes) -> None:
     stream = RecordingStream()
     response = ApplicationResponse(stream, method)
     response.fail()
@@ -142,7 +142,7 @@ def test_a_failure_before_the_answer_is_one(method: bytes) -> None:
 
 
 @pytest.mark.parametrize("events", [[start()], [start(), body(b"half", more=True)]])
-def test_a_failure_after_that_resets(events: list[Event]) -> None:
+def test_failure_after_the_start_resets_the_stream(events: list[Event]) -> None:
     stream = RecordingStream()
     response = ApplicationResponse(stream, b"GET")
     for event in events:
@@ -152,7 +152,7 @@ def test_a_failure_after_that_resets(events: list[Event]) -> None:
     assert not stream.has_ended
 
 
-def test_a_start_that_failed_has_not_been() -> None:
+def test_invalid_start_does_not_count_as_the_start() -> None:
     stream = RecordingStream()
     response = ApplicationResponse(stream, b"GET")
     with pytest.raises(ValueError, match="status"):

@@ -1,4 +1,4 @@
-"""What an application is told of a request: the table of ASGI, of a head of HTTP/2 or HTTP/3."""
+"""The scope of a request, made from a head of HTTP/2 or HTTP/3: the table of ASGI."""
 
 import dataclasses
 
@@ -19,7 +19,7 @@ HEAD = Head(
 )
 
 
-def test_the_scope_of_a_request() -> None:
+def test_scope_of_a_request_has_all_keys() -> None:
     assert http_scope(HEAD, {"pool": 1}) == {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.3"},
@@ -55,23 +55,25 @@ def test_the_scope_of_a_request() -> None:
         (b"*", "*", b"*", b""),
     ],
 )
-def test_targets(target: bytes, path: str, raw_path: bytes, query: bytes) -> None:
+def test_target_is_split_and_decoded(
+    target: bytes, path: str, raw_path: bytes, query: bytes
+) -> None:
     scope = http_scope(dataclasses.replace(HEAD, path=target), {})
     assert (scope["path"], scope["raw_path"], scope["query_string"]) == (path, raw_path, query)
 
 
-def test_a_method_is_in_upper_case() -> None:
+def test_method_is_in_upper_case() -> None:
     assert http_scope(dataclasses.replace(HEAD, method=b"get"), {})["method"] == "GET"
 
 
-def test_each_request_has_a_state_of_its_own() -> None:
+def test_each_request_has_a_copy_of_the_state() -> None:
     state: dict[str, object] = {"pool": 1}
     scope = http_scope(HEAD, state)
     assert scope["state"] == state
     assert scope["state"] is not state
 
 
-def test_the_scope_of_a_websocket() -> None:
+def test_scope_of_a_websocket_has_its_subprotocols_and_no_method() -> None:
     fields = [(b"sec-websocket-protocol", b"a, b"), (b"sec-websocket-protocol", b"c")]
     head = dataclasses.replace(
         HEAD, method=b"CONNECT", protocol=b"websocket", version="2", fields=fields

@@ -1,4 +1,4 @@
-"""`ASGIServer`: on a loop that is given, on the one that runs, and on one of its own."""
+"""`ASGIServer`: on a given event loop, on the running one, and in a thread of its own."""
 
 import asyncio
 import http.client
@@ -34,7 +34,7 @@ def server(folder: Path, app: Stage | None = None, **options: object) -> ASGISer
 
 
 def asked(port: int, authority: bytes | None = None) -> int:
-    """Ask, trusting this CA, and return the status."""
+    """Send a request, trusting this CA, and return the status."""
     trusted = (authority or CA.cert_pem.bytes()).decode()
     context = ssl.create_default_context(cadata=trusted)
     client = http.client.HTTPSConnection("localhost", port, timeout=PATIENCE_S, context=context)
@@ -48,7 +48,7 @@ def asked(port: int, authority: bytes | None = None) -> int:
         client.close()
 
 
-def test_in_a_thread_of_its_own(tmp_path: Path) -> None:
+def test_server_without_a_loop_runs_in_its_own_thread(tmp_path: Path) -> None:
     stage = Stage()
     with_thread = server(tmp_path, stage)
     before = threading.active_count()
@@ -59,12 +59,12 @@ def test_in_a_thread_of_its_own(tmp_path: Path) -> None:
     with_thread.ended.result(0)
     assert threading.active_count() == before
     assert stage.lifespan == ["lifespan.startup", "lifespan.shutdown"]
-    with_thread.stop()  # once more does nothing
+    with_thread.stop()  # a second call does nothing
     with pytest.raises(RuntimeError, match="make another"):
         with_thread.start(port=0)
 
 
-def test_on_the_loop_that_runs(tmp_path: Path) -> None:
+def test_server_runs_on_the_running_loop(tmp_path: Path) -> None:
     async def main() -> None:
         here = server(tmp_path)
         here.start("127.0.0.1", 0)
@@ -76,13 +76,13 @@ def test_on_the_loop_that_runs(tmp_path: Path) -> None:
     run(main())
 
 
-def test_on_a_loop_that_runs_later(tmp_path: Path) -> None:
+def test_server_listens_before_its_loop_runs(tmp_path: Path) -> None:
     loop = asyncio.new_event_loop()
     later = server(tmp_path, loop=loop)
     later.start("127.0.0.1", 0)
     assert not later.started.done()
     with socket.create_connection(("127.0.0.1", later.port), PATIENCE_S):
-        pass  # it listens already
+        pass  # the socket listens already
     assert loop.run_until_complete(asyncio.to_thread(asked, later.port)) == 200
     later.stop()
     loop.run_until_complete(asyncio.wrap_future(later.ended, loop=loop))
@@ -91,7 +91,7 @@ def test_on_a_loop_that_runs_later(tmp_path: Path) -> None:
     later.stop()
 
 
-def test_a_certificate_of_our_own(data: Path) -> None:
+def test_server_without_certfile_uses_a_certificate_of_the_local_ca(data: Path) -> None:
     local = ASGIServer(Stage())
     local.start(port=0)
     local.started.result(PATIENCE_S)
@@ -99,7 +99,7 @@ def test_a_certificate_of_our_own(data: Path) -> None:
     local.stop()
 
 
-def test_debug_logs_requests(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_debug_logs_each_request(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     traced = server(tmp_path, debug=True)
     traced.start(port=0)
@@ -108,15 +108,15 @@ def test_debug_logs_requests(tmp_path: Path, caplog: pytest.LogCaptureFixture) -
     assert [r for r in caplog.records if r.getMessage().endswith("HTTP/1.1 GET '/' 200")]
 
 
-def test_what_is_wrong_is_said_at_once(tmp_path: Path) -> None:
+def test_start_raises_for_a_taken_port_and_an_unreadable_certificate(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(UserError, match="in use"):
         server(tmp_path).start("127.0.0.1", taken.getsockname()[1])
     with pytest.raises(UserError, match="cannot read"):
         ASGIServer(Stage(), certfile=tmp_path / "none.pem").start(port=0)
-    server(tmp_path).stop()  # it was never started
+    server(tmp_path).stop()  # a server that was never started
 
 
-def test_an_application_that_does_not_start(
+def test_failed_startup_of_the_application_fails_both_futures(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
@@ -133,7 +133,9 @@ def test_an_application_that_does_not_start(
     assert record.getMessage() == "the server has ended: the application did not start: no database"
 
 
-def test_without_uvicorn_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_uvicorn_is_a_user_error_that_names_the_extra(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in [name for name in sys.modules if name.startswith("uvicorn")]:
         monkeypatch.setitem(sys.modules, name, None)
     for name in ("serving", "http1"):

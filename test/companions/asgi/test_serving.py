@@ -1,4 +1,4 @@
-"""An application over each version of HTTP, asked by clients that are not ours."""
+"""An application served over each version of HTTP, with independent clients."""
 
 import asyncio
 import contextlib
@@ -26,7 +26,9 @@ every_version = pytest.mark.parametrize("version", VERSIONS)
 
 @every_version
 @on_every_loop
-async def test_the_scope(version: Version, tmp_path: Path) -> None:
+async def test_application_gets_the_same_scope_over_each_version(
+    version: Version, tmp_path: Path
+) -> None:
     async with served(Stage(), tmp_path) as place:
         fields = (b"x-a", b"1"), (b"x-a", b"2")
         reply = await place.ask(version, "/%73cope?q=%20&r", *fields)
@@ -52,7 +54,7 @@ async def test_the_scope(version: Version, tmp_path: Path) -> None:
 
 
 @on_every_loop
-async def test_the_life_of_the_application_is_the_servers(tmp_path: Path) -> None:
+async def test_lifespan_runs_once_for_the_server(tmp_path: Path) -> None:
     stage = Stage()
     async with served(stage, tmp_path) as place:
         assert stage.lifespan == ["lifespan.startup"]
@@ -64,7 +66,9 @@ async def test_the_life_of_the_application_is_the_servers(tmp_path: Path) -> Non
 
 @every_version
 @on_every_loop
-async def test_events(version: Version, tmp_path: Path) -> None:
+async def test_application_gets_the_body_and_then_a_disconnect(
+    version: Version, tmp_path: Path
+) -> None:
     stage = Stage()
     async with served(stage, tmp_path) as place:
         await place.ask(version, "/events-of-request", method=b"POST", body=b"body")
@@ -77,7 +81,7 @@ async def test_events(version: Version, tmp_path: Path) -> None:
 
 @every_version
 @on_every_loop
-async def test_every_answer_says_where_http3_is(version: Version, tmp_path: Path) -> None:
+async def test_every_response_advertises_http3(version: Version, tmp_path: Path) -> None:
     async with served(Stage(), tmp_path) as place:
         expected = [b'h3=":%d"; ma=3600' % place.port] if version != "3" else []
         for path in ("/", "/own-fields", "/raise-before", "/not-modified", "/trailers"):
@@ -88,7 +92,9 @@ async def test_every_answer_says_where_http3_is(version: Version, tmp_path: Path
 
 @every_version
 @on_every_loop
-async def test_fields(version: Version, tmp_path: Path) -> None:
+async def test_response_has_the_applications_fields_and_one_date(
+    version: Version, tmp_path: Path
+) -> None:
     async with served(Stage(), tmp_path) as place:
         reply = await place.ask(version, "/own-fields")
         assert (reply.all(b"date"), reply.all(b"x-a")) == ([b"then"], [b"1", b"2"])
@@ -97,7 +103,7 @@ async def test_fields(version: Version, tmp_path: Path) -> None:
 
 @every_version
 @on_every_loop
-async def test_head(version: Version, tmp_path: Path) -> None:
+async def test_response_to_head_has_a_length_and_no_body(version: Version, tmp_path: Path) -> None:
     async with served(Stage(), tmp_path) as place:
         reply = await place.ask(version, method=b"HEAD")
         assert (reply.status, reply.body) == (200, b"")
@@ -106,10 +112,10 @@ async def test_head(version: Version, tmp_path: Path) -> None:
 
 @every_version
 @on_every_loop
-async def test_trailers(version: Version, tmp_path: Path) -> None:
+async def test_trailers_are_sent_over_http2_and_http3(version: Version, tmp_path: Path) -> None:
     async with served(Stage(), tmp_path) as place:
         reply = await place.ask(version, "/trailers")
-    # uvicorn has none, and its scope says so.
+    # uvicorn does not support trailers, and its scope does not list the extension.
     assert (reply.body, reply.was_cut) == (b"x", False)
     assert reply.trailers == ([] if version == "1.1" else [(b"a", b"b")])
 
@@ -117,7 +123,9 @@ async def test_trailers(version: Version, tmp_path: Path) -> None:
 @every_version
 @pytest.mark.parametrize("path", ["/raise-before", "/return-before", "/exit"])
 @on_every_loop
-async def test_a_failure_before_the_answer(version: Version, path: str, tmp_path: Path) -> None:
+async def test_failure_before_the_response_gives_500(
+    version: Version, path: str, tmp_path: Path
+) -> None:
     async with served(Stage(), tmp_path) as place:
         reply = await place.ask(version, path)
         assert (reply.status, reply.body) == (500, b"Internal Server Error")
@@ -127,7 +135,9 @@ async def test_a_failure_before_the_answer(version: Version, path: str, tmp_path
 @every_version
 @pytest.mark.parametrize("path", ["/raise-after", "/return-after", "/too-short"])
 @on_every_loop
-async def test_a_failure_after_its_beginning(version: Version, path: str, tmp_path: Path) -> None:
+async def test_failure_after_the_start_truncates_the_response(
+    version: Version, path: str, tmp_path: Path
+) -> None:
     async with served(Stage(), tmp_path) as place:
         reply = await place.ask(version, path)
         assert reply.was_cut
@@ -136,7 +146,7 @@ async def test_a_failure_after_its_beginning(version: Version, path: str, tmp_pa
 
 
 @on_every_loop
-async def test_a_failure_has_the_code_for_it(tmp_path: Path) -> None:
+async def test_failure_resets_the_stream_with_the_code_for_internal_errors(tmp_path: Path) -> None:
     async with served(Stage(), tmp_path) as place:
         second, third = await place.http2(), await place.http3()
         assert await second.was_reset(await second.ask(get("/raise-after"))) == 2  # INTERNAL_ERROR
@@ -145,7 +155,7 @@ async def test_a_failure_has_the_code_for_it(tmp_path: Path) -> None:
 
 @every_version
 @on_every_loop
-async def test_a_client_that_leaves(version: Version, tmp_path: Path) -> None:
+async def test_client_that_leaves_is_a_disconnect(version: Version, tmp_path: Path) -> None:
     stage = Stage()
     async with served(stage, tmp_path) as place:
         if version == "1.1":
@@ -169,10 +179,10 @@ async def test_a_client_that_leaves(version: Version, tmp_path: Path) -> None:
 
 @every_version
 @on_every_loop
-async def test_what_is_under_way_at_the_end(
+async def test_active_request_is_cut_at_the_end_of_the_server(
     version: Version, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tested, "GOODBYE_S", 0.05)
+    monkeypatch.setattr(tested, "DRAIN_S", 0.05)
     stage = Stage()
     async with contextlib.AsyncExitStack() as clients:
         async with served(stage, tmp_path, clients) as place:
@@ -195,7 +205,7 @@ async def test_what_is_under_way_at_the_end(
 
 
 @on_every_loop
-async def test_plain_http_is_sent_to_https(tmp_path: Path) -> None:
+async def test_plain_http_is_redirected_to_https(tmp_path: Path) -> None:
     async with served(Stage(), tmp_path) as place:
         wire = await asyncio.to_thread(Wire.connect, place.port)
         with contextlib.closing(wire.socket):
@@ -206,7 +216,7 @@ async def test_plain_http_is_sent_to_https(tmp_path: Path) -> None:
 
 
 @on_every_loop
-async def test_without_udp_nothing_leads_to_it(tmp_path: Path) -> None:
+async def test_server_without_its_udp_port_advertises_no_http3(tmp_path: Path) -> None:
     write_certificate(tmp_path)
     place = take_place(Address("127.0.0.1", 0), tmp_path / "cert.pem", tmp_path / "key.pem")
     said: list[str] = []
@@ -220,7 +230,9 @@ async def test_without_udp_nothing_leads_to_it(tmp_path: Path) -> None:
 
 
 @on_every_loop
-async def test_without_aioquic_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_missing_aioquic_is_reported_with_its_extra(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in [name for name in sys.modules if name.startswith("aioquic")]:
         monkeypatch.setitem(sys.modules, name, None)
     monkeypatch.delitem(sys.modules, "httpprocessproxy.frontends.http3.server", raising=False)
@@ -230,7 +242,7 @@ async def test_without_aioquic_it_is_named(tmp_path: Path, monkeypatch: pytest.M
     assert "pip install 'http-process-proxy[http3]'" in line
 
 
-def test_an_application_that_does_not_start(tmp_path: Path) -> None:
+def test_failed_startup_of_the_application_is_a_user_error(tmp_path: Path) -> None:
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         await receive()
         await send({"type": "lifespan.startup.failed", "message": "no database"})
@@ -247,13 +259,13 @@ def test_an_application_that_does_not_start(tmp_path: Path) -> None:
     ("host", "port", "reason"),
     [("localhost", 70000, "port"), ("localhost", -1, "not an address"), ("a b", 1, "not an")],
 )
-def test_what_is_no_place(host: str, port: int, reason: str, tmp_path: Path) -> None:
+def test_invalid_address_is_a_user_error(host: str, port: int, reason: str, tmp_path: Path) -> None:
     write_certificate(tmp_path)
     with pytest.raises(UserError, match=reason):
         take_place(Address(host, port), tmp_path / "cert.pem", tmp_path / "key.pem")
 
 
-def test_a_port_that_is_taken(tmp_path: Path) -> None:
+def test_taken_port_is_a_user_error(tmp_path: Path) -> None:
     write_certificate(tmp_path)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = Address("127.0.0.1", taken.getsockname()[1])

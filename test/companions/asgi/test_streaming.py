@@ -1,4 +1,4 @@
-"""Bodies over each version of HTTP: as they come, and no faster than they are taken."""
+"""Bodies over each version of HTTP: streaming and back-pressure."""
 
 import asyncio
 import hashlib
@@ -19,7 +19,7 @@ every_version = pytest.mark.parametrize("version", VERSIONS)
 
 
 @on_every_loop
-async def test_an_answer_that_does_not_wait_for_the_request(tmp_path: Path) -> None:
+async def test_response_before_the_request_body_reaches_the_client(tmp_path: Path) -> None:
     async with served(Stage(), tmp_path) as place:
         first, second, third = await place.http1(), await place.http2(), await place.http3()
         first.send(b"POST /early HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n")
@@ -33,7 +33,7 @@ async def test_an_answer_that_does_not_wait_for_the_request(tmp_path: Path) -> N
 
 @every_version
 @on_every_loop
-async def test_bodies_both_ways(version: Version, tmp_path: Path) -> None:
+async def test_echoed_body_arrives_whole(version: Version, tmp_path: Path) -> None:
     async with served(Stage(), tmp_path) as place:
         body = PIECE * 4
         reply = await place.ask(version, "/echo", method=b"POST", body=body)
@@ -41,7 +41,7 @@ async def test_bodies_both_ways(version: Version, tmp_path: Path) -> None:
 
 
 async def settled(look: Callable[[], int]) -> int:
-    """Wait until a figure is above 0, and has stayed the same for a while."""
+    """Wait until `look()` is above 0 and has not changed for 50 turns; return it."""
     last, same = 0, 0
     while not last or same < 50:
         await turn()
@@ -52,9 +52,9 @@ async def settled(look: Callable[[], int]) -> int:
 
 @every_version
 @on_every_loop
-async def test_the_application_waits_for_a_slow_client(version: Version, tmp_path: Path) -> None:
+async def test_application_waits_for_a_slow_client(version: Version, tmp_path: Path) -> None:
     stage = Stage()
-    count = 32 if version == "3" else 256  # of 64 KiB; the kernel's buffers take some of TCP's
+    count = 32 if version == "3" else 256  # of 64 KiB; TCP needs more, as the kernel buffers some
     target = f"/download?{count}"
     async with served(stage, tmp_path) as place:
         if version == "1.1":
@@ -80,7 +80,7 @@ async def test_the_application_waits_for_a_slow_client(version: Version, tmp_pat
 
 @pytest.mark.parametrize("version", ["2", "3"])
 @on_every_loop
-async def test_the_client_waits_for_a_slow_application(version: Version, tmp_path: Path) -> None:
+async def test_client_waits_for_a_slow_application(version: Version, tmp_path: Path) -> None:
     stage, body = Stage(), PIECE * 64  # 4 MiB
     async with served(stage, tmp_path) as place, asyncio.TaskGroup() as group:
         client = await (place.http2() if version == "2" else place.http3())
@@ -97,7 +97,7 @@ async def test_the_client_waits_for_a_slow_application(version: Version, tmp_pat
 
 
 @on_every_loop
-async def test_an_upload_over_http1_waits_for_a_slow_application(tmp_path: Path) -> None:
+async def test_upload_over_http1_waits_for_a_slow_application(tmp_path: Path) -> None:
     stage, size = Stage(), 64 * 1024 * 1024
     async with served(stage, tmp_path) as place:
         wire = await place.http1()
@@ -112,7 +112,7 @@ async def test_an_upload_over_http1_waits_for_a_slow_application(tmp_path: Path)
 
 
 @on_every_loop
-async def test_httpx_over_http2(tmp_path: Path) -> None:
+async def test_httpx_posts_concurrently_over_http2(tmp_path: Path) -> None:
     async with served(Stage(), tmp_path) as place:
         context = ssl.create_default_context(cadata=CA.cert_pem.bytes().decode())
         async with (

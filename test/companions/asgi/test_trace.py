@@ -1,4 +1,4 @@
-"""The lines of `debug`."""
+"""The log lines of `debug`."""
 
 import asyncio
 import logging
@@ -18,7 +18,7 @@ from httpprocessproxy.companions.asgi.trace import traced
         ("websocket", {"type": "websocket.close"}, "HTTP/3 WebSocket '/a b' closed"),
     ],
 )
-def test_a_line_where_an_answer_begins(
+def test_line_is_logged_where_a_response_begins(
     kind: str, answer: Event, line: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)

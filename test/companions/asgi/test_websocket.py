@@ -1,4 +1,4 @@
-"""A WebSocket over a stream, and its application."""
+"""A WebSocket over a stream and its application: events, back-pressure and the end."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -7,7 +7,7 @@ import pytest
 
 from httpprocessproxy.companions.asgi import websocket as tested
 from httpprocessproxy.companions.asgi.interface import Application, Receive, Scope, Send, contained
-from httpprocessproxy.companions.asgi.websocket import WebSocketVisit
+from httpprocessproxy.companions.asgi.websocket import WebSocketSink
 from httpprocessproxy.frontends.streams import Fields
 from test.companions.asgi.websocket_client import OFFER, Client, texts
 from test.frontends.ends import RecordingStream
@@ -18,15 +18,15 @@ Event = dict[str, object]
 
 
 class Stage:
-    """A stream, the visit, and the client at the other end of it."""
+    """A stream, its sink, and the WebSocket client at the other end."""
 
     def __init__(self, fields: Fields) -> None:
         self.stream = RecordingStream()
-        self.visit = WebSocketVisit(self.stream, fields)
+        self.sink = WebSocketSink(self.stream, fields)
         self.client = Client()
 
     def heard(self) -> list[str]:
-        """The texts that have come since the last time."""
+        """The text messages received since the last call."""
         data = bytes(self.stream.content)
         self.stream.content.clear()
         return texts(self.client.fed(data))
@@ -46,9 +46,7 @@ def staged(application: Application, play: Play, fields: Fields = ()) -> Stage:
     async def main() -> None:
         stages.append(Stage(fields))
         async with asyncio.TaskGroup() as group:
-            group.create_task(
-                stages[0].visit.run(contained(application), SCOPE), name="application"
-            )
+            group.create_task(stages[0].sink.run(contained(application), SCOPE), name="application")
             await play(stages[0])
 
     run(main())
@@ -74,17 +72,17 @@ def answering(*events: Event) -> Application:
     return application
 
 
-def test_echo_until_the_client_closes() -> None:
+def test_messages_are_echoed_until_the_client_closes() -> None:
     async def play(stage: Stage) -> None:
-        stage.visit.body(stage.client.text("early"))  # before it is accepted
+        stage.sink.body(stage.client.text("early"))  # before the WebSocket is accepted
         await eventually(lambda: bool(stage.stream.content))
         assert stage.heard() == ["early"]
-        stage.visit.body(stage.client.text("late"))
+        stage.sink.body(stage.client.text("late"))
         await eventually(lambda: bool(stage.stream.content))
         assert stage.heard() == ["late"]
-        stage.visit.body(stage.client.closing(4001))
+        stage.sink.body(stage.client.closing(4001))
         assert stage.close_code == 4001
-        stage.visit.end()
+        stage.sink.end()
 
     stage = staged(echo, play)
     assert stage.stream.status == 200
@@ -92,7 +90,7 @@ def test_echo_until_the_client_closes() -> None:
     assert stage.stream.has_ended
 
 
-def test_compression_is_told() -> None:
+def test_accepted_compression_is_sent_in_the_response() -> None:
     stage = staged(
         answering({"type": "websocket.accept"}), nothing, [(b"sec-websocket-extensions", OFFER)]
     )
@@ -100,7 +98,7 @@ def test_compression_is_told() -> None:
     assert told.startswith(b"permessage-deflate")
 
 
-def test_messages_that_were_not_taken_are_not_consumed() -> None:
+def test_messages_not_received_by_the_application_are_not_consumed() -> None:
     taken = []
     go_on = asyncio.Event()
 
@@ -114,9 +112,9 @@ def test_messages_that_were_not_taken_are_not_consumed() -> None:
     async def play(stage: Stage) -> None:
         await eventually(lambda: stage.stream.status == 200)
         data = stage.client.text("one") + stage.client.text("two")
-        stage.visit.body(data[:3])
+        stage.sink.body(data[:3])
         assert stage.stream.consumed_bytes == 3, "a message may be larger than any window"
-        stage.visit.body(data[3:])
+        stage.sink.body(data[3:])
         await turn()
         assert stage.stream.consumed_bytes == 3
         go_on.set()
@@ -126,7 +124,7 @@ def test_messages_that_were_not_taken_are_not_consumed() -> None:
     staged(application, play)
 
 
-def test_the_application_waits_for_a_slow_client() -> None:
+def test_application_waits_for_a_slow_client() -> None:
     sent = []
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
@@ -136,23 +134,23 @@ def test_the_application_waits_for_a_slow_client() -> None:
             sent.append(number)
 
     async def play(stage: Stage) -> None:
-        stage.visit.pause()
+        stage.sink.pause()
         await turn()
         assert not sent
-        stage.visit.resume()
+        stage.sink.resume()
         await eventually(lambda: len(sent) == 3)
         assert stage.heard() == ["0", "1", "2"]
 
     staged(application, play)
 
 
-def test_a_refusal() -> None:
+def test_close_before_accept_gives_403() -> None:
     stage = staged(answering({"type": "websocket.close"}), nothing)
     assert (stage.stream.status, stage.stream.has_ended) == (403, True)
     assert not stage.stream.is_reading
 
 
-def test_an_answer_in_place_of_a_websocket() -> None:
+def test_denial_response_is_sent_in_place_of_a_websocket() -> None:
     stage = staged(
         answering(
             {"type": "websocket.http.response.start", "status": 401, "headers": [(b"a", b"b")]},
@@ -167,7 +165,9 @@ def test_an_answer_in_place_of_a_websocket() -> None:
 
 
 @pytest.mark.parametrize("begins", [True, False])
-def test_a_failure(begins: bool, caplog: pytest.LogCaptureFixture) -> None:
+def test_failure_closes_with_1011_or_gives_500(
+    begins: bool, caplog: pytest.LogCaptureFixture
+) -> None:
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         if begins:
             await send({"type": "websocket.accept"})
@@ -191,13 +191,15 @@ def test_a_failure(begins: bool, caplog: pytest.LogCaptureFixture) -> None:
         ([{"type": "websocket.close", "code": 4000, "reason": "r"}], 4000),
     ],
 )
-def test_the_application_closes(events: list[Event], code: int) -> None:
+def test_close_frame_has_the_code_of_the_application(events: list[Event], code: int) -> None:
     stage = staged(answering({"type": "websocket.accept"}, *events), nothing)
     assert stage.close_code == code
     assert stage.stream.has_ended
 
 
-def test_a_client_that_does_not_answer_a_close(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reading_stops_when_the_client_does_not_answer_a_close_frame(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(tested, "CLOSE_TIMEOUT_S", 0.01)
 
     async def play(stage: Stage) -> None:
@@ -207,7 +209,7 @@ def test_a_client_that_does_not_answer_a_close(monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize("how", ["ends", "is reset"])
-def test_a_client_that_leaves(how: str) -> None:
+def test_client_that_leaves_is_a_disconnect_with_1006(how: str) -> None:
     seen: list[object] = []
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
@@ -218,7 +220,7 @@ def test_a_client_that_leaves(how: str) -> None:
 
     async def play(stage: Stage) -> None:
         await eventually(lambda: stage.stream.status == 200)
-        stage.visit.end() if how == "ends" else stage.visit.reset()
+        stage.sink.end() if how == "ends" else stage.sink.reset()
 
     stage = staged(application, play)
     assert seen == [{"type": "websocket.disconnect", "code": 1006, "reason": ""}] * 2
@@ -235,6 +237,8 @@ def test_a_client_that_leaves(how: str) -> None:
         [{"type": "http.response.start", "status": 200}],
     ],
 )
-def test_what_is_out_of_turn(events: list[Event], caplog: pytest.LogCaptureFixture) -> None:
+def test_event_out_of_turn_is_logged_as_a_failure(
+    events: list[Event], caplog: pytest.LogCaptureFixture
+) -> None:
     staged(answering(*events), nothing)
     assert "out of turn" in caplog.text

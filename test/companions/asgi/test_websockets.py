@@ -1,4 +1,4 @@
-"""WebSockets over HTTP/1.1 and HTTP/2, and requests for one that get another answer."""
+"""WebSockets over HTTP/1.1 and HTTP/2, and handshakes that the application denies."""
 
 import contextlib
 import json
@@ -23,7 +23,9 @@ Say = Callable[[str], Awaitable[None]]
 
 @pytest.mark.parametrize("version", ["1.1", "2"])
 @on_every_loop
-async def test_a_websocket(version: Version, tmp_path: Path) -> None:
+async def test_websocket_echoes_and_closes_with_the_clients_code(
+    version: Version, tmp_path: Path
+) -> None:
     stage = Stage()
     async with served(stage, tmp_path) as place:
         async with _websocket(place, version) as (ask, say):
@@ -42,7 +44,7 @@ async def test_a_websocket(version: Version, tmp_path: Path) -> None:
 
 @contextlib.asynccontextmanager
 async def _websocket(place: Served, version: Version) -> AsyncIterator[tuple[Ask, Say]]:
-    """A WebSocket that the client closes in the end, with 4001."""
+    """Open a WebSocket, yield its receive and send, and close it with 4001."""
     if version == "1.1":
         context = ssl.create_default_context(cadata=CA.cert_pem.bytes().decode())
         url = f"wss://localhost:{place.port}/socket?q"
@@ -88,7 +90,7 @@ async def _websocket(place: Served, version: Version) -> AsyncIterator[tuple[Ask
     ],
 )
 @on_every_loop
-async def test_a_websocket_that_is_none(
+async def test_denied_websocket_gets_the_response_of_the_application(
     path: str, status: int, body: bytes, tmp_path: Path
 ) -> None:
     async with contextlib.AsyncExitStack() as clients, served(Stage(), tmp_path, clients) as place:

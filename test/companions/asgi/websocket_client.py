@@ -1,4 +1,4 @@
-"""A WebSocket's other side: frames to bytes and back, by `websockets`."""
+"""The client's end of a WebSocket, without I/O, by the library `websockets`."""
 
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 from websockets.frames import Frame, Opcode
@@ -9,7 +9,7 @@ OFFER = b"permessage-deflate; client_max_window_bits"
 
 
 class Client(Protocol):
-    """It reads what it is `fed`, and what it says is taken from `output`."""
+    """A WebSocket client: `fed` parses bytes of the server, `output` returns bytes to send."""
 
     def __init__(self, extension: bytes | None = None) -> None:
         super().__init__(Side.CLIENT)

@@ -1,12 +1,12 @@
-"""Which visit a request gets."""
+"""The handler: the sinks of requests and WebSockets, and the cancellation of calls."""
 
 import asyncio
 import dataclasses
 
 import pytest
 
+from httpprocessproxy.companions.asgi.handler import ApplicationHandler
 from httpprocessproxy.companions.asgi.interface import Receive, Scope, Send, contained
-from httpprocessproxy.companions.asgi.visits import Visits
 from httpprocessproxy.frontends.streams import Fields
 from test.companions.asgi.test_scope import HEAD
 from test.frontends.ends import RecordingStream
@@ -32,14 +32,16 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
         (b"webtransport", [], 501),
     ],
 )
-def test_who_answers(protocol: bytes | None, fields: Fields, status: int) -> None:
+def test_request_gets_the_status_for_its_protocol(
+    protocol: bytes | None, fields: Fields, status: int
+) -> None:
     stream = RecordingStream()
 
     async def main() -> None:
         async with asyncio.TaskGroup() as group:
-            visits = Visits(contained(application), {"a": 1}, group)
-            visit = visits(dataclasses.replace(HEAD, protocol=protocol, fields=fields), stream)
-            visit.end()
+            handler = ApplicationHandler(contained(application), {"a": 1}, group)
+            sink = handler(dataclasses.replace(HEAD, protocol=protocol, fields=fields), stream)
+            sink.end()
             await eventually(lambda: stream.has_ended)
 
     run(main())
@@ -48,15 +50,15 @@ def test_who_answers(protocol: bytes | None, fields: Fields, status: int) -> Non
         assert bytes(stream.content) == b"{'a': 1}"
 
 
-def test_what_is_under_way_is_ended() -> None:
+def test_cancel_ends_active_calls_with_500() -> None:
     stream = RecordingStream()
 
     async def main() -> None:
         async with asyncio.TaskGroup() as group:
-            visits = Visits(contained(application), {}, group)
-            visits(dataclasses.replace(HEAD, path=b"/wait"), stream).end()
+            handler = ApplicationHandler(contained(application), {}, group)
+            handler(dataclasses.replace(HEAD, path=b"/wait"), stream).end()
             await turn()
-            await visits.cancel()
+            await handler.cancel()
             assert stream.status == 500
 
     run(main())

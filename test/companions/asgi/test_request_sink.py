@@ -1,4 +1,4 @@
-"""A request and its application: what each is told of the other, and who waits for whom."""
+"""A request and its application: the events in both directions, and back-pressure."""
 
 import asyncio
 import logging
@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from httpprocessproxy.companions.asgi.interface import Application, Receive, Scope, Send, contained
-from httpprocessproxy.companions.asgi.visit import RequestVisit
+from httpprocessproxy.companions.asgi.request_sink import HttpRequestSink
 from httpprocessproxy.frontends.streams import StreamReset
 from test.frontends.ends import RecordingStream
 from test.loops import eventually, run, turn
@@ -15,32 +15,32 @@ from test.loops import eventually, run, turn
 SCOPE: Scope = {"type": "http", "method": "GET", "path": "/"}
 
 START = {"type": "http.response.start", "status": 200}
-Play = Callable[[RecordingStream, RequestVisit], Awaitable[None]]
+Play = Callable[[RecordingStream, HttpRequestSink], Awaitable[None]]
 
 
 def body(data: bytes = b"", *, more: bool = False) -> dict[str, object]:
     return {"type": "http.response.body", "body": data, "more_body": more}
 
 
-def visited(application: Application, play: Play) -> RecordingStream:
-    """Play the client while the application runs, which must come to its end."""
+def played(application: Application, play: Play) -> RecordingStream:
+    """Run the application to its end, with `play` as the client; return the stream."""
     stream = RecordingStream()
 
     async def main() -> None:
-        visit = RequestVisit(stream, b"GET")
+        sink = HttpRequestSink(stream, b"GET")
         async with asyncio.TaskGroup() as group:
-            group.create_task(visit.run(contained(application), SCOPE), name="application")
-            await play(stream, visit)
+            group.create_task(sink.run(contained(application), SCOPE), name="application")
+            await play(stream, sink)
 
     run(main())
     return stream
 
 
-async def whole(stream: RecordingStream, visit: RequestVisit) -> None:
-    visit.end()
+async def whole(stream: RecordingStream, sink: HttpRequestSink) -> None:
+    sink.end()
 
 
-def test_the_request_comes_as_it_comes() -> None:
+def test_application_gets_the_body_piece_by_piece() -> None:
     events = []
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
@@ -52,16 +52,16 @@ def test_the_request_comes_as_it_comes() -> None:
         events.append(await receive())
         events.append(await receive())
 
-    async def play(stream: RecordingStream, visit: RequestVisit) -> None:
-        visit.body(b"o")
-        visit.body(b"n")
+    async def play(stream: RecordingStream, sink: HttpRequestSink) -> None:
+        sink.body(b"o")
+        sink.body(b"n")
         await eventually(lambda: len(events) == 1)
         assert stream.consumed_bytes == 2
-        visit.body(b"two")
+        sink.body(b"two")
         await eventually(lambda: len(events) == 2)
-        visit.end()
+        sink.end()
 
-    stream = visited(application, play)
+    stream = played(application, play)
     assert events == [
         {"type": "http.request", "body": b"on", "more_body": True},
         {"type": "http.request", "body": b"two", "more_body": True},
@@ -73,8 +73,8 @@ def test_the_request_comes_as_it_comes() -> None:
     assert (stream.status, bytes(stream.content), stream.is_reading) == (200, b"ok", True)
 
 
-def test_two_may_wait_for_events() -> None:
-    """One for the body, and another for the client's leave, as Starlette's streams do."""
+def test_two_tasks_may_wait_for_events() -> None:
+    """Starlette's streams do so: one task for the body, another for the disconnect."""
     events = []
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
@@ -85,33 +85,33 @@ def test_two_may_wait_for_events() -> None:
             group.create_task(listen(), name="one")
             group.create_task(listen(), name="other")
 
-    async def play(stream: RecordingStream, visit: RequestVisit) -> None:
+    async def play(stream: RecordingStream, sink: HttpRequestSink) -> None:
         await turn()
-        visit.end()
+        sink.end()
         await eventually(lambda: len(events) == 1)
         await turn()
         assert events == ["http.request"]
-        visit.reset()
+        sink.reset()
 
-    visited(application, play)
+    played(application, play)
     assert events == ["http.request", "http.disconnect"]
 
 
-def test_what_was_not_taken_is_not_consumed() -> None:
+def test_body_not_received_by_the_application_is_not_consumed() -> None:
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         await send(START)
         await send(body())
 
-    async def play(stream: RecordingStream, visit: RequestVisit) -> None:
-        visit.body(b"some")
+    async def play(stream: RecordingStream, sink: HttpRequestSink) -> None:
+        sink.body(b"some")
         await eventually(lambda: stream.has_ended)
 
-    stream = visited(application, play)
+    stream = played(application, play)
     assert stream.consumed_bytes == 0
     assert not stream.is_reading, "the rest of the request is not wanted"
 
 
-def test_the_application_waits_for_a_slow_client() -> None:
+def test_application_waits_for_a_slow_client() -> None:
     sent = []
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
@@ -120,18 +120,18 @@ def test_the_application_waits_for_a_slow_client() -> None:
             await send(body(b"x", more=number < 2))
             sent.append(number)
 
-    async def play(stream: RecordingStream, visit: RequestVisit) -> None:
-        visit.end()
-        visit.pause()
+    async def play(stream: RecordingStream, sink: HttpRequestSink) -> None:
+        sink.end()
+        sink.pause()
         await turn()
         assert sent == []
-        visit.resume()
+        sink.resume()
         await eventually(lambda: len(sent) == 3)
 
-    assert visited(application, play).content == b"xxx"
+    assert played(application, play).content == b"xxx"
 
 
-def test_a_client_that_leaves() -> None:
+def test_client_that_leaves_is_a_disconnect_and_later_events_are_discarded() -> None:
     events: list[object] = []
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
@@ -141,40 +141,40 @@ def test_a_client_that_leaves() -> None:
         await send(body(b"nobody"))
         events.append("went on")
 
-    async def play(stream: RecordingStream, visit: RequestVisit) -> None:
-        visit.body(b"some")
+    async def play(stream: RecordingStream, sink: HttpRequestSink) -> None:
+        sink.body(b"some")
         await eventually(lambda: len(events) == 1)
-        visit.body(b"more")
-        visit.reset()
+        sink.body(b"more")
+        sink.reset()
 
-    stream = visited(application, play)
+    stream = played(application, play)
     assert events[1:] == [{"type": "http.disconnect"}, "went on"]
     assert not stream.status
     assert not stream.is_over
 
 
-def test_a_client_that_leaves_while_the_application_waits_for_it() -> None:
+def test_client_that_leaves_wakes_a_waiting_send() -> None:
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         await send(START)
         await send(body(b"x", more=True))
         await send(body(b"y", more=True))
 
-    async def play(stream: RecordingStream, visit: RequestVisit) -> None:
-        visit.pause()
+    async def play(stream: RecordingStream, sink: HttpRequestSink) -> None:
+        sink.pause()
         await turn()
-        visit.reset()
+        sink.reset()
 
-    assert visited(application, play).status == 0
+    assert played(application, play).status == 0
 
 
 @pytest.mark.parametrize("error", [ValueError("why"), SystemExit(3)])
-def test_a_failure_before_the_answer(
+def test_failure_before_the_response_gives_500(
     error: BaseException, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         raise error
 
-    stream = visited(application, whole)
+    stream = played(application, whole)
     assert (stream.status, bytes(stream.content)) == (500, b"Internal Server Error")
     (record,) = caplog.records
     assert record.getMessage() == "the ASGI application failed: GET /"
@@ -182,28 +182,30 @@ def test_a_failure_before_the_answer(
     assert record.exc_info[1] is error
 
 
-def test_a_failure_after_its_beginning(caplog: pytest.LogCaptureFixture) -> None:
+def test_failure_after_the_start_resets_the_stream(caplog: pytest.LogCaptureFixture) -> None:
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         await send(START)
         await send(body(b"half", more=True))
         raise ValueError("why")
 
-    assert visited(application, whole).why is StreamReset.INTERNAL
+    assert played(application, whole).why is StreamReset.INTERNAL
     assert len(caplog.records) == 1
 
 
-def test_a_failure_behind_the_answer_is_only_told(caplog: pytest.LogCaptureFixture) -> None:
+def test_failure_after_the_response_is_only_logged(caplog: pytest.LogCaptureFixture) -> None:
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         await send(START)
         await send(body(b"all"))
         raise ValueError("why")
 
-    stream = visited(application, whole)
+    stream = played(application, whole)
     assert (bytes(stream.content), stream.has_ended, stream.why) == (b"all", True, None)
     assert len(caplog.records) == 1
 
 
-def test_an_answer_that_does_not_come(caplog: pytest.LogCaptureFixture) -> None:
+def test_application_that_returns_without_a_complete_response_fails_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     async def nothing(scope: Scope, receive: Receive, send: Send) -> None:
         pass
 
@@ -211,21 +213,21 @@ def test_an_answer_that_does_not_come(caplog: pytest.LogCaptureFixture) -> None:
         await send(START)
         await send(body(b"half", more=True))
 
-    assert visited(nothing, whole).status == 500
-    assert visited(half, whole).why is StreamReset.INTERNAL
+    assert played(nothing, whole).status == 500
+    assert played(half, whole).why is StreamReset.INTERNAL
     assert [record.levelno for record in caplog.records] == [logging.ERROR] * 2
 
 
-def test_a_call_that_is_cancelled_is_answered() -> None:
+def test_cancelled_call_gets_500() -> None:
     stream = RecordingStream()
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         await asyncio.Event().wait()
 
     async def main() -> None:
-        visit = RequestVisit(stream, b"GET")
+        sink = HttpRequestSink(stream, b"GET")
         async with asyncio.TaskGroup() as group:
-            task = group.create_task(visit.run(contained(application), SCOPE), name="application")
+            task = group.create_task(sink.run(contained(application), SCOPE), name="application")
             await turn()
             task.cancel()
 

@@ -1,7 +1,7 @@
-"""A request of HTTP/2 or HTTP/3, answered by an application that runs in a task of its own.
+"""A request of HTTP/2 or HTTP/3 and the application that responds to it, in a task of its own.
 
-The rule, of back-pressure: what the application has not taken yet is not `consumed`, and what the
-client has not taken yet makes `send` wait.
+The rule of back-pressure: data that the application has not received is not `consumed`, and while
+the client does not read, `send` waits.
 """
 
 import asyncio
@@ -15,18 +15,18 @@ from httpprocessproxy.frontends.streams import Fields, Stream
 _log = logging.getLogger(__name__)
 
 
-class Conversation:
-    """What the visits of requests and of WebSockets have in common: who waits for whom."""
+class ApplicationSink:
+    """The back-pressure that the `RequestSink`s of requests and of WebSockets share."""
 
     def __init__(self) -> None:
         self._has_client_gone = False
-        self._has_news = asyncio.Event()
+        self._has_input = asyncio.Event()  # wakes `receive`
         self._may_send = asyncio.Event()
         self._may_send.set()
 
     def reset(self) -> None:
         self._has_client_gone = True
-        self._has_news.set()
+        self._has_input.set()
         self._may_send.set()
 
     def pause(self) -> None:
@@ -36,8 +36,8 @@ class Conversation:
         self._may_send.set()
 
 
-class RequestVisit(Conversation):
-    """A `Visit`: what it is told, the application gets by `receive`."""
+class HttpRequestSink(ApplicationSink):
+    """A `RequestSink`: the application gets the request's body by `receive`."""
 
     def __init__(self, stream: Stream, method: bytes) -> None:
         super().__init__()
@@ -47,20 +47,23 @@ class RequestVisit(Conversation):
         self._has_request_ended = False
         self._is_request_taken = False
 
-    # Visit
+    # RequestSink
 
     def body(self, data: bytes) -> None:
         self._pieces.append(data)
-        self._has_news.set()
+        self._has_input.set()
 
     def end(self, trailers: Fields = ()) -> None:
         self._has_request_ended = True
-        self._has_news.set()
+        self._has_input.set()
 
     # The application
 
     async def run(self, application: Application, scope: Scope) -> None:
-        """Run a contained application to its end, and answer in its place if it does not."""
+        """Run a contained application; fail the response if the application does not complete it.
+
+        `contained` (interface.py) makes each failure of the application an ApplicationError.
+        """
         try:
             await application(scope, self.receive, self.send)
         except ApplicationError as error:
@@ -75,9 +78,10 @@ class RequestVisit(Conversation):
                 self._end()
 
     async def receive(self) -> Event:
-        while not self._has_something():
-            self._has_news.clear()
-            await self._has_news.wait()
+        """ASGI's `receive`: the next event of the request."""
+        while not self._has_event():
+            self._has_input.clear()
+            await self._has_input.wait()
         if self._is_over:
             return {"type": "http.disconnect"}
         body = b"".join(self._pieces)
@@ -88,6 +92,7 @@ class RequestVisit(Conversation):
         return {"type": "http.request", "body": body, "more_body": not self._has_request_ended}
 
     async def send(self, event: Mapping[str, object]) -> None:
+        """ASGI's `send`; after the client has left, the event is discarded."""
         await self._may_send.wait()
         if self._has_client_gone:
             return
@@ -95,7 +100,7 @@ class RequestVisit(Conversation):
         if self._response.is_complete:
             self._end()
 
-    def _has_something(self) -> bool:
+    def _has_event(self) -> bool:
         has_end = self._has_request_ended and not self._is_request_taken
         return self._is_over or bool(self._pieces) or has_end
 
@@ -104,7 +109,7 @@ class RequestVisit(Conversation):
         return self._has_client_gone or self._response.is_complete
 
     def _end(self) -> None:
-        """The response is complete: nobody will take the rest of the request."""
-        self._has_news.set()
+        """End the request with its response: the rest of the body is not read."""
+        self._has_input.set()
         if not self._has_request_ended:
             self._stream.stop_reading()
