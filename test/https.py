@@ -1,4 +1,4 @@
-"""The program with `--tls`, and its clients: they trust its CA and nobody else."""
+"""The program with `--tls`, and its clients, which trust only its CA."""
 
 import contextlib
 import ssl
@@ -13,7 +13,7 @@ ELSEWHERE = "127.0.0.2"
 
 
 class HttpsProxy(Proxy):
-    """The running program, with a home of its own, so that it has a CA of its own."""
+    """The running program, with a private home folder, and so with its own CA."""
 
     def __init__(
         self,
@@ -33,7 +33,7 @@ class HttpsProxy(Proxy):
         return self.home / ".local/share/http-process-proxy/tls/ca/ca.pem"
 
     def context(self, *alpn: str) -> ssl.SSLContext:
-        """What clients of this proxy trust."""
+        """A client's context that trusts the CA of this proxy."""
         return trusting(self.ca, *alpn)
 
     @property
@@ -45,7 +45,7 @@ class HttpsProxy(Proxy):
 
 
 class ElsewhereProxy(HttpsProxy):
-    """The program at an address that `hpp.localhost` does not lead to."""
+    """The program on an address to which `hpp.localhost` does not resolve."""
 
     def __init__(
         self, project: Path, command: Sequence[str], *options: str, watcher: str = "embedded"

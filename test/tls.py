@@ -1,4 +1,4 @@
-"""TLS at the test's end: certificates made for it, and a connection that knows how it ended."""
+"""TLS for tests: certificates, client contexts, and a connection that detects truncation."""
 
 import ssl
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -14,7 +14,10 @@ from test.wire import Wire
 def make_pair(
     folder: Path, name: str = "pair", *, begins: float = -2, days: float = 1
 ) -> tuple[Path, Path]:
-    """Write a certificate for localhost that is valid between two days from now, and its key."""
+    """Write a certificate for localhost and its key; return the two files.
+
+    The certificate is valid from `begins` to `days`, both in days from now.
+    """
     folder.mkdir(exist_ok=True, parents=True)
     now = datetime.now(UTC)
     begin, end = now + timedelta(days=begins), now + timedelta(days=days)
@@ -26,9 +29,9 @@ def make_pair(
 
 
 def trusting(ca: Path | None, *alpn: str) -> ssl.SSLContext:
-    """A client's context; without a CA, it believes anybody."""
+    """A client's context that trusts a CA; without a CA, it does not verify the server."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    # Else a connection that is cut would look like one that ended.
+    # The option would make a truncated connection look like one that ended.
     context.options &= ~getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", 0)
     if ca is None:
         context.check_hostname = False
@@ -41,16 +44,16 @@ def trusting(ca: Path | None, *alpn: str) -> ssl.SSLContext:
 
 
 def make_caroot(folder: Path) -> trustme.CA:
-    """Write a CA as mkcert does."""
+    """Write a CA in mkcert's format."""
     folder.mkdir()
-    ca = trustme.CA(key_type=trustme.KeyType.RSA)  # as mkcert's is
+    ca = trustme.CA(key_type=trustme.KeyType.RSA)  # mkcert's CA has an RSA key
     ca.cert_pem.write_to_path(folder / "rootCA.pem")
     ca.private_key_pem.write_to_path(folder / "rootCA-key.pem")
     return ca
 
 
 class StoppedClock:
-    """Takes the place of `datetime` where a module asks for the time."""
+    """Replaces `datetime` in a module; `now` always returns the same moment."""
 
     def __init__(self, moment: datetime) -> None:
         self._moment = moment
@@ -60,13 +63,13 @@ class StoppedClock:
 
 
 class TlsWire(Wire):
-    """A connection over TLS. `was_cut` tells an end without close_notify (RFC 8446 6.1)."""
+    """A TLS connection; `was_cut` is True after an end without close_notify (RFC 8446 6.1)."""
 
     was_cut = False
 
     @classmethod
     def over(cls, wire: Wire, context: ssl.SSLContext, name: str = "localhost") -> Self:
-        """Shake hands on a connection that is there."""
+        """Do the TLS handshake on an open connection."""
         wire.socket.settimeout(PATIENCE_S)
         return cls(
             context.wrap_socket(wire.socket, server_hostname=name, suppress_ragged_eofs=False)

@@ -1,7 +1,7 @@
-"""Who signs our certificates: mkcert's CA where there is one, else a CA of this user, made once.
+"""The CA that signs the proxy's certificates: mkcert's, if there is one, else one of this user.
 
-The rule: our CA is good for names that lead nowhere else (RFC 5280 section 4.2.1.10, name
-constraints), so that whoever steals its key cannot pretend to be a site of the internet.
+The rule: the CA that the proxy makes is constrained to local names (RFC 5280 section 4.2.1.10, name
+constraints), so that a stolen key cannot impersonate a site of the internet.
 """
 
 import ipaddress
@@ -35,12 +35,12 @@ _MKCERT_TIMEOUT_S = 5.0
 
 
 class Authority:
-    """A CA whose key we have. `file` has its certificate, for those who are to trust it."""
+    """A CA certificate with its key. `file` holds the certificate, to be added to trust stores."""
 
     def __init__(
         self, file: Path, certificate: x509.Certificate, key: PrivateKey, *, is_ours: bool
     ) -> None:
-        """`is_ours` is whether we have made it; else mkcert has."""
+        """`is_ours` is True for a CA made by this program, and False for mkcert's."""
         self.file = file
         self.certificate = certificate
         self.is_ours = is_ours
@@ -49,22 +49,22 @@ class Authority:
 
     @property
     def name(self) -> str:
-        """Its name for people, which no other CA of ours has."""
+        """The common name; unique for each CA that this program makes."""
         attributes = self.certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
         return str(attributes[0].value) if attributes else self.certificate.subject.rfc4514_string()
 
     @property
     def short_name(self) -> str:
-        """For the name of a file."""
+        """Eight hexadecimal digits of the fingerprint, for a file name."""
         return self.certificate.fingerprint(hashes.SHA256()).hex()[:8]
 
     def permitted(self, hosts: Iterable[str]) -> tuple[CertificateNames, list[str]]:
-        """The names that we can sign, and the hosts that we cannot."""
+        """The names that this CA may sign, and the other hosts."""
         good = [host for host in hosts if self.permits(host)]
         return CertificateNames.of(good), [host for host in hosts if host not in good]
 
     def permits(self, host: str) -> bool:
-        """Whether a certificate for this host would hold. One name beyond spoils a certificate."""
+        """Whether this CA may sign a host: one name outside its constraints voids a certificate."""
         if not is_name(host):
             return False
         if self._constraints is None:
@@ -78,12 +78,12 @@ class Authority:
 
 
 def find_authority() -> Authority:
-    """mkcert's CA, or this user's own, made if need be. Raises UserError."""
+    """Return mkcert's CA, or this user's own, which is made at the first call. Raises UserError."""
     return _mkcert() or _own(data_folder() / "ca")
 
 
 def _mkcert() -> Authority | None:
-    """mkcert's CA, if its files are there and ours to read."""
+    """mkcert's CA, if its files exist and can be read."""
     folder = os.environ.get("CAROOT") or _ask_mkcert()
     if not folder:
         return None
@@ -96,16 +96,17 @@ def _mkcert() -> Authority | None:
 
 
 def _ask_mkcert() -> str:
+    """The output of `mkcert -CAROOT`; "" without mkcert, or if it fails."""
     command = shutil.which("mkcert")
     if command is None:
         return ""
     try:
-        asked = subprocess.run(
+        done = subprocess.run(
             [command, "-CAROOT"], capture_output=True, timeout=_MKCERT_TIMEOUT_S, check=False
         )
     except (OSError, subprocess.TimeoutExpired):
         return ""
-    return os.fsdecode(asked.stdout.strip())
+    return os.fsdecode(done.stdout.strip())
 
 
 def _own(folder: Path) -> Authority:
@@ -117,9 +118,9 @@ def _own(folder: Path) -> Authority:
 
 
 def _authority(file: Path, certificate: bytes, key: bytes, *, is_ours: bool) -> Authority:
-    """Raises UserError."""
+    """Parse and check a CA. Raises UserError, with the remedy in its text."""
     folder = file.parent
-    remedy = f"remove {folder} to have it made anew" if is_ours else "run mkcert -install"
+    remedy = f"remove {folder} to have a new one made" if is_ours else "run mkcert -install"
     try:
         read = x509.load_pem_x509_certificate(certificate)
         read_key = load_pem_private_key(key, None)
@@ -133,7 +134,10 @@ def _authority(file: Path, certificate: bytes, key: bytes, *, is_ours: bool) -> 
 
 
 def _is_within(host: str, tree: x509.GeneralName) -> bool:
-    """RFC 5280 section 4.2.1.10: a domain has all its subdomains."""
+    """Whether a host is in a permitted subtree (RFC 5280 section 4.2.1.10).
+
+    A domain includes its subdomains.
+    """
     try:
         address: Ip | None = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
@@ -141,7 +145,7 @@ def _is_within(host: str, tree: x509.GeneralName) -> bool:
     if isinstance(tree, x509.IPAddress):
         network = tree.value
         if not isinstance(network, ipaddress.IPv4Network | ipaddress.IPv6Network):
-            return False  # a single address is none of RFC 5280's
+            return False  # RFC 5280 constraints hold networks, not single addresses
         return address is not None and address in network
     name, domain = host.lower().removeprefix("*."), str(tree.value).removeprefix(".")
     return address is None and (name == domain or name.endswith(f".{domain}"))

@@ -1,7 +1,7 @@
-"""Who we are to browsers: a certificate and its key, kept up to date while connections go on.
+"""The proxy's identity, a certificate and its key, reloaded while the proxy runs.
 
-The rule: what is new is loaded beside what is in use, and takes its place only if it is good. So
-no connection fails, whatever is done to the files, and in whatever order.
+The rule: changed files are loaded beside the pair in use, and replace it only if they are good. So
+no connection fails, in whatever order the files are changed.
 """
 
 import asyncio
@@ -28,18 +28,18 @@ from httpprocessproxy.frontends.tls.leaf_certificates import (
 )
 from httpprocessproxy.frontends.tls.names import hosts_of
 
-# Two stat calls each time.
+# Each look costs two stat calls.
 LOOK_S: Final = 2.0
 
 Stamp = Sequence[tuple[int, int, int]]
 
 
 class Identity:
-    """A pair of files and what has been read of them."""
+    """A certificate and its key in two files, and the pair that was loaded from them."""
 
-    # Who has signed it, if that is for us to know.
+    # The CA that signs the certificate, if the proxy signs it.
     authority: Authority | None = None
-    # The hosts that it should be for as well, and cannot.
+    # The hosts of the proxy that the CA may not sign.
     uncovered: Sequence[str] = ()
 
     def __init__(self, certificate_file: Path, key_file: Path) -> None:
@@ -47,11 +47,10 @@ class Identity:
         self.certificate_file = certificate_file
         self.key_file = key_file
         self._callbacks: list[Callable[[], None]] = []
-        self._guests: SniCertificates | None = None
         self._stamp = self._present_stamp()
-        self._tried: tuple[Stamp, str] | None = None  # what went wrong at the last look
-        self._told: tuple[Stamp, str] | None = None
-        self._has_ended = False
+        self._last_problem: tuple[Stamp, str] | None = None
+        self._reported_problem: tuple[Stamp, str] | None = None
+        self._has_reported_expiry = False
         self._pair = self._read()
 
     def context(self) -> ssl.SSLContext:
@@ -60,7 +59,7 @@ class Identity:
 
     @property
     def spki_hash(self) -> str:
-        """SHA-256 of the public key, in base64, for Chromium's options."""
+        """The SHA-256 of the public key, in base64, for Chromium's options."""
         return self._pair.spki_hash
 
     @property
@@ -68,8 +67,10 @@ class Identity:
         return self._pair.certificate.not_valid_after_utc
 
     def covers(self, name: str) -> bool:
-        """Whether the certificate is for a DNS name, as browsers see it: `*.localhost` is not
-        for a name below `localhost`, since a star wants two labels behind it."""
+        """Whether browsers accept the certificate for a DNS name.
+
+        `*.localhost` does not cover a name below `localhost`: a wildcard needs two labels after it.
+        """
         extensions = self._pair.certificate.extensions
         try:
             names = extensions.get_extension_for_class(x509.SubjectAlternativeName).value
@@ -78,12 +79,12 @@ class Identity:
         return name in [one.lower() for one in names.get_values_for_type(x509.DNSName)]
 
     def on_reload(self, callback: Callable[[], None]) -> None:
-        """Call it whenever the files have been replaced by others that are good."""
+        """Call `callback` after each reload of changed files."""
         self._callbacks.append(callback)
 
     @contextlib.contextmanager
-    def watching(self, say: Callable[[str], None]) -> Iterator[None]:
-        """Look at the files every few seconds, and tell what is wrong with them."""
+    def watching(self, report: Callable[[str], None]) -> Iterator[None]:
+        """Call `look` every LOOK_S seconds while the context is open."""
         loop = asyncio.get_running_loop()
 
         timer: asyncio.TimerHandle
@@ -93,7 +94,7 @@ class Identity:
             timer = loop.call_later(LOOK_S, look)
 
         def look() -> None:
-            self.look(say)
+            self.look(report)
             look_later()
 
         look_later()
@@ -102,20 +103,20 @@ class Identity:
         finally:
             timer.cancel()
 
-    def look(self, say: Callable[[str], None]) -> None:
-        """Load the files if they have changed. What is wrong with them is told once."""
+    def look(self, report: Callable[[str], None]) -> None:
+        """Load the files if they have changed; pass each problem to `report`, once."""
         try:
             self._renew()
             stamp = self._present_stamp()
             if stamp == self._stamp:
-                self._tell_of_end(say)
+                self._report_expiry(report)
                 return
             self._pair = self._read()
         except UserError as error:
-            self._complain(error, say)
+            self._report_problem(error, report)
             return
         self._stamp = stamp
-        self._has_ended = False
+        self._has_reported_expiry = False
         for callback in self._callbacks:
             callback()
 
@@ -123,32 +124,35 @@ class Identity:
         return read_pair(self.certificate_file, self.key_file)
 
     def _renew(self) -> None:
-        """Make other files if these will not hold."""
+        """Make new files if the present ones expire soon, or lack a name. Overridden."""
 
     def _present_stamp(self) -> Stamp:
         return [_stamp(file) for file in (self.certificate_file, self.key_file)]
 
-    def _complain(self, error: UserError, say: Callable[[str], None]) -> None:
-        """Tell of what is still wrong at a second look: writing two files takes a moment."""
-        problem = self._present_stamp(), str(error)
-        if problem == self._tried and problem != self._told:
-            self._told = problem
-            say(f"{error}; going on with the certificate from before")
-        self._tried = problem
+    def _report_problem(self, error: UserError, report: Callable[[str], None]) -> None:
+        """Report a problem that persists at the second look.
 
-    def _tell_of_end(self, say: Callable[[str], None]) -> None:
-        if not self._has_ended and self.expires <= datetime.now(UTC):
-            self._has_ended = True
-            say(f"the certificate {self.certificate_file} has expired: put another in its place")
+        Two files cannot be replaced at once, so the first look may find half of a new pair.
+        """
+        problem = self._present_stamp(), str(error)
+        if problem == self._last_problem and problem != self._reported_problem:
+            self._reported_problem = problem
+            report(f"{error}; going on with the certificate from before")
+        self._last_problem = problem
+
+    def _report_expiry(self, report: Callable[[str], None]) -> None:
+        if not self._has_reported_expiry and self.expires <= datetime.now(UTC):
+            self._has_reported_expiry = True
+            report(f"the certificate {self.certificate_file} has expired: put another in its place")
 
 
 class LocalIdentity(Identity):
-    """An identity that we sign ourselves, for the hosts that `hosts` returns at the time."""
+    """An identity signed by the local CA, for the hosts that `hosts()` returns at each look."""
 
     def __init__(
         self, authority: Authority, hosts: Callable[[], Sequence[str]], rule: HostRule
     ) -> None:
-        """`rule` says for which names clients may ask besides. Raises UserError."""
+        """`rule` allows further names, which clients may request by SNI. Raises UserError."""
         self._hosts = hosts
         self._names, self.uncovered = authority.permitted(hosts())
         folder = leaf_folder(authority, self._names)
@@ -158,7 +162,7 @@ class LocalIdentity(Identity):
 
     def _read(self) -> Pair:
         pair = super()._read()
-        SniCertificates(self._signer, self.key_file.parent, self._rule.allows).attend(pair)
+        SniCertificates(self._signer, self.key_file.parent, self._rule.allows).install(pair)
         return pair
 
     def _renew(self) -> None:
@@ -171,7 +175,7 @@ class LocalIdentity(Identity):
 
 
 def open_identity(config: Config, rule: HostRule) -> Identity:
-    """The identity that the options ask for. Raises UserError."""
+    """Open the identity for the options --tls-cert and --tls-key. Raises UserError."""
     if config.tls_cert is not None:
         return Identity(config.tls_cert, config.tls_key or config.tls_cert)
     return LocalIdentity(
@@ -180,8 +184,9 @@ def open_identity(config: Config, rule: HostRule) -> Identity:
 
 
 def _stamp(file: Path) -> tuple[int, int, int]:
+    """The file's (mtime in ns, inode, size), which changes with its content."""
     try:
-        about = file.stat()
+        status = file.stat()
     except OSError:
-        return 0, 0, 0  # gone for now; reading it says why
-    return about.st_mtime_ns, about.st_ino, about.st_size
+        return 0, 0, 0  # missing for now; reading the file reports the reason
+    return status.st_mtime_ns, status.st_ino, status.st_size

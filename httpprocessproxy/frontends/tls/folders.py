@@ -1,7 +1,7 @@
-"""Where our keys are kept, and files that exist whole or not at all.
+"""The folder of keys and certificates, and the atomic creation of its files.
 
-Keys are the user's alone: 0600 in a folder of 0700. A folder is made beside its place and then
-renamed, so two proxies that start at once end up with the same one.
+Only the user can read keys: mode 0600 in a folder of mode 0700. A folder is made under a temporary
+name and then renamed, so two proxies that start at once end up with the same one.
 """
 
 import contextlib
@@ -20,19 +20,19 @@ _OWN = "use --tls-cert and --tls-key, or set XDG_DATA_HOME"
 
 def data_folder() -> Path:
     """The folder of this user's certificates, which may not exist yet. Raises UserError."""
-    with _needing_a_home():
+    with _home_required():
         return userfolders.data_folder() / "tls"
 
 
 def home() -> Path:
-    """The user's home. Raises UserError."""
-    with _needing_a_home():
+    """The user's home folder. Raises UserError if there is none."""
+    with _home_required():
         return Path.home()
 
 
 @contextlib.contextmanager
-def _needing_a_home() -> Iterator[None]:
-    """Raises UserError in the place of RuntimeError."""
+def _home_required() -> Iterator[None]:
+    """Convert the RuntimeError for a user without a home folder to UserError."""
     try:
         yield
     except RuntimeError as error:
@@ -40,7 +40,7 @@ def _needing_a_home() -> Iterator[None]:
 
 
 def make_once(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Make a folder with these files, unless it is there already. Raises UserError."""
+    """Make a folder with these files, unless it exists already. Raises UserError."""
     try:
         folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         made = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
@@ -57,7 +57,7 @@ def make_once(folder: Path, files: Mapping[str, bytes]) -> None:
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Put a new file in the place of an old one, at one go. Raises UserError."""
+    """Replace a file atomically. Raises UserError."""
     made = path.with_name(f".{path.name}-{os.getpid()}")
     try:
         made.unlink(missing_ok=True)
@@ -68,16 +68,17 @@ def replace_file(path: Path, content: bytes) -> None:
 
 
 def read_own(path: Path) -> bytes:
-    """Read a key of ours, which nobody else may have or change. Raises UserError."""
+    """Read a key file. Raises UserError, also if another user owns or can read the file."""
     try:
-        about = path.stat()
+        status = path.stat()
         content = path.read_bytes()
     except OSError as error:
         raise _cannot("read", path, error) from error
-    if about.st_uid != os.geteuid():
+    if status.st_uid != os.geteuid():
         raise UserError(f"{path} belongs to another user: {_OWN}")
-    if stat.S_IMODE(about.st_mode) & 0o077:
-        raise UserError(f"{path} can be read by others: remove {path.parent} to have it made anew")
+    if stat.S_IMODE(status.st_mode) & 0o077:
+        remedy = f"remove {path.parent} to have a new one made"
+        raise UserError(f"{path} can be read by others: {remedy}")
     return content
 
 

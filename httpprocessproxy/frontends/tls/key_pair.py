@@ -1,4 +1,4 @@
-"""A certificate and its key, as files: what is wrong with them is said in one line each."""
+"""A certificate and its key, read from PEM files; each error is a UserError of one line."""
 
 import base64
 import hashlib
@@ -27,21 +27,21 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two files that have been read, found to match, and loaded."""
+    """A certificate that matches its key, and the SSL context with both loaded."""
 
     certificate: x509.Certificate
     context: ssl.SSLContext
 
     @property
     def spki_hash(self) -> str:
-        """SHA-256 of the public key, in base64: how Chromium is told which one to accept."""
+        """The SHA-256 of the public key, in base64: Chromium accepts a key by this hash."""
         key = self.certificate.public_key()
         info = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         return base64.b64encode(hashlib.sha256(info).digest()).decode()
 
 
 def read_pair(certificate_file: Path, key_file: Path) -> Pair:
-    """Read and load the two, which may be one file. Raises UserError."""
+    """Read and load a certificate and its key, which may be in one file. Raises UserError."""
     certificate = _parsed(certificate_file, "certificate", x509.load_pem_x509_certificate)
     key = _parsed(key_file, "private key", lambda content: load_pem_private_key(content, None))
     if key.public_key() != certificate.public_key():
@@ -71,7 +71,7 @@ def _parsed(file: Path, what: str, parse: Callable[[bytes], T]) -> T:
 def _context(certificate_file: Path, key_file: Path) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    # A client could have us do the costly part of a handshake again and again.
+    # Renegotiation would let a client repeat the costly part of a handshake.
     context.options |= ssl.OP_NO_RENEGOTIATION
     context.set_alpn_protocols(ALPN)
     try:

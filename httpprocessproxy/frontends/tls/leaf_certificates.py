@@ -1,7 +1,7 @@
-"""The certificates that we have signed ourselves: kept for the next run, renewed in time.
+"""The server certificates that the local CA signs: stored for the next run, renewed in time.
 
-The rule: a certificate is renewed with the key it had, so that its public key's hash stays good,
-and so that certificate and key always match, whoever reads them in between.
+The rule: a renewed certificate has the same key, so that the hash of its public key stays valid,
+and so that the certificate and the key match at every moment.
 """
 
 import contextlib
@@ -26,17 +26,17 @@ from httpprocessproxy.frontends.tls.signing import key_pem, pem
 
 RENEWED_BEFORE: Final = timedelta(days=30)
 
-# Whoever asks for one name after the other gets them all, but we do not keep them all.
-_MAX_GUESTS: Final = 64
+# A client may request any number of names by SNI: the cache of their contexts is bounded.
+_MAX_CONTEXTS: Final = 64
 
 CERTIFICATE: Final = "cert.pem"
 KEY: Final = "key.pem"
 
 
 def leaf_folder(authority: Authority, names: CertificateNames) -> Path:
-    """The folder with a good certificate for these names, made or renewed if need be.
+    """The folder with a valid certificate for these names, made or renewed if necessary.
 
-    Each CA and each set of names has a folder of its own. Raises UserError.
+    Each CA and each set of names has its own folder. Raises UserError.
     """
     about = pem(authority.certificate) + str(names).encode()
     folder = data_folder() / f"leaf-{hashlib.sha256(about).hexdigest()[:16]}"
@@ -51,12 +51,13 @@ def leaf_folder(authority: Authority, names: CertificateNames) -> Path:
 
 
 def _key(folder: Path) -> ec.EllipticCurvePrivateKey:
+    """The key in a folder. Raises UserError."""
     try:
         key = load_pem_private_key(read_own(folder / KEY), None)
     except (ValueError, TypeError):
         key = None
     if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise UserError(f"the key in {folder} cannot be read: remove it to have it made anew")
+        raise UserError(f"the key in {folder} cannot be read: remove it to have a new one made")
     return key
 
 
@@ -69,7 +70,7 @@ def _is_good(folder: Path, key: ec.EllipticCurvePrivateKey, authority: Authority
 
 
 def is_due(certificate: x509.Certificate, authority: Authority) -> bool:
-    """Whether it is time for another. One that ends with its CA cannot be made longer."""
+    """Whether to renew a certificate; one that ends with its CA cannot be made longer."""
     end = certificate.not_valid_after_utc
     if end >= authority.certificate.not_valid_after_utc:
         return False
@@ -77,20 +78,20 @@ def is_due(certificate: x509.Certificate, authority: Authority) -> bool:
 
 
 class SniCertificates:
-    """Certificates made while a client waits, for names that the main one does not have.
+    """Certificates made during the handshake, for SNI names that the main certificate lacks.
 
-    `*.localhost` is not enough: Firefox and OpenSSL want two labels behind a star.
+    `*.localhost` is not enough: Firefox and OpenSSL require two labels after a wildcard.
     """
 
     def __init__(self, authority: Authority, folder: Path, allows: Callable[[str], bool]) -> None:
-        """`folder` has the key, `allows` says which names may be asked for."""
+        """`folder` has the key; `allows(name)` is whether a client may request a name."""
         self._authority = authority
         self._folder = folder
         self._allows = allows
         self._contexts: dict[str, ssl.SSLContext | None] = {}
 
-    def attend(self, pair: Pair) -> None:
-        """Let clients of this pair's context ask for other names."""
+    def install(self, pair: Pair) -> None:
+        """Set the SNI callback of this pair's context."""
         names = pair.certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
         own = set(names.value.get_values_for_type(x509.DNSName))
 
@@ -104,17 +105,18 @@ class SniCertificates:
 
     def _context(self, name: str) -> ssl.SSLContext | None:
         if name not in self._contexts:
-            if len(self._contexts) >= _MAX_GUESTS:
+            if len(self._contexts) >= _MAX_CONTEXTS:
                 self._contexts.clear()
             with contextlib.suppress(UserError, OSError):
-                self._contexts[name] = self._made(name)
+                self._contexts[name] = self._new_context(name)
         return self._contexts.get(name)
 
-    def _made(self, name: str) -> ssl.SSLContext | None:
+    def _new_context(self, name: str) -> ssl.SSLContext | None:
+        """A context with a new certificate for a name; None if the name may not be requested."""
         if not self._allows(name) or not self._authority.permits(name):
             return None
         certificate = self._authority.issue(CertificateNames.of([name]), _key(self._folder))
-        # `ssl` loads from files alone.
+        # `ssl` loads certificates from files only.
         with tempfile.NamedTemporaryFile(dir=self._folder) as file:
             file.write(pem(certificate))
             file.flush()

@@ -1,8 +1,8 @@
-"""The TCP port with TLS: what comes in is told apart by its first byte.
+"""The listener of the TLS port; the first byte of a connection selects its protocol.
 
-0x16 begins a TLS record with a handshake (RFC 8446 section 5.1), a letter is the method of a plain
-HTTP request, and anything else is nobody's. Behind TLS, ALPN decides between HTTP/1.1 and HTTP/2
-(RFC 7301), and without it, it is HTTP/1.1; whoever opens the door says who serves the two.
+0x16 begins a TLS handshake record (RFC 8446 section 5.1), a letter begins the method of a plain
+HTTP request; with any other byte the connection is closed. Inside TLS, ALPN selects HTTP/1.1 or
+HTTP/2 (RFC 7301), HTTP/1.1 by default; the caller passes a protocol factory for each.
 """
 
 import asyncio
@@ -18,16 +18,16 @@ from httpprocessproxy.frontends.tls.certificates import Identity
 from httpprocessproxy.frontends.tls.redirect import Redirect
 from httpprocessproxy.system.faults import contained
 
-# A silent connection, and a handshake: generous for a slow phone, short for a slowloris.
+# For a silent connection, and for a handshake: generous for a slow phone, short for a slowloris.
 FIRST_BYTE_TIMEOUT_S: Final = 10.0
 HANDSHAKE_TIMEOUT_S: Final = 10.0
 
-# How many connections are taken at once, before others have their turn.
-_AT_ONCE: Final = 64
+# Connections accepted in one turn of the event loop, so that other callbacks run in between.
+_MAX_ACCEPTS: Final = 64
 
-# When descriptors or memory run out, trying again at once would only keep the processor busy.
+# When descriptors or memory run out, an immediate retry would only keep the processor busy.
 _EXHAUSTED: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
-_EXHAUSTED_REST_S: Final = 1.0
+_EXHAUSTED_PAUSE_S: Final = 1.0
 
 _HANDSHAKE: Final = b"\x16"
 
@@ -37,12 +37,16 @@ NewProtocol = Callable[[], asyncio.Protocol]
 
 
 def alt_svc_fields(alt_svc: bytes | None) -> bytes:
-    """The lines that each response gets, with the value of Alt-Svc (RFC 7838) if there is one."""
+    """The header line of Alt-Svc (RFC 7838) for each response; b"" without a value."""
     return b"Alt-Svc: %b\r\n" % alt_svc if alt_svc is not None else b""
 
 
 class TlsListener:
-    """Use `serve` as an async context manager: leaving it ends what is not HTTP yet."""
+    """Accepts connections, and passes them to HTTP/1.1, HTTP/2 or the redirect to HTTPS.
+
+    `serve` is an async context manager; leaving it closes all connections that have no protocol
+    yet, and the redirects.
+    """
 
     def __init__(
         self,
@@ -52,7 +56,7 @@ class TlsListener:
         new_http2: NewProtocol,
         fields: bytes,
     ) -> None:
-        """`fields` are lines for the responses that lead from plain HTTP to HTTPS."""
+        """`fields` are header lines for the redirects from plain HTTP to HTTPS."""
         self._identity = identity
         self._hosts = hosts
         self._new_http1 = new_http1
@@ -60,14 +64,14 @@ class TlsListener:
         self._fields = fields
         self._loop = asyncio.get_running_loop()
         self._group = asyncio.TaskGroup()
-        self._silent: set[_ProtocolSniffer] = set()
+        self._sniffers: set[_ProtocolSniffer] = set()
         self._redirects: set[Redirect] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._rests: dict[socket.socket, asyncio.TimerHandle] = {}
+        self._pauses: dict[socket.socket, asyncio.TimerHandle] = {}
 
     @contextlib.asynccontextmanager
     async def serve(self, sockets: Sequence[socket.socket]) -> AsyncIterator[None]:
-        """Accept connections on `sockets`, which are closed in the end."""
+        """Accept connections on `sockets`, which are closed at the end."""
         async with self._group:
             for sock in sockets:
                 self._loop.add_reader(sock, self._accept, sock)
@@ -77,20 +81,20 @@ class TlsListener:
                 self._close(sockets)
 
     def _close(self, sockets: Sequence[socket.socket]) -> None:
-        for rest in self._rests.values():
-            rest.cancel()
+        for pause in self._pauses.values():
+            pause.cancel()
         for sock in sockets:
             self._loop.remove_reader(sock)
             sock.close()
-        for silent in list(self._silent):
-            silent.close()
+        for sniffer in list(self._sniffers):
+            sniffer.close()
         for task in self._tasks:
             task.cancel()
         for redirect in list(self._redirects):
             redirect.transport.abort()
 
     def _accept(self, listener: socket.socket) -> None:
-        for _ in range(_AT_ONCE):
+        for _ in range(_MAX_ACCEPTS):
             try:
                 connection, _ = listener.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
@@ -98,49 +102,49 @@ class TlsListener:
             except OSError as error:
                 if error.errno not in _EXHAUSTED:
                     raise
-                self._rest(listener, error)
+                self._pause(listener, error)
                 return
             connection.setblocking(False)
-            _ProtocolSniffer(connection, self._loop, self._silent, self._spoken).look()
+            _ProtocolSniffer(connection, self._loop, self._sniffers, self._dispatch).look()
 
-    def _rest(self, listener: socket.socket, error: OSError) -> None:
+    def _pause(self, listener: socket.socket, error: OSError) -> None:
         _log.warning("cannot take a connection: %s", error.strerror)
         self._loop.remove_reader(listener)
-        self._rests[listener] = self._loop.call_later(
-            _EXHAUSTED_REST_S, self._loop.add_reader, listener, self._accept, listener
+        self._pauses[listener] = self._loop.call_later(
+            _EXHAUSTED_PAUSE_S, self._loop.add_reader, listener, self._accept, listener
         )
 
-    def _spoken(self, connection: socket.socket, first: bytes) -> None:
-        """Take a connection of whose bytes the first is known, and all are still to be read."""
+    def _dispatch(self, connection: socket.socket, first: bytes) -> None:
+        """Start a protocol for the `first` byte, which is still in the socket's buffer."""
         if first != _HANDSHAKE and not first.isalpha():
             connection.close()
             return
-        task = self._group.create_task(self._admit(connection, first), name="handshake")
+        task = self._group.create_task(self._start(connection, first), name="handshake")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _admit(self, connection: socket.socket, first: bytes) -> None:
+    async def _start(self, connection: socket.socket, first: bytes) -> None:
         with contained("a handshake"):
-            await self._hand_over(connection, first)
+            await self._start_protocol(connection, first)
             return
         connection.close()
 
-    async def _hand_over(self, connection: socket.socket, first: bytes) -> None:
+    async def _start_protocol(self, connection: socket.socket, first: bytes) -> None:
         accept = self._loop.connect_accepted_socket
         try:
             if first == _HANDSHAKE:
                 await accept(
-                    self._new_chooser,
+                    self._new_dispatcher,
                     connection,
                     ssl=self._identity.context(),
                     ssl_handshake_timeout=HANDSHAKE_TIMEOUT_S,
                 )
             else:
                 await accept(self._new_redirect, connection)
-        except OSError as error:  # ssl.SSLError and TimeoutError are among them
+        except OSError as error:  # includes ssl.SSLError and TimeoutError
             _log.debug("no TLS: %s", error)
 
-    def _new_chooser(self) -> "_AlpnDispatcher":
+    def _new_dispatcher(self) -> "_AlpnDispatcher":
         return _AlpnDispatcher(self._new_http1, self._new_http2)
 
     def _new_redirect(self) -> Redirect:
@@ -148,19 +152,20 @@ class TlsListener:
 
 
 class _ProtocolSniffer:
-    """A connection on which nothing has come yet. Looking leaves the first byte where it is."""
+    """Waits for the first byte of a connection, and leaves it in the socket's buffer (MSG_PEEK)."""
 
     def __init__(
         self,
         connection: socket.socket,
         loop: asyncio.AbstractEventLoop,
         registry: set["_ProtocolSniffer"],
-        spoken: Callable[[socket.socket, bytes], None],
+        dispatch: Callable[[socket.socket, bytes], None],
     ) -> None:
+        """`registry` holds the sniffer while it waits; `dispatch` takes connection and byte."""
         self._connection = connection
         self._loop = loop
         self._registry = registry
-        self._spoken = spoken
+        self._dispatch = dispatch
         self._timer: asyncio.TimerHandle | None = None
 
     def look(self) -> None:
@@ -174,7 +179,7 @@ class _ProtocolSniffer:
             first = b""  # reset
         self._forget()
         if first:
-            self._spoken(self._connection, first)
+            self._dispatch(self._connection, first)
         else:
             self._connection.close()
 
@@ -195,7 +200,7 @@ class _ProtocolSniffer:
 
 
 class _AlpnDispatcher(asyncio.Protocol):
-    """Stands in until the handshake has chosen, and is gone before the first byte of HTTP."""
+    """The protocol during the TLS handshake; then it is replaced by the one that ALPN selected."""
 
     def __init__(self, new_http1: NewProtocol, new_http2: NewProtocol) -> None:
         self._new_http1 = new_http1

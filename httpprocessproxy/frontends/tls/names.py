@@ -1,4 +1,4 @@
-"""The names that a certificate of ours is for: where browsers find us."""
+"""The hosts under which browsers reach the proxy: the names in its certificate."""
 
 import ipaddress
 import re
@@ -12,20 +12,21 @@ from httpprocessproxy.core.http.ip import Ip
 
 _LABEL = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 
-# For documentation (RFC 5737, RFC 3849): nothing is sent there, the system only chooses an
-# address of ours.
+# Addresses for documentation (RFC 5737, RFC 3849). A UDP connect() to them sends nothing; it only
+# makes the system choose the local address of a route to other networks.
 _ELSEWHERE = ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1"))
 
 
 @dataclass(frozen=True, slots=True)
 class CertificateNames:
-    """DNS names, in lower case, and addresses without zones; both sorted, so equal if the same."""
+    """DNS names, in lower case, and addresses without zones; both sorted, for comparison."""
 
     dns: tuple[str, ...]
     addresses: tuple[Ip, ...]
 
     @classmethod
     def of(cls, hosts: Sequence[str]) -> "CertificateNames":
+        """Sort hosts into DNS names and addresses."""
         dns, addresses = set(), set()
         for host in hosts:
             try:
@@ -39,9 +40,10 @@ class CertificateNames:
 
 
 def hosts_of(bind: Address, allowed: Sequence[str] = ()) -> list[str]:
-    """The hosts under which a proxy at `bind` is found; `allowed` are its `--allowed-host`s.
+    """The hosts under which browsers reach a proxy at `bind`; `allowed` are its `--allowed-host`s.
 
-    At all addresses, it is found by the machine's name and by those that lead to other networks.
+    A proxy that listens on all addresses is also reached by the machine's names, and by its
+    addresses in other networks.
     """
     hosts = ["localhost", "*.localhost", DASHBOARD_HOST, "127.0.0.1", "::1"]
     if bind.is_everywhere:
@@ -62,6 +64,7 @@ def _machine_names() -> list[str]:
 
 
 def _addresses() -> list[str]:
+    """This machine's addresses for connections to other networks: one of IPv4, one of IPv6."""
     found = []
     for family, elsewhere in _ELSEWHERE:
         try:
@@ -69,11 +72,11 @@ def _addresses() -> list[str]:
                 probe.connect((elsewhere, 9))
                 found.append(str(probe.getsockname()[0]))
         except OSError:
-            continue  # no network of this family
+            continue  # no route of this family
     return found
 
 
 def is_name(host: str) -> bool:
-    """Whether a host can stand in a certificate: an address, or labels of ASCII (RFC 5280)."""
+    """Whether a certificate can hold a host: an address, or labels of ASCII (RFC 5280)."""
     labels = host.removeprefix("*.").split(".")
     return ":" in host or (len(host) <= 253 and all(map(_LABEL.fullmatch, labels)))

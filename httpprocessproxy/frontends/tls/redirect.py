@@ -1,7 +1,7 @@
-"""Plain HTTP on the TLS port: one request, answered with the place where it is served.
+"""Plain HTTP on the TLS port: one request, redirected to the same URL over HTTPS.
 
-308 keeps method and body (RFC 9110 section 15.4.9). No cache may keep it: the next run on this
-port may be without TLS.
+Status 308 keeps method and body (RFC 9110 section 15.4.9). Caches must not store it, because the
+next run on this port may be without TLS.
 """
 
 import asyncio
@@ -17,20 +17,20 @@ from httpprocessproxy.core.page.pages import Problem, render
 from httpprocessproxy.proxy import problems
 from httpprocessproxy.proxy.transports import finish
 
-# Whoever speaks plain HTTP here is a browser or a script with a short request.
+# Plain HTTP on this port comes from a browser or a script, with a short request.
 HEAD_TIMEOUT_S: Final = 10.0
-# A close with unread bytes is a reset, which could destroy the answer (RFC 9112 section 9.6).
+# A close with unread bytes is a reset, which could destroy the response (RFC 9112 section 9.6).
 LINGER_S: Final = 2.0
 
-# No element of Via is ever this: the request goes no further.
+# A placeholder: the request is not forwarded, so this element of Via is never sent.
 _VIA: Final = b"1.1 -"
 
 
 class Redirect(asyncio.Protocol):
-    """One connection; `registry` has it while it is open."""
+    """A connection of plain HTTP; `registry` holds it while it is open."""
 
     def __init__(self, hosts: HostRule, fields: bytes, registry: set["Redirect"]) -> None:
-        """`fields` are lines to add to the answer."""
+        """`fields` are header lines to add to the response."""
         self.transport: asyncio.Transport
         self._hosts = hosts
         self._fields = fields
@@ -62,7 +62,7 @@ class Redirect(asyncio.Protocol):
             self._answer(problems.refused(error))
 
     def _read(self, head: bytes) -> Request:
-        """Raises RequestError."""
+        """Parse a request, and check its Host. Raises RequestError."""
         name = self.transport.get_extra_info("sockname")
         reached = str(Address(*name[:2])).encode()
         request = outgoing_request(parse_request(head), Peer(None, False, reached=reached), _VIA)
@@ -90,8 +90,8 @@ class Redirect(asyncio.Protocol):
 
 
 def _location(request: Request) -> bytes:
-    """The same place over TLS. Where no port is named, it was reached at 80, and is again."""
+    """The same URL over HTTPS. A Host without a port means port 80, which the URL has to name."""
     _, port = parse_authority(request.host)
     authority = request.host if port is not None else request.host.rstrip(b":") + b":80"
-    # RFC 9112 section 3.2.4: `*` is about the server as a whole, which has no path.
+    # RFC 9112 section 3.2.4: `*` addresses the server as a whole, and its URL has no path.
     return b"https://%b%b" % (authority, b"" if request.target == b"*" else request.target)

@@ -1,4 +1,4 @@
-"""What a certificate of ours says (RFC 5280): of our CA, and of a server that it signs for."""
+"""The fields and extensions of certificates (RFC 5280): of the local CA, and of servers."""
 
 import getpass
 import ipaddress
@@ -18,26 +18,26 @@ from httpprocessproxy.frontends.tls.names import CertificateNames, is_name
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 T = TypeVar("T", bound=x509.ExtensionType)
 
-# Reserved for local use: RFC 6761, RFC 6762, RFC 8375, and ICANN's `internal`.
+# Domains reserved for local use: RFC 6761, RFC 6762, RFC 8375, and ICANN's `internal`.
 _LOCAL_DOMAINS: Final = ("localhost", "local", "test", "internal", "home.arpa")
-# RFC 1122, RFC 1918, RFC 3927, RFC 6598, RFC 4193, RFC 4291.
+# Networks for local use: RFC 1122, RFC 1918, RFC 3927, RFC 6598, RFC 4193, RFC 4291.
 _LOCAL_NETWORKS: Final = (
     *("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16"),
     *("100.64.0.0/10", "::1/128", "fc00::/7", "fe80::/10"),
 )
 
 _CA_LIFETIME: Final = timedelta(days=3650)
-# Browsers take 398 days from a public CA, and macOS 825 from any.
+# Browsers accept at most 398 days from a public CA, and macOS 825 days from any CA.
 _LEAF_LIFETIME: Final = timedelta(days=396)
 # Clocks of containers and phones may be slow.
 _BACKDATED: Final = timedelta(hours=1)
 
 
 def make_ca() -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
-    """Make a CA that is good for local names only, and signs no other CA."""
+    """Make a CA constrained to local names, which cannot sign another CA, and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     began = datetime.now(UTC) - _BACKDATED
-    # A name of its own: trust stores take two of the same name for one.
+    # The name is unique, because trust stores confuse two CAs of the same name.
     name = f"http-process-proxy CA of {_user()}, {secrets.token_hex(4)}"
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     certificate = (
@@ -56,7 +56,7 @@ def sign_server(
     names: CertificateNames,
     key: ec.EllipticCurvePrivateKey,
 ) -> x509.Certificate:
-    """Make the certificate of a server with this key and these names."""
+    """Sign the certificate of a server with this key and these names."""
     began = datetime.now(UTC) - _BACKDATED
     until = min(began + _LEAF_LIFETIME, ca.not_valid_after_utc)
     subject = x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, "http-process-proxy")])
@@ -73,6 +73,7 @@ def sign_server(
 
 
 def extension(certificate: x509.Certificate, kind: type[T]) -> T | None:
+    """The extension of this kind in a certificate, or None."""
     try:
         return certificate.extensions.get_extension_for_class(kind).value
     except x509.ExtensionNotFound:
@@ -88,16 +89,16 @@ def key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
 
 
 def _user() -> str:
-    """Short: a common name has 64 characters at most."""
+    """The user and the machine, shortened: a common name has at most 64 characters."""
     machine = socket.gethostname()[:12]
     try:
         return f"{getpass.getuser()[:12]}@{machine}"
-    except (OSError, KeyError):  # KeyError, up to Python 3.12: a container's user without a name
+    except (OSError, KeyError):  # a container's user without a name; KeyError up to Python 3.12
         return machine
 
 
 def _local_trees() -> list[x509.GeneralName]:
-    # The machine's own name, without a dot, leads here as well.
+    # The machine's own name, without a dot, is local as well.
     machine = socket.gethostname().lower().partition(".")[0]
     domains = [*_LOCAL_DOMAINS, *([machine] if is_name(machine) else [])]
     networks = [ipaddress.ip_network(network) for network in _LOCAL_NETWORKS]

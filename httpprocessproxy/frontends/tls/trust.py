@@ -1,6 +1,6 @@
-"""`--trust`: make browsers and programs trust our CA, after asking.
+"""`--trust`: adds the local CA to the trust stores of browsers and programs.
 
-The rule: nothing touches a store unasked, and the user sees each command before it runs.
+The rule: no store is changed before the user has seen the commands and agreed.
 """
 
 import platform
@@ -30,7 +30,7 @@ Show = Callable[[str], None]
 
 
 def trust(show: Show, ask: Ask) -> int:
-    """Show what is to be done, ask before each store, and do it; return the exit status.
+    """For each store without the CA show the commands, ask, and run them; return the exit status.
 
     Raises UserError.
     """
@@ -46,17 +46,17 @@ def trust(show: Show, ask: Ask) -> int:
 
 
 def trust_command(authority: Authority) -> str:
-    """What makes browsers trust it, to be pasted into a shell; "" if they do."""
+    """The shell command that makes browsers trust the CA; "" if they trust it already."""
     stores = missing(authority, home())
     for store in stores:
-        # The system's own store is not the browsers'.
-        if "browsers" in store.whose or "Chromium" in store.whose:
+        # Browsers do not read the system's own store.
+        if "browsers" in store.owner or "Chromium" in store.owner:
             return " &&\n    ".join(shlex.join(command) for command in store.commands)
     return ""
 
 
 def chromium_command(bind: Address, spki_hash: str) -> str:
-    """What starts a Chromium that speaks HTTP/3 with us at once, whatever it trusts."""
+    """The shell command that starts a Chromium which uses HTTP/3 and accepts the key."""
     place = bind.url_of("https")
     authority = place.removeprefix("https://").rstrip("/")
     found = next(filter(None, map(shutil.which, _CHROMIUMS)), _CHROMIUMS[0])
@@ -68,8 +68,8 @@ def chromium_command(bind: Address, spki_hash: str) -> str:
 
 
 def _offer(store: Store, show: Show, ask: Ask) -> bool:
-    """Whether the store has what it should, or the user does not want it to."""
-    show(f"\nFor {store.whose}:\n{store}")
+    """Show and run the commands of a store, if the user agrees; False if a command fails."""
+    show(f"\nFor {store.owner}:\n{store}")
     if not ask("Run this?"):
         return True
     return all(_run(command, show) for command in store.commands)

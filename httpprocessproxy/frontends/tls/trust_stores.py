@@ -1,6 +1,6 @@
-"""Where programs of this machine look up whom they trust, and whether our CA is there.
+"""The trust stores of this machine, and the commands that add the local CA to them.
 
-Nothing here changes a store: it says what would.
+This module changes no store; `trust.py` runs the commands.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ from httpprocessproxy.frontends.tls.certificate_authority import Authority
 
 Command = tuple[str, ...]
 
-# What a browser of the user's has of its own: below the home, with * for names.
+# The NSS databases of the user's browsers: glob patterns below the home folder.
 _NSS: Final = (
     *(".local/share/pki/nssdb", "snap/chromium/current/.pki/nssdb"),
     *(".mozilla/firefox/*", ".config/mozilla/firefox/*", "snap/firefox/common/.mozilla/firefox/*"),
@@ -28,7 +28,7 @@ _NSS: Final = (
 )
 _CHROMIUM: Final = ".pki/nssdb"
 
-# Folders of the system's anchors, what they are called there, and what reads them in.
+# Folders of the system's trust anchors, the suffix of their files, and the update command.
 _SYSTEMS: Final = (
     ("/usr/local/share/ca-certificates", "crt", ("update-ca-certificates",)),
     ("/etc/pki/ca-trust/source/anchors", "pem", ("update-ca-trust", "extract")),
@@ -40,9 +40,9 @@ MACOS_KEYCHAIN: Final = "Library/Keychains/login.keychain-db"
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """One that does not have our CA: whose it is, and what puts it in."""
+    """A trust store without the CA: the programs that use it, and the commands that add the CA."""
 
-    whose: str
+    owner: str
     commands: tuple[Command, ...]
 
     def __str__(self) -> str:
@@ -50,7 +50,7 @@ class Store:
 
 
 def missing(authority: Authority, home: Path) -> list[Store]:
-    """The stores of this machine that our CA is missing in."""
+    """The stores of this machine that do not have the CA."""
     if not authority.is_ours:
         return _mkcert(authority, home)
     if sys.platform == "darwin":
@@ -59,7 +59,7 @@ def missing(authority: Authority, home: Path) -> list[Store]:
 
 
 def in_nss(folder: Path, authority: Authority) -> bool:
-    """Whether the database there has this certificate (CKA_VALUE is the column a11)."""
+    """Whether an NSS database has the CA's certificate (column a11 is CKA_VALUE)."""
     file = folder / "cert9.db"
     if not file.exists():
         return False
@@ -78,7 +78,7 @@ def nss_command(folder: str, authority: Authority) -> Command:
 
 
 def _mkcert(authority: Authority, home: Path) -> list[Store]:
-    """mkcert knows its way; it is asked unless Chromium trusts it already."""
+    """The stores for mkcert's CA: mkcert itself adds it, unless Chromium trusts it already."""
     if shutil.which("mkcert") is None:
         return [*_browsers(authority, home), *_system(authority)]
     if sys.platform != "darwin" and in_nss(home / _CHROMIUM, authority):
@@ -94,21 +94,22 @@ def _macos(authority: Authority, home: Path) -> Store:
 
 
 def _browsers(authority: Authority, home: Path) -> Iterator[Store]:
-    # Chromium reads this one even if it was made before its first start.
+    # Chromium also reads a database that was made before its first start.
     folders = [home / _CHROMIUM]
     for pattern in _NSS:
         folders += [file.parent for file in sorted(home.glob(f"{pattern}/cert9.db"))]
     for folder in folders:
         if not in_nss(folder, authority):
-            yield Store(_whose(folder), (*_making(folder), nss_command(str(folder), authority)))
+            yield Store(_owner(folder), (*_creation(folder), nss_command(str(folder), authority)))
 
 
-def _whose(folder: Path) -> str:
+def _owner(folder: Path) -> str:
     is_firefox = "firefox" in str(folder).lower()
     return f"Firefox, profile {folder.name}" if is_firefox else "Chromium, Chrome, Edge and others"
 
 
-def _making(folder: Path) -> Sequence[Command]:
+def _creation(folder: Path) -> Sequence[Command]:
+    """The commands that create an NSS database, unless it exists."""
     if (folder / "cert9.db").exists():
         return ()
     make = ("certutil", "-d", f"sql:{folder}", "-N", "--empty-password")

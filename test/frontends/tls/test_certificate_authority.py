@@ -1,4 +1,4 @@
-"""Who signs: mkcert's CA if it is there, else one of this user's, for local names only."""
+"""The CA that signs certificates: mkcert's, or this user's own, for local names only."""
 
 import os
 import subprocess
@@ -19,7 +19,7 @@ from test.tls import StoppedClock, make_caroot
 
 
 def verified(ca: Authority, *hosts: str) -> bool:
-    """Whether openssl, which is not ours, takes a certificate for these hosts."""
+    """Whether openssl, an independent implementation, accepts a certificate for these hosts."""
     folder = ca.file.parent
     leaf = folder / "leaf.pem"
     leaf.write_bytes(
@@ -29,7 +29,7 @@ def verified(ca: Authority, *hosts: str) -> bool:
     return subprocess.run([*command, str(leaf)], capture_output=True, check=False).returncode == 0
 
 
-def test_a_ca_is_made_once(data: Path) -> None:
+def test_ca_is_made_once(data: Path) -> None:
     first, second = find_authority(), find_authority()
     assert first.certificate == second.certificate
     assert first.file == data / "ca" / "ca.pem"
@@ -44,7 +44,7 @@ def test_two_cas_have_different_names(data: Path, monkeypatch: pytest.MonkeyPatc
     assert first.short_name != second.short_name
 
 
-def test_the_ca_signs_servers_and_no_other_ca() -> None:
+def test_ca_may_sign_servers_and_no_other_ca() -> None:
     certificate = find_authority().certificate
     constraints = certificate.extensions.get_extension_for_class(x509.BasicConstraints)
     assert constraints.critical
@@ -57,26 +57,26 @@ LOCAL = ["localhost", "*.localhost", "app.localhost", "box.local", "a.b.test", "
 
 
 @pytest.mark.parametrize("host", [*LOCAL, "192.168.1.5", "10.1.2.3", "fd00::1", "fe80::1%eth0"])
-def test_local_names_hold(host: str) -> None:
+def test_local_name_is_permitted_and_verified(host: str) -> None:
     found = find_authority()
     assert found.permits(host)
     assert verified(found, host)
 
 
 @pytest.mark.parametrize("host", ["example.com", "evillocalhost", "8.8.8.8", "2001:db8::1"])
-def test_names_of_the_internet_do_not(host: str) -> None:
+def test_name_of_the_internet_is_neither_permitted_nor_verified(host: str) -> None:
     found = find_authority()
     assert not found.permits(host)
     assert not verified(found, host, "localhost"), "the constraint is only ours"
 
 
-def test_what_cannot_be_signed_is_told() -> None:
+def test_hosts_that_the_ca_may_not_sign_are_returned() -> None:
     names, refused = find_authority().permitted(["localhost", "example.com", "10.0.0.1", "a..b"])
     assert str(names) == "localhost, 10.0.0.1"
     assert refused == ["example.com", "a..b"]
 
 
-def test_a_leaf_lives_as_long_as_browsers_allow() -> None:
+def test_lifetime_of_a_leaf_is_accepted_by_browsers() -> None:
     leaf = find_authority().issue(
         CertificateNames.of(["localhost"]), ec.generate_private_key(ec.SECP256R1())
     )
@@ -84,7 +84,7 @@ def test_a_leaf_lives_as_long_as_browsers_allow() -> None:
     assert leaf.not_valid_after_utc - datetime.now(UTC) > timedelta(days=390)
 
 
-def test_mkcerts_ca_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ca_of_mkcert_is_preferred(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make_caroot(tmp_path / "caroot")
     monkeypatch.setenv("CAROOT", str(tmp_path / "caroot"))
     found = find_authority()
@@ -93,7 +93,9 @@ def test_mkcerts_ca_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert verified(found, "example.com", "localhost")
 
 
-def test_mkcert_is_asked_where_its_ca_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ca_of_mkcert_is_found_by_running_mkcert(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     make_caroot(tmp_path / "caroot")
     mkcert = tmp_path / "bin" / "mkcert"
     mkcert.parent.mkdir()
@@ -105,7 +107,7 @@ def test_mkcert_is_asked_where_its_ca_is(tmp_path: Path, monkeypatch: pytest.Mon
     assert find_authority().is_ours
 
 
-def test_without_mkcerts_key_we_sign_ourselves(
+def test_own_ca_is_used_when_the_key_of_mkcert_is_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_caroot(tmp_path / "caroot")
@@ -114,14 +116,14 @@ def test_without_mkcerts_key_we_sign_ourselves(
     assert find_authority().is_ours
 
 
-def test_a_damaged_ca_is_one_line(data: Path) -> None:
+def test_damaged_ca_is_a_user_error(data: Path) -> None:
     find_authority()
     (data / "ca" / "ca.pem").write_text("no certificate")
-    with pytest.raises(UserError, match=r"cannot be read: remove .*/ca to have it made anew"):
+    with pytest.raises(UserError, match=r"cannot be read: remove .*/ca to have a new one made"):
         find_authority()
 
 
-def test_a_ca_and_a_strangers_key_are_one_line(
+def test_ca_with_the_key_of_another_is_a_user_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_caroot(tmp_path / "caroot")
@@ -131,7 +133,7 @@ def test_a_ca_and_a_strangers_key_are_one_line(
         find_authority()
 
 
-def test_an_expired_ca_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_expired_ca_is_a_user_error(monkeypatch: pytest.MonkeyPatch) -> None:
     ended = find_authority().certificate.not_valid_after_utc
     monkeypatch.setattr(authority, "datetime", StoppedClock(ended))
     with pytest.raises(UserError, match="has expired: remove"):

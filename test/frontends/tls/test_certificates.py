@@ -1,4 +1,4 @@
-"""An identity stays good, whatever is done to its files."""
+"""The identity: the reload of changed files, and reports of bad ones."""
 
 import asyncio
 import os
@@ -23,7 +23,7 @@ RULE = HostRule((), "localhost")
 
 
 class Watched:
-    """An identity, what it said, and how often it was loaded anew."""
+    """An identity, the lines that it reported, and the number of its reloads."""
 
     def __init__(self, identity: Identity) -> None:
         self.identity = identity
@@ -50,19 +50,19 @@ def config(bind: str = "8000", **options: object) -> Config:
     return made
 
 
-def test_a_context_is_for_servers_of_today(watched: Watched) -> None:
+def test_context_requires_tls_1_2_and_refuses_renegotiation(watched: Watched) -> None:
     context = watched.identity.context()
     assert context.minimum_version == ssl.TLSVersion.TLSv1_2
     assert context.options & ssl.OP_NO_RENEGOTIATION
 
 
-def test_nothing_happens_while_files_stay(watched: Watched) -> None:
+def test_unchanged_files_are_not_reloaded(watched: Watched) -> None:
     context = watched.identity.context()
     watched.look()
     assert (watched.identity.context(), watched.reloads, watched.said) == (context, 0, [])
 
 
-def test_a_new_pair_takes_the_place_of_the_old(watched: Watched, tmp_path: Path) -> None:
+def test_new_pair_replaces_the_old_one(watched: Watched, tmp_path: Path) -> None:
     old, spki = watched.identity.context(), watched.identity.spki_hash
     make_pair(tmp_path)
     watched.look()
@@ -73,7 +73,9 @@ def test_a_new_pair_takes_the_place_of_the_old(watched: Watched, tmp_path: Path)
     assert watched.reloads == 1
 
 
-def test_half_of_a_new_pair_waits_for_the_other(watched: Watched, tmp_path: Path) -> None:
+def test_half_of_a_new_pair_is_not_loaded_until_the_other_half_is_there(
+    watched: Watched, tmp_path: Path
+) -> None:
     old = watched.identity.context()
     certificate, key = make_pair(tmp_path / "new")
     os.replace(certificate, watched.identity.certificate_file)
@@ -85,7 +87,7 @@ def test_half_of_a_new_pair_waits_for_the_other(watched: Watched, tmp_path: Path
     assert watched.said == []
 
 
-def test_a_pair_that_stays_bad_is_told_once(watched: Watched) -> None:
+def test_bad_pair_is_reported_once_and_not_loaded(watched: Watched) -> None:
     old = watched.identity.context()
     watched.identity.key_file.write_text("junk")
     for _ in range(4):
@@ -100,7 +102,7 @@ def test_a_pair_that_stays_bad_is_told_once(watched: Watched) -> None:
     assert "cannot read the private key" in watched.said[1]
 
 
-def test_an_expired_pair_does_not_take_the_place(watched: Watched, tmp_path: Path) -> None:
+def test_expired_pair_is_reported_and_not_loaded(watched: Watched, tmp_path: Path) -> None:
     old = watched.identity.context()
     make_pair(tmp_path, days=-1)
     watched.look()
@@ -109,7 +111,7 @@ def test_an_expired_pair_does_not_take_the_place(watched: Watched, tmp_path: Pat
     assert "has expired" in watched.said[0]
 
 
-def test_the_end_of_a_certificate_is_told_once(
+def test_expiry_of_the_certificate_in_use_is_reported_once(
     watched: Watched, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     with monkeypatch.context() as patch:
@@ -125,7 +127,9 @@ def test_the_end_of_a_certificate_is_told_once(
 
 
 @on_every_loop
-async def test_files_are_watched(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_files_are_checked_while_the_context_is_open(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(certificates, "LOOK_S", 0.01)
     with watched.identity.watching(watched.said.append):
         for count in (1, 2):
@@ -133,11 +137,11 @@ async def test_files_are_watched(watched: Watched, monkeypatch: pytest.MonkeyPat
             await eventually(lambda count=count: watched.reloads >= count)  # type: ignore[misc]
     make_pair(watched.identity.certificate_file.parent)
     seen = watched.reloads
-    await asyncio.sleep(0.03)  # three looks, were there any
+    await asyncio.sleep(0.03)  # the time of three looks
     assert watched.reloads == seen
 
 
-def test_the_options_choose_the_files(tmp_path: Path) -> None:
+def test_options_name_the_files(tmp_path: Path) -> None:
     certificate, key = make_pair(tmp_path)
     identity = open_identity(config(tls_cert=certificate, tls_key=key), RULE)
     assert (identity.certificate_file, identity.key_file) == (certificate, key)
@@ -147,13 +151,13 @@ def test_the_options_choose_the_files(tmp_path: Path) -> None:
     assert open_identity(config(tls_cert=both), RULE).key_file == both
 
 
-def test_a_bad_pair_is_refused_at_the_start(tmp_path: Path) -> None:
+def test_bad_pair_at_the_start_is_a_user_error(tmp_path: Path) -> None:
     certificate, _ = make_pair(tmp_path)
     with pytest.raises(UserError, match="has no private key"):
         open_identity(config(tls_cert=certificate), RULE)
 
 
-def test_without_files_we_sign_ourselves() -> None:
+def test_identity_without_files_is_signed_by_the_local_ca() -> None:
     identity = open_identity(config("192.168.7.7:8000"), RULE)
     assert identity.authority is not None
     assert identity.uncovered == []
@@ -161,7 +165,7 @@ def test_without_files_we_sign_ourselves() -> None:
     assert again.spki_hash == identity.spki_hash
 
 
-def test_what_our_ca_may_not_sign_is_left_out_and_told() -> None:
+def test_hosts_that_the_ca_may_not_sign_are_uncovered() -> None:
     identity = open_identity(config("dev.example.com:8000", allowed_hosts=("a.test",)), RULE)
     assert identity.uncovered == ["dev.example.com"]
 
@@ -170,7 +174,7 @@ def local(hosts: Callable[[], list[str]]) -> Watched:
     return Watched(LocalIdentity(find_authority(), hosts, RULE))
 
 
-def test_new_addresses_of_the_machine_get_a_new_certificate() -> None:
+def test_new_address_of_the_machine_gets_a_new_certificate() -> None:
     hosts = ["localhost"]
     watched = local(lambda: hosts)
     watched.look()
@@ -182,7 +186,7 @@ def test_new_addresses_of_the_machine_get_a_new_certificate() -> None:
     assert watched.identity.certificate_file != file
 
 
-def test_a_certificate_of_ours_is_renewed_while_we_run(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_local_certificate_is_renewed_with_its_key(monkeypatch: pytest.MonkeyPatch) -> None:
     watched = local(lambda: ["localhost"])
     expires, spki = watched.identity.expires, watched.identity.spki_hash
     monkeypatch.setattr(leaves, "RENEWED_BEFORE", timedelta(days=3000))
@@ -192,7 +196,7 @@ def test_a_certificate_of_ours_is_renewed_while_we_run(monkeypatch: pytest.Monke
     assert watched.identity.spki_hash == spki
 
 
-def test_a_renewal_that_fails_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_renewal_is_reported_once(monkeypatch: pytest.MonkeyPatch) -> None:
     watched = local(lambda: ["localhost"])
     old = watched.identity.context()
     monkeypatch.setattr(leaves, "RENEWED_BEFORE", timedelta(days=3000))

@@ -1,4 +1,4 @@
-"""Keys are nobody else's, and files are there whole or not at all."""
+"""The folder of keys: permissions, and the atomic creation of files."""
 
 import multiprocessing
 import os
@@ -12,7 +12,7 @@ from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.frontends.tls.folders import data_folder, make_once, read_own, replace_file
 
 
-def test_the_data_folder_is_where_the_platform_wants_it(
+def test_data_folder_follows_the_conventions_of_the_platform(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home = Path(os.environ["HOME"])
@@ -26,14 +26,14 @@ def test_the_data_folder_is_where_the_platform_wants_it(
     assert data_folder() == home / "Library/Application Support/http-process-proxy/tls"
 
 
-def test_a_key_is_its_users_alone(data: Path) -> None:
+def test_key_is_readable_by_its_user_only(data: Path) -> None:
     make_once(data / "ca", {"key": b"secret"})
     for path, mode in ((data, 0o700), (data / "ca", 0o700), (data / "ca" / "key", 0o600)):
         assert stat.S_IMODE(path.stat().st_mode) == mode
     assert read_own(data / "ca" / "key") == b"secret"
 
 
-def test_what_is_there_stays(data: Path) -> None:
+def test_existing_folder_is_not_replaced(data: Path) -> None:
     make_once(data / "ca", {"key": b"first"})
     make_once(data / "ca", {"key": b"second"})
     assert read_own(data / "ca" / "key") == b"first"
@@ -44,7 +44,7 @@ def make(folder: Path, content: bytes) -> None:
     make_once(folder, {"key": content * 100_000, "certificate": content})
 
 
-def test_of_many_at_once_one_wins(data: Path) -> None:
+def test_concurrent_processes_get_the_folder_of_one(data: Path) -> None:
     context = multiprocessing.get_context("spawn")
     makers = [context.Process(target=make, args=(data / "ca", b"%d" % n)) for n in range(4)]
     for maker in makers:
@@ -57,21 +57,21 @@ def test_of_many_at_once_one_wins(data: Path) -> None:
     assert [path.name for path in data.iterdir()] == ["ca"]
 
 
-def test_a_key_that_others_can_read_is_refused(data: Path) -> None:
+def test_key_that_others_can_read_is_refused(data: Path) -> None:
     make_once(data / "ca", {"key": b"secret"})
     (data / "ca" / "key").chmod(0o640)
     with pytest.raises(UserError, match="can be read by others: remove"):
         read_own(data / "ca" / "key")
 
 
-def test_a_key_of_another_user_is_refused(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_key_of_another_user_is_refused(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make_once(data / "ca", {"key": b"secret"})
     monkeypatch.setattr(os, "geteuid", lambda: 4711)
     with pytest.raises(UserError, match="belongs to another user"):
         read_own(data / "ca" / "key")
 
 
-def test_a_file_is_replaced_at_one_go(data: Path) -> None:
+def test_file_is_replaced_atomically(data: Path) -> None:
     make_once(data / "ca", {"key": b"old"})
     with (data / "ca" / "key").open("rb") as still_open:
         replace_file(data / "ca" / "key", b"new")
@@ -80,7 +80,7 @@ def test_a_file_is_replaced_at_one_go(data: Path) -> None:
     assert [path.name for path in (data / "ca").iterdir()] == ["key"]
 
 
-def test_a_place_that_cannot_be_written_is_one_line(data: Path) -> None:
+def test_unwritable_folder_is_a_user_error(data: Path) -> None:
     data.parent.parent.mkdir(parents=True)
     data.parent.write_text("a file in the way")
     with pytest.raises(UserError, match=r"cannot make .*: .*; use --tls-cert"):
@@ -91,7 +91,7 @@ def test_a_place_that_cannot_be_written_is_one_line(data: Path) -> None:
         read_own(data / "key")
 
 
-def test_a_user_without_a_home_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_user_without_a_home_is_a_user_error(monkeypatch: pytest.MonkeyPatch) -> None:
     def nowhere() -> Path:
         raise RuntimeError
 

@@ -1,4 +1,4 @@
-"""What may be wrong with a certificate and its key, each in one line."""
+"""The loading of a certificate and its key: each error is one line."""
 
 import subprocess
 from pathlib import Path
@@ -17,7 +17,7 @@ def why(certificate: Path, key: Path) -> str:
     return str(caught.value)
 
 
-def test_a_good_pair_has_the_hash_that_openssl_computes(tmp_path: Path) -> None:
+def test_spki_hash_of_a_good_pair_is_that_of_openssl(tmp_path: Path) -> None:
     certificate, key = make_pair(tmp_path)
     pipe = (
         f"openssl x509 -in {certificate} -pubkey -noout | openssl pkey -pubin -outform der"
@@ -27,28 +27,28 @@ def test_a_good_pair_has_the_hash_that_openssl_computes(tmp_path: Path) -> None:
     assert read_pair(certificate, key).spki_hash == shown.stdout.strip()
 
 
-def test_both_may_be_in_one_file(tmp_path: Path) -> None:
+def test_certificate_and_key_in_one_file_are_loaded(tmp_path: Path) -> None:
     certificate, key = make_pair(tmp_path)
     both = tmp_path / "both.pem"
     both.write_text(certificate.read_text() + key.read_text())
     read_pair(both, both)
 
 
-def test_a_missing_file(tmp_path: Path) -> None:
+def test_missing_file_is_an_error(tmp_path: Path) -> None:
     certificate, key = make_pair(tmp_path)
     nowhere = tmp_path / "nowhere.pem"
     assert why(nowhere, key) == f"cannot read the certificate {nowhere}: No such file or directory"
     assert why(certificate, nowhere).startswith(f"cannot read the private key {nowhere}: ")
 
 
-def test_an_unreadable_file(tmp_path: Path) -> None:
+def test_unreadable_file_is_an_error(tmp_path: Path) -> None:
     _, key = make_pair(tmp_path)
     folder = tmp_path / "folder"
     folder.mkdir()
     assert why(folder, key) == f"cannot read the certificate {folder}: Is a directory"
 
 
-def test_what_is_no_pem(tmp_path: Path) -> None:
+def test_file_without_pem_is_an_error(tmp_path: Path) -> None:
     certificate, key = make_pair(tmp_path)
     junk = tmp_path / "junk.pem"
     junk.write_bytes(b"\0junk")
@@ -57,7 +57,7 @@ def test_what_is_no_pem(tmp_path: Path) -> None:
     assert why(certificate, certificate) == f"{certificate} has no private key in PEM format"
 
 
-def test_a_key_of_another(tmp_path: Path) -> None:
+def test_key_of_another_certificate_is_an_error(tmp_path: Path) -> None:
     certificate, _ = make_pair(tmp_path)
     _, key = make_pair(tmp_path, "other")
     assert (
@@ -65,7 +65,7 @@ def test_a_key_of_another(tmp_path: Path) -> None:
     )
 
 
-def test_an_encrypted_key(tmp_path: Path) -> None:
+def test_encrypted_key_is_an_error(tmp_path: Path) -> None:
     certificate, key = make_pair(tmp_path)
     locked = tmp_path / "locked.pem"
     command = ["openssl", "pkey", "-in", str(key), "-aes256", "-passout", "pass:x"]
@@ -73,15 +73,15 @@ def test_an_encrypted_key(tmp_path: Path) -> None:
     assert why(certificate, locked).startswith(f"the private key {locked} is encrypted: decrypt it")
 
 
-def test_an_expired_certificate(tmp_path: Path) -> None:
+def test_expired_certificate_is_an_error(tmp_path: Path) -> None:
     assert "has expired, on 20" in why(*make_pair(tmp_path, days=-1))
 
 
-def test_a_certificate_of_tomorrow(tmp_path: Path) -> None:
+def test_certificate_that_is_not_valid_yet_is_an_error(tmp_path: Path) -> None:
     assert "is not valid before 20" in why(*make_pair(tmp_path, days=3, begins=2))
 
 
-def test_a_key_that_is_too_weak(tmp_path: Path) -> None:
+def test_key_that_is_too_weak_is_an_error(tmp_path: Path) -> None:
     certificate, key = tmp_path / "weak.pem", tmp_path / "weak-key.pem"
     command = ["openssl", "req", "-x509", "-newkey", "rsa:512", "-nodes", "-subj", "/CN=weak"]
     files = ["-keyout", str(key), "-out", str(certificate)]

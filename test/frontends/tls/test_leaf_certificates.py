@@ -1,4 +1,4 @@
-"""Certificates of ours are kept, renewed in time, and made on the spot for other names."""
+"""Leaf certificates: stored, renewed in time, and made during the handshake for other names."""
 
 import ssl
 from datetime import UTC, datetime, timedelta
@@ -29,13 +29,13 @@ def pair_in(folder: Path) -> Pair:
 
 
 def short_lived(monkeypatch: pytest.MonkeyPatch, authority: Authority, days: float) -> Path:
-    """A folder whose certificate ends in so many days."""
+    """A folder whose certificate ends in `days` days."""
     with monkeypatch.context() as patch:
         patch.setattr(signing, "_LEAF_LIFETIME", timedelta(days=days, hours=1))
         return leaf_folder(authority, NAMES)
 
 
-def test_a_leaf_is_kept() -> None:
+def test_leaf_is_reused() -> None:
     authority = find_authority()
     folder = leaf_folder(authority, NAMES)
     before = (folder / CERTIFICATE).read_bytes()
@@ -43,7 +43,7 @@ def test_a_leaf_is_kept() -> None:
     assert (folder / CERTIFICATE).read_bytes() == before
 
 
-def test_other_names_and_another_ca_have_leaves_of_their_own(
+def test_other_names_and_another_ca_have_their_own_folders(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     authority = find_authority()
@@ -55,7 +55,7 @@ def test_other_names_and_another_ca_have_leaves_of_their_own(
     assert leaf_folder(other, NAMES) != folder
 
 
-def test_a_leaf_is_renewed_with_the_same_key(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_leaf_is_renewed_with_the_same_key(monkeypatch: pytest.MonkeyPatch) -> None:
     authority = find_authority()
     folder = short_lived(monkeypatch, authority, 29)
     old = pair_in(folder)
@@ -66,7 +66,7 @@ def test_a_leaf_is_renewed_with_the_same_key(monkeypatch: pytest.MonkeyPatch) ->
     assert new.spki_hash == old.spki_hash
 
 
-def test_a_leaf_with_31_days_left_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_leaf_with_31_days_left_is_not_renewed(monkeypatch: pytest.MonkeyPatch) -> None:
     authority = find_authority()
     folder = short_lived(monkeypatch, authority, 31)
     old = pair_in(folder).certificate
@@ -74,7 +74,7 @@ def test_a_leaf_with_31_days_left_stays(monkeypatch: pytest.MonkeyPatch) -> None
     assert pair_in(folder).certificate == old
 
 
-def test_a_leaf_that_ends_with_its_ca_is_not_made_again_and_again(
+def test_leaf_that_ends_with_its_ca_is_not_renewed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(signing, "_CA_LIFETIME", timedelta(days=10))
@@ -87,14 +87,14 @@ def test_a_leaf_that_ends_with_its_ca_is_not_made_again_and_again(
 
 
 @pytest.mark.parametrize("content", ["", "junk"])
-def test_a_damaged_certificate_is_made_anew(content: str) -> None:
+def test_damaged_certificate_is_replaced(content: str) -> None:
     authority = find_authority()
     folder = leaf_folder(authority, NAMES)
     (folder / CERTIFICATE).write_text(content)
     pair_in(leaf_folder(authority, NAMES))
 
 
-def test_a_damaged_key_is_one_line() -> None:
+def test_damaged_key_is_a_user_error() -> None:
     authority = find_authority()
     folder = leaf_folder(authority, NAMES)
     (folder / KEY).write_text("junk")
@@ -103,7 +103,7 @@ def test_a_damaged_key_is_one_line() -> None:
 
 
 class Handshake:
-    """Two ends of TLS in memory: what a client finds that asks for a name."""
+    """A TLS handshake in memory, with a client that requests a name by SNI."""
 
     def __init__(self, server: ssl.SSLContext, ca: Path, name: str) -> None:
         to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -132,36 +132,36 @@ def greeted(name: str, *allowed: str) -> Handshake:
     authority = find_authority()
     folder = leaf_folder(authority, CertificateNames.of(["localhost", "*.localhost"]))
     pair = pair_in(folder)
-    SniCertificates(authority, folder, allowed.__contains__).attend(pair)
+    SniCertificates(authority, folder, allowed.__contains__).install(pair)
     shaken = Handshake(pair.context, authority.file, name)
     assert {path.name for path in folder.iterdir()} == {CERTIFICATE, KEY}
     return shaken
 
 
-def test_the_main_certificate_is_for_its_own_names() -> None:
+def test_name_in_the_main_certificate_gets_the_main_certificate() -> None:
     assert greeted("localhost").names == {"localhost", "*.localhost"}
 
 
-def test_an_allowed_name_gets_a_certificate_of_its_own() -> None:
+def test_allowed_name_gets_its_own_certificate() -> None:
     shaken = greeted("App.localhost", "app.localhost")
     assert shaken.names == {"app.localhost"}
     assert shaken.client.selected_alpn_protocol() == "h2"
 
 
 @pytest.mark.parametrize("name", ["other.localhost", "example.com"])
-def test_a_name_that_is_not_allowed_or_not_local_gets_the_main_one(name: str) -> None:
+def test_forbidden_or_public_name_gets_the_main_certificate(name: str) -> None:
     with pytest.raises(ssl.SSLCertVerificationError, match="Hostname mismatch"):
         greeted(name, "example.com")
 
 
-def test_who_asks_for_many_names_does_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(leaves, "_MAX_GUESTS", 3)
+def test_cache_of_contexts_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leaves, "_MAX_CONTEXTS", 3)
     authority = find_authority()
     folder = leaf_folder(authority, NAMES)
-    guests = SniCertificates(authority, folder, lambda name: True)
+    certificates = SniCertificates(authority, folder, lambda name: True)
     pair = pair_in(folder)
-    guests.attend(pair)
+    certificates.install(pair)
     for number in range(8):
         name = f"n{number}.localhost"
         assert Handshake(pair.context, authority.file, name).names == {name}
-        assert len(guests._contexts) <= 3
+        assert len(certificates._contexts) <= 3

@@ -1,4 +1,4 @@
-"""The TCP port: TLS, plain HTTP and garbage are told apart, and none of them hurts the others."""
+"""The TLS listener: TLS, plain HTTP and garbage on one port, none of which affects the others."""
 
 import asyncio
 import errno
@@ -28,7 +28,7 @@ from test.tls import make_pair, trusting
     ],
     ids=["none", "http/1.1", "another", "two"],
 )
-async def test_without_h2_it_is_http_1(
+async def test_client_that_does_not_offer_h2_gets_http_1(
     offered: tuple[str, ...], chosen: str | None, tmp_path: Path
 ) -> None:
     async with opened(tmp_path) as doorway:
@@ -39,7 +39,7 @@ async def test_without_h2_it_is_http_1(
 
 
 @on_every_loop
-async def test_h2_is_chosen_by_who_offers_it(tmp_path: Path) -> None:
+async def test_client_that_offers_h2_gets_http_2(tmp_path: Path) -> None:
     async with opened(tmp_path) as doorway:
         wire = await doorway.tls(context=trusting(None, "http/1.1", "h2"))
         assert wire.tls.selected_alpn_protocol() == "h2"
@@ -48,7 +48,7 @@ async def test_h2_is_chosen_by_who_offers_it(tmp_path: Path) -> None:
 
 
 @on_every_loop
-async def test_old_tls_is_refused(tmp_path: Path) -> None:
+async def test_tls_1_1_is_refused(tmp_path: Path) -> None:
     old = trusting(None)
     with pytest.warns(DeprecationWarning, match="TLSv1_1"):
         old.minimum_version = old.maximum_version = ssl.TLSVersion.TLSv1_1
@@ -66,12 +66,12 @@ async def test_old_tls_is_refused(tmp_path: Path) -> None:
         b"\x00\x01\x02",
         b"\x80\x2e\x01\x00\x02",  # SSL 2's hello
         b"\r\n\r\n",
-        b"\x16\x03\x01\x00\x05hello",  # a record that holds no handshake
+        b"\x16\x03\x01\x00\x05hello",  # a record without a handshake
         b"\x16" + bytes(60_000),
         b"\x16GET / HTTP/1.1\r\n\r\n",
     ],
 )
-async def test_garbage_is_closed(garbage: bytes, tmp_path: Path) -> None:
+async def test_connection_with_garbage_is_closed(garbage: bytes, tmp_path: Path) -> None:
     async with opened(tmp_path) as doorway:
         wire = await doorway.plain(garbage)
         rest = await aside(wire.rest)
@@ -80,19 +80,19 @@ async def test_garbage_is_closed(garbage: bytes, tmp_path: Path) -> None:
 
 
 @on_every_loop
-async def test_who_leaves_at_once_leaves_nothing(tmp_path: Path) -> None:
+async def test_client_that_leaves_at_once_leaves_no_task(tmp_path: Path) -> None:
     async with opened(tmp_path) as doorway:
         for data in (b"", b"\x16", b"\x16\x03\x01\x02\x00\x01", b"GET / HT"):
             (await doorway.plain(data)).socket.close()
             (await doorway.plain(data)).reset()
         door = doorway.door
-        await eventually(lambda: not (door._silent or door._tasks or door._redirects))
+        await eventually(lambda: not (door._sniffers or door._tasks or door._redirects))
         await served(doorway)
 
 
 @on_every_loop
 @pytest.mark.parametrize("begin", [b"", b"\x16", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc"])
-async def test_who_says_nothing_more_is_let_go(
+async def test_silent_client_is_closed_after_the_timeout(
     begin: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "FIRST_BYTE_TIMEOUT_S", 0.05)
@@ -105,7 +105,7 @@ async def test_who_says_nothing_more_is_let_go(
 
 
 @on_every_loop
-async def test_slow_beginnings_hold_up_nobody(tmp_path: Path) -> None:
+async def test_slow_clients_do_not_block_others(tmp_path: Path) -> None:
     async with opened(tmp_path) as doorway:
         for begin in (b"", b"\x16", b"G") * 30:
             await doorway.plain(begin)
@@ -113,7 +113,7 @@ async def test_slow_beginnings_hold_up_nobody(tmp_path: Path) -> None:
 
 
 @on_every_loop
-async def test_a_byte_at_a_time_is_a_handshake_all_the_same(tmp_path: Path) -> None:
+async def test_handshake_in_small_pieces_succeeds(tmp_path: Path) -> None:
     async with opened(tmp_path) as doorway:
         wire = await doorway.plain()
         incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -130,7 +130,7 @@ async def test_a_byte_at_a_time_is_a_handshake_all_the_same(tmp_path: Path) -> N
 
 
 @on_every_loop
-async def test_new_connections_have_the_new_certificate(tmp_path: Path) -> None:
+async def test_new_connection_gets_the_reloaded_certificate(tmp_path: Path) -> None:
     async with opened(tmp_path) as doorway:
         old = await doorway.tls()
         make_pair(tmp_path)
@@ -144,7 +144,7 @@ async def test_new_connections_have_the_new_certificate(tmp_path: Path) -> None:
 
 
 class Exhausted(socket.socket):
-    """A listener of a process whose descriptors have run out, for a while."""
+    """A listening socket whose first two accepts fail with EMFILE."""
 
     refusals = 2
 
@@ -156,10 +156,10 @@ class Exhausted(socket.socket):
 
 
 @on_every_loop
-async def test_when_descriptors_run_out_others_wait(
+async def test_listener_pauses_when_descriptors_run_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(module, "_EXHAUSTED_REST_S", 0.01)
+    monkeypatch.setattr(module, "_EXHAUSTED_PAUSE_S", 0.01)
     async with opened(tmp_path) as doorway:
         listener = Exhausted()
         listener.bind(("127.0.0.1", 0))
@@ -181,7 +181,7 @@ async def test_when_descriptors_run_out_others_wait(
 
 
 @on_every_loop
-async def test_leaving_ends_what_is_under_way(tmp_path: Path) -> None:
+async def test_leaving_the_context_closes_unfinished_connections(tmp_path: Path) -> None:
     async with opened(tmp_path) as doorway:
         wires = [await doorway.plain(begin) for begin in (b"", b"\x16", b"GET /")]
         await eventually(lambda: bool(doorway.door._tasks and doorway.door._redirects))
@@ -190,4 +190,4 @@ async def test_leaving_ends_what_is_under_way(tmp_path: Path) -> None:
         assert await aside(wire.rest) == b""
     close()
     del wire, wires
-    gc.collect()  # what was not closed would say so
+    gc.collect()  # a transport left open would cause a ResourceWarning

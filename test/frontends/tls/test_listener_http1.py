@@ -1,4 +1,7 @@
-"""HTTP/1.1 over TLS runs on the data plane itself: what it is to assume nowhere shows here."""
+"""HTTP/1.1 over TLS: the data plane's connection on a TLS transport.
+
+These tests would show any assumption in the data plane about a plain TCP transport.
+"""
 
 import asyncio
 import contextlib
@@ -14,7 +17,7 @@ from test.wire import TruncatedError
 
 
 @on_every_loop
-async def test_http_1_over_tls_is_served_by_the_plane(tmp_path: Path) -> None:
+async def test_requests_over_tls_are_served_on_one_connection(tmp_path: Path) -> None:
     async with opened(tmp_path) as doorway:
         wire = await doorway.tls(get("/a", "X-Mine: 1"))
         backend, request = await doorway.bench.backend.serve()
@@ -22,7 +25,7 @@ async def test_http_1_over_tls_is_served_by_the_plane(tmp_path: Path) -> None:
         assert request.get(b"Forwarded") == b"for=127.0.0.1;host=localhost;proto=https"
         assert request.get(b"X-Forwarded-Proto") == b"https"
         assert len(doorway.bench.proxy_server.clients) == 1
-        # The connection goes on, and so does the one behind it.
+        # Both connections stay open: the client's, and the one to the backend.
         await aside(lambda: wire.send(get("/b")))
         assert (await backend.request()).target == b"/b"
         await backend.send(b"HTTP/1.1 204 No Content\r\n\r\n")
@@ -31,11 +34,11 @@ async def test_http_1_over_tls_is_served_by_the_plane(tmp_path: Path) -> None:
 
 
 @on_every_loop
-async def test_a_response_that_is_cut_can_be_told_from_a_whole_one(tmp_path: Path) -> None:
+async def test_truncated_response_ends_without_close_notify(tmp_path: Path) -> None:
     head = b"HTTP/1.1 200 OK\r\n\r\n"  # its body lasts until the backend closes
     async with opened(tmp_path) as doorway:
         for ends_well in (True, False):
-            # To a client of HTTP/1.0 nothing but the end of the connection tells it.
+            # An HTTP/1.0 client detects the end of this body only by the end of the connection.
             wire = await doorway.tls(b"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n")
             backend, _ = await doorway.bench.backend.take()
             await backend.send(head + b"some")
@@ -50,7 +53,7 @@ async def test_a_response_that_is_cut_can_be_told_from_a_whole_one(tmp_path: Pat
 
 
 @on_every_loop
-async def test_a_chunked_response_that_is_cut_has_no_end(tmp_path: Path) -> None:
+async def test_truncated_chunked_response_has_no_last_chunk(tmp_path: Path) -> None:
     async with opened(tmp_path) as doorway:
         wire = await doorway.tls(get())
         backend, _ = await doorway.bench.backend.take()
@@ -62,8 +65,8 @@ async def test_a_chunked_response_that_is_cut_has_no_end(tmp_path: Path) -> None
 
 
 @on_every_loop
-async def test_an_early_answer_reaches_who_still_sends(tmp_path: Path) -> None:
-    """A close with unread bytes would be a reset, and could destroy the answer."""
+async def test_early_response_reaches_a_client_that_still_sends(tmp_path: Path) -> None:
+    """A close with unread bytes would be a reset, and could destroy the response."""
     async with opened(tmp_path) as doorway:
         body = bytes(8_000_000)
         wire = await doorway.tls(post(b"", length=len(body)))
@@ -76,12 +79,12 @@ async def test_an_early_answer_reaches_who_still_sends(tmp_path: Path) -> None:
         sending = asyncio.get_running_loop().run_in_executor(None, wire.send, body)
         assert (await aside(wire.response)).body == b"no!"
         wire.socket.close()
-        with contextlib.suppress(OSError):  # unless all had been sent by then
+        with contextlib.suppress(OSError):  # raised if the body had not been sent by then
             await sending
 
 
 @on_every_loop
-async def test_a_restart_holds_and_replays(tmp_path: Path) -> None:
+async def test_restart_holds_a_new_request_and_replays_one_in_flight(tmp_path: Path) -> None:
     async with opened(tmp_path) as doorway:
         wire = await doorway.tls(get("/on-its-way"))
         await doorway.bench.backend.take()
@@ -96,7 +99,7 @@ async def test_a_restart_holds_and_replays(tmp_path: Path) -> None:
 
 
 @on_every_loop
-async def test_who_leaves_while_held_never_reaches_the_backend(tmp_path: Path) -> None:
+async def test_held_request_of_a_client_that_leaves_is_dropped(tmp_path: Path) -> None:
     async with opened(tmp_path, is_open=False) as doorway:
         wire = await doorway.tls(get("/gone"))
         await doorway.bench.held(1)
@@ -105,7 +108,7 @@ async def test_who_leaves_while_held_never_reaches_the_backend(tmp_path: Path) -
 
 
 @on_every_loop
-async def test_a_client_that_ends_its_sending_is_no_trouble(
+async def test_half_close_of_the_client_ends_its_connection(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with opened(tmp_path) as doorway:
@@ -114,7 +117,7 @@ async def test_a_client_that_ends_its_sending_is_no_trouble(
         wire.socket.shutdown(socket.SHUT_WR)
         await eventually(lambda: not doorway.bench.proxy_server.clients)
         await served(doorway)
-    # The event loops complain of a protocol that would go on.
+    # Event loops log a warning for a protocol that stays open after eof_received over TLS.
     assert not [text for text in caplog.messages if "eof_received" in text]
 
 
@@ -123,7 +126,7 @@ SWITCHING = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade
 
 
 @on_every_loop
-async def test_a_websocket_is_told_of_a_restart(tmp_path: Path) -> None:
+async def test_websocket_is_closed_with_1012_at_a_restart(tmp_path: Path) -> None:
     async with opened(tmp_path, alt_svc=b'h3=":1"; ma=1') as doorway:
         wire = await doorway.tls(get("/", *UPGRADE))
         backend, _ = await doorway.bench.backend.take()
@@ -140,7 +143,7 @@ async def test_a_websocket_is_told_of_a_restart(tmp_path: Path) -> None:
 
 @on_every_loop
 @pytest.mark.parametrize("who", ["client", "backend"])
-async def test_the_end_of_a_tunnel_is_passed_on(
+async def test_end_of_a_tunnel_is_passed_on_with_the_last_bytes(
     who: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with opened(tmp_path) as doorway:
@@ -157,18 +160,18 @@ async def test_the_end_of_a_tunnel_is_passed_on(
             backend.finish()
             assert await aside(wire.rest) == b"last words"
             assert not wire.was_cut
-    # The event loops complain of a protocol that would go on.
+    # Event loops log a warning for a protocol that stays open after eof_received over TLS.
     assert not [text for text in caplog.messages if "eof_received" in text]
 
 
 @on_every_loop
-async def test_every_response_says_where_http_3_is(tmp_path: Path) -> None:
+async def test_every_response_has_the_alt_svc_of_the_proxy(tmp_path: Path) -> None:
     value = b'h3=":8000"; ma=3600'
     theirs = b'HTTP/1.1 200 OK\r\nalt-svc: h3=":9"\r\nContent-Length: 2\r\nAlt-Svc: x\r\n\r\nok'
     async with opened(tmp_path, alt_svc=value) as doorway:
         wire = await doorway.tls()
         backend = None
-        for _ in range(3):  # the third is read from lines that are known by then
+        for _ in range(3):  # the third response hits the cache of header lines
             await aside(lambda: wire.send(get()))
             backend = backend or await doorway.bench.backend.accept()
             await backend.request()

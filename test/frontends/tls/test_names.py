@@ -1,4 +1,4 @@
-"""A certificate is for the names under which browsers find us."""
+"""The names in a certificate: the hosts under which browsers reach the proxy."""
 
 import ipaddress
 import socket
@@ -12,17 +12,17 @@ from httpprocessproxy.frontends.tls.names import CertificateNames, hosts_of, is_
 ALWAYS = ["localhost", "*.localhost", "hpp.localhost", "127.0.0.1", "::1"]
 
 
-def test_it_is_always_for_this_machine_itself() -> None:
+def test_names_of_loopback_are_always_included() -> None:
     assert hosts_of(Address.parse("8000"))[:5] == ALWAYS
 
 
-def test_it_is_for_the_host_that_is_listened_on() -> None:
+def test_host_of_the_listening_address_is_included() -> None:
     assert "192.168.1.5" in hosts_of(Address.parse("192.168.1.5:8000"))
     assert "mybox.test" in hosts_of(Address.parse("mybox.test:8000"))
 
 
 @pytest.mark.parametrize("bind", [":8000", "0.0.0.0:8000", "[::]:8000"])
-def test_everywhere_it_is_for_the_machines_name_and_addresses(
+def test_names_and_addresses_of_the_machine_are_included_when_listening_everywhere(
     bind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(socket, "gethostname", lambda: "Box.lan.test")
@@ -31,7 +31,7 @@ def test_everywhere_it_is_for_the_machines_name_and_addresses(
     assert found == [*ALWAYS, "box.lan.test", "box", "box.local", "127.0.0.1"]
 
 
-def test_a_machine_without_a_network_has_no_further_address(
+def test_machine_without_a_network_has_no_further_address(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(names, "_ELSEWHERE", [(socket.AF_INET, "255.255.255.255")])
@@ -39,12 +39,12 @@ def test_a_machine_without_a_network_has_no_further_address(
     assert hosts_of(Address.parse(":8000")) == ALWAYS
 
 
-def test_it_is_for_allowed_hosts() -> None:
+def test_allowed_hosts_are_included() -> None:
     found = hosts_of(Address.parse("8000"), ["a.test", "*.b.test", ".c.test", "*"])
     assert found[6:] == ["a.test", "*.b.test", "*.c.test", "c.test"]
 
 
-def test_the_same_names_are_equal() -> None:
+def test_same_names_in_another_order_are_equal() -> None:
     some = CertificateNames.of(["b.test", "A.test", "10.0.0.1", "::1", "fe80::1%eth0", "a.test"])
     assert some == CertificateNames.of(["::1", "a.test", "fe80::1", "10.0.0.1", "b.test"])
     assert some.dns == ("a.test", "b.test")
@@ -55,10 +55,10 @@ def test_the_same_names_are_equal() -> None:
 @pytest.mark.parametrize(
     "host", ["localhost", "*.a.test", "my_box", "10.0.0.1", "::1", "xn--bcher"]
 )
-def test_names_that_can_stand_in_a_certificate(host: str) -> None:
+def test_valid_host_is_a_name(host: str) -> None:
     assert is_name(host)
 
 
 @pytest.mark.parametrize("host", ["", "a..b", "bücher.test", "-a", "a" * 64, "*", "a b", "." * 3])
-def test_names_that_cannot(host: str) -> None:
+def test_invalid_host_is_not_a_name(host: str) -> None:
     assert not is_name(host)

@@ -1,4 +1,4 @@
-"""Plain HTTP on the TLS port is sent to https, once, and nowhere else."""
+"""The redirect of plain HTTP on the TLS port to the same URL over HTTPS."""
 
 import asyncio
 from pathlib import Path
@@ -38,7 +38,7 @@ async def answered(folder: Path, request: bytes) -> Message:
         ),
         (b"GET / HTTP/1.1\r\nHost: [::1]:PORT\r\n\r\n", b"https://[::1]:PORT/"),
         (b"GET / HTTP/1.1\r\nHost: localhost:9000\r\n\r\n", b"https://localhost:9000/"),
-        # Without a port it was reached at 80: by a port that is published as that one.
+        # A Host without a port means port 80: the proxy's port is published as 80.
         (b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", b"https://localhost:80/"),
         (b"GET / HTTP/1.1\r\nHost: localhost:\r\n\r\n", b"https://localhost:80/"),
         (b"GET / HTTP/1.0\r\n\r\n", b"https://127.0.0.1:PORT/"),
@@ -47,7 +47,9 @@ async def answered(folder: Path, request: bytes) -> Message:
         (b"POST /p HTTP/1.1\r\nHost: a:PORT\r\nContent-Length: 3\r\n\r\nabc", b"https://a:PORT/p"),
     ],
 )
-async def test_the_same_place_over_tls(request_: bytes, place: bytes, tmp_path: Path) -> None:
+async def test_request_is_redirected_to_the_same_url_over_https(
+    request_: bytes, place: bytes, tmp_path: Path
+) -> None:
     response = await answered(tmp_path, request_)
     assert (response.status, response.get(b"Place")) == (308, place)
 
@@ -68,13 +70,15 @@ async def test_the_same_place_over_tls(request_: bytes, place: bytes, tmp_path: 
         (b"GET / HTTP/1.1\r\nX: %b\r\n\r\n" % (b"x" * 70_000), 431),
     ],
 )
-async def test_what_leads_nowhere_is_refused(request_: bytes, status: int, tmp_path: Path) -> None:
+async def test_bad_request_is_refused_without_a_location(
+    request_: bytes, status: int, tmp_path: Path
+) -> None:
     response = await answered(tmp_path, request_)
     assert (response.status, response.get(b"Place")) == (status, b"")
 
 
 @on_every_loop
-async def test_the_answer_reaches_who_still_sends(tmp_path: Path) -> None:
+async def test_redirect_reaches_a_client_that_still_sends(tmp_path: Path) -> None:
     async with opened(tmp_path) as doorway:
         head = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9000000\r\n\r\n"
         wire = await doorway.plain(head)
@@ -85,7 +89,7 @@ async def test_the_answer_reaches_who_still_sends(tmp_path: Path) -> None:
 
 
 @on_every_loop
-async def test_a_head_that_never_ends_is_let_go(
+async def test_incomplete_head_is_closed_after_the_timeout(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(redirect, "HEAD_TIMEOUT_S", 0.05)
@@ -95,7 +99,9 @@ async def test_a_head_that_never_ends_is_let_go(
 
 
 @on_every_loop
-async def test_who_never_leaves_is_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_client_that_never_closes_is_closed_after_the_linger_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(redirect, "LINGER_S", 0.05)
     async with opened(tmp_path) as doorway:
         wire = await doorway.plain(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")

@@ -1,4 +1,4 @@
-"""`--trust` asks before it touches a store, and does no more than it has shown."""
+"""`--trust` asks before it changes a store, and runs only the commands that it has shown."""
 
 import os
 import platform
@@ -22,7 +22,7 @@ def _no_system(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class User:
-    """Reads what is shown, and gives one answer after the other."""
+    """A fake user: records the shown text, and gives its answers one after the other."""
 
     def __init__(self, *answers: bool) -> None:
         self.read: list[str] = []
@@ -39,7 +39,7 @@ def database() -> Path:
     return Path(os.environ["HOME"]) / ".pki/nssdb"
 
 
-def test_it_shows_asks_and_runs() -> None:
+def test_commands_are_shown_and_run_after_a_yes() -> None:
     user = User(True)
     assert trust(user.show, user.ask) == 0
     authority = find_authority()
@@ -48,20 +48,20 @@ def test_it_shows_asks_and_runs() -> None:
     assert stores.in_nss(database(), authority)
 
 
-def test_who_says_no_gets_nothing() -> None:
+def test_no_command_runs_after_a_no() -> None:
     user = User(False)
     assert trust(user.show, user.ask) == 0
     assert not database().exists()
 
 
-def test_a_second_time_there_is_nothing_to_ask() -> None:
+def test_second_run_asks_nothing() -> None:
     trust(User().show, lambda _: True)
     user = User()
     assert trust(user.show, user.ask) == 0
     assert user.read[1] == "Everything that was found here trusts it."
 
 
-def test_what_fails_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_command_ends_the_store_with_exit_status_1(monkeypatch: pytest.MonkeyPatch) -> None:
     broken = Store("nobody", (("false",), ("touch", "/nowhere/never")))
     monkeypatch.setattr("httpprocessproxy.frontends.tls.trust.missing", lambda *_: [broken])
     user = User(True)
@@ -69,7 +69,9 @@ def test_what_fails_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     assert user.read[-1] == "false failed: exit status 1"
 
 
-def test_a_missing_tool_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_missing_tool_is_a_user_error_that_names_its_package(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     find_authority()
     monkeypatch.setenv("PATH", str(tmp_path))
     (tmp_path / "mkdir").symlink_to("/bin/mkdir")
@@ -77,27 +79,29 @@ def test_a_missing_tool_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: P
         trust(User().show, lambda _: True)
 
 
-def test_windows_browsers_are_mentioned_under_wsl(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_command_for_windows_is_shown_under_wsl(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(platform, "release", lambda: "5.15.1-microsoft-standard-WSL2")
     user = User(False)
     trust(user.show, user.ask)
     assert "certutil.exe -user -addstore Root" in user.read[-1]
 
 
-def test_the_one_command_can_be_pasted() -> None:
+def test_trust_command_can_be_run_by_a_shell() -> None:
     authority = find_authority()
     subprocess.run(trust_command(authority), shell=True, check=True)
     assert stores.in_nss(database(), authority)
     assert trust_command(authority) == "", "it is trusted"
 
 
-def test_on_macos_it_is_security(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_trust_command_on_macos_is_security(monkeypatch: pytest.MonkeyPatch) -> None:
     authority = find_authority()
     monkeypatch.setattr(sys, "platform", "darwin")
     assert trust_command(authority).startswith("security add-trusted-cert ")
 
 
-def test_a_chromium_for_http_3(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_chromium_command_forces_quic_and_accepts_the_key(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert chromium_command(Address.parse("8000"), "abc=") == (
         "chromium --user-data-dir=$(mktemp -d) --origin-to-force-quic-on=localhost:8000 "
@@ -115,15 +119,17 @@ def program(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str
     return subprocess.run(command, input=stdin, capture_output=True, text=True, check=False)
 
 
-def test_without_a_terminal_it_changes_nothing() -> None:
+def test_program_without_a_terminal_changes_nothing() -> None:
     done = program("--trust", stdin="y\n")
     assert done.returncode == 2
     assert done.stderr.startswith("http-process-proxy: --trust asks before it changes anything")
     assert not database().exists()
 
 
-def test_agreed_in_advance_it_does_all(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    # No test may touch this machine's own store.
+def test_program_with_yes_runs_without_asking(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    # No test may change this machine's own store.
     for tool in ("certutil", "mkdir"):
         found = subprocess.run(["which", tool], capture_output=True, text=True, check=True)
         (tmp_path / tool).symlink_to(found.stdout.strip())

@@ -1,4 +1,4 @@
-"""Which stores miss our CA, and what would put it there. The databases are certutil's own."""
+"""The stores without the CA, and the commands that add it; databases are made by certutil."""
 
 import os
 import subprocess
@@ -37,21 +37,21 @@ def run(found: Sequence[Store]) -> None:
             subprocess.run(command, check=True)
 
 
-def test_chromiums_database_is_made_where_there_is_none(home: Path) -> None:
+def test_database_of_chromium_is_made_if_it_is_missing(home: Path) -> None:
     authority = find_authority()
     found = missing(authority, home)
-    assert [store.whose for store in found] == ["Chromium, Chrome, Edge and others"]
+    assert [store.owner for store in found] == ["Chromium, Chrome, Edge and others"]
     run(found)
     assert in_nss(home / ".pki/nssdb", authority)
     assert missing(authority, home) == []
 
 
-def test_every_profile_of_firefox_has_its_own(home: Path) -> None:
+def test_each_profile_of_firefox_is_a_store(home: Path) -> None:
     make_database(home / ".mozilla/firefox/abc.default")
     make_database(home / "snap/firefox/common/.mozilla/firefox/xyz.default")
     (home / ".mozilla/firefox/empty").mkdir()
     found = missing(find_authority(), home)
-    assert [store.whose for store in found[1:]] == [
+    assert [store.owner for store in found[1:]] == [
         "Firefox, profile abc.default",
         "Firefox, profile xyz.default",
     ]
@@ -59,7 +59,7 @@ def test_every_profile_of_firefox_has_its_own(home: Path) -> None:
     assert missing(find_authority(), home) == []
 
 
-def test_certutil_trusts_it_for_servers_alone(home: Path) -> None:
+def test_ca_is_trusted_for_servers_only(home: Path) -> None:
     authority = find_authority()
     run(missing(authority, home))
     command = ["certutil", "-d", f"sql:{home}/.pki/nssdb", "-L"]
@@ -68,7 +68,7 @@ def test_certutil_trusts_it_for_servers_alone(home: Path) -> None:
     assert listed.split()[-1] == "C,,"
 
 
-def test_another_ca_in_the_database_is_not_ours(
+def test_database_with_another_ca_is_missing_this_one(
     home: Path, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run(missing(find_authority(), home))
@@ -79,14 +79,14 @@ def test_another_ca_in_the_database_is_not_ours(
     assert in_nss(home / ".pki/nssdb", other)
 
 
-def test_a_damaged_database_has_nothing(home: Path) -> None:
+def test_damaged_database_does_not_have_the_ca(home: Path) -> None:
     folder = make_database(home / ".pki/nssdb")
     (folder / "cert9.db").write_text("junk")
     assert not in_nss(folder, find_authority())
 
 
 @pytest.mark.parametrize("user", [0, 1000])
-def test_the_systems_store_is_roots(
+def test_store_of_the_system_is_changed_as_root(
     user: int, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     authority = find_authority()
@@ -107,7 +107,7 @@ def test_the_systems_store_is_roots(
         assert missing(authority, home) == []
 
 
-def test_macos_has_one_keychain(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_store_of_macos_is_the_login_keychain(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     authority = find_authority()
     monkeypatch.setattr(sys, "platform", "darwin")
     [store] = missing(authority, home)
@@ -123,7 +123,9 @@ def mkcerts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Authority:
     return find_authority()
 
 
-def test_mkcert_knows_its_way(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mkcert_installs_its_own_ca(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     authority = mkcerts(tmp_path, monkeypatch)
     mkcert = tmp_path / "mkcert"
     mkcert.write_text("#!/bin/sh\n")
@@ -136,7 +138,7 @@ def test_mkcert_knows_its_way(home: Path, tmp_path: Path, monkeypatch: pytest.Mo
     assert missing(authority, home) == []
 
 
-def test_mkcerts_ca_without_mkcert_is_like_ours(
+def test_ca_of_mkcert_without_mkcert_is_added_by_certutil(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run(missing(mkcerts(tmp_path, monkeypatch), home))
