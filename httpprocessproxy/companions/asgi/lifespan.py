@@ -86,7 +86,7 @@ class _Lifespan:
         return await self._events.get()
 
     async def _send(self, event: Mapping[str, object]) -> None:
-        kind, text = event["type"], str(event.get("message") or "it did not say why")
+        kind, text = event["type"], str(event.get("message") or "no reason given")
         match kind:
             case "lifespan.startup.complete":
                 self.has_started.set()

@@ -64,7 +64,7 @@ def test_failed_startup_is_a_user_error(message: str, caplog: pytest.LogCaptureF
         await send({"type": "lifespan.startup.failed", "message": message})
         raise ValueError("as Starlette does")
 
-    with pytest.raises(UserError, match=f"did not start: {message or 'it did not say why'}"):
+    with pytest.raises(UserError, match=f"did not start: {message or 'no reason given'}"):
         lived(application)
     assert not caplog.records
 
