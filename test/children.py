@@ -1,4 +1,4 @@
-"""A backend without a process: it listens when it is spawned, and ends when the test says so."""
+"""A fake backend without a process: it listens when spawned, and ends when the test ends it."""
 
 import asyncio
 import os
@@ -9,18 +9,18 @@ from httpprocessproxy.config import Address, Config
 from httpprocessproxy.process import Child, Launcher, LaunchSpec, Output, SpawnError
 from test.ports import free_port
 
-# Above any pid that Linux gives.
+# Above any pid of Linux (PID_MAX_LIMIT is 1 << 22).
 NOBODY = 1 << 23
 
 
 def configured(**options: float) -> Config:
-    """A configuration whose ping costs nothing; `options` are times."""
+    """A configuration with a TCP readiness check; `options` are durations."""
     bind = Address("127.0.0.1", 1)
     return Config(bind, Address("127.0.0.1", free_port()), ("serve", "--it"), ping="tcp", **options)  # type: ignore[arg-type]
 
 
 class FakeOutput(Output):
-    """What the backend is said to have printed."""
+    """Output with a tail that the test sets: `printed`."""
 
     def __init__(self) -> None:
         self.printed = b""
@@ -34,7 +34,7 @@ class FakeOutput(Output):
 
 
 class FakeChild(Child):
-    """`exit` ends it, as do `stop` and `kill`; `stops` has what `stop` was called with."""
+    """A child that `exit`, `stop` or `kill` end; `stops` lists the arguments of `stop` calls."""
 
     def __init__(self, pid: int, listening: socket.socket | None) -> None:
         self.pid = pid
@@ -68,9 +68,9 @@ class FakeChild(Child):
 
 
 class FakeLauncher(Launcher):
-    """Spawns `FakeChild`ren. With `listens` off they never answer; `error` makes spawning fail.
+    """Spawns a `FakeChild` each time. Without `listens` it never listens; `error` fails a spawn.
 
-    With `is_warm` they are warm, until that is given up, for the reasons in `given_up`.
+    With `is_warm` starts are warm until given up; `given_up` lists the reasons.
     """
 
     def __init__(self, address: Address, pid: int | None = None) -> None:
@@ -87,7 +87,7 @@ class FakeLauncher(Launcher):
         child.is_warm = self.is_warm
         return child
 
-    def give_up_warmth(self, why: str) -> None:
+    def give_up_warm_starts(self, why: str) -> None:
         self.is_warm = False
         self.given_up.append(why)
 

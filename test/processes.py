@@ -1,4 +1,4 @@
-"""What is left of a process and its descendants, wherever they fled to.
+"""Inspection of processes in /proc, and a search for all descendants of a test.
 
 Descendants inherit the environment: a mark in it finds them in any session, under any parent.
 """
@@ -11,7 +11,7 @@ MARK = "HPP_TEST_MARK"
 
 
 def marked(mark: str) -> dict[int, str]:
-    """The living processes that carry this mark: pid -> command line."""
+    """The running processes with this mark in their environment: pid -> command line."""
     needle = f"{MARK}={mark}\0".encode()
     found = {}
     for directory in Path("/proc").glob("[0-9]*"):
@@ -20,7 +20,7 @@ def marked(mark: str) -> dict[int, str]:
                 command = (directory / "cmdline").read_bytes().replace(b"\0", b" ")
                 found[int(directory.name)] = command.decode(errors="replace").strip()
         except OSError:
-            continue  # it ended while we looked
+            continue  # it ended during the scan
     return found
 
 
@@ -42,13 +42,13 @@ def rss_bytes(pid: int) -> int:
 
 
 def descriptors(pid: int) -> list[str]:
-    """What each open descriptor of a process refers to."""
+    """The targets of all open descriptors of a process."""
     found = []
     for link in Path(f"/proc/{pid}/fd").iterdir():
         try:
             found.append(os.readlink(link))
         except FileNotFoundError:
-            continue  # closed while we looked
+            continue  # closed during the scan
     return sorted(found)
 
 

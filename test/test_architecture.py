@@ -119,7 +119,6 @@ TESTED_ELSEWHERE = {
     "warm/watched_process.py": "test/warm/test_fork_process.py",
     "process/sink.py": "test/process/test_output.py",
     "process/sock_diag.py": "test/process/test_ports.py",
-    "process/proc_net.py": "test/process/test_ports.py",
     "process/tcp_sockets.py": "test/process/test_ports.py",
 }
 

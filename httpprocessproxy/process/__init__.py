@@ -1,13 +1,13 @@
-"""The backend as processes: start it, read it, end all of it, know who holds its port.
+"""The backend as a tree of child processes: start it, copy its output, end it, find its port.
 
-spawn.py starts one generation as recipe.py says (for `--asgi`, asgi.py), in the directory of
-folder.py; child.py waits for it and stops it, tree.py finds and ends what escaped from it.
-output.py copies what it prints to a sink.py, screen.py knows what that does to a terminal,
-mirror.py shows it to pages. terminal.py lends it our terminal, keyboard.py tells our keys from its
-own (reading.py: whether it reads any). ports.py knows who listens, inherited.py listens for the
-backend, writing.py knows what is being written. guard.py outlives us, should we be killed, and
-orphans.py both.
-What only Linux has is linux.py.
+spawn.py starts a generation as launch_spec.py describes it (env_file.py reads `--env-file`, asgi.py
+makes the command of `--asgi`, folder.py follows the working directory). child.py waits for the
+process and stops it; tree.py finds and ends its orphans. output.py copies the output to a sink.py,
+screen.py tracks the terminal's state, output_text.py batches the output for web pages. terminal.py
+gives the backend a pseudo-terminal; keyboard.py separates shortcuts from its input, with
+terminal_reads.py. ports.py (sock_diag.py, tcp_sockets.py) finds listeners, inherited.py holds the
+listening socket of `--socket`, open_files.py lists files that are being written. guard.py cleans up
+when the program is killed, reaper.py when both are. linux.py wraps /proc and prctl(2).
 """
 
 from httpprocessproxy.process.asgi import asgi_command
@@ -17,7 +17,7 @@ from httpprocessproxy.process.inherited import INHERITED_FD, InheritedSocket
 from httpprocessproxy.process.keyboard import Keyboard
 from httpprocessproxy.process.launch_spec import LaunchSpec
 from httpprocessproxy.process.linux import has_proc
-from httpprocessproxy.process.open_files import open_for_writing
+from httpprocessproxy.process.open_files import open_for_writing, redirected_output
 from httpprocessproxy.process.output import Output
 from httpprocessproxy.process.output_text import OutputText
 from httpprocessproxy.process.ports import (
@@ -29,15 +29,14 @@ from httpprocessproxy.process.ports import (
     peer_is_gone,
     wait_until_free,
 )
-from httpprocessproxy.process.redirects import redirected_output
 from httpprocessproxy.process.spawn import Launcher, SpawnError, seal_descriptors
 from httpprocessproxy.process.terminal import Terminal
 from httpprocessproxy.process.tree import (
     NOT_OURS,
     StopError,
     become_subreaper,
-    leftovers,
     members,
+    orphans,
     reap_adopted,
     sweep,
 )
@@ -61,12 +60,12 @@ __all__ = [
     "become_subreaper",
     "guarded",
     "has_proc",
-    "leftovers",
     "listener",
     "listening_in_tree",
     "listens_in_tree",
     "members",
     "open_for_writing",
+    "orphans",
     "peer_is_gone",
     "reap_adopted",
     "redirected_output",

@@ -1,4 +1,4 @@
-"""The command that serves an ASGI application: uvicorn, by the Python that runs us."""
+"""The command that serves an ASGI application (`--asgi`): uvicorn, in the proxy's interpreter."""
 
 import importlib.util
 import ipaddress
@@ -8,17 +8,18 @@ from typing import Final
 from httpprocessproxy.config import Address
 from httpprocessproxy.core.errors import UserError
 
-# Where our own connections come from, to a backend on localhost.
+# The source addresses of the proxy's connections to a backend on localhost.
 _LOCAL: Final = ("127.0.0.1", "::1")
 
 
 def asgi_command(
     application: str, address: Address, *, is_factory: bool, debug: bool, inherits: bool = False
 ) -> tuple[str, ...]:
-    """The words that serve `MODULE:APP` at the host of `address` and at {port}, or at {fd}.
+    """Return the command that serves `MODULE:APP` on `address.host` and {port}, or on {fd}.
 
-    The module is looked for in the working directory first. What the proxy says of clients is
-    believed, so that the application sees theirs and not ours. Raises UserError without uvicorn.
+    Python looks for the module in the working directory first. uvicorn trusts the proxy's
+    forwarded header fields, so the application sees the clients' addresses. Raises UserError
+    without uvicorn.
     """
     if importlib.util.find_spec("uvicorn") is None:
         raise UserError("--asgi needs uvicorn: pip install 'http-process-proxy[asgi]'")
@@ -26,7 +27,7 @@ def asgi_command(
     return (
         *(sys.executable, "-m", "uvicorn", application),
         *place,
-        # A line for each request is ours to write, and where it listens is nobody's business.
+        # The proxy logs the requests itself, and uvicorn's address would only mislead users.
         *("--log-level", "debug" if debug else "warning"),
         *("--proxy-headers", "--forwarded-allow-ips", ",".join(_peers(address.host))),
         *["--factory"] * is_factory,
@@ -34,7 +35,7 @@ def asgi_command(
 
 
 def _peers(host: str) -> list[str]:
-    """The addresses that we connect from to a backend at `host`: its own, on this machine."""
+    """The source addresses of connections to a backend at `host`: its own, on this machine."""
     try:
         address = str(ipaddress.ip_address(host))
     except ValueError:

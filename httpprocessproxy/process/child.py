@@ -1,6 +1,6 @@
-"""One generation of the backend: waiting for its end, and bringing it about.
+"""A child process, one generation of the backend: wait for its exit, and stop its process tree.
 
-We wait for the process, never for the end of its output, which a grandchild may hold open.
+`wait` waits for the process, never for the end of its output: a grandchild may hold that open.
 """
 
 import asyncio
@@ -12,13 +12,13 @@ from httpprocessproxy.process import linux, tree
 from httpprocessproxy.process.output import Output
 from httpprocessproxy.system.event_loop import call_from_thread
 
-# What a dead process printed last is in a pipe, and copied within a millisecond, unless the
-# reader of our own output is slow: no restart waits for that one.
+# The last output of a dead process is in a pipe and copied within a millisecond, unless the
+# reader of the proxy's output is slow: a restart does not wait for that reader.
 _DRAIN_TIMEOUT_S = 0.1
 
 
 class Child:
-    """Made by `Launcher`, in a running event loop. `is_warm`: it was forked off a fork server."""
+    """Created by `Launcher` in a running event loop. `is_warm`: forked from a fork server."""
 
     is_warm = False
 
@@ -31,7 +31,7 @@ class Child:
         self._reaped = asyncio.Event()
         self._drained = asyncio.Event()
         self._killed = asyncio.Event()
-        tree.living.add(pid)
+        tree.children.add(pid)
         if hasattr(os, "pidfd_open"):
             self._pidfd = os.pidfd_open(pid)
             self._loop.add_reader(self._pidfd, self._on_end)
@@ -46,9 +46,9 @@ class Child:
         return not self._reaped.is_set()
 
     async def wait(self) -> int:
-        """Wait for the end, and return the exit status, or minus the signal's number.
+        """Wait for the exit; return the exit status, or the negative signal number.
 
-        Its output has been copied by then. Others of its tree may go on: see `stop`.
+        Its output has been copied by then. Its descendants may still run: see `stop`.
         """
         await self._drained.wait()
         return self._returncode
@@ -56,16 +56,16 @@ class Child:
     async def stop(
         self, kill_signal: signal.Signals = signal.SIGKILL, kill_timeout_s: float = 5.0
     ) -> int:
-        """End the whole tree, and return what `wait` returns when all of it is gone.
+        """End the whole process tree, and return the result of `wait` once the tree is gone.
 
         A `kill_signal` other than SIGKILL goes to the process group, which then has
-        `kill_timeout_s` seconds to end; SIGKILL ends the rest. Works on a child that has ended
-        already, twice, and at the same time. Cancellation cuts the waiting short, not the
-        killing. Raises StopError.
+        `kill_timeout_s` seconds to end; SIGKILL ends the rest. The child may have ended already,
+        and calls may repeat or overlap. Cancellation cuts the waiting short, not the killing.
+        Raises StopError.
         """
         try:
             if kill_signal is not signal.SIGKILL:
-                await self._end_politely(kill_signal, kill_timeout_s)
+                await self._end_gracefully(kill_signal, kill_timeout_s)
         finally:
             self.kill()
             await self._wait_for_death()
@@ -73,22 +73,22 @@ class Child:
         return await self.wait()
 
     def kill(self) -> None:
-        """SIGKILL for the process group, now. `stop` ends the rest, polite no more, and waits."""
+        """Send SIGKILL to the process group now. A `stop` in progress skips its grace period."""
         self._killed.set()
         self._signal_group(signal.SIGKILL)
 
-    async def _end_politely(self, kill_signal: signal.Signals, timeout_s: float) -> None:
+    async def _end_gracefully(self, kill_signal: signal.Signals, timeout_s: float) -> None:
         self._signal_group(kill_signal)
-        self._signal_group(signal.SIGCONT)  # Stopped, it would not even see the signal.
+        self._signal_group(signal.SIGCONT)  # A stopped process does not handle signals.
         async with asyncio.TaskGroup() as group:
-            ways = (
+            waits = (
                 group.create_task(self._group_end(), name=f"the end of {self.pid}"),
-                # If its leader is gone, a signal to the group does not reach the others.
+                # Once the leader is reaped, `_signal_group` no longer signals the group.
                 group.create_task(self._killed.wait(), name=f"the kill of {self.pid}"),
             )
-            await asyncio.wait(ways, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
-            for way in ways:
-                way.cancel()
+            await asyncio.wait(waits, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+            for wait in waits:
+                wait.cancel()
 
     async def _group_end(self) -> None:
         await self._reaped.wait()
@@ -102,14 +102,14 @@ class Child:
             raise tree.StopError(f"cannot end {self.pid}: SIGKILL did not end it") from error
 
     def _signal_group(self, number: signal.Signals) -> None:
-        # Once it is reaped, its number may be another's. Then /proc tells who is left of the
-        # group; where there is none, the risk is less than that of leaving them.
+        # The pid of a reaped process may be reused; `tree.sweep` then finds the rest of the group
+        # in /proc. Without /proc, that risk is smaller than the risk of leaving processes behind.
         if self._reaped.is_set() and linux.has_proc():
             return
         try:
             os.killpg(self.pid, number)
         except (ProcessLookupError, PermissionError):
-            pass  # All gone. (Or another user's: then the wait for its end fails, and says so.)
+            pass  # All gone, or owned by another user: then waiting for the end raises StopError.
 
     def _on_end(self) -> None:
         self._loop.remove_reader(self._pidfd)
@@ -121,7 +121,7 @@ class Child:
         call_from_thread(self._loop, self._on_reaped, status)
 
     def _on_reaped(self, status: int) -> None:
-        tree.living.discard(self.pid)
+        tree.children.discard(self.pid)
         self._returncode = os.waitstatus_to_exitcode(status)
         self._reaped.set()
         self._loop.call_later(_DRAIN_TIMEOUT_S, self._drained.set)

@@ -1,7 +1,7 @@
-"""Files of environment variables, in the format of python-dotenv, and in its way of reading.
+"""Files of environment variables (`--env-file`), in the format of python-dotenv, by its parser.
 
-Unlike it, we refuse a file with a line that cannot be read. No error shows what a line says: it
-may be a secret, and errors are shown in the browser.
+Unlike python-dotenv, a line that cannot be parsed is an error. Error messages never quote a line:
+it may hold a secret, and errors are shown in the browser.
 """
 
 import io
@@ -13,11 +13,11 @@ from httpprocessproxy.core.errors import UserError
 
 
 def read_env_file(path: Path, inherited: dict[str, str]) -> Mapping[str, str]:
-    """The variables of a file, where `${NAME}` is what is `inherited`, or else said further up.
+    """The variables of a file; `${NAME}` expands to the inherited value, else to an earlier line's.
 
-    So does `dotenv.load_dotenv`: the environment precedes the file. Raises UserError.
+    This is the precedence of `dotenv.load_dotenv`. Raises UserError.
     """
-    # Imported where it is needed: most starts are quicker without.
+    # Imported lazily: most starts are quicker without it.
     from dotenv.parser import parse_stream
     from dotenv.variables import parse_variables
 
@@ -27,7 +27,7 @@ def read_env_file(path: Path, inherited: dict[str, str]) -> Mapping[str, str]:
         written = binding.original.string
         blank = written[: len(written) - len(written.lstrip())]
         line = binding.original.line + blank.count("\n")
-        # The system has no variable with such a name, and no value with such a byte.
+        # execve(2) takes no name with "=" and no value with NUL.
         if binding.error or "=" in (binding.key or "") or "\0" in written:
             raise UserError(f"{path}: line {line} is not NAME=VALUE, or a quote is left open")
         if binding.key is not None and binding.value is not None:
@@ -38,9 +38,9 @@ def read_env_file(path: Path, inherited: dict[str, str]) -> Mapping[str, str]:
 
 def _text(path: Path) -> str:
     try:
-        # A pipe gives what it has once, and a start is not the last one.
+        # A pipe can be read only once, and each start reads the file.
         if path.exists() and not path.is_file():
-            raise UserError(f"{path} is no regular file")
+            raise UserError(f"{path} is not a regular file")
         return path.read_text(encoding="utf-8")
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from error

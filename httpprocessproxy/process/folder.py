@@ -1,7 +1,7 @@
-"""The working directory, which may be removed and made again (a git worktree, a fresh clone).
+"""The working directory, which may be removed and created again (a git worktree, a fresh clone).
 
-A process keeps the directory that it had, although its path leads to another one by now; and the
-kernel tells no watcher that a directory is gone as long as a process is in it.
+A process stays in its old directory, even when the path names a new one; and as long as a process
+is in a directory, inotify does not report its removal.
 """
 
 import errno
@@ -9,22 +9,22 @@ import os
 
 
 class WorkingDirectory:
-    """The one of this process at the time that this is made."""
+    """The path of this process's working directory, as it was when this object was created."""
 
     def __init__(self) -> None:
         self._path = os.getcwd()
         self._has_left = False
 
     def enter(self) -> bool:
-        """Be in the one that its path leads to now, and return whether that is another one.
+        """Change to the directory that the path names now; return whether it is a new one.
 
-        Raises FileNotFoundError if there is none.
+        Raises FileNotFoundError if the directory was removed and does not exist again.
         """
         try:
             there = os.stat(self._path)
         except (FileNotFoundError, NotADirectoryError):
             self._leave_if_gone()
-            return False  # it was renamed
+            return False  # the directory was renamed, and the process is still in it
         self._has_left = False
         if os.path.samestat(there, os.stat(".")):
             return False
@@ -36,7 +36,7 @@ class WorkingDirectory:
             return
         os.chdir("/")
         self._has_left = True
-        # posix_spawn does not mind one that is gone. The backend will, and say it less clearly.
+        # posix_spawn(3) succeeds in a removed directory; the backend would fail less clearly.
         why = f"the working directory is gone: make {self._path} again, and save a file"
         raise FileNotFoundError(errno.ENOENT, why)
 

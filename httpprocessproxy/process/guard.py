@@ -1,14 +1,14 @@
-"""Two processes, so that nothing of the backend is left even when one of them is killed.
+"""The guard: a parent process that ends the backend's processes if the program is killed.
 
-The guard is the process that was started; the program runs in its only child. Killed by any
-means, the program leaves its orphans to the guard, which is a subreaper: it ends them and puts
-the terminal right. If it is the guard that is killed, the kernel sends the program SIGTERM. Should
-both be killed at once, a third process ends the backend: orphans.py.
+The guard is the process that the user started; the program runs in its only child. When the
+program is killed by any means, the guard, a subreaper, inherits its orphans, ends them and restores
+the terminal. When the guard is killed, the kernel sends the program SIGTERM. When both are killed
+at once, a third process ends the backend: reaper.py.
 
-In all else the two behave as one. What `kill` sends to the guard is passed on; what a terminal
-sends, both get anyway. If the program stops (Ctrl+Z), so does the guard, for it is the guard
-that the shell watches; and the guard's exit status is the program's. As PID 1 of a container
-it also reaps strangers. It sleeps until a signal comes, and never runs anything else.
+Otherwise the two behave as one process. The guard forwards signals that `kill` sends to it; signals
+of a terminal reach both anyway. When the program stops (Ctrl+Z), the guard stops too, because
+the shell watches the guard; and the guard's exit status is the program's. As PID 1 of a container
+it also reaps foreign orphans. It sleeps until a signal comes, and never runs anything else.
 """
 
 import os
@@ -17,10 +17,10 @@ import sys
 from collections.abc import Callable
 
 from httpprocessproxy.process import linux, screen, tree
-from httpprocessproxy.process.orphans import RUN, Reaper
+from httpprocessproxy.process.reaper import RUN, Reaper
 from httpprocessproxy.process.terminal import Modes, is_foreground
 
-_PASSED_ON = {
+_FORWARDED = {
     signal.SIGINT,
     signal.SIGTERM,
     signal.SIGHUP,
@@ -30,17 +30,17 @@ _PASSED_ON = {
     signal.SIGUSR1,
     signal.SIGUSR2,
 }
-# Blocked, but not waited for: SIGTTOU would stop us for restoring the terminal.
-_BLOCKED = _PASSED_ON | {signal.SIGCHLD, signal.SIGTTOU}
+# SIGTTOU is only blocked: it would stop the guard when it restores the terminal.
+_BLOCKED = _FORWARDED | {signal.SIGCHLD, signal.SIGTTOU}
 
 
 def guarded(main: Callable[[], int]) -> int:
     """Run `main` under a guard, and return its exit status, 128 + n if signal n ended it.
 
-    Returns in both processes; the caller exits with what it gets. Call it early: it forks.
-    Only on Linux; elsewhere it just calls `main`.
+    Returns in both processes; the caller exits with the result. Call it early, because it forks.
+    Linux only; elsewhere it just calls `main`.
     """
-    # Ignored, as some parents leave it, it would make exit statuses vanish.
+    # Some parents leave SIGCHLD ignored, which discards the exit statuses of children.
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     if sys.platform != "linux":
         return main()
@@ -48,7 +48,7 @@ def guarded(main: Callable[[], int]) -> int:
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, _BLOCKED)
     linux.become_subreaper()
     guard = os.getpid()
-    # Of a shell that became us by `exec`; not of the program, so not ours to end.
+    # Children of a shell that became this process by `exec`: they are never ended.
     foreign = frozenset(p.pid for p in linux.descendants(guard, lambda _: True))
     screen.share_with_children()
     reaper = Reaper()
@@ -60,8 +60,8 @@ def guarded(main: Callable[[], int]) -> int:
     if os.getppid() != guard:
         os.kill(os.getpid(), signal.SIGTERM)
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        # Python's handler only sets a flag, and a system call that is about to block does not
-        # look at it. Until the event loop handles signals there is nothing to clean up.
+        # Python's handler only sets a flag, which a system call that is about to block does not
+        # check. Before the event loop handles signals, there is nothing to clean up.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     return main()
@@ -75,22 +75,22 @@ class _Guard:
         self._modes = Modes.of(0) if is_foreground(0) else None
 
     def run(self) -> int:
-        """Watch until the program ends; return the exit status for both."""
-        # A watcher hears that the working directory is gone once no process is in it.
+        """Forward signals until the program ends; return the exit status for both processes."""
+        # inotify reports the removal of a directory only when no process is in it.
         os.chdir("/")
-        # What came before there was a program, it has not got, whoever sent it.
-        while (info := signal.sigtimedwait(_PASSED_ON, 0)) is not None:
+        # Signals from before the fork did not reach the program, whatever their sender.
+        while (info := signal.sigtimedwait(_FORWARDED, 0)) is not None:
             self._send(info.si_signo)
         while (status := self._reap()) is None:
-            info = signal.sigwaitinfo(_PASSED_ON | {signal.SIGCHLD})
-            if info.si_signo != signal.SIGCHLD and _is_for_us_alone(info):
+            info = signal.sigwaitinfo(_FORWARDED | {signal.SIGCHLD})
+            if info.si_signo != signal.SIGCHLD and _is_for_guard_alone(info):
                 self._send(info.si_signo)
         self._clean_up()
         code = os.waitstatus_to_exitcode(status)
         return code if code >= 0 else 128 - code
 
     def _reap(self) -> int | None:
-        """Reap all that ended, and return the program's status if it is among them."""
+        """Reap all ended children; return the program's wait status if it is among them."""
         while True:
             pid, status = os.waitpid(-1, os.WNOHANG | os.WUNTRACED)
             if pid == 0:
@@ -102,18 +102,18 @@ class _Guard:
 
     def _stop_too(self) -> None:
         os.kill(os.getpid(), signal.SIGSTOP)
-        # Somebody continued us, perhaps us alone.
+        # SIGCONT may have been sent to the guard alone.
         self._send(signal.SIGCONT)
 
     def _send(self, number: int) -> None:
-        # It is our child and not reaped: the number is still its own.
+        # The program is an unreaped child, so its pid has not been reused.
         os.kill(self._pid, number)
 
     def _clean_up(self) -> None:
         if self._modes is not None and is_foreground(0):
             self._modes.apply(0)
-        if (undoing := screen.left_by_child()) and os.isatty(1):
-            os.write(1, undoing)
+        if (restoring := screen.saved_by_child()) and os.isatty(1):
+            os.write(1, restoring)
         try:
             spared = {self._reaper.pid} if self._reaper.pid is not None else set()
             tree.end_all(self._foreign | spared, everything=True)
@@ -122,7 +122,7 @@ class _Guard:
         self._reaper.dismiss()
 
 
-def _is_for_us_alone(info: "signal.struct_siginfo") -> bool:
-    # sigaction(2): a positive si_code is the kernel's, here the terminal's, and for the whole
-    # group. Except SIGHUP: that one it sends to a session's leader, which may be us.
+def _is_for_guard_alone(info: "signal.struct_siginfo") -> bool:
+    # sigaction(2): a positive si_code means the kernel, here the terminal, which signals the whole
+    # process group; only SIGHUP goes to the session leader, which may be the guard.
     return info.si_code <= 0 or info.si_signo == signal.SIGHUP

@@ -1,10 +1,10 @@
 """The listening socket that each generation of the backend inherits (`--socket`).
 
-It is bound once and stays ours, so connections wait in the kernel's queue while there is no
-server, and no server's end is the end of those that it has not accepted. Whoever has the socket
-may accept: what we take from the queue, no server has seen or ever will.
+The proxy binds it once and keeps it open, so connections wait in the kernel's queue while no server
+runs, and connections that a server has not accepted survive its end. Each process that holds the
+socket may accept: a connection that the proxy takes from the queue never reaches a server.
 
-What a server does to a socket (fcntl(2), listen(2), shutdown(2)), it does to all who share it.
+fcntl(2), listen(2) and shutdown(2) of one process affect all processes that share the socket.
 """
 
 import os
@@ -19,26 +19,26 @@ from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.process.ports import find_free_port
 from httpprocessproxy.system.sockets import NO_SUCH_FAMILY, binding
 
-# The number it has in the server: sd_listen_fds(3) has the first there.
+# The descriptor's number in the server: the first one of sd_listen_fds(3).
 INHERITED_FD: Final = 3
 
-# The kernel cuts it down to its own limit.
+# The kernel lowers it to its own limit (net.core.somaxconn).
 _BACKLOG: Final = 4096
 
 _RESET: Final = struct.pack("ii", 1, 0)
 
 
 class InheritedSocket:
-    """Listens from when it is made, at the first host of an address that this machine has."""
+    """A listening TCP socket at the first of `address.hosts` that this machine can bind."""
 
     def __init__(self, address: Address) -> None:
-        """Port 0 takes one that is free. Raises UserError."""
-        # One that the kernel chooses would be lost when a server shuts the socket down.
+        """Bind and listen; port 0 means a free port. Raises UserError."""
+        # A port that the kernel chose would be lost when a server shuts the socket down.
         port = address.port or find_free_port(address.hosts)
         self._socket, host = _bound(replace(address, port=port))
         self.address = Address(host, port)
-        # Connections get it from here. A server that takes this for a Unix socket, as uvicorn
-        # does, would leave it out, and small pieces of an answer would wait for each other.
+        # Accepted connections inherit TCP_NODELAY. A server that assumes a Unix socket, as uvicorn
+        # does, would not set it, and Nagle's algorithm would delay small writes of a response.
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.renew()
 
@@ -47,33 +47,33 @@ class InheritedSocket:
         return self._socket.fileno()
 
     def close(self) -> None:
-        """Free the port, once no server has it any more."""
+        """Close the socket, which frees the port once no server holds it."""
         self._socket.close()
 
     def renew(self) -> None:
-        """Undo what the last server has done to it: the next one expects a blocking one."""
+        """Undo the last server's changes: make the socket blocking, and listen again."""
         self._socket.setblocking(True)
         self._socket.listen(_BACKLOG)
 
     def has_waiting(self) -> bool:
-        """Whether a connection has not been accepted yet."""
+        """Whether a connection waits to be accepted."""
         poll = select.poll()
         poll.register(self._socket, select.POLLIN)
         return bool(poll.poll(0))
 
     def reclaim_unaccepted(self) -> frozenset[tuple[str, int]]:
-        """Reset all connections that no server has accepted; return where they came from.
+        """Reset all connections that no server has accepted; return their peer addresses.
 
-        What clients have closed goes too: the kernel would still show it to the next server.
+        This includes connections that clients have closed, which accept(2) would still return.
         """
         taken: set[tuple[str, int]] = set()
-        # A server that runs is not to find the socket changed unless there is a reason.
+        # `_take_one` makes the socket non-blocking for a moment: spare a running server that.
         while self.has_waiting() and (name := self._take_one()) is not None:
             taken.add(name)
         return frozenset(taken)
 
     def _take_one(self) -> tuple[str, int] | None:
-        # It may be accepted by the server at this moment: then there is nothing to wait for.
+        # The server may accept the connection first: then a blocking accept would wait for ever.
         was_blocking = os.get_blocking(self.fd)
         self._socket.setblocking(False)
         try:
@@ -89,7 +89,7 @@ class InheritedSocket:
 
 
 def _bound(address: Address) -> tuple[socket.socket, str]:
-    """The socket and the host that it is bound to, for localhost has two. Raises UserError."""
+    """The socket and the host it is bound to: localhost has two. Raises UserError."""
     why: OSError | None = None
     for host in address.hosts:
         try:

@@ -1,9 +1,9 @@
-"""Whose a typed key is: a shortcut of ours, or the backend's.
+"""Keyboard input: a typed key is a shortcut of the proxy, or input of the backend.
 
-The rule: text for the backend reaches it in full, and a doubt is decided for the backend. It has
-every key while it reads from its terminal, or has just done so; while it has switched echo or
-lines off (a debugger's prompt, a password, anything full-screen); and from the first character of
-a line to its end. What comes at once, as a paste or an arrow key does, is no shortcut either.
+The rule: input for the backend reaches it in full, and in doubt a key goes to the backend. It gets
+every key while it reads from its terminal, or has just done so; while echo or line mode is off
+(a debugger's prompt, a password, a full-screen program); and from the first character of a line to
+its end. Several bytes in one read, as from a paste or an arrow key, are no shortcut either.
 """
 
 import os
@@ -11,20 +11,19 @@ import termios
 import time
 from collections.abc import Callable, Collection
 
-from httpprocessproxy.process import terminal_reads as reading
-from httpprocessproxy.process import tree
+from httpprocessproxy.process import terminal_reads, tree
 
-# Who reads a line and works on it for a moment will read the next one.
+# A program that processes a line for a moment will read the next one.
 READS_ON_S = 1.0
 
 _LINE_ENDS = (b"\r", b"\n")
 
 
 class Keyboard:
-    """What is typed, one piece after the other. Use it in one thread only."""
+    """Decides for each piece of input whether it is a shortcut. Use it in one thread only."""
 
     def __init__(self, shortcuts: Collection[str], pressed: Callable[[str], None]) -> None:
-        """`pressed` gets each of the one-character `shortcuts` that is typed for us."""
+        """Call `pressed` with each of the one-character `shortcuts` that is typed."""
         self._shortcuts = {key.encode(): key for key in shortcuts}
         self._pressed = pressed
         self._line_length = 0
@@ -32,18 +31,21 @@ class Keyboard:
 
     @staticmethod
     def is_usable() -> bool:
-        """Whether the system tells who reads the keyboard. If not, every key is the backend's."""
-        return reading.can_tell()
+        """Whether the system shows which process reads a terminal. If not, there are no shortcuts.
+
+        Then every key goes to the backend.
+        """
+        return terminal_reads.is_supported()
 
     def begin(self) -> None:
-        """The backend has a new terminal, and nothing was typed on it yet."""
+        """Reset the state: the backend has a new terminal without input."""
         self._line_length = 0
         self._was_read_at = -READS_ON_S
 
     def takes(self, typed: bytes, terminal_fd: int | None) -> bool:
-        """Whether this is ours, and done with; otherwise it is the backend's.
+        """Handle a shortcut and return True, or return False: the input is for the backend.
 
-        `terminal_fd` is the backend's end of its terminal, None if it has none.
+        `terminal_fd` is the slave of the backend's pty, None if it has none.
         """
         is_free = terminal_fd is None or not self._is_wanted(terminal_fd)
         if is_free and not self._line_length and typed in self._shortcuts:
@@ -54,13 +56,13 @@ class Keyboard:
         return False
 
     def _is_wanted(self, terminal_fd: int) -> bool:
-        """Whether the backend wants the keys."""
+        """Whether the backend reads its terminal, has just read it, or switched line mode off."""
         processes = tree.backend()
         if not processes:
-            return False  # It has ended, however it left its terminal.
+            return False  # It has ended, so the modes of its terminal do not count.
         try:
             terminal = os.ttyname(terminal_fd)
-            if any(reading.waits_for(process.pid, terminal) for process in processes):
+            if any(terminal_reads.waits_for(process.pid, terminal) for process in processes):
                 self._was_read_at = time.monotonic()
         except PermissionError:
             return True
@@ -68,7 +70,7 @@ class Keyboard:
         return reads_on or not _echoes_lines(terminal_fd)
 
     def _follow_line(self, typed: bytes, terminal_fd: int) -> None:
-        """Keep count of the characters that the terminal keeps until their line ends."""
+        """Count the characters that the terminal buffers until the end of the line."""
         characters = termios.tcgetattr(terminal_fd)[6]
         ends = (*_LINE_ENDS, characters[termios.VEOF], characters[termios.VKILL])
         for character in typed.decode(errors="replace"):

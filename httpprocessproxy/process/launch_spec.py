@@ -1,7 +1,8 @@
-"""How the backend is started: its command and its environment, for the port that it has.
+"""The launch specification: the backend's command and environment for its present port.
 
-`{port}` in the command and PORT in the environment are that port; `{fd}` is the number of the
-socket that it inherits (`--socket`), which is also passed on as systemd does it: sd_listen_fds(3).
+`{port}` in the command and PORT in the environment are that port; `{fd}` is the descriptor of the
+socket that it inherits (`--socket`), also announced by LISTEN_FDS and LISTEN_PID as systemd does:
+sd_listen_fds(3).
 """
 
 import os
@@ -13,13 +14,13 @@ from httpprocessproxy.process.env_file import read_env_file
 from httpprocessproxy.process.inherited import INHERITED_FD, InheritedSocket
 from httpprocessproxy.process.ports import find_free_port
 
-# Only the server's own process knows the pid that it has to find in LISTEN_PID before it believes
-# LISTEN_FDS. The shell is that process until it becomes the server.
-_TELLING_ITS_PID = ("sh", "-c", 'export LISTEN_PID=$$; exec "$@"', "sh")
+# A server trusts LISTEN_FDS only if LISTEN_PID is its own pid, which is known only in its process.
+# The shell sets the variable in that process, and then becomes the server by `exec`.
+_SET_LISTEN_PID = ("sh", "-c", 'export LISTEN_PID=$$; exec "$@"', "sh")
 
 
 class LaunchSpec:
-    """The command and the environment of each start. With `AUTO`, the port is ours to choose."""
+    """The command and the environment of each start. With `AUTO`, the proxy chooses the port."""
 
     def __init__(
         self,
@@ -28,10 +29,10 @@ class LaunchSpec:
         env_file: Path | None = None,
         inherited: InheritedSocket | None = None,
     ) -> None:
-        """Without an `inherited` socket, the server makes its own."""
+        """Without an `inherited` socket, the server opens its own."""
         self.address = inherited.address if inherited is not None else address
         self.inherited = inherited
-        # Variables that the server gets unless they are set, and not to nothing.
+        # Variables that the server gets unless they are set to a non-empty value.
         self.defaults: dict[str, str] = {}
         self._command = command
         self._env_file = env_file
@@ -39,9 +40,9 @@ class LaunchSpec:
         self.move()
 
     def move(self) -> bool:
-        """Take another free port, if the port is ours to choose, and tell whether it is.
+        """Choose another free port if the address is `AUTO`; return whether it is.
 
-        Raises UserError if none is free.
+        Raises UserError if no free port is found.
         """
         if self._chooses:
             self.address = Address(AUTO.host, find_free_port(AUTO.hosts))
@@ -49,7 +50,7 @@ class LaunchSpec:
 
     @property
     def words(self) -> tuple[str, ...]:
-        """The command."""
+        """The command, with {port} and {fd} replaced."""
         words = tuple(word.replace("{port}", str(self.address.port)) for word in self._command)
         if self.inherited is None:
             return words
@@ -57,23 +58,23 @@ class LaunchSpec:
 
     @property
     def needs_its_pid(self) -> bool:
-        """Whether the server is to find its own pid in LISTEN_PID: it is not told `{fd}`."""
+        """Whether LISTEN_PID has to be the server's pid: its command has no `{fd}`."""
         return self.inherited is not None and not any("{fd}" in word for word in self._command)
 
     def executed(self, words: tuple[str, ...]) -> tuple[str, ...]:
-        """What is executed to run `words`: perhaps a shell goes before them."""
-        return (*_TELLING_ITS_PID, *words) if self.needs_its_pid else words
+        """The command to execute for `words`: behind a shell if LISTEN_PID has to be set."""
+        return (*_SET_LISTEN_PID, *words) if self.needs_its_pid else words
 
     def environment(self) -> Mapping[str, str]:
-        """Our own environment, and what the file adds to it, read anew at each call.
+        """The proxy's environment with the variables of the file, which each call reads again.
 
-        PORT is ours: a file that says another would have the backend listen where nobody looks.
-        Raises UserError if the file is no good.
+        PORT is set by the proxy: with a file's value the backend would listen on another port.
+        Raises UserError if the file cannot be read or parsed.
         """
         ours = {**os.environ, "PORT": str(self.address.port)}
         if self.inherited is not None:
             ours["LISTEN_FDS"] = "1"
-            ours.pop("LISTEN_PID", None)  # Where we were started so ourselves, it is ours.
+            ours.pop("LISTEN_PID", None)  # Socket activation of the proxy itself sets it.
         added = {} if self._env_file is None else read_env_file(self._env_file, ours)
         found = {**added, **ours}
         missing = {name: text for name, text in self.defaults.items() if not found.get(name)}

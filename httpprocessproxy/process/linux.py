@@ -1,7 +1,7 @@
-"""What only Linux has: /proc, subreapers, the parent's death signal.
+"""Linux only: /proc, subreapers, and the parent-death signal (prctl(2)).
 
-Elsewhere every function says "nothing": no processes are listed, no request is made, and the
-callers do with the process group alone.
+On other systems no process is listed and prctl(2) is not called; the callers then work with the
+process group alone.
 """
 
 import ctypes
@@ -18,12 +18,12 @@ _PR_SET_CHILD_SUBREAPER = 36
 
 
 def become_subreaper() -> None:
-    """From now on, descendants whose parent ends become our children instead of PID 1's."""
+    """Inherit orphaned descendants from now on: they become children of this process, not PID 1."""
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
 def die_with_parent(sig: signal.Signals) -> None:
-    """Ask for `sig` when the thread that forked us ends. The parent may be gone already."""
+    """Receive `sig` when the thread that forked this process ends. It may have ended already."""
     _prctl(_PR_SET_PDEATHSIG, sig)
 
 
@@ -38,7 +38,7 @@ def _prctl(option: int, value: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A process as /proc showed it; `pid` and `started` together name it for good."""
+    """A snapshot of a process in /proc; `pid` and `started` together identify it uniquely."""
 
     pid: int
     parent: int
@@ -50,29 +50,29 @@ class Process:
 
     @property
     def command(self) -> str:
-        """The command line, or the name in brackets where there is none."""
+        """The command line, or the name in brackets if there is none."""
         return " ".join(self.words) or f"[{self.name}]"
 
     @property
     def words(self) -> list[str]:
-        """The words of the command line; none where it cannot be read."""
+        """The words of the command line; empty if it cannot be read."""
         line = _read(f"/proc/{self.pid}/cmdline").rstrip(b"\0")
         return os.fsdecode(line).split("\0") if line else []
 
     @property
     def is_watchman(self) -> bool:
-        """Whether this is the Watchman daemon, which is everybody's although we started it."""
+        """Whether this is the Watchman daemon: others use it too, even if the proxy started it."""
         program = _read(f"/proc/{self.pid}/cmdline").partition(b"\0")[0]
         return "watchman" in (self.name, os.path.basename(os.fsdecode(program)))
 
     @property
     def environment(self) -> set[str]:
-        """The names of the variables that it was started with."""
+        """The names of the environment variables that it was started with."""
         return {pair.partition("=")[0] for pair in self.environment_pairs}
 
     @property
     def environment_pairs(self) -> set[str]:
-        """The variables that it was started with, each as NAME=VALUE."""
+        """The environment variables that it was started with, each as NAME=VALUE."""
         return set(os.fsdecode(_read(f"/proc/{self.pid}/environ")).split("\0"))
 
     def __str__(self) -> str:
@@ -81,7 +81,7 @@ class Process:
 
 @functools.cache
 def has_proc() -> bool:
-    """Whether /proc shows our own processes (not those of a PID namespace above ours)."""
+    """Whether /proc shows the processes of our own PID namespace (not of one above it)."""
     try:
         return os.readlink("/proc/self") == str(os.getpid())
     except OSError:
@@ -89,7 +89,7 @@ def has_proc() -> bool:
 
 
 def find(pid: int) -> Process | None:
-    """The process with this number, or None if there is none."""
+    """The process with this pid, or None."""
     head, _, rest = _read(f"/proc/{pid}/stat").rpartition(b")")
     if not head:
         return None
@@ -99,10 +99,10 @@ def find(pid: int) -> Process | None:
     return Process(pid, parent, group, session, int(fields[19]), name, state in (b"Z", b"X"))
 
 
-def descendants(root: int, counts: Callable[[Process], bool]) -> list[Process]:
-    """All that `root` started, directly or not; what does not count hides all below it.
+def descendants(root: int, matches: Callable[[Process], bool]) -> list[Process]:
+    """The descendants of the process `root`; one that does not match hides its own descendants.
 
-    A process whose parent ends while we look may be missed: look again.
+    A process whose parent ends during the scan may be missed: scan again.
     """
     children: defaultdict[int, list[Process]] = defaultdict(list)
     for process in processes():
@@ -110,14 +110,14 @@ def descendants(root: int, counts: Callable[[Process], bool]) -> list[Process]:
     found: list[Process] = []
     parents = [root]
     while parents:
-        counted = [child for child in children.pop(parents.pop(), ()) if counts(child)]
-        found += counted
-        parents += [child.pid for child in counted]
+        matching = [child for child in children.pop(parents.pop(), ()) if matches(child)]
+        found += matching
+        parents += [child.pid for child in matching]
     return found
 
 
 def processes() -> Iterator[Process]:
-    """All that /proc shows."""
+    """All processes in /proc."""
     if has_proc():
         for name in os.listdir("/proc"):
             if name.isdigit() and (process := find(int(name))) is not None:
@@ -125,7 +125,7 @@ def processes() -> Iterator[Process]:
 
 
 def has_children() -> bool:
-    """Whether we have any child at all, ended ones included. Linux only."""
+    """Whether this process has a child, including zombies. Linux only."""
     try:
         os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     except ChildProcessError:
@@ -134,7 +134,7 @@ def has_children() -> bool:
 
 
 def has_ended_child() -> bool:
-    """Whether a child of ours has ended and was not waited for yet. Linux only."""
+    """Whether this process has a zombie: a child that ended and was not reaped. Linux only."""
     try:
         return os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
     except ChildProcessError:
@@ -142,7 +142,7 @@ def has_ended_child() -> bool:
 
 
 def reap(pid: int) -> None:
-    """Let an ended child of ours vanish from the list of processes."""
+    """Reap a child that has ended; return at once if it has not."""
     try:
         os.waitpid(pid, os.WNOHANG)
     except ChildProcessError:
@@ -152,7 +152,7 @@ def reap(pid: int) -> None:
 def kill(process: Process) -> int | None:
     """Send SIGKILL, and return a pidfd to wait with; None if the process is gone.
 
-    Never hits a stranger that got the same number. Raises PermissionError.
+    Never kills another process that reused the pid. Raises PermissionError.
     """
     try:
         pidfd = os.pidfd_open(process.pid)
@@ -173,7 +173,7 @@ def kill(process: Process) -> int | None:
 
 
 def open_sockets(pid: int) -> set[int]:
-    """The inodes of the sockets a process holds; none if we may not look."""
+    """The inodes of the sockets that a process holds; empty without permission to look."""
     inodes: set[int] = set()
     try:
         names = os.listdir(f"/proc/{pid}/fd")
@@ -190,7 +190,7 @@ def open_sockets(pid: int) -> set[int]:
 
 
 def holder_of(inode: int) -> Process | None:
-    """A process that holds this socket, as far as we may look."""
+    """A process that holds this socket, among those that we have permission to inspect."""
     return next((p for p in processes() if inode in open_sockets(p.pid)), None)
 
 

@@ -1,6 +1,8 @@
-"""Which files the backend has open for writing, as /proc shows it. Elsewhere: none."""
+"""Files that are being written: by the backend, and by redirections of the proxy's own output."""
 
+import fcntl
 import os
+import stat
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -8,9 +10,12 @@ from httpprocessproxy.process import tree
 
 
 def open_for_writing(paths: Iterable[Path]) -> frozenset[Path]:
-    """Those of `paths` that a process of the backend may write at present."""
+    """Return those of `paths` that a process of the backend has open for writing (Linux's /proc).
+
+    Empty on other systems.
+    """
     wanted = {identity: path for path in paths if (identity := _identity(path))}
-    processes = [process for child in list(tree.living) for process in tree.members(child)]
+    processes = [process for child in list(tree.children) for process in tree.members(child)]
     found = {one for process in processes for one in _written_by(process.pid)}
     return frozenset(path for identity, path in wanted.items() if identity in found)
 
@@ -19,7 +24,7 @@ def _written_by(pid: int) -> set[tuple[int, int]]:
     folder = f"/proc/{pid}"
     try:
         numbers = os.listdir(f"{folder}/fd")
-    except OSError:  # it has ended, or is another user's
+    except OSError:  # the process has ended, or belongs to another user
         return set()
     written = (number for number in numbers if _is_for_writing(f"{folder}/fdinfo/{number}"))
     identities = (_identity(Path(f"{folder}/fd/{number}")) for number in written)
@@ -41,3 +46,24 @@ def _identity(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return found.st_dev, found.st_ino
+
+
+def redirected_output(root: Path) -> list[str]:
+    """The files below `root` that the proxy's stdout and stderr are redirected to, relative to it.
+
+    Each line of output changes such a file (`http-process-proxy ... > log`); if that counted as a
+    change, the first line would restart the server for ever.
+    """
+    fds = [fd for fd in (1, 2) if stat.S_ISREG(os.fstat(fd).st_mode)]
+    files = {path for fd in fds if (path := _path(fd)) is not None}
+    return sorted(str(file.relative_to(root)) for file in files if file.is_relative_to(root))
+
+
+def _path(fd: int) -> Path | None:
+    """The path of an open file; None if it is unknown, as on Linux without /proc."""
+    if hasattr(fcntl, "F_GETPATH"):  # macOS
+        return Path(os.fsdecode(fcntl.fcntl(fd, fcntl.F_GETPATH, bytes(1024)).rstrip(b"\0")))
+    try:
+        return Path(os.readlink(f"/proc/self/fd/{fd}"))
+    except OSError:
+        return None

@@ -1,12 +1,12 @@
-"""What the backend prints, copied to our own stdout and stderr as it comes, byte for byte.
+"""The backend's output, copied to the proxy's stdout and stderr as it arrives, byte for byte.
 
-A thread of its own does it, for writing to a terminal or a pipe may block for as long as its
-reader likes, and the event loop must not. While it blocks, so does a backend that prints more
-than a pipe holds; nothing is dropped, and nothing grows. A reader that went away (`| head`) is
-no error: the rest is only remembered.
+A separate thread copies it, because writing to a terminal or a pipe may block for any length of
+time, and the event loop must not block. Meanwhile a backend that prints more than a pipe holds
+blocks too (back-pressure): no output is dropped, and no buffer grows. A reader that went away
+(`| head`) is not an error: the rest goes to the tail only.
 
-The end of a process is not the end of its output, nor the other way round: a grandchild may
-hold the pipe for ever. So nobody waits for the end of file, and `begin` closes what is left.
+A process may end before its output, and the other way round: a grandchild may hold the pipe for
+ever. So the thread does not wait for end of file, and the next generation closes the old streams.
 """
 
 import collections
@@ -27,14 +27,14 @@ from httpprocessproxy.process.keyboard import Keyboard
 from httpprocessproxy.process.sink import OutputSink
 
 TAIL_BYTES = 64 * 1024
-# As much as a pipe holds: one system call empties it.
+# The capacity of a pipe: one system call empties it.
 _PIECE_BYTES = 64 * 1024
 _TYPED_BYTES = 1024
-# A line that the backend does not end (a prompt) holds back our own no longer than this.
+# An unfinished line of the backend (a prompt) delays a message of the proxy no longer than this.
 _LINE_TIMEOUT_S = 0.02
-# At the end of the program, how long a blocked reader may keep us from showing the rest.
+# At the end of the program, a blocked reader delays the exit no longer than this.
 _CLOSE_TIMEOUT_S = 0.5
-# A screen that was cleared gets our reminder, once the backend has been silent for so long.
+# After the screen was cleared, the reminder follows once the backend has been silent for so long.
 _REMINDER_S = 0.5
 
 
@@ -48,18 +48,17 @@ class _Stream:
 
 
 class Output:
-    """Copies the streams of one generation after the other. Used as a context manager."""
+    """Copies the output streams of each generation in turn. A context manager."""
 
     def __init__(
         self,
         on_piece: Callable[[str, bytes], None] | None = None,
         keyboard: Keyboard | None = None,
     ) -> None:
-        """`on_piece` gets the name of a stream and each piece that was read from it.
+        """Create it; entering the context starts the thread.
 
-        It is called in the copying thread, and must not block.
-
-        `keyboard` may take typed keys, in that thread as well.
+        The thread calls `on_piece` with the name of a stream and each piece read from it; it must
+        not block. `keyboard`, also in the thread, handles shortcuts among typed keys.
         """
         self._on_piece = on_piece
         self._keyboard = keyboard
@@ -71,7 +70,7 @@ class Output:
         self._is_typing = False
         self._messages: list[str] = []
         self._line_deadline = 0.0
-        self.reminder = ""  # what a cleared screen is to show again
+        self.reminder = ""  # the message to print again after the screen was cleared
         self._is_cleared = False
         self._jobs: collections.deque[Callable[[], None]] = collections.deque()
         self._wake_fd, self._woken_fd = -1, -1
@@ -92,7 +91,7 @@ class Output:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Show what is left, unless its reader is slow, and end the thread."""
+        """Copy the remaining output, for at most half a second, and end the thread."""
         self._post(self._close)
         self._is_closed = True
         self._thread.join(_CLOSE_TIMEOUT_S)
@@ -102,12 +101,12 @@ class Output:
 
     @property
     def tail(self) -> bytes:
-        """The last 64 KiB that the present generation printed, of both streams together."""
+        """The last 64 KiB of the present generation's output, both streams together."""
         with self._lock:
             return bytes(self._tail)
 
     def begin_pipes(self, stdout_fd: int, stderr_fd: int) -> None:
-        """A new generation prints to these pipes. Takes the descriptors over."""
+        """Copy the output of a new generation from these pipes. Takes over the descriptors."""
         tail = self._new_tail()
         streams = [
             _Stream("stdout", stdout_fd, self._stdout, tail),
@@ -116,16 +115,16 @@ class Output:
         self._post(lambda: self._begin(streams))
 
     def begin_pty(self, master_fd: int, slave_fd: int) -> None:
-        """A new generation has this pty. Takes the descriptors over.
+        """Copy the output of a new generation from this pty. Takes over the descriptors.
 
-        The slave is kept open as long as the master. Otherwise a backend that closes its standard
-        streams would make us think that all is over, close the master, and so send it a SIGHUP.
+        The slave stays open as long as the master. Otherwise a backend that closes its standard
+        streams would cause an end of file here, and closing the master sends it a SIGHUP.
         """
         stream = _Stream("stdout", master_fd, self._stdout, self._new_tail(), slave_fd)
         self._post(lambda: self._begin([stream]))
 
     def begin_nothing(self) -> None:
-        """A generation that could not be started: there is nothing to remember of it."""
+        """Empty the tail, for a generation that could not be started."""
         self._new_tail()
         self._post(lambda: self._begin([]))
 
@@ -135,29 +134,29 @@ class Output:
             return self._tail
 
     def remember(self, text: str) -> None:
-        """Keep a line of our own among the output, for those who see it elsewhere."""
+        """Add a line of the proxy to the tail and `on_piece`, without printing it."""
         self._post(lambda: self._remember_line(text))
 
     def drain(self, done: Callable[[], None]) -> None:
-        """Call `done`, in the copying thread, when all that was printed by now is copied."""
+        """Call `done`, in the copying thread, once all output printed so far is copied."""
         self._post(lambda: self._drain(done))
 
     def write(self, text: str) -> None:
-        """Show lines of our own on stderr, never in the middle of a line of the backend."""
+        """Print lines of the proxy on stderr, but not within a line of the backend."""
         if self._is_closed:
             self._write_message(text)
         self._post(lambda: self._announce(text))
 
     def clear_screen(self) -> None:
-        """Wipe the terminal that is our stdout, as `clear -x` does: what scrolled away stays."""
+        """Clear the terminal on stdout and keep its scrollback, as `clear -x` does."""
         self._post(self._clear_screen)
 
     def listen_to_keyboard(self, on: bool) -> None:
-        """Pass what is typed on stdin on to the generation's pty, or stop doing so."""
+        """Start or stop copying stdin to the generation's pty."""
         self._post(lambda: self._listen_to_keyboard(on))
 
     def resize(self, size: bytes) -> None:
-        """Tell the generation's pty its size, packed as for TIOCSWINSZ."""
+        """Set the size of the generation's pty, packed as for TIOCSWINSZ."""
         self._post(lambda: self._resize(size))
 
     def _post(self, job: Callable[[], None]) -> None:
@@ -167,12 +166,13 @@ class Output:
         try:
             os.write(self._wake_fd, b".")
         except BlockingIOError:
-            pass  # Full, so the thread has yet to look at the jobs: it will see this one.
+            pass  # The pipe is full, so the thread has yet to run the jobs, with this one.
 
-    # All below runs in the thread.
+    # All methods below run in the thread.
 
     def _run(self) -> None:
-        # Signals are the event loop's. SIGTTIN blocked turns a read that would stop us into EIO.
+        # The event loop handles signals. With SIGTTIN blocked, a read in the background fails with
+        # EIO instead of stopping the program.
         signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         with self._selector:
             while not self._is_closing:
@@ -217,7 +217,7 @@ class Output:
         except OSError as error:
             if error.errno != errno.EIO:
                 raise
-            piece = b""  # A pty's way to say "end of file".
+            piece = b""  # A pty reports end of file as EIO.
         if not piece:
             self._end(stream)
             return False
@@ -242,7 +242,7 @@ class Output:
         self._remember("stderr", self._tail, begun + text.encode(errors="backslashreplace"))
 
     def _restore(self) -> None:
-        """Undo what a backend that is gone has done to the terminal."""
+        """Restore the terminal after the end of a backend."""
         for sink in (self._stdout, self._stderr):
             sink.restore()
 
@@ -255,7 +255,7 @@ class Output:
 
     def _drain(self, done: Callable[[], None]) -> None:
         for stream in list(self._streams):
-            # Twice what a pipe holds: a grandchild may print for ever.
+            # At most twice the capacity of a pipe: a grandchild may print for ever.
             for _ in range(2):
                 if not self._copy(stream):
                     break
@@ -263,7 +263,7 @@ class Output:
         done()
 
     def _announce(self, text: str) -> None:
-        """Show a message, as soon as the backend's line is at its end."""
+        """Print a message as soon as the backend's line ends."""
         if not self._messages:
             self._line_deadline = time.monotonic() + _LINE_TIMEOUT_S
         self._messages.append(text)
@@ -278,7 +278,7 @@ class Output:
             self._write_message(text)
 
     def _remind(self) -> None:
-        """Show again what the backend has wiped off the screen."""
+        """Print the reminder again if the backend has cleared the screen."""
         is_cleared, self._is_cleared = self._is_cleared, False
         if is_cleared and self.reminder:
             self._write_message(self.reminder)
@@ -314,17 +314,17 @@ class Output:
         except OSError:
             typed = b""
         if not typed:
-            # Hung up, or we are in the background, where the keyboard is somebody else's.
+            # The terminal hung up, or this is a background process, which may not read it.
             self._listen_to_keyboard(False)
             return
         stream = self._streams[0] if self._streams else None
         terminal_fd = stream.slave_fd if stream is not None else None
-        is_taken = self._keyboard is not None and self._keyboard.takes(typed, terminal_fd)
-        if stream is not None and not is_taken:
+        is_shortcut = self._keyboard is not None and self._keyboard.takes(typed, terminal_fd)
+        if stream is not None and not is_shortcut:
             try:
                 os.write(stream.fd, typed)
             except OSError:
-                pass  # Nobody reads there, and a keyboard has no use for waiting.
+                pass  # The pty's buffer is full, or it is closed: waiting would not help a user.
 
     def _close(self) -> None:
         self._drain(self._write_messages)

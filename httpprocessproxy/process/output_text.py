@@ -1,8 +1,8 @@
-"""The backend's output as text for whoever wants to see it: live, in batches, and bounded.
+"""The backend's output as text for subscribers: live, in batches of bounded size.
 
-The rule: looking on costs the backend nothing. It may print 100 MB a second, and a batch still
-holds the last 64 KiB only, says how much is left out, and comes at most every 50 ms. While nobody
-looks on, nothing is kept.
+The rule: subscribers never slow the backend down. It may print 100 MB a second, and a batch still
+holds only the last 64 KiB, states the number of bytes left out, and is published at most every
+50 ms. Without subscribers no output is buffered.
 """
 
 import asyncio
@@ -15,12 +15,12 @@ from typing import Final
 from httpprocessproxy.system.event_loop import call_from_thread
 
 BATCH_BYTES: Final = 64 * 1024
-# Faster than anybody reads, slow enough for a page to show.
+# Faster than people read, slow enough for a page to render.
 INTERVAL_S: Final = 0.05
 
 
 class OutputText:
-    """`take` is for the copying thread, all else for the event loop's."""
+    """Batches output. Call `take` in the copying thread, and the rest in the event loop's."""
 
     def __init__(
         self,
@@ -28,7 +28,7 @@ class OutputText:
         is_wanted: Callable[[], bool],
         publish: Callable[[str, str], None],
     ) -> None:
-        """`is_wanted` may be asked in any thread; `publish` gets a stream's name and its text."""
+        """`is_wanted` is called in any thread; `publish` gets a stream's name and its text."""
         self._loop = loop
         self._is_wanted = is_wanted
         self._publish = publish
@@ -37,12 +37,12 @@ class OutputText:
         self._bytes = 0
         self._left_out_bytes = 0
         self._is_running = False
-        # A character may be cut by the end of a piece, and the streams take turns.
+        # A piece may end within a character, and the streams alternate: one decoder for each.
         decoder = codecs.getincrementaldecoder("utf-8")
         self._decoders = {name: decoder("replace") for name in ("stdout", "stderr")}
 
     def take(self, stream: str, piece: bytes) -> None:
-        """Keep a piece for the next batch; returns at once."""
+        """Add a piece to the next batch, without blocking."""
         if not self._is_wanted():
             return
         with self._lock:
@@ -54,11 +54,11 @@ class OutputText:
                 self._left_out_bytes += left_out
             begins, self._is_running = not self._is_running, True
         if begins:
-            # The loop may have ended: a terminal can block this thread for longer.
+            # The event loop may have ended already: a terminal can block this thread for longer.
             call_from_thread(self._loop, self._tick)
 
     def flush(self) -> None:
-        """Publish all that was taken by now."""
+        """Publish all pieces taken so far."""
         with self._lock:
             pieces, self._pieces, self._bytes = self._pieces, deque(), 0
             left_out_bytes, self._left_out_bytes = self._left_out_bytes, 0
@@ -68,7 +68,7 @@ class OutputText:
             self._publish(stream, text)
 
     def _tick(self) -> None:
-        """Publish a batch, and look again later, until there is none."""
+        """Publish a batch every `INTERVAL_S` seconds, until there is none."""
         with self._lock:
             self._is_running = bool(self._pieces)
         if self._is_running:
@@ -76,7 +76,7 @@ class OutputText:
             self._loop.call_later(INTERVAL_S, self._tick)
 
     def _decoded(self, pieces: deque[tuple[str, bytes]]) -> list[tuple[str, str]]:
-        """Text of one stream in a row is one text."""
+        """Decode the pieces; adjacent pieces of one stream become one text."""
         texts: list[tuple[str, str]] = []
         for stream, piece in pieces:
             text = self._decoders[stream].decode(piece)

@@ -1,7 +1,7 @@
-"""The state in which the backend's output leaves a terminal, and the sequences that undo it.
+"""The terminal state that the backend's output has set, and the escape sequences that reset it.
 
-A server that is killed cannot put the terminal right itself: show the cursor, leave the alternate
-screen, end mouse reports, colours and bracketed paste. termios knows nothing of these. Sequences:
+A server that is killed cannot restore the terminal itself: show the cursor, leave the alternate
+screen, end mouse reports, colours and bracketed paste. termios does not cover these. Sequences:
 ECMA-48 section 8.3, and the private modes of xterm (ctlseqs).
 """
 
@@ -13,13 +13,13 @@ _SEQUENCE: Final = re.compile(
     rb"\x1b\[(?P<private>[?<>=]?)(?P<numbers>[\d;:]*)(?P<between>[ -/]*)(?P<final>[@-~])"
     rb"|\x1b(?P<single>[c=>78]|\([0AB])"
 )
-# The longest beginning of a sequence that is kept until its end comes.
+# The longest incomplete sequence that is buffered until the next piece.
 _LONGEST: Final = 64
 _BEGUN: Final = re.compile(rb"\x1b(\[[?<>=]?[\d;:]*[ -/]*|\()?\Z")
 
-# Private modes that a terminal begins with: automatic wrap, key repeat, the cursor.
+# Private modes that are set in a new terminal: automatic wrap, key repeat, the cursor.
 _ON_AT_FIRST: Final = frozenset({7, 8, 25})
-# In these the screen is another one, and comes back whole.
+# Modes of the alternate screen: leaving them brings the main screen back unchanged.
 _ALTERNATE: Final = frozenset({47, 1047, 1049})
 
 _SHARED_BYTES: Final = 4096
@@ -28,15 +28,15 @@ _shared: mmap.mmap | None = None
 
 
 class ScreenState:
-    """Follows one output."""
+    """Tracks the terminal state that one output stream has set."""
 
     def __init__(self) -> None:
-        self.was_cleared = False  # since the last time that the reader set it to False
+        self.was_cleared = False  # since the caller last set it to False
         self._begun = b""
         self._forget()
 
     def follow(self, piece: bytes) -> None:
-        """Take the next piece of the output."""
+        """Process the next piece of the output."""
         if not self._begun and b"\x1b" not in piece:
             return
         text = self._begun + piece
@@ -47,24 +47,25 @@ class ScreenState:
             self._begun = begun[0]
 
     def undo(self) -> bytes:
-        """The sequences that lead back to where a terminal begins, which is assumed from now on."""
-        undoing = self.undoing()
+        """Reset the tracked state, and return the sequences that reset the terminal."""
+        restoring = self.restoring()
         self._forget()
-        return undoing
+        return restoring
 
-    def undoing(self) -> bytes:
+    def restoring(self) -> bytes:
+        """The sequences that reset the terminal; empty if its state is the initial one."""
         parts = [b"\x1b[<u" * self._keyboards, b"\x1b[>4m" * self._has_other_keys]
         parts += [b"\x1b>" * self._has_keypad, b"\x1b(B" * self._has_lines]
         parts.append(b"\x1b[m" * self._is_styled)
         # Setting margins moves the cursor: save and restore it (DECSC, DECRC).
         parts.append(b"\x1b7\x1b[r\x1b8" * self._has_margins)
-        # The alternate screen last: what comes before belongs to it.
+        # The alternate screen last: the sequences before apply to it.
         for mode in sorted(self._modes, key=lambda mode: (mode in _ALTERNATE, mode)):
             parts.append(b"\x1b[?%d%c" % (mode, b"h" if mode in _ON_AT_FIRST else b"l"))
         return b"".join(parts)
 
     def _forget(self) -> None:
-        self._modes: set[int] = set()  # that are not as at first
+        self._modes: set[int] = set()  # private modes that differ from the initial state
         self._is_styled = self._has_margins = self._has_keypad = False
         self._has_lines = self._has_other_keys = False
         self._keyboards = 0
@@ -111,18 +112,19 @@ class ScreenState:
 
 
 def share_with_children() -> None:
-    """Let `left_by_child` tell what a child, forked from now on, has last told by `tell_parent`."""
+    """Create the memory of `save_for_parent` and `saved_by_child`; call it before forking."""
     global _shared
     _shared = mmap.mmap(-1, _SHARED_BYTES)
 
 
-def tell_parent(undoing: bytes) -> None:
-    """Leave what the terminal needs, should this process be killed."""
-    if _shared is not None and len(undoing) + 2 <= _SHARED_BYTES:
-        _shared[: len(undoing) + 2] = len(undoing).to_bytes(2, "big") + undoing
+def save_for_parent(restoring: bytes) -> None:
+    """Save the sequences that reset the terminal, in case this process is killed."""
+    if _shared is not None and len(restoring) + 2 <= _SHARED_BYTES:
+        _shared[: len(restoring) + 2] = len(restoring).to_bytes(2, "big") + restoring
 
 
-def left_by_child() -> bytes:
+def saved_by_child() -> bytes:
+    """The sequences that the child saved last."""
     if _shared is None:
         return b""
     return _shared[2 : 2 + int.from_bytes(_shared[:2], "big")]

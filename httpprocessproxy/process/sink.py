@@ -1,15 +1,15 @@
-"""One of our own outputs, stdout or stderr, and what the backend has done to the terminal there."""
+"""An output of the proxy, stdout or stderr, with the state of the terminal there."""
 
 import os
 import select
 from dataclasses import dataclass, field
 
-from httpprocessproxy.process.screen import ScreenState, tell_parent
+from httpprocessproxy.process.screen import ScreenState, save_for_parent
 
 
 @dataclass(slots=True)
 class OutputSink:
-    """It ends quietly: its reader may leave before we do."""
+    """Writes in full, and ignores errors: its reader may go away before the proxy ends."""
 
     fd: int
     is_open: bool = True
@@ -20,20 +20,20 @@ class OutputSink:
         self.screen = ScreenState() if os.isatty(self.fd) else None
 
     def copy(self, piece: bytes) -> None:
-        """Write what the backend has printed."""
+        """Write a piece of the backend's output."""
         if self.screen is not None:
             self.screen.follow(piece)
             if b"\x1b" in piece:
-                tell_parent(self.screen.undoing())
+                save_for_parent(self.screen.restoring())
         self.write(piece)
 
     def restore(self) -> None:
-        """Put the terminal right after a backend that is gone."""
-        if self.screen is not None and (undoing := self.screen.undo()):
+        """Reset the terminal's state after the end of a backend."""
+        if self.screen is not None and (restoring := self.screen.undo()):
             was_at_line_start = self.is_at_line_start
-            self.write(undoing)
+            self.write(restoring)
             self.is_at_line_start = was_at_line_start
-            tell_parent(b"")
+            save_for_parent(b"")
 
     def takes_cleared(self) -> bool:
         """Whether the backend has cleared the screen since the last call."""
@@ -43,7 +43,7 @@ class OutputSink:
         return True
 
     def write(self, piece: bytes) -> None:
-        """Write all of it, however long that takes."""
+        """Write all bytes; blocks for as long as the reader does not read."""
         if piece:
             self.is_at_line_start = piece.endswith(b"\n")
         rest = memoryview(piece)
@@ -51,7 +51,7 @@ class OutputSink:
             try:
                 rest = rest[os.write(self.fd, rest) :]
             except BlockingIOError:
-                # Whoever started us made it non-blocking, and may want it to stay so.
+                # The parent process made it non-blocking, and may rely on that.
                 select.select([], [self.fd], [])
             except OSError:
                 self.is_open = False

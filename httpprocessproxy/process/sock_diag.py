@@ -1,7 +1,7 @@
-"""The kernel's table of TCP sockets, asked for what is wanted alone (sock_diag(7)).
+"""Queries of the kernel's table of TCP sockets by netlink (sock_diag(7)).
 
-/proc/net/tcp lists every connection there is, and after a load those in TIME_WAIT make it take a
-tenth of a second to read. Here a connection is found by its hash, and listeners are listed alone.
+/proc/net/tcp lists every connection, and after a load those in TIME_WAIT make it take a tenth of a
+second to read. Here the kernel finds a connection by its hash, and lists listeners alone.
 """
 
 import errno
@@ -21,49 +21,51 @@ _REQUEST, _DUMP = 0x001, 0x300
 # struct nlmsghdr; struct inet_diag_req_v2 up to its id; struct inet_diag_sockid: ports and
 # addresses in network order, interface, cookie.
 _HEADER = struct.Struct("=IHHII")
-_QUESTION = struct.Struct("=BBBxI")
+_QUERY = struct.Struct("=BBBxI")
 _PORTS = struct.Struct("!HH")
 _ADDRESS_SIZE = 16
 _ANY_INTERFACE_AND_COOKIE = struct.pack("=I8s", 0, b"\xff" * 8)
 
-# struct inet_diag_msg: family, state, two bytes, the id, then five words, the last of them inode.
+# struct inet_diag_msg: family, state, two bytes, the id, then five words, of which the last is the
+# inode.
 _ID_AT = 4
 _ADDRESSES_AT = _ID_AT + _PORTS.size
 _WORDS_AT = _ADDRESSES_AT + 2 * _ADDRESS_SIZE + len(_ANY_INTERFACE_AND_COOKIE)
 _WORDS = struct.Struct("=5I")
 
-_NOBODY = b"\0" * _ADDRESS_SIZE
+_ANY_ADDRESS = b"\0" * _ADDRESS_SIZE
 
 
 def connection(local: End, remote: End) -> Socket | None:
-    """The end of a connection that is at `local`. Raises OSError where the kernel does not tell."""
+    """The socket of the connection from `local` to `remote`; None if there is none.
+
+    Raises OSError if the kernel does not support or permit the query.
+    """
     family = socket.AF_INET if local[0].version == 4 else socket.AF_INET6
     addresses = local[0].packed.ljust(16, b"\0") + remote[0].packed.ljust(16, b"\0")
     identity = _PORTS.pack(local[1], remote[1]) + addresses
-    for answer in _ask(family, 0, 0xFFFFFFFF, identity):
-        return _read(answer)
+    for message in _query(family, 0, 0xFFFFFFFF, identity):
+        return _read(message)
     return None
 
 
 def listening() -> list[Socket]:
-    """Every socket that listens. Raises OSError where the kernel does not tell."""
-    identity = _PORTS.pack(0, 0) + _NOBODY + _NOBODY
+    """All listening sockets. Raises OSError if the kernel does not support or permit the query."""
+    identity = _PORTS.pack(0, 0) + _ANY_ADDRESS + _ANY_ADDRESS
     return [
-        _read(answer)
+        _read(message)
         for family in (socket.AF_INET, socket.AF_INET6)
-        for answer in _ask(family, _DUMP, 1 << LISTEN, identity)
+        for message in _query(family, _DUMP, 1 << LISTEN, identity)
     ]
 
 
-def _ask(family: int, flags: int, states: int, identity: bytes) -> Iterator[bytes]:
-    """Yield each `inet_diag_msg` that answers."""
-    question = _QUESTION.pack(family, socket.IPPROTO_TCP, 0, states)
-    question += identity + _ANY_INTERFACE_AND_COOKIE
-    header = _HEADER.pack(
-        _HEADER.size + len(question), _SOCK_DIAG_BY_FAMILY, _REQUEST | flags, 1, 0
-    )
+def _query(family: int, flags: int, states: int, identity: bytes) -> Iterator[bytes]:
+    """Yield each `inet_diag_msg` of the kernel's reply."""
+    query = _QUERY.pack(family, socket.IPPROTO_TCP, 0, states)
+    query += identity + _ANY_INTERFACE_AND_COOKIE
+    header = _HEADER.pack(_HEADER.size + len(query), _SOCK_DIAG_BY_FAMILY, _REQUEST | flags, 1, 0)
     with socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM, _NETLINK_SOCK_DIAG) as netlink:
-        netlink.send(header + question)
+        netlink.send(header + query)
         while True:
             data = netlink.recv(1 << 16)
             while data:
@@ -83,11 +85,11 @@ def _is_not_found(data: bytes) -> bool:
     return True
 
 
-def _read(answer: bytes) -> Socket:
-    family, state = answer[0], answer[1]
-    ports = _PORTS.unpack_from(answer, _ID_AT)
+def _read(message: bytes) -> Socket:
+    family, state = message[0], message[1]
+    ports = _PORTS.unpack_from(message, _ID_AT)
     size = 4 if family == socket.AF_INET else _ADDRESS_SIZE
     starts = (_ADDRESSES_AT, _ADDRESSES_AT + _ADDRESS_SIZE)
-    local, remote = (ipaddress.ip_address(answer[at : at + size]) for at in starts)
-    inode: int = _WORDS.unpack_from(answer, _WORDS_AT)[4]
+    local, remote = (ipaddress.ip_address(message[at : at + size]) for at in starts)
+    inode: int = _WORDS.unpack_from(message, _WORDS_AT)[4]
     return Socket((local, ports[0]), (remote, ports[1]), state, inode)

@@ -1,7 +1,7 @@
-"""Starting one generation of the backend: a session of its own, and no descriptor of ours.
+"""Start a generation of the backend, in a session of its own and without our descriptors.
 
 posix_spawn, not fork: the cost does not grow with our memory, and none of our code runs in the
-child. The session is what tells the backend's processes from all others (tree.py).
+child. The session distinguishes the backend's processes from all others (tree.py).
 """
 
 import contextlib
@@ -21,21 +21,21 @@ from httpprocessproxy.process.launch_spec import LaunchSpec
 from httpprocessproxy.process.output import Output
 from httpprocessproxy.process.terminal import Terminal, is_foreground
 
-# How many to look at where the system does not list them; 0.5 ms.
+# The number of descriptors to try where the system does not list them; takes 0.5 ms.
 _MOST_DESCRIPTORS = 4096
 
 FileAction = tuple[int, int, int] | tuple[int, int, str, int, int]
 
 
 class SpawnError(Exception):
-    """The command could not be started; the text says why, for the user."""
+    """The command could not be started; the text gives the reason, for the user."""
 
 
 def seal_descriptors() -> None:
-    """Let no inherited descriptor beyond 0 to 2 reach the backend. Call once, at the start.
+    """Set close-on-exec on all inherited descriptors beyond 0 to 2. Call once, at the start.
 
-    What Python opens is sealed anyway. A missing 0, 1 or 2 becomes /dev/null, lest some pipe
-    of ours be taken for the backend's output.
+    Python sets it on the descriptors that it opens. A missing 0, 1 or 2 is opened on /dev/null, so
+    that none of our pipes gets that number and becomes a standard stream of the backend.
     """
     fd = os.open(os.devnull, os.O_RDWR)
     while fd <= 2:
@@ -51,12 +51,12 @@ def seal_descriptors() -> None:
 def _open_descriptors() -> Iterable[int]:
     try:
         return [int(name) for name in os.listdir("/dev/fd")]
-    except OSError:  # /dev/fd leads to /proc, which may not be there
+    except OSError:  # /dev/fd is a link to /proc, which may be missing
         return range(min(resource.getrlimit(resource.RLIMIT_NOFILE)[0], _MOST_DESCRIPTORS))
 
 
-class Listened(Protocol):
-    """A command that does what another does, and lets us know what that imports."""
+class RecordedCommand(Protocol):
+    """A command that runs the backend and records its imports."""
 
     @property
     def words(self) -> tuple[str, ...]: ...
@@ -66,28 +66,28 @@ class Listened(Protocol):
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """What it needs besides that of the recipe."""
+        """The variables that it needs besides those of the launch specification."""
 
 
 class WarmStarter(Protocol):
-    """Who may have a process that is ready to become the backend (`--preload`)."""
+    """A source of warm starts (`--preload`): may hold a process ready to become the backend."""
 
     async def fork(self, stdio: tuple[int, int, int], terminal: str) -> int | None:
-        """The pid of a child of ours that has become the backend; None for a cold start.
+        """Start the backend in a forked child, and return its pid; None for a cold start.
 
-        It has these descriptors for its own 0 to 2, which are those of `terminal`, its
-        controlling one, unless that is "". Raises UserError.
+        `stdio` becomes its descriptors 0 to 2. They are open on `terminal`, its controlling
+        terminal, unless that is "". Raises UserError.
         """
 
-    def listen(self) -> "Listened | None":
-        """How to start it cold so that something is learnt of it. Raises UserError and OSError."""
+    def listen(self) -> "RecordedCommand | None":
+        """A command for a cold start that records the imports. Raises UserError and OSError."""
 
     def give_up(self, why: str) -> None:
-        """Let all starts be cold from now on."""
+        """Make all starts cold from now on."""
 
 
 class Launcher:
-    """Starts the same backend again and again, each time as its recipe says then."""
+    """Starts the generations of a backend by its launch specification."""
 
     def __init__(
         self,
@@ -102,34 +102,34 @@ class Launcher:
         self._warm_starter = warm_starter
         self._folder = WorkingDirectory()
         if terminal is None:
-            # Python keeps 8 KiB of a pipe's text back, and a SIGKILL throws them away.
+            # Python buffers 8 KiB of output to a pipe, and SIGKILL discards them.
             launch_spec.defaults["PYTHONUNBUFFERED"] = "1"
 
     async def start(self) -> Child:
-        """Start the next generation, warm if that can be done at once, or else as `spawn` does.
+        """Start the next generation, warm if that is possible at once, else by `spawn`.
 
         Raises SpawnError.
         """
         if self._warm_starter is not None:
             try:
                 if self._folder.enter():
-                    self.give_up_warmth("the working directory was made again")
+                    self.give_up_warm_starts("the working directory was made again")
                 fork = self._fork_with_pipes if self._terminal is None else self._fork_with_pty
                 if (pid := await fork(self._warm_starter)) is not None:
                     return Child(pid, self._output, is_warm=True)
             except (OSError, UserError):
-                pass  # `spawn` will say it
+                pass  # `spawn` fails the same way, and raises SpawnError
         return self.spawn()
 
-    def give_up_warmth(self, why: str) -> None:
-        """Start cold from now on."""
-        assert self._warm_starter is not None, "something was warm"
+    def give_up_warm_starts(self, why: str) -> None:
+        """Make all starts cold from now on."""
+        assert self._warm_starter is not None, "there were warm starts"
         self._warm_starter.give_up(why)
 
     def spawn(self) -> Child:
-        """Start the next generation and begin to copy its output. Needs a running event loop.
+        """Start the next generation cold, and copy its output. Needs a running event loop.
 
-        Raises SpawnError. Does not end the generation before: that is `Child.stop`.
+        Does not stop the previous generation: see `Child.stop`. Raises SpawnError.
         """
         try:
             if self._terminal is None:
@@ -148,7 +148,7 @@ class Launcher:
     async def _fork_with_pipes(self, warm_starter: WarmStarter) -> int | None:
         with contextlib.ExitStack() as ours, contextlib.ExitStack() as theirs:
             stdin = 0
-            if _is_keyboard_of_others():
+            if _is_background_of_terminal():
                 stdin = os.open(os.devnull, os.O_RDONLY)
                 theirs.callback(os.close, stdin)
             fds = [*os.pipe(), *os.pipe()]
@@ -162,7 +162,7 @@ class Launcher:
         return pid
 
     async def _fork_with_pty(self, warm_starter: WarmStarter) -> int | None:
-        assert self._terminal is not None, "there is one to lend"
+        assert self._terminal is not None, "`start` checks it"
         master_fd, slave_fd = self._terminal.open()
         with contextlib.ExitStack() as ours:
             ours.callback(os.close, master_fd)
@@ -176,7 +176,7 @@ class Launcher:
 
     def _spawn_with_pipes(self) -> int:
         actions: list[FileAction] = []
-        if _is_keyboard_of_others():
+        if _is_background_of_terminal():
             actions.append((os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0))
         with contextlib.ExitStack() as ours, contextlib.ExitStack() as theirs:
             read_fds = []
@@ -196,7 +196,7 @@ class Launcher:
         with contextlib.ExitStack() as ours:
             ours.callback(os.close, master_fd)
             ours.callback(os.close, slave_fd)
-            # Opened by a session leader that has no terminal, it becomes its controlling terminal.
+            # The first terminal that a session leader opens becomes its controlling terminal.
             first = (os.POSIX_SPAWN_OPEN, 0, os.ttyname(slave_fd), os.O_RDWR, 0)
             duplicates = [(os.POSIX_SPAWN_DUP2, 0, number) for number in (1, 2)]
             pid = self._spawn([first, *duplicates])
@@ -207,31 +207,31 @@ class Launcher:
     def _spawn(self, actions: Sequence[FileAction]) -> int:
         self._folder.enter()
         launch_spec = self.launch_spec
-        passed_on: list[FileAction] = []
+        socket_actions: list[FileAction] = []
         if launch_spec.inherited is not None:
-            # The last action: the number may be one of those that have been duplicated before.
-            passed_on.append((os.POSIX_SPAWN_DUP2, launch_spec.inherited.fd, INHERITED_FD))
-        listened = self._warm_starter.listen() if self._warm_starter is not None else None
-        heard = listened.file_actions if listened is not None else ()
-        words = launch_spec.executed(listened.words if listened is not None else launch_spec.words)
-        if launch_spec.needs_its_pid or listened is not None:
+            # The last action, because it may overwrite a descriptor that an earlier one duplicates.
+            socket_actions.append((os.POSIX_SPAWN_DUP2, launch_spec.inherited.fd, INHERITED_FD))
+        recorded = self._warm_starter.listen() if self._warm_starter is not None else None
+        recording_actions = recorded.file_actions if recorded is not None else ()
+        words = launch_spec.executed(recorded.words if recorded is not None else launch_spec.words)
+        if launch_spec.needs_its_pid or recorded is not None:
             _check_command(launch_spec.words[0])
         return os.posix_spawnp(
             words[0],
             words,
-            {**launch_spec.environment(), **(listened.environment if listened is not None else {})},
-            file_actions=[*actions, *heard, *passed_on],
+            {**launch_spec.environment(), **(recorded.environment if recorded is not None else {})},
+            file_actions=[*actions, *recording_actions, *socket_actions],
             setsid=True,
             setsigdef=signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP},
             setsigmask=(),
         )
 
 
-def _is_keyboard_of_others() -> bool:
-    """Whether the backend must not read our terminal.
+def _is_background_of_terminal() -> bool:
+    """Whether stdin is a terminal that the backend must not read: we are a background job there.
 
-    In a session of its own it would not be stopped for reading our shell's keyboard: it would
-    just get what is typed there.
+    In a session of its own, the backend would not be stopped by SIGTTIN: it would read the input
+    of the shell.
     """
     return os.isatty(0) and not is_foreground(0)
 
@@ -244,12 +244,12 @@ def _why(error: OSError, name: str) -> str:
     if isinstance(error, FileNotFoundError):
         return f"{why}: the interpreter in the first line of {path}"
     if error.errno == errno.ENOEXEC:
-        return f"{why}: {path} is no program and has no #! line"
+        return f"{why}: {path} is not a program and has no #! line"
     return why
 
 
 def _check_command(name: str) -> None:
-    """Raise what posix_spawnp would: a shell in between starts always."""
+    """Raise the OSError that posix_spawnp would raise: a shell or Python in between does start."""
     if shutil.which(name) is None:
         number = errno.EACCES if os.path.exists(name) else errno.ENOENT
         raise OSError(number, os.strerror(number), name)

@@ -1,11 +1,11 @@
-"""Our terminal, lent to the backend: a pseudo-terminal (pty) for each generation.
+"""The terminal, forwarded to the backend by a pseudo-terminal (pty) for each generation.
 
-What the backend prints there comes out of ours, what is typed on ours goes in there, and the
-size follows. So `breakpoint()` and colours work although the backend is in a session of its
-own. Ours stays in charge of Ctrl+C and Ctrl+Z (ISIG): they reach us, not the backend.
+Output of the pty is printed on our terminal, input of our terminal goes to the pty, and so does its
+size. So `breakpoint()` and colours work although the backend is in a session of its own. Our
+terminal still handles Ctrl+C and Ctrl+Z (ISIG): they signal the proxy, not the backend.
 
-The modes of our terminal are restored always: at the end, and while we are stopped. While we
-are in the background, the terminal is not ours to touch.
+The modes of our terminal are always restored: at the end, and while the proxy is stopped. While it
+is in the background, it does not touch the terminal.
 """
 
 import asyncio
@@ -21,13 +21,13 @@ from typing import Self
 from httpprocessproxy.process.output import Output
 
 _STDIN, _STDOUT = 0, 1
-# A shell's `fg` sends no signal to a job that runs: only a look tells that the keyboard is ours.
-_FOREGROUND_LOOK_S = 1.0
+# A shell's `fg` sends no signal to a running job: it has to poll for being in the foreground.
+_FOREGROUND_POLL_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Modes:
-    """What `termios.tcgetattr` tells of a terminal, with names."""
+    """The attributes of a terminal, as `termios.tcgetattr` returns them, with names."""
 
     iflag: int
     oflag: int
@@ -48,10 +48,13 @@ class Modes:
         try:
             termios.tcsetattr(fd, termios.TCSADRAIN, modes)
         except termios.error:
-            pass  # It hung up: there is nothing to set any more.
+            pass  # The terminal hung up.
 
     def transparent(self) -> Self:
-        """Each key at once, unechoed and as it is: the pty does with keys what a terminal does."""
+        """These modes, but each key is read at once, unchanged and without echo.
+
+        The pty does the line editing and the echo instead.
+        """
         characters = list(self.characters)
         characters[termios.VMIN], characters[termios.VTIME] = 1, 0
         return replace(
@@ -63,7 +66,7 @@ class Modes:
 
 
 def is_foreground(fd: int) -> bool:
-    """Whether `fd` is a terminal whose keyboard is ours now."""
+    """Whether `fd` is a terminal, and our process group is its foreground process group."""
     try:
         return os.tcgetpgrp(fd) == os.getpgrp()
     except OSError:
@@ -78,18 +81,18 @@ def _is_controlling(fd: int) -> bool:
 
 
 class Terminal:
-    """Used as a context manager in a running event loop, in the main thread."""
+    """A context manager for a running event loop, in the main thread."""
 
     def __init__(self, output: Output) -> None:
         self._output = output
-        self._modes: Modes | None = None  # to give back, while the terminal is ours
-        self._look: asyncio.TimerHandle | None = None
+        self._modes: Modes | None = None  # to restore, while in the foreground
+        self._timer: asyncio.TimerHandle | None = None
 
     @staticmethod
     def is_usable() -> bool:
-        """Whether we have a terminal to lend, both to type on and to print on.
+        """Whether stdin and stdout are terminals, and stdin is the controlling terminal.
 
-        It may be that of a job in the background, which becomes ours with the shell's `fg`.
+        This includes a background job, which gets the terminal with the shell's `fg`.
         """
         return os.isatty(_STDIN) and os.isatty(_STDOUT) and _is_controlling(_STDIN)
 
@@ -109,17 +112,17 @@ class Terminal:
     ) -> None:
         for number in (signal.SIGWINCH, signal.SIGTSTP, signal.SIGCONT):
             self._loop.remove_signal_handler(number)
-        self._give_back()
-        if self._look is not None:
-            self._look.cancel()
+        self._release()
+        if self._timer is not None:
+            self._timer.cancel()
 
     def open(self) -> tuple[int, int]:
-        """A new pty of our terminal's size: (our end, the backend's end). The caller owns both.
+        """Open a pty of our terminal's size; return (master, slave), both owned by the caller.
 
         Raises OSError.
         """
         master_fd, slave_fd = os.openpty()
-        # Our terminal makes "\r\n" of "\n"; once is enough, and the remembered tail stays plain.
+        # Our terminal already turns "\n" into "\r\n", and the output's tail keeps plain newlines.
         modes = Modes.of(slave_fd)
         replace(modes, oflag=modes.oflag & ~termios.OPOST).apply(slave_fd)
         fcntl.ioctl(master_fd, termios.TIOCSWINSZ, _size())
@@ -129,44 +132,44 @@ class Terminal:
         self._output.resize(_size())
 
     def _take(self) -> None:
-        if self._look is not None:
-            self._look.cancel()
-        self._look = self._loop.call_later(_FOREGROUND_LOOK_S, self._look_again)
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_later(_FOREGROUND_POLL_S, self._poll)
         if not is_foreground(_STDIN):
             return
         if self._modes is None:
-            # In the background they are those of the shell's own line editor.
+            # Read in the foreground only: before, these are the modes of the shell's line editor.
             self._modes = Modes.of(_STDIN)
         self._modes.transparent().apply(_STDIN)
         self._output.listen_to_keyboard(True)
         self._copy_size()
 
-    def _give_back(self) -> None:
+    def _release(self) -> None:
         self._output.listen_to_keyboard(False)
         if self._modes is not None and is_foreground(_STDIN):
             self._modes.apply(_STDIN)
         self._modes = None
 
-    def _look_again(self) -> None:
-        """Take the terminal when `fg` has made it ours, and let go of one that is not any more."""
-        self._look = self._loop.call_later(_FOREGROUND_LOOK_S, self._look_again)
+    def _poll(self) -> None:
+        """Take the terminal after the shell's `fg`, and release it when in the background."""
+        self._timer = self._loop.call_later(_FOREGROUND_POLL_S, self._poll)
         if self._modes is None:
             if is_foreground(_STDIN):
                 self._take()
         elif not is_foreground(_STDIN):
-            self._give_back()
+            self._release()
 
     def _pause(self) -> None:
-        """Ctrl+Z: stop as any program does, with the terminal as it was."""
-        self._give_back()
+        """Stop the process on Ctrl+Z, with the terminal's modes restored."""
+        self._release()
         self._loop.remove_signal_handler(signal.SIGTSTP)
         os.kill(os.getpid(), signal.SIGTSTP)
-        # SIGCONT arrived, and its handler takes the terminal again if it is ours.
+        # Continued by SIGCONT: its handler takes the terminal again if in the foreground.
         self._loop.add_signal_handler(signal.SIGTSTP, self._pause)
 
 
 def _size() -> bytes:
-    """Our terminal's size, as the kernel packs it; zeros if it hung up."""
+    """Our terminal's size, packed as for TIOCSWINSZ; zeros if it hung up."""
     unknown = struct.pack("HHHH", 0, 0, 0, 0)
     try:
         return fcntl.ioctl(_STDOUT, termios.TIOCGWINSZ, unknown)

@@ -1,8 +1,8 @@
-"""Whether a process waits for what is typed on its terminal. Only Linux tells (proc(5)).
+"""Detection of processes that wait for input from their terminal. Linux only (proc(5)).
 
-A thread waits for it when it is blocked in a read of it, or in a poll, select or epoll that has it
-among what it waits for. /proc shows the system call and its arguments; where these are pointers,
-the memory they point to. One that computes, or sleeps, does not wait, though it may read later.
+A thread waits for input when it is blocked in a read of the terminal, or in a poll, select or
+epoll that includes it. /proc shows the system call and its arguments, and the memory that pointers
+among them refer to. A thread that computes or sleeps does not wait, though it may read later.
 """
 
 import os
@@ -13,7 +13,7 @@ from collections.abc import Set as AbstractSet
 
 from httpprocessproxy.process import linux
 
-# Numbers of system calls: x86-64 has its own, newer architectures share one list.
+# System call numbers: x86-64 has its own, newer architectures share one list.
 _X86_64 = {"read": (0, 19), "poll": (7, 271), "select": (23, 270), "epoll": (232, 281, 441)}
 _GENERIC = {"read": (63, 65), "poll": (73,), "select": (72,), "epoll": (22, 441)}
 _CALLS = {"x86_64": _X86_64, "aarch64": _GENERIC, "riscv64": _GENERIC}
@@ -27,22 +27,22 @@ _POLLIN = _EPOLLIN = 1
 _POLLFD = struct.Struct("=ihh")
 _EPOLL_ENTRY = re.compile(rb"^tfd:\s*(\d+) events:\s*([0-9a-f]+)", re.MULTILINE)
 
-# More descriptors than this are a server's, not those of a program that also reads a keyboard.
+# A program that polls more descriptors than this is a server, and does not read a keyboard.
 _MAX_POLLED = 64 * 1024
 
-# Addresses from here on are the kernel's, and no offsets that a file has.
+# Addresses from here on are the kernel's, and not valid offsets in /proc/PID/mem.
 _KERNEL = 1 << 63
 
-# From this value of Yama's ptrace_scope on, nobody but root may look at other processes.
+# From this value of Yama's ptrace_scope on, only root may inspect other processes.
 _ROOT_ONLY = 2
 
 
-def can_tell() -> bool:
+def is_supported() -> bool:
     """Whether `waits_for` works on this system."""
     if sys.platform != "linux" or not linux.has_proc() or not _KINDS:
         return False
     if not os.access("/proc/self/syscall", os.R_OK):
-        return False  # A kernel without it, or a sandbox that pretends to be one.
+        return False  # A kernel or a sandbox without /proc/PID/syscall.
     try:
         scope = int(_read("/proc/sys/kernel/yama/ptrace_scope"))
     except FileNotFoundError:
@@ -53,7 +53,7 @@ def can_tell() -> bool:
 def waits_for(pid: int, terminal: str) -> bool:
     """Whether a thread of the process waits for input from the terminal, such as "/dev/pts/3".
 
-    False if it has ended. Raises PermissionError if we may not look.
+    False if it has ended. Raises PermissionError if the process may not be inspected.
     """
     try:
         fds = _descriptors_of(pid, terminal)
@@ -116,12 +116,12 @@ def _is_registered(pid: int, fds: AbstractSet[int], epoll_fd: int) -> bool:
 
 def _memory(pid: int, address: int, size_bytes: int) -> bytes:
     if not size_bytes or address >= _KERNEL:
-        return b""  # Who sleeps by polling nothing may give any address.
+        return b""  # A program that sleeps by polling nothing may pass any address.
     fd = os.open(f"/proc/{pid}/mem", os.O_RDONLY | os.O_CLOEXEC)
     try:
         return os.pread(fd, size_bytes, address)
     except OSError:
-        return b""  # It no longer waits, and the memory is something else's or gone.
+        return b""  # The call has returned, and the memory is reused or unmapped.
     finally:
         os.close(fd)
 

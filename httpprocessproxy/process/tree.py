@@ -1,12 +1,12 @@
-"""What the backend left behind: finding it, and ending all of it.
+"""The backend's process tree: find its orphans, and end all of them.
 
-As a subreaper we inherit every orphan of the backend, however it hid (`setsid`, a double fork).
-A process is the backend's when it descends from us and is in a session other than ours, for
-the backend begins in one of its own and there is no way back. So children that a library of
-ours started are not touched; nor is the Watchman daemon, which others use too, nor a browser
-that we opened, which has a mark in its environment.
+As a subreaper, this process inherits every orphan of the backend, even after `setsid` or a double
+fork. A process belongs to the backend if it descends from us and is in another session: the
+backend starts in a session of its own, and a process cannot return to an earlier one. So children
+of a library that we use are not touched; nor is the Watchman daemon, which other programs use too,
+nor a browser that we opened, which has a marker in its environment.
 
-Where there is no /proc, or no pidfd, nothing is found: there the process group has to do.
+Without /proc or pidfd no orphan is found: there, only the process group is ended.
 """
 
 import asyncio
@@ -21,50 +21,50 @@ from httpprocessproxy.process.linux import Process, become_subreaper
 
 __all__ = ["Process", "become_subreaper"]
 
-# A process dies in about 10 ms per 100 MB of its memory. What takes longer than this hangs in
-# the kernel (a dead network drive), and nobody can end it.
+# A process dies in about 10 ms per 100 MB of its memory. One that takes longer than this hangs in
+# the kernel (a dead network drive), and cannot be ended.
 END_TIMEOUT_S = 10.0
 _REAP_INTERVAL_S = 1.0
-# Where there is no pidfd there is nothing to wait with.
+# Without pidfd, the end of a group has to be polled.
 _GROUP_POLL_S = 0.01
 
-# The mark of what was started for the user, and goes on without us: a variable.
+# The environment variable of processes that we started for the user, and that outlive us.
 NOT_OURS = "HTTP_PROCESS_PROXY_SPARES_THIS"
 
-# Every living `Child`: it reaps itself, and its tree is no leftover.
-living: set[int] = set()
+# The pids of all running `Child` objects: each reaps its own process, whose tree has no orphans.
+children: set[int] = set()
 
 
 class StopError(Exception):
-    """Processes that could not be ended; the text says which, and why."""
+    """Processes that could not be ended; the text names them and the reason."""
 
 
-def leftovers() -> list[Process]:
-    """The running processes of earlier generations."""
-    return [process for process in _strays() if not process.is_zombie]
+def orphans() -> list[Process]:
+    """The running processes that earlier generations left behind."""
+    return [process for process in _all_orphans() if not process.is_zombie]
 
 
 def members(pid: int) -> list[Process]:
-    """The processes of the child `pid` and all leftovers, that is: whatever is the backend's."""
+    """The process tree of the child `pid`, and all orphans: every process of the backend."""
     own = linux.find(pid)
-    return ([own] if own else []) + linux.descendants(pid, may_be_ended) + leftovers()
+    return ([own] if own else []) + linux.descendants(pid, may_be_ended) + orphans()
 
 
 def backend() -> list[Process]:
-    """The running processes of the backend, of whichever generation."""
+    """The running processes of the backend, of all generations."""
     session = os.getsid(0)
 
-    def counts(process: Process) -> bool:
+    def matches(process: Process) -> bool:
         return process.session != session and may_be_ended(process)
 
-    found = linux.descendants(os.getpid(), counts)
+    found = linux.descendants(os.getpid(), matches)
     return [process for process in found if not process.is_zombie]
 
 
 async def sweep() -> list[str]:
-    """End all leftovers, and return what was ended, each as "pid (command line)".
+    """Kill all orphans, wait until they are gone, and return each as "pid (command line)".
 
-    Returns when they are gone. Cancelled, it goes on in its thread. Raises StopError.
+    After a cancellation it goes on in its thread. Raises StopError.
     """
     if not linux.has_proc() or not linux.has_children():
         return []
@@ -74,7 +74,7 @@ async def sweep() -> list[str]:
 async def group_end(group: int) -> None:
     """Wait until a process group whose leader is reaped has no running process."""
     while linux.has_proc():
-        running = [process for process in leftovers() if process.group == group]
+        running = [process for process in orphans() if process.group == group]
         if not running:
             return
         for process in running:
@@ -106,18 +106,21 @@ def _group_exists(group: int) -> bool:
 
 
 def end_all(keep: frozenset[int] = frozenset(), *, everything: bool = False) -> list[str]:
-    """`sweep`, blocking. `keep` is spared; `everything` includes processes of our session."""
+    """Do what `sweep` does, blocking, but spare the pids in `keep`.
+
+    `everything` includes processes of our own session.
+    """
     ended: dict[int, str] = {}
     deadline = time.monotonic() + END_TIMEOUT_S
     quiet = 0
-    # One look can miss a process whose parent ends at that moment: two must see nothing.
+    # A scan can miss a process whose parent ends at that moment: two must find none.
     while quiet < 2 and linux.has_children():
-        strays = [process for process in _strays(everything) if process.pid not in keep]
-        running = [process for process in strays if not process.is_zombie]
+        found = [process for process in _all_orphans(everything) if process.pid not in keep]
+        running = [process for process in found if not process.is_zombie]
         quiet = 0 if running else quiet + 1
         if time.monotonic() > deadline:
             raise StopError(f"cannot end {', '.join(map(str, running))}")
-        for process in strays:
+        for process in found:
             if process.is_zombie:
                 linux.reap(process.pid)
         ended |= {process.pid: str(process) for process in running if process.pid not in ended}
@@ -141,7 +144,7 @@ def _kill(process: Process) -> int | None:
 
 
 def _wait_for_all(pidfds: list[int]) -> None:
-    # Not for ever: the caller looks at the clock.
+    # For a second at most: the caller checks its own deadline.
     deadline = time.monotonic() + 1.0
     for pidfd in pidfds:
         poll = select.poll()
@@ -149,31 +152,32 @@ def _wait_for_all(pidfds: list[int]) -> None:
         poll.poll(max(0.0, deadline - time.monotonic()) * 1000)
 
 
-def _strays(everything: bool = False) -> list[Process]:
+def _all_orphans(everything: bool = False) -> list[Process]:
+    """The orphans, including zombies."""
     session = os.getsid(0)
 
-    def counts(process: Process) -> bool:
-        if process.pid in living or (process.session == session and not everything):
+    def matches(process: Process) -> bool:
+        if process.pid in children or (process.session == session and not everything):
             return False
         return may_be_ended(process)
 
-    return linux.descendants(os.getpid(), counts)
+    return linux.descendants(os.getpid(), matches)
 
 
 def may_be_ended(process: Process) -> bool:
-    """Whether a process of the backend is not spared: others use it, or the user does."""
+    """Whether a process may be killed: not the Watchman daemon, nor started for the user."""
     return process.is_zombie or not (process.is_watchman or NOT_OURS in process.environment)
 
 
 async def reap_adopted() -> NoReturn:
-    """Reap orphans that ended, at most two seconds late, for as long as the program runs.
+    """Reap orphans at most two seconds after their end, for as long as the program runs.
 
-    Only those: waiting for any child would steal the exit status from its owner.
+    Only orphans: waiting for any child would take the exit status away from its owner.
     """
     seen: set[int] = set()
     while True:
-        ended = {p.pid for p in _strays() if p.is_zombie} if linux.has_ended_child() else set()
-        # Seen twice: a library's child in a session of its own had the time to be waited for.
+        ended = {p.pid for p in _all_orphans() if p.is_zombie} if linux.has_ended_child() else set()
+        # Seen twice, so that a library had time to wait for a child in a session of its own.
         for pid in ended & seen:
             linux.reap(pid)
         seen = ended - seen

@@ -20,9 +20,9 @@ from httpprocessproxy.process import (
     Launcher,
     SpawnError,
     StopError,
-    leftovers,
     listens_in_tree,
     members,
+    orphans,
     sweep,
     wait_until_free,
 )
@@ -154,7 +154,7 @@ class Generation:
         crashed = outcome.returncode is not None and outcome.returncode < 0
         if not (self._is_warm and crashed) or self._answered or self.stop.is_set():
             return outcome
-        self._launcher.give_up_warmth(f"a warm server {outcome.reason} before it answered")
+        self._launcher.give_up_warm_starts(f"a warm server {outcome.reason} before it answered")
         if obstacle := await self._unless_stopped(self._clear_obstacles()):
             return GenerationOutcome(None, obstacle)
         return outcome if self.stop.is_set() else await self._run_process()
@@ -281,9 +281,9 @@ def _reason(returncode: int) -> str:
     """The reason of the end, for the terminal and the error page."""
     if returncode < 0:
         return f"ended by signal {_signal_name(-returncode)}"
-    orphans = leftovers()
-    if orphans:
-        names = ", ".join(map(str, orphans))
+    left = orphans()
+    if left:
+        names = ", ".join(map(str, left))
         return (
             f"exited with status {returncode}, but left {names} running: "
             "let --exec's command stay in the foreground"

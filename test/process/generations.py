@@ -1,4 +1,4 @@
-"""Running the package's parts inside a test: an event loop, an `Output`, a command."""
+"""Run parts of the package inside a test: an event loop, an `Output`, a command."""
 
 import asyncio
 import os
@@ -13,12 +13,12 @@ T = TypeVar("T")
 
 
 def python(source: str, *arguments: str) -> tuple[str, ...]:
-    """A quickly starting interpreter that runs this."""
+    """A command that runs this source in an interpreter that starts quickly."""
     return (sys.executable, "-S", "-c", source, *arguments)
 
 
 def with_output(test: Callable[[Output], Coroutine[None, None, T]]) -> T:
-    """Run the test in a loop of its own, with an `Output`, and within a deadline."""
+    """Run the test in a new event loop, with an `Output`, and within a deadline."""
     become_subreaper()
 
     async def main() -> T:
@@ -30,20 +30,20 @@ def with_output(test: Callable[[Output], Coroutine[None, None, T]]) -> T:
 
 
 async def printed(output: Output, text: bytes) -> bytes:
-    """Wait until the present generation has printed this, and return all that it printed."""
+    """Wait until the present generation has printed this, and return all of its output."""
     await until(lambda: text in output.tail)
     return output.tail
 
 
 async def until(happened: Callable[[], bool]) -> None:
-    """Look every few milliseconds, for what happens in other processes and threads."""
+    """Poll every few milliseconds, for changes in other processes and threads."""
     async with asyncio.timeout(PATIENCE_S):
-        while not happened():  # noqa: ASYNC110 - there is no event to wait for
+        while not happened():  # noqa: ASYNC110 - no event to wait for
             await asyncio.sleep(0.005)
 
 
 async def started(output: Output, *command: str) -> Child:
-    """Spawn a command that prints "up" when it is."""
+    """Spawn a command, and wait until it prints "up"."""
     child = Launcher(LaunchSpec(command), output).spawn()
     await printed(output, b"up")
     return child

@@ -1,8 +1,8 @@
-"""Small programs around the package, to be run as processes of their own.
+"""Small programs around the package, run as separate processes.
 
     python -m test.process.programs NAME [COMMAND...]
 
-Each runs COMMAND as the backend, in the way its docstring says.
+Each runs COMMAND as the backend; its docstring describes how.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ COMMAND = tuple(sys.argv[2:])
 
 
 async def _until_end_or_signal(terminal: bool) -> int:
-    """What the real program does, in small: one generation, ended by a signal or by itself."""
+    """Run one generation until a signal or its end, like the real program in small."""
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     caught: list[signal.Signals] = []
 
@@ -62,13 +62,13 @@ async def _run(
 
 
 def run() -> int:
-    """Run it with pipes; exit with its status, or 128 + the signal that ended us."""
+    """Run the backend with pipes; exit with its status, or 128 + the signal that ended us."""
     seal_descriptors()
     return asyncio.run(_until_end_or_signal(terminal=False))
 
 
 def lend() -> int:
-    """Run it with our terminal."""
+    """Run the backend with our terminal."""
     seal_descriptors()
     return asyncio.run(_until_end_or_signal(terminal=Terminal.is_usable()))
 
@@ -94,24 +94,24 @@ async def _until_signal() -> int:
 
 
 def keys() -> int:
-    """Run it with our terminal, take the keys r and q, and stay when it has ended."""
+    """Run the backend with our terminal and the shortcuts r and q; go on after its end."""
     seal_descriptors()
     become_subreaper()
     return asyncio.run(_until_signal())
 
 
 def guard() -> int:
-    """As `run`, under the guard."""
+    """Do what `run` does, under the guard."""
     return guarded(run)
 
 
 def guard_terminal() -> int:
-    """As `lend`, under the guard."""
+    """Do what `lend` does, under the guard."""
     return guarded(lend)
 
 
 def interrupted_guard() -> int:
-    """As `guard`; it is interrupted before it has forked, and waits for that."""
+    """Do what `guard` does, but wait for SIGINT before the fork."""
     fork = os.fork
 
     def fork_late() -> int:

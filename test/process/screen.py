@@ -1,4 +1,4 @@
-"""A person at a terminal: runs a command on a pty of its own, types, and reads the screen."""
+"""A user at a terminal: runs a command on a new pty, types, and reads the screen."""
 
 import errno
 import os
@@ -15,8 +15,8 @@ from typing import Self
 
 from test.deadline import PATIENCE_S, eventually
 
-# What `setsid --ctty` does, and then as a shell would: the command in a foreground group of its
-# own, below a parent that stays, so that job control works as it does for people.
+# Do what `setsid --ctty` does, then act as a shell: run the command in its own foreground process
+# group below a parent that stays, so that job control works as in a real shell.
 _SHELL = """
 import os, signal, subprocess, sys
 os.setsid()
@@ -42,14 +42,14 @@ while True:
             is_running = True
             print("[background]", flush=True)
     os.tcsetpgrp(0, pid)
-    # As bash and dash: a job that runs gets no signal.
+    # Like bash and dash, send no signal to a running job.
     if not is_running:
         os.killpg(pid, signal.SIGCONT)
 """
 
 
 class Screen:
-    """Used as a context manager; kills what it started."""
+    """A context manager that kills the shell at its end."""
 
     def __init__(self, command: Sequence[str]) -> None:
         self._fd, slave_fd = os.openpty()
@@ -76,7 +76,7 @@ class Screen:
         os.write(self._fd, text.encode())
 
     def wait_for(self, text: str) -> str:
-        """Read until this appears, and return all up to its end since the last call."""
+        """Read until `text` appears; return the output since the last call, up to its end."""
         deadline = time.monotonic() + PATIENCE_S
         while text.encode() not in self._seen:
             left_s = deadline - time.monotonic()
@@ -99,7 +99,7 @@ class Screen:
 
     @property
     def is_canonical(self) -> bool:
-        """Whether the terminal is in the mode that shells leave it in: by lines, with echo."""
+        """Whether the terminal is in canonical mode with echo, as shells leave it."""
         wanted = termios.ICANON | termios.ECHO
         return bool(termios.tcgetattr(self._fd)[3] & wanted == wanted)
 

@@ -1,4 +1,4 @@
-"""The command that serves an ASGI application."""
+"""The uvicorn command that serves an ASGI application."""
 
 import importlib.util
 import sys
@@ -18,14 +18,14 @@ def value(words: tuple[str, ...], option: str) -> str:
     return words[words.index(option) + 1]
 
 
-def test_uvicorn_runs_in_our_python_at_the_recipes_port() -> None:
+def test_uvicorn_runs_in_own_interpreter_on_port_of_launch_spec() -> None:
     launch_spec = LaunchSpec(command(AUTO), AUTO)
     assert launch_spec.words[:4] == (sys.executable, "-m", "uvicorn", "shop.web:app")
     assert value(launch_spec.words, "--host") == "localhost"
     assert value(launch_spec.words, "--port") == str(launch_spec.address.port)
 
 
-def test_uvicorn_inherits_a_socket() -> None:
+def test_inherited_socket_replaces_host_and_port() -> None:
     words = command(AUTO, inherits=True)
     assert value(words, "--fd") == "{fd}"
     assert not {"--host", "--port"} & {*words}
@@ -41,18 +41,18 @@ def test_uvicorn_inherits_a_socket() -> None:
         ("2001:db8::7", "127.0.0.1,::1,2001:db8::7"),
     ],
 )
-def test_what_we_say_of_clients_is_believed(host: str, trusted_forwarded: str) -> None:
+def test_forwarded_fields_of_proxy_are_trusted(host: str, trusted_forwarded: str) -> None:
     assert value(command(Address(host, 8001)), "--forwarded-allow-ips") == trusted_forwarded
 
 
-def test_what_the_options_say() -> None:
+def test_debug_and_factory_options_become_uvicorn_options() -> None:
     assert value(command(AUTO), "--log-level") == "warning"
     assert value(command(AUTO, debug=True), "--log-level") == "debug"
     assert "--factory" not in command(AUTO)
     assert "--factory" in command(AUTO, is_factory=True)
 
 
-def test_without_uvicorn_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_uvicorn_error_names_the_extra_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"pip install 'http-process-proxy\[asgi\]'"):
         command(AUTO)

@@ -1,4 +1,4 @@
-"""Waiting and stopping, with real processes: exit statuses, signals, cancellation."""
+"""Waiting for child processes and stopping them: exit statuses, signals, cancellation."""
 
 import asyncio
 import os
@@ -8,7 +8,7 @@ import signal
 import pytest
 import uvloop
 
-from httpprocessproxy.process import Child, Launcher, LaunchSpec, Output, leftovers, linux, tree
+from httpprocessproxy.process import Child, Launcher, LaunchSpec, Output, linux, orphans, tree
 from test.deadline import MS, PATIENCE_S
 from test.process.generations import descriptors, printed, python, started, with_output
 
@@ -18,7 +18,7 @@ signal.signal(signal.SIGTERM, signal.SIG_IGN)
 print("up", flush=True)
 time.sleep(1000)
 """)
-# As gunicorn: a master, and workers that end a little later than it does.
+# Like gunicorn: a master, and a worker that ends a little later.
 MASTER = python("""
 import os, signal, time
 def end_slowly(number, frame):
@@ -33,7 +33,7 @@ while True:
 """)
 
 
-def test_exit_statuses() -> None:
+def test_wait_returns_exit_status_or_negative_signal() -> None:
     async def main(output: Output) -> None:
         assert await Launcher(LaunchSpec(("sh", "-c", "exit 3")), output).spawn().wait() == 3
         killed = Launcher(LaunchSpec(("sh", "-c", "kill -SEGV $$")), output).spawn()
@@ -42,7 +42,7 @@ def test_exit_statuses() -> None:
     with_output(main)
 
 
-def test_many_wait_and_the_output_is_there() -> None:
+def test_concurrent_waits_return_once_output_is_copied() -> None:
     async def main(output: Output) -> None:
         child = Launcher(LaunchSpec(("sh", "-c", "seq 10000; exit 4")), output).spawn()
         assert await asyncio.gather(*(child.wait() for _ in range(5))) == [4] * 5
@@ -52,7 +52,7 @@ def test_many_wait_and_the_output_is_there() -> None:
     with_output(main)
 
 
-def test_it_works_on_uvloop() -> None:
+def test_wait_and_stop_work_on_uvloop() -> None:
     async def main() -> None:
         with Output() as output:
             child = await started(output, *STUBBORN)
@@ -62,7 +62,7 @@ def test_it_works_on_uvloop() -> None:
     uvloop.run(main())
 
 
-def test_it_works_without_pidfds(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wait_and_stop_work_without_pidfd(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(os, "pidfd_open")
     monkeypatch.setattr("httpprocessproxy.process.linux.has_proc", lambda: False)
 
@@ -77,17 +77,17 @@ def test_it_works_without_pidfds(monkeypatch: pytest.MonkeyPatch) -> None:
     with_output(main)
 
 
-def test_a_polite_signal_waits_for_the_workers() -> None:
+def test_graceful_stop_waits_for_workers() -> None:
     async def main(output: Output) -> None:
         child = await started(output, *MASTER)
         assert await child.stop(signal.SIGTERM, PATIENCE_S) == -signal.SIGTERM
-        assert leftovers() == []
+        assert orphans() == []
         await printed(output, b"worker ended in peace")
 
     with_output(main)
 
 
-def test_a_polite_signal_reaches_a_stopped_program() -> None:
+def test_graceful_stop_ends_stopped_program() -> None:
     async def main(output: Output) -> None:
         child = await started(output, "sh", "-c", "echo up; sleep 1000")
         os.killpg(child.pid, signal.SIGSTOP)
@@ -96,7 +96,7 @@ def test_a_polite_signal_reaches_a_stopped_program() -> None:
     with_output(main)
 
 
-def test_who_ignores_the_signal_is_killed_after_the_timeout() -> None:
+def test_process_that_ignores_signal_is_killed_after_timeout() -> None:
     async def main(output: Output) -> None:
         child = await started(output, *STUBBORN)
         begun = asyncio.get_running_loop().time()
@@ -106,7 +106,7 @@ def test_who_ignores_the_signal_is_killed_after_the_timeout() -> None:
     with_output(main)
 
 
-def test_kill_cuts_a_polite_stop_short() -> None:
+def test_kill_ends_graceful_stop_early() -> None:
     async def main(output: Output) -> None:
         child = await started(output, *STUBBORN)
         async with asyncio.TaskGroup() as group:
@@ -118,23 +118,23 @@ def test_kill_cuts_a_polite_stop_short() -> None:
     with_output(main)
 
 
-def test_kill_cuts_it_short_when_only_the_leader_has_ended() -> None:
-    """As a wrapper around a server: it obeys, and the server does not."""
+def test_kill_ends_graceful_stop_early_when_only_leader_has_ended() -> None:
+    """A wrapper obeys SIGTERM, and the server below it ignores it."""
 
     async def main(output: Output) -> None:
         child = await started(output, "sh", "-c", f"{shlex.join(STUBBORN)} & wait")
         async with asyncio.TaskGroup() as group:
             stop = group.create_task(child.stop(signal.SIGTERM, 1000.0), name="stop")
             assert await child.wait() == -signal.SIGTERM
-            assert len(leftovers()) == 1
+            assert len(orphans()) == 1
             child.kill()
         assert stop.result() == -signal.SIGTERM
-        assert leftovers() == []
+        assert orphans() == []
 
     with_output(main)
 
 
-def test_after_a_kill_nobody_is_asked_politely() -> None:
+def test_stop_after_kill_has_no_grace_period() -> None:
     async def main(output: Output) -> None:
         child = await started(output, "sh", "-c", f"trap '' TERM; {shlex.join(STUBBORN)} & wait")
         child.kill()
@@ -143,7 +143,7 @@ def test_after_a_kill_nobody_is_asked_politely() -> None:
     with_output(main)
 
 
-def test_stopping_twice_and_after_the_end() -> None:
+def test_repeated_stop_returns_same_status() -> None:
     async def main(output: Output) -> None:
         child = await started(output, *STUBBORN)
         assert list(await asyncio.gather(child.stop(), child.stop())) == [-9, -9]
@@ -152,7 +152,7 @@ def test_stopping_twice_and_after_the_end() -> None:
     with_output(main)
 
 
-def test_cancellation_leaves_nothing_behind() -> None:
+def test_cancelled_stop_leaves_no_process() -> None:
     async def stop_cancelled(child: Child) -> None:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(50 * MS):
@@ -162,27 +162,27 @@ def test_cancellation_leaves_nothing_behind() -> None:
         wrapped = shlex.join(["setsid", *STUBBORN])
         child = await started(output, "sh", "-c", f"trap '' TERM; {wrapped}; true")
         await stop_cancelled(child)
-        assert leftovers() == []
+        assert orphans() == []
         assert not child.is_running
 
     with_output(main)
 
 
-def test_a_grandchild_that_holds_the_output_delays_nothing() -> None:
+def test_grandchild_that_holds_pipe_does_not_delay_wait() -> None:
     async def main(output: Output) -> None:
         child = Launcher(
             LaunchSpec(("sh", "-c", "echo said; setsid sleep 1000 & exit 5")), output
         ).spawn()
         assert await child.wait() == 5
         assert b"said" in output.tail
-        assert len(leftovers()) == 1
+        assert len(orphans()) == 1
         await child.stop()
-        assert leftovers() == []
+        assert orphans() == []
 
     with_output(main)
 
 
-def test_a_held_pipe_is_closed_by_the_next_start() -> None:
+def test_pipe_held_by_grandchild_is_closed_by_next_start() -> None:
     async def main(output: Output) -> None:
         launcher = Launcher(LaunchSpec(("sh", "-c", "setsid sleep 1000 & echo up")), output)
         await launcher.spawn().wait()
@@ -195,7 +195,7 @@ def test_a_held_pipe_is_closed_by_the_next_start() -> None:
     with_output(main)
 
 
-def test_what_cannot_be_ended_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_process_that_cannot_be_killed_raises_stop_error(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(pidfd: int, number: int) -> None:
         raise PermissionError(1, "Operation not permitted")
 

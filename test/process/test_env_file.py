@@ -1,4 +1,4 @@
-"""Files of variables: read as python-dotenv reads them, and refused where it only warns."""
+"""Files of environment variables: read as python-dotenv does, but its warnings are errors."""
 
 from io import StringIO
 from pathlib import Path
@@ -32,13 +32,13 @@ INHERITED = {"HOME": "/home/me", "EMPTY": "", "SHARED": "environment"}
         ("\ufeffA=ü\n", {"A": "ü"}),
     ],
 )
-def test_a_file_is_read_as_dotenv_reads_it(
+def test_file_is_read_as_dotenv_reads_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, variables: dict[str, str]
 ) -> None:
     file = tmp_path / ".env"
     file.write_bytes(text.encode())
     assert read_env_file(file, INHERITED) == variables
-    # The environment precedes the file, for both.
+    # The environment takes precedence over the file, as with python-dotenv.
     environment = dict(INHERITED)
     monkeypatch.setattr("os.environ", environment)
     load_dotenv(stream=StringIO(text))
@@ -56,7 +56,9 @@ def test_a_file_is_read_as_dotenv_reads_it(
         (b"A=1\nSECRET=a\0b\n", 2),
     ],
 )
-def test_a_bad_line_is_named_and_not_shown(tmp_path: Path, text: bytes, line: int) -> None:
+def test_invalid_line_is_reported_by_number_without_its_text(
+    tmp_path: Path, text: bytes, line: int
+) -> None:
     file = tmp_path / ".env"
     file.write_bytes(text)
     with pytest.raises(UserError) as raised:
@@ -65,12 +67,12 @@ def test_a_bad_line_is_named_and_not_shown(tmp_path: Path, text: bytes, line: in
     assert "SECRET" not in str(raised.value)
 
 
-def test_a_file_that_is_none(tmp_path: Path) -> None:
+def test_missing_irregular_or_non_utf8_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"cannot read .*No such file"):
         read_env_file(tmp_path / "none", INHERITED)
-    with pytest.raises(UserError, match="no regular file"):
+    with pytest.raises(UserError, match="not a regular file"):
         read_env_file(tmp_path, INHERITED)
-    with pytest.raises(UserError, match="no regular file"):
+    with pytest.raises(UserError, match="not a regular file"):
         read_env_file(Path("/dev/null"), INHERITED)
     (tmp_path / "latin").write_bytes(b"A=\xfc\n")
     with pytest.raises(UserError, match="not UTF-8"):

@@ -1,4 +1,4 @@
-"""The working directory that is removed, renamed, and made again."""
+"""The working directory that is removed, recreated, or renamed."""
 
 import os
 from pathlib import Path
@@ -8,9 +8,7 @@ import pytest
 from httpprocessproxy.process.folder import WorkingDirectory
 
 
-def test_directory_that_was_made_again_is_entered(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_recreated_directory_is_entered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "project"
     path.mkdir()
     monkeypatch.chdir(path)
@@ -26,7 +24,7 @@ def test_directory_that_was_made_again_is_entered(
     assert not directory.enter()
 
 
-def test_directory_that_was_renamed_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_renamed_directory_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "project"
     path.mkdir()
     monkeypatch.chdir(path)

@@ -1,4 +1,4 @@
-"""The guard and the program as one: signals, exit statuses, and nothing left when one is killed."""
+"""The guard: signals, exit statuses, and the end of all processes when it or the program dies."""
 
 import contextlib
 import os
@@ -18,7 +18,7 @@ from test.processes import MARK, kill_marked, marked
 from test.terminal import Terminal
 
 PROGRAM = [sys.executable, "-m", "test.process.programs", "guard"]
-# "docker stop" waits ten seconds; we want one.
+# "docker stop" waits ten seconds before SIGKILL.
 SOON_S = 2000 * MS
 
 
@@ -31,7 +31,7 @@ def mark(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ite
 
 
 class Guarded:
-    """A running program under its guard. Used as a context manager."""
+    """A running program under its guard. A context manager."""
 
     def __init__(self, command: Sequence[str], *before: str) -> None:
         self.guard = subprocess.Popen(
@@ -44,8 +44,8 @@ class Guarded:
         assert self.guard.stdout is not None
         assert self.guard.stderr is not None
         lines = iter(self.guard.stderr.readline, b"")
-        told = next(line for line in lines if line.startswith(b"program "))
-        self.program = int(told.removeprefix(b"program "))
+        line = next(one for one in lines if one.startswith(b"program "))
+        self.program = int(line.removeprefix(b"program "))
         assert self.guard.stdout.readline() == b"up\n"
 
     def __enter__(self) -> "Guarded":
@@ -53,20 +53,20 @@ class Guarded:
 
     def __exit__(self, *_: object) -> None:
         for pid in (self.guard.pid, self.program):
-            # Stopped, it would not even see the other's end.
+            # A stopped process would not notice the end of the other.
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGCONT)
         self.guard.kill()
         with self.guard:
-            pass  # Closes the pipes, whoever still holds them.
+            pass  # Closes our ends of the pipes.
 
     def end(self) -> int:
-        """Its exit status, soon."""
+        """Wait at most two seconds, and return the exit status."""
         return self.guard.wait(SOON_S)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_a_signal_to_the_guard_ends_all(number: signal.Signals, mark: str) -> None:
+def test_signal_to_guard_ends_all_processes(number: signal.Signals, mark: str) -> None:
     with Guarded(SHAPES["setsid"]) as run:
         run.guard.send_signal(number)
         assert run.end() == 128 + number
@@ -74,7 +74,7 @@ def test_a_signal_to_the_guard_ends_all(number: signal.Signals, mark: str) -> No
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_a_signal_to_the_program_ends_all(number: signal.Signals, mark: str) -> None:
+def test_signal_to_program_ends_all_processes(number: signal.Signals, mark: str) -> None:
     with Guarded(SHAPES["setsid"]) as run:
         os.kill(run.program, number)
         assert run.end() == 128 + number
@@ -82,15 +82,15 @@ def test_a_signal_to_the_program_ends_all(number: signal.Signals, mark: str) -> 
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_a_signal_to_the_group_ends_all(number: signal.Signals, mark: str) -> None:
+def test_signal_to_process_group_ends_all_processes(number: signal.Signals, mark: str) -> None:
     with Guarded(SHAPES["setsid"]) as run:
         os.killpg(run.guard.pid, number)
         assert run.end() == 128 + number
         assert marked(mark) == {}
 
 
-def test_ctrl_c_before_there_is_a_program_ends_all(mark: str) -> None:
-    """The terminal sends it to the guard alone, as nobody else is there."""
+def test_ctrl_c_before_fork_ends_all_processes(mark: str) -> None:
+    """The terminal sends SIGINT to the guard alone, because the program does not exist yet."""
     command = [*PROGRAM[:-1], "interrupted-guard", "sleep", "1000"]
     with Terminal(command, Path.cwd(), os.environ) as terminal:
         terminal.wait_for("about to fork")
@@ -101,7 +101,7 @@ def test_ctrl_c_before_there_is_a_program_ends_all(mark: str) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_killing_the_program_leaves_nothing(shape: str, number: signal.Signals, mark: str) -> None:
+def test_killed_program_leaves_no_process(shape: str, number: signal.Signals, mark: str) -> None:
     with Guarded(SHAPES[shape]) as run:
         os.kill(run.program, number)
         assert run.end() == 128 + number
@@ -109,14 +109,14 @@ def test_killing_the_program_leaves_nothing(shape: str, number: signal.Signals, 
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_killing_the_guard_leaves_nothing(shape: str, mark: str) -> None:
+def test_killed_guard_leaves_no_process(shape: str, mark: str) -> None:
     with Guarded(SHAPES[shape]) as run:
         run.guard.kill()
         assert run.end() == -signal.SIGKILL
         eventually(lambda: not marked(mark), SOON_S)
 
 
-def test_the_exit_status_is_the_program_s() -> None:
+def test_guard_returns_exit_status_of_program() -> None:
     for command, status in (("exit 0", 0), ("exit 41", 41)):
         done = subprocess.run(
             [*PROGRAM, "sh", "-c", command],
@@ -127,15 +127,15 @@ def test_the_exit_status_is_the_program_s() -> None:
         assert done.returncode == status
 
 
-def test_a_daemon_of_a_program_that_ended_well_is_ended(mark: str) -> None:
+def test_daemon_is_ended_after_normal_exit_of_program(mark: str) -> None:
     command = [*PROGRAM, "sh", "-c", "setsid sleep 1000 & exit 5"]
     assert subprocess.run(command, timeout=PATIENCE_S, check=False).returncode == 5
     assert marked(mark) == {}
 
 
-def test_stop_and_continue_through_the_guard(mark: str) -> None:
+def test_guard_stops_and_continues_with_program(mark: str) -> None:
     with Guarded(SHAPES["direct"]) as run:
-        # Not SIGTSTP: nobody could continue a session leader's orphaned group by keyboard.
+        # Not SIGTSTP: an orphaned process group (of a session leader) ignores it.
         os.kill(run.program, signal.SIGSTOP)
         eventually(lambda: " (stopped)\n" in Path(f"/proc/{run.guard.pid}/status").read_text())
         run.guard.send_signal(signal.SIGCONT)
@@ -143,7 +143,7 @@ def test_stop_and_continue_through_the_guard(mark: str) -> None:
         assert run.end() == 128 + signal.SIGTERM
 
 
-def test_what_was_there_before_us_is_spared(mark: str) -> None:
+def test_children_from_before_exec_are_spared(mark: str) -> None:
     shell = f"sleep 1000 & exec {' '.join(PROGRAM)} sh -c 'kill -9 $PPID; sleep 1000'"
     done = subprocess.run(
         ["sh", "-c", shell],
@@ -156,7 +156,7 @@ def test_what_was_there_before_us_is_spared(mark: str) -> None:
     assert list(marked(mark).values()) == ["sleep 1000"]
 
 
-def test_an_ignored_sigchld_loses_no_status() -> None:
+def test_exit_status_is_known_when_parent_ignored_sigchld() -> None:
     ignoring = """
 import os, signal, sys
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
@@ -167,7 +167,7 @@ os.execv(sys.argv[1], sys.argv[1:])
     assert done.returncode == 6, done.stderr
 
 
-def test_the_program_s_signals_are_not_blocked() -> None:
+def test_program_has_no_blocked_signals() -> None:
     with Guarded(SHAPES["direct"]) as run:
         status = Path(f"/proc/{run.program}/status").read_text()
         assert "\nSigBlk:\t0000000000000000\n" in status
@@ -189,7 +189,7 @@ def children(parent: int) -> dict[int, str]:
         try:
             state, ppid = path.read_text().rpartition(")")[2].split()[:2]
         except OSError:
-            continue  # it ended while we looked
+            continue  # it ended during the scan
         if int(ppid) == parent:
             found[int(path.parent.name)] = state
     return found
@@ -197,18 +197,18 @@ def children(parent: int) -> dict[int, str]:
 
 @pytest.mark.skipif(not can_unshare(), reason="needs the right to make a PID namespace")
 class TestPid1:
-    def test_it_stops_soon(self, mark: str) -> None:
+    def test_sigterm_stops_container_within_a_second(self, mark: str) -> None:
         with Guarded(SHAPES["ignores TERM"], *PID_1) as run:
             (guard,) = children(run.guard.pid)
             os.kill(guard, signal.SIGTERM)
             assert run.guard.wait(1000 * MS) == 128 + signal.SIGTERM
             assert marked(mark) == {}
 
-    def test_it_reaps_strangers(self) -> None:
+    def test_foreign_orphans_are_reaped(self) -> None:
         with Guarded(SHAPES["direct"], *PID_1) as run:
             (guard,) = children(run.guard.pid)
             own = children(guard).keys()
-            # As `docker exec`: not below the program, so the orphans are PID 1's.
+            # Like `docker exec`: PID 1 adopts orphans of a shell that the program did not start.
             enter = ["nsenter", f"--target={guard}", "--pid", "--mount", "sh", "-c"]
             subprocess.run([*enter, "(sleep 1000 &) ; (sleep 1000 &)"], check=True)
             assert len(children(guard)) == 3

@@ -1,4 +1,4 @@
-"""A socket that outlives its servers: what waits in its queue, and what of it is taken back."""
+"""The inherited listening socket: its queue outlives servers, and can be reclaimed."""
 
 import errno
 import os
@@ -36,11 +36,13 @@ def connected(inherited: InheritedSocket, stack: ExitStack) -> socket.socket:
 
 
 def server(inherited: InheritedSocket, stack: ExitStack) -> socket.socket:
-    """The same socket, as a server has it."""
+    """The same socket by another descriptor, as a server inherits it."""
     return stack.enter_context(socket.socket(fileno=os.dup(inherited.fd)))
 
 
-def test_what_comes_before_the_server_waits(inherited: InheritedSocket, stack: ExitStack) -> None:
+def test_connection_before_server_start_waits_in_queue(
+    inherited: InheritedSocket, stack: ExitStack
+) -> None:
     assert not inherited.has_waiting()
     client = connected(inherited, stack)
     client.sendall(b"hello")
@@ -52,7 +54,7 @@ def test_what_comes_before_the_server_waits(inherited: InheritedSocket, stack: E
     assert not inherited.has_waiting()
 
 
-def test_only_what_no_server_has_accepted_is_taken_back(
+def test_only_unaccepted_connections_are_reclaimed(
     inherited: InheritedSocket, stack: ExitStack
 ) -> None:
     served = connected(inherited, stack)
@@ -69,7 +71,7 @@ def test_only_what_no_server_has_accepted_is_taken_back(
 
 
 @pytest.mark.parametrize("abruptly", [True, False])
-def test_what_its_client_gave_up_is_not_shown_to_the_next_server(
+def test_connection_closed_by_client_is_reclaimed(
     inherited: InheritedSocket, stack: ExitStack, abruptly: bool
 ) -> None:
     client = connected(inherited, stack)
@@ -82,7 +84,7 @@ def test_what_its_client_gave_up_is_not_shown_to_the_next_server(
 
 
 @pytest.mark.parametrize("blocking", [True, False])
-def test_a_server_that_runs_keeps_its_way_of_waiting(
+def test_reclaim_keeps_blocking_mode_of_running_server(
     inherited: InheritedSocket, stack: ExitStack, blocking: bool
 ) -> None:
     shared = server(inherited, stack)
@@ -92,10 +94,10 @@ def test_a_server_that_runs_keeps_its_way_of_waiting(
     assert os.get_blocking(shared.fileno()) is blocking
 
 
-def test_each_connection_is_either_served_or_taken_back(
+def test_each_connection_is_either_served_or_reclaimed(
     inherited: InheritedSocket, stack: ExitStack
 ) -> None:
-    """The server accepts at the same time, as it does when a save comes."""
+    """The server accepts connections during `reclaim_unaccepted`, as after a save."""
     shared = server(inherited, stack)
     shared.settimeout(PATIENCE_S)
     clients = [connected(inherited, stack) for _ in range(200)]
@@ -120,7 +122,9 @@ def test_each_connection_is_either_served_or_taken_back(
     assert served | taken == {client.getsockname() for client in clients}
 
 
-def test_the_next_server_finds_it_as_new(inherited: InheritedSocket, stack: ExitStack) -> None:
+def test_renew_makes_socket_blocking_and_listening_again(
+    inherited: InheritedSocket, stack: ExitStack
+) -> None:
     shared = server(inherited, stack)
     shared.setblocking(False)
     shared.shutdown(socket.SHUT_RDWR)
@@ -133,13 +137,13 @@ def test_the_next_server_finds_it_as_new(inherited: InheritedSocket, stack: Exit
     assert inherited.has_waiting()
 
 
-def test_localhost_is_one_address() -> None:
+def test_localhost_binds_one_address() -> None:
     with closing(InheritedSocket(AUTO)) as inherited:
         assert inherited.address.host == "127.0.0.1"
         assert inherited.address.port > 0
 
 
-def test_a_host_that_this_machine_lacks_gives_way_to_the_next(
+def test_unavailable_host_falls_back_to_next(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(Address, "hosts", ("192.0.2.1", "127.0.0.1"))
@@ -147,8 +151,8 @@ def test_a_host_that_this_machine_lacks_gives_way_to_the_next(
         assert inherited.address.host == "127.0.0.1"
 
 
-def test_a_port_in_use(inherited: InheritedSocket) -> None:
-    # Not the other family of localhost: another server's clients would come there.
+def test_port_in_use_raises_user_error(inherited: InheritedSocket) -> None:
+    # It must not bind the other family of localhost: its clients belong to the other server.
     address = Address("localhost", inherited.address.port)
     with pytest.raises(UserError) as caught:
         InheritedSocket(address)

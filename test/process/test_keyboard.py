@@ -1,4 +1,4 @@
-"""Whose a key is, at the terminal of a person: the backend is any program, real and on a pty."""
+"""Keys at a terminal: shortcuts of the proxy, or input of a real backend on a pty."""
 
 import os
 import signal
@@ -23,7 +23,7 @@ import time
 print("up", flush=True)
 time.sleep(1000)
 """)
-# Reads when it is told to by a signal, as a server does that comes to a breakpoint.
+# Reads after a signal, like a server that reaches a breakpoint.
 READER = python("""
 import signal, sys
 def read(*_):
@@ -69,7 +69,7 @@ time.sleep(1000)
 
 
 @pytest.fixture(autouse=True)
-def _nothing_is_left(
+def _kill_marked_processes(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[None]:
     mark = f"{request.node.name} {os.getpid()}"
@@ -79,12 +79,12 @@ def _nothing_is_left(
 
 
 def program(*command: str) -> Screen:
-    """Lend a terminal, with the keys r and q; each that is taken shows as "pressed r"."""
+    """Run the command with shortcuts r and q, each of which prints e.g. "pressed r"."""
     return Screen([sys.executable, "-m", "test.process.programs", "keys", *command])
 
 
 def up(screen: Screen) -> int:
-    """Wait until all is ready, and return the backend's pid."""
+    """Wait until the backend and the terminal are ready, and return the backend's pid."""
     screen.wait_for("backend ")
     pid = int(screen.wait_for("\r\n"))
     screen.wait_for("up\r\n")
@@ -104,7 +104,7 @@ def quit_by_ctrl_c(screen: Screen) -> None:
     screen.wait_for("[exit 130]")
 
 
-def test_a_key_is_ours_while_nobody_reads() -> None:
+def test_key_is_shortcut_while_backend_does_not_read() -> None:
     with program(*SERVER) as screen:
         up(screen)
         screen.type("r")
@@ -115,7 +115,7 @@ def test_a_key_is_ours_while_nobody_reads() -> None:
 
 
 @pytest.mark.parametrize("text", ["quit\n", "rq\n", "x", "\x1b[A", "ö"])
-def test_what_is_no_key_goes_to_the_backend(text: str) -> None:
+def test_other_input_goes_to_backend(text: str) -> None:
     with program(*READER) as screen:
         pid = up(screen)
         for _ in range(2):
@@ -126,7 +126,7 @@ def test_what_is_no_key_goes_to_the_backend(text: str) -> None:
         quit_by_ctrl_c(screen)
 
 
-def test_a_line_that_was_begun_is_the_backends_to_its_end() -> None:
+def test_started_line_goes_to_backend_until_its_end() -> None:
     with program(*SERVER) as screen:
         up(screen)
         for key in "xrq":
@@ -145,7 +145,7 @@ def test_a_line_that_was_begun_is_the_backends_to_its_end() -> None:
         quit_by_ctrl_c(screen)
 
 
-def test_enter_only_makes_room() -> None:
+def test_enter_key_prints_newline_and_keeps_shortcuts() -> None:
     with program(*SERVER) as screen:
         up(screen)
         screen.type("\n")
@@ -157,7 +157,7 @@ def test_enter_only_makes_room() -> None:
         quit_by_ctrl_c(screen)
 
 
-def test_a_backend_that_reads_has_every_key() -> None:
+def test_backend_that_reads_gets_every_key() -> None:
     with program(*READER) as screen:
         pid = up(screen)
         os.kill(pid, signal.SIGUSR1)
@@ -171,7 +171,7 @@ def test_a_backend_that_reads_has_every_key() -> None:
         quit_by_ctrl_c(screen)
 
 
-def test_who_has_just_read_a_line_reads_the_next() -> None:
+def test_backend_that_has_just_read_a_line_gets_the_next() -> None:
     with program(*REPL) as screen:
         wait_until_read(up(screen))
         for _ in range(20):
@@ -182,7 +182,7 @@ def test_who_has_just_read_a_line_reads_the_next() -> None:
         quit_by_ctrl_c(screen)
 
 
-def test_the_debugger_has_every_key_and_then_they_are_ours() -> None:
+def test_debugger_gets_every_key_and_shortcuts_work_after_it() -> None:
     with program(*DEBUGGED) as screen:
         screen.wait_for("(Pdb) ")
         screen.wait_until_lent()
@@ -191,13 +191,13 @@ def test_the_debugger_has_every_key_and_then_they_are_ours() -> None:
         assert "--Return--" in screen.wait_for("(Pdb) ")
         screen.type("c\n")
         screen.wait_for("left the debugger with 42")
-        time.sleep(READS_ON_S + 0.1)  # That it will not read the next line, only time can tell.
+        time.sleep(READS_ON_S + 0.1)  # Until then, it may still read the next line.
         screen.type("r")
         assert screen.wait_for("pressed r") == "\r\npressed r"
         quit_by_ctrl_c(screen)
 
 
-def test_who_reads_key_by_key_has_them_all() -> None:
+def test_backend_in_raw_mode_gets_every_key() -> None:
     with program(*RAW) as screen:
         up(screen)
         for key in "rq":
@@ -207,15 +207,15 @@ def test_who_reads_key_by_key_has_them_all() -> None:
         screen.wait_for("[ended]")
 
 
-def test_who_switched_echo_off_has_the_keys_even_while_it_works() -> None:
+def test_busy_backend_with_echo_off_gets_every_key() -> None:
     with program(*BUSY_RAW) as screen:
         up(screen)
         screen.type("r")
         quit_by_ctrl_c(screen)
-        # Had it been pressed, that would have come before the end.
+        # "pressed r" would have been printed before the end.
 
 
-def test_the_terminal_of_one_that_has_ended_takes_no_keys() -> None:
+def test_raw_terminal_of_ended_backend_gets_no_keys() -> None:
     with program(*LEFT_RAW) as screen:
         screen.wait_for("[ended]")
         screen.type("r")
@@ -223,7 +223,7 @@ def test_the_terminal_of_one_that_has_ended_takes_no_keys() -> None:
         quit_by_ctrl_c(screen)
 
 
-def test_a_grandchild_may_read() -> None:
+def test_grandchild_that_reads_gets_keys() -> None:
     inner = "echo up; read line; echo got $line; exec sleep 1000"
     with program("sh", "-c", f"sh -c '{inner}'; :") as screen:
         wait_until_read(*children(up(screen)))
@@ -233,7 +233,7 @@ def test_a_grandchild_may_read() -> None:
         quit_by_ctrl_c(screen)
 
 
-def test_a_command_that_could_not_be_started_wants_no_keys() -> None:
+def test_failed_start_leaves_shortcuts_working() -> None:
     with program("/nonexistent/server") as screen:
         screen.wait_for("[not started]")
         screen.type("r")
@@ -241,7 +241,9 @@ def test_a_command_that_could_not_be_started_wants_no_keys() -> None:
         quit_by_ctrl_c(screen)
 
 
-def test_where_we_may_not_look_the_key_is_the_backends(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_key_goes_to_backend_without_permission_to_inspect_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def refuse(pid: int, terminal: str) -> bool:
         raise PermissionError
 

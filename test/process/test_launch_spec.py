@@ -1,4 +1,4 @@
-"""What a start is made of: the port in the command and the environment, and what a file adds."""
+"""The launch specification: port and socket in command and environment, and the variables file."""
 
 import os
 import socket
@@ -26,18 +26,18 @@ ADDRESS = Address("localhost", 8001)
         ("%(port)s $PORT", "%(port)s $PORT"),
     ],
 )
-def test_the_port_in_the_command(word: str, becomes: str | None) -> None:
-    # Braces mean much in other languages: only the very text is ours.
+def test_port_placeholder_in_command_is_replaced(word: str, becomes: str | None) -> None:
+    # Braces have other meanings in commands: only the exact placeholder is replaced.
     becomes = becomes or word.replace("{{port}}", "{8001}")
     assert LaunchSpec(("serve", word), ADDRESS).words == ("serve", becomes)
 
 
-def test_the_port_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_port_variable_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PORT", "3000")
     assert LaunchSpec(("serve",), ADDRESS).environment() == {**os.environ, "PORT": "8001"}
 
 
-def test_the_file_adds_what_the_environment_lacks(
+def test_env_file_adds_variables_missing_from_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OURS", "environment")
@@ -53,7 +53,7 @@ def test_the_file_adds_what_the_environment_lacks(
 
 
 @pytest.mark.parametrize(("value", "becomes"), [(None, "1"), ("", "1"), ("x", "x")])
-def test_python_does_not_hold_prints_back_without_a_terminal(
+def test_pythonunbuffered_defaults_to_1_without_terminal(
     value: str | None, becomes: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
@@ -68,7 +68,7 @@ def test_python_does_not_hold_prints_back_without_a_terminal(
     with_output(main)
 
 
-def test_the_file_is_read_anew(tmp_path: Path) -> None:
+def test_env_file_is_read_at_each_start(tmp_path: Path) -> None:
     file = tmp_path / ".env"
     launch_spec = LaunchSpec(("serve",), ADDRESS, file)
     for value in ("one", "two"):
@@ -79,7 +79,7 @@ def test_the_file_is_read_anew(tmp_path: Path) -> None:
         launch_spec.environment()
 
 
-def test_a_bad_file_is_why_a_start_fails(tmp_path: Path) -> None:
+def test_unreadable_env_file_fails_the_start(tmp_path: Path) -> None:
     async def main(output: Output) -> str:
         with pytest.raises(SpawnError) as caught:
             Launcher(LaunchSpec(("true",), ADDRESS, tmp_path / "none"), output).spawn()
@@ -88,7 +88,7 @@ def test_a_bad_file_is_why_a_start_fails(tmp_path: Path) -> None:
     assert with_output(main) == f"cannot read {tmp_path / 'none'}: No such file or directory"
 
 
-def test_a_chosen_port_is_free_and_stays() -> None:
+def test_chosen_port_is_kept_until_move() -> None:
     launch_spec = LaunchSpec(("serve", "{port}"))
     address = launch_spec.address
     assert address.host == AUTO.host
@@ -99,13 +99,13 @@ def test_a_chosen_port_is_free_and_stays() -> None:
         assert launch_spec.words == ("serve", str(launch_spec.address.port))
 
 
-def test_a_given_port_is_not_left() -> None:
+def test_given_port_is_kept() -> None:
     launch_spec = LaunchSpec(("serve",), ADDRESS)
     assert not launch_spec.move()
     assert launch_spec.address == ADDRESS
 
 
-def test_a_socket_of_ours_has_a_number_in_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fd_placeholder_becomes_number_of_inherited_socket(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LISTEN_PID", str(os.getpid()))
     with closing(InheritedSocket(AUTO)) as inherited:
         launch_spec = LaunchSpec(("serve", "--fd={fd}", "{port}"), AUTO, inherited=inherited)
@@ -117,7 +117,7 @@ def test_a_socket_of_ours_has_a_number_in_the_command(monkeypatch: pytest.Monkey
         assert not launch_spec.move()
 
 
-def test_a_server_that_is_not_told_the_number_finds_its_pid() -> None:
+def test_command_without_fd_placeholder_runs_behind_shell() -> None:
     with closing(InheritedSocket(AUTO)) as inherited:
         launch_spec = LaunchSpec(("serve",), AUTO, inherited=inherited)
         assert launch_spec.words == ("serve",)
@@ -125,7 +125,7 @@ def test_a_server_that_is_not_told_the_number_finds_its_pid() -> None:
         assert launch_spec.executed(("serve",))[-2:] == ("sh", "serve")
 
 
-def test_without_a_socket_its_number_is_no_word_of_ours() -> None:
+def test_fd_placeholder_without_socket_is_unchanged() -> None:
     launch_spec = LaunchSpec(("find", "{fd}"), ADDRESS)
     assert launch_spec.executed(launch_spec.words) == launch_spec.words == ("find", "{fd}")
     assert "LISTEN_FDS" not in launch_spec.environment()

@@ -1,4 +1,4 @@
-"""Reading /proc: odd names, numbers used again, processes we may not touch."""
+"""Reading /proc: unusual process names, reused pids, open sockets."""
 
 import os
 import shutil
@@ -13,13 +13,13 @@ from test.deadline import eventually
 
 
 def started(pid: int, name: str) -> linux.Process | None:
-    """The process, once it is the program with this name, command line included."""
+    """The process, once it has executed the program with this name; None before."""
     process = linux.find(pid)
     return process if process and process.name == name and process.command[0] == "/" else None
 
 
 @pytest.mark.parametrize("name", ["a b", "x) S 1 1 1", "((", "watchman"])
-def test_odd_names_do_not_confuse(name: str, tmp_path: Path) -> None:
+def test_process_with_special_characters_in_name_is_parsed(name: str, tmp_path: Path) -> None:
     program = tmp_path / name
     shutil.copy("/bin/sleep", program)
     with subprocess.Popen([program, "1000"]) as process:
@@ -38,7 +38,7 @@ def test_odd_names_do_not_confuse(name: str, tmp_path: Path) -> None:
     assert linux.find(process.pid) is None
 
 
-def test_a_number_used_again_is_not_killed() -> None:
+def test_process_with_reused_pid_is_not_killed() -> None:
     with subprocess.Popen(["sleep", "1000"]) as process:
         seen = linux.find(process.pid)
         assert seen is not None
@@ -54,7 +54,7 @@ def test_a_number_used_again_is_not_killed() -> None:
         assert linux.kill(seen) is None
 
 
-def test_a_socket_is_found_where_it_is_open() -> None:
+def test_open_socket_is_found_in_its_process() -> None:
     with socket.socket() as ours:
         inode = os.fstat(ours.fileno()).st_ino
         assert inode in linux.open_sockets(os.getpid())
@@ -65,7 +65,7 @@ def test_a_socket_is_found_where_it_is_open() -> None:
     assert linux.holder_of(inode) is None
 
 
-def test_no_such_process() -> None:
-    # Above the highest number there can be (PID_MAX_LIMIT).
+def test_missing_process_is_none() -> None:
+    # Above the highest possible pid (PID_MAX_LIMIT).
     assert linux.find(2**22 + 1) is None
     assert linux.open_sockets(2**22 + 1) == set()

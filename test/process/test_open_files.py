@@ -1,4 +1,4 @@
-"""Which files a child has open for writing."""
+"""Files that are open for writing in a child's process tree, and by redirected output."""
 
 import subprocess
 import sys
@@ -19,9 +19,18 @@ if os.fork() == 0:
 os.wait()
 """
 
+SHOW = """
+import sys
+from pathlib import Path
+from httpprocessproxy.process import redirected_output
+Path("answer").write_text(repr(redirected_output(Path(sys.argv[1]))))
+"""
+
 
 @pytest.mark.skipif(sys.platform != "linux", reason="of Linux's /proc")
-def test_what_the_tree_of_a_child_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_written_by_process_tree_are_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     files = [tmp_path / name for name in ("read", "written", "by its child", "other", "link")]
     for file in files[:4]:
         file.touch()
@@ -31,11 +40,31 @@ def test_what_the_tree_of_a_child_writes(tmp_path: Path, monkeypatch: pytest.Mon
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"open\n"
-        assert open_for_writing(files) == set(), "it is no backend"
-        monkeypatch.setattr(tree, "living", {process.pid})
+        assert open_for_writing(files) == set(), "not a backend yet"
+        monkeypatch.setattr(tree, "children", {process.pid})
         found = open_for_writing(files)
         process.communicate()
-    # A link and its target are one file; either may be named.
+    # A link and its target are one file; either may be returned.
     assert found - {tmp_path / "link", tmp_path / "written"} == {tmp_path / "by its child"}
     assert len(found) == 2
     assert open_for_writing(files) == set()
+
+
+def redirected(directory: Path, stdout: Path, stderr: Path) -> str:
+    with stdout.open("wb") as out, stderr.open("wb") as err:
+        command = [sys.executable, "-c", SHOW, str(directory)]
+        subprocess.run(command, cwd=directory, stdout=out, stderr=err, check=True)
+    return (directory / "answer").read_text()
+
+
+def test_output_files_in_project_are_found(tmp_path: Path) -> None:
+    (tmp_path / "logs").mkdir()
+    assert (
+        redirected(tmp_path, tmp_path / "logs/[out]", tmp_path / "err") == "['err', 'logs/[out]']"
+    )
+
+
+def test_output_file_outside_project_and_device_are_left_out(tmp_path: Path) -> None:
+    (tmp_path / "project").mkdir()
+    shown = redirected(tmp_path / "project", tmp_path / "out", Path("/dev/null"))
+    assert shown == "[]"

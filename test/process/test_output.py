@@ -1,4 +1,4 @@
-"""Copying what the backend prints: all of it, whatever our own reader does."""
+"""Copying the backend's output: complete, and independent of the reader of our own output."""
 
 import asyncio
 import os
@@ -10,7 +10,7 @@ from fcntl import F_GETPIPE_SZ, fcntl, ioctl
 
 import pytest
 
-from httpprocessproxy.process import Launcher, LaunchSpec, Output, leftovers
+from httpprocessproxy.process import Launcher, LaunchSpec, Output, orphans
 from httpprocessproxy.process.output import TAIL_BYTES
 from test.deadline import MS, PATIENCE_S, eventually
 from test.process.generations import descriptors, python, started, with_output
@@ -29,14 +29,14 @@ os.write(2, b"done\\n")
 """)
 
 
-def test_streams_stay_apart_and_bytes_untouched() -> None:
+def test_streams_are_copied_separately_byte_for_byte() -> None:
     source = r"import os; os.write(1, bytes(range(256))); os.write(2, b'\x1b[31merr\xff\r\n')"
     done = subprocess.run([*PROGRAM, *python(source)], capture_output=True, timeout=PATIENCE_S)
     assert done.stdout == bytes(range(256))
     assert b"\x1b[31merr\xff\r\n" in done.stderr
 
 
-def test_200_mb_pass_without_growth() -> None:
+def test_200_mb_are_copied_without_memory_growth() -> None:
     with subprocess.Popen(
         [*PROGRAM, *FLOOD], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as run:
@@ -55,7 +55,7 @@ def test_200_mb_pass_without_growth() -> None:
         assert run.wait(PATIENCE_S) == 0
 
 
-def test_a_reader_that_left_is_no_error() -> None:
+def test_closed_stdout_is_ignored() -> None:
     command = [*PROGRAM, *FLOOD]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
         assert run.stdout is not None
@@ -66,14 +66,14 @@ def test_a_reader_that_left_is_no_error() -> None:
         assert run.wait(PATIENCE_S) == 0
 
 
-def test_a_full_disk_is_no_error() -> None:
+def test_full_disk_is_ignored() -> None:
     with open("/dev/full", "wb") as full:
         done = subprocess.run([*PROGRAM, "sh", "-c", "echo x; exit 3"], stdout=full, check=False)
     assert done.returncode == 3
 
 
-def test_a_reader_that_sleeps_blocks_neither_the_loop_nor_the_stop() -> None:
-    """Our stdout is a pipe that nobody reads: the program answers SIGTERM all the same."""
+def test_blocked_stdout_blocks_neither_event_loop_nor_stop() -> None:
+    """The program's stdout is a full pipe without a reader, and it still handles SIGTERM."""
     read_fd, write_fd = os.pipe()
     with subprocess.Popen([*PROGRAM, *FLOOD], stdout=write_fd, stderr=subprocess.PIPE) as run:
         os.close(write_fd)
@@ -88,7 +88,7 @@ def _waiting_bytes(fd: int) -> int:
     return int.from_bytes(ioctl(fd, termios.FIONREAD, bytes(4)), sys.byteorder)
 
 
-def test_a_non_blocking_stdout_loses_nothing() -> None:
+def test_non_blocking_stdout_loses_no_bytes() -> None:
     read_fd, write_fd = os.pipe()
     os.set_blocking(write_fd, False)
     with subprocess.Popen([*PROGRAM, *FLOOD], stdout=write_fd, stderr=subprocess.DEVNULL):
@@ -98,7 +98,7 @@ def test_a_non_blocking_stdout_loses_nothing() -> None:
     assert total == MEGABYTES << 20
 
 
-def test_the_tail_is_bounded_and_of_one_generation() -> None:
+def test_tail_is_bounded_and_of_one_generation() -> None:
     async def main(output: Output) -> None:
         await Launcher(LaunchSpec(("sh", "-c", "seq 100000")), output).spawn().wait()
         assert len(output.tail) == TAIL_BYTES
@@ -109,7 +109,7 @@ def test_the_tail_is_bounded_and_of_one_generation() -> None:
     with_output(main)
 
 
-def test_what_an_earlier_generation_still_prints_is_not_remembered() -> None:
+def test_output_of_earlier_generation_is_not_in_tail() -> None:
     async def main(output: Output) -> None:
         old = await started(output, "sh", "-c", "echo up; while :; do echo old; done")
         new = await started(output, "sh", "-c", "echo up; sleep 1000")
@@ -120,7 +120,7 @@ def test_what_an_earlier_generation_still_prints_is_not_remembered() -> None:
     with_output(main)
 
 
-def test_each_piece_is_told() -> None:
+def test_on_piece_gets_each_piece() -> None:
     pieces: list[tuple[str, bytes]] = []
     arrived = threading.Event()
 
@@ -138,7 +138,7 @@ def test_each_piece_is_told() -> None:
     assert b"".join(piece for _, piece in pieces) == b"hello\n"
 
 
-def test_our_messages_begin_a_line(capfd: pytest.CaptureFixture[str]) -> None:
+def test_message_starts_on_new_line(capfd: pytest.CaptureFixture[str]) -> None:
     async def main(output: Output) -> None:
         child = await started(output, "sh", "-c", "printf up >&2; sleep 1000")
         output.write("ours")
@@ -150,7 +150,7 @@ def test_our_messages_begin_a_line(capfd: pytest.CaptureFixture[str]) -> None:
     assert "up\nours\nours again\n" in shown
 
 
-def test_our_messages_wait_for_the_end_of_a_line(capfd: pytest.CaptureFixture[str]) -> None:
+def test_message_waits_for_end_of_line(capfd: pytest.CaptureFixture[str]) -> None:
     source = """
 import os, time
 for number in range(300):
@@ -168,7 +168,7 @@ for number in range(300):
             await asyncio.sleep(0.0017)
         await child.wait()
 
-    # As in a terminal, where both streams are shown together.
+    # Both streams go to one file, as on a terminal.
     stderr_fd = os.dup(2)
     os.dup2(1, 2)
     with_output(main)
@@ -177,7 +177,7 @@ for number in range(300):
     assert set(capfd.readouterr().out.split("\n")) == {f"<{'=' * 20}>", "up", "ours", ""}
 
 
-def test_a_message_is_shown_before_and_after() -> None:
+def test_messages_before_and_after_close_are_printed() -> None:
     source = """
 from httpprocessproxy.process import Output
 with Output() as output:
@@ -188,7 +188,7 @@ output.write("after \\udcff")
     assert done.stderr == b"before\nafter \\udcff\n"
 
 
-def test_the_thread_and_its_descriptors_go() -> None:
+def test_thread_and_descriptors_are_released() -> None:
     before, threads = descriptors(), threading.active_count()
     for _ in range(3):
         with_output(lambda output: asyncio.sleep(0))
@@ -196,12 +196,12 @@ def test_the_thread_and_its_descriptors_go() -> None:
     assert threading.active_count() == threads
 
 
-def test_a_stranger_that_prints_for_ever_stops_nothing() -> None:
+def test_orphan_that_prints_for_ever_does_not_delay_stop() -> None:
     async def main(output: Output) -> None:
         begun = asyncio.get_running_loop().time()
         child = Launcher(LaunchSpec(("sh", "-c", "setsid yes & sleep 0.1; exit 2")), output).spawn()
         assert await child.wait() == 2
-        assert len(leftovers()) == 1
+        assert len(orphans()) == 1
         await child.stop()
         assert asyncio.get_running_loop().time() - begun < PATIENCE_S / 2
 

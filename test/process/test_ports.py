@@ -1,4 +1,4 @@
-"""Who listens, whether it is ours, and whether a peer is still there: real sockets."""
+"""Listeners, free ports and closed peers, with real sockets."""
 
 import asyncio
 import contextlib
@@ -36,13 +36,13 @@ time.sleep(1000)
 
 @pytest.fixture(params=["sock_diag", "proc_net"], autouse=True)
 def source(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both tables of the kernel's say the same."""
+    """Run each test with sock_diag(7) and with /proc/net/tcp: the results are the same."""
     if request.param == "proc_net":
 
         def forbidden(*_: object) -> None:
             raise PermissionError
 
-        monkeypatch.setattr(sock_diag, "_ask", forbidden)
+        monkeypatch.setattr(sock_diag, "_query", forbidden)
 
 
 def listening(host: str, port: int = 0) -> socket.socket:
@@ -79,7 +79,7 @@ def me(server: socket.socket) -> Holder:
         ("::ffff:127.0.0.1", "127.0.0.1", True),
     ],
 )
-def test_a_conflicting_listener_is_named(bound: str, asked: str, conflicts: bool) -> None:
+def test_conflicting_listener_is_found(bound: str, asked: str, conflicts: bool) -> None:
     with listening(bound) as server:
         found = listener(Address(asked, port_of(server)))
         assert found == (me(server) if conflicts else None)
@@ -91,7 +91,7 @@ def port_of_closed(host: str) -> int:
         return port_of(server)
 
 
-def test_a_stranger_is_named_with_its_command() -> None:
+def test_foreign_listener_is_described_by_pid_and_command() -> None:
     command = [sys.executable, "-S", "-c", SERVER]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as stranger:
         try:
@@ -106,7 +106,7 @@ def test_a_stranger_is_named_with_its_command() -> None:
     assert asyncio.run(wait_until_free(address, PATIENCE_S)) is None
 
 
-def test_waiting_ends_when_the_port_becomes_free() -> None:
+def test_wait_ends_when_port_becomes_free() -> None:
     async def main() -> None:
         loop = asyncio.get_running_loop()
         with listening("::1") as server:
@@ -116,7 +116,7 @@ def test_waiting_ends_when_the_port_becomes_free() -> None:
     asyncio.run(main())
 
 
-def test_port_whose_listener_has_a_full_queue_is_not_free(
+def test_port_with_full_backlog_is_not_free(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(ports, "_CONNECT_TIMEOUT_S", 0.05)
@@ -134,14 +134,14 @@ def test_port_whose_listener_has_a_full_queue_is_not_free(
         assert found.pid == os.getpid()
 
 
-def test_a_free_port_takes_no_time() -> None:
+def test_free_port_needs_no_wait() -> None:
     async def main() -> None:
         assert await wait_until_free(Address("", port_of_closed("127.0.0.1")), 0.0) is None
 
     asyncio.run(main())
 
 
-def test_our_tree_is_told_from_strangers() -> None:
+def test_listener_of_child_is_distinguished_from_foreign_one() -> None:
     async def main(output: Output) -> None:
         child = await started(output, "sh", "-c", '"$@"; true', "sh", *python(SERVER))
         port = int((await printed(output, b"\n")).split()[1])
@@ -155,7 +155,7 @@ def test_our_tree_is_told_from_strangers() -> None:
     with_output(main)
 
 
-def test_a_server_that_fled_is_ours_too() -> None:
+def test_listener_of_daemonized_server_belongs_to_tree() -> None:
     async def main(output: Output) -> None:
         child = await started(
             output, "sh", "-c", '(setsid "$@" &) ; sleep 100', "sh", *python(SERVER)
@@ -167,7 +167,7 @@ def test_a_server_that_fled_is_ours_too() -> None:
     with_output(main)
 
 
-def test_the_listener_that_would_answer_decides() -> None:
+def test_listener_of_exact_address_decides() -> None:
     async def main(output: Output) -> None:
         child = await started(output, *python(SERVER))
         port = int((await printed(output, b"\n")).split()[1])
@@ -184,7 +184,7 @@ Ends = tuple[socket.socket, socket.socket]
 
 @pytest.fixture(params=["127.0.0.1", "::1", "mapped"])
 def ends(request: pytest.FixtureRequest) -> Iterator[Ends]:
-    """The accepted end and the client's, over each family."""
+    """The accepted socket and the client's, for each address family."""
     host = "127.0.0.1" if request.param == "mapped" else request.param
     bound = "::" if request.param == "mapped" else host
     family = socket.AF_INET6 if ":" in bound else socket.AF_INET
@@ -205,19 +205,19 @@ def is_gone(accepted: socket.socket) -> bool | None:
     return peer_is_gone(accepted.getsockname(), accepted.getpeername())
 
 
-def test_a_half_closed_peer_is_there(ends: Ends) -> None:
+def test_half_closed_peer_is_not_gone(ends: Ends) -> None:
     accepted, client = ends
     client.shutdown(socket.SHUT_WR)
     assert is_gone(accepted) is False
 
 
-def test_a_closed_peer_is_gone(ends: Ends) -> None:
+def test_closed_peer_is_gone(ends: Ends) -> None:
     accepted, client = ends
     client.close()
     assert is_gone(accepted) is True
 
 
-def test_a_peer_that_closes_after_half_closing_is_gone(ends: Ends) -> None:
+def test_peer_that_closes_after_half_closing_is_gone(ends: Ends) -> None:
     accepted, client = ends
     client.shutdown(socket.SHUT_WR)
     names = accepted.getsockname(), accepted.getpeername()
@@ -226,28 +226,28 @@ def test_a_peer_that_closes_after_half_closing_is_gone(ends: Ends) -> None:
     assert peer_is_gone(*names) is True
 
 
-def test_a_reset_peer_is_gone() -> None:
+def test_reset_peer_is_gone() -> None:
     assert peer_is_gone(("127.0.0.1", 9), ("127.0.0.1", port_of_closed("127.0.0.1"))) is True
     assert peer_is_gone(("192.0.2.1", 9), ("192.0.2.1", 10)) is True
 
 
-def test_a_peer_elsewhere_cannot_be_seen() -> None:
+def test_peer_on_another_machine_is_unknown() -> None:
     assert peer_is_gone(("192.0.2.1", 8000), ("198.51.100.7", 40000)) is None
     assert peer_is_gone(("fe80::1%lo", 8000, 0, 1), ("fe80::2%lo", 40000, 0, 1)) is None
 
 
-def test_a_free_port_is_free_everywhere() -> None:
+def test_free_port_is_free_at_all_hosts() -> None:
     port = find_free_port(("127.0.0.1", "::1"))
-    # Not one that the system lends to connections: it must be there at the next start, too.
+    # Not an ephemeral port: an outgoing connection could take that before the next start.
     assert 1024 < port < 32768
     with socket.create_server(("127.0.0.1", port)), listening("::1", port):
         pass
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "::1"])
-def test_a_port_that_somebody_has_is_not_free(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_port_in_use_is_not_chosen(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
     port = find_free_port(("127.0.0.1", "::1"))
-    monkeypatch.setattr(ports, "_CHOICE", range(port, port + 1))
+    monkeypatch.setattr(ports, "_CANDIDATES", range(port, port + 1))
     monkeypatch.setattr(ports, "_TRIES", 1)
     with listening(host, port), pytest.raises(UserError, match="no free port"):
         find_free_port(("127.0.0.1", "::1"))

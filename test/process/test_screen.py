@@ -1,4 +1,4 @@
-"""What an output does to a terminal, and the sequences that undo it."""
+"""The terminal state after an output, and the escape sequences that reset it."""
 
 import pytest
 
@@ -28,7 +28,7 @@ def undoing(*pieces: bytes) -> bytes:
         (b"\x1b[>1u", b"\x1b[<u"),
     ],
 )
-def test_modes_that_an_output_leaves_are_undone(output: bytes, undone_by: bytes) -> None:
+def test_modes_left_by_output_are_undone(output: bytes, undone_by: bytes) -> None:
     assert undoing(output) == undone_by
 
 
@@ -46,16 +46,16 @@ def test_modes_that_an_output_leaves_are_undone(output: bytes, undone_by: bytes)
         b"\x1b[10;20H\x1b[K",
     ],
 )
-def test_output_that_puts_things_right_itself_needs_nothing(output: bytes) -> None:
+def test_output_that_restores_modes_itself_needs_no_undoing(output: bytes) -> None:
     assert undoing(output) == b""
 
 
-def test_sequences_that_come_in_pieces_count() -> None:
+def test_sequences_split_across_pieces_are_followed() -> None:
     whole = b"text\x1b[?1049htext\x1b[?25l"
     assert undoing(*(bytes([byte]) for byte in whole)) == b"\x1b[?25h\x1b[?1049l"
 
 
-def test_undoing_happens_once() -> None:
+def test_modes_are_undone_once() -> None:
     screen = ScreenState()
     screen.follow(b"\x1b[?25l")
     assert screen.undo()
@@ -71,7 +71,7 @@ def test_undoing_happens_once() -> None:
         (b"\x1b[?1049h\x1b[2J", False),
     ],
 )
-def test_cleared_screen_is_known(output: bytes, is_cleared: bool) -> None:
+def test_cleared_screen_is_detected(output: bytes, is_cleared: bool) -> None:
     screen = ScreenState()
     screen.follow(output)
     assert screen.was_cleared == is_cleared

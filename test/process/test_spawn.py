@@ -1,4 +1,4 @@
-"""Starting: what the child has and has not, and what is said when it cannot start."""
+"""Starting a child: descriptors, session and signals, and the error if it cannot start."""
 
 import asyncio
 import os
@@ -39,30 +39,30 @@ def script(directory: Path, text: str, mode: int = 0o755) -> str:
     return str(path)
 
 
-def test_missing_command() -> None:
+def test_missing_command_raises_spawn_error() -> None:
     assert (
         error_of("no-such-command") == "cannot start 'no-such-command': No such file or directory"
     )
 
 
-def test_file_without_permission(tmp_path: Path) -> None:
+def test_file_without_execute_permission_raises_spawn_error(tmp_path: Path) -> None:
     path = script(tmp_path, "#!/bin/sh\n", 0o644)
     assert error_of(path) == f"cannot start {path!r}: Permission denied"
 
 
-def test_missing_interpreter_is_told_from_a_missing_command(tmp_path: Path) -> None:
+def test_missing_interpreter_is_distinguished_from_missing_command(tmp_path: Path) -> None:
     path = script(tmp_path, "#!/no/such/interpreter\n")
     why = "No such file or directory: the interpreter in the first line of"
     assert error_of(path) == f"cannot start {path!r}: {why} {path}"
 
 
-def test_script_without_first_line(tmp_path: Path) -> None:
+def test_script_without_interpreter_line_raises_spawn_error(tmp_path: Path) -> None:
     path = script(tmp_path, "echo hello\n")
-    why = f"Exec format error: {path} is no program and has no #! line"
+    why = f"Exec format error: {path} is not a program and has no #! line"
     assert error_of(path) == f"cannot start {path!r}: {why}"
 
 
-def test_working_directory_that_is_gone_and_made_again(
+def test_removed_working_directory_fails_start_until_recreated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gone = tmp_path / "gone"
@@ -81,7 +81,7 @@ def test_working_directory_that_is_gone_and_made_again(
     with_output(main)
 
 
-def test_failed_starts_leave_no_descriptor_and_no_tail() -> None:
+def test_failed_start_leaves_no_descriptor_and_no_tail() -> None:
     async def main(output: Output) -> None:
         await (await started(output, "echo", "up")).stop()
         before = descriptors()
@@ -95,7 +95,7 @@ def test_failed_starts_leave_no_descriptor_and_no_tail() -> None:
     with_output(main)
 
 
-def test_child_has_a_session_of_its_own_and_default_signals() -> None:
+def test_child_has_own_session_and_default_signals() -> None:
     source = """
 import os, signal
 assert os.getsid(0) == os.getpgrp() == os.getpid()
@@ -115,7 +115,7 @@ print(open("/proc/self/status").read().split("SigIgn:")[1].split()[0])
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGUSR1])
         signal.signal(signal.SIGHUP, old)
     assert blocked == b"[]"
-    # Python itself ignores these two (and the C library two of its own, above 31).
+    # Python itself ignores these two (and the C library two more, above 31).
     assert int(ignored, 16) % 2**31 == 1 << signal.SIGPIPE - 1 | 1 << signal.SIGXFSZ - 1
 
 
@@ -135,11 +135,11 @@ def test_no_descriptor_leaks_into_the_child() -> None:
     finally:
         os.close(ours)
         os.close(theirs)
-    # The fourth is the listing's own.
+    # The fourth is the descriptor of the listed directory.
     assert sorted(done.stdout.split()) == ["0", "1", "2", "3"]
 
 
-def test_closed_standard_streams_are_no_trap() -> None:
+def test_closed_standard_streams_are_replaced() -> None:
     command = [sys.executable, "-m", "test.process.programs", "run", "sh", "-c", "echo out; exit 7"]
     closed = f"exec {' '.join(map(repr, command))} <&- >&-"
     done = subprocess.run(
@@ -149,7 +149,7 @@ def test_closed_standard_streams_are_no_trap() -> None:
 
 
 @pytest.mark.parametrize("with_pty", [False, True])
-def test_descriptors_stay_flat_over_hundreds_of_starts(with_pty: bool) -> None:
+def test_hundreds_of_starts_leak_no_descriptor(with_pty: bool) -> None:
     async def main(output: Output) -> None:
         launcher = Launcher(LaunchSpec(("true",)), output, Terminal(output) if with_pty else None)
         await launcher.spawn().stop()
@@ -168,7 +168,7 @@ def test_stdin_is_inherited() -> None:
     assert done.returncode == 0
 
 
-def test_starting_needs_no_wait_for_the_program() -> None:
+def test_spawn_does_not_wait_for_program() -> None:
     async def main(output: Output) -> None:
         loop = asyncio.get_running_loop()
         begun = loop.time()
@@ -191,13 +191,13 @@ with accepted:
 
 
 @pytest.mark.parametrize(("word", "knows_pid"), [("{fd}", False), ("", True)])
-def test_a_socket_that_is_inherited(word: str, knows_pid: bool) -> None:
+def test_child_inherits_listening_socket(word: str, knows_pid: bool) -> None:
     async def main(output: Output) -> None:
         with closing(InheritedSocket(AUTO)) as inherited:
             launcher = Launcher(
                 LaunchSpec(python(LISTENS, word), AUTO, inherited=inherited), output
             )
-            # It waits in the queue of a server that does not exist yet.
+            # The connection waits in the backlog until the server starts.
             address = inherited.address.host, inherited.address.port
             reader, writer = await asyncio.open_connection(*address)
             child = launcher.spawn()
@@ -209,7 +209,7 @@ def test_a_socket_that_is_inherited(word: str, knows_pid: bool) -> None:
 
 
 @pytest.mark.parametrize("mode", [None, 0o644])
-def test_a_missing_command_is_missed_by_us_not_by_a_shell(tmp_path: Path, mode: int | None) -> None:
+def test_missing_command_behind_shell_raises_spawn_error(tmp_path: Path, mode: int | None) -> None:
     path = script(tmp_path, "#!/bin/sh\n", mode) if mode is not None else "no-such-command"
     why = "No such file or directory" if mode is None else "Permission denied"
 

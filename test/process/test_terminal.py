@@ -1,4 +1,4 @@
-"""The backend at our terminal, as a person sees it: debugger, colours, keys, job control."""
+"""The backend at our terminal, as a user sees it: debugger, colours, keys, job control."""
 
 import os
 import signal
@@ -14,7 +14,7 @@ from test.process.generations import python
 from test.process.screen import Screen
 from test.processes import MARK, kill_marked, marked
 
-# Without and with the guard, all must be the same.
+# The tests run without and with the guard; the results are the same.
 KINDS = ["lend", "guard-terminal"]
 SLEEPER = python("""
 import os, time
@@ -42,11 +42,11 @@ def program(kind: str, *command: str) -> Screen:
     return Screen([sys.executable, "-m", "test.process.programs", kind, *command])
 
 
-def test_the_debugger_works(kind: str) -> None:
+def test_debugger_works(kind: str) -> None:
     with program(kind, *DEBUGGED) as screen:
         screen.wait_for("(Pdb) ")
         screen.type("answer + 1\n")
-        # Echoed once: by the pty, not by our terminal as well.
+        # The input is echoed once: by the pty, not by our terminal as well.
         assert screen.wait_for("(Pdb) ").count("answer + 1") == 1
         screen.type("answer = 7\n")
         screen.wait_for("(Pdb) ")
@@ -56,7 +56,7 @@ def test_the_debugger_works(kind: str) -> None:
         assert screen.is_canonical
 
 
-def test_keys_reach_a_line_editor_one_by_one(kind: str) -> None:
+def test_line_editor_gets_single_keys(kind: str) -> None:
     editor = python("import readline; print('got', repr(input('prompt> ')))")
     with program(kind, *editor) as screen:
         screen.wait_for("prompt> ")
@@ -65,7 +65,7 @@ def test_keys_reach_a_line_editor_one_by_one(kind: str) -> None:
         screen.wait_for("[exit 0]")
 
 
-def test_end_of_file_is_typed(kind: str) -> None:
+def test_ctrl_d_is_end_of_file(kind: str) -> None:
     with program(kind, "cat") as screen:
         screen.wait_for("program ")
         screen.type("line\n")
@@ -74,14 +74,14 @@ def test_end_of_file_is_typed(kind: str) -> None:
         screen.wait_for("[exit 0]")
 
 
-def test_the_backend_has_a_terminal_of_its_own(kind: str) -> None:
+def test_backend_leads_session_on_own_terminal(kind: str) -> None:
     with program(kind, *SLEEPER) as screen:
         screen.wait_for("tty True True True leads True\r\nup\r\n")
         screen.type("\x03")
         screen.wait_for("[exit 130]")
 
 
-def test_ctrl_c_ends_everything_and_restores_the_terminal(kind: str) -> None:
+def test_ctrl_c_ends_all_processes_and_restores_terminal(kind: str) -> None:
     with program(kind, "sh", "-c", "trap '' INT TERM; setsid sleep 1000 & echo up; cat") as screen:
         screen.wait_for("up\r\n")
         screen.wait_until_lent()
@@ -90,7 +90,7 @@ def test_ctrl_c_ends_everything_and_restores_the_terminal(kind: str) -> None:
         assert screen.is_canonical
 
 
-def test_the_size_follows(kind: str) -> None:
+def test_resize_reaches_backend(kind: str) -> None:
     sizes = python("""
 import os, signal
 signal.signal(signal.SIGWINCH, lambda *_: print("now", *os.get_terminal_size(), flush=True))
@@ -107,7 +107,7 @@ while True:
         screen.wait_for("[exit 130]")
 
 
-def test_ctrl_z_and_fg(kind: str) -> None:
+def test_ctrl_z_restores_terminal_and_fg_takes_it_again(kind: str) -> None:
     with program(kind, "cat") as screen:
         screen.wait_for("program ")
         for _ in range(2):
@@ -139,7 +139,7 @@ def test_keys_work_after_ctrl_z_bg_and_fg(kind: str) -> None:
         assert screen.is_canonical
 
 
-def test_modes_of_a_killed_backend_are_undone(kind: str) -> None:
+def test_modes_of_killed_backend_are_undone(kind: str) -> None:
     shown = python(
         "import time; print('\x1b[?1049h\x1b[?25l\x1b[31mup', flush=True); time.sleep(1000)"
     )
@@ -150,7 +150,7 @@ def test_modes_of_a_killed_backend_are_undone(kind: str) -> None:
         assert "\x1b[m\x1b[?25h\x1b[?1049l" in screen.wait_for("[exit 130]")
 
 
-def test_in_the_background_the_terminal_is_left_alone(kind: str) -> None:
+def test_background_job_does_not_touch_terminal(kind: str) -> None:
     echo = python("""
 import os, signal
 signal.signal(signal.SIGUSR1, lambda *_: print("still here", flush=True))
@@ -179,23 +179,23 @@ while True:
         screen.wait_for("[exit 130]")
 
 
-def test_a_backend_may_close_its_standard_streams(kind: str) -> None:
+def test_backend_may_close_its_standard_streams(kind: str) -> None:
     source = (
         "import os, signal, sys\nos.closerange(0, 3)\nsignal.sigtimedwait([], 0.2)\nos._exit(7)"
     )
     with program(kind, *python(source)) as screen:
-        # 255, when the end of its output was taken for its own: that was a SIGHUP.
+        # Closing the pty's master at the end of the output would send SIGHUP: status 255.
         screen.wait_for("[exit 7]")
 
 
-def test_thousands_of_lines_come_whole(kind: str) -> None:
+def test_20000_lines_are_printed_whole(kind: str) -> None:
     with program(kind, "seq", "20000") as screen:
         lines = screen.wait_for("[exit 0]").split("\r\n")
         numbers = [line for line in lines if line.isdigit()]
         assert numbers == [str(number) for number in range(1, 20001)]
 
 
-def test_no_terminal_is_used_where_there_is_none() -> None:
+def test_terminal_is_not_used_without_one_on_stdin() -> None:
     command = [sys.executable, "-m", "test.process.programs", "lend", "sh", "-c", "test -t 1"]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, timeout=PATIENCE_S, check=False)
     assert done.returncode == 1
@@ -207,7 +207,7 @@ def test_no_terminal_is_used_where_there_is_none() -> None:
         os.close(write_fd)
 
 
-def test_a_killed_program_leaves_the_terminal_in_order() -> None:
+def test_guard_restores_terminal_after_kill_of_program() -> None:
     with program("guard-terminal", "sh", "-c", "setsid sleep 1000 & cat") as screen:
         screen.wait_for("program ")
         number = int(screen.wait_for("\r\n"))

@@ -1,4 +1,4 @@
-"""Who waits for the keyboard: real programs on terminals of their own."""
+"""Detection of processes that wait for terminal input: real programs on their own ptys."""
 
 import os
 import signal
@@ -11,7 +11,7 @@ import pytest
 from httpprocessproxy.process import terminal_reads as reading
 from test.deadline import eventually
 
-pytestmark = pytest.mark.skipif(not reading.can_tell(), reason="the system does not tell")
+pytestmark = pytest.mark.skipif(not reading.is_supported(), reason="the system does not tell")
 
 ASYNCIO = """
 import asyncio, sys
@@ -54,7 +54,10 @@ OTHERS = {
 
 @contextmanager
 def running(source: str) -> Iterator[tuple[int, str]]:
-    """A Python program that leads a session on a new terminal, and has printed "up"."""
+    """Run a Python program as session leader on a new pty, and wait until it prints "up".
+
+    Yields its pid and the name of the pty.
+    """
     master_fd, slave_fd = os.openpty()
     name = os.ttyname(slave_fd)
     pid = os.posix_spawn(
@@ -81,30 +84,30 @@ def running(source: str) -> Iterator[tuple[int, str]]:
 
 
 @pytest.mark.parametrize("source", READERS.values(), ids=READERS)
-def test_who_reads_is_seen(source: str) -> None:
+def test_process_that_waits_for_input_is_detected(source: str) -> None:
     with running(source) as (pid, name):
         eventually(lambda: reading.waits_for(pid, name))
 
 
-def test_who_reads_another_terminal_does_not_read_this_one() -> None:
+def test_reader_of_another_terminal_is_not_detected() -> None:
     with running(READERS["input"]) as (pid, name):
         eventually(lambda: reading.waits_for(pid, name))
         assert not reading.waits_for(pid, f"{name}0")
 
 
 @pytest.mark.parametrize("source", OTHERS.values(), ids=OTHERS)
-def test_who_does_not_read_is_no_reader(source: str) -> None:
+def test_process_that_does_not_read_is_not_detected(source: str) -> None:
     with running(source) as (pid, name):
         eventually(lambda: _is_asleep(pid) or "while True" in source)
         assert not reading.waits_for(pid, name)
 
 
-def test_where_the_system_does_not_tell(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_architecture_is_not_supported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "_KINDS", {})
-    assert not reading.can_tell()
+    assert not reading.is_supported()
 
 
-def test_who_has_ended_does_not_read() -> None:
+def test_ended_process_is_not_detected() -> None:
     with running("input('up')") as (pid, name):
         os.kill(pid, signal.SIGKILL)
         os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)

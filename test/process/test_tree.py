@@ -1,4 +1,4 @@
-"""Ending what escapes, sparing what is not ours, reaping what nobody waits for."""
+"""The process tree: orphans are ended and reaped, foreign processes are spared."""
 
 import asyncio
 import os
@@ -16,8 +16,8 @@ from httpprocessproxy.process import (
     Launcher,
     LaunchSpec,
     Output,
-    leftovers,
     linux,
+    orphans,
     reap_adopted,
     sweep,
     tree,
@@ -37,7 +37,7 @@ if os.fork() == 0:
     os._exit(0)
 time.sleep(1000)
 """
-# Each process forks another, in another session, and ends: what a look can miss.
+# Processes fork in quick succession, some into new sessions, some ending: a scan can miss them.
 STORM = """
 import os, time
 print("up", flush=True)
@@ -67,7 +67,7 @@ SHAPES = {
 
 @pytest.fixture
 def mark(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Marks all that the test starts, so that it can be counted whoever its parent is."""
+    """Mark all processes that the test starts, to find them under any parent."""
     monkeypatch.setenv(MARK, request.node.name)
     yield str(request.node.name)
     kill_marked(request.node.name)
@@ -75,22 +75,24 @@ def mark(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ite
 
 @pytest.mark.parametrize("kill_signal", [signal.SIGKILL, signal.SIGTERM])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_nothing_is_left_of_any_shape(shape: str, kill_signal: signal.Signals, mark: str) -> None:
+def test_stop_ends_every_shape_of_process_tree(
+    shape: str, kill_signal: signal.Signals, mark: str
+) -> None:
     async def main(output: Output) -> None:
         child = await started(output, *SHAPES[shape])
         assert marked(mark)
         await child.stop(kill_signal, 5.0 if shape != "ignores TERM" else 0.05)
-        # The moment it returns, not some time later.
+        # Without waiting: the processes are gone when `stop` returns.
         assert marked(mark) == {}
 
     with_output(main)
 
 
-def test_a_daemon_that_outlives_its_starter_is_named_and_ended(mark: str) -> None:
+def test_sweep_ends_and_names_daemon(mark: str) -> None:
     async def main(output: Output) -> None:
         child = Launcher(LaunchSpec(("sh", "-c", "setsid sleep 1000 & exit 0")), output).spawn()
         assert await child.wait() == 0
-        (daemon,) = leftovers()
+        (daemon,) = orphans()
         await until(lambda: str(daemon) == f"{daemon.pid} (sleep 1000)")
         assert await sweep() == [f"{daemon.pid} (sleep 1000)"]
         assert marked(mark) == {}
@@ -99,10 +101,10 @@ def test_a_daemon_that_outlives_its_starter_is_named_and_ended(mark: str) -> Non
     with_output(main)
 
 
-def test_a_living_generation_is_no_leftover() -> None:
+def test_processes_of_running_generation_are_not_orphans() -> None:
     async def main(output: Output) -> None:
         child = await started(output, *SHAPES["setsid"])
-        assert leftovers() == []
+        assert orphans() == []
         assert await sweep() == []
         assert child.is_running
         assert len(tree.members(child.pid)) == 2
@@ -111,13 +113,13 @@ def test_a_living_generation_is_no_leftover() -> None:
     with_output(main)
 
 
-def test_children_of_libraries_are_left_alone(mark: str) -> None:
+def test_children_of_libraries_are_not_ended(mark: str) -> None:
     async def main(output: Output) -> None:
         child = await started(output, *SHAPES["double fork"])
         await child.stop()
         assert list(marked(mark)) == [library.pid]
         os.close(write_fd)
-        # Long enough for a reaper that takes anybody's child.
+        # Long enough for a reaper that would wrongly reap foreign children.
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(reap_adopted(), 2.5)
 
@@ -146,12 +148,12 @@ def test_ended_orphans_are_reaped() -> None:
 
 
 @pytest.mark.skipif(shutil.which("watchman") is None, reason="needs Watchman")
-def test_the_watchman_daemon_lives_on(tmp_path: Path) -> None:
+def test_watchman_daemon_is_not_ended(tmp_path: Path) -> None:
     files = {name: str(tmp_path / name) for name in ("sockname", "logfile", "statefile", "pidfile")}
     options = [f"--{name}={path}" for name, path in files.items()]
 
     linux.become_subreaper()
-    # As pywatchman does. The daemon forks twice, and we adopt it.
+    # Start it like pywatchman. The daemon forks twice, and this process adopts it.
     subprocess.run(["watchman", *options, "get-sockname"], check=True, capture_output=True)
     daemon = int(Path(files["pidfile"]).read_text())
 
@@ -159,7 +161,7 @@ def test_the_watchman_daemon_lives_on(tmp_path: Path) -> None:
         child = await started(output, *SHAPES["double fork"])
         await child.stop()
         assert await sweep() == []
-        assert leftovers() == []
+        assert orphans() == []
         assert (now := linux.find(daemon)) is not None
         assert not now.is_zombie
         assert now.parent == os.getpid()
@@ -173,8 +175,8 @@ def test_the_watchman_daemon_lives_on(tmp_path: Path) -> None:
         tree.end_all()
 
 
-def test_stopping_costs_milliseconds() -> None:
-    """Not a benchmark: a tenfold allowance, to notice a wait that crept in."""
+def test_stop_takes_milliseconds() -> None:
+    """Not a benchmark: the limit is tenfold, and detects an accidental wait."""
 
     async def main(output: Output) -> float:
         times = []
@@ -188,7 +190,7 @@ def test_stopping_costs_milliseconds() -> None:
     assert with_output(main) < 0.05
 
 
-def test_printed_before_the_end_is_remembered() -> None:
+def test_output_before_stop_is_in_tail() -> None:
     async def main(output: Output) -> None:
         child = await started(output, *SHAPES["direct"])
         await printed(output, b"up\n")

@@ -1,4 +1,4 @@
-"""The guard and the program, killed at once: nothing of the backend is left."""
+"""The reaper: it ends the backend when guard and program are killed at once."""
 
 import os
 import signal
@@ -13,7 +13,7 @@ from test.process.test_guard import Guarded
 from test.process.test_tree import SHAPES
 from test.processes import MARK, children, kill_marked, marked
 
-# A shell that waits costs a tenth of a megabyte where sh is dash, and 1.5 MB where it is bash.
+# A waiting shell takes 0.1 MB of memory where sh is dash, and 1.5 MB where it is bash.
 REAPER_PSS_BYTES = 2_000_000
 
 
@@ -26,9 +26,9 @@ def mark(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ite
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_backend_ends_when_both_halves_are_killed(shape: str, mark: str) -> None:
+def test_backend_ends_when_guard_and_program_are_killed(shape: str, mark: str) -> None:
     with Guarded(SHAPES[shape]) as run:
-        # The program first: the guard would end the backend.
+        # The guard is stopped first: otherwise it would end the backend.
         os.kill(run.guard.pid, signal.SIGSTOP)
         os.kill(run.program, signal.SIGKILL)
         os.kill(run.guard.pid, signal.SIGKILL)

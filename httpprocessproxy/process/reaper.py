@@ -1,10 +1,10 @@
-"""The third process: it ends the backend when the guard and the program are killed together.
+"""The reaper: a third process, which ends the backend when guard and program are killed together.
 
-A shell waits for the end of a pipe that those two hold open, at a tenth of a megabyte. A line on it
-says that all is well; its end without one makes the shell become a Python that runs this module.
-The backend's processes are no descendants of ours then: a variable in their environment, and their
-descent from one that has it, tells them from all others. Neither has its own command line the name
-of the program, lest a `pkill -f` that ends the two ends this, too.
+A shell (0.1 MB of memory) reads from a pipe that those two hold open. A line on the pipe reports a
+normal end; end of file without a line makes the shell execute a Python that runs this module.
+The backend's processes are not its descendants: it finds them by a variable in their environment,
+and the descendants of those. Its command line does not contain the program's name, so that a
+`pkill -f` that kills the other two does not kill it.
 """
 
 import contextlib
@@ -17,26 +17,26 @@ from typing import Final
 from httpprocessproxy.process import linux
 from httpprocessproxy.process.tree import may_be_ended
 
-# What the environment of each process of the backend has, with a value of each run's own.
+# The environment variable of each process of the backend; its value is unique to the run.
 RUN: Final = "HTTP_PROCESS_PROXY_RUN"
 
 _WAITS: Final = 'cd / && read -r _ || exec "$ORPHANS_PYTHON" -c "$ORPHANS_CODE"'
-# What a Python needs to start; the shell is to hold none of the secrets of our environment.
-_KEPT: Final = ("HOME", "LD_LIBRARY_PATH", "PATH", "PYTHONHOME")
-_CODE: Final = "from httpprocessproxy.process.orphans import end_run; end_run()"
-# A process that starts another one while we look is found at the next look.
-_LOOKS: Final = 100
+# The variables that Python needs to start; the shell must not hold secrets of our environment.
+_PYTHON_VARIABLES: Final = ("HOME", "LD_LIBRARY_PATH", "PATH", "PYTHONHOME")
+_CODE: Final = "from httpprocessproxy.process.reaper import end_run; end_run()"
+# A process that is started during one scan is found by the next.
+_MAX_SCANS: Final = 100
 
 
 class Reaper:
-    """The shell, and the end of the pipe that keeps it waiting. Make it before the guard forks."""
+    """The shell and the write end of its pipe. Create it before the guard forks."""
 
     def __init__(self) -> None:
-        """Without a shell or pipes there is none, and all else goes on."""
+        """Start the shell; if that fails, the program runs without it."""
         self.run = f"{os.getpid()}-{secrets.token_hex(8)}"
         self.pid: int | None = None
         self._write_fd: int | None = None
-        # The kernel ends all of a container with PID 1.
+        # The kernel kills all processes of a container when its PID 1 ends.
         if os.getpid() != 1:
             self._begin()
 
@@ -44,7 +44,7 @@ class Reaper:
         read_fd, self._write_fd = os.pipe()
         null = os.open(os.devnull, os.O_RDWR)
         variables = {
-            **{name: os.environ[name] for name in _KEPT if name in os.environ},
+            **{name: os.environ[name] for name in _PYTHON_VARIABLES if name in os.environ},
             "ORPHANS_PYTHON": sys.executable,
             "ORPHANS_CODE": _CODE,
             "ORPHANS_RUN": self.run,
@@ -68,7 +68,7 @@ class Reaper:
         os.close(null)
 
     def dismiss(self) -> None:
-        """All has ended well: let it end, and reap it."""
+        """End the shell after a normal exit, and reap it."""
         if self._write_fd is not None:
             with contextlib.suppress(OSError):
                 os.write(self._write_fd, b"\n")
@@ -79,11 +79,14 @@ class Reaper:
 
 
 def end_run() -> None:
-    """End all that the run left which ORPHANS_RUN names. Does not return before it is gone."""
+    """Kill all processes of the run that ORPHANS_RUN names, until two scans find none.
+
+    Gives up after 100 scans.
+    """
     pair = f"{RUN}={os.environ['ORPHANS_RUN']}"
     quiet = 0
-    for _ in range(_LOOKS):
-        found = _left(pair)
+    for _ in range(_MAX_SCANS):
+        found = _remaining(pair)
         quiet = 0 if found else quiet + 1
         if quiet == 2:
             return
@@ -93,7 +96,7 @@ def end_run() -> None:
                     os.close(pidfd)
 
 
-def _left(pair: str) -> list[linux.Process]:
+def _remaining(pair: str) -> list[linux.Process]:
     marked = [process for process in linux.processes() if pair in process.environment_pairs]
     found = {process.pid: process for process in marked}
     for process in marked:
