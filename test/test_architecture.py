@@ -115,7 +115,6 @@ TESTED_ELSEWHERE = {
     "warm/inside/serving.py": "test/warm/test_same.py",
     "warm/captured_output.py": "test/warm/test_same.py",
     "warm/bootstrap.py": "test/warm/test_same.py",
-    "warm/unforkable.py": "test/warm/test_fork_server.py",
     "warm/watched_process.py": "test/warm/test_fork_process.py",
     "process/sink.py": "test/process/test_output.py",
     "process/sock_diag.py": "test/process/test_ports.py",

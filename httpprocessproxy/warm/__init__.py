@@ -1,13 +1,14 @@
-"""Warm starts (`--preload`): a fork server has a Python program's libraries imported already.
+"""Warm starts (`--preload`): a fork server has already imported a Python program's libraries.
 
-preloading.py decides at each start whether it is a warm one. manager.py keeps a fork server ready
-in the background. libraries.py watches what was imported: a change makes that server worthless.
-record_cache.py keeps the list of imports for the next session.
+preloading.py decides whether a start is warm. manager.py keeps a fork server ready in the
+background. libraries.py watches the imported libraries: after a change, the fork server is
+replaced. record_cache.py stores the list of imports for the next session.
 
-command.py finds the Python program in a command. record.py learns from its first, cold run which
-modules it loads. fork_server.py starts the fork server with that record, and asks it for the
-backend's next process. inside/ runs in the backend's own interpreter: its files are sent there as
-text and never imported here.
+command.py finds the Python program in a command (flags.py, pyenv.py). record.py records the
+modules that its first, cold run loads. fork_server.py starts a fork server with that record, and
+requests the backend's next process from it (fork_process.py, watched_process.py,
+captured_output.py). inside/ runs in the backend's interpreter: bootstrap.py sends its files there
+as text, and they are never imported here.
 """
 
 from httpprocessproxy.warm.command import PythonCommand

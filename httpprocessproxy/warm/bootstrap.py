@@ -1,4 +1,4 @@
-"""How the files of inside/ get into an interpreter: by a short `-c`, and a memory file."""
+"""The transfer of the files of inside/ into an interpreter: a short `-c`, and a memory file."""
 
 import contextlib
 import os
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-# Far from where the program's own descriptors begin.
+# Far above the lowest descriptors, which the program uses.
 CONTROL_FD: Final = 250
 SOURCE_FD: Final = 251
 
@@ -15,14 +15,14 @@ TO_RECORD: Final = ("running", "recording")
 TO_SERVE: Final = (*TO_RECORD, "preloading", "serving")
 _FUTURE: Final = "from __future__ import annotations\n"
 
-# "importlib" and "_bootstrap" make it a frame that warnings do not count.
+# The `warnings` module skips frames whose file name has "importlib" and "_bootstrap" in it.
 _NAME: Final = "<importlib, our _bootstrap>"
 
 
 def stub(otherwise: str) -> str:
-    """The `-c` that runs the source, or the statements `otherwise` where that cannot run.
+    """The `-c` program that runs the source, or the statements `otherwise` in other interpreters.
 
-    It leaves no name in __main__.
+    The source needs CPython 3.8 or later. The program leaves no name in __main__.
     """
     old = f"compile({otherwise!r}, '<string>', 'exec')"
     new = f"compile(__import__('os').read({SOURCE_FD}, 1 << 22), {_NAME!r}, 'exec')"
@@ -32,9 +32,10 @@ def stub(otherwise: str) -> str:
 
 @contextlib.contextmanager
 def source(files: tuple[str, ...], command: str) -> Iterator[int]:
-    """A descriptor of the text of some files of inside/; `command` is what gives their command.
+    """Yield a descriptor of the text of some files of inside/, followed by ending.py.
 
-    Each line is compiled anew at each start: so only what is needed.
+    `command` is the expression that returns their command. Each start compiles the text, so it
+    contains only the files that are needed.
     """
     texts = [*map(_text, files), f"command = {command}\n", _text("ending")]
     text = _FUTURE + "".join(texts).replace(_FUTURE, "")

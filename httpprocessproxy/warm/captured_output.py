@@ -1,6 +1,6 @@
-"""What the modules print as they are imported: each fork prints it again, as a cold start would.
+"""Output of modules at their import: each fork prints it again, as a cold start would.
 
-It is a pipe, as in most starts, for a stream remembers what it was opened on.
+It is captured by a pipe, as in most starts: Python's streams depend on the kind of their file.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ _MAX_BYTES = 64 * 1024
 
 
 class CapturedOutput:
-    """One stream of the fork server. `write_fd` is to be its 1 or 2."""
+    """The stdout or stderr of the fork server: `write_fd` becomes its descriptor 1 or 2."""
 
     def __init__(self) -> None:
         self._read_fd, self.write_fd = os.pipe()
@@ -23,12 +23,12 @@ class CapturedOutput:
         return bytes(self._text)
 
     def begin(self) -> None:
-        """The process has the other end now."""
+        """Begin to read, once the process has inherited the write end."""
         os.close(self.write_fd)
         asyncio.get_running_loop().add_reader(self._read_fd, self._read)
 
     def end_of_imports(self) -> None:
-        """All was printed by now. What comes later is the fork server's own, and not shown."""
+        """Read the rest, and stop capturing: later output is the fork server's, and discarded."""
         while self._read():
             pass
         self._is_over = True

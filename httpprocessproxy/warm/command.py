@@ -1,6 +1,6 @@
-"""The Python program in a command: which interpreter, with which flags, runs what.
+"""The Python program in a command: its interpreter, flags, file or module, and arguments.
 
-A console script is followed to the interpreter in its first line, as the kernel and `env` do it.
+A console script is resolved to the interpreter in its first line, as the kernel and `env` do.
 """
 
 import os
@@ -16,17 +16,17 @@ from httpprocessproxy.warm.flags import NotWarmError, split
 from httpprocessproxy.warm.pyenv import behind_shim, is_shim
 
 _PYTHON = re.compile(r"python[0-9.]*")
-# Longer first lines are cut by the kernel.
+# The kernel cuts longer first lines.
 _FIRST_LINES_BYTES = 512
 
 
 @dataclass(frozen=True, slots=True)
 class PythonCommand:
-    """`python FLAGS FILE ...` or `python FLAGS -m MODULE ...`, however it was written.
+    """A command in the form `python FLAGS FILE ...` or `python FLAGS -m MODULE ...`.
 
-    `interpreter` is the word that is executed, as the kernel or `env` would (argv[0] included);
-    exactly one of `file` and `module` is not empty. `arguments` is sys.argv[1:].
-    `environment` is what a pyenv shim changes in the environment, to be applied to any start.
+    `interpreter` is the program to execute and argv[0], as the kernel or `env` would set it.
+    Exactly one of `file` and `module` is not empty. `arguments` is sys.argv[1:]. `environment` has
+    the variables that a pyenv shim changes, which apply to each start.
     """
 
     interpreter: str
@@ -38,10 +38,10 @@ class PythonCommand:
 
     @classmethod
     def of(cls, words: Sequence[str], environment: Mapping[str, str], cwd: Path) -> "Self | str":
-        """Understand a command, or say in a line why it cannot be started warm.
+        """Parse a command, or return one line with the reason why it cannot be started warm.
 
-        Reads the first lines of a script to find its interpreter. A pyenv shim is asked what it
-        stands for, which takes a tenth of a second; all else takes no time. Raises nothing.
+        Reads the first lines of a script to find its interpreter. Resolving a pyenv shim runs it,
+        which takes a tenth of a second; anything else takes no time. Raises nothing.
         """
         added: dict[str, str] = {}
         try:
@@ -53,7 +53,7 @@ class PythonCommand:
 
     @property
     def words(self) -> tuple[str, ...]:
-        """The command in full: `interpreter`, and what it is given."""
+        """The complete command: `interpreter`, flags and program."""
         return (self.interpreter, *self.flags, *self.program)
 
     @property
@@ -63,19 +63,22 @@ class PythonCommand:
         return (*target, *self.arguments)
 
     def start(self, stub: str) -> tuple[str, ...]:
-        """The same interpreter executed for `stub`, with the rest for whoever lists processes."""
+        """The command that runs `stub` instead; the program's words are shown by `ps`."""
         return (self.interpreter, *self.flags, "-c", stub, *self.program)
 
     @property
     def inside(self) -> tuple[str, str, list[str], list[str]]:
-        """What inside/running.py calls a command."""
+        """The `Command` of inside/running.py."""
         return (self.file, self.module, [*self.arguments], [*self.words])
 
 
 def _interpreted(
     words: list[str], environment: Mapping[str, str], cwd: Path, added: dict[str, str]
 ) -> list[str]:
-    """`words` with an interpreter as its first; what a shim adds goes to `added`."""
+    """Resolve scripts and shims: the first word returned is an interpreter.
+
+    Variables that a shim changes are added to `added`. Raises NotWarmError.
+    """
     name = os.path.basename(words[0])
     path = _which(words[0], environment, cwd)
     first, second = _first_lines(path)
@@ -86,11 +89,11 @@ def _interpreted(
     if not first.startswith(b"#!"):
         if _PYTHON.fullmatch(name):
             return words
-        raise NotWarmError(f"{words[0]!r} is no Python program")
+        raise NotWarmError(f"{words[0]!r} is not a Python program")
     found = _shebang(first, second)
     if not _PYTHON.fullmatch(os.path.basename(found[0])):
         raise NotWarmError(f"{words[0]!r} is a script of {found[0]!r}, not of Python")
-    # The kernel tells the script as it was found, and that is what it gets as its name.
+    # The kernel passes the path by which it found the script, which becomes sys.argv[0].
     script = words[0] if os.path.dirname(words[0]) else path
     return _interpreted([*found, script, *words[1:]], environment, cwd, added)
 
@@ -115,13 +118,13 @@ def _first_lines(path: str) -> tuple[bytes, bytes]:
 
 
 def _shebang(first: bytes, rest: bytes) -> list[str]:
-    """The words that the kernel, `env` or the shell of a trampoline would execute."""
+    """The command that the kernel, `env`, or the shell of a trampoline script executes."""
     words = os.fsdecode(first[2:]).strip().split(maxsplit=1) or [""]
     program = os.path.basename(words[0])
     if program == "env" and len(words) > 1:
         return _after_env(words[1])
     if program == "sh" and rest.startswith(b"'''exec' "):
-        # pip's and uv's way out where the path is too long for a first line, or has a space.
+        # pip and uv write this if the path is too long for a first line, or contains a space.
         line = os.fsdecode(rest.partition(b"\n")[0])
         return [word for word in shlex.split(line.removeprefix("'''exec'")) if word[:1] != "$"]
     return words

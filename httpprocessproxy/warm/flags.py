@@ -1,18 +1,21 @@
-"""The command line of `python`, as its manual gives it."""
+"""The command line of `python`, as documented in its manual."""
 
 from collections.abc import Sequence
 
-# Those with a value are in the other two.
+# Options without a value, and options with one.
 _ALONE = "bBdEiIOPqRsSuv"
 _WITH_VALUE = "WX"
 
 
 class NotWarmError(Exception):
-    """The command cannot be started warm; the text says why."""
+    """The command cannot be started warm; the text gives the reason."""
 
 
 def split(words: Sequence[str]) -> tuple[tuple[str, ...], str, str, tuple[str, ...]]:
-    """The flags, the file or the module, and its arguments. Raises NotWarmError."""
+    """Split the words after `python` into (flags, file, module, arguments). Raises NotWarmError.
+
+    Either the file or the module is "".
+    """
     rest = [*words]
     flags: list[str] = []
     while rest and rest[0].startswith("-") and rest[0] not in ("-", "--"):
@@ -31,7 +34,7 @@ def split(words: Sequence[str]) -> tuple[tuple[str, ...], str, str, tuple[str, .
 
 
 def _module(word: str, rest: list[str], flags: list[str]) -> str:
-    """Read a word of options, with its value, and return the module if it names one."""
+    """Parse a word of options, and its value in `rest`; return the module of -m, or ""."""
     for at, letter in enumerate(word[1:], 1):
         if letter in _ALONE:
             continue

@@ -1,8 +1,9 @@
-"""One process of the fork server, and the process that it holds in readiness.
+"""A fork server process, and its standby process, which becomes the next backend.
 
-It speaks in lines: `left NAME WHY` and `unfit NAME WHY` while it imports, then `ready`, then
-`standby PID` for each process in readiness, and that process `running PID` or `refused WHY`.
-What it is told is marshalled, with descriptors beside it: see inside/serving.py.
+The process sends lines: `skipped NAME WHY` and `unforkable NAME WHY` while it imports, then
+`ready`, then `standby PID` for each standby process, which sends `running PID` or `refused WHY`.
+`failed WHY` ends the server. Fork requests are marshalled, with descriptors as ancillary data:
+see inside/serving.py.
 """
 
 import asyncio
@@ -19,7 +20,7 @@ from httpprocessproxy.warm.captured_output import CapturedOutput
 from httpprocessproxy.warm.command import PythonCommand
 from httpprocessproxy.warm.watched_process import WatchedProcess
 
-# What inside/serving.py calls one.
+# The `Given` and `ForkRequest` of inside/serving.py.
 Request = dict[
     str,
     str
@@ -35,10 +36,10 @@ _TOO_OLD: Final = "raise SystemExit('warm starts need CPython 3.8 or later')"
 
 
 class ForkServerProcess:
-    """Made in a running event loop, it runs until `give_up`. `on_change`: look at it again.
+    """Created in a running event loop; it runs until `give_up`.
 
-    `end` says why it is of no use any more, `unfit` that it is for a module, and which.
-    `left_alone` are the modules that it could not import, and why.
+    `end` is the reason why it ended, or "". `unforkable` is the module that must not be preloaded
+    if that ended it. `skipped` maps modules that it did not import to reasons.
     """
 
     def __init__(
@@ -48,14 +49,14 @@ class ForkServerProcess:
         given: Request,
         on_change: Callable[[], None],
     ) -> None:
-        """Start it. Raises OSError."""
+        """Start it, and call `on_change` when it becomes ready or ends. Raises OSError."""
         self.end = ""
-        self.unfit = ""
-        self.left_alone: dict[str, str] = {}
+        self.unforkable = ""
+        self.skipped: dict[str, str] = {}
         self._standby: WatchedProcess | None = None
         self._has_been_ready = False
         self._next = asyncio.Event()
-        self._asked: WatchedProcess | None = None
+        self._taken: WatchedProcess | None = None
         self._loop = asyncio.get_running_loop()
         self._on_change = on_change
         self._answer: asyncio.Future[tuple[str, str]] | None = None
@@ -72,15 +73,15 @@ class ForkServerProcess:
             ours.callback(self._socket.close)
             theirs.callback(control.close)
             source_fd = theirs.enter_context(source(TO_SERVE, text))
-            # A pipe without a writer: a stream remembers whether what it was opened on can seek.
+            # A pipe without a writer, because sys.stdin depends on whether its file can seek.
             stdin_fd, unused_fd = os.pipe()
             theirs.callback(os.close, stdin_fd)
             os.close(unused_fd)
-            self._printed = (CapturedOutput(), CapturedOutput())
-            for stream in self._printed:
+            self._captured = (CapturedOutput(), CapturedOutput())
+            for stream in self._captured:
                 theirs.callback(stream.begin)
                 ours.callback(stream.close)
-            out_fd, err_fd = (stream.write_fd for stream in self._printed)
+            out_fd, err_fd = (stream.write_fd for stream in self._captured)
             fds = {0: stdin_fd, 1: out_fd, 2: err_fd, CONTROL_FD: control.fileno()}
             pid = _spawn(command.start(stub(_TOO_OLD)), environment, {**fds, SOURCE_FD: source_fd})
             ours.pop_all()
@@ -88,41 +89,40 @@ class ForkServerProcess:
 
     @property
     def is_ready(self) -> bool:
-        """Whether it can be asked. The next process is there some milliseconds after the last."""
+        """Whether `fork` may be called; it may wait some milliseconds for the next standby."""
         return self._has_been_ready and not self.end and self._answer is None
 
     @property
     def pids(self) -> list[int]:
-        """Of the processes that it consists of."""
+        """The pids of the server and of its standby process."""
         return [process.pid for process in self._processes]
 
     async def fork(self, request: Request, fds: list[int]) -> tuple[int, str]:
-        """Ask the process in readiness; return its number, or 0 and why it will not.
+        """Make the standby process the backend; return its pid, or 0 and the reason of a refusal.
 
-        Cancelled, it leaves a socket on which nobody knows what comes next: then give up. Raises
-        OSError.
+        After a cancellation the state of the socket is unknown: call `give_up`. Raises OSError.
         """
-        asked = await self._next_standby()
-        if asked is None:
+        taken = await self._next_standby()
+        if taken is None:
             return 0, self.end
-        self._asked, self._standby = asked, None
+        self._taken, self._standby = taken, None
         self._answer = self._loop.create_future()
         body = marshal.dumps(request, 2)
-        said = ""
+        kind = ""
         try:
-            # What was sent before has been read: the header fits as a whole.
+            # Earlier requests have been read, so the socket's buffer has room for the header.
             socket.send_fds(self._socket, [b"%-16d" % len(body)], fds)
             await self._loop.sock_sendall(self._socket, body)
-            said, text = await self._answer
+            kind, text = await self._answer
         finally:
             self._answer = None
-            if said != "running":
-                asked.kill()
-        if said != "running":
+            if kind != "running":
+                taken.kill()
+        if kind != "running":
             return 0, text
-        self._asked = None
-        asked.hand_over()
-        return asked.pid, ""
+        self._taken = None
+        taken.hand_over()
+        return taken.pid, ""
 
     async def _next_standby(self) -> WatchedProcess | None:
         while self._standby is None and not self.end:
@@ -131,9 +131,9 @@ class ForkServerProcess:
         return None if self.end else self._standby
 
     def give_up(self, why: str) -> None:
-        """End all of it but those that it forked already."""
+        """Kill the server and its standby process; processes handed over to callers go on."""
         for process in self._processes:
-            if not process.is_spared:  # what says that it runs is its owner's already
+            if not process.is_spared:  # a process that reported `running` belongs to the caller
                 process.kill()
         if self.end:
             return
@@ -141,33 +141,33 @@ class ForkServerProcess:
         self._next.set()
         self._loop.remove_reader(self._socket)
         self._socket.close()
-        for stream in self._printed:
+        for stream in self._captured:
             stream.close()
         self._reply("ended", why)
         self._on_change()
 
-    async def asked_is_gone(self) -> None:
-        """Wait until the process that was asked last, and is not ours to have, is gone."""
-        if self._asked is not None:
-            await self._asked.gone.wait()
+    async def taken_is_gone(self) -> None:
+        """Wait until the standby process of a failed `fork` is gone."""
+        if self._taken is not None:
+            await self._taken.gone.wait()
 
     async def gone(self) -> None:
-        """Wait until all of it is, after `give_up`."""
+        """Wait until all processes are gone, after `give_up`."""
         for process in self._processes:
             await process.gone.wait()
 
     @property
     def _processes(self) -> list[WatchedProcess]:
-        processes = (self._process, self._standby, self._asked)
+        processes = (self._process, self._standby, self._taken)
         return [process for process in processes if process and not process.gone.is_set()]
 
     @property
     def printed(self) -> list[bytes]:
-        """What the imports printed on stdout and on stderr."""
-        return [stream.text for stream in self._printed]
+        """The output of the imports, on stdout and on stderr."""
+        return [stream.text for stream in self._captured]
 
     def _read(self) -> bool:
-        """Read what there is, and return whether there may be more."""
+        """Handle the received lines, and return whether there may be more."""
         try:
             piece = self._socket.recv(65536)
         except BlockingIOError:
@@ -179,16 +179,16 @@ class ForkServerProcess:
             kind, *fields = line.decode(errors="replace").split("\t")
             self._on_line(kind, fields)
         if not piece:
-            # The end of the process, which follows, says more.
+            # The exit of the process follows, and gives the reason.
             self._loop.remove_reader(self._socket)
         return bool(piece) and not self.end
 
     def _on_line(self, kind: str, fields: list[str]) -> None:
-        if kind in ("left", "unfit"):
-            name, self.left_alone[name] = fields
-            self.unfit = name if kind == "unfit" else ""
+        if kind in ("skipped", "unforkable"):
+            name, self.skipped[name] = fields
+            self.unforkable = name if kind == "unforkable" else ""
         elif kind == "ready":
-            for stream in self._printed:
+            for stream in self._captured:
                 stream.end_of_imports()
         elif kind == "standby":
             self._standby = WatchedProcess(int(fields[0]), self._read_all, self._on_standby_end)
@@ -198,8 +198,8 @@ class ForkServerProcess:
         elif kind == "failed":
             self.give_up(fields[0])
         else:
-            if kind == "running" and self._asked is not None:
-                self._asked.spare()
+            if kind == "running" and self._taken is not None:
+                self._taken.spare()
             self._reply(kind, fields[0])
 
     def _reply(self, kind: str, text: str) -> None:
@@ -215,13 +215,13 @@ class ForkServerProcess:
 
     def _on_process_end(self, returncode: int) -> None:
         if self.end:
-            return  # known already, perhaps by its own last words
-        if self.unfit:
-            self.give_up(f"{self.unfit} {self.left_alone[self.unfit]}")
+            return  # given up already, perhaps after a `failed` line
+        if self.unforkable:
+            self.give_up(f"{self.unforkable} {self.skipped[self.unforkable]}")
         elif returncode < 0:
             self.give_up(f"the fork server was ended by signal {-returncode}")
         else:
-            for stream in self._printed:
+            for stream in self._captured:
                 stream.end_of_imports()
             last = self.printed[1].decode(errors="replace").strip().rpartition("\n")[2]
             self.give_up(last or f"the fork server exited with status {returncode}")

@@ -1,4 +1,10 @@
-"""The fork server, seen from outside: started with a record, asked for processes, ended."""
+"""The fork server, from the proxy's side: start it with a record, fork processes, end it.
+
+It never preloads some modules, because a fork would behave differently from a fresh process.
+inside/preloading.py detects a module that starts a thread or a process at its import, opens a
+descriptor, or imports a module of the project. The lists here, which the documentation repeats,
+name modules that it cannot detect.
+"""
 
 import asyncio
 import contextlib
@@ -11,26 +17,32 @@ from httpprocessproxy.process import linux
 from httpprocessproxy.warm.command import PythonCommand
 from httpprocessproxy.warm.fork_process import ForkServerProcess, Request
 from httpprocessproxy.warm.record import ImportRecord
-from httpprocessproxy.warm.unforkable import REPLACING, UNFIT
 
-# What a fork may take. A cold start is always there instead.
+# They replace parts of the standard library, and have to be imported before its users.
+REPLACING: Final = frozenset({"eventlet", "gevent"})
+
+# Tools that trace imports and code that is executed after them; modules that query the terminal and
+# cache the results. The C library of gRPC does not survive a fork.
+UNFORKABLE: Final = frozenset({"coverage", "debugpy", "pydevd", "readline", "_readline", "grpc"})
+
+# The maximal duration of a fork; after it, the start is cold.
 FORK_TIMEOUT_S: Final = 0.5
-# What the end of a process that was killed may take.
+# The maximal duration of the end of a killed process.
 _END_TIMEOUT_S: Final = 1.0
-# How often it may be started anew because a module turned out unfit.
+# The maximal number of starts of the server, each of which may find an unforkable module.
 _MAX_ATTEMPTS: Final = 12
 
 
 class ForkError(Exception):
-    """There is no warm start now: start cold. The text says why, in a line for the user."""
+    """A warm start is not possible now: start cold. The text is the reason, a line for the user."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stdio:
-    """What the process has as 0, 1 and 2 (our descriptors; they stay ours, to be closed).
+    """The descriptors 0, 1 and 2 of a process; the caller keeps its own, and closes them.
 
-    `terminal` is the name of the pty that becomes its controlling terminal, and all three; then
-    the numbers are not looked at.
+    If `terminal` is set, that pty becomes all three and the controlling terminal; the numbers are
+    ignored.
     """
 
     stdin_fd: int = -1
@@ -46,9 +58,9 @@ class Stdio:
 class ForkServer:
     """An async context manager: entering starts the server, and does not wait until it is ready.
 
-    It is a child of ours in our session, but in a process group of its own, so it is neither in
-    the backend's tree nor hit by Ctrl+C. It ends when we end, however that comes about. It knows
-    `environment`: for another one start another server. Needs Linux.
+    It is a child process in our session, but in a process group of its own, so it is neither in
+    the backend's tree nor signalled by Ctrl+C. It ends when the proxy ends by any means. It starts
+    with `environment`: for another one, start another server. Needs Linux.
     """
 
     def __init__(
@@ -57,16 +69,15 @@ class ForkServer:
         self._command = command
         self._record = record
         self._environment = {**environment, **command.environment}
-        # Before it runs a module, Python complains of one that is imported already.
-        self._foreign = {*record.foreign, *UNFIT, _run_as_main(command, record)}
-        self._left_alone: dict[str, str] = {}
+        # The module that is run must not be preloaded: runpy warns if it is in sys.modules.
+        self._foreign = {*record.foreign, *UNFORKABLE, _run_as_main(command, record)}
         self._attempts: list[ForkServerProcess] = []
         self._changed = asyncio.Event()
         self._end = ""
         self._ready_after_s: float | None = None
 
     async def __aenter__(self) -> Self:
-        """Start it. Raises ForkError if it cannot be started at all."""
+        """Start the server. Raises ForkError if that fails."""
         if replacing := REPLACING & {*self._record.modules}:
             raise ForkError(f"{sorted(replacing)[0]} has to be imported before all else")
         linux.become_subreaper()
@@ -82,42 +93,42 @@ class ForkServer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """End it, and wait until it is gone. Processes that it forked go on: they are ours."""
+        """End the server, and wait until it is gone. Processes that it forked go on."""
         self._give_up("the fork server was ended")
         for attempt in self._attempts:
             await attempt.gone()
 
     @property
     def is_ready(self) -> bool:
-        """Whether a process can be had at once, or as soon as the last one is on its way."""
+        """Whether `fork` may be called; right after another fork, it waits for the next standby."""
         return not self._end and self._attempts[-1].is_ready
 
     async def ready(self) -> None:
-        """Wait until it is. Not bounded: an import may hang. Raises ForkError if it ended."""
+        """Wait until it is ready. Unbounded: an import may hang. Raises ForkError if it ended."""
         while not self.is_ready:
             if self._end:
                 raise ForkError(self._end)
             await self._change()
 
     async def ended(self) -> str:
-        """Wait until the server has ended by itself, or is of no use any more; return why."""
+        """Wait until the server has ended or was given up; return the reason."""
         while not self._end:
             await self._change()
         return self._end
 
     @property
     def ready_after_s(self) -> float | None:
-        """How long it took from its start until it was ready the first time."""
+        """The seconds from its start until it was first ready, or None before."""
         return self._ready_after_s
 
     @property
-    def left_alone(self) -> Mapping[str, str]:
-        """The modules that were not preloaded although recorded, and why; known once ready."""
-        found = dict(pair for attempt in self._attempts for pair in attempt.left_alone.items())
+    def skipped(self) -> Mapping[str, str]:
+        """The recorded modules that were not preloaded, with reasons; complete once ready."""
+        found = dict(pair for attempt in self._attempts for pair in attempt.skipped.items())
         return {name: why for name, why in found.items() if name in self._record.modules}
 
     def memory_bytes(self) -> int:
-        """What the server and the process it holds in readiness take (PSS). Takes milliseconds."""
+        """The memory of the server and its standby process (PSS). Takes milliseconds."""
         return sum(_pss_bytes(pid) for attempt in self._attempts for pid in attempt.pids)
 
     async def fork(
@@ -130,11 +141,11 @@ class ForkServer:
         pid_variables: Collection[str] = (),
         timeout_s: float = FORK_TIMEOUT_S,
     ) -> int:
-        """Start the program, and return its process id: it is a child of ours, to be waited for.
+        """Start the program, and return its pid: a child process that the caller waits for.
 
-        It leads a session of its own. `descriptors` are more that it gets: its number of each,
-        and ours. `pid_variables` are set to its own process id (LISTEN_PID).
-        Raises ForkError, `timeout_s` seconds later at most; then there is no such process.
+        It leads a session of its own. `descriptors` maps the numbers of further descriptors there
+        to our descriptors. `pid_variables` are set to its own pid (LISTEN_PID).
+        Raises ForkError after at most `timeout_s` seconds; then the process does not exist.
         """
         if not self.is_ready:
             raise ForkError(self._end or "the fork server is not ready")
@@ -152,17 +163,17 @@ class ForkServer:
                 pid, why = await attempt.fork(request, [*stdio.descriptors, *more.values()])
         except TimeoutError as error:
             self._give_up(f"the fork server has not answered within {timeout_s:g} s")
-            await _none_is_left(attempt)
+            await _wait_until_gone(attempt)
             raise ForkError(self._end) from error
         except OSError as error:
-            self._give_up(f"the fork server cannot be asked: {error.strerror}")
-            await _none_is_left(attempt)
+            self._give_up(f"cannot send to the fork server: {error.strerror}")
+            await _wait_until_gone(attempt)
             raise ForkError(self._end) from error
         except asyncio.CancelledError:
             self._give_up("a fork was interrupted")
             raise
         if not pid:
-            await _none_is_left(attempt)
+            await _wait_until_gone(attempt)
             raise ForkError(why)
         return pid
 
@@ -184,8 +195,8 @@ class ForkServer:
         attempt = self._attempts[-1]
         if self.is_ready and self._ready_after_s is None:
             self._ready_after_s = asyncio.get_running_loop().time() - self._started
-        if attempt.unfit and not self._end and len(self._attempts) < _MAX_ATTEMPTS:
-            self._foreign.add(attempt.unfit)
+        if attempt.unforkable and not self._end and len(self._attempts) < _MAX_ATTEMPTS:
+            self._foreign.add(attempt.unforkable)
             self._start()
         elif attempt.end:
             self._give_up(attempt.end)
@@ -204,18 +215,18 @@ class ForkServer:
 
 
 def _run_as_main(command: PythonCommand, record: ImportRecord) -> str:
-    """The module whose code is run; of a package it is that of its __main__."""
+    """The name of the module whose code is run: for a package, its __main__."""
     below = f"{command.module}."
     is_package = any(name.startswith(below) for name in (*record.modules, *record.foreign))
     return f"{below}__main__" if is_package else command.module
 
 
-async def _none_is_left(attempt: ForkServerProcess) -> None:
-    """Let it be gone before there is another: it may have begun to run."""
-    # Killed, or about to end by itself: if not for so long, the kernel holds it.
+async def _wait_until_gone(attempt: ForkServerProcess) -> None:
+    """Wait for the end of a failed fork before the next start: it may have begun to run."""
+    # It was killed, or ends by itself; after this timeout it hangs in the kernel.
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(_END_TIMEOUT_S):
-            await attempt.asked_is_gone()
+            await attempt.taken_is_gone()
 
 
 def _pss_bytes(pid: int) -> int:

@@ -1,7 +1,7 @@
-"""Watching what is preloaded: installed distributions, the interpreter, its pyvenv.cfg.
+"""The watcher of preloaded libraries: installed distributions, the interpreter, its pyvenv.cfg.
 
 A folder is watched if a preloaded module came from it, or if distributions are installed in it.
-Anything else in there, however large, costs nothing.
+Other folders cost nothing, however large.
 """
 
 import os
@@ -19,13 +19,13 @@ from httpprocessproxy.core.change.patterns import ANYTHING
 from httpprocessproxy.warm.command import PythonCommand
 from httpprocessproxy.watch import Scope, open_watcher
 
-# What says in a project's own folder which distributions it wants.
+# Files in a project's folder that list the distributions it requires.
 REQUIREMENTS: Final = (
     *("requirements*.txt", "constraints*.txt", "Pipfile.lock"),
     *("pdm.lock", "poetry.lock", "uv.lock"),
 )
 
-# Written by whoever imports, and no news.
+# Bytecode, which an import writes: not a change.
 _COMPILED: Final = (".pyc", ".pyo")
 
 _INSTALLED_IN: Final = re.compile(r"/(?:site|dist)-packages/")
@@ -33,9 +33,10 @@ _INSTALLED_IN: Final = re.compile(r"/(?:site|dist)-packages/")
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """What to watch. Paths are absolute; `named` are files that count by themselves.
+    """The files and folders to watch, as absolute paths.
 
-    In `folders` every file counts; in `installed` besides whatever a distribution has there.
+    Every file directly in `folders` counts; in `installed`, also the metadata of each distribution;
+    `named` are single files. In `project`, files of requirements count.
     """
 
     folders: frozenset[str]
@@ -47,9 +48,9 @@ class Places:
     def of(
         cls, modules: Iterable[str], installed: Iterable[str], named: Iterable[str], project: Path
     ) -> "Places":
-        """Where `modules` may have come from, of the folders where things are installed.
+        """The folders of `installed` that `modules` may have been imported from, and these folders.
 
-        `named` are the files of the interpreter; `project` is where requirements are.
+        `named` are the files of the interpreter; `project` is the folder with requirements.
         """
         there = frozenset(folder for folder in installed if os.path.isdir(folder))
         packages = {name.rpartition(".")[0] for name in modules} | set(modules)
@@ -59,7 +60,7 @@ class Places:
         return cls(folders | there, there, frozenset(named), str(project))
 
     def roots(self) -> list[str]:
-        """The fewest folders that have all of it in them."""
+        """The smallest set of folders that contains all watched ones."""
         wanted = {*self.folders, *map(os.path.dirname, self.named), self.project}
         roots: list[str] = []
         for folder in sorted(folder for folder in wanted if os.path.isdir(folder)):
@@ -69,7 +70,7 @@ class Places:
 
 
 class Libraries(Scope):
-    """The part of `places` that is below `root`."""
+    """The watcher's scope: the part of `places` below `root`."""
 
     def __init__(self, root: str, places: Places) -> None:
         self._root = root
@@ -96,12 +97,12 @@ class Libraries(Scope):
 
 
 def interpreter_of(command: PythonCommand) -> Path:
-    """Where its interpreter is, links not followed."""
+    """The absolute path of the command's interpreter, without following links."""
     return Path(shutil.which(command.interpreter) or command.interpreter).absolute()
 
 
 def described(paths: Collection[str], project: Path) -> str:
-    """A word for the user on what has changed: a distribution, or a file."""
+    """The name of the changed distribution or file, for the user."""
     path = min(paths)
     if path == ANYTHING:
         return "something installed"
@@ -113,28 +114,29 @@ def described(paths: Collection[str], project: Path) -> str:
 
 @asynccontextmanager
 async def watching(
-    places: Places, changed: Callable[[frozenset[str]], None], say: Callable[[str], None]
+    places: Places, changed: Callable[[frozenset[str]], None], warn: Callable[[str], None]
 ) -> AsyncGenerator[None]:
-    """Watch all the places; `changed` gets absolute paths, or {ANYTHING}."""
+    """Watch all places; `changed` gets absolute paths, or {ANYTHING}, and `warn` gets warnings."""
     async with AsyncExitStack() as stack:
         for root in places.roots():
             scope = Libraries(root, places)
-            tell = _absolute(root, changed)
-            await stack.enter_async_context(open_watcher("embedded", Path(root), scope, tell, say))
+            on_change = _absolute(root, changed)
+            watcher = open_watcher("embedded", Path(root), scope, on_change, warn)
+            await stack.enter_async_context(watcher)
         yield
 
 
 def _absolute(
     root: str, changed: Callable[[frozenset[str]], None]
 ) -> Callable[[frozenset[str]], None]:
-    def tell(paths: Collection[str]) -> None:
+    def on_change(paths: Collection[str]) -> None:
         changed(frozenset(ANYTHING if p == ANYTHING else os.path.join(root, p) for p in paths))
 
-    return tell
+    return on_change
 
 
 def _distribution(folder: str) -> str:
-    """Where the distribution is installed whose own folder this is; "" for any other folder."""
+    """The folder where a distribution is installed, given its metadata folder; "" for others."""
     above, name = os.path.split(folder)
     return above if name.endswith((".dist-info", ".egg-info")) else ""
 

@@ -1,10 +1,10 @@
-"""What a program loads, learnt from a cold run of it.
+"""The record of the modules that a program imports, made during a cold run.
 
-The first start runs the program through inside/, as a fork does, and with the same rules. (An
-ordinary start tells nobody what it has loaded, and whatever would make it tell is as visible to
-the program.) The import system is listened to, which costs some microseconds for each module;
-each line goes to a memory file, so nothing ever waits for us to read it, and sealing the file ends
-it. Processes that the program forks, such as gunicorn's workers, write to it as well.
+The first start runs the program through inside/, as a fork does, by the same rules. (An ordinary
+start does not report its imports, and any means to make it report them is as visible to the
+program.) A hook in the import system costs some microseconds for each module; each line goes to a
+memory file, so the program never waits for a reader, and sealing the file ends the recording.
+Processes that the program forks, such as gunicorn's workers, write to it as well.
 """
 
 import contextlib
@@ -23,12 +23,13 @@ from httpprocessproxy.warm.command import PythonCommand
 
 @dataclass(frozen=True, slots=True)
 class ImportRecord:
-    """What a fork server needs to know of the program; it may be kept from session to session.
+    """The imports of a program, for a fork server; it may be cached from session to session.
 
-    `modules`: of the standard library and of third parties, in the order of their import.
-    `foreign`: the names of all others, among them the project's own. They are never preloaded,
-    nor is what imports them. `paths`: what the program added to sys.path. `folders`: where the
-    standard library and installed packages are; a change there is a reason for a new fork server.
+    `modules`: modules of the standard library and of installed packages, in the order of import.
+    `foreign`: all other modules, including the project's own. They are never preloaded, nor are
+    modules that import them. `paths`: the entries that the program added to sys.path. `folders`:
+    the folders of the standard library and of installed packages; after a change there, a new
+    fork server is needed.
     """
 
     modules: tuple[str, ...]
@@ -37,7 +38,7 @@ class ImportRecord:
     folders: tuple[str, ...] = ()
 
     def __or__(self, other: "ImportRecord") -> "ImportRecord":
-        """What both have loaded, one after the other."""
+        """The modules of both, in the order of import, and the folders of the first."""
         return ImportRecord(
             _one_after_the_other(self.modules, other.modules),
             _one_after_the_other(self.foreign, other.foreign),
@@ -46,12 +47,12 @@ class ImportRecord:
         )
 
     def dump(self) -> str:
-        """As a text (JSON) for `load`."""
+        """The record as JSON, for `load`."""
         return json.dumps(asdict(self))
 
     @classmethod
     def load(cls, text: str) -> Self:
-        """What `dump` gave. Raises ValueError if the text is something else."""
+        """Parse the result of `dump`. Raises ValueError if the text is something else."""
         try:
             fields: dict[str, list[str]] = json.loads(text)
             if not all(isinstance(word, str) for words in fields.values() for word in words):
@@ -62,11 +63,11 @@ class ImportRecord:
 
 
 class Recording:
-    """A cold run that is listened to: start it once, with what it says here.
+    """A recorded cold run: start the program once, with the attributes of this object.
 
-    Used as a context manager around the start and the question. The program runs in a fresh
-    process of its interpreter as it always does; each import also writes a line to a memory file,
-    until `read` puts an end to that. Needs Linux.
+    A context manager around the start and `read`. The program runs in a fresh process of its
+    interpreter as always; each import also writes a line to a memory file, until `read` ends the
+    recording. Needs Linux.
     """
 
     def __init__(self, command: PythonCommand) -> None:
@@ -75,12 +76,12 @@ class Recording:
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as stack:
-            listened_to = f"recorded({self._command.inside!a})"
-            self._source_fd = stack.enter_context(source(TO_RECORD, listened_to))
+            expression = f"recorded({self._command.inside!a})"
+            self._source_fd = stack.enter_context(source(TO_RECORD, expression))
             self._fd = os.memfd_create("imports", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
             stack.callback(os.close, self._fd)
             fcntl.fcntl(self._fd, fcntl.F_SETFL, os.O_APPEND)
-            # By this path the program writes without holding a descriptor.
+            # The program opens this path for each line, so that it needs no open descriptor.
             os.write(self._fd, f"at\0/proc/{os.getpid()}/fd/{self._fd}\n".encode())
             self._stack = stack.pop_all()
         return self
@@ -95,16 +96,16 @@ class Recording:
 
     @property
     def words(self) -> tuple[str, ...]:
-        """The command to be executed in the place of the program's."""
+        """The command to execute instead of the program's."""
         command = self._command
-        # What cannot be recorded (an old Python) just runs.
+        # An interpreter that cannot record (an old Python) just runs the program.
         execute = f"os.execvp({command.interpreter!r}, {[*command.words]!r})"
         otherwise = f"import os; os.closerange({CONTROL_FD}, {SOURCE_FD + 1}); {execute}"
         return command.start(stub(otherwise))
 
     @property
     def file_actions(self) -> list[FileAction]:
-        """What posix_spawn needs besides, after the actions for descriptors 0 to 2."""
+        """The file actions for posix_spawn, to be added after those for descriptors 0 to 2."""
         return [
             (os.POSIX_SPAWN_DUP2, self._fd, CONTROL_FD),
             (os.POSIX_SPAWN_DUP2, self._source_fd, SOURCE_FD),
@@ -112,18 +113,19 @@ class Recording:
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """What the shim would add that is not executed any more."""
+        """The variables that a pyenv shim would set, which is not executed any more."""
         return self._command.environment
 
     @property
     def descriptors(self) -> Mapping[int, int]:
-        """What a fork needs, in the place of both, to be listened to: what it loads besides."""
+        """The descriptors to pass to `ForkServer.fork`, to record what a warm start imports."""
         return {SOURCE_FD: self._fd}
 
     def read(self) -> ImportRecord | None:
-        """What is loaded by now, and end the recording. Once; best after the first answer.
+        """End the recording, and return the modules loaded so far. Call it once.
 
-        None if there is nothing: the program never began, or closed our descriptor.
+        It is best called after the first response. None if nothing was recorded: the program never
+        began, or closed our descriptor.
         """
         seals = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW
         fcntl.fcntl(self._fd, fcntl.F_ADD_SEALS, seals)
@@ -132,7 +134,7 @@ class Recording:
 
 
 def record_of(text: str) -> ImportRecord | None:
-    """Sort what was recorded, by the rule that inside/preloading.py states."""
+    """Parse the recorded lines, and sort the modules by the rule of inside/preloading.py."""
     lines = [line.split("\0") for line in text.splitlines()]
     folders = tuple(next((line[1:] for line in lines if line[0] == "folders"), ()))
     if not folders:

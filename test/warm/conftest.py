@@ -1,4 +1,4 @@
-"""The folder that a test of warm starts is in: a fork server begins where it is started."""
+"""The working directory of a test of warm starts, which the fork server inherits."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Programs with libraries that a fork server must be careful with, or must not preload at all."""
+"""Programs with libraries that a fork server must treat specially, or must not preload at all."""
 
 from test.warm.program import Program
 

@@ -1,11 +1,11 @@
-"""What a small program for a comparison is."""
+"""A small program whose cold and warm starts are compared."""
 
 from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
 class Program:
-    """`changed` are files that are written anew before the second start. `keep`: not preloaded."""
+    """A program's files, command and input. `changed`: files replaced before the second start."""
 
     files: dict[str, str]
     words: tuple[str, ...] = ("{python}", "main.py", "one", "two three")

@@ -1,7 +1,7 @@
-"""Small programs, each about one thing that a fork could have otherwise than a fresh process.
+"""Small programs, each about one property that might differ between a fork and a fresh process.
 
-They print what they find; it must be the same in a cold, a recorded and a warm start. Files whose
-names begin with `site/` are installed, all others are the project's.
+Their output must be the same in a cold, a recorded and a warm start. Files whose names begin with
+`site/` are installed, all others are the project's.
 """
 
 from test.warm.installed import INSTALLED
@@ -242,7 +242,7 @@ asyncio.run(main())
     "lists its descriptors": Program(
         {
             "main.py": "import os, json, decimal\n"
-            # The low ones may be inherited from what runs the tests.
+            # Low descriptors may be inherited from the test runner.
             "print([n for n in os.listdir('/proc/self/fd') if int(n) > 100])\n"
             "import wave\nprint(wave.__name__)",
         }

@@ -1,4 +1,4 @@
-"""Fork servers for tests, of a project in the working directory."""
+"""Fork servers for tests, for a project in the working directory."""
 
 import asyncio
 import contextlib
@@ -41,5 +41,5 @@ async def output(project: Project, server: ForkServer) -> str:
 
 
 def pids_of(server: ForkServer) -> list[int]:
-    """The server and the process that it holds in readiness."""
+    """The pids of the server and of its standby process."""
     return [pid for attempt in server._attempts for pid in attempt.pids]

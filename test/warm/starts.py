@@ -1,4 +1,4 @@
-"""Starts of a program in each of the three ways, to be compared."""
+"""Cold, recorded and warm starts of a program, for comparison."""
 
 import asyncio
 import contextlib
@@ -19,7 +19,7 @@ from test.warm.program import Program
 
 @dataclass(frozen=True)
 class Ending:
-    """What a start printed, and how it ended."""
+    """The output of a start, and its exit status or negative signal number."""
 
     stdout: str
     stderr: str
@@ -28,7 +28,7 @@ class Ending:
 
 @dataclass(frozen=True)
 class Project:
-    """A program in a folder, with an environment of its own to install in."""
+    """A program in a folder, with its own virtual environment."""
 
     folder: Path
     python: Path
@@ -36,12 +36,12 @@ class Project:
 
     @classmethod
     def make(cls, folder: Path, program: Program, base: str = "") -> "Project":
-        """`base` is the interpreter, by default our own."""
+        """Create the environment and the files. `base` is the interpreter, by default our own."""
         if base:
             command = [base, "-m", "venv", "--without-pip", str(folder / "venv")]
             subprocess.run(command, check=True, timeout=PATIENCE_S)
         else:
-            # A hundredth of a second, without pip.
+            # Takes 10 ms without pip.
             venv.create(folder / "venv", symlinks=True, with_pip=False)
         project = cls(folder, folder / "venv" / "bin" / "python", program)
         project.write(program.files)
@@ -57,7 +57,7 @@ class Project:
             path.chmod(0o755)
 
     def install(self, package: str) -> None:
-        """Let it have a package of ours."""
+        """Copy a package of our own environment into the project's."""
         found = importlib.util.find_spec(package)
         assert found is not None
         assert found.origin is not None
@@ -116,7 +116,7 @@ class Project:
 
 @contextlib.contextmanager
 def pipes(stdin: str) -> Iterator[tuple[tuple[int, int, int], Callable[[int], Ending]]]:
-    """Three descriptors for a process, and what waits for it and tells what came of it."""
+    """Yield three descriptors for a process, and a function that waits for its `Ending`."""
     (stdin_fd, feed_fd), (out_fd, stdout_fd), (err_fd, stderr_fd) = (os.pipe() for _ in range(3))
     os.write(feed_fd, stdin.encode())
     os.close(feed_fd)
@@ -133,7 +133,7 @@ def pipes(stdin: str) -> Iterator[tuple[tuple[int, int, int], Callable[[int], En
 
 
 def ending_of(pid: int) -> int:
-    """Wait for a child of ours, and reap it."""
+    """Wait for a child process, reap it, and return its exit status or negative signal number."""
     pidfd = os.pidfd_open(pid)
     try:
         assert select.select([pidfd], [], [], PATIENCE_S)[0], f"{pid} goes on"
@@ -143,7 +143,7 @@ def ending_of(pid: int) -> int:
 
 
 def _all(fd: int) -> str:
-    """What a pipe holds, to which nobody writes any more."""
+    """Read the contents of a pipe whose writers have ended."""
     os.set_blocking(fd, False)
     try:
         return os.read(fd, 1 << 20).decode("latin-1")

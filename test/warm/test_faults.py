@@ -1,4 +1,4 @@
-"""A fork server whose processes are killed: it says so once, and nothing of it is left."""
+"""A fork server whose processes are killed: it reports one reason, and leaves no process."""
 
 import asyncio
 import os
@@ -23,20 +23,20 @@ def server(folder: Path) -> ForkServer:
 
 
 def pids(server: ForkServer) -> tuple[int, int]:
-    """The fork server's, and that of the process in readiness."""
+    """The pids of the fork server and of its standby process."""
     first, second = server._attempts[-1].pids
     return first, second
 
 
 def wait_for_end(pid: int) -> None:
-    """Without the loop, so that all that follows from it comes at once."""
+    """Wait without running the event loop, so that all of its events arrive together."""
     while (process := linux.find(pid)) is not None and not process.is_zombie:
         time.sleep(0.001)
 
 
 @pytest.mark.parametrize("attempt", range(3))
 @on_every_loop
-async def test_the_process_in_readiness_is_killed(tmp_path: Path, attempt: int) -> None:
+async def test_server_ends_when_standby_process_is_killed(tmp_path: Path, attempt: int) -> None:
     async with server(tmp_path) as forking:
         await forking.ready()
         main, standby = pids(forking)
@@ -47,7 +47,7 @@ async def test_the_process_in_readiness_is_killed(tmp_path: Path, attempt: int) 
 
 
 @on_every_loop
-async def test_the_fork_server_is_killed_during_a_fork(tmp_path: Path) -> None:
+async def test_fork_fails_when_server_is_killed(tmp_path: Path) -> None:
     async with server(tmp_path) as forking:
         await forking.ready()
         main, standby = pids(forking)
@@ -61,13 +61,13 @@ async def test_the_fork_server_is_killed_during_a_fork(tmp_path: Path) -> None:
 
 
 @on_every_loop
-async def test_one_that_does_not_answer_in_time_does_not_live_on(tmp_path: Path) -> None:
+async def test_standby_process_is_killed_after_timeout(tmp_path: Path) -> None:
     async with server(tmp_path) as forking:
         await forking.ready()
         main, standby = pids(forking)
         os.kill(standby, signal.SIGSTOP)
         assert await refused(forking) == "the fork server has not answered within 0.1 s"
-        # The cold start that follows must not meet it.
+        # The cold start that follows must not run beside it.
         process = linux.find(standby)
         assert process is None or process.is_zombie
     assert not any(map(linux.find, (main, standby)))

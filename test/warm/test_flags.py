@@ -1,10 +1,10 @@
-"""Where the options of `python` end, and the program begins."""
+"""The command line of `python`: its options, and the program after them."""
 
 import pytest
 
 from httpprocessproxy.warm.flags import NotWarmError, split
 
-UNDERSTOOD = {
+SPLIT = {
     "main.py": ((), "main.py", "", ()),
     "main.py -m x": ((), "main.py", "", ("-m", "x")),
     "-m pkg.app -O": ((), "", "pkg.app", ("-O",)),
@@ -29,13 +29,13 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("line", UNDERSTOOD)
-def test_understood(line: str) -> None:
-    assert split(line.split()) == UNDERSTOOD[line]
+@pytest.mark.parametrize("line", SPLIT)
+def test_words_are_split_into_flags_and_program(line: str) -> None:
+    assert split(line.split()) == SPLIT[line]
 
 
 @pytest.mark.parametrize("line", REFUSED)
-def test_refused(line: str) -> None:
+def test_words_without_a_program_file_are_refused(line: str) -> None:
     with pytest.raises(NotWarmError) as caught:
         split(line.split())
     assert str(caught.value) == REFUSED[line]

@@ -1,4 +1,4 @@
-"""The ends that a fork server can come to: whoever asked for a process knows how it stands."""
+"""Failures of a fork server: each one gives the caller of `fork` a process or an error."""
 
 import asyncio
 import os
@@ -17,7 +17,7 @@ from test.warm.servers import SILENT, pids_of, project, with_server
 from test.warm.starts import ending_of
 
 
-def test_before_it_is_ready(folder: Path) -> None:
+def test_fork_before_ready_fails(folder: Path) -> None:
     it = project(folder, "", slow="import time; time.sleep(1000)")
 
     async def body(server: ForkServer) -> None:
@@ -27,7 +27,7 @@ def test_before_it_is_ready(folder: Path) -> None:
     with_server(it, body, "slow")
 
 
-def test_server_that_is_killed(folder: Path) -> None:
+def test_killed_server_ends_with_signal(folder: Path) -> None:
     it = project(folder, "")
 
     async def body(server: ForkServer) -> None:
@@ -43,7 +43,7 @@ def test_server_that_is_killed(folder: Path) -> None:
     with_server(it, body)
 
 
-def test_process_in_readiness_that_is_killed(folder: Path) -> None:
+def test_server_ends_when_standby_process_is_killed(folder: Path) -> None:
     async def body(server: ForkServer) -> None:
         await server.ready()
         os.kill(pids_of(server)[1], signal.SIGKILL)
@@ -53,8 +53,8 @@ def test_process_in_readiness_that_is_killed(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("which", [0, 1])
-def test_killed_as_a_fork_is_asked_for(which: int, folder: Path) -> None:
-    """Either there is a process, or an error that says that there is none."""
+def test_kill_right_before_fork_gives_process_or_error(which: int, folder: Path) -> None:
+    """Either the fork succeeds, or it raises an error and no process exists."""
     it = project(folder, "")
 
     async def body(server: ForkServer) -> tuple[int, int]:
@@ -73,7 +73,7 @@ def test_killed_as_a_fork_is_asked_for(which: int, folder: Path) -> None:
     assert linux.find(standby) is None
 
 
-def test_process_in_readiness_that_does_not_answer(folder: Path) -> None:
+def test_stopped_standby_process_is_killed_after_timeout(folder: Path) -> None:
     it = project(folder, "print('too late')")
 
     async def body(server: ForkServer) -> int:
@@ -87,17 +87,17 @@ def test_process_in_readiness_that_does_not_answer(folder: Path) -> None:
     assert linux.find(with_server(it, body)) is None
 
 
-def test_import_that_hangs(folder: Path) -> None:
+def test_server_with_hanging_import_is_not_ready(folder: Path) -> None:
     async def body(server: ForkServer) -> None:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(300 * MS):
                 await server.ready()
 
-    # Leaving ends it: the deadline is that of `serving`.
+    # Leaving the context ends the server, within the deadline of `serving`.
     with_server(project(folder, "", slow="while True: pass"), body, "slow")
 
 
-def test_import_that_ends_the_process(folder: Path) -> None:
+def test_import_that_ends_the_process_ends_server(folder: Path) -> None:
     async def body(server: ForkServer) -> str:
         return await server.ended()
 
@@ -106,27 +106,27 @@ def test_import_that_ends_the_process(folder: Path) -> None:
     assert with_server(it, body, "fatal") == "the fork server was ended by signal 6"
 
 
-def test_import_that_exits_is_left_alone(folder: Path) -> None:
+def test_module_that_raises_system_exit_is_skipped(folder: Path) -> None:
     async def body(server: ForkServer) -> None:
         await server.ready()
-        assert server.left_alone == {"bad": "SystemExit: 3"}
+        assert server.skipped == {"bad": "SystemExit: 3"}
 
     with_server(project(folder, "", bad="raise SystemExit(3)"), body, "bad")
 
 
-def test_out_of_memory(folder: Path) -> None:
+def test_module_that_runs_out_of_memory_is_skipped(folder: Path) -> None:
     main = "import resource\nresource.setrlimit(resource.RLIMIT_AS, (2**28, 2**28))\n"
     greedy = main + "held = bytearray(2**30)"
 
     async def body(server: ForkServer) -> None:
         await server.ready()
-        assert server.left_alone == {"greedy": "MemoryError:"}
+        assert server.skipped == {"greedy": "MemoryError:"}
 
     with_server(project(folder, "", greedy=greedy), body, "greedy")
 
 
-def test_no_more_processes(folder: Path) -> None:
-    """A fork that fails is told, and is the end."""
+def test_failed_os_fork_ends_server(folder: Path) -> None:
+    """A failing os.fork is reported, and ends the server."""
     library = "import os\ndef fork(): raise OSError(11, 'Resource temporarily unavailable')\n"
     library += "os.fork = fork"
 
@@ -153,7 +153,7 @@ asyncio.run(main())
 
 
 @pytest.mark.parametrize("modules", [[], ["hangs"]])
-def test_proxy_that_is_killed(modules: list[str], folder: Path) -> None:
+def test_server_ends_when_proxy_is_killed(modules: list[str], folder: Path) -> None:
     (folder / "hangs.py").write_text("while True: pass")
     words = [sys.executable, "-c", PROXY, str(folder), *modules]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
@@ -163,5 +163,5 @@ def test_proxy_that_is_killed(modules: list[str], folder: Path) -> None:
         pids = [int(word) for word in proxy.stdout.readline().split()]
         proxy.kill()
     assert pids
-    # This process is a subreaper by now, and inherits them.
+    # This process is a subreaper, and inherits them.
     assert [ending_of(pid) for pid in pids]

@@ -1,4 +1,4 @@
-"""The fork server from outside: what it gives, what it refuses, and how it comes to an end."""
+"""The fork server, from the proxy's side: its forks, refusals and end."""
 
 import asyncio
 import os
@@ -16,7 +16,7 @@ from test.warm.servers import SILENT, output, pids_of, project, with_server
 from test.warm.starts import Project, ending_of, pipes
 
 
-def test_what_is_told_when_ready(folder: Path) -> None:
+def test_duration_memory_and_skipped_modules_are_known_when_ready(folder: Path) -> None:
     async def body(server: ForkServer) -> None:
         assert (server.is_ready, server.ready_after_s) == (False, None)
         await server.ready()
@@ -24,13 +24,13 @@ def test_what_is_told_when_ready(folder: Path) -> None:
         assert server.ready_after_s is not None
         assert 0 < server.ready_after_s < PATIENCE_S
         assert server.memory_bytes() > 1_000_000
-        assert server.left_alone == {"broken": "ValueError: at import"}
+        assert server.skipped == {"broken": "ValueError: at import"}
 
     broken = "raise ValueError('at import')"
     with_server(project(folder, "", broken=broken), body, "decimal", "broken")
 
 
-def test_modules_are_loaded_in_the_fork_and_only_once(folder: Path) -> None:
+def test_modules_are_loaded_once_for_all_forks(folder: Path) -> None:
     main = "import sys; print('library' in sys.modules, __import__('library').number)"
     library = "import os; number = os.getpid()"
     it = project(folder, main, library=library)
@@ -49,7 +49,7 @@ def test_random_numbers_differ_from_fork_to_fork(folder: Path) -> None:
     main += "print(library.seeded.random())\n"
     main += "import numpy.random\nprint(numpy.random.state)"
     it = project(folder, main, library=library)
-    # It has a generator of its own, which every fork would have alike.
+    # numpy has its own generator, with the same state in every fork.
     numpy = "import os\nstate = 'of the server'\ndef seed():\n    global state\n"
     numpy += "    state = os.urandom(9).hex()"
     it.write({"site/numpy/__init__.py": "", "site/numpy/random.py": numpy})
@@ -65,7 +65,7 @@ def test_random_numbers_differ_from_fork_to_fork(folder: Path) -> None:
     with_server(it, body, "random", "library", "numpy.random")
 
 
-def test_environment_of_the_start_and_its_own_number(folder: Path) -> None:
+def test_fork_gets_environment_and_own_pid(folder: Path) -> None:
     main = "import os; print(os.environ['PORT'], os.environ['LISTEN_PID'] == str(os.getpid()))"
     it = project(folder, main)
 
@@ -81,9 +81,9 @@ def test_environment_of_the_start_and_its_own_number(folder: Path) -> None:
     assert with_server(it, body) == "81 True\n"
 
 
-def test_descriptors_get_the_numbers_that_they_shall_have(folder: Path) -> None:
+def test_descriptors_get_requested_numbers(folder: Path) -> None:
     main = "import os; print(os.read(3, 9), os.read(5, 9))\n"
-    # What the test runner lets its children inherit has higher numbers.
+    # Descriptors that the test runner leaks to its children have higher numbers.
     main += "print(sorted(fd for fd in os.listdir('/proc/self/fd') if int(fd) < 8))"
     it = project(folder, main)
     (one, one_end), (other, other_end) = os.pipe(), os.pipe()
@@ -99,7 +99,7 @@ def test_descriptors_get_the_numbers_that_they_shall_have(folder: Path) -> None:
             return (await asyncio.to_thread(taken, pid)).stdout
 
     try:
-        # The fourth is the listing's.
+        # 4 is the descriptor of the listed directory.
         expected = "b'three' b'five'\n['0', '1', '2', '3', '4', '5']\n"
         assert with_server(it, body) == expected
     finally:
@@ -107,7 +107,7 @@ def test_descriptors_get_the_numbers_that_they_shall_have(folder: Path) -> None:
             os.close(fd)
 
 
-def test_terminal_is_the_controlling_one(folder: Path) -> None:
+def test_terminal_becomes_controlling_terminal(folder: Path) -> None:
     main = (
         "import os, sys\nprint(os.tcgetpgrp(0) == os.getpid(), sys.stdout.line_buffering, input())"
     )
@@ -123,7 +123,7 @@ def test_terminal_is_the_controlling_one(folder: Path) -> None:
     try:
         assert with_server(it, body) == 0
         seen = b""
-        while seen.count(b"\n") < 2:  # a terminal gives it in pieces of its own choice
+        while seen.count(b"\n") < 2:  # a terminal may split the output into pieces
             assert select.select([master_fd], [], [], PATIENCE_S)[0]
             seen += os.read(master_fd, 1000)
         assert seen == b"typed\r\nTrue True typed\r\n"
@@ -132,7 +132,7 @@ def test_terminal_is_the_controlling_one(folder: Path) -> None:
         os.close(slave_fd)
 
 
-def test_fork_is_our_child_in_a_session_of_its_own(folder: Path) -> None:
+def test_fork_is_child_of_caller_in_own_session(folder: Path) -> None:
     it = project(folder, "import sys; sys.stdin.read()")
 
     async def body(server: ForkServer) -> None:
@@ -155,7 +155,7 @@ def test_fork_is_our_child_in_a_session_of_its_own(folder: Path) -> None:
     with_server(it, body)
 
 
-def test_forks_outlive_the_server(folder: Path) -> None:
+def test_fork_outlives_server(folder: Path) -> None:
     it = project(folder, "import sys; sys.exit(len(sys.stdin.read()))")
     read_fd, write_fd = os.pipe()
 
@@ -170,7 +170,7 @@ def test_forks_outlive_the_server(folder: Path) -> None:
     assert ending_of(pid) == 4
 
 
-def test_leaving_leaves_nothing(folder: Path) -> None:
+def test_exit_leaves_no_process_and_no_descriptor(folder: Path) -> None:
     descriptors = len(os.listdir("/proc/self/fd"))
 
     async def body(server: ForkServer) -> list[int]:
@@ -183,7 +183,7 @@ def test_leaving_leaves_nothing(folder: Path) -> None:
     assert len(os.listdir("/proc/self/fd")) == descriptors
 
 
-def test_project_that_hides_a_module_by_now(folder: Path) -> None:
+def test_new_project_file_that_hides_module_fails_fork(folder: Path) -> None:
     it = project(folder, "import decimal; print(decimal.__file__)")
 
     async def body(server: ForkServer) -> None:
@@ -197,7 +197,7 @@ def test_project_that_hides_a_module_by_now(folder: Path) -> None:
     with_server(it, body, "decimal")
 
 
-def test_program_that_is_elsewhere_by_now(folder: Path) -> None:
+def test_program_in_another_folder_fails_fork(folder: Path) -> None:
     files = {"one/main.py": "print(1)", "two/main.py": "print(2)"}
     it = Project.make(folder, Program(files, ("{python}", "now.py")))
     link = folder / "now.py"
@@ -214,7 +214,7 @@ def test_program_that_is_elsewhere_by_now(folder: Path) -> None:
     with_server(it, body)
 
 
-def test_terminal_that_is_gone(folder: Path) -> None:
+def test_missing_terminal_fails_fork(folder: Path) -> None:
     it = project(folder, "")
 
     async def body(server: ForkServer) -> None:
@@ -226,7 +226,7 @@ def test_terminal_that_is_gone(folder: Path) -> None:
     with_server(it, body)
 
 
-def test_interpreter_that_is_missing(folder: Path) -> None:
+def test_missing_interpreter_fails_start(folder: Path) -> None:
     async def main() -> None:
         command = PythonCommand("no-such-python", (), file="main.py")
         with pytest.raises(ForkError, match="cannot start 'no-such-python': No such file"):
@@ -236,7 +236,7 @@ def test_interpreter_that_is_missing(folder: Path) -> None:
     asyncio.run(main())
 
 
-def test_interpreter_that_is_too_old(folder: Path) -> None:
+def test_old_interpreter_ends_server(folder: Path) -> None:
     old = folder / "python2"
     old.write_text("#!/bin/sh\necho 'warm starts need CPython 3.8 or later' >&2; exit 1\n")
     old.chmod(0o755)
@@ -253,7 +253,7 @@ def test_interpreter_that_is_too_old(folder: Path) -> None:
     "imports",
     ["import leaf, other", "try:\n    import leaf, other, none\nexcept ImportError: pass"],
 )
-def test_module_that_opens_a_descriptor_is_blamed_not_what_it_imports_then(
+def test_importer_that_opens_descriptor_is_skipped_and_not_its_imports(
     folder: Path, imports: str
 ) -> None:
     modules = {
@@ -265,23 +265,23 @@ def test_module_that_opens_a_descriptor_is_blamed_not_what_it_imports_then(
 
     async def body(server: ForkServer) -> None:
         await server.ready()
-        # Refused at the second attempt, after the first has found it out.
-        assert server.left_alone == {"opener": "Foreign: opener"}
+        # The first server detects it, and the second one refuses to import it.
+        assert server.skipped == {"opener": "Foreign: opener"}
 
     with_server(project(folder, "", **modules), body, "opener", "holder", "leaf", "other")
 
 
-def test_module_that_opens_a_descriptor_and_fails_is_blamed(folder: Path) -> None:
+def test_failing_module_that_opens_descriptor_is_skipped(folder: Path) -> None:
     async def body(server: ForkServer) -> None:
         await server.ready()
-        assert server.left_alone["opener"] == "Foreign: opener"
+        assert server.skipped["opener"] == "Foreign: opener"
 
     opener = "import os\nos.dup(0)\nraise ImportError"
     user = "try:\n    import opener\nexcept ImportError: pass"
     with_server(project(folder, "", opener=opener, user=user), body, "opener", "user")
 
 
-def test_libraries_that_come_before_all_others(folder: Path) -> None:
+def test_record_with_gevent_fails_start(folder: Path) -> None:
     async def main() -> None:
         command = PythonCommand(sys.executable, (), file="main.py")
         with pytest.raises(ForkError, match="gevent has to be imported before all else"):
@@ -291,8 +291,8 @@ def test_libraries_that_come_before_all_others(folder: Path) -> None:
     asyncio.run(main())
 
 
-def test_one_start_right_after_the_other(folder: Path) -> None:
-    """The next process is not there yet, and waited for."""
+def test_consecutive_forks_wait_for_next_standby_process(folder: Path) -> None:
+    """Each fork waits until the next standby process is ready."""
     it = project(folder, "")
 
     async def body(server: ForkServer) -> None:
@@ -305,12 +305,12 @@ def test_one_start_right_after_the_other(folder: Path) -> None:
     with_server(it, body)
 
 
-def test_output_that_nobody_reads(folder: Path) -> None:
-    """What was printed at the imports is printed as the program's own: it waits, and we do not."""
+def test_captured_output_blocks_fork_and_not_caller(folder: Path) -> None:
+    """The fork prints the output of the imports itself, so a full pipe blocks only the fork."""
     it = project(folder, "", library="print(40_000 * 'x')")
     read_fd, write_fd = os.pipe()
     os.set_blocking(write_fd, False)
-    # As much as it holds.
+    # Fill the pipe.
     assert os.write(write_fd, 1_000_000 * b"-") < 1_000_000
     os.set_blocking(write_fd, True)
 

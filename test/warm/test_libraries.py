@@ -1,4 +1,4 @@
-"""Which files make what is preloaded worthless, and that a change of one is told."""
+"""The watched files of preloaded libraries, and the reports of their changes."""
 
 import asyncio
 from pathlib import Path
@@ -14,7 +14,7 @@ MODULES = ("json", "django", "django.urls", "django.urls.base", "six", "gone.awa
 
 @pytest.fixture
 def prefix(tmp_path: Path) -> Path:
-    """A virtual environment with packages, some of which are imported."""
+    """A virtual environment with packages, some of which are preloaded."""
     folder = tmp_path / "venv"
     site = folder / "lib" / "python3" / "site-packages"
     for package in ("django/urls", "django/forms", "pandas", "django-5.2.dist-info"):
@@ -30,7 +30,7 @@ def places(prefix: Path, project: Path) -> Places:
     return Places.of(MODULES, (str(site), "/no/such"), map(str, named), project)
 
 
-def test_the_fewest_roots_have_all_of_it(places: Places, prefix: Path, project: Path) -> None:
+def test_roots_are_smallest_set_of_folders(places: Places, prefix: Path, project: Path) -> None:
     assert places.roots() == sorted((str(prefix), str(project)))
 
 
@@ -51,7 +51,9 @@ def test_the_fewest_roots_have_all_of_it(places: Places, prefix: Path, project: 
         ("bin/flask", False),
     ],
 )
-def test_what_counts(places: Places, prefix: Path, path: str, counts: bool) -> None:
+def test_files_of_preloaded_libraries_match(
+    places: Places, prefix: Path, path: str, counts: bool
+) -> None:
     scope = Libraries(str(prefix), places)
     assert scope.matches(path) is counts
     if counts:
@@ -76,7 +78,7 @@ def test_folders_without_imports_are_not_watched(
     assert Libraries(str(prefix), places).may_contain(folder) is may
 
 
-def test_requirements_count_in_the_project(places: Places, project: Path) -> None:
+def test_requirements_in_project_folder_match(places: Places, project: Path) -> None:
     scope = Libraries(str(project), places)
     assert scope.matches("requirements-dev.txt")
     assert scope.matches("uv.lock")
@@ -95,17 +97,19 @@ def test_requirements_count_in_the_project(places: Places, project: Path) -> Non
         (ANYTHING, "something installed"),
     ],
 )
-def test_it_is_told_by_name(path: str, word: str) -> None:
+def test_changed_library_is_described_by_name(path: str, word: str) -> None:
     assert described({path}, Path("/p")) == word
 
 
 @on_every_loop
-async def test_a_change_is_told(places: Places, prefix: Path, project: Path) -> None:
-    told: set[str] = set()
-    said: list[str] = []
+async def test_changes_of_preloaded_libraries_are_reported(
+    places: Places, prefix: Path, project: Path
+) -> None:
+    changed: set[str] = set()
+    warnings: list[str] = []
     site = prefix / "lib" / "python3" / "site-packages"
 
-    async with asyncio.timeout(20), watching(places, told.update, said.append):
+    async with asyncio.timeout(20), watching(places, changed.update, warnings.append):
         (site / "pandas" / "__init__.py").touch()
         for path in (
             site / "django" / "urls" / "base.py",
@@ -115,6 +119,6 @@ async def test_a_change_is_told(places: Places, prefix: Path, project: Path) -> 
         ):
             path.parent.mkdir(exist_ok=True)
             path.touch()
-            await eventually(lambda path=path: str(path) in told)  # type: ignore[misc]
-    assert not any("pandas" in path for path in told)
-    assert said == []
+            await eventually(lambda path=path: str(path) in changed)  # type: ignore[misc]
+    assert not any("pandas" in path for path in changed)
+    assert warnings == []

@@ -1,4 +1,4 @@
-"""Shims of pyenv, here imitated: what they stand for is asked once."""
+"""Shims of pyenv, imitated by scripts, and the programs behind them."""
 
 import sys
 from pathlib import Path
@@ -23,7 +23,7 @@ def shims(folder: Path, *names: str) -> str:
     return f"{made}:/usr/bin:/bin"
 
 
-def test_shim(tmp_path: Path) -> None:
+def test_shim_is_resolved_to_program_and_environment(tmp_path: Path) -> None:
     path = shims(tmp_path, "python", "pytest")
     command = PythonCommand.of(["pytest", "-x"], {"PATH": path}, tmp_path)
     assert isinstance(command, PythonCommand)
@@ -31,19 +31,19 @@ def test_shim(tmp_path: Path) -> None:
     assert Path(command.interpreter).parent == Path(sys.executable).parent
     assert command.arguments == ("-x",)
     added = {"PATH": f"/nowhere/bin:{path}", "PYENV_ROOT": "/nowhere"}
-    # The interpreter adds what the locale needs (LC_CTYPE), as it will in the program.
+    # The interpreter itself adds LC_CTYPE for the locale, as it does in the program.
     assert added.items() <= command.environment.items()
     with Recording(command) as recording:
         assert recording.environment == command.environment
 
 
-def test_shim_of_what_this_version_has_not(tmp_path: Path) -> None:
+def test_shim_of_program_missing_in_version_returns_the_reason(tmp_path: Path) -> None:
     path = shims(tmp_path, "python", "no-such-tool")
     command = PythonCommand.of(["no-such-tool"], {"PATH": path}, tmp_path)
     assert command == "pyenv has no 'no-such-tool' in the version that it chose"
 
 
-def test_shim_that_fails(tmp_path: Path) -> None:
+def test_failing_shim_returns_the_reason(tmp_path: Path) -> None:
     path = shims(tmp_path, "pytest")
     command = PythonCommand.of(["pytest"], {"PATH": path}, tmp_path)
-    assert command == "pyenv does not tell what 'pytest' is"
+    assert command == "pyenv does not resolve 'pytest'"

@@ -1,4 +1,4 @@
-"""What is learnt from a cold run."""
+"""The record of a program's imports, made during a cold run."""
 
 from pathlib import Path
 
@@ -16,9 +16,7 @@ def recorded(folder: Path, files: dict[str, str]) -> ImportRecord:
     return record
 
 
-def test_modules_are_sorted_by_where_they_are_from(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_modules_are_sorted_by_origin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     record = recorded(
         tmp_path,
@@ -39,23 +37,25 @@ def test_modules_are_sorted_by_where_they_are_from(
     assert any(folder.endswith("site-packages") for folder in record.folders)
 
 
-def test_what_forks_import_is_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_imports_of_forked_processes_are_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     main = "import os\nif os.fork():\n    os.wait()\n    import wave\nelse:\n    import decimal"
     record = recorded(tmp_path, {"main.py": main})
     assert {"decimal", "wave"} < {*record.modules}
 
 
-def test_dump_and_load() -> None:
+def test_load_returns_dumped_record() -> None:
     record = ImportRecord(("a", "b"), ("c",), ("d",), ("e",))
     assert ImportRecord.load(record.dump()) == record
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", "3", '{"modules": [1]}', '{"other": ["a"]}'])
-def test_load_something_else(text: str) -> None:
+def test_load_of_invalid_text_raises_value_error(text: str) -> None:
     with pytest.raises(ValueError, match=r"record|Expecting"):
         ImportRecord.load(text)
 
 
-def test_nothing_recorded() -> None:
+def test_empty_recording_is_none() -> None:
     assert record_of("") is None

@@ -1,4 +1,4 @@
-"""What is kept from one session to the next, and when it is not believed."""
+"""The cache of import records, and when a cached record is ignored."""
 
 import os
 from pathlib import Path
@@ -19,37 +19,37 @@ KEY = "key"
 
 @pytest.fixture
 def installed(tmp_path: Path) -> Path:
-    """A folder with a distribution in it."""
+    """A folder with an installed distribution."""
     folder = tmp_path / "site-packages"
     (folder / "django-5.2.dist-info").mkdir(parents=True)
     return folder
 
 
 @pytest.fixture
-def kept(installed: Path) -> CachedRecord:
+def cached(installed: Path) -> CachedRecord:
     return CachedRecord(ImportRecord(("json", "django"), ("shop",), (), (str(installed),)), 332.1)
 
 
-def test_what_is_saved_is_loaded(tmp_path: Path, kept: CachedRecord) -> None:
-    RecordCache(tmp_path / "a" / "b", KEY).save(kept)
-    assert RecordCache(tmp_path / "a" / "b", KEY).load() == kept
+def test_saved_record_is_loaded(tmp_path: Path, cached: CachedRecord) -> None:
+    RecordCache(tmp_path / "a" / "b", KEY).save(cached)
+    assert RecordCache(tmp_path / "a" / "b", KEY).load() == cached
     assert RecordCache(tmp_path / "a" / "b", "other").load() is None
     assert (tmp_path / "a" / "b").stat().st_mode & 0o077 == 0
     assert os.listdir(tmp_path / "a" / "b") == [f"{KEY}.json"]
 
 
-def test_the_time_of_a_cold_start_may_be_unknown(tmp_path: Path, kept: CachedRecord) -> None:
-    RecordCache(tmp_path, KEY).save(CachedRecord(kept.record))
-    assert RecordCache(tmp_path, KEY).load() == CachedRecord(kept.record)
+def test_record_without_cold_start_duration_is_loaded(tmp_path: Path, cached: CachedRecord) -> None:
+    RecordCache(tmp_path, KEY).save(CachedRecord(cached.record))
+    assert RecordCache(tmp_path, KEY).load() == CachedRecord(cached.record)
 
 
-def test_another_set_of_distributions_makes_it_worthless(
-    tmp_path: Path, kept: CachedRecord, installed: Path
+def test_record_for_other_distributions_is_ignored(
+    tmp_path: Path, cached: CachedRecord, installed: Path
 ) -> None:
     record_cache = RecordCache(tmp_path, KEY)
-    record_cache.save(kept)
+    record_cache.save(cached)
     (installed / "cache").mkdir()
-    assert record_cache.load() == kept
+    assert record_cache.load() == cached
     (installed / "flask-3.1.dist-info").mkdir()
     assert record_cache.load() is None
 
@@ -58,37 +58,37 @@ def test_another_set_of_distributions_makes_it_worthless(
     "text",
     ["", "[[[", "null", "[]", "{}", '{"record": 1, "lock": "", "cold_ms": null}'],
 )
-def test_nonsense_is_nothing(tmp_path: Path, kept: CachedRecord, text: str) -> None:
+def test_invalid_cache_file_is_ignored(tmp_path: Path, cached: CachedRecord, text: str) -> None:
     record_cache = RecordCache(tmp_path, KEY)
-    record_cache.save(kept)
+    record_cache.save(cached)
     (tmp_path / f"{KEY}.json").write_text(text)
     assert record_cache.load() is None
 
 
-def test_a_record_that_is_none_is_nothing(tmp_path: Path) -> None:
+def test_invalid_record_is_ignored(tmp_path: Path) -> None:
     text = f'{{"record": "?", "lock": "{lock_of(())}", "cold_ms": null}}'
     (tmp_path / f"{KEY}.json").write_text(text)
     assert RecordCache(tmp_path, KEY).load() is None
 
 
-def test_what_another_user_wrote_is_not_believed(
-    tmp_path: Path, kept: CachedRecord, monkeypatch: pytest.MonkeyPatch
+def test_record_of_another_user_is_ignored(
+    tmp_path: Path, cached: CachedRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     record_cache = RecordCache(tmp_path, KEY)
-    record_cache.save(kept)
+    record_cache.save(cached)
     monkeypatch.setattr(os, "geteuid", lambda: 12345)
     assert record_cache.load() is None
 
 
-def test_without_a_folder_nothing_is_kept(tmp_path: Path, kept: CachedRecord) -> None:
-    RecordCache(None, KEY).save(kept)
+def test_cache_without_usable_folder_is_empty(tmp_path: Path, cached: CachedRecord) -> None:
+    RecordCache(None, KEY).save(cached)
     assert RecordCache(None, KEY).load() is None
     (tmp_path / "file").touch()
-    RecordCache(tmp_path / "file", KEY).save(kept)
+    RecordCache(tmp_path / "file", KEY).save(cached)
     assert RecordCache(tmp_path / "file", KEY).load() is None
 
 
-def test_the_folder_is_the_users_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_folder_is_in_cache_folder_of_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     inside = Path("http-process-proxy") / "preload"
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert cache_folder() == tmp_path / inside
@@ -101,7 +101,7 @@ def test_the_folder_is_the_users_cache(tmp_path: Path, monkeypatch: pytest.Monke
     assert cache_folder() == tmp_path / "Library/Caches" / inside
 
 
-def test_a_user_without_a_home_has_no_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_user_without_home_has_no_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     def nowhere() -> Path:
         raise RuntimeError
 
@@ -110,7 +110,7 @@ def test_a_user_without_a_home_has_no_folder(monkeypatch: pytest.MonkeyPatch) ->
     assert cache_folder() is None
 
 
-def test_the_key_is_of_all_that_leads_to_other_imports(tmp_path: Path) -> None:
+def test_key_depends_on_everything_that_changes_imports(tmp_path: Path) -> None:
     words = ("python", "app.py")
 
     def key(name: str = "python", words: tuple[str, ...] = words, **environment: str) -> str:

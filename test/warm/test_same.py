@@ -1,4 +1,4 @@
-"""Cold, recorded and warm: the same output, whatever the program looks at."""
+"""Cold, recorded and warm starts: the output of a program is the same."""
 
 import asyncio
 import glob
@@ -17,12 +17,12 @@ from test.warm.starts import Ending, Project
 
 
 def comparable(ending: Ending) -> Ending:
-    """Without addresses: they are random."""
+    """Replace memory addresses, which are random."""
     stdout, stderr = (re.sub(r"0x[0-9a-f]+", "0x", s) for s in (ending.stdout, ending.stderr))
     return Ending(stdout, stderr, ending.returncode)
 
 
-# With `-X dev`, 3.8 itself breaks at a fork, and there is none: see test_server.py.
+# Python 3.8 does not survive a fork with `-X dev`, so inside/serving.py refuses it.
 OTHERS = [
     path
     for path in sorted(glob.glob(os.path.expanduser("~/.pyenv/versions/3.*/bin/python")))
@@ -33,7 +33,7 @@ OTHERS = [
 @pytest.mark.slow
 @pytest.mark.parametrize("base", [*OTHERS, "/usr/bin/python3"])
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_same_elsewhere(
+def test_output_is_same_in_other_interpreters(
     name: str, base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not os.path.exists(base) or ("/3.8" in base and name == "flags"):
@@ -42,7 +42,7 @@ def test_same_elsewhere(
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_same(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_output_is_same(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     check(name, "", tmp_path, monkeypatch)
 
 
@@ -81,20 +81,20 @@ json.dumps(1)
 """
 
 
-def test_coverage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_coverage_works_in_warm_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     words = ("{python}", "-m", "coverage", "run", "main.py")
     project = Project.make(tmp_path, Program({"main.py": COVERED}, words))
     project.install("coverage")
     record = compare(project, monkeypatch)
     assert "coverage" in record.modules
     report = [str(project.python), "-m", "coverage", "report", "--show-missing"]
-    told = subprocess.run(report, capture_output=True, text=True, timeout=PATIENCE_S).stdout
-    assert "main.py       4      1    75%   4" in told
+    printed = subprocess.run(report, capture_output=True, text=True, timeout=PATIENCE_S).stdout
+    assert "main.py       4      1    75%   4" in printed
 
 
 @pytest.mark.slow
-def test_debugpy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It listens for a debugger, by an adapter that is a process of its own."""
+def test_debugpy_works_in_warm_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """debugpy listens for a debugger, by an adapter in a separate process."""
     pytest.importorskip("debugpy")
     words = ("{python}", "-Xfrozen_modules=off", "-m", "debugpy", "--listen", "0", "main.py")
     main = "import decimal, debugpy, json, sys\nprint(sys.argv, debugpy.is_client_connected())"

@@ -126,7 +126,7 @@ def test_what_is_installed_anew_is_served_at_once(small: Preloaded, site: Path) 
         assert told(proxy) == [1, None, True]
         # Of another size: Python's own cache goes by that, and by whole seconds.
         (site / "installed.py").write_text("VERSION = 22\n")
-        proxy.wait_output("installed has changed: preloading anew")
+        proxy.wait_output("installed has changed: preloading again")
         assert not restarted(proxy)
         assert told(proxy) == [22, None, True]
         assert restarted(warmed(proxy))
@@ -171,7 +171,7 @@ def test_another_environment_makes_a_start_cold(small: Preloaded, project: Path)
         with proxy.restart():
             proxy.save(".env", "COLOUR=blue\n")
         assert told(proxy) == [1, "blue", True]
-        proxy.wait_output("the environment has changed: preloading anew")
+        proxy.wait_output("the environment has changed: preloading again")
         assert restarted(warmed(proxy))
         assert told(proxy) == [1, "blue", True]
 

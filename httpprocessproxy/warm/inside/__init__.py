@@ -1,7 +1,7 @@
-"""What runs in the backend's interpreter: the recorder, the fork server, and what it forks.
+"""Code that runs in the backend's interpreter: the recorder, the fork server, and its forks.
 
-Never imported there, and nowhere at all: sending.py joins these files to one text, which has a
-namespace of its own in any CPython from 3.8 on. It uses only what each interpreter has loaded at
-its start or built in, and `_socket` and `fcntl`, so that nothing of ours decides what the program
-finds in sys.modules. So what one file has of another it "imports" for the type checker only.
+These files are never imported: bootstrap.py joins them to one text with a single namespace, for
+any CPython from 3.8 on. It uses only modules that each interpreter has built in or loads at its
+start, and `_socket` and `fcntl`, so that it does not change what the program finds in sys.modules.
+Imports between these files are for the type checker only.
 """

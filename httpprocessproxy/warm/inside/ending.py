@@ -1,4 +1,4 @@
-"""The last lines of the text: the program runs from here, so that only this is below its frames."""
+"""The last lines of the text: the program runs from here, with only this frame below its own."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from httpprocessproxy.warm.inside.running import Command, Trimmed, program
 
-    # The line before this file says it.
+    # bootstrap.py puts it before this file.
     command: Command = ("", "", [], [])
 
 try:
@@ -19,7 +19,7 @@ except SystemExit:
 except BaseException:
     sys.excepthook = Trimmed(sys.excepthook)
     raise
-# The interpreter ends as it always does. First it forgets the file that it ran.
+# Before its usual end, the interpreter forgets the file that it ran.
 if call is exec:
     for name in ("__file__", "__cached__"):
         sys.modules["__main__"].__dict__.pop(name, None)

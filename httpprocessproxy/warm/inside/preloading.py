@@ -1,9 +1,8 @@
-"""Importing what the program will import, in the fork server.
+"""The import of recorded modules in the fork server.
 
-The rule: modules of the standard library and of the installed packages, and nothing that the
-project has, adds or hides. A module that would not be the same in a fork (it has started a thread
-or a process, or opened a descriptor) is told about, and the server ends: it is started again
-without that one.
+The rule: only modules of the standard library and of installed packages, none that the project
+has, adds or hides. A module that does not survive a fork (it starts a thread or a process, or opens
+a descriptor) is reported, and the server ends: it is started again without that module.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     )
     from httpprocessproxy.warm.inside.running import at_start, external
 
-    class Tell(Protocol):
+    class Send(Protocol):
         def __call__(self, *fields: str) -> None: ...
 
     class Generator(Protocol):
@@ -32,26 +31,26 @@ if TYPE_CHECKING:
 
 
 class Foreign(BaseException):
-    """The import of what must not be preloaded. No module catches it by mistake."""
+    """Raised by the import of a foreign module. `except Exception` does not catch it."""
 
 
 class PreloadRun:
-    """Imports the recorded modules, watches what they do, and knows what they mean for a fork."""
+    """Imports the recorded modules, and finds those that do not survive a fork."""
 
-    def __init__(self, foreign: list[str], paths: list[str], tell: Tell) -> None:
+    def __init__(self, foreign: list[str], paths: list[str], send: Send) -> None:
         self.foreign = frozenset(foreign)
-        self.tell = tell
+        self.send = send
         self.folders = tuple(folder + "/" for folder in package_folders())
         self.project = [path for path in sys.path + paths if not self.is_installed(path + "/")]
         self.refused = 0
-        self.running: list[str] = []  # the modules that are being imported, the innermost last
+        self.running: list[str] = []  # the modules being imported, the innermost last
         self.generators: list[Generator] = []
         self.unfollow: Callable[[], None] = lambda: None
         self.loaded: frozenset[str] = frozenset()
         self.lowest_fd = lowest_free_descriptor()
 
     def is_installed(self, path: str) -> bool:
-        real = os.path.realpath(path) + "/"  # it takes the one away that is there
+        real = os.path.realpath(path) + "/"  # realpath removes a trailing slash
         return path.startswith(self.folders) or real.startswith(self.folders)
 
     def run(self, names: list[str]) -> None:
@@ -60,62 +59,62 @@ class PreloadRun:
         for name in names:
             try:
                 __import__(name)
-            except BaseException as error:  # noqa: BLE001 - the program meets it again, or does not
-                self.tell("left", name, f"{type(error).__name__}: {error}")
+            except BaseException as error:  # noqa: BLE001 - the program may raise it again
+                self.send("skipped", name, f"{type(error).__name__}: {error}")
         sys.meta_path.remove(self)
         end()
         self.unfollow()
         self.loaded = frozenset(name for name in sys.modules if "." not in name) - at_start
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> None:
-        """As a finder: finds nothing, but refuses what is foreign."""
+        """Act as a finder that refuses foreign modules and finds none."""
         if name in self.foreign or ("." not in name and self.is_in_project(name)):
             self.refused += 1
             raise Foreign(name)
 
     def is_in_project(self, name: str) -> bool:
         spec = external.PathFinder.find_spec(name, self.project)
-        # A folder without __init__.py comes after all modules of that name, wherever they are.
+        # A folder without __init__.py is found only after all modules of that name.
         return spec is not None and spec.loader is not None and bool(spec.origin)
 
     def before(self, name: str) -> int:
-        """A module imports another: look what it has done so far, lest that one be blamed."""
+        """Check the importing module first, so that the imported one is not blamed."""
         if self.running:
-            self.look(self.running[-1])
+            self.check(self.running[-1])
         self.running.append(name)
         return self.refused
 
     def failed(self, name: str, refused_before: int) -> None:
-        """Look what a module has done that could not be imported: others go on without it."""
+        """Check a module whose import failed: its importer may go on without it."""
         self.running.pop()
-        self.look(name)
+        self.check(name)
 
     def after(self, name: str, refused_before: int) -> None:
-        """Look what the import of a module has done, besides loading it."""
+        """Check a module after its import."""
         self.running.pop()
         origin = origin_of(name) or ""
         if self.refused > refused_before:
-            self.unfit(name, "does without what it did not get")
+            self.reject(name, "handles a refused import")
         if origin.startswith("/") and not self.is_installed(origin):
-            self.unfit(name, "is not installed")
-        self.look(name)
+            self.reject(name, "is not installed")
+        self.check(name)
         if name == "random":
             self.follow_generators(sys.modules[name])
 
-    def look(self, name: str) -> None:
+    def check(self, name: str) -> None:
         if sys.modules["_thread"]._count():
-            self.unfit(name, "starts a thread")
+            self.reject(name, "starts a thread")
         if lowest_free_descriptor() != self.lowest_fd:
-            self.unfit(name, "opens a descriptor")
+            self.reject(name, "opens a descriptor")
         if has_child():
-            self.unfit(name, "starts a process")
+            self.reject(name, "starts a process")
 
-    def unfit(self, name: str, why: str) -> NoReturn:
-        self.tell("unfit", name, why)
+    def reject(self, name: str, why: str) -> NoReturn:
+        self.send("unforkable", name, why)
         os._exit(0)
 
     def follow_generators(self, random: ModuleType) -> None:
-        """Remember all generators that nobody gave a seed: they need another in each process."""
+        """Collect the generators without an explicit seed: each process reseeds them."""
         original = random.Random.seed
 
         def seed(generator: Generator, a: object = None, version: int = 2) -> None:
@@ -130,10 +129,10 @@ class PreloadRun:
         random.Random.seed = seed
 
     def hidden(self) -> str:
-        """A module that is loaded, and of which the project has another by now; "" if none."""
+        """The name of a preloaded module that the project has now, too; "" if none."""
         named: set[str] = set()
         for entry in self.project:
-            # What an importer has seen of a folder may be older than the last change of it.
+            # An importer's cached listing may be older than the folder's last change.
             sys.path_importer_cache.pop(entry or os.getcwd(), None)
             try:
                 named.update(name.partition(".")[0] for name in os.listdir(entry or "."))
@@ -144,7 +143,7 @@ class PreloadRun:
         return next((name for name in self.loaded & named if self.is_in_project(name)), "")
 
     def refresh(self) -> None:
-        """Renew what a process must not share with its siblings. (`random` does so by itself.)"""
+        """Renew state that forks must not share. (`random` reseeds its own generator.)"""
         for generator in self.generators:
             generator.seed()
         numpy = sys.modules.get("numpy.random")
@@ -152,7 +151,7 @@ class PreloadRun:
             numpy.seed()
         logging = vars(sys.modules["logging"]) if "logging" in sys.modules else {}
         if "_startTime" in logging:
-            # What %(relativeCreated) counts from, in seconds, or since 3.13 in nanoseconds.
+            # The origin of %(relativeCreated), in seconds, or since 3.13 in nanoseconds.
             time = sys.modules["time"]
             in_ns = isinstance(logging["_startTime"], int)
             logging["_startTime"] = time.time_ns() if in_ns else time.time()

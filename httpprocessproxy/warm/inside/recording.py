@@ -1,4 +1,4 @@
-"""Hearing of each module that is loaded, and writing it down."""
+"""The import hook, and the record of each loaded module."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
         set_path,
     )
 
-# This is how tracebacks and warnings know the frames of the import system, and leave them out.
+# Tracebacks and warnings leave out frames with this file name.
 IMPORT_SYSTEM = "<frozen importlib._bootstrap>"
 
 import_system = vars(sys.modules["_frozen_importlib"])
@@ -27,9 +27,9 @@ def listen_to_imports(
     after: Callable[[str, int], None],
     failed: Callable[[str, int], None] = lambda name, began: None,
 ) -> Callable[[], None]:
-    """Call `before` when a module is to be loaded, and `after` or `failed` with what that gave.
+    """Call `before` at each import of a new module, then `after` or `failed` with its result.
 
-    Returns what ends that.
+    Returns a function that removes the hook.
     """
     original = import_system["_find_and_load"]
 
@@ -52,7 +52,7 @@ def listen_to_imports(
 
 
 def origin_of(name: str) -> str | None:
-    """Where a loaded module is from, "" if from no file; None if it is another name of one."""
+    """The file of a loaded module, "" without a file; None if the name is an alias."""
     try:
         spec = sys.modules[name].__spec__
         return (spec.origin or "") if spec is not None and spec.name == name else None
@@ -61,7 +61,7 @@ def origin_of(name: str) -> str | None:
 
 
 def package_folders() -> list[str]:
-    """Where the standard library and installed packages are."""
+    """The folders of the standard library and of installed packages."""
     folders = [os.path.dirname(os.__file__)]
     folders += [os.path.dirname(path) for path in sys.path if path.endswith("/lib-dynload")]
     site = sys.modules.get("site")
@@ -73,7 +73,7 @@ def package_folders() -> list[str]:
 
 
 def recorded(command: Command) -> Command:
-    """Begin to record what the command loads, and return it."""
+    """Begin to record the imports of the command, and return it."""
     set_path(command)
     set_arguments(command)
     record(CONTROL_FD)
@@ -81,10 +81,10 @@ def recorded(command: Command) -> Command:
 
 
 def record(fd: int) -> None:
-    """Write a line for each import to the file of fd, until that is sealed or not ours any more.
+    """Write a line for each import to the file of fd, until that is sealed or replaced.
 
-    The first line in it is a path of the file, by which it is opened for each line, lest the
-    program have a descriptor too many. If that cannot be done, fd stays open.
+    Its first line is its own path: it is opened for each line, so that the program has no extra
+    descriptor. If it cannot be opened, fd stays open.
     """
     os.set_inheritable(fd, False)
     ours = os.fstat(fd)

@@ -1,6 +1,6 @@
-"""Running the program as if its interpreter had been executed for it.
+"""The run of the program, as if its interpreter had been executed for it.
 
-What differs: there are two frames below those of the program. Its tracebacks do not show them.
+The only difference: two frames below the program's, which its tracebacks do not show.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     # The file or else the module, sys.argv[1:], and sys.orig_argv.
     Command = tuple[str, str, list[str], list[str]]
 
-# sending.py has these numbers as well.
+# The same numbers as in bootstrap.py.
 CONTROL_FD, SOURCE_FD = 250, 251
 
 at_start = frozenset(sys.modules)
@@ -30,7 +30,7 @@ os.close(SOURCE_FD)
 
 
 def is_package_path(file: str) -> bool:
-    """Whether `python FILE` is a folder or a ZIP file with a __main__ in it."""
+    """Whether FILE of `python FILE` is a folder or a ZIP file with a __main__."""
     for hook in sys.path_hooks:
         try:
             hook(file)
@@ -41,7 +41,7 @@ def is_package_path(file: str) -> bool:
 
 
 def first_path(command: Command) -> str | None:
-    """What sys.path begins with; None if that is left out (-I, -P)."""
+    """The first entry of sys.path; None if it is left out (-I, -P)."""
     file, module, _, _ = command
     if file and is_package_path(file):
         return os.path.abspath(file) if sys.version_info >= (3, 9) else file
@@ -51,7 +51,7 @@ def first_path(command: Command) -> str | None:
 
 
 def set_path(command: Command) -> None:
-    """Replace the empty string, which `python -c` has, by that of the command."""
+    """Replace the empty entry of `python -c` by that of the command."""
     if sys.path[:1] == [""]:
         del sys.path[0]
     first = first_path(command)
@@ -67,20 +67,20 @@ def set_arguments(command: Command) -> None:
 
 
 def program(command: Command) -> tuple[Run, tuple[object, ...]]:
-    """What is to be called to run the command in __main__. Raises what running it would."""
+    """The function and arguments that run the command. Raises what running it would."""
     file, module, _, _ = command
     if file and not is_package_path(file):
         code = compiled(file)
         return exec, (code, sys.modules["__main__"].__dict__)  # type: ignore[return-value]
     import runpy
 
-    # What `python` itself calls.
+    # `python` itself calls this.
     return vars(runpy)["_run_module_as_main"], (module, True) if module else ("__main__", False)
 
 
 def compiled(file: str) -> CodeType:
-    """The file as __main__, which has its attributes."""
-    # Since 3.9 the name is absolute, and survives os.chdir.
+    """Compile the file, and set its attributes in __main__."""
+    # Since 3.9 the name is absolute, so that os.chdir does not break it.
     name = os.path.abspath(file) if sys.version_info >= (3, 9) else file
     try:
         with open(file, "rb") as opened:
@@ -96,7 +96,7 @@ def compiled(file: str) -> CodeType:
 
 
 class Trimmed:
-    """The hook for an exception that nobody caught, told of it without our own frames."""
+    """A sys.excepthook that hides our own frames."""
 
     def __init__(self, hook: Hook) -> None:
         self.hook = hook
@@ -105,7 +105,7 @@ class Trimmed:
         self, kind: type[BaseException], error: BaseException, trace: TracebackType | None
     ) -> object:
         sys.excepthook = self.hook
-        trace = trace and trace.tb_next  # the first is that of `python -c`
+        trace = trace and trace.tb_next  # skip the frame of `python -c`
         while trace and trace.tb_frame.f_globals is globals():
             trace = trace.tb_next
         sys.last_traceback = error.__traceback__ = trace

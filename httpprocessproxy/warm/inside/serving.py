@@ -1,4 +1,4 @@
-"""The fork server: it holds a process in readiness, which becomes the program when told to."""
+"""The fork server: it holds a standby process, which becomes the program on request."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ MAX_FDS = 64
 
 
 class ForkingServer:
-    """Our end of the socket, in the fork server and in what it forks."""
+    """The end of the socket in the fork server and in its standby processes."""
 
     def __init__(self) -> None:
         path = list(sys.path)
-        # Even a project that has a fcntl.py shall not get in the way of this import.
+        # The project may have a fcntl.py: import from the standard library only.
         folders = tuple(package_folders())
         sys.path[:] = [entry for entry in path if os.path.realpath(entry).startswith(folders)]
         import _socket
@@ -59,14 +59,14 @@ class ForkingServer:
         os.set_inheritable(CONTROL_FD, False)
 
     def serve(self, given: Given) -> Command:
-        """Preload, and fork for ever. Returns in a fork, as soon as it is to run the program."""
+        """Preload, and fork for ever. Returns in a fork that is to run the program."""
         if sys.version_info < (3, 9) and sys.flags.dev_mode:
             # `python3.8 -X dev -c "import os; os.fork()"` ends in a corrupt memory block.
             self.fail("Python 3.8 does not survive a fork with -X dev")
         set_path(given["command"])
         set_arguments(given["command"])
         self.first_path = first_path(given["command"])
-        self.preload = PreloadRun(given["foreign"], given["paths"], self.tell)
+        self.preload = PreloadRun(given["foreign"], given["paths"], self.send)
         self.end_with_the_proxy(True)
         self.preload.run(given["modules"])
         self.end_with_the_proxy(False)
@@ -74,20 +74,20 @@ class ForkingServer:
             stream.flush()
         self.changes = changes(given["environment"])
         gc.collect()
-        # Pages that no collection touches stay shared with the forks.
+        # Memory pages that no collection touches stay shared with the forks.
         gc.freeze()
-        self.tell("ready")
+        self.send("ready")
         while not self.is_fork():
             pass
         return self.become_or_end()
 
-    def tell(self, *fields: str) -> None:
-        # A long reason is cut: it is for one line, and must not fill the socket.
+    def send(self, *fields: str) -> None:
+        # A long reason is cut to fit into a log line and the socket's buffer.
         line = "\t".join(" ".join(field.split())[:500] for field in fields) + "\n"
         self.connection.sendall(line.encode("utf-8", "replace"))
 
     def end_with_the_proxy(self, on: bool) -> None:
-        """While it imports it does not read: a signal has to end it when the socket is closed."""
+        """End by a signal (SIGIO) when the socket is closed: imports do not read it."""
         self.fcntl.fcntl(CONTROL_FD, self.fcntl.F_SETOWN, os.getpid())
         flags = self.fcntl.fcntl(CONTROL_FD, self.fcntl.F_GETFL)
         flags = flags | os.O_ASYNC if on else flags & ~os.O_ASYNC
@@ -103,16 +103,16 @@ class ForkingServer:
             pass
 
     def is_fork(self) -> bool:
-        """Hold a process in readiness until a start takes it. True in that process.
+        """Hold a standby process until a start takes it; return True in that process.
 
-        It is forked before it is needed, and twice, so that the proxy inherits it.
+        It is forked ahead of time, and twice, so that the proxy inherits it.
         """
         self.taken_fd, write_fd = os.pipe()
         server = os.getpid()
         try:
             os.fork()
         except Warning:
-            pass  # of threads, by 3.12 and later, and made an error by -W
+            pass  # 3.12 and later warn of threads; -W may make that an error
         except OSError as error:
             self.fail(f"cannot fork: {error.strerror}")
         if os.getpid() != server:
@@ -128,17 +128,17 @@ class ForkingServer:
         return False
 
     def watch(self) -> None:
-        """Tell of the process in readiness, and wait until it is taken."""
+        """Report the standby process, and wait until it is taken."""
         pid = os.read(self.taken_fd, 20)
         if not pid:
             self.fail("cannot fork")
-        self.tell("standby", pid.decode())
+        self.send("standby", pid.decode())
         if not os.read(self.taken_fd, 1):
             self.end_if_closed()
             self.fail("the process in readiness has ended")
 
     def fail(self, why: str) -> NoReturn:
-        self.tell("failed", why)
+        self.send("failed", why)
         os._exit(1)
 
     def become_or_end(self) -> Command:
@@ -147,12 +147,12 @@ class ForkingServer:
         os.close(self.taken_fd)
         try:
             self.become(request, fds)
-        except Exception as error:  # noqa: BLE001 - whatever it is, a cold start is the answer
-            self.tell("refused", str(error))
+        except Exception as error:  # noqa: BLE001 - any failure leads to a cold start
+            self.send("refused", str(error))
             os._exit(1)
-        self.tell("running", str(os.getpid()))
+        self.send("running", str(os.getpid()))
         self.connection.close()
-        # From here on it may block, as any program that prints.
+        # From here on it may block, like any program that prints.
         for number, text in enumerate(request["printed"], 1):
             os.write(number, text)
         if SOURCE_FD in request["numbers"]:
@@ -177,7 +177,7 @@ class ForkingServer:
         return request, fds
 
     def become(self, request: ForkRequest, fds: list[int]) -> None:
-        """Be the process that is asked for. Raises any Exception, with a text for the user."""
+        """Become the requested process. Raises any Exception, with a text for the user."""
         if first_path(request["command"]) != self.first_path:
             raise LookupError("the program is elsewhere now")
         hidden = self.preload.hidden()
@@ -200,9 +200,9 @@ def fork_and_end() -> None:
 
 def take_descriptors(terminal: str, fds: list[int], numbers: list[int]) -> None:
     if terminal:
-        # The first terminal that the leader of a session opens is its controlling one.
+        # The first terminal that a session leader opens is its controlling one.
         fds = [os.open(terminal, os.O_RDWR)] * 3 + fds
-    # Out of the way first: what is given may have the number of what is wanted.
+    # Move all out of the way first: a given descriptor may have a wanted number.
     aside = [os.dup2(fd, SOURCE_FD + place, False) for place, fd in enumerate(fds)]
     for fd in set(fds):
         os.close(fd)
@@ -216,7 +216,7 @@ def take_descriptors(terminal: str, fds: list[int], numbers: list[int]) -> None:
 
 
 def changes(environment: dict[str, str]) -> dict[str, str | None]:
-    """What the interpreter (LC_CTYPE), sitecustomize or modules have made of the environment."""
+    """Variables that the interpreter (LC_CTYPE), sitecustomize or modules have changed."""
     names = [*os.environ, *environment]
     now = {name: os.environ.get(name) for name in dict.fromkeys(names)}
     return {name: value for name, value in now.items() if value != environment.get(name)}
