@@ -10,7 +10,7 @@ from httpprocessproxy.process import Child, Launcher, LaunchSpec, Output, SpawnE
 from test.ports import free_port
 
 # Above any pid of Linux (PID_MAX_LIMIT is 1 << 22).
-NOBODY = 1 << 23
+NO_SUCH_PID = 1 << 23
 
 
 def configured(**options: float) -> Config:

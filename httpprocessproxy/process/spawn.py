@@ -146,31 +146,31 @@ class Launcher:
         return Child(pid, self._output)
 
     async def _fork_with_pipes(self, warm_starter: WarmStarter) -> int | None:
-        with contextlib.ExitStack() as ours, contextlib.ExitStack() as theirs:
+        with contextlib.ExitStack() as parent_fds, contextlib.ExitStack() as child_fds:
             stdin = 0
             if _is_background_of_terminal():
                 stdin = os.open(os.devnull, os.O_RDONLY)
-                theirs.callback(os.close, stdin)
+                child_fds.callback(os.close, stdin)
             fds = [*os.pipe(), *os.pipe()]
-            for stack, fd in zip((ours, theirs, ours, theirs), fds, strict=True):
+            for stack, fd in zip((parent_fds, child_fds, parent_fds, child_fds), fds, strict=True):
                 stack.callback(os.close, fd)
             pid = await warm_starter.fork((stdin, fds[1], fds[3]), "")
             if pid is None:
                 return None
-            ours.pop_all()
+            parent_fds.pop_all()
         self._output.begin_pipes(fds[0], fds[2])
         return pid
 
     async def _fork_with_pty(self, warm_starter: WarmStarter) -> int | None:
         assert self._terminal is not None, "`start` checks it"
         master_fd, slave_fd = self._terminal.open()
-        with contextlib.ExitStack() as ours:
-            ours.callback(os.close, master_fd)
-            ours.callback(os.close, slave_fd)
+        with contextlib.ExitStack() as parent_fds:
+            parent_fds.callback(os.close, master_fd)
+            parent_fds.callback(os.close, slave_fd)
             pid = await warm_starter.fork((slave_fd, slave_fd, slave_fd), os.ttyname(slave_fd))
             if pid is None:
                 return None
-            ours.pop_all()
+            parent_fds.pop_all()
         self._output.begin_pty(master_fd, slave_fd)
         return pid
 
@@ -178,29 +178,29 @@ class Launcher:
         actions: list[FileAction] = []
         if _is_background_of_terminal():
             actions.append((os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0))
-        with contextlib.ExitStack() as ours, contextlib.ExitStack() as theirs:
+        with contextlib.ExitStack() as parent_fds, contextlib.ExitStack() as child_fds:
             read_fds = []
             for number in (1, 2):
                 read_fd, write_fd = os.pipe()
-                ours.callback(os.close, read_fd)
-                theirs.callback(os.close, write_fd)
+                parent_fds.callback(os.close, read_fd)
+                child_fds.callback(os.close, write_fd)
                 read_fds.append(read_fd)
                 actions.append((os.POSIX_SPAWN_DUP2, write_fd, number))
             pid = self._spawn(actions)
-            ours.pop_all()
+            parent_fds.pop_all()
         self._output.begin_pipes(*read_fds)
         return pid
 
     def _spawn_with_pty(self, terminal: Terminal) -> int:
         master_fd, slave_fd = terminal.open()
-        with contextlib.ExitStack() as ours:
-            ours.callback(os.close, master_fd)
-            ours.callback(os.close, slave_fd)
+        with contextlib.ExitStack() as parent_fds:
+            parent_fds.callback(os.close, master_fd)
+            parent_fds.callback(os.close, slave_fd)
             # The first terminal that a session leader opens becomes its controlling terminal.
             first = (os.POSIX_SPAWN_OPEN, 0, os.ttyname(slave_fd), os.O_RDWR, 0)
             duplicates = [(os.POSIX_SPAWN_DUP2, 0, number) for number in (1, 2)]
             pid = self._spawn([first, *duplicates])
-            ours.pop_all()
+            parent_fds.pop_all()
         self._output.begin_pty(master_fd, slave_fd)
         return pid
 

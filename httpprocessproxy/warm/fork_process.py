@@ -68,23 +68,23 @@ class ForkServerProcess:
 
     def _start(self, command: PythonCommand, environment: Mapping[str, str], given: Request) -> int:
         text = f"ForkingServer().serve({ {'command': command.inside, **given}!a})"
-        with contextlib.ExitStack() as ours, contextlib.ExitStack() as theirs:
+        with contextlib.ExitStack() as parent_fds, contextlib.ExitStack() as child_fds:
             self._socket, control = socket.socketpair()
-            ours.callback(self._socket.close)
-            theirs.callback(control.close)
-            source_fd = theirs.enter_context(source(TO_SERVE, text))
+            parent_fds.callback(self._socket.close)
+            child_fds.callback(control.close)
+            source_fd = child_fds.enter_context(source(TO_SERVE, text))
             # A pipe without a writer, because sys.stdin depends on whether its file can seek.
             stdin_fd, unused_fd = os.pipe()
-            theirs.callback(os.close, stdin_fd)
+            child_fds.callback(os.close, stdin_fd)
             os.close(unused_fd)
             self._captured = (CapturedOutput(), CapturedOutput())
             for stream in self._captured:
-                theirs.callback(stream.begin)
-                ours.callback(stream.close)
+                child_fds.callback(stream.begin)
+                parent_fds.callback(stream.close)
             out_fd, err_fd = (stream.write_fd for stream in self._captured)
             fds = {0: stdin_fd, 1: out_fd, 2: err_fd, CONTROL_FD: control.fileno()}
             pid = _spawn(command.start(stub(_TOO_OLD)), environment, {**fds, SOURCE_FD: source_fd})
-            ours.pop_all()
+            parent_fds.pop_all()
         return pid
 
     @property

@@ -27,7 +27,7 @@ from httpprocessproxy.process import (
 COMMAND = tuple(sys.argv[2:])
 
 
-async def _until_end_or_signal(terminal: bool) -> int:
+async def _until_end_or_signal(with_terminal: bool) -> int:
     """Run one generation until a signal or its end, like the real program in small."""
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     caught: list[signal.Signals] = []
@@ -40,10 +40,10 @@ async def _until_end_or_signal(terminal: bool) -> int:
         loop.add_signal_handler(number, catch, number)
     become_subreaper()
     with Output() as output:
-        if not terminal:
+        if not with_terminal:
             return await _run(Launcher(LaunchSpec(COMMAND), output), output, stop, caught)
-        with Terminal(output) as lent:
-            return await _run(Launcher(LaunchSpec(COMMAND), output, lent), output, stop, caught)
+        with Terminal(output) as terminal:
+            return await _run(Launcher(LaunchSpec(COMMAND), output, terminal), output, stop, caught)
 
 
 async def _run(
@@ -64,23 +64,23 @@ async def _run(
 def run() -> int:
     """Run the backend with pipes; exit with its status, or 128 + the signal that ended us."""
     seal_descriptors()
-    return asyncio.run(_until_end_or_signal(terminal=False))
+    return asyncio.run(_until_end_or_signal(with_terminal=False))
 
 
-def lend() -> int:
+def run_with_terminal() -> int:
     """Run the backend with our terminal."""
     seal_descriptors()
-    return asyncio.run(_until_end_or_signal(terminal=Terminal.is_usable()))
+    return asyncio.run(_until_end_or_signal(with_terminal=Terminal.is_usable()))
 
 
 async def _until_signal() -> int:
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     loop.add_signal_handler(signal.SIGINT, stop.set)
     keyboard = Keyboard("rq", lambda key: output.write(f"pressed {key}"))
-    with Output(keyboard=keyboard) as output, Terminal(output) as lent:
+    with Output(keyboard=keyboard) as output, Terminal(output) as terminal:
         async with asyncio.TaskGroup() as group:
             try:
-                child = Launcher(LaunchSpec(COMMAND), output, lent).spawn()
+                child = Launcher(LaunchSpec(COMMAND), output, terminal).spawn()
             except SpawnError:
                 output.write("[not started]")
                 await stop.wait()
@@ -106,8 +106,8 @@ def guard() -> int:
 
 
 def guard_terminal() -> int:
-    """Do what `lend` does, under the guard."""
-    return guarded(lend)
+    """Do what `run_with_terminal` does, under the guard."""
+    return guarded(run_with_terminal)
 
 
 def interrupted_guard() -> int:
@@ -126,7 +126,7 @@ def interrupted_guard() -> int:
 
 PROGRAMS: dict[str, Callable[[], int]] = {
     "run": run,
-    "lend": lend,
+    "terminal": run_with_terminal,
     "keys": keys,
     "guard": guard,
     "guard-terminal": guard_terminal,

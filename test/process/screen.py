@@ -103,5 +103,5 @@ class Screen:
         wanted = termios.ICANON | termios.ECHO
         return bool(termios.tcgetattr(self._fd)[3] & wanted == wanted)
 
-    def wait_until_lent(self) -> None:
+    def wait_until_forwarded(self) -> None:
         eventually(lambda: not self.is_canonical)

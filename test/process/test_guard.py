@@ -212,6 +212,6 @@ class TestPid1:
             enter = ["nsenter", f"--target={guard}", "--pid", "--mount", "sh", "-c"]
             subprocess.run([*enter, "(sleep 1000 &) ; (sleep 1000 &)"], check=True)
             assert len(children(guard)) == 3
-            for stranger in children(guard).keys() - own:
-                os.kill(stranger, signal.SIGKILL)
+            for orphan in children(guard).keys() - own:
+                os.kill(orphan, signal.SIGKILL)
             eventually(lambda: len(children(guard)) == 1)

@@ -16,7 +16,7 @@ from test.process.generations import python
 from test.process.screen import Screen
 from test.processes import MARK, children, kill_marked
 
-pytestmark = pytest.mark.skipif(not Keyboard.is_usable(), reason="the system does not tell")
+pytestmark = pytest.mark.skipif(not Keyboard.is_usable(), reason="not supported by the system")
 
 SERVER = python("""
 import time
@@ -88,7 +88,7 @@ def up(screen: Screen) -> int:
     screen.wait_for("backend ")
     pid = int(screen.wait_for("\r\n"))
     screen.wait_for("up\r\n")
-    screen.wait_until_lent()
+    screen.wait_until_forwarded()
     return pid
 
 
@@ -185,7 +185,7 @@ def test_backend_that_has_just_read_a_line_gets_the_next() -> None:
 def test_debugger_gets_every_key_and_shortcuts_work_after_it() -> None:
     with program(*DEBUGGED) as screen:
         screen.wait_for("(Pdb) ")
-        screen.wait_until_lent()
+        screen.wait_until_forwarded()
         screen.type("r")  # to the end of the function
         screen.type("\n")
         assert "--Return--" in screen.wait_for("(Pdb) ")

@@ -93,16 +93,16 @@ def port_of_closed(host: str) -> int:
 
 def test_foreign_listener_is_described_by_pid_and_command() -> None:
     command = [sys.executable, "-S", "-c", SERVER]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as stranger:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as foreign:
         try:
-            assert stranger.stdout is not None
-            address = Address("localhost", int(stranger.stdout.readline().split()[1]))
+            assert foreign.stdout is not None
+            address = Address("localhost", int(foreign.stdout.readline().split()[1]))
             holder = asyncio.run(wait_until_free(address, 20 * MS))
             assert holder is not None
-            assert holder.pid == stranger.pid
-            assert str(holder).startswith(f"process {stranger.pid} ({sys.executable} -S -c")
+            assert holder.pid == foreign.pid
+            assert str(holder).startswith(f"process {foreign.pid} ({sys.executable} -S -c")
         finally:
-            stranger.kill()
+            foreign.kill()
     assert asyncio.run(wait_until_free(address, PATIENCE_S)) is None
 
 
@@ -146,8 +146,8 @@ def test_listener_of_child_is_distinguished_from_foreign_one() -> None:
         child = await started(output, "sh", "-c", '"$@"; true', "sh", *python(SERVER))
         port = int((await printed(output, b"\n")).split()[1])
         assert listens_in_tree(Address("localhost", port), child.pid) is True
-        with listening("127.0.0.1") as stranger:
-            theirs = Address("127.0.0.1", port_of(stranger))
+        with listening("127.0.0.1") as foreign:
+            theirs = Address("127.0.0.1", port_of(foreign))
             assert listens_in_tree(theirs, child.pid) is False
         assert listens_in_tree(theirs, child.pid) is None
         await child.stop()

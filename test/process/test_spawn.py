@@ -182,11 +182,11 @@ def test_spawn_does_not_wait_for_program() -> None:
 
 LISTENS = """
 import os, socket, sys
-kept = os.environ["LISTEN_FDS"], os.environ.get("LISTEN_PID") == str(os.getpid())
+variables = os.environ["LISTEN_FDS"], os.environ.get("LISTEN_PID") == str(os.getpid())
 listener = socket.socket(fileno=3)
 accepted, _ = listener.accept()
 with accepted:
-    accepted.sendall(repr((kept, sorted(map(int, os.listdir("/proc/self/fd")))[:4])).encode())
+    accepted.sendall(repr((variables, sorted(map(int, os.listdir("/proc/self/fd")))[:4])).encode())
 """
 
 

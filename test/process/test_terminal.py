@@ -15,7 +15,7 @@ from test.process.screen import Screen
 from test.processes import MARK, kill_marked, marked
 
 # The tests run without and with the guard; the results are the same.
-KINDS = ["lend", "guard-terminal"]
+KINDS = ["terminal", "guard-terminal"]
 SLEEPER = python("""
 import os, time
 print("tty", os.isatty(0), os.isatty(1), os.isatty(2), "leads", os.tcgetpgrp(0) == os.getpid())
@@ -84,7 +84,7 @@ def test_backend_leads_session_on_own_terminal(kind: str) -> None:
 def test_ctrl_c_ends_all_processes_and_restores_terminal(kind: str) -> None:
     with program(kind, "sh", "-c", "trap '' INT TERM; setsid sleep 1000 & echo up; cat") as screen:
         screen.wait_for("up\r\n")
-        screen.wait_until_lent()
+        screen.wait_until_forwarded()
         screen.type("\x03")
         screen.wait_for("[exit 130]")
         assert screen.is_canonical
@@ -100,7 +100,7 @@ while True:
 """)
     with program(kind, *sizes) as screen:
         screen.wait_for("first 80 24")
-        screen.wait_until_lent()
+        screen.wait_until_forwarded()
         screen.resize(50, 132)
         screen.wait_for("now 132 50")
         screen.type("\x03")
@@ -115,7 +115,7 @@ def test_ctrl_z_restores_terminal_and_fg_takes_it_again(kind: str) -> None:
             screen.wait_for("[stopped by ")
             assert screen.is_canonical
             screen.type("fg\n")
-            screen.wait_until_lent()
+            screen.wait_until_forwarded()
             screen.type("after\n")
             screen.wait_for("after\r\nafter\r\n")
         screen.type("\x03")
@@ -131,7 +131,7 @@ def test_keys_work_after_ctrl_z_bg_and_fg(kind: str) -> None:
         screen.type("bg\n")
         screen.wait_for("[background]")
         screen.type("fg\n")
-        screen.wait_until_lent()
+        screen.wait_until_forwarded()
         screen.type("after\n")
         screen.wait_for("after\r\nafter\r\n")
         screen.type("\x03")
@@ -145,7 +145,7 @@ def test_modes_of_killed_backend_are_undone(kind: str) -> None:
     )
     with program(kind, *shown) as screen:
         screen.wait_for("up\r\n")
-        screen.wait_until_lent()
+        screen.wait_until_forwarded()
         screen.type("\x03")
         assert "\x1b[m\x1b[?25h\x1b[?1049l" in screen.wait_for("[exit 130]")
 
@@ -161,7 +161,7 @@ while True:
     with program(kind, *echo) as screen:
         screen.wait_for("backend ")
         backend = int(screen.wait_for("\r\n"))
-        screen.wait_until_lent()
+        screen.wait_until_forwarded()
         screen.type("\x1a")
         screen.wait_for("[stopped by ")
         screen.type("bg\n")
@@ -172,7 +172,7 @@ while True:
         os.kill(backend, signal.SIGUSR1)
         screen.wait_for("still here")
         screen.type("fg\n")
-        screen.wait_until_lent()
+        screen.wait_until_forwarded()
         screen.type("for us\n")
         assert "shell" not in screen.wait_for("got for us")
         screen.type("\x03")
@@ -196,7 +196,7 @@ def test_20000_lines_are_printed_whole(kind: str) -> None:
 
 
 def test_terminal_is_not_used_without_one_on_stdin() -> None:
-    command = [sys.executable, "-m", "test.process.programs", "lend", "sh", "-c", "test -t 1"]
+    command = [sys.executable, "-m", "test.process.programs", "terminal", "sh", "-c", "test -t 1"]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, timeout=PATIENCE_S, check=False)
     assert done.returncode == 1
     read_fd, write_fd = os.pipe()
@@ -211,7 +211,7 @@ def test_guard_restores_terminal_after_kill_of_program() -> None:
     with program("guard-terminal", "sh", "-c", "setsid sleep 1000 & cat") as screen:
         screen.wait_for("program ")
         number = int(screen.wait_for("\r\n"))
-        screen.wait_until_lent()
+        screen.wait_until_forwarded()
         os.kill(number, signal.SIGKILL)
         screen.wait_for(f"[exit {128 + signal.SIGKILL}]")
         assert screen.is_canonical

@@ -11,7 +11,7 @@ import pytest
 from httpprocessproxy.process import terminal_reads as reading
 from test.deadline import eventually
 
-pytestmark = pytest.mark.skipif(not reading.is_supported(), reason="the system does not tell")
+pytestmark = pytest.mark.skipif(not reading.is_supported(), reason="not supported by the system")
 
 ASYNCIO = """
 import asyncio, sys

@@ -16,7 +16,7 @@ from httpprocessproxy.process import InheritedSocket, LaunchSpec
 from httpprocessproxy.service import generation as generation_module
 from httpprocessproxy.service.generation import Generation, GenerationOutcome, Start
 from httpprocessproxy.service.waiter import Target
-from test.children import NOBODY, FakeLauncher, configured
+from test.children import NO_SUCH_PID, FakeLauncher, configured
 from test.fakes import Listener
 from test.loops import eventually, on_every_loop
 
@@ -199,7 +199,7 @@ async def test_start_waits_for_a_port_that_becomes_free() -> None:
 
 @on_every_loop
 async def test_listener_outside_the_process_tree_is_accepted_and_reported() -> None:
-    life = Life(pid=NOBODY)
+    life = Life(pid=NO_SUCH_PID)
     async with asyncio.TaskGroup() as group:
         group.create_task(life.generation.run(), name="generation")
         await life.happened(life.target)

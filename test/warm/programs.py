@@ -215,7 +215,7 @@ asyncio.run(main())
             "print(os.waitpid(pid, 0)[1])"
         }
     ),
-    "future of ours": Program({"main.py": "def f(x: print('evaluated')): ...\nimport json"}),
+    "no future import": Program({"main.py": "def f(x: print('evaluated')): ...\nimport json"}),
     "console script": Program(
         {
             "site/tool.py": "import sys, json\ndef main(): print(sys.argv, sys.path[0])",
