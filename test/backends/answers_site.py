@@ -1,7 +1,7 @@
-"""Serves what answers.json says, and files as `python -m http.server` does: answers_site.py PORT.
+"""A server of the responses in answers.json, and of files: answers_site.py PORT.
 
-The file maps paths to [status, fields, body]; of a path without a status, the file is served, with
-these fields. It is read once, at the start.
+answers.json maps paths to [status, header fields, body]; for a null status, the path's file is
+served as by `python -m http.server`, with these fields. It is read once, at the start.
 """
 
 import json

@@ -1,6 +1,6 @@
-"""One request at a time, and a listen queue of 10, as Django's: python backlog.py PORT.
+"""A server of one request at a time, with a backlog of 10 like Django's: python backlog.py PORT.
 
-Connections that do not fit into the queue wait for a second or more in the kernel.
+Connections that do not fit into the backlog wait for a second or more in the kernel.
 """
 
 import sys

@@ -1,6 +1,6 @@
-"""Prints, waits until the file `go` is there, and serves: python builds.py PORT.
+"""A server with a build step: prints, waits for the file `go`, then serves: python builds.py PORT.
 
-As a server does that is built first.
+Meanwhile it prints and removes each file "print *".
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""Prints 200 MB, and serves meanwhile: python chatty.py PORT."""
+"""A server that prints 200 MB while it serves: python chatty.py PORT."""
 
 import sys
 import threading

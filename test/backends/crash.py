@@ -1,4 +1,4 @@
-"""Prints a traceback and ends with status 3, as a program with a mistake in it does."""
+"""A program with a bug: prints a traceback and ends with status 3."""
 
 import sys
 import traceback

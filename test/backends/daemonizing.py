@@ -1,4 +1,4 @@
-"""Goes to the background: the direct child ends with status 0, the server lives on."""
+"""A server that becomes a daemon: the direct child ends with status 0, the server goes on."""
 
 import os
 import sys

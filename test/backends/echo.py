@@ -1,10 +1,10 @@
-"""An HTTP/1.1 server that says what it received; the path chooses how it answers.
+"""An HTTP/1.1 server that echoes requests as JSON; some paths have other responses.
 
-    python echo.py PORT [DATA]    DATA: the folder where /once keeps its list, and where
-                                  a file F lets /slow?until=F answer
+    python echo.py PORT [DATA]    DATA: the folder of the log of /once, and of the files F
+                                  that /slow?until=F waits for
 
-It reads the file `version` of the working directory when it starts, as a program reads its
-source, so that an answer shows which save it comes from.
+It reads the file `version` in the working directory at its start, like a program its source, so
+that a response shows which save it comes from.
 """
 
 import asyncio
@@ -46,7 +46,7 @@ class Request:
         return default if text is None else int(text)
 
     async def read(self) -> str:
-        """Read the whole body; its SHA-256."""
+        """Read the whole body; return its SHA-256 in hexadecimal."""
         digest = hashlib.sha256()
         if "chunked" in self.get("transfer-encoding").lower():
             while size := int((await self.reader.readline()).split(b";")[0], 16):
@@ -101,7 +101,7 @@ async def version(request: Request) -> None:
     await request.read()
     await asyncio.sleep(request.number("ms", 0) / 1000)
     until = request.text("until")
-    while until and not (DATA / until).exists():  # noqa: ASYNC110 - the test makes it
+    while until and not (DATA / until).exists():  # noqa: ASYNC110 - the test creates it
         await asyncio.sleep(0.01)
     await request.answer(VERSION, "Content-Type: text/plain")
 
@@ -112,7 +112,7 @@ def note(line: str) -> None:
 
 
 async def once(request: Request) -> None:
-    """Note the id, as a program that takes an order, and only then answer."""
+    """Log the id, like a program that stores an order, and respond after that."""
     await request.read()
     note(f"{request.number('id', -1)}\n")
     await asyncio.sleep(request.number("ms", 0) / 1000)
@@ -136,7 +136,7 @@ async def sse(request: Request) -> None:
 
 
 async def download(request: Request) -> None:
-    """Known bytes; with chunked=1 without a length; with ms=, that much rest a piece."""
+    """Send known bytes; chunked with chunked=1; with a pause of ms= milliseconds per piece."""
     left, rest_s = request.number("bytes", 1 << 20), request.number("ms", 0) / 1000
     chunks = request.number("chunked", 0)
     await request.begin("Transfer-Encoding: chunked" if chunks else f"Content-Length: {left}")
@@ -187,7 +187,7 @@ async def hang(request: Request) -> None:
 
 
 async def onward(request: Request) -> None:
-    """Add a step to the chain, to the origin of `to`."""
+    """Forward to the origin `to`, by X-Forward-* fields that add a step to the chain."""
     await request.read()
     to = request.text("to")
     fields = ("To", to), ("Query-Params", f"to={to}"), ("Method", "POST")

@@ -1,4 +1,4 @@
-"""Serves the working directory, unless there is a file `crash` in it: python files.py PORT."""
+"""A server of the working directory, which exits if a file `crash` exists: python files.py PORT."""
 
 import sys
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -7,7 +7,7 @@ from pathlib import Path
 
 class Handler(SimpleHTTPRequestHandler):
     def end_headers(self) -> None:
-        # Its Last-Modified counts whole seconds: a browser would miss the second save in one.
+        # Last-Modified has whole seconds: a browser would miss a second save within one.
         self.send_header("Cache-Control", "no-store")
         super().end_headers()
 

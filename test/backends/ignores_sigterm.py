@@ -1,4 +1,4 @@
-"""A server that only SIGKILL ends: python ignores_sigterm.py PORT."""
+"""A server that ignores SIGTERM, SIGINT and SIGHUP: python ignores_sigterm.py PORT."""
 
 import signal
 import sys

@@ -1,4 +1,4 @@
-// A Go server on the socket that systemd's protocol announces.
+// A Go server on the inherited socket of systemd's socket activation protocol.
 package main
 
 import (

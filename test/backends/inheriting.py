@@ -1,8 +1,8 @@
 """A server of one request at a time, on a socket that it inherits: python inheriting.py [DATA].
 
-All others wait in the socket's queue. ?id=N writes N into DATA/orders.log first, &ms=T takes T ms,
-and &until=F waits until there is DATA/F; the answer is the version. /crash ends the server instead,
-and /shutdown does so after it has shut the socket down, as some servers do when they end.
+Other connections wait in the backlog. ?id=N first appends N to DATA/orders.log, &ms=T takes T ms,
+and &until=F waits until DATA/F exists; the response is the version. /crash exits instead, and
+/shutdown calls shutdown(2) on the socket before that, as some servers do at their end.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Answers its first request, and ends with status 4: python listens_then_dies.py PORT."""
+"""A server that answers one request, and exits with status 4: python listens_then_dies.py PORT."""
 
 import sys
 from http.server import HTTPServer, SimpleHTTPRequestHandler

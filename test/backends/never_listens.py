@@ -1,4 +1,4 @@
-"""Runs, and never listens: a program that waits for its database."""
+"""A program that runs and never listens, like one that waits for its database."""
 
 import signal
 

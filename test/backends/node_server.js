@@ -1,4 +1,4 @@
-// A Node server that says which file it runs: node node_server.js PORT
+// A Node server that responds with the contents of the file `version`: node node_server.js PORT
 const http = require("node:http");
 const fs = require("node:fs");
 

@@ -1,12 +1,13 @@
-"""Serves what page.py in the working directory makes, and files: python page_site.py PORT.
+"""A server of the pages in ./page.py, and of files: python page_site.py PORT.
 
-`PAGES` maps paths to HTML, `HEADERS` are fields for all of them. Any error of page.py ends it.
+`PAGES` maps paths to HTML, `HEADERS` are header fields for all of them. An exception in page.py
+ends the server.
 """
 
 import sys
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
-# Saves follow one another faster than the seconds in which a .pyc tells old from new.
+# A .pyc compares modification times in seconds, and tests save more often.
 sys.dont_write_bytecode = True
 sys.path.insert(0, "")
 

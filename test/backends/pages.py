@@ -1,6 +1,6 @@
-"""Serves pages that a script is hard to put into, each under its name: python pages.py PORT.
+"""A server of pages that make it hard to inject a script: python pages.py PORT.
 
-`/seen` tells as JSON what has been asked for: pairs of the path and the status of the answer.
+`/seen` returns the requests so far as JSON: pairs of path and status.
 """
 
 import gzip

@@ -1,8 +1,8 @@
-"""Hands every connection to the test, as an open socket: the test is the backend.
+"""A server that passes each connection's socket to the test, which acts as the backend.
 
     python recording.py PORT NAME     NAME: an abstract Unix socket that the test listens on
 
-A connection that ends before its first byte is a ping, and not handed on.
+A connection that ends before its first byte is a readiness check, and is not passed on.
 """
 
 import socket

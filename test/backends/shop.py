@@ -1,7 +1,7 @@
-"""A server for the page about the proxy itself: python shop.py PORT.
+"""A server for tests of the dashboard: python shop.py PORT.
 
-`/status/N` answers with N, `/hook` with what hook.py says, `/print` prints what it is sent, and
-`/socket`, with any query, is a WebSocket on which nothing ever comes.
+`/status/N` responds with status N, `/hook` with the status in hook.py, `/print` prints the request
+body, and `/socket`, with any query, is a WebSocket that never sends a message.
 """
 
 import base64

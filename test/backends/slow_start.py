@@ -1,4 +1,4 @@
-"""A server whose start takes a while: python slow_start.py PORT MILLISECONDS."""
+"""A server that starts slowly: python slow_start.py PORT MILLISECONDS."""
 
 import sys
 import time

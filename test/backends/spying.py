@@ -1,4 +1,4 @@
-"""A site whose pages try to reach the dashboard, by an opener and by a service worker."""
+"""A malicious site: its pages try to reach the dashboard by an opener and a service worker."""
 
 import http.server
 import sys
@@ -20,7 +20,7 @@ addEventListener('fetch', event => {
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """Answers each path with a page, and /worker.js with the worker."""
+    """Serves the service worker at /worker.js, and a page at any other path."""
 
     def do_GET(self) -> None:
         is_worker = self.path == "/worker.js"

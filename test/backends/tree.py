@@ -1,6 +1,6 @@
-"""A server inside wrappers, as people start theirs: python tree.py PORT SHAPE.
+"""A server inside wrappers, as in real projects: python tree.py PORT SHAPE.
 
-Each shape keeps the server away from a parent that kills only its direct child.
+In each shape, the server survives a parent that kills only its direct child.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Writes the body of each POST to uploads/ as it comes in, a second long. Argument: PORT."""
+"""A server that writes the body of each POST to uploads/a.bin as it arrives: uploads.py PORT."""
 
 import http.server
 import pathlib
@@ -6,7 +6,7 @@ import sys
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """Answers with the number of bytes that were written."""
+    """Responds to a POST with the number of bytes written."""
 
     def do_GET(self) -> None:
         self._answer(b"here")

@@ -1,6 +1,6 @@
 """A WebSocket server that echoes: python websocket_echo.py PORT.
 
-Like most of its kind it closes the connection of an HTTP HEAD without an answer.
+Like most WebSocket servers, it closes the connection of an HTTP HEAD without a response.
 """
 
 import asyncio

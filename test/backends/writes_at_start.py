@@ -1,7 +1,7 @@
-"""Writes a file in the project at each start: `PORT NAME early|open`, before it listens or after.
+"""A server that writes a file in the project: writes_at_start.py PORT NAME early|open.
 
-early: it is replaced by a whole new one; open: it is kept open, and written at each request, the
-ping included.
+early: it replaces the file at each start, before it listens. open: it keeps the file open, and
+appends to it at each request, including readiness checks.
 """
 
 import sys
@@ -30,7 +30,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 if when == "early":
-    # As long as a server loads; without it, what the machine does beside would be all of the beat.
+    # A typical load time; without it, noise of the machine would dominate the interval of restarts.
     time.sleep(0.3)
     new = Path(f"{name}~")
     new.write_text("all there is\n")

@@ -1,4 +1,4 @@
-// Java's com.sun.net.httpserver, which writes the head and the body apart: java Server PORT
+// Java's com.sun.net.httpserver, which writes head and body separately: java Server PORT
 import com.sun.net.httpserver.HttpServer;
 import java.net.InetSocketAddress;
 import java.nio.file.Files;
@@ -18,7 +18,7 @@ public class Server {
             try {
                 found.append(Files.readString(Path.of(name))).append(" ");
             } catch (NoSuchFileException missing) {
-                // An editor is about to save it.
+                // The editor has not saved it yet.
             }
         }
         byte[] versions = found.toString().getBytes();

@@ -1,4 +1,4 @@
-// Node's http, with the head and the body of a response apart: node server.js PORT
+// Node's http, which writes head and body of a response separately: node server.js PORT
 const fs = require("node:fs");
 const http = require("node:http");
 

@@ -1,11 +1,11 @@
-"""A page that shows the files of the project at the start of its server, and 200,000 bytes.
+"""Servers of a page with the contents of project files at their start, and of 200,000 bytes.
 
-    python servers.py plain PORT                  http.server: the head and the body apart
+    python servers.py plain PORT                  http.server: head and body separately
     python servers.py runserver --noreload PORT   Django, with a static file
     uvicorn servers:asgi                          ASGI, in pieces
     gunicorn servers:wsgi                         WSGI, in pieces
 
-`/large` has the bytes, any other path the numbers in the files: an answer shows how old it is.
+`/large` returns the bytes, any other path the numbers in the files, which show the response's age.
 """
 
 import contextlib
