@@ -1,8 +1,9 @@
-"""Requests to servers that others name: nobody makes us call where the user has not allowed it.
+"""An HTTP client for URLs from untrusted sources: it connects only to origins the user allowed.
 
-`origin.py` says what an origin is, `addresses.py` which addresses are the public's, `guard.py`
-joins both into a yes or no, `resolving.py` and `client.py` hold to it: what was checked is what is
-connected to, and each redirect is checked again. `fields.py` says which fields others may choose.
+`origin.py` normalizes origins, `addresses.py` classifies IP addresses as public or private, and
+`guard.py` decides from both. `resolving.py` and `client.py` enforce the decision: the client
+connects to exactly the addresses that were checked, and checks every redirect. `fields.py` lists
+the request header fields that an untrusted source may set.
 """
 
 from httpprocessproxy.companions.fetch_client.client import Outgoing, SiteAddress, Timeouts

@@ -1,7 +1,8 @@
-"""A client that only goes where the guard lets it, one hop at a time.
+"""An HTTP client that requests only URLs that the guard permits, one redirect at a time.
 
-The rule: every URL is checked before it is used, those of redirects too; nothing is remembered
-between requests, and what was said to one origin is not told to another (RFC 9110 section 15.4).
+The rule: every URL is checked before its request, redirects included. No cookies or DNS answers
+are kept between requests, and header fields meant for one origin are never sent to another
+(RFC 9110 section 15.4).
 """
 
 import asyncio
@@ -29,25 +30,26 @@ _AUTHORITY: Final = re.compile(r"[^/?#]*//[^/?#]*")
 
 _REDIRECTS: Final = (301, 302, 303, 307, 308)
 
-# Who uses this bounds what goes on at a time; here, waiting for others would count as connecting.
+# The caller limits concurrency: waiting for a free connection in aiohttp's pool would count
+# towards the connect timeout.
 _NO_LIMIT: Final = 0
 
 _FIELDS: Final = {"User-Agent": "http-process-proxy"}
-# The proxy changes pages that a browser is to show, and leaves other answers as they are.
-_AS_NO_PAGE: Final = {"Sec-Fetch-Dest": "empty"}
-# Larger bodies are sent in such pieces: aiohttp would copy them whole on their way to the kernel.
+# The proxy injects a script only into documents that a browser displays; "empty" prevents that.
+_NOT_A_DOCUMENT: Final = {"Sec-Fetch-Dest": "empty"}
+# Larger bodies are sent in pieces of this size: aiohttp would copy a single large body whole.
 _PIECE_BYTES: Final = 64 * 1024
-# What aiohttp would add by itself to a request whose fields are to be these and no others.
-_SILENT: Final = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
+# Header fields that aiohttp adds by default; `send` sends exactly the caller's fields.
+_DEFAULT_FIELDS: Final = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 
 
 @dataclass(frozen=True, slots=True)
 class SiteAddress:
-    """The running site, which URLs without a host mean, and those of its origins.
+    """The address of the running site, to which a `/path` without a host is resolved.
 
-    `socket` is a Unix socket that leads to it: there, the proxy holds requests while its server
-    starts. Without one, the site is reached by its origin, which the guard need not allow, and
-    `tls` may trust a certificate of it that the system does not.
+    `aliases` are further origins of the same site. `socket` is a Unix socket of the proxy, which
+    holds requests while its server starts. Without one, the client connects to `origin`, which
+    the guard need not allow; `tls` may trust a certificate that the system does not trust.
     """
 
     origin: FetchOrigin
@@ -56,16 +58,16 @@ class SiteAddress:
     tls: ssl.SSLContext | None = None
 
     def has(self, origin: FetchOrigin) -> bool:
-        """Whether it is one of its origins."""
+        """Whether an origin is one of the site's."""
         return origin == self.origin or origin in self.aliases
 
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """`total_s` is for everything, the body too; `idle_s` for each wait for something to come.
+    """Timeouts in seconds: `total_s` for the whole exchange with its body, `idle_s` for each read.
 
-    `connect_s` is for finding the address, connecting to it, and TLS. A held request waits for as
-    long as the proxy's queue lets it: a minute, as a rule.
+    `connect_s` covers DNS, the TCP connection and the TLS handshake. A request that the proxy
+    holds waits up to the proxy's queue timeout, usually a minute.
     """
 
     total_s: float | None = 300.0
@@ -74,12 +76,12 @@ class Timeouts:
 
 
 class Outgoing:
-    """Use it as an async context manager; leaving it closes all connections."""
+    """The HTTP client, an async context manager; leaving the context closes all connections."""
 
     def __init__(
         self, guard: OriginGuard, *, site: SiteAddress | None = None, resolve: Resolve | None = None
     ) -> None:
-        """`resolve` takes the place of the system's resolver."""
+        """`resolve` replaces the system's resolver."""
         self._site = site
         self._guard = guard
         self._resolve = resolve
@@ -87,8 +89,8 @@ class Outgoing:
 
     async def __aenter__(self) -> Self:
         self._remote = await self._session(self._checked(force_close=False))
-        # aiohttp would send a PUT again if its connection turned out to be dead, a new one as well,
-        # and has no public way to be told not to.
+        # aiohttp repeats an idempotent request such as PUT after a lost connection, even a new
+        # one, and has no public option to disable that.
         self._once = await self._session(self._checked(force_close=True))
         self._once._retry_connection = False
         self._local = self._remote
@@ -102,17 +104,17 @@ class Outgoing:
         await self._exits.aclose()
 
     def permits(self, url: str) -> None:
-        """Raise Refused unless it may be fetched: a path of the site, or as the guard says."""
+        """Raise Refused unless the URL is a path of the site or of an origin the guard permits."""
         self._locate(url)
 
     @contextlib.asynccontextmanager
     async def get(
         self, url: str, fields: Mapping[str, str] | None = None, timeouts: Timeouts | None = None
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """GET a URL, of which `/path` is the site's; follow redirects, and give the last response.
+        """GET a URL or a `/path` of the site, follow redirects, and yield the final response.
 
-        Its body is decoded, and read while the context is open. The fields are checked, and told
-        to no other origin. Raises Refused, TimeoutError, OSError and aiohttp.ClientError.
+        Read its body, which is decoded, while the context is open. The fields are checked, and
+        not sent to other origins. Raises Refused, TimeoutError, OSError and aiohttp.ClientError.
         """
         timeouts = timeouts or Timeouts()
         check_fields(fields or {})
@@ -129,10 +131,10 @@ class Outgoing:
         body: bytes | bytearray,
         timeouts: Timeouts | None = None,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """Send one request with these fields and no others, once, and give its response.
+        """Send one request with exactly these fields, without retries, and yield its response.
 
-        Path and query go byte for byte. The fields are the caller's own, and not checked; `/path`
-        is refused. Redirects are not followed. Raises what `get` does.
+        Path and query are sent byte for byte. The fields are trusted and not checked; a `/path`
+        is refused. Redirects are not followed. Raises the same exceptions as `get`.
         """
         origin = FetchOrigin.of(_parsed(url))
         self._guard.permits_origin(origin)
@@ -146,7 +148,7 @@ class Outgoing:
                 headers={**fields, "Content-Length": str(len(body))},
                 data=body if len(body) <= _PIECE_BYTES else _pieces(body),
                 allow_redirects=False,
-                skip_auto_headers=_SILENT,
+                skip_auto_headers=_DEFAULT_FIELDS,
                 timeout=_client_timeout(timeouts),
             ) as response,
         ):
@@ -159,7 +161,7 @@ class Outgoing:
         seen: set[URL] = set()
         while True:
             seen.add(url)
-            async with self._ask(url, fields, timeouts) as response:
+            async with self._request(url, fields, timeouts) as response:
                 location = response.headers.get("Location")
                 if response.status not in _REDIRECTS or location is None:
                     yield response
@@ -172,33 +174,33 @@ class Outgoing:
             url = following
 
     def _redirected(self, url: URL, location: str) -> URL:
-        """Where a redirect leads. Raises Refused."""
+        """The checked target of a redirect. Raises Refused."""
         try:
             return self._permitted(urljoin(str(url), location))
         except (Refused, ValueError) as error:
             raise Refused(f"redirected: {error}") from None
 
-    def _ask(
+    def _request(
         self, url: URL, fields: Mapping[str, str], timeouts: Timeouts
     ) -> contextlib.AbstractAsyncContextManager[aiohttp.ClientResponse]:
         session, origin = self._remote, FetchOrigin.of(url)
-        # In any case of letters, a field is there once.
+        # Case-insensitive: a field of the caller replaces a default one.
         sent = CIMultiDict(_FIELDS)
         sent.update(fields)
         tls: ssl.SSLContext | bool = True
         if self._site is not None and self._site.has(origin):
-            sent.update(_AS_NO_PAGE)
+            sent.update(_NOT_A_DOCUMENT)
             tls = self._site.tls or True
             if self._site.socket:
                 session = self._local
-                sent.update(_as_visit(origin))
-                # Whatever browsers speak to the proxy, its socket takes plain HTTP.
+                sent.update(_forwarding_fields(origin))
+                # The proxy's Unix socket takes plain HTTP, even if its TCP port takes TLS.
                 url = URL(f"http://{origin.authority}{url.raw_path_qs}", encoded=True)
         timeout = _client_timeout(timeouts)
         return session.get(url, headers=sent, allow_redirects=False, timeout=timeout, ssl=tls)
 
     def _locate(self, url: str) -> URL:
-        """Where a URL leads; `/path` is the site's. Raises Refused."""
+        """The checked absolute URL; a `/path` is one of the site. Raises Refused."""
         if url.startswith("/") and not url.startswith(("//", "/\\")):
             if self._site is None:
                 raise Refused("there is no site whose path this could be")
@@ -206,7 +208,7 @@ class Outgoing:
         return self._permitted(url)
 
     def _permitted(self, url: str) -> URL:
-        """The URL as it is written, without its fragment. Raises Refused."""
+        """The URL verbatim, without its fragment. Raises Refused."""
         origin = FetchOrigin.of(_parsed(url))
         if self._site is None or not self._site.has(origin):
             self._guard.permits_origin(origin)
@@ -233,7 +235,7 @@ async def _pieces(body: bytes | bytearray) -> AsyncIterator[bytes]:
 
 
 def _parsed(url: str) -> URL:
-    """A URL as it will be used. Raises Refused."""
+    """The parsed URL. Raises Refused."""
     try:
         return parse_url(url)
     except ValueError as error:
@@ -241,13 +243,16 @@ def _parsed(url: str) -> URL:
 
 
 def _verbatim(origin: FetchOrigin, url: str) -> URL:
-    """The URL with path and query as they are written: `%41` is no `A` to who signs requests."""
+    """The URL with path and query unchanged: normalizing `%41` to `A` breaks signed requests."""
     rest = _AUTHORITY.sub("", url, count=1)
     return URL(f"{origin}{rest}", encoded=rest.isascii())
 
 
-def _as_visit(origin: FetchOrigin) -> Mapping[str, str]:
-    """How the site is to believe that it was reached (RFC 7239). For whom, is nobody's business."""
+def _forwarding_fields(origin: FetchOrigin) -> Mapping[str, str]:
+    """Host and forwarding fields as if the site was reached at `origin` (RFC 7239).
+
+    The client's address is withheld.
+    """
     authority, proto = origin.authority, origin.scheme
     return {
         "Host": authority,

@@ -1,8 +1,9 @@
-"""Where requests may go: to origins that the user has allowed, and nowhere else. No I/O.
+"""The allowlist of origins, and the IP addresses to which their names may resolve. No I/O.
 
-The rule: allowing a name is not allowing whatever its name server says. A name leads to public
-addresses; one that no outsider's name server answers for (localhost, a name without a dot) may
-also lead to this machine or a private network. An address that the user wrote out may be any.
+The rule: allowing a name does not allow every address that its name server returns. A name may
+resolve to public addresses; a name that no public name server answers for (localhost, a name
+without a dot) may also resolve to this machine or a private network. An origin that the user
+wrote with an IP address may have any address.
 """
 
 import ipaddress
@@ -12,18 +13,18 @@ from httpprocessproxy.companions.fetch_client.addresses import is_near, is_publi
 from httpprocessproxy.companions.fetch_client.origin import FetchOrigin, parse_url
 
 
-class Refused(Exception):  # noqa: N818 - it is no error: the guard has done its work
-    """A request that is not made; the text says why in one line."""
+class Refused(Exception):  # noqa: N818 - an expected outcome, not an error
+    """The guard refused a request; the text is the reason, one line."""
 
 
 class OriginGuard:
-    """Says yes or no. What was said yes to is safe to connect to only at checked addresses."""
+    """Checks URLs against an allowlist; the addresses of a permitted origin are checked as well."""
 
     def __init__(self, allowed: Collection[FetchOrigin]) -> None:
         self._allowed = frozenset(allowed)
 
     def permits(self, url: str) -> None:
-        """Raise Refused unless it is a URL of an allowed origin."""
+        """Raise Refused unless the URL's origin is allowed."""
         try:
             origin = FetchOrigin.of(parse_url(url))
         except ValueError as error:
@@ -31,14 +32,14 @@ class OriginGuard:
         self.permits_origin(origin)
 
     def permits_origin(self, origin: FetchOrigin) -> None:
-        """Raise Refused unless it is allowed."""
+        """Raise Refused unless the origin is allowed."""
         if origin not in self._allowed:
             raise Refused(f"{origin} is not allowed")
 
     def permits_address(self, host: str, port: int, address: str) -> None:
-        """Raise Refused unless a name of an allowed origin may lead to this address.
+        """Raise Refused unless the host of an allowed origin may resolve to this address.
 
-        `host` is as in an `FetchOrigin`, `address` as a resolver writes it.
+        `host` is in the form of `FetchOrigin.host`, `address` in the form of a resolver's result.
         """
         found = ipaddress.ip_address(address)
         if is_public(found) or (_is_near_name(host) and is_near(found)):
@@ -50,5 +51,5 @@ class OriginGuard:
 
 
 def _is_near_name(host: str) -> bool:
-    """Whether no name server of a stranger has a say in where it leads (RFC 6761 section 6.3)."""
+    """Whether a name is resolved locally, without public name servers (RFC 6761 section 6.3)."""
     return "." not in host or host.endswith(".localhost")

@@ -1,7 +1,8 @@
 """The origin of a URL: scheme, host and port, in one normal form (RFC 6454 section 4). No I/O.
 
-The rule: whatever reads a URL to check it also reads it to use it, so that both see the same host.
-Spellings that only some programs take for an address (127.1, 0x7f000001, 2130706433) are none.
+The rule: one parser (yarl) reads a URL for the check and for the connection, so both see the same
+host. Spellings that only some programs read as an address (127.1, 0x7f000001, 2130706433) are
+rejected.
 """
 
 import ipaddress
@@ -17,19 +18,19 @@ DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 MAX_URL_BYTES: Final = 8 * 1024
 
-# Blanks and control characters split requests; a backslash is a slash to some, and none to others.
+# Blanks and control characters split requests; only some parsers read a backslash as a slash.
 _UNSAFE: Final = re.compile(r"[\x00-\x20\x7f\\\u0085\u2028\u2029\ud800-\udfff]")
 _HAS_USER: Final = re.compile(r"[^/?#]*//[^/?#]*@")
 _NAME: Final = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]{0,251}[a-z0-9_])?")
-# RFC 1035 section 2.3.4: of a step of a name. Resolvers do not even take a longer one.
+# RFC 1035 section 2.3.4: the limit of a label. Resolvers reject longer ones.
 _MAX_LABEL_BYTES: Final = 63
-# The URL Standard calls these hosts that end in a number: resolvers take them for addresses.
+# The URL Standard's "host ends in a number": resolvers read these hosts as addresses.
 _ENDS_IN_NUMBER: Final = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
 class FetchOrigin:
-    """`host` is a name in lower case and ASCII, or a bare address; `port` is always there."""
+    """An origin: `host` is a lower-case ASCII name or an address without brackets."""
 
     scheme: str
     host: str
@@ -37,7 +38,7 @@ class FetchOrigin:
 
     @classmethod
     def parse(cls, text: str) -> "FetchOrigin":
-        """Read `http(s)://HOST[:PORT]`, with nothing behind it but a slash. Raises ValueError."""
+        """Parse `http(s)://HOST[:PORT]`, optionally with a trailing slash. Raises ValueError."""
         url = parse_url(text)
         if url.raw_path not in ("", "/") or url.raw_query_string or url.raw_fragment:
             raise ValueError(f"not an origin: {text[:100]!r} (write http://HOST or https://HOST)")
@@ -45,9 +46,9 @@ class FetchOrigin:
 
     @classmethod
     def of(cls, url: URL) -> "FetchOrigin":
-        """The origin of a URL that `parse_url` has read."""
-        assert url.raw_host is not None, "it has been checked"
-        assert url.port is not None, "it has been checked"
+        """The origin of a URL that `parse_url` returned."""
+        assert url.raw_host is not None, "checked by parse_url"
+        assert url.port is not None, "checked by parse_url"
         return cls(url.scheme, _normal_host(url.raw_host), url.port)
 
     @property
@@ -60,12 +61,12 @@ class FetchOrigin:
 
     @property
     def authority(self) -> str:
-        """What a Host field says of it (RFC 9110 section 7.2)."""
+        """The value of its Host field (RFC 9110 section 7.2)."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
 
     def at(self, address: Ip) -> "FetchOrigin":
-        """The same by an address."""
+        """The origin with the same scheme and port at an IP address."""
         return FetchOrigin(self.scheme, str(address), self.port)
 
     def __str__(self) -> str:
@@ -73,14 +74,14 @@ class FetchOrigin:
 
 
 def parse_url(text: str) -> URL:
-    """Read an absolute URL of http or https, as it will be used. Raises ValueError."""
+    """Parse an absolute http or https URL, for the check and the request. Raises ValueError."""
     if len(text.encode("utf-8", "surrogatepass")) > MAX_URL_BYTES:
         raise ValueError(f"a URL has at most {MAX_URL_BYTES} bytes")
     if _UNSAFE.search(text):
         raise ValueError(f"not a URL: {text[:100]!r} (blanks, controls and \\ are to be encoded)")
     try:
         url = URL(text)
-        url.port  # noqa: B018 - it is looked at when it is asked for
+        url.port  # noqa: B018 - yarl parses the port on access
     except (ValueError, TypeError):
         raise ValueError(f"not a URL: {text[:100]!r}") from None
     return _checked(url, text)

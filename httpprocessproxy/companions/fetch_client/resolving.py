@@ -1,6 +1,7 @@
-"""A resolver whose answers are checked: aiohttp connects to what it says, and to nothing else.
+"""A resolver that returns only permitted addresses; aiohttp connects to nothing else.
 
-The rule: between the check and the connection nobody asks again, so an answer cannot change.
+The rule: a name is not resolved again between the check and the connection, so the address cannot
+change in between (DNS rebinding).
 """
 
 import socket
@@ -11,21 +12,21 @@ from aiohttp.resolver import ThreadedResolver
 
 from httpprocessproxy.companions.fetch_client.guard import OriginGuard, Refused
 
-# What a resolver does: host, port, family -> addresses. Raises OSError.
+# A resolver: host, port, family -> addresses. Raises OSError.
 Resolve = Callable[[str, int, socket.AddressFamily], Awaitable[list[ResolveResult]]]
 
 
 class CheckedResolver(AbstractResolver):
-    """Leaves out of each answer what the guard does not permit."""
+    """Removes the addresses that the guard does not permit from each result."""
 
     def __init__(self, guard: OriginGuard, resolve: Resolve | None = None) -> None:
         self._guard = guard
-        self._resolve = resolve or _ask_the_system
+        self._resolve = resolve or _resolve_by_system
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        """Raises OSError, and Refused if nothing is left."""
+        """The permitted addresses of a host. Raises OSError, and Refused if none is permitted."""
         permitted: list[ResolveResult] = []
         refusal: Refused | None = None
         for found in await self._resolve(host, port, family):
@@ -40,10 +41,10 @@ class CheckedResolver(AbstractResolver):
         return permitted
 
     async def close(self) -> None:
-        """There is nothing to give back."""
+        """Required by aiohttp; this resolver holds no resources."""
 
 
-async def _ask_the_system(
+async def _resolve_by_system(
     host: str, port: int, family: socket.AddressFamily
 ) -> list[ResolveResult]:
     return await ThreadedResolver().resolve(host, port, family)

@@ -1,4 +1,4 @@
-"""A server that others send us to, and answers of name servers, for tests of what goes out."""
+"""An HTTP server and a fake name server for tests of the fetch client."""
 
 import contextlib
 import socket
@@ -12,7 +12,7 @@ from httpprocessproxy.companions.fetch_client import FetchOrigin
 
 
 class Server:
-    """Tells what it was asked, and sends on whoever asks for /to?URL."""
+    """Echoes method and path, records requests, and redirects /to?URL to URL."""
 
     def __init__(self) -> None:
         self.requests: list[web.Request] = []
@@ -55,7 +55,7 @@ class Server:
 
 
 class Names:
-    """A name server. Each name has its answers, of which each is given once, the last forever."""
+    """A fake name server: each name has a list of answers, used in order; the last one repeats."""
 
     def __init__(self, answers: Mapping[str, list[list[str]]]) -> None:
         self.asked: list[str] = []

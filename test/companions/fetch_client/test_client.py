@@ -1,4 +1,4 @@
-"""The client against real servers on loopback, with answers of name servers that are made up."""
+"""The client against real servers on loopback and a fake name server."""
 
 import asyncio
 import socket
@@ -28,7 +28,7 @@ async def fetched(outgoing: Outgoing, url: str, fields: dict[str, str] | None = 
         return await response.text()
 
 
-def test_an_allowed_origin_is_fetched() -> None:
+def test_url_of_an_allowed_origin_is_fetched() -> None:
     async def main() -> None:
         async with Server().serving() as server, Outgoing(OriginGuard([server.origin])) as outgoing:
             assert await fetched(outgoing, f"{server.origin}/a%2Fb?c=%20#d") == "GET /a%2Fb?c=%20"
@@ -39,7 +39,7 @@ def test_an_allowed_origin_is_fetched() -> None:
     run(main())
 
 
-def test_no_request_is_made_to_others() -> None:
+def test_url_of_another_origin_is_refused_without_a_request() -> None:
     async def main() -> None:
         async with Server().serving() as server, Outgoing(OriginGuard([])) as outgoing:
             for url in (f"{server.origin}/", f"http://localhost:{server.port}/", "/path"):
@@ -50,7 +50,7 @@ def test_no_request_is_made_to_others() -> None:
     run(main())
 
 
-def test_a_name_that_leads_inside_is_not_followed() -> None:
+def test_public_name_that_resolves_to_loopback_is_refused() -> None:
     async def main() -> None:
         async with Server().serving() as server:
             allowed = FetchOrigin("http", "public.example", server.port)
@@ -63,8 +63,8 @@ def test_a_name_that_leads_inside_is_not_followed() -> None:
     run(main())
 
 
-def test_an_answer_that_changes_is_checked_again() -> None:
-    """The first answer is good and nobody is there; the second leads inside."""
+def test_address_is_checked_on_each_resolution_of_a_name() -> None:
+    """The first address is permitted but refuses connections; the second is not permitted."""
 
     async def main() -> None:
         async with Server().serving() as server:
@@ -83,8 +83,8 @@ def test_an_answer_that_changes_is_checked_again() -> None:
     run(main())
 
 
-def test_what_was_checked_is_what_is_connected_to() -> None:
-    """A name server that would say something else the second time is not asked again."""
+def test_client_connects_to_the_checked_address_without_a_second_lookup() -> None:
+    """The name server would return another address to a second query."""
 
     async def main() -> None:
         async with Server().serving() as server:
@@ -119,7 +119,7 @@ BEYOND = [
 
 
 @pytest.mark.parametrize("location", BEYOND)
-def test_redirects_are_checked(location: str) -> None:
+def test_redirect_to_another_origin_is_refused(location: str) -> None:
     async def main() -> None:
         async with Server().serving() as server, Outgoing(OriginGuard([server.origin])) as outgoing:
             to = location.format(port=server.port)
@@ -130,7 +130,7 @@ def test_redirects_are_checked(location: str) -> None:
     run(main())
 
 
-def test_redirects_come_to_an_end() -> None:
+def test_sixth_redirect_is_refused() -> None:
     async def main() -> None:
         async with Server().serving() as server, Outgoing(OriginGuard([server.origin])) as outgoing:
             assert await fetched(outgoing, f"{server.origin}{'/to?' * 5}/x") == "GET /x"
@@ -140,7 +140,7 @@ def test_redirects_come_to_an_end() -> None:
     run(main())
 
 
-def test_redirects_in_a_circle_are_found() -> None:
+def test_redirects_in_a_circle_are_refused() -> None:
     async def main() -> None:
         async with Circle().serving() as server, Outgoing(OriginGuard([server.origin])) as outgoing:
             with pytest.raises(Refused, match="in a circle"):
@@ -157,21 +157,21 @@ class Circle(Server):
         return aiohttp.web.Response(status=302, headers={"Location": to})
 
 
-def test_secrets_stay_with_the_origin_they_are_for() -> None:
+def test_fields_are_not_sent_after_a_redirect_to_another_origin() -> None:
     async def main() -> None:
         async with Server().serving() as one, Server().serving() as two:
             async with Outgoing(OriginGuard([one.origin, two.origin])) as outgoing:
                 fields = {"Authorization": "secret", "Cookie": "secret", "X-Key": "secret"}
                 url = f"{one.origin}/to?/to?{two.origin}/to?{one.origin}/x"
                 assert await fetched(outgoing, url, fields) == "GET /x"
-            told = ["secret" in str(request.headers) for request in one.requests]
-            assert told == [True, True, False]
+            has_secret = ["secret" in str(request.headers) for request in one.requests]
+            assert has_secret == [True, True, False]
             assert "secret" not in str(two.requests[0].headers)
 
     run(main())
 
 
-def test_a_field_that_is_chosen_takes_the_place_of_ours() -> None:
+def test_field_of_the_caller_replaces_the_default_one() -> None:
     async def main() -> None:
         async with Server().serving() as server, Outgoing(OriginGuard([server.origin])) as outgoing:
             await fetched(outgoing, f"{server.origin}/", {"user-agent": "x", "ACCEPT": "y"})
@@ -181,7 +181,7 @@ def test_a_field_that_is_chosen_takes_the_place_of_ours() -> None:
     run(main())
 
 
-def test_fields_that_others_may_not_choose() -> None:
+def test_forbidden_field_is_refused_without_a_request() -> None:
     async def main() -> None:
         async with Server().serving() as server, Outgoing(OriginGuard([server.origin])) as outgoing:
             for name, value in (("Host", "evil.example"), ("X", "a\r\nHost: b")):
@@ -193,7 +193,7 @@ def test_fields_that_others_may_not_choose() -> None:
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_the_site_is_reached_by_its_socket(tmp_path: Path, scheme: str) -> None:
+def test_site_is_reached_by_its_socket(tmp_path: Path, scheme: str) -> None:
     async def main() -> None:
         socket_path = tmp_path / "site"
         origin = FetchOrigin(scheme, "localhost", 8080)
@@ -212,7 +212,7 @@ def test_the_site_is_reached_by_its_socket(tmp_path: Path, scheme: str) -> None:
     run(main())
 
 
-def test_a_site_without_a_socket_is_reached_by_its_origin() -> None:
+def test_site_without_a_socket_is_reached_by_its_origin() -> None:
     async def main() -> None:
         async with (
             Server().serving() as server,
@@ -223,7 +223,7 @@ def test_a_site_without_a_socket_is_reached_by_its_origin() -> None:
     run(main())
 
 
-def test_a_path_is_no_way_to_another_host() -> None:
+def test_path_that_names_another_host_is_refused() -> None:
     async def main() -> None:
         async with (
             Server().serving() as server,
@@ -237,15 +237,15 @@ def test_a_path_is_no_way_to_another_host() -> None:
 
 
 @pytest.mark.parametrize("body", [b"body", b"much of it" * 20_000])
-def test_what_is_sent_is_what_was_given(body: bytes) -> None:
+def test_send_sends_exactly_the_given_fields_and_body(body: bytes) -> None:
     async def main() -> None:
         async with Server().serving() as server, Outgoing(OriginGuard([server.origin])) as outgoing:
             fields = {"Content-Type": "text/plain", "X-Forward-Id": "1"}
             async with outgoing.send("PUT", f"{server.origin}/x?y", fields, body) as response:
                 assert await response.text() == "PUT /x?y"
             names = {name.lower() for name in server.requests[0].headers}
-            ours = {"host", "content-length", "connection"}
-            assert names == {"content-type", "x-forward-id", *ours}
+            added = {"host", "content-length", "connection"}
+            assert names == {"content-type", "x-forward-id", *added}
             assert server.requests[0].headers["Content-Length"] == str(len(body))
             assert server.bodies == [body]
 
@@ -261,7 +261,7 @@ def test_what_is_sent_is_what_was_given(body: bytes) -> None:
         ("/é", "/%C3%A9"),
     ],
 )
-def test_what_is_sent_goes_where_it_is_written(written: str, sent: str) -> None:
+def test_send_keeps_path_and_query_byte_for_byte(written: str, sent: str) -> None:
     async def main() -> None:
         async with (
             Server().serving() as server,
@@ -273,7 +273,7 @@ def test_what_is_sent_goes_where_it_is_written(written: str, sent: str) -> None:
     run(main())
 
 
-def test_what_is_sent_is_not_redirected() -> None:
+def test_send_does_not_follow_redirects() -> None:
     async def main() -> None:
         async with Server().serving() as server, Outgoing(OriginGuard([server.origin])) as outgoing:
             async with outgoing.send("POST", f"{server.origin}/to?/x", {}, b"") as response:
@@ -284,7 +284,7 @@ def test_what_is_sent_is_not_redirected() -> None:
 
 
 @pytest.mark.parametrize("url", ["/x", "http://localhost:1/", "http://127.1/"])
-def test_nothing_is_sent_to_others(url: str) -> None:
+def test_send_to_a_path_or_another_origin_is_refused(url: str) -> None:
     async def main() -> None:
         async with Server().serving() as server:
             site = SiteAddress(FetchOrigin("http", "localhost", server.port))
@@ -301,7 +301,7 @@ TIMEOUTS = [Timeouts(total_s=100 * MS), Timeouts(idle_s=100 * MS)]
 
 
 @pytest.mark.parametrize("timeouts", TIMEOUTS, ids=["total", "idle"])
-def test_a_server_that_says_nothing_is_left(timeouts: Timeouts) -> None:
+def test_silent_server_raises_timeout_error(timeouts: Timeouts) -> None:
     async def main() -> None:
         with socket.create_server(("127.0.0.1", 0)) as silent:
             origin = FetchOrigin("http", "127.0.0.1", silent.getsockname()[1])
@@ -316,7 +316,7 @@ def test_a_server_that_says_nothing_is_left(timeouts: Timeouts) -> None:
     run(main())
 
 
-def test_a_name_server_that_says_nothing_is_left() -> None:
+def test_silent_name_server_raises_timeout_error() -> None:
     class Silent(Names):
         async def resolve(
             self, host: str, port: int, family: socket.AddressFamily
@@ -334,7 +334,7 @@ def test_a_name_server_that_says_nothing_is_left() -> None:
     run(main())
 
 
-def test_certificates_are_checked() -> None:
+def test_https_request_to_a_plain_http_server_fails() -> None:
     async def main() -> None:
         async with Server().serving() as server:
             origin = FetchOrigin("https", "127.0.0.1", server.port)

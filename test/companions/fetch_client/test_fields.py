@@ -1,4 +1,4 @@
-"""Which fields others may choose for our requests."""
+"""Header fields that an untrusted source may or may not set."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from httpprocessproxy.companions.fetch_client.fields import MAX_FIELDS, MAX_FIEL
 GOOD = {"Accept": "text/html", "Authorization": "Bearer x", "Cookie": "a=b", "X-Name": "Jürgen\t"}
 
 
-def test_what_may_be_chosen() -> None:
+def test_permitted_fields_pass() -> None:
     check_fields(GOOD)
 
 
@@ -21,18 +21,18 @@ BAD = [
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_names_that_may_not(name: str) -> None:
+def test_forbidden_or_malformed_name_is_refused(name: str) -> None:
     with pytest.raises(Refused):
         check_fields({name: "x"})
 
 
 @pytest.mark.parametrize("value", ["a\r\nB: c", "a\nb", "a\rb", "a\0b", "a\x7f", "\ud800"])
-def test_values_that_cannot_be_written(value: str) -> None:
+def test_value_with_control_characters_is_refused(value: str) -> None:
     with pytest.raises(Refused, match="control characters"):
         check_fields({"X-Name": value})
 
 
-def test_there_is_an_end_to_them() -> None:
+def test_too_many_or_too_large_fields_are_refused() -> None:
     with pytest.raises(Refused, match="at most"):
         check_fields({f"x-{number}": "" for number in range(MAX_FIELDS + 1)})
     with pytest.raises(Refused, match="at most"):

@@ -1,4 +1,4 @@
-"""What the guard lets through, as a table."""
+"""The guard's decisions, as tables."""
 
 import pytest
 
@@ -24,7 +24,7 @@ GOOD = [
 
 
 @pytest.mark.parametrize("url", GOOD)
-def test_allowed(guard: OriginGuard, url: str) -> None:
+def test_url_of_an_allowed_origin_is_permitted(guard: OriginGuard, url: str) -> None:
     guard.permits(url)
 
 
@@ -39,13 +39,13 @@ BAD = [
 
 
 @pytest.mark.parametrize("url", BAD)
-def test_not_allowed(guard: OriginGuard, url: str) -> None:
+def test_other_url_is_refused_with_one_line(guard: OriginGuard, url: str) -> None:
     with pytest.raises(Refused) as refused:
         guard.permits(url)
     assert "\n" not in str(refused.value)
 
 
-def test_nothing_is_allowed_by_default() -> None:
+def test_empty_allowlist_refuses_every_url() -> None:
     with pytest.raises(Refused, match=r"http://127\.0\.0\.1 is not allowed"):
         OriginGuard([]).permits("http://127.0.0.1/")
 
@@ -68,7 +68,7 @@ RESOLVED = [
 
 
 @pytest.mark.parametrize(("host", "address", "is_permitted"), RESOLVED)
-def test_where_a_name_may_lead(
+def test_address_of_a_name_is_permitted_if_public_or_the_name_is_local(
     guard: OriginGuard, host: str, address: str, is_permitted: bool
 ) -> None:
     if is_permitted:
@@ -78,7 +78,7 @@ def test_where_a_name_may_lead(
             guard.permits_address(host, 443, address)
 
 
-def test_an_address_that_is_allowed_by_itself_is_for_names_too(guard: OriginGuard) -> None:
+def test_allowed_ip_address_is_permitted_for_names(guard: OriginGuard) -> None:
     guard.permits_address("example.org", 9000, "127.0.0.1")
     with pytest.raises(Refused):
         guard.permits_address("example.org", 9001, "127.0.0.1")

@@ -1,4 +1,4 @@
-"""Origins in their normal form, and the spellings of hosts that are none."""
+"""Normal form of origins, and rejected spellings of hosts."""
 
 import pytest
 from hypothesis import given
@@ -20,19 +20,19 @@ NORMAL = [
     ("http://[::1]:8080", "http://[::1]:8080"),
     ("http://[0:0:0:0:0:0:0:1]", "http://[::1]"),
     ("http://[2001:DB8::1]", "http://[2001:db8::1]"),
-    # Digits of other scripts are digits: who connects sees the same address as who checks.
+    # Digits of other scripts are normalized: the check and the connection see the same address.
     ("http://①②⑦.⓪.⓪.①", "http://127.0.0.1"),
 ]
 
 
 @pytest.mark.parametrize(("text", "normal"), NORMAL)
-def test_normal_form(text: str, normal: str) -> None:
+def test_origin_is_parsed_to_its_normal_form(text: str, normal: str) -> None:
     origin = FetchOrigin.parse(text)
     assert str(origin) == normal
     assert FetchOrigin.parse(str(origin)) == origin
 
 
-NO_ORIGINS = [
+INVALID = [
     *("", "example.org", "//example.org", "/path", "ftp://example.org", "file:///etc/passwd"),
     *("http://", "http:///path", "http:example.org", "http://:80", "http://example.org:0"),
     *("http://example.org:65536", "http://example.org:x", "http://example.org:-1"),
@@ -45,13 +45,13 @@ NO_ORIGINS = [
 ]
 
 
-@pytest.mark.parametrize("text", NO_ORIGINS)
-def test_what_is_no_origin(text: str) -> None:
-    with pytest.raises(ValueError):  # noqa: PT011 - what it says is for people
+@pytest.mark.parametrize("text", INVALID)
+def test_invalid_origin_raises_value_error(text: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - the message differs by case
         FetchOrigin.parse(text)
 
 
-# Each of these is 127.0.0.1 to one resolver or another, and something else to the next.
+# Resolvers disagree about these hosts: some read 127.0.0.1, others something else.
 DISGUISED = [
     *("2130706433", "017700000001", "0x7f000001", "0x7f.1", "127.1", "127.0.1", "0177.0.0.1"),
     *("127.0.0.01", "127.0.0.1.", "127.0.0.0x1", "0x7f.0x0.0x0.0x1", "127.0.0.256", "0", "0x"),
@@ -61,12 +61,12 @@ DISGUISED = [
 
 @pytest.mark.parametrize("host", DISGUISED)
 @pytest.mark.parametrize("form", ["http://{}/", "https://{}:8443/x?y"])
-def test_numbers_that_are_no_addresses(host: str, form: str) -> None:
+def test_host_that_only_some_resolvers_read_as_address_is_rejected(host: str, form: str) -> None:
     with pytest.raises(ValueError, match="not an address"):
         parse_url(form.format(host))
 
 
-def test_a_url_may_be_long_but_not_endless() -> None:
+def test_url_longer_than_the_limit_is_rejected() -> None:
     url = "http://example.org/"
     assert parse_url(url + "x" * (MAX_URL_BYTES - len(url)))
     with pytest.raises(ValueError, match="at most 8192 bytes"):
@@ -74,16 +74,16 @@ def test_a_url_may_be_long_but_not_endless() -> None:
 
 
 @given(st.text(max_size=60))
-def test_any_text_is_an_origin_or_is_refused(text: str) -> None:
+def test_arbitrary_text_is_normalized_or_rejected(text: str) -> None:
     try:
         origin = FetchOrigin.of(parse_url(f"http://{text}"))
     except ValueError:
         return
-    # What is connected to is what yarl reads, and that reads our own form the same way.
+    # The client connects to the host that yarl reads, and yarl reads the normal form the same way.
     assert origin == FetchOrigin.of(URL(f"{origin}/"))
     assert origin.host.isascii()
 
 
-def test_it_knows_its_address() -> None:
+def test_address_is_the_ip_address_or_none_for_a_name() -> None:
     assert str(FetchOrigin.parse("http://[::1]:1").address) == "::1"
     assert FetchOrigin.parse("http://localhost").address is None
