@@ -1,10 +1,11 @@
-"""Many URLs as one streamed ZIP: a ticket that the site hands out, and the archive it stands for.
+"""Streams many URLs as one ZIP: a client creates a ticket, and the ticket's id downloads the ZIP.
 
-`origins.py` is what fetching and packing agree on, and comes first. `names.py` and `zipping.py`
-are pure: what a member is called, and its bytes. `fetching.py` brings items, through the guard of
-outgoing URLs; `packing.py` makes a ZIP of them. `items.py` reads what a ticket is to stand for,
-`store/` keeps tickets, `service/` hands them out. `companion.py` does so beside the proxy, `cli.py`
-as a program with commands, `get.py` makes an archive once, from a shell.
+Read `origins.py` first: the interface between fetching and packing. `names.py` (member names) and
+`zipping.py` (the ZIP format) are pure. `fetching.py` fetches items through the guarded HTTP
+client, and `packing.py` writes them into a ZIP. `items.py` validates the JSON of a ticket,
+`store/` keeps tickets in a database, and `service/` serves them over HTTP. `companion.py` runs the
+service beside the proxy, `cli.py` as a program of its own, and `get.py` writes one archive from
+the shell.
 """
 
 from typing import Final

@@ -1,26 +1,26 @@
-"""What the commands on a database do, and what they write."""
+"""The commands on the database: schema, clients and tickets."""
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from httpprocessproxy.companions.archive.command_line import ArchiveCommandLine
 from httpprocessproxy.companions.archive.store import schema
 from httpprocessproxy.companions.archive.store.clients import Clients, NameTakenError
-from httpprocessproxy.companions.archive.store.database import explaining, opened
+from httpprocessproxy.companions.archive.store.database import database_errors, opened
 from httpprocessproxy.companions.archive.store.tickets import Tickets
 from httpprocessproxy.core.lines import printable
 
 
 class CommandRefusedError(Exception):
-    """What was asked for cannot be done; the text is one line."""
+    """A command that cannot be carried out; the text is one line."""
 
 
 async def administer(line: ArchiveCommandLine) -> list[str]:
-    """Do what a command says, and return lines for standard output.
+    """Run a command, and return lines for standard output.
 
-    Raises RefusedError, and UserError.
+    Raises CommandRefusedError and UserError.
     """
     settings = line.settings
-    async with opened(settings.database, settings.db_extras) as engine, explaining():
+    async with opened(settings.database, settings.db_extras) as engine, database_errors():
         group, _, command = line.command.partition(" ")
         if group == "db":
             return await _schema(engine, command)

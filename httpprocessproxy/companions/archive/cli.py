@@ -1,4 +1,4 @@
-"""The archive's entrance: argv in, exit status out, and one line about what is wrong."""
+"""The entry point of http-process-archive: argv in, exit status out, one line for each error."""
 
 import logging
 import os
@@ -20,14 +20,14 @@ REFUSED_EXIT = 1
 USAGE_EXIT = 2
 INTERRUPTED_EXIT = 128 + signal.SIGINT
 
-# What the extra `archive` brings, as it is imported.
+# The import names of the packages of the extra `archive`.
 _EXTRA = ("aiosqlite", "alembic", "asyncpg", "jwt", "sqlalchemy")
-# Of these, what is imported only once it is needed. That it is missing is better known before.
-_LATE = ("alembic", "jwt")
+# Imported lazily, so their absence is checked at start.
+_LAZY = ("alembic", "jwt")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Do what the command line says, and return the exit status."""
+    """Run the command line, and return the exit status."""
     arguments = sys.argv[1:] if argv is None else argv
     try:
         return _run(arguments)
@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         more = "needs more packages: pip install 'http-process-proxy[archive]'"
         return _complain(more, USAGE_EXIT)
-    except KeyboardInterrupt:  # where nothing of ours waits for signals
+    except KeyboardInterrupt:  # before a signal handler is installed
         return INTERRUPTED_EXIT
 
 
@@ -49,7 +49,7 @@ def _run(arguments: Sequence[str]) -> int:
         from httpprocessproxy.companions.archive.get import main as get
 
         return get(arguments[1:])
-    for name in _LATE:
+    for name in _LAZY:
         if find_spec(name) is None:
             raise ModuleNotFoundError(name=name)
     from httpprocessproxy.companions.archive.administration import CommandRefusedError, administer
@@ -67,12 +67,12 @@ def _run(arguments: Sequence[str]) -> int:
 
 
 def _print(lines: Sequence[str]) -> int:
-    """Write to standard output. Not to have done it is an error: a secret is told only once."""
+    """Write to standard output. A failure is an error: a secret is printed only once."""
     try:
         sys.stdout.write("".join(f"{text}\n" for text in lines))
         sys.stdout.flush()
     except OSError as error:
-        # Else Python would try again at its end, and complain in its own way.
+        # Python flushes stdout again at exit, and would print a second error.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _complain(f"cannot write: {error.strerror}", REFUSED_EXIT)
     return 0
@@ -90,4 +90,4 @@ def _serve(settings: "ArchiveSettings") -> None:
     level = "DEBUG" if settings.debug else settings.log_level
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=level)
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    run_on_new_loop(run(settings.purpose, settings.host, settings.port))
+    run_on_new_loop(run(settings.service_options, settings.host, settings.port))

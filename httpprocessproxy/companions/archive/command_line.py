@@ -1,4 +1,4 @@
-"""The command line of the archive, read into what is to be done."""
+"""The command line of http-process-archive."""
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
@@ -16,17 +16,17 @@ from httpprocessproxy.config.parser import Parser
 from httpprocessproxy.core.errors import UserError
 
 DESCRIPTION = """\
-Many URLs as one streamed ZIP: a client makes a ticket of them, and whoever has
-the ticket's id downloads the archive, once. Without a command, `server run`.
+Streams many URLs as one ZIP: a client creates a ticket for the URLs, and the
+ticket's id downloads the archive, once. The default command is `server run`.
 """
 
 EPILOG = """\
-`http-process-archive get OUT.zip /a /b https://...` makes an archive at once
-(see get --help). Each option of `server run` is a key of the file of
-FPX_CONFIG, and FPX_KEY in the environment.
+`http-process-archive get OUT.zip /a /b https://...` writes an archive without a
+service (see get --help). Each option of `server run` can also be set in the
+file that FPX_CONFIG names, and as FPX_KEY in the environment.
 """
 
-# An option that is given once for each.
+# Repeatable options.
 _REPEATED: Final = ("ALLOW",)
 
 _Add = Callable[[argparse.ArgumentParser], None]
@@ -34,7 +34,7 @@ _Add = Callable[[argparse.ArgumentParser], None]
 
 @dataclass(frozen=True, slots=True)
 class ArchiveCommandLine:
-    """What to do, such as `client add`, with what."""
+    """A command such as `client add`, and its arguments."""
 
     command: str
     settings: ArchiveSettings
@@ -44,16 +44,16 @@ class ArchiveCommandLine:
 
 
 def read_line(argv: Sequence[str], environ: Mapping[str, str]) -> ArchiveCommandLine:
-    """Read a command line. Raises UserError, or SystemExit for --help and --version."""
-    said = vars(_parser().parse_args(argv or ["server", "run"]))
-    # argparse.SUPPRESS: what was not said is not there.
-    options = {name: _joined(said[name]) for name in ("CONFIG", *_names()) if name in said}
+    """Parse a command line. Raises UserError, or SystemExit for --help and --version."""
+    given = vars(_parser().parse_args(argv or ["server", "run"]))
+    # argparse.SUPPRESS leaves out the options that were not given.
+    options = {name: _joined(given[name]) for name in ("CONFIG", *_names()) if name in given}
     return ArchiveCommandLine(
-        f"{said['group']} {said['command']}",
+        f"{given['group']} {given['command']}",
         settings(options, environ),
-        said.get("name", ""),
-        said.get("keeps_secret", False),
-        said.get("is_for_all", False),
+        given.get("name", ""),
+        given.get("keeps_secret", False),
+        given.get("is_for_all", False),
     )
 
 
@@ -86,7 +86,9 @@ def _parser() -> argparse.ArgumentParser:
                 argument_default=argparse.SUPPRESS,
                 allow_abbrev=False,
             )
-            made.add_argument("--config", dest="CONFIG", metavar="FILE", help="a file of TOML")
+            made.add_argument(
+                "--config", dest="CONFIG", metavar="FILE", help="a file with settings in TOML"
+            )
             add(made)
     return parser
 
@@ -105,7 +107,7 @@ def _add_keys(parser: argparse.ArgumentParser) -> None:
 
 
 def _default(key: Key) -> str:
-    """What holds without an option, where that can be told in a word."""
+    """The default of an option for its help text; empty if it has no short form."""
     match default(key):
         case tuple(("*",)):
             return " (default: any)"
@@ -126,12 +128,12 @@ def _add_database(parser: argparse.ArgumentParser) -> None:
 def _add_name(parser: argparse.ArgumentParser) -> None:
     _add_database(parser)
     name = readers.for_argparse(_client_name)
-    parser.add_argument("name", metavar="NAME", type=name, help="the client's")
+    parser.add_argument("name", metavar="NAME", type=name, help="the name of the client")
 
 
 def _client_name(text: str) -> str:
     if not is_name(text):
-        raise UserError(f"not a name: {text[:100]!r} (1 to 200 characters that can be seen)")
+        raise UserError(f"not a name: {text[:100]!r} (1 to 200 printable characters)")
     return text
 
 
@@ -141,39 +143,39 @@ def _add_new_client(parser: argparse.ArgumentParser) -> None:
         "--keep-secret",
         dest="keeps_secret",
         action="store_true",
-        help="keep the secret itself in the database: what it signs for /stream/url needs it",
+        help="store the secret itself, not only its hash: URLs signed for /stream/url need it",
     )
 
 
 def _add_ticket(parser: argparse.ArgumentParser) -> None:
     _add_database(parser)
     which = parser.add_mutually_exclusive_group(required=True)
-    which.add_argument("name", metavar="ID", nargs="?", help="the ticket's")
-    which.add_argument("--all", dest="is_for_all", action="store_true", help="all there are")
+    which.add_argument("name", metavar="ID", nargs="?", help="the id of the ticket")
+    which.add_argument("--all", dest="is_for_all", action="store_true", help="all tickets")
 
 
 _GROUPS: Final[Mapping[str, str]] = {
-    "server": "tickets over HTTP",
-    "db": "the tables of the database",
-    "client": "who may make tickets",
-    "ticket": "the tickets there are",
+    "server": "serve tickets over HTTP",
+    "db": "manage the tables of the database",
+    "client": "manage the clients, which may create tickets",
+    "ticket": "manage the tickets",
 }
 
 _COMMANDS: Final[Mapping[str, Mapping[str, tuple[str, _Add]]]] = {
     "server": {"run": ("serve until a signal", _add_keys)},
     "db": {
-        "up": ("bring the tables up to date", _add_database),
-        "down": ("take the last step of that back, and with it what is in it", _add_database),
-        "current": ("tell how far they are", _add_database),
+        "up": ("migrate the tables to the newest revision", _add_database),
+        "down": ("revert the last migration, and delete its data", _add_database),
+        "current": ("print the revision of the tables", _add_database),
     },
     "client": {
-        "add": ("make a client, and tell its secret", _add_new_client),
-        "list": ("tell the names of all", _add_database),
-        "regenerate": ("give a client a new secret in place of the old", _add_name),
-        "drop": ("forget a client", _add_name),
+        "add": ("create a client, and print its secret", _add_new_client),
+        "list": ("print the names of all clients", _add_database),
+        "regenerate": ("replace the secret of a client, and print the new one", _add_name),
+        "drop": ("delete a client", _add_name),
     },
     "ticket": {
-        "list": ("tell all tickets and their items", _add_database),
-        "drop": ("forget a ticket, or all", _add_ticket),
+        "list": ("print all tickets and their items", _add_database),
+        "drop": ("delete a ticket, or all", _add_ticket),
     },
 }

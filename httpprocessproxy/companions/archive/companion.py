@@ -1,7 +1,8 @@
 """The archive beside the proxy: its service under `/_hpp/archive/`, for trusted clients.
 
-The rule: items are fetched as visits from outside are, so that our own pages stay closed to them.
-The service is imported when somebody first asks for it: that takes the better part of a second.
+The rule: items are fetched like requests of untrusted clients, so that an archive cannot contain
+the pages under `/_hpp/`. The service is imported at the first request for it: the import takes
+the better part of a second.
 """
 
 import contextlib
@@ -23,20 +24,20 @@ from httpprocessproxy.system.private_folders import lasting_name, private_folder
 
 
 class Archive:
-    """One for a run of the program."""
+    """The archive companion; one instance for a run of the proxy."""
 
-    def __init__(self, wish: ArchiveOptions) -> None:
+    def __init__(self, options: ArchiveOptions) -> None:
         """Raises UserError."""
-        self._wish = wish
-        self._allowed = tuple(_origin(text) for text in wish.allow)
+        self._options = options
+        self._allowed = tuple(_origin(text) for text in options.allow)
         self._socket: str | None = None
-        if wish.file is not None:
-            _check(wish.file)
+        if options.file is not None:
+            _check(options.file)
 
     def socket_for(self, target: bytes) -> str | None:
-        """The Unix socket that serves a target of ours; None if it is none."""
-        is_ours = target.startswith(PREFIX.encode() + b"/")
-        return self._socket if is_ours else None
+        """The Unix socket that serves a request target; None for a target outside of PREFIX."""
+        is_archive = target.startswith(PREFIX.encode() + b"/")
+        return self._socket if is_archive else None
 
     async def run(
         self,
@@ -46,16 +47,17 @@ class Archive:
         visits: Path,
         warn: Callable[[str], None],
     ) -> None:
-        """Serve until cancelled. Who comes while the database cannot be used is turned away.
+        """Serve until cancelled; while the database is unusable, connections are closed.
 
-        `token` is that of our page about ourselves, `visits` the socket that leads to the site.
+        `token` is the token of the admin pages, `visits` the Unix socket of the proxy for
+        requests to the site.
         """
         with private_folder() as folder, contextlib.ExitStack() as exits:
             path = folder / "archive"
             listener = exits.enter_context(listen_on_unix(path))
             db_url = f"sqlite:///{path.with_name('tickets.db')}"
             options = MountOptions(
-                self._wish,
+                self._options,
                 self._allowed,
                 site_of(config, visits),
                 config.queue_timeout_s,
@@ -73,7 +75,7 @@ class Archive:
 
 
 def site_of(config: Config, visits: Path) -> SiteAddress:
-    """The running site, by all names that surely mean it."""
+    """The address of the running site, with all names that refer to it and to no other site."""
     bind, scheme = config.bind, config.scheme
     names = [*bind.hosts, *(name for name in config.allowed_hosts if name[:1] not in "*.")]
     if bind.is_loopback or bind.is_everywhere:
@@ -89,7 +91,7 @@ def _import_serving(options: MountOptions) -> Serving:
 
 
 def _check(file: Path) -> None:
-    """Raise UserError now rather than when somebody asks."""
+    """Check the settings at start, not at the first request. Raises UserError."""
     from httpprocessproxy.companions.archive.configuration import settings
 
     settings({"CONFIG": str(file)}, {})

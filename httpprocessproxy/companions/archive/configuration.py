@@ -1,6 +1,6 @@
-"""Settings from a TOML file, the environment and the command line; the later has the last word.
+"""Settings from a TOML file, the environment and the command line; the later source wins.
 
-The environment names KEY as FPX_KEY, or as it is; the file is the one of FPX_CONFIG or --config.
+A KEY is FPX_KEY or KEY in the environment; FPX_CONFIG or --config names the file.
 """
 
 import argparse
@@ -27,7 +27,7 @@ _PARTS: Final[tuple[_Part, ...]] = (ArchiveSettings, ServiceRules, Limits)
 
 
 def settings(options: Mapping[str, str], environ: Mapping[str, str]) -> ArchiveSettings:
-    """Read them all. `options` are texts by the names of keys. Raises UserError."""
+    """Read all settings; `options` maps the names of keys to texts. Raises UserError."""
     read = {part: argparse.Namespace() for part in _PARTS}
     file = options.get("CONFIG") or environ.get(FILE_VARIABLE)
     if file:
@@ -46,7 +46,7 @@ def settings(options: Mapping[str, str], environ: Mapping[str, str]) -> ArchiveS
 
 
 def default(key: Key) -> object:
-    """What holds for a key that nobody has said."""
+    """The default value of a key."""
     usual = ArchiveSettings()
     values = {ArchiveSettings: usual, ServiceRules: usual.rules, Limits: usual.rules.limits}
     return getattr(values[_part(key)], key.field)
@@ -67,9 +67,9 @@ def _part(key: Key) -> _Part:
 
 def _set(read: Mapping[_Part, argparse.Namespace], key: Key, text: str, where: str) -> None:
     try:
-        # No host has one, and no file.
+        # Neither a host nor a file name may contain a NUL.
         if "\0" in text:
-            raise UserError("a NUL is in it")
+            raise UserError("it contains a NUL character")
         value = key.read(text)
     except UserError as error:
         raise UserError(f"{where}: {error}") from None
@@ -78,9 +78,9 @@ def _set(read: Mapping[_Part, argparse.Namespace], key: Key, text: str, where: s
 
 
 def _file(path: Path) -> Mapping[str, str]:
-    """The keys of a file. Raises UserError."""
+    """The keys of a file and their values as texts. Raises UserError."""
     if path.suffix == ".py":
-        raise UserError(f"{path}: a configuration is TOML here, and no program")
+        raise UserError(f"{path}: a configuration file is TOML, not Python")
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -91,11 +91,11 @@ def _file(path: Path) -> Mapping[str, str]:
     for name in named:
         if name not in _BY_NAME:
             raise UserError(f"{path}: unknown key {name[:100]!r}")
-    return {name: _written(value) for name, value in named.items()}
+    return {name: _as_text(value) for name, value in named.items()}
 
 
-def _written(value: object) -> str:
-    """A value of TOML as the environment would have it."""
+def _as_text(value: object) -> str:
+    """A TOML value in the form of an environment variable."""
     match value:
         case bool():
             return "true" if value else "false"

@@ -1,7 +1,7 @@
-"""Fetches items through the guard, in order, and asks for the next one's head ahead.
+"""Fetches items through the guarded client, in order, and requests the next item ahead.
 
-The rule: everything that an origin decides has a limit: how much it sends, how long it takes, how
-long it says nothing. Leaving the context ends what is going on, whoever is waiting for whom.
+The rule: everything that an origin controls has a limit: bytes, total time, time without data.
+Leaving the context cancels all requests, even those that wait for the origin or for the reader.
 """
 
 import asyncio
@@ -20,11 +20,11 @@ _GIB: Final = 1024 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one archive may cost: bytes as they are packed, times in seconds.
+    """The limits of one archive: sizes in bytes before compression, times in seconds.
 
-    The time of an item is that of its head, and once more that of its body, in which whoever reads
-    the archive has a say, too. What was asked for ahead, and has had to wait for longer than
-    `fresh_s`, is asked for again: servers give up those who do not read.
+    `item_s` applies to an item's head and again to its body; the latter also depends on the pace
+    of the archive's reader. A response requested ahead that has waited for longer than `fresh_s`
+    is requested again: servers close connections whose client does not read.
     """
 
     item_bytes: int = 16 * _GIB
@@ -37,7 +37,7 @@ class Limits:
 
 
 class Fetching:
-    """A `Fetcher` (`origins.py`) of whatever `outgoing` may fetch."""
+    """A `Fetcher` (`origins.py`) of the URLs that `outgoing` permits."""
 
     def __init__(self, outgoing: Outgoing, limits: Limits | None = None) -> None:
         self._outgoing = outgoing
@@ -45,9 +45,9 @@ class Fetching:
 
     @contextlib.asynccontextmanager
     async def fetch(self, items: Sequence[Item]) -> AsyncIterator[AsyncIterator[Fetched | Missed]]:
-        """One answer for each item, in order; see `Fetcher`."""
+        """One result for each item, in order; see `Fetcher`."""
         async with contextlib.AsyncExitStack() as exits:
-            tasks = await exits.enter_async_context(_unwrapping())
+            tasks = await exits.enter_async_context(_plain_task_group())
             fetch = _Fetch(self._outgoing, self._limits, tasks)
             answers = fetch.answers(items)
             try:
@@ -58,13 +58,13 @@ class Fetching:
 
 
 class _Request:
-    """A response that a task of its own holds open until it is left."""
+    """A request and its response, which a task of its own holds open until `left` is set."""
 
     def __init__(self, item: Item) -> None:
         self.item = item
         self.answered = asyncio.Event()
         self.left = asyncio.Event()
-        self.answer: Fetched | Missed = Missed(item, "nothing has come")
+        self.answer: Fetched | Missed = Missed(item, "no response")
         self.answered_at = 0.0
         self.task: asyncio.Task[None] | None = None
 
@@ -82,41 +82,41 @@ class _Fetch:
         self._requests: set[_Request] = set()
 
     async def answers(self, items: Sequence[Item]) -> AsyncGenerator[Fetched | Missed, None]:
-        """One for each item. The one before is left when the next is asked for."""
-        ahead = [self._ask(item) for item in items[:1]]
+        """One result for each item. Requesting the next one closes the previous response."""
+        ahead = [self._start(item) for item in items[:1]]
         for following in [*items[1:], None]:
             if not ahead:
                 return
             request = await self._fresh(ahead.pop())
             if following is not None:
-                ahead.append(self._ask(following))
+                ahead.append(self._start(following))
             yield request.answer
             request.left.set()
 
     async def _fresh(self, request: _Request) -> _Request:
-        """The request, or another one for the same item, once it is answered."""
+        """Wait for the response; replace a request whose response has waited for too long."""
         if not request.answered.is_set():
             await request.answered.wait()
         elif self._loop.time() - request.answered_at > self._limits.fresh_s:
             request.left.set()
-            request = self._ask(request.item)
+            request = self._start(request.item)
             await request.answered.wait()
         return request
 
     def end(self) -> None:
-        """Leave all that is going on."""
+        """Cancel all requests."""
         for request in self._requests:
             assert request.task is not None
             request.task.cancel()
 
-    def _ask(self, item: Item) -> _Request:
+    def _start(self, item: Item) -> _Request:
         request = _Request(item)
         self._requests.add(request)
         request.task = self._tasks.create_task(self._hold(request), name="item of an archive")
         return request
 
     async def _hold(self, request: _Request) -> None:
-        """Ask for an item, and hold its response open until it is left."""
+        """Request an item, and hold its response open until `left` is set."""
         try:
             async with contextlib.AsyncExitStack() as exits:
                 request.answer = await self._answer(request.item, exits)
@@ -127,7 +127,7 @@ class _Fetch:
             self._requests.discard(request)
 
     async def _answer(self, item: Item, exits: contextlib.AsyncExitStack) -> Fetched | Missed:
-        """The head of an item, or why there is none."""
+        """The head of an item's response, or the reason for its absence."""
         limits = self._limits
         if self._bytes_left <= 0:
             return Missed(item, self._too_large)
@@ -147,7 +147,7 @@ class _Fetch:
         return Fetched(item, response.status, content_type, size, self._body(response))
 
     async def _body(self, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
-        """Raises ItemFailedError."""
+        """The pieces of a body. Raises ItemFailedError."""
         deadline, item_bytes_left = self._deadline(), self._limits.item_bytes
         while piece := await _read(response, deadline):
             item_bytes_left -= len(piece)
@@ -167,9 +167,9 @@ class _Fetch:
 
 
 async def _read(response: aiohttp.ClientResponse, deadline: float) -> bytes:
-    """What has come of a body, b"" at its end. Raises ItemFailedError."""
+    """The next piece of a body, b"" at its end. Raises ItemFailedError."""
     try:
-        # Not around the whole body: it must not end who reads it in the midst of something else.
+        # A timeout around the whole body would also cancel the reader between two pieces.
         async with asyncio.timeout_at(deadline):
             return await response.content.readany()
     except (OSError, aiohttp.ClientError) as error:
@@ -177,8 +177,8 @@ async def _read(response: aiohttp.ClientResponse, deadline: float) -> bytes:
 
 
 @contextlib.asynccontextmanager
-async def _unwrapping() -> AsyncIterator[asyncio.TaskGroup]:
-    """A group of tasks that does not wrap the errors of the context's own body."""
+async def _plain_task_group() -> AsyncIterator[asyncio.TaskGroup]:
+    """A task group that raises errors of the `async with` body without an ExceptionGroup."""
     async with contextlib.AsyncExitStack() as exits:
         tasks = await exits.enter_async_context(asyncio.TaskGroup())
         try:
@@ -188,12 +188,12 @@ async def _unwrapping() -> AsyncIterator[asyncio.TaskGroup]:
 
 
 def reason_of(error: Exception) -> str:
-    """Why a request has come to nothing, in one line for people."""
+    """The reason of a request's failure as one readable line."""
     match error:
         case aiohttp.ConnectionTimeoutError():
             return "cannot connect: it took too long"
         case aiohttp.ServerTimeoutError():
-            return "nothing has come for too long"
+            return "no data for too long"
         case TimeoutError():
             return "it took too long"
         case aiohttp.ClientConnectorError():
@@ -201,9 +201,9 @@ def reason_of(error: Exception) -> str:
         case aiohttp.ClientPayloadError():
             return "it ended too early, or was not well encoded"
         case aiohttp.ClientResponseError():
-            # Its own text begins with a status, 400, which nobody has answered.
+            # aiohttp's own text begins with a status, 400, which the server has not sent.
             what = error.message.split("\n")[0].rstrip(":")
-            return f"it answered with what cannot be read: {what}"
+            return f"its response cannot be read: {what}"
         case aiohttp.ServerDisconnectedError():
             return "the server closed the connection without an answer"
     return str(error).split("\n")[0] or type(error).__name__

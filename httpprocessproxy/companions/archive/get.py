@@ -1,7 +1,7 @@
-"""`http-process-archive get OUT.zip /a /b https://...`: an archive at once, without a service.
+"""`http-process-archive get OUT.zip /a /b https://...`: writes an archive without a service.
 
-Rule: OUT.zip is there only if it is whole. An item that cannot be had is told, is in the archive's
-list of errors, and makes the exit status 1; with --strict, no archive is left of it.
+Rule: OUT.zip exists only when it is complete. An item that cannot be fetched is printed, listed in
+the archive's member of errors, and makes the exit status 1; with --strict, no archive is written.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from httpprocessproxy.companions.archive.fetching import Fetching
 from httpprocessproxy.companions.archive.origins import Item
 from httpprocessproxy.companions.archive.packing import BrokenError, Options, Packed, pack
 from httpprocessproxy.companions.archive.progress import Bar, ProgressFetcher
-from httpprocessproxy.companions.archive.saving import whole
+from httpprocessproxy.companions.archive.saving import write_atomically
 from httpprocessproxy.companions.fetch_client import (
     FetchOrigin,
     OriginGuard,
@@ -38,20 +38,20 @@ PROGRAM: Final = "http-process-archive get"
 INCOMPLETE_EXIT: Final = 1
 
 DESCRIPTION = """\
-Writes what the URLs have now into one archive. A /path is of the site of the http-process-proxy
-that runs in this folder, and waits while its server restarts. Redirects are followed within the
-site and the hosts that are named here.
+Writes the responses of the URLs into one ZIP archive. A /path belongs to the site of the
+http-process-proxy that runs in this folder, and waits while its server restarts. Redirects are
+followed within the site and the hosts named here.
 """
 EPILOG = """\
-Exit status: 0 for a whole archive, 1 if something is missing in it or none could be written, 2 for
-bad input, 4 if there is no proxy to ask, 128 + its number after a signal.
+Exit status: 0 for a complete archive, 1 if an item is missing or no archive could be written, 2
+for bad input, 4 if no proxy runs, 128 + its number after a signal.
 """
 
-_QUESTION_TIMEOUT_S: Final = 5.0
+_STATUS_TIMEOUT_S: Final = 5.0
 
 
 class _NoProxyError(Exception):
-    """Nobody can tell us what a /path has; the text says who was asked."""
+    """No proxy answers for a /path; the text names the address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,93 +64,93 @@ class _GetOptions:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Do what the words behind `get` say, and return the exit status.
+    """Run `get` with these arguments, and return the exit status.
 
     Raises UserError, or SystemExit for --help.
     """
     line = _parser().parse_args(argv)
-    wish = _GetOptions(line.out, tuple(line.urls), line.site, tuple(line.allow), line.strict)
+    options = _GetOptions(line.out, tuple(line.urls), line.site, tuple(line.allow), line.strict)
     try:
-        allowed, site = _allowed(wish), _site(wish)
-        return run_on_new_loop(until_signal(_get(wish, OriginGuard(allowed), site)))
+        allowed, site = _allowed(options), _site(options)
+        return run_on_new_loop(until_signal(_get(options, OriginGuard(allowed), site)))
     except _NoProxyError as error:
         _complain(str(error))
         return NOBODY
     except BrokenError as error:
         _complain(str(error))
     except OSError as error:
-        _complain(f"cannot write {wish.out}: {error.strerror or error}")
+        _complain(f"cannot write {options.out}: {error.strerror or error}")
     return INCOMPLETE_EXIT
 
 
-async def _get(wish: _GetOptions, guard: OriginGuard, site: SiteAddress | None) -> int:
+async def _get(options: _GetOptions, guard: OriginGuard, site: SiteAddress | None) -> int:
     """Raises UserError, BrokenError and OSError."""
-    bar = Bar(sys.stderr, len(wish.urls))
+    bar = Bar(sys.stderr, len(options.urls))
     async with Outgoing(guard, site=site) as outgoing:
-        for url in wish.urls:
+        for url in options.urls:
             _check(outgoing, url)
-        items = [Item(url) for url in wish.urls]
+        items = [Item(url) for url in options.urls]
         with contextlib.ExitStack() as exits:
-            file = exits.enter_context(whole(wish.out))
+            file = exits.enter_context(write_atomically(options.out))
             exits.callback(bar.clear)
 
             async def write(data: bytes) -> None:
                 file.write(data)
 
             fetcher = ProgressFetcher(Fetching(outgoing), bar)
-            packed = await pack(items, fetcher, write, Options(strict=wish.is_strict))
+            packed = await pack(items, fetcher, write, Options(strict=options.is_strict))
             size_bytes = file.tell()
-    return _tell(wish, packed, size_bytes)
+    return _report(options, packed, size_bytes)
 
 
-def _tell(wish: _GetOptions, packed: Packed, size_bytes: int) -> int:
-    """What has become of it, in words and as the exit status."""
+def _report(options: _GetOptions, packed: Packed, size_bytes: int) -> int:
+    """Print the result, and return the exit status."""
     for error in packed.errors:
         _complain(error)
-    count = f"{packed.members} of {len(wish.urls)} items"
-    _write(f"{wish.out}: {count}, {size(size_bytes)}")
+    count = f"{packed.members} of {len(options.urls)} items"
+    _write(f"{options.out}: {count}, {size(size_bytes)}")
     return INCOMPLETE_EXIT if packed.errors else 0
 
 
 def _check(outgoing: Outgoing, url: str) -> None:
-    """Raise UserError for what need not be tried."""
+    """Check a URL before any request. Raises UserError."""
     try:
         outgoing.permits(url)
     except Refused as error:
         raise UserError(f"{url}: {error}") from None
 
 
-def _allowed(wish: _GetOptions) -> frozenset[FetchOrigin]:
-    """The hosts of the URLs, since it is the user who named them. Raises UserError."""
+def _allowed(options: _GetOptions) -> frozenset[FetchOrigin]:
+    """The origins of the URLs, all named by the user, and those of --allow. Raises UserError."""
     try:
-        named = [FetchOrigin.of(parse_url(url)) for url in wish.urls if not url.startswith("/")]
-        return frozenset((*named, *map(FetchOrigin.parse, wish.allow)))
+        named = [FetchOrigin.of(parse_url(url)) for url in options.urls if not url.startswith("/")]
+        return frozenset((*named, *map(FetchOrigin.parse, options.allow)))
     except ValueError as error:
         raise UserError(str(error)) from None
 
 
-def _site(wish: _GetOptions) -> SiteAddress | None:
-    """Where a /path leads. Raises UserError, and _NoProxyError if no proxy runs there."""
-    if wish.site is not None and "://" in wish.site:
+def _site(options: _GetOptions) -> SiteAddress | None:
+    """The site of a /path. Raises UserError, and _NoProxyError if no proxy runs there."""
+    if options.site is not None and "://" in options.site:
         try:
-            return SiteAddress(FetchOrigin.parse(wish.site))
+            return SiteAddress(FetchOrigin.parse(options.site))
         except ValueError as error:
             raise UserError(f"--site: {error}") from None
-    if wish.site is None and not any(url.startswith("/") for url in wish.urls):
+    if options.site is None and not any(url.startswith("/") for url in options.urls):
         return None
-    bind = _bind(wish)
-    answer = ask("status", bind, _QUESTION_TIMEOUT_S)
+    bind = _bind(options)
+    answer = ask("status", bind, _STATUS_TIMEOUT_S)
     if answer.exit_status == NOBODY:
         raise _NoProxyError(answer.text)
-    # A proxy with TLS sends us there.
+    # A proxy with TLS redirects http to https.
     aliases = frozenset({FetchOrigin.parse(bind.url_of("https"))})
     return SiteAddress(FetchOrigin.parse(bind.url_of("http")), aliases=aliases, tls=unverified())
 
 
-def _bind(wish: _GetOptions) -> Address:
-    """Where the proxy listens: what --site says, or the file of this folder. Raises UserError."""
-    if wish.site is not None:
-        return Address.parse(wish.site)
+def _bind(options: _GetOptions) -> Address:
+    """The proxy's address, from --site or this folder's configuration file. Raises UserError."""
+    if options.site is not None:
+        return Address.parse(options.site)
     try:
         return resolve_bind(argparse.Namespace())
     except UserError as error:
@@ -166,12 +166,12 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     add = parser.add_argument
-    add("out", metavar="OUT.zip", type=Path, help="the archive; one that is there is replaced")
+    add("out", metavar="OUT.zip", type=Path, help="the archive; an existing file is replaced")
     add("urls", metavar="URL", nargs="+", help="a /path of the site, or http(s)://...")
     add(
         "--site",
         metavar="URL",
-        help="where a /path leads: http(s)://HOST[:PORT], or BIND of an http-process-proxy "
+        help="the site of a /path: http(s)://HOST[:PORT], or BIND of an http-process-proxy "
         "(default: BIND of the configuration file in this folder)",
     )
     add(
@@ -179,9 +179,9 @@ def _parser() -> argparse.ArgumentParser:
         metavar="ORIGIN",
         action="append",
         default=[],
-        help="redirects may lead here, too; repeatable",
+        help="allow redirects to this origin as well; repeatable",
     )
-    add("--strict", action="store_true", help="write no archive at all if an item fails")
+    add("--strict", action="store_true", help="write no archive if an item fails")
     return parser
 
 

@@ -1,7 +1,7 @@
-"""What a client asks for: JSON in, a checked ticket out, or all that is wrong with it. No I/O.
+"""Validates the JSON of a ticket: a checked Order, or messages for all wrong fields. No I/O.
 
-The rule: what is stored can be fetched as it is. Who may be asked is for the guard to say, once
-here, so that a client hears of it at once, and again for whatever is connected to.
+The rule: a stored item can be fetched without further checks of its form. The guard checks the
+URL here, so that the client gets an immediate error, and again for each connection.
 """
 
 import base64
@@ -16,13 +16,13 @@ from httpprocessproxy.companions.archive.origins import Item
 from httpprocessproxy.companions.fetch_client.fields import check_fields
 from httpprocessproxy.companions.fetch_client.guard import Refused
 
-# Raises Refused for a URL that will not be asked.
+# Raises Refused for a URL that will not be fetched.
 Permits = Callable[[str], None]
 
 ZIP: Final = "zip"
 STREAM: Final = "stream"
 
-# Messages of one field, or of the items of one, by index.
+# The messages of one field, or those of its items by index.
 Messages = list[str] | dict[str, list[str]]
 
 MAX_TEXT_CHARACTERS: Final = 2000
@@ -33,7 +33,7 @@ _LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
 class InvalidError(Exception):
-    """`messages` says of each field what is wrong with it."""
+    """Invalid JSON of a ticket; `messages` maps each wrong field to its messages."""
 
     def __init__(self, messages: Mapping[str, Messages]) -> None:
         super().__init__(json.dumps(messages))
@@ -42,9 +42,9 @@ class InvalidError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What a ticket stands for. `filename` is as the client gave it, or empty.
+    """The content of a ticket. `filename` is the client's verbatim, or empty.
 
-    `strict` is None where the client leaves it to us.
+    `strict` is None if the client did not set it; the service's default applies.
     """
 
     items: tuple[Item, ...]
@@ -61,23 +61,23 @@ class _WrongError(Exception):
         self.messages: Messages = [messages] if isinstance(messages, str) else messages
 
 
-def read_order(said: object, permits: Permits, max_items: int) -> Order:
-    """Read the JSON of a request. Raises InvalidError with all that is wrong."""
-    if not isinstance(said, dict):
+def read_order(value: object, permits: Permits, max_items: int) -> Order:
+    """Validate the JSON of a request. Raises InvalidError with the messages of all fields."""
+    if not isinstance(value, dict):
         raise InvalidError({"_schema": ["Invalid input type."]})
-    wrong: dict[str, Messages] = {name: ["Unknown field."] for name in said if name not in _FIELDS}
+    wrong: dict[str, Messages] = {name: ["Unknown field."] for name in value if name not in _FIELDS}
     items: tuple[Item, ...] = ()
     kind, filename, strict = ZIP, "", None
     try:
-        items = _items(said, permits, max_items)
+        items = _items(value, permits, max_items)
     except _WrongError as error:
         wrong["items"] = error.messages
     try:
-        kind = _type(said, len(items) if "items" not in wrong else 1)
+        kind = _type(value, len(items) if "items" not in wrong else 1)
     except _WrongError as error:
         wrong["type"] = error.messages
     try:
-        filename, strict = _options(said)
+        filename, strict = _options(value)
     except _WrongError as error:
         wrong["options"] = error.messages
     if wrong:
@@ -85,11 +85,11 @@ def read_order(said: object, permits: Permits, max_items: int) -> Order:
     return Order(items, kind, filename, strict)
 
 
-def read_item(said: object, permits: Permits) -> Item:
-    """Read one item: a URL, or an object. Raises ValueError whose text is for the client."""
-    match said:
+def read_item(value: object, permits: Permits) -> Item:
+    """Validate one item: a URL, or an object. Raises ValueError; its text is for the client."""
+    match value:
         case str():
-            url, name, path, headers = said, None, None, None
+            url, name, path, headers = value, None, None, None
         case {"url": str(url), **rest}:
             name, path, headers = rest.get("name"), rest.get("path"), rest.get("headers")
         case dict():
@@ -106,7 +106,7 @@ def read_item(said: object, permits: Permits) -> Item:
 
 
 def dump_items(items: Sequence[Item]) -> str:
-    """Items as JSON, to be stored."""
+    """Items as JSON for the database."""
     return json.dumps(
         [
             {"url": item.url, "name": item.name, "path": item.path, "headers": item.headers}
@@ -116,15 +116,15 @@ def dump_items(items: Sequence[Item]) -> str:
 
 
 def load_items(text: str) -> tuple[Item, ...]:
-    """What `dump_items` made JSON of."""
+    """The items of a text from `dump_items`."""
     return tuple(
-        Item(said["url"], said["name"], said["path"], tuple((n, v) for n, v in said["headers"]))
-        for said in json.loads(text)
+        Item(value["url"], value["name"], value["path"], tuple((n, v) for n, v in value["headers"]))
+        for value in json.loads(text)
     )
 
 
 def load_json(text: str | bytes) -> object:
-    """Read JSON. Raises ValueError, for what is nested too deeply as well."""
+    """Parse JSON. Raises ValueError, also for JSON that is nested too deeply."""
     try:
         value: object = json.loads(text)
     except RecursionError:
@@ -132,10 +132,10 @@ def load_json(text: str | bytes) -> object:
     return value
 
 
-def _items(said: Mapping[str, object], permits: Permits, max_items: int) -> tuple[Item, ...]:
-    if "items" not in said:
+def _items(value: Mapping[str, object], permits: Permits, max_items: int) -> tuple[Item, ...]:
+    if "items" not in value:
         raise _WrongError("Missing data for required field.")
-    listed = _decoded(said["items"], list)
+    listed = _decoded(value["items"], list)
     assert isinstance(listed, list)
     if len(listed) > max_items:
         raise _WrongError(f"Longer than maximum length {max_items}.")
@@ -151,8 +151,8 @@ def _items(said: Mapping[str, object], permits: Permits, max_items: int) -> tupl
     return tuple(items)
 
 
-def _type(said: Mapping[str, object], items: int) -> str:
-    kind = said.get("type", ZIP)
+def _type(value: Mapping[str, object], items: int) -> str:
+    kind = value.get("type", ZIP)
     if not isinstance(kind, str) or kind not in (ZIP, STREAM):
         raise _WrongError(f"Must be one of: {ZIP}, {STREAM}.")
     if kind == STREAM and items != 1:
@@ -160,8 +160,8 @@ def _type(said: Mapping[str, object], items: int) -> str:
     return kind
 
 
-def _options(said: Mapping[str, object]) -> tuple[str, bool | None]:
-    options = _decoded(said.get("options", {}), dict)
+def _options(value: Mapping[str, object]) -> tuple[str, bool | None]:
+    options = _decoded(value.get("options", {}), dict)
     assert isinstance(options, dict)
     filename, strict = options.get("filename"), options.get("strict")
     try:
@@ -174,7 +174,7 @@ def _options(said: Mapping[str, object]) -> tuple[str, bool | None]:
 
 
 def _decoded(value: object, kind: type) -> object:
-    """A value of this kind: as it is, or as JSON in base64."""
+    """A value of type `kind`, given as itself or as base64-encoded JSON. Raises _WrongError."""
     if isinstance(value, kind):
         return value
     if not isinstance(value, str):
@@ -193,7 +193,7 @@ def _decoded(value: object, kind: type) -> object:
 
 
 def _text(value: object, what: str) -> str:
-    """A text that may be left out."""
+    """An optional text; empty without one. Raises ValueError."""
     if value is None:
         return ""
     if not isinstance(value, str) or _LONE_SURROGATE.search(value):

@@ -1,7 +1,7 @@
 """The keys of the configuration: one table for the file, the environment and the command line.
 
-The names are those of the service that ours takes the place of, and for what it has not, our own.
-Some of its keys mean nothing here; they are read, so that a configuration can be taken over.
+Names are compatible with the service that this one replaces, with additional keys for new
+settings. Some of its keys have no effect here; they are accepted, so that its configuration works.
 """
 
 import json
@@ -21,10 +21,11 @@ _FALSE = ("0", "false", "no", "off", "n", "f", "")
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key by its name. `field` is of `Settings` or its parts, empty for what means nothing here.
+    """A key of the configuration.
 
-    `flag`: its option takes no value, and means this one. `is_plain`: the environment may name it
-    without the prefix, too; HOST and DEBUG mean other things in many shells.
+    `field` is the attribute in `ArchiveSettings` or its parts, empty for a key without effect.
+    `flag`: the option takes no argument, and sets this value. `is_plain`: the environment variable
+    may lack the prefix; HOST and DEBUG need it, as many shells set them for other purposes.
     """
 
     name: str
@@ -79,36 +80,47 @@ def _bytes(name: str, field: str, about: str) -> Key:
 
 
 KEYS: Final = (
-    Key("HOST", "host", str, "where to listen", "HOST", is_plain=False),
-    Key("PORT", "port", readers.port, "the port there; 0 takes a free one", "PORT"),
-    Key("DEBUG", "debug", boolean, "log more", flag="true", is_plain=False),
-    Key("FPX_LOG_LEVEL", "log_level", level, "what to log", "LEVEL"),
+    Key("HOST", "host", str, "address to listen on", "HOST", is_plain=False),
+    Key("PORT", "port", readers.port, "port to listen on; 0 selects a free one", "PORT"),
+    Key("DEBUG", "debug", boolean, "log at level DEBUG", flag="true", is_plain=False),
+    Key("FPX_LOG_LEVEL", "log_level", level, "minimum level of log messages", "LEVEL"),
     Key("DB_URL", "db_url", str, "sqlite:///PATH or postgresql://USER@HOST/NAME", "URL"),
-    Key("DB_EXTRAS", "db_extras", table, "more for SQLAlchemy's engine", "JSON"),
-    Key("ALLOW", "allowed", origins, "an origin that may be fetched from", "ORIGIN"),
-    Key("CORS_ORIGINS", "cors_origins", words, "whose pages may read answers", "ORIGINS"),
-    Key("JWT_ALGORITHM", "jwt_algorithm", readers.one_of(*ALGORITHMS), "of signed URLs", "NAME"),
-    Key("FPX_NO_QUEUE", "no_queue", boolean, "tickets wait", option="queue", flag="false"),
+    Key("DB_EXTRAS", "db_extras", table, "further arguments of SQLAlchemy's engine", "JSON"),
+    Key("ALLOW", "allowed", origins, "an origin from which items may be fetched", "ORIGIN"),
+    Key("CORS_ORIGINS", "cors_origins", words, "origins that may read responses", "ORIGINS"),
+    Key(
+        "JWT_ALGORITHM",
+        "jwt_algorithm",
+        readers.one_of(*ALGORITHMS),
+        "the algorithm of signed URLs",
+        "NAME",
+    ),
+    Key("FPX_NO_QUEUE", "no_queue", boolean, "queue the tickets", option="queue", flag="false"),
     Key(
         "SIMULTANEOURS_DOWNLOADS_LIMIT",
         "simultaneous",
         readers.count,
-        "downloads at a time, where tickets wait",
+        "simultaneous downloads with --queue",
         option="simultaneous",
     ),
-    Key("STRICT", "strict", boolean, "cut an archive that lacks an item", flag="true"),
-    Key("DOWNLOADS_PER_CLIENT", "downloads_per_client", readers.count, "at a time; past it 429"),
-    Key("MAX_ITEMS", "max_items", readers.count, "of a ticket"),
-    _bytes("MAX_JSON", "max_json_bytes", "of what a ticket is made of; past it 413"),
-    _bytes("ITEM_SIZE", "item_bytes", "of an item"),
-    _bytes("TOTAL_SIZE", "total_bytes", "of all items of a ticket"),
-    _seconds("TICKET_TTL", "ticket_ttl_s", "how long a ticket can be used"),
-    _seconds("WAIT_TIME", "wait_s", "how long a ticket may be waited with"),
-    _seconds("STALL_TIME", "stall_s", "how long a reader may take nothing"),
-    _seconds("ITEM_TIME", "item_s", "how long an item may take"),
-    _seconds("TOTAL_TIME", "total_s", "how long a download may take"),
-    _seconds("IDLE_TIME", "idle_s", "how long an origin may say nothing"),
-    _seconds("CONNECT_TIME", "connect_s", "how long connecting to an origin may take"),
+    Key("STRICT", "strict", boolean, "abort an archive that lacks an item", flag="true"),
+    Key(
+        "DOWNLOADS_PER_CLIENT",
+        "downloads_per_client",
+        readers.count,
+        "simultaneous downloads of a client; 429 above",
+    ),
+    Key("MAX_ITEMS", "max_items", readers.count, "items of a ticket"),
+    _bytes("MAX_JSON", "max_json_bytes", "size of a ticket's JSON; 413 above"),
+    _bytes("ITEM_SIZE", "item_bytes", "size of an item"),
+    _bytes("TOTAL_SIZE", "total_bytes", "size of all items of a ticket"),
+    _seconds("TICKET_TTL", "ticket_ttl_s", "lifetime of an unused ticket"),
+    _seconds("WAIT_TIME", "wait_s", "timeout for a wait in the queue"),
+    _seconds("STALL_TIME", "stall_s", "timeout for a client that does not read"),
+    _seconds("ITEM_TIME", "item_s", "timeout for an item"),
+    _seconds("TOTAL_TIME", "total_s", "timeout for a download"),
+    _seconds("IDLE_TIME", "idle_s", "timeout for an origin that sends no data"),
+    _seconds("CONNECT_TIME", "connect_s", "timeout for connecting to an origin"),
     Key("FPX_TRANSPORT", "", readers.one_of("aiohttp", "httpx")),
     Key("FPX_PIPE_SILLY_STREAM", "", boolean),
     Key("KEEP_ALIVE", "", boolean),

@@ -1,11 +1,11 @@
-"""What is compressed already, so that to compress it once more would cost time and win nothing.
+"""Content types and file extensions of compressed formats, which are not worth compressing again.
 
-By its type, and by its name where the type says nothing. Pure.
+The content type decides; the extension does where the type is missing or generic. Pure.
 """
 
 from typing import Final
 
-_SAYS_NOTHING: Final = ("", "application/octet-stream", "binary/octet-stream")
+_GENERIC: Final = ("", "application/octet-stream", "binary/octet-stream")
 
 _TYPES: Final = frozenset(
     (
@@ -19,8 +19,8 @@ _TYPES: Final = frozenset(
         "audio/flac",
     )
 )
-# Office documents are ZIPs.
-_BEGINNINGS: Final = (
+# Office documents are ZIP files.
+_PREFIXES: Final = (
     *("video/", "application/vnd.openxmlformats-officedocument."),
     "application/vnd.oasis.opendocument.",
 )
@@ -35,8 +35,8 @@ _EXTENSIONS: Final = frozenset(
 
 
 def is_compressed(content_type: str, name: str) -> bool:
-    """Whether an item of this type, and of this name, is compressed as it is."""
+    """Whether an item with this Content-Type and member name is already compressed."""
     kind = content_type.partition(";")[0].strip().lower()
-    if kind in _SAYS_NOTHING:
+    if kind in _GENERIC:
         return name.rpartition(".")[2].lower() in _EXTENSIONS
-    return kind in _TYPES or kind.startswith(_BEGINNINGS)
+    return kind in _TYPES or kind.startswith(_PREFIXES)

@@ -1,6 +1,6 @@
 """The options of the archive service that is mounted beside the proxy, under `/_hpp/archive/`.
 
-Imported at the proxy's start, so it imports nothing of the service.
+The proxy imports this module at its start, so it imports no module of the service.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ PREFIX: Final = "/_hpp/archive"
 
 @dataclass(frozen=True, slots=True)
 class ArchiveOptions:
-    """The options of the command line, as texts. `file` has settings of the service."""
+    """The proxy's command-line options as texts. `file` contains settings of the service."""
 
     allow: Sequence[str] = ()
     file: Path | None = None
@@ -25,12 +25,12 @@ class ArchiveOptions:
 
 @dataclass(frozen=True, slots=True)
 class MountOptions:
-    """The parameters of the mounted service. `db_url` is a database for this run alone.
+    """The parameters of the mounted service. `db_url` is a database for this run only.
 
-    `held_s`: how long the proxy may hold a request of the site while the server starts.
+    `held_s`: the time in seconds for which the proxy may hold a request while the server starts.
     """
 
-    wish: ArchiveOptions
+    archive: ArchiveOptions
     allowed: Sequence[FetchOrigin]
     site: SiteAddress
     held_s: float

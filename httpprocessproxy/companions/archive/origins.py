@@ -1,7 +1,7 @@
-"""What fetching and packing agree on: items go in, answers come out, in the same order.
+"""The interface between fetching and packing: items in, results out, in the same order.
 
-Rule: at most one body is read at a time, and it is read to its end, or left, before the next
-answer is asked for. So a fetcher may ask for the next item's head ahead, but not for its body.
+Rule: at most one body is read at a time, to its end or not at all, before the next result is
+requested. So a fetcher may request the next item's head ahead, but must not read its body.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -11,14 +11,14 @@ from typing import Protocol
 
 
 class ItemFailedError(Exception):
-    """An item's body ended too early, or must not go on; the text is one line for people."""
+    """An item's body ended early or exceeded a limit; the text is one readable line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One entry of a ticket, checked: `url` is absolute, or a `/path` of the running site.
+    """One checked entry of a ticket: `url` is absolute, or a `/path` of the running site.
 
-    `name` and `path` are as given, and not to be trusted; empty where nothing was.
+    `name` and `path` are the client's verbatim and untrusted; empty if not given.
     """
 
     url: str
@@ -29,10 +29,10 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """The head of an origin's final answer, whatever its status, and its body to come.
+    """The head of an origin's final response, with any status, and its unread body.
 
-    `content_type` is the field as sent, or empty. `size` counts the bytes that `body` will yield,
-    so it is None where the origin did not tell, and where a content coding is taken off.
+    `content_type` is the field verbatim, or empty. `size` counts the bytes that `body` will yield;
+    it is None without a Content-Length, and when a content coding is decoded.
     `body` can be read once, need not be read, and raises ItemFailedError.
     """
 
@@ -45,19 +45,19 @@ class Fetched:
 
 @dataclass(frozen=True, slots=True)
 class Missed:
-    """An item without any answer: refused by us, or nobody there; `reason` is one line."""
+    """An item without a response: refused by the guard, or unreachable; `reason` is one line."""
 
     item: Item
     reason: str
 
 
 class Fetcher(Protocol):
-    """Where items come from."""
+    """A source of items."""
 
     def fetch(
         self, items: Sequence[Item]
     ) -> AbstractAsyncContextManager[AsyncIterator[Fetched | Missed]]:
-        """Fetch `items`: one answer for each, in order. Leaving the context ends all of it.
+        """Fetch `items`: one result for each, in order. Leaving the context ends all requests.
 
         async with fetcher.fetch(items) as answers:
             async for answer in answers:

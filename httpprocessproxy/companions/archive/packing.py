@@ -1,7 +1,7 @@
-"""A ZIP of what a fetcher brings, written as it comes.
+"""Writes the items of a fetcher into a ZIP while they arrive.
 
-Rule: nothing is lost in silence. What cannot be had whole is a line of the last member, or, where
-asked for so, the end of an archive that nobody can take for a whole one.
+Rule: nothing is lost silently. An item that is missing or truncated is a line of the last member;
+with `strict`, the archive ends there, visibly incomplete.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from http import HTTPStatus
 from typing import Final
 
 from httpprocessproxy.companions.archive.kinds import is_compressed
-from httpprocessproxy.companions.archive.names import MemberNames, wished
+from httpprocessproxy.companions.archive.names import MemberNames, member_path
 from httpprocessproxy.companions.archive.origins import (
     Fetched,
     Fetcher,
@@ -28,7 +28,7 @@ Write = Callable[[bytes], Awaitable[None]]
 ERRORS: Final = "_errors.txt"
 COMMENT: Final = "Written by http-process-proxy"
 
-# Going to a thread and back takes about as long as this takes to deflate.
+# Deflating this much takes about as long as a switch to a thread and back.
 _INLINE_BYTES = 4 * 1024
 # Large enough for a thread to be worth it, small enough for cancellation to be prompt.
 _PIECE_BYTES = 256 * 1024
@@ -36,19 +36,19 @@ _WRITE_BYTES = 64 * 1024
 
 
 class BrokenError(Exception):
-    """A strict archive that lacks an item: what was written must not look complete."""
+    """A strict archive lacks an item; the caller must make the written part look incomplete."""
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """`strict`: end in BrokenError at the first failure, in place of listing it in the archive."""
+    """`strict`: raise BrokenError at the first failure instead of listing it in the archive."""
 
     strict: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """What became of the items: how many are whole, and a line for each of the others."""
+    """The result of packing: the number of complete items, and a line for each other item."""
 
     members: int
     errors: tuple[str, ...]
@@ -57,9 +57,9 @@ class Packed:
 async def pack(
     items: Sequence[Item], fetcher: Fetcher, write: Write, options: Options | None = None
 ) -> Packed:
-    """Write the ZIP of `items`, in order, awaiting each `write`: its pace is ours.
+    """Write the ZIP of `items`, in order, and await each `write` (back-pressure).
 
-    Cancel it to stop fetching. Raises BrokenError if `options.strict`, and what `write` raises.
+    Cancellation stops fetching. Raises BrokenError if `options.strict`, and the errors of `write`.
     """
     packer = _Packer(write, options or Options())
     async with fetcher.fetch(items) as answers:
@@ -73,12 +73,12 @@ class _Packer:
         self._options = options
         self._zip = ZipStream(datetime.now(UTC), COMMENT)
         self._names = MemberNames(ERRORS)
-        self._out = _Out(write)
+        self._out = _WriteBuffer(write)
         self._members = 0
         self._errors: list[str] = []
 
     async def add(self, answer: Fetched | Missed) -> None:
-        """Raises BrokenError if this one fails and none may."""
+        """Add an item. Raises BrokenError if it fails in a strict archive."""
         match answer:
             case Missed(item, reason):
                 self._fail(item, reason)
@@ -90,7 +90,7 @@ class _Packer:
     async def finish(self) -> Packed:
         if self._errors:
             self._out.put(self._zip.begin(ERRORS, None))
-            await self._bus("".join(f"{line}\n" for line in self._errors).encode())
+            await self._feed("".join(f"{line}\n" for line in self._errors).encode())
             self._out.put(self._zip.end())
         for piece in self._zip.finish():
             self._out.put(piece)
@@ -99,7 +99,7 @@ class _Packer:
         return Packed(self._members, tuple(self._errors))
 
     async def _add_member(self, item: Item, answer: Fetched) -> None:
-        name = self._names.unique(wished(item))
+        name = self._names.unique(member_path(item))
         level = Level.NONE if is_compressed(answer.content_type, name) else Level.USUAL
         self._out.put(self._zip.begin(name, answer.size, level))
         try:
@@ -108,12 +108,12 @@ class _Packer:
             self._fail(item, f"{name} is not whole: {error}")
         else:
             self._members += 1
-        # Closed in any case, or readers of streams would not find what comes after it.
+        # A member is always closed: streaming readers could not find the next one otherwise.
         self._out.put(self._zip.end())
         await self._out.flush()
 
     async def _add_body(self, answer: Fetched) -> None:
-        """Raises ItemFailedError and TooLargeError, after all that came is in the member."""
+        """Add a body. Raises ItemFailedError after adding the received data; ZipTooLargeError."""
         gathered = bytearray()
         failure: ItemFailedError | None = None
         try:
@@ -121,15 +121,15 @@ class _Packer:
                 gathered += data
                 if len(gathered) >= _PIECE_BYTES:
                     piece, gathered = gathered, bytearray()
-                    await self._bus(piece)
+                    await self._feed(piece)
         except ItemFailedError as error:
             failure = error
-        await self._bus(gathered)
+        await self._feed(gathered)
         if failure is not None:
             raise failure
 
-    async def _bus(self, data: bytes | bytearray) -> None:
-        """Raises TooLargeError."""
+    async def _feed(self, data: bytes | bytearray) -> None:
+        """Deflate data and write it. Raises ZipTooLargeError."""
         if len(data) <= _INLINE_BYTES:
             self._out.put(self._zip.feed(data))
         else:
@@ -138,15 +138,15 @@ class _Packer:
         await self._out.flush(at_least=_WRITE_BYTES)
 
     def _fail(self, item: Item, reason: str) -> None:
-        """Raises BrokenError if nothing may fail."""
+        """Record a failed item. Raises BrokenError in a strict archive."""
         line = printable(f"{item.url}: {reason}")
         if self._options.strict:
             raise BrokenError(line)
         self._errors.append(line)
 
 
-class _Out:
-    """Gathers what is to be written, so that a small member is one write."""
+class _WriteBuffer:
+    """A write buffer, so that a small member is one write."""
 
     def __init__(self, write: Write) -> None:
         self._write = write
@@ -157,7 +157,7 @@ class _Out:
 
     async def flush(self, at_least: int = 1) -> None:
         if len(self._waiting) >= at_least:
-            # The writer may keep it, so it gets a copy that nobody changes.
+            # An immutable copy, as the writer may keep it.
             data = bytes(self._waiting)
             self._waiting.clear()
             await self._write(data)

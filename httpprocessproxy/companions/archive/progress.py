@@ -1,4 +1,4 @@
-"""How far an archive is, as a bar on a terminal: one line that is written over and over."""
+"""A progress bar for an archive: one line of the terminal, rewritten in place."""
 
 import contextlib
 import shutil
@@ -10,14 +10,14 @@ from typing import Final, TextIO
 from httpprocessproxy.companions.archive.origins import Fetched, Fetcher, Item, Missed
 from httpprocessproxy.core.lines import printable, size
 
-# Often enough to be smooth, and seldom enough to cost nothing.
+# Often enough to look smooth, and rarely enough to cost nothing.
 _INTERVAL_S: Final = 0.1
 _BAR_WIDTH: Final = 20
 _CLEAR: Final = "\r\x1b[K"
 
 
 class Bar:
-    """Shows items that are fetched. Nothing is shown that is not a terminal's."""
+    """Shows the progress of fetching; silent unless the stream is a terminal."""
 
     def __init__(
         self, terminal: TextIO, items: int, clock: Callable[[], float] = time.monotonic
@@ -32,7 +32,7 @@ class Bar:
         self._url = ""
 
     def begin(self, answer: Fetched | Missed) -> None:
-        """The next item is there, and so the one before is done."""
+        """Begin the next item; the previous one is done."""
         self._done += 1
         self._item_bytes = 0
         self._item_size = (answer.size or 0) if isinstance(answer, Fetched) else 0
@@ -45,7 +45,7 @@ class Bar:
         self._show()
 
     def clear(self) -> None:
-        """Leave the line to others."""
+        """Erase the line before other output."""
         if self._terminal is not None:
             self._write(_CLEAR)
 
@@ -54,7 +54,7 @@ class Bar:
         if self._terminal is not None and now - self._shown_at >= _INTERVAL_S:
             self._shown_at = now
             columns = shutil.get_terminal_size().columns
-            # A line as wide as the terminal would begin another one.
+            # A line as wide as the terminal would wrap.
             self._write(_CLEAR + self._line(now)[: columns - 1])
 
     def _line(self, now: float) -> str:
@@ -66,14 +66,14 @@ class Bar:
         return f"[{bar}] {number}  {size(self._bytes)}  {size(pace)}/s  {printable(self._url)}"
 
     def _write(self, text: str) -> None:
-        assert self._terminal is not None, "who calls has looked"
+        assert self._terminal is not None, "the callers check this"
         self._terminal.write(text)
         self._terminal.flush()
 
 
 @dataclass(frozen=True, slots=True)
 class ProgressFetcher:
-    """A fetcher that tells a bar what another one fetches."""
+    """Wraps a fetcher and reports its progress to a bar."""
 
     fetcher: Fetcher
     bar: Bar

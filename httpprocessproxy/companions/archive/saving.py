@@ -1,4 +1,4 @@
-"""A file that is there when it is whole, and not before."""
+"""Atomic writing of a file: it appears under its name only when it is complete."""
 
 import contextlib
 import os
@@ -11,16 +11,16 @@ from httpprocessproxy.core.errors import UserError
 
 
 @contextlib.contextmanager
-def whole(path: Path) -> Iterator[BinaryIO]:
-    """What is written here is at `path` if the context ends well, in place of what was there.
+def write_atomically(path: Path) -> Iterator[BinaryIO]:
+    """Write to a hidden file beside `path`, which replaces `path` when the context ends.
 
-    Until then it is in a hidden file beside it, which is removed if the context does not end well.
-    Raises UserError if `path` can be no file.
+    An exception in the context removes the hidden file and leaves `path` unchanged.
+    Raises UserError if `path` cannot be written or is not a regular file.
     """
-    # Where a link leads to, or it would be the link that is replaced.
+    # The target of a symbolic link is replaced, not the link.
     target = Path(os.path.realpath(path))
     if target.exists() and not target.is_file():
-        raise UserError(f"{path} is there, and is no file")
+        raise UserError(f"{path} exists and is not a file")
     partial = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.part")
     try:
         file = partial.open("xb")

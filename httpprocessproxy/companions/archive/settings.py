@@ -1,10 +1,10 @@
-"""What the program is asked to be. Times are in seconds, sizes in bytes."""
+"""The settings of http-process-archive. Times are in seconds, sizes in bytes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from httpprocessproxy.companions.archive.service.context import ServiceRules
-from httpprocessproxy.companions.archive.service.opening import Purpose
+from httpprocessproxy.companions.archive.service.opening import ServiceOptions
 from httpprocessproxy.companions.fetch_client import FetchOrigin
 from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.system.user_folders import data_folder
@@ -12,7 +12,7 @@ from httpprocessproxy.system.user_folders import data_folder
 
 @dataclass(frozen=True, slots=True)
 class ArchiveSettings:
-    """Every key of `keys.py`, by its field: here, in the rules, or in their limits."""
+    """The values of all keys of `keys.py`; some are attributes of `rules` or `rules.limits`."""
 
     host: str = "0.0.0.0"
     port: int = 8000
@@ -24,9 +24,9 @@ class ArchiveSettings:
     rules: ServiceRules = field(default_factory=lambda: ServiceRules(cors_origins=("*",)))
 
     @property
-    def purpose(self) -> Purpose:
-        """The service of these settings."""
-        return Purpose(
+    def service_options(self) -> ServiceOptions:
+        """The options of the service. Raises UserError."""
+        return ServiceOptions(
             self.database, rules=self.rules, allowed=self.allowed, db_extras=self.db_extras
         )
 
@@ -37,8 +37,8 @@ class ArchiveSettings:
 
 
 def default_db_url() -> str:
-    """A file of this user's. Raises UserError."""
+    """The URL of a SQLite file in the user's data folder. Raises UserError."""
     try:
         return f"sqlite:///{data_folder() / 'archive.db'}"
     except RuntimeError:
-        raise UserError("this user has no home for a database: set DB_URL") from None
+        raise UserError("this user has no home folder for a database: set DB_URL") from None

@@ -1,11 +1,11 @@
-"""The bytes of a ZIP that is written in one go: deflate and data descriptors (APPNOTE 6.3.10).
+"""The format of a ZIP written without seeking: deflate and data descriptors (APPNOTE 6.3.10).
 
-Rule: what a reader of streams needs is right. Java's ZipInputStream takes members whose sizes come
-after them if these are deflated, and guesses the width of those sizes by how large they are. So
-nothing is stored, and a member is zip64 only when it will not fit otherwise; sections in [].
+Rule: streaming readers can read the archive. Java's ZipInputStream accepts sizes that follow a
+member only if it is deflated, and derives the width of these sizes from their values. So no member
+is stored, and a member is zip64 only when it does not fit otherwise; APPNOTE sections in [].
 
-Ours, in place of the package stream-zip, because that is pulled by a synchronous reader, cannot
-end a member that broke off, nor give the archive a comment. No I/O.
+The package stream-zip does not serve here: a synchronous reader pulls its data, and it can neither
+end a truncated member nor add a comment to the archive. No I/O.
 """
 
 import enum
@@ -19,16 +19,16 @@ from typing import Final
 MAX_UINT16: Final = 0xFFFF
 MAX_UINT32: Final = 0xFFFFFFFF
 
-# [4.4.3] What it takes to read us: deflate, or zip64. [4.4.2] Unix made it: it has file modes.
+# [4.4.3] Version needed to extract: deflate, or zip64. [4.4.2] Made by Unix: it has file modes.
 _VERSION, _VERSION_ZIP64, _MADE_BY_UNIX = 20, 45, 3 << 8
 # [4.4.4] Sizes and CRC come after the member (bit 3); names are UTF-8 (bit 11).
 _FLAGS = 1 << 3 | 1 << 11
 _DEFLATED = 8
 _ZIP64_EXTRA = 0x0001
-# A plain file that its owner alone may read and write.
+# A regular file that only its owner may read and write.
 _ATTRIBUTES = 0o100600 << 16
-# More than zlib has in hand at its highest settings, 256 KB and the window.
-_HELD_BACK_BYTES = 1 << 20
+# More than zlib buffers at its highest settings, 256 KB and the window.
+_BUFFERED_BYTES = 1 << 20
 
 _LOCAL = struct.Struct("<4s5H3L2H")  # [4.3.7]
 _DESCRIPTOR = struct.Struct("<4s3L")  # [4.3.9]
@@ -40,17 +40,17 @@ _END = struct.Struct("<4s4H2LH")  # [4.3.16]
 
 
 class Level(enum.IntEnum):
-    """How hard to try. NONE is for what is compressed already: it costs a copy and the CRC."""
+    """The level of compression. NONE is for compressed data: it costs a copy and the CRC."""
 
     NONE = 0
     USUAL = 6
 
 
 class ZipTooLargeError(Exception):
-    """A member that was begun as a smaller one than it turns out to be."""
+    """A member of unknown or wrong size that exceeds the format it was begun with."""
 
     def __init__(self) -> None:
-        super().__init__("4 GiB and more, of a size that was not told")
+        super().__init__("4 GiB and more, of an unknown size")
 
 
 @dataclass(slots=True)
@@ -63,19 +63,19 @@ class _Member:
     compressed: int = 0
 
     def has_room_for(self, more: int) -> bool:
-        """Whether 32 bits will do, for the member and for what zlib may hold back of it."""
-        grown = self.compressed + _grown(more) + _HELD_BACK_BYTES
+        """Whether 32-bit sizes suffice, with `more` bytes and the data that zlib may buffer."""
+        grown = self.compressed + _max_deflated(more) + _BUFFERED_BYTES
         return self.size + more <= MAX_UINT32 and grown <= MAX_UINT32
 
 
 class ZipStream:
-    """Members one after another, each `begin`, `bus` as often as needed, `end`; then `finish`.
+    """The encoder: for each member `begin`, `feed` any number of times, `end`; then `finish`.
 
-    Whatever these return is to be written, in order. `bus` may be called in a thread.
+    The caller writes the returned bytes in order. `feed` may be called in a thread.
     """
 
     def __init__(self, moment: datetime, comment: str = "") -> None:
-        """`moment` is when the members were made, and has to be from 1980 on."""
+        """`moment` is the modification time of all members, 1980 or later."""
         self._time = moment.hour << 11 | moment.minute << 5 | moment.second // 2
         self._date = (moment.year - 1980) << 9 | moment.month << 5 | moment.day
         self._comment = comment.encode()
@@ -84,14 +84,14 @@ class ZipStream:
         self._offset = 0
 
     def begin(self, name: str, size: int | None, level: Level = Level.USUAL) -> bytes:
-        """The head of a member. `size` is how many bytes it will have; None if that is unknown.
+        """The head of a member. `size` is its uncompressed size in bytes; None if unknown.
 
-        A member of unknown size is good for 4 GiB less a byte, deflated and not.
+        A member of unknown size may have at most 4 GiB less a byte, both deflated and not.
         """
-        member = _Member(name.encode(), self._offset, _grown(size or 0) > MAX_UINT32)
+        member = _Member(name.encode(), self._offset, _max_deflated(size or 0) > MAX_UINT32)
         self._members.append(member)
         self._deflate = zlib.compressobj(level, zlib.DEFLATED, -zlib.MAX_WBITS)
-        # [4.5.3] Both sizes are in the extra field then, and unknown there as well.
+        # [4.5.3] Both sizes are in the extra field then, and still unknown.
         extra = struct.pack("<2H2Q", _ZIP64_EXTRA, 16, 0, 0) if member.is_zip64 else b""
         sizes = (MAX_UINT32, MAX_UINT32) if member.is_zip64 else (0, 0)
         common = (_version(member.is_zip64), _FLAGS, _DEFLATED, self._time, self._date)
@@ -100,7 +100,7 @@ class ZipStream:
         return self._written(head + member.name + extra)
 
     def feed(self, data: bytes | bytearray) -> bytes:
-        """More of the member. Raises TooLargeError, and takes nothing then."""
+        """Data of the member. Raises ZipTooLargeError, and then adds none of it."""
         member = self._members[-1]
         if not member.is_zip64 and not member.has_room_for(len(data)):
             raise ZipTooLargeError
@@ -109,7 +109,7 @@ class ZipStream:
         return self._deflated(self._deflate.compress(data))
 
     def end(self) -> bytes:
-        """The rest of the member, whether or not all of what was meant for it has come."""
+        """The end of the member, complete or truncated."""
         member = self._members[-1]
         rest = self._deflated(self._deflate.flush())
         form = _DESCRIPTOR_ZIP64 if member.is_zip64 else _DESCRIPTOR
@@ -117,14 +117,14 @@ class ZipStream:
         return rest + self._written(form.pack(b"PK\x07\x08", member.crc, *sizes))
 
     def finish(self) -> Iterator[bytes]:
-        """The directory, a piece for each member, and the end of the archive."""
+        """The central directory, one piece for each member, and the end of the archive."""
         start = self._offset
         for member in self._members:
             yield self._written(self._directory_entry(member))
         yield self._end(start, self._offset - start)
 
     def _directory_entry(self, member: _Member) -> bytes:
-        # [4.5.3] Only what does not fit, in this order.
+        # [4.5.3] Only the values that do not fit into 32 bits, in this order.
         large: list[int] = []
 
         def fitted(value: int, *, is_large: bool) -> int:
@@ -170,6 +170,6 @@ def _version(is_zip64: bool) -> int:
     return _VERSION_ZIP64 if is_zip64 else _VERSION
 
 
-def _grown(size: int) -> int:
-    """How large so much may be at worst, deflated: each block of 16 KB grows by 5 bytes."""
+def _max_deflated(size: int) -> int:
+    """The maximum deflated size: each block of 16 KB grows by 5 bytes."""
     return size + size // 2048 + 64

@@ -203,7 +203,7 @@ class Outgoing:
         """The checked absolute URL; a `/path` is one of the site. Raises Refused."""
         if url.startswith("/") and not url.startswith(("//", "/\\")):
             if self._site is None:
-                raise Refused("there is no site whose path this could be")
+                raise Refused("a /path needs a site, and none is configured")
             url = f"{self._site.origin}{url}"
         return self._permitted(url)
 

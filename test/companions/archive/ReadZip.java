@@ -2,7 +2,7 @@ import java.io.OutputStream;
 import java.util.zip.ZipEntry;
 import java.util.zip.ZipInputStream;
 
-/** Reads a ZIP from standard input as a stream; prints names, sizes and contents, or sizes alone. */
+/** Reads a ZIP from standard input as a stream; prints names, sizes and contents, or only sizes. */
 class ReadZip {
     public static void main(String[] arguments) throws Exception {
         boolean sizesAlone = arguments.length > 0;

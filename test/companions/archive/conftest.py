@@ -1,4 +1,4 @@
-"""What many tests of the archive share: an origin, databases, and a service on each of these."""
+"""Shared fixtures: origins, databases, and a service on each kind of database."""
 
 from collections.abc import Iterator
 
@@ -11,14 +11,14 @@ from test.companions.archive.service.services import Service, sqlite
 
 @pytest.fixture(scope="session")
 def shared_origin() -> Iterator[Origin]:
-    """For pages that are only fetched."""
+    """An origin for tests that only fetch pages."""
     with Origin() as running:
         yield running
 
 
 @pytest.fixture
 def origin() -> Iterator[Origin]:
-    """One whose state is the test's."""
+    """An origin with state of its own for one test."""
     with Origin() as running:
         yield running
 
@@ -43,7 +43,7 @@ def service(
     shared_origin: Origin,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Service]:
-    """A service as it is by default, on either kind of database."""
+    """A service with default options, on each kind of database."""
     if request.param == "sqlite":
         url = sqlite(tmp_path_factory.mktemp("service"))
     else:
@@ -54,13 +54,13 @@ def service(
 
 @pytest.fixture(scope="session")
 def secret(service: Service) -> str:
-    """A client's, of that service."""
+    """The secret of a client of `service`."""
     return service.client()
 
 
 @pytest.fixture(scope="session")
 def tight(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Service, Origin]]:
-    """A service that allows as little as it can, and the only origin it may ask."""
+    """A service with minimal limits, and the only origin that it may fetch from."""
     limits = ("--max-items", "2", "--max-json", "200", "--downloads-per-client", "1")
     impatient = ("--stall-time", "1", "--cors-origins", "")
     with Origin() as origin:

@@ -1,4 +1,4 @@
-"""Fetchers for tests: answers that are written down, and bodies made as they are read."""
+"""A fake fetcher with prepared responses, whose bodies are produced while they are read."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -8,8 +8,8 @@ from httpprocessproxy.companions.archive.origins import Fetched, Item, ItemFaile
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """What an origin says: `pieces` of a body, and why it ends too early, if it does."""
+class FakeResponse:
+    """A response of an origin: the `pieces` of its body, and a `failure` that truncates it."""
 
     pieces: Sequence[bytes] = ()
     status: int = 200
@@ -19,10 +19,10 @@ class Said:
 
 
 class FakeFetcher:
-    """Gives for each item what is `said` for its URL; without it nobody is there."""
+    """Returns the response for each item's URL; a URL without one is unreachable."""
 
-    def __init__(self, said: Mapping[str, Said]) -> None:
-        self._said = said
+    def __init__(self, responses: Mapping[str, FakeResponse]) -> None:
+        self._responses = responses
         self.pieces_read = 0
         self.is_left = False
 
@@ -35,16 +35,16 @@ class FakeFetcher:
 
     async def _answers(self, items: Sequence[Item]) -> AsyncIterator[Fetched | Missed]:
         for item in items:
-            said = self._said.get(item.url)
-            if said is None:
+            response = self._responses.get(item.url)
+            if response is None:
                 yield Missed(item, "nobody there")
             else:
-                body = self._body(said)
-                yield Fetched(item, said.status, said.content_type, said.size, body)
+                body = self._body(response)
+                yield Fetched(item, response.status, response.content_type, response.size, body)
 
-    async def _body(self, said: Said) -> AsyncIterator[bytes]:
-        for piece in said.pieces:
+    async def _body(self, response: FakeResponse) -> AsyncIterator[bytes]:
+        for piece in response.pieces:
             self.pieces_read += 1
             yield piece
-        if said.failure:
-            raise ItemFailedError(said.failure)
+        if response.failure:
+            raise ItemFailedError(response.failure)

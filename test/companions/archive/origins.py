@@ -1,4 +1,4 @@
-"""A server whose pages go into archives: good ones, and all that can go wrong with one."""
+"""An origin server for archives: good pages, redirects, errors, truncated and endless bodies."""
 
 import random
 import select
@@ -10,14 +10,15 @@ from typing import Final, Self
 
 from test.deadline import PATIENCE_S
 
-# Nothing that could be deflated: what goes in comes out.
+# Random bytes do not deflate: the archive has the same size.
 PIECE: Final = random.Random(1).randbytes(65536)
 
 
 class Origin:
-    """Listens on loopback. `requests` are the paths and fields it was asked with.
+    """The server, on loopback. `requests` are the received paths and header fields.
 
-    `released` lets /held/ go on. `gone` and `ended` tell that nobody reads that or /endless/.
+    The test sets `released` to let /held/ continue. The server sets `gone` and `ended` when the
+    client of /held/ or /endless/ has disconnected.
     """
 
     def __init__(self) -> None:
@@ -100,10 +101,10 @@ def _dies(origin: Origin, handler: BaseHTTPRequestHandler) -> None:
 
 
 def _held(origin: Origin, handler: BaseHTTPRequestHandler) -> None:
-    """Begin, and go on when the test lets it."""
+    """Send half of the body, and the rest when the test sets `released`."""
     _send(handler, b"begun,", Content_Length=len(b"begun,ended"))
     handler.wfile.flush()
-    # Readable, as nobody sends a second request on it: the other end has gone.
+    # No second request comes on this connection: readable means that the client has disconnected.
     poll = select.poll()
     poll.register(handler.connection, select.POLLIN)
     while not origin.released.wait(0.005):
@@ -115,7 +116,7 @@ def _held(origin: Origin, handler: BaseHTTPRequestHandler) -> None:
 
 
 def _endless(origin: Origin, handler: BaseHTTPRequestHandler) -> None:
-    """Send until nobody takes it any more."""
+    """Send until the client disconnects."""
     try:
         _send(handler, b"", Content_Length=1 << 31)
         while not origin.released.is_set():

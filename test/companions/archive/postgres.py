@@ -1,4 +1,4 @@
-"""A PostgreSQL of the tests' own: a cluster in a folder, on a Unix socket and nowhere else."""
+"""A PostgreSQL server for the tests: a temporary cluster that listens only on a Unix socket."""
 
 import contextlib
 import itertools
@@ -14,25 +14,25 @@ from typing import Final
 from test.deadline import PATIENCE_S, eventually
 
 _USER: Final = "archive"
-# Whom the package makes; PostgreSQL refuses to run as root.
+# The user that Debian's package creates; PostgreSQL refuses to run as root.
 _ACCOUNT: Final = "postgres"
 _names = itertools.count()
 
 
 class Cluster:
-    """A running server, in which each test may have a database of its own."""
+    """A running server with a separate database for each test."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def database(self) -> str:
-        """Make an empty database, and return its URL."""
+        """Create an empty database, and return its URL."""
         name = f"archive{next(_names)}"
         self.sql(f"CREATE DATABASE {name}", "postgres")
         return f"postgresql://{_USER}@/{name}?host={self._folder}"
 
     def sql(self, command: str, database: str) -> str:
-        """What psql writes for a command."""
+        """Run a command in psql, and return its output."""
         to = ("-h", str(self._folder), "-U", _USER, "-d", database)
         done = subprocess.run(
             [_program("psql"), "-XAtq", *to, "-c", command],
@@ -53,7 +53,8 @@ class Cluster:
 def cluster() -> Iterator[Cluster]:
     """Start a server, and stop it at the end."""
     account = _ACCOUNT if os.geteuid() == 0 else None
-    # Not pytest's own folder: its parents are closed to the account, and its path is too long.
+    # Outside of pytest's folder: the user cannot enter its parents, and its path is too long for
+    # a Unix socket.
     with tempfile.TemporaryDirectory(prefix="hpp-pg-", dir="/tmp") as made:
         folder = Path(made)
         if account is not None:
@@ -81,12 +82,12 @@ def cluster() -> Iterator[Cluster]:
             eventually(running.is_up)
             yield running
         finally:
-            server.send_signal(signal.SIGINT)  # SIGTERM would wait for all clients to leave
+            server.send_signal(signal.SIGINT)  # SIGTERM would wait for all clients to disconnect
             server.wait(PATIENCE_S)
 
 
 def _program(name: str) -> str:
-    """Debian keeps the servers' programs, by version, out of PATH."""
+    """The path of a PostgreSQL program; Debian installs them by version, outside of PATH."""
     found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
     program = str(found[-1]) if found else shutil.which(name)
     assert program, f"{name} is not installed: see test/run.sh"

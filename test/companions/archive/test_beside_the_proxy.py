@@ -1,4 +1,4 @@
-"""`--archive` as its users run it: tickets for pages of a site that comes and goes."""
+"""`--archive` of the real program: tickets for pages of a site whose server restarts."""
 
 import contextlib
 import http.client
@@ -16,7 +16,7 @@ from test.deadline import PATIENCE_S
 from test.harness import Proxy, backend, http_connection
 from test.ports import free_port
 
-# A page of our own origin, in any browser.
+# The fetch metadata that a browser sends for a page of the proxy's own origin.
 PAGE = {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty"}
 
 
@@ -26,7 +26,7 @@ def archiving(project: Path, *options: str, command: list[str] | None = None) ->
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
-    """For tests that leave it as it was."""
+    """A proxy for tests that do not change its state."""
     project = tmp_path_factory.mktemp("shared") / "project"
     project.mkdir()
     (project / "version").write_text("1")
@@ -38,12 +38,12 @@ def ask(
     proxy: Proxy,
     method: str,
     path: str,
-    said: object = None,
+    data: object = None,
     headers: Mapping[str, str] | None = None,
 ) -> tuple[int, bytes]:
-    """One request to the archive: its status, and its body."""
+    """Send a request to the archive, and return the status and body of its response."""
     connection = http_connection(proxy)
-    body = json.dumps(said) if said is not None else None
+    body = json.dumps(data) if data is not None else None
     connection.request(method, f"/_hpp/archive{path}", body, dict(headers or {}))
     response = connection.getresponse()
     try:
@@ -53,7 +53,7 @@ def ask(
 
 
 def ticket(proxy: Proxy, *items: object, **more: object) -> str:
-    """Order an archive; its path under the archive's."""
+    """Create a ticket, and return the path of its download below `/_hpp/archive`."""
     status, body = ask(proxy, "POST", "/ticket/generate", {"items": items, **more})
     assert status == 200, body
     return f"/ticket/{json.loads(body)['id']}/download"
@@ -64,7 +64,7 @@ def members(body: bytes) -> dict[str, bytes]:
         return {name: archive.read(name) for name in archive.namelist()}
 
 
-def test_pages_of_the_site_become_a_zip(shared: Proxy) -> None:
+def test_download_is_a_zip_of_the_site_pages_without_admin_pages(shared: Proxy) -> None:
     own = f"http://localhost:{shared.port}"
     path = ticket(shared, "/version", {"url": f"{own}/echo", "name": "seen.json"}, "/_hpp/")
     status, body = ask(shared, "GET", path)
@@ -75,11 +75,11 @@ def test_pages_of_the_site_become_a_zip(shared: Proxy) -> None:
     fields = {name.lower(): value for name, value in seen["headers"]}
     assert fields["host"] == fields["x-forwarded-host"] == f"localhost:{shared.port}"
     assert fields["x-forwarded-proto"] == "http"
-    assert b"403" in found["_errors.txt"], "our own pages are closed"
-    assert ask(shared, "GET", path)[0] == 404, "a ticket is for once"
+    assert b"403" in found["_errors.txt"], "the pages under /_hpp/ are forbidden"
+    assert ask(shared, "GET", path)[0] == 404, "a ticket permits one download"
 
 
-def test_documents_are_as_the_server_made_them(project: Path) -> None:
+def test_documents_have_no_injected_script(project: Path) -> None:
     with archiving(project, command=backend("pages.py")) as proxy:
         proxy.running()
         injected = proxy.get("/", Sec_Fetch_Dest="document").body
@@ -90,7 +90,7 @@ def test_documents_are_as_the_server_made_them(project: Path) -> None:
         assert page[:15].lower() in injected.lower()
 
 
-def test_items_wait_for_a_server_that_starts(project: Path) -> None:
+def test_items_wait_while_the_server_restarts(project: Path) -> None:
     (project / "version").write_text("1")
     with archiving(project) as proxy:
         proxy.running()
@@ -105,39 +105,39 @@ def test_items_wait_for_a_server_that_starts(project: Path) -> None:
         assert set(members(ask(proxy, "GET", path)[1]).values()) == {b"4"}
 
 
-def test_other_origins_have_to_be_allowed(shared: Proxy, project: Path) -> None:
+def test_item_of_another_origin_gets_422_unless_allowed(shared: Proxy, project: Path) -> None:
     url = f"http://127.0.0.1:{shared.backend_port}"
     with archiving(project, "--archive-allow", url) as proxy:
         found = members(ask(proxy, "GET", ticket(proxy, f"{url}/echo"))[1])
         assert b'"target"' in found["echo"]
-        said = {"items": [shared.url, "http://169.254.169.254/", "http://2130706433/"]}
-        status, body = ask(proxy, "POST", "/ticket/generate", said)
+        data = {"items": [shared.url, "http://169.254.169.254/", "http://2130706433/"]}
+        status, body = ask(proxy, "POST", "/ticket/generate", data)
         assert status == 422
         assert set(json.loads(body)["errors"]["json"]["items"]) == {"0", "1", "2"}
 
 
-def test_a_page_needs_the_token(shared: Proxy) -> None:
-    said = {"items": ["/version"]}
-    assert ask(shared, "POST", "/ticket/generate", said, PAGE)[0] == 401
+def test_browser_page_without_the_token_gets_401(shared: Proxy) -> None:
+    data = {"items": ["/version"]}
+    assert ask(shared, "POST", "/ticket/generate", data, PAGE)[0] == 401
     origin = {"Origin": "https://evil.example"}
-    assert ask(shared, "POST", "/ticket/generate", said, origin)[0] == 401
+    assert ask(shared, "POST", "/ticket/generate", data, origin)[0] == 401
     assert ask(shared, "GET", "/ticket/", headers=PAGE)[0] == 401
     assert ask(shared, "GET", "/ticket/")[0] == 200
 
 
-def test_the_page_about_the_proxy_has_the_token(shared: Proxy) -> None:
+def test_admin_page_contains_a_token_that_creates_tickets(shared: Proxy) -> None:
     host = f"hpp.localhost:{shared.port}"
     connection = http_connection(shared)
     connection.request("GET", "/", headers={"Host": host, "Sec-Fetch-Dest": "document"})
     page = connection.getresponse().read().decode()
     connection.close()
     token = page.partition('name="hpp-token" content="')[2].partition('"')[0]
-    said, headers = {"items": ["/version"]}, {**PAGE, "X-HPP-Token": token, "Host": host}
+    data, headers = {"items": ["/version"]}, {**PAGE, "X-HPP-Token": token, "Host": host}
     assert token
-    assert ask(shared, "POST", "/ticket/generate", said, headers)[0] == 200
+    assert ask(shared, "POST", "/ticket/generate", data, headers)[0] == 200
 
 
-def test_no_other_site_may_read_answers(shared: Proxy) -> None:
+def test_cors_preflight_of_another_site_gets_405(shared: Proxy) -> None:
     connection = http_connection(shared)
     origin = {"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"}
     connection.request("OPTIONS", "/_hpp/archive/ticket/generate", headers=origin)
@@ -147,30 +147,30 @@ def test_no_other_site_may_read_answers(shared: Proxy) -> None:
     assert not [name for name in response.headers if name.lower().startswith("access-control")]
 
 
-def test_strangers_are_turned_away(project: Path) -> None:
+def test_untrusted_client_gets_403(project: Path) -> None:
     with archiving(project, "--forwarded-allow-ips", "10.0.0.0/8") as proxy:
         for path in ("/ticket/", "/ticket/generate", "/ticket/x/download"):
             assert ask(proxy, "POST", path, {"items": []})[0] == 403
 
 
-def test_those_for_whom_a_trusted_peer_speaks_are_strangers(shared: Proxy) -> None:
+def test_untrusted_client_behind_a_trusted_peer_gets_403(shared: Proxy) -> None:
     forwarded = {"X-Forwarded-For": "93.184.216.34"}
     assert ask(shared, "POST", "/ticket/generate", {"items": []}, forwarded)[0] == 403
 
 
-def test_without_the_option_there_is_none(project: Path) -> None:
+def test_without_the_option_the_archive_gets_404(project: Path) -> None:
     with Proxy(project, backend("echo.py")) as proxy:
         assert ask(proxy, "POST", "/ticket/generate", {"items": []})[0] == 404
 
 
-def test_a_strict_archive_is_broken_off(project: Path) -> None:
+def test_strict_archive_with_a_failed_item_is_truncated(project: Path) -> None:
     with archiving(project, "--archive-strict") as proxy:
         path = ticket(proxy, "/version", "/status/404", "/_hpp/")
         with pytest.raises((http.client.HTTPException, ConnectionError)):
             ask(proxy, "GET", path)
 
 
-def test_settings_are_those_of_a_file_and_not_of_the_environment(project: Path) -> None:
+def test_settings_come_from_the_file_and_not_from_the_environment(project: Path) -> None:
     settings, database = project.parent / "archive.toml", project.parent / "site.db"
     own = f"sqlite:///{project.parent / 'archive.db'}"
     settings.write_text(
@@ -180,8 +180,8 @@ def test_settings_are_those_of_a_file_and_not_of_the_environment(project: Path) 
     options = ("--archive", "--archive-settings", str(settings))
     secret = new_client(settings)
     with Proxy(project, backend("echo.py"), *options, environment=of_the_site) as proxy:
-        said = {"items": ["/version"] * 3}
-        assert ask(proxy, "POST", "/ticket/generate", said)[0] == 422
+        data = {"items": ["/version"] * 3}
+        assert ask(proxy, "POST", "/ticket/generate", data)[0] == 422
         path = ticket(proxy, "/download?bytes=1000", "/download?bytes=1001")
         found = members(ask(proxy, "GET", path)[1])
         assert len(found["download"]) == 1000
@@ -192,15 +192,15 @@ def test_settings_are_those_of_a_file_and_not_of_the_environment(project: Path) 
 
 
 def new_client(settings: Path) -> str:
-    """The secret of a client that is made from a shell."""
+    """Create a client with the command line, and return its secret."""
     words = [sys.executable, "-m", "httpprocessproxy.companions.archive", "client", "add", "page"]
-    told = subprocess.run(
+    done = subprocess.run(
         [*words, "--config", str(settings)], check=True, capture_output=True, timeout=PATIENCE_S
     )
-    return told.stdout.decode().split()[-1]
+    return done.stdout.decode().split()[-1]
 
 
-def test_a_database_out_of_order_costs_the_archive_alone(project: Path) -> None:
+def test_database_failure_affects_only_the_archive(project: Path) -> None:
     settings = project.parent / "archive.toml"
     settings.write_text(f'db_url = "postgresql://x@127.0.0.1:{free_port()}/none"\n')
     with archiving(project, "--archive-settings", str(settings)) as proxy:
@@ -215,7 +215,7 @@ ENDLESS = "/download?bytes=10000000000"
 
 @contextlib.contextmanager
 def reading(proxy: Proxy, path: str) -> Iterator[http.client.HTTPResponse]:
-    """A download that has begun."""
+    """Begin a download."""
     connection = http_connection(proxy)
     with contextlib.closing(connection):
         connection.request("GET", f"/_hpp/archive{path}", headers={"Connection": "close"})
@@ -224,30 +224,30 @@ def reading(proxy: Proxy, path: str) -> Iterator[http.client.HTTPResponse]:
             yield response
 
 
-def test_a_download_ends_with_the_program(project: Path) -> None:
+def test_proxy_stops_during_a_download(project: Path) -> None:
     with archiving(project) as proxy, reading(proxy, ticket(proxy, ENDLESS)):
         assert proxy.stop() == 143
 
 
-def test_nothing_is_fetched_for_who_has_left(shared: Proxy) -> None:
+def test_client_that_disconnects_stops_the_fetch(shared: Proxy) -> None:
     with reading(shared, ticket(shared, ENDLESS)):
         assert "GET /download" not in shared.output
     shared.wait_output("GET /download")
 
 
-USELESS = [
+INVALID = [
     (["--archive-allow", "example.org"], "--archive-allow: "),
     (["--archive-allow", "http://user@example.org"], "--archive-allow: "),
     (["--archive-settings", "/nowhere"], "cannot read /nowhere"),
 ]
 
 
-@pytest.mark.parametrize(("options", "said"), USELESS)
-def test_what_is_wrong_is_told_at_once(options: list[str], said: str) -> None:
+@pytest.mark.parametrize(("options", "complaint"), INVALID)
+def test_invalid_option_is_reported_at_start(options: list[str], complaint: str) -> None:
     line = [sys.executable, "-m", "httpprocessproxy", "0", "8001", "--archive", *options]
     ended = subprocess.run(
         [*line, "--exec", "true"], check=False, capture_output=True, text=True, timeout=PATIENCE_S
     )
     assert ended.returncode == 2
     assert len(ended.stderr.splitlines()) == 1
-    assert said in ended.stderr
+    assert complaint in ended.stderr

@@ -1,4 +1,4 @@
-"""The commands, each with what it writes, against a database."""
+"""The commands and their output, with a real database."""
 
 import re
 import subprocess
@@ -22,7 +22,7 @@ from test.loops import run
 
 
 class Do(Protocol):
-    """Run a command; what it writes is on standard output if it succeeds, else on the other."""
+    """Run a command; returns standard output for status 0, otherwise standard error."""
 
     def __call__(self, *arguments: str, status: int = 0) -> str: ...
 
@@ -32,7 +32,7 @@ ORDER = Order((Item("http://a/b"), Item("/c\x1b[2J")))
 
 @pytest.fixture
 def do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Do:
-    """Commands on a database of the test's own."""
+    """Commands on a separate database for each test."""
     monkeypatch.setenv("FPX_DB_URL", sqlite(tmp_path))
 
     def run_command(*arguments: str, status: int = 0) -> str:
@@ -45,7 +45,7 @@ def do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFi
 
 
 def tickets(tmp_path: Path, count: int) -> list[Ticket]:
-    """Tickets in the database of the commands."""
+    """Create tickets in the database of the commands."""
     made: list[Ticket] = []
 
     async def add() -> None:
@@ -57,7 +57,7 @@ def tickets(tmp_path: Path, count: int) -> list[Ticket]:
     return made
 
 
-def test_the_database(do: Do) -> None:
+def test_db_commands_migrate_and_print_the_revision(do: Do) -> None:
     assert do("db", "current") == "empty\n"
     assert do("db", "up") == "0003\n"
     assert do("db", "down") == "0002\n"
@@ -65,7 +65,7 @@ def test_the_database(do: Do) -> None:
     assert do("db", "up") == "0003\n"
 
 
-def test_clients(do: Do) -> None:
+def test_client_commands_print_secrets_and_names(do: Do) -> None:
     created = do("client", "add", "joe")
     assert re.fullmatch(r"Client created: joe - [\w-]{43}\n", created)
     complaint = "http-process-archive: there is a client 'joe' already\n"
@@ -82,7 +82,7 @@ def test_clients(do: Do) -> None:
     assert do("client", "list") == "ann\n"
 
 
-def test_tickets(do: Do, tmp_path: Path) -> None:
+def test_ticket_commands_list_and_drop_tickets(do: Do, tmp_path: Path) -> None:
     do("db", "up")
     first, second = tickets(tmp_path, 2)
     listed = do("ticket", "list")
@@ -105,7 +105,7 @@ def test_tickets(do: Do, tmp_path: Path) -> None:
         (("client", "add", "a\nb"), r"argument NAME: not a name: 'a\nb'"),
         (("ticket", "drop"), "one of the arguments ID --all is required"),
         (("ticket", "drop", "x", "--all"), "not allowed with argument"),
-        (("db", "up", "--db-url", "x"), "DB_URL is no URL"),
+        (("db", "up", "--db-url", "x"), "DB_URL is not a URL"),
         (("db", "up", "--config", "/nowhere"), "cannot read /nowhere: "),
         (("server", "run", "--nonsense"), "unrecognized arguments: --nonsense"),
         (("server", "run", "--allow", "x"), "--allow: only http and https"),
@@ -113,17 +113,15 @@ def test_tickets(do: Do, tmp_path: Path) -> None:
         (("get",), "the following arguments are required: OUT.zip, URL"),
     ],
 )
-def test_what_is_wrong_is_said_in_a_line(
-    do: Do, arguments: tuple[str, ...], complaint: str
-) -> None:
-    said = do(*arguments, status=2)
-    assert said.startswith("http-process-archive: ")
-    assert complaint in said
-    assert said.count("\n") == 1
+def test_usage_error_is_one_line(do: Do, arguments: tuple[str, ...], complaint: str) -> None:
+    err = do(*arguments, status=2)
+    assert err.startswith("http-process-archive: ")
+    assert complaint in err
+    assert err.count("\n") == 1
 
 
-def test_what_cannot_be_written_is_an_error(tmp_path: Path) -> None:
-    """Of a new client, it is the secret that would be lost."""
+def test_write_error_on_stdout_exits_with_1(tmp_path: Path) -> None:
+    """Otherwise the secret of a new client would be lost silently."""
     with open("/dev/full", "wb") as full:
         ended = subprocess.run(
             [sys.executable, "-m", "httpprocessproxy.companions.archive", "client", "add", "joe"],
@@ -138,7 +136,9 @@ def test_what_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     assert (ended.returncode, ended.stderr) == (1, complaint)
 
 
-def test_it_is_interrupted_without_a_trace(do: Do, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interrupt_exits_with_130_without_a_traceback(
+    do: Do, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def interrupted(line: ArchiveCommandLine) -> None:
         raise KeyboardInterrupt
 
@@ -148,25 +148,25 @@ def test_it_is_interrupted_without_a_trace(do: Do, monkeypatch: pytest.MonkeyPat
     assert do("db", "current", status=130) == ""
 
 
-def test_help_and_version(do: Do, capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_and_version_are_printed(do: Do, capsys: pytest.CaptureFixture[str]) -> None:
     for arguments in (("--version",), ("--help",), ("server", "run", "--help")):
         with pytest.raises(SystemExit) as ended:
             do(*arguments)
         assert ended.value.code == 0
-    said = capsys.readouterr().out
-    assert f"http-process-archive {__version__}\n" in said
-    assert "of an item (default: 16G)" in said
+    out = capsys.readouterr().out
+    assert f"http-process-archive {__version__}\n" in out
+    assert "of an item (default: 16G)" in out
 
 
-def test_without_a_word_it_serves() -> None:
+def test_default_command_is_server_run() -> None:
     assert read_line([], {}) == ArchiveCommandLine("server run", ArchiveSettings())
 
 
-def test_it_is_a_program(tmp_path: Path) -> None:
+def test_module_runs_as_a_program(tmp_path: Path) -> None:
     assert command("db", "up", DB_URL=sqlite(tmp_path)) == "0003\n"
 
 
-def test_what_is_rarely_needed_takes_no_memory(tmp_path: Path) -> None:
+def test_rarely_used_packages_are_not_imported(tmp_path: Path) -> None:
     url = sqlite(tmp_path)
     command("db", "up", DB_URL=url)
     program = (
@@ -188,7 +188,7 @@ def test_what_is_rarely_needed_takes_no_memory(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("module", ["sqlalchemy", "aiosqlite", "alembic", "jwt"])
-def test_a_missing_extra_is_named(tmp_path: Path, module: str) -> None:
+def test_missing_package_is_reported_with_the_extra_to_install(tmp_path: Path, module: str) -> None:
     program = (
         "import sys; sys.modules[sys.argv[1]] = None; "
         "from httpprocessproxy.companions.archive.cli import main; sys.exit(main(sys.argv[2:]))"

@@ -1,4 +1,4 @@
-"""What of the outside means the running site, and which targets are the archive's."""
+"""The origins of the running site, and the request targets of the archive."""
 
 from pathlib import Path
 
@@ -22,14 +22,14 @@ BOUND = [
 
 
 @pytest.mark.parametrize(("host", "names"), BOUND)
-def test_the_site_has_the_names_of_where_it_listens(host: str, names: set[str]) -> None:
+def test_site_has_an_alias_for_each_listening_address(host: str, names: set[str]) -> None:
     site = site_of(Config(Address(host, 8000), BACKEND), VISITS)
     assert {str(origin) for origin in site.aliases} == names
     assert site.socket == VISITS
     assert site.has(site.origin)
 
 
-def test_hosts_that_are_allowed_are_names_of_it() -> None:
+def test_allowed_hosts_without_wildcards_are_aliases_of_the_site() -> None:
     hosts = ("Shop.test", "*.shop.test", ".a.test", "*")
     config = Config(Address("192.168.1.1", 8443), BACKEND, allowed_hosts=hosts, tls=True)
     site = site_of(config, VISITS)
@@ -40,6 +40,6 @@ def test_hosts_that_are_allowed_are_names_of_it() -> None:
     assert not site.has(FetchOrigin.parse("http://shop.test:8443"))
 
 
-def test_targets_are_others_until_it_runs() -> None:
+def test_archive_has_no_socket_until_it_runs() -> None:
     archive = Archive(ArchiveOptions())
     assert archive.socket_for(b"/_hpp/archive/ticket/") is None

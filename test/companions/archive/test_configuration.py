@@ -1,4 +1,4 @@
-"""Settings from a file, the environment and options, and which of them has the last word."""
+"""Settings from a file, the environment and options, and their precedence."""
 
 import re
 from collections.abc import Mapping
@@ -15,8 +15,8 @@ from httpprocessproxy.companions.archive.settings import ArchiveSettings
 from httpprocessproxy.companions.fetch_client import FetchOrigin
 from httpprocessproxy.core.errors import UserError
 
-# The names of the service that ours takes the place of.
-THEIRS = {
+# The keys of the service that this one replaces.
+REPLACED_KEYS = {
     *("DEBUG", "HOST", "PORT", "DB_URL", "DB_EXTRAS", "FPX_TRANSPORT", "FPX_NO_QUEUE"),
     *("SIMULTANEOURS_DOWNLOADS_LIMIT", "FPX_PIPE_SILLY_STREAM", "FPX_LOG_LEVEL"),
     *("JWT_ALGORITHM", "KEEP_ALIVE", "CORS_ORIGINS", "FALLBACK_ERROR_FORMAT"),
@@ -25,21 +25,21 @@ THEIRS = {
 RULES = ArchiveSettings().rules
 
 
-def test_every_setting_has_one_key() -> None:
+def test_each_setting_has_exactly_one_key() -> None:
     named = [key.field for key in KEYS if key.field]
     there = [
         field.name for part in (ArchiveSettings, ServiceRules, Limits) for field in fields(part)
     ]
     assert sorted([*named, "rules", "limits", "fresh_s"]) == sorted(there)
-    assert {key.name for key in KEYS} >= THEIRS
+    assert {key.name for key in KEYS} >= REPLACED_KEYS
     assert len({option(key) for key in KEYS}) == len(KEYS)
 
 
-def test_nothing_said() -> None:
+def test_settings_without_sources_are_the_defaults() -> None:
     assert settings({}, {}) == ArchiveSettings()
 
 
-def test_all_said_in_a_file(tmp_path: Path) -> None:
+def test_file_sets_every_key(tmp_path: Path) -> None:
     file = tmp_path / "archive.toml"
     file.write_text(
         """
@@ -105,9 +105,9 @@ def test_all_said_in_a_file(tmp_path: Path) -> None:
     )
 
 
-def test_the_limits_reach_the_service() -> None:
+def test_limits_are_in_the_service_options() -> None:
     options = {"ITEM_SIZE": "1", "CONNECT_TIME": "2", "TICKET_TTL": "3", "FPX_NO_QUEUE": "0"}
-    rules = settings(options, {}).purpose.rules
+    rules = settings(options, {}).service_options.rules
     assert (rules.limits.item_bytes, rules.limits.connect_s) == (1, 2)
     assert (rules.ticket_ttl_s, rules.no_queue) == (3, False)
 
@@ -130,11 +130,13 @@ def test_the_limits_reach_the_service() -> None:
         ({"DB_EXTRAS": '{"echo": true}'}, ArchiveSettings(db_extras={"echo": True})),
     ],
 )
-def test_the_environment(environ: Mapping[str, str], expected: ArchiveSettings) -> None:
+def test_environment_variable_sets_a_key(
+    environ: Mapping[str, str], expected: ArchiveSettings
+) -> None:
     assert settings({}, environ) == expected
 
 
-def test_who_has_the_last_word(tmp_path: Path) -> None:
+def test_options_override_the_environment_which_overrides_the_file(tmp_path: Path) -> None:
     file = tmp_path / "archive.toml"
     file.write_text("port = 1\nmax_items = 1\nstrict = true")
     environ = {"FPX_CONFIG": str(file), "FPX_PORT": "2", "MAX_ITEMS": "2"}
@@ -157,10 +159,10 @@ def test_who_has_the_last_word(tmp_path: Path) -> None:
         ({}, {"FPX_LOG_LEVEL": "x"}, "FPX_LOG_LEVEL: not a choice: 'X'"),
         ({}, {"FPX_TRANSPORT": "x"}, "FPX_TRANSPORT: not a choice: 'x'"),
         ({"CONFIG": "/nowhere"}, {}, "cannot read /nowhere: No such file or directory"),
-        ({}, {"FPX_CONFIG": "x.py"}, "x.py: a configuration is TOML here, and no program"),
+        ({}, {"FPX_CONFIG": "x.py"}, "x.py: a configuration file is TOML, not Python"),
     ],
 )
-def test_what_is_wrong(
+def test_invalid_value_raises_user_error(
     options: Mapping[str, str], environ: Mapping[str, str], complaint: str
 ) -> None:
     with pytest.raises(UserError, match=f"^{re.escape(complaint)}") as raised:
@@ -174,28 +176,30 @@ def test_what_is_wrong(
         (b"x = 1", "unknown key 'X'"),
         (b"port = 'x'", "PORT: not a port: 'x'"),
         (b"port", "Expected '='"),
-        (b'host = "a\\u0000"', "HOST: a NUL is in it"),
+        (b'host = "a\\u0000"', "HOST: it contains a NUL character"),
         (b"\xff", "'utf-8' codec"),
     ],
 )
-def test_a_file_that_is_wrong(tmp_path: Path, content: bytes, complaint: str) -> None:
+def test_invalid_file_raises_user_error(tmp_path: Path, content: bytes, complaint: str) -> None:
     file = tmp_path / "archive.toml"
     file.write_bytes(content)
     with pytest.raises(UserError, match=re.escape(f"{file}: {complaint}")):
         settings({"CONFIG": str(file)}, {})
 
 
-def test_the_database_without_a_word(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_default_database_is_in_the_data_folder(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     expected = f"sqlite:///{tmp_path}/http-process-proxy/archive.db"
-    assert settings({}, {}).purpose.db_url == expected
+    assert settings({}, {}).service_options.db_url == expected
 
 
-def test_a_user_without_a_home_names_the_database(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_default_database_without_a_home_raises_user_error(monkeypatch: pytest.MonkeyPatch) -> None:
     def nowhere() -> Path:
         raise RuntimeError
 
     monkeypatch.delenv("XDG_DATA_HOME", raising=False)
     monkeypatch.setattr(Path, "home", nowhere)
-    with pytest.raises(UserError, match="no home for a database: set DB_URL"):
+    with pytest.raises(UserError, match="no home folder for a database: set DB_URL"):
         str(settings({}, {}).database)

@@ -1,4 +1,4 @@
-"""Fetching of items from real servers on loopback: their order, their limits, their end."""
+"""Fetching of items from real servers on loopback: order, limits, cancellation."""
 
 import asyncio
 import contextlib
@@ -24,7 +24,10 @@ from test.loops import eventually, run
 
 
 class Items(Server):
-    """What its paths say: /size?N, /chunks?N, /gzip?N, /cut?N, /begin (and never end), /404."""
+    """A server whose paths select the response: /size?N, /chunks?N, /gzip?N, /cut?N, /404.
+
+    /begin never ends its response.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -81,7 +84,7 @@ async def fetching(limits: Limits | None = None) -> AsyncIterator[tuple[Items, F
 
 
 async def outcome(answer: Fetched | Missed) -> str:
-    """An item's fate, in a few words."""
+    """The outcome of an item as a short text."""
     if isinstance(answer, Missed):
         return f"missed: {answer.reason}"
     size = 0
@@ -98,7 +101,7 @@ async def outcomes(fetcher: Fetching, urls: Sequence[str]) -> list[str]:
         return [await outcome(answer) async for answer in answers]
 
 
-def test_each_item_has_its_answer_in_order() -> None:
+def test_each_item_has_one_result_in_order() -> None:
     async def main() -> None:
         async with fetching() as (_, fetcher):
             urls = ["/size?3", "/404", "/chunks?70000", "/gzip?5000", "/size?0", "/to", "file:///x"]
@@ -115,7 +118,7 @@ def test_each_item_has_its_answer_in_order() -> None:
     run(main())
 
 
-def test_no_items_are_no_answers() -> None:
+def test_no_items_give_no_results() -> None:
     async def main() -> None:
         async with fetching() as (server, fetcher):
             assert await outcomes(fetcher, []) == []
@@ -124,7 +127,7 @@ def test_no_items_are_no_answers() -> None:
     run(main())
 
 
-def test_it_tells_the_type_and_sends_the_fields() -> None:
+def test_result_has_the_content_type_and_the_request_has_the_item_headers() -> None:
     async def main() -> None:
         async with fetching() as (server, fetcher):
             item = Item("/size?1", headers=(("X-Name", "value"),))
@@ -137,7 +140,7 @@ def test_it_tells_the_type_and_sends_the_fields() -> None:
     run(main())
 
 
-def test_one_is_asked_for_ahead_and_no_more() -> None:
+def test_only_one_item_is_requested_ahead() -> None:
     async def main() -> None:
         async with fetching() as (server, fetcher):
             async with fetcher.fetch([Item(f"/size?{n}") for n in range(1, 5)]) as answers:
@@ -152,7 +155,7 @@ def test_one_is_asked_for_ahead_and_no_more() -> None:
 
 
 class Counting(Outgoing):
-    """Counts the heads that have come."""
+    """Counts the received response heads."""
 
     heads = 0
 
@@ -166,7 +169,9 @@ class Counting(Outgoing):
 
 
 @pytest.mark.parametrize(("fresh_s", "asked"), [(0.0, 3), (PATIENCE_S, 2)])
-def test_what_has_waited_too_long_is_asked_for_again(fresh_s: float, asked: int) -> None:
+def test_response_that_waited_longer_than_fresh_s_is_requested_again(
+    fresh_s: float, asked: int
+) -> None:
     async def main() -> None:
         async with (
             Items().serving() as server,
@@ -183,7 +188,7 @@ def test_what_has_waited_too_long_is_asked_for_again(fresh_s: float, asked: int)
     run(main())
 
 
-def test_a_body_that_ends_too_early_is_not_taken_for_whole() -> None:
+def test_truncated_body_raises_item_failed_error() -> None:
     async def main() -> None:
         async with fetching() as (_, fetcher):
             fates = await outcomes(fetcher, ["/cut?10", "/size?1"])
@@ -193,7 +198,7 @@ def test_a_body_that_ends_too_early_is_not_taken_for_whole() -> None:
     run(main())
 
 
-def test_bytes_have_a_limit() -> None:
+def test_item_above_item_bytes_fails() -> None:
     async def main() -> None:
         async with fetching(Limits(item_bytes=100_000)) as (_, fetcher):
             fates = await outcomes(fetcher, ["/size?100001", "/endless", "/size?100000"])
@@ -204,7 +209,7 @@ def test_bytes_have_a_limit() -> None:
     run(main())
 
 
-def test_a_bomb_counts_as_what_becomes_of_it() -> None:
+def test_compressed_body_counts_with_its_decoded_size() -> None:
     async def main() -> None:
         async with fetching(Limits(item_bytes=1_000_000)) as (_, fetcher):
             fates = await outcomes(fetcher, ["/gzip?50000000"])
@@ -213,7 +218,7 @@ def test_a_bomb_counts_as_what_becomes_of_it() -> None:
     run(main())
 
 
-def test_bytes_of_all_items_have_a_limit() -> None:
+def test_items_above_total_bytes_fail() -> None:
     async def main() -> None:
         async with fetching(Limits(total_bytes=250)) as (server, fetcher):
             fates = await outcomes(fetcher, ["/size?100", "/size?100", "/size?100", "/size?1"])
@@ -228,12 +233,12 @@ def test_bytes_of_all_items_have_a_limit() -> None:
 SLOW = [
     (Limits(item_s=200 * MS), "it took too long"),
     (Limits(total_s=200 * MS), "it took too long"),
-    (Limits(idle_s=200 * MS), "nothing has come for too long"),
+    (Limits(idle_s=200 * MS), "no data for too long"),
 ]
 
 
 @pytest.mark.parametrize(("limits", "reason"), SLOW, ids=["item", "total", "idle"])
-def test_time_has_a_limit(limits: Limits, reason: str) -> None:
+def test_item_above_a_time_limit_fails(limits: Limits, reason: str) -> None:
     async def main() -> None:
         async with fetching(limits) as (_, fetcher):
             assert await outcomes(fetcher, ["/begin?5"]) == [f"200 5: {reason}"]
@@ -246,7 +251,7 @@ def test_time_has_a_limit(limits: Limits, reason: str) -> None:
     run(main())
 
 
-def test_nobody_there_is_told_in_a_line() -> None:
+def test_refused_connection_is_reported_in_one_line() -> None:
     async def main() -> None:
         async with Server().serving() as server:
             origin = server.origin
@@ -257,7 +262,7 @@ def test_nobody_there_is_told_in_a_line() -> None:
     run(main())
 
 
-def test_what_is_not_http_is_told_in_a_line() -> None:
+def test_invalid_http_is_reported_in_one_line() -> None:
     async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"SSH-2.0-OpenSSH\r\n")
         writer.close()
@@ -267,12 +272,12 @@ def test_what_is_not_http_is_told_in_a_line() -> None:
             origin = FetchOrigin("http", "127.0.0.1", server.sockets[0].getsockname()[1])
             async with Outgoing(OriginGuard([origin])) as outgoing:
                 fates = await outcomes(Fetching(outgoing), [f"{origin}/"])
-        assert fates == ["missed: it answered with what cannot be read: Bad status line"]
+        assert fates == ["missed: its response cannot be read: Bad status line"]
 
     run(main())
 
 
-def test_leaving_ends_all_of_it() -> None:
+def test_leaving_the_context_ends_all_requests() -> None:
     async def main() -> None:
         async with fetching() as (server, fetcher):
             async with fetcher.fetch([Item("/endless"), Item("/begin")]) as answers:
@@ -285,7 +290,7 @@ def test_leaving_ends_all_of_it() -> None:
     run(main())
 
 
-def test_cancellation_ends_all_of_it() -> None:
+def test_cancellation_ends_all_requests() -> None:
     async def main() -> None:
         async with fetching() as (server, fetcher):
             async with asyncio.TaskGroup() as tasks:
@@ -297,17 +302,17 @@ def test_cancellation_ends_all_of_it() -> None:
     run(main())
 
 
-def test_an_error_of_the_reader_comes_out_as_it_is() -> None:
+def test_error_of_the_reader_is_raised_without_a_group() -> None:
     async def main() -> None:
         async with fetching() as (server, fetcher):
 
-            async def stumble() -> None:
+            async def fail() -> None:
                 async with fetcher.fetch([Item("/begin"), Item("/size?1")]) as answers:
                     await anext(answers)
                     raise ZeroDivisionError
 
             with pytest.raises(ZeroDivisionError):
-                await stumble()
+                await fail()
             await eventually(lambda: "/begin" in server.left)
 
     run(main())

@@ -1,4 +1,4 @@
-"""`http-process-archive get` as its users run it, beside a proxy and without one."""
+"""`http-process-archive get` as a real program, with and without a running proxy."""
 
 import contextlib
 import os
@@ -24,7 +24,7 @@ COMMAND = (sys.executable, "-m", "httpprocessproxy.companions.archive", "get")
 
 
 def get(folder: Path, *words: str) -> tuple[int, list[str]]:
-    """The exit status, and the lines that were printed."""
+    """Run `get`, and return its exit status and the lines of standard error."""
     done = subprocess.run(
         (*COMMAND, *words), cwd=folder, capture_output=True, timeout=PATIENCE_S, check=False
     )
@@ -41,7 +41,7 @@ def members(path: Path) -> dict[str, bytes]:
 
 @pytest.fixture(scope="module")
 def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
-    """One that runs, in a folder whose file says where."""
+    """A running proxy; the configuration file in its folder contains its address."""
     project = tmp_path_factory.mktemp("beside") / "project"
     with serving(project) as proxy:
         yield proxy
@@ -54,30 +54,30 @@ def serving(project: Path, kind: type[Proxy] = Proxy) -> Iterator[Proxy]:
     (project / "data.txt").write_text("data")
     with kind(project, backend("page_site.py")) as proxy:
         bind, behind = proxy.port, proxy.backend_port
-        # Written now that it runs, for us alone.
+        # Written after the start, so that only `get` reads it.
         file = f'bind = "127.0.0.1:{bind}"\nbackend = "127.0.0.1:{behind}"\n'
         (project / "http-process-proxy.toml").write_text(file)
         yield proxy.running()
 
 
-def test_pages_of_the_site_that_runs_here_and_of_others(proxy: Proxy, origin: Origin) -> None:
+def test_archive_has_pages_of_the_site_and_of_other_hosts(proxy: Proxy, origin: Origin) -> None:
     words = ("out.zip", "/about", "/data.txt", f"{origin.url}/text/page")
     assert get(proxy.project, *words)[0] == 0
     assert members(proxy.project / "out.zip") == {
-        "about": b"<html><body>About</body></html>",  # as it is, without the script of ours
+        "about": b"<html><body>About</body></html>",  # without the injected script
         "data.txt": b"data",
         "page": b"text of /text/page",
     }
 
 
-def test_what_is_told(proxy: Proxy) -> None:
+def test_result_is_printed_in_one_line(proxy: Proxy) -> None:
     path = proxy.project / "told.zip"
     status, (line,) = get(proxy.project, "told.zip", "/about")
     assert (status, line) == (0, f"told.zip: 1 of 1 items, {path.stat().st_size} B")
     assert not list(proxy.project.glob(".*.part"))
 
 
-def test_what_is_missing_makes_the_status_1_and_is_listed(proxy: Proxy) -> None:
+def test_missing_item_is_listed_and_exits_with_1(proxy: Proxy) -> None:
     status, lines = get(proxy.project, "out.zip", "/about", "/none")
     assert status == 1
     assert lines[0] == "http-process-archive: /none: the answer was 404"
@@ -85,13 +85,13 @@ def test_what_is_missing_makes_the_status_1_and_is_listed(proxy: Proxy) -> None:
     assert members(proxy.project / "out.zip")["_errors.txt"] == b"/none: the answer was 404\n"
 
 
-def test_by_an_address_in_place_of_the_file(proxy: Proxy, tmp_path: Path) -> None:
+def test_site_option_replaces_the_configuration_file(proxy: Proxy, tmp_path: Path) -> None:
     for site in (f"127.0.0.1:{proxy.port}", f"http://127.0.0.1:{proxy.port}"):
         assert get(tmp_path, "out.zip", "/data.txt", "--site", site)[0] == 0
         assert members(tmp_path / "out.zip") == {"data.txt": b"data"}
 
 
-def test_it_waits_while_the_server_restarts(proxy: Proxy) -> None:
+def test_get_waits_while_the_server_restarts(proxy: Proxy) -> None:
     before = proxy.wait_state("running")["generation"]
     proxy.save("page.py", 'import time; time.sleep(0.5); PAGES = {"/new": "new"}')
     proxy.wait_state("loading", after=before)
@@ -101,12 +101,12 @@ def test_it_waits_while_the_server_restarts(proxy: Proxy) -> None:
         proxy.save("page.py", 'PAGES = {"/about": "<html><body>About</body></html>"}')
 
 
-def test_a_site_with_a_certificate_that_browsers_alone_trust(tmp_path: Path) -> None:
+def test_certificate_of_the_own_proxy_is_not_verified_but_that_of_a_url_is(tmp_path: Path) -> None:
     project = tmp_path / "project"
     with serving(project, HttpsProxy) as proxy:
         assert get(project, "out.zip", "/about", "/data.txt")[0] == 0
         assert members(project / "out.zip")["about"] == b"<html><body>About</body></html>"
-        # Whoever names a URL means it: there the certificate counts.
+        # The certificate of an explicit URL is verified.
         site = f"https://localhost:{proxy.port}"
         status, lines = get(project, "out.zip", "/data.txt", "--site", site)
     assert status == 1
@@ -114,14 +114,14 @@ def test_a_site_with_a_certificate_that_browsers_alone_trust(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("words", [("/a",), ("/a", "http://192.0.2.1/")])
-def test_a_path_without_a_site(words: Sequence[str], tmp_path: Path) -> None:
+def test_path_without_a_site_is_a_usage_error(words: Sequence[str], tmp_path: Path) -> None:
     status, (line,) = get(tmp_path, "out.zip", *words)
     assert status == 2
     assert line.startswith("http-process-archive: no site for a /path: BIND is missing")
     assert not list(tmp_path.iterdir())
 
 
-def test_a_proxy_that_does_not_run(tmp_path: Path) -> None:
+def test_proxy_that_does_not_run_exits_with_4(tmp_path: Path) -> None:
     port = free_port()
     status, (line,) = get(tmp_path, "out.zip", "/a", "--site", f"127.0.0.1:{port}")
     assert status == 4
@@ -142,10 +142,10 @@ def test_a_proxy_that_does_not_run(tmp_path: Path) -> None:
         (("out.zip", "/a", "--site", "nonsense"), "not an address"),
         (("out.zip", "http://a.test/", "--allow", "a.test"), "a.test"),
         (("nowhere/out.zip", "http://192.0.2.1/"), "cannot write nowhere/out.zip"),
-        ((".", "http://192.0.2.1/"), ". is there, and is no file"),
+        ((".", "http://192.0.2.1/"), ". exists and is not a file"),
     ],
 )
-def test_bad_input(words: Sequence[str], why: str, tmp_path: Path) -> None:
+def test_invalid_argument_is_a_usage_error(words: Sequence[str], why: str, tmp_path: Path) -> None:
     status, (line,) = get(tmp_path, *words)
     assert status == 2
     assert line.startswith("http-process-archive: ")
@@ -153,7 +153,7 @@ def test_bad_input(words: Sequence[str], why: str, tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_redirects_lead_only_to_hosts_that_were_named(origin: Origin, tmp_path: Path) -> None:
+def test_redirect_to_an_unnamed_host_is_refused(origin: Origin, tmp_path: Path) -> None:
     with redirecting(f"{origin.url}/text/there") as url:
         status, lines = get(tmp_path, "out.zip", url)
         assert status == 1
@@ -161,12 +161,12 @@ def test_redirects_lead_only_to_hosts_that_were_named(origin: Origin, tmp_path: 
         assert not origin.requests
         assert get(tmp_path, "out.zip", url, "--allow", origin.url)[0] == 0
         assert list(members(tmp_path / "out.zip").values()) == [b"text of /text/there"]
-    assert get(tmp_path, "out.zip", f"{origin.url}/moved/x")[0] == 0, "within what was named"
+    assert get(tmp_path, "out.zip", f"{origin.url}/moved/x")[0] == 0, "a redirect to a named host"
 
 
 @contextlib.contextmanager
 def redirecting(to: str) -> Iterator[str]:
-    """A server of one answer; its URL."""
+    """Serve a redirect to `to`, and yield the server's URL."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -187,7 +187,7 @@ def redirecting(to: str) -> Iterator[str]:
             thread.join(PATIENCE_S)
 
 
-def test_a_strict_one_leaves_what_was_there(origin: Origin, tmp_path: Path) -> None:
+def test_strict_failure_keeps_the_existing_file(origin: Origin, tmp_path: Path) -> None:
     path = tmp_path / "out.zip"
     path.write_text("old")
     words = ("out.zip", f"{origin.url}/text/a", f"{origin.url}/dies/b", "--strict")
@@ -199,7 +199,7 @@ def test_a_strict_one_leaves_what_was_there(origin: Origin, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_leaves_nothing(number: signal.Signals, origin: Origin, tmp_path: Path) -> None:
+def test_signal_leaves_no_file(number: signal.Signals, origin: Origin, tmp_path: Path) -> None:
     with subprocess.Popen((*COMMAND, "out.zip", f"{origin.url}/held/a"), cwd=tmp_path) as process:
         eventually(lambda: origin.asked("/held/a"))
         eventually(lambda: list(tmp_path.glob(".*.part")))
@@ -208,9 +208,9 @@ def test_a_signal_leaves_nothing(number: signal.Signals, origin: Origin, tmp_pat
     assert not list(tmp_path.iterdir())
 
 
-def test_a_disk_that_is_full(origin: Origin, tmp_path: Path) -> None:
+def test_write_error_exits_with_1_and_leaves_no_file(origin: Origin, tmp_path: Path) -> None:
     url = f"{origin.url}/endless/a"
-    # The largest file that may be written, in blocks of 512 or 1024 bytes.
+    # The maximum size of a file, in blocks of 512 or 1024 bytes.
     limited = ("sh", "-c", 'ulimit -f 64; trap "" XFSZ; exec "$@"', "sh", *COMMAND)
     done = subprocess.run(
         (*limited, "out.zip", url), cwd=tmp_path, capture_output=True, timeout=PATIENCE_S
@@ -220,7 +220,7 @@ def test_a_disk_that_is_full(origin: Origin, tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_a_bar_on_a_terminal(origin: Origin, tmp_path: Path) -> None:
+def test_progress_bar_is_shown_on_a_terminal(origin: Origin, tmp_path: Path) -> None:
     urls = [f"{origin.url}/{path}" for path in ("text/a", "held/b")]
     environment = {**os.environ, "COLUMNS": "100"}
     with Terminal((*COMMAND, "out.zip", *urls), tmp_path, environment) as terminal:

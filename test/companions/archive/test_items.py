@@ -1,4 +1,4 @@
-"""Orders of tickets: what is taken, and each message about what is not."""
+"""Validation of tickets: accepted JSON, and the message for each error."""
 
 import base64
 import json
@@ -33,43 +33,43 @@ def permits(url: str) -> None:
         raise Refused("it is forbidden")
 
 
-def read(**said: object) -> Order:
-    return read_order(said, permits, MAX_ITEMS)
+def read(**data: object) -> Order:
+    return read_order(data, permits, MAX_ITEMS)
 
 
 def encoded(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
 
 
-def wrong(said: object) -> Mapping[str, object]:
+def wrong(data: object) -> Mapping[str, object]:
     with pytest.raises(InvalidError) as error:
-        read_order(said, permits, MAX_ITEMS)
+        read_order(data, permits, MAX_ITEMS)
     return error.value.messages
 
 
-def test_the_least() -> None:
+def test_order_without_items_is_valid() -> None:
     assert read(items=[]) == Order(())
 
 
-def test_all_there_is() -> None:
-    said = {"url": "/b", "name": "n", "path": "p", "headers": {"Accept": "text/plain"}, "more": 1}
-    order = read(items=["/a", said], type="zip", options={"filename": "f", "strict": True, "x": 1})
+def test_order_with_all_fields_is_read() -> None:
+    data = {"url": "/b", "name": "n", "path": "p", "headers": {"Accept": "text/plain"}, "more": 1}
+    order = read(items=["/a", data], type="zip", options={"filename": "f", "strict": True, "x": 1})
     items = (Item("/a"), Item("/b", "n", "p", (("Accept", "text/plain"),)))
     assert order == Order(items, "zip", "f", True)
 
 
-def test_what_is_null_is_not_said() -> None:
-    said = {"url": "/a", "name": None, "path": None, "headers": None}
-    assert read(items=[said], options={"filename": None, "strict": None}) == Order((Item("/a"),))
+def test_null_is_the_same_as_a_missing_field() -> None:
+    data = {"url": "/a", "name": None, "path": None, "headers": None}
+    assert read(items=[data], options={"filename": None, "strict": None}) == Order((Item("/a"),))
 
 
-def test_base64() -> None:
+def test_base64_is_decoded() -> None:
     order = read(items=encoded('["/a"]'), options=encoded('{"filename": "f"}'))
     assert order == Order((Item("/a"),), filename="f")
 
 
 @pytest.mark.parametrize(
-    ("said", "messages"),
+    ("data", "messages"),
     [
         ({}, {"items": ["Missing data for required field."]}),
         ([], {"_schema": ["Invalid input type."]}),
@@ -121,12 +121,12 @@ def test_base64() -> None:
         ),
     ],
 )
-def test_what_is_wrong(said: object, messages: Mapping[str, object]) -> None:
-    assert wrong(said) == messages
+def test_invalid_order_gives_messages(data: object, messages: Mapping[str, object]) -> None:
+    assert wrong(data) == messages
 
 
 @pytest.mark.parametrize(
-    ("said", "message"),
+    ("data", "message"),
     [
         (None, "Neither a URL nor an object with one."),
         ([], "Neither a URL nor an object with one."),
@@ -142,22 +142,22 @@ def test_what_is_wrong(said: object, messages: Mapping[str, object]) -> None:
         ({"url": "/", "headers": {"A:": "x"}}, "not the name of a header: 'A:'"),
     ],
 )
-def test_an_item_that_is_none(said: object, message: str) -> None:
-    with pytest.raises(ValueError) as error:  # noqa: PT011 - its text is what is asked for
-        read_item(said, permits)
+def test_invalid_item_raises_value_error(data: object, message: str) -> None:
+    with pytest.raises(ValueError) as error:  # noqa: PT011 - the text is compared below
+        read_item(data, permits)
     assert str(error.value) == message
 
 
-def test_what_is_stored_comes_back() -> None:
+def test_dumped_items_are_loaded_unchanged() -> None:
     items = read(items=["/a", {"url": "/b", "name": "\0\xe9", "headers": {"A": "b"}}]).items
     assert load_items(dump_items(items)) == items
-    assert dump_items(items).isascii(), "no database has to know more"
+    assert dump_items(items).isascii(), "independent of the database's encoding"
 
 
 @settings(max_examples=50)
 @given(ANYTHING)
-def test_nothing_else_is_raised(said: object) -> None:
-    for value in (said, {"items": said}, {"items": [said]}, {"items": [], "options": said}):
+def test_arbitrary_json_is_read_or_raises_invalid_error(data: object) -> None:
+    for value in (data, {"items": data}, {"items": [data]}, {"items": [], "options": data}):
         try:
             order = read_order(value, permits, MAX_ITEMS)
         except InvalidError as error:

@@ -1,4 +1,4 @@
-"""What is compressed as it comes."""
+"""Detection of compressed items."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from httpprocessproxy.companions.archive.kinds import is_compressed
 
 
 @pytest.mark.parametrize(
-    ("content_type", "name", "answer"),
+    ("content_type", "name", "expected"),
     [
         ("image/png", "a", True),
         ("Image/PNG; x=y", "a", True),
@@ -21,5 +21,5 @@ from httpprocessproxy.companions.archive.kinds import is_compressed
         ("", "a", False),
     ],
 )
-def test_by_its_type_or_else_by_its_name(content_type: str, name: str, answer: bool) -> None:
-    assert is_compressed(content_type, name) is answer
+def test_type_or_else_extension_decides(content_type: str, name: str, expected: bool) -> None:
+    assert is_compressed(content_type, name) is expected

@@ -1,4 +1,4 @@
-"""Archives beyond 4 GiB, from a site to a file and back out of it, and what they cost in memory."""
+"""Archives beyond 4 GiB: written by the program, read by several readers, with bounded memory."""
 
 import contextlib
 import os
@@ -28,7 +28,7 @@ TIMEOUT_S: Final = 600.0
 TEXT: Final = b"".join(b"line %d of very many\n" % n for n in range(100_000))[:MIB]
 NOISE: Final = os.urandom(MIB)
 
-# The name of a member, and how many MiB it has. Members that follow begin beyond 4 GiB.
+# The size of each member in MiB. The members at the end begin beyond 4 GiB.
 MEMBERS: Final = {
     "first.txt": 1,
     "huge.txt": 4608,
@@ -38,7 +38,7 @@ MEMBERS: Final = {
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """Answers /NAME with as much as it should have: text, or noise that calls itself an image."""
+    """Serves /NAME in the size of that member: text, or random bytes with the type of an image."""
 
     def do_GET(self) -> None:
         name = self.path[1:]
@@ -47,7 +47,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "image/png" if piece is NOISE else "text/plain")
         self.send_header("Content-Length", str(MEMBERS[name] * MIB))
         self.end_headers()
-        # Who asks ahead asks again when this has waited for too long.
+        # A response requested ahead is closed and requested again when it has waited too long.
         with contextlib.suppress(ConnectionError):
             for _ in range(MEMBERS[name]):
                 self.wfile.write(piece)
@@ -58,7 +58,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Made by the program, of which no more memory than allowed was wanted."""
+    """An archive written by the program; asserts the program's peak memory."""
     folder = tmp_path_factory.mktemp("large")
     path = folder / "large.zip"
     with ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as server:
@@ -74,14 +74,14 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     assert process.returncode == 0
     assert peak_kib <= MAX_MEMORY_MIB * 1024
     yield path
-    # The test's folder is kept for a while, and this is too much to keep.
+    # pytest keeps its folders for a while, and this file is too large to keep.
     path.unlink()
 
 
 def watched(process: subprocess.Popen[bytes]) -> int:
-    """Wait for its end, and return the most KiB of memory that it had.
+    """Wait for the end of a process, and return its peak memory in KiB.
 
-    Not by getrusage(), which would count ours, from before it was another program than we.
+    getrusage() would include the memory of this process, which the child had before its exec.
     """
     peak_kib = 0
     end = time.monotonic() + TIMEOUT_S
@@ -91,11 +91,11 @@ def watched(process: subprocess.Popen[bytes]) -> int:
         peak_kib = max(peak_kib, *map(int, re.findall(r"VmHWM:\s*(\d+) kB", status)), 0)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(0.1)
-    print(f"at most {peak_kib / 1024:.1f} MiB")  # noqa: T201 - for whoever runs it by hand
+    print(f"at most {peak_kib / 1024:.1f} MiB")  # noqa: T201 - a result for manual runs
     return peak_kib
 
 
-def test_by_python(archive: Path) -> None:
+def test_python_reads_a_large_archive(archive: Path) -> None:
     with zipfile.ZipFile(archive) as opened:
         sizes = {info.filename: info.file_size // MIB for info in opened.infolist()}
         assert sizes == MEMBERS
@@ -103,7 +103,7 @@ def test_by_python(archive: Path) -> None:
         versions = {info.filename: info.extract_version for info in opened.infolist()}
         assert crc_of(TEXT, MEMBERS["huge.txt"]) == opened.getinfo("huge.txt").CRC
     assert archive.stat().st_size > 5 * 1024 * MIB
-    # Of what is below 4 GiB, and begins there, nothing is zip64.
+    # Only members larger than 4 GiB, or beginning beyond 4 GiB, are zip64.
     assert [name for name, version in versions.items() if version == 45] == [
         "huge.txt",
         "4.png",
@@ -118,15 +118,15 @@ def crc_of(piece: bytes, count: int) -> int:
     return crc
 
 
-def test_by_unzip(archive: Path) -> None:
+def test_unzip_reads_a_large_archive(archive: Path) -> None:
     subprocess.run(("unzip", "-tqq", str(archive)), check=True, timeout=TIMEOUT_S)
 
 
 @pytest.mark.parametrize("name", ["bsdtar", "java"])
-def test_as_a_stream(name: str, archive: Path) -> None:
+def test_streaming_reader_reads_a_large_archive(name: str, archive: Path) -> None:
     need(name)
     commands = {
-        # Its input is a pipe: of a file it would look at the end first.
+        # Its input is a pipe: in a file, it would read the end first.
         "bsdtar": "bsdtar -x -O -f - | wc -c",
         "java": f"java {Path(__file__).parent}/ReadZip.java sizes",
     }
@@ -135,11 +135,11 @@ def test_as_a_stream(name: str, archive: Path) -> None:
         ("bash", "-o", "pipefail", "-c", command), capture_output=True, timeout=TIMEOUT_S
     )
     assert done.returncode == 0, done.stderr
-    said = done.stdout.decode().split()
+    output = done.stdout.decode().split()
     if name == "bsdtar":
-        assert int(said[0]) == sum(MEMBERS.values()) * MIB
+        assert int(output[0]) == sum(MEMBERS.values()) * MIB
     else:
-        sizes = map(int, said[1::2])
-        assert dict(zip(said[::2], sizes, strict=True)) == {
+        sizes = map(int, output[1::2])
+        assert dict(zip(output[::2], sizes, strict=True)) == {
             member: mib * MIB for member, mib in MEMBERS.items()
         }

@@ -1,4 +1,4 @@
-"""What members are called: by what was wished for, and never what would do harm."""
+"""Names of members: sanitized, valid on every system, and unique."""
 
 import re
 import unicodedata
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from httpprocessproxy.companions.archive.names import MAX_BYTES, MemberNames, wished
+from httpprocessproxy.companions.archive.names import MAX_BYTES, MemberNames, member_path
 from httpprocessproxy.companions.archive.origins import Item
 
 LONG = "x" * 300
@@ -18,7 +18,7 @@ E_ACUTE = "\N{LATIN SMALL LETTER E WITH ACUTE}"
 @pytest.mark.parametrize(
     ("item", "name"),
     [
-        # The name, else the last segment of the URL, else its host.
+        # The name, or the last segment of the URL, or its host.
         (Item("https://a.test/x/y.txt", name="z.txt"), "z.txt"),
         (Item("https://a.test/x/y.txt?q=1/2#f"), "y.txt"),
         (Item("/pages/about"), "about"),
@@ -28,11 +28,11 @@ E_ACUTE = "\N{LATIN SMALL LETTER E WITH ACUTE}"
         (Item("/"), "index"),
         (Item("https://[::1"), "index"),
         (Item("https://[::1]/"), "__1"),
-        # Unquoted three times, a plus is a space.
+        # Percent-decoded three times; a plus is a space.
         (Item("/a%20b%2520c%252520d%25252520e"), "a b c d%20e"),
         (Item("/a+b.txt"), "a b.txt"),
         (Item("/x", name="a%2Fb"), "b"),
-        # Below its folders, wherever these pretend to lead.
+        # Folders never lead out of the target folder.
         (Item("/a", path="b/c"), "b/c/a"),
         (Item("/a", path="/b//c/"), "b/c/a"),
         (Item("/a", path="../../up/x"), "up/x/a"),
@@ -42,13 +42,13 @@ E_ACUTE = "\N{LATIN SMALL LETTER E WITH ACUTE}"
         (Item("/a", path="\\\\server\\share"), "server/share/a"),
         (Item("/a", path=". / .. / b"), "b/a"),
         (Item("/a", path=".\x00./.\u202e./b"), "b/a"),
-        # A name that leaves nothing is none.
+        # A name that is empty after sanitizing is ignored.
         (Item("/a", name=".."), "a"),
         (Item("/a", name="b/"), "a"),
         (Item("/a", name="%2e%2e%2f%2e%2e%2fetc%2fpasswd"), "passwd"),
         (Item("/a", name="..\\..\\b"), "b"),
         (Item("/a", name="C:b"), "b"),
-        # What Windows takes for something else.
+        # Device names and forbidden characters of Windows.
         (Item("/a", name="con.tar.gz"), "_con.tar.gz"),
         (Item("/a", name="NUL"), "_NUL"),
         (Item("/a", name="nul .txt"), "_nul .txt"),
@@ -57,13 +57,13 @@ E_ACUTE = "\N{LATIN SMALL LETTER E WITH ACUTE}"
         (Item("/a", name="console.txt"), "console.txt"),
         (Item("/a", name='a<b>c:d"e|f?g*h'), "a_b_c_d_e_f_g_h"),
         (Item("/a", name="a. . ."), "a"),
-        # What nobody sees, or what makes one see something else.
+        # Invisible characters, and controls of text direction.
         (Item("/a", name="a\r\nb\x00\x7f\x85c"), "abc"),
         (Item("/a", name="photo\u202egpj.exe"), "photogpj.exe"),
         (Item("/a", name="a\ud800b"), "ab"),
         (Item("/a", name=f"e\u202e{chr(0x301)}"), E_ACUTE),
         (Item("/a", name=f"e{chr(0x301)}"), E_ACUTE),
-        # Short enough, the extension kept.
+        # Truncated before the extension.
         (Item("/a", name=f"{LONG}.txt"), f"{'x' * 195}.txt"),
         (Item("/a", name=f"a.{LONG}"), f"a.{'x' * 197}"),
         (Item("/a", name=E_ACUTE * 150), E_ACUTE * 99),
@@ -72,45 +72,45 @@ E_ACUTE = "\N{LATIN SMALL LETTER E WITH ACUTE}"
         (Item("/a", path=f"{LONG}/{LONG}/c/d"), f"{'x' * 49}/{'x' * 49}/a"),
     ],
 )
-def test_what_is_wished_for(item: Item, name: str) -> None:
-    assert wished(item) == name
+def test_member_path_is_sanitized(item: Item, name: str) -> None:
+    assert member_path(item) == name
 
 
-def test_a_name_is_given_once() -> None:
+def test_equal_names_get_numbers() -> None:
     names = MemberNames()
-    given = [names.unique(wish) for wish in ("a.txt", "A.TXT", "a.txt", "b/a.txt", "a (2).txt")]
+    given = [names.unique(path) for path in ("a.txt", "A.TXT", "a.txt", "b/a.txt", "a (2).txt")]
     assert given == ["a.txt", "A (2).TXT", "a (3).txt", "b/a.txt", "a (2) (2).txt"]
 
 
-def test_a_name_that_differs_only_in_how_it_is_encoded_is_the_same() -> None:
+def test_names_that_differ_only_in_unicode_normalization_are_equal() -> None:
     names = MemberNames()
     assert names.unique(E_ACUTE) == E_ACUTE
     assert names.unique(unicodedata.normalize("NFD", E_ACUTE.upper())).endswith(" (2)")
 
 
-def test_a_file_and_a_folder_are_not_called_the_same() -> None:
+def test_file_and_folder_get_different_names() -> None:
     names = MemberNames()
     assert names.unique("a") == "a"
     assert names.unique("A/b") == "A (2)/b"
-    assert names.unique("a/c") == "A (2)/c", "the folder that A has become"
+    assert names.unique("a/c") == "A (2)/c", "the renamed folder A"
     assert names.unique("d/e") == "d/e"
     assert names.unique("D") == "D (2)"
     assert names.unique("D/f") == "d/f", "a folder has one spelling"
 
 
-def test_names_that_are_taken_from_the_start() -> None:
+def test_reserved_name_gets_a_number() -> None:
     assert MemberNames("_errors.txt").unique("_ERRORS.txt") == "_ERRORS (2).txt"
 
 
-def test_a_number_does_not_make_a_name_too_long() -> None:
+def test_numbered_name_does_not_exceed_the_limit() -> None:
     names = MemberNames()
     longest = "x" * (MAX_BYTES - 1)
     assert names.unique(longest) == longest
     assert names.unique(longest) == "x" * (MAX_BYTES - 4) + " (2)"
 
 
-def test_numbers_of_folders_do_not_make_a_name_too_long() -> None:
-    """Each folder is called as a file that is there already, and so gets a number."""
+def test_numbered_folders_do_not_exceed_the_limit() -> None:
+    """Each folder has the name of an existing file, and so gets a number."""
     names, parent = MemberNames(), ""
     for _ in range(100):
         names.unique(f"{parent}a")
@@ -119,7 +119,7 @@ def test_numbers_of_folders_do_not_make_a_name_too_long() -> None:
     assert "a (2)/a (2)/a (2)/" in parent
 
 
-def test_a_thousand_equal_names_take_no_time() -> None:
+def test_many_equal_names_take_linear_time() -> None:
     names = MemberNames()
     assert [names.unique("a") for _ in range(20_000)][-1] == "a (20000)"
 
@@ -139,9 +139,9 @@ DEVICES = {"CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"} | {
 
 @given(st.lists(ITEMS, max_size=12))
 @example([Item("/", path="a"), Item("/a"), Item("/", path="A")])
-def test_whatever_comes_in_harmless_and_distinct_names_come_out(items: list[Item]) -> None:
+def test_arbitrary_items_get_valid_and_distinct_names(items: list[Item]) -> None:
     names = MemberNames("_errors.txt")
-    given_names = [names.unique(wished(item)) for item in items]
+    given_names = [names.unique(member_path(item)) for item in items]
     for name in given_names:
         assert_harmless(name)
     folders = {name[:end] for name in given_names for end in slashes(name)}
@@ -154,7 +154,7 @@ def slashes(name: str) -> list[int]:
 
 
 def spelled(name: str) -> str:
-    """How a file system that looks at neither case nor composition sees it."""
+    """The name on a file system that ignores case and Unicode normalization."""
     return unicodedata.normalize("NFD", unicodedata.normalize("NFD", name).casefold())
 
 

@@ -1,4 +1,4 @@
-"""The bar: what it shows of a fetch, on a terminal alone."""
+"""The progress bar of a fetch on a terminal."""
 
 import asyncio
 import io
@@ -7,7 +7,7 @@ import pytest
 
 from httpprocessproxy.companions.archive.origins import Fetched, Item, ItemFailedError
 from httpprocessproxy.companions.archive.progress import Bar, ProgressFetcher
-from test.companions.archive.fetchers import FakeFetcher, Said
+from test.companions.archive.fetchers import FakeFetcher, FakeResponse
 
 
 class Screen(io.StringIO):
@@ -24,7 +24,7 @@ class Screen(io.StringIO):
 
 
 class Clock:
-    """Each look at it is a second later."""
+    """A clock that advances by `step_s` on each reading."""
 
     def __init__(self, step_s: float = 1.0) -> None:
         self._now, self._step_s = 0.0, step_s
@@ -35,18 +35,18 @@ class Clock:
 
 
 def watch(screen: Screen, clock: Clock) -> bytes:
-    """Fetch four items, one of them nowhere and one cut off; return what has come."""
-    said = {
-        "/a": Said([b"x" * 500] * 2, size=1000),
-        "/b": Said([b"y" * 1000]),
-        "/c\x1b": Said([b"z"], failure="gone"),
+    """Fetch four items, one of them missing and one truncated; return the received bytes."""
+    responses = {
+        "/a": FakeResponse([b"x" * 500] * 2, size=1000),
+        "/b": FakeResponse([b"y" * 1000]),
+        "/c\x1b": FakeResponse([b"z"], failure="gone"),
     }
     items = [Item(url) for url in ("/a", "/nowhere", "/b", "/c\x1b")]
     bar = Bar(screen, len(items), clock)
 
     async def read() -> bytes:
         came = b""
-        async with ProgressFetcher(FakeFetcher(said), bar).fetch(items) as answers:
+        async with ProgressFetcher(FakeFetcher(responses), bar).fetch(items) as answers:
             async for answer in answers:
                 if isinstance(answer, Fetched):
                     try:
@@ -60,7 +60,7 @@ def watch(screen: Screen, clock: Clock) -> bytes:
     return asyncio.run(read())
 
 
-def test_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bar_shows_items_bytes_rate_and_url(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     screen = Screen()
     assert watch(screen, Clock()) == b"x" * 1000 + b"y" * 1000 + b"z!"
@@ -77,20 +77,20 @@ def test_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     ]
 
 
-def test_it_fits_into_the_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bar_is_narrower_than_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "30")
     screen = Screen()
     watch(screen, Clock())
     assert {len(line) for line in screen.lines[:-1]} == {29}
 
 
-def test_it_is_not_shown_more_often_than_one_sees() -> None:
+def test_bar_is_redrawn_at_most_ten_times_a_second() -> None:
     screen = Screen()
     watch(screen, Clock(0.02))
     assert len(screen.lines) == 3, "after 0, and 0.1 seconds, and at the end"
 
 
-def test_nothing_is_shown_but_on_a_terminal() -> None:
+def test_bar_is_silent_without_a_terminal() -> None:
     screen = Screen(is_terminal=False)
     watch(screen, Clock())
     assert screen.getvalue() == ""

@@ -1,4 +1,4 @@
-"""The bytes of a ZIP, read back by those who read ZIPs, and looked at where none of them looks."""
+"""The ZIP format: read back by several readers, and checked in fields that no reader checks."""
 
 import io
 import random
@@ -38,19 +38,19 @@ def archive(contents: dict[str, bytes], sizes: dict[str, int] | None = None) -> 
 
 
 @pytest.mark.parametrize("reader", READERS)
-def test_all_readers_find_what_was_put_in(reader: str, tmp_path: Path) -> None:
+def test_every_reader_reads_the_contents(reader: str, tmp_path: Path) -> None:
     need(reader)
     assert READERS[reader](archive(CONTENTS), tmp_path) == CONTENTS
 
 
 @pytest.mark.parametrize("reader", ["python", "java"])
-def test_an_empty_archive(reader: str, tmp_path: Path) -> None:
-    # unzip and bsdtar take an empty one for a mistake of whoever calls them.
+def test_empty_archive_is_readable(reader: str, tmp_path: Path) -> None:
+    # unzip and bsdtar treat an empty archive as an error.
     need(reader)
     assert READERS[reader](archive({}), tmp_path) == {}
 
 
-def test_what_the_directory_says() -> None:
+def test_directory_entries_have_the_expected_fields() -> None:
     with zipfile.ZipFile(io.BytesIO(archive(CONTENTS))) as opened:
         assert opened.comment == b"A comment"
         for info in opened.infolist():
@@ -63,7 +63,7 @@ def test_what_the_directory_says() -> None:
             assert not info.extra
 
 
-def test_a_member_that_broke_off_is_closed_and_another_follows() -> None:
+def test_truncated_member_is_closed_and_another_follows() -> None:
     stream = ZipStream(MOMENT)
     out = stream.begin("a", 1000) + stream.feed(b"half") + stream.end()
     out += stream.begin("b", None) + stream.feed(b"whole") + stream.end()
@@ -73,17 +73,15 @@ def test_a_member_that_broke_off_is_closed_and_another_follows() -> None:
 
 @given(st.lists(st.binary(max_size=3000), max_size=8), st.sampled_from(Level))
 @settings(deadline=None)
-def test_however_it_is_cut_into_pieces(pieces: list[bytes], level: Level) -> None:
+def test_content_is_independent_of_the_pieces(pieces: list[bytes], level: Level) -> None:
     stream = ZipStream(MOMENT)
     out = stream.begin("a", None, level) + b"".join(map(stream.feed, pieces)) + stream.end()
     assert python(out + b"".join(stream.finish()), Path()) == {"a": b"".join(pieces)}
 
 
 @pytest.mark.parametrize("reader", ["python", "unzip"])
-def test_a_member_announced_as_large_is_zip64_and_its_neighbours_are_not(
-    reader: str, tmp_path: Path
-) -> None:
-    # That readers of streams take it, too, is shown by one that is large: see test_large.py.
+def test_only_a_member_with_a_large_announced_size_is_zip64(reader: str, tmp_path: Path) -> None:
+    # Streaming readers accept zip64 only for really large members: see test_large.py.
     written = archive(CONTENTS, {"page.html": 1 << 32})
     assert READERS[reader](written, tmp_path) == CONTENTS
     with zipfile.ZipFile(io.BytesIO(written)) as opened:
@@ -95,13 +93,13 @@ def test_a_member_announced_as_large_is_zip64_and_its_neighbours_are_not(
     ("size", "is_zip64"),
     [(None, False), (0, False), ((1 << 32) - (1 << 22), False), ((1 << 32) - 1, True)],
 )
-def test_which_sizes_need_zip64(size: int | None, is_zip64: bool) -> None:
+def test_announced_size_above_the_limit_needs_zip64(size: int | None, is_zip64: bool) -> None:
     head = ZipStream(MOMENT).begin("a", size)
     version, *_, extra_bytes = struct.unpack_from("<H22xH", head, 4)
     assert (version, extra_bytes) == ((45, 20) if is_zip64 else (20, 0))
 
 
-def test_more_members_than_16_bits_count(tmp_path: Path) -> None:
+def test_more_than_65535_members_are_readable(tmp_path: Path) -> None:
     names = [str(number) for number in range(65_540)]
     path = tmp_path / "many.zip"
     path.write_bytes(archive(dict.fromkeys(names, b"")))
@@ -110,12 +108,12 @@ def test_more_members_than_16_bits_count(tmp_path: Path) -> None:
     assert run("unzip", "-Z1", str(path)).decode().split() == names
 
 
-def test_what_begins_beyond_4_gib(tmp_path: Path) -> None:
+def test_member_that_begins_beyond_4_gib_is_readable(tmp_path: Path) -> None:
     stream = ZipStream(MOMENT)
     path = tmp_path / "archive.zip"
     with path.open("wb") as file:
         file.write(stream.begin("a", None) + stream.feed(b"before") + stream.end())
-        # A hole, as if a member of 5 GiB had been there: it takes no room on the disk.
+        # A sparse hole in place of a member of 5 GiB occupies no disk space.
         stream._offset += 5 << 30
         file.seek(5 << 30, io.SEEK_CUR)
         file.write(stream.begin("b", None) + stream.feed(b"behind") + stream.end())
@@ -127,7 +125,7 @@ def test_what_begins_beyond_4_gib(tmp_path: Path) -> None:
         assert [info.extract_version for info in opened.infolist()] == [20, 45]
 
 
-def test_an_unknown_size_is_good_for_4_gib_less_a_byte(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_member_of_unknown_size_may_have_4_gib_less_a_byte(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(zipping, "MAX_UINT32", (1 << 22) - 1)
     stream = ZipStream(MOMENT)
     out = stream.begin("a", None)
@@ -140,7 +138,7 @@ def test_an_unknown_size_is_good_for_4_gib_less_a_byte(monkeypatch: pytest.Monke
     assert python(out + b"".join(stream.finish()), Path())["a"] == bytes((1 << 22) - 1)
 
 
-def test_what_cannot_be_compressed_does_not_outgrow_its_size(
+def test_incompressible_member_of_unknown_size_stays_below_the_limit(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(zipping, "MAX_UINT32", (1 << 22) - 1)
@@ -162,7 +160,7 @@ def test_what_cannot_be_compressed_does_not_outgrow_its_size(
 
 @pytest.mark.parametrize("level", Level)
 @pytest.mark.parametrize("piece_bytes", [1_000, 10_000, 300_000])
-def test_the_growth_we_reckon_with_is_never_exceeded(level: Level, piece_bytes: int) -> None:
+def test_deflated_size_never_exceeds_the_assumed_maximum(level: Level, piece_bytes: int) -> None:
     stream = ZipStream(MOMENT)
     stream.begin("a", None, level)
     rounds = 3_000_000 // piece_bytes

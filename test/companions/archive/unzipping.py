@@ -1,7 +1,7 @@
-"""Every reader of ZIPs that there is here: each gives the contents by name, in order.
+"""Readers of ZIP archives; each returns the contents by name, in order.
 
-Two read an archive by its directory, from the end: Python and unzip. Two as a stream, from its
-beginning: bsdtar, whose input is a pipe here, and Java's ZipInputStream, the strictest of them.
+Python and unzip read an archive by its central directory, from the end. bsdtar, with a pipe as its
+input, and Java's ZipInputStream, the strictest reader, read it as a stream from the beginning.
 """
 
 import io
@@ -44,11 +44,11 @@ def bsdtar(archive: bytes, folder: Path) -> Mapping[str, bytes]:
 
 
 def java(archive: bytes, _folder: Path) -> Mapping[str, bytes]:
-    """One name, the count of its bytes and these, after another."""
-    said = io.BytesIO(run("java", "-Dfile.encoding=UTF-8", str(_JAVA), stdin=archive))
+    """The output of ReadZip.java: for each member its name, its size and its bytes."""
+    output = io.BytesIO(run("java", "-Dfile.encoding=UTF-8", str(_JAVA), stdin=archive))
     read: dict[str, bytes] = {}
-    while name := said.readline().decode().rstrip("\n"):
-        read[name] = said.read(int(said.readline()))
+    while name := output.readline().decode().rstrip("\n"):
+        read[name] = output.read(int(output.readline()))
     return read
 
 
@@ -61,20 +61,20 @@ READERS: Final[Mapping[str, Reader]] = {
 
 
 def need(command: str) -> None:
-    """Skip where it is not installed: a whole Java is too much to ask of who runs the tests."""
+    """Require a program; skip without a JDK, which is too large to require for the tests."""
     if command == "java" and shutil.which("javac") is None:
         pytest.skip("no Java here that compiles")
     assert command == "python" or shutil.which(command), f"no {command}: see test/run.sh"
 
 
 def _literal(name: str) -> str:
-    """A name for unzip, which takes it for a pattern."""
+    """A name with its special characters escaped: unzip reads names as patterns."""
     return "".join(f"[{c}]" if c in "*?[" else c for c in name)
 
 
 def run(*command: str, stdin: bytes = b"") -> bytes:
-    """What a command prints, given this; it has to succeed."""
-    # Without UTF-8 they write names in their own spelling.
+    """The output of a command for this input; asserts success."""
+    # Without a UTF-8 locale the programs escape names.
     environment = {"LC_ALL": "C.UTF-8", "PATH": "/usr/bin:/bin"}
     done = subprocess.run(
         command, input=stdin, capture_output=True, timeout=TIMEOUT_S, env=environment, check=False

@@ -1,6 +1,7 @@
-"""What holds for all answers: the JSON of errors, and fields that keep tickets to themselves.
+"""Errors and header fields common to all responses: JSON errors, CORS, no caching, no Referer.
 
-The rule: an id is a key, so no cache keeps what it opens, and no other site is told of its URL.
+The rule: a ticket's id is a secret, so its responses are not cached, and browsers do not send its
+URL to other sites.
 """
 
 import logging
@@ -27,7 +28,7 @@ _log = logging.getLogger(__name__)
 
 
 class ProblemError(Exception):
-    """A request that cannot be met; `errors` says why to its client."""
+    """An error response: `errors` is its JSON, the reason for the client."""
 
     def __init__(
         self,
@@ -42,13 +43,13 @@ class ProblemError(Exception):
 
 
 def not_found() -> Never:
-    """Raise what is said to an id that is none, or no more."""
+    """Raise the 404 for an id that never existed, was used or has expired."""
     raise ProblemError(404, {"id": "Ticket not found"})
 
 
 @web.middleware
-async def telling(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer errors: ours as `{"errors": ...}`, those of routing in words."""
+async def error_responses(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn exceptions into responses: ProblemError to `{"errors": ...}`, routing to a message."""
     try:
         return await handler(request)
     except ProblemError as problem:
@@ -63,7 +64,7 @@ async def telling(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 def cross_origin(origins: Collection[str]) -> Handler:
-    """Answer a browser that asks what pages of other origins may do (Fetch standard, CORS)."""
+    """A handler for CORS preflight requests (Fetch standard)."""
 
     async def preflight(request: web.Request) -> web.StreamResponse:
         if not origins or hdrs.ACCESS_CONTROL_REQUEST_METHOD not in request.headers:
@@ -80,10 +81,10 @@ def cross_origin(origins: Collection[str]) -> Handler:
     return preflight
 
 
-def dressing(origins: Collection[str]) -> Prepare:
-    """A signal that gives each answer the fields that all have."""
+def common_fields(origins: Collection[str]) -> Prepare:
+    """An `on_response_prepare` signal that adds the fields common to all responses."""
 
-    async def dress(request: web.Request, response: web.StreamResponse) -> None:
+    async def add(request: web.Request, response: web.StreamResponse) -> None:
         response.headers.update(_ALWAYS)
         origin = request.headers.get(hdrs.ORIGIN)
         if origin is None or not origins:
@@ -93,11 +94,11 @@ def dressing(origins: Collection[str]) -> Prepare:
             allowed = "*" if "*" in origins else origin
             response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = allowed
 
-    return dress
+    return add
 
 
 def cut(request: web.Request) -> None:
-    """End a response so that nobody can take what came of it for all of it."""
+    """Abort the connection, so that the client detects a truncated response."""
     if request.transport is not None:
         request.transport.abort()
 
@@ -108,10 +109,10 @@ def _routing_error(request: web.Request, error: web.HTTPException) -> web.Respon
         404: f"Requested URL {request.path} not found",
         405: f"Method {request.method} not allowed for URL {request.path}",
     }
-    said = {
+    body = {
         "description": reason,
         "status": error.status,
         "message": messages.get(error.status, error.text or reason),
     }
-    kept = {name: value for name, value in error.headers.items() if name == hdrs.ALLOW}
-    return web.json_response(said, status=error.status, headers=kept)
+    headers = {name: value for name, value in error.headers.items() if name == hdrs.ALLOW}
+    return web.json_response(body, status=error.status, headers=headers)

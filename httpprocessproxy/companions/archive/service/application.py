@@ -10,26 +10,26 @@ from httpprocessproxy.companions.archive.service.streaming import Streaming
 from httpprocessproxy.companions.archive.service.waiting import Waiting
 
 
-def application(around: ServiceContext) -> web.Application:
-    """Make the application."""
-    origins = around.rules.cors_origins
-    made = web.Application(
-        middlewares=[answers.telling], client_max_size=around.rules.max_json_bytes
+def application(context: ServiceContext) -> web.Application:
+    """The application of a service."""
+    origins = context.rules.cors_origins
+    app = web.Application(
+        middlewares=[answers.error_responses], client_max_size=context.rules.max_json_bytes
     )
-    made.on_response_prepare.append(answers.dressing(origins))
-    generating = Generating(around)
+    app.on_response_prepare.append(answers.common_fields(origins))
+    generating = Generating(context)
     preflight = answers.cross_origin(origins)
     for path, method, handler in (
         ("/ticket", "GET", generating.listing),
         ("/ticket/", "GET", generating.listing),
         ("/ticket/generate", "POST", generating.generate),
-        ("/ticket/{id}/download", "GET", Downloading(around).download),
-        ("/ticket/{id}/wait", "GET", Waiting(around).wait),
-        ("/stream/url/{token}", "GET", Streaming(around).stream),
+        ("/ticket/{id}/download", "GET", Downloading(context).download),
+        ("/ticket/{id}/wait", "GET", Waiting(context).wait),
+        ("/stream/url/{token}", "GET", Streaming(context).stream),
     ):
-        resource = made.router.add_resource(path)
-        # Never HEAD: aiohttp would answer it by the handler of GET, and the ticket were used up.
+        resource = app.router.add_resource(path)
+        # Without HEAD: aiohttp would run the handler of GET for it, and use up the ticket.
         resource.add_route(method, handler)
         if origins:
             resource.add_route("OPTIONS", preflight)
-    return made
+    return app

@@ -1,4 +1,4 @@
-"""How a download begins and ends, whatever is in it."""
+"""The claim of a ticket, the limit of downloads per client, and writes with a stall timeout."""
 
 import asyncio
 import contextlib
@@ -12,23 +12,23 @@ from httpprocessproxy.companions.archive.service.answers import ProblemError, no
 from httpprocessproxy.companions.archive.service.context import ServiceContext
 from httpprocessproxy.companions.archive.store.tickets import Ticket
 
-# When there is no telling when a download will end.
+# A guess: the end of a running download cannot be predicted.
 _RETRY_AFTER_S = 30
 
 
 class StalledError(Exception):
-    """A reader who takes nothing any more."""
+    """The client has accepted no data within the stall timeout."""
 
 
 @dataclass(frozen=True, slots=True)
 class DownloadBody:
-    """What a reader gets, at his pace, but not at any."""
+    """The body of a download; `stall_s` limits each write, in seconds."""
 
     response: web.StreamResponse
     stall_s: float
 
     async def write(self, data: bytes) -> None:
-        """Send. Raises StalledError."""
+        """Send data with back-pressure. Raises StalledError."""
         try:
             async with asyncio.timeout(self.stall_s):
                 await self.response.write(data)
@@ -37,22 +37,22 @@ class DownloadBody:
 
 
 @contextlib.asynccontextmanager
-async def claimed(around: ServiceContext, id_: str) -> AsyncIterator[Ticket]:
-    """A ticket that nobody else has, counted as a download. Raises ProblemError."""
-    ticket = await around.tickets.find(id_)
+async def claimed(context: ServiceContext, id_: str) -> AsyncIterator[Ticket]:
+    """Claim a ticket for exactly one download, and count the download. Raises ProblemError."""
+    ticket = await context.tickets.find(id_)
     if ticket is None:
         not_found()
     if not ticket.is_available:
         raise ProblemError(403, {"access": "You must wait untill download is available"})
-    with counted(around, ticket.id, ticket.client):
-        if not await around.tickets.claim(id_):
+    with counted(context, ticket.id, ticket.client):
+        if not await context.tickets.claim(id_):
             not_found()
         yield ticket
 
 
-def counted(around: ServiceContext, id_: str, client: str) -> AbstractContextManager[None]:
-    """A download of a client, who may have so many at a time. Raises ProblemError."""
-    if around.queue.running(client) >= around.rules.downloads_per_client:
+def counted(context: ServiceContext, id_: str, client: str) -> AbstractContextManager[None]:
+    """Count a download of a client. Raises ProblemError (429) above the client's limit."""
+    if context.queue.running(client) >= context.rules.downloads_per_client:
         retry = {"Retry-After": str(_RETRY_AFTER_S)}
         raise ProblemError(429, {"access": "Too many downloads at a time"}, retry)
-    return around.queue.downloading(id_, client)
+    return context.queue.downloading(id_, client)

@@ -1,4 +1,4 @@
-"""The context of a service's handlers: its rules, and the parts it is made of."""
+"""The context of a service's handlers: its rules, and the objects that they share."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ from httpprocessproxy.companions.archive.store.tickets import Tickets
 class ServiceRules:
     """The limits of tickets and downloads. Times are in seconds, sizes in bytes."""
 
-    # Whether tickets can be downloaded at once; else they wait for `simultaneous` others.
+    # Whether tickets can be downloaded at once; otherwise at most `simultaneous` downloads run.
     no_queue: bool = True
     simultaneous: int = 2
     wait_s: float = 3600.0
@@ -28,7 +28,7 @@ class ServiceRules:
     downloads_per_client: int = 16
     # A download whose reader accepts no byte for this time is cut.
     stall_s: float = 300.0
-    # Whether an archive that lacks an item is cut, where its ticket does not say.
+    # Whether an archive that lacks an item is cut; a ticket's own option takes precedence.
     strict: bool = False
     jwt_algorithm: str = "HS256"
     # Origins whose pages may read responses; "*" is any.
@@ -38,7 +38,7 @@ class ServiceRules:
 
 @dataclass(frozen=True, slots=True)
 class ServiceContext:
-    """`is_owner`: whether a request may act as a client without a client's secret."""
+    """The objects of a service. `is_owner`: whether a request needs no client's secret."""
 
     clients: Clients
     tickets: Tickets

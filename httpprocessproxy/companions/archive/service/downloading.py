@@ -1,4 +1,4 @@
-"""Pays out a ticket, once: as a ZIP of its items, or as its only item itself."""
+"""The download of a ticket, once: a ZIP of its items, or its only item unchanged."""
 
 import logging
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from httpprocessproxy.companions.archive.service.answers import cut
 from httpprocessproxy.companions.archive.service.claiming import DownloadBody, StalledError, claimed
 from httpprocessproxy.companions.archive.service.context import ServiceContext
 from httpprocessproxy.companions.archive.service.disposition import attachment
-from httpprocessproxy.companions.archive.service.streaming import Passage, pass_on
+from httpprocessproxy.companions.archive.service.streaming import StreamedItem, stream_item
 from httpprocessproxy.companions.archive.store.tickets import Ticket
 from httpprocessproxy.core.lines import printable
 
@@ -25,17 +25,18 @@ _log = logging.getLogger(__name__)
 class Downloading:
     """The handler of `/ticket/ID/download`."""
 
-    around: ServiceContext
+    context: ServiceContext
 
     async def download(self, request: web.Request) -> web.StreamResponse:
-        """Whoever is first gets it."""
-        async with claimed(self.around, request.match_info["id"]) as ticket:
+        """Send the archive or the item of a ticket to the first request for it."""
+        async with claimed(self.context, request.match_info["id"]) as ticket:
             if ticket.order.type == STREAM:
-                return await pass_on(request, self.around, Passage(ticket.order.items[0]))
+                streamed = StreamedItem(ticket.order.items[0])
+                return await stream_item(request, self.context, streamed)
             return await self._zip(request, ticket)
 
     async def _zip(self, request: web.Request, ticket: Ticket) -> web.StreamResponse:
-        order, rules = ticket.order, self.around.rules
+        order, rules = ticket.order, self.context.rules
         response = web.StreamResponse(
             headers={
                 "Content-Disposition": attachment(order.filename, _FILENAME),
@@ -46,24 +47,24 @@ class Downloading:
         options = Options(strict=rules.strict if order.strict is None else order.strict)
         body = DownloadBody(response, rules.stall_s)
         try:
-            packed = await pack(order.items, self.around.fetcher, body.write, options)
+            packed = await pack(order.items, self.context.fetcher, body.write, options)
         except BrokenError as error:
-            _log.info("archive of %s cut: %s", _whose(ticket), printable(str(error)))
+            _log.info("archive of %s cut: %s", _client_name(ticket), printable(str(error)))
             cut(request)
         except StalledError:
-            _log.info("archive of %s cut: nobody reads it", _whose(ticket))
+            _log.info("archive of %s cut: the client stopped reading", _client_name(ticket))
             cut(request)
         else:
             await response.write_eof()
-            _tell(ticket, packed)
+            _log_result(ticket, packed)
         return response
 
 
-def _tell(ticket: Ticket, packed: Packed) -> None:
-    """A line of the log. Of URLs, it has none: they may be secrets."""
+def _log_result(ticket: Ticket, packed: Packed) -> None:
+    """Log the number of items, but no URLs: they may be secret."""
     members, items = packed.members, len(ticket.order.items)
-    _log.info("archive of %s: %d of %d items", _whose(ticket), members, items)
+    _log.info("archive of %s: %d of %d items", _client_name(ticket), members, items)
 
 
-def _whose(ticket: Ticket) -> str:
+def _client_name(ticket: Ticket) -> str:
     return ascii(ticket.client) if ticket.client else "the developer"

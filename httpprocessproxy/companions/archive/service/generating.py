@@ -1,4 +1,4 @@
-"""Makes tickets for clients, and lists them."""
+"""The creation and listing of tickets."""
 
 import asyncio
 from collections.abc import Mapping
@@ -16,10 +16,10 @@ PAGE_SIZE: Final = 10
 _SECRET_FIELDS: Final = ("X-Fpx-Authorize", "Authorization", "Authorize")
 _BEARER: Final = "bearer "
 
-# The client of tickets that `is_owner` makes without a secret.
+# The client of tickets that are created without a secret (`ServiceContext.is_owner`).
 _OWNER: Final = ""
 
-# PostgreSQL counts rows in 64 bits; nobody has more pages than this.
+# PostgreSQL's OFFSET has 64 bits; no database has more pages than this.
 _MAX_PAGE: Final = 10**9
 
 
@@ -27,42 +27,42 @@ _MAX_PAGE: Final = 10**9
 class Generating:
     """The handlers of `/ticket/` and `/ticket/generate`."""
 
-    around: ServiceContext
+    context: ServiceContext
 
     async def generate(self, request: web.Request) -> web.Response:
-        """Make a ticket of a client's JSON."""
-        client = await _client_of(request, self.around)
+        """Create a ticket from a client's JSON."""
+        client = await _client_of(request, self.context)
         body, is_json = await request.read(), request.content_type == "application/json"
         try:
-            # In a thread: the largest takes some tenths of a second.
+            # In a thread: the largest body takes some tenths of a second.
             order = await asyncio.to_thread(self._order, body, is_json)
         except InvalidError as error:
             raise ProblemError(422, {"json": error.messages}) from None
-        ticket = await self.around.tickets.add(order, client, self.around.rules.no_queue)
+        ticket = await self.context.tickets.add(order, client, self.context.rules.no_queue)
         created = ticket.created.isoformat()
         return web.json_response({"created": created, "type": order.type, "id": ticket.id})
 
     def _order(self, body: bytes, is_json: bool) -> Order:
-        """Raises InvalidError and ProblemError."""
-        said = _json(body, is_json)
-        return read_order(said, self.around.permits, self.around.rules.max_items)
+        """The validated ticket. Raises InvalidError and ProblemError."""
+        value = _json(body, is_json)
+        return read_order(value, self.context.permits, self.context.rules.max_items)
 
     async def listing(self, request: web.Request) -> web.Response:
-        """Say of what type the tickets are, and how old, but not their ids: those are keys."""
-        await _client_of(request, self.around)
+        """List type and creation time of tickets, but not their ids: an id permits a download."""
+        await _client_of(request, self.context)
         number = _page(request.query.get("page", "1"))
-        count, found = await self.around.tickets.page(number, PAGE_SIZE)
+        count, found = await self.context.tickets.page(number, PAGE_SIZE)
         tickets = [{"created": created.isoformat(), "type": kind} for kind, created in found]
         return web.json_response({"page": number, "count": count, "tickets": tickets})
 
 
-async def _client_of(request: web.Request, around: ServiceContext) -> str:
+async def _client_of(request: web.Request, context: ServiceContext) -> str:
     """The client that sends a request. Raises ProblemError without a valid secret."""
     secret = _secret_of(request.headers)
-    name = await around.clients.by_secret(secret) if secret else None
+    name = await context.clients.by_secret(secret) if secret else None
     if name is not None:
         return name
-    if around.is_owner(request):
+    if context.is_owner(request):
         return _OWNER
     raise ProblemError(401, {"access": "Only clients authorized to use this endpoint"})
 
@@ -74,7 +74,10 @@ def _secret_of(headers: Mapping[str, str]) -> str:
 
 
 def _json(body: bytes, is_json: bool) -> object:
-    """A body: JSON if it is said to be or looks like an object, else as if empty."""
+    """The parsed body; {} unless its type is JSON or it looks like an object.
+
+    Raises ProblemError.
+    """
     body = body.strip()
     if not body or not (is_json or body.startswith(b"{")):
         return {}

@@ -1,4 +1,4 @@
-"""A service put together: its database, brought up to date, and whom it may ask."""
+"""The assembly of a service: its migrated database, HTTP client, queue and application."""
 
 import asyncio
 import contextlib
@@ -16,7 +16,7 @@ from httpprocessproxy.companions.archive.service.context import ServiceContext, 
 from httpprocessproxy.companions.archive.service.queue import Queue
 from httpprocessproxy.companions.archive.store import schema
 from httpprocessproxy.companions.archive.store.clients import Clients
-from httpprocessproxy.companions.archive.store.database import explaining, opened
+from httpprocessproxy.companions.archive.store.database import database_errors, opened
 from httpprocessproxy.companions.archive.store.tickets import Tickets
 from httpprocessproxy.companions.fetch_client import FetchOrigin, OriginGuard, Outgoing, SiteAddress
 
@@ -26,8 +26,8 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Purpose:
-    """What a service is for. `site` is what `/path` means; `is_owner` is of `ServiceContext`."""
+class ServiceOptions:
+    """The options of a service. `site` serves `/path`; `is_owner`: see `ServiceContext`."""
 
     db_url: str
     rules: ServiceRules = field(default_factory=ServiceRules)
@@ -38,38 +38,38 @@ class Purpose:
 
 
 @contextlib.asynccontextmanager
-async def opening(purpose: Purpose) -> AsyncIterator[web.Application]:
+async def open_service(options: ServiceOptions) -> AsyncIterator[web.Application]:
     """An application that can be served while the context is open. Raises UserError."""
-    rules = purpose.rules
+    rules = options.rules
     async with contextlib.AsyncExitStack() as exits:
-        engine = await exits.enter_async_context(opened(purpose.db_url, purpose.db_extras))
-        async with explaining():
+        engine = await exits.enter_async_context(opened(options.db_url, options.db_extras))
+        async with database_errors():
             await schema.upgrade(engine)
-        outgoing = Outgoing(OriginGuard(purpose.allowed), site=purpose.site)
+        outgoing = Outgoing(OriginGuard(options.allowed), site=options.site)
         await exits.enter_async_context(outgoing)
         tickets = Tickets(engine, rules.ticket_ttl_s)
-        around = ServiceContext(
+        context = ServiceContext(
             clients=Clients(engine),
             tickets=tickets,
             fetcher=Fetching(outgoing, rules.limits),
             permits=outgoing.permits,
             queue=Queue(rules.simultaneous, asyncio.get_running_loop().time),
             rules=rules,
-            is_owner=purpose.is_owner,
+            is_owner=options.is_owner,
         )
         tasks = await exits.enter_async_context(asyncio.TaskGroup())
         exits.callback(tasks.create_task(_purge(tickets), name="purge").cancel)
-        yield application(around)
+        yield application(context)
 
 
 async def _purge(tickets: Tickets) -> None:
-    """Forget tickets whose time is over, now and then."""
+    """Delete used and expired tickets periodically."""
     while True:
         try:
             count = await tickets.purge()
         except SQLAlchemyError as error:
-            _log.warning("old tickets stay for now: %s", type(error).__name__)
+            _log.warning("cannot delete old tickets: %s", type(error).__name__)
         else:
             if count:
-                _log.debug("%d old tickets forgotten", count)
+                _log.debug("%d old tickets deleted", count)
         await asyncio.sleep(_PURGE_PERIOD_S)

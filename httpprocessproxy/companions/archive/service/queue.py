@@ -1,7 +1,7 @@
-"""Who may download next, of those who wait. It is the queue of one process, in its memory.
+"""The queue of tickets that wait for a download slot; in memory, for one process.
 
-The rule: a place that was promised counts as taken, until its download starts or it has not done
-so for a while. Else all who wait would be let in one after the other, before anybody had started.
+The rule: a slot promised to a ticket counts as taken until its download starts or PROMISE_S have
+passed. Otherwise all waiting tickets would get the same free slot before one download starts.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ Clock = Callable[[], float]
 
 
 class QueuePlace:
-    """One who waits. `leave` may be called by whoever sees that he has gone."""
+    """The place of a waiting ticket. Call `leave` when its client has disconnected."""
 
     def __init__(self, queue: "Queue", id_: str) -> None:
         self._queue = queue
@@ -25,7 +25,7 @@ class QueuePlace:
 
     @property
     def position(self) -> int:
-        """How many must end before it is his turn; below 0 it is."""
+        """One less than the number of downloads that must end first; negative on its turn."""
         return self._queue.position(self._id)
 
     def leave(self) -> None:
@@ -34,10 +34,10 @@ class QueuePlace:
 
 
 class Queue:
-    """The downloads that run, and the tickets that wait until fewer do."""
+    """The running downloads, and the tickets that wait until fewer than `limit` run."""
 
     def __init__(self, limit: int, clock: Clock) -> None:
-        """`clock` tells seconds."""
+        """`clock` returns seconds."""
         self._limit = limit
         self._clock = clock
         self._waiting: list[str] = []
@@ -46,20 +46,20 @@ class Queue:
         self._changed = asyncio.Event()
 
     def running(self, client: str) -> int:
-        """The downloads of a client's tickets."""
+        """The number of running downloads of a client's tickets."""
         return self._running[client]
 
     def position(self, id_: str) -> int:
-        """The place of a ticket that waits, and what is before all that do."""
+        """The position of a waiting ticket behind earlier tickets and running downloads."""
         return self._waiting.index(id_) + self._taken() - self._limit
 
     def promise(self, id_: str) -> None:
-        """Keep a place for a ticket whose turn it is."""
+        """Reserve a slot for a ticket for PROMISE_S seconds."""
         self._promised[id_] = self._clock() + PROMISE_S
 
     @contextlib.contextmanager
     def waiting(self, id_: str) -> Iterator[QueuePlace | None]:
-        """Stand in the queue while the context is open; None: the ticket does so already."""
+        """Hold a place in the queue while the context is open; None: the ticket has one already."""
         if id_ in self._waiting:
             yield None
             return
@@ -80,21 +80,21 @@ class Queue:
             yield
         finally:
             self._running[client] -= 1
-            self._running += Counter()  # forgets whoever has none
+            self._running += Counter()  # removes clients with a count of 0
             self.change()
 
     def change(self) -> None:
-        """Let all who wait look again."""
+        """Wake all waiting tasks, to check their positions again."""
         self._changed.set()
         self._changed = asyncio.Event()
 
     @property
     def next_change(self) -> asyncio.Event:
-        """To be had before one looks, or what changes until one waits would go unseen."""
+        """The event of the next change. Get it before reading a position, or a change is missed."""
         return self._changed
 
     async def wait_for(self, change: asyncio.Event) -> None:
-        """Wait until a download starts or ends, somebody leaves, or a promise is forgotten."""
+        """Wait until a download starts or ends, a ticket leaves the queue, or a promise expires."""
         ends = min(self._promised.values(), default=None)
         wait_s = None if ends is None else max(0.0, ends - self._clock())
         with contextlib.suppress(TimeoutError):

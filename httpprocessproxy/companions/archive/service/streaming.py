@@ -1,6 +1,7 @@
-"""Passes on one URL as it is, without an archive around it.
+"""Forwards the response of one URL, without an archive.
 
-The rule: the status is told after the origin's is known, and what is cut short is seen to be so.
+The rule: the response begins only after the origin's status is known, and a truncated body aborts
+the connection, so that the client detects it.
 """
 
 import asyncio
@@ -16,15 +17,15 @@ from httpprocessproxy.companions.archive.service.answers import ProblemError, cu
 from httpprocessproxy.companions.archive.service.claiming import DownloadBody, StalledError, counted
 from httpprocessproxy.companions.archive.service.context import ServiceContext
 from httpprocessproxy.companions.archive.service.disposition import attachment
-from httpprocessproxy.companions.archive.service.signing import UnsignedError, read_token
+from httpprocessproxy.companions.archive.service.signing import InvalidTokenError, read_token
 
 _FALLBACK_NAME: Final = "download"
 _FALLBACK_TYPE: Final = "application/octet-stream"
 
 
 @dataclass(frozen=True, slots=True)
-class Passage:
-    """An item, and what is said of it in place of what its origin says."""
+class StreamedItem:
+    """An item, and response fields that override those of its origin."""
 
     item: Item
     content_type: str = ""
@@ -35,41 +36,41 @@ class Passage:
 class Streaming:
     """The handler of `/stream/url/TOKEN`."""
 
-    around: ServiceContext
+    context: ServiceContext
 
     async def stream(self, request: web.Request) -> web.StreamResponse:
-        """Pass on what a client has signed for."""
+        """Forward the URL of a signed token."""
         name = request.query.get("client")
         if name is None:
             raise ProblemError(422, {"query": {"client": ["Missing data for required field."]}})
-        key = await self.around.clients.signing_key(name)
+        key = await self.context.clients.signing_key(name)
         if key is None:
             raise ProblemError(404, {"client": "Client not found"})
         try:
             token = request.match_info["token"]
             signed = await asyncio.to_thread(
-                read_token, token, key, self.around.rules.jwt_algorithm, self.around.permits
+                read_token, token, key, self.context.rules.jwt_algorithm, self.context.permits
             )
-        except UnsignedError as error:
+        except InvalidTokenError as error:
             raise ProblemError(422, {"url": {"url": str(error)}}) from None
-        with counted(self.around, "", name):
-            passage = Passage(signed.item, signed.content_type, signed.headers)
-            return await pass_on(request, self.around, passage)
+        with counted(self.context, "", name):
+            streamed = StreamedItem(signed.item, signed.content_type, signed.headers)
+            return await stream_item(request, self.context, streamed)
 
 
-async def pass_on(
-    request: web.Request, around: ServiceContext, passage: Passage
+async def stream_item(
+    request: web.Request, context: ServiceContext, streamed: StreamedItem
 ) -> web.StreamResponse:
-    """Fetch, and answer with what comes. Raises ProblemError as long as nothing has."""
-    async with around.fetcher.fetch((passage.item,)) as answers:
+    """Fetch an item and forward its response. Raises ProblemError before the response begins."""
+    async with context.fetcher.fetch((streamed.item,)) as answers:
         answer = await anext(answers)
         if isinstance(answer, Missed):
             raise ProblemError(502, {"url": answer.reason})
         if answer.status != 200:
             raise ProblemError(502, {"url": f"It answered {answer.status}."})
-        response = _response(answer, passage)
+        response = _response(answer, streamed)
         await response.prepare(request)
-        body = DownloadBody(response, around.rules.stall_s)
+        body = DownloadBody(response, context.rules.stall_s)
         try:
             async for piece in answer.body:
                 await body.write(piece)
@@ -80,16 +81,16 @@ async def pass_on(
         return response
 
 
-def _response(answer: Fetched, passage: Passage) -> web.StreamResponse:
-    filename = names.wished(passage.item).rpartition("/")[2]
+def _response(answer: Fetched, streamed: StreamedItem) -> web.StreamResponse:
+    filename = names.member_path(streamed.item).rpartition("/")[2]
     headers = {
         "Content-Disposition": attachment(filename, _FALLBACK_NAME),
-        # Mounted in a site, it must not become a page of that site.
+        # Mounted under a site's origin, the content must not run as a page of that site.
         "Content-Security-Policy": "sandbox",
-        "Content-Type": passage.content_type or answer.content_type or _FALLBACK_TYPE,
+        "Content-Type": streamed.content_type or answer.content_type or _FALLBACK_TYPE,
     }
-    replaced = {name.lower() for name in passage.headers}
-    kept = {name: value for name, value in headers.items() if name.lower() not in replaced}
-    response = web.StreamResponse(headers={**kept, **passage.headers})
+    replaced = {name.lower() for name in streamed.headers}
+    headers = {name: value for name, value in headers.items() if name.lower() not in replaced}
+    response = web.StreamResponse(headers={**headers, **streamed.headers})
     response.content_length = answer.size
     return response

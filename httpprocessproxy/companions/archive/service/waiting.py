@@ -1,4 +1,4 @@
-"""The WebSocket on which whoever has a ticket waits for his turn."""
+"""The WebSocket on which a client waits for its ticket's turn in the queue."""
 
 import asyncio
 from dataclasses import dataclass
@@ -12,9 +12,9 @@ from httpprocessproxy.companions.archive.service.context import ServiceContext
 from httpprocessproxy.companions.archive.service.queue import QueuePlace
 from httpprocessproxy.companions.archive.store.tickets import Ticket
 
-# Shorter than what usually stands in front keeps a silent connection open: 60 s.
+# Shorter than the usual idle timeout of reverse proxies, 60 s.
 _HEARTBEAT_S: Final = 25.0
-# Nothing is said to us.
+# Clients send no messages.
 _MAX_FRAME_BYTES: Final = 1024
 
 
@@ -22,51 +22,53 @@ _MAX_FRAME_BYTES: Final = 1024
 class Waiting:
     """The handler of `/ticket/ID/wait`."""
 
-    around: ServiceContext
+    context: ServiceContext
 
     async def wait(self, request: web.Request) -> web.StreamResponse:
-        """Tell positions until it is the ticket's turn, or the time is over."""
+        """Send positions until it is the ticket's turn, or the time for waiting is over."""
         id_ = request.match_info["id"]
-        ticket = await self.around.tickets.find(id_)
+        ticket = await self.context.tickets.find(id_)
         if ticket is None:
             not_found()
         socket = web.WebSocketResponse(heartbeat=_HEARTBEAT_S, max_msg_size=_MAX_FRAME_BYTES)
         await socket.prepare(request)
-        with self.around.queue.waiting(id_) as place:
+        with self.context.queue.waiting(id_) as place:
             if place is None:
                 await socket.send_json({"error": "Already waiting"})
                 await socket.close()
-            elif await self._turn_comes(socket, place, ticket):
+            elif await self._wait_for_turn(socket, place, ticket):
                 await socket.close(message=b"available")
             else:
                 await socket.close(code=WSCloseCode.TRY_AGAIN_LATER, message=b"timeout")
         return socket
 
-    async def _turn_comes(
+    async def _wait_for_turn(
         self, socket: web.WebSocketResponse, place: QueuePlace, ticket: Ticket
     ) -> bool:
-        """Whether it is the ticket's turn at last; if not, nobody waits for that any more."""
+        """Whether the ticket's turn came; False after a timeout, an error or a disconnect."""
         try:
-            async with asyncio.timeout(self.around.rules.wait_s), asyncio.TaskGroup() as tasks:
+            async with asyncio.timeout(self.context.rules.wait_s), asyncio.TaskGroup() as tasks:
                 listening = tasks.create_task(_listen(socket, place), name="listens")
                 try:
-                    return await self._tell(socket, place, ticket)
+                    return await self._send_positions(socket, place, ticket)
                 finally:
                     listening.cancel()
         except TimeoutError:
             return False
 
-    async def _tell(self, socket: web.WebSocketResponse, place: QueuePlace, ticket: Ticket) -> bool:
-        queue = self.around.queue
+    async def _send_positions(
+        self, socket: web.WebSocketResponse, place: QueuePlace, ticket: Ticket
+    ) -> bool:
+        queue = self.context.queue
         while not place.has_left:
             change, position = queue.next_change, place.position
             is_available = ticket.is_available or position < 0
             if is_available and not ticket.is_available:
                 queue.promise(ticket.id)
                 try:
-                    await self.around.tickets.make_available(ticket.id)
+                    await self.context.tickets.make_available(ticket.id)
                 except SQLAlchemyError:
-                    return False  # it has not been made so, and can be waited with again
+                    return False  # the ticket is unchanged, so the client can wait again
             await socket.send_json({"position": position, "available": is_available})
             if is_available:
                 return True
@@ -75,7 +77,7 @@ class Waiting:
 
 
 async def _listen(socket: web.WebSocketResponse, place: QueuePlace) -> None:
-    """Notice when the other side goes. What it says means nothing."""
+    """Read until the client disconnects, and ignore its messages."""
     async for _ in socket:
         continue
     place.leave()

@@ -1,6 +1,6 @@
-"""Clients and tickets, in SQLite or PostgreSQL, through SQLAlchemy.
+"""The database of clients and tickets: SQLite or PostgreSQL, through SQLAlchemy.
 
-`tables.py` is what is kept, `migrations/` how a database comes to have it: `schema.py` sees how far
-it is, and `migrating.py` runs them. `database.py` opens one by its URL. `clients.py` and
-`tickets.py` are all that is ever asked of it.
+`tables.py` declares the tables, and `migrations/` creates them step by step: `schema.py` compares
+a database's revision with the newest one, and `migrating.py` runs the migrations. `database.py`
+opens a database by its URL. `clients.py` and `tickets.py` contain all queries.
 """

@@ -1,4 +1,4 @@
-"""Who may make tickets, and the secrets they show for it."""
+"""The clients, which may create tickets, and their secrets."""
 
 import hashlib
 import secrets
@@ -15,7 +15,7 @@ _MAX_NAME_CHARACTERS = 200
 
 
 class NameTakenError(Exception):
-    """There is a client by this name."""
+    """A client with this name exists already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +25,10 @@ class Clients:
     engine: AsyncEngine
 
     async def add(self, name: str, keeps_secret: bool = False) -> str:
-        """Make a client, and return its secret, which cannot be told again.
+        """Create a client, and return its secret, which cannot be read again later.
 
-        `keeps_secret`: what it signs with the secret can be checked. Raises NameTakenError.
+        `keeps_secret`: store the secret itself, which verifies URLs that the client signs. Raises
+        NameTakenError.
         """
         secret = secrets.token_urlsafe(_SECRET_BYTES)
         row = {
@@ -43,7 +44,7 @@ class Clients:
         return secret
 
     async def regenerate(self, name: str) -> str | None:
-        """Give a client a new secret in place of the old; None: there is no such client."""
+        """Replace the secret of a client, and return the new one; None for an unknown client."""
         secret = secrets.token_urlsafe(_SECRET_BYTES)
         by_name = ClientRow.name == name
         async with self.engine.begin() as connection:
@@ -58,7 +59,7 @@ class Clients:
         return secret if changed.rowcount else None
 
     async def drop(self, name: str) -> None:
-        """Forget a client, if there is one."""
+        """Delete a client, if it exists."""
         async with self.engine.begin() as connection:
             await connection.execute(delete(ClientRow).where(ClientRow.name == name))
 
@@ -69,13 +70,13 @@ class Clients:
             return list(found)
 
     async def by_secret(self, secret: str) -> str | None:
-        """The name of the client with this secret."""
+        """The name of the client with this secret; None for an unknown secret."""
         async with self.engine.connect() as connection:
             hashed = ClientRow.secret_hash == _hash(secret)
             return await connection.scalar(select(ClientRow.name).where(hashed))
 
     async def signing_key(self, name: str) -> str | None:
-        """The secret of a client that has it kept."""
+        """The stored secret of a client; None without one."""
         if not is_name(name):
             return None
         async with self.engine.connect() as connection:
@@ -84,7 +85,7 @@ class Clients:
 
 
 def is_name(text: str) -> bool:
-    """Whether a client may be called so. No database likes all that a URL can say."""
+    """Whether a text is a valid client name; databases reject some characters, such as NUL."""
     return bool(text) and text.isprintable() and len(text) <= _MAX_NAME_CHARACTERS
 
 

@@ -1,8 +1,8 @@
 """Opens a database by its URL: `sqlite:///PATH` or `postgresql://USER:PASSWORD@HOST/NAME`.
 
-The rule for SQLite: the file is its owner's alone, as tickets are keys, and each transaction has
-the lock from its beginning on: one that reads and then writes would otherwise fail under load
-instead of waiting.
+The rule for SQLite: only the owner can access the file, as ticket ids are secrets. Each transaction
+takes the write lock at its beginning: a transaction that reads and then writes would otherwise fail
+under load instead of waiting.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ _DRIVERS: Final[Mapping[str, str]] = {
     "postgresql+asyncpg": "postgresql+asyncpg",
 }
 
-# How long a transaction waits for another one's lock.
+# The timeout of a transaction that waits for the lock of another one.
 _LOCK_TIMEOUT_S: Final = 30
 _JOIN_TIMEOUT_S: Final = 1.0
 
@@ -39,18 +39,21 @@ _JOIN_TIMEOUT_S: Final = 1.0
 async def opened(
     url: str, extras: Mapping[str, object] | None = None
 ) -> AsyncIterator[AsyncEngine]:
-    """Open a database while the context is. `extras` are SQLAlchemy's. Raises UserError."""
+    """An engine for a database, disposed at the end. Raises UserError.
+
+    `extras` are further arguments of SQLAlchemy's `create_async_engine`.
+    """
     parsed = _parse(url)
     engine = _engine(parsed, extras or {})
     try:
         try:
-            async with explaining(), engine.connect():
+            async with database_errors(), engine.connect():
                 pass
         except (TypeError, UserError) as error:
             await asyncio.to_thread(_join_drivers)
             if isinstance(error, UserError):
                 raise
-            # The driver does not know what it is to be told.
+            # A TypeError: the driver does not accept one of the extra arguments.
             raise UserError(f"DB_EXTRAS: {_line(error)}") from None
         yield engine
     finally:
@@ -58,8 +61,8 @@ async def opened(
 
 
 @asynccontextmanager
-async def explaining() -> AsyncIterator[None]:
-    """Turn what goes wrong with a database into a UserError, without SQL, values and passwords."""
+async def database_errors() -> AsyncIterator[None]:
+    """Turn a database error into a UserError without SQL, values and passwords in its text."""
     try:
         yield
     except SQLAlchemyError as error:
@@ -74,7 +77,7 @@ def _parse(url: str) -> URL:
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError):
-        raise UserError("DB_URL is no URL (for example sqlite:////var/lib/archive.db)") from None
+        raise UserError("DB_URL is not a URL (for example sqlite:////var/lib/archive.db)") from None
     driver = _DRIVERS.get(parsed.drivername)
     if driver is None:
         raise UserError(f"DB_URL: sqlite or postgresql, not {parsed.drivername}")
@@ -84,7 +87,7 @@ def _parse(url: str) -> URL:
 def _engine(url: URL, extras: Mapping[str, object]) -> AsyncEngine:
     is_file = url.drivername.startswith("sqlite") and url.database not in (None, "", ":memory:")
     if is_file:
-        _make_own(Path(url.database or ""))
+        _create_private(Path(url.database or ""))
     try:
         engine = create_async_engine(url, **extras)
     except (AttributeError, TypeError, ValueError, SQLAlchemyError) as error:
@@ -97,20 +100,20 @@ def _engine(url: URL, extras: Mapping[str, object]) -> AsyncEngine:
 
 
 def _join_drivers() -> None:
-    """Let the thread end in which a connection has failed.
+    """Wait for the driver's thread of a failed connection.
 
-    aiosqlite does not wait for it, and its last word would find the loop closed: a traceback.
+    aiosqlite does not join it, and its last callback on a closed event loop prints a traceback.
     """
     for thread in threading.enumerate():
         if thread.name.endswith("(_connection_worker_thread)"):
             thread.join(_JOIN_TIMEOUT_S)
 
 
-def _make_own(path: Path) -> None:
-    """Raises UserError."""
+def _create_private(path: Path) -> None:
+    """Create a SQLite file with mode 0600 and its folder with 0700. Raises UserError."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # Not followed: in a folder for all, such as /tmp, a link may be somebody else's.
+        # O_NOFOLLOW: in a shared folder such as /tmp, a symbolic link may belong to another user.
         os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
     except OSError as error:
         raise UserError(f"cannot open {path}: {error.strerror}") from None
@@ -122,7 +125,7 @@ def _connect(
     arguments: Sequence[object],
     options: Mapping[str, object],
 ) -> DBAPIConnection:
-    """Connect, and fail as in all else: asyncpg's OSError is not taken for one by SQLAlchemy."""
+    """Connect; map the OSError of asyncpg, which SQLAlchemy does not wrap, to OperationalError."""
     try:
         return dialect.connect(*arguments, **options)
     except OSError as error:
@@ -130,7 +133,7 @@ def _connect(
 
 
 def _prepare(connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
-    # Transactions are begun by us, below, and not by the driver when it sees fit.
+    # Disables the driver's implicit BEGIN; `_lock` begins each transaction.
     connection.isolation_level = None
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout = {_LOCK_TIMEOUT_S * 1000}")
@@ -142,6 +145,6 @@ def _lock(connection: Connection) -> None:
 
 
 def _line(error: Exception) -> str:
-    """What went wrong, in one line."""
+    """The driver's message, one line."""
     cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
     return str(cause).partition("\n")[0] or type(cause).__name__

@@ -1,4 +1,4 @@
-"""Migrates a database by Alembic, on a connection and in the transaction of `schema.py`."""
+"""Migrations by Alembic, on the connection and in the transaction of `schema.py`."""
 
 from collections.abc import Callable
 
@@ -11,17 +11,17 @@ from httpprocessproxy.core.errors import UserError
 
 
 def up(connection: Connection) -> None:
-    """Go to the newest revision. Raises UserError."""
+    """Migrate to the newest revision. Raises UserError."""
     _migrate(connection, lambda config: command.upgrade(config, "head"))
 
 
 def down(connection: Connection) -> None:
-    """Go one revision back. Raises UserError."""
+    """Revert one revision. Raises UserError."""
     _migrate(connection, lambda config: command.downgrade(config, "-1"))
 
 
 def configuration() -> Config:
-    """Where the migrations are."""
+    """Alembic's configuration with the location of the migrations."""
     config = Config()
     config.set_main_option(
         "script_location", "httpprocessproxy.companions.archive.store:migrations"
@@ -35,4 +35,6 @@ def _migrate(connection: Connection, migrate: Callable[[Config], None]) -> None:
     try:
         migrate(config)
     except CommandError as error:
-        raise UserError(f"not a database of ours, or of a newer version: {error}") from None
+        raise UserError(
+            f"not a database of this program, or one of a newer version: {error}"
+        ) from None

@@ -1,7 +1,7 @@
-"""Where a database is, and where it should be. The way there is Alembic's (`migrating.py`).
+"""The revision of a database, and its migration to the newest one by Alembic (`migrating.py`).
 
-The rule: Alembic is imported to migrate, and for nothing else. With what it brings, it takes 11 MB
-of memory for good, and nearly every start finds a database that is up to date.
+The rule: Alembic is imported only to migrate. With its dependencies it occupies 11 MB of memory
+permanently, and at nearly every start the database is up to date.
 """
 
 import asyncio
@@ -13,24 +13,24 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from httpprocessproxy.companions.archive.store.database import is_sqlite
 
-# The newest revision: that of the last of `migrations/versions/`.
+# The newest revision, that of the last file of `migrations/versions/`.
 HEAD: Final = "0003"
 
-# Any number will do, as long as nobody else on the same database takes it.
+# An arbitrary number that no other program uses for advisory locks of the same database.
 _LOCK: Final = 7_470_001
 
 _Migrate = Callable[[Connection], None]
 
 
 async def upgrade(engine: AsyncEngine) -> None:
-    """Bring the database up to date. Safe to do from two programs at once. Raises UserError."""
+    """Migrate to the newest revision; safe for concurrent programs. Raises UserError."""
     if await current(engine) != HEAD:
         up, _ = await asyncio.to_thread(_import_migrating)
         await _run(engine, up)
 
 
 async def downgrade(engine: AsyncEngine) -> None:
-    """Take back the last migration, and with it what only it has room for; none is fine.
+    """Revert the last migration, and delete its data; an empty database stays as it is.
 
     Raises UserError.
     """
@@ -40,7 +40,7 @@ async def downgrade(engine: AsyncEngine) -> None:
 
 
 async def current(engine: AsyncEngine) -> str | None:
-    """The revision that the database is at; None: it is empty."""
+    """The revision of the database; None if it is empty."""
     async with engine.connect() as connection:
         if not await connection.run_sync(lambda sync: inspect(sync).has_table("alembic_version")):
             return None
@@ -52,13 +52,13 @@ async def current(engine: AsyncEngine) -> str | None:
 
 async def _run(engine: AsyncEngine, migrate: _Migrate) -> None:
     async with engine.begin() as connection:
-        if not is_sqlite(engine):  # there, the transaction itself is the lock
+        if not is_sqlite(engine):  # a transaction of SQLite locks the database itself
             await connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
         await connection.run_sync(migrate)
 
 
 def _import_migrating() -> tuple[_Migrate, _Migrate]:
-    """Import it in a thread: beside the proxy, requests go on meanwhile."""
+    """Import `migrating.py`. Call it in a thread: the proxy's event loop serves requests."""
     from httpprocessproxy.companions.archive.store.migrating import down, up
 
     return up, down

@@ -1,4 +1,4 @@
-"""What is kept of clients and tickets. Times are UTC, without a zone: SQLite knows none."""
+"""The tables of clients and tickets. Times are UTC without a zone, which SQLite cannot store."""
 
 from datetime import UTC, datetime
 
@@ -7,15 +7,14 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
 class Base(DeclarativeBase):
-    """The tables."""
+    """The declarative base of the tables."""
 
 
 class ClientRow(Base):
-    """Who may make tickets.
+    """A client, which may create tickets.
 
-    Of a secret, its SHA-256 is kept: 256 random bits need no slow hash. `signing_key` is the
-    secret itself, and only of a client that wants /stream/url: whoever signs with a secret can be
-    checked by nobody who has not got it.
+    `secret_hash` is the SHA-256 of its secret: 256 random bits need no slow hash. `signing_key` is
+    the secret itself, only for a client of /stream/url: verifying an HMAC needs the secret.
     """
 
     __tablename__ = "clients"
@@ -26,10 +25,10 @@ class ClientRow(Base):
 
 
 class TicketRow(Base):
-    """What a download will bring. `content` is the items as JSON, `options` an object as JSON.
+    """A ticket. `content` is its items as JSON, `options` an object as JSON.
 
-    `is_available`: it need not wait in the queue, or has done so. `claimed_at`: somebody downloads
-    it, or has, and nobody else may.
+    `is_available`: the ticket can be downloaded without waiting in the queue, or has waited.
+    `claimed_at`: the time of its only download; NULL before.
     """
 
     __tablename__ = "tickets"
@@ -45,5 +44,5 @@ class TicketRow(Base):
 
 
 def now() -> datetime:
-    """The time, as the tables have it."""
+    """The current time in the form of the tables: UTC without a zone."""
     return datetime.now(UTC).replace(tzinfo=None)

@@ -1,6 +1,7 @@
-"""Tickets: whoever knows an id may download once what it stands for, for some time.
+"""Tickets: a ticket's id permits one download of its items within a limited time.
 
-The rule: the database decides who is first, by one UPDATE of a ticket that nobody has claimed.
+The rule: of concurrent downloads the database selects one, by a single UPDATE of an unclaimed
+ticket.
 """
 
 import json
@@ -21,7 +22,7 @@ _ID: Final = re.compile("[0-9a-f-]{36}")
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """A ticket. `created` is in UTC. `client` is whose it is."""
+    """A ticket. `created` is in UTC. `client` is the name of its creator."""
 
     id: str
     order: Order
@@ -32,13 +33,13 @@ class Ticket:
 
 @dataclass(frozen=True, slots=True)
 class Tickets:
-    """The tickets of a database; those older than `ttl_s` seconds are as good as gone."""
+    """The tickets of a database; tickets older than `ttl_s` seconds are ignored."""
 
     engine: AsyncEngine
     ttl_s: float
 
     async def add(self, order: Order, client: str, is_available: bool) -> Ticket:
-        """Make a ticket."""
+        """Create a ticket."""
         created = now()
         ticket = Ticket(str(uuid.uuid4()), order, client, is_available, _utc(created))
         row = {
@@ -55,18 +56,18 @@ class Tickets:
         return ticket
 
     async def find(self, id_: str) -> Ticket | None:
-        """A ticket that can still be claimed."""
-        if not _ID.fullmatch(id_):  # PostgreSQL would stumble over a NUL
+        """The ticket with this id, if it can still be claimed."""
+        if not _ID.fullmatch(id_):  # PostgreSQL rejects texts with a NUL
             return None
         found = await self._select(TicketRow.id == id_)
         return found[0] if found else None
 
     async def all(self) -> list[Ticket]:
-        """All tickets, oldest first."""
+        """All unclaimed tickets, oldest first."""
         return await self._select()
 
     async def page(self, number: int, size: int) -> tuple[int, list[tuple[str, datetime]]]:
-        """How many tickets there are, and type and time of one page of them, oldest first."""
+        """The number of tickets, and type and creation time of one page of them, oldest first."""
         async with self.engine.connect() as connection:
             count = await connection.scalar(
                 select(func.count()).select_from(TicketRow).where(self._is_ready())
@@ -81,30 +82,30 @@ class Tickets:
             return count or 0, [(kind, _utc(created)) for kind, created in rows]
 
     async def make_available(self, id_: str) -> None:
-        """Say of a ticket that it need not wait any longer."""
+        """Mark a ticket as available: it has waited in the queue."""
         by_id = TicketRow.id == id_
         async with self.engine.begin() as connection:
             await connection.execute(update(TicketRow).where(by_id).values(is_available=True))
 
     async def claim(self, id_: str) -> bool:
-        """Take an available ticket, which only one of all who try can."""
-        is_mine = (TicketRow.id == id_, TicketRow.is_available.is_(True), self._is_ready())
+        """Claim an available ticket. Returns True for exactly one of several concurrent calls."""
+        is_claimable = (TicketRow.id == id_, TicketRow.is_available.is_(True), self._is_ready())
         async with self.engine.begin() as connection:
             changed = await connection.execute(
-                update(TicketRow).where(*is_mine).values(claimed_at=now())
+                update(TicketRow).where(*is_claimable).values(claimed_at=now())
             )
         return changed.rowcount == 1
 
     async def drop(self, id_: str) -> None:
-        """Forget a ticket, if there is one."""
+        """Delete a ticket, if it exists."""
         await self._delete(TicketRow.id == id_)
 
     async def drop_all(self) -> None:
-        """Forget all tickets."""
+        """Delete all tickets."""
         await self._delete()
 
     async def purge(self) -> int:
-        """Forget the tickets that nobody can use any more, and return how many they were."""
+        """Delete used and expired tickets, and return their number."""
         return await self._delete(
             or_(TicketRow.claimed_at.is_not(None), TicketRow.created_at <= self._oldest())
         )

@@ -1,4 +1,4 @@
-"""Services as real processes, and those who ask them."""
+"""Services as real processes, and their HTTP clients."""
 
 import asyncio
 import http.client
@@ -26,7 +26,7 @@ _numbers = itertools.count()
 
 
 def environment(**more: str) -> dict[str, str]:
-    """Ours, without what would configure a service, or slow it down."""
+    """The environment without variables that configure a service or slow it down."""
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -36,7 +36,7 @@ def environment(**more: str) -> dict[str, str]:
 
 
 def command(*arguments: str, status: int = 0, **more: str) -> str:
-    """What a command writes: on standard output if it succeeds, else on standard error."""
+    """The output of a command: standard output for status 0, otherwise standard error."""
     done = subprocess.run(
         [sys.executable, "-m", "httpprocessproxy.companions.archive", *arguments],
         capture_output=True,
@@ -53,7 +53,7 @@ def command(*arguments: str, status: int = 0, **more: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A response, read to its end."""
+    """A complete response."""
 
     status: int
     headers: Mapping[str, str]
@@ -65,7 +65,7 @@ class Answer:
 
     @property
     def members(self) -> dict[str, bytes]:
-        """The archive that the body is."""
+        """The members of the archive in the body."""
         with zipfile.ZipFile(io.BytesIO(self.body)) as opened:
             return {info.filename: opened.read(info) for info in opened.infolist()}
 
@@ -88,10 +88,10 @@ class Service(Spoken):
         self.port = int(self.wait_line(r"tickets on http://127\.0\.0\.1:(\d+)/ticket/")[1])
         return self
 
-    # Those who ask
+    # Clients and their requests
 
     def client(self) -> str:
-        """Make a client in the service's database, and return its secret."""
+        """Create a client in the service's database, and return its secret."""
         return self.named_client()[1]
 
     def named_client(self, keeps_secret: bool = False) -> tuple[str, str]:
@@ -104,7 +104,7 @@ class Service(Spoken):
         return name, asyncio.run(add())
 
     def ask(self, target: str, method: str = "GET", body: bytes = b"", **headers: str) -> Answer:
-        """One request. `X_Name="v"` sends `X-Name: v`."""
+        """Send a request, and return its response. `X_Name="v"` sends `X-Name: v`."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
         try:
             fields = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -114,13 +114,13 @@ class Service(Spoken):
         finally:
             connection.close()
 
-    def generate(self, secret: str, **said: object) -> Answer:
-        body = json.dumps(said).encode()
+    def generate(self, secret: str, **data: object) -> Answer:
+        body = json.dumps(data).encode()
         return self.ask("/ticket/generate", "POST", body, X_Fpx_Authorize=secret)
 
-    def ticket(self, secret: str, *items: object, **said: object) -> str:
-        """The id of a new ticket."""
-        answer = self.generate(secret, items=items, **said)
+    def ticket(self, secret: str, *items: object, **data: object) -> str:
+        """Create a ticket, and return its id."""
+        answer = self.generate(secret, items=items, **data)
         assert answer.status == 200, answer
         made = answer.json
         assert isinstance(made, dict)
@@ -130,7 +130,7 @@ class Service(Spoken):
         return self.ask(f"/ticket/{id_}/download", method, b"", **headers)
 
     def begin(self, id_: str) -> Wire:
-        """Ask for a download, and read nothing of it."""
+        """Request a download, without reading the response."""
         wire = Wire.connect(self.port)
         wire.send(f"GET /ticket/{id_}/download HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         return wire

@@ -1,4 +1,4 @@
-"""What holds for all answers: errors of routing, and what pages of other origins may read."""
+"""Routing errors, CORS, and database errors."""
 
 import contextlib
 from collections.abc import Iterator
@@ -12,15 +12,15 @@ PREFLIGHT = {"Origin": "http://page", "Access_Control_Request_Method": "POST"}
 
 
 @pytest.fixture(scope="module")
-def particular(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """A service that pages of one origin may use."""
-    url = sqlite(tmp_path_factory.mktemp("particular"))
+def one_origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service that allows one CORS origin."""
+    url = sqlite(tmp_path_factory.mktemp("one_origin"))
     with Service(url, "--cors-origins", "http://page", FPX_LOG_LEVEL="debug") as running:
         yield running
 
 
 @pytest.mark.parametrize("path", ["/", "/ticket/x", "/ticket/x/", "/stream/url/", "/nowhere"])
-def test_paths_that_are_none(service: Service, path: str) -> None:
+def test_unknown_path_gets_404_with_a_message(service: Service, path: str) -> None:
     answer = service.ask(path)
     assert (answer.status, answer.json) == (
         404,
@@ -38,7 +38,9 @@ def test_paths_that_are_none(service: Service, path: str) -> None:
         ("OPTIONS", "/ticket/generate", "POST"),
     ],
 )
-def test_methods_that_are_wrong(service: Service, method: str, path: str, allowed: str) -> None:
+def test_wrong_method_gets_405_with_allow(
+    service: Service, method: str, path: str, allowed: str
+) -> None:
     answer = service.ask(path, method)
     assert answer.status == 405
     assert allowed in answer.headers["Allow"].replace(" ", "").split(",")
@@ -48,7 +50,7 @@ def test_methods_that_are_wrong(service: Service, method: str, path: str, allowe
         assert answer.json == expected
 
 
-def test_any_page_may_read_by_default(service: Service) -> None:
+def test_any_origin_is_allowed_by_default(service: Service) -> None:
     answer = service.ask("/ticket/x/download", Origin="http://page")
     assert answer.headers["Access-Control-Allow-Origin"] == "*"
     assert "Access-Control-Allow-Credentials" not in answer.headers
@@ -59,20 +61,20 @@ def test_any_page_may_read_by_default(service: Service) -> None:
     assert "Access-Control-Allow-Origin" not in service.ask("/ticket/x/download").headers
 
 
-def test_only_one_origin_may(particular: Service) -> None:
+def test_only_the_configured_origin_is_allowed(one_origin: Service) -> None:
     for origin, allowed in (("http://page", "http://page"), ("http://other", None)):
-        answer = particular.ask("/ticket/x/download", Origin=origin)
+        answer = one_origin.ask("/ticket/x/download", Origin=origin)
         assert answer.headers.get("Access-Control-Allow-Origin") == allowed
         assert answer.headers["Vary"] == "Origin"
 
 
-def test_no_origin_may(tight: tuple[Service, object]) -> None:
+def test_without_cors_origins_no_origin_is_allowed(tight: tuple[Service, object]) -> None:
     answer = tight[0].ask("/ticket/x/download", Origin="http://page")
     assert not [name for name in answer.headers if name.startswith("Access-Control")]
     assert tight[0].ask("/ticket/generate", "OPTIONS", b"", **PREFLIGHT).status == 405
 
 
-def test_a_database_that_goes_away() -> None:
+def test_requests_get_503_when_the_database_stops() -> None:
     with contextlib.ExitStack() as exits:
         url = exits.enter_context(cluster()).database()
         with Service(url) as service:
@@ -80,7 +82,7 @@ def test_a_database_that_goes_away() -> None:
             assert service.generate(secret, items=[]).status == 200
             exits.close()
             later = {"errors": {"database": "Try again later"}}
-            for _ in range(2):  # on a connection that is cut, and then on none
+            for _ in range(2):  # first on a broken connection, then without one
                 answer = service.generate(secret, items=[])
                 assert (answer.status, answer.json) == (503, later)
             assert secret not in service.output

@@ -31,12 +31,12 @@ FIELD = re.compile(
         ("a\u202egpj.exe", 'filename="agpj.exe"'),
     ],
 )
-def test_names(name: str, field: str) -> None:
+def test_filename_is_sanitized_and_encoded(name: str, field: str) -> None:
     assert attachment(name, "all.zip") == f"attachment; {field}"
 
 
 @given(st.text())
-def test_it_is_always_a_field(name: str) -> None:
+def test_arbitrary_name_gives_a_valid_field(name: str) -> None:
     match = FIELD.fullmatch(attachment(name, "all.zip"))
     assert match
     if match["full"]:

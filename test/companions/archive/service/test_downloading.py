@@ -1,4 +1,4 @@
-"""Paying out tickets: the contract's rows, and clients and origins that go or stop."""
+"""Downloads of tickets: the contract, and clients and origins that disconnect or stall."""
 
 import contextlib
 import sqlite3
@@ -18,13 +18,15 @@ from test.deadline import PATIENCE_S, eventually
 from test.loops import run
 from test.wire import TruncatedError, Wire
 
-# More than all sockets and buffers on the way can hold.
+# More than all socket and user-space buffers between origin and client can hold.
 HELD_BYTES = 32 * 1024 * 1024
 
 NOT_FOUND = {"errors": {"id": "Ticket not found"}}
 
 
-def test_an_archive(service: Service, secret: str, shared_origin: Origin) -> None:
+def test_download_is_a_zip_of_the_items(
+    service: Service, secret: str, shared_origin: Origin
+) -> None:
     url = shared_origin.url
     items = (
         f"{url}/text/first",
@@ -46,7 +48,7 @@ def test_an_archive(service: Service, secret: str, shared_origin: Origin) -> Non
     ]
 
 
-def test_it_can_be_had_once(service: Service, secret: str) -> None:
+def test_second_download_gets_404(service: Service, secret: str) -> None:
     id_ = service.ticket(secret)
     assert service.download(id_).status == 200
     again = service.download(id_)
@@ -54,12 +56,14 @@ def test_it_can_be_had_once(service: Service, secret: str) -> None:
 
 
 @pytest.mark.parametrize("id_", [str(uuid.UUID(int=1)), "x", "%00", "%ff", "x" * 5000])
-def test_ids_of_nothing(service: Service, id_: str) -> None:
+def test_unknown_id_gets_404(service: Service, id_: str) -> None:
     answer = service.download(id_)
     assert (answer.status, answer.json) == (404, NOT_FOUND)
 
 
-def test_of_many_at_once_one_wins(service: Service, secret: str, shared_origin: Origin) -> None:
+def test_one_of_many_concurrent_downloads_succeeds(
+    service: Service, secret: str, shared_origin: Origin
+) -> None:
     id_ = service.ticket(secret, f"{shared_origin.url}/text/once-{uuid.uuid4()}")
     answers: list[Answer] = []
     all_there = threading.Barrier(8)
@@ -76,7 +80,7 @@ def test_of_many_at_once_one_wins(service: Service, secret: str, shared_origin: 
     assert sorted(answer.status for answer in answers) == [200] + [404] * 7
 
 
-def test_head_uses_nothing_up(service: Service, secret: str) -> None:
+def test_head_gets_405_and_leaves_the_ticket_usable(service: Service, secret: str) -> None:
     id_ = service.ticket(secret)
     answer = service.download(id_, "HEAD")
     assert answer.status == 405
@@ -85,14 +89,16 @@ def test_head_uses_nothing_up(service: Service, secret: str) -> None:
     assert service.download(id_).status == 200
 
 
-def test_ranges_are_ignored(service: Service, secret: str, shared_origin: Origin) -> None:
+def test_range_is_ignored(service: Service, secret: str, shared_origin: Origin) -> None:
     id_ = service.ticket(secret, f"{shared_origin.url}/text/a")
     answer = service.download(id_, Range="bytes=0-3")
     assert answer.status == 200
     assert answer.members == {"a": b"text of /text/a"}
 
 
-def test_an_http_1_0_client(service: Service, secret: str, shared_origin: Origin) -> None:
+def test_http_1_0_client_gets_the_archive_without_chunks(
+    service: Service, secret: str, shared_origin: Origin
+) -> None:
     id_ = service.ticket(secret, f"{shared_origin.url}/text/a")
     with Wire.connect(service.port) as wire:
         wire.send(f"GET /ticket/{id_}/download HTTP/1.0\r\n\r\n".encode())
@@ -101,7 +107,7 @@ def test_an_http_1_0_client(service: Service, secret: str, shared_origin: Origin
     assert Answer(200, {}, response.body).members == {"a": b"text of /text/a"}
 
 
-def test_item_headers_go_along_and_no_others(
+def test_item_request_has_only_the_item_headers(
     service: Service, secret: str, shared_origin: Origin
 ) -> None:
     path = f"/text/{uuid.uuid4()}"
@@ -113,7 +119,9 @@ def test_item_headers_go_along_and_no_others(
     assert not {"Cookie", "X-Mine", "X-Forwarded-For"} & set(fields)
 
 
-def test_what_failed_is_listed(service: Service, secret: str, shared_origin: Origin) -> None:
+def test_failed_items_are_listed_in_the_last_member(
+    service: Service, secret: str, shared_origin: Origin
+) -> None:
     url = shared_origin.url
     items = [f"{url}/text/a", f"{url}/missing/b", f"{url}/dies/c", f"{url}/text/d"]
     members = service.download(service.ticket(secret, *items)).members
@@ -127,7 +135,7 @@ def test_what_failed_is_listed(service: Service, secret: str, shared_origin: Ori
 
 
 @pytest.mark.parametrize("failing", ["missing", "dies"])
-def test_a_strict_archive_is_cut(
+def test_strict_archive_with_a_failed_item_is_truncated(
     service: Service, secret: str, shared_origin: Origin, failing: str
 ) -> None:
     items = (f"{shared_origin.url}/text/a", f"{shared_origin.url}/{failing}/b")
@@ -136,26 +144,30 @@ def test_a_strict_archive_is_cut(
         wire.response()
 
 
-def test_a_client_that_leaves(tight: tuple[Service, Origin]) -> None:
+def test_client_that_disconnects_stops_the_fetch(tight: tuple[Service, Origin]) -> None:
     service, origin = tight
     id_ = service.ticket(service.client(), f"{origin.url}/endless/a")
     origin.ended.clear()
     with service.begin(id_) as wire:
         wire.exactly(100_000)
-    assert origin.ended.wait(PATIENCE_S), "nothing is fetched for nobody"
+    assert origin.ended.wait(PATIENCE_S), "the fetch goes on without a client"
 
 
-def test_a_client_that_leaves_while_the_origin_is_silent(tight: tuple[Service, Origin]) -> None:
+def test_client_that_disconnects_stops_the_fetch_from_a_silent_origin(
+    tight: tuple[Service, Origin],
+) -> None:
     service, origin = tight
     id_ = service.ticket(service.client(), f"{origin.url}/held/a")
     with service.begin(id_) as wire:
         wire.head()
         eventually(lambda: origin.asked("/held/a"))
-    assert origin.gone.wait(PATIENCE_S), "its connection is closed before it says anything"
+    assert origin.gone.wait(PATIENCE_S), "the connection to the silent origin stays open"
 
 
-def test_a_client_that_stops_reading(tight: tuple[Service, Origin]) -> None:
-    """Its origin is not read for it either, and after a while both are let go."""
+def test_client_that_stops_reading_is_cut_after_the_stall_time(
+    tight: tuple[Service, Origin],
+) -> None:
+    """Back-pressure stops the origin; after the stall time both connections are closed."""
     service, origin = tight
     id_ = service.ticket(service.client(), f"{origin.url}/endless/a")
     origin.ended.clear()
@@ -164,12 +176,12 @@ def test_a_client_that_stops_reading(tight: tuple[Service, Origin]) -> None:
         wire.head()
         assert origin.ended.wait(PATIENCE_S)
         assert origin.sent_bytes - before < HELD_BYTES
-        service.wait_line("cut: nobody reads it")
+        service.wait_line("cut: the client stopped reading")
         with pytest.raises(TruncatedError):
             wire.exactly(1 << 31)
 
 
-def test_downloads_of_a_client_have_a_limit(tight: tuple[Service, Origin]) -> None:
+def test_download_above_the_limit_of_a_client_gets_429(tight: tuple[Service, Origin]) -> None:
     service, origin = tight
     one, other = service.client(), service.client()
     held, waiting = (service.ticket(one, f"{origin.url}/held/{n}") for n in range(2))
@@ -186,8 +198,10 @@ def test_downloads_of_a_client_have_a_limit(tight: tuple[Service, Origin]) -> No
     origin.released.clear()
 
 
-def test_clients_that_leave_at_once(service: Service, secret: str) -> None:
-    """Whatever is under way in the database then, it is in order for the next."""
+def test_clients_that_disconnect_at_once_leave_the_database_usable(
+    service: Service, secret: str
+) -> None:
+    """A cancelled database operation does not break the next request."""
     ids = [service.ticket(secret) for _ in range(20)]
     for id_ in ids:
         service.begin(id_).reset()
@@ -195,7 +209,7 @@ def test_clients_that_leave_at_once(service: Service, secret: str) -> None:
     assert service.download(service.ticket(secret)).status == 200
 
 
-def test_tickets_that_nobody_uses_end(tmp_path: Path) -> None:
+def test_unused_ticket_is_deleted_after_its_lifetime(tmp_path: Path) -> None:
     async def left_over() -> None:
         async with opened(sqlite(tmp_path)) as engine:
             await schema.upgrade(engine)

@@ -1,4 +1,4 @@
-"""Making tickets, and counting them: the contract's rows, against a service as a process."""
+"""Creation and listing of tickets: the contract, against a service as a process."""
 
 import base64
 import json
@@ -17,7 +17,9 @@ def encoded(value: object) -> str:
     return base64.b64encode(json.dumps(value).encode()).decode()
 
 
-def test_a_ticket(service: Service, secret: str, shared_origin: Origin) -> None:
+def test_new_ticket_has_created_type_and_id(
+    service: Service, secret: str, shared_origin: Origin
+) -> None:
     answer = service.generate(secret, items=[f"{shared_origin.url}/text/a"])
     assert answer.status == 200
     made = answer.json
@@ -31,7 +33,9 @@ def test_a_ticket(service: Service, secret: str, shared_origin: Origin) -> None:
     assert answer.headers["Referrer-Policy"] == "no-referrer"
 
 
-def test_items_and_options_in_base64(service: Service, secret: str, shared_origin: Origin) -> None:
+def test_items_and_options_may_be_base64(
+    service: Service, secret: str, shared_origin: Origin
+) -> None:
     items = encoded([{"url": f"{shared_origin.url}/text/a", "name": "b"}])
     answer = service.generate(secret, items=items, options=encoded({"filename": "all.zip"}))
     assert answer.status == 200
@@ -41,27 +45,31 @@ def test_items_and_options_in_base64(service: Service, secret: str, shared_origi
     assert brought.members == {"b": b"text of /text/a"}
 
 
-def test_an_empty_ticket(service: Service, secret: str) -> None:
+def test_ticket_without_items_is_an_empty_archive(service: Service, secret: str) -> None:
     assert service.download(service.ticket(secret)).members == {}
 
 
 @pytest.mark.parametrize("field", ["X-Fpx-Authorize", "Authorization", "Authorize"])
 @pytest.mark.parametrize("form", ["{}", "Bearer {}"])
-def test_the_fields_of_a_secret(service: Service, secret: str, field: str, form: str) -> None:
+def test_secret_is_accepted_in_each_field_and_form(
+    service: Service, secret: str, field: str, form: str
+) -> None:
     headers = {field.replace("-", "_"): form.format(secret)}
     assert service.ask("/ticket/generate", "POST", b'{"items": []}', **headers).status == 200
 
 
-def test_the_first_field_counts(service: Service, secret: str) -> None:
+def test_wrong_secret_in_the_first_field_gets_401(service: Service, secret: str) -> None:
     fields = {"X_Fpx_Authorize": "wrong", "Authorization": secret}
     assert service.ask("/ticket/generate", "POST", b'{"items": []}', **fields).status == 401
 
 
 @pytest.mark.parametrize("path", ["/ticket/generate", "/ticket/", "/ticket"])
-@pytest.mark.parametrize("secret_of_nobody", [None, "", "x" * 43, "Bearer", "\xe9"])
-def test_only_clients_may(service: Service, path: str, secret_of_nobody: str | None) -> None:
+@pytest.mark.parametrize("wrong_secret", [None, "", "x" * 43, "Bearer", "\xe9"])
+def test_request_without_a_valid_secret_gets_401(
+    service: Service, path: str, wrong_secret: str | None
+) -> None:
     method = "POST" if path.endswith("generate") else "GET"
-    headers = {} if secret_of_nobody is None else {"Authorization": secret_of_nobody}
+    headers = {} if wrong_secret is None else {"Authorization": wrong_secret}
     answer = service.ask(path, method, b"", **headers)
     assert (answer.status, answer.json) == (401, NO_CLIENT)
 
@@ -82,7 +90,9 @@ def test_only_clients_may(service: Service, path: str, secret_of_nobody: str | N
         ("application/json", b"[]", 422),
     ],
 )
-def test_bodies(service: Service, secret: str, content_type: str, body: bytes, status: int) -> None:
+def test_body_is_parsed_by_type_or_first_character(
+    service: Service, secret: str, content_type: str, body: bytes, status: int
+) -> None:
     headers = {"Authorization": secret, "Content_Type": content_type}
     answer = service.ask("/ticket/generate", "POST", body, **headers)
     assert answer.status == status
@@ -92,7 +102,7 @@ def test_bodies(service: Service, secret: str, content_type: str, body: bytes, s
         assert answer.json == {"errors": {"json": {"items": ["Missing data for required field."]}}}
 
 
-def test_all_that_is_wrong_is_told_at_once(service: Service, secret: str) -> None:
+def test_all_wrong_fields_are_reported_at_once(service: Service, secret: str) -> None:
     items = ["http://192.0.2.1/", {"name": "x"}]
     answer = service.generate(secret, items=items, type="tar", options="*", extra=1)
     assert answer.status == 422
@@ -111,7 +121,7 @@ def test_all_that_is_wrong_is_told_at_once(service: Service, secret: str) -> Non
     }
 
 
-def test_what_is_larger_than_may_be(tight: tuple[Service, Origin]) -> None:
+def test_too_many_items_get_422_and_a_too_large_body_413(tight: tuple[Service, Origin]) -> None:
     service, origin = tight
     secret, url = service.client(), f"{origin.url}/text/a"
     assert service.generate(secret, items=[url] * 2).status == 200
@@ -124,7 +134,7 @@ def test_what_is_larger_than_may_be(tight: tuple[Service, Origin]) -> None:
     assert answer.json["description"] == "Request Entity Too Large"
 
 
-def test_pages_of_tickets(service: Service, secret: str) -> None:
+def test_tickets_are_listed_in_pages(service: Service, secret: str) -> None:
     def listed(path: str) -> dict[str, object]:
         answer = service.ask(path, Authorization=secret)
         assert answer.status == 200
@@ -162,6 +172,6 @@ def test_pages_of_tickets(service: Service, secret: str) -> None:
         ("1.5", "Not a valid integer."),
     ],
 )
-def test_pages_that_are_none(service: Service, secret: str, page: str, message: str) -> None:
+def test_invalid_page_gets_422(service: Service, secret: str, page: str, message: str) -> None:
     answer = service.ask(f"/ticket/?page={page}", Authorization=secret)
     assert (answer.status, answer.json) == (422, {"errors": {"query": {"page": [message]}}})

@@ -1,4 +1,4 @@
-"""The queue by itself: places, promises, and who is woken when."""
+"""The queue: positions, promised slots, and wake-ups."""
 
 import asyncio
 from collections.abc import Iterator
@@ -16,61 +16,61 @@ class Time:
         return self.now
 
 
-def there(place: QueuePlace | None) -> QueuePlace:
+def present(place: QueuePlace | None) -> QueuePlace:
     assert place is not None
     return place
 
 
-def test_positions() -> None:
+def test_position_depends_on_order_and_running_downloads() -> None:
     queue = Queue(2, Time())
     with queue.waiting("a") as a, queue.waiting("b") as b:
-        assert (there(a).position, there(b).position) == (-2, -1)
+        assert (present(a).position, present(b).position) == (-2, -1)
         with queue.downloading("x", "joe"), queue.downloading("y", "joe"):
-            assert (there(a).position, there(b).position) == (0, 1)
+            assert (present(a).position, present(b).position) == (0, 1)
             assert queue.running("joe") == 2
         assert queue.running("joe") == 0
         with queue.waiting("a") as again:
             assert again is None
-        assert there(b).position == -1, "the other one with this id is still there"
+        assert present(b).position == -1, "the first place of this id remains"
     with queue.waiting("b") as b:
-        assert there(b).position == -2
+        assert present(b).position == -2
 
 
-def test_a_promise_counts_until_it_is_kept_or_forgotten() -> None:
+def test_promise_counts_until_its_download_starts_or_it_expires() -> None:
     time = Time()
     queue = Queue(1, time)
     queue.promise("a")
     with queue.waiting("b") as b:
-        assert there(b).position == 0
+        assert present(b).position == 0
         with queue.downloading("a", "joe"):
-            assert there(b).position == 0, "it does not count twice"
-        assert there(b).position == -1
+            assert present(b).position == 0, "the promise and its download count once"
+        assert present(b).position == -1
         queue.promise("c")
         time.now += PROMISE_S - 1
-        assert there(b).position == 0
+        assert present(b).position == 0
         time.now += 1
-        assert there(b).position == -1
+        assert present(b).position == -1
 
 
-def test_whoever_waits_is_woken() -> None:
+def test_each_change_wakes_waiting_tasks() -> None:
     async def main() -> None:
         queue = Queue(1, asyncio.get_running_loop().time)
-        happening = events(queue)
+        changes = events(queue)
         for _ in range(4):
             async with asyncio.TaskGroup() as tasks:
                 task = tasks.create_task(queue.wait_for(queue.next_change), name="waits")
                 await asyncio.sleep(0)
                 assert not task.done()
-                next(happening)
+                next(changes)
 
     run(main())
 
 
 def events(queue: Queue) -> Iterator[None]:
-    """All that changes places, one after the other."""
+    """All events that change positions, one after the other."""
     with queue.waiting("a") as place:
-        there(place).leave()
-        assert there(place).has_left
+        present(place).leave()
+        assert present(place).has_left
         yield
     yield
     with queue.downloading("x", "joe"):
@@ -78,7 +78,7 @@ def events(queue: Queue) -> Iterator[None]:
     yield
 
 
-def test_what_changes_between_looking_and_waiting_is_seen() -> None:
+def test_change_between_reading_and_waiting_wakes() -> None:
     async def main() -> None:
         queue = Queue(1, asyncio.get_running_loop().time)
         change = queue.next_change
@@ -89,7 +89,7 @@ def test_what_changes_between_looking_and_waiting_is_seen() -> None:
     run(main())
 
 
-def test_a_promise_that_ends_wakes() -> None:
+def test_expired_promise_wakes() -> None:
     async def main() -> None:
         time = Time()
         queue = Queue(1, time)

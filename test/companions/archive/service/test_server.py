@@ -1,4 +1,4 @@
-"""The program's life: how it starts and ends, and what it will not start with."""
+"""Start and shutdown of the program, and errors at its start."""
 
 import signal
 import socket
@@ -12,7 +12,7 @@ from test.companions.archive.service.services import Service, sqlite
 from test.deadline import PATIENCE_S
 
 
-def test_downloads_under_way_may_end(origin: Origin, tmp_path: Path) -> None:
+def test_running_download_completes_after_a_signal(origin: Origin, tmp_path: Path) -> None:
     with Service(sqlite(tmp_path), "--allow", origin.url) as service:
         id_ = service.ticket(service.client(), f"{origin.url}/held/a")
         with service.begin(id_) as wire:
@@ -31,18 +31,18 @@ def test_downloads_under_way_may_end(origin: Origin, tmp_path: Path) -> None:
         ("256.0.0.1", "Name or service not known"),
     ],
 )
-def test_where_it_cannot_listen(
+def test_address_that_cannot_be_bound_is_a_usage_error(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], host: str, reason: str
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         where = ("--host", host, "--port", str(port), "--db-url", sqlite(tmp_path))
         assert main(("server", "run", *where)) == 2
-    said = capsys.readouterr().err
-    assert f"http-process-archive: cannot listen on {host}:{port}: {reason}" in said
+    err = capsys.readouterr().err
+    assert f"http-process-archive: cannot listen on {host}:{port}: {reason}" in err
 
 
-def test_tickets_outlive_the_program(origin: Origin, tmp_path: Path) -> None:
+def test_ticket_is_usable_after_a_restart_and_not_logged(origin: Origin, tmp_path: Path) -> None:
     with Service(sqlite(tmp_path), "--allow", origin.url) as service:
         id_ = service.ticket(service.client(), f"{origin.url}/text/a")
     with Service(sqlite(tmp_path), "--allow", origin.url) as service:

@@ -1,4 +1,4 @@
-"""One URL passed on: by a ticket, and by what a client has signed."""
+"""Forwarding of one URL: by a ticket, and by a signed token."""
 
 import time
 from collections.abc import Mapping
@@ -21,7 +21,9 @@ def token(key: str, **claims: object) -> str:
     return jwt.encode(claims, key, "HS256")
 
 
-def test_a_ticket_of_one_url(service: Service, secret: str, shared_origin: Origin) -> None:
+def test_stream_ticket_forwards_the_response_of_its_url(
+    service: Service, secret: str, shared_origin: Origin
+) -> None:
     item = {"url": f"{shared_origin.url}/text/a", "name": "caf\xe9.txt"}
     answer = service.download(service.ticket(secret, item, type="stream"))
     assert (answer.status, answer.body) == (200, b"text of /text/a")
@@ -33,19 +35,25 @@ def test_a_ticket_of_one_url(service: Service, secret: str, shared_origin: Origi
     assert answer.headers["Cache-Control"] == "no-store"
 
 
-def test_the_origin_is_asked_once(service: Service, secret: str, shared_origin: Origin) -> None:
+def test_stream_ticket_sends_one_request_to_the_origin(
+    service: Service, secret: str, shared_origin: Origin
+) -> None:
     path = f"/text/once-{service.port}"
     service.download(service.ticket(secret, shared_origin.url + path, type="stream"))
     assert len(shared_origin.asked(path)) == 1
 
 
-def test_an_origin_that_has_nothing(service: Service, secret: str, shared_origin: Origin) -> None:
+def test_error_status_of_the_origin_gets_502(
+    service: Service, secret: str, shared_origin: Origin
+) -> None:
     id_ = service.ticket(secret, f"{shared_origin.url}/missing/a", type="stream")
     answer = service.download(id_)
     assert (answer.status, answer.json) == (502, {"errors": {"url": "It answered 404."}})
 
 
-def test_an_origin_that_sends_away(service: Service, secret: str, shared_origin: Origin) -> None:
+def test_redirect_to_another_origin_gets_502(
+    service: Service, secret: str, shared_origin: Origin
+) -> None:
     id_ = service.ticket(secret, f"{shared_origin.url}/away/a", type="stream")
     answer = service.download(id_)
     assert (answer.status, answer.json) == (
@@ -54,14 +62,18 @@ def test_an_origin_that_sends_away(service: Service, secret: str, shared_origin:
     )
 
 
-def test_an_origin_that_dies(service: Service, secret: str, shared_origin: Origin) -> None:
+def test_truncated_body_of_the_origin_truncates_the_response(
+    service: Service, secret: str, shared_origin: Origin
+) -> None:
     id_ = service.ticket(secret, f"{shared_origin.url}/dies/a", type="stream")
     with service.begin(id_) as wire, pytest.raises(TruncatedError) as cut:
         wire.response()
     assert cut.value.args[0] == b"x" * 100
 
 
-def test_a_signed_url(service: Service, signer: tuple[str, str], shared_origin: Origin) -> None:
+def test_signed_url_is_forwarded_repeatedly(
+    service: Service, signer: tuple[str, str], shared_origin: Origin
+) -> None:
     name, key = signer
     url = f"{shared_origin.url}/text/a"
     signed = token(
@@ -69,7 +81,7 @@ def test_a_signed_url(service: Service, signer: tuple[str, str], shared_origin: 
         url={"url": url, "name": "b.txt"},
         **{"content-type": "text/csv", "response_headers": {"X-Extra": "1"}},
     )
-    for _ in range(2):  # what is signed is no ticket
+    for _ in range(2):  # unlike a ticket, a signed URL is usable more than once
         answer = service.ask(f"/stream/url/{signed}?client={name}")
         assert (answer.status, answer.body) == (200, b"text of /text/a")
         assert answer.headers["Content-Type"] == "text/csv"
@@ -77,7 +89,7 @@ def test_a_signed_url(service: Service, signer: tuple[str, str], shared_origin: 
         assert answer.headers["Content-Disposition"] == 'attachment; filename="b.txt"'
 
 
-def test_signed_fields_win(
+def test_signed_response_headers_override_other_fields(
     service: Service, signer: tuple[str, str], shared_origin: Origin
 ) -> None:
     name, key = signer
@@ -91,10 +103,10 @@ def test_signed_fields_win(
 
 def problem(answer: Answer) -> str:
     assert answer.status == 422
-    said = answer.json
-    assert isinstance(said, dict)
-    assert list(said["errors"]) == ["url"]
-    return str(said["errors"]["url"]["url"])
+    content = answer.json
+    assert isinstance(content, dict)
+    assert list(content["errors"]) == ["url"]
+    return str(content["errors"]["url"]["url"])
 
 
 @pytest.mark.parametrize(
@@ -104,7 +116,7 @@ def problem(answer: Answer) -> str:
         ({"url": 1}, "Neither a URL nor an object with one."),
         ({"url": {"name": "x"}}, "Missing `url`, which is a string."),
         ({"url": "http://192.0.2.1/"}, "http://192.0.2.1 is not allowed"),
-        ({"url": "/path"}, "there is no site whose path this could be"),
+        ({"url": "/path"}, "a /path needs a site, and none is configured"),
         ({"url": "ORIGIN", "exp": 1}, "Signature has expired"),
         ({"url": "ORIGIN", "nbf": time.time() + 1000}, "not yet valid"),
         ({"url": "ORIGIN", "content-type": "a\r\nb: c"}, "control characters"),
@@ -113,7 +125,7 @@ def problem(answer: Answer) -> str:
         ({"url": "ORIGIN", "response_headers": {"Content-Length": "1"}}, "cannot be chosen"),
     ],
 )
-def test_claims_that_are_none(
+def test_invalid_claims_get_422(
     service: Service,
     signer: tuple[str, str],
     shared_origin: Origin,
@@ -126,7 +138,7 @@ def test_claims_that_are_none(
     assert reason in problem(service.ask(f"/stream/url/{token(key, **claims)}?client={name}"))
 
 
-def test_signatures_that_are_none(service: Service, signer: tuple[str, str]) -> None:
+def test_invalid_signature_gets_422(service: Service, signer: tuple[str, str]) -> None:
     name, key = signer
     forged = token("x" * 43, url="http://192.0.2.1/")
     assert problem(service.ask(f"/stream/url/{forged}?client={name}")) == (
@@ -139,15 +151,17 @@ def test_signatures_that_are_none(service: Service, signer: tuple[str, str]) -> 
     assert "alg value" in problem(service.ask(f"/stream/url/{other}?client={name}"))
 
 
-def test_whose_it_is(service: Service, signer: tuple[str, str]) -> None:
+def test_missing_client_gets_422_and_unknown_client_404(
+    service: Service, signer: tuple[str, str]
+) -> None:
     answer = service.ask("/stream/url/x")
     missing = {"query": {"client": ["Missing data for required field."]}}
     assert (answer.status, answer.json) == (422, {"errors": missing})
     hidden, _ = service.named_client()
-    for nobody in ("nobody", "", "%00", "%ff", hidden):
-        answer = service.ask(f"/stream/url/x?client={nobody}")
+    for name in ("nobody", "", "%00", "%ff", hidden):
+        answer = service.ask(f"/stream/url/x?client={name}")
         assert (answer.status, answer.json) == (404, {"errors": {"client": "Client not found"}})
 
 
-def test_head_asks_nobody(service: Service) -> None:
+def test_head_gets_405(service: Service) -> None:
     assert service.ask("/stream/url/x?client=x", "HEAD").status == 405

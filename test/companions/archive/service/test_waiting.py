@@ -1,4 +1,4 @@
-"""The queue as those see it who wait: over WebSockets, against a service as a process."""
+"""The queue's WebSocket, against a service as a process."""
 
 import contextlib
 import json
@@ -34,14 +34,14 @@ def frame(socket: ClientConnection) -> object:
 
 
 def closed(socket: ClientConnection) -> tuple[int, str]:
-    """How the other side closes, with nothing more to say."""
+    """The code and reason of the server's close frame; asserts that no message precedes it."""
     with pytest.raises(ConnectionClosed) as end:
         socket.recv(PATIENCE_S)
     assert end.value.rcvd is not None
     return end.value.rcvd.code, end.value.rcvd.reason
 
 
-def test_a_queue(queued: Service, origin: Origin) -> None:
+def test_tickets_are_released_in_order_as_downloads_end(queued: Service, origin: Origin) -> None:
     secret = queued.client()
     first, second, third, fourth = (
         queued.ticket(secret, f"{origin.url}/held/{number}") for number in range(4)
@@ -53,7 +53,7 @@ def test_a_queue(queued: Service, origin: Origin) -> None:
             assert frame(socket) == {"position": position, "available": True}
             assert closed(socket) == (1000, "available")
     with waiting(queued, third) as one, waiting(queued, fourth) as other:
-        # The two places are promised, though nobody has begun to download.
+        # Both slots are promised, although no download has begun.
         assert frame(one) == {"position": 0, "available": False}
         assert frame(other) == {"position": 1, "available": False}
         assert queued.download(third).status == 403
@@ -68,16 +68,16 @@ def test_a_queue(queued: Service, origin: Origin) -> None:
             wire.until(b"\r\n0\r\n\r\n")
         assert frame(one) == {"position": -1, "available": True}
         assert closed(one) == (1000, "available")
-        while (told := frame(other)) != {"position": 0, "available": False}:
-            assert told == {"position": 1, "available": False}
+        while (message := frame(other)) != {"position": 0, "available": False}:
+            assert message == {"position": 1, "available": False}
         assert queued.download(third).status == 200
-        while (told := frame(other)) != {"position": -1, "available": True}:
-            assert told == {"position": 0, "available": False}
+        while (message := frame(other)) != {"position": -1, "available": True}:
+            assert message == {"position": 0, "available": False}
     assert queued.download(fourth).status == 200
     assert queued.download(fourth).status == 404
 
 
-def test_whoever_leaves_makes_room(queued: Service) -> None:
+def test_client_that_disconnects_leaves_the_queue(queued: Service) -> None:
     secret = queued.client()
     ids = [queued.ticket(secret) for _ in range(4)]
     for id_ in ids[:2]:
@@ -91,21 +91,21 @@ def test_whoever_leaves_makes_room(queued: Service) -> None:
             assert frame(again) == {"position": 1, "available": False}
 
 
-def test_the_id_of_nothing(service: Service) -> None:
+def test_unknown_id_gets_404(service: Service) -> None:
     with pytest.raises(InvalidStatus) as refused, waiting(service, str(uuid.uuid4())):
         pass
     assert refused.value.response.status_code == 404
     assert json.loads(refused.value.response.body) == {"errors": {"id": "Ticket not found"}}
 
 
-def test_a_request_that_is_no_handshake(service: Service, secret: str) -> None:
+def test_request_without_websocket_handshake_gets_400(service: Service, secret: str) -> None:
     answer = service.ask(f"/ticket/{service.ticket(secret)}/wait")
     assert answer.status == 400
     assert isinstance(answer.json, dict)
     assert answer.json["status"] == 400
 
 
-def test_nobody_waits_for_ever(tmp_path: Path) -> None:
+def test_wait_time_closes_the_websocket_with_1013(tmp_path: Path) -> None:
     options = ("--queue", "--simultaneous", "1", "--wait-time", "0.2")
     with Service(sqlite(tmp_path), *options) as service:
         secret = service.client()
@@ -117,7 +117,7 @@ def test_nobody_waits_for_ever(tmp_path: Path) -> None:
             assert closed(socket) == (1013, "timeout")
 
 
-def test_a_database_that_fails_while_one_waits(
+def test_database_failure_during_a_wait_closes_with_1013(
     queued: Service, origin: Origin, tmp_path: Path
 ) -> None:
     secret = queued.client()
@@ -134,14 +134,14 @@ def test_a_database_that_fails_while_one_waits(
         with contextlib.suppress(ConnectionClosed):
             while frame(last) == {"position": 0, "available": False}:
                 continue
-        assert last.close_code == 1013, "to be tried again later"
+        assert last.close_code == 1013, "try again later"
 
 
-def test_without_a_queue_there_is_nothing_to_wait_for(service: Service, secret: str) -> None:
+def test_ticket_is_available_at_once_without_a_queue(service: Service, secret: str) -> None:
     id_ = service.ticket(secret)
     with waiting(service, id_) as socket:
-        told = frame(socket)
-        assert isinstance(told, dict)
-        assert told["available"] is True
+        message = frame(socket)
+        assert isinstance(message, dict)
+        assert message["available"] is True
         assert closed(socket) == (1000, "available")
     eventually(lambda: service.download(id_).status == 200)

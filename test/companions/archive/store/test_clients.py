@@ -1,4 +1,4 @@
-"""Clients in either kind of database."""
+"""Clients in SQLite and PostgreSQL."""
 
 import pytest
 from sqlalchemy import text
@@ -9,7 +9,7 @@ from httpprocessproxy.companions.archive.store.database import opened
 from test.loops import run
 
 
-def test_the_life_of_a_client(db_url: str) -> None:
+def test_client_is_added_regenerated_and_dropped(db_url: str) -> None:
     async def main() -> None:
         async with opened(db_url) as engine:
             await schema.upgrade(engine)
@@ -34,7 +34,7 @@ def test_the_life_of_a_client(db_url: str) -> None:
     run(main())
 
 
-def test_secrets_are_not_kept_unless_asked_for(db_url: str) -> None:
+def test_secret_is_stored_only_with_keeps_secret(db_url: str) -> None:
     async def main() -> None:
         async with opened(db_url) as engine:
             await schema.upgrade(engine)
@@ -54,7 +54,7 @@ def test_secrets_are_not_kept_unless_asked_for(db_url: str) -> None:
     run(main())
 
 
-def test_secrets_of_nobody(db_url: str) -> None:
+def test_unknown_secret_gives_none(db_url: str) -> None:
     async def main() -> None:
         async with opened(db_url) as engine:
             await schema.upgrade(engine)
@@ -64,7 +64,7 @@ def test_secrets_of_nobody(db_url: str) -> None:
     run(main())
 
 
-def test_names() -> None:
+def test_name_is_printable_and_at_most_200_characters() -> None:
     assert is_name("Jo\xe9 1")
     for text_ in ("", "\0", "a\nb", "\ud800", "x" * 201):
         assert not is_name(text_)

@@ -1,4 +1,4 @@
-"""Opening databases, and what is said when that fails."""
+"""Opening of databases, and its error messages."""
 
 import stat
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from httpprocessproxy.companions.archive.store.database import explaining, opened
+from httpprocessproxy.companions.archive.store.database import database_errors, opened
 from httpprocessproxy.core.errors import UserError
 from test.companions.archive.service.services import sqlite
 from test.loops import run
@@ -18,7 +18,7 @@ async def nothing(db_url: str, extras: Mapping[str, object] | None = None) -> No
         pass
 
 
-def test_a_new_file_is_its_owners_alone(tmp_path: Path) -> None:
+def test_new_sqlite_file_is_accessible_only_to_its_owner(tmp_path: Path) -> None:
     path = tmp_path / "new" / "archive.db"
     run(nothing(f"sqlite:///{path}"))
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -26,7 +26,9 @@ def test_a_new_file_is_its_owners_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+asyncpg"])
-def test_the_spellings_of_postgresql(postgres: object, db_url: str, scheme: str) -> None:
+def test_postgresql_url_is_accepted_with_each_scheme(
+    postgres: object, db_url: str, scheme: str
+) -> None:
     if db_url.startswith("postgresql"):
         run(nothing(db_url.replace("postgresql", scheme, 1), {"pool_size": 2}))
 
@@ -34,7 +36,7 @@ def test_the_spellings_of_postgresql(postgres: object, db_url: str, scheme: str)
 @pytest.mark.parametrize(
     ("url", "extras", "complaint"),
     [
-        ("nonsense", {}, "DB_URL is no URL"),
+        ("nonsense", {}, "DB_URL is not a URL"),
         ("mysql://joe:hidden@localhost/x", {}, "DB_URL: sqlite or postgresql, not mysql"),
         ("sqlite:////dev/null/x", {}, "cannot open /dev/null/x: "),
         ("sqlite:///LINK", {}, "cannot open .*/link: "),
@@ -44,7 +46,7 @@ def test_the_spellings_of_postgresql(postgres: object, db_url: str, scheme: str)
         ("postgresql://joe:hidden@/x?host=/nowhere", {}, "the database does not answer: "),
     ],
 )
-def test_what_cannot_be_opened(
+def test_invalid_url_or_extras_raise_user_error(
     tmp_path: Path, url: str, extras: Mapping[str, object], complaint: str
 ) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "other")
@@ -55,9 +57,13 @@ def test_what_cannot_be_opened(
     assert "\n" not in str(raised.value)
 
 
-def test_what_fails_later_is_one_line_without_sql(tmp_path: Path) -> None:
+def test_query_error_is_one_line_without_sql(tmp_path: Path) -> None:
     async def main() -> None:
-        async with opened(sqlite(tmp_path)) as engine, explaining(), engine.connect() as connection:
+        async with (
+            opened(sqlite(tmp_path)) as engine,
+            database_errors(),
+            engine.connect() as connection,
+        ):
             await connection.execute(text("SELECT 'hidden' FROM nowhere"))
 
     with pytest.raises(UserError) as raised:

@@ -1,4 +1,4 @@
-"""The tables: up, down and up again, by several programs at once, and as the code has them."""
+"""Migrations: up, down and up again, concurrently, and compared with the declared tables."""
 
 import asyncio
 
@@ -16,7 +16,7 @@ from httpprocessproxy.core.errors import UserError
 from test.loops import run
 
 
-def test_up_and_down(db_url: str) -> None:
+def test_migrations_are_applied_and_reverted_one_by_one(db_url: str) -> None:
     async def main() -> None:
         async with opened(db_url) as engine:
             assert await schema.current(engine) is None
@@ -36,20 +36,22 @@ def test_up_and_down(db_url: str) -> None:
     run(main())
 
 
-def test_a_database_of_somebody_else(db_url: str) -> None:
+def test_unknown_revision_raises_user_error(db_url: str) -> None:
     async def main() -> None:
         async with opened(db_url) as engine:
             await schema.upgrade(engine)
             async with engine.begin() as connection:
                 await connection.execute(text("UPDATE alembic_version SET version_num = 'other'"))
             for change in (schema.upgrade, schema.downgrade):
-                with pytest.raises(UserError, match="not a database of ours, or of a newer"):
+                with pytest.raises(
+                    UserError, match="not a database of this program, or one of a newer"
+                ):
                     await change(engine)
 
     run(main())
 
 
-def test_two_programs_at_once(db_url: str) -> None:
+def test_concurrent_upgrades_succeed(db_url: str) -> None:
     async def main() -> None:
         async with opened(db_url) as one, opened(db_url) as other:
             await asyncio.gather(*(schema.upgrade(engine) for engine in (one, other, one)))
@@ -58,11 +60,11 @@ def test_two_programs_at_once(db_url: str) -> None:
     run(main())
 
 
-def test_the_last_migration_leads_to_the_revision_that_the_code_expects() -> None:
+def test_last_migration_is_the_head_of_the_code() -> None:
     assert ScriptDirectory.from_config(configuration()).get_current_head() == schema.HEAD
 
 
-def test_the_migrations_make_what_the_code_expects(db_url: str) -> None:
+def test_migrated_database_matches_the_declared_tables(db_url: str) -> None:
     def differences(connection: Connection) -> list[object]:
         return list(compare_metadata(MigrationContext.configure(connection), Base.metadata))
 

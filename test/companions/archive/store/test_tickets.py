@@ -1,4 +1,4 @@
-"""Tickets in either kind of database."""
+"""Tickets in SQLite and PostgreSQL."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -22,7 +22,7 @@ async def tickets_in(db_url: str, ttl_s: float = TTL_S) -> AsyncIterator[Tickets
         yield Tickets(engine, ttl_s)
 
 
-def test_a_ticket_is_as_it_was_made(db_url: str) -> None:
+def test_found_ticket_equals_the_created_one(db_url: str) -> None:
     async def main() -> None:
         async with tickets_in(db_url) as tickets:
             made = await tickets.add(ORDER, "joe", is_available=False)
@@ -33,8 +33,8 @@ def test_a_ticket_is_as_it_was_made(db_url: str) -> None:
     run(main())
 
 
-def test_one_of_many_claims_it(db_url: str) -> None:
-    """Of several programs, too: each has connections of its own."""
+def test_one_of_many_concurrent_claims_succeeds(db_url: str) -> None:
+    """Two engines have separate connections, like two programs."""
 
     async def main() -> None:
         async with tickets_in(db_url) as one, tickets_in(db_url) as other:
@@ -49,7 +49,7 @@ def test_one_of_many_claims_it(db_url: str) -> None:
     run(main())
 
 
-def test_one_that_waits_cannot_be_claimed(db_url: str) -> None:
+def test_waiting_ticket_cannot_be_claimed_until_available(db_url: str) -> None:
     async def main() -> None:
         async with tickets_in(db_url) as tickets:
             id_ = (await tickets.add(ORDER, "joe", is_available=False)).id
@@ -63,7 +63,7 @@ def test_one_that_waits_cannot_be_claimed(db_url: str) -> None:
     run(main())
 
 
-def test_old_ones_are_gone_before_they_are_purged(db_url: str) -> None:
+def test_expired_ticket_is_ignored_before_it_is_purged(db_url: str) -> None:
     async def main() -> None:
         async with tickets_in(db_url) as tickets:
             id_ = (await tickets.add(ORDER, "joe", is_available=True)).id
@@ -78,7 +78,7 @@ def test_old_ones_are_gone_before_they_are_purged(db_url: str) -> None:
     run(main())
 
 
-def test_pages_and_dropping(db_url: str) -> None:
+def test_dropped_tickets_disappear_from_pages(db_url: str) -> None:
     async def main() -> None:
         async with tickets_in(db_url) as tickets:
             made = [await tickets.add(ORDER, "joe", is_available=True) for _ in range(3)]

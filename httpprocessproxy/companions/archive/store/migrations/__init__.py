@@ -1,1 +1,1 @@
-"""How a database comes to have our tables, step by step, for Alembic."""
+"""The Alembic migrations of the tables."""

@@ -1,4 +1,4 @@
-"""Alembic runs this to migrate: on the connection, and in the transaction, of `migrating.py`."""
+"""Alembic's environment: runs migrations on the connection that `migrating.py` passes."""
 
 from alembic import context
 

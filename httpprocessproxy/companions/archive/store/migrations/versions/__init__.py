@@ -1,1 +1,1 @@
-"""The steps, of which none is changed once it is released."""
+"""The migrations; a released one is never changed."""

@@ -1,4 +1,4 @@
-"""Clients."""
+"""Migration 0001: the table of clients."""
 
 from typing import Final
 
@@ -10,7 +10,7 @@ down_revision: Final = None
 
 
 def upgrade() -> None:
-    """Make the table of clients."""
+    """Create the table of clients."""
     op.create_table(
         "clients",
         sa.Column("secret_hash", sa.String(64), primary_key=True),
@@ -20,5 +20,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop it."""
+    """Drop the table of clients."""
     op.drop_table("clients")

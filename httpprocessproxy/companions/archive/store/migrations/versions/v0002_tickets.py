@@ -1,4 +1,4 @@
-"""Tickets."""
+"""Migration 0002: the table of tickets."""
 
 from typing import Final
 
@@ -10,7 +10,7 @@ down_revision: Final = "0001"
 
 
 def upgrade() -> None:
-    """Make the table of tickets."""
+    """Create the table of tickets."""
     op.create_table(
         "tickets",
         sa.Column("id", sa.String(36), primary_key=True),
@@ -24,5 +24,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop it."""
+    """Drop the table of tickets."""
     op.drop_table("tickets")

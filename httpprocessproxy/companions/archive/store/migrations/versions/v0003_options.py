@@ -1,4 +1,4 @@
-"""Options of tickets."""
+"""Migration 0003: the options of tickets."""
 
 from typing import Final
 
@@ -10,11 +10,11 @@ down_revision: Final = "0002"
 
 
 def upgrade() -> None:
-    """Add the column."""
+    """Add the column `options`."""
     column = sa.Column("options", sa.Text, nullable=False, server_default="{}")
     op.add_column("tickets", column)
 
 
 def downgrade() -> None:
-    """Drop it."""
+    """Drop the column `options`."""
     op.drop_column("tickets", "options")
