@@ -23,8 +23,8 @@ _EXTENSION_MAX_BYTES = 20
 _UNQUOTINGS = 3
 _FALLBACK = "index"
 _DRIVE = re.compile(r"[A-Za-z]:")
-# Control characters, lone surrogates, and controls of text direction, which disguise an .exe file
-# as a JPEG.
+# Control characters, lone surrogates, and controls of text direction, which make "gpj.exe" look
+# like a JPEG.
 _INVISIBLE = re.compile(
     "[\x00-\x1f\x7f-\x9f\ud800-\udfff\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]"
 )
@@ -55,7 +55,7 @@ class MemberNames:
         *folders, name = path.split("/")
         parent = ""
         for folder in folders:
-            # Numbers lengthen each of the nested folders, so the limit is checked again.
+            # Numbers can lengthen every nested folder, so deeper ones are dropped above the limit.
             if len(parent.encode()) <= _FOLDERS_MAX_BYTES:
                 parent = self._folder(f"{parent}{folder}") + "/"
         found = self._free(f"{parent}{_fitted(name, MAX_BYTES - len(parent.encode()))}")

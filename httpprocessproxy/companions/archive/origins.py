@@ -1,7 +1,7 @@
 """The interface between fetching and packing: items in, results out, in the same order.
 
-Rule: at most one body is read at a time, to its end or not at all, before the next result is
-requested. So a fetcher may request the next item's head ahead, but must not read its body.
+Rule: at most one body is read at a time, and it is read to its end or abandoned before the next
+result is requested. So a fetcher may request the next item's head ahead, but not read its body.
 """
 
 from collections.abc import AsyncIterator, Sequence
