@@ -95,7 +95,14 @@ KEYS: Final = (
         "the algorithm of signed URLs",
         "NAME",
     ),
-    Key("FPX_NO_QUEUE", "no_queue", boolean, "make tickets wait in a queue", option="queue", flag="false"),
+    Key(
+        "FPX_NO_QUEUE",
+        "no_queue",
+        boolean,
+        "make tickets wait in a queue",
+        option="queue",
+        flag="false",
+    ),
     Key(
         "SIMULTANEOURS_DOWNLOADS_LIMIT",
         "simultaneous",
