@@ -55,6 +55,7 @@ TESTED_ELSEWHERE = {
     "companions/archive/mounting.py": f"{_ARCHIVE}/test_beside_the_proxy.py",
     "system/aiohttp_server.py": "test/admin/test_site.py",
     "admin/context.py": "test/admin/test_site.py",
+    "core/http/request.py": "test/core/http/test_headers.py",
     "__main__.py": "test/whole/test_cli.py",
     "app.py": "test/whole/test_restart.py",
     "service/outages.py": "test/service/test_supervisor.py",

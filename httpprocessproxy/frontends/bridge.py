@@ -13,8 +13,8 @@ from collections.abc import Callable
 from typing import Final
 
 from httpprocessproxy.core.http.forwarded import Peer
-from httpprocessproxy.core.http.headers import Request
 from httpprocessproxy.core.http.reader import RequestReader
+from httpprocessproxy.core.http.request import Request
 from httpprocessproxy.frontends.core_connection import CoreConnection
 from httpprocessproxy.frontends.crossing import Crossing
 from httpprocessproxy.frontends.streams import Fields, Head, Stream

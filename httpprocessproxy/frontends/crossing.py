@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from httpprocessproxy.core.errors import RequestError
 from httpprocessproxy.core.http.bodies import Length
-from httpprocessproxy.core.http.headers import Request
 from httpprocessproxy.core.http.http1 import ResponseHead
+from httpprocessproxy.core.http.request import Request
 from httpprocessproxy.frontends.core_connection import CoreConnection
 from httpprocessproxy.frontends.requests import refuse
 from httpprocessproxy.frontends.streams import Fields, Head, Stream, StreamReset

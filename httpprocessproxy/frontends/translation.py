@@ -11,8 +11,9 @@ import secrets
 from typing import Final
 
 from httpprocessproxy.core.errors import RequestError
-from httpprocessproxy.core.http.headers import HOP_BY_HOP, SYNC, Request
+from httpprocessproxy.core.http.headers import HOP_BY_HOP, SYNC
 from httpprocessproxy.core.http.http1 import ResponseHead
+from httpprocessproxy.core.http.request import Request
 from httpprocessproxy.frontends.streams import Fields, Head
 
 CHUNKED: Final = ((b"transfer-encoding", b"chunked"),)

@@ -12,7 +12,8 @@ from time import monotonic, time
 from typing import Final
 
 from httpprocessproxy.core.http.forwarded import forwarded_for
-from httpprocessproxy.core.http.headers import SAFE_METHODS, Request
+from httpprocessproxy.core.http.headers import SAFE_METHODS
+from httpprocessproxy.core.http.request import Request
 from httpprocessproxy.events import EventBus, RequestBegan, RequestEnded, RequestRow, members
 
 MAX_RECORDS: Final = 500

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, cast
 
 from httpprocessproxy.core.errors import BodyError, RequestError
 from httpprocessproxy.core.http.forwarded import Peer
-from httpprocessproxy.core.http.headers import Request, Response
 from httpprocessproxy.core.http.http1 import HEAD_END, connection_option
 from httpprocessproxy.core.http.reader import RequestReader
+from httpprocessproxy.core.http.request import Request, Response
 from httpprocessproxy.core.page.pages import Problem
 from httpprocessproxy.proxy import problems
 from httpprocessproxy.proxy.exchange import Exchange

@@ -7,9 +7,9 @@ gate, or over, and each of its callers may be the last it hears from.
 import logging
 from typing import TYPE_CHECKING
 
-from httpprocessproxy.core.http.headers import Request, Response
 from httpprocessproxy.core.http.holding import MAX_HELD_S, length_of
 from httpprocessproxy.core.http.replay import MAX_KEPT_BODY_BYTES, Fate, Loss, Progress, fate
+from httpprocessproxy.core.http.request import Request, Response
 from httpprocessproxy.core.page.pages import Problem
 from httpprocessproxy.inspector.request_log import CUT, LEFT, REFUSED, RequestRecord
 from httpprocessproxy.proxy import problems

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING, Protocol
 
-from httpprocessproxy.core.http.headers import Request
 from httpprocessproxy.core.http.reader import Interceptors
+from httpprocessproxy.core.http.request import Request
 
 if TYPE_CHECKING:
     from httpprocessproxy.proxy.client_connection import ClientConnection

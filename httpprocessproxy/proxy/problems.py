@@ -5,9 +5,9 @@ from email.utils import formatdate
 from http import HTTPStatus
 
 from httpprocessproxy.core.errors import RequestError
-from httpprocessproxy.core.http.headers import Request
 from httpprocessproxy.core.http.http1 import connection_option
 from httpprocessproxy.core.http.replay import Loss
+from httpprocessproxy.core.http.request import Request
 from httpprocessproxy.core.page.pages import CONTENT_SECURITY_POLICY, Page, Problem, render
 
 

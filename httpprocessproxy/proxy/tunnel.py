@@ -7,7 +7,7 @@ the backend is being restarted, a WebSocket gets Close 1012 between two frames.
 import asyncio
 from typing import TYPE_CHECKING
 
-from httpprocessproxy.core.http.headers import Response
+from httpprocessproxy.core.http.request import Response
 from httpprocessproxy.core.http.websocket import (
     CLOSE_SERVICE_RESTART,
     WebSocketFrames,

@@ -9,12 +9,7 @@ import time
 from typing import TYPE_CHECKING, cast
 
 from httpprocessproxy.core.errors import BodyError, ResponseError
-from httpprocessproxy.core.http.headers import (
-    GENERATION_LINE,
-    Response,
-    interim_response,
-    outgoing_response,
-)
+from httpprocessproxy.core.http.headers import GENERATION_LINE, interim_response, outgoing_response
 from httpprocessproxy.core.http.holding import MAX_HELD_S, HeldResponse
 from httpprocessproxy.core.http.http1 import (
     HEAD_END,
@@ -24,6 +19,7 @@ from httpprocessproxy.core.http.http1 import (
     without_alt_svc,
 )
 from httpprocessproxy.core.http.replay import Loss
+from httpprocessproxy.core.http.request import Response
 from httpprocessproxy.core.page.pages import Problem
 from httpprocessproxy.proxy.transports import linger_none, quick_ack, read_rest
 

@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from httpprocessproxy.core.http.forwarded import Peer
-from httpprocessproxy.core.http.headers import Request, outgoing_request
+from httpprocessproxy.core.http.headers import outgoing_request
 from httpprocessproxy.core.http.http1 import parse_request
+from httpprocessproxy.core.http.request import Request
 from httpprocessproxy.events import Event, EventBus, RequestBegan, RequestEnded, members
 from httpprocessproxy.inspector.request_log import (
     CUT,

@@ -4,7 +4,7 @@ from typing import Final
 
 from httpprocessproxy.core.budget import BudgetShare
 from httpprocessproxy.core.http.bodies import Chunked, Length
-from httpprocessproxy.core.http.headers import Request, Response
+from httpprocessproxy.core.http.request import Request, Response
 
 MAX_BODY_BYTES: Final = 8 * 1024 * 1024
 

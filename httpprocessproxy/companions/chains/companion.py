@@ -35,9 +35,9 @@ from httpprocessproxy.companions.fetch_client import FetchOrigin, Outgoing, Refu
 from httpprocessproxy.companions.fetch_client.origin import parse_url
 from httpprocessproxy.core.budget import BudgetShare
 from httpprocessproxy.core.errors import RequestError
-from httpprocessproxy.core.http.headers import Request
 from httpprocessproxy.core.http.hosts import HostRule, parse_authority
 from httpprocessproxy.core.http.http1 import Fields, RequestHead
+from httpprocessproxy.core.http.request import Request
 from httpprocessproxy.events import EventBus, HopReported
 from httpprocessproxy.proxy.exchange import Exchange
 

@@ -25,9 +25,9 @@ from httpprocessproxy.companions.chains.heads import fields_of, value_of, withou
 from httpprocessproxy.companions.chains.reports import MAX_TEXT_BYTES, Report
 from httpprocessproxy.core.budget import BudgetShare
 from httpprocessproxy.core.http.bodies import NO_BODY
-from httpprocessproxy.core.http.headers import Request, Response
 from httpprocessproxy.core.http.http1 import Fields
 from httpprocessproxy.core.http.replay import Loss
+from httpprocessproxy.core.http.request import Request, Response
 from httpprocessproxy.core.page.pages import Problem
 from httpprocessproxy.inspector.request_log import CUT, LEFT, REFUSED
 from httpprocessproxy.proxy import problems

@@ -1,7 +1,7 @@
-"""Message bodies on their way through (RFC 9112 sections 6 and 7).
+"""Message bodies as a stream: framing is checked and rewritten (RFC 9112 sections 6 and 7).
 
-Each class takes the bytes of one body as they come and returns what to send on, at once and
-without keeping any. `done` says that the body has ended, `rest` holds what came after it. No I/O.
+Each class takes the bytes of one body as they arrive and returns the bytes to send on, without
+buffering content. `done` is set at the end of the body, `rest` holds the bytes after it. No I/O.
 """
 
 import re
@@ -10,7 +10,7 @@ from typing import Final, Protocol
 from httpprocessproxy.core.errors import BodyError
 from httpprocessproxy.core.http.http1 import QUOTED, TOKEN
 
-# Trailers are kept until they are whole, and chunk lines too: both small in every honest message.
+# Trailers and chunk lines are buffered until complete; both are small in every honest message.
 MAX_TRAILER_BYTES: Final = 16 * 1024
 MAX_CHUNK_LINE_BYTES: Final = 4 * 1024
 
@@ -20,8 +20,8 @@ _CHUNK_LINE = re.compile(
 )
 _TRAILER = re.compile(rb"(%b):([\t -~\x80-\xff]*)" % TOKEN)
 
-# RFC 9110 section 6.5.1: a field that frames, routes or authenticates a message must
-# not come after it; a recipient that merged it would be misled.
+# RFC 9110 section 6.5.1: a field that frames, routes or authenticates a message must not be a
+# trailer: a recipient that merges trailers into the head would be misled.
 _NEVER_A_TRAILER = frozenset(
     (
         b"authorization connection content-encoding content-length content-range content-type"
@@ -33,20 +33,20 @@ _NEVER_A_TRAILER = frozenset(
 
 
 class Body(Protocol):
-    """A body on its way through."""
+    """The body of one message, passed on piece by piece."""
 
     done: bool
     rest: bytes
 
     def feed(self, data: bytes) -> bytes:
-        """Take what came, return what to send on. Raises BodyError if the framing is broken."""
+        """Take received bytes, return the bytes to send on. Raises BodyError for broken framing."""
 
     def end(self) -> bytes:
-        """The sender closed: return the last bytes to send on. Raises BodyError if some miss."""
+        """The sender closed: return the last bytes to send on. Raises BodyError if it is cut."""
 
 
 class Length:
-    """A body of `Content-Length` bytes; 0 for no body at all."""
+    """A body of `Content-Length` bytes; 0 for a message without a body."""
 
     __slots__ = ("done", "remaining", "rest")
 
@@ -73,15 +73,15 @@ class Length:
         return b""
 
 
-# For all who have none: it takes no bytes, and so never changes.
+# Shared by all messages without a body: it takes no bytes, and so never changes.
 NO_BODY: Final = Length(0)
 
 
 class UntilClose:
-    """A response body that the end of the connection ends (RFC 9112 section 6.3, rule 8).
+    """A response body delimited by the end of the connection (RFC 9112 section 6.3, rule 8).
 
-    It goes on in chunks, so that the client's connection survives and a cut body shows; only an
-    HTTP/1.0 client gets it as it is.
+    It is sent on in chunks, so that the client's connection survives and the client detects a cut
+    body; only an HTTP/1.0 client gets it unchanged.
     """
 
     __slots__ = ("_chunked", "done", "rest")
@@ -100,10 +100,10 @@ class UntilClose:
 
 
 class Chunked:
-    """A chunked body (RFC 9112 section 7.1), checked, and passed on without its extensions.
+    """A chunked body (RFC 9112 section 7.1), checked, and passed on without chunk extensions.
 
     `decode` sends on the content alone, for an HTTP/1.0 client. httptools is not used here: it
-    does not tell where a message ended, and the next one may follow in the same bytes.
+    does not report where a message ended, and the next one may follow in the same bytes.
     """
 
     __slots__ = (
@@ -119,9 +119,10 @@ class Chunked:
 
     def __init__(self, *, decode: bool = False) -> None:
         self._decode = decode
-        self._line = b""  # the beginning of a line whose end has not come yet
-        self._missing = 0  # bytes of the present chunk still to come
-        # Trailers wait for the empty line: a last chunk that went ahead would pass for the end.
+        self._line = b""  # the beginning of an incomplete line
+        self._missing = 0  # bytes of the current chunk still to come
+        # Trailers are held until the empty line: a last chunk sent earlier could be read as the
+        # end of the body.
         self.trailers: list[bytes] = []
         self._section_bytes = 0
         self._step = self._size
@@ -148,8 +149,8 @@ class Chunked:
             raise BodyError("a chunked body without its last chunk")
         return b""
 
-    # Each step takes the bytes from `at` on and returns where the next one begins, or -1 for a
-    # line that is not whole yet.
+    # Each step takes the bytes from `at` on and returns the offset of the next step, or -1 for an
+    # incomplete line.
 
     def _size(self, data: bytes, at: int, out: list[bytes]) -> int:
         end = _line_end(data, at, MAX_CHUNK_LINE_BYTES)
@@ -201,7 +202,7 @@ class Chunked:
 
 
 def _line_end(data: bytes, at: int, limit: int) -> int:
-    """Where the CRLF of the line from `at` on is, or -1. A bare LF or CR is an error."""
+    """Return the offset of the CRLF that ends the line at `at`, or -1. A bare LF is an error."""
     end = data.find(b"\n", at)
     if end > at and data[end - 1] == 0x0D:
         if end - at > limit:
@@ -215,7 +216,7 @@ def _line_end(data: bytes, at: int, limit: int) -> int:
 
 
 def _trailer(line: bytes) -> bytes:
-    """The trailer field to send on, or nothing for one that has no business after a message."""
+    """Return the trailer field to send on, or b"" for one that must not be a trailer."""
     field = _TRAILER.fullmatch(line)
     if field is None:
         raise BodyError("a trailer that is not a field")

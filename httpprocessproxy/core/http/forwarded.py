@@ -1,8 +1,9 @@
-"""Who asked, for the backend: Forwarded (RFC 7239), X-Forwarded-* and Via (RFC 9110 section 7.6.3).
+"""The client's address for the backend: Forwarded (RFC 7239) and X-Forwarded-*.
 
-What a peer says of its own clients is kept, and appended to, only if that peer is trusted
-(`--forwarded-allow-ips`); anybody else's is replaced. A trusted peer's Forwarded that does not
-follow the grammar is dropped: ours, appended, could end up inside its open quote.
+Fields about other clients are kept, and appended to, only if the peer is trusted
+(`--forwarded-allow-ips`); those of an untrusted peer are replaced. A trusted peer's Forwarded that
+violates the grammar is dropped: an element appended to it could end up inside its open quote. The
+Via field (RFC 9110 section 7.6.3) is added in `headers.py`.
 """
 
 import re
@@ -30,19 +31,22 @@ FORWARDED: Final = frozenset(
     (b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto")
 )
 
-# What frameworks read as if it came from a proxy: all that a peer says of somebody else.
-_HEARSAY = re.compile(rb"forwarded\Z|x[-_](?:forwarded[-_]|real[-_]ip\Z)", re.IGNORECASE)
+# Fields that frameworks trust as written by a proxy: statements of a peer about another client.
+_PROXY_FIELDS = re.compile(rb"forwarded\Z|x[-_](?:forwarded[-_]|real[-_]ip\Z)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """Who is at the other end of a client's connection.
+    """The remote end of a client's connection.
 
-    `ip` is None for a socket without one. `trusted` peers may speak for others. `reached` is the
-    authority at which they reached us, for a request that names none (RFC 9112 section 3.3).
-    `is_for_visitors`: whoever it speaks for is a stranger, by whatever host he found us.
-    `is_for_dashboard`: it has come to the dashboard's own port. `trusts` decides about the nodes
-    that it speaks for.
+    ip                None for a socket without an IP address
+    trusted           its forwarding fields are believed
+    proto             the scheme that it used: http or https
+    reached           the authority at which it reached the proxy, for a request that names none
+                      (RFC 9112 section 3.3)
+    is_for_visitors   all its clients are untrusted, whatever host they used
+    is_for_dashboard  it connected to the dashboard's own port
+    trusts            decides whether a node for which it forwards is trusted
     """
 
     ip: str | None
@@ -55,15 +59,15 @@ class Peer:
 
 
 def trusted_forwarded(fields: Fields, peer: Peer) -> Fields:
-    """A request's fields, without what its peer may not say."""
-    return fields if peer.trusted else [f for f in fields if not _HEARSAY.match(f[0])]
+    """Return a request's fields, without forwarding fields if the peer is untrusted."""
+    return fields if peer.trusted else [f for f in fields if not _PROXY_FIELDS.match(f[0])]
 
 
 def forwarded_fields(inherited: Fields, peer: Peer, host: bytes) -> Fields:
-    """The fields that tell the backend about the peer and those behind it.
+    """Return the fields that describe the peer and the clients behind it to the backend.
 
-    `inherited` are the believed fields named in FORWARDED, `host` is the request's own. A peer
-    without an address is nobody's client: what it says of others stands alone.
+    `inherited` are the trusted fields named in FORWARDED, `host` is the request's own. A peer
+    without an address adds no element to an inherited Forwarded or X-Forwarded-For.
     """
     chain, addresses = _chain(inherited), _values(inherited, b"x-forwarded-for")
     if peer.ip is not None:
@@ -80,9 +84,9 @@ def forwarded_fields(inherited: Fields, peer: Peer, host: bytes) -> Fields:
 
 
 def forwarded_for(head: bytes, peer_ip: str | None) -> list[str]:
-    """Those for whom the peer of a request spoke, as the fields above tell it in `head`.
+    """Return the nodes for which the peer forwarded a request, read from an outgoing `head`.
 
-    Each is a bare address, or what the peer said in place of one. Who came last is first.
+    Each is a bare address, or the text that the peer gave in place of one. The last hop is first.
     """
     line = _line(head, b"X-Forwarded-For")
     addresses = line.split(b",") if line else []
@@ -95,7 +99,7 @@ def forwarded_for(head: bytes, peer_ip: str | None) -> list[str]:
 
 
 def untrusted_peers(head: bytes, peer: Peer) -> list[str]:
-    """The untrusted among the peer of a request and the nodes that it spoke for in `head`.
+    """Return the untrusted nodes among the peer of a request and those in an outgoing `head`.
 
     A trusted peer may be a tunnel or another proxy: a request is trusted if this list is empty.
     """
@@ -106,7 +110,7 @@ def untrusted_peers(head: bytes, peer: Peer) -> list[str]:
 
 
 def client_view(head: bytes) -> tuple[bytes, bytes]:
-    """The scheme and the authority that the client used, as the fields above tell it in `head`."""
+    """Return the scheme and the authority that the client used, read from an outgoing `head`."""
     scheme, authority = _line(head, b"X-Forwarded-Proto"), _line(head, b"X-Forwarded-Host")
     return scheme.partition(b",")[0].strip().lower(), authority.partition(b",")[0].strip()
 
@@ -118,8 +122,10 @@ def is_valid(value: bytes) -> bool:
 
 
 def _elements(value: bytes) -> list[bytes] | None:
-    """The elements of a list (RFC 9110 section 5.6.1), of which some may be empty; None if it is
-    none. Step by step: one regex for it all would take quadratic time for many spaces."""
+    """Return the elements of a list (RFC 9110 section 5.6.1), without empty ones; None if invalid.
+
+    One element at a time: a single regex for the list takes quadratic time for many spaces.
+    """
     value = value.rstrip(b" \t")
     elements: list[bytes] = []
     at, needs_comma = 0, False
@@ -147,7 +153,7 @@ def _line(head: bytes, name: bytes) -> bytes:
 
 
 def _bare(node: bytes) -> str:
-    """A node (RFC 7239 section 6) without brackets and port."""
+    """Return a node (RFC 7239 section 6) without brackets and port."""
     if node.startswith(b"["):
         node = node[1:].partition(b"]")[0]
     elif node.count(b":") == 1:
@@ -169,7 +175,7 @@ def _values(fields: Fields, wanted: bytes) -> list[bytes]:
 
 
 def _element(peer: Peer, host: bytes) -> bytes:
-    """One element of ours. IPv6 is bracketed and quoted (section 6), as is a host with a port."""
+    """Return the proxy's own element. An IPv6 address is in brackets and quotes (section 6)."""
     pairs = []
     if peer.ip is not None:
         pairs.append(

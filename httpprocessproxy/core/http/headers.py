@@ -1,12 +1,11 @@
-"""Which fields pass, and what a message becomes on the other side (RFC 9110 section 7.6).
+"""Header fields: hop-by-hop fields are replaced, all others pass (RFC 9110 section 7.6).
 
-A request or response head goes in, and comes out as the bytes to send on, with what the data
-plane must know of it: how its body is framed, whether the connection goes on. Fields keep their
-order and spelling (RFC 9110 section 5.3); those that describe one connection are ours to write.
+A parsed head becomes the `Request` or `Response` to send on (`request.py`). Fields keep their order
+and spelling (RFC 9110 section 5.3); fields that describe one connection are written by the proxy.
+No I/O.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
@@ -20,14 +19,16 @@ from httpprocessproxy.core.http.forwarded import (
     untrusted_peers,
 )
 from httpprocessproxy.core.http.http1 import Fields, RequestHead, ResponseHead
+from httpprocessproxy.core.http.request import Request, Response
 
 # RFC 9110 section 7.6.1. Keep-Alive and Proxy-Connection were never standard, and are everywhere;
-# HTTP2-Settings belongs to an Upgrade to h2c, which we do not pass (RFC 9113 section 3.1).
+# HTTP2-Settings belongs to an Upgrade to h2c, which is not passed on (RFC 9113 section 3.1).
 HOP_BY_HOP: Final = frozenset(
     b"connection keep-alive proxy-connection te transfer-encoding upgrade http2-settings".split()
 )
 
-# `Hpp-Sync: 1` asks for an answer of what was written before; the answer names its generation.
+# `Hpp-Sync: 1` requests a response that reflects all files written before the request; the
+# response names the generation that it came from.
 SYNC: Final = b"hpp-sync"
 GENERATION: Final = b"hpp-generation"
 GENERATION_LINE: Final = b"Hpp-Generation: %d\r\n"
@@ -36,106 +37,58 @@ _FRAMING: Final = HOP_BY_HOP | {b"content-length"}
 OURS_IN_RESPONSES: Final = _FRAMING | {GENERATION}
 _OURS_IN_REQUESTS: Final = _FRAMING | FORWARDED | {b"host", b"via", SYNC}
 
-# What Connection may list without naming a field to remove: options that are no fields, fields
-# that are ours anyway. A client could nominate what protects the backend, so these never count.
+# Connection options that remove no field: options that are not field names, and fields that the
+# proxy writes itself. Otherwise a client could remove the fields that protect the backend.
 _USUAL_OPTIONS: Final = _OURS_IN_REQUESTS | {b"", b"close"}
 
 SAFE_METHODS: Final = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE"))  # RFC 9110 section 9.2.1
 
 
-@dataclass(slots=True)
-class Request:
-    """A request as it goes to the backend.
-
-    `rest` is its head behind the target, the empty line included: the same object for all that
-    differ in nothing else. `content_length` is None for a chunked body.
-    `is_safe` says that it may be sent again, `is_document` that it asks for a page to be shown,
-    `is_intercepted` that something stands between it and the backend, `wants_fence` that it asks to
-    be answered by what was written before it, `is_trusted` that no stranger has sent it.
-    """
-
-    method: bytes
-    target: bytes
-    host: bytes
-    accept: bytes
-    is_http10: bool
-    rest: bytes
-    content_length: int | None
-    keep_alive: bool
-    upgrade: bytes
-    is_safe: bool
-    is_trusted: bool
-    is_document: bool = False
-    wants_fence: bool = False
-    is_intercepted: bool = False
-    is_for_dashboard: bool = False
-
-    @property
-    def head(self) -> bytes:
-        return b"".join((self.method, b" ", self.target, self.rest))
-
-    def body(self) -> Body:
-        if self.content_length == 0:
-            return NO_BODY
-        return Chunked() if self.content_length is None else Length(self.content_length)
-
-
-@dataclass(slots=True)
-class Response:
-    """A response as it goes to the client. `head` lacks its last CRLF: Connection may follow."""
-
-    status: int
-    head: bytes
-    body: Body
-    client_keep_alive: bool
-    backend_keep_alive: bool
-    upgrade: bytes
-
-
 def outgoing_request(head: RequestHead, peer: Peer, via: bytes) -> Request:
     """Turn a client's request into the one to send to the backend.
 
-    `via` is our own element of Via, e.g. `1.1 name`. Raises RequestError: 400 for what RFC 9112
-    forbids, 405 for CONNECT, 508 for a request that has been here before.
+    `via` is the proxy's own element of Via, e.g. `1.1 name`. Raises RequestError: 400 for a request
+    that RFC 9112 forbids, 405 for CONNECT, 501 for a transfer coding other than chunked, 508 for a
+    request that has passed this proxy before.
     """
     if head.method == b"CONNECT":
         raise RequestError(405, "CONNECT: this is not an open proxy")
-    seen = _Seen(trusted_forwarded(head.fields, peer), _OURS_IN_REQUESTS)
-    target, host = _origin_form(head, seen.host or (peer.reached if head.is_http10 else b""))
-    if via in seen.via:
+    received = _ReceivedFields(trusted_forwarded(head.fields, peer), _OURS_IN_REQUESTS)
+    target, host = _origin_form(head, received.host or (peer.reached if head.is_http10 else b""))
+    if via in received.via:
         raise RequestError(508, "this request comes from this very proxy: BACKEND leads back to it")
-    content_length = seen.request_length(head)
-    upgrade = seen.upgrade if b"upgrade" in seen.options and not head.is_http10 else b""
-    # RFC 9112 section 3.2: HTTP/1.1 wants a Host, an empty one if HTTP/1.0 came without.
+    content_length = received.request_length(head)
+    upgrade = received.upgrade if b"upgrade" in received.options and not head.is_http10 else b""
+    # RFC 9112 section 3.2: HTTP/1.1 requires Host; it is empty if an HTTP/1.0 request had none.
     lines = [b" HTTP/1.1\r\nHost: %b\r\n" % host]
-    lines += seen.passing
-    lines += (b"%b: %b\r\n" % field for field in forwarded_fields(seen.forwarded, peer, host))
-    lines.append(b"Via: %b\r\n" % b", ".join([*seen.via, via]))
-    lines += _request_framing(seen, content_length)
-    lines += (_connection_options(upgrade, trailers=seen.wants_trailers), b"\r\n")
+    lines += received.passing
+    lines += (b"%b: %b\r\n" % field for field in forwarded_fields(received.forwarded, peer, host))
+    lines.append(b"Via: %b\r\n" % b", ".join([*received.via, via]))
+    lines += _request_framing(received, content_length)
+    lines += (_connection_options(upgrade, trailers=received.wants_trailers), b"\r\n")
     rest = b"".join(lines)
     is_trusted = not untrusted_peers(rest, peer)
     return Request(
         method=head.method,
         target=target,
         host=host,
-        accept=seen.accept,
+        accept=received.accept,
         is_http10=head.is_http10,
         rest=rest,
         content_length=content_length,
-        keep_alive=seen.keeps_alive(is_http10=head.is_http10),
+        keep_alive=received.keeps_alive(is_http10=head.is_http10),
         upgrade=upgrade,
         is_safe=head.method in SAFE_METHODS,
         is_trusted=is_trusted,
-        wants_fence=seen.wants_fence and is_trusted,
+        wants_fence=received.wants_fence and is_trusted,
     )
 
 
 def _origin_form(head: RequestHead, host: bytes) -> tuple[bytes, bytes]:
-    """The target to send, and the host it names.
+    """Return the target to send, and the host of the request.
 
     RFC 9112 section 3.2.2: the authority of an absolute-form target replaces Host; section 3.2.4:
-    without a path, OPTIONS asks about the server as a whole.
+    OPTIONS without a path applies to the server as a whole.
     """
     target = head.target
     if target.startswith(b"/") or (target == b"*" and head.method == b"OPTIONS"):
@@ -152,11 +105,11 @@ def _origin_form(head: RequestHead, host: bytes) -> tuple[bytes, bytes]:
     return (path if path.startswith(b"/") else b"/" + path), authority
 
 
-def _request_framing(seen: "_Seen", content_length: int | None) -> Iterable[bytes]:
+def _request_framing(received: "_ReceivedFields", content_length: int | None) -> Iterable[bytes]:
     if content_length is None:
         return (b"Transfer-Encoding: chunked\r\n",)
-    # RFC 9112 section 6.3: without either field there is no body, and none is invented here.
-    return (b"Content-Length: %d\r\n" % content_length,) if seen.lengths else ()
+    # RFC 9112 section 6.3: a request without either field has no body, and gets neither field.
+    return (b"Content-Length: %d\r\n" % content_length,) if received.lengths else ()
 
 
 def _connection_options(upgrade: bytes, *, trailers: bool) -> bytes:
@@ -168,17 +121,17 @@ def _connection_options(upgrade: bytes, *, trailers: bool) -> bytes:
 def outgoing_response(head: ResponseHead, request: Request) -> Response:
     """Turn a backend's final response, or its 101, into the one for the client.
 
-    Raises ResponseError.
+    Raises ResponseError for a transfer coding or a switch of protocol that was not requested.
     """
-    seen = _Seen(head.fields, OURS_IN_RESPONSES)
+    received = _ReceivedFields(head.fields, OURS_IN_RESPONSES)
     if head.status == 101:
-        return _switching(head, seen, request)
-    body = _response_body(head, seen, request)
+        return _switching(head, received, request)
+    body = _response_body(head, received, request)
     lines = [_status_line(head)]
-    lines += seen.passing
+    lines += received.passing
     if isinstance(body, Length):
-        if seen.lengths and head.status != 204:
-            lines.append(b"Content-Length: %b\r\n" % seen.lengths[0])
+        if received.lengths and head.status != 204:
+            lines.append(b"Content-Length: %b\r\n" % received.lengths[0])
         ends_by_itself = True
     else:
         ends_by_itself = not request.is_http10
@@ -189,10 +142,10 @@ def outgoing_response(head: ResponseHead, request: Request) -> Response:
         head=b"".join(lines),
         body=body,
         client_keep_alive=request.keep_alive and ends_by_itself,
-        # A backend that sends a body to HEAD would have it taken for the next response. One that
-        # sends chunks in HTTP/1.0 has its framing wrong (RFC 9112 section 6.1).
-        backend_keep_alive=seen.keeps_alive(is_http10=head.is_http10)
-        and not (head.is_http10 and seen.codings)
+        # A body that a backend wrongly sends in response to HEAD would be read as the next
+        # response. Chunks in HTTP/1.0 are faulty framing (RFC 9112 section 6.1).
+        backend_keep_alive=received.keeps_alive(is_http10=head.is_http10)
+        and not (head.is_http10 and received.codings)
         and not isinstance(body, UntilClose)
         and request.method != b"HEAD",
         upgrade=b"",
@@ -200,59 +153,59 @@ def outgoing_response(head: ResponseHead, request: Request) -> Response:
 
 
 def interim_response(head: ResponseHead) -> bytes:
-    """A 1xx other than 101, whole (RFC 9110 section 15.2: passed on, any number of them)."""
-    seen = _Seen(head.fields, OURS_IN_RESPONSES)
-    return b"".join([_status_line(head), *seen.passing, b"\r\n"])
+    """Return the complete head of a 1xx other than 101: all pass (RFC 9110 section 15.2)."""
+    received = _ReceivedFields(head.fields, OURS_IN_RESPONSES)
+    return b"".join([_status_line(head), *received.passing, b"\r\n"])
 
 
 def _status_line(head: ResponseHead) -> bytes:
     return b"HTTP/1.1 %d %b\r\n" % (head.status, head.reason)
 
 
-def _response_body(head: ResponseHead, seen: "_Seen", request: Request) -> Body:
-    """RFC 9112 section 6.3."""
-    if seen.codings not in ([], [b"chunked"]):
+def _response_body(head: ResponseHead, received: "_ReceivedFields", request: Request) -> Body:
+    """Return the body that a response's head announces (RFC 9112 section 6.3)."""
+    if received.codings not in ([], [b"chunked"]):
         raise ResponseError("a transfer coding other than chunked, which was not asked for")
     if request.method == b"HEAD" or head.status in (204, 304):
         return NO_BODY
-    if seen.codings:
+    if received.codings:
         return Chunked(decode=request.is_http10)
-    if seen.lengths:
-        return Length(int(seen.lengths[0]))
+    if received.lengths:
+        return Length(int(received.lengths[0]))
     return UntilClose(chunked=not request.is_http10)
 
 
-def _switching(head: ResponseHead, seen: "_Seen", request: Request) -> Response:
-    """RFC 9110 section 7.8: only to a protocol that was asked for."""
+def _switching(head: ResponseHead, received: "_ReceivedFields", request: Request) -> Response:
+    """Return a 101; its protocol must be one that the client offered (RFC 9110 section 7.8)."""
     asked = {protocol.strip().lower() for protocol in request.upgrade.split(b",")}
-    if not seen.upgrade or seen.upgrade.lower() not in asked:
+    if not received.upgrade or received.upgrade.lower() not in asked:
         raise ResponseError("a switch to a protocol that was not asked for")
-    lines = [_status_line(head), *seen.passing]
-    lines.append(_connection_options(seen.upgrade, trailers=False))
+    lines = [_status_line(head), *received.passing]
+    lines.append(_connection_options(received.upgrade, trailers=False))
     return Response(
         status=101,
         head=b"".join(lines),
         body=NO_BODY,
         client_keep_alive=False,
         backend_keep_alive=False,
-        upgrade=seen.upgrade.lower(),
+        upgrade=received.upgrade.lower(),
     )
 
 
 def connection_options(fields: Fields) -> frozenset[bytes]:
-    """What all Connection fields list together, in lower case (RFC 9110 section 7.6.1)."""
+    """Return the options of all Connection fields, in lower case (RFC 9110 section 7.6.1)."""
     lists = (_connection_list(value) for name, value in fields if name.lower() == b"connection")
     return frozenset().union(*lists)
 
 
 @lru_cache(maxsize=64)
 def _connection_list(value: bytes) -> frozenset[bytes]:
-    """The options of a Connection field. Nearly all are one of a few: `keep-alive`, `close`."""
+    """Return the options of a Connection field. Few values occur: `keep-alive`, `close`, ..."""
     return frozenset(option.strip().lower() for option in value.split(b","))
 
 
-class _Seen:
-    """The fields of a head, sorted into those that steer us and those that pass."""
+class _ReceivedFields:
+    """The fields of a received head, sorted: some control the proxy, the others pass."""
 
     __slots__ = (
         *("accept", "codings", "forwarded", "hosts", "lengths", "options"),
@@ -260,7 +213,7 @@ class _Seen:
     )
 
     def __init__(self, fields: Fields, ours: frozenset[bytes]) -> None:
-        """Sort `fields`; those named in `ours` are ours to write, and do not pass."""
+        """Sort `fields`. Those named in `ours` are written by the proxy, and do not pass."""
         self.accept = b""
         self.codings: list[bytes] = []
         self.forwarded: Fields = []
@@ -274,10 +227,11 @@ class _Seen:
         for field in fields:
             name, value = field
             lower = name.lower()
-            handler = _STEERING.get(lower)
+            handler = _HANDLERS.get(lower)
             if handler is not None:
                 handler(self, name, value)
-            # To CGI and its heirs, X_Forwarded_For is X-Forwarded-For: nobody may say it for us.
+            # CGI and its successors read X_Forwarded_For as X-Forwarded-For: a client must not
+            # set a field of the proxy under this spelling.
             if lower.replace(b"_", b"-") not in ours:
                 passing.append(field)
         nominated = self.options - _USUAL_OPTIONS
@@ -290,11 +244,11 @@ class _Seen:
         return self.hosts[0] if self.hosts else b""
 
     def keeps_alive(self, *, is_http10: bool) -> bool:
-        """RFC 9112 section 9.3."""
+        """Whether the connection persists after the message (RFC 9112 section 9.3)."""
         return b"close" not in self.options and (not is_http10 or b"keep-alive" in self.options)
 
     def request_length(self, head: RequestHead) -> int | None:
-        """The length of a request's body, None if chunked. llhttp has refused what is ambiguous."""
+        """Return the body length in bytes, None if chunked. llhttp has refused ambiguity."""
         if len(self.hosts) > 1 or (not self.hosts and not head.is_http10):
             # RFC 9112 section 3.2: exactly one Host in HTTP/1.1.
             raise RequestError(400, "a request needs exactly one Host field")
@@ -306,50 +260,50 @@ class _Seen:
             return None
         return int(self.lengths[0]) if self.lengths else 0
 
-    def _see_connection(self, name: bytes, value: bytes) -> None:
+    def _on_connection(self, name: bytes, value: bytes) -> None:
         self.options |= _connection_list(value)
 
-    def _see_coding(self, name: bytes, value: bytes) -> None:
+    def _on_coding(self, name: bytes, value: bytes) -> None:
         self.codings += [coding.strip().lower() for coding in value.split(b",")]
 
-    def _see_forwarded(self, name: bytes, value: bytes) -> None:
+    def _on_forwarded(self, name: bytes, value: bytes) -> None:
         self.forwarded.append((name, value))
 
-    def _see_sync(self, name: bytes, value: bytes) -> None:
+    def _on_sync(self, name: bytes, value: bytes) -> None:
         self.wants_fence = value.strip() == b"1"
 
-    def _see_te(self, name: bytes, value: bytes) -> None:
+    def _on_te(self, name: bytes, value: bytes) -> None:
         codings = (coding.partition(b";")[0].strip().lower() for coding in value.split(b","))
         self.wants_trailers = self.wants_trailers or b"trailers" in codings
 
-    def _see_upgrade(self, name: bytes, value: bytes) -> None:
-        # h2c is never passed on: its server would speak HTTP/2 through a tunnel past every rule.
+    def _on_upgrade(self, name: bytes, value: bytes) -> None:
+        # h2c is never passed on: HTTP/2 through a tunnel would bypass every rule of the proxy.
         protocols = [protocol.strip() for protocol in value.split(b",")]
         asked = [self.upgrade, *(p for p in protocols if p.lower() != b"h2c")]
         self.upgrade = b", ".join(filter(None, asked))
 
-    def _see_accept(self, name: bytes, value: bytes) -> None:
+    def _on_accept(self, name: bytes, value: bytes) -> None:
         self.accept = value
 
-    def _see_host(self, name: bytes, value: bytes) -> None:
+    def _on_host(self, name: bytes, value: bytes) -> None:
         self.hosts.append(value)
 
-    def _see_length(self, name: bytes, value: bytes) -> None:
+    def _on_length(self, name: bytes, value: bytes) -> None:
         self.lengths.append(value)
 
-    def _see_via(self, name: bytes, value: bytes) -> None:
+    def _on_via(self, name: bytes, value: bytes) -> None:
         self.via += filter(None, (element.strip() for element in value.split(b",")))
 
 
-_STEERING: Final = {
-    b"accept": _Seen._see_accept,
-    b"connection": _Seen._see_connection,
-    b"content-length": _Seen._see_length,
-    b"host": _Seen._see_host,
-    SYNC: _Seen._see_sync,
-    b"te": _Seen._see_te,
-    b"transfer-encoding": _Seen._see_coding,
-    b"upgrade": _Seen._see_upgrade,
-    b"via": _Seen._see_via,
-    **dict.fromkeys(FORWARDED, _Seen._see_forwarded),
+_HANDLERS: Final = {
+    b"accept": _ReceivedFields._on_accept,
+    b"connection": _ReceivedFields._on_connection,
+    b"content-length": _ReceivedFields._on_length,
+    b"host": _ReceivedFields._on_host,
+    SYNC: _ReceivedFields._on_sync,
+    b"te": _ReceivedFields._on_te,
+    b"transfer-encoding": _ReceivedFields._on_coding,
+    b"upgrade": _ReceivedFields._on_upgrade,
+    b"via": _ReceivedFields._on_via,
+    **dict.fromkeys(FORWARDED, _ReceivedFields._on_forwarded),
 }

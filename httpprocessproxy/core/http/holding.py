@@ -1,40 +1,41 @@
-"""Responses held back until there is something to show for them: what a save need not cut.
+"""Holding responses: the head of a response is kept back until its body begins.
 
-Many servers write the head and the body of an answer apart. A head that was passed on alone has
-begun an answer, which a restart can only cut; while nothing was passed on, a safe request goes to
-the next server instead. So the head of an answer to a safe request waits for the first byte of its
-body, and an answer of known, small length for the last one. No I/O.
+Many servers write head and body separately. After the head alone has been passed on, a restart can
+only cut the response; while nothing has been passed on, a safe request can be sent to the next
+generation instead. So the head of a response to a safe request is held until the first byte of its
+body, and a response of known, small length until the last one. No I/O.
 """
 
 import re
 from typing import Final
 
-from httpprocessproxy.core.http.headers import Request, Response
+from httpprocessproxy.core.http.request import Request, Response
 
-# As much as a connection buffers anyway: memory stays bounded by the number of connections.
+# The size of a connection's buffer: memory stays bounded by the number of connections.
 MAX_WHOLE_BYTES: Final = 64 * 1024
 
-# A server that computes its body shows its head by then; a person does not notice.
+# In seconds: the head of a slowly computed body is delayed by this much, which a person does not
+# notice.
 MAX_HELD_S: Final = 0.05
 
 _LENGTH: Final = re.compile(rb"\r\nContent-Length: ([0-9]+)\r\n")
-# HTML Living Standard section 9.2: its head alone tells a page that the stream is open.
+# HTML Living Standard section 9.2: the head alone signals to a page that the stream is open.
 _EVENTS: Final = re.compile(rb"\r\ncontent-type:[ \t]*text/event-stream\b", re.IGNORECASE)
 
 
 def length_of(response: Response) -> int | None:
-    """The bytes of a response's body, if its head says."""
+    """Return the Content-Length of a response in bytes; None without one."""
     match = _LENGTH.search(response.head)
     return int(match[1]) if match else None
 
 
 class HeldResponse:
-    """A response of which nothing has been passed on yet."""
+    """A response of which no byte has been passed on yet."""
 
     __slots__ = ("_awaited_bytes", "_bytes", "_pieces", "response")
 
     def __init__(self, response: Response, request: Request, piece: bytes) -> None:
-        """`piece` is what has come of its body, which goes on."""
+        """`piece` is the part of the body received so far; the body is not complete."""
         self.response = response
         self._awaited_bytes = _awaited_bytes(response, request)
         self._bytes = 0
@@ -47,7 +48,7 @@ class HeldResponse:
 
     @property
     def is_due(self) -> bool:
-        """Whether there is enough of it."""
+        """Whether enough of the body has arrived to pass the response on."""
         return self._bytes >= self._awaited_bytes
 
     @property

@@ -1,8 +1,8 @@
-"""Which hosts this proxy answers to, and which pages may talk to it (RFC 9110 7.2, RFC 6454).
+"""Allow-lists of hosts and of origins (RFC 9110 section 7.2, RFC 6454).
 
-The rule, against DNS rebinding: a page of evil.example can point its name at 127.0.0.1, but the
-browser still sends `Host: evil.example`. So a host is allowed if nobody outside can make it lead
-here (localhost, an IP address, a name without a dot), or if the user named it. No I/O.
+The rule against DNS rebinding: a page of evil.example can point its name at 127.0.0.1, but the
+browser still sends `Host: evil.example`. So a host is allowed if no outsider can point it
+at this machine (localhost, an IP address, a name without a dot), or if the user named it. No I/O.
 """
 
 import ipaddress
@@ -21,19 +21,19 @@ _HOST: Final = re.compile(
     rb"(?:\[(?P<ipv6>[0-9A-Fa-f:.]+)\]|(?P<name>[\w-]+(?:\.[\w-]+)*\.?))(?::(?P<port>[0-9]{0,5}))?"
 )
 _ALLOWED: Final = re.compile(r"\*|(?:\*?\.)?[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")
-# The host that is the dashboard's alone, at any port: one may be forwarded to another.
+# The host reserved for the dashboard, at any port: the port may be forwarded from another one.
 DASHBOARD_HOST: Final = "hpp.localhost"
 _DASHBOARD: Final = re.compile(rb"hpp\.localhost\.?(?::[0-9]{0,5})?", re.IGNORECASE)
 
 _ORIGIN: Final = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<authority>[!-~]+)", re.IGNORECASE)
 
-# A browser uses one or two hosts; this bounds what an unfriendly client can make us remember.
+# A browser uses one or two hosts; this bounds the memory that a hostile client can fill.
 _MAX_REMEMBERED: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a page comes from. `port` is None only for a scheme without a default port."""
+    """The origin of a page. `port` is None only for a scheme without a default port."""
 
     scheme: str
     host: str
@@ -45,10 +45,10 @@ class Origin:
 
 
 class HostRule:
-    """The hosts that a request may name, and the origins that may use our own sockets."""
+    """The hosts that a request may name, and the origins that may open the proxy's WebSockets."""
 
     def __init__(self, allowed: Sequence[str], bind_host: str) -> None:
-        """Take each `--allowed-host`, and the host to listen on ("" for everywhere).
+        """Take each `--allowed-host`, and the host to listen on ("" for all interfaces).
 
         `NAME` allows itself, `.NAME` also its subdomains, `*.NAME` only those, `*` everything.
         Raises UserError.
@@ -57,31 +57,31 @@ class HostRule:
         self._everything = "*" in names
         self._suffixes = tuple(name.lstrip("*") for name in names if name.startswith(("*.", ".")))
         self._names = frozenset([*(name.lstrip(".") for name in names), bind_host.lower()])
-        self._passed: set[bytes] = set()
+        self._known: set[bytes] = set()
 
     def check(self, host: bytes) -> None:
         """Raise RequestError: 400 for a malformed Host, 403 for one that is not allowed."""
-        if host in self._passed:
+        if host in self._known:
             return
         name, _ = parse_authority(host)
         if not self.allows(name):
             raise RequestError(403, _how_to_allow(name))
-        if len(self._passed) >= _MAX_REMEMBERED:
-            self._passed.clear()
-        self._passed.add(host)
+        if len(self._known) >= _MAX_REMEMBERED:
+            self._known.clear()
+        self._known.add(host)
 
     def allows(self, name: str) -> bool:
-        """Tell whether a host may be named; `name` is as `parse_authority` returns it."""
+        """Whether a request may name this host; `name` is as `parse_authority` returns it."""
         bare = name.removesuffix(".")  # the same name, absolute (RFC 1034 section 3.1)
         return (
             self._everything
-            or _leads_here_only(name)
+            or _is_not_rebindable(name)
             or bare in self._names
             or bare.endswith(self._suffixes)
         )
 
     def allows_origin(self, origin: str | None, host: str) -> bool:
-        """Tell whether a page of `origin` is a page of `host`. No Origin: not a browser's page."""
+        """Whether a page of `origin` is a page of `host`. No Origin: the client is not a page."""
         if origin is None:
             return True
         page = parse_origin(origin)
@@ -96,7 +96,7 @@ class HostRule:
 
 
 def names_dashboard(host: bytes) -> bool:
-    """Tell whether a Host field names the dashboard, and not the site."""
+    """Whether a Host field names the dashboard, and not the site."""
     return _DASHBOARD.fullmatch(host) is not None
 
 
@@ -104,7 +104,7 @@ def parse_authority(host: bytes) -> tuple[str, int | None]:
     """Split `uri-host [":" port]` (RFC 9110 section 7.2): a name in lower case or a bare address.
 
     Stricter than the grammar, which allows percent-encoding and any punctuation in a name: such
-    names exist only to confuse somebody. Raises RequestError.
+    names occur only in attacks. Raises RequestError (400).
     """
     match = _HOST.fullmatch(host) if len(host) <= _MAX_HOST_BYTES else None
     if match is None:
@@ -118,7 +118,7 @@ def parse_authority(host: bytes) -> tuple[str, int | None]:
 
 
 def parse_origin(text: str) -> Origin | None:
-    """Read an Origin field; None for `null` and for anything malformed."""
+    """Parse an Origin field; None for `null` and for a malformed one."""
     match = _ORIGIN.fullmatch(text)
     if match is None:
         return None
@@ -137,8 +137,8 @@ def _ipv6(text: str) -> str:
         raise RequestError(400, "malformed Host: not an IPv6 address") from None
 
 
-def _leads_here_only(name: str) -> bool:
-    """Tell whether no name server of a stranger has a say in where this host leads."""
+def _is_not_rebindable(name: str) -> bool:
+    """Whether no outsider can point this host at another address."""
     if "." not in name and ":" not in name:
         return True
     if name == "localhost." or name.endswith((".localhost", ".localhost.")):
@@ -147,12 +147,12 @@ def _leads_here_only(name: str) -> bool:
         address = ipaddress.ip_address(name)
     except ValueError:
         return False
-    # ::ffff:127.0.0.1 is 127.0.0.1 in disguise: no browser needs it, and filters overlook it.
+    # ::ffff:127.0.0.1 is another form of 127.0.0.1: no browser needs it, and filters overlook it.
     return not (isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped)
 
 
 def _allowed(text: str) -> str:
-    """Check one `--allowed-host`; a name beyond ASCII becomes what browsers send for it."""
+    """Check one `--allowed-host`; a non-ASCII name becomes the IDNA form that browsers send."""
     if text.startswith("[") and text.endswith("]"):
         try:
             return str(ipaddress.IPv6Address(text[1:-1]))
@@ -172,6 +172,6 @@ def _to_ascii(text: str) -> str:
 
 
 def _how_to_allow(name: str) -> str:
-    # At the end of a line, where no full stop can be copied with it.
+    # The option stands at the end of a line, so that no full stop is copied with it.
     shown = f"[{name}]" if ":" in name else name.removesuffix(".")
     return f"the host {name!r} is not allowed; to allow it, add:\n--allowed-host {shown}"

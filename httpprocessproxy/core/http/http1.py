@@ -1,7 +1,7 @@
-"""HTTP/1.1 heads: bytes to values (RFC 9112), and the limits they are held to.
+"""HTTP/1.1 heads: parsing and limits (RFC 9112).
 
-httptools (llhttp in strict mode) is the judge of every head. It sees heads only: how a body is
-framed follows from the head, so that bodies pass by uncopied (`bodies.py`). No I/O.
+httptools (llhttp in strict mode) parses every head. It gets heads only: the framing of a body
+follows from the head, so that bodies pass without a copy (`bodies.py`). No I/O.
 
 Fields are `list[tuple[bytes, bytes]]`: names as received, order kept, values without the white
 space around them.
@@ -25,19 +25,19 @@ MAX_FIELDS: Final = 200
 
 HEAD_END: Final = b"\r\n\r\n"
 
-# RFC 9110 section 5.6, for the expressions of this package.
+# RFC 9110 section 5.6, as parts of regular expressions.
 TOKEN: Final = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 QUOTED: Final = rb'"(?:[\t !#-\[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*"'
 
-# RFC 9112 section 3: one SP on each side of the target. llhttp forgives more, and a
-# backend may see another target in what it forgives.
+# RFC 9112 section 3: one SP on each side of the target. llhttp accepts more, and a backend may
+# read another target in such a line.
 _REQUEST_LINE: Final = re.compile(rb"(%b) ([!-~\x80-\xff]+) HTTP/1\.([01])" % TOKEN)
 
-# Methods that llhttp treats in ways of their own, or that are in nearly every request.
-_JUDGED: Final = frozenset(b"CONNECT DELETE GET HEAD OPTIONS PATCH POST PUT".split())
+# Methods that llhttp treats specially, or that are in nearly every request.
+_LLHTTP_METHODS: Final = frozenset(b"CONNECT DELETE GET HEAD OPTIONS PATCH POST PUT".split())
 _TO_ASCII: Final = bytes(byte if byte < 0x80 else ord("x") for byte in range(256))
 
-# RFC 9112 section 4. llhttp lets control characters into the reason, and a code of 099 by.
+# RFC 9112 section 4. llhttp accepts control characters in the reason, and a code of 099.
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: ([\t -~\x80-\xff]*))?\r\n")
 _ALT_SVC = re.compile(rb"\r\nalt-svc[ \t]*:[^\r\n]*(?:\r\n[ \t][^\r\n]*)*", re.IGNORECASE)
 _VERSION = re.compile(rb"HTTP/([0-9]\.[0-9])\Z")
@@ -64,7 +64,7 @@ class ResponseHead:
 
 
 class _Collector:
-    """What httptools calls for each field of a head."""
+    """The callback object of httptools: collects the fields of a head."""
 
     __slots__ = ("fields",)
 
@@ -78,8 +78,8 @@ class _Collector:
 
 def check_incomplete(data: bytes) -> None:
     """Raise RequestError for the beginning of a request that can no longer become a valid one."""
-    # RFC 9112 section 2.2: a CR or LF on its own must not end a line. llhttp says so as well, but
-    # only of a head that has its end, and one written with bare LFs never has.
+    # RFC 9112 section 2.2: a bare CR or LF must not end a line. llhttp refuses it as well, but
+    # only in a complete head, and a head written with bare LFs is never complete.
     if not data.count(b"\n") == data.count(b"\r\n") == data.count(b"\r", 0, -1):
         raise RequestError(400, "a line that does not end with CRLF")
     if len(data) > MAX_LINE_BYTES + 1 and data.find(b"\r\n", 0, MAX_LINE_BYTES + 2) < 0:
@@ -91,7 +91,7 @@ def check_incomplete(data: bytes) -> None:
 def check_incomplete_response(data: bytes) -> None:
     """Raise ResponseError for the beginning of a response that cannot become a valid one.
 
-    A head written with bare LFs never has an end (RFC 9112 section 2.2).
+    A head written with bare LFs is never complete (RFC 9112 section 2.2).
     """
     if data.count(b"\n") != data.count(b"\r\n"):
         raise ResponseError("a line that does not end with CRLF")
@@ -100,16 +100,19 @@ def check_incomplete_response(data: bytes) -> None:
 
 
 def connection_option(*, keep_alive: bool, is_http10: bool) -> bytes:
-    """Our line for a response: an HTTP/1.0 client has to be told that it goes on (RFC 9112 9.3)."""
+    """Return the Connection line for a response, which may be b"" (RFC 9112 section 9.3).
+
+    An HTTP/1.0 client needs keep-alive to be confirmed, an HTTP/1.1 client does not.
+    """
     if not keep_alive:
         return b"Connection: close\r\n"
     return b"Connection: keep-alive\r\n" if is_http10 else b""
 
 
 def parse_request(head: bytes) -> RequestHead:
-    """Read a whole head, the empty line at its end included.
+    """Parse a complete head, including the empty line at its end.
 
-    Raises RequestError with the status to answer: 400, 414, 431 or 505.
+    Raises RequestError with the status of the response: 400, 414, 431 or 505.
     """
     line_end = head.index(b"\r\n")
     if line_end > MAX_LINE_BYTES:
@@ -123,7 +126,7 @@ def parse_request(head: bytes) -> RequestHead:
     try:
         httptools.HttpRequestParser(collector).feed_data(_for_llhttp(head, line))
     except httptools.HttpParserUpgrade:
-        pass  # how llhttp ends a head with Upgrade, or CONNECT; whether we go along is not its say
+        pass  # llhttp ends a head with Upgrade or CONNECT so; the proxy itself decides about it
     except httptools.HttpParserError as error:
         raise RequestError(400, str(error)) from error
     if len(collector.fields) > MAX_FIELDS:
@@ -138,18 +141,18 @@ def check_request_line(line: bytes) -> None:
 
 
 def _for_llhttp(head: bytes, line: re.Match[bytes]) -> bytes:
-    """The head with a request line that llhttp can judge; the line itself has been judged.
+    """Return the head with a request line that llhttp accepts; the line itself is checked already.
 
-    RFC 9110 section 9.1: a method is any token, and the server's to know, while llhttp has a list.
-    Browsers and curl send bytes above 0x7F in a target, and servers take them.
+    RFC 9110 section 9.1: a method is any token that the server knows, while llhttp has a list.
+    Browsers and curl send bytes above 0x7F in a target, and servers accept them.
     """
     method, target = line[1], line[2]
     if method == b"PRI":  # RFC 9113 section 11.6 reserves it
         raise RequestError(400, "the preface of HTTP/2")
-    if method in _JUDGED and target.isascii():
+    if method in _LLHTTP_METHODS and target.isascii():
         return head
-    judged = method if method in _JUDGED else b"POST"
-    return b"%b %b%b" % (judged, target.translate(_TO_ASCII), head[line.end(2) :])
+    known = method if method in _LLHTTP_METHODS else b"POST"
+    return b"%b %b%b" % (known, target.translate(_TO_ASCII), head[line.end(2) :])
 
 
 def _bad_request_line(line: bytes) -> RequestError:
@@ -160,12 +163,12 @@ def _bad_request_line(line: bytes) -> RequestError:
 
 
 def without_alt_svc(head: bytes) -> bytes:
-    """A response's whole head without its Alt-Svc fields (RFC 7838), folded lines included."""
+    """Return a complete head without its Alt-Svc fields (RFC 7838), folded lines included."""
     return _ALT_SVC.sub(b"", head) if b"alt-svc" in head.lower() else head
 
 
 def parse_response(head: bytes) -> ResponseHead:
-    """Read a whole head, the empty line at its end included. Raises ResponseError."""
+    """Parse a complete head, including the empty line at its end. Raises ResponseError."""
     if len(head) > MAX_HEAD_BYTES:
         raise ResponseError(f"a head of more than {MAX_HEAD_BYTES} bytes")
     line = _STATUS_LINE.match(head)

@@ -1,9 +1,9 @@
-"""Heads read in turn: the hot path, so what repeats is read once.
+"""Caches of parsed heads for the hot path: repeated heads are parsed once.
 
 A browser sends the same few sets of fields again and again, each time with another target; a
-backend sends most lines of its heads again. What has been read is kept, in bounded memory: a known
-set of fields costs a look-up instead of a parse, and so does a head all of whose lines are known.
-`parse_request` and `parse_response` stay the judges: only what they have let pass is known. No I/O.
+backend repeats most lines of its heads. Parsed heads are cached in bounded memory: a cached set of
+fields costs a look-up instead of a parse, and so does a response head of cached lines. Only heads
+that `parse_request` and `parse_response` have accepted enter a cache. No I/O.
 """
 
 import dataclasses
@@ -12,12 +12,7 @@ from typing import Final, Protocol
 
 from httpprocessproxy.core.http.bodies import Length
 from httpprocessproxy.core.http.forwarded import Peer
-from httpprocessproxy.core.http.headers import (
-    OURS_IN_RESPONSES,
-    Request,
-    Response,
-    outgoing_request,
-)
+from httpprocessproxy.core.http.headers import OURS_IN_RESPONSES, outgoing_request
 from httpprocessproxy.core.http.hosts import HostRule, names_dashboard
 from httpprocessproxy.core.http.http1 import (
     HEAD_END,
@@ -30,6 +25,7 @@ from httpprocessproxy.core.http.http1 import (
     parse_request,
 )
 from httpprocessproxy.core.http.redirects import URL_FIELDS
+from httpprocessproxy.core.http.request import Request, Response
 from httpprocessproxy.core.http.response_fields import (
     CACHING,
     DATE,
@@ -46,39 +42,40 @@ from httpprocessproxy.core.page.documents import Injector, asks_for_document
 _PATH: Final = re.compile(rb"/[!-~\x80-\xff]*")
 _ORIGIN_FORM: Final = re.compile(rb"(%b) (%b) HTTP/1\.([01])" % (TOKEN, _PATH.pattern))
 
-# Of a target, whatever is before and behind it in its line.
+# A target below this size fits into MAX_LINE_BYTES with any method and version around it.
 _SURELY_SHORT_BYTES: Final = MAX_LINE_BYTES // 2
 
-# Some 2 KB each; a page's requests come with about ten. A reader serves one peer, and peers may be
-# many, so their bytes are bounded as well as their number.
-MAX_KNOWN_FIELDS: Final = 128
-MAX_KNOWN_SET_BYTES: Final = 16 * 1024
-MAX_KNOWN_BYTES: Final = 256 * 1024
+# About 2 KB each; the requests of a page have about ten sets. A reader serves one peer, and there
+# may be many peers, so both the number and the bytes of the cached sets are bounded.
+MAX_CACHED_FIELDS: Final = 128
+MAX_CACHED_SET_BYTES: Final = 16 * 1024
+MAX_CACHED_BYTES: Final = 256 * 1024
 
-# Lines up to this size, so many of them: half a megabyte at most.
-MAX_KNOWN_LINES: Final = 1024
-MAX_KNOWN_LINE_BYTES: Final = 512
+# At most 512 KiB: the number of cached lines, and the size of the longest one.
+MAX_CACHED_LINES: Final = 1024
+MAX_CACHED_LINE_BYTES: Final = 512
 
 
 class Interceptors(Protocol):
-    """Which requests do not go straight to the backend; asked once for each set of fields."""
+    """Selects requests that do not go directly to the backend; asked once per set of fields."""
 
     def takes(self, head: RequestHead) -> bool:
-        """Whether a request takes the detour, by its head as it came."""
+        """Whether a request with this head, as received, is intercepted."""
 
     def passing(self, fields: Fields) -> Fields:
-        """What of the fields of any other request is for the backend."""
+        """Return the fields of any other request that pass to the backend."""
 
 
 class RequestReader:
-    """Turns one peer's heads into the requests to send on; `via` is our own element of Via.
+    """Turns the request heads of one peer into the requests to send on.
 
-    `hosts` are those it may ask; `injector` says what those for documents ask, into which our
-    script goes; `interceptors` which do not go straight to the backend.
+    `via` is the proxy's own element of Via, `hosts` the allow-list of hosts. `injector` rewrites
+    the fields of requests for documents that get a script; `interceptors` select the requests that
+    do not go directly to the backend.
     """
 
     __slots__ = (
-        *("_interceptors", "_hosts", "_injector", "_known", "_known_bytes", "_via", "peer"),
+        *("_interceptors", "_hosts", "_injector", "_cached", "_cached_bytes", "_via", "peer"),
         *("_last", "_last_begin", "_last_end"),
     )
 
@@ -95,21 +92,22 @@ class RequestReader:
         self._hosts = hosts
         self._injector = injector
         self._interceptors = interceptors
-        # By method, version and all behind the request line.
-        self._known: dict[tuple[bytes, bytes, bytes], Request] = {}
-        self._known_bytes = 0
-        # The last of these, and all of its head but the target.
+        # Keyed by method, version and the head after the request line.
+        self._cached: dict[tuple[bytes, bytes, bytes], Request] = {}
+        self._cached_bytes = 0
+        # The last cached request, and its head before and after the target.
         self._last: Request | None = None
         self._last_begin = self._last_end = b""
 
     def take(self, data: bytes) -> tuple[Request, bytes] | None:
-        """Read the first head: its request, and what is behind it. None if it is not whole yet.
+        """Read the first head: return its request and the bytes after it; None if incomplete.
 
         Raises RequestError.
         """
         last = self._last
         if last is not None and data.startswith(self._last_begin) and data.endswith(self._last_end):
-            # So a page asks for one module after the other. What is between is a target, or not.
+            # A page fetches one module after the other, with heads that differ in the target only.
+            # The bytes in the middle may also be something else than a target.
             target = data[len(self._last_begin) : -len(self._last_end)]
             if _PATH.fullmatch(target) and len(target) < _SURELY_SHORT_BYTES:
                 return _with_target(last, target), b""
@@ -121,23 +119,23 @@ class RequestReader:
         return self.read(data[:end]), data[end:]
 
     def read(self, head: bytes) -> Request:
-        """Read a whole head, its empty line included. Raises RequestError."""
+        """Read a complete head, including its empty line. Raises RequestError."""
         line_end = head.index(b"\r\n")
         line = _ORIGIN_FORM.fullmatch(head, 0, line_end)
         if line is None or line_end > MAX_LINE_BYTES:
-            # An absolute-form target has a say in Host: that is nothing to remember.
+            # An absolute-form target replaces Host: the fields alone are not enough for a key.
             return self._parse(head)
         method, target, version = line.groups()
         key = method, version, head[line_end:]
-        known = self._known.get(key)
-        if known is None:
+        cached = self._cached.get(key)
+        if cached is None:
             request = self._parse(head)
-            if not request.is_intercepted:  # so what is known does not, and nobody has to ask
-                self._remember(key, request)
+            if not request.is_intercepted:  # a cached request needs no call of `takes`
+                self._store(key, request)
             return request
-        self._last = known
+        self._last = cached
         self._last_begin, self._last_end = head[: line.start(2)], head[line.end(2) :]
-        return _with_target(known, target)
+        return _with_target(cached, target)
 
     def _parse(self, head: bytes) -> Request:
         parsed = parse_request(head)
@@ -149,54 +147,54 @@ class RequestReader:
         if asking is not None:
             parsed = dataclasses.replace(parsed, fields=asking)
         request = outgoing_request(parsed, self.peer, self._via)
-        # HTTP/1.0 may come without a host.
+        # A request in HTTP/1.0 may lack Host.
         if self._hosts is not None and (request.host or not request.is_http10):
             self._hosts.check(request.host)
         request.is_document = asking is not None or (
             self._injector is None and asks_for_document(parsed.fields)
         )
         request.is_intercepted = is_intercepted
-        # Every path is ours there: nothing of the backend may share the dashboard's origin.
+        # The dashboard serves every path of its host: no page of the backend may share its origin.
         request.is_for_dashboard = self.peer.is_for_dashboard or names_dashboard(request.host)
         return request
 
-    def _remember(self, key: tuple[bytes, bytes, bytes], request: Request) -> None:
-        # Kept twice: as it came, and as it goes on.
+    def _store(self, key: tuple[bytes, bytes, bytes], request: Request) -> None:
+        # A set is stored twice: as received and as sent on.
         size_bytes = len(key[2]) + len(request.rest)
-        if size_bytes > MAX_KNOWN_SET_BYTES:
+        if size_bytes > MAX_CACHED_SET_BYTES:
             return
-        self._known_bytes += size_bytes
-        if len(self._known) >= MAX_KNOWN_FIELDS or self._known_bytes > MAX_KNOWN_BYTES:
-            self._known.clear()
-            self._known_bytes = size_bytes
-        self._known[key] = request
+        self._cached_bytes += size_bytes
+        if len(self._cached) >= MAX_CACHED_FIELDS or self._cached_bytes > MAX_CACHED_BYTES:
+            self._cached.clear()
+            self._cached_bytes = size_bytes
+        self._cached[key] = request
 
 
-def _with_target(known: Request, target: bytes) -> Request:
+def _with_target(cached: Request, target: bytes) -> Request:
     return Request(
-        known.method,
+        cached.method,
         target,
-        known.host,
-        known.accept,
-        known.is_http10,
-        known.rest,
-        known.content_length,
-        known.keep_alive,
-        known.upgrade,
-        known.is_safe,
-        known.is_trusted,
-        known.is_document,
-        known.wants_fence,
-        known.is_intercepted,
-        known.is_for_dashboard,
+        cached.host,
+        cached.accept,
+        cached.is_http10,
+        cached.rest,
+        cached.content_length,
+        cached.keep_alive,
+        cached.upgrade,
+        cached.is_safe,
+        cached.is_trusted,
+        cached.is_document,
+        cached.wants_fence,
+        cached.is_intercepted,
+        cached.is_for_dashboard,
     )
 
 
 class ResponseReader:
-    """Turns a backend's final heads into the responses to pass on.
+    """Turns a backend's final response heads into the responses to pass on.
 
-    Known lines are those of heads that were read whole. Which of them may stand together needs no
-    look at their grammar: at most one Content-Length, and no line here steers anything else.
+    Cached lines come from heads that were parsed completely. Any combination of them is valid with
+    at most one Content-Length, since no other cached line affects framing or persistence.
     """
 
     __slots__ = (
@@ -205,24 +203,24 @@ class ResponseReader:
     )
 
     def __init__(self, *, adds_no_cache: bool = True) -> None:
-        """`adds_no_cache`: as `ResponseFields`, whose rules hold for known lines, too."""
+        """`adds_no_cache` is as in `ResponseFields`, whose rules hold for cached lines, too."""
         self._adds_no_cache = adds_no_cache
         self._status_lines: dict[bytes, int] = {}
-        # By line: what to send on in its place; nothing for a field of the connection, or for one
-        # of the body's length, which goes last.
+        # Maps a received line to the line to send on: b"" for a hop-by-hop field, and for
+        # Content-Length, which is written last.
         self._lines: dict[bytes, bytes] = {}
         self._lengths: dict[bytes, int] = {}
-        # Lines whose part in a response hangs on its other lines, or on the host that was asked.
+        # Lines whose treatment depends on the other lines of the head, or on the requested host.
         self._modified: dict[bytes, float] = {}
         self._dates: dict[bytes, float] = {}
         self._caching: set[bytes] = set()
         self._hsts: set[bytes] = set()
-        # The last head, and what was found in it: who polls gets it again and again.
+        # The last head and its look-up: a polling client gets the same head repeatedly.
         self._last = self._host = b""
         self._found: tuple[int, bytes, int] | None = None
 
     def read(self, head: bytes, request: Request) -> Response | None:
-        """Read a whole final head, if all its lines are known; else None."""
+        """Read a complete final head if all its lines are cached; else return None."""
         if request.method == b"HEAD":
             return None
         if head != self._last or request.host != self._host or self._found is None:
@@ -234,16 +232,16 @@ class ResponseReader:
         return Response(status, out, Length(length), request.keep_alive, True, b"")
 
     def _look_up(self, head: bytes) -> tuple[int, bytes, int] | None:
-        """The status, what to send on, and the body's length; None if a line is not known."""
+        """Return status, head to send on and body length (bytes); None if a line is unknown."""
         status_line, *lines = head[: -len(HEAD_END)].split(b"\r\n")
         status = self._status_lines.get(status_line)
         if status is None or len(head) > MAX_HEAD_BYTES:
             return None
-        out, known, lengths = [status_line], self._lines, self._lengths
+        out, cached, lengths = [status_line], self._lines, self._lengths
         length_line = modified_line = b""
         try:
             for line in lines:
-                if passing := known[line]:
+                if passing := cached[line]:
                     out.append(passing)
                 elif line in lengths:
                     if length_line:
@@ -266,7 +264,7 @@ class ResponseReader:
         return status, b"\r\n".join(out), length
 
     def _is_validator(self, modified_line: bytes, lines: list[bytes]) -> bool:
-        """Whether a Last-Modified is old enough to be passed on, by the response's own date."""
+        """Whether a Last-Modified is at least MIN_AGE_S older than the response's Date."""
         dates = self._dates
         for line in lines:
             if line in dates:
@@ -274,27 +272,27 @@ class ResponseReader:
         return False
 
     def learn(self, head: bytes, response: Response) -> None:
-        """Remember the lines of a head that was read whole, if they steer no more than a length."""
+        """Cache the lines of a completely parsed head, if they control no more than the length."""
         status_line, *lines = head[: -len(HEAD_END)].split(b"\r\n")
         if response.status in (101, 204, 304) or not response.head.startswith(
             status_line + b"\r\n"
         ):
             return
-        if len(self._lines) + len(lines) > MAX_KNOWN_LINES:
-            for known in (self._lines, self._lengths, self._status_lines, self._modified):
-                known.clear()
-            for kept in (self._dates, self._caching, self._hsts):
-                kept.clear()
+        if len(self._lines) + len(lines) > MAX_CACHED_LINES:
+            for cache in (self._lines, self._lengths, self._status_lines, self._modified):
+                cache.clear()
+            for lines_seen in (self._dates, self._caching, self._hsts):
+                lines_seen.clear()
         self._status_lines[status_line] = response.status
         for line in lines:
-            if len(line) <= MAX_KNOWN_LINE_BYTES:
+            if len(line) <= MAX_CACHED_LINE_BYTES:
                 self._learn_line(line)
 
     def _learn_line(self, line: bytes) -> None:
         name, _, rest = line.partition(b":")
         lower, value = name.lower(), rest[1:]
         if rest != b" " + value.strip():
-            return  # written in another way than we would
+            return  # spelled otherwise than the proxy would write it
         if lower == b"content-length":
             self._lines[line], self._lengths[line] = b"", int(value)
         elif lower == b"keep-alive" or (lower, value.lower()) == (b"connection", b"keep-alive"):

@@ -1,8 +1,8 @@
-"""Absolute URLs in a response that lead past the proxy, led back to it (RFC 9110 section 10.2.2).
+"""Rewriting of absolute URLs in responses that bypass the proxy (RFC 9110 section 10.2.2).
 
 A backend knows the address it listens on, and speaks plain HTTP. So its redirects may name its own
 authority, or, under TLS, `http://` with the authority that the client used. Both become the scheme
-and the authority that the client used; any other URL passes as it came. No I/O.
+and the authority that the client used; any other URL passes unchanged. No I/O.
 """
 
 import re
@@ -16,10 +16,10 @@ from httpprocessproxy.core.http.hosts import DEFAULT_PORTS, parse_authority
 # Location (10.2.2), Content-Location (8.7), and Refresh (HTML Living Standard, section 4.2.5.3).
 URL_FIELDS: Final = frozenset((b"location", b"content-location", b"refresh"))
 
-# The names of one machine for itself: which of them the backend uses is its own choice.
+# Names of the local machine; a backend may use any of them for itself.
 _LOOPBACK: Final = frozenset(("localhost", "127.0.0.1", "::1"))
 
-# An absolute URL or a network-path reference (RFC 3986 section 4.2). Refresh has a time before it.
+# An absolute URL or a network-path reference (RFC 3986 section 4.2). Refresh begins with a time.
 _URL: Final = re.compile(
     rb"""(?P<before>[0-9.\ \t]*[;,][ \t]*(?:url[ \t]*=[ \t]*)?["']?)?
     (?:(?P<scheme>https?):)?//(?P<authority>[^/?\#\\\s"']*)(?P<rest>.*)""",
@@ -38,7 +38,7 @@ class Ends:
 
 
 def led_back(value: bytes, ends: Ends) -> bytes:
-    """The value of a field in URL_FIELDS, its URL led back to the proxy if it leads past it."""
+    """Return the value of a field in URL_FIELDS; its URL is rewritten if it bypasses the proxy."""
     url = _URL.fullmatch(value)
     if url is None:
         return value

@@ -1,20 +1,20 @@
-"""May this request be sent a second time, and what happens to it if not (RFC 9110 section 9.2.2).
+"""Requests that lost their backend connection: retry, wait or fail (RFC 9110 section 9.2.2).
 
-A save never costs a request: one that never reached the backend, or whose answer nobody has seen
-and whose method is safe, goes to the next backend. Anything else may have taken effect, and
-is never sent twice.
+A restart never fails a request that did not reach the backend, nor a safe one without a response
+byte passed on: both go to the next backend. Any other request may have taken effect, and is never
+sent twice.
 """
 
 import enum
 from dataclasses import dataclass
 from typing import Final
 
-# A safe request seldom has a body; up to this size it is kept, so that it can be sent again.
+# A safe request seldom has a body; one up to this size is buffered, so that it can be sent again.
 MAX_KEPT_BODY_BYTES: Final = 64 * 1024
 
 
 class Loss(enum.Enum):
-    """How a request lost its backend connection."""
+    """The cause for which a request lost its backend connection."""
 
     REFUSED = "the connection could not be made"
     HUNG_UP = "the backend closed it without an answer"
@@ -23,7 +23,7 @@ class Loss(enum.Enum):
 
 
 class Fate(enum.Enum):
-    """What becomes of the request."""
+    """The decision about a request that lost its backend connection."""
 
     AGAIN = "send it again now, on a new connection"
     GATE = "ask the gate again: wait for the next backend, or get its 503"
@@ -34,13 +34,13 @@ class Fate(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a request got.
+    """The progress of a request at the loss of its connection.
 
     sent        bytes of it were written to a connection, and a server may have read them
-    repeatable  its method is safe and all that was sent of it is kept
+    repeatable  its method is safe and every byte sent of it is buffered
     reused      the connection had served a request before
     answered    a byte of its final response has been passed on
-    suspected   the backend was suspected to have died, and has not
+    suspected   the backend was suspected to have died, and was found alive
     """
 
     sent: bool
@@ -51,7 +51,7 @@ class Progress:
 
 
 def fate(loss: Loss, progress: Progress) -> Fate:
-    """Decide what becomes of a request that lost its backend connection."""
+    """Decide how to proceed with a request that lost its backend connection."""
     if progress.answered:
         return Fate.CUT
     if progress.sent and not progress.repeatable:
@@ -59,9 +59,10 @@ def fate(loss: Loss, progress: Progress) -> Fate:
     if loss is Loss.RESTARTED:
         return Fate.GATE
     if loss is Loss.HUNG_UP and progress.reused:
-        # RFC 9112 section 9.3.1: a kept connection may close at any time; a new one tells.
+        # RFC 9112 section 9.3.1: an idle connection may close at any time; only a failure of a
+        # new one is an error of the backend.
         return Fate.AGAIN
     if not progress.suspected:
-        # A connection may break a moment before the end of the process is known.
+        # A connection may break a moment before the end of the process is reported.
         return Fate.SUSPECT
     return Fate.BAD_GATEWAY

@@ -1,13 +1,14 @@
-"""Response fields that are wrong in front of a development server, and what becomes of them.
+"""Response fields that harm development, and their correction.
 
-* Heuristic freshness (RFC 9111 section 4.2.2): with Last-Modified and no word on caching, a browser
-  may run an old script for days. Such an answer gets `Cache-Control: no-cache`.
-* A Last-Modified of the second in which the answer was made is no validator (RFC 9110 section
-  8.8.2.2): a second save within that second would not change it.
-* URLs that lead past the proxy: see `redirects.py`.
-* Strict-Transport-Security (RFC 6797) would hold for every server on localhost, of any project.
+* Heuristic freshness (RFC 9111 section 4.2.2): with Last-Modified and no caching field, a browser
+  may run an old script for days. Such a response gets `Cache-Control: no-cache`.
+* A Last-Modified of the second in which the response was made is not a validator (RFC 9110 section
+  8.8.2.2): a second save within that second would not change it. It is removed.
+* URLs that bypass the proxy are rewritten: see `redirects.py`.
+* Strict-Transport-Security (RFC 6797) would apply to every server on localhost, of any project. It
+  is removed there.
 
-All else passes as it came. No I/O.
+All other fields pass unchanged. No I/O.
 """
 
 import dataclasses
@@ -17,20 +18,21 @@ from typing import Final
 
 from httpprocessproxy.core.errors import RequestError
 from httpprocessproxy.core.http.forwarded import client_view
-from httpprocessproxy.core.http.headers import Request
 from httpprocessproxy.core.http.hosts import parse_authority
 from httpprocessproxy.core.http.http1 import Fields, ResponseHead
 from httpprocessproxy.core.http.redirects import URL_FIELDS, Ends, led_back
+from httpprocessproxy.core.http.request import Request
 from httpprocessproxy.core.http.validators import http_date, is_of_second
 
 LAST_MODIFIED: Final = b"last-modified"
 DATE: Final = b"date"
 HSTS: Final = b"strict-transport-security"
 
-# A response with one of these says itself how long it may be kept (RFC 9111 sections 5.2 to 5.4).
+# A response with one of these fields sets its own lifetime (RFC 9111 sections 5.2 to 5.4).
 CACHING: Final = frozenset((b"cache-control", b"expires", b"pragma"))
 
-# The validator has a resolution of a second, and file systems' clocks lag by up to 10 ms.
+# In seconds. The validator has a resolution of a second, and file systems' clocks lag by up to
+# 10 ms.
 MIN_AGE_S: Final = 2
 
 NO_CACHE: Final = (b"Cache-Control", b"no-cache")
@@ -39,7 +41,7 @@ _GOVERNED: Final = URL_FIELDS | {LAST_MODIFIED, HSTS}
 
 
 class ResponseFields:
-    """Which of these rules hold in this run."""
+    """The corrections above, as far as the options of this run enable them."""
 
     __slots__ = ("_backend_hosts", "_leads_back", "adds_no_cache")
 
@@ -58,7 +60,7 @@ class ResponseFields:
     def mend(
         self, head: ResponseHead, request: Request, backend_port: int | None, now: float
     ) -> ResponseHead:
-        """The head as the client shall get it. `now` is the time of its arrival, in seconds."""
+        """Return the corrected head. `now` is the time of its arrival, in seconds since 1970."""
         names = {name.lower() for name, _ in head.fields}
         if names.isdisjoint(_GOVERNED):
             return head

@@ -1,10 +1,10 @@
-"""The validators of pages with our script: other ones than those of the pages without.
+"""Entity tags of pages with the injected script, which differ from those of the original pages.
 
-Two contents want two tags (RFC 9110 section 8.8.1). Else a script that fetches a page would get
-the one that the browser has kept from showing it, and the browser would show what a script has
-fetched, or what it had kept before this proxy was there. So a mark is added to each, as Apache's
-compression adds its `-gzip`, and taken off again in what browsers send. A page that has only a
-date gets a tag made from it, for a date cannot be marked. No I/O.
+Two contents need two tags (RFC 9110 section 8.8.1). Otherwise a script that fetches a page would
+get the browser's cached copy with the injected script, and the browser would display a copy that a
+script has fetched, or one cached before the proxy was in use. So a mark is added to each tag, as
+Apache's compression adds `-gzip`, and removed from the conditions of requests. A page that has
+only a date gets a tag made from it, since a date cannot be marked. No I/O.
 """
 
 import re
@@ -20,31 +20,31 @@ _IF_MODIFIED_SINCE: Final = b"if-modified-since"
 # RFC 9110 section 8.8.3.
 _ENTITY_TAG: Final = re.compile(rb'(?:W/)?"[!#-~\x80-\xff]*"')
 
-# Stands before the mark in a tag that is made from a date.
+# Precedes the mark in a tag made from a date.
 _DATED: Final = b"-dated"
 
 
 def marked(entity_tag: bytes, mark: bytes) -> bytes:
-    """The entity tag of a page with our script; what is not well-formed stays as it is."""
+    """Return the entity tag of a page with the script; a malformed tag stays unchanged."""
     is_one = _ENTITY_TAG.fullmatch(entity_tag)
     return b'%b%b"' % (entity_tag[:-1], mark) if is_one else entity_tag
 
 
 def dated(last_modified: bytes, mark: bytes) -> bytes | None:
-    """The entity tag of a page with our script whose own validator is this date, if it is one.
+    """Return the entity tag, made from Last-Modified, of a page with the script.
 
-    It is a weak one, as the date is (RFC 9110 section 8.8.2.2).
+    None if it is not a date. The tag is weak, as the date is (RFC 9110 section 8.8.2.2).
     """
     time = http_date(last_modified)
     return None if time is None else b'W/"%x%b%b"' % (int(time) & 0xFFFFFFFF, _DATED, mark)
 
 
 def unmarked(fields: Fields, mark: bytes) -> Fields:
-    """The fields of a request for a page, with its conditions as the backend knows them.
+    """Return the fields of a request for a page, with the conditions in the backend's own tags.
 
-    A tag without the mark is that of a page without our script, which is not wanted any more, and
-    so is a date without a tag. A date counts beside a tag that was made from it, and is to be
-    ignored beside any other (RFC 9110 section 13.1.3).
+    A tag without the mark belongs to a copy of the page without the script, which must not be
+    revalidated; it is dropped, and so is a date without a tag. A date is kept beside a tag made
+    from it; beside any other tag, recipients ignore it (RFC 9110 section 13.1.3).
     """
     ending = mark + b'"'
     lists = [value for name, value in fields if name.lower() == _IF_NONE_MATCH]
@@ -59,7 +59,7 @@ def unmarked(fields: Fields, mark: bytes) -> Fields:
 
 @lru_cache(maxsize=256)
 def http_date(text: bytes) -> float | None:
-    """The seconds since 1970 of an HTTP-date (RFC 9110 section 5.6.7); None if it is none."""
+    """Return an HTTP-date (RFC 9110 section 5.6.7) in seconds since 1970; None if malformed."""
     try:
         return parsedate_to_datetime(text.decode("ascii")).timestamp()
     except (ValueError, OverflowError):
@@ -67,8 +67,8 @@ def http_date(text: bytes) -> float | None:
 
 
 def is_of_second(entity_tag: bytes, modified: float) -> bool:
-    """Whether a tag is made from the time of a change in whole seconds, as nginx makes it.
+    """Whether a tag contains the time of modification in whole seconds, as nginx writes it.
 
-    Such a tag is no better than the time: two contents of one size and second share it.
+    Such a tag is as weak as the time: two contents of equal size in one second share it.
     """
     return b"%x" % int(modified) in re.split(rb"[^0-9a-f]", entity_tag.lower())

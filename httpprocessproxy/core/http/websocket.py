@@ -1,7 +1,7 @@
-"""Where a WebSocket frame ends, and the frame that says goodbye (RFC 6455 section 5).
+"""WebSocket frame boundaries, and the Close frame of a restart (RFC 6455 section 5).
 
-The tunnel passes bytes untouched; it needs the boundaries only to say a word of its own, Close,
-when the backend is being restarted: in the middle of a frame it would be part of it. No I/O.
+The tunnel passes bytes unchanged. It needs frame boundaries only to insert a Close frame of its own
+when the backend is restarted: in the middle of a frame, Close would be read as payload. No I/O.
 """
 
 from typing import Final
@@ -11,32 +11,33 @@ from typing import Final
 _CODE: Final = (1012).to_bytes(2, "big")
 CLOSE_SERVICE_RESTART: Final = b"\x88\x02" + _CODE
 
-# An answer that echoes it, as most do: FIN and opcode 8, masked, two bytes (section 5.5.1).
-_ANSWER_HEADER: Final = b"\x88\x82"
-_ANSWER_BYTES: Final = 2 + 4 + 2
+# The client's Close with the same code, as most send it: FIN, opcode 8, masked, two bytes of
+# payload (section 5.5.1).
+_CLOSE_RESPONSE_HEADER: Final = b"\x88\x82"
+_CLOSE_RESPONSE_BYTES: Final = 2 + 4 + 2
 
 
 def ends_with_answer(data: bytes) -> bool:
-    """Whether the last that a client has sent is its answer to CLOSE_SERVICE_RESTART.
+    """Whether the data of a client ends with its response to CLOSE_SERVICE_RESTART.
 
-    Nobody has followed its frames: a message may end by chance with what looks like one, once in
+    The client's frames are not parsed: a message may end by chance with the same bytes, once in
     four billion.
     """
-    answer = data[-_ANSWER_BYTES:]
-    mask, code = answer[2:4], answer[6:]
-    is_close = len(answer) == _ANSWER_BYTES and answer.startswith(_ANSWER_HEADER)
+    last = data[-_CLOSE_RESPONSE_BYTES:]
+    mask, code = last[2:4], last[6:]
+    is_close = len(last) == _CLOSE_RESPONSE_BYTES and last.startswith(_CLOSE_RESPONSE_HEADER)
     return is_close and bytes(a ^ b for a, b in zip(mask, code, strict=True)) == _CODE
 
 
 class WebSocketFrames:
-    """Follows one direction of a WebSocket, and knows whether it stands between two frames."""
+    """Tracks the frame boundaries in one direction of a WebSocket."""
 
     __slots__ = ("_header", "_payload", "closing")
 
     def __init__(self) -> None:
-        self._header = b""  # the beginning of a header whose end has not come yet
-        self._payload = 0  # bytes of the present frame still to come
-        self.closing = False  # a Close frame has begun: nothing may follow it (section 5.5.1)
+        self._header = b""  # the beginning of an incomplete header
+        self._payload = 0  # bytes of the current frame still to come
+        self.closing = False  # a Close frame has begun: no frame may follow it (section 5.5.1)
 
     @property
     def at_boundary(self) -> bool:
@@ -63,7 +64,7 @@ class WebSocketFrames:
 
 
 def _frame_length(data: bytes, at: int) -> tuple[int, int]:
-    """Payload and header sizes of the frame at `at`; a header size of 0: more bytes are needed."""
+    """Return payload and header size in bytes of the frame at `at`; (0, 0) if incomplete."""
     have = len(data) - at
     if have < 2:
         return 0, 0

@@ -12,9 +12,10 @@ from typing import Final
 
 from httpprocessproxy.core.errors import BodyError
 from httpprocessproxy.core.http.bodies import Body, Chunked, Length, UntilClose
-from httpprocessproxy.core.http.headers import Request, Response, outgoing_response
+from httpprocessproxy.core.http.headers import outgoing_response
 from httpprocessproxy.core.http.http1 import Fields, ResponseHead
 from httpprocessproxy.core.http.negotiate import accepts
+from httpprocessproxy.core.http.request import Request, Response
 from httpprocessproxy.core.http.validators import dated, marked, unmarked
 from httpprocessproxy.core.page import csp
 from httpprocessproxy.core.page.inject import InjectedBody, Injection

@@ -13,8 +13,8 @@ from http import HTTPStatus
 from typing import Final
 
 from httpprocessproxy.core.http.bodies import Body
-from httpprocessproxy.core.http.headers import Request
 from httpprocessproxy.core.http.http1 import Fields, ResponseHead
+from httpprocessproxy.core.http.request import Request
 from httpprocessproxy.core.page.inject import chunk
 
 # Longer than any traceback that a person reads; the rest is left out.

@@ -10,9 +10,10 @@ from typing import Final, cast
 from httpprocessproxy.config import Address
 from httpprocessproxy.core.errors import RequestError
 from httpprocessproxy.core.http.forwarded import Peer
-from httpprocessproxy.core.http.headers import Request, outgoing_request
+from httpprocessproxy.core.http.headers import outgoing_request
 from httpprocessproxy.core.http.hosts import HostRule, parse_authority
 from httpprocessproxy.core.http.http1 import HEAD_END, check_incomplete, parse_request
+from httpprocessproxy.core.http.request import Request
 from httpprocessproxy.core.page.pages import Problem, render
 from httpprocessproxy.proxy import problems
 from httpprocessproxy.proxy.transports import finish

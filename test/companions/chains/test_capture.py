@@ -5,7 +5,7 @@ import pytest
 from httpprocessproxy.companions.chains.capture import Capture
 from httpprocessproxy.core.budget import Budget
 from httpprocessproxy.core.http.bodies import Body, Chunked, Length, UntilClose
-from httpprocessproxy.core.http.headers import Request, Response
+from httpprocessproxy.core.http.request import Request, Response
 
 PLENTY = Budget(1_000_000, AssertionError)
 

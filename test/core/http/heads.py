@@ -1,16 +1,12 @@
-"""Heads on their way through, for the tests of `headers.py`."""
+"""Requests and responses that pass through `headers.py`, for its tests."""
 
 import pytest
 
 from httpprocessproxy.core.errors import RequestError
 from httpprocessproxy.core.http.forwarded import Peer
-from httpprocessproxy.core.http.headers import (
-    Request,
-    Response,
-    outgoing_request,
-    outgoing_response,
-)
+from httpprocessproxy.core.http.headers import outgoing_request, outgoing_response
 from httpprocessproxy.core.http.http1 import Fields, parse_request, parse_response
+from httpprocessproxy.core.http.request import Request, Response
 from test.core.http.strict import read_head
 
 TRUSTED = Peer("192.0.2.1", trusted=True)
@@ -24,13 +20,13 @@ FORWARDED_NAMES = {b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-fo
 def sent(
     *lines: bytes, line: bytes = b"GET / HTTP/1.1", host: bytes = b"Host: a", peer: Peer = TRUSTED
 ) -> Request:
-    """A request as it goes to the backend; `host` is its first field line."""
+    """Return a request as it goes to the backend; `host` is its first field line."""
     head = [line, *([host] if host else []), *lines, b"", b""]
     return outgoing_request(parse_request(b"\r\n".join(head)), peer, VIA)
 
 
 def fields_of(request: Request) -> Fields:
-    """What the backend gets, but for what every request gets: Host first, who asked, Via."""
+    """Return the fields sent to the backend, without Host, Via and the forwarding fields."""
     _, fields = read_head(request.head)
     assert fields[0] == (b"Host", request.host)
     ours = FORWARDED_NAMES | {b"via"}

@@ -1,7 +1,7 @@
-"""Strict readers of messages, independent of the proxy's own: the oracles of its tests.
+"""Strict parsers of messages, independent of the proxy's own: the oracles of its tests.
 
-`llhttp_body` asks llhttp, which Node and uvicorn use; `read_head` is RFC 9112's grammar, line by
-line, without any of the leniencies that it allows.
+`llhttp_body` uses llhttp, as Node and uvicorn do; `read_head` is RFC 9112's grammar, line by line,
+without any of the leniencies that it allows.
 """
 
 import re
@@ -12,15 +12,15 @@ from hypothesis import settings
 
 _FIELD = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+): ((?:[!-~\x80-\xff](?:[\t -~\x80-\xff]*))?)")
 
-# The same examples on every machine and every day, however slow.
+# The same examples in every run and on every machine, without a deadline for slow ones.
 repeatably = settings(derandomize=True, database=None, deadline=None)
 
 
 @dataclass
 class Oracle:
-    """What llhttp makes of a stream of bytes: its messages, until it refuses them."""
+    """The messages that llhttp parses from a stream of bytes, up to the first error."""
 
-    content: list[bytes] = field(default_factory=list)  # of each message that is whole
+    content: list[bytes] = field(default_factory=list)  # of each complete message
     is_refused: bool = False
     targets: list[bytes] = field(default_factory=list)
     fields: list[tuple[bytes, bytes]] = field(default_factory=list)
@@ -42,17 +42,17 @@ class Oracle:
 
 def llhttp_requests(data: bytes) -> Oracle:
     oracle = Oracle()
-    _bus(httptools.HttpRequestParser(oracle), data, oracle)
+    _parse(httptools.HttpRequestParser(oracle), data, oracle)
     return oracle
 
 
 def llhttp_responses(data: bytes) -> Oracle:
     oracle = Oracle()
-    _bus(httptools.HttpResponseParser(oracle), data, oracle)
+    _parse(httptools.HttpResponseParser(oracle), data, oracle)
     return oracle
 
 
-def _bus(
+def _parse(
     parser: httptools.HttpRequestParser | httptools.HttpResponseParser, data: bytes, oracle: Oracle
 ) -> None:
     try:
@@ -64,14 +64,14 @@ def _bus(
 
 
 def llhttp_body(body: bytes) -> Oracle:
-    """llhttp's reading of a chunked body."""
+    """Parse a chunked body with llhttp."""
     return llhttp_requests(
         b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n" + body
     )
 
 
 def read_head(head: bytes) -> tuple[bytes, list[tuple[bytes, bytes]]]:
-    """The first line of a head and its fields. Fails unless it is beyond reproach."""
+    """Return the first line of a head and its fields. Fails unless the head is strictly valid."""
     assert head.endswith(b"\r\n\r\n")
     line, *rest = head[:-4].split(b"\r\n")
     matches = [_FIELD.fullmatch(text) for text in rest]

@@ -1,4 +1,4 @@
-"""Bodies on their way: every cut gives the same bytes, and llhttp reads them as we do."""
+"""Bodies: every split of the input gives the same output, and llhttp parses the same content."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -22,7 +22,7 @@ NEXT = b"GET /next HTTP/1.1\r\n\r\n"
 
 
 def passed(body: Body, pieces: Iterable[bytes]) -> bytes:
-    """What is sent on of a body that comes in pieces; what comes behind it ends up in `rest`."""
+    """Return the bytes sent on of a body in pieces; the bytes after the body end up in `rest`."""
     out = []
     behind = b""
     for piece in pieces:
@@ -35,7 +35,7 @@ def passed(body: Body, pieces: Iterable[bytes]) -> bytes:
 
 
 def cuts(data: bytes) -> Iterable[list[bytes]]:
-    """The whole, in two at every byte, and byte by byte."""
+    """Yield the data in one piece, in two pieces cut at every byte, and byte by byte."""
     yield [data]
     for at in range(1, len(data)):
         yield [data[:at], data[at:]]
@@ -52,7 +52,7 @@ def assert_passes(make: Callable[[], Body], data: bytes, expected: bytes) -> Non
 
 
 def assert_fails(data: bytes) -> None:
-    """Refused, however it is cut, and not a byte later than the line that is at fault."""
+    """Assert that the data is refused, however it is cut, and before the body is done."""
     for pieces in cuts(data):
         body = Chunked()
         with pytest.raises(BodyError):
@@ -64,17 +64,17 @@ def assert_fails(data: bytes) -> None:
 
 
 @pytest.mark.parametrize("content", [b"a", b"abc", b"\r\n\r\n0\r\n\r\n"])
-def test_length(content: bytes) -> None:
+def test_body_with_length_passes_unchanged(content: bytes) -> None:
     assert_passes(lambda: Length(len(content)), content, content)
 
 
-def test_no_body_at_all() -> None:
+def test_body_of_length_zero_is_done_at_once() -> None:
     body = Length(0)
     assert body.done
     assert body.end() == b""
 
 
-def test_length_that_is_not_reached() -> None:
+def test_body_shorter_than_its_length_raises_body_error() -> None:
     body = Length(5)
     assert body.feed(b"ab") == b"ab"
     assert body.feed(b"") == b""
@@ -83,7 +83,7 @@ def test_length_that_is_not_reached() -> None:
         body.end()
 
 
-def test_a_whole_piece_is_passed_on_uncopied() -> None:
+def test_piece_inside_a_body_is_passed_on_uncopied() -> None:
     piece = b"x" * 100
     assert Length(100).feed(piece) is piece
     assert Length(101).feed(piece) is piece
@@ -93,7 +93,7 @@ def test_a_whole_piece_is_passed_on_uncopied() -> None:
 # Until the connection closes (section 6.3, rule 8)
 
 
-def test_until_close_becomes_chunks() -> None:
+def test_body_until_close_is_sent_in_chunks() -> None:
     body = UntilClose(chunked=True)
     pieces = passed(body, [b"abc", b"", b"0\r\n\r\n", b"x" * 26])
     assert pieces == b"3\r\nabc\r\n5\r\n0\r\n\r\n\r\n1a\r\n%b\r\n" % (b"x" * 26)
@@ -103,14 +103,14 @@ def test_until_close_becomes_chunks() -> None:
     assert llhttp_body(pieces + last).content == [b"abc0\r\n\r\n" + b"x" * 26]
 
 
-def test_until_close_for_http_1_0() -> None:
+def test_body_until_close_passes_unchanged_to_http_1_0() -> None:
     body = UntilClose(chunked=False)
     assert passed(body, [b"abc", b"", b"def"]) == b"abcdef"
     assert (body.end(), body.done, body.rest) == (b"", True, b"")
 
 
 @pytest.mark.parametrize("chunked", [True, False])
-def test_until_close_with_nothing(chunked: bool) -> None:
+def test_empty_body_until_close_ends_with_the_last_chunk_if_chunked(chunked: bool) -> None:
     assert UntilClose(chunked=chunked).end() == (b"0\r\n\r\n" if chunked else b"")
 
 
@@ -138,7 +138,7 @@ WITH_TRAILERS = [
 
 
 @pytest.mark.parametrize(("data", "out", "content"), WHOLE + WITH_EXTENSIONS + WITH_TRAILERS)
-def test_chunked(data: bytes, out: bytes, content: bytes) -> None:
+def test_chunked_body_passes_without_extensions(data: bytes, out: bytes, content: bytes) -> None:
     assert_passes(Chunked, data, out)
     assert_passes(lambda: Chunked(decode=True), data, content)
     assert llhttp_body(out).content == [content]
@@ -153,11 +153,11 @@ def test_chunked(data: bytes, out: bytes, content: bytes) -> None:
         *(b"content_length", b"X_Forwarded_For", b"x-forwarded_FOR"),
     ],
 )
-def test_a_trailer_that_would_mislead_is_dropped(name: bytes) -> None:
+def test_trailer_that_frames_routes_or_authenticates_is_dropped(name: bytes) -> None:
     assert Chunked().feed(b"0\r\nA: b\r\n%b: c\r\n\r\n" % name) == b"0\r\nA: b\r\n\r\n"
 
 
-def test_content_passes_before_its_chunk_is_whole() -> None:
+def test_content_passes_before_its_chunk_is_complete() -> None:
     body = Chunked()
     assert body.feed(b"ff\r\nab") == b"ff\r\nab"
     assert body.feed(b"c") == b"c"
@@ -190,7 +190,7 @@ BROKEN = [
         b"\n",
     ),
     *(b"1\r\r\na\r\n", b"1\ra\r\n", b"1;a\rb\r\n", b"1;a\nb\r\n", b"1;\x00\r\n", b"1;\x7f\r\n"),
-    # a chunk that is not as long as it says
+    # a chunk that does not have its announced length
     *(
         b"1\r\nab\r\n",
         b"1\r\na0\r\n\r\n",
@@ -198,7 +198,7 @@ BROKEN = [
         b"1\r\na\rb",
         b"2\r\na\r\n\r\n0\r\n",
     ),
-    # trailers that are no fields
+    # trailers that are not fields
     *(b"0\r\nA\r\n\r\n", b"0\r\n: b\r\n\r\n", b"0\r\nA : b\r\n\r\n", b"0\r\n A: b\r\n\r\n"),
     *(b"0\r\nA: b\r\n c\r\n\r\n", b"0\r\nA: b\x00\r\n\r\n", b"0\r\nA: b\rC: d\r\n\r\n"),
     *(b"0\r\nA: b\nC: d\r\n\r\n", b"0\r\nA: b\r\nC\r\n\r\n", b"0\r\n\xe9: b\r\n\r\n"),
@@ -206,7 +206,7 @@ BROKEN = [
 
 
 @pytest.mark.parametrize("data", BROKEN)
-def test_broken_chunks(data: bytes) -> None:
+def test_broken_chunks_raise_body_error(data: bytes) -> None:
     assert_fails(data)
 
 
@@ -217,23 +217,23 @@ def test_broken_chunks(data: bytes) -> None:
         *(b"0", b"0\r\n", b"0\r\n\r", b"0\r\nA: b", b"0\r\nA: b\r\n", b"0\r\nA: b\r\n\r"),
     ],
 )
-def test_an_end_that_never_comes(start: bytes) -> None:
+def test_chunked_body_without_its_end_raises_body_error(start: bytes) -> None:
     body = Chunked()
     out = passed(body, [start])
     assert not body.done
-    assert llhttp_body(out).content == [], "the backend must not take it for whole"
+    assert llhttp_body(out).content == [], "the backend must not take it for complete"
     with pytest.raises(BodyError, match="last chunk"):
         body.end()
 
 
-def test_an_extension_has_a_limit() -> None:
+def test_chunk_line_above_the_limit_raises_body_error() -> None:
     longest = b"1;" + b"x" * (MAX_CHUNK_LINE_BYTES - len(b"1;\r"))
     assert Chunked().feed(longest + b"\r\na") == b"1\r\na"
     assert_too_long(longest + b"x\r\n")
     assert_too_long(longest + b"xxx")
 
 
-def test_trailers_have_a_limit() -> None:
+def test_trailers_above_the_limit_raise_body_error() -> None:
     filler = b"A: b\r\n" * (MAX_TRAILER_BYTES // 6 - 1)
     last = b"C: " + b"d" * (MAX_TRAILER_BYTES - len(filler) - len(b"C: \r\n\r"))
     longest = b"0\r\n%b%b\r\n\r\n" % (filler, last)
@@ -249,7 +249,7 @@ def assert_too_long(data: bytes) -> None:
             passed(Chunked(), pieces)
 
 
-# llhttp, the other opinion
+# Comparison with llhttp
 
 BITS = [b"0", b"1", b"a", b"F", b"\r\n", b"\r", b"\n", b";", b" ", b"x=y", b":", b"T: u", b"\0"]
 chunk = st.binary(min_size=1, max_size=40).map(lambda data: b"%x\r\n%b\r\n" % (len(data), data))
@@ -264,7 +264,7 @@ broken_bodies = st.builds(
 
 @repeatably
 @given(whole_bodies, st.lists(st.integers(1, 30), max_size=20))
-def test_whole_bodies_pass_unchanged(data: bytes, sizes: list[int]) -> None:
+def test_complete_chunked_bodies_pass_unchanged(data: bytes, sizes: list[int]) -> None:
     body = Chunked()
     pieces = []
     rest = data
@@ -281,8 +281,8 @@ def test_whole_bodies_pass_unchanged(data: bytes, sizes: list[int]) -> None:
 @example(b"1;" + b"a" * 4000 + b"(\r\n")
 @example(b"1" + b" " * 4000 + b"\r\n")
 @given(whole_bodies | broken_bodies | st.lists(st.sampled_from(BITS), max_size=12).map(b"".join))
-def test_llhttp_agrees(data: bytes) -> None:
-    """What we pass on, llhttp reads; what we find whole, it finds whole in the same place."""
+def test_llhttp_and_proxy_agree_about_chunked_bodies(data: bytes) -> None:
+    """llhttp parses all that is sent on, and ends a complete body at the same place."""
     decoded, body = Chunked(decode=True), Chunked()
     oracle = llhttp_body(data)
     try:
@@ -303,5 +303,5 @@ def test_llhttp_agrees(data: bytes) -> None:
 
 
 def has_white_extension(data: bytes) -> bool:
-    """RFC 9112 section 7.1.1 has white space around `;` and `=`; llhttp refuses it."""
+    """RFC 9112 section 7.1.1 allows white space around `;` and `=`; llhttp refuses it."""
     return re.search(rb"[ \t][;=]|[;=][ \t]", data) is not None

@@ -1,7 +1,7 @@
-"""Streams of requests and responses, mutated and cut anywhere, on their way through the core.
+"""Fuzz tests: streams of requests and responses, mutated and cut anywhere.
 
-Two properties. Nothing but a PeerError escapes. And what is sent on is beyond reproach: a strict
-parser and llhttp read the same messages in it as we did, none more, none fewer.
+Two properties hold. Only PeerError is raised. And the output is strictly valid: a strict parser and
+llhttp read exactly the messages in it that the proxy has read.
 """
 
 import re
@@ -14,12 +14,7 @@ from hypothesis import strategies as st
 
 from httpprocessproxy.core.errors import BodyError, PeerError, RequestError
 from httpprocessproxy.core.http.forwarded import Peer
-from httpprocessproxy.core.http.headers import (
-    Request,
-    interim_response,
-    outgoing_request,
-    outgoing_response,
-)
+from httpprocessproxy.core.http.headers import interim_response, outgoing_request, outgoing_response
 from httpprocessproxy.core.http.http1 import (
     HEAD_END,
     Fields,
@@ -29,6 +24,7 @@ from httpprocessproxy.core.http.http1 import (
     parse_response,
 )
 from httpprocessproxy.core.http.reader import RequestReader
+from httpprocessproxy.core.http.request import Request
 from test.core.http.heads import FORWARDED_NAMES, STRANGER, TRUSTED, VIA, sent
 from test.core.http.strict import llhttp_requests, llhttp_responses, read_head, repeatably
 
@@ -76,7 +72,7 @@ def streams(messages: list[bytes]) -> st.SearchStrategy[bytes]:
 
 
 def mutated(data: bytes, mutations: list[tuple[int, int, bytes]]) -> bytes:
-    """Each mutation takes out some bytes, and puts in others."""
+    """Apply mutations; each removes some bytes, and inserts others."""
     for where, gone, bit in mutations:
         at = where % (len(data) + 1)
         data = data[:at] + bit + data[at + gone :]
@@ -95,7 +91,7 @@ def cut(data: bytes, lengths: list[int]) -> Iterator[bytes]:
 
 @dataclass
 class Passed:
-    """A message that went through: its head and the bytes of its body, if they came to an end."""
+    """A request that was passed on: its head, and its body as far as it was received."""
 
     request: Request
     parsed: RequestHead
@@ -105,7 +101,7 @@ class Passed:
 
 @dataclass
 class Front:
-    """A client's connection, as the proxy reads it, up to the first error."""
+    """A client's connection, read as the proxy reads it, up to the first error."""
 
     read: Callable[[bytes], Request]
     passed: list[Passed] = field(default_factory=list)
@@ -142,26 +138,26 @@ class Front:
         return b""
 
 
-def fresh(head: bytes) -> Request:
+def parse(head: bytes) -> Request:
     return outgoing_request(parse_request(head), TRUSTED, VIA)
 
 
 @fuzz
 @given(streams(REQUESTS), sizes)
 @example(REQUESTS[3] + REQUESTS[2], [40] * 4)
-def test_the_backend_sees_what_was_asked(data: bytes, lengths: list[int]) -> None:
-    front = Front(fresh).receive(cut(data, lengths))
+def test_backend_reads_the_request_that_the_client_sent(data: bytes, lengths: list[int]) -> None:
+    front = Front(parse).receive(cut(data, lengths))
     for message in front.passed:
         assert_same_message(message)
 
 
 def assert_same_message(message: Passed) -> None:
-    """One message, as we understand it, for us, for a strict reader and for llhttp."""
+    """Assert that the proxy, a strict parser and llhttp read the same single message."""
     request = message.request
     line, fields = read_head(request.head)
     assert line == b"%b %b HTTP/1.1" % (request.method, request.target)
     assert_framed_once(fields, request.content_length)
-    assert_nothing_smuggled(fields, message.parsed.fields)
+    assert_no_field_added(fields, message.parsed.fields)
     method, target = line_for_llhttp(request)
     oracle = llhttp_requests(b"%b %b%b" % (method, target, request.rest) + message.body)
     assert not oracle.is_refused
@@ -174,7 +170,7 @@ def assert_same_message(message: Passed) -> None:
 
 
 def line_for_llhttp(request: Request) -> tuple[bytes, bytes]:
-    """The method and the target, or what llhttp knows in their place: it has a list of methods."""
+    """Return method and target, replaced where llhttp does not accept them."""
     is_known = request.method in (b"GET", b"POST", b"OPTIONS", b"PUT", b"HEAD")
     return request.method if is_known else b"POST", re.sub(rb"[\x80-\xff]", b"x", request.target)
 
@@ -192,7 +188,7 @@ def assert_framed_once(fields: Fields, length: int | None) -> None:
         assert framing or not length
 
 
-def assert_nothing_smuggled(fields: Fields, received: Fields) -> None:
+def assert_no_field_added(fields: Fields, received: Fields) -> None:
     names = [name.lower() for name, _ in fields]
     ours = {b"host", b"via", b"connection", b"te", b"upgrade", b"forwarded", b"x-forwarded-for"}
     for name in ours:
@@ -201,19 +197,19 @@ def assert_nothing_smuggled(fields: Fields, received: Fields) -> None:
     written = ours | FORWARDED_NAMES | {b"content-length", b"transfer-encoding"}
     passing = [item for item in fields if item[0].lower() not in written]
     remaining = iter(received)
-    assert all(item in remaining for item in passing), "in the order they came, and none besides"
+    assert all(item in remaining for item in passing), "in the order received, and no others"
 
 
 @fuzz
 @given(streams(REQUESTS), sizes)
-def test_cuts_change_nothing(data: bytes, lengths: list[int]) -> None:
-    at_once = Front(fresh).receive(iter([data]))
-    in_pieces = Front(fresh).receive(cut(data, lengths))
+def test_stream_in_pieces_gives_the_same_requests_as_in_one(data: bytes, lengths: list[int]) -> None:
+    at_once = Front(parse).receive(iter([data]))
+    in_pieces = Front(parse).receive(cut(data, lengths))
     assert [m.request for m in at_once.passed] == [m.request for m in in_pieces.passed]
     assert [m.is_whole for m in at_once.passed] == [m.is_whole for m in in_pieces.passed]
     assert bool(at_once.status) == bool(in_pieces.status)
     for one, other in zip(at_once.passed, in_pieces.passed, strict=True):
-        # Of a body that turns out to be broken, more has gone out if it came in pieces.
+        # More of a body that proves to be broken is sent if it arrives in pieces.
         assert one.body == other.body if one.is_whole else other.body.startswith(one.body)
 
 
@@ -221,19 +217,19 @@ def test_cuts_change_nothing(data: bytes, lengths: list[int]) -> None:
 @given(streams(REQUESTS), st.sampled_from([TRUSTED, STRANGER]))
 @example(REQUESTS[0] * 3, TRUSTED)
 @example(REQUESTS[0] + REQUESTS[0].replace(b"/a?b", b"http://b/"), TRUSTED)
-def test_what_a_reader_remembers_makes_no_difference(data: bytes, peer: Peer) -> None:
-    def read_anew(head: bytes) -> Request:
+def test_cached_reader_gives_the_same_requests_as_a_parser(data: bytes, peer: Peer) -> None:
+    def parse_uncached(head: bytes) -> Request:
         return outgoing_request(parse_request(head), peer, VIA)
 
-    warm = Front(RequestReader(peer, VIA).read).receive(iter([data]))
-    anew = Front(read_anew).receive(iter([data]))
-    assert (warm.passed, warm.status) == (anew.passed, anew.status)
+    cached = Front(RequestReader(peer, VIA).read).receive(iter([data]))
+    uncached = Front(parse_uncached).receive(iter([data]))
+    assert (cached.passed, cached.status) == (uncached.passed, uncached.status)
 
 
 @fuzz
 @given(st.binary(max_size=300) | st.lists(st.sampled_from(BITS), max_size=30).map(b"".join))
-def test_noise(data: bytes) -> None:
-    for message in Front(fresh).receive(iter([data])).passed:
+def test_random_bytes_raise_only_peer_errors(data: bytes) -> None:
+    for message in Front(parse).receive(iter([data])).passed:
         assert_same_message(message)
 
 
@@ -248,7 +244,7 @@ ASKED = [
 
 
 def to_client(pieces: Iterator[bytes], request: Request) -> tuple[list[bytes], list[bytes]]:
-    """Heads that were sent to the client, the last one of a final response, and its body.
+    """Return the heads sent to the client, the final response's last, and the pieces of its body.
 
     Raises PeerError.
     """
@@ -276,7 +272,7 @@ def to_client(pieces: Iterator[bytes], request: Request) -> tuple[list[bytes], l
 
 @fuzz
 @given(streams(RESPONSES), sizes, st.sampled_from(ASKED))
-def test_the_client_sees_one_response(data: bytes, lengths: list[int], request: Request) -> None:
+def test_client_reads_exactly_one_response(data: bytes, lengths: list[int], request: Request) -> None:
     try:
         heads, bodies = to_client(cut(data, lengths), request)
     except PeerError:
@@ -293,13 +289,13 @@ def test_the_client_sees_one_response(data: bytes, lengths: list[int], request: 
 
 
 @pytest.mark.parametrize("message", REQUESTS, ids=lambda message: message.partition(b"\r\n")[0])
-def test_every_request_begins_well(message: bytes) -> None:
-    """A fuzz test that begins with what is refused would show nothing."""
-    front = Front(fresh).receive(iter([message * 2]))
+def test_every_sample_request_is_accepted(message: bytes) -> None:
+    """A fuzz test that starts from refused messages would prove nothing."""
+    front = Front(parse).receive(iter([message * 2]))
     assert (front.status, [m.is_whole for m in front.passed]) == (0, [True, True])
 
 
 @pytest.mark.parametrize("message", RESPONSES, ids=lambda message: message.partition(b"\r\n")[0])
-def test_every_response_begins_well(message: bytes) -> None:
+def test_every_sample_response_is_accepted(message: bytes) -> None:
     heads, _ = to_client(iter([message]), ASKED[-1])
     assert heads

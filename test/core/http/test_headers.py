@@ -1,4 +1,4 @@
-"""What a request becomes on its way to the backend (RFC 9110 section 7.6, RFC 9112 section 3)."""
+"""Requests as sent to the backend (RFC 9110 section 7.6, RFC 9112 section 3)."""
 
 import pytest
 
@@ -21,7 +21,7 @@ from test.core.http.strict import read_head
 # Requests: fields
 
 
-def test_a_request_as_a_whole() -> None:
+def test_request_gets_host_forwarding_fields_and_via() -> None:
     request = sent(b"Accept: text/html", b"Cookie: a=b", line=b"GET /a?b HTTP/1.1")
     assert request.head == (
         b"GET /a?b HTTP/1.1\r\nHost: a\r\nAccept: text/html\r\nCookie: a=b\r\n"
@@ -33,12 +33,12 @@ def test_a_request_as_a_whole() -> None:
     assert (request.content_length, request.keep_alive, request.is_safe) == (0, True, True)
 
 
-def test_order_spelling_and_duplicates_are_kept() -> None:
+def test_fields_keep_order_spelling_and_duplicates() -> None:
     fields = [(b"b", b"1"), (b"A", b"2"), (b"B", b""), (b"a", b"caf\xe9 \xff"), (b"B", b"3")]
     assert fields_of(sent(*(b"%b: %b" % field for field in fields))) == fields
 
 
-def test_nothing_is_invented() -> None:
+def test_request_without_fields_gets_no_others() -> None:
     assert fields_of(sent()) == []
     assert fields_of(sent(line=b"POST / HTTP/1.1")) == []
 
@@ -51,24 +51,24 @@ def test_nothing_is_invented() -> None:
         *(b"Upgrade: websocket", b"HTTP2-Settings: AAMAAABk", b"connection: Close"),
     ],
 )
-def test_hop_by_hop_fields_stay(line: bytes) -> None:
+def test_hop_by_hop_fields_of_requests_are_removed(line: bytes) -> None:
     assert fields_of(sent(b"X: 1", line, b"Y: 2")) == [(b"X", b"1"), (b"Y", b"2")]
 
 
 @pytest.mark.parametrize(
     "connection", [b"close, X-Secret", b"x-secret", b",x-SECRET ,, close", b"\tX-Secret\t"]
 )
-def test_what_connection_names_stays(connection: bytes) -> None:
+def test_fields_named_by_connection_are_removed(connection: bytes) -> None:
     assert fields_of(sent(b"X-Secret: 1", b"Connection: " + connection, b"x-secret: 2")) == []
 
 
-def test_connection_may_come_in_several_lines() -> None:
+def test_connection_in_several_lines_is_one_list() -> None:
     request = sent(b"Connection: a", b"A: 1", b"B: 2", b"C: 3", b"Connection: b, close")
     assert fields_of(request) == [(b"C", b"3")]
     assert not request.keep_alive
 
 
-def test_connection_cannot_name_what_protects_the_backend() -> None:
+def test_fields_that_protect_the_backend_survive_connection_options() -> None:
     names = b"host, content-length, forwarded, via, x-forwarded-for, x-forwarded-host"
     request = sent(b"Connection: " + names, b"Content-Length: 3", b"Via: 1.1 b")
     assert fields_of(request) == [(b"Content-Length", b"3")]
@@ -82,14 +82,14 @@ def test_connection_cannot_name_what_protects_the_backend() -> None:
 @pytest.mark.parametrize(
     "value", [b"trailers", b"Trailers", b"gzip;q=0.5, trailers", b"trailers;a"]
 )
-def test_te_trailers_is_asked_for_anew(value: bytes) -> None:
-    again = [(b"Connection", b"TE"), (b"TE", b"trailers")]
-    assert fields_of(sent(b"Connection: te", b"TE: " + value)) == again
-    assert fields_of(sent(b"TE: trailers", b"TE: gzip")) == again
+def test_te_trailers_is_written_for_the_backend_connection(value: bytes) -> None:
+    expected = [(b"Connection", b"TE"), (b"TE", b"trailers")]
+    assert fields_of(sent(b"Connection: te", b"TE: " + value)) == expected
+    assert fields_of(sent(b"TE: trailers", b"TE: gzip")) == expected
 
 
 @pytest.mark.parametrize("value", [b"100-continue", b"nonsense"])
-def test_expect_passes(value: bytes) -> None:
+def test_expect_passes_unchanged(value: bytes) -> None:
     assert fields_of(sent(b"Expect: " + value)) == [(b"Expect", value)]
 
 
@@ -100,7 +100,7 @@ def test_expect_passes(value: bytes) -> None:
         *(b"Content_Length", b"Transfer_Encoding", b"Proxy_Connection"),
     ],
 )
-def test_no_field_takes_the_place_of_ours_in_cgi(name: bytes) -> None:
+def test_underscore_spelling_of_an_own_field_is_removed(name: bytes) -> None:
     assert fields_of(sent(name + b": 5", b"X_Other: 1")) == [(b"X_Other", b"1")]
 
 
@@ -115,7 +115,7 @@ def test_no_field_takes_the_place_of_ours_in_cgi(name: bytes) -> None:
         (b"1\r\nX-Forwarded-For: 192.0.2.7", VISITOR, False),
     ],
 )
-def test_hpp_sync_is_obeyed_for_a_trusted_client_and_passed_on_for_none(
+def test_hpp_sync_takes_effect_for_trusted_clients_and_is_never_passed_on(
     value: bytes, peer: Peer, wants: bool
 ) -> None:
     request = sent(b"Hpp-Sync: " + value, b"A: 1", peer=peer)
@@ -123,7 +123,7 @@ def test_hpp_sync_is_obeyed_for_a_trusted_client_and_passed_on_for_none(
     assert fields_of(request) == [(b"A", b"1")]
 
 
-def test_a_stranger_speaks_for_himself_only() -> None:
+def test_forwarding_fields_of_an_untrusted_client_are_replaced() -> None:
     lines = [
         *(b"Forwarded: for=192.0.2.9", b"X-Forwarded-For: 192.0.2.9", b"X-Forwarded-Host: evil"),
         *(b"X-Forwarded-Proto: https", b"X-Forwarded-Port: 1", b"X-FORWARDED-Prefix: /evil"),
@@ -162,7 +162,7 @@ def test_a_stranger_speaks_for_himself_only() -> None:
         (b"GET http://[::1]:8/ HTTP/1.1", b"/", b"[::1]:8"),
     ],
 )
-def test_target(line: bytes, target: bytes, host: bytes) -> None:
+def test_target_is_sent_in_origin_form_with_its_host(line: bytes, target: bytes, host: bytes) -> None:
     request = sent(line=line)
     assert (request.target, request.host) == (target, host)
     method = line.split(b" ")[0]
@@ -182,17 +182,17 @@ def test_target(line: bytes, target: bytes, host: bytes) -> None:
         (b"CONNECT / HTTP/1.1", 405),
     ],
 )
-def test_a_target_we_do_not_serve(line: bytes, status: int) -> None:
+def test_unsupported_target_is_refused(line: bytes, status: int) -> None:
     assert refusal(line=line) == status
 
 
 @pytest.mark.parametrize("host", [b"", b"Host: a\r\nHost: a", b"Host: a\r\nX: y\r\nhost: b"])
-def test_http_1_1_has_one_host(host: bytes) -> None:
+def test_http_1_1_request_without_exactly_one_host_gets_400(host: bytes) -> None:
     assert refusal(host=host) == 400
     assert refusal(host=host, line=b"GET http://a/ HTTP/1.1") == 400
 
 
-def test_http_1_0_needs_no_host_but_the_backend_does() -> None:
+def test_http_1_0_request_without_host_is_sent_with_an_empty_one() -> None:
     request = sent(host=b"", line=b"GET / HTTP/1.0")
     assert request.is_http10
     assert request.head.startswith(b"GET / HTTP/1.1\r\nHost: \r\n")
@@ -200,11 +200,11 @@ def test_http_1_0_needs_no_host_but_the_backend_does() -> None:
     assert refusal(line=b"GET / HTTP/1.0", host=b"Host: a\r\nHost: b") == 400
 
 
-def test_http_1_0_without_a_host_means_where_it_arrived() -> None:
+def test_http_1_0_request_without_host_gets_the_authority_it_arrived_at() -> None:
     peer = Peer("127.0.0.1", trusted=True, reached=b"127.0.0.1:8000")
     assert sent(host=b"", line=b"GET / HTTP/1.0", peer=peer).host == b"127.0.0.1:8000"
     assert sent(line=b"GET / HTTP/1.0", peer=peer).host == b"a"
-    assert sent(host=b"Host: ", peer=peer).host == b""  # which no allow-list lets in
+    assert sent(host=b"Host: ", peer=peer).host == b""  # an empty host is on no allow-list
 
 
 # Requests: Via (RFC 9110 section 7.6.3)
@@ -219,12 +219,12 @@ def test_http_1_0_without_a_host_means_where_it_arrived() -> None:
         ([b"Via: 1.1 proxy-12", b"Via: 1.1 xproxy-1"], b"1.1 proxy-12, 1.1 xproxy-1, 1.1 proxy-1"),
     ],
 )
-def test_via(lines: list[bytes], via: bytes) -> None:
+def test_own_element_is_appended_to_via(lines: list[bytes], via: bytes) -> None:
     assert values(sent(*lines), b"Via") == [via]
 
 
 @pytest.mark.parametrize("via", [b"1.1 proxy-1", b"1.1 b, 1.1 proxy-1 , 1.1 c"])
-def test_a_loop(via: bytes) -> None:
+def test_request_with_own_via_element_gets_508(via: bytes) -> None:
     assert refusal(b"Via: " + via) == 508
     assert refusal(b"Via: 1.1 b", b"Via: " + via, b"Connection: via") == 508
 
@@ -242,7 +242,7 @@ def test_a_loop(via: bytes) -> None:
         ([b"Transfer-Encoding:  Chunked "], None, [(b"Transfer-Encoding", b"chunked")]),
     ],
 )
-def test_request_framing(lines: list[bytes], length: int | None, framing: Fields) -> None:
+def test_request_framing_is_written_as_received(lines: list[bytes], length: int | None, framing: Fields) -> None:
     request = sent(*lines, line=b"POST / HTTP/1.1")
     assert request.content_length == length
     assert fields_of(request) == framing
@@ -251,7 +251,7 @@ def test_request_framing(lines: list[bytes], length: int | None, framing: Fields
     assert body.done == (length == 0)
 
 
-def test_codings_of_requests() -> None:
+def test_unsupported_transfer_coding_of_a_request_is_refused() -> None:
     assert refusal(b"Transfer-Encoding: gzip, chunked") == 501
     assert refusal(b"Transfer-Encoding: gzip", b"Transfer-Encoding: chunked") == 501
     assert refusal(b"Transfer-Encoding: , chunked") == 501
@@ -270,7 +270,7 @@ def test_codings_of_requests() -> None:
         (b"1.0", b"keep-alive, close", False),
     ],
 )
-def test_keep_alive(version: bytes, connection: bytes, keep_alive: bool) -> None:
+def test_connection_persists_by_version_and_option(version: bytes, connection: bytes, keep_alive: bool) -> None:
     request = sent(b"Connection: " + connection, line=b"GET / HTTP/" + version)
     assert request.keep_alive == keep_alive
     response = b"HTTP/%b 200 OK\r\nContent-Length: 0\r\nConnection: %b" % (version, connection)
@@ -278,13 +278,13 @@ def test_keep_alive(version: bytes, connection: bytes, keep_alive: bool) -> None
 
 
 @pytest.mark.parametrize("method", [b"GET", b"HEAD", b"OPTIONS", b"TRACE"])
-def test_safe_methods(method: bytes) -> None:
+def test_safe_method_is_safe(method: bytes) -> None:
     assert sent(line=method + b" / HTTP/1.1").is_safe
 
 
 @pytest.mark.parametrize("method", [b"POST", b"PUT", b"DELETE", b"PATCH", b"PROPFIND", b"QUERY"])
-def test_unsafe_methods(method: bytes) -> None:
-    """QUERY and some of WebDAV's are safe too, but no server is known to be sure of it."""
+def test_other_method_is_unsafe(method: bytes) -> None:
+    """QUERY and some of WebDAV's methods are safe too, but servers do not reliably treat them so."""
     assert not sent(line=method + b" / HTTP/1.1").is_safe
 
 
@@ -303,20 +303,20 @@ def test_unsafe_methods(method: bytes) -> None:
         ([], b""),
     ],
 )
-def test_upgrade(lines: list[bytes], upgrade: bytes) -> None:
+def test_upgrade_is_sent_without_h2c(lines: list[bytes], upgrade: bytes) -> None:
     request = sent(b"Connection: keep-alive, Upgrade, HTTP2-Settings", *lines)
     assert request.upgrade == upgrade
-    again = [(b"Connection", b"Upgrade"), (b"Upgrade", upgrade)]
-    assert fields_of(request) == (again if upgrade else [])
+    expected = [(b"Connection", b"Upgrade"), (b"Upgrade", upgrade)]
+    assert fields_of(request) == (expected if upgrade else [])
 
 
-def test_upgrade_must_be_an_option_and_http_1_1() -> None:
+def test_upgrade_without_option_or_in_http_1_0_is_ignored() -> None:
     assert sent(b"Upgrade: websocket").upgrade == b""
     old = sent(b"Upgrade: websocket", b"Connection: upgrade", line=b"GET / HTTP/1.0")
     assert (old.upgrade, fields_of(old)) == (b"", [])
 
 
-def test_the_rest_of_a_handshake_passes() -> None:
+def test_other_fields_of_a_websocket_handshake_pass() -> None:
     lines = [b"Sec-WebSocket-Key: x==", b"Sec-WebSocket-Extensions: permessage-deflate"]
     request = sent(b"Connection: Upgrade", b"Upgrade: websocket", *lines)
     assert fields_of(request)[:2] == [tuple(line.split(b": ")) for line in lines]

@@ -1,11 +1,12 @@
-"""What a response becomes on its way to the client (RFC 9112 sections 6 and 9, RFC 9110 7.8)."""
+"""Responses as sent to the client (RFC 9112 sections 6 and 9, RFC 9110 section 7.8)."""
 
 import pytest
 
 from httpprocessproxy.core.errors import ResponseError
 from httpprocessproxy.core.http.bodies import Body, Chunked, Length, UntilClose
-from httpprocessproxy.core.http.headers import Request, Response, interim_response
+from httpprocessproxy.core.http.headers import interim_response
 from httpprocessproxy.core.http.http1 import Fields, parse_response
+from httpprocessproxy.core.http.request import Request, Response
 from test.core.http.heads import answered, sent
 from test.core.http.strict import read_head
 
@@ -18,7 +19,7 @@ def fields_for_client(response: Response) -> Fields:
     return read_head(response.head + b"\r\n")[1]
 
 
-def test_a_response_as_a_whole() -> None:
+def test_response_keeps_its_fields_and_ends_with_its_length() -> None:
     response = answered(b"HTTP/1.1 404 Not \xe9\r\nB: 1\r\nContent-Length: 2\r\nA: 2\r\nB: 3", GET)
     assert response.head == (
         b"HTTP/1.1 404 Not \xe9\r\nB: 1\r\nA: 2\r\nB: 3\r\nContent-Length: 2\r\n"
@@ -27,12 +28,12 @@ def test_a_response_as_a_whole() -> None:
     assert (response.client_keep_alive, response.backend_keep_alive) == (True, True)
 
 
-def test_generation_of_the_backend_s_own_is_not_passed_on() -> None:
+def test_hpp_generation_of_a_backend_is_removed() -> None:
     response = answered(b"HTTP/1.1 200 OK\r\nHpp-Generation: 9\r\nA: 1\r\nContent-Length: 0", GET)
     assert response.head == b"HTTP/1.1 200 OK\r\nA: 1\r\nContent-Length: 0\r\n"
 
 
-def test_cookies_stay_apart() -> None:
+def test_set_cookie_fields_are_not_joined() -> None:
     lines = b"Set-Cookie: a=b\r\nX:\r\nSet-Cookie: c=d"
     response = answered(b"HTTP/1.1 304 OK\r\n" + lines, GET)
     assert response.head == b"HTTP/1.1 304 OK\r\nSet-Cookie: a=b\r\nX: \r\nSet-Cookie: c=d\r\n"
@@ -45,14 +46,14 @@ def test_cookies_stay_apart() -> None:
         *(b"Upgrade: h2,h2c", b"TE: trailers", b"Connection: x-hop, X\r\nX-Hop: 1\r\nX: 2"),
     ],
 )
-def test_hop_by_hop_fields_of_responses_stay(line: bytes) -> None:
+def test_hop_by_hop_fields_of_responses_are_removed(line: bytes) -> None:
     response = answered(b"HTTP/1.1 304 OK\r\nA: 1\r\n%b\r\nB: 2" % line, GET)
     assert fields_for_client(response) == [(b"A", b"1"), (b"B", b"2")]
     interim = interim_response(parse_response(b"HTTP/1.1 103 E\r\nA: 1\r\n%b\r\n\r\n" % line))
     assert interim == b"HTTP/1.1 103 E\r\nA: 1\r\n\r\n"
 
 
-def test_a_response_may_not_lose_its_length() -> None:
+def test_content_length_named_by_connection_is_kept() -> None:
     response = answered(b"HTTP/1.1 200 OK\r\nConnection: content-length\r\nContent-Length: 2", GET)
     assert fields_for_client(response) == [(b"Content-Length", b"2")]
 
@@ -66,7 +67,7 @@ AS_CHUNKED = [(b"Transfer-Encoding", b"chunked")]
 @pytest.mark.parametrize(
     ("request_", "head", "fields", "body", "client", "backend"),
     [
-        # what the client asked, what the backend says; the fields, the body, who is kept
+        # request, head of the backend; expected fields, body, whether client and backend persist
         (GET, b"HTTP/1.1 200 OK" + LENGTH, AS_LENGTH, Length, True, True),
         (GET, b"HTTP/1.1 200 OK" + CHUNKED, AS_CHUNKED, Chunked, True, True),
         (GET, b"HTTP/1.1 200 OK", AS_CHUNKED, UntilClose, True, False),
@@ -90,7 +91,7 @@ AS_CHUNKED = [(b"Transfer-Encoding", b"chunked")]
         (OLD_KEPT, b"HTTP/1.1 304 OK", [], Length, True, True),
     ],
 )  # fmt: skip
-def test_response_framing(
+def test_response_framing_by_version_status_and_method(
     request_: Request, head: bytes, fields: Fields, body: type[Body], client: bool, backend: bool
 ) -> None:
     response = answered(head, request_)
@@ -101,7 +102,7 @@ def test_response_framing(
     assert response.body.done == has_none
 
 
-def test_http_1_0_gets_the_content_alone() -> None:
+def test_http_1_0_client_gets_the_content_without_chunks() -> None:
     chunked = answered(b"HTTP/1.1 200 OK" + CHUNKED, OLD).body
     assert chunked.feed(b"3\r\nabc\r\n0\r\n\r\n") == b"abc"
     until_close = answered(b"HTTP/1.1 200 OK", OLD).body
@@ -112,12 +113,12 @@ def test_http_1_0_gets_the_content_alone() -> None:
 
 @pytest.mark.parametrize("coding", [b"gzip", b"gzip, chunked", b"chunked, gzip", b", chunked"])
 @pytest.mark.parametrize("request_", [GET, HEAD, OLD])
-def test_a_coding_that_was_not_asked_for(coding: bytes, request_: Request) -> None:
+def test_unrequested_transfer_coding_raises_response_error(coding: bytes, request_: Request) -> None:
     with pytest.raises(ResponseError, match="coding"):
         answered(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: " + coding, request_)
 
 
-def test_an_interim_response_has_no_framing() -> None:
+def test_interim_response_loses_its_framing_fields() -> None:
     head = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\nContent-Length: 5\r\nLink: </b>\r\n\r\n"
     assert interim_response(parse_response(head)) == (
         b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\nLink: </b>\r\n\r\n"
@@ -134,7 +135,7 @@ def switched(upgrade: bytes, to: bytes = b"Upgrade: websocket") -> Response:
 
 
 @pytest.mark.parametrize("upgrade", [b"websocket", b"WEBSOCKET", b"foo, websocket"])
-def test_a_switch_that_was_asked_for(upgrade: bytes) -> None:
+def test_switch_to_an_offered_protocol_passes(upgrade: bytes) -> None:
     response = switched(upgrade)
     assert (response.status, response.upgrade, response.body.done) == (101, b"websocket", True)
     assert not response.client_keep_alive
@@ -154,6 +155,6 @@ def test_a_switch_that_was_asked_for(upgrade: bytes) -> None:
         (b",", b"Upgrade: websocket"),
     ],
 )
-def test_a_switch_that_was_not_asked_for(asked: bytes, to: bytes) -> None:
+def test_switch_to_another_protocol_raises_response_error(asked: bytes, to: bytes) -> None:
     with pytest.raises(ResponseError):
         switched(asked, to)

@@ -1,4 +1,4 @@
-"""Which hosts are answered, and which pages may talk to us (HAZARDS: rebinding, S1-S4)."""
+"""Allow-lists of hosts and origins: protection against DNS rebinding and foreign pages."""
 
 import pytest
 from hypothesis import given
@@ -11,7 +11,7 @@ PLAIN = HostRule((), "localhost")
 
 
 def status(host: bytes, rule: HostRule = PLAIN) -> int:
-    """What a request with this Host is answered, 200 standing for passed on."""
+    """Return the status of a request with this Host; 200 stands for passed on."""
     try:
         rule.check(host)
     except RequestError as error:
@@ -39,7 +39,7 @@ def status(host: bytes, rule: HostRule = PLAIN) -> int:
         b"my_container:8001",
     ],
 )
-def test_a_host_that_leads_here_only_is_allowed(host: bytes) -> None:
+def test_local_host_is_allowed(host: bytes) -> None:
     assert status(host) == 200
 
 
@@ -59,7 +59,7 @@ def test_a_host_that_leads_here_only_is_allowed(host: bytes) -> None:
         b"[::FFFF:7f00:1]:8001",
     ],
 )
-def test_any_other_host_is_refused(host: bytes) -> None:
+def test_host_of_an_outside_name_server_gets_403(host: bytes) -> None:
     assert status(host) == 403
 
 
@@ -110,25 +110,25 @@ def test_any_other_host_is_refused(host: bytes) -> None:
         b"a." * 32_768,
     ],
 )
-def test_a_malformed_host_is_400_whatever_is_allowed(host: bytes) -> None:
+def test_malformed_host_gets_400_even_if_all_are_allowed(host: bytes) -> None:
     assert status(host) == 400
     assert status(host, HostRule(("*",), "")) == 400
 
 
-def test_a_refused_host_stays_refused_and_an_allowed_one_allowed() -> None:
+def test_repeated_check_gives_the_same_result() -> None:
     for _ in range(2):
         assert status(b"evil.example") == 403
         assert status(b"localhost") == 200
 
 
-def test_more_hosts_than_are_remembered() -> None:
+def test_hosts_beyond_the_cache_limit_are_checked() -> None:
     rule = HostRule((), "")
     for _ in range(2):
         assert all(status(b"n%d.localhost" % number, rule) == 200 for number in range(600))
     assert status(b"evil.example", rule) == 403
 
 
-def test_the_refusal_names_the_option() -> None:
+def test_refusal_names_the_option_that_allows_the_host() -> None:
     with pytest.raises(RequestError, match=r"--allowed-host evil\.example"):
         PLAIN.check(b"Evil.example:8001")
 
@@ -153,11 +153,11 @@ def test_the_refusal_names_the_option() -> None:
         ("b\u00fccher.example", b"xn--bcher-kva.example", 200),
     ],
 )
-def test_allowed_host(allowed: str, host: bytes, expected: int) -> None:
+def test_allowed_host_matches_name_or_subdomain(allowed: str, host: bytes, expected: int) -> None:
     assert status(host, HostRule((allowed,), "localhost")) == expected
 
 
-def test_the_host_to_listen_on_is_allowed() -> None:
+def test_bind_host_is_allowed() -> None:
     rule = HostRule((), "Dev.Example.test")
     assert status(b"dev.example.test:8001", rule) == 200
     assert status(b"example.test", rule) == 403
@@ -167,13 +167,13 @@ def test_the_host_to_listen_on_is_allowed() -> None:
     "text",
     ["", "http://example.test", "example.test:80", "a b", "**", "*x", "..", "x.", "a/b", "\ud800"],
 )
-def test_a_wrong_allowed_host_says_what_to_write(text: str) -> None:
+def test_invalid_allowed_host_raises_user_error(text: str) -> None:
     with pytest.raises(UserError, match=r"--allowed-host .*write NAME"):
         HostRule((text,), "localhost")
 
 
 @given(st.binary(max_size=40))
-def test_no_host_raises_anything_else(host: bytes) -> None:
+def test_arbitrary_host_raises_only_request_error(host: bytes) -> None:
     assert status(host) in (200, 400, 403)
 
 
@@ -193,7 +193,7 @@ def test_no_host_raises_anything_else(host: bytes) -> None:
         ("http://[::1]:8001", "[0:0:0:0:0:0:0:1]:8001"),
     ],
 )
-def test_a_page_of_the_host_is_its_own(origin: str | None, host: str) -> None:
+def test_origin_of_the_same_host_is_allowed(origin: str | None, host: str) -> None:
     assert PLAIN.allows_origin(origin, host)
 
 
@@ -227,21 +227,21 @@ def test_a_page_of_the_host_is_its_own(origin: str | None, host: str) -> None:
         "\ud800",
     ],
 )
-def test_any_other_page_is_not(origin: str) -> None:
+def test_origin_of_another_host_is_not_allowed(origin: str) -> None:
     assert not PLAIN.allows_origin(origin, "localhost:8001")
 
 
 @pytest.mark.parametrize("host", ["", "[", "a@localhost", "\ud800", "localhost:99999", "\u00e9"])
-def test_a_malformed_host_has_no_pages(host: str) -> None:
+def test_malformed_host_allows_no_origin(host: str) -> None:
     assert not PLAIN.allows_origin("http://localhost:8001", host)
 
 
 @given(st.text(max_size=40), st.text(max_size=40))
-def test_no_origin_raises(origin: str, host: str) -> None:
+def test_arbitrary_origin_raises_no_error(origin: str, host: str) -> None:
     assert PLAIN.allows_origin(origin, host) in (True, False)
 
 
-def test_parse_origin() -> None:
+def test_origin_is_parsed_with_its_default_port() -> None:
     assert parse_origin("http://App.localhost") == Origin("http", "app.localhost", 80)
     assert parse_origin("https://[::1]:8443") == Origin("https", "::1", 8443)
     assert parse_origin("moz-extension://0a-b") == Origin("moz-extension", "0a-b", None)
@@ -251,10 +251,10 @@ def test_parse_origin() -> None:
 @pytest.mark.parametrize(
     "host", [b"app.test", b"app.test.", b"xlocalhost.", b"127.0.0.1.", b"[::ffff:127.0.0.1]"]
 )
-def test_the_advice_for_a_refused_host_allows_it(host: bytes) -> None:
+def test_option_in_a_refusal_allows_the_host(host: bytes) -> None:
     with pytest.raises(RequestError) as refusal:
         PLAIN.check(host)
-    # To the end of the line, as it is copied; no full stop follows.
+    # The option is copied up to the end of the line; no full stop follows.
     option, _, name = refusal.value.sentence.splitlines()[-1].partition(" ")
     assert option == "--allowed-host"
     assert status(host, HostRule((name,), "localhost")) == 200

@@ -1,4 +1,4 @@
-"""Heads, by section of RFC 9112: what is read, what is refused and with which status."""
+"""Parsing of heads, by section of RFC 9112: accepted heads, and the status of refused ones."""
 
 import contextlib
 import string
@@ -37,13 +37,13 @@ WHOLE_FIELD_SECTIONS = [
 ]
 
 BROKEN_FIELD_SECTIONS = [
-    # section 2.2: CR and LF on their own
+    # section 2.2: bare CR and LF
     *(b"A: b\n", b"A: b\rC: d\r\n", b"A: b\n\nC: d\r\n", b"A:\nB: c\r\n", b"A:\rB: c\r\n"),
     *(b"A: b\r\n\nC: d\r\n", b"A: b\r\r\n", b"\nA: b\r\n", b"\rA: b\r\n"),
-    # section 2.2: white space behind the first line; section 5.2: obs-fold
+    # section 2.2: white space after the first line; section 5.2: obs-fold
     *(b" A: b\r\n", b"\tA: b\r\n", b"A: b\r\n c\r\n", b"A: b\r\n\tc\r\n", b"A:\r\n b\r\n"),
     b"A: b\r\n \r\nC: d\r\n",
-    # section 5.1: white space in front of the colon, and what is no field line at all
+    # section 5.1: white space before the colon, and lines that are not field lines
     *(b"A : b\r\n", b"A\t: b\r\n", b"A\r\n", b": b\r\n", b"A B: c\r\n", b"A\x00: b\r\n"),
     *(b"A: b\x00c\r\n", b"A: \x7f\r\n", b"\xe9: b\r\n", b"(A): b\r\n"),
     # section 6.2 and RFC 9110 section 8.6: Content-Length
@@ -78,7 +78,7 @@ def refusal(head: bytes) -> int:
 
 
 def bytes_read(read: Callable[[bytes], bytes], form: bytes) -> bytes:
-    """The bytes that `read` takes as they are, in the place of `%b` in `form`."""
+    """Return the bytes that `read` accepts unchanged in the place of `%b` in `form`."""
     taken = b""
     for byte in (bytes([number]) for number in range(256)):
         with contextlib.suppress(PeerError):
@@ -110,7 +110,7 @@ def bytes_read(read: Callable[[bytes], bytes], form: bytes) -> bytes:
         (b"GET /" + VISIBLE + b" HTTP/1.1", b"GET", b"/" + VISIBLE, False),
     ],
 )
-def test_request_line(line: bytes, method: bytes, target: bytes, is_http10: bool) -> None:
+def test_valid_request_line_is_parsed(line: bytes, method: bytes, target: bytes, is_http10: bool) -> None:
     head = parse_request(request(b"Host: a\r\n", line))
     assert head == RequestHead(method, target, is_http10, [(b"Host", b"a")])
 
@@ -131,18 +131,18 @@ def test_request_line(line: bytes, method: bytes, target: bytes, is_http10: bool
         *((line, 505) for line in (b"GET / HTTP/2.0", b"GET / HTTP/3.0", b"GET  / HTTP/9.9")),
     ],
 )
-def test_broken_request_line(line: bytes, status: int) -> None:
+def test_invalid_request_line_is_refused(line: bytes, status: int) -> None:
     assert refusal(request(b"Host: a\r\n", line)) == status
 
 
-def test_the_bytes_of_a_target() -> None:
+def test_target_accepts_visible_and_high_bytes() -> None:
     def read(byte: bytes) -> bytes:
         return parse_request(request(line=b"GET /a%bb HTTP/1.1" % byte)).target
 
     assert bytes_read(read, b"/a%bb") == VISIBLE + bytes(range(0x80, 0x100))
 
 
-def test_an_empty_line_in_front_is_for_the_caller_to_skip() -> None:
+def test_empty_line_before_a_request_gets_400() -> None:
     assert refusal(b"\r\n" + request()) == 400
 
 
@@ -150,19 +150,19 @@ def test_an_empty_line_in_front_is_for_the_caller_to_skip() -> None:
 
 
 @pytest.mark.parametrize(("section", "fields"), WHOLE_FIELD_SECTIONS)
-def test_fields(section: bytes, fields: Fields) -> None:
+def test_valid_field_section_is_parsed(section: bytes, fields: Fields) -> None:
     assert parse_request(request(section)).fields == fields
     assert parse_response(response(section)).fields == fields
 
 
 @pytest.mark.parametrize("section", BROKEN_FIELD_SECTIONS)
-def test_broken_fields(section: bytes) -> None:
+def test_invalid_field_section_is_refused(section: bytes) -> None:
     assert refusal(request(section)) == 400
     with pytest.raises(ResponseError):
         parse_response(response(section))
 
 
-def test_the_bytes_of_a_value() -> None:
+def test_field_value_accepts_the_bytes_of_rfc_9110() -> None:
     def in_request(byte: bytes) -> bytes:
         return parse_request(request(b"A: b%bc\r\n" % byte)).fields[0][1]
 
@@ -173,7 +173,7 @@ def test_the_bytes_of_a_value() -> None:
     assert bytes_read(in_response, b"b%bc") == IN_VALUES
 
 
-def test_the_bytes_of_a_name() -> None:
+def test_field_name_accepts_token_bytes_only() -> None:
     def in_request(byte: bytes) -> bytes:
         return parse_request(request(b"A%bB: c\r\n" % byte)).fields[0][0]
 
@@ -184,22 +184,22 @@ def test_the_bytes_of_a_name() -> None:
     assert bytes_read(in_response, b"A%bB") == TOKEN
 
 
-# Section 6: what llhttp says of a request's framing; the rest is test_headers.py
+# Section 6: framing errors that llhttp detects; test_headers.py has the others
 
 
 @pytest.mark.parametrize(
     "value", [b"gzip", b"chunked, gzip", b"xchunked", b"identity", b"chunked, chunked", b"chunked,"]
 )
-def test_a_request_that_is_not_chunked_last(value: bytes) -> None:
+def test_request_whose_last_coding_is_not_chunked_gets_400(value: bytes) -> None:
     assert refusal(request(b"Transfer-Encoding: %b\r\n" % value)) == 400
 
 
-def test_chunked_twice() -> None:
+def test_request_that_is_chunked_twice_gets_400() -> None:
     assert refusal(request(b"Transfer-Encoding: chunked\r\n" * 2)) == 400
 
 
 @pytest.mark.parametrize("fields", [b"Content-Length: 5\r\n", b"Transfer-Encoding: chunked\r\n"])
-def test_an_upgrade_excuses_nothing(fields: bytes) -> None:
+def test_request_with_upgrade_is_checked_completely(fields: bytes) -> None:
     upgrade = b"Connection: upgrade\r\nUpgrade: websocket\r\n"
     assert len(parse_request(request(upgrade + fields)).fields) == 3
     assert refusal(request(upgrade + fields + b"Content-Length: 6\r\n")) == 400
@@ -214,34 +214,34 @@ def line_of(size: int) -> bytes:
 
 
 def padding(size: int) -> bytes:
-    """One field line of `size` bytes."""
+    """Return one field line of `size` bytes."""
     return b"A: " + b"b" * (size - len(b"A: \r\n")) + b"\r\n"
 
 
-def test_line_limit() -> None:
+def test_request_line_above_the_limit_gets_414() -> None:
     assert parse_request(request(line=line_of(MAX_LINE_BYTES))).method == b"GET"
     assert refusal(request(line=line_of(MAX_LINE_BYTES + 1))) == 414
 
 
-def test_head_limit() -> None:
+def test_request_head_above_the_limit_gets_431() -> None:
     space = MAX_HEAD_BYTES - len(request())
     assert len(parse_request(request(padding(space))).fields) == 1
     assert refusal(request(padding(space + 1))) == 431
 
 
-def test_field_limit() -> None:
+def test_request_with_too_many_fields_gets_431() -> None:
     assert len(parse_request(request(b"A: b\r\n" * MAX_FIELDS)).fields) == MAX_FIELDS
     assert refusal(request(b"A: b\r\n" * (MAX_FIELDS + 1))) == 431
 
 
-def test_response_head_limit() -> None:
+def test_response_head_above_the_limit_raises_response_error() -> None:
     space = MAX_HEAD_BYTES - len(response())
     assert len(parse_response(response(padding(space))).fields) == 1
     with pytest.raises(ResponseError, match="65536"):
         parse_response(response(padding(space + 1)))
 
 
-# A head that is not there yet
+# Incomplete heads
 
 
 @pytest.mark.parametrize(
@@ -253,7 +253,7 @@ def test_response_head_limit() -> None:
     ],
     ids=["small", "large head", "long line"],
 )
-def test_no_beginning_of_a_good_head_is_refused(head: bytes) -> None:
+def test_beginning_of_a_valid_head_is_accepted(head: bytes) -> None:
     step = max(1, len(head) // 50)
     for end in [*range(0, len(head), step), *range(len(head) - 5, len(head))]:
         check_incomplete(head[:end])
@@ -272,7 +272,7 @@ def test_no_beginning_of_a_good_head_is_refused(head: bytes) -> None:
         (b"GET / HTTP/1.1\r\n" + padding(MAX_HEAD_BYTES), 431),
     ],
 )
-def test_a_beginning_that_is_beyond_hope(data: bytes, status: int) -> None:
+def test_beginning_of_an_invalid_head_is_refused(data: bytes, status: int) -> None:
     with pytest.raises(RequestError) as caught:
         check_incomplete(data)
     assert caught.value.status == status
@@ -292,7 +292,7 @@ def test_a_beginning_that_is_beyond_hope(data: bytes, status: int) -> None:
         (b"HTTP/1.1 999 \tcaf\xe9 ", ResponseHead(999, b"\tcaf\xe9 ", False, [])),
     ],
 )
-def test_status_line(line: bytes, head: ResponseHead) -> None:
+def test_valid_status_line_is_parsed(line: bytes, head: ResponseHead) -> None:
     assert parse_response(response(line=line)) == head
 
 
@@ -308,19 +308,19 @@ def test_status_line(line: bytes, head: ResponseHead) -> None:
         *(b"HTTP/1.1 200 OK\nA: b", b"HTTP/1.1 200\rA: b"),
     ],
 )
-def test_broken_status_line(line: bytes) -> None:
+def test_invalid_status_line_raises_response_error(line: bytes) -> None:
     with pytest.raises(ResponseError):
         parse_response(response(line=line))
 
 
-def test_the_bytes_of_a_reason() -> None:
+def test_reason_accepts_the_bytes_of_a_field_value() -> None:
     def read(byte: bytes) -> bytes:
         return parse_response(response(line=b"HTTP/1.1 200 a%bb" % byte)).reason
 
     assert bytes_read(read, b"a%bb") == IN_VALUES
 
 
-def test_a_response_with_upgrade_is_read_to_its_end() -> None:
+def test_response_with_upgrade_is_parsed_completely() -> None:
     fields = b"Upgrade: websocket\r\nConnection: upgrade\r\nA: b\r\n"
     head = parse_response(response(fields, b"HTTP/1.1 101 Switching Protocols"))
     assert head.status == 101
@@ -328,6 +328,6 @@ def test_a_response_with_upgrade_is_read_to_its_end() -> None:
 
 
 @pytest.mark.parametrize("value", [b"gzip", b"gzip, chunked", b"chunked, gzip"])
-def test_a_response_with_another_coding_is_for_headers_to_judge(value: bytes) -> None:
+def test_response_with_another_coding_is_parsed(value: bytes) -> None:
     fields = [(b"Transfer-Encoding", value)]
     assert parse_response(response(b"Transfer-Encoding: %b\r\n" % value)).fields == fields

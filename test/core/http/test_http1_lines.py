@@ -1,4 +1,4 @@
-"""Lines of a response that are ours to write or to leave out."""
+"""Lines of a response head that the proxy adds or removes."""
 
 import pytest
 
@@ -14,7 +14,7 @@ from httpprocessproxy.core.http.http1 import connection_option, without_alt_svc
         (b"X-Alt-Svc: alt-svc: y", b"X-Alt-Svc: alt-svc: y"),
     ],
 )
-def test_alt_svc_is_left_out_with_its_folded_lines(head: bytes, left: bytes) -> None:
+def test_alt_svc_is_removed_with_its_folded_lines(head: bytes, left: bytes) -> None:
     first, end = b"HTTP/1.1 200 alt-svc: x\r\n", b"\r\n\r\n"
     assert without_alt_svc(first + head + end) == first + left + end
 
@@ -28,5 +28,5 @@ def test_alt_svc_is_left_out_with_its_folded_lines(head: bytes, left: bytes) -> 
         (False, True, b"Connection: close\r\n"),
     ],
 )
-def test_the_connection_option(keep_alive: bool, is_http10: bool, line: bytes) -> None:
+def test_connection_line_by_version_and_persistence(keep_alive: bool, is_http10: bool, line: bytes) -> None:
     assert connection_option(keep_alive=keep_alive, is_http10=is_http10) == line

@@ -1,4 +1,4 @@
-"""Addresses that are the same, and those that are in a network."""
+"""Canonical form of IP addresses, and membership in networks."""
 
 import ipaddress
 
@@ -16,18 +16,18 @@ from httpprocessproxy.core.http.ip import canonical, is_in, unmapped
         ("0::0:1", "::1"),
     ],
 )
-def test_an_address_has_one_form(text: str, expected: str) -> None:
+def test_address_is_parsed_to_its_canonical_form(text: str, expected: str) -> None:
     assert str(canonical(text)) == expected
 
 
 @pytest.mark.parametrize("text", ["", "localhost", "unknown", "127.0.0.1:80", "[::1]"])
-def test_what_is_no_address(text: str) -> None:
+def test_text_that_is_not_an_address_raises_value_error(text: str) -> None:
     with pytest.raises(ValueError, match="does not appear to be"):
         canonical(text)
     assert not is_in(text, [ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0")])
 
 
-def test_ipv6_unwraps_what_it_wraps_alone() -> None:
+def test_only_mapped_addresses_are_unmapped() -> None:
     assert unmapped(ipaddress.ip_address("::ffff:10.0.0.1")) == ipaddress.ip_address("10.0.0.1")
     for text in ("10.0.0.1", "::1"):
         assert unmapped(ipaddress.ip_address(text)) == ipaddress.ip_address(text)
@@ -43,7 +43,7 @@ def test_ipv6_unwraps_what_it_wraps_alone() -> None:
         ("::1", False),
     ],
 )
-def test_what_is_in_a_network(text: str, expected: bool) -> None:
+def test_address_is_matched_against_networks(text: str, expected: bool) -> None:
     networks = [ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("fe80::/64")]
     assert is_in(text, networks) == expected
     assert not is_in(text, [])

@@ -37,12 +37,12 @@ TEXT, HTML, JSON = OFFERED = ("text/plain", "text/html", "application/json")
         (b"\xff\x00/*, text/html", HTML),
     ],
 )
-def test_choose(accept: bytes, kind: str) -> None:
+def test_choice_follows_q_precision_and_order(accept: bytes, kind: str) -> None:
     assert choose(accept, OFFERED) == kind
 
 
 @given(st.binary(max_size=60))
-def test_any_accept_gets_something(accept: bytes) -> None:
+def test_arbitrary_accept_gets_an_offered_type(accept: bytes) -> None:
     assert choose(accept, OFFERED) in OFFERED
 
 
@@ -53,5 +53,5 @@ def test_any_accept_gets_something(accept: bytes) -> None:
         *((b"*/*", False), (b"text/*", False), (b"", False), (b"text/htmlx", False)),
     ],
 )
-def test_a_type_that_is_named(accept: bytes, expected: bool) -> None:
+def test_only_an_exactly_named_type_is_accepted(accept: bytes, expected: bool) -> None:
     assert accepts(accept, HTML) is expected

@@ -1,4 +1,4 @@
-"""What a reader remembers of the last head makes no difference to what it reads in the next."""
+"""Cached heads give the same requests and responses as parsed ones."""
 
 import contextlib
 import dataclasses
@@ -8,9 +8,10 @@ import pytest
 
 from httpprocessproxy.core.errors import RequestError, ResponseError
 from httpprocessproxy.core.http.bodies import Length
-from httpprocessproxy.core.http.headers import Request, outgoing_request, outgoing_response
+from httpprocessproxy.core.http.headers import outgoing_request, outgoing_response
 from httpprocessproxy.core.http.http1 import MAX_LINE_BYTES, parse_request, parse_response
-from httpprocessproxy.core.http.reader import MAX_KNOWN_LINES, RequestReader, ResponseReader
+from httpprocessproxy.core.http.reader import MAX_CACHED_LINES, RequestReader, ResponseReader
+from httpprocessproxy.core.http.request import Request
 from httpprocessproxy.core.http.response_fields import ResponseFields
 from httpprocessproxy.core.page.documents import asks_for_document
 from test.core.http.heads import TRUSTED, VIA
@@ -45,7 +46,7 @@ LINES = [
 ]
 
 
-def read_alone(head: bytes) -> Request:
+def read_uncached(head: bytes) -> Request:
     parsed = parse_request(head)
     request = outgoing_request(parsed, TRUSTED, VIA)
     request.is_document = asks_for_document(parsed.fields)
@@ -60,18 +61,18 @@ def outcome(read: Callable[[bytes], Request], head: bytes) -> Request | tuple[in
 
 
 @pytest.mark.parametrize("fields", FIELDS.values(), ids=FIELDS)
-def test_one_head_after_another(fields: bytes) -> None:
+def test_sequence_of_requests_is_read_as_without_cache(fields: bytes) -> None:
     for first in LINES:
         for second in LINES:
             reader = RequestReader(TRUSTED, VIA)
             for line in (first, second, first):
                 head = line + b"\r\n" + fields
-                assert outcome(reader.read, head) == outcome(read_alone, head)
+                assert outcome(reader.read, head) == outcome(read_uncached, head)
 
 
 @pytest.mark.parametrize("behind", [b"", b"abc", b"GET /pipelined HTTP/1.1\r\nHost: a\r\n\r\n"])
 @pytest.mark.parametrize("fields", FIELDS.values(), ids=FIELDS)
-def test_one_head_after_another_is_taken(fields: bytes, behind: bytes) -> None:
+def test_sequence_of_requests_is_taken_as_without_cache(fields: bytes, behind: bytes) -> None:
     for first in LINES:
         for second in LINES:
             reader = RequestReader(TRUSTED, VIA)
@@ -84,11 +85,11 @@ def test_one_head_after_another_is_taken(fields: bytes, behind: bytes) -> None:
                     assert taken[1] == behind
                     return taken[0]
 
-                assert outcome(take, head) == outcome(read_alone, head)
+                assert outcome(take, head) == outcome(read_uncached, head)
 
 
 @pytest.mark.parametrize("fields", FIELDS.values(), ids=FIELDS)
-def test_the_beginning_of_a_head_is_not_taken(fields: bytes) -> None:
+def test_incomplete_head_is_not_taken(fields: bytes) -> None:
     reader = RequestReader(TRUSTED, VIA)
     head = b"GET /x HTTP/1.1\r\n" + fields
     with contextlib.suppress(RequestError):
@@ -110,24 +111,24 @@ def test_the_beginning_of_a_head_is_not_taken(fields: bytes) -> None:
         b"HTTP/1.1\r\nHost: a\r\n\r\n",
     ],
 )
-def test_what_looks_like_the_last_head_is_read_as_if_it_were_the_first(data: bytes) -> None:
+def test_data_similar_to_the_last_head_is_read_as_without_cache(data: bytes) -> None:
     def take(reader: RequestReader) -> object:
         try:
             return reader.take(data)
         except RequestError as error:
             return error.status, str(error)
 
-    warm = RequestReader(TRUSTED, VIA)
+    cached = RequestReader(TRUSTED, VIA)
     for _ in range(3):
-        warm.take(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-    assert take(warm) == take(RequestReader(TRUSTED, VIA))
+        cached.take(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert take(cached) == take(RequestReader(TRUSTED, VIA))
 
 
-def test_other_fields_are_read_anew() -> None:
+def test_other_set_of_fields_is_read_as_without_cache() -> None:
     reader = RequestReader(TRUSTED, VIA)
     for fields in [*FIELDS.values(), *reversed(FIELDS.values())]:
         head = b"GET / HTTP/1.1\r\n" + fields
-        assert outcome(reader.read, head) == outcome(read_alone, head)
+        assert outcome(reader.read, head) == outcome(read_uncached, head)
 
 
 # Responses
@@ -173,14 +174,14 @@ RESPONSES += [
     )
 ]
 ASKED = [
-    read_alone(b"%b HTTP/1.1\r\nHost: %b\r\n\r\n" % asked)
+    read_uncached(b"%b HTTP/1.1\r\nHost: %b\r\n\r\n" % asked)
     for asked in ((b"GET /", b"a"), (b"HEAD /", b"a"), (b"GET /", b"localhost"))
 ]
 RULES = ResponseFields()
 
 
 def respond(reader: ResponseReader | None, head: bytes, request: Request) -> object:
-    """What goes to the client, through the reader's memory or without it."""
+    """Return the response for the client, with the reader's cache or without a reader."""
     try:
         response = reader.read(head, request) if reader is not None else None
         if response is None:
@@ -203,7 +204,7 @@ def respond(reader: ResponseReader | None, head: bytes, request: Request) -> obj
 
 
 @pytest.mark.parametrize("request_", ASKED, ids=["GET", "HEAD", "localhost"])
-def test_one_response_after_another(request_: Request) -> None:
+def test_sequence_of_responses_is_read_as_without_cache(request_: Request) -> None:
     for first in RESPONSES:
         for second in RESPONSES:
             reader = ResponseReader()
@@ -211,7 +212,7 @@ def test_one_response_after_another(request_: Request) -> None:
                 assert respond(reader, head, request_) == respond(None, head, request_)
 
 
-def test_a_known_head_is_not_parsed() -> None:
+def test_head_of_cached_lines_is_not_parsed() -> None:
     reader = ResponseReader()
     respond(reader, RESPONSES[0], ASKED[0])
     assert reader.read(RESPONSES[0], ASKED[0]) is not None
@@ -219,7 +220,7 @@ def test_a_known_head_is_not_parsed() -> None:
 
 
 @pytest.mark.parametrize("modified", [b"35", b"37"])
-def test_response_with_last_modified_is_known_once_it_is_a_validator(modified: bytes) -> None:
+def test_head_with_last_modified_is_cached_if_it_is_a_validator(modified: bytes) -> None:
     reader = ResponseReader()
     lines = HTTP_DATE % b"37", HTTP_DATE % modified
     head = b"HTTP/1.1 200 OK\r\nDate: %b\r\nLast-Modified: %b\r\nContent-Length: 2\r\n\r\n" % lines
@@ -227,7 +228,7 @@ def test_response_with_last_modified_is_known_once_it_is_a_validator(modified: b
     assert (reader.read(head, ASKED[0]) is not None) == (modified == b"35")
 
 
-def test_hsts_of_a_known_response_hangs_on_the_host() -> None:
+def test_hsts_of_a_cached_head_depends_on_the_host() -> None:
     reader = ResponseReader()
     line = b"Strict-Transport-Security: max-age=1\r\n"
     head = b"HTTP/1.1 200 OK\r\n%bContent-Length: 2\r\n\r\n" % line
@@ -238,8 +239,8 @@ def test_hsts_of_a_known_response_hangs_on_the_host() -> None:
         assert (line in response.head) == passes
 
 
-def test_what_is_known_is_bounded() -> None:
+def test_cached_lines_are_bounded() -> None:
     reader = ResponseReader()
-    for number in range(3 * MAX_KNOWN_LINES):
+    for number in range(3 * MAX_CACHED_LINES):
         respond(reader, b"HTTP/1.1 200 OK\r\nETag: %d\r\n\r\n" % number, ASKED[0])
-    assert len(reader._lines) <= MAX_KNOWN_LINES
+    assert len(reader._lines) <= MAX_CACHED_LINES

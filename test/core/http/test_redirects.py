@@ -1,4 +1,4 @@
-"""URLs of response fields: those that lead past the proxy lead back to it, all others pass."""
+"""URLs in response fields: those that bypass the proxy are rewritten, all others pass."""
 
 import pytest
 
@@ -69,11 +69,11 @@ def test_refresh_keeps_its_time(before: bytes) -> None:
 
 
 @pytest.mark.parametrize("value", [b"5", b"5; url=/a", b"0;url=http://other.example:8001/"])
-def test_refresh_to_elsewhere_passes(value: bytes) -> None:
+def test_refresh_to_another_server_passes(value: bytes) -> None:
     assert led_back(value, PLAIN) == value
 
 
 @pytest.mark.parametrize("authority", [b"", b"a b", b"[x]:1"])
-def test_client_without_authority_gets_url_as_it_came(authority: bytes) -> None:
+def test_client_without_valid_authority_gets_url_unchanged(authority: bytes) -> None:
     url = b"http://localhost:8001/"
     assert led_back(url, Ends(b"http", authority, 8001)) == url

@@ -1,4 +1,4 @@
-"""Fields of responses that change on their way, by what else a response says and who asked."""
+"""Corrected response fields, by the other fields of the response and by the host."""
 
 import pytest
 
@@ -33,7 +33,7 @@ def mended(
 
 
 @pytest.mark.parametrize("status", [200, 304, 404])
-def test_heuristic_freshness_becomes_no_cache(status: int) -> None:
+def test_response_with_last_modified_only_gets_no_cache(status: int) -> None:
     date = (b"Date", OF_NOW)
     assert mended(date, MODIFIED, status=status) == [date, MODIFIED, NO_CACHE]
 
@@ -45,7 +45,7 @@ def test_heuristic_freshness_becomes_no_cache(status: int) -> None:
         (b"PRAGMA", b"no-cache"),
     ],
 )
-def test_response_that_speaks_of_caching_passes(field: tuple[bytes, bytes]) -> None:
+def test_response_with_a_caching_field_passes(field: tuple[bytes, bytes]) -> None:
     assert mended(MODIFIED, field) == [MODIFIED, field]
 
 
@@ -71,13 +71,13 @@ def test_last_modified_is_kept_after_two_seconds(date: Fields) -> None:
 
 
 @pytest.mark.parametrize("value", [b"", b"yesterday", b"Sun, 99 Nov 1994 08:49:37 GMT"])
-def test_last_modified_that_is_no_date_is_kept(value: bytes) -> None:
+def test_malformed_last_modified_is_kept(value: bytes) -> None:
     assert mended((b"Last-Modified", value), NO_CACHE) == [(b"Last-Modified", value), NO_CACHE]
 
 
 @pytest.mark.parametrize("tag", [b'"2ebc98a1-5"', b'W/"2EBC98A1"'])
-def test_entity_tag_of_a_young_second_is_dropped(tag: bytes) -> None:
-    """As nginx makes it, of the time and the size."""
+def test_entity_tag_of_time_is_dropped_within_two_seconds(tag: bytes) -> None:
+    """nginx makes the tag of the time of modification and the size."""
     assert mended((b"Last-Modified", OF_NOW), (b"ETag", tag), NO_CACHE) == [NO_CACHE]
 
 
@@ -91,7 +91,7 @@ def test_entity_tag_of_the_content_is_kept(tag: bytes) -> None:
 
 
 @pytest.mark.parametrize("name", [b"Location", b"content-location", b"Refresh"])
-def test_url_of_backend_leads_back(name: bytes) -> None:
+def test_url_of_backend_is_rewritten(name: bytes) -> None:
     before = b"0; url=" if name == b"Refresh" else b""
     got = mended((name, before + b"http://127.0.0.1:8001/a"), host=b"a.localhost:1")
     assert got == [(name, before + b"http://a.localhost:1/a")]
@@ -106,7 +106,7 @@ def test_url_of_backend_leads_back(name: bytes) -> None:
         (b"Location", ResponseFields(), 8002),
     ],
 )
-def test_url_passes(name: bytes, rules: ResponseFields, port: int | None) -> None:
+def test_url_passes_in_other_field_port_or_without_the_option(name: bytes, rules: ResponseFields, port: int | None) -> None:
     field = (name, b"http://127.0.0.1:8001/a")
     assert mended(field, rules=rules, port=port) == [field]
 

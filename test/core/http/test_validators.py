@@ -1,4 +1,4 @@
-"""Entity tags of pages with our script and of those without, on their way both ways."""
+"""Entity tags of pages with the script: marked in responses, unmarked in requests."""
 
 import pytest
 
@@ -18,7 +18,7 @@ SINCE = (b"If-Modified-Since", b"Sun, 06 Nov 1994 08:49:37 GMT")
         *((bad, bad) for bad in (b"", b"x", b'"', b'"a', b'"a"b"', b'w/"a"', b"*")),
     ],
 )
-def test_a_tag_with_the_mark(tag: bytes, expected: bytes) -> None:
+def test_mark_is_added_to_a_valid_tag(tag: bytes, expected: bytes) -> None:
     assert marked(tag, MARK) == expected
 
 
@@ -43,25 +43,25 @@ def test_a_tag_with_the_mark(tag: bytes, expected: bytes) -> None:
         ([(b"If-None-Match", b"x-us")], []),
     ],
 )
-def test_what_the_backend_is_asked(conditions: Fields, expected: Fields) -> None:
+def test_conditions_are_unmarked_for_the_backend(conditions: Fields, expected: Fields) -> None:
     host = (b"Host", b"a")
     assert unmarked([host, *conditions], MARK) == [host, *expected]
 
 
 @pytest.mark.parametrize("tag", [b'"x"', b'W/"a,b"', b'""', b'"x-us"'])
-def test_there_and_back(tag: bytes) -> None:
+def test_marked_tag_is_unmarked_to_the_original(tag: bytes) -> None:
     asked = unmarked([(b"If-None-Match", marked(tag, MARK))], MARK)
     assert asked == [(b"If-None-Match", tag)]
 
 
-def test_a_date_there_and_back() -> None:
+def test_tag_of_a_date_becomes_if_modified_since() -> None:
     tag = dated(SINCE[1], MARK)
     assert tag == b'W/"2ebc98a1-dated-us"'
     assert unmarked([(b"If-None-Match", tag), SINCE], MARK) == [SINCE]
 
 
 @pytest.mark.parametrize("text", [b"", b"x", b"Sun, 06 Nov 99999 08:49:37 GMT", b"\xff"])
-def test_no_tag_of_what_is_no_date(text: bytes) -> None:
+def test_malformed_date_gets_no_tag(text: bytes) -> None:
     assert dated(text, MARK) is None
 
 
@@ -74,7 +74,7 @@ def test_no_tag_of_what_is_no_date(text: bytes) -> None:
         (b"rubbish", None),
     ],
 )
-def test_http_date(text: bytes, seconds: float | None) -> None:
+def test_http_date_is_parsed_to_seconds(text: bytes, seconds: float | None) -> None:
     assert http_date(text) == seconds
 
 
@@ -85,5 +85,5 @@ def test_http_date(text: bytes, seconds: float | None) -> None:
         *((b'"2ebc98a10-264"', False), (b'"264"', False), (b"", False)),
     ],
 )
-def test_tag_of_whole_seconds_is_known(tag: bytes, expected: bool) -> None:
+def test_tag_of_whole_seconds_is_detected(tag: bytes, expected: bool) -> None:
     assert is_of_second(tag, 784111777.5) is expected

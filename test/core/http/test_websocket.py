@@ -1,4 +1,4 @@
-"""Where frames end (RFC 6455 section 5.2), in streams cut at every byte."""
+"""WebSocket frame boundaries (RFC 6455 section 5.2), in streams cut at every byte."""
 
 from itertools import accumulate
 
@@ -18,7 +18,7 @@ TEXT_BEGINS, GOES_ON, ENDS, COMPRESSED = 0x01, 0x00, 0x80, 0xC1
 
 
 def header(first: int, size: int, *, mask: bytes = b"", form: int | None = None) -> bytes:
-    """A frame's header; `form` is 7, 16 or 64, the shortest that fits unless it is given."""
+    """Return a frame's header; `form` is 7, 16 or 64 bits of length, by default the shortest."""
     form = form or (7 if size < 126 else 16 if size < 1 << 16 else 64)
     short = {7: size, 16: 126, 64: 127}[form]
     extended = b"" if form == 7 else size.to_bytes(form // 8, "big")
@@ -26,7 +26,7 @@ def header(first: int, size: int, *, mask: bytes = b"", form: int | None = None)
 
 
 def frame(first: int, payload: bytes = b"", *, mask: bytes = b"", form: int | None = None) -> bytes:
-    # The payload's bytes look like headers, of Close among others: they must not be read as such.
+    # The payload contains the bytes of headers, including Close, which must not be parsed.
     return header(first, len(payload), mask=mask, form=form) + payload
 
 
@@ -56,7 +56,7 @@ STREAMS = {
 
 
 @pytest.mark.parametrize("frames", STREAMS.values(), ids=STREAMS)
-def test_byte_by_byte(frames: list[bytes]) -> None:
+def test_boundaries_are_found_byte_by_byte(frames: list[bytes]) -> None:
     boundaries = {0, *accumulate(map(len, frames))}
     close_at = close_begins(frames)
     watch = WebSocketFrames()
@@ -68,7 +68,7 @@ def test_byte_by_byte(frames: list[bytes]) -> None:
 
 
 @pytest.mark.parametrize("frames", STREAMS.values(), ids=STREAMS)
-def test_cut_in_two(frames: list[bytes]) -> None:
+def test_boundaries_are_found_in_two_pieces(frames: list[bytes]) -> None:
     data = b"".join(frames)
     boundaries = {0, *accumulate(map(len, frames))}
     for at in range(len(data) + 1):
@@ -81,7 +81,7 @@ def test_cut_in_two(frames: list[bytes]) -> None:
 
 
 def close_begins(frames: list[bytes]) -> int | None:
-    """Where the header of a Close frame is whole."""
+    """Return the offset at which the header of a Close frame is complete; None without one."""
     before = 0
     for data in frames:
         if data[0] == CLOSE:
@@ -90,8 +90,8 @@ def close_begins(frames: list[bytes]) -> int | None:
     return None
 
 
-def test_a_frame_beyond_memory() -> None:
-    """No more than its header is kept, whatever length it claims."""
+def test_huge_frame_is_not_buffered() -> None:
+    """Only the header is buffered, whatever length it announces."""
     watch = WebSocketFrames()
     watch.feed(header(BINARY, (1 << 64) - 1, form=64))
     piece = b"\x88\x00" * 1000
@@ -101,7 +101,7 @@ def test_a_frame_beyond_memory() -> None:
     assert not watch.closing
 
 
-def test_nothing_is_no_news() -> None:
+def test_empty_piece_changes_no_state() -> None:
     watch = WebSocketFrames()
     watch.feed(b"")
     assert watch.at_boundary
@@ -110,7 +110,7 @@ def test_nothing_is_no_news() -> None:
     assert not watch.at_boundary
 
 
-def test_our_goodbye() -> None:
+def test_close_frame_of_a_restart_is_valid() -> None:
     """RFC 6455 section 5.5.1: unmasked, FIN, opcode 8, and 1012 for a restart."""
     assert frame(CLOSE, (1012).to_bytes(2, "big")) == CLOSE_SERVICE_RESTART
     watch = WebSocketFrames()
@@ -119,29 +119,29 @@ def test_our_goodbye() -> None:
 
 
 def masked(first: int, payload: bytes, mask: bytes = MASK) -> bytes:
-    """A client's frame as it is on the wire."""
+    """Return a client's frame as it is sent, with its payload masked."""
     content = bytes(byte ^ mask[at % 4] for at, byte in enumerate(payload))
     return frame(first, content, mask=mask)
 
 
-GOODBYE = (1012).to_bytes(2, "big")
+RESTART_CODE = (1012).to_bytes(2, "big")
 
 
 @pytest.mark.parametrize(
     ("data", "is_answer"),
     [
-        (masked(CLOSE, GOODBYE), True),
-        (masked(CLOSE, GOODBYE, bytes(4)), True),
-        (masked(TEXT, b"last words") + masked(CLOSE, GOODBYE), True),
+        (masked(CLOSE, RESTART_CODE), True),
+        (masked(CLOSE, RESTART_CODE, bytes(4)), True),
+        (masked(TEXT, b"last words") + masked(CLOSE, RESTART_CODE), True),
         (masked(CLOSE, (1000).to_bytes(2, "big")), False),
-        (masked(CLOSE, GOODBYE)[1:], False),
-        (masked(CLOSE, GOODBYE) + b"x", False),
-        (masked(TEXT, GOODBYE), False),
+        (masked(CLOSE, RESTART_CODE)[1:], False),
+        (masked(CLOSE, RESTART_CODE) + b"x", False),
+        (masked(TEXT, RESTART_CODE), False),
         (masked(CLOSE, b""), False),
         (b"", False),
     ],
 )
-def test_the_answer_to_our_goodbye(data: bytes, is_answer: bool) -> None:
+def test_close_response_of_a_client_is_detected(data: bytes, is_answer: bool) -> None:
     assert ends_with_answer(data) is is_answer
 
 
@@ -158,7 +158,7 @@ random_frames = st.lists(
 
 @repeatably
 @given(random_frames, st.lists(st.integers(0, 300), max_size=20))
-def test_any_frames_cut_anywhere(frames: list[bytes], sizes: list[int]) -> None:
+def test_boundaries_are_found_in_random_frames_and_pieces(frames: list[bytes], sizes: list[int]) -> None:
     data = b"".join(frames)
     boundaries = {0, *accumulate(map(len, frames))}
     watch = WebSocketFrames()

@@ -2,9 +2,10 @@
 
 import pytest
 
-from httpprocessproxy.core.http.headers import Request, Response, outgoing_response
+from httpprocessproxy.core.http.headers import outgoing_response
 from httpprocessproxy.core.http.http1 import Fields, parse_response
 from httpprocessproxy.core.http.reader import RequestReader
+from httpprocessproxy.core.http.request import Request, Response
 from httpprocessproxy.core.page.documents import Injector
 from test.core.http.heads import TRUSTED, VIA
 from test.core.http.strict import read_head

@@ -8,9 +8,10 @@ import pytest
 
 from httpprocessproxy.core.errors import BodyError
 from httpprocessproxy.core.http.forwarded import Peer
-from httpprocessproxy.core.http.headers import Request, Response, outgoing_response
+from httpprocessproxy.core.http.headers import outgoing_response
 from httpprocessproxy.core.http.http1 import parse_response
 from httpprocessproxy.core.http.reader import RequestReader
+from httpprocessproxy.core.http.request import Request, Response
 from httpprocessproxy.core.page.documents import Injector
 from httpprocessproxy.core.page.plain_errors import MAX_SHOWN_BYTES
 from test.core.http.heads import VIA

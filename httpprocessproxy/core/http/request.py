@@ -1,0 +1,61 @@
+"""A request as it goes to the backend, and a response as it goes to the client.
+
+`headers.py` makes both of parsed heads; the data plane reads from them how the body is framed and
+whether the connection persists. No I/O.
+"""
+
+from dataclasses import dataclass
+
+from httpprocessproxy.core.http.bodies import NO_BODY, Body, Chunked, Length
+
+
+@dataclass(slots=True)
+class Request:
+    """A request as it goes to the backend.
+
+    rest             the head after the target, including the empty line; requests that differ in
+                     the target only share one object
+    content_length   None for a chunked body
+    is_safe          its method is safe, so it may be sent a second time
+    is_trusted       neither the peer nor a node for which it forwards is untrusted
+    is_document      it fetches a page to be displayed
+    wants_fence      `Hpp-Sync: 1`: the response must reflect all files written before the request
+    is_intercepted   an interceptor handles it before the backend does
+    """
+
+    method: bytes
+    target: bytes
+    host: bytes
+    accept: bytes
+    is_http10: bool
+    rest: bytes
+    content_length: int | None
+    keep_alive: bool
+    upgrade: bytes
+    is_safe: bool
+    is_trusted: bool
+    is_document: bool = False
+    wants_fence: bool = False
+    is_intercepted: bool = False
+    is_for_dashboard: bool = False
+
+    @property
+    def head(self) -> bytes:
+        return b"".join((self.method, b" ", self.target, self.rest))
+
+    def body(self) -> Body:
+        if self.content_length == 0:
+            return NO_BODY
+        return Chunked() if self.content_length is None else Length(self.content_length)
+
+
+@dataclass(slots=True)
+class Response:
+    """A response as it goes to the client. `head` lacks the last CRLF: Connection may be added."""
+
+    status: int
+    head: bytes
+    body: Body
+    client_keep_alive: bool
+    backend_keep_alive: bool
+    upgrade: bytes
