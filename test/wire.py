@@ -1,7 +1,7 @@
-"""One HTTP/1.1 connection, byte by byte: what was sent is what the test wrote.
+"""One HTTP/1.1 connection at the level of bytes: it sends exactly the bytes of the test.
 
-The reader is strict: it takes nothing that RFC 9112 does not allow, and tells a message that
-ended from one that was cut (`TruncatedError`).
+The reader is strict: it accepts only messages that RFC 9112 allows, and distinguishes a complete
+message from one that was cut (`TruncatedError`).
 """
 
 import contextlib
@@ -22,7 +22,7 @@ _FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n\0]*?)[ \t]*")
 
 
 class TruncatedError(Exception):
-    """The connection ended, or was reset, inside a message; holds what had come of it."""
+    """The connection ended, or was reset, inside a message; holds the bytes received of it."""
 
 
 @dataclass
@@ -67,7 +67,7 @@ def _fields(lines: list[bytes]) -> Headers:
 
 
 class Wire:
-    """A connection. Every read gives up after PATIENCE_S with TimeoutError."""
+    """A connection. Every read raises TimeoutError after PATIENCE_S."""
 
     def __init__(self, connection: socket.socket) -> None:
         self.socket = connection
@@ -94,7 +94,7 @@ class Wire:
             self.socket.sendall(piece)
 
     def fill(self, limit_bytes: int) -> int:
-        """Send until nothing more is taken for a while; return how many bytes were."""
+        """Send until the peer accepts no more for 500 ms; return the number of bytes sent."""
         self.socket.settimeout(500 * MS)
         sent = 0
         try:
@@ -106,12 +106,12 @@ class Wire:
         return sent
 
     def finish(self) -> None:
-        """Send no more, and go on reading: half-close."""
-        with contextlib.suppress(OSError):  # the other side was quicker, and has gone
+        """Half-close: send no more, and go on reading."""
+        with contextlib.suppress(OSError):  # the peer has closed before
             self.socket.shutdown(socket.SHUT_WR)
 
     def reset(self) -> None:
-        """Go away at once, as a client that was killed."""
+        """Close the connection with RST, as a killed client does."""
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.socket.close()
 
@@ -125,7 +125,7 @@ class Wire:
         return bool(data)
 
     def until(self, end: bytes) -> bytes:
-        """Up to and without `end`."""
+        """Return the bytes before `end`, and skip `end`."""
         while end not in self.unread:
             if not self.more():
                 raise TruncatedError(self.unread)
@@ -140,14 +140,14 @@ class Wire:
         return taken
 
     def rest(self) -> bytes:
-        """All that comes until the other side closes."""
+        """Return all bytes until the peer closes."""
         while self.more():
             pass
         taken, self.unread = self.unread, b""
         return taken
 
     def ended(self) -> bool:
-        """Whether the other side closes without another byte."""
+        """Whether the peer closes without another byte."""
         return self.rest() == b""
 
     def head(self) -> Message:
@@ -155,7 +155,7 @@ class Wire:
         return Message(first, _fields(lines))
 
     def request(self) -> Message:
-        """Read a whole request, body included."""
+        """Read a complete request, including its body."""
         message = self.head()
         self._read_body(message, until_end=False)
         return message

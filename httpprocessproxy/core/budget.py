@@ -1,4 +1,4 @@
-"""The memory for bodies that are kept: how much of it is taken, and who has it. No I/O."""
+"""A limit for the memory of buffered bodies, divided into shares. No I/O."""
 
 from collections.abc import Callable
 from types import TracebackType
@@ -6,27 +6,27 @@ from typing import Self
 
 
 class Budget:
-    """How many bytes are kept, and how many may be."""
+    """Counts the buffered bytes of all shares, up to a limit."""
 
     def __init__(self, limit_bytes: int, full: Callable[[], Exception]) -> None:
-        """`full` makes what is raised when there is no memory for more."""
+        """`full` makes the exception that is raised when the limit is exceeded."""
         self.held_bytes = 0
         self._limit_bytes = limit_bytes
         self._full = full
 
     def share(self) -> "BudgetShare":
-        """What one body keeps; all of it is given back at the end of the context."""
+        """Return the share of one body, which is released at the end of its context."""
         return BudgetShare(self)
 
     def take(self, size_bytes: int) -> None:
-        """Raises what `full` makes, and takes nothing then."""
+        """Count more bytes. Raises the exception that `full` makes, and then counts none."""
         if self.held_bytes + size_bytes > self._limit_bytes:
             raise self._full()
         self.held_bytes += size_bytes
 
 
 class BudgetShare:
-    """A part of the budget."""
+    """The bytes of the budget that one body holds."""
 
     def __init__(self, budget: Budget) -> None:
         self._budget = budget
@@ -44,11 +44,11 @@ class BudgetShare:
         self.release()
 
     def release(self) -> None:
-        """Give all of it back."""
+        """Return all bytes to the budget."""
         self._budget.held_bytes -= self._held_bytes
         self._held_bytes = 0
 
     def keep(self, size_bytes: int) -> None:
-        """Take some more. Raises what the budget does."""
+        """Take more bytes from the budget. Raises the exception that `full` makes."""
         self._budget.take(size_bytes)
         self._held_bytes += size_bytes

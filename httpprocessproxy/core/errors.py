@@ -2,24 +2,24 @@
 
     UserError           an option or the environment is wrong: one line, exit status 2
     PeerError           a client or the backend broke its protocol
-        RequestError    ... the client did: answered with `status`
-        ResponseError   ... the backend did: the client gets 502
-        BodyError       ... one of them did, after a good head: what was begun is cut
+        RequestError    ... by the client's head: the response has `status`
+        ResponseError   ... by the backend's head: the client gets 502
+        BodyError       ... by a body, after a valid head: the message is cut
 
-Anything else that escapes is a bug of ours and ends in a traceback.
+Any other exception is a bug of this program, and its traceback is printed.
 """
 
 
 class UserError(Exception):
-    """Something the user can mend; the text says what to change. Exit status 2."""
+    """An error that the user can correct; the text names the change. Exit status 2."""
 
 
 class PeerError(Exception):
-    """The other side of a connection broke its protocol; the text says how."""
+    """The peer of a connection broke its protocol; the text describes the violation."""
 
 
 class RequestError(PeerError):
-    """A request that must not reach the backend, and the status that says so."""
+    """A request that must not reach the backend, and the status of the response."""
 
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(reason)
@@ -27,7 +27,7 @@ class RequestError(PeerError):
 
     @property
     def sentence(self) -> str:
-        """The reason, with a full stop unless its last line is something to copy."""
+        """The reason, with a full stop unless its last line is a text to copy."""
         return str(self) if "\n" in str(self) else f"{self}."
 
 

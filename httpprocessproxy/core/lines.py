@@ -7,7 +7,7 @@ _UNITS: Final = ("B", "kB", "MB", "GB")
 
 
 def enumeration(names: Collection[str], shown: int = 1) -> str:
-    """The first of them, and how many more there are."""
+    """Return the first `shown` names, and the number of the others."""
     more = len(names) - shown
     first = ", ".join(list(names)[:shown])
     return f"{first} and {more} more" if more > 0 else first
@@ -18,7 +18,7 @@ def duration(milliseconds: float) -> str:
 
 
 def size(count_bytes: float) -> str:
-    """In units of 1000, as browsers show it."""
+    """Format a number of bytes in units of 1000, as browsers do."""
     for unit in _UNITS:
         if count_bytes < 1000 or unit == _UNITS[-1]:
             break
@@ -27,5 +27,5 @@ def size(count_bytes: float) -> str:
 
 
 def printable(text: str) -> str:
-    """The text with its control characters written out: names of files may be anybody's."""
+    """Return the text with control characters escaped: file names are untrusted."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -1,4 +1,4 @@
-"""The memory for bodies: who takes it, who gives it back."""
+"""The memory limit for buffered bodies: shares take and release bytes."""
 
 import pytest
 
@@ -6,10 +6,10 @@ from httpprocessproxy.core.budget import Budget
 
 
 class FullError(Exception):
-    """There is no more."""
+    """The budget is exhausted."""
 
 
-def test_what_is_kept_counts_until_it_is_not() -> None:
+def test_held_bytes_count_until_the_share_is_released() -> None:
     budget = Budget(100, FullError)
     with budget.share() as one:
         one.keep(60)
@@ -20,7 +20,7 @@ def test_what_is_kept_counts_until_it_is_not() -> None:
     assert budget.held_bytes == 0
 
 
-def test_no_more_than_there_is() -> None:
+def test_share_beyond_the_limit_raises_and_takes_no_bytes() -> None:
     budget = Budget(100, FullError)
     with budget.share() as one, budget.share() as two:
         one.keep(60)

@@ -1,4 +1,4 @@
-"""The tree in the docstring is the tree of classes."""
+"""Exceptions: the tree in the docstring matches the classes."""
 
 import inspect
 import re
@@ -8,7 +8,7 @@ from httpprocessproxy.core import errors
 TREE = re.findall(r"^ {4}( *)(\w+Error)", errors.__doc__ or "", re.MULTILINE)
 
 
-def test_the_docstring_shows_every_exception_where_it_belongs() -> None:
+def test_docstring_shows_every_exception_below_its_parent() -> None:
     parents: dict[int, str] = {-4: "Exception"}
     shown = {}
     for indent, name in TREE:
@@ -18,6 +18,6 @@ def test_the_docstring_shows_every_exception_where_it_belongs() -> None:
     assert shown == {name: of.__base__.__name__ for name, of in classes if of.__base__}
 
 
-def test_a_request_error_carries_its_status() -> None:
+def test_request_error_carries_its_status() -> None:
     error = errors.RequestError(414, "too long")
     assert (error.status, str(error)) == (414, "too long")

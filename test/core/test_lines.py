@@ -3,7 +3,7 @@
 from httpprocessproxy.core.lines import duration, enumeration, printable, size
 
 
-def test_numbers_as_people_write_them() -> None:
+def test_durations_and_sizes_have_readable_units() -> None:
     assert [duration(ms) for ms in (0.4, 999, 1000, 61_500)] == [
         "0 ms",
         "999 ms",
@@ -15,12 +15,12 @@ def test_numbers_as_people_write_them() -> None:
     ]
 
 
-def test_enumerations() -> None:
+def test_enumeration_counts_the_names_not_shown() -> None:
     assert enumeration([]) == ""
     assert enumeration(["a", "b", "c"], shown=3) == "a, b, c"
     assert enumeration(["a", "b", "c"], shown=2) == "a, b and 1 more"
 
 
-def test_what_is_printable_stays() -> None:
+def test_printable_text_is_unchanged_and_controls_are_escaped() -> None:
     assert printable("größe 日本.py") == "größe 日本.py"
     assert printable("a\nb\x9b") == "a\\nb\\x9b"

@@ -9,13 +9,13 @@ from httpprocessproxy.terminal.log_lines import LogLines
 from test.messages import RESTART, TIME, RowMembers, notice, request, state
 
 
-def test_the_first_start() -> None:
+def test_first_start_is_one_line() -> None:
     lines = LogLines()
     assert lines.of(state("loading", why="first start", at_ms=5.0)) == []
     assert lines.of(state("running", "loading", at_ms=345.4)) == ["started in 340 ms"]
 
 
-def test_a_restart_is_one_line() -> None:
+def test_restart_is_one_line() -> None:
     lines = LogLines()
     assert lines.of(state("killing", "running", why="changed: app/views.py")) == []
     assert lines.of(state("loading", "killing", why="stopped after 9 ms")) == []
@@ -23,7 +23,7 @@ def test_a_restart_is_one_line() -> None:
     assert lines.of(running) == ["restarted in 214 ms: app/views.py"]
 
 
-def test_a_restart_for_many_files_names_the_first() -> None:
+def test_restart_after_many_changes_names_the_first_file() -> None:
     running = state("running", "loading", paths=["a.py", "b.py", "c.py"], restart=RESTART)
     assert LogLines().of(running) == ["restarted in 214 ms: a.py and 2 more"]
 
@@ -37,13 +37,13 @@ def test_a_restart_for_many_files_names_the_first() -> None:
         (StartReport(True, 60.0, None), "214 ms (warm)"),
     ],
 )
-def test_a_warm_start_tells_what_it_saved(start: StartReport, told: str) -> None:
+def test_warm_start_shows_the_saved_time(start: StartReport, told: str) -> None:
     running = state("running", "loading", paths=["a.py"], restart=RESTART, start=start)
     assert LogLines().of(running) == [f"restarted in {told}: a.py"]
 
 
 @pytest.mark.parametrize("before", ["running", "error", "loading"])
-def test_a_restart_that_was_asked_for(before: str) -> None:
+def test_requested_restart_names_its_cause(before: str) -> None:
     lines = LogLines()
     after = "loading" if before == "error" else "killing"
     assert lines.of(state(after, before, why="restart asked for by the keyboard")) == []
@@ -53,20 +53,20 @@ def test_a_restart_that_was_asked_for(before: str) -> None:
     assert lines.of(running) == ["restarted in 214 ms: asked for by the keyboard"]
 
 
-def test_a_crash_says_how_and_what_next() -> None:
+def test_crash_line_has_reason_and_next_step() -> None:
     why = "exited with status 1, after 80 ms"
     crash = state("error", "loading", why=why, reason="exited with status 1", returncode=1)
     assert LogLines().of(crash) == ["exited with status 1, after 80 ms: waiting for a change"]
 
 
-def test_what_cannot_be_started_took_no_time() -> None:
+def test_failed_start_line_has_no_duration() -> None:
     failure = state(
         "error", "loading", why="cannot start 'x', after 0 ms", reason="cannot start 'x'"
     )
     assert LogLines().of(failure) == ["cannot start 'x'; waiting for a change"]
 
 
-def test_debugging_shows_each_transition_and_the_stages() -> None:
+def test_debug_lines_show_each_transition_and_the_stages() -> None:
     lines = LogLines(debug=True)
     assert lines.of(state("loading", why="first start")) == []
     assert lines.of(state("running", "loading", why="ready after 340 ms", at_ms=340.0)) == [
@@ -80,7 +80,7 @@ def test_debugging_shows_each_transition_and_the_stages() -> None:
     assert lines.of(running)[1] == "stages: drain 0 ms, stop 10 ms, start 4 ms, ready 200 ms"
 
 
-def test_stages_that_were_not_reached_are_left_out() -> None:
+def test_stages_without_a_duration_are_omitted() -> None:
     restart = replace(RESTART, drain_ms=None)
     running = state("running", "loading", paths=["a.py"], restart=restart)
     assert "stages: stop 10 ms, start 4 ms, ready 200 ms" in LogLines(debug=True).of(running)
@@ -90,14 +90,14 @@ class OfTheFuture(Event):
     """An event of a type that has no line."""
 
 
-def test_other_topics() -> None:
+def test_notice_and_refresh_are_lines_and_unknown_topics_are_not() -> None:
     lines = LogLines()
     assert lines.of(notice("LiveReload port 35729 is taken")) == ["LiveReload port 35729 is taken"]
     assert lines.of(Refreshed(paths=["a.css", "b.css"])) == ["refreshed: a.css and 1 more"]
     assert lines.of(OfTheFuture()) == []
 
 
-def test_a_terminal_obeys_nothing_in_a_name() -> None:
+def test_control_characters_in_a_file_name_are_escaped() -> None:
     assert LogLines().of(Refreshed(paths=["\x1b]0;gotcha\x07.css"])) == [
         "refreshed: \\x1b]0;gotcha\\x07.css"
     ]
@@ -113,15 +113,15 @@ def test_a_terminal_obeys_nothing_in_a_name() -> None:
         ({"replay_of": 7, "method": "POST"}, "POST /path 200 12 ms 3.4 kB (replayed)"),
     ],
 )
-def test_requests(members: RowMembers, line: str) -> None:
+def test_request_line_has_remarks_on_unusual_events(members: RowMembers, line: str) -> None:
     assert LogLines().of(request(**members)) == [line]
 
 
-def test_a_request_that_goes_on_is_no_line() -> None:
+def test_unfinished_request_has_no_line() -> None:
     assert LogLines().of(request(ended=False)) == []
 
 
-def test_levels() -> None:
+def test_level_follows_the_type_and_state_of_a_message() -> None:
     assert notice("x").level == "warning"
     assert state("error", "loading").level == "error"
     assert state("running", "loading").level == "info"
@@ -155,5 +155,5 @@ HOP = HopReported(
         ),
     ],
 )
-def test_a_hop_is_a_line_with_the_id_of_its_chain(hop: HopReported, line: str, level: str) -> None:
+def test_hop_line_has_the_id_of_its_chain(hop: HopReported, line: str, level: str) -> None:
     assert (LogLines().of(hop), hop.level) == ([line], level)

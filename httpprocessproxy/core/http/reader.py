@@ -143,14 +143,16 @@ class RequestReader:
         is_intercepted = interceptors is not None and interceptors.takes(parsed)
         if interceptors is not None and not is_intercepted:
             parsed = dataclasses.replace(parsed, fields=interceptors.passing(parsed.fields))
-        asking = self._injector.asking(parsed.fields) if self._injector is not None else None
-        if asking is not None:
-            parsed = dataclasses.replace(parsed, fields=asking)
+        rewritten = (
+            self._injector.request_fields(parsed.fields) if self._injector is not None else None
+        )
+        if rewritten is not None:
+            parsed = dataclasses.replace(parsed, fields=rewritten)
         request = outgoing_request(parsed, self.peer, self._via)
         # A request in HTTP/1.0 may lack Host.
         if self._hosts is not None and (request.host or not request.is_http10):
             self._hosts.check(request.host)
-        request.is_document = asking is not None or (
+        request.is_document = rewritten is not None or (
             self._injector is None and asks_for_document(parsed.fields)
         )
         request.is_intercepted = is_intercepted

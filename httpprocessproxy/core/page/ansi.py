@@ -1,7 +1,7 @@
-"""Terminal output as HTML or as plain text: colours kept or dropped (ECMA-48 section 8.3.117).
+"""Terminal output as HTML with colours, or as plain text (ECMA-48 section 8.3.117).
 
-Output that draws over itself is shown as it ends up (`screen`). Every other control sequence goes.
-What is left is text: escaped for HTML, whatever it was. No I/O.
+Output that overwrites itself is shown in its final form (`screen.py`). All other control sequences
+are removed, and all text is escaped for HTML. No I/O.
 """
 
 import html
@@ -25,7 +25,7 @@ _CONTROL: Final = re.compile(
 
 _Style = Mapping[str, str]
 
-# What an SGR code sets: a slot, and the CSS class in it ("" empties the slot).
+# The effect of an SGR code: an attribute, and its CSS class ("" resets the attribute).
 _CODES: Final[Mapping[int, tuple[str, str]]] = {
     1: ("weight", "bold"),
     2: ("weight", "dim"),
@@ -36,22 +36,22 @@ _CODES: Final[Mapping[int, tuple[str, str]]] = {
     24: ("line", ""),
     7: ("video", "inverse"),
     27: ("video", ""),
-    39: ("ink", ""),
-    49: ("paper", ""),
-    **{30 + colour: ("ink", f"f{colour}") for colour in range(8)},
-    **{90 + colour: ("ink", f"f{colour + 8}") for colour in range(8)},
-    **{40 + colour: ("paper", f"b{colour}") for colour in range(8)},
-    **{100 + colour: ("paper", f"b{colour + 8}") for colour in range(8)},
+    39: ("foreground", ""),
+    49: ("background", ""),
+    **{30 + colour: ("foreground", f"f{colour}") for colour in range(8)},
+    **{90 + colour: ("foreground", f"f{colour + 8}") for colour in range(8)},
+    **{40 + colour: ("background", f"b{colour}") for colour in range(8)},
+    **{100 + colour: ("background", f"b{colour + 8}") for colour in range(8)},
 }
 
 
 def to_text(output: bytes) -> str:
-    """Decode, and drop every control sequence."""
+    """Decode the output and remove every control sequence."""
     return "\n".join("".join(character for character, _ in line) for line in _lines(output))
 
 
 def to_html(output: bytes) -> str:
-    """Decode, escape, and put the 16 colours into `<span class=…>`; finer colours are dropped."""
+    """Decode and escape the output; the 16 colours become `<span class=…>`, others are dropped."""
     return "".join(
         _span("".join(character for character, _ in cells), style)
         for style, cells in itertools.groupby(_cells(output), key=lambda cell: cell[1])
@@ -76,7 +76,7 @@ def _lines(output: bytes) -> list[list[tuple[str, _Style]]]:
         if control["sgr"] is not None:
             style = _restyle(style, control["sgr"])
         elif control["final"] or control["move"]:
-            screen.obey(control["final"] or control["move"], control["parameter"] or "")
+            screen.execute(control["final"] or control["move"], control["parameter"] or "")
     screen.write(text[start:], style)
     return screen.lines
 
@@ -92,13 +92,13 @@ def _classes(style: _Style) -> list[str]:
     names = [name for name in style.values() if name]
     if "inverse" not in names:
         return names
-    # Ink and paper change places: f1 is b1 then.
+    # Foreground and background are swapped: f1 becomes b1.
     swapped = {"f": "b", "b": "f"}
     return [swapped[name[0]] + name[1:] if name[1:].isdigit() else name for name in names]
 
 
 def _restyle(style: _Style, codes: str) -> _Style:
-    """Apply the codes of one sequence, as in `1;31`."""
+    """Apply the codes of one SGR sequence, such as `1;31`."""
     numbers = iter([int(code[:4] or 0) for code in codes.split(";") if ":" not in code])
     for number in numbers:
         if number == 0:
@@ -106,13 +106,13 @@ def _restyle(style: _Style, codes: str) -> _Style:
         elif number in (38, 48):
             _skip_colour(numbers)
         elif number in _CODES:
-            slot, name = _CODES[number]
-            style = {**style, slot: name}
+            attribute, name = _CODES[number]
+            style = {**style, attribute: name}
     return style
 
 
 def _skip_colour(numbers: Iterator[int]) -> None:
-    """Pass over the arguments of 38 or 48: `5;N`, or `2;R;G;B`."""
+    """Skip the arguments of 38 or 48: `5;N`, or `2;R;G;B`."""
     arguments = {5: 1, 2: 3}.get(next(numbers, 0), 0)
     for _ in range(arguments):
         next(numbers, 0)

@@ -1,8 +1,8 @@
-"""What a page's Content-Security-Policy must say for our script to run (CSP Level 3).
+"""Content-Security-Policy of pages with the injected script (CSP Level 3).
 
-All policies of a response hold at once, so each is extended, by as little as will do: a script of
-the page's own origin may run, and connect to it. What else they forbid stays forbidden, and their
-text stays as it is but for the directives that are extended. No I/O.
+All policies of a response apply at once, so each is extended as little as possible: a script of the
+page's own origin may run, and connect to that origin. All other restrictions stay in force, and
+the text of a policy changes only in the extended directives. No I/O.
 """
 
 import re
@@ -10,15 +10,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-# Which directive holds: the first that a policy has.
+# The first of these directives in a policy applies.
 _SCRIPT: Final = (b"script-src-elem", b"script-src", b"default-src")
 _CONNECT: Final = (b"connect-src", b"default-src")
 
 _SELF: Final = b"'self'"
 _NONCE: Final = re.compile(rb"'nonce-([A-Za-z0-9+/_-]+={0,2})'", re.IGNORECASE)
 
-# A <meta> with a policy, outside of comments and scripts, which are passed over. All bounded, so
-# that no page takes long.
+# A <meta> with a policy, outside of comments and scripts, which are skipped. All repetitions are
+# bounded, so that the search takes linear time.
 _META: Final = re.compile(
     rb"""<!--.*?(?:-->|\Z) | <(script|style|title|template)\b.*?(?:</\1|\Z)
     | (?P<policy><meta\b[^>]{0,500}?\bhttp-equiv\s{0,9}=\s{0,9}["']?content-security-policy["'\s/>])
@@ -29,17 +29,17 @@ _META: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """The values of the fields as they must be sent, and the nonce of the tag, which may be b""."""
+    """The extended values of the fields, and the nonce for the tag, which may be b""."""
 
     values: list[bytes]
     nonce: bytes
 
 
 def permit(values: Sequence[bytes], nonce: bytes) -> Permission | None:
-    """Let a script of the page's own origin run under the policies of a response.
+    """Extend the policies of a response so that a script of the page's own origin may run.
 
-    `values` are those of its Content-Security-Policy fields; `nonce` is for a policy that goes by
-    nonces and has none of its own. None: a policy forbids scripts as such, and that stays.
+    `values` are those of its Content-Security-Policy fields; `nonce` is for a policy that requires
+    a nonce and has none of its own. Returns None if a policy forbids all scripts.
     """
     fields = [[_Policy(text) for text in value.split(b",")] for value in values]
     policies = [policy for field in fields for policy in field]
@@ -54,14 +54,14 @@ def permit(values: Sequence[bytes], nonce: bytes) -> Permission | None:
 
 
 def has_meta_policy(content: bytes) -> bool:
-    """Whether a policy is seen among the elements of this part of a page."""
-    if b"content-security-policy" not in content.lower():  # nearly always, and quickly
+    """Whether this part of a page has a policy in a <meta> element."""
+    if b"content-security-policy" not in content.lower():  # the common case, decided quickly
         return False
     return any(match["policy"] for match in _META.finditer(content))
 
 
 class _Policy:
-    """One policy, and its directives. Of two with one name, the first holds (section 2.2.1)."""
+    """One policy and its directives; the first of two with one name applies (section 2.2.1)."""
 
     def __init__(self, text: bytes) -> None:
         self._parts = text.split(b";")
@@ -81,16 +81,16 @@ class _Policy:
 
     @property
     def nonce(self) -> bytes:
-        matches = map(_NONCE.fullmatch, self._holding(_SCRIPT) or ())
+        matches = map(_NONCE.fullmatch, self._effective_sources(_SCRIPT) or ())
         return next((match[1] for match in matches if match), b"")
 
     @property
     def is_strict(self) -> bool:
-        """Whether only nonces and hashes count, and no origins (section 8.2)."""
-        return _has(self._holding(_SCRIPT), b"'strict-dynamic'")
+        """Whether only nonces and hashes allow a script, and origins are ignored (section 8.2)."""
+        return _has(self._effective_sources(_SCRIPT), b"'strict-dynamic'")
 
     def permit_script(self, nonce: bytes) -> None:
-        sources = self._holding(_SCRIPT)
+        sources = self._effective_sources(_SCRIPT)
         by_nonce = b"'nonce-%b'" % nonce
         if sources is None or (nonce and any(_is_nonce(source, nonce) for source in sources)):
             return
@@ -100,25 +100,25 @@ class _Policy:
             self._extend(_SCRIPT, sources, _SELF)
 
     def permit_connection(self) -> None:
-        sources = self._holding(_CONNECT)
+        sources = self._effective_sources(_CONNECT)
         if sources is not None and not _has(sources, _SELF, b"*"):
-            # Of a copy of default-src: nonces, hashes and keywords are about scripts.
+            # The sources may be those of default-src; nonces, hashes and keywords apply to scripts.
             origins = [source for source in sources if not source.startswith(b"'")]
             self._extend(_CONNECT, origins, _SELF)
 
     def _words(self, name: bytes) -> list[bytes]:
         return self._parts[self._places[name]].split()[1:]
 
-    def _holding(self, names: Sequence[bytes]) -> list[bytes] | None:
-        """The sources of the first of these directives that there is."""
+    def _effective_sources(self, names: Sequence[bytes]) -> list[bytes] | None:
+        """Return the sources of the first of these directives that the policy has."""
         return next((self._words(name) for name in names if name in self._places), None)
 
     def _extend(self, names: Sequence[bytes], sources: list[bytes], source: bytes) -> None:
-        """Write the directive that holds with one source more; default-src, as a copy."""
+        """Add a source to the directive that applies; default-src is copied under a new name."""
         name = next(name for name in names if name in self._places)
         if name == b"default-src":
             name = names[-2]
-            while not self._parts[-1].strip():  # it ends with a semicolon
+            while not self._parts[-1].strip():  # the policy ends with a semicolon
                 self._parts.pop()
             self._places[name] = len(self._parts)
             self._parts.append(b" ")

@@ -1,6 +1,6 @@
-"""Links that open a file in an editor, for file names in the output of a backend that crashed.
+"""Links that open a file in an editor, for file names in the output of a crashed backend.
 
-An editor that has registered a scheme with the system opens such a link. No I/O.
+An editor opens such a link if it has registered the URL scheme with the system. No I/O.
 """
 
 import re
@@ -42,15 +42,15 @@ _TEMPLATES: Final[Mapping[str, str]] = {
 
 _SCHEME: Final = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*):", re.IGNORECASE)
 _PLACE: Final = re.compile(r"\{(.*?)\}")
-# A link of these would run in the page, and not in an editor.
-_NO_EDITORS: Final = frozenset(("blob", "data", "javascript"))
+# Links with these schemes would run in the page, and not open an editor.
+_FORBIDDEN_SCHEMES: Final = frozenset(("blob", "data", "javascript"))
 
 
 def editor_template(choice: str, environment: Mapping[str, str]) -> str:
     """Return the template of links to an editor, or "" for no links.
 
-    `choice` is an editor's name, a template of one's own, or "" for the editor whose terminal
-    we run in, as `environment` tells. Raises UserError.
+    `choice` is an editor's name, a custom template, or "" for the editor in whose terminal the
+    proxy runs, which `environment` shows. Raises UserError.
     """
     if not choice:
         return _TEMPLATES[_guess(environment)]
@@ -65,7 +65,7 @@ def editor_template(choice: str, environment: Mapping[str, str]) -> str:
 
 def _check(template: str) -> None:
     scheme = _SCHEME.match(template)
-    if scheme is None or scheme["scheme"].lower() in _NO_EDITORS:
+    if scheme is None or scheme["scheme"].lower() in _FORBIDDEN_SCHEMES:
         raise UserError(
             f"not a link to an editor: {template!r} (such as myedit://{{file}}:{{line}})"
         )
@@ -76,7 +76,7 @@ def _check(template: str) -> None:
 
 
 def _guess(environment: Mapping[str, str]) -> str:
-    """Name the editor whose terminal this is: some say so."""
+    """Return the name of the editor whose terminal this is; some set a variable for it."""
     terminal = environment.get("TERM_PROGRAM", "").lower()
     if terminal == "vscode":
         return "cursor" if "CURSOR_TRACE_ID" in environment else "vscode"

@@ -1,9 +1,9 @@
-"""Where a tag goes into a page, found while the page passes by.
+"""Injection of a tag into an HTML page as a stream.
 
-Right behind `<head ...>`; in a page without one, in front of the first thing that cannot come
-before a head. What can is read as browsers do (HTML Living Standard section 13.2.5): byte order
-mark, white space, comments, doctype, `<html ...>`. Bytes pass as they come: held back are at most
-the five that may be the beginning of one of these. No I/O.
+The tag is inserted after `<head ...>`; in a page without one, before the first token that cannot
+precede a head. Tokens that can are parsed as in browsers (HTML Living Standard section 13.2.5):
+byte order mark, white space, comments, doctype, `<html ...>`. Bytes pass at once; at most five are
+held back, which may be the beginning of such a token. No I/O.
 """
 
 import enum
@@ -18,85 +18,88 @@ _SPACE: Final = rb"\t\n\f\r "
 _OPENER: Final = re.compile(
     rb"<(?:(?P<comment>!--)|[!?]|(?P<tag>html|(?P<head>head))(?=[%b/>]))" % _SPACE, re.IGNORECASE
 )
-# What one more byte may make an opener, or another one.
+# Prefixes that one more byte may turn into an opener, or into another one.
 _BEGINNINGS: Final = frozenset(
     word[:size] for word in (b"<!-", b"<html", b"<head") for size in range(1, len(word) + 1)
 )
 
 
-class _In(enum.Enum):
-    """What the next byte belongs to."""
+class _State(enum.Enum):
+    """The tokenizer's state: the kind of token that the next byte belongs to."""
 
-    NOTHING = enum.auto()  # between one thing and the next
-    BOGUS = enum.auto()  # a doctype, or a comment that is not written as one
+    BETWEEN = enum.auto()  # between two tokens
+    BOGUS = enum.auto()  # a doctype, or a malformed comment
     COMMENT_START = enum.auto()
     COMMENT_START_DASH = enum.auto()
     COMMENT = enum.auto()
     COMMENT_DASH = enum.auto()
     COMMENT_DASHES = enum.auto()
     COMMENT_BANG = enum.auto()
-    TAG = enum.auto()  # in front of an attribute, or of the end
+    TAG = enum.auto()  # before an attribute, or before the end of the tag
     NAME = enum.auto()
     NAME_END = enum.auto()
-    VALUE = enum.auto()  # in front of it
+    VALUE = enum.auto()  # before an attribute's value
     DOUBLE_QUOTED = enum.auto()
     SINGLE_QUOTED = enum.auto()
     UNQUOTED = enum.auto()
 
 
 class _ScannerRow:
-    """What bytes do: those of `stays` nothing, one of `ways` is taken and leads somewhere.
+    """The transitions of one state.
 
-    Any other leads to `otherwise`, and is looked at again there.
+    Bytes in `stays` keep the state; a byte in `ways` is consumed and changes to the state there.
+    Any other byte changes to `otherwise`, where it is read again.
     """
 
-    def __init__(self, stays: bytes, ways: Mapping[bytes, _In], otherwise: _In) -> None:
+    def __init__(self, stays: bytes, ways: Mapping[bytes, _State], otherwise: _State) -> None:
         self.stays = re.compile(rb"[%b]*" % stays if stays else rb"")
         self.ways = {byte[0]: where for byte, where in ways.items()}
         self.otherwise = otherwise
 
 
 _TABLE: Final = {
-    _In.NOTHING: _ScannerRow(_SPACE, {}, _In.NOTHING),
-    _In.BOGUS: _ScannerRow(rb"^>", {b">": _In.NOTHING}, _In.BOGUS),
-    _In.COMMENT_START: _ScannerRow(
-        rb"", {b"-": _In.COMMENT_START_DASH, b">": _In.NOTHING}, _In.COMMENT
+    _State.BETWEEN: _ScannerRow(_SPACE, {}, _State.BETWEEN),
+    _State.BOGUS: _ScannerRow(rb"^>", {b">": _State.BETWEEN}, _State.BOGUS),
+    _State.COMMENT_START: _ScannerRow(
+        rb"", {b"-": _State.COMMENT_START_DASH, b">": _State.BETWEEN}, _State.COMMENT
     ),
-    _In.COMMENT_START_DASH: _ScannerRow(
-        rb"", {b"-": _In.COMMENT_DASHES, b">": _In.NOTHING}, _In.COMMENT
+    _State.COMMENT_START_DASH: _ScannerRow(
+        rb"", {b"-": _State.COMMENT_DASHES, b">": _State.BETWEEN}, _State.COMMENT
     ),
-    _In.COMMENT: _ScannerRow(rb"^-", {b"-": _In.COMMENT_DASH}, _In.COMMENT),
-    _In.COMMENT_DASH: _ScannerRow(rb"", {b"-": _In.COMMENT_DASHES}, _In.COMMENT),
-    _In.COMMENT_DASHES: _ScannerRow(
-        rb"\-", {b">": _In.NOTHING, b"!": _In.COMMENT_BANG}, _In.COMMENT
+    _State.COMMENT: _ScannerRow(rb"^-", {b"-": _State.COMMENT_DASH}, _State.COMMENT),
+    _State.COMMENT_DASH: _ScannerRow(rb"", {b"-": _State.COMMENT_DASHES}, _State.COMMENT),
+    _State.COMMENT_DASHES: _ScannerRow(
+        rb"\-", {b">": _State.BETWEEN, b"!": _State.COMMENT_BANG}, _State.COMMENT
     ),
-    _In.COMMENT_BANG: _ScannerRow(rb"", {b">": _In.NOTHING, b"-": _In.COMMENT_DASH}, _In.COMMENT),
-    _In.TAG: _ScannerRow(_SPACE + rb"/", {b">": _In.NOTHING, b"=": _In.NAME}, _In.NAME),
-    _In.NAME: _ScannerRow(rb"^/>=" + _SPACE, {b"=": _In.VALUE}, _In.NAME_END),
-    _In.NAME_END: _ScannerRow(_SPACE, {b"=": _In.VALUE}, _In.TAG),
-    _In.VALUE: _ScannerRow(
+    _State.COMMENT_BANG: _ScannerRow(
+        rb"", {b">": _State.BETWEEN, b"-": _State.COMMENT_DASH}, _State.COMMENT
+    ),
+    _State.TAG: _ScannerRow(_SPACE + rb"/", {b">": _State.BETWEEN, b"=": _State.NAME}, _State.NAME),
+    _State.NAME: _ScannerRow(rb"^/>=" + _SPACE, {b"=": _State.VALUE}, _State.NAME_END),
+    _State.NAME_END: _ScannerRow(_SPACE, {b"=": _State.VALUE}, _State.TAG),
+    _State.VALUE: _ScannerRow(
         _SPACE,
-        {b'"': _In.DOUBLE_QUOTED, b"'": _In.SINGLE_QUOTED, b">": _In.NOTHING},
-        _In.UNQUOTED,
+        {b'"': _State.DOUBLE_QUOTED, b"'": _State.SINGLE_QUOTED, b">": _State.BETWEEN},
+        _State.UNQUOTED,
     ),
-    _In.DOUBLE_QUOTED: _ScannerRow(rb'^"', {b'"': _In.TAG}, _In.DOUBLE_QUOTED),
-    _In.SINGLE_QUOTED: _ScannerRow(rb"^'", {b"'": _In.TAG}, _In.SINGLE_QUOTED),
-    _In.UNQUOTED: _ScannerRow(rb"^>" + _SPACE, {}, _In.TAG),
+    _State.DOUBLE_QUOTED: _ScannerRow(rb'^"', {b'"': _State.TAG}, _State.DOUBLE_QUOTED),
+    _State.SINGLE_QUOTED: _ScannerRow(rb"^'", {b"'": _State.TAG}, _State.SINGLE_QUOTED),
+    _State.UNQUOTED: _ScannerRow(rb"^>" + _SPACE, {}, _State.TAG),
 }
 
 
 class Injection:
-    """Puts `tag` into one page, once, at the same place however the page is cut into pieces."""
+    """Inserts `tag` into one page, once; the place does not depend on how the page is split."""
 
-    __slots__ = ("_has_begun", "_held", "_in", "_is_head", "_is_placed", "_tag")
+    __slots__ = ("_has_begun", "_held", "_is_head", "_is_placed", "_state", "_tag")
 
     def __init__(self, tag: bytes) -> None:
         self._tag = tag
-        self._in = _In.NOTHING
-        self._has_begun = False  # something of the page has been passed on
-        self._is_head = False  # what was opened last is <head>
+        self._state = _State.BETWEEN
+        self._has_begun = False  # a byte of the page has been passed on
+        self._is_head = False  # the last opened tag is <head>
         self._is_placed = False
-        self._held = b""  # what may be the beginning of something
+        self._held = b""  # the possible beginning of a token
 
     def feed(self, data: bytes) -> bytes:
         """Take a piece of the page, return what to send on."""
@@ -119,7 +122,7 @@ class Injection:
         return data[:at]
 
     def _find(self, data: bytes) -> int:
-        """Where the tag goes, or where what has to be held back begins."""
+        """Return the offset for the tag, or of the first byte to hold back."""
         at = 0
         if not self._has_begun:
             start = data[: len(_BYTE_ORDER_MARK)]
@@ -128,32 +131,32 @@ class Injection:
             elif _BYTE_ORDER_MARK.startswith(start):
                 return 0
         while True:
-            at = self._pass(data, at)
+            at = self._skip(data, at)
             if self._is_placed or at == len(data):
                 return at
-            behind = self._open(data, at)
-            if behind is None:
+            after = self._open(data, at)
+            if after is None:
                 return at
-            at = behind
+            at = after
 
-    def _pass(self, data: bytes, at: int) -> int:
-        """Go on to where something else begins, or to the end of the data."""
+    def _skip(self, data: bytes, at: int) -> int:
+        """Skip to the end of the current token, or of the data; return the offset."""
         while True:
-            row = _TABLE[self._in]
+            row = _TABLE[self._state]
             stay = row.stays.match(data, at)
-            assert stay is not None  # it matches nothing as well
+            assert stay is not None  # it also matches the empty string
             at = stay.end()
-            if at == len(data) or self._in is _In.NOTHING:
+            if at == len(data) or self._state is _State.BETWEEN:
                 return at
             way = row.ways.get(data[at])
-            self._in = way or row.otherwise
+            self._state = way or row.otherwise
             at += way is not None
-            if self._in is _In.NOTHING and self._is_head:
+            if self._state is _State.BETWEEN and self._is_head:
                 self._is_placed = True
                 return at
 
     def _open(self, data: bytes, at: int) -> int | None:
-        """Begin with what begins here; None if it cannot be told yet, or ends the search."""
+        """Open the token at `at`; return None if it is incomplete, or ends the search."""
         if data[at : at + 6].lower() in _BEGINNINGS:
             return None
         opener = _OPENER.match(data, at)
@@ -162,28 +165,28 @@ class Injection:
             return None
         self._is_head = opener["head"] is not None
         if opener["tag"]:
-            self._in = _In.TAG
+            self._state = _State.TAG
         else:
-            self._in = _In.COMMENT_START if opener["comment"] else _In.BOGUS
+            self._state = _State.COMMENT_START if opener["comment"] else _State.BOGUS
         return opener.end()
 
 
 class InjectedBody:
-    """A page's body on its way through, with the tag in it: see `bodies.Body`.
+    """A page's body with the tag inserted; implements `bodies.Body`.
 
-    `content` reads the backend's framing and returns the content alone. `chunked` frames it anew;
-    trailers pass, but for those that are `untrue` of the page with the tag.
+    `content` decodes the backend's framing. `chunked` sends the result in chunks; trailers pass,
+    except those `invalidated` by the tag.
     """
 
-    __slots__ = ("_chunked", "_content", "_injection", "_untrue", "done", "rest")
+    __slots__ = ("_chunked", "_content", "_injection", "_invalidated", "done", "rest")
 
     def __init__(
-        self, content: Body, injection: Injection, *, chunked: bool, untrue: Collection[bytes]
+        self, content: Body, injection: Injection, *, chunked: bool, invalidated: Collection[bytes]
     ) -> None:
         self._content = content
         self._injection = injection
         self._chunked = chunked
-        self._untrue = untrue
+        self._invalidated = invalidated
         self.done = False
         self.rest = b""
 
@@ -206,10 +209,10 @@ class InjectedBody:
     def _trailers(self) -> bytes:
         lines = self._content.trailers if isinstance(self._content, Chunked) else ()
         return b"".join(
-            line for line in lines if line.partition(b":")[0].lower() not in self._untrue
+            line for line in lines if line.partition(b":")[0].lower() not in self._invalidated
         )
 
 
 def chunk(content: bytes) -> bytes:
-    """One chunk (RFC 9112 section 7.1); none for no content, for an empty one would be the last."""
+    """Return one chunk (RFC 9112 section 7.1), or b"": an empty chunk would be the last one."""
     return b"%x\r\n%b\r\n" % (len(content), content) if content else b""

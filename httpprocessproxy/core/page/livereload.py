@@ -1,7 +1,8 @@
-"""The messages of LiveReload protocol 7, which browsers and their extensions speak.
+"""The messages of LiveReload protocol 7, used by browser scripts and extensions.
 
-Both sides say hello, then the server may say reload. Stock clients hang up on any other message
-of ours, so there is none. Whatever a client sends besides its hello changes nothing. No I/O.
+Both sides send `hello`, then the server may send `reload`. Stock clients disconnect on any other
+message from the server, so it sends no others. Messages of a client after its hello are ignored.
+No I/O.
 """
 
 import json
@@ -12,10 +13,10 @@ from typing import Final
 
 OFFICIAL_7: Final = "http://livereload.com/protocols/official-7"
 
-# The browser extension asks with this alone whether a server is there, and leaves the socket open.
+# The browser extension lists only this to check for a server, and leaves the socket open.
 CONNECTION_CHECK: Final = "http://livereload.com/protocols/connection-check-1"
 
-# What livereload.js shows anew without a reload of the page.
+# Files that livereload.js replaces without a reload of the page.
 _SWAPPED: Final = re.compile(r"\.(css|gif|jpe?g|png|svg)", re.IGNORECASE)
 
 
@@ -27,7 +28,7 @@ class LiveReloadHello:
 
     @property
     def is_page(self) -> bool:
-        """Whether a page is behind it; some clients forget to list official-7."""
+        """Whether the client is a page; some clients do not list official-7."""
         return self.protocols != {CONNECTION_CHECK}
 
 
@@ -42,19 +43,19 @@ def hello() -> str:
 
 
 def reload(path: str) -> str:
-    """Tell a page that `path` changed; anything but a style sheet or an image reloads it all."""
+    """Return a message that `path` changed; only style sheets and images avoid a page reload."""
     return json.dumps({"command": "reload", "path": path, "liveCSS": True})
 
 
 def refresh(paths: Collection[str]) -> list[str]:
-    """Tell a page that files changed: a message for each, or one for all if it has to reload."""
+    """Return a message for each changed file, or a single one if the page has to reload."""
     if all(_SWAPPED.fullmatch(path[path.rfind(".") :]) for path in paths):
         return [reload(path) for path in paths]
     return [reload("/")]
 
 
 def parse(message: str | bytes) -> LiveReloadHello | None:
-    """Read a client's message: None for all that needs no answer, garbage included."""
+    """Parse a client's hello; return None for any other message, including malformed ones."""
     try:
         value: object = json.loads(message)
     except (ValueError, RecursionError):  # RecursionError: "[[[[…"

@@ -1,15 +1,15 @@
-"""The messages of `/_hpp/events`, JSON both ways: what a page says of itself. No I/O.
+"""The messages that pages send to `/_hpp/events`, in JSON. No I/O.
 
-A page says hello first: how old it is, and if it was connected before, what it heard last. With
-that, we tell whether it shows what the present code makes.
+A page first sends `hello`: its age, and the time of the last message it received, if it was
+connected before. These decide whether the page is up to date with the current code.
 """
 
 import json
 from dataclasses import dataclass
 from typing import Final
 
-# What every page hears, and what it may ask for besides. Of these, only a trusted one gets any,
-# and what may tell secrets of other pages takes the token of the page about ourselves.
+# Topics for every page, and topics on request. Only a trusted page gets a topic on request, and
+# topics that may reveal secrets of other pages require the dashboard's token.
 ALWAYS: Final = frozenset(("refresh", "state"))
 ON_REQUEST: Final = frozenset(("hop", "notice", "output", "request"))
 WITH_TOKEN: Final = frozenset(("hop", "request"))
@@ -20,21 +20,21 @@ class ClientHello:
     """A page's first message. Times are in milliseconds."""
 
     age_ms: float
-    """How long ago its first byte came."""
+    """The time since the page received its first byte."""
     run: str
-    """The run of the program that it heard of before, or ""."""
+    """The run of the program that it was connected to before, or ""."""
     heard_ms: float
-    """The time, by that run's clock, of the last that it heard."""
+    """The time of the last message that it received, by that run's clock."""
     topics: frozenset[str]
     token: str = ""
 
     def last_current_ms(self, run: str, now_ms: float) -> float:
-        """When, by the clock of `run`, the page was last known to be up to date."""
+        """Return the last time that the page was up to date, by the clock of `run`, in ms."""
         return self.heard_ms if self.run == run else now_ms - self.age_ms
 
 
 def parse_hello(message: str | bytes) -> ClientHello | None:
-    """Read a page's first message; None if it is none."""
+    """Parse a page's first message; return None if it is not a hello."""
     value = _object(message)
     if value.get("type") != "hello":
         return None
@@ -48,7 +48,7 @@ def parse_hello(message: str | bytes) -> ClientHello | None:
 
 
 def parse_topics(message: str | bytes) -> frozenset[str] | None:
-    """Read a later message: what the page wants to hear from now on; None for anything else."""
+    """Parse a subscription to topics on request; return None for any other message."""
     value = _object(message)
     return _topics(value) if value.get("type") == "subscribe" else None
 

@@ -1,9 +1,9 @@
-"""The pages of our own: what went wrong and what to do, as HTML, JSON or plain text.
+"""The proxy's error pages: the problem and its solution, as HTML, JSON or plain text.
 
-The rule: everything in a page is somebody's text, and is escaped. The HTML needs nothing from
-outside (`CONTENT_SECURITY_POLICY`) but our own client.js, and with that it comes back by itself:
-the page says which state it was made in, and is reloaded as soon as that is over, also if it was
-before the page could listen. A live one shows the output as it comes. No I/O.
+The rule: all text in a page is untrusted, and is escaped. The HTML loads nothing
+(`CONTENT_SECURITY_POLICY`) but the proxy's client.js, which reloads the page: the page carries the
+state it was made in, and is reloaded as soon as that state has ended, even if it ended before the
+page was connected. A live page shows the backend's output as it arrives. No I/O.
 """
 
 import base64
@@ -24,12 +24,12 @@ JSON: Final = "application/json"
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What to tell a client.
+    """An error response of the proxy.
 
-    `detail` is a sentence or two, with what to do; `output` is the tail of the backend's output.
+    `detail` is a sentence or two, with advice; `output` is the tail of the backend's output.
     `state` and `generation` are those of `/_hpp/status` at the time the page is made. A page that
-    `is_live` shows what has become of them since, and the output as it comes.
-    `public_detail` is the detail for clients that are not trusted, where it has to be another.
+    `is_live` follows both, and shows the output as it arrives. `public_detail` replaces `detail`
+    for untrusted clients, where it has to differ.
     """
 
     status: int
@@ -43,7 +43,7 @@ class Problem:
     public_detail: str = ""
 
     def for_strangers(self) -> "Problem":
-        """The same fact for clients that are not trusted: without the output and the command."""
+        """Return the problem for untrusted clients: without the output and the command."""
         return replace(self, output=b"", detail=self.public_detail or self.detail)
 
 
@@ -54,9 +54,9 @@ class Page:
 
 
 def render(problem: Problem, accept: bytes, reload: bool) -> Page:
-    """Make the page in the form that `accept`, the request's Accept field, asks for.
+    """Render the page in the format that `accept`, the request's Accept field, prefers.
 
-    `reload` lets the HTML reload by itself: only for a GET, which is safe to repeat.
+    `reload` makes the HTML reload by itself: only for a GET, which is safe to repeat.
     """
     kind = choose(accept, (TEXT, HTML, JSON))
     if kind == HTML:
@@ -67,7 +67,7 @@ def render(problem: Problem, accept: bytes, reload: bool) -> Page:
 
 
 def _page(content_type: bytes, text: str) -> Page:
-    # "replace": a file name in the text may hold bytes that are no UTF-8.
+    # "replace": a file name in the text may contain bytes that are not UTF-8.
     return Page(content_type, text.encode("utf-8", "replace"))
 
 
@@ -100,7 +100,7 @@ def _html(problem: Problem, reload: bool) -> str:
         reason=_reason(problem.status),
         title=html.escape(problem.title),
         detail=html.escape(problem.detail),
-        # Without the newline, a <pre> would swallow the output's own first one.
+        # HTML drops the first newline in a <pre>: without this one, the output's own.
         output=_OUTPUT.format(output) if output or is_live else "",
         promise=_PROMISE if reload and not is_live else "",
         script=_SCRIPT if reload else "",

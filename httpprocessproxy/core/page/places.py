@@ -1,9 +1,9 @@
 """The URLs of the dashboard, which has an origin of its own, and of the site. No I/O.
 
-Scripts of the site's pages can reach all that shares their origin: by `window.open`, by a service
-worker, by its view of what others fetch. So the dashboard is at `hpp.localhost`, on the site's
-port; browsers take any name below `localhost` for this machine (RFC 6761 section 6.3). For a site
-that is reached by an address or another name, it has a port of its own.
+Scripts of the site can access all pages of their origin: by `window.open`, by a service worker, and
+by the requests that it intercepts. So the dashboard is at `hpp.localhost`, on the site's port;
+browsers resolve any name below `localhost` to this machine (RFC 6761 section 6.3). If the site is
+reached by an address or another name, the dashboard has a port of its own.
 """
 
 from dataclasses import dataclass
@@ -20,9 +20,9 @@ from httpprocessproxy.core.http.hosts import (
 
 @dataclass(frozen=True, slots=True)
 class DashboardPlaces:
-    """`port` is the dashboard's own one, `site_port` the site's.
+    """The addresses of dashboard and site: `port` is the dashboard's, `site_port` the site's.
 
-    `has_host`: `hpp.localhost` leads here, and the certificate, if there is one, is for it.
+    `has_host`: `hpp.localhost` can be used, and the certificate, if there is one, covers it.
     """
 
     scheme: str
@@ -33,21 +33,21 @@ class DashboardPlaces:
 
     @property
     def urls(self) -> tuple[str, ...]:
-        """The URLs to show to the user; the first is for this machine."""
+        """The dashboard's URLs to show to the user; the first is for this machine."""
         own_port = self._url(self.host, self.port)
         if not self.has_host:
             return (own_port,)
         return self._url(DASHBOARD_HOST, self.site_port), own_port
 
     def url_for(self, host: str) -> str:
-        """The dashboard for a client that has reached the site by this Host field."""
+        """Return the dashboard's URL for a client that has sent this Host field to the site."""
         name, port = self._authority(host)
         if self.has_host and _is_this_machine(name):
             return self._url(DASHBOARD_HOST, port)
         return self._url(name, self.port)
 
     def site_url(self, host: str) -> str:
-        """The site for a client that has reached the dashboard by this Host field."""
+        """Return the site's URL for a client that has sent this Host field to the dashboard."""
         name, port = self._authority(host)
         if names_dashboard(host.encode("ascii", "replace")):
             return self._url("localhost", port)
@@ -56,7 +56,7 @@ class DashboardPlaces:
     def _authority(self, host: str) -> tuple[str, int]:
         try:
             name, port = parse_authority(host.encode("ascii", "replace"))
-        except RequestError:  # HTTP/1.0 may come without one
+        except RequestError:  # an HTTP/1.0 request may lack Host
             return self.host, self.site_port
         return name, DEFAULT_PORTS[self.scheme] if port is None else port
 

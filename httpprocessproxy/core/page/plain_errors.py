@@ -1,9 +1,9 @@
-"""Plain answers to errors, wrapped in a page so that our script can bring the real one back.
+"""Plain error responses, wrapped in an HTML page whose script reloads it.
 
-A bug often turns a page into a line of text, into JSON or into nothing at all, where a script has
-no place: the browser would show the error until somebody reloads by hand. So an error that a
-browser asked for as a document and that is no HTML becomes a page that shows it: the same status,
-the text escaped, JSON indented. No I/O.
+A bug often turns a page into a line of text, into JSON or into an empty response, none of which can
+carry a script: the browser would show the error until the user reloads it. So an error response to
+a request for a document that is not HTML becomes a page that shows it: the same status, the text
+escaped, JSON indented. No I/O.
 """
 
 import html
@@ -17,15 +17,15 @@ from httpprocessproxy.core.http.http1 import Fields, ResponseHead
 from httpprocessproxy.core.http.request import Request
 from httpprocessproxy.core.page.inject import chunk
 
-# Longer than any traceback that a person reads; the rest is left out.
+# Longer than any traceback that a person reads; the rest is omitted.
 MAX_SHOWN_BYTES: Final = 64 * 1024
 
 _LONGEST_CHARACTER_BYTES: Final = 4  # of UTF-8 and GB 18030
 
 CONTENT_TYPE: Final = b"text/html; charset=utf-8"
 
-# Only a document at the top shows its status alone. A frame's error is seen by the page around it.
-_SHOWN: Final = re.compile(rb"\r\nsec-fetch-dest:[ \t]*document[ \t]*\r\n", re.IGNORECASE)
+# Only a top-level document is displayed alone. An error in a frame is seen by the page around it.
+_TOP_LEVEL: Final = re.compile(rb"\r\nsec-fetch-dest:[ \t]*document[ \t]*\r\n", re.IGNORECASE)
 
 _TEXT: Final = re.compile(r"text/(?!event-stream)[\w.+-]+|application/(?:[\w.-]+\+)?(?:json|xml)")
 _CHARSET: Final = re.compile(r";[ \t]*charset=\"?([\w.:+-]+)")
@@ -58,18 +58,18 @@ http-process-proxy</footer>
 
 
 def wraps(head: ResponseHead, request: Request, *, is_empty: bool = False) -> bool:
-    """Whether a response is an error that a browser shows by itself, and is not HTML.
+    """Whether a response is an error in a top-level document, and is not HTML.
 
-    The caller has checked that it is whole, not encoded and not to be kept as a file. `is_empty`:
-    its end has come before any content; HTML without content is no HTML.
+    The caller has checked that it is complete, not encoded and not a download. `is_empty`: it ended
+    without content; an empty response is wrapped even if it is declared as HTML.
     """
-    if head.status < 400 or request.method == b"HEAD" or not _SHOWN.search(request.rest):
+    if head.status < 400 or request.method == b"HEAD" or not _TOP_LEVEL.search(request.rest):
         return False
     kind, _ = _content_type(head.fields)
-    return is_empty or _says_empty(head.fields) or (_is_text(kind) and kind not in _HTML)
+    return is_empty or _has_length_zero(head.fields) or (_is_text(kind) and kind not in _HTML)
 
 
-def _says_empty(fields: Fields) -> bool:
+def _has_length_zero(fields: Fields) -> bool:
     return any(name.lower() == b"content-length" and value == b"0" for name, value in fields)
 
 
@@ -78,7 +78,7 @@ def _is_text(kind: str) -> bool:
 
 
 class WrappedBody:
-    """The body of a plain error on its way through: a page that shows it. See `bodies.Body`."""
+    """The body of a page that shows a plain error; implements `bodies.Body`."""
 
     __slots__ = (
         *("_charset", "_chunked", "_content", "_kind", "_shown", "_status", "_tag"),
@@ -86,7 +86,7 @@ class WrappedBody:
     )
 
     def __init__(self, content: Body, head: ResponseHead, tag: bytes, *, chunked: bool) -> None:
-        """`content` reads the backend's framing and returns the content alone."""
+        """`content` decodes the backend's framing."""
         self._content = content
         self._kind, self._charset = _content_type(head.fields)
         self._status = head.status
@@ -111,7 +111,7 @@ class WrappedBody:
         return self._page()
 
     def _take(self, piece: bytes, rest: bytes) -> None:
-        # One byte more than is shown tells that there are more.
+        # One byte above the limit shows that the content is longer.
         self._shown += piece[: MAX_SHOWN_BYTES + 1 - len(self._shown)]
         self.rest = rest
 
@@ -125,13 +125,13 @@ class WrappedBody:
             text=html.escape(text, quote=False),
             note=f", its first {MAX_SHOWN_BYTES // 1024} KiB" if is_cut else "",
         )
-        before, head, behind = page.encode("utf-8", "replace").partition(b"<head>")
-        content = b"".join((before, head, self._tag, behind))
+        before, head, after = page.encode("utf-8", "replace").partition(b"<head>")
+        content = b"".join((before, head, self._tag, after))
         return chunk(content) + b"0\r\n\r\n" if self._chunked else content
 
 
 def _content_type(fields: Fields) -> tuple[str, str]:
-    """The media type in lower case, and the charset; empty if a response does not say."""
+    """Return the media type in lower case, and the charset; each may be ""."""
     values = [value for name, value in fields if name.lower() == b"content-type"]
     if len(values) != 1:
         return "", ""
@@ -141,14 +141,14 @@ def _content_type(fields: Fields) -> tuple[str, str]:
 
 
 def _decoded(content: bytes, charset: str, *, is_cut: bool) -> str:
-    """The text; a character that was cut in two at the end is left out."""
+    """Decode the content; a character that is cut at its end is omitted."""
     for name in (charset or "utf-8", "utf-8"):
         try:
             return content.decode(name)
         except UnicodeDecodeError as error:
             if is_cut and len(content) - error.start < _LONGEST_CHARACTER_BYTES:
                 return content[: error.start].decode(name, "replace")
-        except (LookupError, UnicodeError):  # no charset, or one that is none of text
+        except (LookupError, UnicodeError):  # an unknown charset, or a codec that is not for text
             continue
     return content.decode("cp1252", "replace")
 

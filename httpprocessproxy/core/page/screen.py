@@ -1,22 +1,23 @@
-"""A terminal's screen without a height: what is left once output has drawn over itself.
+"""A terminal screen of unlimited height: the final form of output that overwrites itself.
 
 Progress bars and spinners move the cursor within the last lines and write or erase there (ECMA-48
-section 8.3: BS, CR, LF, CUU, CUD, CUF, CUB, CHA, EL, ED). An absolute place, or clearing the
-screen, begins a new line: what came before stays, as in a terminal's scrollback.
-`client/screen.js` does the same; `test/core/page/screen.json` holds the cases of both. No I/O.
+section 8.3: BS, CR, LF, CUU, CUD, CUF, CUB, CHA, EL, ED). An absolute position, or clearing the
+screen, begins a new line: earlier lines stay, as in a terminal's scrollback.
+
+`client/screen.js` is the same in JavaScript; `test/core/page/screen.json` tests both. No I/O.
 """
 
 from typing import Final, Generic, TypeVar
 
 StyleT = TypeVar("StyleT")
 
-# A terminal stops the cursor at its edge. Sequences cannot make us fill longer lines with blanks.
+# A terminal stops the cursor at its edge; here it bounds the blanks that a sequence can cause.
 COLUMNS: Final = 200
 _NEW_LINE: Final = frozenset("HfJ")
 
 
 class Screen(Generic[StyleT]):
-    """Lines of cells: a character, and its style. `blank` is the style of skipped cells."""
+    """Lines of cells, each a character and its style. `blank` is the style of skipped cells."""
 
     def __init__(self, blank: StyleT) -> None:
         self.lines: list[list[tuple[str, StyleT]]] = [[]]
@@ -25,15 +26,15 @@ class Screen(Generic[StyleT]):
         self._column = 0
 
     def write(self, text: str, style: StyleT) -> None:
-        """Write text, with line feeds in it, over what there is."""
+        """Write text at the cursor, over existing cells; it may contain line feeds."""
         first, *others = text.split("\n")
         self._overwrite(first, style)
         for line in others:
             self._feed_line()
             self._overwrite(line, style)
 
-    def obey(self, final: str, parameter: str) -> None:
-        """Move the cursor, or erase, by a control: `final` with its first parameter, if any."""
+    def execute(self, final: str, parameter: str) -> None:
+        """Move the cursor or erase: execute the control `final` with its first parameter, or ""."""
         number = int(parameter[:4] or 0)
         count = max(1, number)
         if final == "\r":
@@ -73,7 +74,7 @@ class Screen(Generic[StyleT]):
         if not text:
             return
         line = self.lines[self._row]
-        self._fill(line, self._column)
+        self._pad(line, self._column)
         end = self._column + len(text)
         line[self._column : end] = [(character, style) for character in text]
         self._column = end
@@ -86,7 +87,7 @@ class Screen(Generic[StyleT]):
             rest = line[self._column + 1 :]
             line.clear()
             if rest:
-                self._fill(line, self._column + 1)
+                self._pad(line, self._column + 1)
                 line += rest
         elif how == 2:
             line.clear()
@@ -95,5 +96,5 @@ class Screen(Generic[StyleT]):
         self._erase(0)
         del self.lines[self._row + 1 :]
 
-    def _fill(self, line: list[tuple[str, StyleT]], column: int) -> None:
+    def _pad(self, line: list[tuple[str, StyleT]], column: int) -> None:
         line += [(" ", self._blank)] * (column - len(line))

@@ -92,7 +92,9 @@ def test_validation_takes_linear_time(start: bytes, text: bytes) -> None:
         (Peer("2001:db8::1", trusted=True), b'for="[2001:db8::1]"', b"2001:db8::1"),
     ],
 )
-def test_address_of_the_peer_becomes_the_for_parameter(peer: Peer, element: bytes, address: bytes) -> None:
+def test_address_of_the_peer_becomes_the_for_parameter(
+    peer: Peer, element: bytes, address: bytes
+) -> None:
     result = fields(peer=peer)
     assert result["Forwarded"] == element + b";host=a;proto=http"
     assert result["X-Forwarded-For"] == address
@@ -231,7 +233,9 @@ def elements(value: bytes) -> list[bytes]:
 
 @repeatably
 @given(st.lists(field_values | pieces, max_size=3), field_values | pieces)
-def test_own_element_is_the_last_one_for_arbitrary_input(inherited: list[bytes], host: bytes) -> None:
+def test_own_element_is_the_last_one_for_arbitrary_input(
+    inherited: list[bytes], host: bytes
+) -> None:
     value = fields(*((b"Forwarded", line.strip()) for line in inherited), host=host)["Forwarded"]
     assert is_valid(value)
     last = elements(value)[-1].strip()
@@ -254,7 +258,9 @@ def test_own_element_is_the_last_one_for_arbitrary_input(inherited: list[bytes],
         ([(b"Forwarded", b"for=_hidden"), (b"X-Forwarded-For", b"a")], ["a", "_hidden"]),
     ],
 )
-def test_nodes_of_a_trusted_peer_are_listed_last_hop_first(inherited: Fields, clients: list[str]) -> None:
+def test_nodes_of_a_trusted_peer_are_listed_last_hop_first(
+    inherited: Fields, clients: list[str]
+) -> None:
     head = RequestHead(b"GET", b"/", False, [(b"Host", b"a"), *inherited])
     for peer, expected in ((TRUSTED, clients), (STRANGER, []), (UNIX, clients)):
         outgoing = outgoing_request(head, peer, b"1.1 x").head

@@ -202,7 +202,9 @@ def assert_no_field_added(fields: Fields, received: Fields) -> None:
 
 @fuzz
 @given(streams(REQUESTS), sizes)
-def test_stream_in_pieces_gives_the_same_requests_as_in_one(data: bytes, lengths: list[int]) -> None:
+def test_stream_in_pieces_gives_the_same_requests_as_in_one(
+    data: bytes, lengths: list[int]
+) -> None:
     at_once = Front(parse).receive(iter([data]))
     in_pieces = Front(parse).receive(cut(data, lengths))
     assert [m.request for m in at_once.passed] == [m.request for m in in_pieces.passed]
@@ -272,7 +274,9 @@ def to_client(pieces: Iterator[bytes], request: Request) -> tuple[list[bytes], l
 
 @fuzz
 @given(streams(RESPONSES), sizes, st.sampled_from(ASKED))
-def test_client_reads_exactly_one_response(data: bytes, lengths: list[int], request: Request) -> None:
+def test_client_reads_exactly_one_response(
+    data: bytes, lengths: list[int], request: Request
+) -> None:
     try:
         heads, bodies = to_client(cut(data, lengths), request)
     except PeerError:

@@ -162,7 +162,9 @@ def test_forwarding_fields_of_an_untrusted_client_are_replaced() -> None:
         (b"GET http://[::1]:8/ HTTP/1.1", b"/", b"[::1]:8"),
     ],
 )
-def test_target_is_sent_in_origin_form_with_its_host(line: bytes, target: bytes, host: bytes) -> None:
+def test_target_is_sent_in_origin_form_with_its_host(
+    line: bytes, target: bytes, host: bytes
+) -> None:
     request = sent(line=line)
     assert (request.target, request.host) == (target, host)
     method = line.split(b" ")[0]
@@ -242,7 +244,9 @@ def test_request_with_own_via_element_gets_508(via: bytes) -> None:
         ([b"Transfer-Encoding:  Chunked "], None, [(b"Transfer-Encoding", b"chunked")]),
     ],
 )
-def test_request_framing_is_written_as_received(lines: list[bytes], length: int | None, framing: Fields) -> None:
+def test_request_framing_is_written_as_received(
+    lines: list[bytes], length: int | None, framing: Fields
+) -> None:
     request = sent(*lines, line=b"POST / HTTP/1.1")
     assert request.content_length == length
     assert fields_of(request) == framing
@@ -270,7 +274,9 @@ def test_unsupported_transfer_coding_of_a_request_is_refused() -> None:
         (b"1.0", b"keep-alive, close", False),
     ],
 )
-def test_connection_persists_by_version_and_option(version: bytes, connection: bytes, keep_alive: bool) -> None:
+def test_connection_persists_by_version_and_option(
+    version: bytes, connection: bytes, keep_alive: bool
+) -> None:
     request = sent(b"Connection: " + connection, line=b"GET / HTTP/" + version)
     assert request.keep_alive == keep_alive
     response = b"HTTP/%b 200 OK\r\nContent-Length: 0\r\nConnection: %b" % (version, connection)
@@ -284,7 +290,7 @@ def test_safe_method_is_safe(method: bytes) -> None:
 
 @pytest.mark.parametrize("method", [b"POST", b"PUT", b"DELETE", b"PATCH", b"PROPFIND", b"QUERY"])
 def test_other_method_is_unsafe(method: bytes) -> None:
-    """QUERY and some of WebDAV's methods are safe too, but servers do not reliably treat them so."""
+    """QUERY and some WebDAV methods are safe too, but servers do not reliably treat them so."""
     assert not sent(line=method + b" / HTTP/1.1").is_safe
 
 

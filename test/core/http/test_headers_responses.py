@@ -113,7 +113,9 @@ def test_http_1_0_client_gets_the_content_without_chunks() -> None:
 
 @pytest.mark.parametrize("coding", [b"gzip", b"gzip, chunked", b"chunked, gzip", b", chunked"])
 @pytest.mark.parametrize("request_", [GET, HEAD, OLD])
-def test_unrequested_transfer_coding_raises_response_error(coding: bytes, request_: Request) -> None:
+def test_unrequested_transfer_coding_raises_response_error(
+    coding: bytes, request_: Request
+) -> None:
     with pytest.raises(ResponseError, match="coding"):
         answered(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: " + coding, request_)
 

@@ -25,7 +25,9 @@ EVENTS = b"content-type:text/event-stream; charset=utf-8\r\n"
         (CHUNKED, POST, 0),
     ],
 )
-def test_response_is_held_until_the_awaited_bytes(fields: bytes, request_: Request, awaited_bytes: int) -> None:
+def test_response_is_held_until_the_awaited_bytes(
+    fields: bytes, request_: Request, awaited_bytes: int
+) -> None:
     held = HeldResponse(answered(b"HTTP/1.1 200 OK\r\n" + fields, request_), request_, b"")
     assert held.is_due is (awaited_bytes == 0)
     if awaited_bytes > 1:

@@ -110,7 +110,9 @@ def bytes_read(read: Callable[[bytes], bytes], form: bytes) -> bytes:
         (b"GET /" + VISIBLE + b" HTTP/1.1", b"GET", b"/" + VISIBLE, False),
     ],
 )
-def test_valid_request_line_is_parsed(line: bytes, method: bytes, target: bytes, is_http10: bool) -> None:
+def test_valid_request_line_is_parsed(
+    line: bytes, method: bytes, target: bytes, is_http10: bool
+) -> None:
     head = parse_request(request(b"Host: a\r\n", line))
     assert head == RequestHead(method, target, is_http10, [(b"Host", b"a")])
 

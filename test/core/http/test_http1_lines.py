@@ -28,5 +28,7 @@ def test_alt_svc_is_removed_with_its_folded_lines(head: bytes, left: bytes) -> N
         (False, True, b"Connection: close\r\n"),
     ],
 )
-def test_connection_line_by_version_and_persistence(keep_alive: bool, is_http10: bool, line: bytes) -> None:
+def test_connection_line_by_version_and_persistence(
+    keep_alive: bool, is_http10: bool, line: bytes
+) -> None:
     assert connection_option(keep_alive=keep_alive, is_http10=is_http10) == line

@@ -106,7 +106,9 @@ def test_url_of_backend_is_rewritten(name: bytes) -> None:
         (b"Location", ResponseFields(), 8002),
     ],
 )
-def test_url_passes_in_other_field_port_or_without_the_option(name: bytes, rules: ResponseFields, port: int | None) -> None:
+def test_url_passes_in_other_field_port_or_without_the_option(
+    name: bytes, rules: ResponseFields, port: int | None
+) -> None:
     field = (name, b"http://127.0.0.1:8001/a")
     assert mended(field, rules=rules, port=port) == [field]
 

@@ -158,7 +158,9 @@ random_frames = st.lists(
 
 @repeatably
 @given(random_frames, st.lists(st.integers(0, 300), max_size=20))
-def test_boundaries_are_found_in_random_frames_and_pieces(frames: list[bytes], sizes: list[int]) -> None:
+def test_boundaries_are_found_in_random_frames_and_pieces(
+    frames: list[bytes], sizes: list[int]
+) -> None:
     data = b"".join(frames)
     boundaries = {0, *accumulate(map(len, frames))}
     watch = WebSocketFrames()

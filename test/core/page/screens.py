@@ -1,4 +1,4 @@
-"""Outputs and their lines on a terminal, for `core/page/screen.py` and `client/screen.js`."""
+"""Terminal outputs and their final lines, for `core/page/screen.py` and `client/screen.js`."""
 
 import json
 from pathlib import Path

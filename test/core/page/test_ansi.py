@@ -1,4 +1,4 @@
-"""Terminal output becomes text or HTML, and nothing in it gets through as markup."""
+"""Terminal output as text or HTML; all text in it is escaped."""
 
 import html
 import re
@@ -34,7 +34,7 @@ GREEN_OVER_RED = '<span class="f2">g</span><span class="f1">ed</span>\nx'
         (b"\xa9 begins inside a character", "\ufffd begins inside a character"),
     ],
 )
-def test_text(output: bytes, text: str) -> None:
+def test_text_loses_its_control_sequences(output: bytes, text: str) -> None:
     assert ansi.to_text(output) == text
 
 
@@ -68,7 +68,7 @@ def test_text(output: bytes, text: str) -> None:
         (b"<\x1b[31mscript>", '&lt;<span class="f1">script&gt;</span>'),
     ],
 )
-def test_html(output: bytes, markup: str) -> None:
+def test_html_keeps_colours_and_escapes_text(output: bytes, markup: str) -> None:
     assert ansi.to_html(output) == markup
 
 
@@ -76,7 +76,7 @@ _ESCAPES = st.sampled_from([b"\x1b[31m", b"\x1b[0m", b"\x1b[", b"\x1b]", b"<", b
 
 
 @given(st.lists(_ESCAPES | st.binary(max_size=4)).map(b"".join))
-def test_html_is_the_text_escaped(output: bytes) -> None:
+def test_html_of_arbitrary_output_is_the_escaped_text(output: bytes) -> None:
     markup = ansi.to_html(output)
     spans = re.compile(r'<span class="[a-z0-9 ]+">|</span>')
     bare = spans.sub("", markup)

@@ -1,4 +1,4 @@
-"""Policies as servers send them, and what they say once our script may run."""
+"""Content-Security-Policies of servers, and their form with the script permitted."""
 
 import time
 
@@ -8,9 +8,9 @@ from httpprocessproxy.core.page.csp import has_meta_policy, permit
 
 OURS = b"0urs"
 
-# A policy, what becomes of it, and the nonce of the tag.
+# A policy, its extended form, and the nonce of the tag.
 POLICIES = [
-    # Nothing to do
+    # Unchanged
     (b"", b"", b""),
     (b"img-src 'none'", b"img-src 'none'", b""),
     (b"script-src 'self'; connect-src *", b"script-src 'self'; connect-src *", b""),
@@ -18,7 +18,7 @@ POLICIES = [
     (b"default-src *", b"default-src *", b""),
     (b"sandbox allow-scripts; base-uri 'none'", b"sandbox allow-scripts; base-uri 'none'", b""),
     (b"upgrade-insecure-requests;", b"upgrade-insecure-requests;", b""),
-    # By origin
+    # Policies with origins
     (b"script-src https://a.example", b"script-src https://a.example 'self'", b""),
     (b"img-src *;  Script-Src 'none' ;x", b"img-src *;  script-src 'self';x", b""),
     (b"script-src 'None'", b"script-src 'self'", b""),
@@ -38,7 +38,7 @@ POLICIES = [
         b"default-src a 'unsafe-inline'; script-src a 'unsafe-inline' 'self'; connect-src a 'self'",
         b"",
     ),
-    # By nonce
+    # Policies with nonces
     (b"script-src 'nonce-aB1+/_-='", b"script-src 'nonce-aB1+/_-='", b"aB1+/_-="),
     (
         b"script-src 'strict-dynamic' 'nonce-a'; default-src b",
@@ -79,7 +79,7 @@ POLICIES = [
 
 
 @pytest.mark.parametrize(("policy", "expected", "nonce"), POLICIES)
-def test_what_becomes_of_a_policy(policy: bytes, expected: bytes, nonce: bytes) -> None:
+def test_policy_is_extended_for_the_script(policy: bytes, expected: bytes, nonce: bytes) -> None:
     permission = permit([policy], OURS)
     assert permission is not None
     assert permission.values == [expected]
@@ -87,20 +87,22 @@ def test_what_becomes_of_a_policy(policy: bytes, expected: bytes, nonce: bytes) 
 
 
 @pytest.mark.parametrize(("policy", "expected", "nonce"), POLICIES)
-def test_once_it_has_become_so_it_stays(policy: bytes, expected: bytes, nonce: bytes) -> None:
+def test_extended_policy_is_not_extended_again(
+    policy: bytes, expected: bytes, nonce: bytes
+) -> None:
     permission = permit([expected], OURS)
     assert permission is not None
     assert permission.values == [expected]
 
 
-def test_several_fields_are_several_policies() -> None:
+def test_each_field_is_extended_as_a_policy() -> None:
     permission = permit([b"script-src a", b"script-src 'nonce-b'"], OURS)
     assert permission is not None
     assert permission.values == [b"script-src a 'self'", b"script-src 'nonce-b'"]
     assert permission.nonce == b"b"
 
 
-def test_without_a_policy_all_may_run() -> None:
+def test_response_without_policy_gets_no_policy() -> None:
     permission = permit([], OURS)
     assert permission is not None
     assert (permission.values, permission.nonce) == ([], b"")
@@ -114,24 +116,24 @@ def test_without_a_policy_all_may_run() -> None:
         b"script-src 'self', sandbox allow-same-origin",
     ],
 )
-def test_a_sandbox_stays_shut(policy: bytes) -> None:
+def test_sandbox_without_scripts_forbids_the_script(policy: bytes) -> None:
     assert permit([policy], OURS) is None
 
 
-SAID = b'<meta http-equiv="Content-Security-Policy" content="script-src a">'
+META = b'<meta http-equiv="Content-Security-Policy" content="script-src a">'
 
 
 @pytest.mark.parametrize(
     "content",
     [
-        SAID,
-        b"<head>" + SAID.upper(),
+        META,
+        b"<head>" + META.upper(),
         b"<meta content='default-src *'\nhttp-equiv = content-security-policy>",
         b"<meta http-equiv=Content-Security-Policy content=x>",
-        b"<!-- x --><script>1</script><title>x</title>" + SAID,
+        b"<!-- x --><script>1</script><title>x</title>" + META,
     ],
 )
-def test_a_policy_in_the_page(content: bytes) -> None:
+def test_policy_in_a_meta_element_is_found(content: bytes) -> None:
     assert has_meta_policy(content)
 
 
@@ -139,24 +141,24 @@ def test_a_policy_in_the_page(content: bytes) -> None:
     "content",
     [
         b"",
-        b"<!-- " + SAID,
-        b"<!-- " + SAID + b"-->",
-        b"<script>'" + SAID + b"'</script>",
-        b"<STYLE>" + SAID + b"</style >",
+        b"<!-- " + META,
+        b"<!-- " + META + b"-->",
+        b"<script>'" + META + b"'</script>",
+        b"<STYLE>" + META + b"</style >",
         b'<meta http-equiv="Content-Security-Policy-Report-Only" content="script-src a">',
         b'<meta http-equiv="Content-Type" content="x">Content-Security-Policy',
         b'<meta name="Content-Security-Policy">',
         b"<meta><p http-equiv=Content-Security-Policy>",
     ],
 )
-def test_no_policy_in_the_page(content: bytes) -> None:
+def test_text_that_is_not_a_meta_policy_is_ignored(content: bytes) -> None:
     assert not has_meta_policy(content)
 
 
 @pytest.mark.parametrize(
     "bit", [b"<meta ", b"<meta http-equiv=", b"<!--", b"<script>", b"</script"]
 )
-def test_looking_for_one_takes_no_time(bit: bytes) -> None:
+def test_search_for_a_meta_policy_takes_linear_time(bit: bytes) -> None:
     began = time.process_time()
     has_meta_policy(bit * (256 * 1024 // len(bit)) + b"Content-Security-Policy")
     assert time.process_time() - began < 2

@@ -1,4 +1,4 @@
-"""Which requests and responses are about a page, and what becomes of the page's head."""
+"""Requests and responses of documents, and the changed head of a page with the script."""
 
 import pytest
 
@@ -18,7 +18,7 @@ FETCHED = (b"cors", b"no-cors", b"same-origin")  # modes that a script may choos
 
 def read(*lines: bytes, method: bytes = b"GET", injects: bool = True) -> Request:
     head = [method + b" /page?q HTTP/1.1", b"Host: a", *lines, b"", b""]
-    injector = Told().injector if injects else None
+    injector = RecordingInjector().injector if injects else None
     return RequestReader(TRUSTED, VIA, injector=injector).read(b"\r\n".join(head))
 
 
@@ -38,14 +38,14 @@ def value(head: bytes, name: bytes) -> bytes | None:
         [b"Sec-Fetch-Dest: document", b"Accept: */*"],
         [b"sec-fetch-dest: IFRAME"],
         [b"Sec-Fetch-Dest: frame"],
-        # Through a service worker.
+        # Sent through a service worker
         [b"Sec-Fetch-Dest: empty", b"Sec-Fetch-Mode: navigate", NAVIGATION],
         [NAVIGATION],
         [b"Accept: application/json;q=0.5, Text/HTML;level=1"],
     ],
 )
 @pytest.mark.parametrize("method", [b"GET", b"HEAD", b"POST"])
-def test_a_request_for_a_document(lines: list[bytes], method: bytes) -> None:
+def test_request_for_a_document_is_recognized(lines: list[bytes], method: bytes) -> None:
     request = read(*lines, b"accept-Encoding: gzip, br", b"X: y", method=method)
     assert request.is_document
     assert value(request.head, b"Accept-Encoding") == b"identity"
@@ -73,21 +73,21 @@ def test_a_request_for_a_document(lines: list[bytes], method: bytes) -> None:
         ),
     ],
 )
-def test_a_request_for_something_else(lines: list[bytes]) -> None:
+def test_request_for_other_content_passes_unchanged(lines: list[bytes]) -> None:
     request = read(*lines, b"Accept-Encoding: gzip")
     assert not request.is_document
     assert request.head == read(*lines, b"Accept-Encoding: gzip", injects=False).head
 
 
-def test_a_request_for_a_document_that_the_browser_has() -> None:
+def test_conditional_request_for_a_document_is_unmarked() -> None:
     conditions = [b'If-None-Match: "a", "b-hpp-0urs"', b"If-Modified-Since: x"]
     request = read(NAVIGATION, *conditions)
     assert value(request.head, b"If-None-Match") == b'"b"'
     assert read(*conditions).head == read(*conditions, injects=False).head
 
 
-def test_a_known_request_is_one_as_well() -> None:
-    reader = RequestReader(TRUSTED, VIA, injector=Told().injector)
+def test_cached_request_for_a_document_is_recognized() -> None:
+    reader = RequestReader(TRUSTED, VIA, injector=RecordingInjector().injector)
     fields = b" HTTP/1.1\r\nHost: a\r\nAccept-Encoding: gzip\r\n" + NAVIGATION + b"\r\n\r\n"
     first, second = (reader.read(b"GET " + path + fields) for path in (b"/a", b"/b"))
     assert first.is_document
@@ -98,8 +98,8 @@ def test_a_known_request_is_one_as_well() -> None:
 # Responses
 
 
-class Told:
-    """An injector, and what it has told."""
+class RecordingInjector:
+    """An injector, and the lines that it reported."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -108,7 +108,7 @@ class Told:
     def inject(
         self, *lines: bytes, rest: bytes = b"x", status: bytes = b"200 OK", method: bytes = b"GET"
     ) -> tuple[Response, Response | None]:
-        """The response as it would be, and what becomes of it."""
+        """Return the response without the injector, and the injector's result."""
         request = read(NAVIGATION, method=method)
         raw = b"\r\n".join([b"HTTP/1.1 " + status, *lines, b"", b""])
         head = parse_response(raw)
@@ -119,7 +119,7 @@ class Told:
 def injected(
     *lines: bytes, rest: bytes = b"x", status: bytes = b"200 OK", method: bytes = b"GET"
 ) -> Response:
-    plain, response = Told().inject(*lines, rest=rest, status=status, method=method)
+    plain, response = RecordingInjector().inject(*lines, rest=rest, status=status, method=method)
     assert response is not None
     assert response is not plain
     return response
@@ -140,7 +140,7 @@ def fields(response: Response) -> Fields:
     ],
 )
 @pytest.mark.parametrize("status", [b"200 OK", b"404 Not Found", b"500 Oops", b"302 Found"])
-def test_a_page(line: bytes, status: bytes) -> None:
+def test_html_response_gets_the_script(line: bytes, status: bytes) -> None:
     response = injected(line, b"Content-Length: 5", status=status)
     assert response.body.feed(b"hello") == TAG + b"hello"
     assert fields(response) == [
@@ -158,7 +158,7 @@ def test_a_page(line: bytes, status: bytes) -> None:
         [HTML, b"Cache-Control: no-store, transform"],
     ],
 )
-def test_a_page_all_the_same(lines: list[bytes]) -> None:
+def test_html_response_with_harmless_fields_gets_the_script(lines: list[bytes]) -> None:
     injected(*lines)
 
 
@@ -190,14 +190,14 @@ def test_a_page_all_the_same(lines: list[bytes]) -> None:
 )
 @pytest.mark.parametrize("method", [b"GET", b"HEAD"])
 @pytest.mark.parametrize("rest", [b"", b"x"])
-def test_no_page(lines: list[bytes], method: bytes, rest: bytes) -> None:
-    plain, response = Told().inject(*lines, rest=rest, method=method)
+def test_other_response_passes_unchanged(lines: list[bytes], method: bytes, rest: bytes) -> None:
+    plain, response = RecordingInjector().inject(*lines, rest=rest, method=method)
     assert response is plain
 
 
 @pytest.mark.parametrize("status", [b"204 None", b"205 Reset", b"206 Partial"])
-def test_a_status_without_the_whole_page(status: bytes) -> None:
-    plain, response = Told().inject(HTML, status=status)
+def test_response_with_partial_status_passes_unchanged(status: bytes) -> None:
+    plain, response = RecordingInjector().inject(HTML, status=status)
     assert response is plain
 
 
@@ -211,8 +211,8 @@ def test_a_status_without_the_whole_page(status: bytes) -> None:
         ([], b"\xfe"),
     ],
 )
-def test_no_content_to_put_it_into(lines: list[bytes], rest: bytes) -> None:
-    plain, response = Told().inject(HTML, *lines, rest=rest)
+def test_empty_broken_or_utf_16_response_passes_unchanged(lines: list[bytes], rest: bytes) -> None:
+    plain, response = RecordingInjector().inject(HTML, *lines, rest=rest)
     assert response is plain
 
 
@@ -225,22 +225,22 @@ def test_no_content_to_put_it_into(lines: list[bytes], rest: bytes) -> None:
         ([b"Transfer-Encoding: chunked"], b"5\r\n"),
     ],
 )
-def test_content_has_to_come_first(lines: list[bytes], rest: bytes) -> None:
-    _, response = Told().inject(HTML, *lines, rest=rest)
+def test_response_without_content_yet_is_undecided(lines: list[bytes], rest: bytes) -> None:
+    _, response = RecordingInjector().inject(HTML, *lines, rest=rest)
     assert response is None
 
 
-def test_a_policy_in_the_page_is_respected_and_told_once() -> None:
-    told = Told()
+def test_page_with_a_meta_policy_passes_unchanged_and_is_reported_once() -> None:
+    recording = RecordingInjector()
     for _ in range(2):
         meta = b"<meta http-equiv=Content-Security-Policy content=x>"
-        plain, response = told.inject(HTML, rest=meta)
+        plain, response = recording.inject(HTML, rest=meta)
         assert response is plain
-    assert len(told.lines) == 1
-    assert told.lines[0].startswith("/page: ")
+    assert len(recording.lines) == 1
+    assert recording.lines[0].startswith("/page: ")
 
 
-def test_what_would_no_longer_be_true() -> None:
+def test_fields_invalidated_by_the_script_are_changed_or_removed() -> None:
     response = injected(
         *(HTML, b"Content-MD5: x", b"Content-Digest: x", b"repr-digest: x", b"Digest: x"),
         *(b'ETag: "x"', b"Accept-Ranges: bytes", b"Last-Modified: x", b"Set-Cookie: a=b"),
@@ -253,14 +253,14 @@ def test_what_would_no_longer_be_true() -> None:
     ]
 
 
-def test_the_tag_of_what_a_form_has_made_says_so() -> None:
-    """A reload would send the form again."""
+def test_response_to_an_unsafe_request_gets_a_marked_tag() -> None:
+    """A reload would submit the form a second time."""
     tag = b'<script src="/_hpp/client.js" data-unsafe></script>'
     response = injected(HTML, method=b"POST")
     assert response.body.feed(b"x") == b"%x\r\n%bx\r\n" % (len(tag) + 1, tag)
 
 
-def test_the_nonce_of_a_policy_is_the_tags() -> None:
+def test_nonce_of_a_policy_is_put_into_the_tag() -> None:
     response = injected(HTML, b"Content-Security-Policy: script-src 'nonce-a+b='")
     tag = b'<script src="/_hpp/client.js" nonce="a+b="></script>'
     assert response.body.feed(b"x") == b"%x\r\n%bx\r\n" % (len(tag) + 1, tag)
@@ -278,7 +278,9 @@ def test_each_policy_field_is_extended() -> None:
 
 
 @pytest.mark.parametrize(("length", "expected"), [(b"5", b"%d" % (5 + len(TAG))), (None, None)])
-def test_head_is_as_get(length: bytes | None, expected: bytes | None) -> None:
+def test_response_to_head_has_the_fields_of_get(
+    length: bytes | None, expected: bytes | None
+) -> None:
     lines = [HTML, b"Content-Security-Policy: script-src a"]
     lines += [b"Content-Length: " + length] if length is not None else []
     response = injected(*lines, rest=b"", method=b"HEAD")
@@ -289,7 +291,7 @@ def test_head_is_as_get(length: bytes | None, expected: bytes | None) -> None:
 
 
 @pytest.mark.parametrize("kind", [[], [HTML]])
-def test_not_modified_says_what_the_page_said(kind: list[bytes]) -> None:
+def test_not_modified_has_the_fields_of_the_page(kind: list[bytes]) -> None:
     policy = b"Content-Security-Policy: script-src 'strict-dynamic'"
     lines = [*kind, policy, b'ETag: "x"', b"Content-Length: 5", b"Accept-Ranges: bytes"]
     response = injected(*lines, rest=b"", status=b"304 Not Modified")
@@ -297,18 +299,18 @@ def test_not_modified_says_what_the_page_said(kind: list[bytes]) -> None:
         *(*kind, policy + b" 'nonce-0urs'", b'ETag: "x-hpp-0urs"'),
     ]
     page = injected(HTML, policy)
-    said = [response.head + b"\r\n", page.head + b"\r\n"]
-    assert len({value(head, b"Content-Security-Policy") for head in said}) == 1
+    heads = [response.head + b"\r\n", page.head + b"\r\n"]
+    assert len({value(head, b"Content-Security-Policy") for head in heads}) == 1
 
 
-def test_not_modified_of_something_else() -> None:
+def test_not_modified_of_other_content_passes_unchanged() -> None:
     lines = [b"Content-Type: image/png", b"Accept-Ranges: bytes"]
-    plain, response = Told().inject(*lines, rest=b"", status=b"304 Not Modified")
+    plain, response = RecordingInjector().inject(*lines, rest=b"", status=b"304 Not Modified")
     assert response is plain
 
 
 @pytest.mark.parametrize("status", [b"200 OK", b"304 Not Modified"])
-def test_page_with_a_date_alone_gets_a_tag_of_it(status: bytes) -> None:
+def test_page_with_a_date_only_gets_a_tag_made_from_it(status: bytes) -> None:
     date = b"Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT"
     response = injected(HTML, date, status=status, rest=b"x" if status[0:1] == b"2" else b"")
     tag = value(response.head + b"\r\n", b"ETag")
@@ -319,7 +321,7 @@ def test_page_with_a_date_alone_gets_a_tag_of_it(status: bytes) -> None:
     assert value(request.head, b"If-Modified-Since") == since.partition(b": ")[2]
 
 
-def test_page_from_before_the_proxy_is_not_asked_about() -> None:
+def test_date_without_a_tag_is_removed_from_a_request() -> None:
     request = read(NAVIGATION, b"If-Modified-Since: Sun, 06 Nov 1994 08:49:37 GMT")
     assert value(request.head, b"If-Modified-Since") is None
 

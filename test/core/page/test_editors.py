@@ -1,4 +1,4 @@
-"""Names of editors and templates of links, and what is refused."""
+"""Names of editors, templates of links, and refused choices."""
 
 import pytest
 
@@ -19,12 +19,12 @@ from httpprocessproxy.core.page.editors import editor_template
         ("http://localhost:8091/?message={file}", "http://localhost:8091/?message={file}"),
     ],
 )
-def test_a_name_or_a_template(choice: str, template: str) -> None:
+def test_choice_is_a_name_or_a_template(choice: str, template: str) -> None:
     assert editor_template(choice, {"TERM_PROGRAM": "zed"}) == template
 
 
 @pytest.mark.parametrize("name", ["vscodium", "cursor", "idea", "emacs", "zed"])
-def test_every_editor_gets_the_file_and_the_line(name: str) -> None:
+def test_template_of_every_editor_has_file_and_line(name: str) -> None:
     template = editor_template(name, {})
     assert "{file}" in template
     assert "{line}" in template
@@ -41,7 +41,7 @@ def test_every_editor_gets_the_file_and_the_line(name: str) -> None:
         ("x://{file}:{lineno}", "{lineno}"),
     ],
 )
-def test_what_is_no_editor_is_refused_with_advice(choice: str, advice: str) -> None:
+def test_invalid_choice_raises_user_error_with_advice(choice: str, advice: str) -> None:
     with pytest.raises(UserError) as caught:
         editor_template(choice, {})
     assert advice in str(caught.value)
@@ -58,5 +58,7 @@ def test_what_is_no_editor_is_refused_with_advice(choice: str, advice: str) -> N
         ({"TERM_PROGRAM": "zed"}, "zed"),
     ],
 )
-def test_without_a_choice_the_terminal_tells(environment: dict[str, str], scheme: str) -> None:
+def test_editor_is_detected_from_the_environment_without_a_choice(
+    environment: dict[str, str], scheme: str
+) -> None:
     assert editor_template("", environment).partition(":")[0] == scheme

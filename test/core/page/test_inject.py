@@ -1,4 +1,4 @@
-"""Where the tag goes: browsers' reading of the beginning of a page, however it is cut."""
+"""The place of the tag: pages are parsed as in browsers, however they are split."""
 
 from collections.abc import Callable, Iterable
 
@@ -56,7 +56,7 @@ PAGES = [
     b"<!-- --!--><head>|",
     b"<!-- - -- -> > <!-- --><head>|",
     b"<!-- never closed <head>|",
-    # What is read as a comment, and doctypes
+    # Bogus comments, and doctypes
     b"<?xml version='1.0'?><head>|",
     b"<?x > |--><head>",
     b"<!x><head>|",
@@ -88,7 +88,7 @@ def fed(pieces: Iterable[bytes]) -> bytes:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=repr)
-def test_where_the_tag_goes(page: bytes) -> None:
+def test_tag_is_inserted_where_browsers_begin_the_head(page: bytes) -> None:
     whole = page.replace(b"|", b"", 1)
     expected = page.replace(b"|", TAG, 1)
     assert fed([whole]) == expected
@@ -97,7 +97,7 @@ def test_where_the_tag_goes(page: bytes) -> None:
         assert fed([whole[:at], whole[at:]]) == expected
 
 
-def test_an_empty_page_stays_empty() -> None:
+def test_empty_page_stays_empty() -> None:
     assert fed([]) == fed([b""]) == b""
 
 
@@ -112,7 +112,7 @@ noise = st.lists(st.sampled_from(BITS) | st.binary(max_size=3), max_size=20).map
 @repeatably
 @given(noise, st.lists(st.integers(0, 12), max_size=20))
 @example(b"<!-", [0, 1])
-def test_any_page_in_any_pieces(page: bytes, sizes: list[int]) -> None:
+def test_tag_is_inserted_once_in_arbitrary_pages_and_pieces(page: bytes, sizes: list[int]) -> None:
     injection = Injection(TAG)
     out, rest = b"", page
     for size in [*sizes, len(page)]:
@@ -121,12 +121,12 @@ def test_any_page_in_any_pieces(page: bytes, sizes: list[int]) -> None:
         assert len(page) - len(rest) - len(out.replace(TAG, b"", 1)) <= 5, "too much is held back"
     out += injection.end()
     assert out == fed([page])
-    before, tag, behind = out.partition(TAG)
-    assert before + behind == page
+    before, tag, after = out.partition(TAG)
+    assert before + after == page
     assert bool(tag) == bool(page)
 
 
-def test_what_is_behind_the_tag_is_not_looked_at() -> None:
+def test_piece_after_the_tag_passes_uncopied() -> None:
     injection = Injection(TAG)
     injection.feed(b"<head>")
     piece = b"<head>" * 10
@@ -137,7 +137,7 @@ def test_what_is_behind_the_tag_is_not_looked_at() -> None:
 
 
 def body(framing: Body, *, chunked: bool) -> InjectedBody:
-    return InjectedBody(framing, Injection(TAG), chunked=chunked, untrue=(b"digest",))
+    return InjectedBody(framing, Injection(TAG), chunked=chunked, invalidated=(b"digest",))
 
 
 PAGE = b"<html><head><p>"
@@ -155,7 +155,7 @@ CHUNKS = b"1;x=y\r\n<\r\ne\r\nhtml><head><p>\r\n0\r\nDigest: x\r\nT: u\r\n\r\n"
 )
 @pytest.mark.parametrize("chunked", [False, True])
 @pytest.mark.parametrize("size", [1, 2, 7, 1000])
-def test_a_body_of_any_framing(
+def test_body_of_any_framing_gets_the_tag(
     framing: Callable[[], Body], data: bytes, chunked: bool, size: int
 ) -> None:
     injected = body(framing(), chunked=chunked)
@@ -179,7 +179,7 @@ def test_a_body_of_any_framing(
 
 
 @pytest.mark.parametrize("framing", [Length(9), Chunked(decode=True)], ids=["length", "chunked"])
-def test_a_body_that_is_cut(framing: Body) -> None:
+def test_body_without_its_end_raises_body_error(framing: Body) -> None:
     injected = body(framing, chunked=True)
     injected.feed(b"4\r\n<hea")
     with pytest.raises(BodyError):

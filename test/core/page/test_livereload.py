@@ -1,4 +1,4 @@
-"""LiveReload protocol 7, as the stock livereload.js and the browser extension speak it."""
+"""LiveReload protocol 7, as used by the stock livereload.js and the browser extension."""
 
 import json
 
@@ -18,7 +18,7 @@ def test_hello_offers_protocol_7() -> None:
     assert OFFICIAL_7 in message["protocols"]
 
 
-def test_reload_has_the_path_that_stock_clients_insist_on() -> None:
+def test_reload_has_the_path_that_stock_clients_require() -> None:
     message = json.loads(livereload.reload("/a b.html"))
     assert message["command"] == "reload"
     assert message["path"] == "/a b.html"
@@ -35,19 +35,19 @@ def test_reload_has_the_path_that_stock_clients_insist_on() -> None:
         ([CONNECTION_CHECK], False),
     ],
 )
-def test_hello(protocols: list[str], is_page: bool) -> None:
+def test_hello_lists_protocols(protocols: list[str], is_page: bool) -> None:
     hello = livereload.parse(json.dumps({"command": "hello", "protocols": protocols}))
     assert hello == LiveReloadHello(frozenset(protocols))
     assert hello.is_page is is_page
 
 
 @pytest.mark.parametrize("protocols", [None, 7, "official-7", {"a": 1}, [7, None, [], {}]])
-def test_a_hello_with_odd_protocols_is_a_hello(protocols: object) -> None:
+def test_hello_with_invalid_protocols_is_accepted(protocols: object) -> None:
     message = json.dumps({"command": "hello", "protocols": protocols})
     assert livereload.parse(message) == LiveReloadHello(frozenset())
 
 
-def test_a_hello_without_protocols_is_a_hello() -> None:
+def test_hello_without_protocols_is_accepted() -> None:
     assert livereload.parse('{"command":"hello"}') == LiveReloadHello(frozenset())
 
 
@@ -72,12 +72,12 @@ def test_a_hello_without_protocols_is_a_hello() -> None:
         b"\x00",
     ],
 )
-def test_anything_else_says_nothing(message: str | bytes) -> None:
+def test_other_message_is_ignored(message: str | bytes) -> None:
     assert livereload.parse(message) is None
 
 
 @given(st.text() | st.binary())
-def test_no_message_raises(message: str | bytes) -> None:
+def test_arbitrary_message_raises_no_error(message: str | bytes) -> None:
     assert livereload.parse(message) is None or isinstance(
         livereload.parse(message), LiveReloadHello
     )

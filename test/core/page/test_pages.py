@@ -1,4 +1,4 @@
-"""The pages: in the form asked for, escaped, and with no script but our own."""
+"""Error pages: in the preferred format, escaped, and with client.js as the only script."""
 
 import base64
 import hashlib
@@ -27,7 +27,7 @@ def html(problem: Problem, reload: bool = True) -> str:
     return page.body.decode()
 
 
-def test_plain_text() -> None:
+def test_plain_text_has_status_detail_and_output() -> None:
     page = render(CRASH, b"*/*", reload=True)
     assert page.content_type == b"text/plain; charset=utf-8"
     assert page.body.decode() == (
@@ -45,7 +45,7 @@ def test_plain_text_without_output() -> None:
     assert page.body == b"404 Not Found\n"
 
 
-def test_json() -> None:
+def test_json_has_all_members() -> None:
     page = render(CRASH, b"application/json", reload=True)
     assert page.content_type == b"application/json"
     assert json.loads(page.body) == {
@@ -72,7 +72,7 @@ def test_html_escapes_every_field(field: str) -> None:
     assert "&lt;img src=x onerror=&#x27;a&quot;&#x27;&gt;{x}" in page
 
 
-def test_a_live_page_has_room_for_the_output_to_come() -> None:
+def test_live_page_has_an_element_for_future_output() -> None:
     live = Problem(503, "Starting", "", state="loading", generation=1, is_live=True)
     assert 'data-hpp-page="live" data-state="loading" data-generation="1"' in html(live)
     assert "<pre>\n</pre>" in html(live)
@@ -80,38 +80,38 @@ def test_a_live_page_has_room_for_the_output_to_come() -> None:
     assert 'data-hpp-page=""' in html(live, reload=False)
 
 
-def test_html_without_output_has_no_empty_box() -> None:
+def test_html_without_output_has_no_output_element() -> None:
     assert "<pre>" not in html(Problem(502, "No answer", "Look at the terminal."))
 
 
-def test_html_needs_nothing_from_outside() -> None:
+def test_html_loads_only_the_script() -> None:
     assert not re.findall(r"https?://|//[a-z]|\bsrc=|@import|url\(", html(CRASH, reload=False))
     assert re.findall(r"\bsrc=\S*", html(CRASH)) == ['src="/_hpp/client.js"']
 
 
-def test_html_knows_the_state_it_was_made_in() -> None:
+def test_html_carries_state_and_generation() -> None:
     root = '<html lang="en" data-hpp-page="" data-state="error" data-generation="7">'
     assert root in html(CRASH)
 
 
-def test_html_reloads_only_if_it_may() -> None:
+def test_html_has_the_script_only_if_it_may_reload() -> None:
     assert '<script src="/_hpp/client.js" async></script>\n</head>' in html(CRASH)
     still = html(CRASH, reload=False)
     assert "<script" not in still
     assert "reloads by itself" not in still
 
 
-def test_an_unknown_status_has_no_reason() -> None:
+def test_unknown_status_has_an_empty_reason() -> None:
     assert '<p class="status">599 </p>' in html(Problem(599, "Odd", ""))
 
 
-def test_a_name_that_is_no_utf_8_does_not_matter() -> None:
+def test_detail_with_invalid_utf_8_is_rendered() -> None:
     problem = Problem(503, "x", "cannot start \udcff")
     for accept in (BROWSER, b"application/json", b"*/*"):
         render(problem, accept, reload=True).body.decode()
 
 
-def test_the_policy_allows_our_script_and_this_style_alone() -> None:
+def test_policy_allows_only_own_script_and_style() -> None:
     page, policy = html(CRASH), CONTENT_SECURITY_POLICY.decode()
     (style,) = re.findall("<style>(.*?)</style>", page, re.DOTALL)
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
@@ -123,14 +123,14 @@ def test_the_policy_allows_our_script_and_this_style_alone() -> None:
     assert not re.search(r"\s(style|on[a-z]+)=", page)
 
 
-def test_every_class_of_the_output_has_a_style() -> None:
+def test_every_class_of_coloured_output_has_a_style() -> None:
     output = b"".join(b"\x1b[%dmx" % code for code in range(110))
     page = html(Problem(503, "x", "", output))
     names = {name for names in re.findall(r'<span class="([^"]+)"', page) for name in names.split()}
-    assert len(names) == 37  # 16 + 16 colours, four kinds of letters, inverse video
+    assert len(names) == 37  # 16 + 16 colours, four text attributes, inverse video
     assert not [name for name in names if f".{name} {{" not in page]
 
 
-def test_a_full_tail_of_output_makes_a_page() -> None:
+def test_output_of_control_sequences_only_makes_a_small_page() -> None:
     output = b"\x1b[31m" * 13_000
     assert len(html(Problem(503, "x", "", output))) < 10_000

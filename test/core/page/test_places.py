@@ -1,4 +1,4 @@
-"""The URLs of the dashboard and the site, for each way to reach them."""
+"""The URLs of dashboard and site, by the host that the client used."""
 
 import pytest
 
@@ -25,16 +25,16 @@ UNCOVERED = DashboardPlaces("https", "localhost", 443, 8002, has_host=False)
         ("", "http://hpp.localhost:8000/"),
     ],
 )
-def test_the_dashboard_is_where_the_client_can_reach_it(host: str, url: str) -> None:
+def test_dashboard_url_is_reachable_for_the_client(host: str, url: str) -> None:
     assert PLACES.url_for(host) == url
 
 
-def test_without_a_certificate_for_its_host_the_dashboard_is_at_its_own_port() -> None:
+def test_dashboard_has_its_own_port_without_a_certificate_for_its_host() -> None:
     assert UNCOVERED.url_for("localhost") == "https://localhost:8002/"
     assert UNCOVERED.urls == ("https://localhost:8002/",)
 
 
-def test_both_urls_are_shown() -> None:
+def test_both_urls_of_the_dashboard_are_listed() -> None:
     assert PLACES.urls == ("http://hpp.localhost:8000/", "http://localhost:8002/")
 
 
@@ -45,17 +45,17 @@ def test_both_urls_are_shown() -> None:
         ("192.168.1.5:8002", "http://192.168.1.5:8000/"),
     ],
 )
-def test_the_dashboard_leads_back_to_the_site(host: str, url: str) -> None:
+def test_site_url_is_reachable_for_the_client(host: str, url: str) -> None:
     assert PLACES.site_url(host) == url
 
 
 @pytest.mark.parametrize("host", [b"hpp.localhost", b"HPP.LocalHost:1", b"hpp.localhost.:8000"])
-def test_its_host_names_the_dashboard(host: bytes) -> None:
+def test_dashboard_host_is_recognized(host: bytes) -> None:
     assert names_dashboard(host)
 
 
 @pytest.mark.parametrize(
     "host", [b"localhost", b"xhpp.localhost", b"hpp.localhost.evil.example", b"hppxlocalhost", b""]
 )
-def test_another_host_names_the_site(host: bytes) -> None:
+def test_other_host_is_the_site(host: bytes) -> None:
     assert not names_dashboard(host)

@@ -1,4 +1,4 @@
-"""Plain answers to errors become pages that show them, for a browser that asked for a document."""
+"""Plain error responses to requests for documents become pages that show them."""
 
 import gzip
 import json
@@ -33,7 +33,7 @@ def asked(*lines: bytes, method: bytes = b"GET", version: bytes = b"1.1") -> Req
 def answered(
     *lines: bytes, status: bytes = b"500 Oops", request: Request | None = None
 ) -> tuple[Response, Response | None]:
-    """The response as it came, and what becomes of it."""
+    """Return the response without the injector, and the injector's result."""
     request = request or asked(SHOWN)
     head = parse_response(b"\r\n".join([b"HTTP/1.1 " + status, *lines, b"", b""]))
     plain = outgoing_response(head, request)
@@ -42,7 +42,7 @@ def answered(
 
 
 def page(content: bytes, *lines: bytes, status: bytes = b"500 Oops", cut: int = 10**9) -> bytes:
-    """The page that shows this content; it comes in pieces of `cut` bytes."""
+    """Return the page that shows this content, which arrives in pieces of `cut` bytes."""
     _, response = answered(*lines, b"Content-Length: %d" % len(content), status=status)
     assert response is not None
     out = response.body.feed(b"")
@@ -77,7 +77,7 @@ def test_json_is_shown_indented(kind: bytes) -> None:
 
 
 @pytest.mark.parametrize("content", [b"{", b"[" * 20000, json.dumps("<x>").encode()])
-def test_json_of_any_kind_is_shown(content: bytes) -> None:
+def test_json_that_is_not_an_object_is_shown_unchanged(content: bytes) -> None:
     assert shown(page(content, JSON)) == content.decode().replace("<", "&lt;").replace(">", "&gt;")
 
 
@@ -113,7 +113,7 @@ def test_long_text_is_shown_to_the_limit(extra: int) -> None:
     assert (b"first 64 KiB" in body) == (extra > 0)
 
 
-def test_character_at_the_limit_is_whole_or_left_out() -> None:
+def test_character_cut_at_the_limit_is_omitted() -> None:
     text = shown(page(b"x" + "ä".encode() * MAX_SHOWN_BYTES, TEXT))
     assert set(text) == {"x", "ä"}
 
@@ -137,14 +137,14 @@ def test_head_describes_the_page() -> None:
     ]
 
 
-def test_http_1_0_gets_the_page_alone() -> None:
+def test_http_1_0_client_gets_the_page_without_chunks() -> None:
     _, response = answered(TEXT, b"Content-Length: 1", request=asked(SHOWN, version=b"1.0"))
     assert response is not None
     assert response.body.feed(b"x").startswith(b"<!doctype html>")
     assert not response.client_keep_alive
 
 
-def test_form_that_failed_is_marked_as_unsafe() -> None:
+def test_page_of_a_failed_form_gets_a_marked_tag() -> None:
     _, response = answered(TEXT, b"Content-Length: 1", request=asked(SHOWN, method=b"POST"))
     assert response is not None
     assert b'client.js" data-unsafe></script>' in response.body.feed(b"x")
@@ -157,7 +157,7 @@ def test_body_until_the_end_of_the_connection_is_shown_at_its_end() -> None:
     assert b"<pre>\nhello</pre>" in response.body.end()
 
 
-def test_body_that_misses_its_end_is_broken() -> None:
+def test_body_without_its_end_raises_body_error() -> None:
     _, response = answered(TEXT, b"Content-Length: 9")
     assert response is not None
     response.body.feed(b"hello")
@@ -165,7 +165,7 @@ def test_body_that_misses_its_end_is_broken() -> None:
         response.body.end()
 
 
-def test_surplus_of_a_body_is_told() -> None:
+def test_bytes_after_the_body_are_in_rest() -> None:
     for length, body in ((0, b""), (1, b"x")):
         _, response = answered(TEXT, b"Content-Length: %d" % length)
         assert response is not None
@@ -191,7 +191,7 @@ def test_surplus_of_a_body_is_told() -> None:
         ),
     ],
 )
-def test_answer_that_is_no_plain_text_passes(lines: list[bytes]) -> None:
+def test_response_that_is_not_plain_text_passes(lines: list[bytes]) -> None:
     plain, response = answered(*lines, b"Content-Length: %d" % len(gzip.compress(b"x")))
     assert response is plain
 
@@ -199,21 +199,21 @@ def test_answer_that_is_no_plain_text_passes(lines: list[bytes]) -> None:
 @pytest.mark.parametrize(
     ("fields", "method"),
     [
-        ([b"Accept: text/html"], b"GET"),  # no browser, or one that shows it in a frame
+        ([b"Accept: text/html"], b"GET"),  # not a browser, or a request of a frame
         ([b"Sec-Fetch-Dest: iframe"], b"GET"),
         ([SHOWN], b"HEAD"),
         ([SHOWN, b"HX-Request: true"], b"GET"),
     ],
 )
-def test_answer_to_another_request_passes(fields: list[bytes], method: bytes) -> None:
+def test_response_to_another_request_passes(fields: list[bytes], method: bytes) -> None:
     request = asked(*fields, method=method)
     if not request.is_document:
-        return  # not even asked
+        return  # the injector is not called
     plain, response = answered(TEXT, b"Content-Length: 5", request=request)
     assert response is plain
 
 
 @pytest.mark.parametrize("status", [b"200 OK", b"302 Found", b"304 Same"])
-def test_answer_that_is_no_error_passes(status: bytes) -> None:
+def test_response_that_is_not_an_error_passes(status: bytes) -> None:
     plain, response = answered(TEXT, b"Content-Length: 5", status=status)
     assert response is plain

@@ -1,4 +1,4 @@
-"""Output that draws over itself: the table of cases that `client/screen.js` is tested with, too."""
+"""Output that overwrites itself: the cases with which `client/screen.js` is tested, too."""
 
 import pytest
 
@@ -8,13 +8,13 @@ from test.core.page.screens import CASES
 
 
 @pytest.mark.parametrize(("output", "text"), CASES)
-def test_output_that_draws_over_itself_is_shown_as_it_ends_up(output: str, text: str) -> None:
+def test_output_that_overwrites_itself_is_shown_in_its_final_form(output: str, text: str) -> None:
     assert ansi.to_text(output.encode("utf-8", "surrogatepass")) == text
 
 
-def test_a_written_line_may_be_longer_than_the_cursor_can_be_moved() -> None:
+def test_written_line_may_exceed_the_limit_of_cursor_movement() -> None:
     screen = Screen("")
     screen.write("x" * COLUMNS * 2, "")
-    screen.obey("C", "5")
+    screen.execute("C", "5")
     screen.write("y", "")
     assert len(screen.lines[0]) == COLUMNS * 2 + 1
