@@ -1,7 +1,7 @@
-"""Requests sent again: when somebody asks for it, and after restarts if that is wanted.
+"""Replay of recorded requests: on demand, and optionally after each restart.
 
-For webhooks and the like, which nobody repeats by himself: mend the code, and the request that
-failed comes again.
+It serves requests such as webhooks, which no client repeats: after the code is corrected, the
+failed request is sent again.
 """
 
 import contextlib
@@ -12,7 +12,7 @@ from httpprocessproxy.inspector.request_log import RequestLog, RequestRecord
 
 
 class Replayer:
-    """`send` is set by who can send a request again: the data plane."""
+    """Replays requests of `log`. The data plane sets `send`, which sends a recorded request."""
 
     def __init__(self, log: RequestLog) -> None:
         self.log = log
@@ -21,7 +21,7 @@ class Replayer:
 
     @contextlib.contextmanager
     def listening(self, bus: EventBus) -> Iterator[None]:
-        """Until the context is left, send the last failed request again after each restart."""
+        """Send the last failed request after each restart, until the context is left."""
         with bus.on_state(self._state_changed):
             yield
 

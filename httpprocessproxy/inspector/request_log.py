@@ -1,8 +1,8 @@
-"""The last requests to the backend, for those who look: the page about itself, the terminal.
+"""The log of the last requests to the backend, for the dashboard and the terminal.
 
-To write down a request costs the data plane about a microsecond: a record is a few references
-to what is there anyway, and becomes readable only when somebody reads it. The log is bounded in
-count and in bytes, and keeps of the bodies only small ones of requests, to send them again.
+Recording a request costs the data plane about a microsecond: a record consists of a few references
+to existing objects, and is formatted only when it is read. The log is bounded in count and in
+bytes. It stores small bodies of requests, for replays, and no bodies of responses.
 """
 
 from collections import deque
@@ -20,21 +20,21 @@ MAX_RECORDS: Final = 500
 MAX_LOG_BYTES: Final = 4 * 1024 * 1024
 MAX_BODY_BYTES: Final = 16 * 1024
 
-# How a request ended, if not with a response that came whole.
-REFUSED: Final = "refused"  # we answered it ourselves
-CUT: Final = "cut"  # the backend ended first
-LEFT: Final = "left"  # the client did
+# The outcome of a request without a complete response.
+REFUSED: Final = "refused"  # by an error response of the proxy
+CUT: Final = "cut"  # the backend closed first
+LEFT: Final = "left"  # the client closed first
 
 
 class RequestRecord:
     """One request. Its times are monotonic seconds; `ended_at` is 0.0 until it has ended."""
 
-    # Defaults of the class cost nothing for each request.
+    # Class attributes as defaults cost no time per request.
     id = 0
-    waits_since = 0.0  # 0.0 while it does not
+    waits_since = 0.0  # 0.0 while it is not held
     held_s = 0.0
-    sent = 0  # how often: more than once if a restart, or a closing backend, was in the way
-    body: bytes | None = b""  # None: too large to keep, or not whole
+    sent = 0  # the number of times; a restart or a closed connection adds one
+    body: bytes | None = b""  # None: too large to store, or incomplete
     status = 0
     response_head = b""
     response_bytes = 0
@@ -49,7 +49,7 @@ class RequestRecord:
         self.replay_of = replay_of
         self.began_at = monotonic()
 
-    # What an exchange tells
+    # Called by an exchange
 
     def waits(self) -> None:
         self.waits_since = monotonic()
@@ -59,12 +59,12 @@ class RequestRecord:
         self.waits_since = 0.0
 
     def keep(self, data: bytes) -> None:
-        """Keep a piece of the request's body, as it goes to the backend."""
+        """Store a piece of the request's body, as it is sent to the backend."""
         if self.body is not None:
             fits = len(self.body) + len(data) <= MAX_BODY_BYTES
             self.body = self.body + data if fits else None
 
-    # What a reader asks
+    # Read by the dashboard and the terminal
 
     @property
     def is_websocket(self) -> bool:
@@ -75,7 +75,7 @@ class RequestRecord:
         return bool(self.ended_at) and self.body is not None and not self.request.upgrade
 
     @property
-    def is_wanted_again(self) -> bool:
+    def is_worth_replaying(self) -> bool:
         has_failed = self.outcome in (REFUSED, CUT) or self.status >= 500
         return has_failed and self.can_be_replayed and self.request.method not in SAFE_METHODS
 
@@ -102,7 +102,7 @@ class RequestRecord:
         )
 
     def details(self) -> Mapping[str, object]:
-        """Return the row and both heads, as sent to the backend and received from it, for JSON."""
+        """Return the row for JSON, with both heads as exchanged with the backend, and the body."""
         return {
             **members(self.row()),
             "request": self.request.head.decode("latin-1"),
@@ -122,24 +122,24 @@ class RequestLog:
         self._bytes = 0
 
     def begin(self, record: RequestRecord) -> None:
-        """A request has come."""
+        """Add the record of a new request."""
         self._last_id = record.id = self._last_id + 1
         self._open.add(record)
         self._publish_began(record)
 
     def opened(self, record: RequestRecord) -> None:
-        """A WebSocket, or whatever was asked for, is open."""
+        """Publish that a tunnel, for example a WebSocket, is open."""
         self._publish_began(record)
 
     def end(self, record: RequestRecord, outcome: str = "") -> None:
-        """A request is over; only the first call for it counts."""
+        """Close the record of a request; only the first call for it has an effect."""
         try:
             self._open.remove(record)
         except KeyError:
             return
         record.ended_at = monotonic()
         record.outcome = outcome
-        # Many share the rest of their heads: this is a bound, and not the size.
+        # Records share the rest of their heads, so this is an upper bound of the size.
         request = record.request
         size_bytes = len(request.target) + len(request.rest) + len(record.response_head)
         if record.body:
@@ -153,7 +153,7 @@ class RequestLog:
             self._bus.publish(RequestEnded(row=record.row()), keep=False)
 
     def __iter__(self) -> Iterator[RequestRecord]:
-        """All records, the last one to begin first."""
+        """Iterate over all records, the newest first."""
         records = [*self._ended, *self._open]
         return iter(sorted(records, key=lambda record: -record.id))
 
@@ -161,13 +161,13 @@ class RequestLog:
         return next((record for record in self if record.id == number), None)
 
     def last_failed(self) -> RequestRecord | None:
-        """The last failed request that nobody would repeat by himself: browsers repeat a GET.
+        """Return the last failed unsafe request; a browser repeats a safe one by itself.
 
-        Where one has been sent again, older ones count no longer: each restart would send another.
+        Requests older than the last replay are skipped: else each restart would send another one.
         """
         replayed = max((record.replay_of for record in self), default=0)
         return next(
-            (record for record in self if record.is_wanted_again and record.id > replayed), None
+            (record for record in self if record.is_worth_replaying and record.id > replayed), None
         )
 
     def _publish_began(self, record: RequestRecord) -> None:

@@ -1,4 +1,4 @@
-"""Which request is sent again, and when."""
+"""Replays: the request that is sent, and the time when it is sent."""
 
 import pytest
 
@@ -12,7 +12,7 @@ POST = request(method="POST")
 
 
 class Sender:
-    """Notes what is sent again, and how that ends."""
+    """Records replayed requests, and ends them with `status`."""
 
     def __init__(self, log: RequestLog) -> None:
         self.log = log
@@ -28,7 +28,7 @@ class Sender:
         return again
 
 
-def test_the_last_failed_request_is_sent_after_each_restart_until_it_succeeds() -> None:
+def test_last_failed_request_is_sent_after_each_restart_until_it_succeeds() -> None:
     bus = EventBus()
     log = RequestLog(bus)
     replays, sender = Replayer(log), Sender(log)
@@ -36,7 +36,7 @@ def test_the_last_failed_request_is_sent_after_each_restart_until_it_succeeds() 
     replays.after_restarts = True
     with replays.listening(bus):
         bus.publish(state("running"))
-        ended(log, 500, asked=POST)  # an older one, and nobody waits for it to come one day
+        ended(log, 500, asked=POST)  # an older one, which is never replayed
         ended(log, 500, asked=POST)
         bus.publish(state("killing"))
         bus.publish(state("running"))
@@ -47,7 +47,7 @@ def test_the_last_failed_request_is_sent_after_each_restart_until_it_succeeds() 
     assert sender.sent == [2, 3]
 
 
-def test_nothing_is_sent_that_nobody_wants(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_request_is_sent_without_the_option(monkeypatch: pytest.MonkeyPatch) -> None:
     bus = EventBus()
     log = RequestLog(bus)
     replays = Replayer(log)

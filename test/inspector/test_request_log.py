@@ -1,4 +1,4 @@
-"""The log of requests: what a record tells, who hears of it, and its bounds."""
+"""The log of requests: records, their publication, and bounds."""
 
 import sys
 from collections.abc import Sequence
@@ -47,7 +47,7 @@ def ended(
     return record
 
 
-def test_what_a_record_tells() -> None:
+def test_record_describes_request_and_response() -> None:
     log = RequestLog(EventBus())
     record = begun(log, request("/a?b=1", "POST", ["Content-Length: 2", "Cookie: c=d"]))
     assert record.row().ended is False
@@ -80,7 +80,7 @@ def test_what_a_record_tells() -> None:
     assert members(record.row()).keys() < details.keys()
 
 
-def test_time_that_passed_at_the_gate_is_told() -> None:
+def test_record_has_the_time_at_the_gate() -> None:
     log = RequestLog(EventBus())
     record = begun(log)
     for _ in range(2):
@@ -92,13 +92,13 @@ def test_time_that_passed_at_the_gate_is_told() -> None:
     assert record.ended_at - record.began_at >= record.held_s
 
 
-def test_the_client_is_the_one_for_whom_a_trusted_peer_speaks() -> None:
+def test_client_of_a_record_is_the_first_forwarded_node() -> None:
     behind = request(fields=["X-Forwarded-For: 192.0.2.7, 192.0.2.8"])
     assert RequestRecord(behind, "127.0.0.1", 0).row().client == "192.0.2.7"
     assert RequestRecord(request(), None, 3).row().client == "127.0.0.1"  # as in its head
 
 
-def test_numbers_count_on_and_the_last_comes_first() -> None:
+def test_records_are_numbered_and_listed_newest_first() -> None:
     log = RequestLog(EventBus())
     first, second, third = begun(log), begun(log), begun(log)
     log.end(second)
@@ -107,7 +107,7 @@ def test_numbers_count_on_and_the_last_comes_first() -> None:
     assert [log.find(number) for number in (1, 2, 3, 4)] == [first, second, third, None]
 
 
-def test_a_request_ends_once() -> None:
+def test_second_end_of_a_record_has_no_effect() -> None:
     log = RequestLog(EventBus())
     record = begun(log)
     log.end(record, CUT)
@@ -116,13 +116,13 @@ def test_a_request_ends_once() -> None:
     assert len(list(log)) == 1
 
 
-def test_what_has_not_begun_does_not_end() -> None:
+def test_end_of_an_unknown_record_has_no_effect() -> None:
     log = RequestLog(EventBus())
     log.end(RequestRecord(request(), None, 0))
     assert list(log) == []
 
 
-def test_nobody_hears_what_nobody_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_record_without_subscriber_is_not_formatted(monkeypatch: pytest.MonkeyPatch) -> None:
     bus = EventBus()
     log = RequestLog(bus)
     monkeypatch.setattr(RequestRecord, "row", lambda record: pytest.fail("formatted"))
@@ -131,7 +131,7 @@ def test_nobody_hears_what_nobody_asked_for(monkeypatch: pytest.MonkeyPatch) -> 
     assert [*bus.recent(RequestBegan), *bus.recent(RequestEnded)] == []
 
 
-def test_who_watches_hears_of_the_beginning_the_opening_and_the_end() -> None:
+def test_subscriber_gets_beginning_opening_and_end() -> None:
     bus = EventBus()
     log = RequestLog(bus)
     heard: list[Event] = []
@@ -154,7 +154,7 @@ def test_who_watches_hears_of_the_beginning_the_opening_and_the_end() -> None:
 # Bounds
 
 
-def test_the_log_is_bounded_in_count_and_keeps_what_is_open() -> None:
+def test_log_is_bounded_in_count_and_keeps_open_records() -> None:
     log = RequestLog(EventBus())
     socket = begun(log)
     for _ in range(2 * MAX_RECORDS):
@@ -164,7 +164,7 @@ def test_the_log_is_bounded_in_count_and_keeps_what_is_open() -> None:
     assert log.find(socket.id + 1) is None
 
 
-def test_the_log_is_bounded_in_bytes() -> None:
+def test_log_is_bounded_in_bytes() -> None:
     log = RequestLog(EventBus())
     large = ["X: " + "x" * 50_000]
     for _ in range(MAX_RECORDS):
@@ -176,7 +176,7 @@ def test_the_log_is_bounded_in_bytes() -> None:
     assert log.find(kept[0].id) is kept[0]
 
 
-def test_bodies_count_in_the_bound() -> None:
+def test_bodies_count_towards_the_bound() -> None:
     log = RequestLog(EventBus())
     for _ in range(MAX_RECORDS):
         record = begun(log, request(method="POST"))
@@ -187,14 +187,14 @@ def test_bodies_count_in_the_bound() -> None:
 
 
 @pytest.mark.parametrize("pieces", [[MAX_BODY_BYTES], [1, MAX_BODY_BYTES - 1]])
-def test_a_small_body_is_kept(pieces: list[int]) -> None:
+def test_body_up_to_the_limit_is_stored(pieces: list[int]) -> None:
     record = RequestRecord(request(method="POST"), None, 0)
     for size in pieces:
         record.keep(b"x" * size)
     assert record.body == b"x" * MAX_BODY_BYTES
 
 
-def test_a_large_body_is_not_kept() -> None:
+def test_body_above_the_limit_is_not_stored() -> None:
     record = RequestRecord(request(method="POST"), None, 0)
     for size in (MAX_BODY_BYTES, 1, 1):
         record.keep(b"x" * size)
@@ -204,7 +204,7 @@ def test_a_large_body_is_not_kept() -> None:
 # Replays
 
 
-def test_what_can_be_replayed() -> None:
+def test_complete_request_without_upgrade_can_be_replayed() -> None:
     log = RequestLog(EventBus())
     assert not begun(log).can_be_replayed
     assert ended(log).can_be_replayed
@@ -216,7 +216,7 @@ def test_what_can_be_replayed() -> None:
     assert not ended(log, asked=upgrade).can_be_replayed
 
 
-def test_the_last_failed_request_that_a_browser_would_not_repeat() -> None:
+def test_last_failed_request_is_unsafe_and_failed() -> None:
     log = RequestLog(EventBus())
     post = request(method="POST")
     ended(log, 200, asked=post)

@@ -1,6 +1,7 @@
 """llhttp's own test vectors, in strict mode: no invalid request reaches the backend.
 
-test/run.sh fetches them, as a part of aiohttp's source distribution; nothing of them is ours.
+test/run.sh fetches them, as a part of aiohttp's source distribution; they are not part of this
+repository.
 """
 
 import re
@@ -22,7 +23,7 @@ _BLOCK = re.compile(
     r"(?:(?!^###|^```).)*?^```log\n(?P<log>.*?)^```",
     re.DOTALL | re.MULTILINE,
 )
-# 21 and 22 are pauses, as at an Upgrade; 23 is one as well, but at the preface of HTTP/2.
+# 21 and 22 are pauses, as at an Upgrade; 23 is a pause, too, but at the preface of HTTP/2.
 _ERROR = re.compile(r" error code=(?!2[12] )")
 _ESCAPE = re.compile(r"\\(?:x(?P<hex>[0-9a-fA-F]+)|(?P<octal>[0-7]{1,3})|(?P<letter>[rntf]))")
 _LETTERS = {"r": "\r", "n": "\n", "t": "\t", "f": "\f"}
@@ -37,7 +38,7 @@ class Vector:
 
 
 def unescape(text: str) -> bytes:
-    """llhttp's notation, as its md-test.ts reads it."""
+    """Decode llhttp's notation in the same way as its md-test.ts."""
     text = text.removesuffix("\n")
     text = re.sub(r"\\(\r\n|\r|\n)", "", text)
     text = re.sub(r"\r\n|\r|\n", "\r\n", text)
@@ -51,7 +52,7 @@ def _unescaped(match: re.Match[str]) -> str:
 
 
 def with_host(request: bytes) -> bytes:
-    """A missing Host would be reason enough for a 400: the vectors are about other reasons."""
+    """Add a missing Host, which would cause a 400: the vectors test other errors."""
     first, newline, rest = request.partition(b"\r\n")
     head = rest.partition(b"\r\n\r\n")[0]
     if not newline or re.search(rb"(?im)^host\s*:", head):
@@ -73,19 +74,19 @@ def vectors() -> Iterator[Vector]:
                 )
 
 
-# Nothing is wrong with these but a method that llhttp does not know. Any token is one (RFC 9110
-# section 9.1), so it is the backend that answers.
+# Vectors whose only error is a method that llhttp does not know. Any token is a method (RFC 9110
+# section 9.1), so the request goes to the backend.
 UNKNOWN_METHODS = {"invalid:358"}
 
 
-def test_the_vectors_are_there() -> None:
+def test_vectors_are_present() -> None:
     found = list(vectors())
     assert len(found) == COUNT, f"run test/run.sh: it fetches them to {VECTORS}"
     assert sum(vector.is_invalid for vector in found) == INVALID_COUNT
 
 
-def test_the_backend_sees_no_request_that_llhttp_does_not(tmp_path: Path) -> None:
-    """Of an invalid vector, it may see the valid requests in front of the mistake."""
+def test_backend_gets_no_request_that_llhttp_refuses(tmp_path: Path) -> None:
+    """The valid requests before the error in an invalid vector may reach the backend."""
     with (
         Recorder() as recorder,
         Proxy(tmp_path, recorder.command, "--ping", "tcp") as proxy,
@@ -94,17 +95,17 @@ def test_the_backend_sees_no_request_that_llhttp_does_not(tmp_path: Path) -> Non
         proxy.running()
         too_many = {}
         for vector in vectors():
-            seen = pool.submit(serve_until_canary, recorder)
+            received = pool.submit(serve_until_canary, recorder)
             send(proxy, vector.request)
             expected = vector.valid_requests + (vector.name in UNKNOWN_METHODS)
-            if len(requests := seen.result(PATIENCE_S)) > expected:
+            if len(requests := received.result(PATIENCE_S)) > expected:
                 too_many[vector.name] = requests
         assert too_many == {}
         assert proxy.status()["generation"] == 1
 
 
 def send(proxy: Proxy, request: bytes) -> None:
-    """Send a vector, read all answers to it, and then a canary on another connection."""
+    """Send a vector, read all responses, and then send a canary on another connection."""
     with Wire.connect(proxy.port) as client:
         client.send(request)
         client.finish()
@@ -113,8 +114,8 @@ def send(proxy: Proxy, request: bytes) -> None:
 
 
 def serve_until_canary(recorder: Recorder) -> list[bytes]:
-    """Answer every whole request; a request that is cut is none (RFC 9112 section 8)."""
-    seen: list[bytes] = []
+    """Answer every complete request; one that was cut does not count (RFC 9112 section 8)."""
+    received: list[bytes] = []
     while True:
         wire = recorder.next()
         try:
@@ -124,5 +125,5 @@ def serve_until_canary(recorder: Recorder) -> list[bytes]:
         wire.send(OK)
         if request.target == b"/canary":
             recorder.forget()
-            return seen
-        seen.append(request.first)
+            return received
+        received.append(request.first)
