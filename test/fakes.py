@@ -23,7 +23,7 @@ from httpprocessproxy.core.page.pages import Problem
 from httpprocessproxy.events import EventBus
 from httpprocessproxy.inspector.request_log import RequestLog
 from httpprocessproxy.proxy import ProxyServer, connecting
-from httpprocessproxy.proxy.interceptor import Interceptor
+from httpprocessproxy.proxy.server import Interceptor
 from httpprocessproxy.service.gate import Gate
 from httpprocessproxy.service.waiter import Target
 from test.deadline import PATIENCE_S

@@ -36,7 +36,7 @@ MAX_ROOMS = 18
 # plane and the frontends share; a new one is never added here.
 CIRCLES: list[set[str]] = [
     {
-        *("proxy.client_connection", "proxy.connecting", "proxy.exchange", "proxy.interceptor"),
+        *("proxy.client_connection", "proxy.connecting", "proxy.exchange"),
         *("proxy.server", "proxy.tunnel", "proxy.upstream_connection"),
     },
     {"frontends.bridge", "frontends.core_connection", "frontends.crossing"},
@@ -81,7 +81,6 @@ TESTED_ELSEWHERE = {
     "companions/asgi/interface.py": "test/companions/asgi/test_request_sink.py",
     "companions/chains/error_reports.py": "test/companions/chains/test_deliveries.py",
     "admin/hops.py": "test/companions/chains/test_trace.py",
-    "proxy/interceptor.py": "test/companions/chains/test_exchange.py",
     "cli.py": "test/whole/test_cli.py",
     "frontends/opening.py": "test/whole/test_https.py",
     "frontends/streams.py": "test/frontends/http2/test_stream.py",

@@ -1,12 +1,11 @@
-"""The data plane: what a browser sends goes to the backend, and what that answers comes back.
+"""The data plane: passes requests of clients to the backend, and its responses back.
 
-    plane.py     what all connections share: listeners, registries, the end of a generation
-    client.py    a browser's connection: requests in, one after the other, responses out
-    exchange.py  one request and its response: where it goes, and what a restart does to it
-    connecting.py  how such a connection is made
-    upstream.py  a connection to the backend, or to our own pages
-    tunnel.py    the two ends of a connection after 101
-    detour.py    what may stand between some requests and the backend
+    server.py               state shared by all connections: listeners, registries, generations
+    client_connection.py    a client's connection: reads requests in turn, writes responses
+    exchange.py             one request and its response: destination, and effect of a restart
+    connecting.py           makes connections to the backend or to the admin
+    upstream_connection.py  a connection to the backend or to the admin
+    tunnel.py               the two ends of a connection after 101
 
 Synchronous callbacks on `asyncio.Protocol`: no task and no await per request.
 """

@@ -1,8 +1,7 @@
-"""A browser's connection: requests in, one at a time, responses out in the same order.
+"""A client's connection: reads requests one at a time, writes responses in the same order.
 
-Requests behind the first wait in `_waiting` (RFC 9112 section 9.3.2, pipelining). The connection
-outlives backends: it is closed only after a response that says so, or when nothing else can tell
-the client that its response is broken.
+Pipelined requests wait in `_waiting` (RFC 9112 section 9.3.2). The connection outlives generations:
+it is closed only after a response with `Connection: close`, or to signal a broken response.
 """
 
 import asyncio
@@ -18,46 +17,47 @@ from httpprocessproxy.proxy import problems
 from httpprocessproxy.proxy.exchange import Exchange
 from httpprocessproxy.proxy.timers import Timer
 from httpprocessproxy.proxy.transports import finish, is_gone, linger_none, quick_ack
+from httpprocessproxy.proxy.upstream_connection import IdleUpstream
 
 if TYPE_CHECKING:
     from httpprocessproxy.proxy.server import ProxyServer
     from httpprocessproxy.proxy.upstream_connection import UpstreamConnection
 
-# A head may take this long to arrive: generous for a person at a keyboard, short for a slowloris.
+# The time for a head to arrive: generous for a person at a keyboard, short for a slowloris.
 HEAD_TIMEOUT_S = 30.0
 
-# How much is read ahead of the response to the present request.
+# The limit of data read ahead of the response to the current request.
 MAX_WAITING_BYTES = 64 * 1024
 
-# After our last response, how long a client may go on sending what we no longer want: a close
-# with unread bytes is a reset, which could destroy the response on its way (RFC 9112 section 9.6).
+# After the last response, data of a client is read and discarded for this time: a close with unread
+# bytes sends RST, which could destroy the response in flight (RFC 9112 section 9.6).
 LINGER_S = 2.0
 
-# A client that has stopped sending may be gone or may be waiting: how often to look.
+# The interval of the check whether a half-closed client is gone or waits for its response.
 HALF_CLOSED_CHECK_S = 0.5
 
 
 class ClientConnection(asyncio.Protocol):
-    """One connection. `_exchange` is the request being served, if any."""
+    """One connection of a client. `_exchange` is the current request, if any."""
 
     def __init__(self, proxy_server: "ProxyServer", fields: bytes = b"") -> None:
-        """`fields` are lines that every response gets on this connection."""
+        """`fields` are header lines that are added to every response on this connection."""
         self.transport: asyncio.Transport
         self.peer: Peer
         self.fields = fields
-        self.replay_of = 0  # the number of the request that is sent again, if it is one
+        self.replay_of = 0  # the number of the record that this connection replays, or 0
         self._proxy_server = proxy_server
         self._reader: RequestReader
         self._waiting = b""
         self._exchange: Exchange | None = None
-        self._upstream: UpstreamConnection | None = None  # idle, kept for the next request
-        self._generation: int | None = None  # whose responses this connection has seen
+        self.idle_upstream = IdleUpstream()
+        self._generation: int | None = None  # of the last response on this connection
         self._keep_alive = True
         self._is_half_closed = False
         self._is_lingering = False
-        self.is_blocked = False  # the request's body cannot be passed on at present
+        self.is_blocked = False  # back-pressure: the request's body cannot be passed on
         self._is_paused = False
-        self._is_full = False  # what has been written is waiting for a slow reader
+        self._is_full = False  # the write buffer is full: the client reads slowly
         self._head_timer = Timer(proxy_server.loop, HEAD_TIMEOUT_S, self._time_out_head)
 
     # asyncio.Protocol
@@ -70,12 +70,12 @@ class ClientConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._proxy_server.clients.discard(self)
-        self._head_timer.want(False)
+        self._head_timer.set(False)
         self._waiting = b""
         if self._exchange is not None:
             self._exchange.cancel()
             self._exchange = None
-        self._drop_upstream()
+        self.idle_upstream.drop()
 
     def data_received(self, data: bytes) -> None:
         if self._is_lingering:
@@ -86,19 +86,19 @@ class ClientConnection(asyncio.Protocol):
             self._serve_waiting()
         elif exchange is None or exchange.body.done:
             self._waiting += data
-            self._balance()
+            self._update_reading()
         else:
             self._receive_body(exchange, data)
 
     def eof_received(self) -> bool:
-        """Tell a client that has gone from one that waits for its answer (RFC 9293 section 3.6)."""
+        """Keep the connection for a half-closed client that waits for a response (RFC 9293 3.6)."""
         exchange = self._exchange
         is_whole = self._has_waiting_head() if exchange is None else exchange.body.done
-        # The event loops' TLS ends both directions at once: nobody would get the answer.
+        # TLS in asyncio and uvloop closes both directions at once: no response could be sent.
         if self._is_lingering or not is_whole or not self.transport.can_write_eof():
             return False
         self._is_half_closed = True
-        return self._is_still_there()
+        return self._check_half_closed()
 
     def pause_writing(self) -> None:
         self._is_full = True
@@ -115,7 +115,7 @@ class ClientConnection(asyncio.Protocol):
     # Requests
 
     def _serve_waiting(self) -> None:
-        # Pipelined, with its answers unread, a client would have us keep them all.
+        # A client that pipelines and does not read would fill memory with its responses.
         while self._waiting and self._exchange is None and self._keep_alive and not self._is_full:
             try:
                 if not self._serve_next():
@@ -126,13 +126,13 @@ class ClientConnection(asyncio.Protocol):
                 return
 
     def _serve_next(self) -> bool:
-        """Begin with the next request, if its head is complete. Raises RequestError."""
+        """Start the next request, if its head is complete. Raises RequestError."""
         waiting = self._waiting
         while waiting.startswith(b"\r\n"):
-            # RFC 9112 section 2.2: empty lines in front of a request are to be ignored.
+            # RFC 9112 section 2.2: empty lines before a request are ignored.
             waiting = self._waiting = waiting[2:]
         taken = self._reader.take(waiting)
-        self._head_timer.want(taken is None and bool(waiting))
+        self._head_timer.set(taken is None and bool(waiting))
         if taken is None:
             if waiting:
                 quick_ack(self.transport)
@@ -142,7 +142,7 @@ class ClientConnection(asyncio.Protocol):
         return True
 
     def serve(self, request: Request, data: bytes) -> Exchange:
-        """Begin with a request, of whose body `data` has come, or what is behind it."""
+        """Start a request; `data` is the part of its body received so far, or the next request."""
         interceptor = self._proxy_server.interceptor if request.is_intercepted else None
         if interceptor is not None and request.is_for_dashboard:
             interceptor = None
@@ -160,7 +160,7 @@ class ClientConnection(asyncio.Protocol):
         return exchange
 
     def _has_waiting_head(self) -> bool:
-        # Empty lines in front of a request are none (RFC 9112 section 2.2).
+        # Empty lines before a request are not a head (RFC 9112 section 2.2).
         return HEAD_END in self._waiting.lstrip(b"\r\n")
 
     def _receive_body(self, exchange: Exchange, data: bytes) -> None:
@@ -177,25 +177,12 @@ class ClientConnection(asyncio.Protocol):
                 self._serve_waiting()
 
     def _refuse_body(self, exchange: Exchange, error: BodyError) -> None:
-        """Never let the backend take a broken body for a whole one."""
+        """Refuse a broken body, so that the backend does not read it as complete."""
         if exchange.is_answered:
             exchange.cancel()
             self.cut()
         else:
             exchange.give_up(problems.refused(RequestError(400, str(error))))
-
-    def take_upstream(self, generation: int, request: Request) -> "UpstreamConnection | None":
-        """The kept backend connection, if this request may ride it.
-
-        An unsafe request gets a new one: a kept one may be closing, and could not be replaced.
-        """
-        upstream, self._upstream = self._upstream, None
-        if upstream is None or upstream.transport.is_closing():
-            return None
-        if upstream.generation == generation and request.is_safe:
-            return upstream
-        upstream.close()
-        return None
 
     # Responses
 
@@ -208,20 +195,23 @@ class ClientConnection(asyncio.Protocol):
         *,
         keep_alive: bool,
     ) -> None:
-        """Write a response's head with `fields`, and what there is of its body, at one go."""
+        """Write a response's head with `fields`, and the first `piece` of its body, at once."""
         generation = self._proxy_server.gate.generation
-        if generation != self._generation and self._parts_from(generation):
+        if generation != self._generation and self._closes_for(generation):
             keep_alive = False
         is_last = self._is_half_closed and not self._has_waiting_head()
         self._keep_alive = keep_alive and not is_last
         option = connection_option(keep_alive=self._keep_alive, is_http10=request.is_http10)
         self.transport.write(b"".join((response.head, fields, self.fields, option, b"\r\n", piece)))
 
-    def _parts_from(self, generation: int | None) -> bool:
-        """Whether a restart parts us: what a client has tied to its connection is of the old."""
+    def _closes_for(self, generation: int | None) -> bool:
+        """Whether the first response of a new generation closes the connection.
+
+        State that a client has tied to its connection belongs to the old generation.
+        """
         is_new = self._generation is not None
         if is_new and self._waiting:
-            return False  # requests already here would be lost: they come first
+            return False  # pipelined requests would be lost: they are served first
         self._generation = generation
         return is_new
 
@@ -229,14 +219,14 @@ class ClientConnection(asyncio.Protocol):
         self.transport.write(data)
 
     def answer(self, problem: Problem, exchange: Exchange | None) -> None:
-        """Answer ourselves, and go on with the connection if the request was read to its end."""
+        """Send an error response, and keep the connection if the request was read completely."""
         request = exchange.request if exchange is not None else None
         if request is not None and not request.is_trusted:
             problem = problem.for_strangers()
         self._keep_alive = keep_alive = (
             exchange is not None and exchange.body.done and exchange.request.keep_alive
         )
-        # RFC 9110 section 9.3.2: no content, whatever is wrong with the request.
+        # RFC 9110 section 9.3.2: a response to HEAD has no content, even an error response.
         line = self._waiting if request is None else request.head
         is_head = line.startswith(b"HEAD ")
         self.transport.write(
@@ -247,51 +237,49 @@ class ClientConnection(asyncio.Protocol):
     def exchange_ended(
         self, exchange: Exchange | None, upstream: "UpstreamConnection | None"
     ) -> None:
-        """The present request is answered: serve the next one, or close."""
+        """The current request is complete: serve the next one, or close the connection."""
         self._exchange = None
         if upstream is not None:
-            self._drop_upstream()
-            if upstream.generation is None:
-                upstream.close()
-            else:
-                self._upstream = upstream
+            self.idle_upstream.put(upstream)
         is_read = exchange is not None and exchange.body.done
         is_last = self._is_half_closed and not self._has_waiting_head()
         if not self._keep_alive or is_last or not is_read:
             self._close(unread=not is_read or bool(self._waiting))
             return
         self.is_blocked = False
-        self._balance()
+        self._update_reading()
         if self._waiting:
-            # Not from within the callback that ended the last one: it still has to return.
+            # Not within the callback that ended the last request, which still has to return.
             self._proxy_server.loop.call_soon(self._serve_waiting)
 
     def cut(self) -> None:
-        """End a response that has begun so that the client can tell it is not whole."""
+        """Abort a response that has begun with RST, so that the client detects the truncation."""
         linger_none(self.transport)
         self.transport.abort()
 
     def leave(self) -> None:
-        """Be as gone as if the client had closed, at once."""
+        """Close the connection at once, as if the client had closed it."""
         self.transport.abort()
         self.connection_lost(None)
 
     def has_left(self) -> bool:
-        """Whether the client has gone while it was not read, when no event tells of it."""
+        """Whether the client has closed while reading is paused, when no event reports it."""
         return self._is_paused and is_gone(self.transport) is True
 
     def give_up_transport(self) -> bytes:
-        """The connection becomes a tunnel: return what came behind the request."""
+        """Hand the transport over to a tunnel; return the bytes received after the request."""
         self._proxy_server.clients.discard(self)
         self._exchange = None
-        self._drop_upstream()
+        self.idle_upstream.drop()
         early, self._waiting = self._waiting, b""
         return early
 
     def sweep(self, now: float, idle_s: float, answer_s: float) -> bool:
-        """Let go of an idle backend connection, or a late answer; whether an answer is due."""
-        if self._upstream is not None and now - self._upstream.idle_since > idle_s:
-            self._drop_upstream()
+        """Close an idle backend connection, and time a request out.
+
+        Returns whether the backend has a complete request without a response.
+        """
+        self.idle_upstream.sweep(now, idle_s)
         if self.has_left():
             self.transport.abort()
         exchange = self._exchange
@@ -301,20 +289,15 @@ class ClientConnection(asyncio.Protocol):
             exchange.timed_out()
         return exchange.is_unanswered
 
-    def _drop_upstream(self) -> None:
-        upstream, self._upstream = self._upstream, None
-        if upstream is not None:
-            upstream.close()
-
     # Reading, and the end of it
 
     def block_reading(self, blocked: bool) -> None:
-        """The request's body cannot be passed on at present."""
+        """Back-pressure of the backend: pause or resume reading of the request's body."""
         self.is_blocked = blocked
-        self._balance()
+        self._update_reading()
 
-    def _balance(self) -> None:
-        """Read only what can be used soon."""
+    def _update_reading(self) -> None:
+        """Pause reading while the data could not be passed on, and resume it afterwards."""
         pause = self.is_blocked or len(self._waiting) > MAX_WAITING_BYTES
         if pause != self._is_paused and not self.transport.is_closing():
             self._is_paused = pause
@@ -334,18 +317,18 @@ class ClientConnection(asyncio.Protocol):
         self._is_lingering = True
         self._waiting = b""
         self.is_blocked = False
-        self._balance()
+        self._update_reading()
         finish(self.transport)
         self._proxy_server.loop.call_later(LINGER_S, self.transport.close)
 
-    def _is_still_there(self) -> bool:
-        """Whether a half-closed client waits for its answer; if so, look again later."""
+    def _check_half_closed(self) -> bool:
+        """Whether a half-closed client waits for its response; if so, check again later."""
         if (self._exchange is None and not self._waiting) or self.transport.is_closing():
-            # Nothing is left to answer, and nothing more will come.
+            # All requests are answered, and no more can arrive.
             self.transport.close()
             return False
         if is_gone(self.transport) is not False:
             self.transport.abort()
             return False
-        self._proxy_server.loop.call_later(HALF_CLOSED_CHECK_S, self._is_still_there)
+        self._proxy_server.loop.call_later(HALF_CLOSED_CHECK_S, self._check_half_closed)
         return True

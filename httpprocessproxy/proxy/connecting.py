@@ -1,6 +1,6 @@
-"""Making connections to the backend and to our own pages: the only tasks of the data plane.
+"""Making connections to the backend and to the admin: the only tasks of the data plane.
 
-A connection is made for one exchange, which hears `connected` or `lost`, unless it is over by then.
+A connection is made for one exchange, whose `connected` or `lost` is called unless it has ended.
 """
 
 import asyncio
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     from httpprocessproxy.proxy.server import ProxyServer
 
 # When a listen queue is full, the kernel drops the connection attempt and repeats it after 1 s,
-# then 3 s. A new attempt after 100 ms, then twice that and so on, finds room far sooner.
+# then 3 s. New attempts after 100 ms, then 200 ms and so on, succeed far sooner.
 FIRST_TIMEOUT_S: Final = 0.1
 CONNECT_TIMEOUT_S: Final = 10.0
 
-# Until a full backlog of our own pages has room: some of its connections are accepted by then.
+# The delay after which a full backlog of the admin has room: it has accepted connections by then.
 FULL_BACKLOG_S: Final = 0.005
 
 
 class Connector:
-    """Use it as an async context manager: leaving it gives up what is still being made."""
+    """An async context manager; its exit cancels connections that are still being made."""
 
     def __init__(self, proxy_server: "ProxyServer") -> None:
         self._proxy_server = proxy_server
@@ -49,12 +49,12 @@ class Connector:
         self._pending[task] = exchange, target
         task.add_done_callback(self._done)
 
-    def to_our_pages(self, exchange: "Exchange", path: str) -> None:
-        work = self._contained(exchange, lambda: self._to_our_pages(exchange, path))
-        self._group.create_task(work, name="to our pages")
+    def to_admin(self, exchange: "Exchange", path: str) -> None:
+        work = self._contained(exchange, lambda: self._to_admin(exchange, path))
+        self._group.create_task(work, name="to the admin")
 
     def end_generation(self, generation: int) -> None:
-        """What is being made to this backend would come too late."""
+        """Cancel the connections that are being made to this generation."""
         for task, (exchange, target) in list(self._pending.items()):
             if target.generation != generation:
                 continue
@@ -68,7 +68,7 @@ class Connector:
             target.connection.close()
 
     async def _contained(self, exchange: "Exchange", work: Callable[[], Awaitable[None]]) -> None:
-        """Do `work`; a bug in it ends the client's connection, and no other."""
+        """Do `work`; an exception in it closes this client's connection only."""
         with contained("a request"):
             await work()
             return
@@ -89,7 +89,7 @@ class Connector:
             exchange.lost(Loss.RESTARTED)
 
     async def _connect(self, exchange: "Exchange", target: Target) -> UpstreamConnection:
-        """Raises OSError, of which TimeoutError is one."""
+        """Raises OSError, including TimeoutError."""
         loop = self._proxy_server.loop
         if target.connection is not None:
             upstream = UpstreamConnection(self._proxy_server, target.generation)
@@ -108,7 +108,7 @@ class Connector:
                     raise
             else:
                 return upstream
-        raise TimeoutError  # nobody waits any more
+        raise TimeoutError  # the exchange has ended
 
     def _failed(self, exchange: "Exchange", target: Target, error: OSError) -> None:
         if not self._proxy_server.gate.leads_to(target):
@@ -122,16 +122,16 @@ class Connector:
         else:
             exchange.lost(Loss.REFUSED)
 
-    async def _to_our_pages(self, exchange: "Exchange", path: str) -> None:
+    async def _to_admin(self, exchange: "Exchange", path: str) -> None:
         try:
-            upstream = await self._connect_to_our_pages(exchange, path)
+            upstream = await self._connect_to_admin(exchange, path)
         except OSError:
             if not exchange.over:
                 exchange.lost(Loss.REFUSED)
         else:
             exchange.connected(upstream)
 
-    async def _connect_to_our_pages(self, exchange: "Exchange", path: str) -> UpstreamConnection:
+    async def _connect_to_admin(self, exchange: "Exchange", path: str) -> UpstreamConnection:
         """Raises OSError."""
         loop = self._proxy_server.loop
         deadline = loop.time() + CONNECT_TIMEOUT_S
@@ -140,7 +140,7 @@ class Connector:
             try:
                 await loop.create_unix_connection(lambda: upstream, path)  # noqa: B023
             except OSError as error:
-                # unix(7): at a full backlog, connect(2) does not wait, as it does over TCP.
+                # unix(7): connect(2) fails at a full backlog at once, while it waits over TCP.
                 is_full = error.errno == errno.EAGAIN and loop.time() < deadline
                 if not is_full or exchange.over:
                     raise

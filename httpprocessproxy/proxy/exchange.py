@@ -1,7 +1,7 @@
-"""One request and its response: where it goes, and what a restart does to it.
+"""One request and its response: its destination, and the effect of a restart.
 
-`core/http/replay.py` holds the rules; this obeys them. An exchange is with its upstream, at the
-gate, or over, and each of its callers may be the last it hears from.
+`core/http/replay.py` decides about lost requests, and this module executes the decisions. An
+exchange has an upstream connection, waits at the gate, or is over. Each callback may end it.
 """
 
 import logging
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from httpprocessproxy.proxy.server import ProxyServer
     from httpprocessproxy.proxy.upstream_connection import UpstreamConnection
 
-# How much of a body is read while the request waits: the rest stays in the kernel.
+# The part of a body that is read while the request waits; the rest stays in the kernel.
 MAX_WAITING_BYTES = 64 * 1024
 
 
@@ -29,13 +29,13 @@ _log = logging.getLogger(__name__)
 
 
 class Exchange:
-    """A `gate.Waiter`, and what `UpstreamConnection` tells of its request."""
+    """A `gate.Waiter`, and the receiver of the events of an `UpstreamConnection`."""
 
     __slots__ = (
         "_body_bytes",
-        "_is_kept",
+        "_buffer",
+        "_is_buffered",
         "_is_pending",
-        "_kept",
         "_proxy_server",
         "_sent",
         "_suspected",
@@ -62,13 +62,13 @@ class Exchange:
         self.response_ended = False
         self._proxy_server = proxy_server
         self._upstream: UpstreamConnection | None = None
-        self._kept = [request.head]  # what the next connection begins with
+        self._buffer = [request.head]  # the data to send first on the next connection
         self._body_bytes = 0
-        # What must not be sent twice is kept where it may be found that nobody has read it.
-        self._is_kept = request.is_safe or proxy_server.takes_back
+        # An unsafe request is buffered as well if it may be reclaimed before a server reads it.
+        self._is_buffered = request.is_safe or proxy_server.takes_back
         self._sent = False
         self.is_answered = False
-        self._suspected: int | None = None  # the generation that may have died
+        self._suspected: int | None = None  # the generation suspected to have died
         self._is_pending = False
 
     @property
@@ -81,7 +81,7 @@ class Exchange:
 
     @property
     def is_unanswered(self) -> bool:
-        """Whether the backend has all of it, as far as it takes that, and has not answered."""
+        """Whether the complete request was sent to the backend, which has not answered."""
         is_sent = self.for_backend and self.body.done and not self.record.waits_since
         return is_sent and not self.is_answered and not self.over
 
@@ -89,14 +89,14 @@ class Exchange:
     def wants_fence(self) -> bool:
         return self.request.wants_fence
 
-    # The way to the backend
+    # The request
 
     def start(self) -> None:
-        """Go to the gate, or to our own pages, which are always open."""
+        """Send the request to the gate, or to the admin, which has no gate."""
         if self.request.is_for_dashboard:
-            self._proxy_server.connect_to_our_pages(self, is_dashboard=True)
+            self._proxy_server.connect_to_admin(self, is_dashboard=True)
         elif self.request.target.startswith(b"/_hpp/"):
-            self._proxy_server.connect_to_our_pages(self)
+            self._proxy_server.connect_to_admin(self)
         else:
             self.for_backend = True
             self._proxy_server.log.begin(self.record)
@@ -118,7 +118,7 @@ class Exchange:
                 target.connection.close()
             self.cancel()
             return
-        upstream = self.client.take_upstream(target.generation, self.request)
+        upstream = self.client.idle_upstream.take(target.generation, self.request)
         if upstream is None:
             self._proxy_server.connect(self, target)
         else:
@@ -131,18 +131,18 @@ class Exchange:
         self.client.answer(problem, self)
 
     def connected(self, upstream: "UpstreamConnection") -> None:
-        """Go on with a connection that has been made."""
+        """Send the request on the connection that was made for it."""
         if self.over:
             upstream.abort()
             return
         if upstream.transport.is_closing():
-            # The backend closed before anybody could be told: nobody will be told again.
+            # The backend closed before this callback, and the transport reports it only once.
             self.lost(Loss.HUNG_UP)
             return
         self._send(upstream)
 
     def _send(self, upstream: "UpstreamConnection") -> None:
-        """Send all there is."""
+        """Send the request as far as it has been received."""
         self._upstream = upstream
         self._sent = True
         self.record.sent += 1
@@ -150,14 +150,14 @@ class Exchange:
             self._is_pending = True
             self._proxy_server.gate.pending_began()
         if self.client.is_blocked:
-            # Before it is sent: that may block it again.
+            # Before sending, which may block reading again.
             self.block_request(False)
-        upstream.send(self, b"".join(self._kept))
-        if not self._is_kept:
-            self._kept.clear()
+        upstream.send(self, b"".join(self._buffer))
+        if not self._is_buffered:
+            self._buffer.clear()
 
     def send_body(self, data: bytes) -> None:
-        """Take bytes of the request's body from the client. Raises BodyError."""
+        """Pass on bytes of the request's body from the client. Raises BodyError."""
         out = self.body.feed(data)
         if not out:
             return
@@ -165,22 +165,22 @@ class Exchange:
         self.record.keep(out)
         if self._upstream is not None:
             self._upstream.write(out)
-        if self._is_kept and self._body_bytes > MAX_KEPT_BODY_BYTES and self._sent:
-            self._is_kept = False
-            self._kept.clear()
-        if self._upstream is None or self._is_kept:
-            self._kept.append(out)
+        if self._is_buffered and self._body_bytes > MAX_KEPT_BODY_BYTES and self._sent:
+            self._is_buffered = False
+            self._buffer.clear()
+        if self._upstream is None or self._is_buffered:
+            self._buffer.append(out)
         if self._upstream is None and self._body_bytes > MAX_WAITING_BYTES:
             self.block_request(True)
         if self.body.done and self.response_ended:
             self._complete()
 
     def block_request(self, blocked: bool) -> None:
-        """Back-pressure towards the client."""
+        """Apply back-pressure to the client: pause or resume reading of the request."""
         self.client.block_reading(blocked)
 
     def block_response(self, blocked: bool) -> None:
-        """Back-pressure towards the backend."""
+        """Apply back-pressure to the backend: pause or resume reading of the response."""
         if self._upstream is not None and not self.response_ended:
             transport = self._upstream.transport
             if blocked:
@@ -188,11 +188,11 @@ class Exchange:
             else:
                 transport.resume_reading()
 
-    # The way back
+    # The response
 
     def pass_interim(self, head: bytes) -> None:
-        self._proxy_server.gate.answers += 1  # no answer yet, but no silence either
-        if not self.request.is_http10:  # RFC 9110 section 15.2: it would not understand
+        self._proxy_server.gate.answers += 1  # not a response yet, but the end of a silence
+        if not self.request.is_http10:  # RFC 9110 section 15.2: HTTP/1.0 has no 1xx
             self.client.write(head)
 
     def begin_response(self, response: Response, piece: bytes) -> None:
@@ -205,13 +205,13 @@ class Exchange:
         upstream = self._upstream
         fields = b"" if upstream is None or not self.request.is_trusted else upstream.fields
         if not response.body.done:
-            self._let_finish(response)
+            self._delay_kill(response)
         self.client.begin_response(response, piece, self.request, fields, keep_alive=keep_alive)
 
-    def _let_finish(self, response: Response) -> None:
-        """Have the drain wait for an answer that has begun: cut, it could not be had again.
+    def _delay_kill(self, response: Response) -> None:
+        """Delay the kill of the backend for a response that has begun: cut, it would be lost.
 
-        One that does not say how long it is may be a stream, which has no end to wait for.
+        A response without a length may be an endless stream, which delays it by MAX_HELD_S only.
         """
         if not self.for_backend or self._is_pending:
             return
@@ -225,7 +225,7 @@ class Exchange:
         self.client.write(piece)
 
     def end_response(self, *, reusable: bool) -> None:
-        """All of the response has been passed on; of the request's body some may be missing."""
+        """The complete response was passed on; the request's body may still be incomplete."""
         self.response_ended = True
         if not reusable and self._upstream is not None:
             self._upstream.close()
@@ -249,28 +249,28 @@ class Exchange:
         self._end(None)
         open_tunnel(self._proxy_server, self, upstream, response, rest)
 
-    # The ways it can go wrong
+    # Failures
 
-    def taken_back(self) -> None:
-        """Nobody has read the request, and nobody will: as if it had not been sent."""
-        if self._is_kept:
+    def reclaimed(self) -> None:
+        """No server has read the request, and none will: treat it as not sent."""
+        if self._is_buffered:
             self._sent = False
             self._end_pending()
         self.lost(Loss.RESTARTED)
 
     def lost(self, loss: Loss) -> None:
-        """The connection to the backend could not be made, or is gone."""
+        """The connection to the backend could not be made, or was lost."""
         if self.response_ended:
-            # It came before the end of the request, whose rest nobody wants now.
+            # The response ended before the request, whose rest is not needed any more.
             self._upstream = None
             self._complete()
             return
         reused = self._upstream is not None and self._upstream.reused
         generation = self._proxy_server.gate.generation
-        # Before the gate opens nothing is certain: a scout may be lost more than once.
+        # Before the gate opens there is no suspicion: the first request may be lost repeatedly.
         is_open = self._proxy_server.gate.target is not None
         suspected = is_open and self._suspected is not None and self._suspected == generation
-        repeatable = self._is_kept and self.request.is_safe
+        repeatable = self._is_buffered and self.request.is_safe
         progress = Progress(self._sent, repeatable, reused, self.is_answered, suspected)
         decision = fate(loss, progress)
         line = self.request.method, self.request.target
@@ -292,9 +292,9 @@ class Exchange:
             self._ask()
 
     def bad_response(self, reason: str) -> None:
-        """The backend answered with what is not HTTP: say so, to the client as long as it can be.
+        """The backend's response is not valid HTTP: send 502, or cut a response that has begun.
 
-        A backend that is being stopped may break off anywhere, and is not to blame.
+        It is reported, unless the backend is being stopped, which may cut any response.
         """
         self._upstream = None
         if self._proxy_server.gate.target is not None:
@@ -310,18 +310,18 @@ class Exchange:
         self.give_up(problems.no_answer())
 
     def give_up(self, problem: Problem) -> None:
-        """Whatever the backend still does for this request is too late, or wrong."""
+        """Drop the backend's connection and answer with `problem`."""
         self._drop_upstream()
         self.refused(problem)
 
     def cut(self) -> None:
-        """End a response that has begun so that the client can tell."""
+        """Abort a response that has begun, so that the client detects the truncation."""
         self._upstream = None
         self._end(CUT)
         self.client.cut()
 
     def cancel(self) -> None:
-        """The client has gone: so has everybody who wants the answer."""
+        """The client has closed: drop the backend's connection, and end the exchange."""
         self._drop_upstream()
         self._end(LEFT)
 
@@ -331,7 +331,7 @@ class Exchange:
             upstream.abort()
 
     def _end(self, outcome: str | None) -> None:
-        """It is over; None if the record goes on, with a tunnel."""
+        """End the exchange. An outcome of None keeps the record open, for a tunnel."""
         if self.for_backend and outcome is not None:
             if not self.body.done:
                 self.record.body = None

@@ -1,16 +1,16 @@
-"""The connection of a request that is sent again: nobody is at its other end.
+"""A null transport for replayed requests: whatever is written is discarded.
 
-Its answer is written down and thrown away. To the data plane it is a client like any other.
+The response is recorded in the log of requests. The data plane treats it as a client's transport.
 """
 
 import asyncio
 
 
 class NullTransport(asyncio.Transport):
-    """Takes everything at once, and ends when it is told to."""
+    """Accepts all data at once, and ends by `close` or `abort`."""
 
     def __init__(self, protocol: asyncio.Protocol) -> None:
-        super().__init__()  # extra information: none, as a Unix socket has no address
+        super().__init__()  # no extra information: like a Unix socket, it has no address
         self._protocol = protocol
         self._is_closing = False
 
@@ -35,6 +35,6 @@ class NullTransport(asyncio.Transport):
     def abort(self) -> None:
         if not self._is_closing:
             self._is_closing = True
-            # Not from within the callback that ends it, which still has to return.
+            # Not within the callback that closes it, which still has to return.
             loop = asyncio.get_running_loop()
             loop.call_soon(self._protocol.connection_lost, None)

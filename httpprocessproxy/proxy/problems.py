@@ -1,4 +1,4 @@
-"""What we answer ourselves when a request cannot be, in words for the developer at the screen."""
+"""Error responses of the proxy, with texts for the developer."""
 
 import resource
 from email.utils import formatdate
@@ -12,23 +12,23 @@ from httpprocessproxy.core.page.pages import CONTENT_SECURITY_POLICY, Page, Prob
 
 
 def refused(error: RequestError) -> Problem:
-    """A request that we do not pass on."""
+    """A request that is not passed on."""
     return Problem(error.status, HTTPStatus(error.status).phrase, error.sentence)
 
 
 def untrusted(client: str) -> Problem:
-    """Our own pages, asked for from elsewhere."""
+    """A request of an untrusted client for the admin."""
     return Problem(
         403,
         "For trusted clients only",
-        "What this proxy shows of itself is for clients of this machine, and you come from "
+        "The pages of this proxy are for clients of this machine, and you come from "
         f"{client}. To trust an address, add: --forwarded-allow-ips ADDRESS (and 127.0.0.1, "
         "which it replaces).",
     )
 
 
 def lost(loss: Loss, request: Request, *, sent: bool) -> Problem:
-    """A request that lost its connection to the backend for good."""
+    """A request that lost its connection to the backend and is not sent again."""
     detail = f"The server took this request and did not answer it: {loss.value}."
     if not sent:
         detail = f"The server could not be reached: {loss.value}."
@@ -39,11 +39,11 @@ def lost(loss: Loss, request: Request, *, sent: bool) -> Problem:
 
 
 def bad_response(reason: str) -> Problem:
-    return Problem(502, "The server did not answer in HTTP", f"What it sent has {reason}.")
+    return Problem(502, "The server did not answer in HTTP", f"Its response has {reason}.")
 
 
 def out_of_descriptors() -> Problem:
-    """The server is not to blame: no connection to it can be made."""
+    """The proxy has no descriptor for a connection to the server."""
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return Problem(
         503,
@@ -65,11 +65,11 @@ def timed_out() -> Problem:
 def answer(
     problem: Problem, request: Request | None, fields: bytes, *, is_head: bool, keep_alive: bool
 ) -> bytes:
-    """The whole response, with the lines of `fields`; no content where the method is HEAD.
+    """Return the complete response, with the lines of `fields`; without content for HEAD.
 
-    `request` is None for one that could not be read.
+    `request` is None for one that could not be parsed.
     """
-    # What is wrong with the request itself does not end when the server is back.
+    # An error in the request itself does not end when the server is back: no reload.
     reloads = request is not None and request.method == b"GET" and problem.status >= 500
     page = render(problem, request.accept if request is not None else b"", reloads)
     is_http10 = request is not None and request.is_http10
@@ -79,7 +79,7 @@ def answer(
 
 
 def head(problem: Problem, page: Page) -> bytes:
-    """The head of the response that tells it. It lacks its last CRLF: Connection may follow."""
+    """Return the response's head without the last CRLF: Connection may be added."""
     lines = [
         f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}",
         f"Date: {formatdate(usegmt=True)}",

@@ -1,4 +1,7 @@
-"""What all connections of the data plane share: listeners, registries, the end of a generation."""
+"""The proxy server: state shared by all connections of the data plane.
+
+Listeners, registries of connections, parsers of heads, time limits, and the end of a generation.
+"""
 
 import asyncio
 import dataclasses
@@ -8,14 +11,15 @@ import socket
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from httpprocessproxy.config import Address
 from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.core.http.forwarded import Peer, untrusted_peers
 from httpprocessproxy.core.http.hosts import HostRule
 from httpprocessproxy.core.http.ip import Network, canonical, is_in
-from httpprocessproxy.core.http.reader import RequestReader, ResponseReader
+from httpprocessproxy.core.http.reader import Interceptors, RequestReader, ResponseReader
+from httpprocessproxy.core.http.request import Request
 from httpprocessproxy.core.http.response_fields import ResponseFields
 from httpprocessproxy.core.page.documents import Injector
 from httpprocessproxy.core.page.pages import Problem
@@ -25,7 +29,6 @@ from httpprocessproxy.proxy import problems
 from httpprocessproxy.proxy.client_connection import ClientConnection
 from httpprocessproxy.proxy.connecting import Connector
 from httpprocessproxy.proxy.exchange import Exchange
-from httpprocessproxy.proxy.interceptor import Interceptor
 from httpprocessproxy.proxy.null_transport import NullTransport
 from httpprocessproxy.proxy.tunnel import BackendEnd
 from httpprocessproxy.proxy.upstream_connection import UpstreamConnection
@@ -35,25 +38,37 @@ from httpprocessproxy.system.faults import contained
 from httpprocessproxy.system.private_folders import lasting_name, private_folder
 from httpprocessproxy.system.sockets import binding, on_every_host
 
-# Below the 5 s after which Node closes a connection that idles: we close first, so no request is
-# on its way when it does.
+# Below the 5 s after which Node closes an idle connection: the proxy closes first, so that the
+# server does not close while a request is in flight.
 IDLE_UPSTREAM_S: Final = 4.0
 
-# A backend may compute, or a long poll wait, for an hour.
+# A backend may compute, or a long poll may last, for an hour.
 ANSWER_TIMEOUT_S: Final = 3600.0
 
 SWEEP_S: Final = 1.0
 
-# Nearly every connection comes from the same address.
+# The limit of cached readers; nearly all connections come from one address.
 MAX_READERS: Final = 64
 BACKLOG: Final = 1024
 
-# More lines of one kind tell a person nothing.
+# The limit of different complaints per generation; more of them do not help a person.
 MAX_COMPLAINTS: Final = 20
 
 
+class Interceptor(Interceptors, Protocol):
+    """A companion that handles some requests itself, before the backend.
+
+    `takes` is called once for each set of fields, so that all other requests have no cost.
+    """
+
+    def exchange(
+        self, client: ClientConnection, proxy_server: "ProxyServer", request: Request
+    ) -> Exchange:
+        """Return the exchange of an intercepted request."""
+
+
 class ProxyServer:
-    """Use it as an async context manager: leaving it ends every connection."""
+    """Accepts connections within the context of `serve`, whose exit closes all of them."""
 
     def __init__(
         self,
@@ -61,7 +76,7 @@ class ProxyServer:
         hosts: HostRule,
         forwarded_allow_ips: Sequence[Network],
         log: RequestLog,
-        our_pages: Callable[[bytes, bool, bool], str | None],
+        admin_socket: Callable[[bytes, bool, bool], str | None],
         injector: Injector | None = None,
         interceptor: Interceptor | None = None,
         say: Callable[[str], None] = lambda text: None,
@@ -70,15 +85,19 @@ class ProxyServer:
         hides_alt_svc: bool = False,
         takes_back: bool = False,
     ) -> None:
-        """`our_pages` gives the Unix socket that serves a target of the dashboard, or one of the
-        site that begins with `/_hpp/`.
+        """Set up the server; the arguments are:
 
-        It is told whether the client is trusted, and whether the dashboard is asked; None is for a
-        client that has to be trusted. `injector` puts our script into documents; `interceptor`
-        serves some requests in a way of its own; `say` shows a line; `response_fields` decides
-        about a response's fields. `hides_alt_svc` keeps the backend from saying where else it can
-        be had (RFC 7838): what browsers reach is not the backend. `takes_back`: of what is sent to
-        it, some may be taken back (see there).
+        admin_socket     `(target, is_trusted, is_dashboard)` -> the path of the Unix socket that
+                         serves a target of the dashboard, or one of the site below `/_hpp/`; None
+                         if it requires a trusted client
+        injector         puts the script into documents
+        interceptor      handles some requests before the backend
+        say              shows a line in the terminal
+        response_fields  corrects the fields of responses
+        hides_alt_svc    removes Alt-Svc (RFC 7838): it names an address of the backend, and not of
+                         the proxy
+        takes_back       requests may be reclaimed before a server accepts them: see
+                         `reclaim_unaccepted`
         """
         self.loop = asyncio.get_running_loop()
         self.gate = gate
@@ -90,7 +109,7 @@ class ProxyServer:
         self._trusted = tuple(forwarded_allow_ips)
         self.injector = injector
         self.interceptor = interceptor
-        self._our_pages = our_pages
+        self._admin_socket = admin_socket
         self._say = say
         self._complaints: set[str] = set()
         self._connector = Connector(self)
@@ -102,8 +121,8 @@ class ProxyServer:
         self._next_sweep: asyncio.TimerHandle
         self._silence_meter = SilenceMeter()
         self.silence: Silence | None = None  # of the backend, at the last sweep
-        # RFC 9110 section 7.6.3 allows a pseudonym. One of its own for each proxy, so that
-        # two in a row are no loop.
+        # RFC 9110 section 7.6.3 allows a pseudonym. It is unique to each proxy, so that a chain of
+        # two proxies is not a loop.
         self._via = b"1.1 http-process-proxy-" + secrets.token_hex(4).encode()
         self._private_reader = self._new_reader(Peer(None, trusted=True, trusts=self._trusts))
         self._visitors_reader = self._new_reader(
@@ -121,8 +140,8 @@ class ProxyServer:
     ) -> AsyncIterator[None]:
         """Accept connections on `sockets` until the context is left.
 
-        `dashboard_ends` are the ports, and the paths of Unix sockets, that lead to the dashboard
-        alone.
+        `dashboard_ends` are the ports, and the paths of Unix sockets, that serve the dashboard
+        only.
         """
         self._dashboard_ends = frozenset(dashboard_ends)
         servers = [await self._listen(sock) for sock in sockets]
@@ -131,7 +150,7 @@ class ProxyServer:
             try:
                 yield
             finally:
-                # Before the task group is told to end: nobody may ask it for a connection then.
+                # Before the task group ends, which cannot create a task for a connection then.
                 self._next_sweep.cancel()
                 for server in servers:
                     server.close()
@@ -144,9 +163,10 @@ class ProxyServer:
 
     @asynccontextmanager
     async def serve_visits(self) -> AsyncIterator[Path]:
-        """Listen on a private Unix socket for who brings the requests of visitors from outside.
+        """Listen on a private Unix socket for the requests of visitors from outside.
 
-        It may say for whom it speaks, and is trusted in that alone. Within `serve`.
+        The peer's forwarding fields are believed, but its requests are untrusted. To be used within
+        `serve`.
         """
         with private_folder() as folder:
             path = folder / "visits"
@@ -166,12 +186,12 @@ class ProxyServer:
         for end in list(self.tunnels):
             end.end_generation()
 
-    # What a client's connection asks
+    # Called by connections of clients
 
     def reader(self, transport: asyncio.Transport) -> RequestReader:
-        """Who reads what comes on this connection: one reader for each peer, not connection.
+        """Return the parser of the connection's requests, shared by all connections of a peer.
 
-        A Unix socket's peer has no address, and is this very user.
+        The peer of a Unix socket has no address, and is the user of the proxy.
         """
         name = transport.get_extra_info("peername")
         if not isinstance(name, tuple):
@@ -190,7 +210,7 @@ class ProxyServer:
         return self._readers[key]
 
     def _new_reader(self, peer: Peer) -> RequestReader:
-        # Visitors come by a host that is known elsewhere, and that no browser finds us by.
+        # Visitors use a host that is checked elsewhere, and that is not on this proxy's allow-list.
         hosts = None if peer.is_for_visitors else self._hosts
         return RequestReader(peer, self._via, hosts, self.injector, self.interceptor)
 
@@ -207,37 +227,37 @@ class ProxyServer:
         )
 
     def peer_over_tls(self, ip: str) -> Peer:
-        """Who comes from an address to where HTTP/2 or HTTP/3 ends."""
+        """Return the peer with this address on a connection of HTTP/2 or HTTP/3."""
         return Peer(str(canonical(ip)), self._trusts(ip), b"https", trusts=self._trusts)
 
     def connect(self, exchange: Exchange, target: Target) -> None:
-        """Connect to the backend of a generation, and go on with `exchange.connected` or `lost`."""
+        """Connect to the backend of a generation, then call `exchange.connected` or `lost`."""
         self._connector.to_backend(exchange, target)
 
-    def connect_to_our_pages(self, exchange: Exchange, *, is_dashboard: bool = False) -> None:
-        """Go to our pages: which of them are to be had depends on who asks."""
+    def connect_to_admin(self, exchange: Exchange, *, is_dashboard: bool = False) -> None:
+        """Connect to the admin, if the client may use the target; else refuse the request."""
         request = exchange.request
-        path = self._our_pages(request.target, request.is_trusted, is_dashboard)
+        path = self._admin_socket(request.target, request.is_trusted, is_dashboard)
         if path is None:
             untrusted = untrusted_peers(request.head, exchange.client.peer)
             exchange.refused(problems.untrusted(untrusted[-1]))
         else:
-            self._connector.to_our_pages(exchange, path)
+            self._connector.to_admin(exchange, path)
 
     def _trusts(self, node: str) -> bool:
-        # One that is unknown, or hidden by a name, is not.
+        # A node that is `unknown` or an obfuscated name is not in any network.
         return is_in(node, self._trusted)
 
     def complain(self, text: str) -> None:
-        """Show a line about the backend: the same one once for each of its starts."""
+        """Show a line about the backend, once per generation."""
         if text not in self._complaints and len(self._complaints) < MAX_COMPLAINTS:
             self._complaints.add(text)
             self._say(text)
 
-    # What our pages ask
+    # Called by the admin
 
     def replay(self, record: RequestRecord) -> RequestRecord:
-        """Send a request again; it is held, refused and repeated as if its client had."""
+        """Send a recorded request; it is held, refused and retried like that of a client."""
         client = ClientConnection(self)
         client.replay_of = record.id
         client.connection_made(NullTransport(client))
@@ -247,17 +267,17 @@ class ProxyServer:
     # The end of a generation
 
     def reclaim_unaccepted(self, ends: Collection[tuple[str, int]]) -> None:
-        """No server has accepted these ends of our connections to the backend, and none will."""
+        """Reclaim requests on connections, by their local addresses, that no server accepted."""
         for upstream in [u for u in self.upstreams if u.end in ends]:
             upstream.reclaim_unaccepted()
 
     def give_up(self, problem: Problem) -> None:
-        """Answer requests with `problem` that a backend has got and does not answer."""
+        """Answer requests with `problem` that were sent to the backend and have no response."""
         for upstream in list(self.upstreams):
             upstream.give_up(problem)
 
     def end_generation(self, generation: int) -> None:
-        """Nothing of this backend may reach a client any more or be used again."""
+        """Close all connections to this generation; no response of it reaches a client any more."""
         self._complaints.clear()
         self._silence_meter.restarted()
         self.silence = None
@@ -277,9 +297,9 @@ class ProxyServer:
 
 
 def listen(address: Address) -> list[socket.socket]:
-    """Listen on every host of `address`; port 0 takes one that is free. Raises UserError.
+    """Listen on every host of `address`; port 0 selects a free one. Raises UserError.
 
-    Of the two families of `localhost`, one may be missing on a machine.
+    One of the two address families of `localhost` may be missing on a machine.
     """
     try:
         return on_every_host(address, _listen)

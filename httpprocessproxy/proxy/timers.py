@@ -1,11 +1,11 @@
-"""A deadline that is wanted now and then: one timer at most, kept while it is wanted."""
+"""A deadline that is set and cancelled repeatedly, with one timer handle at most."""
 
 import asyncio
 from collections.abc import Callable
 
 
 class Timer:
-    """Calls `expire` once it has been wanted for `after_s` seconds without a break."""
+    """Calls `expire` after it has been set for `after_s` seconds without interruption."""
 
     __slots__ = ("_after_s", "_expire", "_handle", "_loop")
 
@@ -17,10 +17,11 @@ class Timer:
         self._expire = expire
         self._handle: asyncio.TimerHandle | None = None
 
-    def want(self, wanted: bool) -> None:
-        if wanted and self._handle is None:
+    def set(self, active: bool) -> None:
+        """Start the timer unless it runs, or cancel it."""
+        if active and self._handle is None:
             self._handle = self._loop.call_later(self._after_s, self._fire)
-        elif not wanted and self._handle is not None:
+        elif not active and self._handle is not None:
             self._handle.cancel()
             self._handle = None
 

@@ -1,4 +1,4 @@
-"""Small facts about sockets that both sides of the data plane need."""
+"""Socket operations for connections to clients and to the backend."""
 
 import asyncio
 import contextlib
@@ -15,14 +15,14 @@ _LINGER_NONE = struct.pack("ii", 1, 0)
 
 _PIECE_BYTES: Final = 64 * 1024
 
-# The other side was faster: the connection is gone already, and with uvloop its descriptor is -1.
+# Raised if the peer has closed: the connection is gone, and with uvloop its descriptor is -1.
 _GONE = OSError, ValueError
 
 _QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)
 
 
 def is_gone(transport: asyncio.BaseTransport) -> bool | None:
-    """Whether the peer has closed its socket; None if that cannot be told."""
+    """Whether the peer has closed its socket; None if that is unknown."""
     peer = transport.get_extra_info("peername")
     if isinstance(peer, tuple):
         return peer_is_gone(transport.get_extra_info("sockname"), peer)
@@ -31,14 +31,14 @@ def is_gone(transport: asyncio.BaseTransport) -> bool | None:
 
 
 def _has_hung_up(fd: int) -> bool:
-    """Whether the other end of a Unix socket is closed, whatever of it is still unread."""
+    """Whether the peer of a Unix socket has closed, even with data still unread."""
     poll = select.poll()
-    poll.register(fd, 0)  # POLLHUP is told in any case
+    poll.register(fd, 0)  # POLLHUP is reported in any case
     return any(event & select.POLLHUP for _, event in poll.poll(0))
 
 
 def linger_none(transport: asyncio.BaseTransport) -> None:
-    """Make the next close a reset, so that the other side cannot take it for a clean end."""
+    """Make the next close send RST, so that the peer does not read it as a clean end."""
     sock = transport.get_extra_info("socket")
     if sock is not None:
         with contextlib.suppress(*_GONE):
@@ -46,11 +46,11 @@ def linger_none(transport: asyncio.BaseTransport) -> None:
 
 
 def quick_ack(transport: asyncio.BaseTransport) -> None:
-    """Acknowledge at once what has been read, where more of the same message is to come.
+    """Send a TCP ACK at once for the data read, if more of the same message is expected.
 
-    A peer that writes a message in two pieces may wait for that before the second one (Nagle's
-    algorithm, RFC 9293 section 3.7.4), and a kernel delays it by 40 ms on a kept connection. Linux
-    goes back to delaying by itself (tcp(7)), so this is for one read.
+    A peer that writes a message in two pieces may wait for the ACK before the second one (Nagle's
+    algorithm, RFC 9293 section 3.7.4), and the kernel delays it by 40 ms on a persistent
+    connection. Linux returns to delayed ACKs by itself (tcp(7)), so this applies to one read.
     """
     sock = transport.get_extra_info("socket")
     if _QUICKACK is not None and sock is not None and sock.family != socket.AF_UNIX:
@@ -74,8 +74,8 @@ def read_rest(transport: asyncio.BaseTransport) -> bytes:
 
 
 def finish(transport: asyncio.Transport) -> None:
-    """Send no more, where a connection can be closed by halves."""
+    """Half-close the connection, if the transport supports it."""
     if transport.can_write_eof():
-        # asyncio's own loop raises it, for a client that has gone unread.
+        # asyncio's own loop raises it for a client that has closed while it was not read.
         with contextlib.suppress(OSError):
             transport.write_eof()

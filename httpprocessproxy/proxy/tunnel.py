@@ -1,7 +1,7 @@
-"""After 101: a byte tunnel (RFC 9110 section 7.8), with one word of our own.
+"""A byte tunnel after 101 (RFC 9110 section 7.8), with one frame inserted by the proxy.
 
-Bytes pass untouched, so compression, subprotocols and close codes are the two ends' affair. When
-the backend is being restarted, a WebSocket gets Close 1012 between two frames.
+Bytes pass unchanged, so compression, subprotocols and close codes are up to the two ends. When the
+backend is restarted, the client of a WebSocket gets Close 1012 between two frames.
 """
 
 import asyncio
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from httpprocessproxy.proxy.server import ProxyServer
     from httpprocessproxy.proxy.upstream_connection import UpstreamConnection
 
-# How long a client may take to answer our Close before its connection is closed under it.
+# The time for a client to respond to Close before its connection is closed.
 CLOSE_TIMEOUT_S = 2.0
 
 
 class TunnelEnd(asyncio.Protocol):
-    """One end of a tunnel: what comes in here goes out at `other`."""
+    """One end of a tunnel: data received here is written at `other`."""
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self.transport = transport
@@ -37,11 +37,11 @@ class TunnelEnd(asyncio.Protocol):
         self.other.transport.write(data)
 
     def eof_received(self) -> bool:
-        """Pass a half-close on, and keep the other direction (RFC 9293 section 3.6)."""
+        """Pass a half-close on, and keep the other direction open (RFC 9293 section 3.6)."""
         self._has_ended = True
         other = self.other
         if other._has_ended or other.transport.is_closing() or not self._can_half_close():
-            return False  # nobody has more to say, or TLS could not tell: close both
+            return False  # both directions have ended, or TLS cannot half-close: close both ends
         finish(other.transport)
         return True
 
@@ -52,7 +52,7 @@ class TunnelEnd(asyncio.Protocol):
         if exc is None:
             self.other.transport.close()
         else:
-            # A reset is not a goodbye: the other side must not see a clean end (1006).
+            # A reset is not a clean end, and the other side must not see one (code 1006).
             linger_none(self.other.transport)
             self.other.transport.abort()
 
@@ -63,8 +63,8 @@ class TunnelEnd(asyncio.Protocol):
         self.other.transport.resume_reading()
 
 
-class LastWords(asyncio.Protocol):
-    """A client that has been told Close: it is heard out, and its answer is the end."""
+class ClosingClient(asyncio.Protocol):
+    """The protocol of a client after Close was sent: its response closes the connection."""
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
@@ -76,7 +76,7 @@ class LastWords(asyncio.Protocol):
 
 
 class BackendEnd(TunnelEnd):
-    """The end towards the backend, which knows where frames end."""
+    """The end towards the backend, which tracks frame boundaries."""
 
     def __init__(
         self,
@@ -89,7 +89,7 @@ class BackendEnd(TunnelEnd):
         self._proxy_server = proxy_server
         self._frames = frames
         self._record = record
-        self._has_ended = False  # and said so: nothing may follow at the client
+        self._has_ended = False  # the half-close was passed on: no data may follow at the client
 
     def eof_received(self) -> bool:
         self._has_ended = True
@@ -102,14 +102,14 @@ class BackendEnd(TunnelEnd):
         self.other.transport.write(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._leave("")
+        self._remove("")
         super().connection_lost(exc)
 
     def end_generation(self) -> None:
-        """The backend is being stopped: say so, and let the client's last words end here."""
-        self._leave(CUT)
+        """The backend is being stopped: send Close to the client, or reset its connection."""
+        self._remove(CUT)
         client = self.other.transport
-        client.set_protocol(LastWords(client))
+        client.set_protocol(ClosingClient(client))
         self.transport.set_protocol(asyncio.Protocol())
         self.transport.abort()
         if self._has_ended:
@@ -124,7 +124,7 @@ class BackendEnd(TunnelEnd):
         client.resume_reading()
         self._proxy_server.loop.call_later(CLOSE_TIMEOUT_S, client.close)
 
-    def _leave(self, outcome: str) -> None:
+    def _remove(self, outcome: str) -> None:
         self._proxy_server.tunnels.pop(self, None)
         self._proxy_server.log.end(self._record, outcome)
 
@@ -136,7 +136,7 @@ def open_tunnel(
     response: Response,
     rest: bytes,
 ) -> None:
-    """Join the two connections, beginning with the 101 and what came behind it from either side."""
+    """Join the two connections; pass the 101 on, and the bytes that followed on either side."""
     frames = WebSocketFrames() if response.upgrade == b"websocket" else None
     client = exchange.client
     front = TunnelEnd(client.transport)
@@ -151,7 +151,7 @@ def open_tunnel(
     back.transport.set_protocol(back)
     if frames is not None:
         frames.feed(rest)
-    # Before the writes: either may stop the reading at the other end.
+    # Before the writes, either of which may pause reading at the other end.
     front.transport.resume_reading()
     fields = upstream.fields + client.fields if exchange.request.is_trusted else client.fields
     front.transport.write(b"".join((response.head, fields, b"\r\n", rest)))

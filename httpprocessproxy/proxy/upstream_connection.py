@@ -1,7 +1,7 @@
-"""A connection to the backend, or to our own pages: responses in, one at a time.
+"""A connection to the backend or to the admin: reads responses, one at a time.
 
-It knows how responses are framed and nothing of what a restart means: it tells its exchange what
-happened, and the exchange decides.
+It handles the framing of responses, and reports events to its exchange, which decides about
+retries and restarts.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from httpprocessproxy.core.http.http1 import (
     without_alt_svc,
 )
 from httpprocessproxy.core.http.replay import Loss
-from httpprocessproxy.core.http.request import Response
+from httpprocessproxy.core.http.request import Request, Response
 from httpprocessproxy.core.page.pages import Problem
 from httpprocessproxy.proxy.transports import linger_none, quick_ack, read_rest
 
@@ -29,19 +29,19 @@ if TYPE_CHECKING:
 
 
 class UpstreamConnection(asyncio.Protocol):
-    """One connection, used by one exchange after the other; `generation` is None for our pages."""
+    """A connection, used by one exchange at a time; `generation` is None for the admin."""
 
     def __init__(self, proxy_server: "ProxyServer", generation: int | None) -> None:
         self.generation = generation
-        # The lines that responses to trusted clients get: which start of the backend they are from.
+        # Header lines for responses to trusted clients, which name the generation.
         self.fields = b"" if generation is None else GENERATION_LINE % generation
         self.idle_since = 0.0
         self.transport: asyncio.Transport
         self._proxy_server = proxy_server
         self._exchange: Exchange | None = None
-        self._head = b""  # the beginning of a response head whose end has not come yet
+        self._head = b""  # the beginning of an incomplete response head
         self._response: Response | None = None
-        self._held: HeldResponse | None = None  # the same, until it is passed on
+        self._held: HeldResponse | None = None  # the same response, until it is passed on
         self._held_until: asyncio.TimerHandle
         self._served = 0
 
@@ -51,15 +51,15 @@ class UpstreamConnection(asyncio.Protocol):
 
     @property
     def end(self) -> tuple[str, int] | None:
-        """Our address, as the backend sees it; None for our pages, which are no TCP server."""
+        """The local address of the connection; None for the admin, which has a Unix socket."""
         name: object = self.transport.get_extra_info("sockname")
         return (str(name[0]), int(name[1])) if isinstance(name, tuple) else None
 
-    # What an exchange does
+    # Called by an exchange
 
     def send(self, exchange: "Exchange", data: bytes) -> None:
-        """Begin with a request; its answer goes to `exchange`."""
-        # Not when it is made: of one whose making is given up, uvloop does not tell the end.
+        """Send a request, whose response goes to `exchange`."""
+        # Registered here, since uvloop does not report the end of a connection cancelled earlier.
         self._proxy_server.upstreams.add(self)
         self._exchange = exchange
         self.transport.write(data)
@@ -68,7 +68,7 @@ class UpstreamConnection(asyncio.Protocol):
         self.transport.write(data)
 
     def abort(self) -> None:
-        """Close at once: whatever the backend still does for this request is of no use."""
+        """Close with RST at once: the response is not needed any more."""
         self._exchange = None
         self._drop_held()
         linger_none(self.transport)
@@ -80,7 +80,7 @@ class UpstreamConnection(asyncio.Protocol):
         self.transport.close()
 
     def end_generation(self) -> None:
-        """The backend is being stopped, or is gone: nothing it still sends may be passed on."""
+        """The backend is being stopped, or has ended: close, and pass no more of it on."""
         exchange, self._exchange = self._exchange, None
         self._drop_held()
         self.transport.abort()
@@ -88,15 +88,15 @@ class UpstreamConnection(asyncio.Protocol):
             exchange.lost(Loss.RESTARTED)
 
     def reclaim_unaccepted(self) -> None:
-        """No server has accepted this connection, and none will."""
+        """Close a connection that no server has accepted, and return its request to the gate."""
         exchange, self._exchange = self._exchange, None
         self._drop_held()
         self.transport.abort()
         if exchange is not None:
-            exchange.taken_back()
+            exchange.reclaimed()
 
     def give_up(self, problem: Problem) -> None:
-        """Answer a request with `problem` that the backend has not answered."""
+        """Answer the request with `problem`, if the backend has not answered it."""
         if self._exchange is not None and self._exchange.is_unanswered:
             self._exchange.give_up(problem)
 
@@ -110,15 +110,15 @@ class UpstreamConnection(asyncio.Protocol):
         # An upload may be refused by an answer, and its rest by a reset.
         if exc is not None and self._exchange is not None and (rest := read_rest(self.transport)):
             self.data_received(rest)
-        self._ended()
+        self._on_end()
 
     def eof_received(self) -> None:
-        self._ended()
+        self._on_end()
 
     def data_received(self, data: bytes) -> None:
         if self._exchange is None or self._exchange.response_ended:
-            self.transport.abort()  # a response nobody asked for
-            self._ended()
+            self.transport.abort()  # a response without a request
+            self._on_end()
         elif self._response is not None:
             self._pass_on(self._response, data)
         else:
@@ -145,7 +145,7 @@ class UpstreamConnection(asyncio.Protocol):
                     raw = without_alt_svc(raw)
                 request, response = exchange.request, None
                 if not request.is_document:
-                    # Nearly always: nothing of this head is new.
+                    # The common case: all lines of this head are cached.
                     response = self._proxy_server.responses.read(raw, request)
                 if response is None:
                     head = self._parse(exchange, raw)
@@ -157,7 +157,9 @@ class UpstreamConnection(asyncio.Protocol):
                     if request.is_document:
                         response = self._inject(exchange, head, response, rest, has_ended)
                 if response is None:
-                    self._head = data  # it goes on with its content, of which nothing has come
+                    self._head = (
+                        data  # the decision depends on content of which no byte has arrived
+                    )
                 else:
                     self._begin(exchange, response, rest)
                 return
@@ -169,16 +171,16 @@ class UpstreamConnection(asyncio.Protocol):
             self._head = data
 
     def _parse(self, exchange: "Exchange", raw: bytes) -> ResponseHead | None:
-        """Read a whole head, without what would be wrong for the client, see `ResponseFields`.
+        """Parse a complete head, corrected by `ResponseFields`.
 
-        None for an interim one, which is passed on at once.
+        Returns None for an interim response, which is passed on at once.
         """
         head = parse_response(raw)
         if head.status < 200 and head.status != 101:
             exchange.pass_interim(interim_response(head))
             return None
         name: object = self.transport.get_extra_info("peername")
-        port = int(name[1]) if isinstance(name, tuple) else None  # our pages have none
+        port = int(name[1]) if isinstance(name, tuple) else None  # the admin has no port
         return self._proxy_server.response_fields.mend(head, exchange.request, port, time.time())
 
     def _inject(
@@ -189,7 +191,7 @@ class UpstreamConnection(asyncio.Protocol):
         rest: bytes,
         has_ended: bool,
     ) -> Response | None:
-        """What becomes of the response to a request for a document; None: that is still open."""
+        """Return the response to a request for a document, with the script; None if undecided."""
         injector = self._proxy_server.injector
         if injector is None or not exchange.for_backend:
             return response
@@ -205,7 +207,7 @@ class UpstreamConnection(asyncio.Protocol):
         try:
             piece = response.body.feed(rest) if not response.body.done else b""
         except BodyError as error:
-            self._break_off(exchange, error)
+            self._fail_body(exchange, error)
             return
         if response.body.done:
             exchange.begin_response(response, piece)
@@ -221,14 +223,14 @@ class UpstreamConnection(asyncio.Protocol):
             )
 
     def _release(self, exchange: "Exchange") -> None:
-        """Pass on to `exchange` what has been held back for it, if that is still wanted."""
+        """Pass the held response on to `exchange`, unless it was dropped."""
         held, self._held = self._held, None
         if held is not None:
             self._held_until.cancel()
             exchange.begin_response(held.response, held.body)
 
     def _drop_held(self) -> None:
-        """The request goes elsewhere, or is answered otherwise."""
+        """Drop the held response: the request is retried, or answered otherwise."""
         if self._held is not None:
             self._held = None
             self._held_until.cancel()
@@ -238,7 +240,7 @@ class UpstreamConnection(asyncio.Protocol):
         try:
             piece = response.body.feed(data)
         except BodyError as error:
-            self._break_off(self._exchange, error)
+            self._fail_body(self._exchange, error)
             return
         held = self._held
         if held is not None:
@@ -251,27 +253,27 @@ class UpstreamConnection(asyncio.Protocol):
             self._finish(response, surplus=bool(response.body.rest))
 
     def _finish(self, response: Response, *, surplus: bool) -> None:
-        """The response is complete. A backend that sent more than that is not asked again."""
+        """The response is complete. A connection with surplus bytes is not reused."""
         exchange, self._response = self._exchange, None
         if exchange is None:
-            return  # it has given up, on hearing this
+            return  # the exchange ended in a callback
         self._served += 1
-        # A slow client may have stopped it: who uses the connection next would wait for ever.
+        # A slow client may have paused reading, which would block the next exchange for ever.
         self.transport.resume_reading()
         exchange.end_response(reusable=response.backend_keep_alive and not surplus)
 
     def detach(self) -> None:
-        """The exchange is over; the connection waits for the next."""
+        """The exchange is over; the connection is idle."""
         self._exchange = None
         self.idle_since = self._proxy_server.loop.time()
 
-    def _break_off(self, exchange: "Exchange", error: BodyError) -> None:
-        """The body is broken: say so in place of the response, while nothing was passed on."""
+    def _fail_body(self, exchange: "Exchange", error: BodyError) -> None:
+        """The body is broken: send 502, or cut a response that has begun."""
         self.abort()
         exchange.bad_response(f"a broken body: {error}")
 
-    def _ended(self) -> None:
-        """The backend closed: the end of the body, or too early."""
+    def _on_end(self) -> None:
+        """The backend closed: the body is complete, or was cut."""
         if self._exchange is not None and self._response is None and self._head:
             self._receive_head(self._exchange, self._head, has_ended=True)
         exchange, self._exchange = self._exchange, None
@@ -295,3 +297,44 @@ class UpstreamConnection(asyncio.Protocol):
         elif last:
             exchange.pass_body(last)
         exchange.end_response(reusable=False)
+
+
+class IdleUpstream:
+    """The idle backend connection of one client, kept for its next request."""
+
+    __slots__ = ("_upstream",)
+
+    def __init__(self) -> None:
+        self._upstream: UpstreamConnection | None = None
+
+    def take(self, generation: int, request: Request) -> UpstreamConnection | None:
+        """Return the connection, if this request may reuse it; otherwise close it.
+
+        An unsafe request gets a new connection: an idle one may be closing, and the request could
+        not be sent a second time.
+        """
+        upstream, self._upstream = self._upstream, None
+        if upstream is None or upstream.transport.is_closing():
+            return None
+        if upstream.generation == generation and request.is_safe:
+            return upstream
+        upstream.close()
+        return None
+
+    def put(self, upstream: UpstreamConnection) -> None:
+        """Keep a connection to the backend; close one to the admin."""
+        self.drop()
+        if upstream.generation is None:
+            upstream.close()
+        else:
+            self._upstream = upstream
+
+    def sweep(self, now: float, idle_s: float) -> None:
+        """Close a connection that has been idle for more than `idle_s` seconds."""
+        if self._upstream is not None and now - self._upstream.idle_since > idle_s:
+            self.drop()
+
+    def drop(self) -> None:
+        upstream, self._upstream = self._upstream, None
+        if upstream is not None:
+            upstream.close()

@@ -1,4 +1,4 @@
-"""What the tests of exchanges share: requests on their way, and what must come next."""
+"""Helpers for tests of exchanges: pending requests, and assertions about the next one."""
 
 import socket
 
@@ -12,7 +12,7 @@ UNSAFE = ["POST", "PUT", "DELETE", "PATCH"]
 
 
 async def asked(bench: Bench, request: bytes) -> tuple[Peer, Peer]:
-    """A client, and the backend's connection on which the head of its request has come."""
+    """Return a client, and the backend's connection after the head of its request arrived."""
     client = await bench.client(request)
     wire = await bench.backend.accept()
     await wire.head()
@@ -20,20 +20,20 @@ async def asked(bench: Bench, request: bytes) -> tuple[Peer, Peer]:
 
 
 async def assert_next_is(bench: Bench, target: str) -> None:
-    """The next request that the backend sees is this one: nothing else came before."""
+    """Assert that the next request at the backend has this target."""
     _, request = await bench.backend.serve()
     assert request.target == target.encode()
 
 
 async def assert_goes_on(bench: Bench, client: Peer) -> None:
-    """The client's connection serves another request."""
+    """Assert that the client's connection serves another request."""
     await client.send(get("/goes-on"))
     await assert_next_is(bench, "/goes-on")
     assert (await client.response()).status == 200
 
 
 async def fill(listener: Listener) -> list[Peer]:
-    """Fill the backlog of a listener, so that the next connection to it cannot be made yet."""
+    """Fill the backlog of a listener, so that the next connection to it has to wait."""
     peers: list[Peer] = []
     while True:
         connection = socket.socket()

@@ -1,4 +1,4 @@
-"""A browser's connection: one request after the other, answers in the same order."""
+"""Connections of clients: requests in turn, responses in the same order."""
 
 import asyncio
 
@@ -11,7 +11,7 @@ MUCH = 16 * 1024 * 1024
 
 
 async def serve_one_by_one(bench: Bench, count: int) -> list[bytes]:
-    """Answer requests on whichever connection they come; return their targets."""
+    """Answer requests on the backend's connection; return their targets."""
     wire: Peer | None = None
     targets = []
     for _ in range(count):
@@ -24,11 +24,11 @@ async def serve_one_by_one(bench: Bench, count: int) -> list[bytes]:
     return targets
 
 
-# Requests, one after the other
+# Sequences of requests
 
 
 @on_every_loop
-async def test_a_head_may_come_byte_by_byte() -> None:
+async def test_head_that_arrives_byte_by_byte_is_accepted() -> None:
     async with serving() as bench:
         client = await bench.client()
         request = get("/slow", "X: y")
@@ -60,7 +60,7 @@ async def test_pipelined_requests_are_answered_in_order() -> None:
 
 @pytest.mark.parametrize("cut_at", [1, 20, 60, 61, 62, 63, 64, 65, 66, 80, 110])
 @on_every_loop
-async def test_pipelined_bodies_end_where_they_end(cut_at: int) -> None:
+async def test_pipelined_requests_with_bodies_are_separated(cut_at: int) -> None:
     chunked = get("/c", "Transfer-Encoding: chunked", method="POST")
     chunked += b"3\r\none\r\n0\r\n\r\n"
     stream = post(b"one", "/a") + chunked + get("/b")
@@ -79,7 +79,7 @@ async def test_pipelined_bodies_end_where_they_end(cut_at: int) -> None:
 async def test_pipelined_requests_are_held_and_refused_in_order() -> None:
     async with serving(is_open=False) as bench:
         client = await bench.client(get("/a") * 10)
-        await bench.held(1)  # one at a time
+        await bench.held(1)  # only one of them at a time
         bench.gate.refuse(lambda: ENDED)
         assert [(await client.response()).status for _ in range(10)] == [503] * 10
         bench.start()
@@ -89,7 +89,7 @@ async def test_pipelined_requests_are_held_and_refused_in_order() -> None:
 
 
 @on_every_loop
-async def test_a_bad_request_behind_a_good_one_is_answered_last() -> None:
+async def test_invalid_pipelined_request_gets_400_after_earlier_responses() -> None:
     async with serving() as bench:
         client = await bench.client(get("/good"), b"nonsense\r\n\r\n", get("/never"))
         await bench.backend.serve()
@@ -103,8 +103,8 @@ async def test_a_bad_request_behind_a_good_one_is_answered_last() -> None:
 
 
 @on_every_loop
-async def test_unread_answers_stop_the_reading_of_requests() -> None:
-    """Our own pages cost no backend: what limits a client that never reads them?"""
+async def test_unread_responses_pause_reading_of_requests() -> None:
+    """Error pages need no backend, so only back-pressure limits a client that never reads them."""
     async with serving(is_open=False, send_bytes=4096) as bench:
         bench.gate.refuse(lambda: ENDED)
         client = await bench.client(get() * 300, receive_bytes=4096)
@@ -116,13 +116,13 @@ async def test_unread_answers_stop_the_reading_of_requests() -> None:
 
 
 @on_every_loop
-async def test_unread_answers_do_not_let_the_next_one_in() -> None:
+async def test_unread_response_delays_the_next_response() -> None:
     async with serving(send_bytes=4096) as bench:
         client = await bench.client(get("/first") + get("/second"), receive_bytes=4096)
         wire, _ = await bench.backend.take()
         size = 200 * 1024
         await wire.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + b"x" * size)
-        # Whatever of the second is asked for now, its body stays with the backend.
+        # The second request may be sent already, but its response stays in the backend.
         second = asyncio.get_running_loop().create_future()
 
         async def serve_second() -> None:
@@ -141,11 +141,11 @@ async def test_unread_answers_do_not_let_the_next_one_in() -> None:
 
 
 @on_every_loop
-async def test_a_client_that_leaves_between_two_requests_takes_the_second_with_it() -> None:
+async def test_pipelined_request_of_a_client_that_left_is_not_sent() -> None:
     async with serving() as bench:
         client = await bench.client(get("/first") + get("/second"))
         wire, _ = await bench.backend.take()
-        # Both are there when the loop looks next.
+        # Reset and response are both pending at the next iteration of the event loop.
         client.reset()
         wire.send_some(OK)
         await eventually(lambda: not bench.proxy_server.clients)
@@ -169,7 +169,9 @@ async def test_a_client_that_leaves_between_two_requests_takes_the_second_with_i
 )
 @pytest.mark.parametrize("is_open", [True, False])
 @on_every_loop
-async def test_keep_alive(head: bytes, is_kept: bool, is_open: bool) -> None:
+async def test_connection_persists_by_version_and_option(
+    head: bytes, is_kept: bool, is_open: bool
+) -> None:
     async with serving(is_open=is_open) as bench:
         if not is_open:
             bench.gate.refuse(lambda: ENDED)
@@ -187,7 +189,7 @@ async def test_keep_alive(head: bytes, is_kept: bool, is_open: bool) -> None:
 
 
 @on_every_loop
-async def test_the_first_answer_of_a_new_backend_ends_the_connection() -> None:
+async def test_first_response_of_a_new_generation_closes_the_connection() -> None:
     async with serving() as bench:
         client = await bench.client(get())
         await bench.backend.serve()
@@ -200,9 +202,9 @@ async def test_the_first_answer_of_a_new_backend_ends_the_connection() -> None:
 
 
 @on_every_loop
-async def test_a_connection_of_the_new_backend_goes_on() -> None:
+async def test_connection_used_by_one_generation_only_persists() -> None:
     async with serving() as bench:
-        await bench.client()  # which has seen nothing of the first
+        await bench.client()  # a connection without a response of the first generation
         bench.restart()
         client = await bench.client(get() * 2)
         await serve_one_by_one(bench, 2)
@@ -210,7 +212,7 @@ async def test_a_connection_of_the_new_backend_goes_on() -> None:
 
 
 @on_every_loop
-async def test_pipelined_requests_come_before_the_end_of_the_connection() -> None:
+async def test_pipelined_requests_are_served_before_the_connection_closes() -> None:
     async with serving() as bench:
         client = await bench.client(get())
         await bench.backend.serve()

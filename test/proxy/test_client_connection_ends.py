@@ -1,4 +1,4 @@
-"""How a browser's connection ends: half-closes, lingering, broken bodies, time limits."""
+"""The end of a client's connection: half-close, lingering close, broken bodies, time limits."""
 
 import pytest
 
@@ -13,7 +13,7 @@ MUCH = 16 * 1024 * 1024
 
 
 @on_every_loop
-async def test_a_half_closed_client_gets_its_answer() -> None:
+async def test_half_closed_client_gets_its_response() -> None:
     async with serving(is_open=False) as bench:
         client = await bench.client(get())
         client.finish()
@@ -26,7 +26,7 @@ async def test_a_half_closed_client_gets_its_answer() -> None:
 
 
 @on_every_loop
-async def test_a_half_closed_client_gets_all_its_answers() -> None:
+async def test_half_closed_client_gets_all_pipelined_responses() -> None:
     async with serving() as bench:
         client = await bench.client(get("/a") + post(b"body", "/b") + get("/c"))
         client.finish()
@@ -43,7 +43,7 @@ async def test_a_half_closed_client_gets_all_its_answers() -> None:
 
 @pytest.mark.parametrize("rest", [get()[:-2], post(b"one", length=6)])
 @on_every_loop
-async def test_half_a_request_behind_a_half_close_is_dropped(rest: bytes) -> None:
+async def test_incomplete_request_before_a_half_close_is_dropped(rest: bytes) -> None:
     async with serving() as bench:
         client = await bench.client(get("/whole") + rest)
         client.finish()
@@ -55,7 +55,7 @@ async def test_half_a_request_behind_a_half_close_is_dropped(rest: bytes) -> Non
 
 
 @on_every_loop
-async def test_a_half_closed_client_that_goes_is_noticed() -> None:
+async def test_half_closed_client_that_closes_is_detected() -> None:
     async with serving() as bench:
         client = await bench.client(get())
         client.finish()
@@ -66,7 +66,7 @@ async def test_a_half_closed_client_that_goes_is_noticed() -> None:
 
 
 @on_every_loop
-async def test_a_body_that_ends_too_early_reaches_nobody_as_whole() -> None:
+async def test_truncated_body_is_not_completed_for_the_backend() -> None:
     async with serving() as bench:
         client = await bench.client(
             get("/", "Transfer-Encoding: chunked", method="POST") + b"3\r\none\r\n"
@@ -81,7 +81,7 @@ async def test_a_body_that_ends_too_early_reaches_nobody_as_whole() -> None:
 
 
 @on_every_loop
-async def test_a_refused_body_does_not_destroy_its_refusal() -> None:
+async def test_refusal_reaches_a_client_that_still_sends_its_body() -> None:
     async with serving() as bench:
         client = await bench.client(
             b"POST / HTTP/1.1\r\nHost: evil.example\r\nContent-Length: %d\r\n\r\n" % MUCH
@@ -95,18 +95,18 @@ async def test_a_refused_body_does_not_destroy_its_refusal() -> None:
 
 
 @on_every_loop
-async def test_lingering_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_lingering_close_ends_after_its_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client_module, "LINGER_S", 0.05)
     async with serving() as bench:
         client = await bench.client(b"nonsense\r\n\r\n")
         assert (await client.response()).status == 400
         await client.assert_closed()
-        await eventually(lambda: not bench.proxy_server.clients)  # though the client is still there
+        await eventually(lambda: not bench.proxy_server.clients)  # though the client has not closed
 
 
 @pytest.mark.parametrize("leave", ["close", "reset"])
 @on_every_loop
-async def test_a_client_may_leave_while_we_linger(leave: str) -> None:
+async def test_client_may_close_during_a_lingering_close(leave: str) -> None:
     async with serving() as bench:
         client = await bench.client(b"nonsense\r\n\r\n")
         await client.response()
@@ -119,7 +119,7 @@ async def test_a_client_may_leave_while_we_linger(leave: str) -> None:
 
 @pytest.mark.parametrize("is_open", [True, False])
 @on_every_loop
-async def test_a_broken_body_is_a_400(is_open: bool) -> None:
+async def test_request_with_a_broken_body_gets_400(is_open: bool) -> None:
     async with serving(is_open=is_open) as bench:
         chunked = get("/", "Transfer-Encoding: chunked", method="POST")
         client = await bench.client(chunked + b"3\r\none\r\n")
@@ -136,7 +136,7 @@ async def test_a_broken_body_is_a_400(is_open: bool) -> None:
 
 
 @on_every_loop
-async def test_a_body_that_is_broken_from_the_first_byte_reaches_nobody() -> None:
+async def test_request_whose_body_is_broken_at_once_is_not_sent() -> None:
     async with serving() as bench:
         chunked = get("/", "Transfer-Encoding: chunked", method="POST")
         client = await bench.client(chunked + b"no size\r\n")
@@ -147,7 +147,7 @@ async def test_a_body_that_is_broken_from_the_first_byte_reaches_nobody() -> Non
 
 
 @on_every_loop
-async def test_a_broken_body_after_the_answer_has_begun_is_a_cut() -> None:
+async def test_broken_body_after_a_begun_response_cuts_the_response() -> None:
     async with serving() as bench:
         chunked = get("/", "Transfer-Encoding: chunked", method="POST")
         client = await bench.client(chunked + b"3\r\none\r\n")
@@ -164,21 +164,21 @@ async def test_a_broken_body_after_the_answer_has_begun_is_a_cut() -> None:
 
 
 @on_every_loop
-async def test_a_head_must_come_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_head_that_arrives_too_slowly_gets_408(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client_module, "HEAD_TIMEOUT_S", 0.05)
     async with serving() as bench:
         idle = await bench.client()
         client = await bench.client(b"GET / HTTP/1.1\r\nX: ")
         assert (await client.response()).status == 408
         await client.assert_closed()
-        # A connection on which nothing has begun may idle.
+        # A connection without a begun request may stay idle.
         await idle.send(get())
         await bench.backend.serve()
         assert (await idle.response()).status == 200
 
 
 @on_every_loop
-async def test_a_whole_head_has_all_the_time_for_its_body(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_body_of_a_complete_head_has_no_time_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client_module, "HEAD_TIMEOUT_S", 0.2)
     async with serving() as bench:
         client = await bench.client(post(b"one", length=6)[:10])
@@ -187,7 +187,7 @@ async def test_a_whole_head_has_all_the_time_for_its_body(monkeypatch: pytest.Mo
         wire = await bench.backend.accept()
         await wire.until(b"one")
         begun = await bench.client(b"GET")
-        assert (await begun.response()).status == 408  # so that time has passed
+        assert (await begun.response()).status == 408  # so the time limit has passed
         await client.send(b"two")
         await wire.exactly(3)
         await wire.send(OK)
@@ -198,8 +198,8 @@ async def test_a_whole_head_has_all_the_time_for_its_body(monkeypatch: pytest.Mo
 
 
 @on_every_loop
-async def test_a_bench_can_be_left_in_the_middle_of_everything() -> None:
-    """At the end of the program nothing may raise, whatever is going on."""
+async def test_server_can_be_closed_in_any_phase_of_a_request() -> None:
+    """No exception may occur at the end of the program, in any phase of a request."""
     async with serving() as bench:
         await bench.client(get()[:10])
         await bench.client(post(b"one", length=6))

@@ -1,4 +1,4 @@
-"""Connections that take their time, because the backend's listen queue is full."""
+"""Connections that are delayed by a full listen queue of the backend."""
 
 import errno
 import os
@@ -13,7 +13,7 @@ from test.proxy.exchanges import fill
 
 
 async def connecting_client(bench: Bench, request: bytes) -> Peer:
-    """A client whose request has been admitted, and finds no room at the backend."""
+    """Return a client whose request is admitted, and waits for room in the listen queue."""
     client = await bench.client(request)
     await eventually(lambda: bool(bench.proxy_server.clients))
     for _ in range(5):
@@ -29,14 +29,14 @@ async def make_room(bench: Bench, in_the_way: list[Peer]) -> None:
 
 
 async def next_with_a_request(bench: Bench) -> Peer:
-    """The next connection on which anything comes: some may have been given up."""
+    """Return the next connection with data; cancelled attempts have none."""
     while not await (peer := await bench.backend.accept()).more():
         pass
     return peer
 
 
 @on_every_loop
-async def test_it_finds_room_as_soon_as_there_is_some() -> None:
+async def test_request_is_sent_when_the_listen_queue_has_room() -> None:
     async with serving(backlog=0, retry_s=0.05) as bench:
         in_the_way = await fill(bench.backend)
         client = await connecting_client(bench, get("/waits"))
@@ -49,7 +49,7 @@ async def test_it_finds_room_as_soon_as_there_is_some() -> None:
 
 @pytest.mark.parametrize("request_", [get("/again"), post(b"body", "/again")])
 @on_every_loop
-async def test_a_restart_gives_it_to_the_next_backend(request_: bytes) -> None:
+async def test_request_without_connection_is_sent_to_the_next_generation(request_: bytes) -> None:
     async with serving(backlog=0, retry_s=0.05) as bench:
         in_the_way = await fill(bench.backend)
         client = await connecting_client(bench, request_)
@@ -65,7 +65,7 @@ async def test_a_restart_gives_it_to_the_next_backend(request_: bytes) -> None:
 
 @pytest.mark.parametrize("leave", ["close", "reset"])
 @on_every_loop
-async def test_a_client_that_leaves_never_reaches_the_backend(leave: str) -> None:
+async def test_request_of_a_client_that_left_is_not_sent(leave: str) -> None:
     async with serving(backlog=0, retry_s=0.05) as bench:
         in_the_way = await fill(bench.backend)
         client = await connecting_client(bench, post(b"body", "/left"))
@@ -80,7 +80,9 @@ async def test_a_client_that_leaves_never_reaches_the_backend(leave: str) -> Non
 
 
 @on_every_loop
-async def test_it_is_given_up_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_request_without_connection_gets_504_after_the_timeout(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(connecting, "CONNECT_TIMEOUT_S", 0.1)
     async with serving(backlog=0, retry_s=0.05) as bench:
         in_the_way = await fill(bench.backend)
@@ -91,7 +93,7 @@ async def test_it_is_given_up_in_the_end(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @on_every_loop
-async def test_leaving_does_not_wait_for_it() -> None:
+async def test_server_closes_without_waiting_for_a_connection() -> None:
     async with serving(backlog=0, retry_s=0.05) as bench:
         in_the_way = await fill(bench.backend)
         await connecting_client(bench, get())
@@ -100,7 +102,7 @@ async def test_leaving_does_not_wait_for_it() -> None:
 
 
 @on_every_loop
-async def test_request_without_a_descriptor_for_its_connection_gets_503_and_a_line(
+async def test_request_without_a_descriptor_for_its_connection_gets_503_and_is_reported(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async def out_of_descriptors(*_: object) -> UpstreamConnection:

@@ -1,4 +1,4 @@
-"""Our script goes into documents on their way, and into nothing else, whatever happens to them."""
+"""Injection of the script into documents, in pieces, at restarts and after errors."""
 
 import asyncio
 import socket
@@ -19,10 +19,10 @@ WITH_TAG = PAGE.replace(b"<head>", b"<head>" + TAG)
 
 
 def injector() -> Injector:
-    def tell(text: str) -> None:
+    def report(text: str) -> None:
         raise AssertionError(text)
 
-    return Injector(b"0urs", tell)
+    return Injector(b"0urs", report)
 
 
 def head(*lines: bytes, status: bytes = b"200 OK", kind: bytes = b"text/html") -> bytes:
@@ -38,7 +38,7 @@ def document(target: str = "/", *lines: str, method: str = "GET") -> bytes:
 
 
 async def head_has_come(bench: Bench) -> None:
-    """The head of a page has come, and waits for the first of its content."""
+    """Wait until the head of a page has arrived without content."""
     await eventually(lambda: any(upstream._head for upstream in bench.proxy_server.upstreams))
 
 
@@ -52,7 +52,7 @@ FRAMED = {
 @pytest.mark.parametrize("answer", FRAMED.values(), ids=FRAMED)
 @pytest.mark.parametrize("cut", [1, 10, 60, 10_000])
 @on_every_loop
-async def test_a_page_in_pieces(answer: bytes, cut: int) -> None:
+async def test_page_in_pieces_gets_the_script(answer: bytes, cut: int) -> None:
     async with serving(injector=injector()) as bench:
         client, wire = await asked(bench, document())
         for at in range(0, len(answer), cut):
@@ -67,7 +67,7 @@ async def test_a_page_in_pieces(answer: bytes, cut: int) -> None:
 
 
 async def assert_goes_on_somewhere(bench: Bench, client: Peer, wire: Peer) -> None:
-    """The client's connection goes on; the backend's does if its response had an end."""
+    """Assert that the client's connection persists; the backend's may be closed."""
     await client.send(get("/next"))
     if await wire.more():
         await wire.send(OK)
@@ -78,7 +78,7 @@ async def assert_goes_on_somewhere(bench: Bench, client: Peer, wire: Peer) -> No
 
 @pytest.mark.parametrize("answer", FRAMED.values(), ids=FRAMED)
 @on_every_loop
-async def test_a_page_for_http_1_0(answer: bytes) -> None:
+async def test_page_for_http_1_0_gets_the_script(answer: bytes) -> None:
     async with serving(injector=injector()) as bench:
         client, wire = await asked(bench, document().replace(b"HTTP/1.1", b"HTTP/1.0"))
         await wire.send(answer)
@@ -92,7 +92,7 @@ async def test_a_page_for_http_1_0(answer: bytes) -> None:
 
 
 @on_every_loop
-async def test_the_first_bytes_are_not_held_back() -> None:
+async def test_first_bytes_of_a_page_are_passed_on_at_once() -> None:
     async with serving(injector=injector()) as bench:
         client, wire = await asked(bench, document())
         await wire.send(head(b"Transfer-Encoding: chunked"))
@@ -105,7 +105,7 @@ async def test_the_first_bytes_are_not_held_back() -> None:
 
 
 @on_every_loop
-async def test_many_pages_and_other_things_on_one_connection() -> None:
+async def test_pages_and_other_responses_share_a_connection() -> None:
     async with serving(injector=injector()) as bench:
         requests = [document(), get("/data"), document("/", "HX-Request: true"), document()]
         client = await bench.client(b"".join(requests))
@@ -118,7 +118,7 @@ async def test_many_pages_and_other_things_on_one_connection() -> None:
 
 
 @on_every_loop
-async def test_a_page_longer_than_all_buffers() -> None:
+async def test_page_larger_than_all_buffers_gets_the_script() -> None:
     async with serving(injector=injector()) as bench:
         client, wire = await asked(bench, document())
         rest = b"x" * (MUCH // 4)
@@ -135,7 +135,7 @@ async def test_a_page_longer_than_all_buffers() -> None:
 
 @pytest.mark.parametrize("first", ["GET", "HEAD"])
 @on_every_loop
-async def test_head_says_what_get_says(first: str) -> None:
+async def test_response_to_head_has_the_fields_of_get(first: str) -> None:
     answer = head(b"Content-Length: %d" % len(PAGE), b"Content-Security-Policy: script-src a")
     async with serving(injector=injector()) as bench:
         heads = {}
@@ -165,13 +165,13 @@ async def test_not_modified_confirms_the_page_with_the_tag() -> None:
         assert (await bench.exchange(client, wire, get("/next"))).body == b"ok"
 
 
-# What can go wrong
+# Failures
 
 
 @pytest.mark.parametrize("end", ["close", "finish", "reset"])
 @pytest.mark.parametrize("begun", [head(b"Content-Length: 5"), head(b"Transfer-Encoding: chunked")])
 @on_every_loop
-async def test_page_that_ends_before_its_content_is_asked_for_once_more_and_then_502(
+async def test_page_that_ends_before_its_content_is_requested_twice_and_gets_502(
     begun: bytes, end: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(gate, "SUSPICION_S", 0.02)
@@ -188,7 +188,7 @@ async def test_page_that_ends_before_its_content_is_asked_for_once_more_and_then
 
 @pytest.mark.parametrize("answer", [head(), head(b"Transfer-Encoding: chunked")])
 @on_every_loop
-async def test_an_empty_page_stays_empty(answer: bytes) -> None:
+async def test_empty_page_stays_empty(answer: bytes) -> None:
     async with serving(injector=injector()) as bench:
         client, wire = await asked(bench, document())
         await wire.send(answer)
@@ -201,7 +201,7 @@ async def test_an_empty_page_stays_empty(answer: bytes) -> None:
 @pytest.mark.parametrize("framing", [b"Transfer-Encoding: chunked", b"X: until the end"])
 @on_every_loop
 async def test_empty_error_of_unknown_length_is_wrapped(framing: bytes) -> None:
-    """As PHP's own server sends it: HTML by its type, and the connection closed."""
+    """PHP's built-in server sends such an error: HTML by its type, delimited by the close."""
     async with serving(injector=injector()) as bench:
         client, wire = await asked(bench, document("/", "Sec-Fetch-Dest: document"))
         await wire.send(head(framing, status=b"500 Internal Server Error"))
@@ -230,7 +230,7 @@ async def test_plain_error_in_pieces_is_wrapped() -> None:
 
 @pytest.mark.parametrize("answer", [answer[:-20] for answer in FRAMED.values()], ids=FRAMED)
 @on_every_loop
-async def test_a_restart_in_the_middle_of_a_page(answer: bytes) -> None:
+async def test_begun_page_is_cut_at_a_restart(answer: bytes) -> None:
     async with serving(injector=injector()) as bench:
         client, wire = await asked(bench, document())
         await wire.send(answer)
@@ -241,8 +241,8 @@ async def test_a_restart_in_the_middle_of_a_page(answer: bytes) -> None:
 
 
 @on_every_loop
-async def test_a_restart_before_the_content_sends_the_request_again() -> None:
-    """Of its response, no byte has been passed on."""
+async def test_request_for_a_page_without_content_is_sent_again_after_a_restart() -> None:
+    """No byte of the response was passed on."""
     async with serving(injector=injector()) as bench:
         client, wire = await asked(bench, document("/again"))
         await wire.send(head(b"Content-Length: 5"))
@@ -253,7 +253,7 @@ async def test_a_restart_before_the_content_sends_the_request_again() -> None:
 
 
 @on_every_loop
-async def test_a_restart_before_the_content_of_an_answer_to_post() -> None:
+async def test_post_for_a_page_without_content_gets_502_at_a_restart() -> None:
     async with serving(injector=injector()) as bench:
         client, wire = await asked(bench, document(method="POST"))
         await wire.send(head(b"Content-Length: 5"))
@@ -264,7 +264,7 @@ async def test_a_restart_before_the_content_of_an_answer_to_post() -> None:
 
 
 @on_every_loop
-async def test_a_broken_chunk_is_a_502_as_long_as_nothing_was_passed_on() -> None:
+async def test_broken_chunk_in_a_held_page_gets_502() -> None:
     async with serving(injector=injector()) as bench:
         client, wire = await asked(bench, document())
         await wire.send(head(b"Transfer-Encoding: chunked") + b"6\r\n<head>\r\nrubbish\r\n")
@@ -272,7 +272,7 @@ async def test_a_broken_chunk_is_a_502_as_long_as_nothing_was_passed_on() -> Non
 
 
 @on_every_loop
-async def test_a_broken_chunk_behind_what_was_passed_on_is_a_cut() -> None:
+async def test_broken_chunk_in_a_begun_page_cuts_the_response() -> None:
     async with serving(injector=injector()) as bench:
         client, wire = await asked(bench, document())
         await wire.send(head(b"Transfer-Encoding: chunked") + b"7\r\n<head>x\r\n")
@@ -283,9 +283,9 @@ async def test_a_broken_chunk_behind_what_was_passed_on_is_a_cut() -> None:
 
 
 @on_every_loop
-async def test_a_page_with_a_policy_of_its_own_is_left_alone() -> None:
-    told: list[str] = []
-    async with serving(injector=Injector(b"0urs", told.append)) as bench:
+async def test_page_with_a_meta_policy_passes_unchanged_and_is_reported() -> None:
+    reported: list[str] = []
+    async with serving(injector=Injector(b"0urs", reported.append)) as bench:
         page = b"<head><meta http-equiv='Content-Security-Policy' content='script-src a'>"
         client, wire = await asked(bench, document("/strict?x"))
         await wire.send(head(b"Content-Length: %d" % len(page)))
@@ -293,11 +293,13 @@ async def test_a_page_with_a_policy_of_its_own_is_left_alone() -> None:
         await wire.send(page)
         response = await client.response()
         assert response.body == page
-        assert told == ["/strict: its own policy, in a <meta>, is respected: no script is injected"]
+        assert reported == [
+            "/strict: its own policy, in a <meta>, is respected: no script is injected"
+        ]
 
 
 @on_every_loop
-async def test_our_own_pages_are_left_alone(tmp_path: Path) -> None:
+async def test_page_of_the_admin_passes_unchanged(tmp_path: Path) -> None:
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(tmp_path / "site"))
     listener.listen()

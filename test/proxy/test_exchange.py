@@ -1,4 +1,4 @@
-"""What becomes of a request at a restart, in each of its phases."""
+"""The effect of a restart on a request, in each of its phases."""
 
 import pytest
 
@@ -6,12 +6,12 @@ from test.fakes import ENDED, OK, get, post, serving
 from test.loops import on_every_loop
 from test.proxy.exchanges import HEAD, MUCH, SAFE, UNSAFE, asked, assert_goes_on, assert_next_is
 
-# A restart, phase by phase
+# Restarts, phase by phase
 
 
 @pytest.mark.parametrize("method", SAFE + UNSAFE)
 @on_every_loop
-async def test_a_restart_while_it_waits(method: str) -> None:
+async def test_held_request_is_sent_to_the_next_generation(method: str) -> None:
     async with serving(is_open=False) as bench:
         client = await bench.client(get("/held", method=method))
         await bench.held(1)
@@ -23,7 +23,9 @@ async def test_a_restart_while_it_waits(method: str) -> None:
 @pytest.mark.parametrize("method", SAFE)
 @pytest.mark.parametrize("begun", [b"", b"HTTP/1.1 103 Early Hints\r\n\r\n", b"HTTP/1.1 2"])
 @on_every_loop
-async def test_a_restart_before_the_answer_to_a_safe_request(method: str, begun: bytes) -> None:
+async def test_safe_request_without_response_is_sent_again_after_a_restart(
+    method: str, begun: bytes
+) -> None:
     async with serving() as bench:
         client, wire = await asked(bench, get("/again", method=method))
         await wire.send(begun)
@@ -40,7 +42,9 @@ async def test_a_restart_before_the_answer_to_a_safe_request(method: str, begun:
 @pytest.mark.parametrize("method", UNSAFE)
 @pytest.mark.parametrize("begun", [b"", b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 2"])
 @on_every_loop
-async def test_a_restart_before_the_answer_to_an_unsafe_request(method: str, begun: bytes) -> None:
+async def test_unsafe_request_without_response_gets_502_at_a_restart(
+    method: str, begun: bytes
+) -> None:
     async with serving() as bench:
         client, wire = await asked(bench, get("/once", method=method))
         await wire.send(begun)
@@ -51,11 +55,11 @@ async def test_a_restart_before_the_answer_to_an_unsafe_request(method: str, beg
         assert response.status == 502
         assert b"may have taken effect" in response.body
         bench.start()
-        await assert_goes_on(bench, client)  # and not /once
+        await assert_goes_on(bench, client)  # /once is not sent a second time
 
 
 @on_every_loop
-async def test_a_restart_in_the_middle_of_an_unsafe_request() -> None:
+async def test_incomplete_unsafe_request_gets_502_at_a_restart() -> None:
     async with serving() as bench:
         client, wire = await asked(bench, post(b"one", length=6))
         await wire.until(b"one")
@@ -68,7 +72,7 @@ async def test_a_restart_in_the_middle_of_an_unsafe_request() -> None:
 
 
 @on_every_loop
-async def test_a_restart_in_the_middle_of_a_safe_request() -> None:
+async def test_incomplete_safe_request_is_sent_again_after_a_restart() -> None:
     async with serving() as bench:
         client, wire = await asked(bench, get("/again", "Content-Length: 6") + b"one")
         await wire.until(b"one")
@@ -82,7 +86,7 @@ async def test_a_restart_in_the_middle_of_a_safe_request() -> None:
 
 
 @on_every_loop
-async def test_a_restart_in_a_safe_request_too_big_to_be_kept() -> None:
+async def test_safe_request_with_a_large_body_gets_502_at_a_restart() -> None:
     async with serving() as bench:
         size = 256 * 1024
         client, wire = await asked(bench, get("/", f"Content-Length: {size + 1}"))
@@ -104,7 +108,7 @@ async def test_a_restart_in_a_safe_request_too_big_to_be_kept() -> None:
     ],
 )
 @on_every_loop
-async def test_a_restart_in_the_middle_of_a_response(begun: bytes) -> None:
+async def test_begun_response_is_cut_at_a_restart(begun: bytes) -> None:
     async with serving() as bench:
         client, wire = await asked(bench, get())
         await wire.send(begun)
@@ -115,7 +119,7 @@ async def test_a_restart_in_the_middle_of_a_response(begun: bytes) -> None:
 
 
 @on_every_loop
-async def test_a_restart_while_a_slow_client_reads() -> None:
+async def test_response_to_a_slow_client_is_cut_at_a_restart() -> None:
     async with serving(send_bytes=4096) as bench:
         client = await bench.client(get(), receive_bytes=4096)
         wire, _ = await bench.backend.take()
@@ -127,7 +131,7 @@ async def test_a_restart_while_a_slow_client_reads() -> None:
 
 
 @on_every_loop
-async def test_a_restart_under_an_idle_connection() -> None:
+async def test_idle_client_connection_persists_over_a_restart() -> None:
     async with serving() as bench:
         client = await bench.client(get("/first"))
         wire, _ = await bench.backend.serve()
@@ -139,7 +143,7 @@ async def test_a_restart_under_an_idle_connection() -> None:
 
 
 @on_every_loop
-async def test_many_restarts_of_one_request() -> None:
+async def test_safe_request_is_sent_again_after_each_restart() -> None:
     async with serving() as bench:
         client = await bench.client(get("/again"))
         for _ in range(5):
@@ -151,7 +155,7 @@ async def test_many_restarts_of_one_request() -> None:
 
 
 @on_every_loop
-async def test_a_crash_refuses_what_can_be_sent_again() -> None:
+async def test_safe_request_gets_503_after_a_crash() -> None:
     async with serving() as bench:
         client, wire = await asked(bench, get())
         wire.reset()

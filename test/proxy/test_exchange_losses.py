@@ -1,4 +1,4 @@
-"""What becomes of a request whose client leaves, whose connection breaks, whose body waits."""
+"""Exchanges whose client leaves, whose connection breaks, or whose body waits."""
 
 import asyncio
 
@@ -13,12 +13,12 @@ from test.fakes import ENDED, OK, get, post, serving
 from test.loops import eventually, on_every_loop, turn
 from test.proxy.exchanges import HEAD, MUCH, asked, assert_goes_on, assert_next_is
 
-# The client leaves, phase by phase
+# Clients that leave, phase by phase
 
 
 @pytest.mark.parametrize("leave", ["close", "reset"])
 @on_every_loop
-async def test_a_client_that_leaves_while_it_waits_never_reaches_the_backend(leave: str) -> None:
+async def test_held_request_of_a_client_that_left_is_not_sent(leave: str) -> None:
     async with serving(is_open=False) as bench:
         client = await bench.client(get("/left"))
         await bench.held(1)
@@ -41,7 +41,7 @@ async def test_a_client_that_leaves_while_it_waits_never_reaches_the_backend(lea
     "begun", [b"", b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 2", HEAD % 8 + b"half"]
 )
 @on_every_loop
-async def test_when_a_client_leaves_the_backend_is_told(
+async def test_backend_connection_is_closed_when_the_client_leaves(
     leave: str, request_: bytes, begun: bytes
 ) -> None:
     async with serving() as bench:
@@ -58,20 +58,20 @@ async def test_when_a_client_leaves_the_backend_is_told(
 
 
 @on_every_loop
-async def test_a_safe_request_is_sent_again_when_a_kept_connection_closes() -> None:
+async def test_safe_request_is_sent_again_when_a_reused_connection_closes() -> None:
     async with serving() as bench:
         client = await bench.client(get("/first"))
         wire, _ = await bench.backend.serve()
         await client.response()
         await client.send(get("/second"))
         await wire.request()
-        wire.close()  # as if it had closed while the request was on its way
+        wire.close()  # as if it had closed while the request was in flight
         await assert_next_is(bench, "/second")
         assert (await client.response()).status == 200
 
 
 @on_every_loop
-async def test_an_unsafe_request_never_rides_a_kept_connection() -> None:
+async def test_unsafe_request_gets_a_new_connection() -> None:
     async with serving() as bench:
         client = await bench.client(get("/first"))
         wire, _ = await bench.backend.serve()
@@ -83,7 +83,7 @@ async def test_an_unsafe_request_never_rides_a_kept_connection() -> None:
 
 
 @on_every_loop
-async def test_an_unsafe_request_whose_connection_closes_is_a_502_and_not_sent_again() -> None:
+async def test_unsafe_request_whose_connection_closes_gets_502() -> None:
     async with serving() as bench:
         client, wire = await asked(bench, post(b"body"))
         await wire.exactly(4)
@@ -93,7 +93,7 @@ async def test_an_unsafe_request_whose_connection_closes_is_a_502_and_not_sent_a
 
 
 @on_every_loop
-async def test_a_safe_request_is_tried_twice_when_the_backend_hangs_up_but_lives() -> None:
+async def test_safe_request_is_sent_twice_to_a_live_backend_that_closes() -> None:
     async with serving() as bench:
         client, wire = await asked(bench, get())
         wire.close()
@@ -104,7 +104,9 @@ async def test_a_safe_request_is_tried_twice_when_the_backend_hangs_up_but_lives
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @on_every_loop
-async def test_a_refused_connection_waits_for_the_news_of_the_end(method: str) -> None:
+async def test_request_with_a_refused_connection_gets_503_when_the_end_is_reported(
+    method: str,
+) -> None:
     async with serving() as bench:
         bench.backend.socket.close()
         client = await bench.client(get("/", method=method))
@@ -115,8 +117,8 @@ async def test_a_refused_connection_waits_for_the_news_of_the_end(method: str) -
 
 
 @on_every_loop
-async def test_a_suspicion_is_of_one_generation() -> None:
-    """Sent again after a restart, a request may meet a death again, and waits again."""
+async def test_suspicion_applies_to_one_generation_only() -> None:
+    """A request sent again after a restart waits again if that backend dies, too."""
     async with serving() as bench:
         client, wire = await asked(bench, get("/again"))
         for _ in range(2):
@@ -130,7 +132,7 @@ async def test_a_suspicion_is_of_one_generation() -> None:
 
 
 @on_every_loop
-async def test_a_client_that_leaves_while_suspecting_is_forgotten() -> None:
+async def test_client_that_leaves_during_a_suspicion_is_removed() -> None:
     async with serving() as bench:
         client, wire = await asked(bench, get("/left"))
         wire.close()
@@ -143,8 +145,8 @@ async def test_a_client_that_leaves_while_suspecting_is_forgotten() -> None:
 
 @pytest.mark.parametrize("greeting", [b"", b"220 ready\r\n\r\n"])
 @on_every_loop
-async def test_a_backend_that_closes_or_talks_before_it_is_asked(greeting: bytes) -> None:
-    """That may come before the request has been sent, or after."""
+async def test_backend_that_sends_or_closes_before_the_request_causes_502(greeting: bytes) -> None:
+    """The close, or the data, may arrive before or after the request was sent."""
     async with serving() as bench:
         client = await bench.client(get())
 
@@ -161,8 +163,8 @@ async def test_a_backend_that_closes_or_talks_before_it_is_asked(greeting: bytes
 
 
 @on_every_loop
-async def test_a_connection_that_closed_before_it_could_be_used_is_lost() -> None:
-    """uvloop may read the end of a connection before it says that there is one."""
+async def test_connection_that_closed_before_use_is_lost() -> None:
+    """uvloop may read the end of a connection before it reports the connection."""
     async with serving() as bench:
         await bench.client()
         await eventually(lambda: bool(bench.proxy_server.clients))
@@ -182,24 +184,24 @@ async def test_a_connection_that_closed_before_it_could_be_used_is_lost() -> Non
         exchange.cancel()
 
 
-# Unsafe requests delay a kill
+# Delay of a kill by unsafe requests
 
 
 @on_every_loop
-async def test_an_unsafe_request_is_counted_until_it_is_answered() -> None:
+async def test_unsafe_request_delays_a_kill_until_its_response() -> None:
     async with serving() as bench:
         client, wire = await asked(bench, post(b"body"))
         await bench.gate.drained(0.01)
         await wire.send(OK)
-        await bench.gate.drained(100)  # run() would not wait for so long
+        await bench.gate.drained(100)  # returns at once, although the limit is 100 s
         assert (await client.response()).status == 200
 
 
-# Bodies that wait
+# Bodies of held requests
 
 
 @on_every_loop
-async def test_a_body_that_waits_stays_in_the_kernel() -> None:
+async def test_body_of_a_held_request_stays_in_the_kernel() -> None:
     async with serving(is_open=False) as bench:
         client = await bench.client(get("/", f"Content-Length: {MUCH}", method="POST"))
         sent = await client.send_until_stuck(b"x" * 65536)
@@ -219,7 +221,7 @@ async def test_a_body_that_waits_stays_in_the_kernel() -> None:
 
 
 @on_every_loop
-async def test_a_backend_that_goes_after_a_client_that_nobody_was_reading() -> None:
+async def test_backend_may_close_after_a_client_that_is_not_read() -> None:
     async with serving(is_open=False, receive_bytes=4096) as bench:
         client = await bench.client(get("/", f"Content-Length: {MUCH}", method="POST"))
         await client.send_until_stuck(b"x" * 65536)
@@ -231,19 +233,19 @@ async def test_a_backend_that_goes_after_a_client_that_nobody_was_reading() -> N
 
 
 @on_every_loop
-async def test_a_big_body_that_waits_is_refused_and_its_client_reads_why() -> None:
+async def test_refusal_reaches_the_client_of_a_large_held_body() -> None:
     async with serving(is_open=False) as bench:
         client = await bench.client(get("/", f"Content-Length: {MUCH}", method="POST"))
         await client.send_until_stuck(b"x" * 65536)
         bench.gate.refuse(lambda: ENDED)
         await client.until(b"503")
-        await client.send(b"x" * 1024 * 1024)  # read, for a while, and thrown away
+        await client.send(b"x" * 1024 * 1024)  # read and discarded during the lingering close
         assert b"The server has ended" in await client.rest()
         assert not client.was_reset
 
 
 @on_every_loop
-async def test_a_client_that_leaves_a_big_body_behind_never_reaches_the_backend() -> None:
+async def test_large_held_request_of_a_client_that_left_is_not_sent() -> None:
     async with serving(is_open=False) as bench:
         client = await bench.client(get("/left", f"Content-Length: {MUCH}", method="POST"))
         await client.send_until_stuck(b"x" * 65536)
@@ -254,7 +256,7 @@ async def test_a_client_that_leaves_a_big_body_behind_never_reaches_the_backend(
 
 
 @on_every_loop
-async def test_nor_does_one_that_leaves_at_the_very_last_moment() -> None:
+async def test_large_request_of_a_client_that_leaves_at_the_release_is_not_sent() -> None:
     async with serving(is_open=False) as bench:
         client = await bench.client(get("/left", f"Content-Length: {MUCH}", method="POST"))
         await client.send_until_stuck(b"x" * 65536)
@@ -264,7 +266,7 @@ async def test_nor_does_one_that_leaves_at_the_very_last_moment() -> None:
 
 
 @on_every_loop
-async def test_a_slow_backend_slows_the_client_and_a_restart_frees_it() -> None:
+async def test_slow_backend_blocks_the_client_until_a_restart() -> None:
     async with serving(receive_bytes=4096) as bench:
         client, _ = await asked(bench, get("/", f"Content-Length: {MUCH}", method="POST"))
         assert await client.send_until_stuck(b"x" * 65536) < MUCH

@@ -1,4 +1,4 @@
-"""What exchanges and tunnels write into the log of requests."""
+"""The records that exchanges and tunnels write into the log of requests."""
 
 import pytest
 
@@ -12,13 +12,13 @@ SWITCHING = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade
 
 
 async def last(bench: Bench) -> RequestRecord:
-    """The record of the last request, once that is over."""
+    """Return the record of the last request, after its end."""
     await eventually(lambda: bool(next(iter(bench.proxy_server.log)).ended_at))
     return next(iter(bench.proxy_server.log))
 
 
 @on_every_loop
-async def test_a_request_that_was_answered() -> None:
+async def test_answered_request_is_recorded_with_body_and_response() -> None:
     async with serving() as bench:
         client = await bench.client(post(b"hello"))
         await bench.backend.serve(OK)
@@ -32,7 +32,7 @@ async def test_a_request_that_was_answered() -> None:
 
 
 @on_every_loop
-async def test_a_body_too_large_to_keep_or_not_whole() -> None:
+async def test_record_has_no_body_if_it_is_too_large_or_incomplete() -> None:
     async with serving() as bench:
         client = await bench.client(post(b"x" * (MAX_BODY_BYTES + 1)))
         await bench.backend.serve(OK)
@@ -47,7 +47,7 @@ async def test_a_body_too_large_to_keep_or_not_whole() -> None:
 
 
 @on_every_loop
-async def test_a_request_that_waited() -> None:
+async def test_held_request_is_recorded_with_its_time_at_the_gate() -> None:
     async with serving(is_open=False) as bench:
         client = await bench.client(get())
         await bench.held(1)
@@ -62,7 +62,7 @@ async def test_a_request_that_waited() -> None:
 
 
 @on_every_loop
-async def test_a_request_that_was_sent_twice() -> None:
+async def test_request_sent_twice_is_recorded_once() -> None:
     async with serving() as bench:
         client, _ = await asked(bench, get())
         bench.restart()
@@ -73,7 +73,7 @@ async def test_a_request_that_was_sent_twice() -> None:
 
 
 @on_every_loop
-async def test_a_request_that_was_refused() -> None:
+async def test_refused_request_is_recorded_as_refused() -> None:
     async with serving(is_open=False) as bench:
         bench.gate.refuse(lambda: ENDED)
         client = await bench.client(get())
@@ -83,7 +83,7 @@ async def test_a_request_that_was_refused() -> None:
 
 
 @on_every_loop
-async def test_a_broken_body() -> None:
+async def test_request_with_a_broken_body_is_recorded_as_refused() -> None:
     async with serving() as bench:
         client, wire = await asked(bench, get("/", "Transfer-Encoding: chunked", method="POST"))
         await client.send(b"zz\r\n")
@@ -95,7 +95,7 @@ async def test_a_broken_body() -> None:
 
 @pytest.mark.parametrize("by", ["restart", "backend"])
 @on_every_loop
-async def test_a_response_that_was_cut(by: str) -> None:
+async def test_cut_response_is_recorded_as_cut(by: str) -> None:
     async with serving() as bench:
         client, wire = await asked(bench, get())
         await wire.send(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf")
@@ -110,7 +110,7 @@ async def test_a_response_that_was_cut(by: str) -> None:
 
 
 @on_every_loop
-async def test_a_client_that_left() -> None:
+async def test_request_of_a_client_that_left_is_recorded_as_left() -> None:
     async with serving() as bench:
         client, wire = await asked(bench, get())
         client.close()
@@ -121,7 +121,7 @@ async def test_a_client_that_left() -> None:
 
 @pytest.mark.parametrize(("by", "outcome"), [("restart", CUT), ("client", ""), ("backend", "")])
 @on_every_loop
-async def test_a_websocket_is_open_until_it_ends(by: str, outcome: str) -> None:
+async def test_record_of_a_websocket_is_open_until_its_end(by: str, outcome: str) -> None:
     async with serving() as bench:
         client, wire = await asked(bench, UPGRADE)
         await wire.send(SWITCHING + b"\x81\x01")
@@ -142,7 +142,7 @@ async def test_a_websocket_is_open_until_it_ends(by: str, outcome: str) -> None:
 
 
 @on_every_loop
-async def test_our_own_pages_are_not_recorded() -> None:
+async def test_request_to_the_admin_is_not_recorded() -> None:
     async with serving() as bench:
         client = await bench.client(get("/_hpp/status"))
         assert (await client.response()).status == 502

@@ -1,4 +1,4 @@
-"""Heads and small answers held back: until they are worth passing on, or for a moment."""
+"""Held responses: head and small body are passed on together, or after MAX_HELD_S."""
 
 import asyncio
 
@@ -15,13 +15,13 @@ CHUNKED_HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 async def held(bench: Bench) -> None:
-    """The head of an answer has come, and is held back."""
+    """Wait until the head of a response is held."""
     await eventually(lambda: any(one._held for one in bench.proxy_server.upstreams))
 
 
 @pytest.mark.parametrize("body", [b"whole", b""])
 @on_every_loop
-async def test_head_and_small_body_go_on_in_one_piece(body: bytes) -> None:
+async def test_head_and_small_body_are_passed_on_in_one_piece(body: bytes) -> None:
     async with serving() as bench:
         client, wire = await asked(bench, get())
         await wire.send(HEAD % 9 + body)
@@ -32,7 +32,7 @@ async def test_head_and_small_body_go_on_in_one_piece(body: bytes) -> None:
 
 @pytest.mark.parametrize("begun", [HEAD % 9, HEAD % 9 + b"half", CHUNKED_HEAD])
 @on_every_loop
-async def test_answer_of_which_nothing_was_passed_on_is_asked_for_again_at_a_restart(
+async def test_request_with_a_held_response_is_sent_again_after_a_restart(
     begun: bytes,
 ) -> None:
     async with serving() as bench:
@@ -55,7 +55,7 @@ async def test_answer_of_which_nothing_was_passed_on_is_asked_for_again_at_a_res
     ids=["events", "unsafe", "large", "stream"],
 )
 @on_every_loop
-async def test_answer_that_need_not_wait_goes_on_at_once(
+async def test_response_that_is_not_held_is_passed_on_at_once(
     begun: bytes, method: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(upstream, "MAX_HELD_S", PATIENCE_S * 2)
@@ -66,7 +66,7 @@ async def test_answer_that_need_not_wait_goes_on_at_once(
 
 
 @on_every_loop
-async def test_head_whose_body_does_not_come_goes_on_after_a_moment() -> None:
+async def test_head_without_a_body_is_passed_on_after_the_time_limit() -> None:
     async with serving() as bench:
         client, wire = await asked(bench, get())
         await wire.send(HEAD % 9)
@@ -77,7 +77,7 @@ async def test_head_whose_body_does_not_come_goes_on_after_a_moment() -> None:
 
 @pytest.mark.parametrize("begun", [HEAD % 100_000 + b"begins"])
 @on_every_loop
-async def test_drain_waits_for_an_answer_of_known_length_that_has_begun(begun: bytes) -> None:
+async def test_begun_response_of_known_length_delays_a_kill(begun: bytes) -> None:
     async with serving() as bench:
         client, wire = await asked(bench, get())
         await wire.send(begun)
@@ -90,7 +90,7 @@ async def test_drain_waits_for_an_answer_of_known_length_that_has_begun(begun: b
 
 
 @on_every_loop
-async def test_drain_waits_for_no_stream() -> None:
+async def test_stream_does_not_delay_a_kill() -> None:
     async with serving() as bench:
         client, wire = await asked(bench, get())
         await wire.send(CHUNKED_HEAD + b"5\r\nfirst\r\n")
@@ -99,7 +99,7 @@ async def test_drain_waits_for_no_stream() -> None:
 
 
 @on_every_loop
-async def test_head_with_bare_line_feeds_is_a_502_at_once() -> None:
+async def test_head_with_bare_line_feeds_gets_502_at_once() -> None:
     async with serving() as bench:
         client, wire = await asked(bench, get())
         await wire.send(b"HTTP/1.1 200 OK\nContent-Length: 2\n\nok")

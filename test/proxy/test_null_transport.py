@@ -1,4 +1,4 @@
-"""Requests that are sent again, with nobody to wait for the answer."""
+"""Replays of recorded requests on a null transport."""
 
 import asyncio
 
@@ -36,7 +36,7 @@ async def over(record: RequestRecord) -> None:
     ],
 )
 @on_every_loop
-async def test_the_same_bytes_go_to_the_backend_again(request_: bytes) -> None:
+async def test_replay_sends_the_same_bytes(request_: bytes) -> None:
     async with serving() as bench:
         first = await recorded(bench, request_)
         again = bench.proxy_server.replay(first)
@@ -46,11 +46,11 @@ async def test_the_same_bytes_go_to_the_backend_again(request_: bytes) -> None:
         assert again.request.head == first.request.head
         assert again.body == first.body
         assert received.target == first.request.target
-        assert await wire.rest() == b""  # and its connection is not kept
+        assert await wire.rest() == b""  # the connection is not kept
 
 
 @on_every_loop
-async def test_a_replay_waits_for_the_backend() -> None:
+async def test_replay_waits_for_the_backend() -> None:
     async with serving() as bench:
         first = await recorded(bench, post(b"x"))
         bench.stop()
@@ -64,17 +64,17 @@ async def test_a_replay_waits_for_the_backend() -> None:
 
 
 @on_every_loop
-async def test_a_replay_is_refused_as_any_other() -> None:
+async def test_replay_is_refused_after_a_crash() -> None:
     async with serving() as bench:
         first = await recorded(bench, post(b"x"))
         bench.gate.refuse(lambda: ENDED)
         again = bench.proxy_server.replay(first)
         assert (again.status, again.outcome, again.sent) == (503, REFUSED, 0)
-        await eventually(lambda: len(bench.proxy_server.clients) == 1)  # the first one's
+        await eventually(lambda: len(bench.proxy_server.clients) == 1)  # of the recorded request
 
 
 @on_every_loop
-async def test_a_long_answer_is_thrown_away() -> None:
+async def test_large_response_to_a_replay_is_discarded() -> None:
     async with serving() as bench:
         first = await recorded(bench, get())
         again = bench.proxy_server.replay(first)
@@ -86,7 +86,7 @@ async def test_a_long_answer_is_thrown_away() -> None:
 
 
 @on_every_loop
-async def test_a_replay_can_be_replayed() -> None:
+async def test_replay_can_be_replayed() -> None:
     async with serving() as bench:
         record = await recorded(bench, post(b"x"))
         for number in (2, 3):
@@ -97,7 +97,7 @@ async def test_a_replay_can_be_replayed() -> None:
 
 
 @on_every_loop
-async def test_a_replay_is_cut_by_a_restart() -> None:
+async def test_response_to_a_replay_is_cut_by_a_restart() -> None:
     async with serving() as bench:
         again = bench.proxy_server.replay(await recorded(bench, get()))
         wire, _ = await bench.backend.take()
@@ -109,7 +109,7 @@ async def test_a_replay_is_cut_by_a_restart() -> None:
 
 
 @on_every_loop
-async def test_the_end_of_the_program_ends_a_replay() -> None:
+async def test_end_of_the_program_ends_a_replay() -> None:
     async with serving() as bench:
         first = await recorded(bench, get())
         bench.stop()

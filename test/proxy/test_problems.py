@@ -1,4 +1,4 @@
-"""Our own answers: their status, their words, and their heads."""
+"""Error responses of the proxy: status, text and head."""
 
 import pytest
 
@@ -18,7 +18,7 @@ def request(method: str) -> Request:
 
 
 @pytest.mark.parametrize("status", [400, 403, 405, 408, 414, 431, 501, 505, 508])
-def test_a_refusal_has_the_status_and_the_reason(status: int) -> None:
+def test_refusal_has_status_and_reason(status: int) -> None:
     problem = problems.refused(RequestError(status, "a reason"))
     assert (problem.status, problem.detail) == (status, "a reason.")
     assert problem.title
@@ -29,7 +29,7 @@ def test_a_refusal_has_the_status_and_the_reason(status: int) -> None:
     ("method", "sent", "may_have_taken_effect"),
     [("POST", True, True), ("POST", False, False), ("GET", True, False), ("GET", False, False)],
 )
-def test_a_lost_request_is_told_whether_it_may_have_taken_effect(
+def test_lost_request_gets_502_with_a_warning_if_sent_and_unsafe(
     loss: Loss, method: str, sent: bool, may_have_taken_effect: bool
 ) -> None:
     problem = problems.lost(loss, request(method), sent=sent)
@@ -38,7 +38,7 @@ def test_a_lost_request_is_told_whether_it_may_have_taken_effect(
     assert ("may have taken effect" in problem.detail) == may_have_taken_effect
 
 
-def test_the_statuses_of_the_others() -> None:
+def test_other_problems_have_their_status() -> None:
     assert problems.bad_response("no sense").status == 502
     assert "no sense" in problems.bad_response("no sense").detail
     assert problems.no_answer().status == 504
@@ -46,7 +46,7 @@ def test_the_statuses_of_the_others() -> None:
 
 
 @pytest.mark.parametrize("retry_after_s", [None, 1])
-def test_a_head_frames_its_page_and_keeps_it_out_of_caches(retry_after_s: int | None) -> None:
+def test_head_has_length_and_forbids_caching(retry_after_s: int | None) -> None:
     problem = Problem(503, "Title", "Detail.", retry_after_s=retry_after_s)
     page = render(problem, b"text/html", reload=True)
     lines = problems.head(problem, page).split(b"\r\n")
@@ -56,4 +56,4 @@ def test_a_head_frames_its_page_and_keeps_it_out_of_caches(retry_after_s: int | 
     assert b"Cache-Control: no-store" in lines
     assert b"X-Content-Type-Options: nosniff" in lines
     assert (b"Retry-After: 1" in lines) == (retry_after_s is not None)
-    assert lines[-1] == b""  # and the empty line is still to come
+    assert lines[-1] == b""  # the empty line is not included

@@ -1,4 +1,4 @@
-"""Listening, our own pages, time limits, and leaving: what all connections share."""
+"""The proxy server: listeners, the admin, time limits, and the end of the program."""
 
 import asyncio
 import ipaddress
@@ -10,7 +10,7 @@ import pytest
 from httpprocessproxy.config import Address
 from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.proxy import listen
-from httpprocessproxy.proxy import server as plane_module
+from httpprocessproxy.proxy import server as server_module
 from test.fakes import OK, Bench, Peer, get, post, serving
 from test.loops import eventually, on_every_loop
 from test.proxy.exchanges import fill
@@ -29,14 +29,14 @@ def test_localhost_listens_in_both_families_at_one_port() -> None:
         sock.close()
 
 
-def test_everywhere_is_both_families_too() -> None:
+def test_empty_host_listens_in_both_families() -> None:
     sockets = listen(Address("", 0))
     assert {sock.getsockname()[0] for sock in sockets} <= {"0.0.0.0", "::"}
     for sock in sockets:
         sock.close()
 
 
-def test_a_port_in_use_is_a_mistake_that_leaves_nothing_open() -> None:
+def test_port_in_use_raises_user_error() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         with pytest.raises(UserError, match=f"{port} is in use"):
@@ -44,7 +44,7 @@ def test_a_port_in_use_is_a_mistake_that_leaves_nothing_open() -> None:
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "no.such.host.invalid", "::2", "1:2:3"])
-def test_an_address_that_is_not_ours_is_a_mistake(host: str) -> None:
+def test_foreign_address_raises_user_error(host: str) -> None:
     with pytest.raises(UserError, match="cannot listen"):
         listen(Address(host, 0))
 
@@ -55,14 +55,14 @@ def test_listening_sockets_are_not_inherited() -> None:
     sock.close()
 
 
-# Who asks
+# Trusted peers
 
 
 @pytest.mark.parametrize(
     ("trusted", "kept"), [((ipaddress.ip_network("127.0.0.0/8"),), True), ((), False)]
 )
 @on_every_loop
-async def test_a_peer_that_is_trusted_speaks_for_others(
+async def test_forwarding_fields_are_kept_for_trusted_peers_only(
     trusted: tuple[ipaddress.IPv4Network], kept: bool
 ) -> None:
     async with serving(trusted=trusted) as bench:
@@ -73,11 +73,11 @@ async def test_a_peer_that_is_trusted_speaks_for_others(
         assert addresses == (b"192.0.2.7, 127.0.0.1" if kept else b"127.0.0.1")
 
 
-# Our own pages
+# The admin
 
 
 def site(folder: Path) -> socket.socket:
-    """The socket where our own pages are served; the test is their server."""
+    """Return a listening socket in place of the admin's; the test accepts on it."""
     listening = socket.socket(socket.AF_UNIX)
     listening.bind(str(folder / "site"))
     listening.listen()
@@ -91,7 +91,9 @@ async def accepted(listening: socket.socket) -> Peer:
 
 @pytest.mark.parametrize("is_open", [True, False])
 @on_every_loop
-async def test_our_own_pages_are_always_open(tmp_path: Path, is_open: bool) -> None:
+async def test_admin_is_served_while_the_gate_is_open_or_closed(
+    tmp_path: Path, is_open: bool
+) -> None:
     with site(tmp_path) as listening:
         async with serving(pages=tmp_path, is_open=is_open) as bench:
             client = await bench.client(get("/_hpp/status") + get("/_hpp/status"))
@@ -100,7 +102,7 @@ async def test_our_own_pages_are_always_open(tmp_path: Path, is_open: bool) -> N
                 assert (await page.request()).target == b"/_hpp/status"
                 await page.send(OK)
                 assert (await client.response()).body == b"ok"
-                assert await page.rest() == b""  # not kept
+                assert await page.rest() == b""  # the connection is not kept
                 page.close()
 
 
@@ -115,7 +117,7 @@ async def test_our_own_pages_are_always_open(tmp_path: Path, is_open: bool) -> N
     ],
 )
 @on_every_loop
-async def test_our_own_pages_are_not_for_everybody(
+async def test_untrusted_client_of_the_admin_gets_403(
     tmp_path: Path, trusted: str, fields: list[str], client: bytes
 ) -> None:
     with site(tmp_path):
@@ -131,7 +133,9 @@ async def test_our_own_pages_are_not_for_everybody(
     "field", ["X-Forwarded-For: 127.0.0.1", "Forwarded: for=127.0.0.2", "X-Forwarded-Host: x"]
 )
 @on_every_loop
-async def test_those_behind_a_trusted_proxy_may_be_trusted_too(tmp_path: Path, field: str) -> None:
+async def test_trusted_client_behind_a_trusted_proxy_may_use_the_admin(
+    tmp_path: Path, field: str
+) -> None:
     with site(tmp_path) as listening:
         async with serving(pages=tmp_path) as bench:
             client = await bench.client(get("/_hpp/status", field))
@@ -143,7 +147,7 @@ async def test_those_behind_a_trusted_proxy_may_be_trusted_too(tmp_path: Path, f
 
 
 @on_every_loop
-async def test_a_restart_does_not_touch_our_own_pages(tmp_path: Path) -> None:
+async def test_response_of_the_admin_survives_a_restart(tmp_path: Path) -> None:
     with site(tmp_path) as listening:
         async with serving(pages=tmp_path) as bench:
             client = await bench.client(get("/_hpp/status"))
@@ -159,7 +163,7 @@ async def test_a_restart_does_not_touch_our_own_pages(tmp_path: Path) -> None:
 
 
 @on_every_loop
-async def test_a_tunnel_to_our_own_pages_outlives_the_backend(tmp_path: Path) -> None:
+async def test_tunnel_to_the_admin_survives_a_restart(tmp_path: Path) -> None:
     with site(tmp_path) as listening:
         async with serving(pages=tmp_path) as bench:
             upgrade = get("/_hpp/livereload", "Connection: Upgrade", "Upgrade: websocket")
@@ -181,7 +185,7 @@ async def test_a_tunnel_to_our_own_pages_outlives_the_backend(tmp_path: Path) ->
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @on_every_loop
-async def test_our_own_pages_that_do_not_answer_are_a_502(tmp_path: Path, method: str) -> None:
+async def test_request_to_an_unreachable_admin_gets_502(tmp_path: Path, method: str) -> None:
     async with serving(pages=tmp_path) as bench:
         client = await bench.client(get("/_hpp/", method=method))
         assert (await client.response()).status == 502
@@ -195,7 +199,7 @@ async def test_our_own_pages_that_do_not_answer_are_a_502(tmp_path: Path, method
 
 
 @on_every_loop
-async def test_an_unsafe_request_to_our_own_pages_delays_no_kill(tmp_path: Path) -> None:
+async def test_unsafe_request_to_the_admin_does_not_delay_a_kill(tmp_path: Path) -> None:
     with site(tmp_path) as listening:
         async with serving(pages=tmp_path) as bench:
             client = await bench.client(get("/_hpp/", method="POST"))
@@ -211,9 +215,9 @@ async def test_an_unsafe_request_to_our_own_pages_delays_no_kill(tmp_path: Path)
 
 
 @on_every_loop
-async def test_an_idle_backend_connection_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plane_module, "SWEEP_S", 0.01)
-    monkeypatch.setattr(plane_module, "IDLE_UPSTREAM_S", 0.05)
+async def test_idle_backend_connection_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_module, "SWEEP_S", 0.01)
+    monkeypatch.setattr(server_module, "IDLE_UPSTREAM_S", 0.05)
     async with serving() as bench:
         client = await bench.client(get())
         wire, _ = await bench.backend.serve()
@@ -226,11 +230,11 @@ async def test_an_idle_backend_connection_is_let_go(monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize("request_", [get(), post(b"body"), post(b"one", length=6)])
 @on_every_loop
-async def test_an_answer_that_never_comes_is_a_504(
+async def test_request_without_a_response_gets_504(
     monkeypatch: pytest.MonkeyPatch, request_: bytes
 ) -> None:
-    monkeypatch.setattr(plane_module, "SWEEP_S", 0.01)
-    monkeypatch.setattr(plane_module, "ANSWER_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(server_module, "SWEEP_S", 0.01)
+    monkeypatch.setattr(server_module, "ANSWER_TIMEOUT_S", 0.05)
     async with serving() as bench:
         client = await bench.client(request_)
         wire = await bench.backend.accept()
@@ -239,26 +243,26 @@ async def test_an_answer_that_never_comes_is_a_504(
 
 
 @on_every_loop
-async def test_a_long_response_has_no_time_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plane_module, "SWEEP_S", 0.01)
+async def test_begun_response_has_no_time_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_module, "SWEEP_S", 0.01)
     async with serving() as bench:
         client = await bench.client(get())
         wire, _ = await bench.backend.take()
         await wire.send(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nha")
         await client.until(b"ha")
-        monkeypatch.setattr(plane_module, "ANSWER_TIMEOUT_S", 0.05)
+        monkeypatch.setattr(server_module, "ANSWER_TIMEOUT_S", 0.05)
         other = await bench.client(get("/other"))
         await bench.backend.accept()
-        assert (await other.response()).status == 504  # so that time has passed
+        assert (await other.response()).status == 504  # so the time limit has passed
         await wire.send(b"lf")
         assert await client.exactly(2) == b"lf"
 
 
-# Leaving
+# The end of the program
 
 
 async def with_one_of_each(bench: Bench, in_the_way: list[Peer]) -> list[Peer]:
-    """Clients in each phase of a request."""
+    """Return clients in each phase of a request."""
     idle = await bench.client()
     begun = await bench.client(b"GET / HT")
     answered = await bench.client(get())
@@ -277,7 +281,7 @@ async def with_one_of_each(bench: Bench, in_the_way: list[Peer]) -> list[Peer]:
 
 
 @on_every_loop
-async def test_leaving_ends_every_connection() -> None:
+async def test_end_of_the_program_closes_every_connection() -> None:
     clients: list[Peer] = []
     in_the_way: list[Peer] = []
 
@@ -285,7 +289,7 @@ async def test_leaving_ends_every_connection() -> None:
         async with serving(backlog=0) as bench:
             bench.closes_ends = False
             clients.extend(await with_one_of_each(bench, in_the_way))
-            clients[0].send_some(get() * 5)  # new requests go on coming while it ends
+            clients[0].send_some(get() * 5)  # new requests arrive during the end
             raise asyncio.CancelledError
 
     with pytest.raises(asyncio.CancelledError):
@@ -297,7 +301,7 @@ async def test_leaving_ends_every_connection() -> None:
 
 
 @on_every_loop
-async def test_nobody_asks_for_a_connection_when_all_is_left() -> None:
+async def test_no_connection_is_made_after_the_end_of_the_program() -> None:
     clients: list[Peer] = []
 
     async def leave_as_the_gate_opens() -> None:

@@ -1,4 +1,4 @@
-"""`Hpp-Generation` names the generation that answered: to trusted clients alone."""
+"""`Hpp-Generation` names the generation of a response, for trusted clients only."""
 
 import asyncio
 import contextlib
@@ -11,7 +11,7 @@ from test.loops import on_every_loop
 
 
 @on_every_loop
-async def test_generation_is_told_to_trusted_clients_and_not_to_visitors() -> None:
+async def test_response_names_its_generation_for_trusted_clients_only() -> None:
     async with serving() as bench, bench.proxy_server.serve_visits() as visits:
         client = await bench.client(get("/"))
         await bench.backend.serve()
@@ -35,13 +35,13 @@ async def test_generation_is_told_to_trusted_clients_and_not_to_visitors() -> No
     ],
 )
 @on_every_loop
-async def test_generation_is_told_by_the_clients_that_a_trusted_proxy_speaks_for(
+async def test_response_names_its_generation_if_all_forwarded_nodes_are_trusted(
     field: str, generation: bytes | None
 ) -> None:
     async with serving() as bench:
         client = await bench.client(get("/", field))
         backend, _ = await bench.backend.serve()
         assert (await client.response()).get(b"Hpp-Generation") == generation
-        # Its fields are known by now.
+        # The second request has cached fields.
         answer = await bench.exchange(client, backend, get("/", field))
         assert answer.get(b"Hpp-Generation") == generation

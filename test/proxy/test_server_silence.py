@@ -1,16 +1,16 @@
-"""The silence of a backend, as the data plane's sweeps see it."""
+"""The silence of a backend, measured by the sweeps of the data plane."""
 
 import pytest
 
 from httpprocessproxy.core.silence import Silence, SilenceMeter
-from httpprocessproxy.proxy import server as plane_module
+from httpprocessproxy.proxy import server as server_module
 from test.fakes import OK, get, post, serving
 from test.loops import eventually, on_every_loop
 
 
 @pytest.fixture
 def sweeps(monkeypatch: pytest.MonkeyPatch) -> list[Silence | None]:
-    """The silence at each sweep so far; they come often."""
+    """Record the silence at each sweep, with a short interval between sweeps."""
     seen: list[Silence | None] = []
     look = SilenceMeter.look
 
@@ -19,19 +19,19 @@ def sweeps(monkeypatch: pytest.MonkeyPatch) -> list[Silence | None]:
         return seen[-1]
 
     monkeypatch.setattr(SilenceMeter, "look", noting)
-    monkeypatch.setattr(plane_module, "SWEEP_S", 0.005)
+    monkeypatch.setattr(server_module, "SWEEP_S", 0.005)
     return seen
 
 
 async def swept(sweeps: list[Silence | None], count: int = 4) -> list[Silence | None]:
-    """Wait for more sweeps, and return what they saw."""
+    """Wait for more sweeps, and return their silences."""
     sweeps.clear()
     await eventually(lambda: len(sweeps) >= count)
     return sweeps
 
 
 @on_every_loop
-async def test_requests_without_an_answer_are_counted_until_one_is_answered(
+async def test_requests_without_a_response_are_counted_until_one_is_answered(
     sweeps: list[Silence | None],
 ) -> None:
     async with serving() as bench:
@@ -57,7 +57,7 @@ async def test_requests_without_an_answer_are_counted_until_one_is_answered(
 
 
 @on_every_loop
-async def test_connection_that_the_backend_does_not_accept_is_a_silence(
+async def test_connection_that_the_backend_does_not_accept_counts_as_silence(
     sweeps: list[Silence | None],
 ) -> None:
     async with serving(backlog=0) as bench:
@@ -70,7 +70,7 @@ async def test_connection_that_the_backend_does_not_accept_is_a_silence(
 
 
 @on_every_loop
-async def test_held_requests_and_unfinished_requests_are_no_silence(
+async def test_held_and_incomplete_requests_do_not_count_as_silence(
     sweeps: list[Silence | None],
 ) -> None:
     async with serving(is_open=False) as bench:

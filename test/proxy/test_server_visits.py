@@ -1,4 +1,4 @@
-"""The private socket for visitors, whose file may be removed under a running program."""
+"""The private socket for visitors, whose file may be removed while the program runs."""
 
 import asyncio
 import contextlib
@@ -21,7 +21,7 @@ def empty(folder: Path) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="a name beside the file needs /proc")
 @on_every_loop
-async def test_visits_come_when_the_temporary_folder_has_been_emptied(
+async def test_visits_are_served_after_the_temporary_folder_was_emptied(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))

@@ -1,4 +1,4 @@
-"""Requests that no server has accepted: they go to the next one, the unsafe ones as well."""
+"""Requests that no server has accepted are sent to the next one, including unsafe ones."""
 
 import asyncio
 
@@ -11,20 +11,20 @@ from test.proxy.exchanges import SAFE, UNSAFE, asked, assert_next_is
 
 
 def reclaim_unaccepted(bench: Bench, *wires: Peer) -> None:
-    """A file has changed, and these were still in the socket's queue."""
+    """Hold the gate, and reclaim connections that are still in the socket's queue."""
     bench.gate.hold()
     bench.proxy_server.reclaim_unaccepted({wire.socket.getpeername() for wire in wires})
 
 
 @pytest.mark.parametrize("method", SAFE + UNSAFE)
 @on_every_loop
-async def test_it_goes_to_the_next_server(method: str) -> None:
+async def test_reclaimed_request_is_sent_to_the_next_server(method: str) -> None:
     async with serving(takes_back=True) as bench:
         client, wire = await asked(bench, get("/again", method=method))
         reclaim_unaccepted(bench, wire)
         await bench.held(1)
         async with asyncio.timeout(PATIENCE_S / 2):
-            await bench.gate.drained(PATIENCE_S)  # nobody waits for what nobody does
+            await bench.gate.drained(PATIENCE_S)  # a reclaimed request does not delay the kill
         bench.end_generation()
         bench.start()
         await assert_next_is(bench, "/again")
@@ -32,7 +32,7 @@ async def test_it_goes_to_the_next_server(method: str) -> None:
 
 
 @on_every_loop
-async def test_its_body_goes_with_it() -> None:
+async def test_reclaimed_request_is_sent_with_its_body() -> None:
     async with serving(takes_back=True) as bench:
         client, wire = await asked(bench, post(b"0123", length=12))
         assert await wire.exactly(4) == b"0123"
@@ -48,7 +48,7 @@ async def test_its_body_goes_with_it() -> None:
 
 
 @on_every_loop
-async def test_a_body_too_long_to_be_kept_may_have_taken_effect_for_all_we_know() -> None:
+async def test_reclaimed_request_with_a_large_body_gets_502() -> None:
     async with serving(takes_back=True) as bench:
         size = 100_000
         client, wire = await asked(bench, post(b"", length=size))
@@ -59,7 +59,7 @@ async def test_a_body_too_long_to_be_kept_may_have_taken_effect_for_all_we_know(
 
 
 @on_every_loop
-async def test_what_a_server_has_accepted_stays_with_it() -> None:
+async def test_accepted_request_is_not_reclaimed() -> None:
     async with serving(takes_back=True) as bench:
         client, accepted = await asked(bench, get("/accepted", method="POST"))
         other, waiting = await asked(bench, get("/waiting", method="POST"))
@@ -72,7 +72,7 @@ async def test_what_a_server_has_accepted_stays_with_it() -> None:
 
 
 @on_every_loop
-async def test_what_was_accepted_is_lost_as_ever() -> None:
+async def test_accepted_unsafe_request_gets_502_at_a_restart() -> None:
     async with serving(takes_back=True) as bench:
         client, _ = await asked(bench, get("/accepted", method="POST"))
         bench.stop()
@@ -80,7 +80,7 @@ async def test_what_was_accepted_is_lost_as_ever() -> None:
 
 
 @on_every_loop
-async def test_a_crash_refuses_it() -> None:
+async def test_reclaimed_request_gets_503_after_a_crash() -> None:
     async with serving(takes_back=True) as bench:
         client, wire = await asked(bench, post(b"0123"))
         reclaim_unaccepted(bench, wire)

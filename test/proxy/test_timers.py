@@ -1,4 +1,4 @@
-"""A deadline that is wanted, and given up."""
+"""A timer that is set and cancelled."""
 
 import asyncio
 
@@ -8,23 +8,23 @@ from test.loops import on_every_loop
 
 
 @on_every_loop
-async def test_timer_that_is_wanted_expires_once_until_it_is_wanted_again() -> None:
+async def test_timer_expires_once_each_time_it_is_set() -> None:
     expired = asyncio.Event()
     timer = Timer(asyncio.get_running_loop(), 1 * MS, expired.set)
     for _ in range(2):
-        timer.want(True)
-        timer.want(True)
+        timer.set(True)
+        timer.set(True)
         await expired.wait()
         expired.clear()
 
 
 @on_every_loop
-async def test_timer_that_is_not_wanted_any_more_does_not_expire() -> None:
+async def test_cancelled_timer_does_not_expire() -> None:
     loop, calls = asyncio.get_running_loop(), []
     early = Timer(loop, 1 * MS, lambda: calls.append("early"))
-    early.want(True)
-    early.want(False)
+    early.set(True)
+    early.set(False)
     expired = asyncio.Event()
-    Timer(loop, 5 * MS, expired.set).want(True)
+    Timer(loop, 5 * MS, expired.set).set(True)
     await expired.wait()
     assert calls == []

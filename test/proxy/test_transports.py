@@ -1,4 +1,4 @@
-"""A close that nobody can take for an end, and one that no event tells of."""
+"""Socket operations: close with RST, and detection of a closed peer without reading."""
 
 import asyncio
 import socket
@@ -12,7 +12,7 @@ from test.loops import on_every_loop
 
 @pytest.mark.parametrize("abruptly", [True, False])
 @on_every_loop
-async def test_a_close_is_a_reset_if_it_has_to_be(abruptly: bool) -> None:
+async def test_close_after_linger_none_is_a_reset(abruptly: bool) -> None:
     listener = Listener()
     loop = asyncio.get_running_loop()
     transport, _ = await loop.create_connection(asyncio.Protocol, "127.0.0.1", listener.port)
@@ -26,7 +26,7 @@ async def test_a_close_is_a_reset_if_it_has_to_be(abruptly: bool) -> None:
 
 
 @on_every_loop
-async def test_a_connection_that_is_gone_already_is_no_error() -> None:
+async def test_linger_none_on_a_closed_connection_raises_no_error() -> None:
     listener = Listener()
     loop = asyncio.get_running_loop()
     transport, _ = await loop.create_connection(asyncio.Protocol, "127.0.0.1", listener.port)
@@ -39,7 +39,7 @@ async def test_a_connection_that_is_gone_already_is_no_error() -> None:
 
 @pytest.mark.parametrize("unread", [b"", b"x" * 1000])
 @on_every_loop
-async def test_a_unix_socket_tells_that_its_peer_is_gone_though_it_is_not_read(
+async def test_closed_peer_of_an_unread_unix_socket_is_detected(
     unread: bytes,
 ) -> None:
     ours, theirs = socket.socketpair()
@@ -49,7 +49,7 @@ async def test_a_unix_socket_tells_that_its_peer_is_gone_though_it_is_not_read(
     theirs.sendall(unread)
     assert is_gone(transport) is False
     theirs.shutdown(socket.SHUT_WR)
-    assert is_gone(transport) is False  # it may wait for its answer
+    assert is_gone(transport) is False  # it may wait for its response
     theirs.close()
     assert is_gone(transport) is True
     transport.abort()

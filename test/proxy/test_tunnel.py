@@ -1,4 +1,4 @@
-"""After 101: bytes both ways, ends of every kind, and what a restart says to a WebSocket."""
+"""Tunnels after 101: bytes both ways, ends of every kind, and Close at a restart."""
 
 import pytest
 
@@ -15,7 +15,7 @@ TEXT = b"\x81\x05hello"
 
 
 async def opened(bench: Bench, request: bytes = UPGRADE) -> tuple[Peer, Peer]:
-    """The two ends of a tunnel."""
+    """Open a tunnel and return its two ends."""
     client = await bench.client(request)
     wire = await bench.backend.accept()
     assert (await wire.request()).get(b"Upgrade") in (b"websocket", b"raw")
@@ -25,7 +25,7 @@ async def opened(bench: Bench, request: bytes = UPGRADE) -> tuple[Peer, Peer]:
 
 
 @on_every_loop
-async def test_bytes_pass_both_ways() -> None:
+async def test_bytes_pass_in_both_directions() -> None:
     async with serving() as bench:
         client, wire = await opened(bench)
         for end, other in ((client, wire), (wire, client)):
@@ -35,7 +35,7 @@ async def test_bytes_pass_both_ways() -> None:
 
 
 @on_every_loop
-async def test_what_comes_with_the_switch_is_not_lost() -> None:
+async def test_bytes_sent_with_the_switch_are_passed_on() -> None:
     async with serving() as bench:
         client = await bench.client(UPGRADE + b"early from the client")
         wire, _ = await bench.backend.take()
@@ -46,7 +46,7 @@ async def test_what_comes_with_the_switch_is_not_lost() -> None:
 
 
 @on_every_loop
-async def test_an_upgrade_waits_for_the_backend() -> None:
+async def test_upgrade_waits_for_the_backend() -> None:
     async with serving(is_open=False) as bench:
         client = await bench.client(UPGRADE)
         await bench.held(1)
@@ -57,7 +57,7 @@ async def test_an_upgrade_waits_for_the_backend() -> None:
 
 
 @on_every_loop
-async def test_an_upgrade_that_is_not_granted_stays_http() -> None:
+async def test_connection_of_a_declined_upgrade_stays_http() -> None:
     async with serving() as bench:
         client = await bench.client(UPGRADE)
         wire, _ = await bench.backend.serve()
@@ -67,7 +67,7 @@ async def test_an_upgrade_that_is_not_granted_stays_http() -> None:
 
 @pytest.mark.parametrize("is_client", [True, False])
 @on_every_loop
-async def test_a_slow_end_slows_the_other(is_client: bool) -> None:
+async def test_slow_reader_blocks_the_other_end(is_client: bool) -> None:
     async with serving(send_bytes=65536, receive_bytes=65536) as bench:
         client, wire = await opened(bench)
         sender, reader = (wire, client) if is_client else (client, wire)
@@ -79,7 +79,7 @@ async def test_a_slow_end_slows_the_other(is_client: bool) -> None:
 
 
 @on_every_loop
-async def test_much_early_data_does_not_wait_in_memory() -> None:
+async def test_early_data_is_bounded_in_memory() -> None:
     async with serving(receive_bytes=4096) as bench:
         client = await bench.client(UPGRADE)
         wire, _ = await bench.backend.take()
@@ -96,7 +96,7 @@ async def test_much_early_data_does_not_wait_in_memory() -> None:
 
 @pytest.mark.parametrize("by_client", [True, False])
 @on_every_loop
-async def test_a_half_close_is_passed_on_and_the_other_way_stays(by_client: bool) -> None:
+async def test_half_close_is_passed_on_and_the_other_direction_stays_open(by_client: bool) -> None:
     async with serving() as bench:
         client, wire = await opened(bench)
         first, second = (client, wire) if by_client else (wire, client)
@@ -106,13 +106,13 @@ async def test_a_half_close_is_passed_on_and_the_other_way_stays(by_client: bool
         assert await first.exactly(10) == b"still here"
         second.finish()
         assert await first.rest() == b""
-        # Nobody will say anything any more, so nothing is kept.
+        # Both directions have ended, so the tunnel is removed.
         await eventually(lambda: not bench.proxy_server.tunnels)
 
 
 @pytest.mark.parametrize("by_client", [True, False])
 @on_every_loop
-async def test_a_close_is_a_close(by_client: bool) -> None:
+async def test_close_is_passed_on_as_close(by_client: bool) -> None:
     async with serving() as bench:
         client, wire = await opened(bench)
         first, second = (client, wire) if by_client else (wire, client)
@@ -124,7 +124,7 @@ async def test_a_close_is_a_close(by_client: bool) -> None:
 
 @pytest.mark.parametrize("by_client", [True, False])
 @on_every_loop
-async def test_a_reset_is_a_reset(by_client: bool) -> None:
+async def test_reset_is_passed_on_as_reset(by_client: bool) -> None:
     async with serving() as bench:
         client, wire = await opened(bench)
         first, second = (client, wire) if by_client else (wire, client)
@@ -135,7 +135,7 @@ async def test_a_reset_is_a_reset(by_client: bool) -> None:
 
 @pytest.mark.parametrize("by_client", [True, False])
 @on_every_loop
-async def test_a_reset_ends_an_end_that_does_not_read(by_client: bool) -> None:
+async def test_reset_ends_a_tunnel_whose_other_end_is_blocked(by_client: bool) -> None:
     async with serving(send_bytes=65536, receive_bytes=65536) as bench:
         client, wire = await opened(bench)
         first, second = (client, wire) if by_client else (wire, client)
@@ -149,7 +149,7 @@ async def test_a_reset_ends_an_end_that_does_not_read(by_client: bool) -> None:
 
 
 @on_every_loop
-async def test_a_restart_between_two_frames_is_a_1012() -> None:
+async def test_websocket_between_two_frames_gets_1012_at_a_restart() -> None:
     async with serving() as bench:
         client, wire = await opened(bench)
         await wire.send(TEXT)
@@ -157,24 +157,28 @@ async def test_a_restart_between_two_frames_is_a_1012() -> None:
         bench.stop()
         assert await wire.rest() == b""
         assert await client.exactly(4) == CLOSE_1012
-        await client.send(b"\x81\x82maskto\x88\x82mask" + b"\x6e\x95")  # its answer ends here
+        await client.send(
+            b"\x81\x82maskto\x88\x82mask" + b"\x6e\x95"
+        )  # the client's Close is not passed on
         await client.assert_closed()
 
 
 @on_every_loop
-async def test_a_restart_before_the_first_frame_is_a_1012(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_websocket_before_its_first_frame_gets_1012_at_a_restart(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(tunnel, "CLOSE_TIMEOUT_S", 0.1)
     async with serving() as bench:
         client, _ = await opened(bench)
         bench.stop()
         assert await client.exactly(4) == CLOSE_1012
-        # Who does not answer is let go all the same.
+        # A client that does not respond is closed after the timeout.
         await client.assert_closed()
 
 
 @pytest.mark.parametrize("part", [TEXT[:1], TEXT[:2], TEXT[:4], b"\x82\x7f" + bytes(5)])
 @on_every_loop
-async def test_a_restart_in_the_middle_of_a_frame_is_a_reset(part: bytes) -> None:
+async def test_websocket_inside_a_frame_is_reset_at_a_restart(part: bytes) -> None:
     async with serving() as bench:
         client, wire = await opened(bench)
         await wire.send(TEXT + part)
@@ -184,7 +188,7 @@ async def test_a_restart_in_the_middle_of_a_frame_is_a_reset(part: bytes) -> Non
 
 
 @on_every_loop
-async def test_a_restart_after_a_close_frame_adds_nothing() -> None:
+async def test_websocket_after_a_close_frame_gets_no_other_at_a_restart() -> None:
     async with serving() as bench:
         client, wire = await opened(bench)
         await wire.send(b"\x88\x02\x03\xe8")
@@ -195,7 +199,7 @@ async def test_a_restart_after_a_close_frame_adds_nothing() -> None:
 
 
 @on_every_loop
-async def test_a_restart_of_a_tunnel_that_is_no_websocket_is_a_reset() -> None:
+async def test_tunnel_of_another_protocol_is_reset_at_a_restart() -> None:
     async with serving() as bench:
         client, _ = await opened(bench, RAW)
         bench.stop()
@@ -203,7 +207,7 @@ async def test_a_restart_of_a_tunnel_that_is_no_websocket_is_a_reset() -> None:
 
 
 @on_every_loop
-async def test_a_frame_that_came_with_the_switch_counts() -> None:
+async def test_websocket_with_a_frame_begun_by_the_switch_is_reset_at_a_restart() -> None:
     async with serving() as bench:
         client = await bench.client(UPGRADE)
         wire, _ = await bench.backend.take()
@@ -215,21 +219,21 @@ async def test_a_frame_that_came_with_the_switch_counts() -> None:
 
 
 @on_every_loop
-async def test_a_restart_while_the_client_does_not_read() -> None:
+async def test_blocked_client_is_closed_at_a_restart() -> None:
     async with serving(send_bytes=4096) as bench:
         client, wire = await opened(bench)
         frame = b"\x82\x7f" + (1000).to_bytes(8, "big") + b"x" * 1000
         await wire.send_until_stuck(frame)
         bench.stop()
-        await client.rest()  # ends, in whichever way the frame in its middle allows
+        await client.rest()  # ends by Close or reset, depending on the frame boundary
 
 
 @on_every_loop
-async def test_a_restart_ends_the_tunnels_of_its_generation_only() -> None:
+async def test_restart_ends_the_tunnels_of_its_generation_only() -> None:
     async with serving() as bench:
         await opened(bench)
         bench.stop()
-        bench.end_generation()  # twice is no harm
+        bench.end_generation()  # a second call has no effect
         bench.start()
         client, wire = await opened(bench)
         await wire.send(TEXT)
@@ -237,7 +241,7 @@ async def test_a_restart_ends_the_tunnels_of_its_generation_only() -> None:
 
 
 @on_every_loop
-async def test_a_tunnel_is_not_waited_for_by_a_kill_or_by_others() -> None:
+async def test_tunnels_delay_neither_a_kill_nor_other_requests() -> None:
     async with serving(is_open=False) as bench:
         clients = [await bench.client(UPGRADE) for _ in range(30)]
         await bench.held(30)

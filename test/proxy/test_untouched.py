@@ -1,4 +1,4 @@
-"""What is no document passes byte for byte, as it does without injection and without a proxy."""
+"""Responses that are not documents pass byte for byte, with injection and without it."""
 
 import gzip
 import zlib
@@ -16,7 +16,7 @@ NAVIGATION = [
 ]
 PAGE = b"<!doctype html><html><head><title>x</title></head><body>hello</body></html>"
 
-# Frames that hold the page, or a word, as it is: enough to be what they are called.
+# Valid frames of zstd and brotli that store the page, or a word, uncompressed.
 ZSTD = b"\x28\xb5\x2f\xfd\x20%c%b%b" % (len(PAGE), (1 | len(PAGE) << 3).to_bytes(3, "little"), PAGE)
 BROTLI = b"\x0b\x02\x80hello\x03"
 
@@ -34,7 +34,7 @@ def answer(*lines: bytes, body: bytes = PAGE, status: bytes = b"200 OK") -> byte
     return b"\r\n".join([b"HTTP/1.1 " + status, *lines, length, b'ETag: "x"', b"", body])
 
 
-# What a page is asked for with, and what is no page.
+# Responses to requests for a document that are not a page.
 RESPONSES = {
     **{
         kind.decode(): answer(b"Content-Type: " + kind)
@@ -66,7 +66,7 @@ RESPONSES = {
     ),
 }
 
-# What no page is asked for with; the answer is one.
+# Requests that are not for a document; the response is a page.
 REQUESTS = {
     "fetch": ["Sec-Fetch-Dest: empty", "Sec-Fetch-Mode: cors", *NAVIGATION[2:]],
     "script": ["Sec-Fetch-Dest: script", "Accept: */*", NAVIGATION[-1]],
@@ -90,7 +90,7 @@ ANSWERS = {
 
 
 async def through(bench: Bench, request: bytes, data: bytes) -> tuple[Message, bytes]:
-    """What the backend sees of a request, and all that the client gets."""
+    """Return the request that the backend receives, and all bytes that the client gets."""
     client = await bench.client(request)
     wire, seen = await bench.backend.take()
     await wire.send(data)
@@ -131,19 +131,21 @@ async def assert_same(lines: list[str], data: bytes, *, is_asked_alike: bool) ->
 
 @pytest.mark.parametrize("data", RESPONSES.values(), ids=RESPONSES)
 @on_every_loop
-async def test_no_page(data: bytes) -> None:
+async def test_response_that_is_not_a_page_passes_unchanged(data: bytes) -> None:
     await assert_same(NAVIGATION, data, is_asked_alike=False)
 
 
 @pytest.mark.parametrize("lines", REQUESTS.values(), ids=REQUESTS)
 @pytest.mark.parametrize("data", ANSWERS.values(), ids=ANSWERS)
 @on_every_loop
-async def test_no_page_asked_for(lines: list[str], data: bytes) -> None:
+async def test_response_to_a_request_that_is_not_for_a_page_passes_unchanged(
+    lines: list[str], data: bytes
+) -> None:
     await assert_same(lines, data, is_asked_alike=True)
 
 
 @on_every_loop
-async def test_a_page_is_not_the_same() -> None:
-    """The tools of these tests see the difference."""
+async def test_page_with_the_script_is_detected_as_changed() -> None:
+    """The assertion of these tests detects a difference."""
     with pytest.raises(AssertionError):
         await assert_same(NAVIGATION, ANSWERS["page"], is_asked_alike=False)

@@ -1,4 +1,4 @@
-"""A backend's connection: heads, bodies and their ends, reuse, and what a backend does wrong."""
+"""Connections to the backend: heads, bodies and their ends, reuse, and invalid responses."""
 
 import asyncio
 import socket
@@ -13,12 +13,12 @@ from test.wire import TruncatedError
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n"
 
-# More than the kernel and the event loop keep for a reader that does not read.
+# More than the kernel and the event loop buffer for a peer that does not read.
 MUCH = 16 * 1024 * 1024
 
 
 async def kept(bench: Bench) -> tuple[Peer, Peer]:
-    """A client, and the backend's connection that is kept for it."""
+    """Return a client, and the backend's idle connection that is kept for it."""
     client = await bench.client(get("/first"))
     wire, _ = await bench.backend.serve()
     assert (await client.response()).body == b"ok"
@@ -26,7 +26,7 @@ async def kept(bench: Bench) -> tuple[Peer, Peer]:
 
 
 async def asked(bench: Bench, request: bytes = b"") -> tuple[Peer, Peer]:
-    """A client, and the backend's connection on which its request has come."""
+    """Return a client, and the backend's connection after its request arrived."""
     client = await bench.client(request or get())
     wire, _ = await bench.backend.take()
     return client, wire
@@ -36,7 +36,7 @@ async def asked(bench: Bench, request: bytes = b"") -> tuple[Peer, Peer]:
 
 
 @on_every_loop
-async def test_a_response_may_come_byte_by_byte() -> None:
+async def test_response_that_arrives_byte_by_byte_is_passed_on() -> None:
     async with serving() as bench:
         client, wire = await asked(bench)
         answer = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + OK
@@ -47,7 +47,7 @@ async def test_a_response_may_come_byte_by_byte() -> None:
 
 
 @on_every_loop
-async def test_interim_responses_and_the_final_one_may_come_at_once() -> None:
+async def test_interim_and_final_responses_in_one_piece_are_passed_on() -> None:
     async with serving() as bench:
         client, wire = await asked(bench)
         await wire.send(b"HTTP/1.1 102 Processing\r\n\r\n" * 3 + OK)
@@ -64,7 +64,7 @@ async def test_interim_responses_and_the_final_one_may_come_at_once() -> None:
     ],
 )
 @on_every_loop
-async def test_what_is_no_response_is_a_502(answer: bytes) -> None:
+async def test_invalid_response_gets_502(answer: bytes) -> None:
     async with serving() as bench:
         client, wire = await asked(bench)
         await wire.send(answer)
@@ -72,7 +72,7 @@ async def test_what_is_no_response_is_a_502(answer: bytes) -> None:
         if response.status == 103:
             response = await client.response()
         assert response.status == 502
-        # The connection goes on: the client has done nothing wrong.
+        # The client's connection persists: the error is the backend's.
         await client.send(get("/next"))
         assert (await bench.backend.serve())[1].target == b"/next"
         assert (await client.response()).status == 200
@@ -82,7 +82,7 @@ async def test_what_is_no_response_is_a_502(answer: bytes) -> None:
 
 
 @on_every_loop
-async def test_a_body_that_the_end_of_the_connection_ends_comes_in_chunks() -> None:
+async def test_body_until_close_is_sent_in_chunks() -> None:
     async with serving() as bench:
         client, wire = await asked(bench)
         await wire.send(b"HTTP/1.1 200 OK\r\n\r\none")
@@ -105,7 +105,7 @@ async def test_a_body_that_the_end_of_the_connection_ends_comes_in_chunks() -> N
 )
 @pytest.mark.parametrize("end", ["close", "finish", "reset"])
 @on_every_loop
-async def test_a_body_that_ends_too_early_is_cut(answer: bytes, end: str) -> None:
+async def test_truncated_body_cuts_the_response(answer: bytes, end: str) -> None:
     async with serving() as bench:
         client, wire = await asked(bench)
         await wire.send(answer)
@@ -116,20 +116,20 @@ async def test_a_body_that_ends_too_early_is_cut(answer: bytes, end: str) -> Non
 
 
 @on_every_loop
-async def test_a_broken_chunk_before_anything_was_passed_on_is_a_502_and_a_line() -> None:
+async def test_broken_chunk_in_a_held_response_gets_502_and_is_reported() -> None:
     async with serving() as bench:
         client, wire = await asked(bench)
         await wire.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nnot a size\r\n")
         response = await client.response()
         assert response.status == 502
         assert b"a broken body" in response.body
-        await wire.rest()  # closed as well
+        await wire.rest()  # the backend's connection is closed as well
         (line,) = bench.said
         assert line.startswith("GET /: the answer of the server has a broken body")
 
 
 @on_every_loop
-async def test_a_slow_client_slows_the_backend_and_gets_it_all() -> None:
+async def test_slow_client_blocks_the_backend_and_gets_all_bytes() -> None:
     async with serving() as bench:
         client = await bench.client(get(), receive_bytes=4096)
         wire, _ = await bench.backend.take()
@@ -138,7 +138,7 @@ async def test_a_slow_client_slows_the_backend_and_gets_it_all() -> None:
         assert 0 < sent < MUCH
         head = await client.head()
         assert head.status == 200
-        # Both at once: what the client reads makes room for the rest.
+        # Read and write in turn: each read of the client makes room for more.
         received = len(client.unread)
         client.unread = b""
         while received < MUCH:
@@ -154,7 +154,7 @@ async def test_a_slow_client_slows_the_backend_and_gets_it_all() -> None:
 
 
 @on_every_loop
-async def test_a_backend_connection_is_kept_for_its_client() -> None:
+async def test_backend_connection_is_reused_for_its_client() -> None:
     async with serving() as bench:
         client, wire = await kept(bench)
         for _ in range(3):
@@ -162,12 +162,12 @@ async def test_a_backend_connection_is_kept_for_its_client() -> None:
 
 
 @on_every_loop
-async def test_a_kept_connection_is_read_again_after_a_slow_client() -> None:
-    """The last bytes of a response come while the client is behind; the next must be read."""
+async def test_reused_connection_is_read_after_a_slow_client() -> None:
+    """Reading paused at the end of a response must resume for the next response."""
     async with serving(send_bytes=4096) as bench:
         client = await bench.client(get("/long"), receive_bytes=4096)
         wire, _ = await bench.backend.take()
-        # What the proxy reads last is more than the client takes at once.
+        # The last read of the proxy is larger than one read of the client.
         size = 200 * 1024
         await wire.send(HEAD % size + b"x" * size)
         assert len((await client.response()).body) == size
@@ -190,7 +190,9 @@ async def test_a_kept_connection_is_read_again_after_a_slow_client() -> None:
     ],
 )
 @on_every_loop
-async def test_a_connection_in_doubt_is_not_used_again(request_: bytes, answer: bytes) -> None:
+async def test_connection_with_doubtful_framing_is_not_reused(
+    request_: bytes, answer: bytes
+) -> None:
     async with serving() as bench:
         client, wire = await asked(bench, request_)
         await wire.send(answer)
@@ -202,7 +204,7 @@ async def test_a_connection_in_doubt_is_not_used_again(request_: bytes, answer: 
 
 
 @on_every_loop
-async def test_what_nobody_asked_for_ends_an_idle_connection() -> None:
+async def test_unsolicited_response_closes_an_idle_connection() -> None:
     async with serving() as bench:
         client, wire = await kept(bench)
         await wire.send(b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\npoisoned")
@@ -212,11 +214,11 @@ async def test_what_nobody_asked_for_ends_an_idle_connection() -> None:
         assert (await client.response()).body == b"ok"
 
 
-# Answers that come before the request has ended
+# Responses before the end of the request
 
 
 @on_every_loop
-async def test_an_early_answer_and_then_the_rest_of_the_body() -> None:
+async def test_body_continues_after_an_early_response() -> None:
     async with serving() as bench:
         client = await bench.client(post(b"one", length=6))
         wire = await bench.backend.accept()
@@ -229,8 +231,8 @@ async def test_an_early_answer_and_then_the_rest_of_the_body() -> None:
 
 
 @on_every_loop
-async def test_one_request_has_one_answer() -> None:
-    """A backend that answers early must not answer again: the second would be the next one's."""
+async def test_second_response_to_a_request_closes_the_connection() -> None:
+    """A second response would be read as the response to the next request."""
     async with serving() as bench:
         client = await bench.client(post(b"one", length=6))
         wire = await bench.backend.accept()
@@ -242,7 +244,7 @@ async def test_one_request_has_one_answer() -> None:
 
 
 @on_every_loop
-async def test_surplus_behind_an_early_answer_does_not_make_a_request_of_the_body() -> None:
+async def test_body_after_an_early_response_with_surplus_is_not_read_as_a_request() -> None:
     async with serving() as bench:
         smuggled = get("/smuggled")
         client = await bench.client(post(b"one", length=3 + len(smuggled)))
@@ -259,7 +261,7 @@ async def test_surplus_behind_an_early_answer_does_not_make_a_request_of_the_bod
 
 @pytest.mark.parametrize("end", ["close", "finish", "reset", "end_generation"])
 @on_every_loop
-async def test_the_end_after_an_early_answer_does_not_spoil_it(end: str) -> None:
+async def test_early_response_is_complete_if_the_backend_closes_afterwards(end: str) -> None:
     async with serving() as bench:
         client = await bench.client(post(b"one", length=6))
         wire = await bench.backend.accept()
@@ -277,7 +279,7 @@ async def test_the_end_after_an_early_answer_does_not_spoil_it(end: str) -> None
 
 
 @on_every_loop
-async def test_an_early_answer_with_close_is_not_lost_to_a_client_that_sends_on() -> None:
+async def test_early_response_with_close_reaches_a_client_that_still_sends() -> None:
     async with serving() as bench:
         client = await bench.client(post(b"", length=MUCH))
         wire = await bench.backend.accept()
@@ -313,8 +315,8 @@ async def test_early_answer_survives_the_reset_behind_it() -> None:
 
 
 @on_every_loop
-async def test_a_cut_is_seen_by_a_strict_reader() -> None:
-    """The tools of these tests tell a cut from an end."""
+async def test_cut_response_raises_truncated_error() -> None:
+    """The reader of these tests distinguishes a cut from a complete response."""
     async with serving() as bench:
         client, wire = await asked(bench)
         await wire.send(HEAD % 100_000 + b"four")
