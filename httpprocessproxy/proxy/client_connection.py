@@ -17,11 +17,10 @@ from httpprocessproxy.proxy import problems
 from httpprocessproxy.proxy.exchange import Exchange
 from httpprocessproxy.proxy.timers import Timer
 from httpprocessproxy.proxy.transports import finish, is_gone, linger_none, quick_ack
-from httpprocessproxy.proxy.upstream_connection import IdleUpstream
+from httpprocessproxy.proxy.upstream_connection import IdleUpstream, UpstreamConnection
 
 if TYPE_CHECKING:
     from httpprocessproxy.proxy.server import ProxyServer
-    from httpprocessproxy.proxy.upstream_connection import UpstreamConnection
 
 # The time for a head to arrive: generous for a person at a keyboard, short for a slowloris.
 HEAD_TIMEOUT_S = 30.0
@@ -142,7 +141,7 @@ class ClientConnection(asyncio.Protocol):
         return True
 
     def serve(self, request: Request, data: bytes) -> Exchange:
-        """Start a request; `data` is the part of its body received so far, or the next request."""
+        """Start a request; `data` are the bytes after its head: its body, or the next request."""
         interceptor = self._proxy_server.interceptor if request.is_intercepted else None
         if interceptor is not None and request.is_for_dashboard:
             interceptor = None
@@ -235,7 +234,7 @@ class ClientConnection(asyncio.Protocol):
         self.exchange_ended(exchange, None)
 
     def exchange_ended(
-        self, exchange: Exchange | None, upstream: "UpstreamConnection | None"
+        self, exchange: Exchange | None, upstream: UpstreamConnection | None
     ) -> None:
         """The current request is complete: serve the next one, or close the connection."""
         self._exchange = None

@@ -267,7 +267,7 @@ class Exchange:
             return
         reused = self._upstream is not None and self._upstream.reused
         generation = self._proxy_server.gate.generation
-        # Before the gate opens there is no suspicion: the first request may be lost repeatedly.
+        # Suspicions apply only after the gate opens: the first request may be lost repeatedly.
         is_open = self._proxy_server.gate.target is not None
         suspected = is_open and self._suspected is not None and self._suspected == generation
         repeatable = self._is_buffered and self.request.is_safe

@@ -34,12 +34,12 @@ GENERATION: Final = b"hpp-generation"
 GENERATION_LINE: Final = b"Hpp-Generation: %d\r\n"
 
 _FRAMING: Final = HOP_BY_HOP | {b"content-length"}
-OURS_IN_RESPONSES: Final = _FRAMING | {GENERATION}
-_OURS_IN_REQUESTS: Final = _FRAMING | FORWARDED | {b"host", b"via", SYNC}
+OWN_IN_RESPONSES: Final = _FRAMING | {GENERATION}
+_OWN_IN_REQUESTS: Final = _FRAMING | FORWARDED | {b"host", b"via", SYNC}
 
 # Connection options that remove no field: options that are not field names, and fields that the
 # proxy writes itself. Otherwise a client could remove the fields that protect the backend.
-_USUAL_OPTIONS: Final = _OURS_IN_REQUESTS | {b"", b"close"}
+_USUAL_OPTIONS: Final = _OWN_IN_REQUESTS | {b"", b"close"}
 
 SAFE_METHODS: Final = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE"))  # RFC 9110 section 9.2.1
 
@@ -53,7 +53,7 @@ def outgoing_request(head: RequestHead, peer: Peer, via: bytes) -> Request:
     """
     if head.method == b"CONNECT":
         raise RequestError(405, "CONNECT: this is not an open proxy")
-    received = _ReceivedFields(trusted_forwarded(head.fields, peer), _OURS_IN_REQUESTS)
+    received = _ReceivedFields(trusted_forwarded(head.fields, peer), _OWN_IN_REQUESTS)
     target, host = _origin_form(head, received.host or (peer.reached if head.is_http10 else b""))
     if via in received.via:
         raise RequestError(508, "this request comes from this very proxy: BACKEND leads back to it")
@@ -123,7 +123,7 @@ def outgoing_response(head: ResponseHead, request: Request) -> Response:
 
     Raises ResponseError for a transfer coding or a switch of protocol that was not requested.
     """
-    received = _ReceivedFields(head.fields, OURS_IN_RESPONSES)
+    received = _ReceivedFields(head.fields, OWN_IN_RESPONSES)
     if head.status == 101:
         return _switching(head, received, request)
     body = _response_body(head, received, request)
@@ -154,7 +154,7 @@ def outgoing_response(head: ResponseHead, request: Request) -> Response:
 
 def interim_response(head: ResponseHead) -> bytes:
     """Return the complete head of a 1xx other than 101: all pass (RFC 9110 section 15.2)."""
-    received = _ReceivedFields(head.fields, OURS_IN_RESPONSES)
+    received = _ReceivedFields(head.fields, OWN_IN_RESPONSES)
     return b"".join([_status_line(head), *received.passing, b"\r\n"])
 
 
@@ -212,8 +212,8 @@ class _ReceivedFields:
         *("passing", "upgrade", "via", "wants_fence", "wants_trailers"),
     )
 
-    def __init__(self, fields: Fields, ours: frozenset[bytes]) -> None:
-        """Sort `fields`. Those named in `ours` are written by the proxy, and do not pass."""
+    def __init__(self, fields: Fields, own: frozenset[bytes]) -> None:
+        """Sort `fields`. Those named in `own` are written by the proxy, and do not pass."""
         self.accept = b""
         self.codings: list[bytes] = []
         self.forwarded: Fields = []
@@ -232,7 +232,7 @@ class _ReceivedFields:
                 handler(self, name, value)
             # CGI and its successors read X_Forwarded_For as X-Forwarded-For: a client must not
             # set a field of the proxy under this spelling.
-            if lower.replace(b"_", b"-") not in ours:
+            if lower.replace(b"_", b"-") not in own:
                 passing.append(field)
         nominated = self.options - _USUAL_OPTIONS
         if nominated:

@@ -75,7 +75,7 @@ class HostRule:
         bare = name.removesuffix(".")  # the same name, absolute (RFC 1034 section 3.1)
         return (
             self._everything
-            or _is_not_rebindable(name)
+            or _is_rebinding_safe(name)
             or bare in self._names
             or bare.endswith(self._suffixes)
         )
@@ -137,8 +137,8 @@ def _ipv6(text: str) -> str:
         raise RequestError(400, "malformed Host: not an IPv6 address") from None
 
 
-def _is_not_rebindable(name: str) -> bool:
-    """Whether no outsider can point this host at another address."""
+def _is_rebinding_safe(name: str) -> bool:
+    """Whether the address of this host does not depend on an outside name server."""
     if "." not in name and ":" not in name:
         return True
     if name == "localhost." or name.endswith((".localhost", ".localhost.")):

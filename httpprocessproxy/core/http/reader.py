@@ -12,7 +12,7 @@ from typing import Final, Protocol
 
 from httpprocessproxy.core.http.bodies import Length
 from httpprocessproxy.core.http.forwarded import Peer
-from httpprocessproxy.core.http.headers import OURS_IN_RESPONSES, outgoing_request
+from httpprocessproxy.core.http.headers import OWN_IN_RESPONSES, outgoing_request
 from httpprocessproxy.core.http.hosts import HostRule, names_dashboard
 from httpprocessproxy.core.http.http1 import (
     HEAD_END,
@@ -306,7 +306,7 @@ class ResponseReader:
             self._lines[line] = b""
         elif lower == DATE:
             self._learn_time(line, value, self._dates, line)
-        elif lower not in OURS_IN_RESPONSES and not (lower in URL_FIELDS and b"//" in value):
+        elif lower not in OWN_IN_RESPONSES and not (lower in URL_FIELDS and b"//" in value):
             if lower in CACHING:
                 self._caching.add(line)
             self._lines[line] = line

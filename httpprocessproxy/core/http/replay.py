@@ -26,10 +26,10 @@ class Fate(enum.Enum):
     """The decision about a request that lost its backend connection."""
 
     AGAIN = "send it again now, on a new connection"
-    GATE = "ask the gate again: wait for the next backend, or get its 503"
-    SUSPECT = "wait for a moment: has the backend died?"
+    GATE = "return to the gate: wait for the next backend, or get its 503"
+    SUSPECT = "wait for a moment: the backend may have died"
     BAD_GATEWAY = "502: it may have taken effect"
-    CUT = "cut the response that has begun, so that the client can tell"
+    CUT = "cut the response that has begun, so that the client detects it"
 
 
 @dataclass(frozen=True, slots=True)
