@@ -157,9 +157,8 @@ class UpstreamConnection(asyncio.Protocol):
                     if request.is_document:
                         response = self._inject(exchange, head, response, rest, has_ended)
                 if response is None:
-                    self._head = (
-                        data  # the decision depends on content of which no byte has arrived
-                    )
+                    # The decision depends on content of which no byte has arrived.
+                    self._head = data
                 else:
                     self._begin(exchange, response, rest)
                 return
