@@ -1,8 +1,7 @@
-"""Wiring, and nothing else: who is made of what, in which order it starts and ends, signals."""
+"""The composition root: makes all parts, and starts and ends them in order. Wiring only."""
 
 import asyncio
 import secrets
-import signal
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, ExitStack
@@ -35,7 +34,7 @@ from httpprocessproxy.service.change_handler import ChangeHandler
 from httpprocessproxy.service.content_filter import ContentFilter
 from httpprocessproxy.service.supervisor import Supervisor
 from httpprocessproxy.setup import Setup, prepare
-from httpprocessproxy.system.event_loop import ending_signals, run_on_new_loop
+from httpprocessproxy.system.event_loop import SignalHandler, run_on_new_loop
 from httpprocessproxy.system.faults import contained
 from httpprocessproxy.system.private_folders import remove_dead_folders
 from httpprocessproxy.terminal.browser import Browser, urls
@@ -46,20 +45,14 @@ from httpprocessproxy.watch import open_watcher, warn_unmatched
 if TYPE_CHECKING:
     from httpprocessproxy.warm import Preloading
 
-# The terminal and a wrapper around us may both pass one Ctrl+C on; a person is slower.
-SAME_SIGNAL_S = 0.05
-
 WITHOUT_PROC = (
-    "warning: there is no /proc: processes that leave the server's process group outlive it, keys "
-    "are the server's, and who holds a port is not known; the rest works"
+    "warning: /proc is missing: processes that leave the server's process group outlive it, the "
+    "server reads all keys, and the holder of a port is unknown; the rest works"
 )
-
-# Who waits longer for an end wonders whether the key was pressed.
-UNEXPLAINED_WAIT_S = 0.5
 
 
 class Front:
-    """What the supervisor tells of a generation's end goes to both who serve clients."""
+    """Forwards the end of a generation to the proxy and to the reload endpoint."""
 
     def __init__(self, proxy_server: ProxyServer, control: Admin) -> None:
         self.reclaim_unaccepted = proxy_server.reclaim_unaccepted
@@ -69,43 +62,10 @@ class Front:
         self.reload_browsers = control.reload_browsers
 
 
-class SignalHandler:
-    """Turns signals into a cancellation, and a second Ctrl+C into an end at once.
-
-    `status` is None until then, and after that the exit status.
-    """
-
-    def __init__(self, supervisor: Supervisor) -> None:
-        self.status: int | None = None
-        self._supervisor = supervisor
-        self._loop = asyncio.get_running_loop()
-        self._task = asyncio.current_task()
-        self._at = 0.0
-        for number in ending_signals():
-            self._loop.add_signal_handler(number, self._handle, number)
-
-    def quit(self) -> None:
-        """End well: the user has asked for it by a key."""
-        if self.status is None:
-            self._end(0)
-
-    def _handle(self, number: int) -> None:
-        if self.status is None:
-            self._end(128 + number)
-        elif number == signal.SIGINT and self._loop.time() - self._at > SAME_SIGNAL_S:
-            self._supervisor.kill()
-
-    def _end(self, status: int) -> None:
-        self.status, self._at = status, self._loop.time()
-        assert self._task is not None
-        self._task.cancel()
-        self._loop.call_later(UNEXPLAINED_WAIT_S, self._supervisor.report_wait)
-
-
 def run(config: Config) -> int:
-    """Run until a signal or the user ends it, and return the exit status: 128 + the signal, or 0.
+    """Run until a signal or the key q, and return the exit status: 128 + the signal, or 0.
 
-    Raises UserError if it cannot begin.
+    Raises UserError if the start fails.
     """
     seal_descriptors()
     become_subreaper()
@@ -114,22 +74,22 @@ def run(config: Config) -> int:
 
 async def _run(prepared: Setup) -> int:
     with ExitStack() as stack:
-        program = App(prepared, stack)
-        interrupt = SignalHandler(program.supervisor)
-        program.bind_keys(interrupt.quit)
+        app = App(prepared, stack)
+        handler = SignalHandler(app.supervisor.kill, app.supervisor.report_wait)
+        app.bind_keys(handler.quit)
         try:
-            await program.serve()
+            await app.serve()
         except asyncio.CancelledError:
-            if interrupt.status is None:
+            if handler.status is None:
                 raise
-    return interrupt.status or 0
+    return handler.status or 0
 
 
 class App:
-    """All parts, and how they hear of each other."""
+    """All parts of the program, connected by callbacks and the event bus."""
 
     def __init__(self, prepared: Setup, stack: ExitStack) -> None:
-        """What the parts take up is given back when `stack` is left."""
+        """`stack` releases the resources of the parts when it is closed."""
         config = prepared.config
         self._prepared = prepared
         self._bus = bus = EventBus()
@@ -161,14 +121,14 @@ class App:
             self.supervisor.fence,
             prepared.dashboard,
         )
-        self._control = self._new_control()
+        self._control = self._new_admin()
         self._browser = Browser(config.bind.url_of(config.scheme), self._console.show)
         if config.open_browser:
             stack.enter_context(bus.on_state(self._browser.open_once_running))
 
     def bind_keys(self, quit_: Callable[[], None]) -> None:
-        """Say what keys do."""
-        self._shortcuts.lead_to(
+        """Bind the keys of the terminal to their actions; `quit_` ends the program."""
+        self._shortcuts.bind(
             {
                 "r": lambda: self.supervisor.restart("the keyboard"),
                 "o": self._browser.open,
@@ -179,19 +139,19 @@ class App:
         )
 
     async def serve(self) -> None:
-        """Open all doors, run the backend, and go on until cancelled."""
+        """Open all listeners and run the backend until cancelled."""
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self._control)
             unchanged = await self._watch(stack)
             if (chains := self._prepared.chains) is not None:
                 await stack.enter_async_context(chains.running(self._bus))
-            proxy_server = self._new_plane()
+            proxy_server = self._new_proxy_server()
             self._replays.send = proxy_server.replay
             stack.enter_context(self._replays.listening(self._bus))
             notes = await self._open(proxy_server, stack)
-            self._tell_where(notes)
+            self._show_start(notes)
             async with asyncio.TaskGroup() as group:
-                group.create_task(reap_adopted(), name="reap what was adopted")
+                group.create_task(reap_adopted(), name="reap adopted processes")
                 unmatched = warn_unmatched(self._prepared.config, Path.cwd(), self._say)
                 group.create_task(unmatched, name="look for globs that match no file")
                 cleaning = asyncio.to_thread(remove_dead_folders)
@@ -201,14 +161,14 @@ class App:
                     group.create_task(unchanged.run(scope), name="compare contents")
                 if self._preloading is not None:
                     group.create_task(self._preloading.run(), name="preload")
-                await self._begin_companions(proxy_server, stack, group)
+                await self._start_companions(proxy_server, stack, group)
                 front = Front(proxy_server, self._control)
                 group.create_task(self.supervisor.run(front), name="supervisor")
 
-    async def _begin_companions(
+    async def _start_companions(
         self, proxy_server: ProxyServer, stack: AsyncExitStack, group: asyncio.TaskGroup
     ) -> None:
-        """Begin what asks the site in the name of others, if there is any."""
+        """Start the companions that send requests to the site: share and archive."""
         share, archive = self._prepared.share, self._prepared.archive
         if share is None and archive is None:
             return
@@ -229,8 +189,8 @@ class App:
             return
         self._say(f"--{name} has ended by an error in http-process-proxy; the server goes on")
 
-    def _our_pages(self, target: bytes, trusted: bool, is_dashboard: bool) -> str | None:
-        """The socket that serves a target of ours; see `ProxyServer`."""
+    def _admin_socket(self, target: bytes, trusted: bool, is_dashboard: bool) -> str | None:
+        """The unix socket that serves a target below `/_hpp/`; see `ProxyServer`."""
         if trusted and self._prepared.archive is not None:
             socket = self._prepared.archive.socket_for(target)
             if socket is not None:
@@ -241,7 +201,10 @@ class App:
         self._bus.publish(Notice(text=text))
 
     def _tail(self) -> str:
-        """The end of the output, for pages. What is on its way to them would be in both."""
+        """The end of the output, for pages.
+
+        Output that waits to be published is flushed first: otherwise it would reach a page twice.
+        """
         self._mirror.flush()
         return self._output.tail.decode(errors="replace")
 
@@ -261,11 +224,11 @@ class App:
         stack.enter_context(self._bus.on_state(preloading.state_changed))
         return preloading
 
-    def _new_control(self) -> Admin:
+    def _new_admin(self) -> Admin:
         prepared = self._prepared
         return Admin(prepared.config, prepared.hosts, self._context, self._tail, self._say)
 
-    def _new_plane(self) -> ProxyServer:
+    def _new_proxy_server(self) -> ProxyServer:
         config = self._prepared.config
         nonce = secrets.token_urlsafe(16).encode()
         return ProxyServer(
@@ -273,7 +236,7 @@ class App:
             self._prepared.hosts,
             config.forwarded_allow_ips,
             self._replays.log,
-            self._our_pages,
+            self._admin_socket,
             Injector(nonce, self._say, client_js().integrity) if config.inject else None,
             self._prepared.chains,
             self._say,
@@ -287,7 +250,10 @@ class App:
         )
 
     async def _watch(self, stack: AsyncExitStack) -> ContentFilter | None:
-        """Lead from changed files to restarts and refreshes; return who compares their contents."""
+        """Connect the watcher with restarts and refreshes.
+
+        Returns the filter that compares contents, with --ignore-unchanged.
+        """
         config, scope = self._prepared.config, self._prepared.scope
         supervisor = self.supervisor
         actions = ChangeHandler(
@@ -314,14 +280,14 @@ class App:
         return unchanged
 
     async def _open(self, proxy_server: ProxyServer, stack: AsyncExitStack) -> Mapping[str, str]:
-        """Let clients in; return what to show of the way, by names."""
+        """Open the listeners for clients; return notes on them for the start lines, by names."""
         prepared = self._prepared
         if prepared.identity is None:
             sockets = [*prepared.sockets, *prepared.dashboard_sockets]
             ends = [sock.getsockname()[1] for sock in prepared.dashboard_sockets]
             await stack.enter_async_context(proxy_server.serve(sockets, ends))
             return {}
-        # An extra, which `prepare` has found.
+        # Needs the extra `tls`, whose presence `prepare` has checked.
         from httpprocessproxy.frontends.opening import open_frontends
 
         return await stack.enter_async_context(
@@ -336,7 +302,7 @@ class App:
             )
         )
 
-    def _tell_where(self, notes: Mapping[str, str]) -> None:
+    def _show_start(self, notes: Mapping[str, str]) -> None:
         config, watcher = self._prepared.config, self.supervisor.watcher
         shown = urls(config.bind, config.scheme)
         dashboard = self._prepared.dashboard.urls

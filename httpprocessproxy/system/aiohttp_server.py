@@ -1,4 +1,4 @@
-"""An aiohttp application on a socket that listens already."""
+"""An aiohttp application on an open listening socket."""
 
 import contextlib
 import socket
@@ -7,8 +7,8 @@ from typing import Final
 
 from aiohttp import web
 
-# aiohttp's own 8 KiB would refuse the cookies that a browser collects on localhost, where all
-# ports share them, and signed URLs with all the headers that they want to be sent.
+# aiohttp's default of 8 KiB is too small for the cookies that a browser collects on localhost,
+# where all ports share them, and for signed URLs with their header fields.
 _MAX_FIELD_BYTES: Final = 64 * 1024
 
 
@@ -22,8 +22,8 @@ async def hosted(
 ) -> AsyncIterator[None]:
     """Serve on `listener` while the context is open, and close it at the end.
 
-    Requests under way then have `shutdown_timeout_s` seconds. `cancels_handlers`: nothing goes on
-    for a client that has left. There is no access log.
+    At the end, requests in flight have `shutdown_timeout_s` seconds to finish.
+    `cancels_handlers`: a handler is cancelled when its client disconnects. There is no access log.
     """
     runner = web.AppRunner(
         application,

@@ -1,9 +1,9 @@
-"""Unexpected exceptions, which end the unit of work that raised them, and nothing else.
+"""Containment of unexpected exceptions: each ends only the unit of work that raised it.
 
-A unit is one request, one visit, one connection or one companion. The exceptions that its code
-expects are caught where they mean something. Any other is a bug: `contained` logs it once, with its
-traceback, and counts it, and the rest of the program goes on. This module is the only place that
-catches every `Exception`; a cancellation passes through it.
+A unit is one request, one visit, one connection or one companion. Expected exceptions are caught
+where they are handled. Any other is a bug: `contained` logs it once, with its traceback, and counts
+it, and the rest of the program goes on. This module is the only place that catches every
+`Exception`; a cancellation passes through it.
 
     with contained("a visit", ExpectedError):
         await play(visit)
@@ -18,28 +18,28 @@ from types import TracebackType
 _log = logging.getLogger(__name__)
 
 
-class _Tally:
-    """The number of exceptions since the program began."""
+class _Counter:
+    """The number of contained exceptions since the start of the program."""
 
     count = 0
 
 
 def count() -> int:
-    """Return how many exceptions have been contained since the program began."""
-    return _Tally.count
+    """Return the number of contained exceptions since the start of the program."""
+    return _Counter.count
 
 
 def contained(unit: str, *passing: type[Exception]) -> "_Contained":
-    """Return a context that ends an unexpected exception of its block; `unit` names the block.
+    """Return a context that suppresses unexpected exceptions of its block; `unit` names the block.
 
-    Exceptions of the types in `passing` are expected, and raised. The block gives back what it
-    holds by `finally` or a context manager of its own.
+    Exceptions of the types in `passing` are expected and propagate. The block must release its
+    resources itself, by `finally` or a context manager.
     """
     return _Contained(unit, passing)
 
 
 class _Contained:
-    """A class and no generator: a context costs 0.2 us here, and there is one for each stream."""
+    """The context. A class costs 0.2 us per context, less than a generator; each stream has one."""
 
     __slots__ = ("_passing", "_unit")
 
@@ -58,11 +58,11 @@ class _Contained:
     ) -> bool:
         if not isinstance(error, Exception) or isinstance(error, self._passing):
             return False
-        _Tally.count += 1
+        _Counter.count += 1
         _log.error("%s was ended by a bug: %s", self._unit, _summary(error), exc_info=error)
         if _is_cancelled():
-            # Before Python 3.13 a TaskGroup that is cancelled raises the errors of its tasks in
-            # place of the cancellation, which would be lost here.
+            # Before Python 3.13 a cancelled TaskGroup raises the errors of its tasks instead of
+            # the cancellation, which would be lost here.
             raise asyncio.CancelledError from None
         return True
 
@@ -75,7 +75,7 @@ def _summary(error: Exception) -> str:
 
 
 def _is_cancelled() -> bool:
-    """Whether the running task, if there is one, has been asked to end."""
+    """Whether the running task, if there is one, is being cancelled."""
     try:
         task = asyncio.current_task()
     except RuntimeError:

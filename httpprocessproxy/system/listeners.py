@@ -1,4 +1,4 @@
-"""The listening sockets of our own endpoints: private unix sockets, and the LiveReload port."""
+"""Listening sockets of the admin endpoints: private unix sockets, and the LiveReload port."""
 
 import asyncio
 import os
@@ -14,13 +14,13 @@ from httpprocessproxy.system.sockets import listen_on, on_every_host
 
 Serving = Callable[[socket.socket], AbstractAsyncContextManager[None]]
 
-# sun_path: 108 bytes on Linux, 104 on macOS, with a NUL.
+# The size of sun_path is 108 bytes on Linux and 104 on macOS, including a NUL.
 _MAX_PATH_BYTES: Final = 103
 _BACKLOG: Final = 1024
 
 
 def listen_on_unix(path: Path) -> socket.socket:
-    """Listen on a unix socket; who may connect is up to the folder. Raises UserError."""
+    """Listen on a unix socket, which only its folder's permissions protect. Raises UserError."""
     if len(os.fsencode(path)) > _MAX_PATH_BYTES:
         raise UserError(f"too long for a socket: {path}; set TMPDIR to a shorter path")
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -30,12 +30,12 @@ def listen_on_unix(path: Path) -> socket.socket:
 
 
 async def serve_when_wanted(listener: socket.socket, load: Callable[[], Serving]) -> None:
-    """Serve from the first connection on, which waits in the backlog until then.
+    """Import the server at the first connection, which waits in the backlog, and then serve.
 
-    `load` imports what serves; raises what that raises.
+    `load` imports the server and returns it; its exceptions propagate.
     """
     await _connected(listener)
-    # In a thread, so that the import does not hold up other requests.
+    # The import runs in a thread, so that it does not delay other requests.
     serving = await asyncio.to_thread(load)
     async with serving(listener):
         await asyncio.get_running_loop().create_future()
@@ -53,7 +53,7 @@ async def _connected(listener: socket.socket) -> None:
 
 
 def listen_for_livereload(bind: Address, port: int) -> list[socket.socket]:
-    """Listen on loopback, or everywhere if the proxy itself does. Raises OSError."""
-    # Not bind's own hosts: browser extensions know 127.0.0.1 alone.
+    """Listen on loopback, or on all addresses if the proxy itself does. Raises OSError."""
+    # The hosts of `bind` do not matter: browser extensions connect to 127.0.0.1 only.
     host = "" if bind.is_everywhere else "localhost"
     return on_every_host(Address(host, port), listen_on)

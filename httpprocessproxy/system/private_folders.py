@@ -1,7 +1,7 @@
-"""Private folders in the system's temporary one, and the removal of those that a dead run left.
+"""Private folders in the temporary folder, and the removal of those left by dead runs.
 
-A run holds a lock on each of its own (flock(2)), which ends with it, however it ends; and
-systemd-tmpfiles does not clean what is locked so.
+A run holds a lock on each of its folders (flock(2)). The kernel releases it when the process ends,
+also by SIGKILL; and systemd-tmpfiles does not clean locked folders.
 """
 
 import contextlib
@@ -15,21 +15,22 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-# Short, for the path of a Unix socket has at most 107 bytes (unix(7)).
+# Short, because the path of a unix socket has at most 107 bytes (unix(7)).
 _PREFIX: Final = "hpp-"
-# Others may use such a name: a folder without this file in it is not touched.
+# Other programs may use the prefix: a folder without this file is never removed.
 _MARK: Final = ".http-process-proxy"
-# A folder is locked a moment after it is made.
+# A new folder is not locked yet for a moment, so younger ones are not removed.
 _MIN_AGE_S: Final = 60.0
 
 
 @contextlib.contextmanager
 def private_folder() -> Iterator[Path]:
-    """A new folder that only this user may enter; it is removed at the end."""
+    """Make a folder that only this user may enter, and remove it at the end."""
     with tempfile.TemporaryDirectory(prefix=_PREFIX) as name, contextlib.ExitStack() as stack:
         fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY)
         stack.callback(os.close, fd)
-        # Without locks (some network file systems) there is no mark, and nothing is cleaned up.
+        # Some network file systems have no locks. There the folder gets no mark, and is never
+        # removed by another run.
         with contextlib.suppress(OSError):
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             Path(name, _MARK).touch()
@@ -38,15 +39,15 @@ def private_folder() -> Iterator[Path]:
 
 @contextlib.contextmanager
 def lasting_name(path: Path) -> Iterator[str]:
-    """A name by which this process connects to the Unix socket at `path`, within the context.
+    """A name by which this process connects to the unix socket at `path`, within the context.
 
-    With /proc the name is that of a descriptor and not of a file: it holds after a cleanup of the
-    temporary folder, by a user or by systemd-tmpfiles. Elsewhere it is the path.
+    With /proc the name is that of a descriptor: it stays valid after a cleanup of the temporary
+    folder, by a user or by systemd-tmpfiles. Elsewhere it is the path.
     """
     if sys.platform != "linux":
         yield str(path)
         return
-    # O_PATH: a socket cannot be opened otherwise (open(2): ENXIO).
+    # Without O_PATH, opening a socket fails with ENXIO (open(2)).
     fd = os.open(path, os.O_PATH | os.O_NOFOLLOW)
     try:
         name = f"/proc/self/fd/{fd}"
@@ -56,14 +57,14 @@ def lasting_name(path: Path) -> Iterator[str]:
 
 
 def remove_dead_folders() -> None:
-    """Remove what runs of this user have left that were killed."""
+    """Remove the folders that killed runs of this user have left."""
     for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         with contextlib.suppress(OSError):
             _remove_if_dead(path)
 
 
 def _remove_if_dead(path: Path) -> None:
-    """Raises OSError, also if a run that lives has locked it."""
+    """Raises OSError, also if a live run has locked the folder."""
     about = (path / _MARK).lstat()
     if about.st_uid != os.getuid() or time.time() - about.st_mtime < _MIN_AGE_S:
         return

@@ -1,4 +1,4 @@
-"""Sockets bound to every host of an address, in those families that the machine has."""
+"""Sockets bound to every host of an address, in the address families that the machine has."""
 
 import contextlib
 import errno
@@ -10,7 +10,7 @@ from typing import Final
 from httpprocessproxy.config import Address
 from httpprocessproxy.core.errors import UserError
 
-# Errors of a machine without this family of addresses, as many containers are for IPv6.
+# Errors of a machine without this address family, such as a container without IPv6.
 NO_SUCH_FAMILY: Final = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
 
 _BACKLOG: Final = 1024
@@ -19,9 +19,9 @@ _BACKLOG: Final = 1024
 def on_every_host(
     address: Address, make: Callable[[str, int], socket.socket]
 ) -> list[socket.socket]:
-    """Make a socket for every host of `address`, or none; port 0 takes one that is free.
+    """Make one socket for each host of `address`, all on one port; port 0 takes a free one.
 
-    Of two families, one may be missing on a machine. Raises OSError.
+    One of two address families may be missing on the machine. Raises OSError, with no socket open.
     """
     sockets: list[socket.socket] = []
     port = address.port
@@ -46,15 +46,15 @@ def binding(
 ) -> Iterator[socket.socket]:
     """A socket bound to a name or an address, which stays open unless the context raises.
 
-    `is_dual`: one of IPv6 takes IPv4 as well, if the system says so. Raises OSError.
+    `is_dual`: an IPv6 socket accepts IPv4 as well, if that is the system's default. Raises OSError.
     """
     family, _, protocol, _, name = socket.getaddrinfo(
         host, port, type=kind, flags=socket.AI_PASSIVE
     )[0]
     with contextlib.ExitStack() as opened:
         sock = opened.enter_context(socket.socket(family, kind, protocol))
-        # Without it, connections of the last run in TIME_WAIT would keep the port for a minute.
-        # Over UDP, two could have the port with it, and share the datagrams.
+        # Connections of the last run in TIME_WAIT would otherwise block the port for a minute.
+        # With UDP, the option would let two processes bind one port and share its datagrams.
         if kind == socket.SOCK_STREAM:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6 and not is_dual:
@@ -65,13 +65,13 @@ def binding(
 
 
 def listen_on(host: str, port: int) -> socket.socket:
-    """Listen on an address, or on a name's address of IPv4. Raises OSError."""
+    """Listen on an address, or on the IPv4 address of a name. Raises OSError."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     return socket.create_server((host, port), family=family, backlog=_BACKLOG)
 
 
 def cannot_listen(address: Address, error: OSError) -> UserError:
-    """What to raise for an error of `listen_on`."""
-    # create_server puts more into `strerror`; the errors of getaddrinfo(3) are below zero.
+    """The UserError for an OSError of `listen_on`."""
+    # create_server adds text to `strerror`; error numbers of getaddrinfo(3) are negative.
     reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
     return UserError(f"cannot listen on {address}: {reason}")

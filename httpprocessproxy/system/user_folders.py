@@ -1,6 +1,6 @@
-"""Where a user's own files of ours are: by the XDG Base Directory Specification, or as macOS does.
+"""The program's folders in a user's home, by the XDG Base Directory Specification or macOS's rules.
 
-The folders may not exist yet. Whoever needs one says what for if the user has no home.
+The folders may not exist yet. The caller words the error for a user without a home.
 """
 
 import os
@@ -12,18 +12,18 @@ _PROGRAM: Final = "http-process-proxy"
 
 
 def data_folder() -> Path:
-    """The folder of what is to stay. Raises RuntimeError for a user without a home."""
+    """The folder for permanent data. Raises RuntimeError for a user without a home."""
     return _folder("XDG_DATA_HOME", ".local/share", "Library/Application Support")
 
 
 def cache_folder() -> Path:
-    """The folder of what can be made anew. Raises RuntimeError for a user without a home."""
+    """The folder for data that can be recreated. Raises RuntimeError for a user without a home."""
     return _folder("XDG_CACHE_HOME", ".cache", "Library/Caches")
 
 
 def _folder(variable: str, usual: str, on_macos: str) -> Path:
     base = Path(os.environ.get(variable, ""))
-    # XDG Base Directory Specification: a relative path is invalid, and to be ignored.
+    # XDG Base Directory Specification: a relative path is invalid and must be ignored.
     if not base.is_absolute():
         base = Path.home() / (on_macos if sys.platform == "darwin" else usual)
     return base / _PROGRAM

@@ -1,4 +1,4 @@
-"""What threads and signals say to an event loop: heard while it runs; no error when it has gone."""
+"""The event loop: calls from threads, signals, and errors that leave it."""
 
 import asyncio
 import signal
@@ -20,7 +20,7 @@ from test.loops import on_every_loop
 
 
 @on_every_loop
-async def test_a_thread_is_heard_on_the_loop() -> None:
+async def test_call_from_thread_runs_on_the_loop() -> None:
     loop = asyncio.get_running_loop()
     heard = loop.create_future()
 
@@ -31,7 +31,7 @@ async def test_a_thread_is_heard_on_the_loop() -> None:
     assert await heard == (1, 2, threading.get_ident())
 
 
-def test_a_loop_that_is_closed_needs_to_hear_no_more() -> None:
+def test_call_from_thread_on_a_closed_loop_does_nothing() -> None:
     loop = new_loop()
     loop.close()
     called: list[int] = []
@@ -41,7 +41,7 @@ def test_a_loop_that_is_closed_needs_to_hear_no_more() -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @on_every_loop
-async def test_a_signal_ends_what_is_done(number: signal.Signals) -> None:
+async def test_signal_cancels_the_work(number: signal.Signals) -> None:
     async def work() -> int:
         signal.raise_signal(number)
         await asyncio.Event().wait()
@@ -51,7 +51,7 @@ async def test_a_signal_ends_what_is_done(number: signal.Signals) -> None:
 
 
 @on_every_loop
-async def test_without_a_signal_the_status_is_that_of_the_work() -> None:
+async def test_work_without_a_signal_returns_its_status() -> None:
     async def work() -> int:
         return 3
 
@@ -59,7 +59,7 @@ async def test_without_a_signal_the_status_is_that_of_the_work() -> None:
 
 
 @on_every_loop
-async def test_who_cancels_without_a_signal_is_heard() -> None:
+async def test_cancellation_without_a_signal_propagates() -> None:
     async def work() -> int:
         raise asyncio.CancelledError
 
@@ -69,7 +69,7 @@ async def test_who_cancels_without_a_signal_is_heard() -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @on_every_loop
-async def test_the_first_signal_is_told(number: signal.Signals) -> None:
+async def test_first_signal_is_the_result_of_the_future(number: signal.Signals) -> None:
     ended = signalled()
     signal.raise_signal(number)
     try:
@@ -81,7 +81,7 @@ async def test_the_first_signal_is_told(number: signal.Signals) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_second_signal_ends_the_program_at_once_and_quietly(number: signal.Signals) -> None:
+def test_second_signal_kills_the_program_without_a_traceback(number: signal.Signals) -> None:
     source = f"""
 import asyncio, signal
 from httpprocessproxy.system.event_loop import run_on_new_loop, signalled
@@ -100,7 +100,7 @@ run_on_new_loop(main())
 
 
 @on_every_loop
-async def test_an_ignored_hangup_stays_ignored() -> None:
+async def test_ignored_hangup_stays_ignored() -> None:
     old = signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
     async def work() -> int:
@@ -119,7 +119,7 @@ async def test_an_ignored_hangup_stays_ignored() -> None:
         signal.signal(signal.SIGHUP, old)
 
 
-def test_an_error_for_the_user_comes_out_of_its_groups() -> None:
+def test_user_error_is_raised_without_its_groups() -> None:
     error = UserError("said once")
 
     async def main() -> None:
@@ -131,7 +131,7 @@ def test_an_error_for_the_user_comes_out_of_its_groups() -> None:
     assert caught.value is error
 
 
-def test_any_other_error_keeps_its_group() -> None:
+def test_other_error_keeps_its_group() -> None:
     async def main() -> None:
         async with asyncio.TaskGroup():
             raise ValueError

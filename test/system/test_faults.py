@@ -1,4 +1,4 @@
-"""Unexpected exceptions: which are contained, what is logged and counted, and what passes."""
+"""Containment of unexpected exceptions: logged and counted once; expected ones propagate."""
 
 import asyncio
 import logging
@@ -29,7 +29,7 @@ def test_exception_is_logged_once_with_traceback_and_counted(
     assert "test_exception_is_logged_once" in caplog.text
 
 
-def test_exception_group_is_summed_up_by_its_only_exception(
+def test_exception_group_is_summarised_by_its_only_exception(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with contained("a visit"):
@@ -45,19 +45,19 @@ def test_block_without_exception_logs_nothing(caplog: pytest.LogCaptureFixture) 
     assert faults.count() == before
 
 
-def test_expected_exception_passes() -> None:
+def test_expected_exception_propagates() -> None:
     with pytest.raises(ExpectedError), contained("a visit", ExpectedError):
         raise ExpectedError
 
 
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit, GeneratorExit])
-def test_exception_that_ends_the_program_passes(kind: type[BaseException]) -> None:
+def test_exception_that_ends_the_program_propagates(kind: type[BaseException]) -> None:
     with pytest.raises(kind), contained("a visit"):
         raise kind
 
 
 @on_every_loop
-async def test_cancellation_passes() -> None:
+async def test_cancellation_propagates() -> None:
     went_on = False
 
     async def work() -> None:
@@ -75,7 +75,7 @@ async def test_cancellation_passes() -> None:
 
 
 @on_every_loop
-async def test_cancellation_that_an_error_has_hidden_passes() -> None:
+async def test_cancellation_hidden_by_an_error_propagates() -> None:
     async def fail() -> None:
         try:
             await asyncio.Event().wait()

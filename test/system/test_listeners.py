@@ -1,4 +1,4 @@
-"""Where our own endpoints listen: private unix sockets, loopback by default (HAZARDS S8)."""
+"""Listening sockets of the admin endpoints: private unix sockets, loopback by default."""
 
 import errno
 import socket
@@ -26,12 +26,12 @@ def test_livereload_listens_on_loopback(host: str) -> None:
 
 
 @pytest.mark.parametrize("host", ["", "0.0.0.0", "::"])
-def test_livereload_listens_everywhere_if_the_proxy_does(host: str) -> None:
+def test_livereload_listens_on_all_addresses_if_the_proxy_does(host: str) -> None:
     assert addresses(Address(host, 8001)) == {"0.0.0.0", "::"}
 
 
 @pytest.mark.parametrize(("host", "other"), [("127.0.0.1", "::1"), ("::1", "127.0.0.1")])
-def test_a_taken_port_leaves_no_half(host: str, other: str) -> None:
+def test_port_taken_in_one_family_leaves_no_socket_open(host: str, other: str) -> None:
     families = {"127.0.0.1": socket.AF_INET, "::1": socket.AF_INET6}
     with socket.create_server((host, 0), family=families[host]) as taken:
         port = taken.getsockname()[1]
@@ -41,7 +41,7 @@ def test_a_taken_port_leaves_no_half(host: str, other: str) -> None:
             pass
 
 
-def test_a_machine_without_ipv6(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_livereload_without_ipv6_listens_on_ipv4(monkeypatch: pytest.MonkeyPatch) -> None:
     create_server = socket.create_server
 
     def without_ipv6(
@@ -55,12 +55,12 @@ def test_a_machine_without_ipv6(monkeypatch: pytest.MonkeyPatch) -> None:
     assert addresses(Address("localhost", 8001)) == {"127.0.0.1"}
 
 
-def test_a_private_listener_accepts(tmp_path: Path) -> None:
+def test_private_listener_accepts_a_connection(tmp_path: Path) -> None:
     path = tmp_path / "site"
     with listen_on_unix(path), socket.socket(socket.AF_UNIX) as client:
         client.connect(str(path))
 
 
-def test_a_path_that_is_too_long_says_what_to_change(tmp_path: Path) -> None:
+def test_path_too_long_for_a_socket_names_tmpdir(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="TMPDIR"):
         listen_on_unix(tmp_path / ("x" * 200))

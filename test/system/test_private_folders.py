@@ -1,4 +1,4 @@
-"""Private folders: those of a killed run are removed, and no others."""
+"""Private folders: only those of killed runs are removed by another run."""
 
 import os
 import shutil
@@ -48,7 +48,7 @@ def test_folder_of_a_killed_run_is_removed() -> None:
     assert not folder.exists()
 
 
-def test_folder_of_a_run_that_lives_stays() -> None:
+def test_folder_of_a_live_run_stays() -> None:
     with private_folder() as folder:
         assert folder.stat().st_mode & 0o777 == 0o700
         make_old(folder)
@@ -57,7 +57,7 @@ def test_folder_of_a_run_that_lives_stays() -> None:
     assert not folder.exists()
 
 
-def test_folders_of_others_stay(temporary: Path) -> None:
+def test_folders_of_other_programs_and_users_stay(temporary: Path) -> None:
     other = temporary / "hpp-other"
     other.mkdir()
     (other / "file").touch()
@@ -67,7 +67,7 @@ def test_folders_of_others_stay(temporary: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="a name beside the file needs /proc")
-def test_name_of_a_socket_outlasts_its_file() -> None:
+def test_name_of_a_socket_outlives_its_file() -> None:
     with private_folder() as folder, socket.socket(socket.AF_UNIX) as listener:
         path = folder / "socket"
         listener.bind(str(path))

@@ -1,4 +1,4 @@
-"""Every host of an address that the machine has, or nothing."""
+"""Sockets for every host of an address, or none."""
 
 import errno
 import socket
@@ -25,7 +25,7 @@ def test_localhost_has_the_same_free_port_in_both_families() -> None:
 
 @pytest.mark.parametrize("why", [errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL])
 @pytest.mark.parametrize("missing", ["127.0.0.1", "::1"])
-def test_one_family_may_be_missing(missing: str, why: int) -> None:
+def test_missing_family_is_skipped(missing: str, why: int) -> None:
     def make(host: str, port: int) -> socket.socket:
         if host == missing:
             raise OSError(why, "missing")
@@ -37,7 +37,7 @@ def test_one_family_may_be_missing(missing: str, why: int) -> None:
         on_every_host(Address(missing, 0), make)
 
 
-def test_not_both() -> None:
+def test_machine_without_both_families_raises() -> None:
     def make(host: str, port: int) -> socket.socket:
         raise OSError(errno.EADDRNOTAVAIL, f"{host}:{port}")
 
@@ -46,7 +46,7 @@ def test_not_both() -> None:
 
 
 @pytest.mark.parametrize("taken", ["127.0.0.1", "::1"])
-def test_a_port_that_is_taken_leaves_no_half(taken: str) -> None:
+def test_port_taken_in_one_family_leaves_no_socket_open(taken: str) -> None:
     with listen_on(taken, 0) as other:
         port = other.getsockname()[1]
         with pytest.raises(OSError, match="in use"):
@@ -56,7 +56,7 @@ def test_a_port_that_is_taken_leaves_no_half(taken: str) -> None:
             pass
 
 
-def test_ipv6_takes_no_ipv4_unless_it_may() -> None:
+def test_ipv6_socket_accepts_ipv4_only_if_dual() -> None:
     def takes_none(sock: socket.socket) -> bool:
         with sock:
             return bool(sock.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY))
@@ -68,12 +68,12 @@ def test_ipv6_takes_no_ipv4_unless_it_may() -> None:
 
 
 @pytest.mark.parametrize(("kind", "expected"), [("SOCK_STREAM", True), ("SOCK_DGRAM", False)])
-def test_the_port_of_the_last_run_can_be_had_again(kind: str, expected: bool) -> None:
+def test_port_in_time_wait_can_be_reused_by_tcp_only(kind: str, expected: bool) -> None:
     with binding("127.0.0.1", free_port(), socket.SocketKind[kind]) as sock, sock:
         assert bool(sock.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR)) == expected
 
 
-def test_a_bound_socket_is_closed_if_it_cannot_be_used() -> None:
+def test_bound_socket_is_closed_if_its_context_raises() -> None:
     with (
         pytest.raises(OSError, match="refused"),
         binding("127.0.0.1", 0, socket.SOCK_STREAM) as sock,
@@ -86,7 +86,7 @@ def test_a_bound_socket_is_closed_if_it_cannot_be_used() -> None:
     ("host", "reason"),
     [("127.0.0.1", "Address already in use"), ("256.0.0.1", "Name or service not known")],
 )
-def test_why_it_cannot_listen(host: str, reason: str) -> None:
+def test_listen_error_names_address_and_reason(host: str, reason: str) -> None:
     with listen_on("127.0.0.1", 0) as taken:
         address = Address(host, taken.getsockname()[1])
         with pytest.raises(OSError, match=reason) as raised:

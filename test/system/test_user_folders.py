@@ -1,4 +1,4 @@
-"""Where the platform wants a user's files to be."""
+"""Folders in a user's home, by platform."""
 
 import sys
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from httpprocessproxy.system.user_folders import cache_folder, data_folder
         (cache_folder, "XDG_CACHE_HOME", ".cache", "Library/Caches"),
     ],
 )
-def test_a_folder_is_where_the_platform_wants_it(
+def test_folder_follows_the_platforms_rules(
     folder: Callable[[], Path],
     variable: str,
     usual: str,
@@ -37,7 +37,7 @@ def test_a_folder_is_where_the_platform_wants_it(
 
 
 @pytest.mark.parametrize("folder", [data_folder, cache_folder])
-def test_a_user_without_a_home_has_none(
+def test_user_without_a_home_raises(
     folder: Callable[[], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def nowhere() -> Path:
