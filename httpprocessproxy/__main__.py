@@ -1,4 +1,4 @@
-"""`python3 -m httpprocessproxy` is `http-process-proxy`."""
+"""The program as a module: `python3 -m httpprocessproxy`."""
 
 import sys
 

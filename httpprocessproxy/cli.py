@@ -1,7 +1,4 @@
-"""The program's entrance: argv in, exit status out, and one line about what is wrong.
-
-The only print().
-"""
+"""The program's entry point: argv in, exit status out, one line for an error. The only print()."""
 
 import argparse
 import os
@@ -31,17 +28,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UserError as error:
         return _complain(error)
     except BrokenPipeError:
-        # `--help | head -1`: nobody reads on, and what is left is to be forgotten.
+        # `--help | head -1`: the reader is gone, and the rest of the output is discarded.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except KeyboardInterrupt:  # where nothing of ours waits for signals yet
+    except KeyboardInterrupt:  # before the signal handlers are installed
         return INTERRUPTED_EXIT
 
 
 def _main(argv: Sequence[str]) -> int:
     """Raises UserError and BrokenPipeError."""
     line = read_line(argv)
-    # What is asked for instead of a run needs no configuration, or no more than that.
+    # Options that replace a run need no configuration, or (--print-config) nothing else.
     if "completion" in line:
         return _show(completion(line.completion))
     if "question" in line:
@@ -55,7 +52,7 @@ def _main(argv: Sequence[str]) -> int:
 
 
 def _run(config: Config) -> int:
-    # Imported in the process that needs it: the guard stays small.
+    # Imported in the process that runs the proxy, so that the guard process stays small.
     from httpprocessproxy.app import run
 
     try:
@@ -65,17 +62,17 @@ def _run(config: Config) -> int:
 
 
 def _ask(line: argparse.Namespace) -> int:
-    """Ask the proxy that runs at BIND, and tell how it is, in words and by the exit status."""
-    from httpprocessproxy.admin.client import NOBODY, ask
+    """Query the proxy that runs at BIND, print the answer, and return the exit status."""
+    from httpprocessproxy.admin.client import NO_ANSWER, ask
 
     timeout_s: float = getattr(line, "timeout", QUESTION_TIMEOUT_S)
     answer = ask(line.question, resolve_bind(line), timeout_s, as_json="json" in line)
-    print(answer.text, file=sys.stderr if answer.exit_status == NOBODY else sys.stdout)
+    print(answer.text, file=sys.stderr if answer.exit_status == NO_ANSWER else sys.stdout)
     return answer.exit_status
 
 
 def _trust(*, is_agreed: bool) -> int:
-    """Make browsers trust our certificates, if the user agrees."""
+    """Make browsers trust the certificates of --tls, if the user agrees."""
     from httpprocessproxy.frontends import needs
 
     with needs("--trust", "tls"):

@@ -1,7 +1,7 @@
-"""What is done before the event loop runs: all that can be found wrong now, and told in one line.
+"""Preparation before the event loop runs: errors of the user are found here, each in one line.
 
-Optional parts are imported here, and only when they are asked for: whoever lacks an extra hears of
-it before anything is started.
+Optional parts are imported here if an option requires them, so that a missing extra is reported
+before anything starts.
 """
 
 import dataclasses
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PreloadPlan:
-    """What to preload for: `why_not` says why there is no such `command`."""
+    """The Python command to preload for; without one, `why_not` is the reason."""
 
     command: "PythonCommand | None"
     key: str = ""
@@ -44,11 +44,11 @@ class PreloadPlan:
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What the program runs with. `config` says what has come of its `auto`s and zeros.
+    """The prepared parts of a run. In `config`, each `auto` and port 0 is replaced by its value.
 
-    `sockets` listen on BIND already, and `dashboard_sockets` on the dashboard's own port, of which
-    `dashboard` makes URLs; `identity` is there with --tls, `share` with --share,
-    `archive` with --archive, `chains` with --forward-chains, `preload` with --preload.
+    `sockets` listen on BIND, and `dashboard_sockets` on the dashboard's own port, which `dashboard`
+    puts into URLs. None without their options: `identity` (--tls), `share` (--share), `archive`
+    (--archive), `chains` (--forward-chains), `preload` (--preload).
     """
 
     config: Config
@@ -66,7 +66,7 @@ class Setup:
 
 
 def prepare(config: Config) -> Setup:
-    """Find what is wrong, and open what has to be open. Raises UserError."""
+    """Check the configuration, and open the listening sockets. Raises UserError."""
     redirected = [escape(path) for path in redirected_output(Path.cwd())]
     scope = Scope.of(config, Path.cwd(), redirected)
     hosts = HostRule(config.allowed_hosts, config.bind.host)
@@ -76,11 +76,11 @@ def prepare(config: Config) -> Setup:
     chains = _chains(config, hosts) if config.forward_chains else None
     inherited = InheritedSocket(config.backend) if config.socket else None
     launch_spec = LaunchSpec(_command(config), config.backend, config.env_file, inherited)
-    launch_spec.environment()  # to find what is wrong now, and not when the first start fails
+    launch_spec.environment()  # errors of --env-file appear now, and not at the first start
     preload = _preload(config, launch_spec) if config.preload else None
     editor = editor_template(config.editor, os.environ)
     sockets = listen(config.bind)
-    # Port 0 has become a real one, which browsers name in Origin.
+    # Port 0 has become a real port, which browsers send in Origin.
     bind = Address(config.bind.host, sockets[0].getsockname()[1])
     config = dataclasses.replace(
         config, bind=bind, backend=launch_spec.address, command=launch_spec.words, editor=editor
@@ -97,7 +97,7 @@ def _dashboard(
     config: Config, sockets: list[socket.socket], identity: "Identity | None"
 ) -> DashboardPlaces:
     bind = config.bind
-    # Browsers take it for one of these two, whatever else the machine has.
+    # Browsers resolve the dashboard's host to one of these two addresses on any machine.
     is_reached = bind.is_everywhere or not {"127.0.0.1", "::1"}.isdisjoint(bind.hosts)
     return DashboardPlaces(
         config.scheme,
@@ -130,7 +130,7 @@ def _preload(config: Config, launch_spec: LaunchSpec) -> PreloadPlan:
     command = PythonCommand.of(launch_spec.words, environment, Path.cwd())
     if isinstance(command, str):
         return PreloadPlan(None, why_not=command)
-    # The port may be another one in the next session.
+    # The port may differ in the next run.
     words = [word.replace(str(launch_spec.address.port), "{port}") for word in _command(config)]
     interpreter = str(interpreter_of(command))
     return PreloadPlan(command, key_of(interpreter, words, Path.cwd(), environment))
@@ -139,7 +139,7 @@ def _preload(config: Config, launch_spec: LaunchSpec) -> PreloadPlan:
 def _identity(config: Config, hosts: HostRule) -> "Identity":
     """Raises UserError."""
     with needs("--tls", "tls"):
-        from httpprocessproxy.frontends import opening  # noqa: F401 - to find what is missing
+        from httpprocessproxy.frontends import opening  # noqa: F401 - raises without the extra
         from httpprocessproxy.frontends.tls.certificates import open_identity
     if config.http3:
         with needs("--http3", "http3"):
@@ -152,15 +152,15 @@ def _share(config: Config) -> "Share":
     from httpprocessproxy.companions.share.worker.asking import ShareOptions
     from httpprocessproxy.companions.share.worker.companion import Share
 
-    assert config.share is not None, "it is asked for"
-    wish = ShareOptions(
+    assert config.share is not None, "--share is given"
+    options = ShareOptions(
         config.share,
         config.share_name,
         config.share_token_file,
         secret("share-auth", config.share_auth, config.share_auth_file),
         config.share_allow,
     )
-    return Share(wish)
+    return Share(options)
 
 
 def _archive(config: Config) -> "Archive":
@@ -169,7 +169,7 @@ def _archive(config: Config) -> "Archive":
     from httpprocessproxy.companions.archive.mount_options import ArchiveOptions
 
     with needs("--archive", "archive"):
-        # Not imported yet, which would take most of a second.
+        # Their presence is checked without an import, which would take most of a second.
         for name in ("aiosqlite", "alembic", "jwt", "sqlalchemy"):
             if importlib.util.find_spec(name) is None:
                 raise ModuleNotFoundError(name=name)
@@ -182,11 +182,11 @@ def _chains(config: Config, hosts: HostRule) -> "Chains":
     """Raises UserError."""
     from httpprocessproxy.companions.chains.companion import ChainOptions, Chains
 
-    wish = ChainOptions(
+    options = ChainOptions(
         config.forward_allow,
         secret("forward-token", config.forward_token, config.forward_token_file),
         config.forward_headers,
         cookies=config.forward_cookies,
         dry_run=config.forward_dry_run,
     )
-    return Chains(wish, hosts)
+    return Chains(options, hosts)

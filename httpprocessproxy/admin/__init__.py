@@ -1,10 +1,10 @@
-"""What is ours under `/_hpp/`, and the LiveReload port.
+"""The admin endpoints below `/_hpp/`, and the LiveReload port.
 
-`site.py` serves our pages for the developer, on the site's origin and on the dashboard's,
-`events.py` what makes pages of the backend reload, `livereload.py` the same for browsers that have
-the LiveReload extension. All listen on private
-unix sockets, and the data plane treats each as one more backend. The site is imported when somebody
-first asks for it: aiohttp takes 13 MB and a quarter of a second, and most runs never need it.
+`site.py` serves the API and the dashboard, on the site's origin and on the dashboard's, `events.py`
+the script and the WebSocket that reload pages of the backend, `livereload.py` the same for browsers
+with the LiveReload extension. All listen on private unix sockets, and the data plane treats each as
+one more backend. The site is imported at its first request: aiohttp takes 13 MB and a quarter of a
+second, and most runs never need it.
 """
 
 import asyncio
@@ -32,13 +32,14 @@ from httpprocessproxy.system.listeners import (
 )
 from httpprocessproxy.system.private_folders import lasting_name, private_folder
 
-# Which socket has what, for any client, and for trusted ones. All else has the site, which is for
-# trusted ones only. The events know by the socket whether they may tell all.
-_FOR_ANYBODY: Final[Mapping[bytes, str]] = {
+# The sockets by path, for untrusted and for trusted clients. All other paths go to the site, which
+# is for trusted clients only. `Events` has a socket for each kind: it sends secrets to trusted
+# clients only.
+_FOR_UNTRUSTED: Final[Mapping[bytes, str]] = {
     b"/_hpp/livereload": "livereload",
     b"/_hpp/livereload.js": "site",
-    CLIENT.encode(): "strangers",
-    EVENTS.encode(): "strangers",
+    CLIENT.encode(): "untrusted",
+    EVENTS.encode(): "untrusted",
 }
 _FOR_TRUSTED: Final[Mapping[bytes, str]] = {
     b"/_hpp/livereload": "livereload",
@@ -52,7 +53,7 @@ _OF_DASHBOARD: Final[Mapping[bytes, str]] = {EVENTS.encode(): "tabs"}
 
 
 class Admin:
-    """Our own endpoints, open while the context is."""
+    """The admin endpoints, open while the context is."""
 
     def __init__(
         self,
@@ -62,8 +63,8 @@ class Admin:
         tail: Callable[[], str],
         warn: Callable[[str], None],
     ) -> None:
-        """`tail` returns the end of the backend's output, `warn` shows the user a line."""
-        self.livereload_port = 0  # where LiveReload is served besides, once we are open
+        """`tail` returns the end of the backend's output; `warn` prints a line for the user."""
+        self.livereload_port = 0  # set when the context is entered; 0 without a LiveReload port
         self._config = config
         self._hosts = hosts
         self._context = context
@@ -72,7 +73,7 @@ class Admin:
         self._livereload = LiveReload(hosts, {config.bind.port, config.livereload_port})
         self._exits = contextlib.AsyncExitStack()
         self._folder = Path()
-        self._names: dict[str, str] = {}  # of our sockets, by those of their files
+        self._names: dict[str, str] = {}  # file name -> name to connect to, of each unix socket
 
     async def __aenter__(self) -> Self:
         async with contextlib.AsyncExitStack() as exits:
@@ -92,28 +93,28 @@ class Admin:
         return self
 
     async def __aexit__(self, *error: object) -> None:
-        # Not told of the error, which a TaskGroup would wrap into a group.
+        # The error is not passed on, because a TaskGroup would wrap it into a group.
         await self._exits.aclose()
 
     @property
     def clients(self) -> int:
-        """The browser pages that listen for reloads."""
+        """The number of pages that listen on the LiveReload WebSocket."""
         return self._livereload.clients
 
     def socket_for(self, target: bytes, trusted: bool, is_dashboard: bool = False) -> str | None:
         """Return the name of the unix socket that serves a target of the dashboard's origin, or
         one of the site's that begins with `/_hpp/`.
 
-        None: a client that is not trusted may not have it.
+        None if the client is untrusted and the target is for trusted clients only.
         """
         path = target.partition(b"?")[0]
         if is_dashboard:
             return self._names[_OF_DASHBOARD.get(path, "dashboard")] if trusted else None
-        name = _FOR_TRUSTED.get(path, "site") if trusted else _FOR_ANYBODY.get(path)
+        name = _FOR_TRUSTED.get(path, "site") if trusted else _FOR_UNTRUSTED.get(path)
         return None if name is None else self._names[name]
 
     def reload_browsers(self) -> None:
-        """Make every page that listens reload."""
+        """Reload every page that listens on the LiveReload WebSocket."""
         self._livereload.reload()
 
     def _import_site(self, *, is_dashboard: bool) -> Serving:
@@ -135,7 +136,7 @@ class Admin:
         exits.push_async_callback(_close, servers)
         for name, serve in (
             ("events", self._events.serve),
-            ("strangers", self._events.serve_strangers),
+            ("untrusted", self._events.serve_untrusted),
             ("tabs", self._events.serve_dashboard),
             ("livereload", self._livereload.serve_own),
         ):
@@ -146,7 +147,7 @@ class Admin:
             servers.append(await self._livereload.serve_public(listener))
 
     def _public_listeners(self) -> list[socket.socket]:
-        """Open the LiveReload port, or warn: another proxy, or any other tool, may have it."""
+        """Open the LiveReload port, or warn if another program has it."""
         port = self._config.livereload_port
         try:
             return listen_for_livereload(self._config.bind, port) if port else []
@@ -159,7 +160,7 @@ class Admin:
 
 
 async def _close(servers: list[Server]) -> None:
-    # All at once: each waits for clients that may never answer.
+    # All are closed at once, because each waits for clients that may never answer.
     for server in servers:
         server.close()
     for server in servers:

@@ -1,6 +1,6 @@
-"""Answers of our own pages: problems in the form the client asks for, and what is asked in queries.
+"""Responses to errors in the format that Accept prefers, and parsers of query parameters.
 
-A value that makes no sense is answered with 400 and one line that says what would.
+An invalid parameter gets 400 and one line that names the valid values.
 """
 
 import math
@@ -20,7 +20,7 @@ _SECONDS = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?")
 
 
 async def handle(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Let the handler answer; what it raises becomes a page."""
+    """Call the handler; an exception that it raises becomes an error response."""
     try:
         return await handler(request)
     except RequestError as error:
@@ -33,7 +33,7 @@ async def handle(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 def page(request: web.Request, problem: Problem) -> web.Response:
-    """Tell a problem."""
+    """Make a response of a problem."""
     made = render(problem, request.headers.get("Accept", "").encode("latin-1", "replace"), False)
     return web.Response(
         status=problem.status,
@@ -43,14 +43,14 @@ def page(request: web.Request, problem: Problem) -> web.Response:
 
 
 def number(text: str, name: str) -> int:
-    """Read a natural number. Raises RequestError."""
+    """Parse a natural number. Raises RequestError."""
     if not _NUMBER.fullmatch(text):
         raise RequestError(400, f"{name} is a number, as in {name}=4")
     return int(text)
 
 
 def seconds(text: str, name: str, at_most: float) -> float:
-    """Read a time in seconds. Raises RequestError."""
+    """Parse a time in seconds. Raises RequestError."""
     value = float(text) if _SECONDS.fullmatch(text) else math.inf
     if value > at_most:
         raise RequestError(400, f"{name} is in seconds, {at_most:g} at most, as in {name}=30")
@@ -58,7 +58,7 @@ def seconds(text: str, name: str, at_most: float) -> float:
 
 
 def choices(text: str, name: str, among: Collection[str]) -> frozenset[str]:
-    """Read some of a few words. Raises RequestError."""
+    """Parse a list of the words `among`, separated by commas. Raises RequestError."""
     chosen = frozenset(text.split(","))
     if not chosen <= frozenset(among):
         raise RequestError(400, f"{name} is one or more of {','.join(among)}")

@@ -1,5 +1,5 @@
-"""Files that we serve. `static/client/` is our own script for every page, in parts that are read
-one after the other, `static/dashboard/` the page about the proxy itself. `static/livereload.js` is
+"""Static files. `static/client/` has the parts of the script for every page, `static/dashboard/`
+those of the dashboard; parts are concatenated in order. `static/livereload.js` is
 dist/livereload.min.js of the npm package livereload-js 4.0.2, unchanged; its licence lies beside
 it."""
 
@@ -13,18 +13,18 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """A script or a style sheet, and the entity tag that changes when it does."""
+    """A script or a style sheet, and its entity tag, a hash of the content."""
 
     body: bytes
     etag: str
 
     @property
     def integrity(self) -> bytes:
-        """Its digest, as an `integrity` attribute has it (Subresource Integrity)."""
+        """The digest as the value of an `integrity` attribute (Subresource Integrity)."""
         return b"sha384-" + base64.b64encode(hashlib.sha384(self.body).digest())
 
 
-# The first part takes the browser's names, each other one defines, and the last one starts.
+# The first part saves the browser's functions, the others define, and the last one starts.
 _CLIENT: Final = (
     *("names", "tree", "connection", "states", "fields", "keeping", "caches", "swapping"),
     *("images", "screen", "terminal", "places", "live", "layer", "overlay", "start"),
@@ -40,14 +40,14 @@ _STATIC: Final = importlib.resources.files(__package__) / "static"
 
 @functools.cache
 def client_js() -> Script:
-    """Put client.js together when it is first asked for. It leaves no globals in a page."""
+    """Concatenate client.js, once. It leaves no globals in a page."""
     parts = [_part(f"client/{name}") for name in _CLIENT]
     return _script("\n".join(["(() => {\n'use strict';\n", *parts, "})();\n"]).encode())
 
 
 @functools.cache
 def dashboard_js() -> Script:
-    """Put together the script of the page about the proxy itself."""
+    """Concatenate the script of the dashboard, once."""
     parts = [_part(name) for name in _DASHBOARD]
     return _script("\n".join(["'use strict';\n", *parts]).encode())
 
@@ -59,13 +59,13 @@ def dashboard_css() -> Script:
 
 @functools.cache
 def dashboard_html() -> str:
-    """Read that page, in which {nonce} and {token} have still to be filled in."""
+    """Read the page of the dashboard, a template with {nonce} and {token}."""
     return (_STATIC / "dashboard" / "dashboard.html").read_text("utf-8")
 
 
 @functools.cache
 def livereload_js() -> Script:
-    """Read livereload.js when it is first asked for."""
+    """Read livereload.js, once."""
     return _script((_STATIC / "livereload.js").read_bytes())
 
 
@@ -76,8 +76,8 @@ def _part(name: str) -> str:
 def without_comments(source: str) -> str:
     """Empty the lines that are comments, and remove indentation: browsers need neither.
 
-    Lines keep their numbers, and those within a template literal their blanks. A line of our
-    scripts with an odd number of backticks begins or ends such a literal.
+    Lines keep their numbers, and lines within a template literal their indentation. In the static
+    scripts a line with an odd number of backticks begins or ends such a literal.
     """
     lines = []
     is_literal = False

@@ -1,6 +1,6 @@
-"""Questions of a shell to a proxy that runs: `--status`, `--restart` and `--wait`.
+"""The client of a running proxy's API, for `--status`, `--restart` and `--wait`.
 
-They are asked over HTTP, at `/_hpp/`, where BIND says that the proxy listens.
+It sends HTTP requests to `/_hpp/` at the address BIND.
 """
 
 import contextlib
@@ -15,22 +15,22 @@ from http import HTTPStatus
 from httpprocessproxy.config import Address
 
 # Exit statuses. 2 is for bad input.
-RUNNING, ERROR, UNSETTLED, NOBODY = 0, 1, 3, 4
+RUNNING, ERROR, UNSETTLED, NO_ANSWER = 0, 1, 3, 4
 
-# How long an answer may take besides what we ask it to wait.
+# A response may take this long in addition to the time that the request asks it to wait.
 _ANSWER_TIMEOUT_S = 5.0
-# As long as the proxy lets anybody wait.
+# The limit of the API for `timeout`.
 _MAX_WAIT_S = 3600.0
-# Nothing tells us when a proxy begins to listen.
+# The start of a proxy can only be polled.
 _RETRY_S = 0.05
 
 
 class NoProxyError(Exception):
-    """No proxy answers there, or it will not answer us; the text is for the user."""
+    """No proxy answers at the address, or it refuses the request; the text is for the user."""
 
 
 class ConnectionFailedError(NoProxyError):
-    """Nothing answers there, but may do so in a moment."""
+    """No program answers at the address, but one may soon."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +40,10 @@ class AdminResponse:
 
 
 def ask(question: str, bind: Address, timeout_s: float, *, as_json: bool = False) -> AdminResponse:
-    """Ask the proxy at `bind` for its "status", to "restart" its server, or to "wait" for it.
+    """Send the proxy at `bind` a request: "status", "restart" or "wait".
 
     The last two wait until the server runs or is in error, for `timeout_s` seconds at most;
-    "wait" also waits for the proxy.
+    "wait" also waits until the proxy listens.
     """
     timeout_s = min(timeout_s, _MAX_WAIT_S)
     try:
@@ -55,13 +55,13 @@ def ask(question: str, bind: Address, timeout_s: float, *, as_json: bool = False
             case _:
                 reply = _wait(bind, time.monotonic() + timeout_s)
     except NoProxyError as error:
-        return AdminResponse(str(error), NOBODY)
+        return AdminResponse(str(error), NO_ANSWER)
     return AdminResponse(json.dumps(reply.status) if as_json else reply.sentence, reply.exit_status)
 
 
 @dataclass(frozen=True, slots=True)
 class _Reply:
-    """The status that a proxy told, and whether that is what we waited for."""
+    """The status in a response of a proxy; `came_in_time`: the awaited state was reached."""
 
     status: Mapping[str, object]
     came_in_time: bool
@@ -92,23 +92,24 @@ def _wait(bind: Address, deadline: float) -> _Reply:
 
 
 def _request(bind: Address, method: str, target: str, wait_s: float | None = None) -> _Reply:
-    """Ask once; with `wait_s`, the answer comes when the server is settled, or as much later."""
+    """Send one request. With `wait_s`, the proxy answers when the server runs or is in error, or
+    after that time."""
     if wait_s is not None:
         target += f"?wait=running,error&timeout={wait_s:.3f}"
     code, body = _fetch(bind, method, target, (wait_s or 0) + _ANSWER_TIMEOUT_S)
-    said = _json(body)
-    if isinstance(said, dict) and "generation" in said:
-        return _Reply(said, came_in_time=code != HTTPStatus.GATEWAY_TIMEOUT)
+    content = _json(body)
+    if isinstance(content, dict) and "generation" in content:
+        return _Reply(content, came_in_time=code != HTTPStatus.GATEWAY_TIMEOUT)
     if code < HTTPStatus.BAD_REQUEST:
-        raise NoProxyError(f"what answers at {bind} is no http-process-proxy")
-    # A problem of ours says more (RFC 9457).
-    detail = said.get("detail") if isinstance(said, dict) else None
+        raise NoProxyError(f"the program that answers at {bind} is not http-process-proxy")
+    # The proxy's own errors have a detail (RFC 9457).
+    detail = content.get("detail") if isinstance(content, dict) else None
     raise NoProxyError(f"{bind} answers {code}" + (f": {detail}" if detail else ""))
 
 
 def _fetch(bind: Address, method: str, target: str, timeout_s: float) -> tuple[int, bytes]:
-    """Over plain HTTP, and over TLS if that is where it sends us."""
-    why = ""
+    """Send the request over plain HTTP, and over TLS if the proxy redirects it there."""
+    reason = ""
     for host in ("127.0.0.1", "::1") if bind.is_everywhere else bind.hosts:
         try:
             connection = http.client.HTTPConnection(host, bind.port, timeout=timeout_s)
@@ -117,8 +118,8 @@ def _fetch(bind: Address, method: str, target: str, timeout_s: float) -> tuple[i
                 return status, body
             return _fetch_by(_tls_connection(host, bind.port, timeout_s), method, target)
         except (OSError, http.client.HTTPException) as error:
-            why = why or getattr(error, "strerror", None) or str(error)
-    raise ConnectionFailedError(f"nobody answers at {bind}: {why}")
+            reason = reason or getattr(error, "strerror", None) or str(error)
+    raise ConnectionFailedError(f"no answer at {bind}: {reason}")
 
 
 def _fetch_by(
@@ -131,12 +132,15 @@ def _fetch_by(
 
 
 def _tls_connection(host: str, port: int, timeout_s: float) -> http.client.HTTPSConnection:
-    # It is told no secret.
+    # The unverified peer gets no secret.
     return http.client.HTTPSConnection(host, port, timeout=timeout_s, context=unverified())
 
 
 def unverified() -> ssl.SSLContext:
-    """For a proxy of this machine, whose certificate may be one that only browsers trust."""
+    """A TLS context without verification, for a proxy on this machine.
+
+    Its certificate may be signed by a CA that only browsers trust.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -145,7 +149,7 @@ def unverified() -> ssl.SSLContext:
 
 def _json(body: bytes) -> object:
     try:
-        said: object = json.loads(body)
+        content: object = json.loads(body)
     except ValueError:
         return None
-    return said
+    return content

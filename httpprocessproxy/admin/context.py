@@ -1,4 +1,4 @@
-"""What our own pages show of the program, and what they can set in motion."""
+"""The parts of the program that the admin pages show and control."""
 
 import secrets
 from collections.abc import Awaitable, Callable
@@ -11,11 +11,10 @@ from httpprocessproxy.inspector.replay import Replayer
 
 @dataclass(frozen=True, slots=True)
 class AdminContext:
-    """`status` tells the server's state, `restart` starts it anew, for whom it is told.
+    """`status()` returns the server's state; `restart(requested_by)` restarts it.
 
-    `fence` returns once what was written before the call has had its effect on the status.
-    `places` are the dashboard's; `token` is known to the dashboard, and to no other page
-    (`guard.py`).
+    `fence()` returns once files written before the call have had their effect on the status.
+    `places` has the URLs of the dashboard; only the dashboard knows `token` (`guard.py`).
     """
 
     status: Callable[[], ServiceStatus]

@@ -1,8 +1,8 @@
-"""The dashboard, a page about the proxy and its server, and the files it consists of.
+"""The dashboard, a page about the proxy and its server, with its files.
 
-It has an origin of its own (`core/page/places.py`), to which `/_hpp/` on the site's origin leads.
-Its Content-Security-Policy admits only elements with the nonce of the same answer, because the page
-shows untrusted text. It opens in a tab of its own, which no other page can reach into.
+It has an origin of its own (`core/page/places.py`), to which `/_hpp/` on the site's origin
+redirects. Its Content-Security-Policy admits only elements with the nonce of the same response,
+because the page shows untrusted text. It opens only in a tab of its own, isolated from other pages.
 """
 
 import secrets
@@ -52,18 +52,18 @@ class Dashboard:
         return file(request, dashboard_js(), "text/javascript")
 
 
-def leading_to(places: DashboardPlaces) -> Handler:
-    """Make what answers `/_hpp/` on the site's origin: the way to the dashboard."""
+def redirect_to(places: DashboardPlaces) -> Handler:
+    """Make the handler of `/_hpp/` on the site's origin: a redirect to the dashboard."""
 
-    async def get_way(request: web.Request) -> web.Response:
+    async def redirect(request: web.Request) -> web.Response:
         url = places.url_for(request.headers.get("Host", ""))
         return web.Response(status=302, headers={"Location": url}, text=f"{url}\n")
 
-    return get_way
+    return redirect
 
 
 def file(request: web.Request, content: Script, content_type: str) -> web.Response:
-    """Answer with a file of ours, or 304 to who has it (RFC 9110 section 13.1.2)."""
+    """Answer with a static file, or 304 if the client has it (RFC 9110 section 13.1.2)."""
     response = web.Response(headers={"ETag": content.etag, "Cache-Control": "no-cache"})
     if content.etag in request.headers.get("If-None-Match", ""):
         response.set_status(304)

@@ -1,8 +1,9 @@
-"""`/_hpp/events`, a WebSocket that tells pages what happens, and `/_hpp/client.js`, which listens.
+"""`/_hpp/events`, a WebSocket that sends events to pages, and `/_hpp/client.js`, its client.
 
-The rule: a page never holds anything up. What it does not read is kept up to a limit; then it is
-dropped, and comes back by itself when it can. It is told at once whether it is stale: made by
-older code than what runs now, or before a file that it may show was refreshed.
+The rule: a page never delays anything. Messages that it does not read are buffered up to a limit;
+then its connection is aborted, and the page reconnects by itself. The first message says whether
+the page is stale: made by older code than runs now, or before a file that it may show was
+refreshed.
 """
 
 import asyncio
@@ -19,7 +20,7 @@ from websockets.asyncio.server import Server, ServerConnection
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
-from httpprocessproxy.admin import websocket_server as doors
+from httpprocessproxy.admin import websocket_server
 from httpprocessproxy.admin.assets import client_js
 from httpprocessproxy.config import Config
 from httpprocessproxy.core.errors import RequestError
@@ -45,67 +46,67 @@ from httpprocessproxy.events import (
 EVENTS: Final = "/_hpp/events"
 CLIENT: Final = "/_hpp/client.js"
 
-# Three seconds of a backend that floods its output.
+# About three seconds of a backend that floods its output.
 MAX_UNSENT_BYTES: Final = 4 * 1024 * 1024
 
 
 class Events:
-    """Every page that listens."""
+    """The WebSocket server of all listening pages."""
 
     def __init__(
         self, config: Config, hosts: HostRule, bus: EventBus, tail: Callable[[], str], token: str
     ) -> None:
-        """`tail` returns the end of the present generation's output, as text; `token` is what a
-        page has to know that wants to hear of others."""
-        self._folder = os.getcwd()  # by its path, for it may be removed and made again
+        """`tail` returns the end of the present generation's output, as text; a page needs `token`
+        to hear of requests and other pages."""
+        self._folder = os.getcwd()  # the path, because the folder may be removed and recreated
         self._config = config
         self._hosts = hosts
         self._bus = bus
         self._tail = tail
         self._token = token.encode()
         self._changed_ms = 0.0
-        # By whether it is for trusted clients.
+        # The last event and its JSON, for trusted and untrusted clients.
         self._encoded: dict[bool, tuple[Event, str]] = {}
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
-        """Keep track of changes, for pages that come after them."""
+        """Record the time of the last change, for pages that connect later."""
         with self._bus.subscribe(_kinds(ALWAYS), self._note):
             yield
 
     async def serve(self, listener: socket.socket) -> Server:
-        """Serve trusted clients on the site's origin. Of them, programs may hear all."""
-        return await doors.serve_websocket(
+        """Serve trusted clients on the site's origin. Programs among them may hear all topics."""
+        return await websocket_server.serve_websocket(
             listener, lambda page: self._talk(page, True), self._check
         )
 
     async def serve_dashboard(self, listener: socket.socket) -> Server:
-        """Serve trusted clients on the dashboard's origin, where its page may hear all, too."""
+        """Serve trusted clients on the dashboard's origin, whose page may hear all topics."""
 
         async def talk(page: ServerConnection) -> None:
             await self._talk(page, True, is_dashboard=True)
 
-        return await doors.serve_websocket(listener, talk, self._check)
+        return await websocket_server.serve_websocket(listener, talk, self._check)
 
-    async def serve_strangers(self, listener: socket.socket) -> Server:
-        """Serve clients that are not trusted: their pages work, and learn no more than that."""
-        return await doors.serve_websocket(
+    async def serve_untrusted(self, listener: socket.socket) -> Server:
+        """Serve untrusted clients: their pages reload, and get no output or other details."""
+        return await websocket_server.serve_websocket(
             listener, lambda page: self._talk(page, False), self._check
         )
 
     def _check(self, connection: ServerConnection, request: Request) -> Response | None:
         path = request.path.partition("?")[0]
         if path == CLIENT:
-            response = doors.answer(connection, request, client_js())
-            # Other sites need not know of us.
+            response = websocket_server.answer(connection, request, client_js())
+            # Other sites must not detect the proxy by loading the script.
             response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
             return response
         try:
             if path != EVENTS:
                 raise RequestError(404, "not found")
-            doors.check_own_origin(self._hosts, request)
+            websocket_server.check_own_origin(self._hosts, request)
         except RequestError as error:
-            return doors.refuse(connection, error)
+            return websocket_server.refuse(connection, error)
         return None
 
     async def _talk(
@@ -115,13 +116,13 @@ class Events:
         async with asyncio.TaskGroup() as tasks:
             sender = tasks.create_task(outbox.send_all(), name="events to a page")
             with contextlib.suppress(ConnectionClosed):
-                await self._tell(connection, outbox, trusted, is_dashboard)
+                await self._converse(connection, outbox, trusted, is_dashboard)
             sender.cancel()
 
-    async def _tell(
+    async def _converse(
         self, connection: ServerConnection, outbox: "_Outbox", trusted: bool, is_dashboard: bool
     ) -> None:
-        """Answer a page's hello, and then tell what it wants to hear until it leaves."""
+        """Answer a page's hello, and then send the topics that it asks for until it disconnects."""
         hello = parse_hello(await connection.recv())
         if hello is None:
             return
@@ -132,14 +133,14 @@ class Events:
             if "output" in topics & allowed:
                 outbox.put(json.dumps(self._output_so_far()))
             wanted = _kinds(ALWAYS | (topics & allowed))
-            with self._bus.subscribe(wanted, lambda news: outbox.put(self._text(news, trusted))):
+            with self._bus.subscribe(wanted, lambda event: outbox.put(self._text(event, trusted))):
                 topics = await _next_topics(connection)
 
     def _allowed(
         self, connection: ServerConnection, hello: ClientHello, is_dashboard: bool
     ) -> frozenset[str]:
-        """What a trusted client may ask for. Programs send no Origin, and need no token; a page
-        of the site has none that counts."""
+        """The topics that a trusted client may ask for. Programs send no Origin and need no token;
+        on the site's origin no token is valid."""
         assert connection.request is not None, "its handshake is over"
         is_program = "Origin" not in connection.request.headers
         token = hello.token.encode(errors="replace")
@@ -162,7 +163,7 @@ class Events:
         }
 
     def _is_stale(self, hello: ClientHello) -> bool:
-        """Tell whether a reload would show something newer, and not an error."""
+        """Whether a reload would show newer content, and not an error."""
         states = self._bus.recent(StateChanged)
         if not states or states[-1].state != "running":
             return False
@@ -176,15 +177,15 @@ class Events:
             self._changed_ms = event.at_ms
 
     def _text(self, event: Event, trusted: bool) -> str:
-        """Encode an event once for all pages that may see the same of it."""
-        known = self._encoded.get(trusted)
-        if known is None or known[0] is not event:
-            known = event, json.dumps(self._with_output(event, trusted))
-            self._encoded[trusted] = known
-        return known[1]
+        """Encode an event once for all trusted pages, and once for all untrusted ones."""
+        encoded = self._encoded.get(trusted)
+        if encoded is None or encoded[0] is not event:
+            encoded = event, json.dumps(self._with_output(event, trusted))
+            self._encoded[trusted] = encoded
+        return encoded[1]
 
     def _with_output(self, event: Event, trusted: bool) -> Mapping[str, object]:
-        """Return the JSON of an event; that of a crash has the output, for trusted clients."""
+        """Return the JSON of an event; that of a crash has the output for trusted clients only."""
         if not isinstance(event, StateChanged) or event.state != "error":
             return to_json(event)
         return {**to_json(event), "output": self._tail() if trusted else ""}
@@ -199,7 +200,7 @@ def _kinds(topics: Collection[str]) -> Sequence[type[Event]]:
 
 
 async def _next_topics(connection: ServerConnection) -> frozenset[str]:
-    """Wait until the page wants to hear something else. Raises ConnectionClosed."""
+    """Wait until the page asks for other topics. Raises ConnectionClosed."""
     while True:
         topics = parse_topics(await connection.recv())
         if topics is not None:
@@ -207,7 +208,7 @@ async def _next_topics(connection: ServerConnection) -> frozenset[str]:
 
 
 class _Outbox:
-    """Messages on their way to a page, in order."""
+    """The send buffer of one page: messages in order, at most `MAX_UNSENT_BYTES`."""
 
     def __init__(self, connection: ServerConnection) -> None:
         self._connection = connection
@@ -215,7 +216,7 @@ class _Outbox:
         self._unsent_bytes = 0
 
     def put(self, text: str) -> None:
-        """Send it as soon as the page reads what came before; returns at once."""
+        """Queue a message and return at once; with a full buffer, abort the connection."""
         if self._unsent_bytes > MAX_UNSENT_BYTES:
             self._connection.transport.abort()
             return

@@ -1,6 +1,6 @@
-"""`/_hpp/hops`: what has happened to chains here (`--forward-chains`), the first thing first.
+"""`/_hpp/hops`: the hops of chains (`--forward-chains`) through this proxy, the oldest first.
 
-With `id=` that of one chain. URLs may tell secrets, so a browser needs the token to read them.
+`id=` selects one chain. URLs may contain secrets, so a browser needs the token to read them.
 """
 
 from aiohttp import web

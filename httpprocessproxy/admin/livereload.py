@@ -1,8 +1,8 @@
-"""The LiveReload sockets: who may connect, and the one message that reloads every page.
+"""The LiveReload WebSockets: access control, and the one message that reloads every page.
 
-There are two kinds of door. The proxy's own port (`/_hpp/livereload`) is for its own pages, so
-their Origin must be exactly the Host they ask. The LiveReload port (`/livereload`, and
-the script `/livereload.js`) is for browser extensions, and for pages that load the script there.
+There are two listeners. The proxy's own port (`/_hpp/livereload`) is for its own pages, so their
+Origin must equal the Host of the request. The LiveReload port (`/livereload`, and the script
+`/livereload.js`) is for browser extensions, and for pages that load the script there.
 """
 
 import contextlib
@@ -14,7 +14,7 @@ from websockets.asyncio.server import Server, ServerConnection, broadcast
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
-from httpprocessproxy.admin import websocket_server as doors
+from httpprocessproxy.admin import websocket_server
 from httpprocessproxy.admin.assets import livereload_js
 from httpprocessproxy.core.errors import RequestError
 from httpprocessproxy.core.http.hosts import HostRule, parse_origin
@@ -31,7 +31,7 @@ class LiveReload:
     """Every LiveReload connection, and the pages behind them."""
 
     def __init__(self, hosts: HostRule, ports: Collection[int]) -> None:
-        """`ports`: where pages that use the LiveReload port may come from."""
+        """`ports`: the ports of the origins whose pages may use the LiveReload port."""
         self._hosts = hosts
         self._ports = ports
         self._pages: set[ServerConnection] = set()
@@ -39,27 +39,27 @@ class LiveReload:
 
     @property
     def clients(self) -> int:
-        """The pages that listen; an extension that only asks whether we are there is none."""
+        """The number of pages that listen; an extension that only probes the port is not one."""
         return len(self._pages)
 
     def reload(self) -> None:
-        """Tell every page to reload. A client that does not read holds up nobody."""
+        """Send every page a reload. A client that does not read delays no other."""
         self._reloads += 1
         broadcast(self._pages, _RELOAD)
 
     def refresh(self, paths: Collection[str]) -> None:
-        """Tell every page of changed files that need no restart."""
+        """Send every page the paths of changed files that need no restart."""
         self._reloads += 1
         for message in livereload.refresh(paths):
             broadcast(self._pages, message)
 
     async def serve_own(self, listener: socket.socket) -> Server:
         """Serve `/_hpp/livereload` on a unix socket behind the proxy."""
-        return await doors.serve_websocket(listener, self._talk, self._open_own)
+        return await websocket_server.serve_websocket(listener, self._talk, self._open_own)
 
     async def serve_public(self, listener: socket.socket) -> Server:
         """Serve `/livereload` and `/livereload.js` on the LiveReload port."""
-        return await doors.serve_websocket(listener, self._talk, self._open_public)
+        return await websocket_server.serve_websocket(listener, self._talk, self._open_public)
 
     async def _talk(self, connection: ServerConnection) -> None:
         reloads = self._reloads
@@ -70,33 +70,34 @@ class LiveReload:
                 if hello is None or not hello.is_page:
                     continue
                 self._pages.add(connection)
-                # A page must not hear of a reload before its hello, nor miss it.
+                # A page must not get a reload before its hello, nor miss one.
                 if reloads != self._reloads:
                     await connection.send(_RELOAD)
         self._pages.discard(connection)
 
     def _open_own(self, connection: ServerConnection, request: Request) -> Response | None:
-        """Refuse a page of another origin; None lets it in."""
+        """Refuse a page of another origin; None accepts the connection."""
         try:
-            doors.check_own_origin(self._hosts, request)
+            websocket_server.check_own_origin(self._hosts, request)
         except RequestError as error:
-            return doors.refuse(connection, error)
+            return websocket_server.refuse(connection, error)
         return None
 
     def _open_public(self, connection: ServerConnection, request: Request) -> Response | None:
-        """Answer a plain request or refuse one; None lets a page or an extension in."""
+        """Answer or refuse a plain request; None accepts a page or an extension."""
         try:
-            self._hosts.check((doors.field(request, "Host") or "").encode("ascii", "replace"))
-            origin = doors.field(request, "Origin")
+            host = websocket_server.field(request, "Host") or ""
+            self._hosts.check(host.encode("ascii", "replace"))
+            origin = websocket_server.field(request, "Origin")
         except RequestError as error:
-            return doors.refuse(connection, error)
+            return websocket_server.refuse(connection, error)
         path = request.path.partition("?")[0]
         if path == "/livereload.js":
-            return doors.answer(connection, request, livereload_js())
+            return websocket_server.answer(connection, request, livereload_js())
         if path != "/livereload":
-            return doors.refuse(connection, RequestError(404, "not found"))
+            return websocket_server.refuse(connection, RequestError(404, "not found"))
         if not self._may_listen(origin):
-            return doors.refuse(
+            return websocket_server.refuse(
                 connection, RequestError(403, "this page belongs to another server")
             )
         return None

@@ -1,6 +1,6 @@
-"""`/_hpp/requests`: the log of requests, and ways to send one again.
+"""`/_hpp/requests`: the log of requests, and their replay.
 
-They tell cookies and credentials, so a browser needs the token to read them, too.
+Requests contain cookies and credentials, so a browser needs the token also to read them.
 """
 
 from aiohttp import web
@@ -25,7 +25,7 @@ class RequestPages:
         router.add_post("/_hpp/replay-failed", self.post_replay_failed)
 
     async def get_requests(self, request: web.Request) -> web.Response:
-        """The last requests, the last one first."""
+        """The last requests, the newest first."""
         refusal = self._guard.refusal_without_token(request)
         if refusal is not None:
             return page(request, refusal)
@@ -49,7 +49,7 @@ class RequestPages:
         return web.json_response({"id": self._replays.send(record).id}, status=202)
 
     async def post_replay_failed(self, request: web.Request) -> web.Response:
-        """Say whether the last failed request is to be sent again after each restart."""
+        """Set whether the last failed request is replayed after each restart."""
         on = choices(request.query.get("on", ""), "on", ("true", "false"))
         self._replays.after_restarts = "true" in on
         return web.json_response(self._failed())

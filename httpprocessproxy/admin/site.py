@@ -1,9 +1,8 @@
-"""Our own pages, as two aiohttp.web applications behind the proxy: the site's and the dashboard's.
+"""The admin pages as two aiohttp.web applications behind the proxy: the site's and the dashboard's.
 
-On the site's origin there is what programs and pages use, under `/_hpp/`; the dashboard has an
-origin of its own, of which every path is ours. Here they are put together, and what holds for all
-of them: `guard.py` says who may use them, nothing that they tell is cached, and no content is
-taken for what it is not.
+The site's origin has the API below `/_hpp/`, for programs and pages; the dashboard has an origin of
+its own, of which every path belongs to the proxy. Rules for all pages: `guard.py` decides who may
+use them, no response is cached, and browsers do not sniff content types.
 """
 
 import contextlib
@@ -14,7 +13,7 @@ from aiohttp import web
 from httpprocessproxy.admin import answers
 from httpprocessproxy.admin.assets import livereload_js
 from httpprocessproxy.admin.context import AdminContext
-from httpprocessproxy.admin.dashboard import Dashboard, file, leading_to
+from httpprocessproxy.admin.dashboard import Dashboard, file, redirect_to
 from httpprocessproxy.admin.guard import AdminGuard
 from httpprocessproxy.admin.hops import Hops
 from httpprocessproxy.admin.request_pages import RequestPages
@@ -38,7 +37,7 @@ def serving(
     listener: socket.socket, hosts: HostRule, context: AdminContext, *, is_dashboard: bool
 ) -> contextlib.AbstractAsyncContextManager[None]:
     """Serve on a listening socket, and close it at the end."""
-    # Who waits for a state has left by then: the data plane has closed its connections.
+    # Clients that wait for a state are gone by then: the data plane has closed their connections.
     return hosted(application(hosts, context, is_dashboard), listener, shutdown_timeout_s=0.5)
 
 
@@ -66,7 +65,7 @@ def application(hosts: HostRule, context: AdminContext, is_dashboard: bool) -> w
     if is_dashboard:
         Dashboard(context.token, context.places).add_to(site.router)
     else:
-        site.router.add_get("/_hpp/", leading_to(context.places))
+        site.router.add_get("/_hpp/", redirect_to(context.places))
         site.router.add_get("/_hpp/livereload.js", _livereload_js)
     return site
 

@@ -1,8 +1,9 @@
-"""`/_hpp/status`, `/_hpp/history` and `POST /_hpp/restart`: the server's state, and a way to wait.
+"""`/_hpp/status`, `/_hpp/history` and `POST /_hpp/restart`: the server's state, also awaited.
 
-With `wait=STATE[,STATE]` an answer comes when one of these is reached, or after `timeout` seconds:
-then as 504, with the state as it is. `after=GENERATION` wants a later start than that. A request
-that waits passes the watcher's fence first: the answer is about what was saved before it.
+With `wait=STATE[,STATE]` the response is sent when one of these states is reached, or after
+`timeout` seconds: then as 504, with the present state. `after=GENERATION` requires a later
+generation. A request that waits passes the watcher's fence first, so that the response covers files
+that were saved before the request.
 """
 
 import asyncio
@@ -44,7 +45,7 @@ class StatePages:
         return await self._wait(wanted, after, _timeout_s(request))
 
     async def get_history(self, _: web.Request) -> web.Response:
-        """The transitions that are known, and the notices, the first one first."""
+        """The recorded transitions and notices, the oldest first."""
         history = {
             "run": self._bus.run,
             "states": [to_json(event) for event in self._bus.recent(StateChanged)],
@@ -63,16 +64,16 @@ class StatePages:
     async def _wait(self, wanted: frozenset[str], after: int, timeout_s: float) -> web.Response:
         """Answer when a generation later than `after` is in one of the wanted states.
 
-        What was written before the request has had its effect on the state by then.
+        Files written before the request have had their effect on the state by then.
         """
-        news = asyncio.Event()
-        with self._bus.subscribe([StateChanged], lambda _: news.set()):
+        has_changed = asyncio.Event()
+        with self._bus.subscribe([StateChanged], lambda _: has_changed.set()):
             try:
                 async with asyncio.timeout(timeout_s):
                     await self._fence()
                     while not self._is_in(wanted, after):
-                        await news.wait()
-                        news.clear()
+                        await has_changed.wait()
+                        has_changed.clear()
             except TimeoutError:
                 return web.json_response(members(self._status()), status=504)
         return web.json_response(members(self._status()))

@@ -1,7 +1,7 @@
-"""What the doors to browsers' sockets have in common: the server, who may enter, plain answers.
+"""The common parts of the WebSocket servers: the server, the check of the origin, plain responses.
 
-A door is a listening socket with a WebSocket server behind it. Its check answers a plain request,
-or refuses one, before a WebSocket is opened.
+Each server has one listening socket. Its `Check` answers or refuses a plain request before a
+WebSocket is opened.
 """
 
 import socket
@@ -20,19 +20,19 @@ from httpprocessproxy.core.http.hosts import HostRule
 Check = Callable[[ServerConnection, Request], Response | None]
 Talk = Callable[[ServerConnection], Awaitable[None]]
 
-# A page tells its URL; nothing else that a client sends is longer than a line.
+# The longest message of a client has the URL of a page; all others are shorter than a line.
 _MAX_MESSAGE_BYTES: Final = 64 * 1024
 _PING_INTERVAL_S: Final = 20.0
-# Both bound how long a silent client can hold up the end of the program.
+# Both limit how long a silent client can delay the end of the program.
 _OPEN_TIMEOUT_S: Final = 1.0
 _CLOSE_TIMEOUT_S: Final = 0.5
 
-# A browser sends the cookies of all ports of localhost: more than websockets' 8 KiB a line.
+# A browser sends the cookies of all ports of localhost: more than websockets' limit of 8 KiB.
 http11.MAX_LINE_LENGTH = 64 * 1024
 
 
 async def serve_websocket(listener: socket.socket, talk: Talk, check: Check) -> Server:
-    """Serve on a unix or TCP socket: `check` each request, and `talk` on each WebSocket."""
+    """Serve on a unix or TCP socket: `check` runs for each request, `talk` for each WebSocket."""
     listen = unix_serve if listener.family == socket.AF_UNIX else serve
     return await listen(
         talk,
@@ -48,7 +48,7 @@ async def serve_websocket(listener: socket.socket, talk: Talk, check: Check) -> 
 
 
 def field(request: Request, name: str) -> str | None:
-    """Return a field that may be there once. Raises RequestError."""
+    """Return the value of a header field, or None. Raises RequestError if it is repeated."""
     values = request.headers.get_all(name)
     if len(values) > 1:
         raise RequestError(400, f"more than one {name}")
@@ -56,21 +56,21 @@ def field(request: Request, name: str) -> str | None:
 
 
 def check_own_origin(hosts: HostRule, request: Request) -> None:
-    """Let in pages of the host they ask, and clients that are no browsers. Raises RequestError."""
+    """Refuse pages of another host; accept clients that are not browsers. Raises RequestError."""
     host, origin = field(request, "Host"), field(request, "Origin")
     if not hosts.allows_origin(origin, host or ""):
         raise RequestError(403, "this page belongs to another server")
 
 
 def refuse(connection: ServerConnection, error: RequestError) -> Response:
-    """Answer with the reason in a line."""
+    """Answer with the error's status, and its text in one line."""
     response = connection.respond(HTTPStatus(error.status), f"{error}\n")
     response.headers["X-Content-Type-Options"] = "nosniff"
     return response
 
 
 def answer(connection: ServerConnection, request: Request, script: Script) -> Response:
-    """Answer a GET or HEAD of a script: in full, or 304 (RFC 9110 section 13.1.2)."""
+    """Answer a GET or HEAD of a script: 200, or 304 (RFC 9110 section 13.1.2)."""
     if request.method not in ("GET", "HEAD"):
         response = refuse(connection, RequestError(405, "method not allowed"))
         response.headers["Allow"] = "GET, HEAD"

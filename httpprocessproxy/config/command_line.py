@@ -1,4 +1,4 @@
-"""The command line, parsed into what it says, by the table of options."""
+"""The command line, parsed by the table of options; defaults are left out."""
 
 import argparse
 from collections.abc import Sequence
@@ -20,27 +20,27 @@ reloads the browser. A save never costs a request.
 EPILOG = f"""\
 BIND and BACKEND are PORT (of localhost), HOST:PORT, :PORT (all addresses) or
 [IPv6]:PORT. Globs are relative to the working directory: ** is any number of
-folders, * and ? and [] stay within a name, {{a,b}} is either. All of this may be
-said in {PROGRAM}.toml or in pyproject.toml, too. Exit status: 2 for
-bad input, 128 + N when ended by signal N, 0 when ended by the key q. Of
+folders, * and ? and [] stay within a name, {{a,b}} is either. All options may
+also be set in {PROGRAM}.toml or in pyproject.toml. Exit status: 2
+for bad input, 128 + N when ended by signal N, 0 when ended by the key q. With
 --status, --restart and --wait: 0 if the server runs, 1 in error, 3 neither,
-4 if nobody answers.
+4 if no proxy answers.
 """
 
 SHELLS = ("bash", "fish", "zsh")
 
 
 def read_line(argv: Sequence[str]) -> argparse.Namespace:
-    """Parse a command line into what it says, by the fields of `Config`, and no defaults.
+    """Parse a command line into the values that it sets, by the fields of `Config`.
 
     Raises UserError, or SystemExit for --help and --version.
     """
-    # Everything behind --exec is the command's, options included.
+    # All words after --exec belong to the command, options included.
     at = argv.index("--exec") if "--exec" in argv else len(argv)
-    # Intermixed: BIND and BACKEND may stand apart, and either may be left to a file.
+    # Intermixed: options may stand between BIND and BACKEND, and a file may set either.
     line = parser().parse_intermixed_args(argv[:at])
     for place in PLACES:
-        # For a place, argparse would take its mark of no default for a word.
+        # For positional arguments, argparse would parse its marker SUPPRESS as a value.
         if getattr(line, place.field, None) is None:
             vars(line).pop(place.field, None)
     if "command" in line:
@@ -51,7 +51,7 @@ def read_line(argv: Sequence[str]) -> argparse.Namespace:
 
 
 def parser() -> argparse.ArgumentParser:
-    """The parser of everything in front of --exec. It leaves out what is not given."""
+    """The parser of the words before --exec. Its result has no attribute for an absent option."""
     made = Parser(
         prog=PROGRAM,
         usage="%(prog)s BIND BACKEND [OPTIONS] --exec COMMAND ...",
@@ -114,29 +114,30 @@ def _add_instead(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--print-config",
         action="store_true",
-        help="print all that holds, as such a file",
+        help="print the effective configuration, defaults included, as such a file",
     )
     group.add_argument(
         "--completion",
         metavar="SHELL",
         choices=SHELLS,
-        help=f"print what makes a shell complete our options: {', '.join(SHELLS)}",
+        help=f"print a script for the completion of options in a shell: {', '.join(SHELLS)}",
     )
     group.add_argument(
         "--trust",
         action="store_true",
-        help="make browsers here trust the certificates of --tls; shows what it does, and asks",
+        help="make browsers on this machine trust the certificates of --tls; shows each step, and "
+        "asks first",
     )
-    group.add_argument("--yes", action="store_true", help="the answer to what --trust asks")
+    group.add_argument("--yes", action="store_true", help="answer yes to --trust")
     _add_questions(group)
     group.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
 
 
 def _add_questions(group: argparse._ArgumentGroup) -> None:
-    """What may be asked of the proxy that runs at BIND, one at a time."""
+    """Add the options that query the proxy that runs at BIND; each excludes the others."""
     one = group.add_mutually_exclusive_group()
     for question, what in (
-        ("status", "tell the state of the server behind the proxy at BIND"),
+        ("status", "print the state of the server behind the proxy at BIND"),
         ("restart", "restart that server, and wait until it runs"),
         ("wait", "wait until that server runs, or is in error"),
     ):
@@ -147,6 +148,6 @@ def _add_questions(group: argparse._ArgumentGroup) -> None:
         "--timeout",
         metavar="S",
         type=readers.for_argparse(readers.seconds),
-        help="how long these wait (default: 60)",
+        help="seconds --restart and --wait may take (default: 60)",
     )
-    group.add_argument("--json", action="store_true", help="tell it as JSON")
+    group.add_argument("--json", action="store_true", help="print the state as JSON")

@@ -1,7 +1,7 @@
-"""Completion in shells: a script for each of them, which shtab makes of our parser.
+"""Completion in shells: one script for each shell, which shtab makes from the parser.
 
-A script, not a question to us at each Tab: it is there at once, and runs none of our code. Behind
---exec it is the server's command that is completed, and none of our options.
+A static script completes at once, while calling the program at each Tab would be slow. After --exec
+it completes the server's command, and no options of the proxy.
 """
 
 import argparse
@@ -25,21 +25,21 @@ _http_process_proxy_command() {
 """
 }
 _AFTER: Final = {
-    # An option of fish's has one word; for the others, let there be files at least.
+    # In fish an option takes one word; for the further words, complete files.
     "fish": f"complete -c {PROGRAM} -n 'contains -- --exec (commandline -opc)' -F\n"
 }
 
 
 def completion(shell: str) -> str:
-    """The script for one of `SHELLS`, to be evaluated by it."""
-    # Imported where it is needed: no run completes.
+    """The completion script for one of `SHELLS`."""
+    # Imported lazily: a run of the proxy does not need it.
     import shtab
 
     made = parser()
     for action in made._actions:
         if action.dest == "command":
             action.nargs = argparse.REMAINDER
-            # Zsh's mark of an option that takes all the words to come.
+            # In zsh, "*::" marks an option that takes all remaining words.
             action.metavar = "*::command" if shell == "zsh" else action.metavar
             _complete(action, _COMMAND)
         elif action.metavar in ("FILE", "GLOB"):
@@ -48,4 +48,4 @@ def completion(shell: str) -> str:
 
 
 def _complete(action: argparse.Action, how: object) -> None:
-    setattr(action, "complete", how)  # noqa: B010 - where shtab looks; argparse has no such field
+    setattr(action, "complete", how)  # noqa: B010 - shtab reads it; argparse does not declare it

@@ -1,7 +1,7 @@
 """Configuration files: `http-process-proxy.toml`, or a table of pyproject.toml.
 
-A key is the long name of an option; its value is read as the command line reads it. Each error
-is one line that names the file and the key.
+A key is the long name of an option; its value is parsed like a value of the command line. Each
+error is one line that names the file and the key.
 """
 
 import argparse
@@ -27,33 +27,33 @@ Plain = bool | int | float | str | list["Plain"]
 
 
 def find_file() -> Path | None:
-    """The file of the working directory that is meant for us. Raises UserError if two are."""
-    ours = [path for path in (OWN, PYPROJECT) if path.exists() and _table(path) is not None]
-    if len(ours) > 1:
+    """The configuration file of the working directory, if any. Raises UserError for two."""
+    found = [path for path in (OWN, PYPROJECT) if path.exists() and _table(path) is not None]
+    if len(found) > 1:
         raise UserError(f"{OWN} and {TABLE} in {PYPROJECT}: keep one, or choose by --config")
-    return ours[0] if ours else None
+    return found[0] if found else None
 
 
 def read_file(path: Path) -> argparse.Namespace:
-    """What a file says, by the fields of `Config`, and no defaults. Raises UserError."""
+    """The values that a file sets, by the fields of `Config`. Raises UserError."""
     table = _table(path)
     if table is None:
         raise UserError(f"{path} has no {TABLE}")
-    said = argparse.Namespace()
+    values = argparse.Namespace()
     for key, value in table.items():
         if key == "tool":
             raise UserError(f"{path}: the keys stand alone here: leave {TABLE} out")
         if key not in _BY_NAME:
             raise UserError(f"{path}: unknown key {key!r}{nearest(key, _BY_NAME)}")
         try:
-            setattr(said, _BY_NAME[key].field, _read(_BY_NAME[key], value))
+            setattr(values, _BY_NAME[key].field, _read(_BY_NAME[key], value))
         except UserError as error:
             raise UserError(f"{path}: {key}: {error}") from error
-    return said
+    return values
 
 
 def _table(path: Path) -> Mapping[str, object] | None:
-    """Our part of a file; None if a pyproject.toml has none."""
+    """The program's table in a file; None if a pyproject.toml has none."""
     try:
         content: object = tomllib.loads(path.read_bytes().decode())
     except OSError as error:
@@ -66,7 +66,7 @@ def _table(path: Path) -> Mapping[str, object] | None:
         for name in ("tool", PROGRAM):
             content = content.get(name) if isinstance(content, dict) else None
     if content is not None and not isinstance(content, dict):
-        raise UserError(f"{path}: {TABLE} is no table")
+        raise UserError(f"{path}: {TABLE} is not a table")
     return content
 
 
@@ -89,7 +89,7 @@ def _read(option: Option, value: object) -> object:
 def _text(value: object, or_number: bool = False) -> str:
     if isinstance(value, str):
         return value
-    # To Python, true is a number.
+    # In Python, a bool is an int.
     if or_number and isinstance(value, int | float) and not isinstance(value, bool):
         return str(value)
     raise UserError(f"{'a number or a text' if or_number else 'a text'}, not {value!r}")
@@ -103,8 +103,8 @@ def _split(command: str) -> list[str]:
 
 
 def written(config: Config) -> str:
-    """The file that says all that holds, defaults too. Raises UserError for what is no text."""
-    # Imported where it is needed: no run writes.
+    """A file with all effective values, defaults included. Raises UserError for invalid text."""
+    # Imported lazily: a run of the proxy does not need it.
     import tomli_w
 
     lines = {option.name: _plain(option, getattr(config, option.field)) for option in OPTIONS}
@@ -112,7 +112,7 @@ def written(config: Config) -> str:
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise UserError("what is not UTF-8 cannot be written to a file of ours") from error
+        raise UserError("a value that is not UTF-8 cannot be written to a file") from error
     return text
 
 

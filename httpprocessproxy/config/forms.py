@@ -1,4 +1,4 @@
-"""The forms of options: how each is written on the command line and in a file."""
+"""Kinds of options: the syntax of each on the command line and in a file."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,9 +9,9 @@ from httpprocessproxy.config.secret import variable
 
 
 class Kind(Enum):
-    """How an option is written on the command line."""
+    """The syntax of an option on the command line."""
 
-    PLACE = auto()  # a word without a name
+    PLACE = auto()  # a positional argument
     COMMAND = auto()  # the rest of the line
     FLAG = auto()  # --name or --no-name
     VALUE = auto()
@@ -21,7 +21,7 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """What sets `field` of `Config`: `--name` on the command line, `name` in a file."""
+    """An option: `--name` on the command line and `name` in a file set `field` of `Config`."""
 
     kind: Kind
     name: str
@@ -29,7 +29,7 @@ class Option:
     metavar: str
     help: str
     read: Callable[[str], object] = str
-    is_number: bool = False  # may be one in a file
+    is_number: bool = False  # a file may have a number in place of a string
     choices: tuple[str, ...] | None = None
     short: str = ""
 
@@ -43,9 +43,9 @@ def text(name: str, metavar: str, what: str, read: Callable[[str], object]) -> O
 
 
 def secret(name: str, metavar: str, what: str) -> tuple[Option, Option]:
-    """The forms of `config/secret.py`."""
+    """The two options of a secret, see `config/secret.py`."""
     shown = f"{what} (default: none, or {variable(name)})"
-    file = f"its first line is {metavar} (default: off)"
+    file = f"a file whose first line is {metavar} (default: off)"
     of_file = text(f"{name}-file", "FILE", file, readers.file_or_off)
     return text(name, metavar, shown, str), of_file
 

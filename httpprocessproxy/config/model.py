@@ -1,4 +1,4 @@
-"""What the user asked for, checked and frozen. Times are in seconds, sizes in bytes."""
+"""The checked, frozen configuration. Times are in seconds, sizes in bytes."""
 
 import ipaddress
 import re
@@ -18,14 +18,14 @@ _ADDRESS = re.compile(r"(?:(?P<host>\[[0-9A-Fa-f:.%]+\]|[^\s\x00:\[\]/@]*):)?(?P
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where something listens: `host` is a name or a bare address, or "" for everywhere."""
+    """The address of a listener: `host` is a name, a bare IP address, or "" for all addresses."""
 
     host: str
     port: int
 
     @classmethod
     def parse(cls, text: str) -> "Address":
-        """Read `PORT` (of localhost), `HOST:PORT`, `:PORT` (everywhere) or `[IPv6]:PORT`.
+        """Parse `PORT` (of localhost), `HOST:PORT`, `:PORT` (all addresses) or `[IPv6]:PORT`.
 
         Raises UserError.
         """
@@ -40,18 +40,18 @@ class Address:
 
     @staticmethod
     def is_authority(text: str) -> bool:
-        """Whether it is `HOST` or `HOST:PORT`."""
+        """Whether `text` is `HOST` or `HOST:PORT`."""
         match = _ADDRESS.fullmatch(text) or _ADDRESS.fullmatch(f"{text}:0")
         return match is not None and int(match["port"]) <= 65535 and _is_host(match["host"] or "")
 
     @property
     def hosts(self) -> tuple[str, ...]:
-        """The hosts to listen on or to try, in order: `localhost` has one in each family."""
+        """The hosts to listen on or to connect to, in order: `localhost` is one in each family."""
         families = {"localhost": ("127.0.0.1", "::1"), "": ("0.0.0.0", "::")}
         return families.get(self.host, (self.host,))
 
     def overlaps(self, other: "Address") -> bool:
-        """Whether servers at the two would get in each other's way."""
+        """Whether servers at the two addresses would conflict."""
         if self.port != other.port:
             return False
         return any(_overlap(one, two) for one in self.hosts for two in other.hosts)
@@ -67,12 +67,12 @@ class Address:
 
     @property
     def is_everywhere(self) -> bool:
-        """Whether it stands for all addresses of a machine."""
+        """Whether the host stands for all addresses of the machine."""
         return self.host in ("", "0.0.0.0", "::")
 
     @property
     def url(self) -> str:
-        """What to type into a browser on this machine."""
+        """The URL for a browser on this machine."""
         return self.url_of("http")
 
     def url_of(self, scheme: str) -> str:
@@ -83,7 +83,7 @@ class Address:
 
 
 def _is_host(host: str) -> bool:
-    """Whether a resolver would take it. Python's raises UnicodeError for a label it cannot ask."""
+    """Whether Python's resolver accepts the name; it raises UnicodeError for an invalid label."""
     try:
         host.encode("idna")
     except UnicodeError:
@@ -92,20 +92,20 @@ def _is_host(host: str) -> bool:
 
 
 def _overlap(one: str, two: str) -> bool:
-    """An unspecified address is every address of its family."""
+    """Whether two hosts overlap; an unspecified address is every address of its family."""
     return one == two or any(
         everywhere in (one, two) and is_ipv6 == (":" in one) == (":" in two)
         for everywhere, is_ipv6 in (("0.0.0.0", False), ("::", True))
     )
 
 
-# A backend at any free port, which the program finds when it starts.
+# A backend at any free port, which is chosen at the start.
 AUTO = Address("localhost", 0)
 
 
 @dataclass(frozen=True)
 class Config:
-    """Every option of the command line. Without slots, so that `Config.name` is its default."""
+    """The value of every option. It has no slots, so that `Config.name` is an option's default."""
 
     bind: Address
     backend: Address
@@ -169,10 +169,10 @@ class Config:
     json_logs: bool = False
     quiet: bool = False
     debug: bool = False
-    # The configuration file that was read, if any: the one member that is no option.
+    # The configuration file that was read, if any: the only member without an option.
     file: Path | None = field(default=None, compare=False)
 
     @property
     def scheme(self) -> str:
-        """How browsers reach us."""
+        """The scheme of the proxy's URLs."""
         return "https" if self.tls else "http"

@@ -1,4 +1,4 @@
-"""Every option, once: the command line and the files are read by this table."""
+"""The table of options, from which the command line, the files and --help are derived."""
 
 from httpprocessproxy.config import readers
 from httpprocessproxy.config.forms import (
@@ -18,8 +18,8 @@ from httpprocessproxy.config.model import Address
 PROGRAM = "http-process-proxy"
 
 PLACES = (
-    place("bind", "where browsers connect to", Address.parse),
-    place("backend", "where the server listens; auto: at any free port", readers.backend),
+    place("bind", "address of the proxy, for browsers", Address.parse),
+    place("backend", "address of the server; auto: any free port of localhost", readers.backend),
 )
 
 SERVER = (
@@ -28,20 +28,21 @@ SERVER = (
         "exec",
         "command",
         "COMMAND ...",
-        "the server's command; takes the rest of the line; {port} in it is BACKEND's",
+        "command of the server; takes the rest of the line; {port} in it is replaced by the port "
+        "of BACKEND",
     ),
     text(
         "asgi",
         "MODULE:APP",
-        "an ASGI application to serve in place of a command; BACKEND may be left out then "
+        "ASGI application to serve in place of a command; BACKEND may then be omitted "
         "(default: off)",
         readers.application_or_off,
     ),
-    flag("asgi-factory", "APP makes the application when it is called (default: found out)"),
+    flag("asgi-factory", "call APP to get the application (default: detected)"),
     text(
         "env-file",
         "FILE",
-        "what to add to the server's environment, as lines NAME=VALUE (default: off)",
+        "file of lines NAME=VALUE to add to the server's environment (default: off)",
         readers.file_or_off,
     ),
 )
@@ -55,28 +56,28 @@ WATCHING = (
     ),
     globs(
         "exclude",
-        "files that do not count all the same (default: none)",
+        "files whose change is ignored, also if a pattern matches (default: none)",
         field="excludes",
         short="-x",
     ),
     flag(
         "default-excludes",
-        "do not let version control, caches, node_modules, virtual environments and editors' "
-        "temporary files count, unless a pattern names them; nor, without any pattern, what git "
+        "ignore version control, caches, node_modules, virtual environments and editors' temporary "
+        "files, unless a pattern names them; without any pattern, ignore also files that git "
         "ignores (default: on)",
     ),
     globs("refresh", "files whose change refreshes browsers, without a restart (default: none)"),
     flag("ignore-unchanged", "skip a save that leaves a file's content as it was (default: off)"),
     choice(
         "watcher",
-        "what watches: Watchman, the embedded watcher, or that one polling "
+        "file watcher: Watchman, the embedded one, or the embedded one with polling "
         "(default: auto, Watchman where it is installed)",
         *("auto", "watchman", "embedded", "polling"),
     ),
     number(
         "settle",
         "MS",
-        "quiet time that ends a burst of changes; 1 s ends it anyway (default: 2)",
+        "milliseconds without a change that end a burst; a burst lasts 1 s at most (default: 2)",
         readers.milliseconds,
         field="settle_s",
     ),
@@ -85,53 +86,54 @@ WATCHING = (
 RESTARTING = (
     choice(
         "ping",
-        "what shows that the server is ready: a response, or a connection (default: http)",
+        "readiness check: http (any response) or tcp (connect) (default: http)",
         *("http", "tcp"),
     ),
-    text("ping-path", "PATH", "what is asked for then (default: /)", readers.url_path),
+    text("ping-path", "PATH", "path of the http readiness check (default: /)", readers.url_path),
     flag(
         "preload",
-        "keep what a Python server imports in a process of its own, and start the server from "
-        "there (default: off)",
+        "keep the imports of a Python server in a fork server, and start the server from it "
+        "(default: off)",
     ),
     flag(
         "socket",
-        "listen on BACKEND ourselves, and let each server inherit the socket: {fd} in the command "
-        "is its number, and it is announced as systemd does it (default: off)",
+        "let the proxy listen on BACKEND, and each server inherit the socket: {fd} in the command "
+        "is replaced by its number, and it is passed like a socket of systemd (default: off)",
     ),
     seconds("start-timeout", "a start may take; then 503 (default: 120)"),
     seconds("queue-timeout", "a request may wait; then 503 (default: 60)"),
     seconds("drain", "an unsafe request in flight may delay the kill; 0: none (default: 1)"),
-    text("kill-signal", "NAME", "how the server is ended (default: SIGKILL)", readers.signal_name),
-    seconds("kill-timeout", "until SIGKILL after another one (default: 5)"),
+    text("kill-signal", "NAME", "signal to end the server (default: SIGKILL)", readers.signal_name),
+    seconds("kill-timeout", "between another kill signal and SIGKILL (default: 5)"),
 )
 
 BROWSER = (
-    flag("inject", "put our script into pages, so that they reload (default: on)"),
+    flag("inject", "inject a script into pages, so that they reload (default: on)"),
     flag(
         "cache-control",
-        "add Cache-Control: no-cache to answers with Last-Modified that say nothing on caching "
-        "(default: on)",
+        "add Cache-Control: no-cache to responses with Last-Modified but without fields for "
+        "caching (default: on)",
     ),
     flag(
         "rewrite-redirects",
-        "lead absolute redirects to BACKEND, or from HTTPS to plain HTTP, back to us (default: on)",
+        "rewrite absolute redirects to BACKEND, or from HTTPS to plain HTTP, so that they lead to "
+        "the proxy (default: on)",
     ),
     text(
         "editor",
         "EDITOR",
-        "what opens the lines of an error: a name such as vscode, a URL with {file} and {line}, "
-        "or none (default: a guess)",
+        "editor that opens the lines of an error: a name such as vscode, a URL with {file} and "
+        "{line}, or none (default: detected)",
         readers.editor,
     ),
     flag(
         "browser-console",
-        "show the server's output in the browser's console, too (default: off)",
+        "show the server's output in the browser's console as well (default: off)",
     ),
     number(
         "starting-page",
         "S",
-        "seconds a page may be held until one that shows the start takes its place; or off "
+        "seconds a page may be held before a page that shows the start is sent; or off "
         "(default: 2)",
         readers.seconds_or_off,
         field="starting_page_s",
@@ -140,7 +142,7 @@ BROWSER = (
     number(
         "livereload-port",
         "PORT",
-        "for the LiveReload browser extension; 0: none (default: 35729)",
+        "port for the LiveReload browser extension; 0: none (default: 35729)",
         readers.port,
         field="livereload_port",
     ),
@@ -152,7 +154,7 @@ CONNECTING = (
         "allowed-host",
         "allowed_hosts",
         "NAME",
-        "a host that requests may name besides local ones; *.NAME for subdomains, * for any; "
+        "host to accept in requests besides local ones; *.NAME for subdomains, * for any; "
         "repeatable (default: none)",
     ),
     Option(
@@ -160,8 +162,8 @@ CONNECTING = (
         "forwarded-allow-ips",
         "forwarded_allow_ips",
         "CIDR",
-        "peers whose Forwarded and X-Forwarded-* are kept, and who may see /_hpp/; repeatable "
-        "(default: 127.0.0.0/8 and ::1)",
+        "peers whose Forwarded and X-Forwarded-* fields are kept, and that may use /_hpp/; "
+        "repeatable (default: 127.0.0.0/8 and ::1)",
         readers.network,
     ),
 )
@@ -176,22 +178,23 @@ SHARING = (
     text(
         "share-name",
         "NAME",
-        "a subdomain of RELAY, or a whole host (default: the token file's, or chance)",
+        "subdomain of RELAY, or a whole host (default: the token file's, or random)",
         str,
     ),
     text(
         "share-token-file",
         "FILE",
-        "what the relay knows us by: a line TOKEN, or NAME TOKEN (default: off)",
+        "file of a line TOKEN or NAME TOKEN, the credentials for the relay (default: off)",
         readers.file_or_off,
     ),
-    *secret("share-auth", "USER:PASS", "ask visitors for this password"),
+    *secret("share-auth", "USER:PASS", "password that visitors must enter"),
     Option(
         Kind.VALUES,
         "share-allow",
         "share_allow",
         "RULE",
-        "share this alone: 'METHOD GLOB', such as 'GET /public/**'; repeatable (default: all)",
+        "share only these requests: 'METHOD GLOB', such as 'GET /public/**'; repeatable "
+        "(default: all)",
     ),
 )
 
@@ -205,17 +208,17 @@ ARCHIVING = (
         "archive-allow",
         "archive_allow",
         "ORIGIN",
-        "what may be fetched besides the site: http(s)://HOST[:PORT]; repeatable "
-        "(default: nothing)",
+        "origin that may be fetched besides the site: http(s)://HOST[:PORT]; repeatable "
+        "(default: none)",
     ),
     flag(
         "archive-strict",
-        "break off a ZIP that lacks an item, rather than to list it in _errors.txt (default: off)",
+        "abort a ZIP that lacks an item, rather than list it in _errors.txt (default: off)",
     ),
     text(
         "archive-settings",
         "FILE",
-        "limits and the database, in TOML, as http-process-archive has them (default: off)",
+        "TOML file of limits and the database, as for http-process-archive (default: off)",
         readers.file_or_off,
     ),
 )
@@ -223,59 +226,59 @@ ARCHIVING = (
 FORWARDING = (
     flag(
         "forward-chains",
-        "hand answers on to where a request's X-Forward-* fields say (default: off)",
+        "forward responses to the URLs in a request's X-Forward-* fields (default: off)",
     ),
     Option(
         Kind.VALUES,
         "forward-allow",
         "forward_allow",
         "ORIGIN",
-        "where they may go: http(s)://HOST[:PORT], and for errors udp://HOST:PORT, too; repeatable "
-        "(default: nowhere)",
+        "origin that they may be sent to: http(s)://HOST[:PORT], and for errors udp://HOST:PORT as "
+        "well; repeatable (default: none)",
     ),
-    *secret("forward-token", "TOKEN", "let other machines' clients that send it begin chains"),
+    *secret("forward-token", "TOKEN", "token that lets clients on other machines begin chains"),
     Option(
         Kind.VALUES,
         "forward-header",
         "forward_headers",
         "'NAME: VALUE'",
-        "a field to add to answers 200 and 202 of chains; repeatable (default: none)",
+        "field to add to responses 200 and 202 of chains; repeatable (default: none)",
         readers.field,
     ),
-    flag("forward-cookies", "let cookies go on within the same host (default: off)"),
-    flag("forward-dry-run", "show where answers would go, and send none (default: off)"),
+    flag("forward-cookies", "forward cookies within the same host (default: off)"),
+    flag("forward-dry-run", "show the destinations of responses, and send none (default: off)"),
 )
 
 HTTPS = (
-    flag("tls", "serve HTTPS, HTTP/2 too, and send plain HTTP there (default: off)"),
+    flag("tls", "serve HTTPS with HTTP/2, and redirect plain HTTP to it (default: off)"),
     text(
         "tls-cert",
         "FILE",
-        "its certificate, with those that lead to its CA (default: off, one of our own)",
+        "certificate, with those that lead to its CA (default: off, one made by the proxy)",
         readers.file_or_off,
     ),
     text(
         "tls-key",
         "FILE",
-        "the certificate's key (default: off, it is in the same file)",
+        "key of the certificate (default: off, it is in the same file)",
         readers.file_or_off,
     ),
-    flag("http3", "serve HTTP/3 besides, on the same port over UDP (default: off)"),
+    flag("http3", "serve also HTTP/3, on the same port over UDP (default: off)"),
     number(
         "alt-svc-port",
         "PORT",
-        "where browsers are told that HTTP/3 is (default: off, BIND's)",
+        "port of HTTP/3 that Alt-Svc advertises to browsers (default: off, BIND's)",
         readers.port_or_off,
         field="alt_svc_port",
     ),
-    seconds("alt-svc-ma", "they may remember it; 0: they forget it (default: 3600)"),
+    seconds("alt-svc-ma", "browsers may cache that; 0: they forget it (default: 3600)"),
 )
 
 TERMINAL = (
-    flag("log-requests", "show each request in a line (default: off)"),
-    flag("json-logs", "write our own lines as JSON (default: off)"),
-    flag("quiet", "show errors and the server's output only (default: off)"),
-    flag("debug", "show what goes on inside (default: off)"),
+    flag("log-requests", "print a line for each request (default: off)"),
+    flag("json-logs", "print the proxy's own lines as JSON (default: off)"),
+    flag("quiet", "print errors and the server's output only (default: off)"),
+    flag("debug", "print also state transitions and the stages of a restart (default: off)"),
 )
 
 GROUPS = {
@@ -283,10 +286,10 @@ GROUPS = {
     "watching files": WATCHING,
     "restarting": RESTARTING,
     "in the browser": BROWSER,
-    "who may connect": CONNECTING,
+    "access": CONNECTING,
     "sharing": SHARING,
     "archiving": ARCHIVING,
-    "forwarding answers": FORWARDING,
+    "forwarding responses": FORWARDING,
     "HTTPS": HTTPS,
     "in the terminal": TERMINAL,
 }

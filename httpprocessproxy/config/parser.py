@@ -1,4 +1,4 @@
-"""Command lines of all our programs: what is wrong with one is said in one line."""
+"""The argument parser of all programs of the package: each error is one line."""
 
 import argparse
 import difflib
@@ -10,7 +10,7 @@ from httpprocessproxy.core.errors import UserError
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser that raises UserError, and knows what an unknown option may have meant."""
+    """An argument parser that raises UserError, and suggests a name for an unknown option."""
 
     def error(self, message: str) -> NoReturn:
         unknown = re.search(r"unrecognized arguments: (--[\w-]+)", message)
@@ -19,11 +19,11 @@ class Parser(argparse.ArgumentParser):
 
 
 def nearest(unknown: str, known: Iterable[str]) -> str:
-    """A hint to what was meant, to be added to a message; "" if nothing is near.
+    """A suffix for an error message that suggests the nearest name; "" if none is near.
 
-    What is begun in the same way comes before what is like it.
+    A name that begins with `unknown` wins over a similar one.
     """
     names = list(known)
-    begun = [name for name in names if name.startswith(unknown) and name.strip("-")]
-    found = begun[:1] or difflib.get_close_matches(unknown, names, 1)
+    longer = [name for name in names if name.startswith(unknown) and name.strip("-")]
+    found = longer[:1] or difflib.get_close_matches(unknown, names, 1)
     return f": did you mean {found[0]}?" if found else ""

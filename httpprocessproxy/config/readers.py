@@ -1,6 +1,6 @@
-"""From the text of an option to its value, the same on the command line and in a file.
+"""Parsers of option values, the same for the command line and for a file.
 
-Each raises UserError, whose text names what was written and what could be.
+Each raises UserError, whose text names the input and what is valid.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from httpprocessproxy.core.page.editors import editor_template
 
 T = TypeVar("T")
 
-# None that frames a message: those are ours to write.
+# Fields that frame a message are excluded: the proxy writes them.
 _FIELD = re.compile(
     r"(?!(?i:connection|content-length|transfer-encoding):)"
     r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([!-~](?:[ -~]*[!-~])?)[ \t]*"
@@ -28,7 +28,7 @@ _UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
 
 
 def for_argparse(read: Callable[[str], T]) -> Callable[[str], T]:
-    """Make a type for argparse, which shows the text of an ArgumentTypeError as it is."""
+    """Make a type for argparse, which prints the text of an ArgumentTypeError unchanged."""
 
     def read_argument(text: str) -> T:
         try:
@@ -49,17 +49,17 @@ def one_of(*choices: str) -> Callable[[str], str]:
 
 
 def backend(text: str) -> Address:
-    """An address, or `auto`: a free port of localhost."""
+    """Parse an address, or `auto`: a free port of localhost."""
     if text == "auto":
         return AUTO
     address = Address.parse(text)
     if address.port == 0:
-        raise UserError("BACKEND needs a port: 0 is none (auto takes a free one)")
+        raise UserError("BACKEND needs a port other than 0 (auto takes a free one)")
     return address
 
 
 def field(text: str) -> str:
-    """A header field as a line, as it may be written into a response (RFC 9110 section 5)."""
+    """Parse a header field; return it as a line of a response (RFC 9110 section 5)."""
     match = _FIELD.fullmatch(text)
     if match is None:
         raise UserError(f"not a header field: {text!r} (write 'NAME: VALUE')")
@@ -86,7 +86,7 @@ def seconds_or_off(text: str) -> float | None:
 
 
 def milliseconds(text: str) -> float:
-    """The time in seconds, as everywhere in the program."""
+    """Parse a time in milliseconds; return seconds, as used everywhere in the program."""
     try:
         return seconds(text) / 1000
     except UserError:
@@ -94,8 +94,8 @@ def milliseconds(text: str) -> float:
 
 
 def size(text: str, units: str = "KMGT") -> int:
-    """In bytes, or in one of these units, each of them 1024 of the one before."""
-    # Not by re.IGNORECASE, to which the sign of the kelvin is a K.
+    """Parse a size in bytes, or in one of `units`, each of them 1024 of the one before."""
+    # re.IGNORECASE would match the sign of the kelvin as a K.
     match = re.fullmatch(f"([0-9]{{1,15}})([{units}{units.lower()}]?)", text)
     if match is None:
         raise UserError(f"not a size: {text[:100]!r} (bytes, or as in 64K, 32M or 1G)")
@@ -129,7 +129,7 @@ def file_or_off(text: str) -> Path | None:
 
 
 def relay_or_off(text: str) -> str | None:
-    """An http or https URL of a host, perhaps with a path, and nothing else."""
+    """Parse an http or https URL of a host, with or without a path, and nothing else."""
     if text == "off":
         return None
     match = re.fullmatch(r"https?://([^\s/?#@\[\]]+|\[[0-9A-Fa-f:.]+\])(/[^\s?#]*)?", text)
@@ -139,7 +139,7 @@ def relay_or_off(text: str) -> str | None:
 
 
 def application_or_off(text: str) -> str | None:
-    """Where an ASGI application is; whether it is there is found out when it starts."""
+    """Parse the location of an ASGI application; it is imported only when the server starts."""
     if text == "off":
         return None
     names = text.replace(":", ".", 1).split(".")
@@ -151,7 +151,7 @@ def application_or_off(text: str) -> str | None:
 
 
 def editor(text: str) -> str:
-    """The name or the template as it is, once it is known to be good."""
+    """Check the name or template of an editor, and return it unchanged."""
     editor_template(text, {})
     return text
 

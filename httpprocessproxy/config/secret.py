@@ -1,6 +1,6 @@
-"""Secrets of options, which everybody on this machine could read from the command line (`ps`).
+"""Secret options. Every user of a machine can read a secret on a command line (`ps`).
 
-Each has three forms: `--NAME` itself, `--NAME-file FILE`, and the variable `HPP_NAME`.
+So each has three forms: `--NAME`, `--NAME-file FILE`, and the environment variable `HPP_NAME`.
 """
 
 import os
@@ -9,16 +9,16 @@ from pathlib import Path
 from httpprocessproxy.core.errors import UserError
 
 
-def secret(option: str, said: str, file: Path | None) -> str:
-    """The value of a secret option: what is said, or the file's first line, or the variable's.
+def secret(option: str, given: str, file: Path | None) -> str:
+    """The value of a secret option: `given`, the first line of `file`, or the variable's value.
 
     "" if there is none. Raises UserError.
     """
-    if said and file is not None:
+    if given and file is not None:
         raise UserError(f"--{option} and --{option}-file are two values: choose one")
     if file is not None:
         return _first_line(option, file)
-    return said or os.environ.get(variable(option), "")
+    return given or os.environ.get(variable(option), "")
 
 
 def variable(option: str) -> str:

@@ -1,8 +1,8 @@
-"""Where browsers find us, and opening one.
+"""The proxy's URLs, and a browser opened at one of them.
 
-The browser must not print over our terminal, nor run in it (lynx), nor end with us: other pages
-may be open in it. So it has a session of its own, and a mark that keeps `process/tree.py` from it.
-BROWSER is respected; in a container without one, the URL is said.
+The browser must not print to the terminal, run in it (lynx) or end with the proxy: other pages may
+be open in it. So it runs in a session of its own, with a mark that exempts it from
+`process/tree.py`. BROWSER is respected; in a container without a browser, the URL is printed.
 """
 
 import asyncio
@@ -18,23 +18,23 @@ from httpprocessproxy.events import StateChanged
 from httpprocessproxy.process import NOT_OURS
 from httpprocessproxy.system.event_loop import call_from_thread
 
-# Isolated, so that no module of the project is taken for one of Python's.
+# -I: isolated, so that a module of the user's project cannot shadow one of Python's.
 _OPEN = "import sys, webbrowser; sys.exit(not webbrowser.open(sys.argv[1]))"
 _COMMAND = (sys.executable, "-I", "-c", _OPEN)
 
-# For documentation (RFC 5737): nothing is sent there, the system only chooses an address of ours.
+# A documentation address (RFC 5737). Connecting UDP sends nothing; it selects the local address.
 _ELSEWHERE = ("192.0.2.1", 9)
 
 
 def urls(bind: Address, scheme: str = "http") -> Sequence[str]:
-    """The URLs of what listens at `bind`: for this machine, and for others if they can reach it."""
+    """The URLs of a listener at `bind`: for this machine, and for others if they can reach it."""
     others = _network_address() if bind.is_everywhere else None
     places = [bind] if others is None else [bind, Address(others, bind.port)]
     return [place.url_of(scheme) for place in places]
 
 
 def _network_address() -> str | None:
-    """The address by which other machines reach this one, if it is in a network."""
+    """The address by which other machines reach this one; None without a network."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect(_ELSEWHERE)
@@ -45,7 +45,7 @@ def _network_address() -> str | None:
 
 
 class Browser:
-    """Opens `url`. `say` gets a line if that cannot be done."""
+    """Opens a browser at `url`; `say` gets a line if that fails."""
 
     def __init__(self, url: str, say: Callable[[str], None]) -> None:
         self._url = url
@@ -53,18 +53,18 @@ class Browser:
         self._is_due = True
 
     def open_once_running(self, event: StateChanged) -> None:
-        """Open it when the server runs for the first time."""
+        """Open the browser when the server runs for the first time."""
         if self._is_due and event.state == "running":
             self._is_due = False
             self.open()
 
     def open(self) -> None:
-        """Open it in a thread, which nobody waits for. Needs a running event loop."""
+        """Open the browser in a daemon thread. Needs a running event loop."""
         loop = asyncio.get_running_loop()
         threading.Thread(target=self._open, args=[loop], name="browser", daemon=True).start()
 
     def _open(self, loop: asyncio.AbstractEventLoop) -> None:
-        # Without TERM, `webbrowser` knows of none that runs in a terminal.
+        # Without TERM, `webbrowser` finds no browser that runs in a terminal.
         environment = {name: value for name, value in os.environ.items() if name != "TERM"}
         done = subprocess.run(
             [*_COMMAND, self._url],

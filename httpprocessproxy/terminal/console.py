@@ -1,7 +1,7 @@
-"""Our own lines in the terminal, on stderr: for people, or as JSON for programs.
+"""The proxy's own lines in the terminal, on stderr: for people, or as JSON for programs.
 
-The rule: they never come in the middle of a line of the backend's (`Output.write` sees to that),
-they have no colours, and the backend's own output passes untouched.
+The rule: a line never interrupts a line of the backend (`Output.write` ensures that) and has no
+colours; the backend's own output passes unchanged.
 
 With `--json-logs` a line is an object with "time", "level", "event" and the members of the message.
 """
@@ -32,11 +32,11 @@ from httpprocessproxy.events import (
 )
 from httpprocessproxy.terminal.log_lines import LogLines
 
-# A command or a list of globs that is longer is cut: the user knows it, and has little room.
+# A longer command or list of globs is cut: the user knows it, and space is scarce.
 _MAX_LENGTH = 64
 
-# Controls that JSON leaves as they are (C1, DEL), and those of the direction of text: in a file's
-# name they would steer the terminal that shows the line.
+# Control characters that JSON does not escape (C1, DEL), and those of text direction. In a file
+# name they would control the terminal that shows the line.
 _UNSEEN: Final = re.compile("[\\x7f-\\x9f\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069]")
 
 NOTHING: Final[Mapping[str, str]] = {}
@@ -45,10 +45,10 @@ _LOGGED: Final = (StateChanged, Notice, Refreshed, VisitEnded, HopReported)
 
 
 class Console(logging.Handler):
-    """Writes what the feed, the start and `logging` tell. `write` gets whole lines."""
+    """Writes messages of the event bus, log records and the start; `write` gets whole lines."""
 
     def __init__(self, config: Config, write: Callable[[str], None], *, has_keys: bool) -> None:
-        """`has_keys` is whether there are any that help could be asked for with."""
+        """`has_keys`: the terminal has keys, so the start lines mention the one for help."""
         super().__init__()
         self._config = config
         self._write = write
@@ -58,21 +58,21 @@ class Console(logging.Handler):
 
     @contextlib.contextmanager
     def listening(self, bus: EventBus) -> Iterator[None]:
-        """Write what the feed publishes and what is logged, until the context is left."""
+        """Write events of the bus and log records while the context is open."""
         kinds = [*_LOGGED, *[RequestEnded] * self._config.log_requests]
         root = logging.getLogger()
         before = root.level
         root.setLevel(logging.DEBUG if self._config.debug else logging.WARNING)
         root.addHandler(self)
         try:
-            with bus.subscribe(kinds, self.log):
+            with bus.subscribe(kinds, self.on_event):
                 yield
         finally:
             root.removeHandler(self)
             root.setLevel(before)
 
-    def log(self, event: Event) -> None:
-        """Write the lines of an event, if any."""
+    def on_event(self, event: Event) -> None:
+        """Write the lines of an event, if it has any at this verbosity."""
         texts = self._lines.of(event)
         if self._config.quiet and event.level == INFO:
             return
@@ -90,9 +90,9 @@ class Console(logging.Handler):
         livereload_port: int,
         notes: Mapping[str, str] = NOTHING,
     ) -> None:
-        """Show where it is, what runs and what is watched. `livereload_port` is 0 without one.
+        """Write the start lines: URLs, command and watched files, then `notes`, each by its name.
 
-        `notes` are shown behind, each by its name.
+        `livereload_port` is 0 without a LiveReload port.
         """
         members = {
             "urls": urls,
@@ -119,14 +119,14 @@ class Console(logging.Handler):
             self._write("\n".join([*shown, *["  keys        ? for help"] * self._has_keys]))
 
     def show(self, text: str) -> None:
-        """Write what the user has asked for by a key."""
+        """Write the answer to a key, also with --quiet."""
         if self._config.json_logs:
             self._write_json(INFO, "answer", {"text": text})
         else:
             self._write(text)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write what a library or a module of ours logs."""
+        """Write a log record of a library or of a module of this package."""
         text = self.format(record)
         if self._config.json_logs:
             self._write_json(record.levelname.lower(), "log", {"text": text})

@@ -1,4 +1,4 @@
-"""The keys in the terminal, and what they do."""
+"""Keys in the terminal, and their actions."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -23,14 +23,14 @@ HELP: Final = "\n".join(
 
 
 class Shortcuts:
-    """Make it on the event loop's thread, where the actions run; `press` may come from any."""
+    """Runs actions on the event loop's thread, where it is created; any thread may call `press`."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._actions: Mapping[str, Callable[[], None]] = {}
 
-    def lead_to(self, actions: Mapping[str, Callable[[], None]]) -> None:
-        """From now on the keys do this; until then they did nothing."""
+    def bind(self, actions: Mapping[str, Callable[[], None]]) -> None:
+        """Bind each of `KEYS` to its action. Keys do nothing before."""
         assert actions.keys() == KEYS.keys()
         self._actions = actions
 

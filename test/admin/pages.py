@@ -1,4 +1,4 @@
-"""The site behind its unix socket, and clients of it: browsers' tabs, their scripts, programs."""
+"""The site on its unix socket, and its clients: browser tabs, their scripts, programs."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -23,7 +23,7 @@ TAB = {"Sec-Fetch-Site": "none", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest":
 
 
 class Backstage:
-    """What is behind the site: the test moves it."""
+    """The program behind the site; the test sets its state."""
 
     def __init__(self) -> None:
         self.bus = EventBus()
@@ -58,8 +58,8 @@ class Backstage:
 async def open_site(
     folder: Path, *, is_dashboard: bool = True
 ) -> AsyncIterator[tuple[Backstage, aiohttp.ClientSession]]:
-    """A client of the dashboard's origin, or else of the site's, which is no browser unless the
-    test says so."""
+    """Serve the site; yield a client of the dashboard's origin, or else of the site's. It is not a
+    browser unless the test sends a browser's header fields."""
     path = folder / "site"
     backstage = Backstage()
     hosts = HostRule((), "localhost")
@@ -71,7 +71,7 @@ async def open_site(
 
 
 async def token(client: aiohttp.ClientSession) -> dict[str, str]:
-    """The field that a tab's page sends."""
+    """The header field with the token that a tab's page sends."""
     async with client.get("/_hpp/", headers=TAB) as response:
         page = await response.text()
     return {TOKEN_FIELD: page.partition('name="hpp-token" content="')[2].partition('"')[0]}

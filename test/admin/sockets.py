@@ -1,4 +1,4 @@
-"""Our own endpoints, opened for a test, and the clients that knock at them."""
+"""The admin endpoints, opened for a test, and their clients."""
 
 import asyncio
 import contextlib
@@ -34,7 +34,7 @@ Loop = Callable[[], asyncio.AbstractEventLoop]
 
 
 def run(main: Coroutine[None, None, None], loop: Loop = asyncio.new_event_loop) -> None:
-    """Run a test to its end, which must come in time."""
+    """Run a test on a new loop, with a timeout."""
 
     async def in_time() -> None:
         async with asyncio.timeout(PATIENCE_S):
@@ -65,7 +65,7 @@ def context(
 
 
 async def _pass() -> None:
-    """A fence with nothing behind it."""
+    """A fence that returns at once."""
 
 
 @contextlib.asynccontextmanager
@@ -77,26 +77,26 @@ async def opened(
     warnings: list[str] | None = None,
     bus: EventBus | None = None,
 ) -> AsyncIterator[Admin]:
-    """Open a Control; a warning that the test does not ask for fails it."""
+    """Open an `Admin`; a warning fails the test unless it passes `warnings`."""
     said: list[str] = []
-    control = Admin(
+    admin = Admin(
         configure(livereload_port, bind),
         HostRule(allowed, bind.host),
         context(status or of_server("loading", 1), bus or EventBus()),
         lambda: TAIL,
         (said if warnings is None else warnings).append,
     )
-    async with control:
-        yield control
+    async with admin:
+        yield admin
     assert not said
 
 
 def own(
-    control: Admin, origin: str | None = OWN, headers: Mapping[str, str] | None = None
+    admin: Admin, origin: str | None = OWN, headers: Mapping[str, str] | None = None
 ) -> connect:
     """A LiveReload client at the proxy's own port."""
     return unix_connect(
-        control.socket_for(b"/_hpp/livereload", True),
+        admin.socket_for(b"/_hpp/livereload", True),
         "ws://localhost:8001/_hpp/livereload",
         origin=None if origin is None else Origin(origin),
         additional_headers=headers,
@@ -121,7 +121,7 @@ def public(
 
 
 async def refusal(knock: connect) -> int:
-    """The status that a client is refused with."""
+    """The status that refuses a client."""
     try:
         async with knock:
             raise AssertionError("let in")
@@ -136,7 +136,7 @@ async def receive(client: ClientConnection) -> dict[str, object]:
 
 
 async def greet(client: ClientConnection, *protocols: str) -> None:
-    """Shake hands as livereload.js does."""
+    """Send the hello of livereload.js."""
     hello = {"command": "hello", "protocols": protocols or (OFFICIAL_7,), "ver": "4.0.2"}
     await client.send(json.dumps(hello))
     assert (await receive(client))["command"] == "hello"
@@ -144,11 +144,11 @@ async def greet(client: ClientConnection, *protocols: str) -> None:
 
 
 async def check_connection(client: ClientConnection) -> None:
-    """Shake hands as a browser extension does that asks whether we are there."""
+    """Send the hello of a browser extension that probes the port."""
     await greet(client, CONNECTION_CHECK)
 
 
 async def settled(client: ClientConnection) -> None:
-    """Wait until the server has read all that was sent: it answers a ping after that."""
+    """Wait until the server has read all messages of the client: it answers a ping after them."""
     pong = await client.ping()
     await pong

@@ -1,4 +1,4 @@
-"""Our own endpoints as a whole: opening, closing, and what a taken port does."""
+"""The admin endpoints as a whole: opening, closing, and a taken port."""
 
 import asyncio
 import contextlib
@@ -17,8 +17,8 @@ from test.messages import status
 from test.ports import free_port
 
 
-async def get(control: Admin, target: bytes) -> bytes:
-    reader, writer = await asyncio.open_unix_connection(control.socket_for(target, True) or "")
+async def get(admin: Admin, target: bytes) -> bytes:
+    reader, writer = await asyncio.open_unix_connection(admin.socket_for(target, True) or "")
     writer.write(b"GET %b HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n" % target)
     answer = await reader.read()
     writer.close()
@@ -31,42 +31,42 @@ def descriptors() -> set[str]:
 
 
 @pytest.mark.parametrize("loop", LOOPS)
-def test_everything_at_once(loop: Loop) -> None:
+def test_all_endpoints_answer_at_once(loop: Loop) -> None:
     async def main() -> None:
         port = free_port()
-        async with opened(port, status=status("running", 1)) as control:
-            assert (await get(control, b"/_hpp/status")).endswith(b'"preload": null}')
-            async with own(control) as page, public(port) as other:
+        async with opened(port, status=status("running", 1)) as admin:
+            assert (await get(admin, b"/_hpp/status")).endswith(b'"preload": null}')
+            async with own(admin) as page, public(port) as other:
                 await greet(page)
                 await greet(other)
-                assert control.clients == 2
-                control.reload_browsers()
+                assert admin.clients == 2
+                admin.reload_browsers()
                 assert (await receive(page))["command"] == "reload"
                 assert (await receive(other))["command"] == "reload"
 
     run(main(), loop)
 
 
-def test_the_targets_of_the_sockets() -> None:
+def test_targets_lead_to_their_sockets() -> None:
     async def main() -> None:
-        async with opened() as control:
-            listen = control.socket_for(b"/_hpp/livereload", True)
-            site = control.socket_for(b"/_hpp/status", True)
+        async with opened() as admin:
+            listen = admin.socket_for(b"/_hpp/livereload", True)
+            site = admin.socket_for(b"/_hpp/status", True)
             assert listen != site
-            assert control.socket_for(b"/_hpp/livereload?x=/", True) == listen
+            assert admin.socket_for(b"/_hpp/livereload?x=/", True) == listen
             for target in (b"/_hpp/", b"/_hpp/livereload.js", b"/_hpp/livereload/", b"/_hpp/\xff"):
-                assert control.socket_for(target, True) == site
+                assert admin.socket_for(target, True) == site
 
     run(main())
 
 
-def test_what_a_client_may_have_that_is_not_trusted() -> None:
+def test_untrusted_client_gets_only_public_targets() -> None:
     async def main() -> None:
-        async with opened() as control:
+        async with opened() as admin:
             for target in (b"/_hpp/livereload", b"/_hpp/livereload?x", b"/_hpp/livereload.js?x=1"):
-                assert control.socket_for(target, False) == control.socket_for(target, True)
+                assert admin.socket_for(target, False) == admin.socket_for(target, True)
             for target in (b"/_hpp/", b"/_hpp/status", b"/_hpp/livereload.js/../status"):
-                assert control.socket_for(target, False) is None
+                assert admin.socket_for(target, False) is None
 
     run(main())
 
@@ -76,10 +76,10 @@ def file_of(name: str) -> str:
     return os.readlink(name) if os.path.islink(name) else name
 
 
-def test_nobody_else_can_reach_the_sockets_and_nothing_is_left() -> None:
+def test_folder_of_the_sockets_is_private_and_removed() -> None:
     async def main() -> None:
-        async with opened() as control:
-            folder = Path(file_of(control.socket_for(b"/_hpp/", True) or "")).parent
+        async with opened() as admin:
+            folder = Path(file_of(admin.socket_for(b"/_hpp/", True) or "")).parent
             assert stat.S_IMODE(folder.stat().st_mode) == 0o700
         assert not folder.exists()
 
@@ -87,17 +87,17 @@ def test_nobody_else_can_reach_the_sockets_and_nothing_is_left() -> None:
 
 
 @pytest.mark.parametrize("loop", LOOPS)
-def test_opening_and_closing_leaves_nothing(loop: Loop) -> None:
+def test_opening_and_closing_leaks_no_descriptor_or_task(loop: Loop) -> None:
     async def main() -> None:
         port = free_port()
 
         async def once() -> None:
-            async with opened(port) as control, own(control) as page, public(port) as other:
+            async with opened(port) as admin, own(admin) as page, public(port) as other:
                 await greet(page)
                 await greet(other)
-                await get(control, b"/_hpp/status")
+                await get(admin, b"/_hpp/status")
 
-        await once()  # imports, and the thread for them
+        await once()  # imports modules, in a thread that stays
         before, tasks = len(os.listdir("/dev/fd")), len(asyncio.all_tasks())
         for _ in range(5):
             await once()
@@ -107,13 +107,13 @@ def test_opening_and_closing_leaves_nothing(loop: Loop) -> None:
     run(main(), loop)
 
 
-def test_silent_connections_do_not_hold_up_the_end() -> None:
+def test_silent_connections_do_not_delay_the_end() -> None:
     async def main() -> None:
         port = free_port()
-        async with opened(port) as control:
+        async with opened(port) as admin:
             _, silent = await asyncio.open_connection("127.0.0.1", port)
-            _, waiting = await asyncio.open_unix_connection(control.socket_for(b"/_hpp/", True))
-            page = await own(control)
+            _, waiting = await asyncio.open_unix_connection(admin.socket_for(b"/_hpp/", True))
+            page = await own(admin)
             await greet(page)
             page.transport.pause_reading()
             end = asyncio.get_running_loop().time()
@@ -126,15 +126,15 @@ def test_silent_connections_do_not_hold_up_the_end() -> None:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
-def test_a_taken_port_warns_and_the_rest_works(host: str) -> None:
+def test_taken_livereload_port_warns_and_the_rest_works(host: str) -> None:
     async def main() -> None:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         warnings: list[str] = []
         with socket.create_server((host, 0), family=family) as taken:
             port = taken.getsockname()[1]
-            async with opened(port, warnings=warnings) as control, own(control) as page:
+            async with opened(port, warnings=warnings) as admin, own(admin) as page:
                 await greet(page)
-                assert (await get(control, b"/_hpp/status")).startswith(b"HTTP/1.1 200 ")
+                assert (await get(admin, b"/_hpp/status")).startswith(b"HTTP/1.1 200 ")
         (warning,) = warnings
         assert f"port {port}: Address already in use" in warning
         assert "--livereload-port" in warning
@@ -143,7 +143,7 @@ def test_a_taken_port_warns_and_the_rest_works(host: str) -> None:
     run(main())
 
 
-def test_an_error_of_the_program_passes_through() -> None:
+def test_error_of_the_program_propagates() -> None:
     async def main() -> None:
         with pytest.raises(LookupError, match="of the program"):
             async with opened():
@@ -152,7 +152,7 @@ def test_an_error_of_the_program_passes_through() -> None:
     run(main())
 
 
-def test_an_idle_proxy_does_not_import_aiohttp() -> None:
+def test_idle_proxy_does_not_import_aiohttp() -> None:
     script = """
 import asyncio, sys
 from test.admin.sockets import opened, run
@@ -167,12 +167,12 @@ sys.exit("aiohttp" in sys.modules)
     assert done.returncode == 0
 
 
-def test_an_error_of_the_site_ends_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_error_of_the_site_ends_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "httpprocessproxy.admin.site", None)
 
     async def main() -> None:
-        async with opened() as control:
-            path = control.socket_for(b"/_hpp/status", True)
+        async with opened() as admin:
+            path = admin.socket_for(b"/_hpp/status", True)
             _, writer = await asyncio.open_unix_connection(path)
             with contextlib.closing(writer):
                 await asyncio.get_running_loop().create_future()

@@ -1,4 +1,4 @@
-"""The files we serve are those we say they are."""
+"""Static files: their contents and sizes."""
 
 import gzip
 import hashlib
@@ -21,7 +21,7 @@ def test_livereload_js_is_the_published_file() -> None:
     assert digest == "b9dc43ff0d45ec389c249407ade68932837dcbe928dd6c49a09005c30fef5860"
 
 
-def test_client_js_is_all_parts_and_starts_last() -> None:
+def test_client_js_has_all_parts_and_starts_last() -> None:
     folder = importlib.resources.files("httpprocessproxy.admin") / "static" / "client"
     parts = [part.read_text("utf-8") for part in folder.iterdir()]
     text = client_js().body.decode()
@@ -30,7 +30,7 @@ def test_client_js_is_all_parts_and_starts_last() -> None:
     assert text.rstrip().endswith(start.rstrip() + "\n\n})();")
 
 
-def test_the_dashboard_is_all_its_parts() -> None:
+def test_dashboard_has_all_its_parts() -> None:
     folder = importlib.resources.files("httpprocessproxy.admin") / "static" / "dashboard"
     parts = [part.read_text("utf-8") for part in folder.iterdir() if part.name.endswith(".js")]
     text = dashboard_js().body.decode()
@@ -50,11 +50,11 @@ def test_the_dashboard_is_all_its_parts() -> None:
         ("  'http://a';", "'http://a';"),
     ],
 )
-def test_comments_and_indentation_are_not_served(source: str, served: str) -> None:
+def test_comments_and_indentation_are_removed(source: str, served: str) -> None:
     assert without_comments(source) == served
 
 
-def test_no_template_literal_of_our_scripts_is_changed() -> None:
+def test_template_literals_of_client_js_are_unchanged() -> None:
     folder = importlib.resources.files("httpprocessproxy.admin") / "static" / "client"
     layer = (folder / "layer.js").read_text("utf-8")
     style_sheet = layer[layer.index("`\n") : layer.index("\n`;")]
@@ -63,7 +63,7 @@ def test_no_template_literal_of_our_scripts_is_changed() -> None:
 
 
 def test_client_js_is_small() -> None:
-    """It is loaded with every page."""
+    """Every page loads it."""
     assert len(gzip.compress(client_js().body)) < 15 * 1024
 
 
@@ -71,7 +71,7 @@ def test_livereload_js_is_read_once() -> None:
     assert livereload_js() is livereload_js()
 
 
-def test_its_licence_lies_beside_it() -> None:
+def test_livereload_js_has_its_licence_beside_it() -> None:
     folder = importlib.resources.files("httpprocessproxy.admin") / "static"
     licence = (folder / "livereload.LICENSE").read_text()
     assert "Andrey Tarantsov" in licence

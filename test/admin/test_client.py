@@ -1,4 +1,4 @@
-"""Questions to a proxy: here a server that gives the answers of the test, and gets none right."""
+"""The client of the API, with a server that sends the responses of the test."""
 
 import json
 import threading
@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from httpprocessproxy.admin.client import ERROR, NOBODY, RUNNING, UNSETTLED, AdminResponse, ask
+from httpprocessproxy.admin.client import ERROR, NO_ANSWER, RUNNING, UNSETTLED, AdminResponse, ask
 from httpprocessproxy.config import Address
 from test.ports import free_port
 
@@ -18,7 +18,7 @@ def status(state: str, generation: int = 1, **members: object) -> Mapping[str, o
 
 
 class Script(ThreadingHTTPServer):
-    """Answers all requests alike."""
+    """A server that answers all requests with the same response."""
 
     def __init__(self, body: object, code: int = 200, port: int = 0) -> None:
         super().__init__(("127.0.0.1", port), Handler)
@@ -68,14 +68,14 @@ def answering(body: object, code: int = 200) -> Iterator[Script]:
         (status("killing", pid=None), AdminResponse("killing, generation 1", UNSETTLED)),
     ],
 )
-def test_the_status(told: Mapping[str, object], answer: AdminResponse | None) -> None:
+def test_status_has_exit_status(told: Mapping[str, object], answer: AdminResponse | None) -> None:
     answer = answer or AdminResponse("error, generation 1: exited with status 1", ERROR)
     with answering(told) as server:
         assert ask("status", server.address, 60.0) == answer
         assert server.asked == ["GET /_hpp/status"]
 
 
-def test_the_status_as_json() -> None:
+def test_status_is_printed_as_json() -> None:
     with answering(status("running")) as server:
         answer = ask("status", server.address, 60.0, as_json=True)
     assert json.loads(answer.text) == status("running")
@@ -84,7 +84,7 @@ def test_the_status_as_json() -> None:
 @pytest.mark.parametrize(
     ("question", "asked"), [("wait", "GET /_hpp/status"), ("restart", "POST /_hpp/restart")]
 )
-def test_the_proxy_answers_when_its_server_is_settled(question: str, asked: str) -> None:
+def test_wait_and_restart_ask_for_a_settled_state(question: str, asked: str) -> None:
     with answering(status("running", 4)) as server:
         assert ask(question, server.address, 60.0).exit_status == RUNNING
         (request,) = server.asked
@@ -98,19 +98,19 @@ def test_the_proxy_answers_when_its_server_is_settled(question: str, asked: str)
 
 @pytest.mark.parametrize("question", ["wait", "restart"])
 @pytest.mark.parametrize("state", ["loading", "running"])
-def test_waiting_has_an_end(question: str, state: str) -> None:
-    """A server that runs still, after the time for a restart, is the old one."""
+def test_timeout_of_a_wait_is_unsettled(question: str, state: str) -> None:
+    """A server that still runs when the time for a restart is over is the old one."""
     with answering(status(state), 504) as server:
         assert ask(question, server.address, 60.0).exit_status == UNSETTLED
 
 
-def test_nobody_may_wait_for_ever() -> None:
+def test_wait_is_limited_to_an_hour() -> None:
     with answering(status("running")) as server:
         ask("restart", server.address, 1e9)
         assert server.asked == ["POST /_hpp/restart?wait=running,error&timeout=3600.000"]
 
 
-def test_one_may_wait_for_a_proxy_that_does_not_listen_yet() -> None:
+def test_wait_retries_until_the_proxy_listens() -> None:
     port = free_port()
 
     def answer_once() -> None:
@@ -124,28 +124,26 @@ def test_one_may_wait_for_a_proxy_that_does_not_listen_yet() -> None:
 
 
 @pytest.mark.parametrize("question", ["status", "restart", "wait"])
-def test_nobody_answers(question: str) -> None:
+def test_closed_port_is_no_answer(question: str) -> None:
     port = free_port()
     answer = ask(question, Address("localhost", port), 0.1)
-    assert answer == AdminResponse(
-        f"nobody answers at localhost:{port}: Connection refused", NOBODY
-    )
+    assert answer == AdminResponse(f"no answer at localhost:{port}: Connection refused", NO_ANSWER)
 
 
 @pytest.mark.parametrize("body", ["<html>", "[]", "{}"])
-def test_something_else_answers(body: str) -> None:
+def test_other_program_is_reported(body: str) -> None:
     with answering(body) as server:
         answer = ask("status", server.address, 60.0)
         assert answer == AdminResponse(
-            f"what answers at {server.address} is no http-process-proxy", NOBODY
+            f"the program that answers at {server.address} is not http-process-proxy", NO_ANSWER
         )
 
 
 @pytest.mark.parametrize(
     ("body", "said"), [({"detail": "not for you"}, ": not for you"), ("<html>", "")]
 )
-def test_a_proxy_that_does_not_trust_us_says_so(body: object, said: str) -> None:
+def test_refusal_of_the_proxy_is_reported(body: object, said: str) -> None:
     with answering(body, 403) as server:
-        for question in ("status", "wait"):  # it will say the same in a moment
+        for question in ("status", "wait"):  # a refusal is not retried
             answer = ask(question, server.address, 60.0)
-            assert answer == AdminResponse(f"{server.address} answers 403{said}", NOBODY)
+            assert answer == AdminResponse(f"{server.address} answers 403{said}", NO_ANSWER)

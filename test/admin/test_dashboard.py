@@ -1,4 +1,4 @@
-"""The page about the proxy itself as it is served: for a tab alone, under a strict policy."""
+"""The dashboard as served: only for a tab, with a strict Content-Security-Policy."""
 
 import re
 from pathlib import Path
@@ -13,7 +13,7 @@ FRAME = {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "navigate", "Sec-Fet
 
 
 @pytest.mark.parametrize("headers", [TAB, {}])
-def test_a_tab_gets_the_page(tmp_path: Path, headers: dict[str, str]) -> None:
+def test_tab_gets_the_page(tmp_path: Path, headers: dict[str, str]) -> None:
     async def main() -> None:
         nonces = set()
         async with open_site(tmp_path) as (_, client):
@@ -40,7 +40,7 @@ def test_a_tab_gets_the_page(tmp_path: Path, headers: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("headers", [SCRIPT, FRAME])
-def test_no_script_and_no_frame_gets_it(tmp_path: Path, headers: dict[str, str]) -> None:
+def test_script_or_frame_gets_403(tmp_path: Path, headers: dict[str, str]) -> None:
     async def main() -> None:
         async with (
             open_site(tmp_path) as (_, client),
@@ -57,7 +57,7 @@ def test_no_script_and_no_frame_gets_it(tmp_path: Path, headers: dict[str, str])
     ("name", "kind", "content"),
     [("css", "text/css", dashboard_css()), ("js", "text/javascript", dashboard_js())],
 )
-def test_its_files(tmp_path: Path, name: str, kind: str, content: Script) -> None:
+def test_files_of_the_dashboard(tmp_path: Path, name: str, kind: str, content: Script) -> None:
     async def main() -> None:
         async with open_site(tmp_path) as (_, client):
             target = f"/_hpp/dashboard.{name}"
@@ -80,7 +80,7 @@ def test_its_files(tmp_path: Path, name: str, kind: str, content: Script) -> Non
         ("192.168.1.5:8001", "http://192.168.1.5:8002/"),
     ],
 )
-def test_on_the_origin_of_the_site_its_path_leads_to_it(
+def test_path_on_the_origin_of_the_site_redirects_to_the_dashboard(
     tmp_path: Path, host: str, url: str
 ) -> None:
     async def main() -> None:

@@ -1,4 +1,4 @@
-"""What pages hear on `/_hpp/events`: of what happens, whether they are stale, and no more."""
+"""Messages to pages on `/_hpp/events`: events, staleness, and nothing else."""
 
 import contextlib
 import json
@@ -28,12 +28,12 @@ LONG_AGO_MS = 1e9
 
 
 def knock(
-    control: Admin,
+    admin: Admin,
     origin: str | None = OWN,
     trusted: bool = True,
     is_dashboard: bool = False,
 ) -> connect:
-    path = control.socket_for(b"/_hpp/events", trusted, is_dashboard)
+    path = admin.socket_for(b"/_hpp/events", trusted, is_dashboard)
     return unix_connect(
         path,
         "ws://localhost:8001/_hpp/events",
@@ -57,10 +57,10 @@ async def greet(client: ClientConnection, **fields: object) -> dict[str, object]
 
 @contextlib.asynccontextmanager
 async def page(
-    control: Admin, trusted: bool = True, is_dashboard: bool = False, **fields: object
+    admin: Admin, trusted: bool = True, is_dashboard: bool = False, **fields: object
 ) -> AsyncIterator[tuple[ClientConnection, Mapping[str, object]]]:
-    """A page that has said hello, and the answer to it."""
-    async with knock(control, trusted=trusted, is_dashboard=is_dashboard) as client:
+    """A page that has sent its hello, and the response to it."""
+    async with knock(admin, trusted=trusted, is_dashboard=is_dashboard) as client:
         yield client, await greet(client, **fields)
 
 
@@ -74,11 +74,11 @@ def enter(bus: EventBus, state: str, generation: int = 1) -> None:
     bus.publish(changed_to(state, generation=generation))
 
 
-def test_a_page_learns_where_it_is() -> None:
+def test_hello_has_run_command_and_state() -> None:
     async def main() -> None:
         bus = EventBus()
         enter(bus, "running", 4)
-        async with opened(bus=bus) as control, page(control) as (_, hello):
+        async with opened(bus=bus) as admin, page(admin) as (_, hello):
             assert hello["run"] == bus.run
             assert hello["stale"] is False
             assert hello["command"] == "true"
@@ -90,18 +90,18 @@ def test_a_page_learns_where_it_is() -> None:
     run(main())
 
 
-def test_before_the_first_start_there_is_no_state() -> None:
+def test_hello_before_the_first_start_has_no_state() -> None:
     async def main() -> None:
-        async with opened() as control, page(control) as (_, hello):
+        async with opened() as admin, page(admin) as (_, hello):
             assert hello["state"] is None
 
     run(main())
 
 
-def test_a_page_hears_of_states_and_refreshes() -> None:
+def test_page_gets_states_and_refreshes() -> None:
     async def main() -> None:
         bus = EventBus()
-        async with opened(bus=bus) as control, page(control) as (client, _):
+        async with opened(bus=bus) as admin, page(admin) as (client, _):
             enter(bus, "loading")
             bus.publish(Refreshed(paths=["a.css"]), keep=False)
             bus.publish(Notice(text="not asked for"))
@@ -113,11 +113,11 @@ def test_a_page_hears_of_states_and_refreshes() -> None:
     run(main())
 
 
-def test_an_error_comes_with_the_output() -> None:
+def test_error_has_the_output() -> None:
     async def main() -> None:
         bus = EventBus()
         enter(bus, "error")
-        async with opened(bus=bus) as control, page(control) as (client, hello):
+        async with opened(bus=bus) as admin, page(admin) as (client, hello):
             state = hello["state"]
             assert isinstance(state, dict)
             assert state["output"] == TAIL
@@ -136,20 +136,20 @@ def test_an_error_comes_with_the_output() -> None:
         (LONG_AGO_MS, "error", False),
     ],
 )
-def test_a_page_that_older_code_has_made_is_stale(age_ms: float, state: str, stale: bool) -> None:
+def test_page_made_by_older_code_is_stale(age_ms: float, state: str, stale: bool) -> None:
     async def main() -> None:
         bus = EventBus()
-        async with opened(bus=bus) as control:
+        async with opened(bus=bus) as admin:
             enter(bus, "running")
             enter(bus, state)
-            async with page(control, age_ms=age_ms) as (_, hello):
+            async with page(admin, age_ms=age_ms) as (_, hello):
                 assert hello["stale"] is stale
 
     run(main())
 
 
 class Clocked(EventBus):
-    """Its time is what the test says."""
+    """An event bus whose time the test sets."""
 
     time_ms = 0.0
 
@@ -157,46 +157,46 @@ class Clocked(EventBus):
         return self.time_ms
 
 
-def test_a_page_from_before_a_refresh_is_stale() -> None:
+def test_page_from_before_a_refresh_is_stale() -> None:
     async def main() -> None:
         bus = Clocked()
-        async with opened(bus=bus) as control:
+        async with opened(bus=bus) as admin:
             enter(bus, "running")
             bus.time_ms = made_at_ms = 0.1
-            async with page(control, age_ms=bus.time_ms - made_at_ms) as (_, hello):
+            async with page(admin, age_ms=bus.time_ms - made_at_ms) as (_, hello):
                 assert hello["stale"] is False
             bus.time_ms += 0.1
             bus.publish(Refreshed(paths=["a.html"]), keep=False)
-            async with page(control, age_ms=bus.time_ms - made_at_ms) as (_, hello):
+            async with page(admin, age_ms=bus.time_ms - made_at_ms) as (_, hello):
                 assert hello["stale"] is True
 
     run(main())
 
 
-def test_who_comes_back_is_stale_only_if_something_was_missed() -> None:
+def test_reconnected_page_is_stale_only_after_a_missed_change() -> None:
     async def main() -> None:
         bus = EventBus()
-        async with opened(bus=bus) as control:
+        async with opened(bus=bus) as admin:
             enter(bus, "running")
-            async with page(control) as (_, hello):
+            async with page(admin) as (_, hello):
                 run_name, at_ms = hello["run"], hello["at_ms"]
-            async with page(control, run=run_name, at_ms=at_ms, age_ms=LONG_AGO_MS) as (_, hello):
+            async with page(admin, run=run_name, at_ms=at_ms, age_ms=LONG_AGO_MS) as (_, hello):
                 assert hello["stale"] is False
             while bus.now_ms() == at_ms:
                 pass
             enter(bus, "running", 2)
-            async with page(control, run=run_name, at_ms=at_ms, age_ms=LONG_AGO_MS) as (_, hello):
+            async with page(admin, run=run_name, at_ms=at_ms, age_ms=LONG_AGO_MS) as (_, hello):
                 assert hello["stale"] is True
-            async with page(control, run="another", at_ms=at_ms, age_ms=LONG_AGO_MS) as (_, hello):
+            async with page(admin, run="another", at_ms=at_ms, age_ms=LONG_AGO_MS) as (_, hello):
                 assert hello["stale"] is True
 
     run(main())
 
 
-def test_output_is_told_to_those_who_ask_after_what_was_printed_so_far() -> None:
+def test_subscriber_of_output_gets_the_earlier_output_first() -> None:
     async def main() -> None:
         bus = EventBus()
-        async with opened(bus=bus) as control, page(control) as (client, _):
+        async with opened(bus=bus) as admin, page(admin) as (client, _):
             assert not bus.is_wanted(OutputPrinted)
             await say(client, type="subscribe", topics=["output"])
             tail = await receive(client)
@@ -213,13 +213,13 @@ def test_output_is_told_to_those_who_ask_after_what_was_printed_so_far() -> None
     run(main())
 
 
-def test_who_leaves_wants_nothing_any_more() -> None:
+def test_closed_page_ends_its_subscription() -> None:
     async def main() -> None:
         bus = EventBus()
-        async with opened(bus=bus) as control:
-            async with page(control, topics=["request"], is_dashboard=True, token=TOKEN):
+        async with opened(bus=bus) as admin:
+            async with page(admin, topics=["request"], is_dashboard=True, token=TOKEN):
                 assert bus.is_wanted(RequestEnded)
-            async with page(control) as (client, _):
+            async with page(admin) as (client, _):
                 while bus.is_wanted(RequestEnded):
                     await settled(client)
 
@@ -227,15 +227,15 @@ def test_who_leaves_wants_nothing_any_more() -> None:
 
 
 @pytest.mark.parametrize("token", ["", "guessed", "\ud800", 7])
-def test_a_page_without_the_token_hears_of_no_requests(token: object) -> None:
-    """It may be a script of the backend's pages, and requests tell of what other pages know."""
+def test_page_without_the_token_gets_no_requests(token: object) -> None:
+    """It may be a script of the backend's pages, and requests contain secrets of other pages."""
 
     async def main() -> None:
         bus = EventBus()
         topics = ["request", "notice"]
         async with (
-            opened(bus=bus) as control,
-            page(control, topics=topics, token=token) as (client, _),
+            opened(bus=bus) as admin,
+            page(admin, topics=topics, token=token) as (client, _),
         ):
             assert (bus.is_wanted(RequestEnded), bus.is_wanted(Notice)) == (False, True)
             await say(client, type="subscribe", topics=["request"], token=TOKEN)
@@ -245,24 +245,24 @@ def test_a_page_without_the_token_hears_of_no_requests(token: object) -> None:
     run(main())
 
 
-def test_a_program_needs_no_token() -> None:
+def test_program_needs_no_token() -> None:
     async def main() -> None:
         bus = EventBus()
-        async with opened(bus=bus) as control, knock(control, origin=None) as client:
+        async with opened(bus=bus) as admin, knock(admin, origin=None) as client:
             await greet(client, topics=["request"])
             assert bus.is_wanted(RequestEnded)
 
     run(main())
 
 
-def test_a_stranger_hears_of_states_only() -> None:
+def test_untrusted_client_gets_states_only() -> None:
     async def main() -> None:
         bus = EventBus()
         enter(bus, "running")
         topics = ["output", "request", "notice"]
         async with (
-            opened(bus=bus) as control,
-            page(control, trusted=False, topics=topics) as (client, hello),
+            opened(bus=bus) as admin,
+            page(admin, trusted=False, topics=topics) as (client, hello),
         ):
             assert not any(hello[secret] for secret in ("editor", "folder", "command", "console"))
             await say(client, type="subscribe", topics=topics)
@@ -275,27 +275,27 @@ def test_a_stranger_hears_of_states_only() -> None:
 
 
 @pytest.mark.parametrize("origin", ["http://evil", "null", "", "http://localhost:9999"])
-def test_pages_of_others_are_refused(origin: str) -> None:
+def test_pages_of_other_origins_are_refused(origin: str) -> None:
     async def main() -> None:
-        async with opened() as control:
-            assert await refusal(knock(control, origin)) == 403
-            assert await refusal(knock(control, origin, trusted=False)) == 403
+        async with opened() as admin:
+            assert await refusal(knock(admin, origin)) == 403
+            assert await refusal(knock(admin, origin, trusted=False)) == 403
 
     run(main())
 
 
-def test_what_is_no_browser_may_come_without_an_origin() -> None:
+def test_client_without_an_origin_is_accepted() -> None:
     async def main() -> None:
-        async with opened() as control, knock(control, None) as client:
+        async with opened() as admin, knock(admin, None) as client:
             await greet(client)
 
     run(main())
 
 
 @pytest.mark.parametrize("nonsense", ["", "{}", "[[", '{"type": "subscribe"}'])
-def test_who_does_not_say_hello_is_sent_away(nonsense: str) -> None:
+def test_first_message_other_than_hello_closes_the_connection(nonsense: str) -> None:
     async def main() -> None:
-        async with opened() as control, knock(control) as client:
+        async with opened() as admin, knock(admin) as client:
             await client.send(nonsense)
             with pytest.raises(ConnectionClosed):
                 await client.recv()
@@ -303,10 +303,10 @@ def test_who_does_not_say_hello_is_sent_away(nonsense: str) -> None:
     run(main())
 
 
-def test_later_nonsense_changes_nothing() -> None:
+def test_invalid_later_message_is_ignored() -> None:
     async def main() -> None:
         bus = EventBus()
-        async with opened(bus=bus) as control, page(control) as (client, _):
+        async with opened(bus=bus) as admin, page(admin) as (client, _):
             for nonsense in ("", "{}", "[[", '{"type": "hello"}'):
                 await client.send(nonsense)
             await settled(client)
@@ -316,16 +316,16 @@ def test_later_nonsense_changes_nothing() -> None:
     run(main())
 
 
-def test_a_page_that_does_not_read_is_dropped_and_holds_up_nobody() -> None:
+def test_page_that_does_not_read_is_aborted_without_delay_for_others() -> None:
     async def main() -> None:
         bus = EventBus()
         text = "x" * 64 * 1024
         count = 10 * MAX_UNSENT_BYTES // len(text)
         async with (
-            opened(bus=bus) as control,
-            page(control, topics=["request"], is_dashboard=True, token=TOKEN) as (good, _),
+            opened(bus=bus) as admin,
+            page(admin, topics=["request"], is_dashboard=True, token=TOKEN) as (good, _),
         ):
-            sleeper = await knock(control, is_dashboard=True)
+            sleeper = await knock(admin, is_dashboard=True)
             await greet(sleeper, topics=["request"], token=TOKEN)
             sleeper.transport.pause_reading()
             for number in range(count):
@@ -337,11 +337,11 @@ def test_a_page_that_does_not_read_is_dropped_and_holds_up_nobody() -> None:
     run(main())
 
 
-def test_fifty_pages_hear_the_same_encoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_message_to_fifty_pages_is_encoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
     async def main() -> None:
         bus = EventBus()
-        async with opened(bus=bus) as control, contextlib.AsyncExitStack() as pages:
-            clients = [await pages.enter_async_context(knock(control)) for _ in range(50)]
+        async with opened(bus=bus) as admin, contextlib.AsyncExitStack() as pages:
+            clients = [await pages.enter_async_context(knock(admin)) for _ in range(50)]
             for client in clients:
                 await greet(client)
             dumps, encoded = json.dumps, 0

@@ -1,22 +1,22 @@
-"""Which of the events a client hears: trusted or not, on the site's origin or the dashboard's."""
+"""Events by client: trusted or not, on the site's origin or the dashboard's."""
 
 from httpprocessproxy.events import EventBus, RequestEnded
 from test.admin.sockets import TAIL, TOKEN, opened, receive, run
 from test.admin.test_events import enter, page
 
 
-def test_the_output_of_an_error_is_kept_from_clients_that_are_not_trusted() -> None:
+def test_untrusted_client_gets_an_error_without_output() -> None:
     async def main() -> None:
         bus = EventBus()
         async with (
-            opened(bus=bus) as control,
-            page(control, trusted=False, topics=["output"]) as (stranger, _),
-            page(control) as (developer, _),
+            opened(bus=bus) as admin,
+            page(admin, trusted=False, topics=["output"]) as (stranger, _),
+            page(admin) as (developer, _),
         ):
             enter(bus, "error")
             assert (await receive(developer))["output"] == TAIL
             assert (await receive(stranger))["output"] == ""
-            async with page(control, trusted=False) as (_, hello):
+            async with page(admin, trusted=False) as (_, hello):
                 state = hello["state"]
                 assert isinstance(state, dict)
                 assert (state["state"], state["output"]) == ("error", "")
@@ -24,10 +24,10 @@ def test_the_output_of_an_error_is_kept_from_clients_that_are_not_trusted() -> N
     run(main())
 
 
-def test_the_token_does_not_count_on_the_origin_of_the_site() -> None:
+def test_token_is_invalid_on_the_origin_of_the_site() -> None:
     async def main() -> None:
         bus = EventBus()
-        async with opened(bus=bus) as control, page(control, topics=["request"], token=TOKEN):
+        async with opened(bus=bus) as admin, page(admin, topics=["request"], token=TOKEN):
             assert not bus.is_wanted(RequestEnded)
 
     run(main())

@@ -1,4 +1,4 @@
-"""Who may use our own pages: tabs, programs, the page with the token, and nobody else."""
+"""Access to the admin pages: tabs, programs and the page with the token; all others get 403."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ BROWSERS = [
 
 @pytest.mark.parametrize("target", SECRETS + CHANGES)
 @pytest.mark.parametrize("browser", BROWSERS)
-def test_a_page_without_the_token_learns_and_changes_nothing(
+def test_page_without_the_token_gets_403(
     tmp_path: Path, target: str, browser: dict[str, str]
 ) -> None:
     async def main() -> None:
@@ -40,7 +40,7 @@ def test_a_page_without_the_token_learns_and_changes_nothing(
 
 @pytest.mark.parametrize("target", SECRETS + CHANGES)
 @pytest.mark.parametrize("browser", BROWSERS)
-def test_the_page_with_the_token_may(tmp_path: Path, target: str, browser: dict[str, str]) -> None:
+def test_page_with_token_is_allowed(tmp_path: Path, target: str, browser: dict[str, str]) -> None:
     async def main() -> None:
         method = "POST" if target in CHANGES else "GET"
         async with open_site(tmp_path) as (_, client):
@@ -52,7 +52,7 @@ def test_the_page_with_the_token_may(tmp_path: Path, target: str, browser: dict[
 
 
 @pytest.mark.parametrize("target", SECRETS + CHANGES)
-def test_a_program_needs_no_token(tmp_path: Path, target: str) -> None:
+def test_program_needs_no_token(tmp_path: Path, target: str) -> None:
     async def main() -> None:
         method = "POST" if target in CHANGES else "GET"
         async with (
@@ -66,7 +66,7 @@ def test_a_program_needs_no_token(tmp_path: Path, target: str) -> None:
 
 @pytest.mark.parametrize("target", CHANGES)
 @pytest.mark.parametrize("origin", ["null", "http://evil.example", "http://localhost:9", "%%%"])
-def test_another_origin_needs_more_than_the_token(tmp_path: Path, target: str, origin: str) -> None:
+def test_other_origin_with_the_token_gets_403(tmp_path: Path, target: str, origin: str) -> None:
     async def main() -> None:
         async with open_site(tmp_path) as (backstage, client):
             headers = {"Origin": origin, **await token(client)}
@@ -77,7 +77,7 @@ def test_another_origin_needs_more_than_the_token(tmp_path: Path, target: str, o
     run(main())
 
 
-def test_the_token_is_another_in_each_run(tmp_path: Path) -> None:
+def test_token_differs_in_each_run(tmp_path: Path) -> None:
     async def main() -> None:
         seen = set()
         for name in ("one", "two"):
@@ -92,7 +92,7 @@ def test_the_token_is_another_in_each_run(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("target", SECRETS + CHANGES)
 @pytest.mark.parametrize("browser", BROWSERS)
-def test_the_token_does_not_count_on_the_origin_of_the_site(
+def test_token_is_invalid_on_the_origin_of_the_site(
     tmp_path: Path, target: str, browser: dict[str, str]
 ) -> None:
     async def main() -> None:
@@ -107,7 +107,7 @@ def test_the_token_does_not_count_on_the_origin_of_the_site(
 
 @pytest.mark.parametrize("site", ["same-site", "cross-site"])
 @pytest.mark.parametrize("target", ["/", "/_hpp/dashboard.js", "/_hpp/status"])
-def test_a_fetch_of_another_origin_gets_nothing_of_the_dashboard(
+def test_fetch_of_another_origin_gets_403_from_the_dashboard(
     tmp_path: Path, site: str, target: str
 ) -> None:
     async def main() -> None:

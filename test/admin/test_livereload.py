@@ -1,4 +1,4 @@
-"""Who may listen for reloads, and that all who listen hear of each, once."""
+"""LiveReload: access control, and each reload is sent to every page once."""
 
 import asyncio
 import contextlib
@@ -39,35 +39,35 @@ BAD_ORIGINS = [
 ]
 
 
-async def until(pages: int, control: Admin, client: ClientConnection) -> None:
-    """Wait until so many pages listen; the server notices while it serves another client."""
-    while control.clients != pages:
+async def until(pages: int, admin: Admin, client: ClientConnection) -> None:
+    """Wait until `pages` pages listen; the server notices while it serves another client."""
+    while admin.clients != pages:
         await settled(client)
 
 
 async def heard(client: ClientConnection) -> list[object]:
-    """Hang up, and return the commands that had come by then."""
+    """Close the connection, and return the commands received by then."""
     await settled(client)
     await client.close()
     return [json.loads(message)["command"] async for message in client]
 
 
-def test_a_page_hears_of_every_reload() -> None:
+def test_page_gets_every_reload() -> None:
     async def main() -> None:
-        async with opened() as control, own(control) as client:
-            assert control.clients == 0
+        async with opened() as admin, own(admin) as client:
+            assert admin.clients == 0
             await greet(client)
-            assert control.clients == 1
-            control.reload_browsers()
-            control.reload_browsers()
+            assert admin.clients == 1
+            admin.reload_browsers()
+            admin.reload_browsers()
             assert await heard(client) == ["reload", "reload"]
 
     run(main())
 
 
-def test_hello_comes_first_and_unasked() -> None:
+def test_server_sends_hello_first() -> None:
     async def main() -> None:
-        async with opened() as control, own(control) as client:
+        async with opened() as admin, own(admin) as client:
             hello = await receive(client)
             assert hello["command"] == "hello"
             assert hello["protocols"] == [OFFICIAL_7]
@@ -75,11 +75,11 @@ def test_hello_comes_first_and_unasked() -> None:
     run(main())
 
 
-def test_a_page_hears_of_a_reload_before_its_hello_after_it() -> None:
+def test_reload_before_the_hello_of_a_page_is_sent_after_it() -> None:
     async def main() -> None:
-        async with opened() as control, own(control) as client:
+        async with opened() as admin, own(admin) as client:
             assert (await receive(client))["command"] == "hello"
-            control.reload_browsers()
+            admin.reload_browsers()
             await settled(client)
             await client.send(json.dumps({"command": "hello", "protocols": [OFFICIAL_7]}))
             assert await heard(client) == ["reload"]
@@ -87,82 +87,82 @@ def test_a_page_hears_of_a_reload_before_its_hello_after_it() -> None:
     run(main())
 
 
-def test_reload_is_one_that_livereload_js_reloads_the_page_for() -> None:
+def test_reload_makes_livereload_js_reload_the_page() -> None:
     async def main() -> None:
-        async with opened() as control, own(control) as client:
+        async with opened() as admin, own(admin) as client:
             await greet(client)
-            control.reload_browsers()
+            admin.reload_browsers()
             assert (await receive(client))["path"] == "/"
 
     run(main())
 
 
-def test_an_extension_that_asks_whether_we_are_there_is_no_page() -> None:
+def test_extension_that_probes_the_port_does_not_count_as_a_page() -> None:
     async def main() -> None:
         port = free_port()
         origin = "chrome-extension://jnihajbhpnppcggbcgedagnkighmdlei"
-        async with opened(port) as control, public(port, origin) as client:
+        async with opened(port) as admin, public(port, origin) as client:
             await check_connection(client)
-            assert control.clients == 0
-            control.reload_browsers()
+            assert admin.clients == 0
+            admin.reload_browsers()
             assert await heard(client) == []
 
     run(main())
 
 
-def test_unknown_messages_change_nothing() -> None:
+def test_unknown_messages_are_ignored() -> None:
     async def main() -> None:
-        async with opened() as control, own(control) as client:
+        async with opened() as admin, own(admin) as client:
             await greet(client)
             for message in ('{"command":"info","url":"/"}', "garbage", b"\xff", "[" * 60_000):
                 await client.send(message)
             await settled(client)
-            control.reload_browsers()
+            admin.reload_browsers()
             assert await heard(client) == ["reload"]
 
     run(main())
 
 
-def test_a_long_message_ends_the_connection() -> None:
+def test_message_too_long_closes_the_connection() -> None:
     async def main() -> None:
-        async with opened() as control, own(control) as client, own(control) as other:
+        async with opened() as admin, own(admin) as client, own(admin) as other:
             await greet(client)
             await client.send("x" * 100_000)
             with pytest.raises(ConnectionClosed):
                 await client.recv()
-            await until(0, control, other)
+            await until(0, admin, other)
 
     run(main())
 
 
 @pytest.mark.parametrize("abort", [True, False])
-def test_a_page_that_left_is_forgotten(abort: bool) -> None:
+def test_closed_page_is_removed(abort: bool) -> None:
     async def main() -> None:
-        async with opened() as control, own(control) as client, own(control) as other:
+        async with opened() as admin, own(admin) as client, own(admin) as other:
             await greet(client)
             await greet(other)
             if abort:
                 client.transport.abort()
             else:
                 await client.close()
-            await until(1, control, other)
-            control.reload_browsers()
+            await until(1, admin, other)
+            admin.reload_browsers()
             assert await heard(other) == ["reload"]
 
     run(main())
 
 
-def test_fifty_tabs_and_one_that_never_reads() -> None:
+def test_fifty_tabs_reload_beside_one_that_never_reads() -> None:
     async def main() -> None:
-        async with opened() as control, contextlib.AsyncExitStack() as tabs:
-            stuck = await tabs.enter_async_context(own(control))
+        async with opened() as admin, contextlib.AsyncExitStack() as tabs:
+            stuck = await tabs.enter_async_context(own(admin))
             await greet(stuck)
             stuck.transport.pause_reading()
-            clients = [await tabs.enter_async_context(own(control)) for _ in range(50)]
+            clients = [await tabs.enter_async_context(own(admin)) for _ in range(50)]
             for client in clients:
                 await greet(client)
-            assert control.clients == 51
-            control.reload_browsers()
+            assert admin.clients == 51
+            admin.reload_browsers()
             for client in clients:
                 assert (await receive(client))["command"] == "reload"
             stuck.transport.abort()
@@ -171,9 +171,9 @@ def test_fifty_tabs_and_one_that_never_reads() -> None:
 
 
 @pytest.mark.parametrize("origin", [None, "http://localhost:8001", "https://LOCALHOST:8001"])
-def test_the_own_port_is_for_own_pages(origin: str | None) -> None:
+def test_own_port_accepts_own_pages(origin: str | None) -> None:
     async def main() -> None:
-        async with opened() as control, own(control, origin) as client:
+        async with opened() as admin, own(admin, origin) as client:
             await greet(client)
 
     run(main())
@@ -183,10 +183,10 @@ def test_the_own_port_is_for_own_pages(origin: str | None) -> None:
     "origin",
     [*BAD_ORIGINS, "http://127.0.0.1:8001", "http://localhost", "chrome-extension://x"],
 )
-def test_the_own_port_is_for_nobody_else(origin: str) -> None:
+def test_own_port_refuses_other_pages(origin: str) -> None:
     async def main() -> None:
-        async with opened(allowed=["*"]) as control:
-            assert await refusal(own(control, origin)) == 403
+        async with opened(allowed=["*"]) as admin:
+            assert await refusal(own(admin, origin)) == 403
 
     run(main())
 
@@ -205,12 +205,12 @@ def test_the_own_port_is_for_nobody_else(origin: str) -> None:
         "safari-web-extension://6A2A6BA8-1D3F-4D8A-A9A2-0E7A6F6A2F6C",
     ],
 )
-def test_the_livereload_port_is_for_pages_of_the_proxy_and_extensions(origin: str | None) -> None:
+def test_livereload_port_accepts_pages_of_the_proxy_and_extensions(origin: str | None) -> None:
     async def main() -> None:
         port = free_port()
-        async with opened(port, allowed=["example.test"]) as control, public(port, origin) as page:
+        async with opened(port, allowed=["example.test"]) as admin, public(port, origin) as page:
             await greet(page)
-            control.reload_browsers()
+            admin.reload_browsers()
             assert await heard(page) == ["reload"]
 
     run(main())
@@ -220,7 +220,7 @@ def test_the_livereload_port_is_for_pages_of_the_proxy_and_extensions(origin: st
     "origin",
     [*BAD_ORIGINS, "http://localhost", "http://localhost:8000", "http://evil.example:8001"],
 )
-def test_the_livereload_port_is_for_nobody_else(origin: str) -> None:
+def test_livereload_port_refuses_other_pages(origin: str) -> None:
     async def main() -> None:
         port = free_port()
         async with opened(port):
@@ -229,7 +229,7 @@ def test_the_livereload_port_is_for_nobody_else(origin: str) -> None:
     run(main())
 
 
-def test_a_page_at_the_livereload_port_itself_may_listen() -> None:
+def test_page_of_the_livereload_port_is_accepted() -> None:
     async def main() -> None:
         port = free_port()
         async with opened(port), public(port, f"http://127.0.0.1:{port}") as page:
@@ -241,7 +241,7 @@ def test_a_page_at_the_livereload_port_itself_may_listen() -> None:
 @pytest.mark.parametrize(
     ("host", "status"), [("evil.example", 403), ("a@localhost", 400), ("", 400)]
 )
-def test_the_livereload_port_checks_the_host(host: str, status: int) -> None:
+def test_livereload_port_checks_the_host(host: str, status: int) -> None:
     async def main() -> None:
         port = free_port()
         async with opened(port):
@@ -253,7 +253,7 @@ def test_the_livereload_port_checks_the_host(host: str, status: int) -> None:
 
 
 @pytest.mark.parametrize("name", ["Host: localhost", "Origin: http://localhost:8001"])
-def test_a_field_that_is_there_twice_is_refused(name: str) -> None:
+def test_repeated_field_is_refused(name: str) -> None:
     async def main() -> None:
         port = free_port()
         async with opened(port):
@@ -273,7 +273,7 @@ async def ask(port: int, path: str, host: str, *fields: str) -> bytes:
     return answer
 
 
-def test_the_livereload_port_serves_the_script_and_nothing_else() -> None:
+def test_livereload_port_serves_only_the_script() -> None:
     async def main() -> None:
         port = free_port()
         async with opened(port):
@@ -290,10 +290,10 @@ def test_the_livereload_port_serves_the_script_and_nothing_else() -> None:
     run(main())
 
 
-def test_garbage_at_the_livereload_port() -> None:
+def test_garbage_at_the_livereload_port_is_refused() -> None:
     async def main() -> None:
         port = free_port()
-        async with opened(port) as control:
+        async with opened(port) as admin:
             for garbage in (b"\0\0\0\r\n\r\n", b"POST / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\n\n"):
                 reader, writer = await asyncio.open_connection("127.0.0.1", port)
                 writer.write(garbage)
@@ -303,22 +303,22 @@ def test_garbage_at_the_livereload_port() -> None:
                 await writer.wait_closed()
             async with public(port) as page:
                 await greet(page)
-                control.reload_browsers()
+                admin.reload_browsers()
                 assert await heard(page) == ["reload"]
 
     run(main())
 
 
-def test_a_browser_with_many_cookies_may_listen() -> None:
+def test_browser_with_many_cookies_is_accepted() -> None:
     async def main() -> None:
         headers = {"Cookie": "a=" + "x" * 30_000}
-        async with opened() as control, own(control, headers=headers) as page:
+        async with opened() as admin, own(admin, headers=headers) as page:
             await greet(page)
 
     run(main())
 
 
-def test_both_loopback_addresses_listen() -> None:
+def test_livereload_port_listens_on_both_loopback_addresses() -> None:
     async def main() -> None:
         port = free_port()
         async with opened(port), public(port) as page, public(port, host="[::1]") as other:

@@ -1,4 +1,4 @@
-"""The log of requests over HTTP, and sending one again."""
+"""The log of requests over HTTP, and a replay."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from test.admin.sockets import run
 from test.inspector.test_request_log import begun, ended, request
 
 
-def test_the_log(tmp_path: Path) -> None:
+def test_log_has_the_newest_request_first(tmp_path: Path) -> None:
     async def main() -> None:
         async with open_site(tmp_path) as (backstage, client):
             first = ended(backstage.log, 500, asked=request("/a", "POST", ["Cookie: b=c"]))
@@ -28,7 +28,7 @@ def test_the_log(tmp_path: Path) -> None:
     run(main())
 
 
-def test_an_unknown_number(tmp_path: Path) -> None:
+def test_unknown_request_gets_404(tmp_path: Path) -> None:
     async def main() -> None:
         async with open_site(tmp_path) as (_, client):
             for target, status in (("1", 404), ("x", 400), ("-1", 400), ("%31%30", 404)):
@@ -40,7 +40,7 @@ def test_an_unknown_number(tmp_path: Path) -> None:
     run(main())
 
 
-def test_a_replay(tmp_path: Path) -> None:
+def test_replay_sends_the_request_again(tmp_path: Path) -> None:
     async def main() -> None:
         async with open_site(tmp_path) as (backstage, client):
             record = ended(backstage.log, asked=request(method="POST"))
@@ -57,7 +57,7 @@ def test_a_replay(tmp_path: Path) -> None:
     run(main())
 
 
-def test_replays_after_restarts_are_switched(tmp_path: Path) -> None:
+def test_replay_after_restarts_is_switched(tmp_path: Path) -> None:
     async def main() -> None:
         async with open_site(tmp_path) as (backstage, client):
             for on in ("true", "false"):

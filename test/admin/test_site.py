@@ -1,4 +1,4 @@
-"""Our own pages, through the unix socket that the proxy talks to."""
+"""The admin pages, through their unix socket."""
 
 import asyncio
 import contextlib
@@ -23,7 +23,7 @@ STATUS = replace(status("running", 3), pid=42)
 
 @contextlib.asynccontextmanager
 async def browser(folder: Path) -> AsyncIterator[aiohttp.ClientSession]:
-    """A client of the site at its own origin."""
+    """A browser on the site's origin."""
     path = folder / "site"
     rule = HostRule((), "localhost")
     async with serving(listen_on_unix(path), rule, context(STATUS, EventBus()), is_dashboard=False):
@@ -32,7 +32,7 @@ async def browser(folder: Path) -> AsyncIterator[aiohttp.ClientSession]:
             yield session
 
 
-def test_status(tmp_path: Path) -> None:
+def test_status_is_json(tmp_path: Path) -> None:
     async def main() -> None:
         async with browser(tmp_path) as session, session.get("/_hpp/status") as response:
             assert response.status == 200
@@ -42,7 +42,7 @@ def test_status(tmp_path: Path) -> None:
     run(main())
 
 
-def test_the_script(tmp_path: Path) -> None:
+def test_livereload_script_is_served(tmp_path: Path) -> None:
     async def main() -> None:
         target = "/_hpp/livereload.js?port=8001&path=_hpp/livereload"
         async with browser(tmp_path) as session, session.get(target) as response:
@@ -54,7 +54,7 @@ def test_the_script(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("target", ["/_hpp/none", "/_hpp/livereload.js/", "/_hpp/../x", "/", "/x"])
-def test_anything_else_is_not_found(tmp_path: Path, target: str) -> None:
+def test_unknown_path_gets_404(tmp_path: Path, target: str) -> None:
     async def main() -> None:
         headers = {"Accept": "application/json"}
         async with (
@@ -69,7 +69,7 @@ def test_anything_else_is_not_found(tmp_path: Path, target: str) -> None:
 
 @pytest.mark.parametrize("target", ["/_hpp/status", "/_hpp/livereload.js", "/_hpp/none"])
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "OPTIONS"])
-def test_the_fields_of_every_answer(tmp_path: Path, target: str, method: str) -> None:
+def test_every_response_has_the_security_fields(tmp_path: Path, target: str, method: str) -> None:
     async def main() -> None:
         headers = {"Origin": "http://evil.example"}
         async with (
@@ -98,7 +98,7 @@ def test_the_fields_of_every_answer(tmp_path: Path, target: str, method: str) ->
     ],
 )
 @pytest.mark.parametrize("target", ["/_hpp/status", "/_hpp/livereload.js"])
-def test_another_site_cannot_embed(
+def test_embedding_by_another_site_gets_403(
     tmp_path: Path, target: str, fetch_site: str, fetch_mode: str, status: int
 ) -> None:
     async def main() -> None:
@@ -123,9 +123,7 @@ def test_another_site_cannot_embed(
         ("%%%", 403),
     ],
 )
-def test_another_site_cannot_change_anything(
-    tmp_path: Path, origin: str | None, status: int
-) -> None:
+def test_post_of_another_site_gets_403(tmp_path: Path, origin: str | None, status: int) -> None:
     async def main() -> None:
         headers = {"Origin": origin} if origin else {}
         async with (
@@ -138,7 +136,7 @@ def test_another_site_cannot_change_anything(
     run(main())
 
 
-def test_a_browser_with_many_cookies(tmp_path: Path) -> None:
+def test_browser_with_many_cookies_is_served(tmp_path: Path) -> None:
     async def main() -> None:
         headers = {"Cookie": "a=" + "x" * 30_000}
         async with (
@@ -150,7 +148,7 @@ def test_a_browser_with_many_cookies(tmp_path: Path) -> None:
     run(main())
 
 
-def test_garbage_does_no_harm(tmp_path: Path) -> None:
+def test_garbage_is_refused_and_the_site_still_answers(tmp_path: Path) -> None:
     async def main() -> None:
         async with browser(tmp_path) as session:
             reader, writer = await asyncio.open_unix_connection(str(tmp_path / "site"))

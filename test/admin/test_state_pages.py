@@ -1,4 +1,4 @@
-"""Asking for the state, waiting for one, and asking for a restart."""
+"""The state over HTTP: its status, a wait for one, a restart, and the history."""
 
 import asyncio
 from pathlib import Path
@@ -19,12 +19,12 @@ async def get(client: aiohttp.ClientSession, target: str) -> tuple[int, dict[str
 
 
 async def waiting(backstage: Backstage) -> None:
-    """Until a request waits for news."""
+    """Wait until a request waits for a state."""
     await eventually(lambda: backstage.bus.is_wanted(StateChanged))
 
 
 @pytest.mark.parametrize("query", ["", "?wait=running", "?wait=error,running&timeout=0"])
-def test_a_state_that_is_there_is_told_at_once(tmp_path: Path, query: str) -> None:
+def test_present_state_is_returned_at_once(tmp_path: Path, query: str) -> None:
     async def main() -> None:
         async with open_site(tmp_path) as (_, client):
             answer = await get(client, f"/_hpp/status{query}")
@@ -41,7 +41,7 @@ def test_a_state_that_is_there_is_told_at_once(tmp_path: Path, query: str) -> No
         ("wait=running,error&after=3", [("error", 0), ("loading", 4), ("error", 4)], 4),
     ],
 )
-def test_an_answer_may_wait_for_a_state(
+def test_response_waits_for_the_wanted_state(
     tmp_path: Path, query: str, news: list[tuple[str, int]], generation: int
 ) -> None:
     async def main() -> None:
@@ -63,7 +63,7 @@ def test_an_answer_may_wait_for_a_state(
     run(main())
 
 
-def test_waiting_ends_with_504_and_the_state(tmp_path: Path) -> None:
+def test_timeout_of_a_wait_gets_504_with_the_state(tmp_path: Path) -> None:
     async def main() -> None:
         async with open_site(tmp_path) as (backstage, client):
             answer = await get(client, "/_hpp/status?wait=error&timeout=0.01")
@@ -87,7 +87,7 @@ def test_waiting_ends_with_504_and_the_state(tmp_path: Path) -> None:
     ],
 )
 @pytest.mark.parametrize("target", ["GET /_hpp/status", "POST /_hpp/restart"])
-def test_nonsense_is_answered_with_a_line(tmp_path: Path, target: str, query: str) -> None:
+def test_invalid_parameter_gets_400_with_one_line(tmp_path: Path, target: str, query: str) -> None:
     async def main() -> None:
         method, path = target.split()
         if method == "POST" and query.startswith("after"):
@@ -105,7 +105,7 @@ def test_nonsense_is_answered_with_a_line(tmp_path: Path, target: str, query: st
     run(main())
 
 
-def test_a_restart(tmp_path: Path) -> None:
+def test_restart_returns_202_at_once(tmp_path: Path) -> None:
     async def main() -> None:
         async with open_site(tmp_path) as (backstage, client):
             async with client.post("/_hpp/restart") as response:
@@ -119,7 +119,7 @@ def test_a_restart(tmp_path: Path) -> None:
     run(main())
 
 
-def test_a_restart_may_be_waited_for(tmp_path: Path) -> None:
+def test_restart_with_wait_returns_the_next_generation(tmp_path: Path) -> None:
     async def main() -> None:
         async with open_site(tmp_path) as (backstage, client), asyncio.TaskGroup() as group:
 
@@ -138,7 +138,7 @@ def test_a_restart_may_be_waited_for(tmp_path: Path) -> None:
     run(main())
 
 
-def test_the_history(tmp_path: Path) -> None:
+def test_history_has_states_and_notices(tmp_path: Path) -> None:
     async def main() -> None:
         async with open_site(tmp_path) as (backstage, client):
             backstage.enter("killing")

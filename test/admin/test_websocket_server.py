@@ -1,4 +1,4 @@
-"""Plain answers at the doors: the page's script, fresh at each load and yet not sent again."""
+"""Plain responses of the WebSocket servers: the script, revalidated by its entity tag."""
 
 import asyncio
 import http.client
@@ -10,9 +10,9 @@ from httpprocessproxy.admin.assets import client_js
 from test.admin.sockets import opened, run
 
 
-async def ask(control: Admin, method: str, target: str, *fields: str) -> tuple[str, bytes]:
-    """Ask the door of a target, and return the answer's head, in lower case, and its body."""
-    path = control.socket_for(target.encode(), True)
+async def ask(admin: Admin, method: str, target: str, *fields: str) -> tuple[str, bytes]:
+    """Send a request to a target's socket; return the response's head, in lower case, and body."""
+    path = admin.socket_for(target.encode(), True)
     assert path
     reader, writer = await asyncio.open_unix_connection(path)
     lines = [f"{method} {target} HTTP/1.1", "Host: localhost:8001", *fields, "", ""]
@@ -24,10 +24,10 @@ async def ask(control: Admin, method: str, target: str, *fields: str) -> tuple[s
     return head.decode().lower(), body
 
 
-def test_the_script() -> None:
+def test_script_is_served_with_its_fields() -> None:
     async def main() -> None:
-        async with opened() as control:
-            head, body = await ask(control, "GET", "/_hpp/client.js?x=1")
+        async with opened() as admin:
+            head, body = await ask(admin, "GET", "/_hpp/client.js?x=1")
         assert head.startswith("http/1.1 200 ok\r\n")
         assert body == client_js().body
         for field in (
@@ -45,8 +45,8 @@ def test_the_script() -> None:
 
 def test_head_is_get_without_the_body() -> None:
     async def main() -> None:
-        async with opened() as control:
-            head, body = await ask(control, "HEAD", "/_hpp/client.js")
+        async with opened() as admin:
+            head, body = await ask(admin, "HEAD", "/_hpp/client.js")
         assert f"content-length: {len(client_js().body)}" in head
         assert body == b""
 
@@ -55,11 +55,11 @@ def test_head_is_get_without_the_body() -> None:
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 @pytest.mark.parametrize("known", ["{}", '"other", {}', "W/{}", "*"])
-def test_a_known_script_is_not_sent_again(method: str, known: str) -> None:
+def test_known_script_gets_304(method: str, known: str) -> None:
     async def main() -> None:
-        async with opened() as control:
+        async with opened() as admin:
             field = f"If-None-Match: {known.format(client_js().etag)}"
-            head, body = await ask(control, method, "/_hpp/client.js", field)
+            head, body = await ask(admin, method, "/_hpp/client.js", field)
         assert head.startswith("http/1.1 304 ")
         assert f"etag: {client_js().etag}" in head
         assert "\r\ncontent-" not in head
@@ -68,10 +68,10 @@ def test_a_known_script_is_not_sent_again(method: str, known: str) -> None:
     run(main())
 
 
-def test_another_version_is_sent() -> None:
+def test_other_version_of_the_script_gets_200() -> None:
     async def main() -> None:
-        async with opened() as control:
-            head, _ = await ask(control, "GET", "/_hpp/client.js", 'If-None-Match: "other"')
+        async with opened() as admin:
+            head, _ = await ask(admin, "GET", "/_hpp/client.js", 'If-None-Match: "other"')
         assert head.startswith("http/1.1 200 ")
 
     run(main())
@@ -84,10 +84,10 @@ def test_another_version_is_sent() -> None:
         ("GET", "/_hpp/events", http.client.UPGRADE_REQUIRED),
     ],
 )
-def test_what_is_refused(method: str, target: str, status: int) -> None:
+def test_invalid_request_is_refused(method: str, target: str, status: int) -> None:
     async def main() -> None:
-        async with opened() as control:
-            head, _ = await ask(control, method, target)
+        async with opened() as admin:
+            head, _ = await ask(admin, method, target)
         assert head.startswith(f"http/1.1 {status:d} ")
 
     run(main())

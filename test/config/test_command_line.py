@@ -1,4 +1,4 @@
-"""From the command line to a `Config`, without starting anything: what each option means."""
+"""The command line, parsed into a `Config`: each option, mistakes, and help."""
 
 import dataclasses
 import ipaddress
@@ -22,7 +22,7 @@ def parse(argv: list[str]) -> Config:
     return resolve(read_line(argv))
 
 
-def test_all_defaults_are_those_of_the_configuration() -> None:
+def test_line_without_options_has_the_defaults_of_config() -> None:
     expected = Config(
         Address("localhost", 8000), Address("localhost", 8001), ("serve", "--port", "8001")
     )
@@ -80,8 +80,8 @@ def test_all_defaults_are_those_of_the_configuration() -> None:
     ],
 )
 @pytest.mark.parametrize("in_front", [True, False])
-def test_an_option(options: list[str], field: str, value: object, in_front: bool) -> None:
-    # A glob takes what follows, up to the next option.
+def test_option_sets_field(options: list[str], field: str, value: object, in_front: bool) -> None:
+    # An option of globs takes all words up to the next option.
     if in_front and field in ("patterns", "excludes", "refresh"):
         options = [*options, "--settle", str(Config.settle_s * 1000)]
     line = [*options, *LINE] if in_front else [*LINE, *options]
@@ -91,7 +91,7 @@ def test_an_option(options: list[str], field: str, value: object, in_front: bool
     assert dataclasses.replace(config, **{field: getattr(default, field)}) == default
 
 
-def test_what_follows_exec_is_the_commands_alone() -> None:
+def test_words_after_exec_belong_to_the_command() -> None:
     config = parse([*LINE, "--exec", "sh", "-c", "--exec", "-p", "--help", ""])
     assert config.command == ("sh", "-c", "--exec", "-p", "--help", "")
     assert config.patterns == ()
@@ -131,7 +131,7 @@ def test_what_follows_exec_is_the_commands_alone() -> None:
         (["extra"], "extra"),
     ],
 )
-def test_a_mistake_says_what_to_change(options: list[str], word: str) -> None:
+def test_mistake_names_the_valid_input(options: list[str], word: str) -> None:
     with pytest.raises(UserError) as raised:
         parse([*LINE, *options, *EXEC])
     assert word in str(raised.value)
@@ -139,7 +139,7 @@ def test_a_mistake_says_what_to_change(options: list[str], word: str) -> None:
 
 
 @pytest.mark.parametrize("option", ["--help", "--version"])
-def test_help_and_version_end_well(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_and_version_exit_with_0(option: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as raised:
         parse([option])
     assert raised.value.code == 0
@@ -155,13 +155,13 @@ def test_help_fits_a_terminal_of_80_columns(
     assert [line for line in capsys.readouterr().out.splitlines() if len(line) > 80] == []
 
 
-def test_every_field_of_the_configuration_can_be_set() -> None:
-    fields = {field.name for field in dataclasses.fields(Config)} - {"file"}  # the one that is read
+def test_every_field_of_config_has_an_option() -> None:
+    fields = {field.name for field in dataclasses.fields(Config)} - {"file"}  # it has no option
     assert sorted(option.field for option in OPTIONS) == sorted(fields)
 
 
 @pytest.mark.parametrize("option", [option for option in OPTIONS if option.kind is Kind.FLAG])
-def test_what_is_on_or_off_has_both_forms(option: Option) -> None:
+def test_flag_has_a_positive_and_a_negative_form(option: Option) -> None:
     for name, value in ((f"--{option.name}", True), (f"--no-{option.name}", False)):
         assert getattr(parse([*LINE, name, *EXEC]), option.field) is value
 
@@ -170,5 +170,5 @@ def test_options_may_stand_between_the_addresses() -> None:
     assert parse(["8000", "--drain", "2", "8001", *EXEC]).backend == Address("localhost", 8001)
 
 
-def test_the_backend_may_be_found() -> None:
+def test_backend_auto_takes_a_free_port() -> None:
     assert parse(["8000", "auto", *EXEC]).backend == AUTO

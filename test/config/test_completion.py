@@ -1,4 +1,4 @@
-"""Completion, by the shells themselves: what they offer at a Tab. Those that are installed."""
+"""Completion, tested in the shells that are installed: their candidates at a Tab."""
 
 import shlex
 import shutil
@@ -15,7 +15,7 @@ from httpprocessproxy.config.options import OPTIONS, PROGRAM
 from test.deadline import PATIENCE_S
 from test.process.screen import Screen
 
-# What is typed, and what is offered.
+# (typed words, completions)
 CASES = [
     (["--wat"], {"--watcher"}),
     (["--watcher", ""], {"auto", "watchman", "embedded", "polling"}),
@@ -31,7 +31,7 @@ CASES = [
 
 @pytest.fixture(autouse=True)
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A directory with one file; ours is the only program in PATH besides the system's."""
+    """A directory with one file; the proxy is the only program in PATH besides the system's."""
     (tmp_path / "settings.env").touch()
     program = tmp_path / "bin" / PROGRAM
     program.parent.mkdir()
@@ -59,22 +59,22 @@ def run(shell: str, script: str) -> list[str]:
 
 
 @pytest.mark.parametrize(("typed", "offered"), [*CASES, (["--exec", "cat", "--wat"], set())])
-def test_bash(typed: list[str], offered: set[str]) -> None:
+def test_bash_completes_options_and_files(typed: list[str], offered: set[str]) -> None:
     words = shlex.join([PROGRAM, *typed])
     tab = f"COMP_WORDS=({words}); COMP_CWORD={len(typed)}; _shtab_http_process_proxy"
     assert set(run("bash", f'{tab}; printf "%s\\n" "${{COMPREPLY[@]}}"')) - {""} == offered
 
 
 @pytest.mark.parametrize(("typed", "offered"), CASES)
-def test_fish(typed: list[str], offered: set[str]) -> None:
+def test_fish_completes_options_and_files(typed: list[str], offered: set[str]) -> None:
     line = shlex.quote(" ".join([PROGRAM, *typed]))
-    # Each line is a word, and what it means.
+    # Each line is a word and its description.
     shown = run("fish", f"complete -C {line}")
     assert {word.partition("\t")[0] for word in shown} == offered
 
 
 @pytest.mark.skipif(shutil.which("zsh") is None, reason="zsh is not installed")
-def test_zsh(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_zsh_completes_options_and_files(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (project / "script").write_text(completion("zsh"))
     monkeypatch.setenv("TERM", "dumb")
     with Screen(["zsh", "-f", "-i"]) as screen:
@@ -92,18 +92,18 @@ def test_zsh(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             screen.type(f"{PROGRAM} {typed}\t")
             screen.wait_for(typed)
             screen.wait_for(added)
-            screen.type("\x15")  # which forgets the line
+            screen.type("\x15")  # Ctrl+U, which clears the line
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_every_option_is_offered(shell: str) -> None:
+def test_completion_script_has_every_option(shell: str) -> None:
     script = completion(shell)
     for option in OPTIONS:
         assert option.name in script or option.kind is Kind.PLACE
         assert option.kind is not Kind.FLAG or f"no-{option.name}" in script
 
 
-def test_a_start_pays_for_none_of_what_only_prints() -> None:
+def test_run_imports_no_module_that_only_prints() -> None:
     command = [sys.executable, "-c", "import httpprocessproxy.cli, sys; print(*sys.modules)"]
     loaded = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
     assert not {"shtab", "tomli_w", "dotenv", "aiohttp", "httpprocessproxy.app"} & set(loaded)

@@ -1,4 +1,4 @@
-"""What may stand in a configuration file, what is said of what may not, and writing one."""
+"""Configuration files: their keys, the errors of mistakes, and a written file."""
 
 import argparse
 import dataclasses
@@ -63,7 +63,7 @@ def said(text: str) -> argparse.Namespace:
         ),
     ],
 )
-def test_a_key(line: str, field: str, value: object) -> None:
+def test_key_sets_its_field(line: str, field: str, value: object) -> None:
     assert vars(said(line)) == {field: value}
 
 
@@ -101,13 +101,13 @@ def test_a_key(line: str, field: str, value: object) -> None:
         ("# \udcff", "is not UTF-8"),
     ],
 )
-def test_a_mistake_names_file_and_key(text: str, words: str) -> None:
+def test_mistake_names_file_and_key(text: str, words: str) -> None:
     with pytest.raises(UserError) as raised:
         said(text)
     assert str(raised.value).replace("given.toml is", "given.toml: is") == f"given.toml: {words}"
 
 
-def test_a_directory_without_a_file_of_ours(project: Path) -> None:
+def test_directory_without_a_configuration_file_finds_none(project: Path) -> None:
     assert find_file() is None
     (project / "pyproject.toml").write_text("[project]\n[tool.other]\n")
     assert find_file() is None
@@ -117,14 +117,14 @@ def test_a_directory_without_a_file_of_ours(project: Path) -> None:
     ("name", "text"),
     [("http-process-proxy.toml", "bind = 8000"), ("pyproject.toml", f"{TABLE}bind = 8000")],
 )
-def test_a_file_of_the_working_directory(project: Path, name: str, text: str) -> None:
+def test_file_of_the_working_directory_is_found(project: Path, name: str, text: str) -> None:
     (project / name).write_text(text)
     assert find_file() == Path(name)
     assert read_file(Path(name)).bind.port == 8000
     assert read_file(project / name).bind.port == 8000
 
 
-def test_two_files_are_one_too_many(project: Path) -> None:
+def test_two_configuration_files_are_an_error(project: Path) -> None:
     (project / "http-process-proxy.toml").touch()
     (project / "pyproject.toml").write_text(TABLE)
     with pytest.raises(UserError, match="keep one, or choose by --config"):
@@ -132,13 +132,13 @@ def test_two_files_are_one_too_many(project: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["tool = 1", "[tool]\nhttp-process-proxy = 1", "[tool.other]"])
-def test_a_pyproject_without_a_table_cannot_be_chosen(project: Path, text: str) -> None:
+def test_chosen_pyproject_without_a_table_is_an_error(project: Path, text: str) -> None:
     (project / "pyproject.toml").write_text(text)
     with pytest.raises(UserError, match="no"):
         read_file(Path("pyproject.toml"))
 
 
-def test_a_file_that_cannot_be_read(project: Path) -> None:
+def test_unreadable_file_is_an_error(project: Path) -> None:
     with pytest.raises(UserError, match=r"cannot read none\.toml: No such file"):
         read_file(Path("none.toml"))
     (project / "pyproject.toml").write_text("[project\n")
@@ -169,11 +169,11 @@ CONFIGS = st.builds(
 
 
 @given(CONFIGS)
-def test_what_is_written_reads_as_it_was(config: Config) -> None:
+def test_written_file_reads_as_the_same_config(config: Config) -> None:
     assert Config(**vars(said(written(config)))) == config
 
 
-def test_all_is_written() -> None:
+def test_written_file_has_every_option() -> None:
     config = Config(Address("localhost", 0), AUTO, ("serve",))
     keys = tomllib.loads(written(config))
     assert len(keys) == len(dataclasses.fields(Config)) - len(["file"])
@@ -182,6 +182,6 @@ def test_all_is_written() -> None:
     assert keys["starting-page"] == 2
 
 
-def test_what_is_no_text_is_not_written() -> None:
+def test_value_that_is_not_text_is_an_error() -> None:
     with pytest.raises(UserError, match="not UTF-8"):
         written(Config(AUTO, AUTO, ("\udcff",)))

@@ -1,4 +1,4 @@
-"""Addresses: what may be written, what it means, and what is a mistake."""
+"""Addresses: their forms, hosts and overlaps, and the errors of mistakes."""
 
 import pytest
 
@@ -20,7 +20,7 @@ from httpprocessproxy.core.errors import UserError
         ("döner.example:80", "döner.example", 80),
     ],
 )
-def test_an_address(text: str, host: str, port: int) -> None:
+def test_address_is_parsed(text: str, host: str, port: int) -> None:
     assert Address.parse(text) == Address(host, port)
 
 
@@ -34,7 +34,7 @@ def test_an_address(text: str, host: str, port: int) -> None:
         *("x" * 64 + ".example:80", "\x00:80", "a\n:80"),
     ],
 )
-def test_a_mistake_in_an_address(text: str) -> None:
+def test_invalid_address_is_an_error(text: str) -> None:
     with pytest.raises(UserError) as raised:
         Address.parse(text)
     message = str(raised.value)
@@ -42,7 +42,7 @@ def test_a_mistake_in_an_address(text: str) -> None:
     assert len(message) < 300
 
 
-def test_a_port_that_is_too_big_is_told_the_biggest() -> None:
+def test_port_out_of_range_names_the_maximum() -> None:
     with pytest.raises(UserError, match=r"65536.*at most 65535"):
         Address.parse("65536")
 
@@ -56,7 +56,7 @@ def test_a_port_that_is_too_big_is_told_the_biggest() -> None:
         ("host.example", ("host.example",)),
     ],
 )
-def test_the_hosts_of_an_address(host: str, hosts: tuple[str, ...]) -> None:
+def test_hosts_of_an_address(host: str, hosts: tuple[str, ...]) -> None:
     assert Address(host, 1).hosts == hosts
 
 
@@ -68,12 +68,12 @@ def test_the_hosts_of_an_address(host: str, hosts: tuple[str, ...]) -> None:
         *(("host.example", False), ("localhost.evil.example", False)),
     ],
 )
-def test_whether_other_machines_can_reach_an_address(host: str, is_loopback: bool) -> None:
+def test_loopback_address_is_recognised(host: str, is_loopback: bool) -> None:
     assert Address(host, 1).is_loopback is is_loopback
 
 
 @pytest.mark.parametrize("text", ["localhost:8000", "[::1]:8000", ":8000", "127.0.0.1:8000"])
-def test_an_address_reads_as_it_is_written(text: str) -> None:
+def test_address_prints_as_it_is_parsed(text: str) -> None:
     assert str(Address.parse(text)) == text
 
 
@@ -93,13 +93,13 @@ def test_an_address_reads_as_it_is_written(text: str) -> None:
         ("8000", "8001", False),
     ],
 )
-def test_whether_two_servers_get_in_each_others_way(one: str, other: str, overlap: bool) -> None:
+def test_overlap_of_two_addresses(one: str, other: str, overlap: bool) -> None:
     first, second = Address.parse(one), Address.parse(other)
     assert first.overlaps(second) is overlap
     assert second.overlaps(first) is overlap
 
 
-def test_the_class_has_the_defaults() -> None:
+def test_class_attribute_is_the_default() -> None:
     assert Config.queue_timeout_s == 60
     config = Config(Address("", 1), Address("", 2), ("true",))
     assert config.queue_timeout_s == Config.queue_timeout_s

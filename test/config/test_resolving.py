@@ -1,4 +1,4 @@
-"""The command line over the file, what both must have said, and what contradicts itself."""
+"""The command line merged over the file, missing values, and contradictions."""
 
 from pathlib import Path
 
@@ -35,7 +35,7 @@ def parse(argv: list[str]) -> Config:
     return resolve(read_line(argv))
 
 
-def test_a_file_may_say_all(project: Path) -> None:
+def test_file_may_set_all_options(project: Path) -> None:
     (project / "http-process-proxy.toml").write_text(FILE)
     assert parse([]) == Config(
         Address("localhost", 9000),
@@ -65,7 +65,7 @@ def test_a_file_may_say_all(project: Path) -> None:
         (["--config", "other.toml", "--no-config", *LINE, *EXEC], "drain_s", Config.drain_s),
     ],
 )
-def test_the_command_line_precedes_the_file(
+def test_command_line_overrides_the_file(
     project: Path, argv: list[str], field: str, value: object
 ) -> None:
     (project / "http-process-proxy.toml").write_text(FILE)
@@ -80,7 +80,7 @@ def test_the_command_line_precedes_the_file(
         *((":8000", "8000"), ("8000", ":8000"), ("0.0.0.0:8000", "127.0.0.1:8000")),
     ],
 )
-def test_a_port_for_two_is_a_mistake(bind: str, backend: str) -> None:
+def test_same_port_for_bind_and_backend_is_an_error(bind: str, backend: str) -> None:
     with pytest.raises(UserError, match="a port of its own"):
         parse([bind, backend, *EXEC])
 
@@ -89,7 +89,7 @@ def test_a_port_for_two_is_a_mistake(bind: str, backend: str) -> None:
     ("bind", "backend"),
     [("127.0.0.1:8000", "127.0.0.2:8000"), ("0", "8000"), (":0", "8000"), ("0", "auto")],
 )
-def test_one_port_at_two_addresses_is_none(bind: str, backend: str) -> None:
+def test_same_port_at_two_addresses_is_accepted(bind: str, backend: str) -> None:
     assert str(parse([bind, backend, *EXEC]).bind) == str(Address.parse(bind))
 
 
@@ -103,25 +103,25 @@ def test_one_port_at_two_addresses_is_none(bind: str, backend: str) -> None:
         (EXEC, "BIND"),
     ],
 )
-def test_what_is_missing_is_a_mistake(line: list[str], missing: str) -> None:
+def test_missing_value_is_an_error(line: list[str], missing: str) -> None:
     with pytest.raises(UserError, match=missing):
         parse(line)
 
 
-def test_an_empty_command_is_none(project: Path) -> None:
+def test_empty_command_is_an_error(project: Path) -> None:
     (project / "http-process-proxy.toml").write_text(FILE)
     with pytest.raises(UserError, match="--exec"):
         parse(["--exec"])
 
 
-def test_an_application_in_place_of_a_command() -> None:
+def test_application_replaces_a_command() -> None:
     config = parse(["8000", "--asgi", "shop.web:make", "--asgi-factory"])
     assert (config.backend, config.command) == (AUTO, ())
     assert (config.asgi, config.asgi_factory) == ("shop.web:make", True)
     assert parse([*LINE, "--asgi", "app:app"]).backend == Address("localhost", 8001)
 
 
-def test_the_command_line_says_which_of_the_two_runs(project: Path) -> None:
+def test_command_line_chooses_command_or_application(project: Path) -> None:
     file = project / "http-process-proxy.toml"
     file.write_text(FILE)
     config = parse(["--asgi", "app:app"])
@@ -134,7 +134,7 @@ def test_the_command_line_says_which_of_the_two_runs(project: Path) -> None:
 
 
 @pytest.mark.parametrize("is_file", [False, True])
-def test_two_things_to_run_are_one_too_many(project: Path, is_file: bool) -> None:
+def test_command_with_an_application_is_an_error(project: Path, is_file: bool) -> None:
     if is_file:
         (project / "http-process-proxy.toml").write_text(FILE + 'asgi = "app:app"')
     with pytest.raises(UserError, match="choose one"):
@@ -142,12 +142,12 @@ def test_two_things_to_run_are_one_too_many(project: Path, is_file: bool) -> Non
 
 
 @pytest.mark.parametrize("text", ["app", "app:", ":app", "app:make()", "a b:c", "app:a:b", ""])
-def test_what_is_no_application(text: str) -> None:
+def test_invalid_application_is_an_error(text: str) -> None:
     with pytest.raises(UserError, match="write MODULE:APP"):
         parse([*LINE, "--asgi", text])
 
 
-def test_what_is_written_of_an_application_is_read_again(project: Path) -> None:
+def test_written_application_reads_as_the_same_config(project: Path) -> None:
     config = parse(["8000", "--asgi", "app:app"])
     (project / "http-process-proxy.toml").write_text(written(config))
     assert parse([]) == config
@@ -169,7 +169,7 @@ def test_what_is_written_of_an_application_is_read_again(project: Path) -> None:
         ("tls = false\nhttp3 = true", [], False, False),
     ],
 )
-def test_what_needs_tls_implies_it(
+def test_options_of_tls_imply_it(
     file: str, argv: list[str], tls: bool, http3: bool, project: Path
 ) -> None:
     (project / "http-process-proxy.toml").write_text(file)
@@ -178,7 +178,7 @@ def test_what_needs_tls_implies_it(
     assert config.scheme == ("https" if tls else "http")
 
 
-def test_without_tls_no_certificate_is_looked_for(project: Path) -> None:
+def test_no_tls_ignores_the_certificate(project: Path) -> None:
     config = parse([*LINE, "--no-tls", "--tls-cert", "c.pem", "--tls-key", "k.pem", *EXEC])
     assert (config.tls_cert, config.tls_key) == (None, None)
     with pytest.raises(UserError, match="goes with a certificate"):

@@ -13,18 +13,18 @@ def variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HPP_SHARE_AUTH", "of:environment")
 
 
-def test_the_option_comes_before_the_variable() -> None:
+def test_option_precedes_the_variable() -> None:
     assert secret("share-auth", "of:line", None) == "of:line"
     assert secret("share-auth", "", None) == "of:environment"
 
 
-def test_the_first_line_of_the_file_comes_before_the_variable(tmp_path: Path) -> None:
+def test_first_line_of_the_file_precedes_the_variable(tmp_path: Path) -> None:
     file = tmp_path / "auth"
     file.write_text("of:file\nanother line\n")
     assert secret("share-auth", "", file) == "of:file"
 
 
-def test_without_any_form_there_is_no_secret() -> None:
+def test_secret_without_any_form_is_empty() -> None:
     assert secret("forward-token", "", None) == ""
 
 
@@ -37,7 +37,7 @@ def test_without_any_form_there_is_no_secret() -> None:
         (b"a:b\n", "a:b", "--share-auth and --share-auth-file are two values: choose one"),
     ],
 )
-def test_a_file_that_gives_no_secret_is_a_user_error(
+def test_file_without_a_secret_is_a_user_error(
     tmp_path: Path, content: bytes | None, said: str, problem: str
 ) -> None:
     file = tmp_path / "auth"

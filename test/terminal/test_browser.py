@@ -1,4 +1,4 @@
-"""Where browsers find us, and opening one: it is a script here, by way of BROWSER."""
+"""The proxy's URLs, and an opened browser: here a script, named by BROWSER."""
 
 import asyncio
 import os
@@ -19,7 +19,7 @@ URL = "http://localhost:8000/"
 
 
 class FakeBrowser:
-    """A program that writes down what it was started with, and stays."""
+    """A program that records its arguments and environment, and keeps running."""
 
     def __init__(self, folder: Path) -> None:
         self.seen = folder / "seen"
@@ -52,7 +52,7 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeBrowse
     processes.kill_marked(mark)
 
 
-def test_a_browser_is_opened_apart_from_us(
+def test_browser_has_its_own_session_and_silent_output(
     fake: FakeBrowser, capfd: pytest.CaptureFixture[str]
 ) -> None:
     said: list[str] = []
@@ -61,9 +61,9 @@ def test_a_browser_is_opened_apart_from_us(
         Browser(URL, said.append).open()
         url, pid, session, is_a_terminal, has_term = await asyncio.to_thread(fake.started)
         assert url == URL
-        assert int(session) != os.getsid(0), "Ctrl+C and a hang-up are not for it"
+        assert int(session) != os.getsid(0), "Ctrl+C and a hang-up must not reach it"
         assert (is_a_terminal, has_term) == ("False", "False")
-        # It is no process of the backend, so that no restart ends it.
+        # It does not count as a process of the backend, so no restart ends it.
         assert int(pid) not in [process.pid for process in tree.backend()]
 
     asyncio.run(main())
@@ -71,7 +71,7 @@ def test_a_browser_is_opened_apart_from_us(
     assert capfd.readouterr() == ("", "")
 
 
-def test_it_is_opened_once_when_the_server_runs(fake: FakeBrowser) -> None:
+def test_browser_is_opened_once_when_the_server_runs(fake: FakeBrowser) -> None:
     opened: list[str] = []
 
     class Counting(Browser):
@@ -88,7 +88,7 @@ def test_it_is_opened_once_when_the_server_runs(fake: FakeBrowser) -> None:
 
 
 @pytest.mark.parametrize("program", ["/bin/false", "/nonexistent/browser"])
-def test_without_a_browser_the_url_is_said(program: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_url_is_printed_if_no_browser_opens(program: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("BROWSER", program)
@@ -103,7 +103,7 @@ def test_without_a_browser_the_url_is_said(program: str, monkeypatch: pytest.Mon
     assert said == [f"no browser to open here: {URL}"]
 
 
-def test_urls() -> None:
+def test_urls_by_address() -> None:
     assert urls(Address.parse("8000")) == ["http://localhost:8000/"]
     assert urls(Address.parse("127.0.0.1:8000")) == ["http://127.0.0.1:8000/"]
     assert urls(Address.parse("[::1]:8000")) == ["http://[::1]:8000/"]
@@ -111,5 +111,5 @@ def test_urls() -> None:
     for everywhere in (":8000", "0.0.0.0:8000", "[::]:8000"):
         here, *others = urls(Address.parse(everywhere))
         assert here == "http://localhost:8000/"
-        assert len(others) <= 1  # none on a machine without a network
+        assert len(others) <= 1  # 0 on a machine without a network
         assert all("0.0.0.0" not in url for url in others)

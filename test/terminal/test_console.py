@@ -1,4 +1,4 @@
-"""What the terminal shows of the feed, of the start and of what is logged."""
+"""Lines in the terminal: messages of the event bus, the start lines, and log records."""
 
 import json
 import logging
@@ -19,21 +19,21 @@ CRASH = state("error", "loading", why="exited with status 1, after 80 ms", retur
 
 
 class Shown:
-    """A console, a feed, and what was written."""
+    """A console, an event bus, and the lines that were written."""
 
     def __init__(self, config: Config = CONFIG, *, has_keys: bool = True) -> None:
         self.lines: list[str] = []
         self.bus = EventBus()
         self.console = Console(config, self.lines.append, has_keys=has_keys)
 
-    def tell(self, *events: Event) -> list[str]:
+    def publish(self, *events: Event) -> list[str]:
         with self.console.listening(self.bus):
             for event in events:
                 self.bus.publish(event)
         return self.lines
 
 
-def test_the_start_says_where_all_is() -> None:
+def test_start_lines_name_addresses_and_files() -> None:
     shown = Shown()
     urls = ["http://localhost:8000/", "http://10.0.0.7:8000/"]
     shown.console.start(urls, DASHBOARD, "Watchman 4.9.0: its socket answers", 35729)
@@ -49,7 +49,7 @@ def test_the_start_says_where_all_is() -> None:
     )
 
 
-def test_the_start_has_notes_in_front_of_the_keys() -> None:
+def test_start_lines_have_notes_before_the_keys() -> None:
     shown = Shown()
     notes = {"certificate": "by me", "trust": "so:\n    this"}
     shown.console.start(["https://localhost:8000/"], DASHBOARD, "a watcher", 0, notes)
@@ -61,7 +61,7 @@ def test_the_start_has_notes_in_front_of_the_keys() -> None:
     ]
 
 
-def test_the_start_says_only_what_there_is() -> None:
+def test_start_lines_omit_absent_parts() -> None:
     shown = Shown(replace(CONFIG, patterns=("*.py",) * 5, refresh=("*.css",)), has_keys=False)
     shown.console.start(["http://localhost:8000/"], DASHBOARD, "embedded", 0)
     (block,) = shown.lines
@@ -71,15 +71,15 @@ def test_the_start_says_only_what_there_is() -> None:
     assert "\n  refreshing  *.css\n" in block
 
 
-def test_the_start_fits_into_80_columns() -> None:
+def test_start_lines_fit_into_80_columns() -> None:
     shown = Shown(replace(CONFIG, command=("serve", "x" * 200)))
     shown.console.start(["http://localhost:8000/"], DASHBOARD, "embedded", 0)
     assert max(map(len, shown.lines[0].splitlines())) <= 80
 
 
-def test_one_line_for_what_matters() -> None:
+def test_important_message_is_one_line() -> None:
     loading = state("loading", why="first start")
-    assert Shown().tell(loading, RUNNING, CRASH, notice("beware")) == [
+    assert Shown().publish(loading, RUNNING, CRASH, notice("beware")) == [
         "restarted in 214 ms: a.py",
         "exited with status 1, after 80 ms: waiting for a change",
         "beware",
@@ -89,29 +89,29 @@ def test_one_line_for_what_matters() -> None:
 def test_quiet_shows_errors_and_warnings() -> None:
     shown = Shown(replace(CONFIG, quiet=True, log_requests=True))
     shown.console.start(["http://localhost:8000/"], DASHBOARD, "embedded", 0)
-    assert shown.tell(RUNNING, request(), notice("beware"), CRASH) == [
+    assert shown.publish(RUNNING, request(), notice("beware"), CRASH) == [
         "beware",
         "exited with status 1, after 80 ms: waiting for a change",
     ]
 
 
-def test_requests_are_shown_if_wanted() -> None:
-    assert Shown().tell(request()) == []
+def test_requests_are_shown_with_log_requests() -> None:
+    assert Shown().publish(request()) == []
     shown = Shown(replace(CONFIG, log_requests=True))
-    assert shown.tell(request(ended=False), request()) == ["GET /path 200 12 ms 3.4 kB"]
+    assert shown.publish(request(ended=False), request()) == ["GET /path 200 12 ms 3.4 kB"]
 
 
-def test_nobody_makes_requests_for_us_unless_they_are_wanted() -> None:
+def test_console_without_log_requests_subscribes_to_no_requests() -> None:
     shown = Shown()
     with shown.console.listening(shown.bus):
         assert not shown.bus.is_wanted(RequestEnded)
     assert not shown.bus.is_wanted(StateChanged)
 
 
-def test_json_has_every_message_in_a_line() -> None:
+def test_json_logs_have_a_line_for_every_message() -> None:
     shown = Shown(replace(CONFIG, json_logs=True, log_requests=True))
     shown.console.start(["http://localhost:8000/"], DASHBOARD, "embedded", 0)
-    shown.tell(state("loading"), RUNNING, CRASH, request(ended=False), request(), notice("a\nb"))
+    shown.publish(state("loading"), RUNNING, CRASH, request(ended=False), request(), notice("a\nb"))
     shown.console.show("help")
     lines = [json.loads(line) for line in shown.lines]
     assert [(line["event"], line["level"]) for line in lines] == [
@@ -131,7 +131,7 @@ def test_json_has_every_message_in_a_line() -> None:
 
 
 @pytest.mark.parametrize("debug", [False, True])
-def test_what_is_logged_is_shown(debug: bool) -> None:
+def test_log_records_are_shown(debug: bool) -> None:
     shown = Shown(replace(CONFIG, debug=debug))
     log = logging.getLogger("some.library")
     with shown.console.listening(shown.bus):
@@ -141,7 +141,7 @@ def test_what_is_logged_is_shown(debug: bool) -> None:
     assert shown.lines == ["some.library: this is odd", *["some.library: a detail"] * debug]
 
 
-def test_what_is_logged_is_json_as_well() -> None:
+def test_log_records_are_json_with_json_logs() -> None:
     shown = Shown(replace(CONFIG, json_logs=True))
     with shown.console.listening(shown.bus):
         logging.getLogger("some.library").error("odd")
@@ -149,21 +149,21 @@ def test_what_is_logged_is_json_as_well() -> None:
     assert (line["event"], line["level"], line["text"]) == ("log", "error", "some.library: odd")
 
 
-def test_json_lines_escape_controls_that_steer_a_terminal() -> None:
+def test_json_lines_escape_control_characters() -> None:
     shown = Shown(replace(CONFIG, json_logs=True))
     name = "a\x7f\x80\x9b31m\x9f\u061c\u200e\u200f\u202a\u202e\u2066\u2069.py"
-    (line,) = shown.tell(notice(name))
+    (line,) = shown.publish(notice(name))
     assert json.loads(line)["text"] == name
     assert line.isascii()
 
 
-def test_json_lines_keep_other_letters() -> None:
+def test_json_lines_keep_other_characters() -> None:
     shown = Shown(replace(CONFIG, json_logs=True))
-    (line,) = shown.tell(notice("größe\u00a0日本.py"))
+    (line,) = shown.publish(notice("größe\u00a0日本.py"))
     assert "größe\u00a0日本.py" in line
 
 
-def test_the_start_says_which_configuration_file_was_read() -> None:
+def test_start_lines_name_the_configuration_file() -> None:
     shown = Shown(replace(CONFIG, file=Path("pyproject.toml")))
     shown.console.start(["http://localhost:8000/"], DASHBOARD, "embedded", 0)
     assert "  configured  pyproject.toml\n" in "\n".join(shown.lines)

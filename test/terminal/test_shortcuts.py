@@ -1,4 +1,4 @@
-"""Keys lead to actions, on the event loop, from whatever thread they come."""
+"""Keys trigger actions on the event loop, from any thread."""
 
 import asyncio
 import threading
@@ -6,7 +6,7 @@ import threading
 from httpprocessproxy.terminal.shortcuts import HELP, KEYS, Shortcuts
 
 
-def test_a_key_acts_on_the_loop() -> None:
+def test_key_acts_on_the_loop() -> None:
     acted: list[tuple[str, bool]] = []
 
     async def main() -> None:
@@ -18,9 +18,9 @@ def test_a_key_acts_on_the_loop() -> None:
             if key == "?":
                 done.set()
 
-        shortcuts.press("r")  # too early: nothing happens
+        shortcuts.press("r")  # not bound yet: does nothing
         await asyncio.sleep(0)
-        shortcuts.lead_to({key: lambda key=key: act(key) for key in KEYS})  # type: ignore[misc]
+        shortcuts.bind({key: lambda key=key: act(key) for key in KEYS})  # type: ignore[misc]
         thread = threading.Thread(target=lambda: [*map(shortcuts.press, KEYS)])
         thread.start()
         await done.wait()
@@ -30,13 +30,13 @@ def test_a_key_acts_on_the_loop() -> None:
     assert acted == [(key, True) for key in KEYS]
 
 
-def test_a_key_at_the_very_end_does_nothing() -> None:
+def test_key_after_the_loop_is_closed_does_nothing() -> None:
     async def make() -> Shortcuts:
         return Shortcuts()
 
     asyncio.run(make()).press("r")
 
 
-def test_the_help_has_every_key() -> None:
+def test_help_has_every_key() -> None:
     assert all(f"  {key}  {does}" in HELP for key, does in KEYS.items())
     assert max(map(len, HELP.splitlines())) <= 80

@@ -72,5 +72,5 @@ def test_nobody_answers(project: Path) -> None:
     proxy, port = Proxy(project, []), free_port()
     answer = ask(proxy, "--status", str(port))
     assert (answer.returncode, answer.stdout) == (4, "")
-    assert answer.stderr == f"nobody answers at localhost:{port}: Connection refused\n"
+    assert answer.stderr == f"no answer at localhost:{port}: Connection refused\n"
     assert ask(proxy, "--status").returncode == 2, "where is it?"

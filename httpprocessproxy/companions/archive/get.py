@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from httpprocessproxy.admin.client import NOBODY, ask, unverified
+from httpprocessproxy.admin.client import NO_ANSWER, ask, unverified
 from httpprocessproxy.companions.archive.fetching import Fetching
 from httpprocessproxy.companions.archive.origins import Item
 from httpprocessproxy.companions.archive.packing import BrokenError, Options, Packed, pack
@@ -75,7 +75,7 @@ def main(argv: Sequence[str]) -> int:
         return run_on_new_loop(until_signal(_get(options, OriginGuard(allowed), site)))
     except _NoProxyError as error:
         _complain(str(error))
-        return NOBODY
+        return NO_ANSWER
     except BrokenError as error:
         _complain(str(error))
     except OSError as error:
@@ -140,7 +140,7 @@ def _site(options: _GetOptions) -> SiteAddress | None:
         return None
     bind = _bind(options)
     answer = ask("status", bind, _STATUS_TIMEOUT_S)
-    if answer.exit_status == NOBODY:
+    if answer.exit_status == NO_ANSWER:
         raise _NoProxyError(answer.text)
     # A proxy with TLS redirects http to https.
     aliases = frozenset({FetchOrigin.parse(bind.url_of("https"))})

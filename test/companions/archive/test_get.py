@@ -125,7 +125,7 @@ def test_proxy_that_does_not_run_exits_with_4(tmp_path: Path) -> None:
     port = free_port()
     status, (line,) = get(tmp_path, "out.zip", "/a", "--site", f"127.0.0.1:{port}")
     assert status == 4
-    assert f"nobody answers at 127.0.0.1:{port}" in line
+    assert f"no answer at 127.0.0.1:{port}" in line
     assert not list(tmp_path.iterdir())
 
 

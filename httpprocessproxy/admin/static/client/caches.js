@@ -1,8 +1,8 @@
-// Copies in the cache that are fresh by max-age: a reload would take them for the changed files.
+// Cached copies that are fresh by max-age: a reload would use them in place of the changed files.
 
 const RENEWAL_MS = 1000; // at most
 
-// Replace the copies of what this page has loaded of its own origin.
+// Replace the cached copies of resources of this page's own origin.
 async function renewCopies() {
   const urls = performance.getEntriesByType('resource').map(({name}) => name)
     .filter(name => name.startsWith(`${location.origin}/`) && !name.includes('/_hpp/'));
@@ -17,7 +17,7 @@ function renewCopy(url) {
   return fetch(url, {cache: 'no-cache', mode: 'no-cors'}).catch(() => {});
 }
 
-// What is immutable has a name that changes with its content.
+// An immutable resource counts as not fresh: its name changes with its content.
 async function isFresh(url) {
   try {
     const {ok, headers} = await fetch(url, {cache: 'only-if-cached', mode: 'same-origin'});

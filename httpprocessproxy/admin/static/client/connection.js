@@ -1,4 +1,4 @@
-// The connection to the proxy. All that a page learns of the server comes over it, unasked.
+// The WebSocket to the proxy. It pushes all events of the server to the page.
 
 const GUARD = Symbol.for('http-process-proxy');
 const RETRY_MS = [200, 2000];
@@ -9,10 +9,10 @@ const UNKNOWN_MS = 1e12; // an age
 let socket = null;
 let retry = 0;
 let retryMs = RETRY_MS[0];
-let isAway = false; // in the back/forward cache, or on its way out
+let isAway = false; // in the back/forward cache, or being unloaded
 let isForbidden = false; // by a Content-Security-Policy
-let hello = {}; // the proxy's, with what it knows of our surroundings
-let heardMs = 0; // when, by its clock, it last said anything
+let hello = {}; // the proxy's greeting: run, editor, folder, command
+let heardMs = 0; // the time of the last message, by the proxy's clock
 
 function connect() {
   clearTimeout(retry);
@@ -31,7 +31,7 @@ function send(message) {
   socket.send(JSON.stringify(message));
 }
 
-// By whose code the page was made: when its first byte came, or when it last was up to date.
+// The age of the page: the time since its first byte came, or when it was last up to date.
 function age() {
   if (hello.run) return {age_ms: ageMs(), run: hello.run, at_ms: heardMs};
   return isFromCache() ? {age_ms: UNKNOWN_MS, ...loads()[url()]} : {age_ms: ageMs()};
@@ -42,9 +42,9 @@ function ageMs() {
   return navigation?.responseStart ? performance.now() - navigation.responseStart : 0;
 }
 
-// The browser's history, or a link, may show a page as it was, without a question to the server,
-// and as new. A reload asks the server. While a page comes, its size is not known; a service
-// worker's pages have none.
+// The browser's history, or a link, may show a page from the cache, without a request, and it looks
+// like a new one. A reload sends a request. The size of a page is unknown while it loads; pages of
+// a service worker have none.
 function isFromCache() {
   const [navigation] = performance.getEntriesByType('navigation');
   if (!navigation || navigation.transferSize || navigation.type === 'reload') return false;
@@ -52,7 +52,7 @@ function isFromCache() {
   return navigation.type === 'back_forward' || (isComplete && navigation.decodedBodySize > 0);
 }
 
-// So it is noted when pages were loaded, by the proxy's clock.
+// Because of such pages, the time of each load is stored, by the proxy's clock.
 function noteLoad({run, at_ms: nowMs}) {
   if (isFromCache()) return;
   const {[url()]: _, ...others} = loads();
@@ -60,13 +60,13 @@ function noteLoad({run, at_ms: nowMs}) {
   const all = Object.fromEntries([...kept, [url(), {run, at_ms: nowMs - ageMs()}]]);
   try {
     sessionStorage.setItem(LOADS, JSON.stringify(all));
-  } catch { /* no storage */ }
+  } catch { /* storage is disabled */ }
 }
 
 function loads() {
   try {
     return JSON.parse(sessionStorage.getItem(LOADS)) ?? {};
-  } catch { // no storage
+  } catch { // storage is disabled
     return {};
   }
 }

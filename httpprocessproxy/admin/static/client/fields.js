@@ -1,10 +1,10 @@
-// Fields: which of them are the user's to fill, and how a framework is told that one is filled.
+// Form fields: which of them the user has filled, and events that notify a framework of a new value.
 
 const SECRET = /^(cc-|one-time-code)|password/;
 const UNKEPT = ['password', 'file', 'hidden', 'submit', 'button', 'reset', 'image'];
 const INITIAL = ['type', 'value', 'min', 'max', 'step', 'multiple'];
 
-// Frameworks set `value=` to what is typed, and editable elements have no default.
+// Frameworks set `value=` to the typed text, and editable elements have no default value.
 const touched = new WeakSet(); // frames are kept together: each window has its own at GUARD
 
 function touch(event) {
@@ -27,7 +27,7 @@ function isBox(field) {
   return field.type === 'checkbox' || field.type === 'radio';
 }
 
-// What one has not touched is the server's to say.
+// Whether the user has changed the field; untouched fields keep the server's value.
 function isTyped(one) {
   if (isTouched(one) || !isField(one)) return isTouched(one);
   if (one.localName === 'select') {
@@ -37,7 +37,7 @@ function isTyped(one) {
   return isBox(one) ? one.checked !== one.defaultChecked : one.value !== initial(one);
 }
 
-// Not `defaultValue`: that of a slider or a colour without `value=` is empty.
+// `defaultValue` is not used: for a slider or a colour without `value=` it is empty.
 function initial(field) {
   if (field.localName !== 'input') return field.defaultValue;
   const untouched = document.createElement('input');
@@ -54,7 +54,7 @@ function value(field) {
   return field.innerHTML;
 }
 
-// Frameworks are told by the events that they listen to: React by "click" of the boxes that it
+// Frameworks are notified by the events that they listen to: React by "click" of the boxes that it
 // watches, all of them by "change" of boxes and lists, and by "input" of text.
 function fill(field, kept) {
   touched.add(field);
@@ -62,47 +62,47 @@ function fill(field, kept) {
     field.open = kept;
   } else if (field.localName === 'select') {
     for (const option of field.options) option.selected = kept.includes(option.value);
-    tell(field, 'input', 'change');
+    notify(field, 'input', 'change');
   } else if (!isField(field)) {
     field.innerHTML = kept;
-    tell(field, 'input');
+    notify(field, 'input');
   } else if (!isBox(field)) {
     set(field, 'value', initial(field), kept);
-    tell(field, 'input');
-  } else if (kept || field.type === 'checkbox') { // another radio button takes the mark away
+    notify(field, 'input');
+  } else if (kept || field.type === 'checkbox') { // a radio button is unchecked by another one
     set(field, 'checked', !kept, kept);
-    tell(field, ...Object.hasOwn(field, 'checked') ? ['click'] : [], 'input', 'change');
+    notify(field, ...Object.hasOwn(field, 'checked') ? ['click'] : [], 'input', 'change');
   }
 }
 
-// React's own setter, on the element, takes a value for known, and an event of a known one for
-// none: so the value before is set by that one, and the new one by the setter of the prototype.
+// React's own setter, on the element, records a value as known, and React ignores events of a known
+// value: so the old value is set by that setter, and the new one by the setter of the prototype.
 function set(field, name, before, value) {
   field[name] = before;
   Reflect.set(Object.getPrototypeOf(field), name, value, field);
 }
 
-function tell(field, ...types) {
+function notify(field, ...types) {
   unsent(() => {
     for (const type of types) {
       const event = new Event(type, {bubbles: true, composed: true});
-      told.add(event);
+      synthetic.add(event);
       field.dispatchEvent(event);
     }
   });
 }
 
-const told = new WeakSet(); // events
+const synthetic = new WeakSet(); // events
 
-// htmx (versions 1 and 2, and 4) asks before it sends, maybe later than the event that it is for.
+// htmx (versions 1 and 2, and 4) fires this before it sends, maybe later than the event behind it.
 function withhold(event) {
   const {triggeringEvent, ctx} = event.detail ?? {};
-  if (!told.has(triggeringEvent ?? ctx?.sourceEvent)) return;
+  if (!synthetic.has(triggeringEvent ?? ctx?.sourceEvent)) return;
   event.preventDefault();
   event.stopImmediatePropagation();
 }
 
-// A page may send its form upon "change" or "click", which is the user's to do.
+// A page may submit its form upon "change" or "click", which only the user may cause.
 function unsent(act) {
   const forms = window.HTMLFormElement.prototype;
   const {submit} = forms;
@@ -120,7 +120,7 @@ function unsent(act) {
   }
 }
 
-// What tells a field from the others, also after the form was edited: its shadow root and form, its
+// The key that identifies a field, also after the form was edited: its shadow root and form, its
 // type, and its name or label.
 function identity(field) {
   const {form, localName, type, name, id, ariaLabel, labels, placeholder} = field;
@@ -133,7 +133,7 @@ function identity(field) {
   ]);
 }
 
-// Fields by identity. Several with the same one, as in the rows of a table, go by their number.
+// Fields by identity. Several with the same one, as in the rows of a table, are told apart by index.
 function identified(root) {
   const all = new Map();
   for (const one of elements(root)) {

@@ -1,4 +1,4 @@
-// Images: where the page names them, in attributes and in styles.
+// Images that changed, swapped in the attributes and styles of the page that name them.
 
 const IMAGE_ATTRIBUTES = [
   ['img, input[type=image], embed', 'src'],
@@ -8,7 +8,7 @@ const IMAGE_ATTRIBUTES = [
   ['video', 'poster'],
   ['object', 'data'],
 ];
-// One URL in each match. A comma within one is a part of it (HTML, section 4.8.4.2.1).
+// Each match is one URL. A comma within a URL belongs to it (HTML, section 4.8.4.2.1).
 const WHOLE = /^\s*(\S.*?)\s*$/gs;
 const IN_SET = /([^\s,](?:\S*[^\s,])?)(?:\s[^,]*)?(?:,|$)/g;
 const IN_STYLE = /url\(\s*(?:"((?!data:)[^"]+)"|'((?!data:)[^']+)'|((?!data:)[^"'\s)][^\s)]*))\s*\)/g;
@@ -26,7 +26,7 @@ function swapImages(path) {
   return named.length > 0 || !found.length;
 }
 
-// Where the page names images, and how to name others there.
+// Generate each place where the page names images, with a function that replaces the URLs there.
 function* images() {
   for (const root of roots()) {
     for (const [selector, name] of IMAGE_ATTRIBUTES) {
@@ -48,7 +48,7 @@ function* named(pattern, base, read, write) {
   const urlOf = groups => groups.find(Boolean);
   for (const [, ...groups] of (read() ?? '').matchAll(pattern)) {
     const url = urlOf(groups);
-    // Read again: other images of the same text may have changed by then.
+    // The text is read again, because other images in it may have been swapped in the meantime.
     const set = successor => write(read().replace(pattern, (whole, ...more) =>
       urlOf(more) === url ? whole.replace(url, () => successor) : whole));
     yield {url, base, set};

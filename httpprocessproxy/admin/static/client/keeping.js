@@ -1,7 +1,7 @@
-// What a reload would lose: where one has scrolled to, and what one has typed. It is kept once, over
-// a reload of ours. Passwords, files and hidden fields never are.
+// State that a reload would lose: scroll positions, and text that the user has typed. It is kept
+// across one reload by this script. Passwords, files and hidden fields never are.
 
-const RESTORE_MS = 2000; // how long scripts of the page may take to build it
+const RESTORE_MS = 2000; // the time that scripts of the page may take to build it
 const ACTS = ['keydown', 'pointerdown', 'touchstart', 'wheel'];
 
 function keep(frame, name) {
@@ -19,7 +19,7 @@ function keep(frame, name) {
     };
     sessionStorage.setItem(name, JSON.stringify(kept));
     for (let index = 0; frame[index]; index++) keep(frame[index], `${name}.${index}`);
-  } catch { /* another origin's frame, or no storage */ }
+  } catch { /* a frame of another origin, or storage is disabled */ }
 }
 
 function restore() {
@@ -27,9 +27,9 @@ function restore() {
   try {
     kept = JSON.parse(sessionStorage.getItem(place()));
     sessionStorage.removeItem(place());
-  } catch { /* no storage */ }
+  } catch { /* storage is disabled */ }
   if (kept?.url !== location.href) return;
-  // Whoever acts in the meantime is right.
+  // An action of the user in the meantime ends the restoring.
   const end = performance.now() + RESTORE_MS;
   let isActed = false;
   for (const type of ACTS) {
@@ -44,8 +44,8 @@ function restore() {
   again();
 }
 
-// Restore what the page has by now, and tell whether that is all. The fields stay in mind: scripts
-// may still replace them, or take them over.
+// Restore all that the page has by now, and return whether that is complete. The fields are not
+// forgotten: scripts may still replace them, or take them over.
 function restored(kept) {
   const isFound = !kept.fields.length && !kept.focus || restoreFields(kept);
   const missing = kept.scrolls.filter(([at, left, top]) => {
@@ -60,7 +60,7 @@ function restored(kept) {
 
 function restoreFields(kept) {
   const all = identified(document);
-  // Of another number of fields with this identity, which one it was cannot be told.
+  // If the number of fields with this identity has changed, the field is ambiguous.
   const field = ([key, index, count]) => all.get(key)?.length === count && all.get(key)[index];
   const found = kept.fields.map(old => [field(old), old[3]]).filter(([one]) => one);
   for (const [one, value] of found) refill(one, value);
@@ -71,7 +71,7 @@ function restoreFields(kept) {
 }
 
 const MAX_FILLS = 3; // a page may refuse a value each time
-const fills = new WeakMap(); // by field: how often, what was in it before, and its properties since
+const fills = new WeakMap(); // field -> number of fills, value before, number of properties after
 
 // Fill a field once, and again when a framework has taken it over, which leaves properties on it, or
 // has put back the value that was in it before.

@@ -1,6 +1,6 @@
-// A layer over the page: an element beside the body, or within what alone can be used for the moment,
-// with a closed shadow root, which the page's style does not reach, and with a style sheet made by a
-// script, which its Content-Security-Policy does not forbid.
+// A layer over the page: an element beside the body, or within the only element that is not inert.
+// It has a closed shadow root, which the page's styles do not reach, and a style sheet made by a
+// script, which the page's Content-Security-Policy does not forbid.
 
 const STYLE_SHEET = `
   :host { all: initial !important; position: fixed !important; display: block !important;
@@ -65,10 +65,10 @@ function element(name, properties, ...children) {
 }
 
 
-const MOVE_MS = 100; // at most once in that time, for a page may remove the layer each time
+const MOVE_MS = 100; // at most one move in this time, because a page may remove the layer each time
 
-// A modal dialog, or an element in full screen, makes all else inert, a popover too, unless that is
-// within it. Of several dialogs, the one with the focus was opened last.
+// A modal dialog, or an element in full screen, makes all elements outside it inert, also a popover.
+// Of several dialogs, the one with the focus was opened last.
 function ground() {
   const modals = [...elements(document)].filter(one => one.localName === 'dialog' && one.matches(':modal'));
   const active = focused(document);
@@ -106,7 +106,7 @@ class Layer {
     document.addEventListener('fullscreenchange', this.moved);
   }
 
-  // The page opens and closes its dialogs as it likes.
+  // The page may open and close its dialogs at any time.
   moved = () => {
     this.moving ??= setTimeout(() => {
       this.moving = null;

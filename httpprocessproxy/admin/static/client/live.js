@@ -1,7 +1,7 @@
-// Pages of ours that stand in for another. While the server starts: how long that takes, and the
-// output as it comes, for those who may see it. When it has ended: links to where.
+// Pages of the proxy in place of a page of the server. During a start: its duration, and the output
+// as it comes, for trusted clients. After a crash: links to the places that the output names.
 
-const MAX_FOLLOWED = 50000; // characters; each piece draws all anew, for a colour may go on
+const MAX_FOLLOWED = 50000; // characters; each piece redraws all, because a colour may continue
 
 let followed = '';
 let counter = 0;

@@ -1,4 +1,4 @@
-// The browser's names, taken before the page's scripts run: `var parent`, `function Event` or
+// The browser's global names, saved before the page's scripts run: `var parent`, `function Event` or
 // `const performance` of a page replaces or shadows them. Only `window`, `document`, `location` and
 // `top` cannot be replaced (Web IDL, LegacyUnforgeable), nor can the indices of a window's frames.
 

@@ -1,4 +1,4 @@
-// What we show: a mark in a corner, and the overlay.
+// The two visible parts: a mark in a corner, and the overlay.
 
 const MARK_AFTER_MS = 150; // a quicker restart needs no mark
 
@@ -46,18 +46,18 @@ class Overlay extends Layer {
     veil.onclick = event => event.target === veil && this.dismiss();
     this.veil = veil;
     this.put(veil);
-    // The focus is not trapped, nor taken from a field that somebody types in.
+    // The focus is not trapped, nor taken from a field in which the user types.
     if ([null, document.body, this.host].includes(document.activeElement)) this.panel.focus();
     addEventListener('keydown', this.onkeydown, {capture: true});
   }
 
-  // Where the whole page is inert, or a video fills the screen, only a modal dialog can be used.
+  // If the whole page is inert, or a video fills the screen, only a modal dialog can be used.
   place() {
     this.root.replaceChildren(this.veil);
     super.place();
     const {left, top, width} = this.panel.getBoundingClientRect();
     const hit = this.host.getRootNode().elementFromPoint(left + width / 2, top + 10);
-    // Never above a dialog of the page: that would take the focus from its fields.
+    // No modal dialog above one of the page: it would take the focus from its fields.
     if (!hit || hit === this.host || this.ground !== document.documentElement) return;
     const dialog = element('dialog', {oncancel: () => this.dismiss()}, this.veil);
     this.root.replaceChildren(dialog);
@@ -87,7 +87,7 @@ class Overlay extends Layer {
     this.panel.classList.add('busy');
   }
 
-  // Out of the way, until the next error; the mark brings it back.
+  // Hide the overlay until the next error; a click on the mark shows it again.
   dismiss() {
     this.dismissed = this.name;
     this.hide();

@@ -1,14 +1,14 @@
-// Places in files that terminal output names, as links into the editor. A place that could be read
-// in two ways is left alone rather than led to a wrong file.
+// Places in files that terminal output names, as links into the editor. An ambiguous place gets no
+// link, rather than one to a wrong file.
 
 const LINE = '(?<line>\\d+)';
 const LINE_AND_COLUMN = `${LINE}(?::(?<column>\\d+))?`;
-// Blanks are part of a path where its beginning and its end are certain: not before another path.
+// Blanks are part of a path if its beginning and end are certain, but not before another path.
 const BLANK_PATH = '(?<file>/(?:(?! \\.{0,2}/)[^:()"\\n])+\\.\\w+)';
 const SUFFIXES = '[ch]|cc|cpp|cs|css|dart|erl|exs?|fs|go|hs|html?|java|[cm]?jsx?|kt|lua|ml|nim|php|p[lm]|py|rb'
   + '|rs|scala|svelte|swift|[cm]?tsx?|vb|vue|zig';
 const BEFORE = '(?<![\\w:/.@-])';
-// The name of a folder may have blanks: behind another word, only these are known to be none of it.
+// The name of a folder may have blanks: a preceding word belongs to it, except one of these.
 const ALONE = '(?<=^ ?|[^ ]|[^\\w.)@+-] |(?:^|\\s)(?:at|by|error|file|from|in|on|warning) )';
 
 const PLACES = [
@@ -28,8 +28,8 @@ const PLACES = [
     + `|${ALONE}[\\w.@+-]+\\.(?:${SUFFIXES})):${LINE_AND_COLUMN}`,
 ];
 
-// One pattern: the leftmost place wins, and of several there, the first. Names are numbered, for a
-// group's name may be used once.
+// One pattern: the leftmost match wins, and at one position the first alternative. Group names are
+// numbered, because a name may be used only once.
 const PLACE = new RegExp(
   PLACES.map((source, index) => source.replace(/\(\?<(\w+)>/g, `(?<$1_${index}>`)).join('|'), 'gim');
 
@@ -79,7 +79,7 @@ function draw(output) {
   return drawn;
 }
 
-// Without the empty lines around it.
+// The runs without the empty lines around them.
 function trimmed(spans) {
   const all = spans.map(([text, style]) => [text, style]);
   while (all.length && !all.at(-1)[0].trimEnd()) all.pop();
@@ -89,15 +89,15 @@ function trimmed(spans) {
   return all;
 }
 
-const MAX_STOPS = 16; // with the buttons, a user comes past all with the Tab key within 20
+const MAX_STOPS = 16; // with the buttons, a user passes all of them with 20 presses of Tab
 
-// The last places of an output are those that a user wants most.
+// Only the last places stay in the tab order: they are the most useful ones.
 function fewStops(drawn) {
   for (const link of [...drawn.querySelectorAll('.place')].slice(0, -MAX_STOPS)) link.tabIndex = -1;
   return drawn;
 }
 
-// A link into the editor, or else what copies the place.
+// A link into the editor, or, without an editor, an element that copies the place.
 function linkTo(file, line, column) {
   if (!hello.editor) return copying(`${file}:${line}`);
   const full = file.startsWith('/') ? file : `${hello.folder}/${file.replace(/^(\.\/)+/, '')}`;
@@ -107,7 +107,7 @@ function linkTo(file, line, column) {
   return element('a', {className: 'place', title: 'Open', href, target, rel: 'noreferrer'});
 }
 
-// No <button>, for a line may end within it.
+// It cannot be a <button>, because a line may end within it.
 function copying(place) {
   const onclick = () => copy(place);
   const onkeydown = event => event.key === 'Enter' && onclick();

@@ -1,5 +1,5 @@
-// A terminal's screen without a height: what is left once output has drawn over itself. The same as
-// core/page/screen.py, with the cases of test/core/page/screen.json.
+// A terminal's screen of unlimited height: the text that remains once output has overwritten itself.
+// The same as core/page/screen.py, with the cases of test/core/page/screen.json.
 
 const COLUMNS = 200; // a terminal stops the cursor at its edge
 
@@ -15,7 +15,7 @@ class Screen {
     });
   }
 
-  // Move the cursor, or erase, by a control: `final` with its first parameter, if any.
+  // Move the cursor or erase, by a control sequence: `final` and its first parameter, if any.
   obey(final, parameter) {
     const number = Number(parameter?.slice(0, 4) ?? 0);
     const count = Math.max(1, number);

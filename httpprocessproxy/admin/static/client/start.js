@@ -1,9 +1,9 @@
-// Frameworks that render the whole document compare its elements with theirs.
+// Frameworks that render the whole document compare its elements with their own.
 document.currentScript?.remove();
-// Twice in a page, it runs once; a page of no origin (a file, a sandbox) is none of ours.
+// Included twice, it runs once. A page with an opaque origin (file, sandbox) is not the proxy's.
 if (!window[GUARD] && /^https?:$/.test(location.protocol) && origin !== 'null') {
   Object.defineProperty(window, GUARD, {value: touched});
-  // The cache of past pages wants no open connections, and a hidden page's timers are slow.
+  // An open connection excludes a page from the back/forward cache; timers of hidden pages are slow.
   addEventListener('pagehide', () => { isAway = true; socket?.close(); });
   addEventListener('pageshow', () => { isAway = false; connect(); });
   addEventListener('online', connect);

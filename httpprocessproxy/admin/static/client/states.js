@@ -1,17 +1,17 @@
-// What a state of the server means for the page. It reloads when another generation runs than the
-// one that made it, and for nothing else: not upon a reconnect, and not to show an error.
+// The page's reaction to states of the server. It reloads when another generation runs than the one
+// that made it, and in no other case: not after a reconnect, and not to show an error.
 
-const LIVERELOAD_MS = 1000; // how long livereload.js has to do what it should
-const MAX_RELOADS = 10; // in MAX_RELOADS_MS: nobody saves as fast, so that is a loop
+const LIVERELOAD_MS = 1000; // the time that livereload.js has to act
+const MAX_RELOADS = 10; // in MAX_RELOADS_MS: no user saves as fast, so more are a loop
 const MAX_RELOADS_MS = 10000;
 
-// Our own pages say what state they are about, and reload when it is over.
+// Pages of the proxy itself name the state that they show, and reload when it is over.
 const own = 'hppPage' in document.documentElement.dataset ? document.documentElement.dataset : null;
 const isLive = own?.hppPage === 'live';
 const isUnsafe = document.currentScript?.hasAttribute('data-unsafe'); // made by a POST
 
 let latest = null;
-let running = ''; // which generation of which run is known to run
+let running = ''; // the last generation known to run, and its run of the proxy
 
 function meet(message) {
   if (!hello.run) noteLoad(message);
@@ -22,7 +22,7 @@ function meet(message) {
   if (hello.state) enter(hello.state, false);
 }
 
-// `isNews`: it has begun just now.
+// `isNews`: the state has begun just now.
 function enter(state, isNews) {
   const before = running;
   const isSettled = state.state === 'running' || state.state === 'error';
@@ -51,7 +51,7 @@ function show(state) {
   }
 }
 
-// Where livereload.js is connected, it does all this, too, and once is enough. But it may be
+// A connected livereload.js reloads the page by itself, and one reload is enough. But it may be
 // connected to another server, and do nothing.
 function unlessLiveReload(act) {
   if (!(window.LiveReload?.connector?.protocol > 0)) return act();
@@ -70,7 +70,7 @@ function reloadNow() {
   const waitMs = brakeMs();
   const reload = () => renewCopies().then(() => location.reload());
   if (waitMs) setTimeout(reload, waitMs);
-  else reload(); // at once: a hidden page's timers are slow
+  else reload(); // without a timer, because timers of hidden pages are slow
 }
 
 function brakeMs() {
@@ -80,7 +80,7 @@ function brakeMs() {
     const times = JSON.parse(sessionStorage.getItem(key) ?? '[]').slice(1 - MAX_RELOADS);
     sessionStorage.setItem(key, JSON.stringify([...times, now]));
     return times.length < MAX_RELOADS - 1 ? 0 : Math.max(0, times[0] + MAX_RELOADS_MS - now);
-  } catch { // no storage
+  } catch { // storage is disabled
     return 0;
   }
 }

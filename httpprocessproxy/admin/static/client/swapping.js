@@ -1,11 +1,11 @@
-// Changed files that need no restart: style sheets and images are swapped in place, where the page
-// names them, and all else reloads the page. A new one takes over when it is loaded: no flash.
+// Changed files that need no restart: style sheets and images that the page names are swapped in
+// place, other files reload the page. A new one replaces the old once it is loaded: no flash.
 
 const IMAGE = /\.(apng|avif|bmp|gif|ico|jpe?g|png|svg|webp)$/i;
 const STYLE = /\.css$/i;
-const outgoing = new WeakSet(); // style elements that go when their successors are loaded
+const outgoing = new WeakSet(); // style elements to remove when their successors are loaded
 
-// URLs that the page has loaded: those that it names nowhere were asked for by its scripts.
+// URLs that the page has loaded: its scripts have requested those that it names nowhere.
 const loaded = new Set();
 
 function watchLoads() {
@@ -20,12 +20,12 @@ function watchLoads() {
 async function refresh(paths) {
   if (!paths.every(path => STYLE.test(path) || IMAGE.test(path))) return isLed() || reload();
   const isSwapped = await Promise.all(paths.map(path => (IMAGE.test(path) ? swapImages : swapStyles)(path)));
-  // A frame has sheets of its own: it does not wait for the page around it.
+  // A frame has sheets of its own, so it does not leave the reload to the page around it.
   if (!isSwapped.every(Boolean)) reload();
 }
 
 // Return whether the page shows the change. A sheet that the page does not name may be the source of
-// one that it does.
+// one that it names.
 async function swapStyles(path) {
   const sheets = [...styleSheets()];
   const found = closest([...sheets, ...[...loaded].map(url => [url, null])], path);
@@ -55,12 +55,12 @@ function* styleSheets() {
   }
 }
 
-// Load the sheet of an element anew, through a successor, and say what became of it.
+// Reload the sheet of an element by a successor element, and return the result.
 async function swapStyle({element, imported}) {
-  // A digest (SRI) refuses what is new, and rules made by scripts are in no text.
+  // A digest (SRI) rejects the new sheet, and rules made by scripts are not in the text.
   if (element.integrity || !isCopyable(element)) return FAILED;
   if (imported) await fetch(imported, {cache: 'reload', mode: 'no-cors'}).catch(() => {}); // into the cache
-  if (outgoing.has(element)) return SAME; // by another file of the same save
+  if (outgoing.has(element)) return SAME; // another file of the same save has replaced it
   if (element.disabled) {
     if (element.href) element.href = fresh(element.href);
     return CHANGED;
@@ -97,11 +97,11 @@ function* rules(of) {
     const inner = one.styleSheet ?? one;
     try {
       if (inner.cssRules) yield* rules(inner.cssRules);
-    } catch { /* another origin's */ }
+    } catch { /* a sheet of another origin */ }
   }
 }
 
-// Those of [url, thing] whose URLs end most like the path of the file.
+// The candidates [url, thing] whose URLs share the longest ending with the path of the file.
 function closest(candidates, path) {
   const rated = candidates.map(([url, thing]) => [likeness(url, path), thing]);
   const best = Math.max(1, ...rated.map(([rate]) => rate));
@@ -115,12 +115,12 @@ function likeness(url, path) {
     const ours = decodeURIComponent(pathname).toLowerCase().split('/').reverse();
     const at = ours.findIndex((name, index) => !name || name !== theirs[index]);
     return at < 0 ? ours.length : at;
-  } catch { // no URL
+  } catch { // not a URL
     return 0;
   }
 }
 
-// The same, but not from the cache, which gets the new one for the next load of the page.
+// The URL with a query that bypasses the cache. The cached copy is renewed for the next load.
 function fresh(url) {
   renewCopy(new URL(url, document.baseURI));
   const [, rest, hash] = /^([^#]*)(.*)$/.exec(url);

@@ -11,7 +11,7 @@ const CONTROL = new RegExp([
 ].join('|'), 'g');
 const PALETTE = ('5c6370 f0717b 98c379 e5b567 6cb2f7 c98be0 56c2cf c8cdd5 '
   + '828997 ff8f98 b5e08f ffd285 92c9ff e0a8f3 7fe0ea ffffff').split(' ').map(hex => `#${hex}`);
-// [text, style] as it ends up on a terminal.
+// [text, style] of each run, as a terminal would show it in the end.
 function runs(output) {
   const all = [];
   const add = (text, style) => {
@@ -70,13 +70,13 @@ function fineColour(codes) {
   return `rgb(${[level(36), level(6), level(1)]})`;
 }
 
-// As CSS. In inverse video, ink and paper change places.
+// The style as CSS. Inverse video swaps foreground and background.
 function css({inverse, color, background, ...rest}) {
   if (!inverse) return {...rest, color: color ?? '', background: background ?? ''};
   return {...rest, color: background || '#1b1f27', background: color || '#d5dae1'};
 }
 
-// navigator.clipboard is for secure pages alone, and a page seen by another machine is none.
+// navigator.clipboard exists in secure contexts only, and plain HTTP from another machine is none.
 function copy(text) {
   if (navigator.clipboard) return navigator.clipboard.writeText(text);
   addEventListener('copy', event => {
@@ -87,7 +87,7 @@ function copy(text) {
   return document.execCommand('copy');
 }
 
-// With --browser-console, the output is in the browser's console as well, a line each.
+// With --browser-console, each line of the output is printed to the browser's console as well.
 
 const unfinished = {stdout: '', stderr: ''};
 

@@ -3,8 +3,8 @@
 const ROOT = 'http-process-proxy';
 const INTO = ' >>> '; // in a path, from a host into its shadow root
 
-// The windows from the top to this one with their names. The same frame has the same name after a
-// reload. Windows of other origins may be walked through, too.
+// The windows from the top to this one, with names. A frame has the same name after a reload.
+// Windows of other origins can be traversed, too.
 function lineage(frame = top, name = ROOT) {
   if (frame === window) return [[frame, name]];
   for (let index = 0; frame[index]; index++) {
@@ -18,18 +18,18 @@ function place() {
   return lineage().at(-1)?.[1] ?? ROOT;
 }
 
-// A frame goes with the page around it, if that reloads by itself.
+// Whether an outer page runs this script: it reloads by itself, with this frame.
 function isLed() {
   return lineage().slice(0, -1).some(([frame]) => {
     try {
       return frame[GUARD];
-    } catch { // another origin's
+    } catch { // a window of another origin
       return false;
     }
   });
 }
 
-// All elements of a document, also within open shadow roots, but for our own.
+// All elements of a document, also within open shadow roots, except those of this script.
 function* elements(root) {
   for (const one of root.querySelectorAll('*')) {
     if (one.localName === ROOT) continue;
@@ -42,13 +42,13 @@ function roots(root = document) {
   return [root, ...[...elements(root)].flatMap(one => one.shadowRoot ?? [])];
 }
 
-// What has the focus, also within open shadow roots.
+// The element with the focus, also within open shadow roots.
 function focused(root) {
   const one = root.activeElement;
   return one?.shadowRoot?.activeElement ? focused(one.shadowRoot) : one;
 }
 
-// Selectors that find the same element again.
+// A path of selectors that finds the same element after a reload.
 function path(element) {
   const root = element.getRootNode();
   const steps = [];

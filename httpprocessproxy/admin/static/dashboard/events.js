@@ -1,4 +1,4 @@
-// The connection to the proxy, over which all news comes. After a loss, it is made again.
+// The WebSocket that receives all events from the proxy. It reconnects after a loss.
 
 const RETRY_MS = 500;
 
@@ -25,7 +25,7 @@ function hear(message) {
 }
 
 async function meet(message) {
-  // Another run of the proxy has other requests, and wants another token.
+  // Another run of the proxy has other requests and another token.
   if (hello.run && hello.run !== message.run) return location.reload();
   hello = message;
   the('command').textContent = message.command;

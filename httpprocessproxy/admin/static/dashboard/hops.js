@@ -1,9 +1,9 @@
-// Chains of X-Forward fields: what has happened to each of them here, by its Id.
+// Chains of X-Forward fields: the hops of each at this proxy, by its Id.
 
 const MAX_CHAINS = 20;
 const GOOD_HOPS = new Set(['delivered', 'ended', 'would go']);
 
-let chains = new Map(); // by Id, what has happened, the first thing first; the last chain is last
+let chains = new Map(); // Id -> hops, the oldest first; the newest chain is last
 
 function hearHop(message) {
   const before = chains.get(message.chain) ?? [];

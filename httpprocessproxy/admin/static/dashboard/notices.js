@@ -1,9 +1,9 @@
-// What the proxy has said in the terminal besides: warnings, and the address of a shared site.
+// Notices that the proxy has printed in the terminal: warnings, and the address of a shared site.
 
 const MAX_NOTICES = 20;
 const ADDRESS = /https?:\/\/[^\s()'"]+/;
 
-let notices = []; // the messages, the last one first
+let notices = []; // the messages, the newest first
 
 function hearNotice(message) {
   notices.unshift(message);

@@ -1,10 +1,10 @@
-// What the server prints: coloured, searchable, followed unless one scrolls up.
+// The output of the server: coloured, searchable, followed unless the user scrolls up.
 
 const MAX_LINES = 3000;
 const output = the('output');
 
-const unended = {stdout: '', stderr: ''}; // the last line of each, whose end has not come
-let styles = ''; // colours that are on at the end of a line go on in the next
+const unended = {stdout: '', stderr: ''}; // the last, incomplete line of each stream
+let styles = ''; // styles in effect at the end of a line, which continue in the next
 let isFollowing = true;
 
 function hearOutput({stream, text, is_tail: isTail}) {

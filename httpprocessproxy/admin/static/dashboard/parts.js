@@ -1,5 +1,5 @@
-// What all parts of the page use: elements, words for figures, and requests to the proxy.
-// Whatever comes from elsewhere becomes text, never HTML.
+// Functions that all parts of the page use: elements, formatted numbers, requests to the proxy.
+// Data from outside becomes text, never HTML.
 
 let hello = {editor: '', folder: ''}; // the proxy's greeting, for links into the editor
 
@@ -37,7 +37,7 @@ function clock(time) {
     CLOCK.format(new Date(time)));
 }
 
-// Answers the JSON that the proxy does. What goes wrong is shown, and thrown.
+// Return the JSON of the proxy's response. An error is shown, and thrown.
 async function ask(path, method = 'GET') {
   let response;
   try {
@@ -59,7 +59,7 @@ function complain(text) {
   the('problem').hidden = !text;
 }
 
-// Draw at most ten times a second, however fast the news comes.
+// Draw at most ten times a second, however fast events arrive.
 function calmly(draw) {
   let timer = 0;
   return () => {

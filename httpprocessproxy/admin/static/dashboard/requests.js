@@ -1,8 +1,8 @@
-// The table of requests: live, newest first, filtered as one types.
+// The table of requests: live, newest first, filtered while the user types.
 
 const MAX_ROWS = 500;
 
-const requests = new Map(); // by id: the proxy's row, and ours in the table
+const requests = new Map(); // id -> the proxy's row, and its line in the table
 let changed = new Set();
 
 function hearRequest(row) {
@@ -51,7 +51,7 @@ function forgetOld() {
   }
 }
 
-// A line stays for as long as its request is shown, and so do the focus and a click that it has.
+// A line is kept while its request is shown, so that it keeps the focus and a click under way.
 function requestLine(row) {
   const name = element('span', {}, element('b', {}, row.method), ` ${row.target}`);
   const button = element('button', {className: 'request', onclick: () => showDetails(row.id)}, name);
@@ -63,7 +63,7 @@ function requestLine(row) {
 }
 
 function showProgress(line, row) {
-  for (const cell of [...line.cells].slice(2)) cell.remove(); // behind the name, all may change
+  for (const cell of [...line.cells].slice(2)) cell.remove(); // all cells after the name may change
   line.append(
     element('td', {}, statusMark(row)),
     element('td', {className: 'number'}, row.ended ? milliseconds(row.duration_ms) : '…'),

@@ -1,4 +1,4 @@
-// The last restarts, each a bar of its stages.
+// The last restarts, each as a bar of its stages.
 
 const STAGES = ['drain', 'stop', 'start', 'ready'];
 const MAX_RESTARTS = 10;

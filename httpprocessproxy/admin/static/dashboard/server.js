@@ -1,10 +1,10 @@
-// The state of the server: now, and how it came to that.
+// The state of the server, and its history.
 
 const NAMES = {running: 'Running', loading: 'Starting', killing: 'Stopping', error: 'Not running'};
 const COLOURS = {running: '#22a35a', loading: '#3b82f6', killing: '#e0930f', error: '#dc3a3a'};
 const MAX_STATES = 200;
 
-let states = []; // the messages, the last one first
+let states = []; // the messages, the newest first
 
 function enter(message) {
   states.unshift(message);
@@ -46,7 +46,7 @@ function explain({state, why, reason, paths, restart}) {
 function lightUp(state, name, colour) {
   document.documentElement.dataset.state = state;
   document.title = `${name} – ${location.host}`;
-  // A live region says again whatever is written into it.
+  // A live region announces each write, also of the same text.
   if (the('state').textContent !== name) the('state').textContent = name;
   const icon = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 8 8"><circle cx="4" cy="4" r="3" fill="${colour}"/></svg>`;
   document.querySelector('link[rel=icon]').href = `data:image/svg+xml,${encodeURIComponent(icon)}`;
@@ -62,7 +62,7 @@ function showHistory() {
   the('strip').replaceChildren(...states.slice(0, 40).reverse().map((state, at, shown) => {
     const lasted = (shown[at + 1]?.at_ms ?? state.at_ms + 1000) - state.at_ms;
     const piece = element('i', {className: state.state, title: `${NAMES[state.state]}: ${state.why}`});
-    // A restart of milliseconds has to be seen beside hours of peace.
+    // Logarithmic, so that a restart of milliseconds is visible beside hours without one.
     piece.style.flexGrow = Math.log2(2 + lasted);
     return piece;
   }));
