@@ -1,4 +1,4 @@
-"""A real browser: Chromium without a window, driven through playwright."""
+"""A real browser: headless Chromium, driven through playwright."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,26 +13,26 @@ FLAGS = [
     *("--disable-background-networking", "--disable-component-update"),
 ]
 
-# Matches once livereload.js has shaken hands; a page's CSP may forbid to ask it by a script.
+# Matches once livereload.js is connected; a page's CSP may forbid a script that asks it.
 CONNECTED = "html[data-livereload=connected]"
 _MARK_CONNECTED = """document.addEventListener('LiveReloadConnect', () => {
   document.documentElement.dataset.livereload = 'connected';
 });"""
 
-# The shadow roots of our own elements are closed. Tests look inside.
+# The shadow roots of the proxy's elements are closed; tests need to look inside.
 _OPEN_SHADOWS = """const attachShadow = Element.prototype.attachShadow;
 Element.prototype.attachShadow = function () {
   return attachShadow.call(this, {mode: 'open'});
 };"""
 
-# What our script shows over a page.
+# The elements that the proxy's script shows over a page.
 OVERLAY = "http-process-proxy.overlay"
 MARK = "http-process-proxy.mark"
 
 
 @contextmanager
 def open_browser(*flags: str) -> Iterator[BrowserContext]:
-    """A fresh profile, for pages that share it."""
+    """Open a browser with a fresh profile, which its pages share."""
     expect.set_options(timeout=PATIENCE_S * 1000)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, *flags])
@@ -48,13 +48,13 @@ def open_browser(*flags: str) -> Iterator[BrowserContext]:
 
 @contextmanager
 def open_page(*flags: str) -> Iterator[Page]:
-    """A page of a fresh profile."""
+    """Open a page in a browser with a fresh profile."""
     with open_browser(*flags) as context:
         yield context.new_page()
 
 
 class Visit:
-    """A page of the proxied site: how often it was loaded, and that our script is connected."""
+    """A page of the proxied site; counts its loads and the hellos of the proxy's script."""
 
     def __init__(self, context: BrowserContext, url: str) -> None:
         self.page = context.new_page()
@@ -69,7 +69,7 @@ class Visit:
         self.greeted_again(0)
 
     def until(self, condition: Callable[[], bool]) -> None:
-        """Wait for something that the browser tells us of."""
+        """Wait for a condition that depends on events of the browser."""
         left_ms = PATIENCE_S * 1000
         while not condition():
             assert left_ms > 0, f"{self.loads} loads, {self.hellos} hellos, {self.console}"
@@ -83,11 +83,11 @@ class Visit:
         self.until(lambda: self.loads > loads and self.hellos > hellos)
 
     def greeted_again(self, hellos: int) -> None:
-        """Wait for more hellos than these."""
+        """Wait until the number of hellos exceeds `hellos`."""
         self.until(lambda: self.hellos > hellos)
 
     def rest(self) -> None:
-        """Wait for what should not happen."""
+        """Wait half a second, in which an unwanted event would happen."""
         self.page.wait_for_timeout(500 * MS * 1000)
 
     def _count_load(self, _: Page) -> None:

@@ -1,4 +1,4 @@
-"""What every test gets: asyncio's debug mode, and a look at contained bugs; folders, on demand."""
+"""Fixtures: asyncio's debug mode and a check for contained bugs, for all tests; folders."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,17 +8,17 @@ from hypothesis import settings
 
 from httpprocessproxy.system import faults
 
-# The same examples each time, and no verdict that depends on the machine's load.
+# The same examples in each run, and no deadline, which would depend on the machine's load.
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
 
 
-# A minute in one test: last, it would keep all but one of several processes waiting.
+# It takes a minute: as the last test it would leave all but one process of pytest-xdist idle.
 FIRST = "test/test_benchmark.py"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put first what takes longest."""
+    """Run the longest test first."""
     items.sort(key=lambda item: not item.nodeid.startswith(FIRST))
 
 
@@ -31,7 +31,7 @@ def _asyncio_debug() -> object:
 
 @pytest.fixture(autouse=True)
 def _no_faults(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Fail a test in which a bug was contained, unless it has put that in."""
+    """Fail a test in which a bug was contained, unless it is marked `expects_faults`."""
     before = faults.count()
     yield
     if request.node.get_closest_marker("expects_faults") is None:
@@ -40,7 +40,7 @@ def _no_faults(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """An empty folder, to be the working directory of the program."""
+    """An empty folder, for the working directory of the program."""
     directory = tmp_path / "project"
     directory.mkdir()
     return directory
@@ -48,7 +48,7 @@ def project(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A user who has nothing yet: where the folder of this user's certificates will be."""
+    """A user with an empty home; returns the path of the future folder for certificates."""
     home = tmp_path / "home"
     home.mkdir()
     monkeypatch.setenv("HOME", str(home))

@@ -1,4 +1,4 @@
-"""Requests at a gate, which write down what becomes of them."""
+"""Requests at a gate that record their outcomes."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,7 @@ from test.fakes import OVERDUE
 
 
 class FakeWaiter:
-    """A request that writes down what becomes of it, in a list that all of them share."""
+    """A request that appends itself to a shared log when it is admitted or refused."""
 
     def __init__(self, log: list["FakeWaiter"], number: int = 0) -> None:
         self.number = number
@@ -35,7 +35,7 @@ class FakeWaiter:
 
 
 class Crowd:
-    """Many waiters at one gate; `log` has them in the order in which they went."""
+    """Many waiters at one gate; `log` has them in the order of their outcomes."""
 
     def __init__(
         self, queue_timeout_s: float = PATIENCE_S, is_current: Callable[[], bool] = lambda: True

@@ -1,4 +1,4 @@
-"""The page about the proxy itself, opened in a browser, and what there is to see on it."""
+"""The dashboard in a browser: the program with a server, the opened page, and its elements."""
 
 import http.client
 from pathlib import Path
@@ -18,7 +18,7 @@ def started(project: Path, *options: str) -> Proxy:
 
 
 def opened(browser: BrowserContext, proxy: Proxy) -> Page:
-    """The page, once it is connected. An error in its console fails the test at its end."""
+    """Open the page and wait until it is connected. An uncaught error in it fails the test."""
     page = browser.new_page()
     page.on("pageerror", lambda error: pytest.fail(f"uncaught: {error}"))
     page.goto(proxy.dashboard_url)
@@ -42,7 +42,7 @@ def send(
 
 
 def row(page: Page, name: str) -> Locator:
-    """The newest line of the table whose request is this."""
+    """The newest line of the table with this request."""
     button = page.get_by_role("button", name=name, exact=True)
     return page.locator("#requests tr").filter(has=button).first
 

@@ -1,4 +1,4 @@
-"""How long a test waits before it gives up, and waiting for what happens in other processes.
+"""Deadlines of tests, and polling for conditions in other processes.
 
 Deadlines are written `500 * MS`. HPP_TEST_SLOWNESS multiplies them all, for a slow machine.
 """
@@ -11,17 +11,17 @@ from typing import Final, TypeVar
 
 T = TypeVar("T")
 
-# A deadline is for failing, not for measuring: it may be generous.
+# A deadline only ends a test that fails, so it may be generous.
 MS: Final = 0.001 * float(os.environ.get("HPP_TEST_SLOWNESS", "1"))
 
 PATIENCE_S: Final = 20_000 * MS
 
 
 def eventually(look: Callable[[], T], within_s: float = PATIENCE_S) -> T:
-    """Look every few milliseconds until the answer is true, and return it.
+    """Call `look` every few milliseconds until its result is true, and return that.
 
-    For conditions that no event tells us of: the state of other processes.
-    Raises AssertionError with the last answer.
+    For conditions that no event reports: the state of other processes.
+    Raises AssertionError with the last result.
     """
     deadline = time.monotonic() + within_s
     while not (answer := look()):

@@ -1,7 +1,7 @@
-"""The data plane between two ends that the test holds, on a real loop and real loopback sockets.
+"""The data plane between two ends that the test controls, on a real loop and loopback sockets.
 
-A `Bench` is a gate and a plane, with raw sockets on both sides: `Peer`s, which do exactly what
-the test says. When it closes, nothing may be left: no connection, and no unsafe request.
+A `Bench` is a gate and a `ProxyServer`, with raw sockets on both sides: `Peer`s, which the test
+drives byte by byte. When it closes, no connection and no unsafe request may be left.
 """
 
 import asyncio
@@ -39,18 +39,18 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
 def get(target: str = "/", *lines: str, method: str = "GET") -> bytes:
-    """A request without a body, or the head of one with."""
+    """The bytes of a request without a body, or of the head of a request."""
     return "\r\n".join([f"{method} {target} HTTP/1.1", "Host: localhost", *lines, "", ""]).encode()
 
 
 def post(body: bytes, target: str = "/", *lines: str, length: int | None = None) -> bytes:
-    """A POST; with `length`, its beginning only."""
+    """The bytes of a POST; with `length` as Content-Length, `body` may be its beginning only."""
     size = len(body) if length is None else length
     return get(target, f"Content-Length: {size}", *lines, method="POST") + body
 
 
 class Peer:
-    """One end of a connection, byte by byte. Reading is as strict as `test.wire.Wire`."""
+    """One end of a connection, driven byte by byte. It parses as strictly as `test.wire.Wire`."""
 
     def __init__(self, connection: socket.socket) -> None:
         self.socket = connection
@@ -61,7 +61,7 @@ class Peer:
 
     @classmethod
     async def connect(cls, address: tuple[str, int], receive_bytes: int | None = None) -> Self:
-        """Connect; `receive_bytes` makes the kernel keep little of what is not read."""
+        """Connect; `receive_bytes` limits the kernel's receive buffer."""
         connection = socket.socket()
         if receive_bytes is not None:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
@@ -73,13 +73,13 @@ class Peer:
         await self._loop.sock_sendall(self.socket, b"".join(data))
 
     def send_some(self, data: bytes) -> int:
-        """Send what the kernel takes at once."""
+        """Send as many bytes as the kernel accepts without blocking; return their number."""
         with contextlib.suppress(BlockingIOError):
             return self.socket.send(data)
         return 0
 
     async def send_until_stuck(self, data: bytes) -> int:
-        """Send again and again, until nobody reads any more; return how many bytes went."""
+        """Send repeatedly until the other side stops reading; return the number of bytes sent."""
         sent = idle = 0
         while idle < 30:
             size = self.send_some(data)
@@ -90,7 +90,7 @@ class Peer:
         return sent
 
     def finish(self) -> None:
-        """Send no more, and go on reading: half-close."""
+        """Half-close: end the sending side, and keep reading."""
         self.socket.shutdown(socket.SHUT_WR)
 
     def close(self) -> None:
@@ -101,7 +101,7 @@ class Peer:
         self.socket.close()
 
     async def more(self) -> bool:
-        """Wait for bytes; False at the end of the connection, however it ends."""
+        """Wait for bytes; False at the end of the connection, whether closed or reset."""
         try:
             data = await self._loop.sock_recv(self.socket, 256 * 1024)
         except (ConnectionResetError, BrokenPipeError):
@@ -125,18 +125,18 @@ class Peer:
         return taken
 
     async def rest(self) -> bytes:
-        """All that comes until the other side closes."""
+        """Read until the other side closes, and return all bytes."""
         while await self.more():
             pass
         taken, self.unread = self.unread, b""
         return taken
 
     async def assert_closed(self) -> None:
-        """The other side closes in peace, without another byte."""
+        """Assert that the other side closes with FIN, without another byte."""
         assert (await self.rest(), self.was_reset) == (b"", False)
 
     async def assert_reset(self) -> None:
-        """The other side resets, so that nobody can take what came for all there is."""
+        """Assert that the other side resets, so that the bytes received cannot pass as complete."""
         assert (await self.rest(), self.was_reset) == (b"", True)
 
     async def head(self) -> Message:
@@ -150,7 +150,7 @@ class Peer:
         return message
 
     async def response(self, method: str = "GET") -> Message:
-        """Read a whole response, which says where it ends."""
+        """Read a whole response, which must be framed by a length or chunks."""
         message = await self.head()
         if method != "HEAD" and message.status not in (101, 204, 304) and message.status >= 200:
             assert message.get(b"Content-Length") or message.get(b"Transfer-Encoding")
@@ -212,7 +212,7 @@ class Listener:
 
 
 class Bench:
-    """A plane under test, and its ends, which are closed with it unless the test wants them."""
+    """A `ProxyServer` under test, and its ends, which it closes unless `closes_ends` is unset."""
 
     def __init__(
         self, gate: Gate, proxy_server: ProxyServer, port: int, backend: Listener, said: list[str]
@@ -227,16 +227,16 @@ class Bench:
         self._clients: list[Peer] = []
 
     def start(self) -> None:
-        """The next generation answers."""
+        """Start the next generation, and open the gate."""
         self._generation += 1
         self.open()
 
     def open(self) -> None:
-        """The present generation answers."""
+        """Open the gate to the present generation."""
         self.gate.open(Target(self._generation, "127.0.0.1", self.backend.port))
 
     async def first_request(self) -> asyncio.Future[bool]:
-        """Send the first request that waits to the next generation, which may be ready."""
+        """Send the first waiting request to the next generation, as its readiness check."""
         connection, address = socket.socket(), ("127.0.0.1", self.backend.port)
         connection.setblocking(False)
         await asyncio.get_running_loop().sock_connect(connection, address)
@@ -246,7 +246,7 @@ class Bench:
         return answered
 
     def stop(self) -> None:
-        """A file has changed, and the generation ends."""
+        """End the generation as after a change: hold requests, end its connections."""
         self.gate.hold()
         self.end_generation()
 
@@ -258,18 +258,18 @@ class Bench:
         self.start()
 
     async def client(self, *data: bytes, receive_bytes: int | None = None) -> Peer:
-        """A client's connection, on which `data` has been sent."""
+        """Open a client's connection, and send `data` on it."""
         peer = await Peer.connect(("127.0.0.1", self.port), receive_bytes)
         self._clients.append(peer)
         await peer.send(*data)
         return peer
 
     async def held(self, count: int) -> None:
-        """Wait until so many requests are held."""
+        """Wait until `count` requests are held."""
         await eventually(lambda: self.gate.held == count)
 
     async def exchange(self, client: Peer, wire: Peer, request: bytes) -> Message:
-        """Send a request that goes out at `wire`, and answer it."""
+        """Send a request, which reaches the backend on `wire`, and answer it."""
         await client.send(request)
         await wire.request()
         await wire.send(OK)
@@ -286,7 +286,7 @@ class Bench:
             lambda: not (proxy_server.clients or proxy_server.upstreams or proxy_server.tunnels)
         )
         assert self.gate.held == 0
-        # An unsafe request that were still counted would delay every kill from now on.
+        # An unsafe request that is still counted would delay every later kill.
         async with asyncio.timeout(PATIENCE_S / 2):
             await self.gate.drained(PATIENCE_S)
 
@@ -301,14 +301,14 @@ async def serving(
     backlog: int = 128,
     receive_bytes: int | None = None,
     send_bytes: int | None = None,
-    retry_s: float = PATIENCE_S,  # or a busy machine would see attempts to connect given up
+    retry_s: float = PATIENCE_S,  # connecting must not time out on a busy machine
     injector: Injector | None = None,
     interceptor: Interceptor | None = None,
     takes_back: bool = False,
 ) -> AsyncIterator[Bench]:
-    """Open a bench; `pages` is the folder of the Unix socket `site`, which has our own pages.
+    """Open a bench; `pages` is the folder of the unix socket `site` for the admin pages.
 
-    With `receive_bytes`, `send_bytes` the kernel keeps little of what is not read there.
+    `receive_bytes` and `send_bytes` limit the kernel's buffers of the backend and of clients.
     """
     gate = Gate(queue_timeout_s, lambda: OVERDUE)
     said: list[str] = []
@@ -325,7 +325,7 @@ async def serving(
     )
     listening = socket.create_server(("127.0.0.1", 0))
     listening.setblocking(False)
-    if send_bytes is not None:  # inherited by what it accepts
+    if send_bytes is not None:  # inherited by accepted sockets
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_bytes)
     backend = Listener(backlog, receive_bytes)
     bench = Bench(gate, proxy_server, listening.getsockname()[1], backend, said)

@@ -1,7 +1,7 @@
-"""The program as its users run it: a real process in a project directory of its own.
+"""The program as users run it: a real process in a project directory of its own.
 
-Each `with Proxy(...)` also checks, at its end, what holds for every run: the exit status, that
-no process is left, and that the program printed no traceback of its own.
+At its end, each `with Proxy(...)` also checks what holds for every run: the exit status, that no
+process is left, and that the program printed no traceback of its own.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ from test.wire import Message, Wire
 
 BACKENDS = Path(__file__).parent / "backends"
 
-# Far more than a page of tracebacks, and quick to search again with each piece of output.
+# Far more than a page of tracebacks, but fast to search at each piece of output.
 REMEMBERED_BYTES = 256 * 1024
 
 _OUR_TRACEBACK = re.compile(r'File ".*/httpprocessproxy/|Task exception was never|Traceback.*hpp')
@@ -98,16 +98,16 @@ class Proxy:
             *(word.replace("{port}", str(self.backend_port)) for word in command),
         ]
         self.environment = {**os.environ, processes.MARK: self.mark, **(environment or {})}
-        # Asyncio's debug mode is for our own loops: it would slow the program down.
+        # asyncio's debug mode is for the loops of tests: it would slow the program down.
         self.environment.pop("PYTHONASYNCIODEBUG", None)
-        # Of two versions saved in one second, the bytecode of the first may pass for the other's.
+        # For two versions saved in one second, Python may use the bytecode of the first.
         self.environment["PYTHONDONTWRITEBYTECODE"] = "1"
         self.expected_statuses = {143}
-        self.may_stay = ""  # the program name of a process that is meant to outlive us
+        self.may_stay = ""  # the program name of a process that may outlive the proxy
         self._output = bytearray()
         self._news = threading.Condition()
 
-    # Life
+    # Start and end
 
     def __enter__(self) -> Self:
         self.process = subprocess.Popen(
@@ -169,10 +169,10 @@ class Proxy:
         status = code if code >= 0 else 128 - code
         assert status in expected, f"exit status {status}, not {expected}"
         eventually(lambda: not self._orphans(), 2000 * MS)
-        assert not _OUR_TRACEBACK.search(self.output), "a traceback of ours"
+        assert not _OUR_TRACEBACK.search(self.output), "a traceback of the proxy"
 
     def _clean_up(self) -> None:
-        """End our own processes, by pid."""
+        """End all processes of this run, by pid."""
         processes.kill_marked(self.mark)
         self.process.wait(PATIENCE_S)
         self._reader.join(PATIENCE_S)
@@ -180,7 +180,7 @@ class Proxy:
         self.process.stdout.close()
 
     def _accepts(self) -> bool:
-        """Whether somebody listens; with port 0, the test has to find out where."""
+        """Whether the program listens; with port 0, the test has to find the port itself."""
         assert self.process.poll() is None, f"ended at once: {self.last_output}"
         if not self.port:
             return True
@@ -192,7 +192,7 @@ class Proxy:
 
     def _read_output(self) -> None:
         assert self.process.stdout is not None
-        with contextlib.suppress(ValueError):  # closed while it was read
+        with contextlib.suppress(ValueError):  # closed by another thread
             while data := os.read(self.process.stdout.fileno(), 65536):
                 with self._news:
                     self._output += data
@@ -230,7 +230,7 @@ class Proxy:
     def wait_state(
         self, state: str, after: int | None = None, within_s: float = PATIENCE_S
     ) -> Status:
-        """Wait for a state, of a generation later than `after`."""
+        """Wait for a state, in a generation later than `after`."""
 
         def look() -> Status | None:
             status = self.status()
@@ -252,7 +252,7 @@ class Proxy:
 
     @contextlib.contextmanager
     def restart(self, to: str = "running") -> Iterator[None]:
-        """What happens inside leads to a new generation; wait for its state."""
+        """Wait after the block until a new generation, which the block causes, is in state `to`."""
         before = self.status()["generation"]
         yield
         self.wait_state(to, after=before)
@@ -279,14 +279,14 @@ class Proxy:
 
     @property
     def dashboard_port(self) -> int:
-        """The dashboard's own port, as the start block says."""
+        """The dashboard's own port, from the start lines."""
         return int(self.wait_output(r"  dashboard +.*:(\d+)/\n")[1])
 
     def connect(self) -> Wire:
         return Wire.connect(self.port)
 
     def get(self, target: str, **headers: str) -> Message:
-        """One GET on a connection of its own. `X_Name="v"` sends `X-Name: v`."""
+        """Send one GET on a connection of its own. `X_Name="v"` sends `X-Name: v`."""
         with self.connect() as wire:
             lines = [f"GET {target} HTTP/1.1", f"Host: 127.0.0.1:{self.port}", "Connection: close"]
             lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
@@ -295,5 +295,5 @@ class Proxy:
 
 
 def http_connection(proxy: Proxy) -> http.client.HTTPConnection:
-    """A well-behaved client."""
+    """An HTTP client of the standard library, connected at its first request."""
     return http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=PATIENCE_S)

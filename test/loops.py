@@ -1,7 +1,6 @@
-"""Tests that are coroutines, once on each event loop that we run on.
+"""Coroutine tests, run once on each supported event loop.
 
-A test ends in time or fails, and so does one in which an error reached the loop, for want of
-anybody who wanted it.
+A test fails after a timeout, or if an unhandled error reached the loop's exception handler.
 """
 
 import asyncio
@@ -20,7 +19,7 @@ Loop = Callable[[], asyncio.AbstractEventLoop]
 
 
 def run(main: Coroutine[None, None, None], new_loop: Loop = asyncio.new_event_loop) -> None:
-    """Run a test to its end, which must come in time; an error that only the loop saw fails it."""
+    """Run a test with a timeout; an error that reaches the loop's exception handler fails it."""
     errors: list[str] = []
 
     async def in_time() -> None:
@@ -37,7 +36,7 @@ def run(main: Coroutine[None, None, None], new_loop: Loop = asyncio.new_event_lo
 def on_every_loop(
     test: Callable[P, Coroutine[None, None, None]],
 ) -> Callable[Concatenate[Loop, P], None]:
-    """Make a test of a coroutine function, for asyncio's own loop and for uvloop."""
+    """Make a test from a coroutine function, for asyncio's own loop and for uvloop."""
 
     def on_loop(new_loop: Loop, *args: P.args, **kwargs: P.kwargs) -> None:
         run(test(*args, **kwargs), new_loop)
@@ -56,12 +55,12 @@ def on_every_loop(
 
 
 async def eventually(look: Callable[[], bool]) -> None:
-    """Look at every turn of the loop until it is so, for what nothing tells us of."""
+    """Poll a condition that no event reports, at every turn of the loop, until it is true."""
     async with asyncio.timeout(PATIENCE_S):
         while not look():
             await turn()
 
 
 async def turn() -> None:
-    """Let the loop see what has come in, and call whom that concerns."""
+    """Let the loop poll its descriptors and run the callbacks."""
     await asyncio.sleep(0.001)

@@ -1,4 +1,4 @@
-"""Ports for programs that are about to start: free, and theirs until they take them."""
+"""Free ports for programs that are about to start."""
 
 import errno
 import itertools
@@ -6,9 +6,9 @@ import os
 import random
 import socket
 
-# Above what is anybody's by habit, and below what the kernel gives to those who ask for any port,
-# as tests do all the time: it could be the very one, before the program that is to have it starts.
-# Processes of pytest-xdist that run side by side have disjoint shares of it.
+# Above well-known ports, and below the kernel's ephemeral ports: tests bind to port 0 all the time,
+# and could get a chosen port before its program starts. Parallel processes of pytest-xdist have
+# disjoint shares of the range.
 _CHOICE = range(
     10_240 + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")),
     32_000,
@@ -18,15 +18,15 @@ _CHOICE = range(
 _FAMILIES = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
 _KINDS = (socket.SOCK_STREAM, socket.SOCK_DGRAM)
 
-# Each once before any comes again: a port is still free when the next one is asked for. In an
-# order of its own, not of a seed that a test may have set: other runs may be choosing as well.
+# Each port is returned once before any is repeated, because a port stays free until its program
+# starts. SystemRandom ignores the seed that a test may have set, since other runs choose, too.
 _order = itertools.cycle(random.SystemRandom().sample(_CHOICE, len(_CHOICE)))
 
 
 def free_port() -> int:
-    """A port that nobody has, on either loopback address, over TCP or UDP.
+    """A port that is free on both loopback addresses, for TCP and UDP.
 
-    No other call of this run has the same, until some ten thousand later.
+    The same port is returned again only after all others of this process's share.
     """
     return next(port for port in itertools.islice(_order, 100) if _is_free(port))
 
@@ -38,10 +38,10 @@ def _is_free(port: int) -> bool:
 def _can_bind(family: socket.AddressFamily, kind: socket.SocketKind, host: str, port: int) -> bool:
     try:
         with socket.socket(family, kind) as sock:
-            # Of a connection that has ended there, some rest may be left over TCP.
+            # A TCP connection in TIME_WAIT may still have the port.
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, kind == socket.SOCK_STREAM)
             sock.bind((host, port))
     except OSError as error:
-        # Without IPv6, nobody has the port there.
+        # On a machine without IPv6, the port is free there.
         return error.errno in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
     return True

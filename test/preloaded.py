@@ -1,4 +1,4 @@
-"""Programs that preload, in a project and with a cache of their own."""
+"""The program with --preload, in a project and with a cache of its own."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,16 +10,16 @@ from test.harness import Preload, Proxy
 
 @dataclass(frozen=True, slots=True)
 class Preloaded:
-    """A project, its command, and where what it imports is kept."""
+    """A project, its command, and the folder for records of its imports."""
 
     project: Path
     cache: Path
     command: Sequence[str]
 
     def proxy(self, *options: str) -> Proxy:
-        """The program, to be entered."""
-        kept = {"XDG_CACHE_HOME": str(self.cache)}
-        return Proxy(self.project, self.command, "--preload", *options, environment=kept)
+        """The program, not entered yet."""
+        environment = {"XDG_CACHE_HOME": str(self.cache)}
+        return Proxy(self.project, self.command, "--preload", *options, environment=environment)
 
 
 def preload_of(proxy: Proxy) -> Preload:
@@ -29,6 +29,6 @@ def preload_of(proxy: Proxy) -> Preload:
 
 
 def warmed(proxy: Proxy) -> Proxy:
-    """Wait until a start would be warm."""
+    """Wait until the next start would be warm."""
     eventually(lambda: preload_of(proxy)["ready"])
     return proxy

@@ -12,14 +12,14 @@ SAVES = 30
 
 @contextmanager
 def workers(count: int, work: Callable[[int, threading.Event], None]) -> Iterator[None]:
-    """Run `work(number, done)` in threads until the block ends; what fails there fails here."""
+    """Run `work(number, done)` in threads until the block ends; raises their first error."""
     done = threading.Event()
     failures: list[BaseException] = []
 
     def guarded(number: int) -> None:
         try:
             work(number, done)
-        except BaseException as error:  # noqa: BLE001 - whatever it is, the test shall show it
+        except BaseException as error:  # noqa: BLE001 - re-raised in the thread of the test
             failures.append(error)
 
     threads = [threading.Thread(target=guarded, args=(number,)) for number in range(count)]
@@ -36,7 +36,7 @@ def workers(count: int, work: Callable[[int, threading.Event], None]) -> Iterato
 
 
 def save_often(proxy: Proxy, saves: int = SAVES) -> None:
-    """Save a version after another, some while the last is still starting."""
+    """Save one version after another, some of them during the start of the last."""
     for number in range(1, saves + 1):
         if number % 3 == 0:
             proxy.save("version", str(number))

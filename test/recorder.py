@@ -1,4 +1,4 @@
-"""The test as the backend: it reads the exact bytes that the proxy sends, and answers itself."""
+"""The test as the backend: it reads the exact bytes of the proxy, and sends the responses."""
 
 import selectors
 import socket
@@ -16,7 +16,7 @@ _SCRIPT = Path(__file__).parent / "backends" / "recording.py"
 
 
 class Recorder:
-    """The test's end of backends/recording.py, whose connections arrive here as open sockets."""
+    """The test's end of backends/recording.py, which passes accepted connections to the test."""
 
     def __init__(self) -> None:
         name = f"hpp-{uuid.uuid4()}"
@@ -40,7 +40,7 @@ class Recorder:
             opened.close()
 
     def next(self) -> Wire:
-        """The connection, new or old, on which the next bytes arrive."""
+        """Wait for bytes on any connection, new or old, and return the connection."""
         while True:
             for wire in self._wires:
                 if wire.unread:
@@ -48,14 +48,14 @@ class Recorder:
             self._wait()
 
     def exchange(self, answer: bytes = OK) -> Message:
-        """Take the next request and answer it."""
+        """Read the next request and answer it."""
         wire = self.next()
         request = wire.request()
         wire.send(answer)
         return request
 
     def forget(self) -> None:
-        """Close all connections: the next test begins anew."""
+        """Close all connections, for the next test."""
         for wire in self._wires:
             wire.socket.close()
         self._wires.clear()

@@ -1,4 +1,4 @@
-"""Servers that answer with the files of their project, and saves as editors make them."""
+"""Servers that answer with the files of their project, and the ways in which editors save."""
 
 import random
 import shutil
@@ -26,7 +26,7 @@ COMMANDS = {
     "java": ["java", "-XX:TieredStopAtLevel=1", "Server", "{port}"],
 }
 
-# What is made once for a server, in a folder that is then copied into its project.
+# Commands that build a server, once, in a folder that is then copied into its project.
 BUILDS = {
     "express": ["npm", "install", "--no-audit", "--no-fund", "--silent", "express"],
     "go": ["go", "build", "-o", "server", str(SOURCE / "server.go")],
@@ -35,7 +35,7 @@ BUILDS = {
 
 
 def build(name: str, folder: Path) -> Path:
-    """Make what a server needs in a folder that may hold it already; return the folder."""
+    """Build a server in a folder, unless it has been built there before; return the folder."""
     if name in BUILDS and not folder.exists():
         folder.mkdir()
         subprocess.run(BUILDS[name], cwd=folder, check=True, timeout=PATIENCE_S * 10)
@@ -43,7 +43,7 @@ def build(name: str, folder: Path) -> Path:
 
 
 def lay_out(project: Path, built: Path) -> None:
-    """Fill a project with version 0 and the servers, among them the one that was built."""
+    """Fill a project with version 0 and with all servers, including the built one."""
     shutil.copytree(SOURCE, project, dirs_exist_ok=True)
     if built.exists():
         shutil.copytree(built, project, dirs_exist_ok=True, symlinks=True)
@@ -62,7 +62,7 @@ def write(file: Path, text: str) -> None:
 
 
 def write_in_pieces(file: Path, text: str) -> None:
-    """The file is empty, and then half of what it will be, before it is whole."""
+    """Write the file in two pieces: it is empty, then partly written, then complete."""
     with file.open("w", buffering=1) as opened:
         for piece in (text[:1], text[1:]):
             opened.flush()
@@ -76,7 +76,7 @@ def rename(file: Path, text: str) -> None:
 
 
 def keep_backup(file: Path, text: str) -> None:
-    """The old file goes aside while the new one is written: for a moment there is none."""
+    """Rename the old file to a backup before writing: for a moment the file does not exist."""
     backup = file.with_name(f"{file.name}~")
     file.replace(backup)
     file.write_text(text)
@@ -84,13 +84,13 @@ def keep_backup(file: Path, text: str) -> None:
 
 
 def write_over(file: Path, text: str) -> None:
-    """The file never is empty, and its size seldom changes."""
+    """Overwrite the file in place: it is never empty, and its size seldom changes."""
     with file.open("r+") as opened:
         opened.write(text)
 
 
 def write_with_others(file: Path, text: str) -> None:
-    """The file that counts is the last of several, one of them in a new folder."""
+    """Save several files, one of them in a new folder; the file of the version is the last."""
     folder = file.with_name("new")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
@@ -110,7 +110,7 @@ SAVES: list[Callable[[Path, str], None]] = [
 
 
 def save(project: Path, version: int, chance: random.Random) -> None:
-    """Save one of the files that the servers read, in one of the ways above."""
+    """Save a random one of the files that the servers read, in a random one of the ways above."""
     chance.choice(SAVES)(project / chance.choice(NAMES), str(version))
 
 

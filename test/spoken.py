@@ -1,4 +1,4 @@
-"""Programs of ours that say on stderr what they do, a line each."""
+"""Processes of the package's other programs, which log lines to stderr."""
 
 import re
 import signal
@@ -12,10 +12,10 @@ from test.deadline import PATIENCE_S
 
 
 class Spoken:
-    """What `start` has started is ended when the `with` block ends, by SIGTERM, and well.
+    """A process that the end of the `with` block stops by SIGTERM, and whose exit status it checks.
 
-    The class says what it is called in failures, with which status it ends, and which lines are
-    trouble. Of a block that fails, the failure has a note of all that was printed.
+    Subclasses set `what` (the name in failures), `end_status` (the expected exit status) and
+    `trouble` (the lines that fail a test). An exception in the block gets a note with the output.
     """
 
     what: ClassVar[str]
@@ -57,7 +57,7 @@ class Spoken:
             self.process.stderr.close()
 
     def stop(self, signum: signal.Signals = signal.SIGTERM) -> int:
-        """Send the signal, and return the exit status."""
+        """Send the signal, wait for the end, and return the exit status."""
         self.process.send_signal(signum)
         status = self.process.wait(PATIENCE_S)
         self._reader.join(PATIENCE_S)
@@ -73,7 +73,7 @@ class Spoken:
             return "".join(self._lines)
 
     def wait_line(self, pattern: str) -> re.Match[str]:
-        """Wait until a line with this (a regular expression) is printed."""
+        """Wait until a line that matches `pattern` (a regular expression) is printed."""
 
         def look() -> re.Match[str] | None:
             return next((m for line in self._lines if (m := re.search(pattern, line))), None)

@@ -1,4 +1,4 @@
-"""A terminal for the program under test: what a developer types and sees."""
+"""A terminal for the program under test: its keyboard and its screen."""
 
 import os
 import pty
@@ -17,7 +17,7 @@ from test.harness import Proxy, backend
 
 
 class Terminal:
-    """A command in a session of its own, with a pseudo-terminal as its controlling one."""
+    """A command in a session of its own, with a pseudo-terminal as its controlling terminal."""
 
     def __init__(
         self, command: Sequence[str], directory: Path, environment: Mapping[str, str]
@@ -49,14 +49,14 @@ class Terminal:
         os.write(self._master, text.encode())
 
     def wait_for(self, pattern: str, after: int = 0) -> int:
-        """Wait until the pattern is on the screen behind `after`; return where it ends."""
+        """Wait until the pattern is on the screen after position `after`; return its end."""
         deadline = time.monotonic() + PATIENCE_S
         while not (found := re.compile(pattern).search(self.screen, after)):
             assert self._read(deadline), f"the terminal ended before {pattern!r}: {self.screen}"
         return found.end()
 
     def wait_end(self, within_s: float = PATIENCE_S) -> int:
-        """The exit status, as a shell shows it."""
+        """Wait for the end of the command; return its exit status as a shell shows it."""
         deadline = time.monotonic() + within_s
         while self._read(deadline):
             pass
@@ -70,7 +70,7 @@ class Terminal:
         assert ready, f"the terminal stays silent: {self.screen}"
         try:
             data = os.read(self._master, 65536)
-        except OSError:  # EIO: nobody has the other end open any more
+        except OSError:  # EIO: the other end is closed
             return False
         self.screen += data.decode(errors="replace")
         return bool(data)
@@ -80,7 +80,7 @@ class Terminal:
 def in_terminal(
     project: Path, name: str, *options: str, **environment: str
 ) -> Iterator[tuple[Proxy, Terminal]]:
-    """The program in a terminal. The `Proxy` is not entered: it only knows where to ask."""
+    """Run the program in a terminal. The `Proxy` is not entered; it only has the addresses."""
     proxy = Proxy(project, backend(name), *options, environment=environment)
     try:
         with Terminal(proxy.arguments, project, proxy.environment) as terminal:

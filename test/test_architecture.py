@@ -1,4 +1,4 @@
-"""The house rules that a machine can check; each failure names the rule."""
+"""Rules of the source that a machine can check; each failure names its rule."""
 
 import ast
 import sys
@@ -42,10 +42,10 @@ CIRCLES: list[set[str]] = [
     {"frontends.bridge", "frontends.core_connection", "frontends.crossing"},
 ]
 
-# Core decides and never acts: it has no business with any of these.
+# Core decides and never acts: it must not import any of these.
 IMPURE = {"asyncio", "socket", "ssl", "subprocess", "time", "os", "logging", "threading", "signal"}
 
-# Modules whose behaviour other test files show, and which.
+# Modules without a test file of their own, with the test file that covers them.
 _ARCHIVE = "test/companions/archive"
 _STORE = f"{_ARCHIVE}/store/test_schema.py"
 
@@ -134,13 +134,13 @@ def name(path: Path) -> str:
 
 
 def room(path: Path) -> str:
-    """The part of the package that a file belongs to: its folder, or the module itself."""
+    """The room of a file: its folder in the package, or the module itself."""
     first = path.relative_to(PACKAGE).parts[0]
     return first.removesuffix(".py")
 
 
 def imports(path: Path) -> Iterator[str]:
-    """The dotted names a file imports, wherever in it."""
+    """The dotted names that a file imports, at any place in it."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -191,7 +191,7 @@ def floor(of: str) -> int:
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=name)
-def test_imports_go_one_way(path: Path) -> None:
+def test_imports_go_down_the_floors(path: Path) -> None:
     here = room(path)
     if here == "__init__":
         assert not list(imports(path))
@@ -203,7 +203,7 @@ def test_imports_go_one_way(path: Path) -> None:
             assert floor(there) < floor(here), f"{here} must not import {there}"
 
 
-def test_modules_inside_a_room_import_in_no_circle() -> None:
+def test_modules_of_a_room_have_no_circular_imports() -> None:
     modules = {module(path): path for path in SOURCES}
     graph: dict[str, set[str]] = {}
     for here, path in modules.items():
@@ -237,23 +237,23 @@ def test_core_is_pure(path: Path) -> None:
     assert not modules & IMPURE
     third_party = modules - sys.stdlib_module_names - {"httpprocessproxy"}
     pure_parsers = {"httptools", "bracex", "pathspec", "wcmatch"}
-    assert third_party <= pure_parsers, "core is ours, but for pure parsers"
+    assert third_party <= pure_parsers, "core imports no third-party package except pure parsers"
 
 
 @pytest.mark.parametrize("path", SOURCES + TESTS, ids=name)
-def test_files_can_be_read_at_a_sitting(path: Path) -> None:
+def test_files_are_short(path: Path) -> None:
     lines = path.read_text().splitlines()
     assert len(lines) <= MAX_LINES
     assert not [line for line in lines if "TO" + "DO" in line or "FIX" + "ME" in line]
 
 
 @pytest.mark.parametrize("path", SOURCES + TESTS, ids=name)
-def test_every_file_says_what_it_is(path: Path) -> None:
+def test_every_file_has_a_docstring(path: Path) -> None:
     assert ast.get_docstring(ast.parse(path.read_text()))
 
 
 @pytest.mark.parametrize("path", SOURCES + TESTS, ids=name)
-def test_no_bare_task_and_no_blanket_except(path: Path) -> None:
+def test_tasks_are_in_groups_and_excepts_name_exceptions(path: Path) -> None:
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Attribute | ast.Name):
             used = node.attr if isinstance(node, ast.Attribute) else node.id
@@ -278,11 +278,11 @@ def test_every_module_has_its_test() -> None:
         elsewhere = TESTED_ELSEWHERE.get(str(inside))
         if path.name == "__init__.py":
             continue
-        assert elsewhere or mirror.exists(), f"{name(path)} wants {name(mirror)}"
+        assert elsewhere or mirror.exists(), f"{name(path)} needs {name(mirror)}"
         assert not elsewhere or (ROOT / elsewhere).exists()
 
 
-def test_the_top_level_is_as_agreed() -> None:
+def test_top_level_has_no_other_files() -> None:
     visible = {path.name for path in ROOT.iterdir() if not path.name.startswith(".")}
     built = {"build", "dist", "http_process_proxy.egg-info"}
     assert visible - built == TOP_LEVEL

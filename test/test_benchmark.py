@@ -1,4 +1,4 @@
-"""The benchmark's quick run: every part works and every figure is there, whatever its value."""
+"""The benchmark's quick run: every part works, and every figure is present."""
 
 import json
 import math
@@ -34,7 +34,7 @@ Figures = dict[tuple[str, str], float]
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Figures, str, Path]:
-    """One quick run: its figures, what it printed, and the folder with its files."""
+    """One quick run: its figures, its output, and the folder with its files."""
     folder = tmp_path_factory.mktemp("benchmark")
     outputs = ["--json", str(folder / "figures.json"), "--svg", str(folder / "chart.svg")]
     done = subprocess.run(
@@ -53,7 +53,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Figures, str, Path]:
 
 
 def missing(figures: Figures, keys: list[str], contestant: str) -> list[str]:
-    """Those of `keys` that have no number."""
+    """The keys without a number."""
     return [key for key in keys if not math.isfinite(figures.get((key, contestant), math.nan))]
 
 
@@ -131,7 +131,7 @@ def test_archives_are_measured(run: tuple[Figures, str, Path], way: str) -> None
     assert missing(figures, keys, way) == []
 
 
-def test_waiting_is_measured(run: tuple[Figures, str, Path]) -> None:
+def test_idle_costs_are_measured(run: tuple[Figures, str, Path]) -> None:
     figures, _, _ = run
     assert missing(figures, ["idle.cpu", "idle.watched_memory"], f"{OURS} (embedded)") == []
 

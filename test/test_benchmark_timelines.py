@@ -1,4 +1,4 @@
-"""The picture of two restarts: its bars are as long as the stages that were measured."""
+"""The picture of two restarts: its bars are as long as the measured stages."""
 
 from xml.etree import ElementTree
 
@@ -20,13 +20,13 @@ def results() -> Results:
     return results
 
 
-def test_what_is_preloaded_is_the_difference(results: Results) -> None:
+def test_preloaded_stage_is_the_difference_of_cold_and_warm(results: Results) -> None:
     cold, warm = timelines(results)
     assert cold == Timeline("cold", (10, 5, 730, 55))
     assert warm == Timeline("warm", (10, 15, 0, 55))
 
 
-def test_the_longest_fills_the_picture(results: Results) -> None:
+def test_longest_timeline_fills_the_picture(results: Results) -> None:
     picture = ElementTree.fromstring(svg(timelines(results), "a caption"))
     boxes = [box for box in picture.iter() if box.tag.endswith("rect")][4:]
     widths = [float(box.attrib["width"]) for box in boxes]
@@ -38,5 +38,5 @@ def test_the_longest_fills_the_picture(results: Results) -> None:
     assert "a caption" in text
 
 
-def test_without_both_there_is_no_picture() -> None:
+def test_results_without_both_starts_have_no_picture() -> None:
     assert timelines(Results()) == []

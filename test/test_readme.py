@@ -1,4 +1,4 @@
-"""README.rst is true: its state table is the program's, its options are those of --help."""
+"""README.rst against the program: its state table, its options, its pictures and links."""
 
 import re
 import subprocess
@@ -32,7 +32,7 @@ def cell(row: Row) -> str:
     return f"{row.state.name}, {row.command.name}"
 
 
-def test_the_state_table_is_the_machine() -> None:
+def test_state_table_equals_the_state_machine() -> None:
     table = README.split(".. state table")[1].split("``GET /_hpp/status``")[0]
     rows = [re.split(r"  +| (?=hold|forward|refuse)", line) for line in table.splitlines()]
     shown = [row for row in rows if row[0] in State.__members__]
@@ -52,7 +52,7 @@ def test_every_option_is_described() -> None:
     options = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", shown)) - {"--help"}
     assert len(options) > 10
     missing = {option for option in options if f"``{option}" not in README}
-    # Of what is on or off, the table has the form that changes something.
+    # For a flag, the table has only the form that changes the default.
     assert {option for option in missing if opposite(option) not in options - missing} == set()
 
 
@@ -61,7 +61,7 @@ def opposite(option: str) -> str:
     return f"--{bare}" if bare != option else f"--no-{option.removeprefix('--')}"
 
 
-def test_pictures_are_there_and_say_what_they_show() -> None:
+def test_pictures_exist_and_have_an_alternative_text() -> None:
     pictures = re.findall(r"^\.\. image:: (\S+)\n   :alt: \S", README, re.MULTILINE)
     assert len(pictures) == README.count(".. image::") > 3
     assert [path for path in pictures if not (ROOT / path).is_file()] == []
@@ -78,7 +78,7 @@ def test_page_on_pypi_has_no_picture_or_link_by_a_path() -> None:
     targets = re.findall(r"`[^`<]+<([^>`]+)>`_", page)
     assert targets
     assert all(target.startswith("https://") for target in targets)
-    # The text around the pictures is left as it is.
+    # The text around the pictures is unchanged.
     headings = r"^[^\n]+\n[-=~]{3,}$"
     assert re.findall(headings, page, re.MULTILINE) == re.findall(headings, README, re.MULTILINE)
     assert len(page) > 0.98 * len(README)

@@ -78,7 +78,7 @@ def say(text: str) -> None:
 
 def main() -> None:
     options = parser().parse_args()
-    # Whoever ends us early, the servers that we started end as well.
+    # SIGTERM must end the servers that the benchmark has started, too.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     if options.install:
         tools.install(say)
@@ -89,10 +89,10 @@ def main() -> None:
             home = Path(folder).resolve() / part
             home.mkdir()
             RUN[part](Bench(plan(options), home, results, say))
-    tell(results, options)
+    print_report(results, options)
 
 
-def tell(results: Results, options: argparse.Namespace) -> None:
+def print_report(results: Results, options: argparse.Namespace) -> None:
     about, versions, groups = report.machine(), tools.versions(), report.bars(results)
     print(report.tables(results), terminal(groups), sep="\n\n")
     print(f"\n{report.caption(about)}\n{report.caption(versions)}")

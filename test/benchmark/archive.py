@@ -1,7 +1,7 @@
-"""A ZIP of many files: how fast it streams, what that costs, and how small it becomes.
+"""A ZIP of many files: its rate, its CPU time, and its size.
 
-The services fetch the files from nginx over HTTP; `zip -` reads the very same files from the disk,
-and so does less. All of it is in memory before the clock runs.
+The services fetch the files from nginx over HTTP; `zip -` reads the same files from the disk, and
+so does less. All files are in memory before the measurement.
 """
 
 import json
@@ -37,13 +37,13 @@ ARCHIVE, FPX, ZIP = "http-process-archive", "fpx", "zip -"
 MB = 1_000_000
 TIMEOUT_S = 120.0
 PIECE_BYTES = 1 << 20
-# Every ZIP ends in this record, and little behind it.
+# Every ZIP ends with this record, with few bytes after it.
 END, END_WITHIN_BYTES = b"PK\x05\x06", 200
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """Files of which an archive is made, `file_bytes` each."""
+    """The files of an archive, `file_bytes` each."""
 
     key: str
     title: str
@@ -60,14 +60,14 @@ class Scenario:
 SCENARIOS = (
     Scenario("text", "text in files of 5 MB", ".txt", 5_000_000),
     Scenario("small", "text in files of 20 KB", ".txt", 20_000),
-    # nginx knows the type of these, by which ours knows that there is nothing to compress.
+    # nginx sends the type of these, by which our service does not compress them.
     Scenario("image", "images of 5 MB", ".jpg", 5_000_000),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What an archive took: seconds, seconds of CPU, and its size with the framing of HTTP."""
+    """The cost of an archive: seconds, CPU seconds, and its size with the framing of HTTP."""
 
     duration_s: float
     cpu_s: float
@@ -76,7 +76,7 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Contestant:
-    """`make` makes an archive of files in a folder below the one that nginx serves."""
+    """An archiver; `make` archives files in a folder below the one that nginx serves."""
 
     name: str
     make: Callable[[str, Sequence[str]], Cost]
@@ -97,7 +97,7 @@ def run(bench: Bench) -> None:
 
 
 def _write_files(folder: Path, scenario: Scenario, total_bytes: int) -> None:
-    """Text is our own sources over and over, each time further apart than deflate remembers."""
+    """Text repeats the package's sources, at distances longer than the window of deflate."""
     folder.mkdir(parents=True)
     sources = b"".join(path.read_bytes() for path in sorted(ROOT.glob("httpprocessproxy/**/*.py")))
     noise = os.urandom(scenario.file_bytes)
@@ -128,7 +128,7 @@ def _start_all(bench: Bench, stack: ExitStack) -> Iterator[Contestant]:
 
 @contextmanager
 def _serving(name: str, folder: Path, origin: str) -> Iterator[Contestant]:
-    """A service of tickets: both read the same environment. Raises MissingError, NotReadyError."""
+    """A ticket service; both read the same environment. Raises MissingError, NotReadyError."""
     port = free_port()
     database = f"sqlite:///{folder}/tickets.db"
     env = {"FPX_DB_URL": database, "FPX_HOST": HOST, "FPX_PORT": str(port)}
@@ -173,7 +173,7 @@ def _by_ticket(
 
 
 def _download(port: int, path: str) -> int:
-    """GET an archive, and return its size. Raises OSError."""
+    """GET an archive, and return its size in bytes. Raises OSError."""
     with socket.create_connection((HOST, port), timeout=TIMEOUT_S) as connection:
         head = f"GET {path} HTTP/1.1\r\nHost: {HOST}:{port}\r\nConnection: close\r\n\r\n"
         connection.sendall(head.encode())
@@ -200,7 +200,7 @@ def _zip(files: Path) -> Callable[[str, Sequence[str]], Cost]:
 
 
 def _drain(read: Callable[[], bytes]) -> int:
-    """Read an archive to its end, and return its size. Raises OSError if it is not whole."""
+    """Read an archive to its end; return its size in bytes. Raises OSError if it is cut."""
     size, tail = 0, b""
     while piece := read():
         size += len(piece)

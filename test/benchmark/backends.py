@@ -1,6 +1,6 @@
-"""What stands behind every proxy: nginx with a module and files, or our own raw echo server.
+"""The backends behind the proxies: nginx with files, or the raw echo server of echo.py.
 
-Each contestant gets one of its own: our proxy starts its backend itself.
+Each contestant has a backend of its own, because http-process-proxy starts its backend itself.
 """
 
 import os
@@ -40,7 +40,7 @@ http {{
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """A command that serves at 127.0.0.1:`port`; `mark` is found in its command line only."""
+    """A command that serves at 127.0.0.1:`port`; `mark` occurs only in its command line."""
 
     command: tuple[str, ...]
     port: int
@@ -52,19 +52,19 @@ def nginx_missing() -> str | None:
 
 
 def nginx() -> str | None:
-    # Debian puts it where only root's PATH looks.
+    # Debian installs it in a folder that only root's PATH has.
     return shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
 
 
 def write_files(files: Path, bulk_bytes: int) -> None:
-    """The bodies that nginx serves: /body and /bulk."""
+    """Write the bodies that nginx serves: /body and /bulk."""
     files.mkdir(parents=True, exist_ok=True)
     (files / "body").write_bytes(os.urandom(BODY_BYTES))
     (files / "bulk").write_bytes(os.urandom(1 << 20) * (bulk_bytes >> 20))
 
 
 def nginx_user() -> str:
-    """The temporary folder is ours alone, so that root's nginx must stay root to read it."""
+    """The `user` directive: nginx of root must stay root to read the private temporary folder."""
     return "user root;" if os.geteuid() == 0 else ""
 
 

@@ -12,7 +12,7 @@ wrk.headers["Sec-Fetch-Dest"] = "script"
 wrk.headers["Referer"] = "http://127.0.0.1:8000/dashboard/projects/42"
 wrk.headers["Accept-Encoding"] = "gzip, deflate, br, zstd"
 wrk.headers["Accept-Language"] = "en-GB,en;q=0.9,de;q=0.8"
--- With Host, which wrk adds, thirteen; argument "close" asks for a new connection each time.
+-- Thirteen with Host, which wrk adds; the argument "close" requests a new connection each time.
 
 function init(args)
   if args[1] == "close" then wrk.headers["Connection"] = "close" end

@@ -1,4 +1,4 @@
-"""The same bars twice: in the terminal, and as a picture (SVG 1.1), written by hand."""
+"""Bar charts: in the terminal, and as a picture (SVG 1.1)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ STYLE = (
 
 @dataclass(frozen=True, slots=True)
 class Bars:
-    """One group: a title and a value for each name, all of one unit."""
+    """One group of bars: a title, and a value for each name, all in one unit."""
 
     title: str
     values: Sequence[tuple[str, float]]
@@ -28,7 +28,7 @@ class Bars:
         return max((value for _, value in self.values), default=0.0) or 1.0
 
     def label(self, value: float) -> str:
-        """The value, and how many times ours it is."""
+        """The value, and its ratio to that of http-process-proxy."""
         ours = next((mine for name, mine in self.values if name.startswith(OURS)), 0.0)
         return f"{number(value)} ({value / ours:.2f} x)" if ours > 0 else number(value)
 
@@ -50,7 +50,7 @@ def _blocks(share: float) -> str:
 
 
 def svg(groups: Sequence[Bars], caption: str) -> str:
-    """The whole picture; `caption` says when and where it was measured."""
+    """The whole picture; `caption` has the date and the machine."""
     parts, y = [], ROW
     for bars in groups:
         parts.append(_text(8, y, bars.title, "title"))

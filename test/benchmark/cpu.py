@@ -1,4 +1,4 @@
-"""What a process and all its threads and descendants cost: CPU time and memory, from /proc."""
+"""CPU time and memory of a process with its threads and descendants, from /proc."""
 
 import os
 from collections.abc import Iterator
@@ -14,10 +14,10 @@ PPID, TIMES = 1, slice(11, 15)
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """The process `pid` and its descendants, less the subtrees whose command has `without` in it.
+    """The process `pid` and its descendants, except subtrees whose command line has `without`.
 
-    `without` keeps a backend that a proxy started out of the proxy's account; a helper of our own
-    proxy, whose command line names the backend too, is known by the package's name.
+    `without` excludes a backend that the proxy has started. A helper of http-process-proxy, whose
+    command line names the backend as well, is recognised by the package's name.
     """
 
     pid: int
@@ -30,15 +30,15 @@ class Tree:
         return list(self._walk(self.pid, children))
 
     def cpu_s(self) -> float:
-        """User and system time so far, in seconds: of the living, and of children waited for."""
+        """User and system time in seconds, of live processes and of reaped children."""
         return TICK_S * sum(sum(map(int, fields[TIMES])) for fields in map(_stat, self.pids()))
 
     def pss_bytes(self) -> int:
-        """Memory now, pages shared among n processes counted as one n-th each."""
+        """The present PSS in bytes: a page shared by n processes counts one n-th for each."""
         return sum(_field_bytes(pid, "smaps_rollup", "Pss:") for pid in self.pids())
 
     def peak_rss_bytes(self) -> int:
-        """The most memory each process ever had resident, added up."""
+        """The sum of the peak resident memory of each process, in bytes."""
         return sum(_field_bytes(pid, "status", "VmHWM:") for pid in self.pids())
 
     def _walk(self, pid: int, children: dict[int, list[int]]) -> Iterator[int]:
@@ -58,7 +58,7 @@ def _processes() -> Iterator[tuple[int, list[str]]]:
 
 
 def _read(pid: int, name: str) -> str:
-    """A file of /proc, or nothing for a process that has just ended."""
+    """The content of a file of /proc; empty for a process that has just ended."""
     try:
         return (PROC / str(pid) / name).read_text(errors="replace")
     except (FileNotFoundError, ProcessLookupError):
@@ -66,7 +66,7 @@ def _read(pid: int, name: str) -> str:
 
 
 def _stat(pid: int) -> list[str]:
-    # The name stands in parentheses and may hold spaces and parentheses itself.
+    # The name is in parentheses, and may itself contain spaces and parentheses.
     return _read(pid, "stat").rpartition(")")[2].split()
 
 

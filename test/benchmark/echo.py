@@ -1,9 +1,9 @@
-"""A backend that costs next to nothing: WebSocket echo, a sink for uploads, and 200 for the rest.
+"""A backend of minimal cost: WebSocket echo, a sink for uploads, and 200 for other requests.
 
     python echo.py PORT
 
-It counts bytes and never looks at them. In `/echo/N` every message has N bytes and is masked with
-the key 0, so its echo is known beforehand and each answer is a slice of prepared frames.
+It counts bytes and never parses them. In `/echo/N` every message has N bytes and is masked with
+the key 0, so its echo is known in advance, and each answer is a slice of prepared frames.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ NO_MASK = bytes(4)
 
 
 def frame_head(length: int, masked: bool) -> bytes:
-    """The head of one binary message (RFC 6455 section 5.2), masked with the key 0 or not."""
+    """The head of a binary message (RFC 6455 section 5.2), if `masked` with the key 0."""
     bit = 0x80 if masked else 0
     if length < 126:
         head = struct.pack("!BB", 0x82, bit | length)
@@ -35,7 +35,7 @@ def frame_head(length: int, masked: bool) -> bytes:
 
 
 class Echo(asyncio.BufferedProtocol):
-    """One connection. `_count` takes the number of bytes that arrived, whatever they mean now."""
+    """One connection. `_count` is the present handler of the number of bytes that arrived."""
 
     def __init__(self) -> None:
         self._buffer = bytearray(READ_BYTES)
@@ -43,7 +43,7 @@ class Echo(asyncio.BufferedProtocol):
         self._count: Callable[[int], None] = self._request
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # uvloop's transports are no subclasses of asyncio's.
+        # uvloop's transports do not subclass asyncio's.
         self._transport = cast(asyncio.Transport, transport)
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 

@@ -1,4 +1,4 @@
-"""All contestants up at the same time, each in front of a backend of its own."""
+"""All contestants, running at the same time, each in front of a backend of its own."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -23,7 +23,7 @@ Ready = Callable[[int], bool]
 
 @dataclass(frozen=True, slots=True)
 class Contestant:
-    """A proxy that answers at `port`; `tree` is its own cost, None where there is no proxy."""
+    """A proxy that answers at `port`; `tree` has its processes, and is None without a proxy."""
 
     name: str
     port: int
@@ -32,7 +32,7 @@ class Contestant:
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """What every part gets: the plan, a folder, where figures go, and a way to tell progress."""
+    """The context of each part: plan, folder, results, and a function to print progress."""
 
     plan: Plan
     folder: Path
@@ -47,7 +47,7 @@ class Bench:
         return [peer for peer in among if not self.plan.peers or peer.name in self.plan.peers]
 
     def skip(self, what: str, why: object) -> None:
-        # The reason's last line: a traceback or a log belongs into no table, its end says why.
+        # Only the last line of a traceback or log is in the table; it has the reason.
         self.results.skipped[what] = (str(why).strip().splitlines() or [type(why).__name__])[-1]
         self.say(f"{what}: skipped: {why}")
 
@@ -65,7 +65,7 @@ def place(bench: Bench, make_backend: MakeBackend, name: str) -> Place:
 
 
 def start(stack: ExitStack, peer: Peer, at: Place, ready: Ready = answers) -> Contestant:
-    """Start a peer, and its backend unless it does that. Raises MissingError, NotReadyError."""
+    """Start a peer, and its backend unless the peer does. Raises MissingError, NotReadyError."""
     command = peer.command(at)
     if not peer.starts_backend:
         backend = stack.enter_context(running(at.backend.command, at.config))
@@ -84,7 +84,7 @@ def fleet(
     among: Sequence[Peer] = PEERS,
     ready: Ready = answers,
 ) -> Iterator[list[Contestant]]:
-    """Everyone who can be started; who cannot is noted as skipped. All are ended with the block."""
+    """Start all peers until the block ends; peers that cannot start are recorded as skipped."""
     with ExitStack() as stack:
         contestants = []
         for peer in bench.peers(among):
@@ -97,6 +97,6 @@ def fleet(
 
 
 def turns(contestants: Sequence[T], round_number: int) -> list[T]:
-    """The order of a round: each round someone else begins, so that no place is always the same."""
+    """The order of a round, rotated by one in each round."""
     first = round_number % max(1, len(contestants))
     return [*contestants[first:], *contestants[:first]]

@@ -1,7 +1,7 @@
-"""HTTP/1.1, HTTP/2 and HTTP/3 over TLS: who terminates them, at what rate, and at what cost.
+"""HTTP/1.1, HTTP/2 and HTTP/3 over TLS: rate and cost of the servers that terminate them.
 
-Proxies pass a browser's request to nginx; ASGI servers give the same answer themselves. 32 requests
-are in flight. wrk asks over HTTP/1.1, h2load over HTTP/2, and over HTTP/3 a client of our own.
+Proxies forward a browser's request to nginx; ASGI servers give the same answer themselves. 32
+requests are in flight. The clients are wrk (HTTP/1.1), h2load (HTTP/2) and http3.py (HTTP/3).
 """
 
 import re
@@ -22,7 +22,7 @@ HTTP1 = Scenario("fronth1", "HTTP/1.1 over TLS", 32)
 HTTP2 = Scenario("fronth2", "HTTP/2", 4)
 HTTP3 = Scenario("fronth3", "HTTP/3", 4)
 STREAMS = 8  # on each connection of HTTP/2 and HTTP/3
-# Beyond the burst: a client that finds nobody gives up sooner.
+# Added to the duration of a burst; a client that cannot connect ends sooner.
 TIMEOUT_S = 30
 
 
@@ -44,7 +44,7 @@ def h2load(port: int, duration_s: int) -> Burst:
     if not counts or "Application protocol: h2\n" not in done.stdout:
         raise MissingError(f"it does not speak HTTP/2 with h2load {done.stderr}")
     succeeded, failed, errored = map(int, counts.groups())
-    # Answers that come after the end are not counted, so that it took just as long as was said.
+    # Responses after the end are not counted, so that the duration is exact.
     return Burst(requests=succeeded, duration_s=duration_s, errors=failed + errored)
 
 
@@ -68,7 +68,7 @@ CLIENTS: Mapping[Scenario, Callable[[int, int], Burst]] = {HTTP1: wrk, HTTP2: h2
 
 
 def run(bench: Bench) -> None:
-    """Each round, everyone takes a turn at each version; who cannot speak one is noted."""
+    """Measure each contestant in each version, by rounds; an unsupported version is skipped."""
     if why := nginx_missing():
         return bench.skip("front", why)
     with fleet(bench, nginx_backend, FRONTS, answers_over_tls) as contestants:

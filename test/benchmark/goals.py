@@ -1,4 +1,4 @@
-"""What we want to reach, and whether this run did: ratios of one run, or plain values."""
+"""Goals, and whether a run reaches them: bounds on ratios of one run, or on values."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ GO, NODE, SYNC, NGINX = "Go", "node http-proxy", "browser-sync", "nginx"
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """A bound on `key`: of `who`, or of the ratio to `against` where that is named."""
+    """A bound on the figure `key` of `who`, or on its ratio to that of `against`."""
 
     title: str
     key: str
@@ -55,7 +55,7 @@ def _save_goals() -> Iterator[Goal]:
 
 
 def _warm_goals() -> Iterator[Goal]:
-    """Every round has a cold start and a warm one, the first of them a fork server, too."""
+    """Goals of --preload. Each round has a cold and a warm start, the first also a fork server."""
     for project, bound in (("django", 0.25), ("pandas", 0.15), ("flask", 0.35), ("fastapi", 0.35)):
         key = f"warm.{project}.start"
         yield Goal(f"{project}: warm start, to cold", key, bound, against=COLD, who=WARM)

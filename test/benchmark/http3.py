@@ -1,8 +1,9 @@
-"""HTTP/3 load, on aioquic: as many requests as a process of its own can make, one by one a stream.
+"""A load generator for HTTP/3, on aioquic: one request after another on each stream.
 
     python -m test.benchmark.http3 PORT SECONDS CONNECTIONS STREAMS
 
-Prints `figures REQUESTS MICROSECONDS ERRORS`, as wrk does here. It takes any certificate.
+It prints `figures REQUESTS MICROSECONDS ERRORS`, like the script for wrk, and accepts any
+certificate.
 """
 
 import asyncio
@@ -28,7 +29,7 @@ CONNECT_TIMEOUT_S = 5.0
 
 @dataclass(slots=True)
 class Tally:
-    """What all connections have seen so far."""
+    """The counts of all connections."""
 
     requests: int = 0
     errors: int = 0
@@ -36,7 +37,7 @@ class Tally:
 
 
 class Client(QuicConnectionProtocol):
-    """One connection. Each stream that ends makes place for the next."""
+    """One connection. A request begins when another one ends."""
 
     def __init__(self, quic: QuicConnection, stream_handler: QuicStreamHandler | None) -> None:
         super().__init__(quic, stream_handler)
@@ -78,13 +79,13 @@ class Client(QuicConnectionProtocol):
             self._ask()
 
     def _ask(self) -> None:
-        # What is to be sent leaves when all that came has been read: several in a datagram.
+        # Requests are sent after all received datagrams are read, several in one datagram.
         stream_id = self._quic.get_next_available_stream_id()
         self._http.send_headers(stream_id, self.fields, end_stream=True)
 
 
 async def load(port: int, duration_s: float, connections: int, streams: int) -> tuple[Tally, float]:
-    """What was seen, and in how many seconds. Raises OSError, TimeoutError."""
+    """Run the load; return its counts, and the seconds. Raises OSError, TimeoutError."""
     configuration = QuicConfiguration(alpn_protocols=H3_ALPN, server_name="localhost")
     configuration.verify_mode = ssl.CERT_NONE
     tally = Tally()
@@ -98,7 +99,7 @@ async def load(port: int, duration_s: float, connections: int, streams: int) -> 
             ]
         begin = time.perf_counter()
         for client in clients:
-            assert isinstance(client, Client), "it is what was to be created"
+            assert isinstance(client, Client), "`connect` creates clients of this class"
             client.begin(port, streams, tally)
         await asyncio.sleep(duration_s)
         tally.is_over = True

@@ -1,4 +1,4 @@
-"""The cost of waiting: CPU with open tabs and a large tree, memory, and the time to start."""
+"""Idle costs: CPU with open tabs and a large tree, memory, and the time to start."""
 
 import json
 import os
@@ -48,7 +48,7 @@ def run(bench: Bench) -> None:
 
 
 def _start_up(bench: Bench, peer: Peer, number: int) -> None:
-    """Start one proxy alone: the time until it listens, then its memory after one request."""
+    """Start one proxy alone; measure the time until it listens, and its memory after a request."""
     try:
         figures = _start(peer, place(bench, echo_backend, peer.name))
     except (MissingError, NotReadyError) as error:
@@ -60,7 +60,7 @@ def _start_up(bench: Bench, peer: Peer, number: int) -> None:
 
 
 def _start(peer: Peer, at: Place) -> dict[Measure, float]:
-    """The figures of one start; none where there is no proxy. Raises as `fleet.start` does."""
+    """The figures of one start; empty without a proxy. Raises the errors of `fleet.start`."""
     command = peer.command(at)
     if not command:
         return {}
@@ -78,7 +78,7 @@ def _start(peer: Peer, at: Place) -> dict[Measure, float]:
 
 
 def _wait(bench: Bench, env: dict[str, str]) -> None:
-    """Start every restarter in a large tree, open the tabs, and see what nothing costs."""
+    """Start every restarter in a large tree, open the tabs, and measure the idle costs."""
     with ExitStack() as stack:
         waiting = []
         for restarter in RESTARTERS:
@@ -111,7 +111,7 @@ def _watch(bench: Bench, stack: ExitStack, restarter: Restarter, env: dict[str, 
 
 
 def fill(folder: Path, files: int) -> None:
-    """Make `files` small files, fifty to a folder."""
+    """Make `files` small files, fifty in each folder."""
     for number in range(files):
         place = folder / str(number // FILES_A_FOLDER)
         if number % FILES_A_FOLDER == 0:
@@ -120,7 +120,7 @@ def fill(folder: Path, files: int) -> None:
 
 
 def tab(port: int) -> socket.socket:
-    """An open page: a LiveReload socket that has said hello. Raises OSError."""
+    """An open page: a LiveReload WebSocket after its hello. Raises OSError."""
     connection = connect(port, "/_hpp/livereload")
     hello = json.dumps(HELLO).encode()
     text = bytes([0x81]) + frame_head(len(hello), masked=True)[1:]
@@ -129,7 +129,7 @@ def tab(port: int) -> socket.socket:
 
 
 def _measure(bench: Bench, waiting: Sequence[Waiting]) -> None:
-    # What the start began, such as compiling and walking the tree, is over by then.
+    # Work of the start, such as compiling and walking the tree, is over by then.
     time.sleep(min(3.0, bench.plan.idle_s))
     before = [one.tree.cpu_s() for one in waiting]
     bench.say(f"idle: waiting for {bench.plan.idle_s:.0f} s")

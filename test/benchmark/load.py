@@ -1,4 +1,4 @@
-"""Requests a second, CPU per request and latency, with wrk: one thread, a browser's request."""
+"""Requests per second, CPU per request and latency, by wrk with a browser's request."""
 
 import subprocess
 from collections.abc import Callable
@@ -19,7 +19,7 @@ MB = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """What wrk is told to do; `new` asks for a new connection for every request."""
+    """The options of wrk; with `new`, every request has a new connection."""
 
     key: str
     title: str
@@ -42,7 +42,7 @@ SCENARIOS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Burst:
-    """What a client saw in one burst."""
+    """The counts of a client in one burst."""
 
     requests: int
     duration_s: float
@@ -51,7 +51,7 @@ class Burst:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimedBurst(Burst):
-    """wrk tells the median latency as well."""
+    """A burst of wrk, which has the median latency as well."""
 
     median_s: float
 
@@ -62,7 +62,7 @@ B = TypeVar("B", bound=Burst)
 def wrk(
     scenario: Scenario, port: int, duration_s: int, scheme: str = "http", host: str = ""
 ) -> TimedBurst:
-    """Run wrk once; `host` is whom to ask for, if not the address. Raises MissingError."""
+    """Run wrk once; `host` replaces the address in Host. Raises MissingError."""
     load = (program("wrk"), "-t1", f"-c{scenario.connections}", f"-d{duration_s}s")
     target = ("-s", str(SCRIPT), f"{scheme}://{HOST}:{port}{scenario.path}")
     named = ("-H", f"Host: {host}") if host else ()
@@ -96,7 +96,7 @@ def run(bench: Bench) -> None:
 
 
 def _rounds(bench: Bench, contestants: list[Contestant]) -> None:
-    # node compiles its hot paths, and every pool fills, before anything counts.
+    # Warm up: node compiles its hot paths, and the connection pools fill.
     for contestant in contestants if bench.plan.warm_up_s else ():
         wrk(SCENARIOS[1], contestant.port, bench.plan.warm_up_s)
     for number in range(bench.plan.rounds):
@@ -124,7 +124,7 @@ def account(
     number: int,
     client: Callable[[int], B],
 ) -> B:
-    """Let a client ask at the contestant's port, and note rate, cost and errors of its burst."""
+    """Run a client at the contestant's port; record rate, cost and errors of its burst."""
     before_s = contestant.tree.cpu_s() if contestant.tree else 0.0
     burst = client(contestant.port)
     rate = burst.requests / burst.duration_s

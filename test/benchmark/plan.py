@@ -1,4 +1,4 @@
-"""How long and how often: the full run, and the quick one that only shows that all parts work."""
+"""Durations and repetitions: of the full run, and of the quick one, which only tries all parts."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ PARTS = (
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Rounds are counted, durations in seconds, sizes in bytes. Empty names mean everyone."""
+    """The plan of a run: numbers, durations in seconds, sizes in bytes. Empty names mean all."""
 
     rounds: int = 5
     warm_up_s: int = 1
@@ -18,8 +18,8 @@ class Plan:
     websocket_s: float = 2.0
     bulk_bytes: int = 100_000_000
     stalled_clients: int = 50
-    saves: int = 50  # a server's own start varies by more than what we add
-    asks: int = 20  # of each kind, right after a save
+    saves: int = 50  # the start of a server varies by more than the proxy adds
+    asks: int = 20  # requests of each kind right after a save
     cuts: int = 10  # saves under load
     starts: int = 15
     idle_s: float = 30.0

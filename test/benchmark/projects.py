@@ -1,4 +1,4 @@
-"""The backends that are restarted: small projects that say which version they were started with."""
+"""The backends that are restarted: small projects that answer with the version of their start."""
 
 import sys
 import textwrap
@@ -24,7 +24,7 @@ while True:
     connection.sendall(b"HTTP/1.1 200 OK\\r\\nConnection: close\\r\\n\\r\\n{version}")
     connection.close()
 """
-# The head and the body of an answer in two writes, as in many servers of standard libraries.
+# Head and body of a response are two writes, as in many servers of standard libraries.
 TWO_WRITES = """
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -95,7 +95,7 @@ def marker(version: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """A folder with one file to save, and the command that serves it at a port.
+    """A folder with one file to save, and a command that serves it at a port.
 
     `template` is the file's text with `{version}` in it.
     """
@@ -108,13 +108,13 @@ class Project:
     comment: str = "#"
 
     def text(self, version: int) -> str:
-        """The source of a version; the length differs from the last one's, because Python takes
-        a compiled file of the same second and size for fresh."""
+        """The source of a version; its length differs from that of the last one, because Python
+        treats bytecode as fresh if the source has the same second and size."""
         padding = self.comment + "x" * (version % 97) + "\n" if self.comment else ""
         return textwrap.dedent(self.template).lstrip().format(version=marker(version)) + padding
 
     def save(self, folder: Path, version: int) -> None:
-        """Save as editors do: in place, or every second time through a temporary file."""
+        """Save like an editor: in place, or every second time through a temporary file."""
         path = folder / self.source
         if version % 2:
             path.write_text(self.text(version))
@@ -184,10 +184,10 @@ PROJECTS = (
     Project("gunicorn", "app.py", WSGI, _gunicorn),
 )
 
-# A save of these is asked for at once, and under load.
+# Projects of which saves are requested at once, and under load.
 SAVED = (Project("http.server", "app.py", TWO_WRITES, _raw), *PROJECTS)
 
-# What is started warm and cold; the second one is saved, too, and so has peers.
+# Projects that are started warm and cold; the second one is also saved, and so has peers.
 WITH_PANDAS = Project("pandas", "site_/urls.py", PANDAS, _warm_django, prepare=_warm_startproject)
 WARM_PROJECTS = (
     Project("django", "site_/urls.py", DJANGO, _warm_django, prepare=_warm_startproject),

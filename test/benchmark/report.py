@@ -1,4 +1,4 @@
-"""The run, told: tables in reStructuredText, bars, a picture and JSON."""
+"""The report of a run: tables in reStructuredText, bars, a picture and JSON."""
 
 import json
 import os
@@ -213,7 +213,7 @@ def bars(results: Results) -> list[Bars]:
 
 
 def machine() -> dict[str, str]:
-    """The day and the machine, for who compares two runs."""
+    """The date and the machine, for comparisons of runs."""
     return {
         "date": date.today().isoformat(),
         "processor": _processor(),

@@ -1,7 +1,7 @@
-"""From a save to the first byte of the new code, and what a client loses meanwhile.
+"""The time from a save to the first byte of the new code, and the requests that fail meanwhile.
 
-Every project's cold start is measured in the same round as its restarters: what a restarter adds
-to it is its overhead.
+Every project's cold start is measured in the same round as its restarters: the overhead of a
+restarter is the time that it adds to the cold start.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ STAGES = ("drain", "stop", "start", "ready")
 
 
 def measures(project: Project) -> tuple[Measure, Measure, Measure, Measure]:
-    """Save to fresh byte; that less the cold start; requests failed; requests stale."""
+    """The measures: save to fresh byte; that less the cold start; failed and stale requests."""
     key, title = f"restart.{project.name}", f"restart, {project.name}"
     return (
         Measure(f"{key}.fresh", f"{title}: save to fresh byte", "ms"),
@@ -61,7 +61,7 @@ def _rounds(bench: Bench, project: Project, runners: list[Runner], versions: Ite
 
 
 def cold_start(bench: Bench, project: Project, version: int) -> float:
-    """Seconds from starting the saved project, with nothing around it, to its first byte."""
+    """Seconds from the start of the saved project, without a restarter, to its first byte."""
     work, port = work_folder(bench, project, COLD, version), free_port()
     command = project.command(port)
     began = time.monotonic()
@@ -94,7 +94,7 @@ def _save(bench: Bench, project: Project, runner: Runner, number: int, version: 
 
 
 def _stages(bench: Bench, project: Project, runner: Runner, number: int) -> None:
-    """Ask our own account of the restart for its stages; it may not know of the answer yet."""
+    """Record the stages of a restart from the proxy's status, which may be late by a moment."""
     answer = get(runner.port, "/_hpp/status").partition(b"\r\n\r\n")[2]
     restart = json.loads(answer)["last_restart"]
     for stage in STAGES:

@@ -1,4 +1,4 @@
-"""Who restarts a server when a file is saved: ourselves with both watchers, and our peers."""
+"""Restarters, which restart a server at a save: http-process-proxy, and its peers."""
 
 import importlib.util
 from collections.abc import Callable
@@ -20,8 +20,8 @@ PRELOADED = f"{OURS} (--preload)"
 class Restarter:
     """`command` serves a project at a port and restarts it; it raises MissingError.
 
-    `projects` are the names of those it can serve, nothing for all. `ready` tells, by the port,
-    whether it is in full working order.
+    `projects` are the names of the projects that it can serve, empty for all. `ready` returns,
+    by the port, whether the restarter is fully ready.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Every restarter of a project up at the same time, each in a folder and at a port of its own."""
+"""All restarters of a project, running at once, each in a folder and at a port of its own."""
 
 import shutil
 import time
@@ -14,7 +14,7 @@ from test.benchmark.service import NotReadyError, running, wait_ready
 from test.benchmark.tools import MissingError
 from test.ports import free_port
 
-# A watcher does not report when it has begun to watch; one that polls does so every second.
+# A watcher does not report that it watches; a polling one polls every second.
 BEGIN_S = 1.5
 
 
@@ -28,7 +28,7 @@ class Runner:
 
 
 def chosen(bench: Bench, projects: Iterable[Project]) -> Iterator[Project]:
-    """The projects that the plan wants and that can run here; the others are noted as skipped."""
+    """The projects of the plan that can run here; the others are recorded as skipped."""
     wanted = bench.plan.backends
     for project in projects:
         if wanted and project.name not in wanted:
@@ -41,7 +41,7 @@ def chosen(bench: Bench, projects: Iterable[Project]) -> Iterator[Project]:
 
 @contextmanager
 def watchman(folder: Path) -> Iterator[dict[str, str]]:
-    """A private Watchman, which disturbs no other; its address, as environment."""
+    """Run a private Watchman, apart from any other; yields the environment with its address."""
     found = shutil.which("watchman")
     if found is None:
         yield {}
@@ -69,8 +69,8 @@ def work_folder(bench: Bench, project: Project, name: str, version: int) -> Path
 def running_all(
     bench: Bench, project: Project, versions: Iterator[int], env: dict[str, str]
 ) -> Iterator[list[Runner]]:
-    """Start every restarter of a project; one that cannot start is noted as skipped."""
-    # What other runs have preloaded must not count in this one.
+    """Start every restarter of a project; one that cannot start is recorded as skipped."""
+    # Records of preloads of other runs must not count in this one.
     environment = env | {"XDG_CACHE_HOME": str(bench.folder / "cache")}
     with ExitStack() as stack:
         runners = []

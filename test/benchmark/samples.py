@@ -1,7 +1,7 @@
-"""What was measured: one value per measure, contestant and round. No I/O.
+"""Measured values: one per measure, contestant and round. No I/O.
 
-Ratios are taken inside a round, where contestants ran seconds apart, and then their median: the
-machine's mood changes from round to round, what the contestants are to each other does not.
+Ratios are taken within a round, where contestants run seconds apart, and then their median: the
+machine's speed varies between rounds, the ratios of contestants vary less.
 """
 
 import statistics
@@ -16,9 +16,9 @@ DIRECT = "no proxy"
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """`key` is its name in the JSON; `title` and `unit` are for people.
+    """A measure: `key` is its name in the JSON; `title` and `unit` are for people.
 
-    A run is summed up by the median of the rounds, or by the mean where one bad round must show.
+    The value of a run is the median of the rounds, or the mean if one bad round must show.
     """
 
     key: str
@@ -30,7 +30,7 @@ class Measure:
 
 @dataclass(slots=True)
 class Results:
-    """Everything a run saw. `skipped` and `faults` say why a figure is missing or doubtful."""
+    """All values of a run. `skipped` and `faults` have reasons for missing and doubtful figures."""
 
     values: dict[tuple[str, str], dict[int, float]] = field(default_factory=dict)
     measures: dict[str, Measure] = field(default_factory=dict)
@@ -42,26 +42,26 @@ class Results:
         self.values.setdefault((measure.key, contestant), {})[round_number] = value
 
     def contestants(self, keys: Iterable[str]) -> list[str]:
-        """Who has a value for any of these measures, in the order they first appeared."""
+        """The contestants with a value for any of these measures, in the order of first values."""
         wanted = set(keys)
         present = {who for key, who in self.values if key in wanted}
         return [who for who in dict.fromkeys(who for _, who in self.values) if who in present]
 
     def figure(self, key: str, contestant: str) -> float | None:
-        """The run's value: the median of the rounds, or their mean if the measure wants that."""
+        """The value of the run: the median of the rounds, or their mean, as the measure says."""
         rounds = self._rounds(key, contestant).values()
         if not rounds:
             return None
         return (statistics.mean if self.measures[key].mean else statistics.median)(rounds)
 
     def ratio(self, key: str, contestant: str, other: str) -> float | None:
-        """The median over the rounds of contestant / other; None if a round has not both."""
+        """The median over the rounds of contestant / other; None unless each round has both."""
         mine, theirs = self._rounds(key, contestant), self._rounds(key, other)
         ratios = [mine[n] / theirs[n] for n in mine.keys() & theirs.keys() if theirs[n]]
         return statistics.median(ratios) if ratios else None
 
     def subtract(self, measure: Measure, key: str, base: str) -> None:
-        """Add `measure`: the value of `key` less that of the contestant `base`, by rounds."""
+        """Add `measure`: the value of `key` less that of the contestant `base`, in each round."""
         floor = self._rounds(key, base)
         for who in self.contestants([key]):
             for number, value in self._rounds(key, who).items():

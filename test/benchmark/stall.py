@@ -1,4 +1,4 @@
-"""Readers that stop reading: what each costs a proxy in memory, and what others notice of it."""
+"""Clients that stop reading: the memory of a proxy for each, and the latency of other requests."""
 
 import socket
 import time
@@ -17,7 +17,7 @@ LIMIT_S = 10.0
 
 
 def stall(stack: ExitStack, port: int, clients: int) -> None:
-    """Ask for the large file `clients` times and read nothing, until `stack` closes."""
+    """Request the large file `clients` times and read nothing, until `stack` closes."""
     for _ in range(clients):
         connection = socket.create_connection((HOST, port), timeout=LIMIT_S)
         stack.enter_context(connection)

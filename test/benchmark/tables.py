@@ -1,10 +1,10 @@
-"""Tables in reStructuredText's simple form, with numbers set flush right."""
+"""Simple tables of reStructuredText, with numbers flush right."""
 
 from collections.abc import Sequence
 
 
 def number(value: float | None) -> str:
-    """Three digits that matter, thousands set apart; a dash for what was not measured."""
+    """Format a number with three significant digits and separated thousands; None is a dash."""
     if value is None:
         return "-"
     if abs(value) >= 100:
@@ -13,7 +13,7 @@ def number(value: float | None) -> str:
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """The first column flush left, the others flush right. Cells are one line and not empty."""
+    """A table: first column flush left, others flush right. Cells are one line and not empty."""
     widths = [max(map(len, column)) for column in zip(headings, *rows, strict=True)]
     rule = "  ".join("=" * width for width in widths)
     lines = [_line(cells, widths) for cells in (headings, *rows)]

@@ -1,6 +1,6 @@
-"""A picture of two restarts of the same server, cold and warm, from the save to the first answer.
+"""A picture of two restarts of the same server, cold and warm, from the save to the first response.
 
-What a fork server has imported already is the difference between the two: nobody measures it.
+The preloaded stage is not measured: it is the difference between the two restarts.
 """
 
 from collections.abc import Iterator, Sequence
@@ -27,14 +27,14 @@ STYLE = (
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """A name, and how long each of the stages of COLOURS takes, in milliseconds."""
+    """A name, and the duration of each stage of COLOURS, in milliseconds."""
 
     name: str
     stages: Sequence[float]
 
 
 def timelines(results: Results) -> list[Timeline]:
-    """The cold one and the warm one, or none if the run has not both."""
+    """The cold and the warm timeline; empty unless the run has both."""
     cold, warm = _stages(results, EMBEDDED), _stages(results, PRELOADED)
     if cold is None or warm is None:
         return []
@@ -53,7 +53,7 @@ def _stages(results: Results, who: str) -> tuple[float, float, float] | None:
 
 
 def svg(rows: Sequence[Timeline], caption: str) -> str:
-    """The picture; `caption` says when and where it was measured."""
+    """The picture; `caption` has the date and the machine."""
     scale = BAR / max(sum(row.stages) for row in rows)
     parts = [_text(8, 20, "Django with pandas and SQLAlchemy: from the save to the first answer")]
     parts += _legend(40)

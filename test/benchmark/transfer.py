@@ -1,4 +1,4 @@
-"""One large body down, and one up: bytes a second through a proxy, on a raw socket."""
+"""One large download and one large upload: bytes per second through a proxy, by a raw socket."""
 
 import re
 import socket
@@ -17,7 +17,7 @@ MB = 1_000_000
 
 
 def download(port: int) -> float:
-    """GET /bulk and return bytes a second. Raises OSError when it comes to less than promised."""
+    """GET /bulk and return bytes per second. Raises OSError if the body is too short."""
     buffer = bytearray(CHUNK_BYTES)
     with socket.create_connection((HOST, port), timeout=TIMEOUT_S) as connection:
         began = time.monotonic()
@@ -34,7 +34,7 @@ def download(port: int) -> float:
 
 
 def upload(port: int, size: int) -> float:
-    """POST `size` bytes and return bytes a second up to the answer. Raises OSError."""
+    """POST `size` bytes; return bytes per second until the response. Raises OSError."""
     chunk = memoryview(bytes(CHUNK_BYTES))
     head = f"POST /sink HTTP/1.1\r\nHost: {HOST}:{port}\r\nContent-Length: {size}\r\n\r\n"
     with socket.create_connection((HOST, port), timeout=TIMEOUT_S) as connection:
@@ -49,7 +49,7 @@ def upload(port: int, size: int) -> float:
 
 
 def read_head(connection: socket.socket) -> tuple[bytes, bytes]:
-    """The head of a response with status 200 or 101, and what came after it. Raises OSError."""
+    """The head of a response with status 200 or 101, and the bytes after it. Raises OSError."""
     received = b""
     while b"\r\n\r\n" not in received:
         piece = connection.recv(65536)

@@ -1,4 +1,4 @@
-"""A client that opens a request every 5 ms, from the save until an answer is fresh."""
+"""A client that opens a request every 5 ms, from the save until a response is fresh."""
 
 import asyncio
 import enum
@@ -19,7 +19,7 @@ class Answer(enum.Enum):
 
 @dataclass(slots=True)
 class Visit:
-    """What a client saw after a save; `fresh_s` is when the first fresh byte came, if any did."""
+    """The responses after a save; `fresh_s` is the time of the first fresh byte, if any."""
 
     marker: bytes
     fresh_s: float | None = None
@@ -30,9 +30,9 @@ class Visit:
 
 
 async def visit(port: int, marker: str, saved: float) -> Visit:
-    """Open requests until one is answered by the code that says `marker`, or 20 s are over.
+    """Open requests until a response has `marker`, or 20 s are over.
 
-    `saved` is the monotonic time just before the save. Every request is waited for.
+    `saved` is the monotonic time just before the save. All requests are awaited.
     """
     seen = Visit(marker.encode())
     fresh = asyncio.Event()

@@ -1,7 +1,7 @@
-"""Servers started cold, and forked warm: from the command to the first byte, in turns.
+"""Cold starts and warm forks of servers, in turns: the time from the command to the first byte.
 
-The fork server is asked by itself here, without a proxy; what a save costs with one is a measure
-of restart.py. Every start is of a version of its own, and an answer of another one is a fault.
+The fork server runs here without a proxy; restart.py measures a save with it. Every start has a
+version of its own, and a response of another version is a fault.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ READY_ROUNDS = 5
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A project in its folder."""
+    """A project and its folder."""
 
     project: Project
     work: Path
@@ -51,7 +51,7 @@ class Place:
 
 
 def measures(project: Project) -> tuple[Measure, Measure]:
-    """From the command to the first byte, and until a fork server is ready; its memory."""
+    """The measures: command to first byte, and readiness and memory of a fork server."""
     key, title = f"warm.{project.name}", f"start, {project.name}"
     return (
         Measure(f"{key}.start", f"{title}: to the first byte", "ms"),
@@ -72,7 +72,7 @@ def run(bench: Bench) -> None:
         work.mkdir()
         project.prepare(work)
         try:
-            # A fork server, and what it forks, are where we are.
+            # A fork server and its forks inherit the working directory.
             with contextlib.chdir(work):
                 asyncio.run(_measure(bench, Place(project, work), itertools.count(1)))
         except (ForkError, NotReadyError) as error:
@@ -99,7 +99,7 @@ async def _measure(bench: Bench, place: Place, versions: Iterator[int]) -> None:
 
 
 async def _ready_ms(place: Place, record: ImportRecord) -> float:
-    """How long another fork server takes."""
+    """The time until another fork server is ready, in milliseconds."""
     async with (
         asyncio.timeout(LIMIT_S),
         ForkServer(place.command(0), record, environment()) as server,
@@ -109,7 +109,7 @@ async def _ready_ms(place: Place, record: ImportRecord) -> float:
 
 
 def _record(place: Place) -> ImportRecord:
-    """What a cold start loads until its first answer. Raises NotReadyError."""
+    """Record the imports of a cold start until its first response. Raises NotReadyError."""
     port = free_port()
     with Recording(place.command(port)) as recording:
         pid = os.posix_spawnp(
@@ -130,7 +130,7 @@ def _record(place: Place) -> ImportRecord:
 
 
 async def _warm_start(bench: Bench, place: Place, server: ForkServer, version: int) -> float:
-    """Seconds from asking for a fork to its first byte."""
+    """Seconds from the request for a fork to its first byte."""
     place.project.save(place.work, version)
     port = free_port()
     command, variables = place.command(port), environment()

@@ -1,7 +1,7 @@
-"""WebSocket echo: messages a second and CPU per message, one message in flight a connection.
+"""WebSocket echo: messages per second and CPU per message, one message in flight per connection.
 
-The client prepares its frame once and counts the bytes that come back: it never becomes the
-bottleneck by parsing what it knows.
+The client prepares its frame once and only counts the bytes that come back, so that parsing never
+makes it the bottleneck.
 """
 
 import select
@@ -25,7 +25,7 @@ UPGRADE = (
 
 
 def connect(port: int, path: str) -> socket.socket:
-    """A connection on which the opening handshake is done. Raises OSError."""
+    """Open a connection and do the opening handshake. Raises OSError."""
     connection = socket.create_connection((HOST, port), timeout=TIMEOUT_S)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     connection.sendall(UPGRADE.format(path=path, host=HOST, port=port).encode())
@@ -37,7 +37,7 @@ def connect(port: int, path: str) -> socket.socket:
 
 @dataclass(slots=True)
 class Client:
-    """One echo connection: sends, counts what comes back, sends again when it is all there."""
+    """One echo connection: sends a message, counts bytes, and repeats once all are back."""
 
     connection: socket.socket
     frame: bytes
@@ -60,7 +60,7 @@ class Client:
 
 
 def echo(port: int, connections: int, size: int, duration_s: float) -> tuple[int, float]:
-    """Run echoes for `duration_s` and return messages and seconds. Raises OSError."""
+    """Run echoes for `duration_s`; return the number of messages and seconds. Raises OSError."""
     frame = frame_head(size, masked=True) + bytes(size)
     echo_bytes = len(frame_head(size, masked=False)) + size
     buffer = bytearray(1 << 18)

@@ -1,4 +1,4 @@
-"""One running program for a whole file of dialogues, with the test as its backend."""
+"""Fixtures: one running program for a file of tests, with the test as its backend."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from test.wire import Message, Wire
 
 
 class Dialogue:
-    """The program between two ends that the test holds: a client's and the backend's."""
+    """The program between two ends that the test controls: the client's and the backend's."""
 
     def __init__(self, proxy: Proxy, recorder: Recorder) -> None:
         self.proxy = proxy
@@ -41,14 +41,14 @@ class Dialogue:
         return head if has_host else head.replace(b"\r\n", b"\r\n" + self.host, 1)
 
     def seen(self, first: bytes, *fields: bytes, body: bytes = b"") -> Message:
-        """Send a request that is answered with 200, and return what the backend saw of it."""
+        """Send a request, answer it with 200, and return the request as the backend received it."""
         client = self.send(first, *fields, body=body)
         request = self.backend.exchange()
         assert client.response(first.split(b" ")[0]).status == 200
         return request
 
     def answered(self, answer: bytes, first: bytes = b"GET / HTTP/1.1") -> Message:
-        """What the client gets when the backend answers a request with these bytes and closes."""
+        """The client's response when the backend answers a request with these bytes and closes."""
         client = self.send(first)
         wire = self.backend.next()
         wire.request()
@@ -57,11 +57,11 @@ class Dialogue:
         return client.response(first.split(b" ")[0])
 
     def assert_backend_saw_nothing(self) -> None:
-        """What was sent before did not reach the backend: a later request is the first it sees."""
+        """Assert that no earlier bytes have reached the backend: it sees a new request first."""
         assert self.seen(b"GET /canary HTTP/1.1").target == b"/canary"
 
     def assert_refused(self, request: bytes, *statuses: int) -> Message:
-        """These bytes get one of the statuses and a close, and the backend sees none of them."""
+        """Assert that a request gets one of the statuses and a close, and not to the backend."""
         client = self.client()
         client.send(request)
         response = client.response(request.split(b" ")[0])

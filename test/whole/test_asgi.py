@@ -52,12 +52,12 @@ def make():
 
 
 class Application(Proxy):
-    """The program with an application that it runs itself, at a port that it chooses."""
+    """The program with --asgi, at a backend port that it chooses."""
 
     def __init__(self, project: Path, name: str = "shop.web:app", *options: str) -> None:
         super().__init__(project, [], "--asgi", name, *options)
         self.arguments.remove("--exec")
-        # BACKEND is left out.
+        # BACKEND is omitted.
         del self.arguments[self.arguments.index(f"127.0.0.1:{self.backend_port}")]
         (project / "shop").mkdir(exist_ok=True)
         (project / "shop/web.py").write_text(SOURCE)
@@ -79,10 +79,10 @@ def test_saves_are_served(project: Path) -> None:
             with proxy.restart():
                 proxy.save_version(number)
             assert proxy.told()["version"] == f"version {number}"
-        assert "Uvicorn running" not in proxy.output, "where it listens is nobody's business"
+        assert "Uvicorn running" not in proxy.output, "the private port is not printed"
 
 
-def test_a_request_that_waits_for_the_new_code(project: Path) -> None:
+def test_get_in_flight_at_a_save_is_answered_by_the_new_code(project: Path) -> None:
     with Application(project, "shop.web:app", "--pattern", "**/*.py") as proxy:
         proxy.running()
         client = http_connection(proxy)
@@ -96,7 +96,7 @@ def test_a_request_that_waits_for_the_new_code(project: Path) -> None:
         client.close()
 
 
-def test_what_the_application_sees_of_the_client(project: Path) -> None:
+def test_application_sees_the_clients_address_and_scheme(project: Path) -> None:
     with Application(project, "shop.web:app", "--forwarded-allow-ips", "127.0.0.1") as proxy:
         proxy.running()
         told = proxy.told("/a%20b")
@@ -106,7 +106,7 @@ def test_what_the_application_sees_of_the_client(project: Path) -> None:
         assert (told["client"], told["scheme"]) == (["192.0.2.1", 0], "https")
 
 
-def test_the_scheme_is_the_browsers(project: Path, tmp_path: Path) -> None:
+def test_scheme_over_tls_is_https(project: Path, tmp_path: Path) -> None:
     certificate, key = make_pair(tmp_path / "tls")
     options = "--tls-cert", str(certificate), "--tls-key", str(key)
     with Application(project, "shop.web:app", *options) as proxy:
@@ -117,9 +117,9 @@ def test_the_scheme_is_the_browsers(project: Path, tmp_path: Path) -> None:
         proxy.stop()
 
 
-def test_a_client_that_nobody_trusts_is_itself(project: Path) -> None:
+def test_forwarded_fields_of_an_untrusted_client_are_ignored(project: Path) -> None:
     with Application(project, "shop.web:app", "--forwarded-allow-ips", "192.0.2.0/24") as proxy:
-        # What is shown to untrusted clients are the application's pages only.
+        # Untrusted clients cannot read /_hpp/status, so the output shows that the server runs.
         proxy.wait_output("started in")
         told = proxy.told("/", X_Forwarded_For="192.0.2.1", X_Forwarded_Proto="https")
         assert (told["client"], told["scheme"]) == (["127.0.0.1", 0], "http")
@@ -127,7 +127,7 @@ def test_a_client_that_nobody_trusts_is_itself(project: Path) -> None:
 
 
 @pytest.mark.parametrize(("options", "warns"), [(("--asgi-factory",), False), ((), True)])
-def test_a_factory(project: Path, options: tuple[str, ...], warns: bool) -> None:
+def test_factory_is_called(project: Path, options: tuple[str, ...], warns: bool) -> None:
     with Application(project, "shop.web:make", *options) as proxy:
         assert proxy.running().told()["version"] == "version 0"
         if warns:
@@ -136,7 +136,7 @@ def test_a_factory(project: Path, options: tuple[str, ...], warns: bool) -> None
         assert ("ASGI app factory detected" in proxy.output) == warns
 
 
-def test_the_lifespan(project: Path) -> None:
+def test_lifespan_runs_at_each_start_and_stop(project: Path) -> None:
     with Application(project, "shop.web:app", "--kill-signal", "TERM") as proxy:
         proxy.running()
         with proxy.restart():
@@ -147,7 +147,7 @@ def test_the_lifespan(project: Path) -> None:
         assert [step.split()[1] for step in steps] == ["startup", "shutdown"] * 2
 
 
-def test_a_websocket(project: Path) -> None:
+def test_websocket_is_echoed(project: Path) -> None:
     with Application(project) as proxy:
         proxy.running()
         with connect(f"ws://127.0.0.1:{proxy.port}/", proxy=None) as socket:
@@ -155,7 +155,7 @@ def test_a_websocket(project: Path) -> None:
             assert socket.recv(PATIENCE_S) == "hello"
 
 
-def test_failures_and_a_crash(project: Path) -> None:
+def test_exception_gets_500_and_a_crash_503(project: Path) -> None:
     with Application(project) as proxy:
         proxy.running()
         assert proxy.get("/fail").status == 500
@@ -176,7 +176,7 @@ def test_failures_and_a_crash(project: Path) -> None:
         ("shop.web:none", b"not found in module"),
     ],
 )
-def test_an_application_that_is_not_there(project: Path, name: str, why: bytes) -> None:
+def test_missing_application_is_an_error(project: Path, name: str, why: bytes) -> None:
     with Application(project, name) as proxy:
         proxy.wait_state("error")
         response = proxy.get("/", Accept="text/html")
@@ -184,7 +184,7 @@ def test_an_application_that_is_not_there(project: Path, name: str, why: bytes) 
         assert why in response.body
 
 
-def test_a_module_that_fails_and_its_repair(project: Path) -> None:
+def test_module_that_fails_is_served_after_its_repair(project: Path) -> None:
     with Application(project) as proxy:
         proxy.running()
         with proxy.restart("error"):

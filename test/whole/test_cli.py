@@ -1,4 +1,4 @@
-"""The command line: every mistake is one line and status 2; help and version."""
+"""The command line: each mistake is one line with status 2; help and version."""
 
 import os
 import re
@@ -76,11 +76,11 @@ MISTAKES = [
 
 
 @pytest.mark.parametrize(("arguments", "word"), MISTAKES, ids=lambda part: str(part)[:40])
-def test_a_mistake_is_one_line(arguments: list[str], word: str) -> None:
+def test_mistake_is_one_line(arguments: list[str], word: str) -> None:
     assert_refused(run(*arguments), word)
 
 
-def test_bind_in_use_is_a_mistake() -> None:
+def test_bind_in_use_is_a_mistake_of_one_line() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = str(other.getsockname()[1])
         assert_refused(run(f"127.0.0.1:{port}", str(free_port()), "--exec", "true"), port)
@@ -97,18 +97,18 @@ def test_help_names_every_option_and_its_default() -> None:
     assert text.count("default") >= 25
 
 
-def test_version() -> None:
+def test_version_is_printed() -> None:
     result = run("--version")
     assert (result.returncode, result.stderr) == (0, "")
     assert httpprocessproxy.__version__ in result.stdout
 
 
-def test_it_is_a_command_too() -> None:
+def test_installed_command_runs() -> None:
     command = [str(Path(sys.executable).parent / "http-process-proxy"), "--version"]
     assert subprocess.run(command, check=True, capture_output=True, timeout=PATIENCE_S).stdout
 
 
-def test_a_second_instance_warns_of_the_livereload_port(project: Path) -> None:
+def test_second_instance_warns_of_the_livereload_port(project: Path) -> None:
     port = str(free_port())
     with (
         Proxy(project, backend("echo.py"), "--livereload-port", port) as first,
@@ -120,7 +120,7 @@ def test_a_second_instance_warns_of_the_livereload_port(project: Path) -> None:
         assert port in second.wait_output(r"(?i)[^\n]*livereload[^\n]*\n")[0]
 
 
-def test_all_values_of_an_option_count(project: Path) -> None:
+def test_all_values_of_a_repeated_option_count(project: Path) -> None:
     options = ["-p", "*.a", "*.b", "--pattern", "{c,d}.txt", "-x", "x.*"]
     with Proxy(project, backend("echo.py"), *options) as proxy:
         proxy.running()
@@ -138,8 +138,8 @@ def test_all_values_of_an_option_count(project: Path) -> None:
         assert proxy.status()["generation"] == before + 1
 
 
-def test_a_closed_output_is_no_crash() -> None:
-    """`http-process-proxy --help | head -1`."""
+def test_closed_output_of_help_exits_with_0() -> None:
+    """As in `http-process-proxy --help | head -1`."""
     reader, writer = os.pipe()
     os.close(reader)
     command = [sys.executable, "-m", "httpprocessproxy", "--help"]

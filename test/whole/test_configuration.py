@@ -1,4 +1,4 @@
-"""What a project says of itself: files, ports that are found, and the server's environment."""
+"""Configuration of a project: files, automatic ports, and the server's environment."""
 
 import json
 import shlex
@@ -18,7 +18,7 @@ ECHO = f"exec {sys.executable} {BACKENDS / 'echo.py'} $PORT"
 
 
 class Configured(Proxy):
-    """The program with a file, and nothing on its command line but `options`."""
+    """The program with a configuration file, and only `options` on its command line."""
 
     def __init__(self, project: Path, *options: str, **settings: object) -> None:
         super().__init__(project, ())
@@ -47,7 +47,7 @@ def refused(project: Path, *options: str) -> str:
     return done.stderr
 
 
-def test_a_file_is_enough(project: Path) -> None:
+def test_file_without_a_command_line_runs(project: Path) -> None:
     with Configured(project, pattern=["*.a"]) as proxy:
         proxy.running()
         assert proxy.get("/").status == 200
@@ -57,7 +57,7 @@ def test_a_file_is_enough(project: Path) -> None:
         assert proxy.status()["generation"] == 2
 
 
-def test_the_command_line_precedes_the_file(project: Path) -> None:
+def test_command_line_overrides_the_file(project: Path) -> None:
     with Configured(project, "--pattern", "*.b", pattern=["*.a"]) as proxy:
         proxy.running()
         proxy.save("1.a", "")
@@ -66,14 +66,14 @@ def test_the_command_line_precedes_the_file(project: Path) -> None:
         assert proxy.status()["generation"] == 2
 
 
-def test_a_mistake_in_a_file_is_one_line(project: Path) -> None:
+def test_mistake_in_a_file_is_one_line(project: Path) -> None:
     (project / "pyproject.toml").write_text("[tool.http-process-proxy]\nbnid = 8000\n")
     assert refused(project) == (
         "http-process-proxy: pyproject.toml: unknown key 'bnid': did you mean bind?\n"
     )
 
 
-def test_what_is_printed_is_a_file_that_says_the_same(project: Path) -> None:
+def test_printed_configuration_is_a_file_with_the_same_values(project: Path) -> None:
     def printed(*options: str) -> str:
         command = [sys.executable, "-m", "httpprocessproxy", *options, "--print-config"]
         return subprocess.run(
@@ -90,14 +90,14 @@ def test_what_is_printed_is_a_file_that_says_the_same(project: Path) -> None:
 
 
 def shown_command(proxy: Proxy) -> list[str]:
-    """The command as pages hear of it, in its words."""
+    """The words of the command that pages get in the hello."""
     with connect(f"ws{proxy.running().url.removeprefix('http')}/_hpp/events") as socket:
         socket.send(json.dumps({"type": "hello", "age_ms": 0}))
         return shlex.split(json.loads(socket.recv(PATIENCE_S))["command"])
 
 
 @pytest.mark.parametrize("word", ["{port}", "127.0.0.1:{port}"])
-def test_the_backend_gets_its_port(project: Path, word: str) -> None:
+def test_backend_gets_its_port(project: Path, word: str) -> None:
     command = ["sh", "-c", f'echo "told $1, awk {{}} and $2"; {ECHO}', "-", word, "{print}"]
     with Configured(project, exec=command) as proxy:
         told = proxy.wait_output(r"(?m)^told (\S+), awk \{\} and \{print\}\r?$")[1]
@@ -110,7 +110,7 @@ def test_the_backend_gets_its_port(project: Path, word: str) -> None:
         proxy.wait_output(rf"(?ms)^told {told},.*^told {told},")
 
 
-def test_a_found_port_that_another_takes_is_left(project: Path) -> None:
+def test_automatic_port_taken_by_another_program_is_replaced(project: Path) -> None:
     crash = f'[ -e crash ] && exit 1; echo "told $PORT"; {ECHO}'
     with Configured(project, exec=["sh", "-c", crash]) as proxy:
         port = int(proxy.wait_output(r"told (\d+)")[1])
@@ -125,7 +125,7 @@ def test_a_found_port_that_another_takes_is_left(project: Path) -> None:
             assert proxy.get("/").status == 200
 
 
-def test_the_environments_file_is_read_at_each_start(project: Path) -> None:
+def test_env_file_is_read_at_each_start(project: Path) -> None:
     (project / ".env").write_text("VALUE=one\nPORT=1")
     command = ["sh", "-c", f'echo "value $VALUE"; {ECHO}']
     settings = {"exec": command, "env-file": ".env", "pattern": ["*.py"]}
@@ -146,7 +146,7 @@ def test_the_environments_file_is_read_at_each_start(project: Path) -> None:
         proxy.wait_output("value four")
 
 
-def test_a_bad_environments_file_ends_the_start(project: Path) -> None:
+def test_invalid_env_file_ends_the_program(project: Path) -> None:
     arguments = [str(free_port()), "auto", "--env-file", ".env", "--exec", "true"]
     assert "cannot read .env: No such file" in refused(project, *arguments)
     (project / ".env").write_text("A=1\nB C\n")

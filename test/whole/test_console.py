@@ -1,4 +1,4 @@
-"""What the program prints: in words or as JSON, much or little."""
+"""The program's lines in the terminal: as text or JSON, verbose or quiet."""
 
 import json
 from collections.abc import Mapping
@@ -9,24 +9,24 @@ from test.harness import Proxy, backend
 
 
 def parsed(output: str) -> list[Mapping[str, object]]:
-    """Our own lines; the backend's are no JSON."""
+    """The proxy's own lines; lines of the backend are not JSON."""
     return [json.loads(line) for line in output.splitlines() if line.startswith('{"time"')]
 
 
-def test_the_start_a_restart_and_a_crash(project: Path) -> None:
+def test_start_restart_and_crash_are_printed(project: Path) -> None:
     with Proxy(project, backend("crash.py")) as proxy:
         proxy.wait_output(r"exited with status \d+, after \d+ ms: waiting for a change\n")
         assert f"  open        {proxy.url}/\n" in proxy.output
         own_port = f"http://127.0.0.1:{proxy.dashboard_port}/"
         named = f"http://hpp.localhost:{proxy.port}/"
         assert f"  dashboard   {named} or {own_port}\n" in proxy.output
-        assert "keys" not in proxy.output, "there is no terminal"
-        assert "\x1b" not in proxy.output, "nor are there colours"
+        assert "keys" not in proxy.output, "the output is not a terminal"
+        assert "\x1b" not in proxy.output, "the lines have no colours"
     with Proxy(project, backend("echo.py")) as proxy:
         proxy.wait_output(r"started in \d+ ms\n")
         proxy.save("a.py", "")
         proxy.wait_output(r"restarted in \d+ ms: a\.py\n")
-        assert "->" not in proxy.output, "steps are for --debug"
+        assert "->" not in proxy.output, "transitions need --debug"
 
 
 def test_quiet_prints_the_backends_output_and_errors_only(project: Path) -> None:
@@ -35,7 +35,7 @@ def test_quiet_prints_the_backends_output_and_errors_only(project: Path) -> None
         assert proxy.output == f"mine\n{found[0]}"
 
 
-def test_requests_are_logged_if_wanted(project: Path) -> None:
+def test_requests_are_printed_with_log_requests_only(project: Path) -> None:
     with Proxy(project, backend("echo.py"), "--log-requests") as proxy:
         proxy.running().get("/some/path?query")
         proxy.wait_output(r"GET /some/path\?query 200 \d+ ms [\d.]+ k?B\n")
@@ -46,13 +46,13 @@ def test_requests_are_logged_if_wanted(project: Path) -> None:
         assert "/some/path" not in proxy.output
 
 
-def test_a_held_request_is_noted(project: Path) -> None:
+def test_held_request_is_printed_with_its_wait(project: Path) -> None:
     with building(project, "--log-requests") as proxy, proxy.connect() as wire:
         assert held(proxy, wire, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").status == 200
         proxy.wait_output(r"GET / 200 \d+ ms .*\(held \d+ ms\)\n")
 
 
-def test_json_logs(project: Path) -> None:
+def test_json_logs_have_start_states_and_requests(project: Path) -> None:
     with Proxy(project, backend("echo.py"), "--json-logs", "--log-requests") as proxy:
         proxy.running().get("/some/path")
         with proxy.restart():
@@ -68,7 +68,7 @@ def test_json_logs(project: Path) -> None:
     assert {line["level"] for line in lines} == {"info"}
 
 
-def test_open_without_a_browser_says_the_url(project: Path) -> None:
+def test_open_without_a_browser_prints_the_url(project: Path) -> None:
     environment = {"BROWSER": "/bin/false", "DISPLAY": "", "WAYLAND_DISPLAY": ""}
     with Proxy(project, backend("echo.py"), "--open", environment=environment) as proxy:
         proxy.wait_output(f"no browser to open here: {proxy.url}/\n")

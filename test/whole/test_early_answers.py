@@ -1,4 +1,4 @@
-"""Answers that come before the upload has ended, over HTTP/2 and HTTP/3: whole at the client."""
+"""Responses before the end of an upload, over HTTP/2 and HTTP/3: complete at the client."""
 
 import subprocess
 from collections.abc import Callable, Coroutine, Sequence
@@ -17,7 +17,7 @@ from test.loops import run
 
 SIZE_BYTES = 5_000_000
 
-# Answers as soon as it has read a head, and goes on as `sys.argv[2]` says.
+# Answers as soon as it has read a head; `sys.argv[3]` says whether it then closes.
 EARLY = """
 import socket, sys, threading
 status, then = sys.argv[2:4]
@@ -52,7 +52,7 @@ def early(project: Path, status: str, then: str) -> HttpsProxy:
 
 
 def curl_upload(proxy: HttpsProxy, tmp_path: Path, *options: str) -> bytes:
-    """The answer to 5 MB, head and body."""
+    """Upload 5 MB with curl, and return the response, head and body."""
     (tmp_path / "upload").write_bytes(bytes(SIZE_BYTES))
     command = [
         *("curl", "--silent", "--show-error", "--include", "--http2", "--cacert", str(proxy.ca)),
@@ -64,11 +64,11 @@ def curl_upload(proxy: HttpsProxy, tmp_path: Path, *options: str) -> bytes:
 
 
 async def upload(client: Client) -> tuple[int, bytes]:
-    """The status and body of the answer to a client that reads while it sends, as curl does."""
+    """Upload and read at the same time, as curl does; return the response's status and body."""
     length = b"content-length", b"%d" % SIZE_BYTES
     stream_id = await client.ask(get("/", length, method=b"POST"), None)
     sent = 0
-    answer = await client.head(stream_id)  # it comes before any of the body is sent
+    answer = await client.head(stream_id)  # before any of the body is sent
     while sent < SIZE_BYTES and not answer.has_ended:
         await client.upload(stream_id, bytes(65_536))
         sent += 65_536
@@ -105,7 +105,7 @@ every_answer = pytest.mark.parametrize(("status", "then"), STATUSES)
 
 
 @every_answer
-def test_early_answer_of_the_server_reaches_curl_whole(
+def test_early_response_of_the_server_reaches_curl_complete(
     status: str, then: str, project: Path, tmp_path: Path
 ) -> None:
     with early(project, status, then) as proxy:
@@ -117,7 +117,7 @@ def test_early_answer_of_the_server_reaches_curl_whole(
 
 @every_answer
 @pytest.mark.parametrize("way", [over_http2, over_http3], ids=["HTTP/2", "HTTP/3"])
-def test_early_answer_of_the_server_reaches_a_client_whole(
+def test_early_response_of_the_server_reaches_a_client_complete(
     way: Way, status: str, then: str, project: Path
 ) -> None:
     async def ask() -> None:
@@ -128,7 +128,7 @@ def test_early_answer_of_the_server_reaches_a_client_whole(
         run(ask(), uvloop.new_event_loop)
 
 
-def test_503_of_a_crashed_server_reaches_every_client_whole(project: Path, tmp_path: Path) -> None:
+def test_503_after_a_crash_reaches_every_client_complete(project: Path, tmp_path: Path) -> None:
     async def ask() -> None:
         for way in (over_http2, over_http3):
             status, body = await way(proxy)
@@ -147,7 +147,7 @@ def test_503_of_a_crashed_server_reaches_every_client_whole(project: Path, tmp_p
     [(("--header", "Host: evil.example"), b"403"), (("--request", "CONN[ECT"), b"400")],
     ids=["host", "method"],
 )
-def test_refusal_of_the_proxy_reaches_curl_whole(
+def test_refusal_of_the_proxy_reaches_curl_complete(
     fields: Sequence[str], status: bytes, project: Path, tmp_path: Path
 ) -> None:
     with HttpsProxy(project, backend("echo.py")) as proxy:

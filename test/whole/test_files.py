@@ -1,4 +1,4 @@
-"""Which saves restart the server, which refresh browsers, and which do nothing."""
+"""Saves of files: some restart the server, some refresh browsers, others have no effect."""
 
 import itertools
 import json
@@ -18,13 +18,13 @@ from test.harness import Proxy, backend
 
 @contextmanager
 def livereload(proxy: Proxy) -> Iterator[ClientConnection]:
-    """A page that speaks LiveReload, known to the server."""
+    """A LiveReload client whose hello the proxy has read."""
     url = f"ws://127.0.0.1:{proxy.port}/_hpp/livereload"
     protocols = ["http://livereload.com/protocols/official-7"]
     with connect(url, origin=Origin(proxy.url), proxy=None) as page:
         page.send(json.dumps({"command": "hello", "protocols": protocols}))
         assert json.loads(page.recv(PATIENCE_S))["command"] == "hello"
-        # Answered after the hello was read.
+        # The pong comes after the hello was read.
         page.ping().wait(PATIENCE_S)
         yield page
 
@@ -35,8 +35,8 @@ def told(page: ClientConnection) -> str:
     return str(message["path"])
 
 
-def test_files_to_refresh_restart_nothing(project: Path) -> None:
-    """The page is told of them, and then of the one restart by another file."""
+def test_refreshed_files_do_not_restart_the_server(project: Path) -> None:
+    """The page gets their paths, and then one reload for the restart by another file."""
     (project / "static").mkdir()
     options = ("--refresh", "static/**", "*.html", "--pattern", "**")
     with Proxy(project, backend("echo.py"), *options) as proxy, livereload(proxy) as page:
@@ -52,7 +52,7 @@ def test_files_to_refresh_restart_nothing(project: Path) -> None:
         assert proxy.status()["generation"] == 2
 
 
-def test_a_save_without_a_change_does_nothing(project: Path) -> None:
+def test_save_without_a_change_is_ignored_with_ignore_unchanged(project: Path) -> None:
     with Proxy(project, backend("echo.py"), "--ignore-unchanged") as proxy:
         proxy.running()
         with proxy.restart():
@@ -70,7 +70,7 @@ def test_a_save_without_a_change_does_nothing(project: Path) -> None:
 def test_requests_are_answered_while_files_are_saved_without_a_change_all_the_time(
     project: Path,
 ) -> None:
-    # To read these takes longer than the pause between two writes, which the kernel's queue bears.
+    # Reading these takes longer than the pause between two writes; the kernel's queue holds them.
     paths = [project / f"module{number}.py" for number in range(20)]
     for path in paths:
         path.write_text("1" * 1_000_000)
@@ -98,7 +98,7 @@ def test_requests_are_answered_while_files_are_saved_without_a_change_all_the_ti
         assert proxy.status()["generation"] == 2
 
 
-def test_what_git_ignores_does_nothing(project: Path) -> None:
+def test_file_ignored_by_git_does_not_restart_the_server(project: Path) -> None:
     subprocess.run(["git", "init", "--quiet", str(project)], check=True)
     (project / "dist").mkdir()
     (project / ".gitignore").write_text("dist/\n*.log\n")
@@ -117,7 +117,7 @@ def test_what_git_ignores_does_nothing(project: Path) -> None:
 
 
 @pytest.mark.parametrize("when", ["early", "open"])
-def test_a_server_that_writes_at_each_start_is_not_restarted_for_ever(
+def test_server_that_writes_at_each_start_is_not_restarted_in_a_loop(
     project: Path, when: str
 ) -> None:
     command = backend("writes_at_start.py", "debug[1].txt", when)
@@ -132,7 +132,7 @@ def test_a_server_that_writes_at_each_start_is_not_restarted_for_ever(
         assert proxy.status()["generation"] == generation + 1
 
 
-def test_a_glob_that_matches_no_file_is_said_at_the_start(project: Path) -> None:
+def test_glob_that_matches_no_file_is_reported_at_the_start(project: Path) -> None:
     (project / "src").mkdir()
     with Proxy(project, backend("echo.py"), "--pattern", "srcc/**") as proxy:
         proxy.wait_output(r"--pattern 'srcc/\*\*' matches no file here: there is 'src'")

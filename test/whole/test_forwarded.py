@@ -1,4 +1,4 @@
-"""Forwarded (RFC 7239) and X-Forwarded-*: what the backend learns of who asked."""
+"""Forwarded (RFC 7239) and X-Forwarded-*: the client's address, host and scheme."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from test.whole.conftest import Dialogue
 if TYPE_CHECKING:
     from test.wire import Message
 
-# Valid elements of haproxy's test cases, and of the RFC's own examples.
+# Valid elements from haproxy's test cases and from the examples of the RFC.
 VALID = [
     b'for="unknown:132";host="[::1]:65535";by="_obfs:_port";proto=https',
     b'for="127.0.0.1";host=v.test',
@@ -38,7 +38,7 @@ def forwarded(seen: Message) -> bytes:
     return b", ".join(seen.all(b"Forwarded"))
 
 
-def test_the_backend_is_told_who_asked(dialogue: Dialogue) -> None:
+def test_backend_gets_the_clients_address(dialogue: Dialogue) -> None:
     seen = dialogue.seen(b"GET / HTTP/1.1")
     assert forwarded(seen) == ours(dialogue)
     assert seen.get(b"X-Forwarded-For") == b"127.0.0.1"
@@ -46,7 +46,7 @@ def test_the_backend_is_told_who_asked(dialogue: Dialogue) -> None:
     assert seen.get(b"X-Forwarded-Proto") == b"http"
 
 
-def test_a_host_without_a_port_needs_no_quotes(dialogue: Dialogue) -> None:
+def test_host_without_a_port_is_not_quoted(dialogue: Dialogue) -> None:
     seen = dialogue.seen(b"GET / HTTP/1.1", b"Host: localhost")
     assert forwarded(seen) == b"for=127.0.0.1;host=localhost;proto=http"
 
@@ -57,26 +57,26 @@ def test_ipv6_is_bracketed_and_quoted(dialogue: Dialogue) -> None:
 
 
 @pytest.mark.parametrize("value", VALID)
-def test_ours_comes_after_what_a_trusted_peer_says(dialogue: Dialogue, value: bytes) -> None:
+def test_own_element_follows_those_of_a_trusted_peer(dialogue: Dialogue, value: bytes) -> None:
     seen = dialogue.seen(b"GET / HTTP/1.1", b"Forwarded: " + value)
     assert forwarded(seen) == value + b", " + ours(dialogue)
 
 
 def test_several_fields_are_one_list(dialogue: Dialogue) -> None:
     seen = dialogue.seen(b"GET / HTTP/1.1", b"Forwarded: for=a1", b"forwarded: for=unknown")
-    # "a1" is no node of the grammar: the list as a whole is not to be believed.
+    # "a1" is not a node of the grammar: the list as a whole is discarded.
     assert forwarded(seen) == ours(dialogue)
     seen = dialogue.seen(b"GET / HTTP/1.1", b"Forwarded: for=_a", b"forwarded: for=unknown")
     assert forwarded(seen) == b"for=_a, for=unknown, " + ours(dialogue)
 
 
 @pytest.mark.parametrize("value", INVALID)
-def test_ours_never_lands_in_a_broken_element(dialogue: Dialogue, value: bytes) -> None:
+def test_invalid_field_is_replaced_by_the_own_element(dialogue: Dialogue, value: bytes) -> None:
     seen = dialogue.seen(b"GET / HTTP/1.1", b"Forwarded: " + value)
     assert forwarded(seen) == ours(dialogue)
 
 
-def test_x_forwarded_fields_are_appended_to(dialogue: Dialogue) -> None:
+def test_x_forwarded_for_is_appended_to(dialogue: Dialogue) -> None:
     seen = dialogue.seen(
         b"GET / HTTP/1.1",
         *(b"X-Forwarded-For: 192.0.2.1", b"X-Forwarded-For: 192.0.2.2"),
@@ -88,7 +88,7 @@ def test_x_forwarded_fields_are_appended_to(dialogue: Dialogue) -> None:
 
 
 @pytest.mark.parametrize("host", [b'a";for=evil', b"a;for=evil", b'"', b"a\\"])
-def test_a_host_cannot_write_into_forwarded(dialogue: Dialogue, host: bytes) -> None:
+def test_host_with_delimiters_of_forwarded_is_refused(dialogue: Dialogue, host: bytes) -> None:
     dialogue.assert_refused(dialogue.head(b"GET / HTTP/1.1", b"Host: " + host), 400, 403)
 
 
@@ -97,11 +97,11 @@ def distrusting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dialogue]:
     options = ["--ping", "tcp", "--forwarded-allow-ips", "192.0.2.0/24"]
     project = tmp_path_factory.mktemp("project")
     with Recorder() as recorder, Proxy(project, recorder.command, *options) as proxy:
-        proxy.wait_output("started in")  # its status is not for such a peer as we are
+        proxy.wait_output("started in")  # /_hpp/status refuses the test, an untrusted peer
         yield Dialogue(proxy, recorder)
 
 
-def test_what_another_peer_says_is_replaced(distrusting: Dialogue) -> None:
+def test_fields_of_an_untrusted_peer_are_replaced(distrusting: Dialogue) -> None:
     spoofed = [
         *(b"Forwarded: for=192.0.2.9", b"X-Forwarded-For: 192.0.2.9"),
         *(b"X-Forwarded-Proto: https", b"X-Forwarded-Host: evil.example"),

@@ -1,4 +1,4 @@
-"""Servers as people write them, and saves as their editors make them."""
+"""Servers of common frameworks, and saves by writes and renames."""
 
 import shutil
 import sys
@@ -22,7 +22,7 @@ FRAMEWORKS = {
 
 @pytest.fixture
 def source(project: Path) -> Path:
-    """A project with one server of each kind in it."""
+    """A project with one server of each framework."""
     for name in ("flask_app.py", "asgi_app.py", "node_server.js", "django_project/manage.py"):
         shutil.copy(BACKENDS / name, project)
     (project / "version").write_text("version 0")
@@ -40,7 +40,7 @@ def test_saves_are_served(source: Path, name: str) -> None:
             assert proxy.get(path).body == f"version {number}".encode()
 
 
-def test_a_syntax_error_and_its_repair(source: Path) -> None:
+def test_syntax_error_is_served_as_503_until_its_repair(source: Path) -> None:
     with Proxy(source, FRAMEWORKS["flask"]) as proxy:
         proxy.running()
         good = (source / "flask_app.py").read_text()
@@ -54,8 +54,8 @@ def test_a_syntax_error_and_its_repair(source: Path) -> None:
         assert proxy.get("/").status == 200
 
 
-def test_the_backend_sees_the_true_host(source: Path) -> None:
-    """Werkzeug's own check of Host works only if the proxy passes it on."""
+def test_backend_gets_the_clients_host(source: Path) -> None:
+    """Werkzeug checks Host, which works only if the proxy passes it on."""
     with Proxy(source, backend("echo.py")) as proxy:
         proxy.running()
         assert f'["Host", "127.0.0.1:{proxy.port}"]'.encode() in proxy.get("/").body

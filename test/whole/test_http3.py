@@ -1,4 +1,4 @@
-"""HTTP/3 as its users have it: with `--http3`, everything is as without."""
+"""HTTP/3 through the whole program: `--http3` serves the same as HTTP/1.1 does."""
 
 import asyncio
 import hashlib
@@ -28,8 +28,8 @@ Visitor = Callable[[Http3Client], Coroutine[None, None, None]]
 
 @asynccontextmanager
 async def client_of(proxy: HttpsProxy) -> AsyncIterator[Http3Client]:
-    asyncio.get_running_loop().set_debug(False)  # here for its speed
-    # aioquic refuses any certificate that is good for *.localhost as well, which others take.
+    asyncio.get_running_loop().set_debug(False)  # debug mode is slow
+    # aioquic refuses a certificate that names *.localhost, which other clients accept.
     async with connected(proxy.port, configuration(None)) as client:
         yield client
 
@@ -42,7 +42,7 @@ def visit(proxy: HttpsProxy, visitor: Visitor) -> None:
     run(main(), uvloop.new_event_loop)
 
 
-def test_the_backend_learns_of_it(project: Path) -> None:
+def test_backend_gets_scheme_and_version_of_http3(project: Path) -> None:
     async def ask(client: Http3Client) -> None:
         answer = await client.fetch(get("/a?b"))
         seen = json.loads(answer.body)
@@ -67,7 +67,7 @@ def test_the_backend_learns_of_it(project: Path) -> None:
 
 
 def memory_bytes(proxy: HttpsProxy) -> int:
-    """The most that the program has had; its guard and its reaper have next to none."""
+    """The peak memory of the program; its guard and its reaper use very little."""
     return max(map(_most_bytes, children(proxy.process.pid)))
 
 
@@ -91,7 +91,7 @@ async def download(client: Http3Client) -> None:
 
 
 @pytest.mark.parametrize("transfer", [upload, download])
-def test_50_mb_take_little_memory(transfer: Visitor, project: Path) -> None:
+def test_transfer_of_50_mb_takes_little_memory(transfer: Visitor, project: Path) -> None:
     async def ask(client: Http3Client) -> None:
         await client.fetch()
         before = memory_bytes(proxy)
@@ -137,7 +137,7 @@ def test_no_request_is_lost_over_saves(project: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("is_busy", [False, True])
-def test_the_end_is_told_and_does_not_take_long(is_busy: bool, project: Path) -> None:
+def test_end_sends_goaway_and_takes_little_time(is_busy: bool, project: Path) -> None:
     async def ask(client: Http3Client) -> None:
         await client.fetch()
         if is_busy:

@@ -1,4 +1,4 @@
-"""Real Chromium over HTTP/3, by the command that the program prints."""
+"""Real Chromium over HTTP/3, with the flags that the program prints."""
 
 import re
 import sys
@@ -13,14 +13,14 @@ from test.https import HttpsProxy
 FILES = [sys.executable, "-m", "http.server", "{port}", "--bind", "127.0.0.1"]
 PAGE = "<!doctype html><title>page</title><link rel=stylesheet href=a.css><h1>version {}</h1>"
 
-# Of the page, and of all that it has loaded.
+# The protocols of the page and of its resources.
 PROTOCOLS = """[...new Set(['navigation', 'resource'].flatMap(
   kind => performance.getEntriesByType(kind).map(entry => entry.nextHopProtocol)
 ))]"""
 
 
 def flags(proxy: HttpsProxy) -> list[str]:
-    """What the printed command gives to Chromium."""
+    """The flags of Chromium in the printed command."""
     shown = proxy.wait_output(r"--origin-to-force-quic-on=\S+\s+--ignore-cert\S+")
     return re.split(r"\s+", shown[0])
 
@@ -38,7 +38,7 @@ def site(project: Path) -> Path:
     return project
 
 
-def test_a_page_comes_over_http3_and_reloads(site: Path) -> None:
+def test_page_comes_over_http3_and_reloads(site: Path) -> None:
     with HttpsProxy(site, FILES, "--http3") as proxy:
         proxy.running()
         with open_page(*flags(proxy)) as page:
@@ -54,7 +54,7 @@ def test_a_page_comes_over_http3_and_reloads(site: Path) -> None:
             assert protocols(page) == ["h3"]
 
 
-def test_uploads_and_downloads(site: Path) -> None:
+def test_upload_and_download_over_http3(site: Path) -> None:
     (site / "large").write_bytes(bytes(5_000_000))
     with HttpsProxy(site, FILES, "--http3") as proxy:
         proxy.running()
@@ -62,7 +62,7 @@ def test_uploads_and_downloads(site: Path) -> None:
             page.goto(f"https://127.0.0.1:{proxy.port}/")
             size = "fetch('/large').then(r => r.arrayBuffer()).then(b => b.byteLength)"
             assert page.evaluate(size) == 5_000_000
-            # http.server refuses POST without reading it, so the rest of the body is not wanted.
+            # http.server refuses POST without reading its body.
             post = "fetch('/', {method: 'POST', body: new Uint8Array(3e6)}).then(r => r.status)"
             assert page.evaluate(post) in (501, 502)
             assert protocols(page) == ["h3"]

@@ -1,4 +1,4 @@
-"""What the backend sees of a request: RFC 9110 and 9112, at a backend that records bytes."""
+"""Requests as the backend receives them (RFC 9110, 9112), at a backend that records bytes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def names(headers: list[tuple[bytes, bytes]]) -> set[bytes]:
 # Hop-by-hop fields
 
 
-def test_hop_by_hop_fields_stay_behind(dialogue: Dialogue) -> None:
+def test_hop_by_hop_fields_are_removed(dialogue: Dialogue) -> None:
     seen = dialogue.seen(
         b"GET / HTTP/1.1",
         b"Connection: keep-alive, X-Secret ,x-other",
@@ -41,7 +41,7 @@ def test_hop_by_hop_fields_stay_behind(dialogue: Dialogue) -> None:
 
 
 @pytest.mark.parametrize("name", [b"Content-Length", b"Host", b"Forwarded"])
-def test_connection_cannot_nominate_what_protects_the_backend(
+def test_connection_cannot_nominate_fields_that_protect_the_backend(
     dialogue: Dialogue, name: bytes
 ) -> None:
     seen = dialogue.seen(
@@ -51,17 +51,17 @@ def test_connection_cannot_nominate_what_protects_the_backend(
     assert seen.body == b"abc"
 
 
-def test_te_keeps_trailers(dialogue: Dialogue) -> None:
+def test_te_keeps_trailers_only(dialogue: Dialogue) -> None:
     seen = dialogue.seen(b"GET / HTTP/1.1", b"Connection: TE", b"TE: gzip, trailers")
     assert seen.get(b"TE") == b"trailers"
 
 
-def test_an_empty_connection_field_is_no_harm(dialogue: Dialogue) -> None:
+def test_empty_connection_field_removes_no_field(dialogue: Dialogue) -> None:
     seen = dialogue.seen(b"GET / HTTP/1.1", b"Connection: ", b"X-Kept: 1")
     assert seen.get(b"X-Kept") == b"1"
 
 
-def test_hop_by_hop_fields_of_a_response_stay_behind(dialogue: Dialogue) -> None:
+def test_hop_by_hop_fields_of_a_response_are_removed(dialogue: Dialogue) -> None:
     answer = (
         b"HTTP/1.1 200 OK\r\nConnection: keep-alive, X-Secret\r\nKeep-Alive: timeout=9\r\n"
         b"X-Secret: 1\r\nProxy-Connection: close\r\nX-Kept: 2\r\nContent-Length: 0\r\n\r\n"
@@ -71,7 +71,7 @@ def test_hop_by_hop_fields_of_a_response_stay_behind(dialogue: Dialogue) -> None
     assert response.get(b"X-Kept") == b"2"
 
 
-# Framing: what two parsers could read in two ways reaches none
+# Framing: a request that two parsers could read differently never reaches the backend
 
 
 LENGTHS = [
@@ -81,13 +81,13 @@ LENGTHS = [
 
 
 @pytest.mark.parametrize("length", LENGTHS)
-def test_a_bad_content_length_is_refused(dialogue: Dialogue, length: bytes) -> None:
+def test_invalid_content_length_is_refused(dialogue: Dialogue, length: bytes) -> None:
     head = dialogue.head(b"POST / HTTP/1.1", b"Content-Length: " + length)
     dialogue.assert_refused(head + b"hello", 400)
 
 
 @pytest.mark.parametrize("length", [b"5, 5", b"5\r\nContent-Length: 5"])
-def test_an_equal_length_twice_is_refused(dialogue: Dialogue, length: bytes) -> None:
+def test_repeated_equal_length_is_refused(dialogue: Dialogue, length: bytes) -> None:
     head = dialogue.head(b"POST / HTTP/1.1", b"Content-Length: " + length)
     dialogue.assert_refused(head + b"hello", 400)
 
@@ -100,7 +100,7 @@ CODINGS = [
 
 
 @pytest.mark.parametrize("coding", CODINGS)
-def test_another_transfer_coding_is_refused(dialogue: Dialogue, coding: bytes) -> None:
+def test_other_transfer_coding_is_refused(dialogue: Dialogue, coding: bytes) -> None:
     head = dialogue.head(b"POST / HTTP/1.1", b"Transfer-Encoding: " + coding)
     dialogue.assert_refused(head + b"0\r\n\r\n", 400, 501)
 
@@ -142,7 +142,7 @@ HEADS = [
 
 
 @pytest.mark.parametrize("head", [head for head, _ in HEADS], ids=[what for _, what in HEADS])
-def test_an_invalid_head_is_refused(dialogue: Dialogue, head: bytes) -> None:
+def test_invalid_head_is_refused(dialogue: Dialogue, head: bytes) -> None:
     dialogue.assert_refused(head % dialogue.host, 400, 505)
 
 
@@ -160,13 +160,13 @@ CHUNKS = [
 
 
 @pytest.mark.parametrize("body", [body for body, _ in CHUNKS], ids=[what for _, what in CHUNKS])
-def test_a_bad_chunk_never_ends_well(dialogue: Dialogue, body: bytes) -> None:
+def test_invalid_chunk_never_ends_the_body_at_the_backend(dialogue: Dialogue, body: bytes) -> None:
     client = dialogue.send(b"POST /bad HTTP/1.1", b"Transfer-Encoding: chunked", body=body)
     assert client.head().status == 400
     wire = dialogue.send(b"GET /canary HTTP/1.1")
     first = dialogue.backend.next()
     head = first.head()
-    if head.target == b"/bad":  # its head had gone ahead: its end must not come
+    if head.target == b"/bad":  # its head was forwarded: its end must not follow
         assert not first.rest().endswith(b"0\r\n\r\n")
         dialogue.backend.exchange()
     else:
@@ -175,7 +175,7 @@ def test_a_bad_chunk_never_ends_well(dialogue: Dialogue, body: bytes) -> None:
 
 
 @pytest.mark.parametrize("end", ["finish", "reset"])
-def test_a_client_that_ends_in_a_chunk_is_no_end_of_chunks(dialogue: Dialogue, end: str) -> None:
+def test_client_that_ends_in_a_chunk_sends_no_last_chunk(dialogue: Dialogue, end: str) -> None:
     body = b"5\r\nhello\r\n5\r\nhe"
     client = dialogue.send(b"POST / HTTP/1.1", b"Transfer-Encoding: chunked", body=body)
     wire = dialogue.backend.next()
@@ -184,7 +184,7 @@ def test_a_client_that_ends_in_a_chunk_is_no_end_of_chunks(dialogue: Dialogue, e
     assert b"0\r\n\r\n" not in wire.rest()
 
 
-def test_a_client_that_ends_before_content_length_is_told_of(dialogue: Dialogue) -> None:
+def test_client_that_ends_before_content_length_truncates_the_body(dialogue: Dialogue) -> None:
     client = dialogue.send(b"POST / HTTP/1.1", b"Content-Length: 10", body=b"hello")
     wire = dialogue.backend.next()
     wire.until(b"hello")
@@ -193,7 +193,7 @@ def test_a_client_that_ends_before_content_length_is_told_of(dialogue: Dialogue)
         wire.exactly(5)
 
 
-def test_chunks_are_passed_on_without_extensions(dialogue: Dialogue) -> None:
+def test_chunks_are_forwarded_without_extensions(dialogue: Dialogue) -> None:
     seen = dialogue.seen(
         b"POST / HTTP/1.1",
         b"Transfer-Encoding: chunked",
@@ -216,7 +216,7 @@ def test_trailers_are_not_merged_into_the_head(dialogue: Dialogue) -> None:
     assert not names(seen.trailers) & {b"authorization", b"content-length", b"host"}
 
 
-# What passes unchanged
+# Unchanged parts
 
 
 TARGETS = [
@@ -226,7 +226,7 @@ TARGETS = [
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target[:20].decode())
-def test_the_target_is_not_touched(dialogue: Dialogue, target: bytes) -> None:
+def test_target_is_forwarded_unchanged(dialogue: Dialogue, target: bytes) -> None:
     assert dialogue.seen(b"GET %b HTTP/1.1" % target).target == target
 
 
@@ -240,12 +240,12 @@ def test_fields_keep_their_order_case_and_bytes(dialogue: Dialogue) -> None:
     assert b"user-agent" not in names(seen.headers)
 
 
-def test_a_get_gets_no_body(dialogue: Dialogue) -> None:
+def test_get_is_forwarded_without_a_body(dialogue: Dialogue) -> None:
     seen = dialogue.seen(b"GET / HTTP/1.1")
     assert not names(seen.headers) & {b"content-length", b"transfer-encoding"}
 
 
-def test_a_megabyte_arrives_intact(dialogue: Dialogue) -> None:
+def test_megabyte_arrives_intact(dialogue: Dialogue) -> None:
     body = bytes(range(256)) * 4096
     length = b"Content-Length: %d" % len(body)
     assert dialogue.seen(b"POST / HTTP/1.1", length, body=body).body == body
@@ -254,8 +254,8 @@ def test_a_megabyte_arrives_intact(dialogue: Dialogue) -> None:
     assert seen.body == body
 
 
-def test_a_body_in_single_bytes_is_the_same(dialogue: Dialogue) -> None:
-    """Wherever the network cuts a request, the backend sees the same one."""
+def test_request_in_single_bytes_is_the_same(dialogue: Dialogue) -> None:
+    """Segmentation by the network does not change a request."""
     fields = (b"Transfer-Encoding: chunked", b"X-Field: value")
     request = dialogue.head(b"POST / HTTP/1.1", *fields) + b"5;a=b\r\nhello\r\n0\r\nX: y\r\n\r\n"
     client = dialogue.client()
@@ -267,7 +267,7 @@ def test_a_body_in_single_bytes_is_the_same(dialogue: Dialogue) -> None:
     assert client.response().status == 200
 
 
-def test_host_is_passed_unchanged(dialogue: Dialogue) -> None:
+def test_host_is_forwarded_unchanged(dialogue: Dialogue) -> None:
     assert dialogue.seen(b"GET / HTTP/1.1", b"Host: App.Localhost:1234").get(b"Host") == (
         b"App.Localhost:1234"
     )
@@ -282,17 +282,17 @@ def test_http_1_0_needs_no_host(dialogue: Dialogue) -> None:
 
 
 @pytest.mark.parametrize("host", [b"", b"Host: a\r\nHost: a\r\n", b"Host: a b\r\n"])
-def test_http_1_1_needs_one_host(dialogue: Dialogue, host: bytes) -> None:
+def test_http_1_1_without_one_host_is_refused(dialogue: Dialogue, host: bytes) -> None:
     dialogue.assert_refused(b"GET / HTTP/1.1\r\n%b\r\n" % host, 400)
 
 
-def test_via_names_us(dialogue: Dialogue) -> None:
+def test_via_gets_the_proxys_entry(dialogue: Dialogue) -> None:
     via = dialogue.seen(b"GET / HTTP/1.1", b"Via: 1.1 first").get(b"Via")
     assert via is not None
     assert via.startswith(b"1.1 first, 1.1 ")
 
 
-def test_a_request_of_our_own_is_a_loop(dialogue: Dialogue) -> None:
+def test_request_with_the_proxys_own_via_gets_508(dialogue: Dialogue) -> None:
     via = dialogue.seen(b"GET / HTTP/1.1").get(b"Via")
     assert via is not None
     client = dialogue.send(b"GET / HTTP/1.1", b"Via: " + via)
@@ -303,12 +303,12 @@ def test_a_request_of_our_own_is_a_loop(dialogue: Dialogue) -> None:
 # Forms of the target
 
 
-def test_an_absolute_form_names_the_host(dialogue: Dialogue) -> None:
+def test_absolute_form_overrides_host(dialogue: Dialogue) -> None:
     seen = dialogue.seen(b"GET http://localhost:99/x?y HTTP/1.1", b"Host: other")
     assert (seen.target, seen.get(b"Host")) == (b"/x?y", b"localhost:99")
 
 
-def test_options_asterisk_passes(dialogue: Dialogue) -> None:
+def test_options_asterisk_is_forwarded(dialogue: Dialogue) -> None:
     assert dialogue.seen(b"OPTIONS * HTTP/1.1").target == b"*"
 
 
@@ -320,15 +320,15 @@ def test_connect_is_refused(dialogue: Dialogue) -> None:
 # Limits
 
 
-def test_a_long_request_line_is_414(dialogue: Dialogue) -> None:
+def test_long_request_line_gets_414(dialogue: Dialogue) -> None:
     dialogue.assert_refused(dialogue.head(b"GET /%b HTTP/1.1" % (b"x" * 17_000)), 414)
 
 
-def test_a_big_head_is_431(dialogue: Dialogue) -> None:
+def test_big_head_gets_431(dialogue: Dialogue) -> None:
     fields = [b"X-%d: %b" % (number, b"x" * 1000) for number in range(70)]
     dialogue.assert_refused(dialogue.head(b"GET / HTTP/1.1", *fields), 431)
 
 
-def test_many_fields_are_431(dialogue: Dialogue) -> None:
+def test_too_many_fields_get_431(dialogue: Dialogue) -> None:
     fields = [b"X-%d: x" % number for number in range(201)]
     dialogue.assert_refused(dialogue.head(b"GET / HTTP/1.1", *fields), 431)

@@ -1,4 +1,4 @@
-"""What the client gets of a response, and when: RFC 9110 and 9112, bytes in the test's hands."""
+"""Responses as the client receives them, and when (RFC 9110, 9112); the test sends the bytes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def status_line(status: bytes, *fields: bytes, body: bytes = b"") -> bytes:
 
 
 @pytest.mark.parametrize("status", [b"204 No Content", b"304 Not Modified"])
-def test_a_status_without_a_body_has_none(dialogue: Dialogue, status: bytes) -> None:
+def test_status_without_a_body_is_forwarded_without_one(dialogue: Dialogue, status: bytes) -> None:
     client = dialogue.send(b"GET / HTTP/1.1")
     fields = [b"Content-Length: 5"] if status.startswith(b"304") else []
     dialogue.backend.exchange(status_line(status, *fields))
@@ -42,7 +42,7 @@ def test_head_keeps_the_length_and_sends_no_body(dialogue: Dialogue) -> None:
     assert response.get(b"Content-Length") == b"123"
 
 
-def test_a_body_for_head_is_nobodys_next_response(dialogue: Dialogue) -> None:
+def test_body_of_a_head_response_is_not_the_next_response(dialogue: Dialogue) -> None:
     client = dialogue.send(b"HEAD / HTTP/1.1")
     dialogue.backend.exchange(OK)
     assert client.response(b"HEAD").status == 200
@@ -55,7 +55,7 @@ def test_a_body_for_head_is_nobodys_next_response(dialogue: Dialogue) -> None:
 # Interim responses and Expect
 
 
-def test_interim_responses_are_passed_on(dialogue: Dialogue) -> None:
+def test_interim_responses_are_forwarded(dialogue: Dialogue) -> None:
     client = dialogue.send(b"GET / HTTP/1.1")
     interim: list[int] = []
     hints = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
@@ -70,12 +70,12 @@ def test_http_1_0_gets_no_interim_response(dialogue: Dialogue) -> None:
     assert client.response(interim=None).body == b"ok"
 
 
-def test_an_unasked_101_is_a_bad_gateway(dialogue: Dialogue) -> None:
+def test_101_without_an_upgrade_gets_502(dialogue: Dialogue) -> None:
     answer = b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n"
     assert dialogue.answered(answer).status == 502
 
 
-def test_expect_passes_end_to_end(dialogue: Dialogue) -> None:
+def test_expect_is_forwarded_end_to_end(dialogue: Dialogue) -> None:
     client = dialogue.send(b"POST / HTTP/1.1", b"Expect: 100-continue", b"Content-Length: 3")
     wire = dialogue.backend.next()
     assert wire.head().get(b"Expect") == b"100-continue"
@@ -87,7 +87,7 @@ def test_expect_passes_end_to_end(dialogue: Dialogue) -> None:
     assert client.response().status == 200
 
 
-def test_a_refused_expectation_ends_the_connection(dialogue: Dialogue) -> None:
+def test_refused_expectation_closes_the_connection(dialogue: Dialogue) -> None:
     client = dialogue.send(b"POST / HTTP/1.1", b"Expect: 100-continue", b"Content-Length: 3")
     wire = dialogue.backend.next()
     wire.head()
@@ -100,7 +100,7 @@ def test_a_refused_expectation_ends_the_connection(dialogue: Dialogue) -> None:
 # Early, broken and missing responses
 
 
-def test_an_early_response_reaches_a_client_that_still_sends(dialogue: Dialogue) -> None:
+def test_early_response_reaches_a_client_that_still_sends(dialogue: Dialogue) -> None:
     client = dialogue.send(b"POST / HTTP/1.1", b"Content-Length: 10000000", body=b"x" * 1000)
     wire = dialogue.backend.next()
     wire.head()
@@ -124,12 +124,12 @@ BROKEN = [
 
 
 @pytest.mark.parametrize("answer", [answer for answer, _ in BROKEN], ids=[why for _, why in BROKEN])
-def test_a_broken_response_is_a_bad_gateway(dialogue: Dialogue, answer: bytes) -> None:
-    # A POST: a GET without any answer would be sent again.
+def test_broken_response_gets_502(dialogue: Dialogue, answer: bytes) -> None:
+    # POST, because a GET without a response would be sent again.
     assert dialogue.answered(answer, b"POST / HTTP/1.1").status == 502
 
 
-def test_a_folded_line_is_unfolded_or_refused(dialogue: Dialogue) -> None:
+def test_folded_line_is_unfolded_or_gets_502(dialogue: Dialogue) -> None:
     answer = b"HTTP/1.1 200 OK\r\nA: b\r\n c\r\nContent-Length: 0\r\n\r\n"
     response = dialogue.answered(answer, b"POST / HTTP/1.1")
     assert response.status == 502 or response.get(b"A") == b"b c"
@@ -142,14 +142,14 @@ CUT = [
 
 
 @pytest.mark.parametrize("answer", CUT, ids=["length", "chunks"])
-def test_a_cut_response_is_no_success(dialogue: Dialogue, answer: bytes) -> None:
-    """That of a POST goes on at once: a GET's would be held back, and asked for again."""
+def test_cut_response_is_truncated_at_the_client(dialogue: Dialogue, answer: bytes) -> None:
+    """A POST's response is forwarded at once; a GET's would be held back, and the GET repeated."""
     with pytest.raises(TruncatedError):
         dialogue.answered(answer, b"POST / HTTP/1.1")
 
 
 @pytest.mark.parametrize("first", [b"GET / HTTP/1.1", b"POST / HTTP/1.1"])
-def test_a_broken_chunk_in_the_first_piece_is_a_502(dialogue: Dialogue, first: bytes) -> None:
+def test_broken_chunk_in_the_first_piece_gets_502(dialogue: Dialogue, first: bytes) -> None:
     body = b"5\r\nhello\r\nzz\r\n"
     answer = status_line(b"200 OK", b"Transfer-Encoding: chunked", body=body)
     assert dialogue.answered(answer, first).status == 502
@@ -165,7 +165,7 @@ def test_chunks_and_trailers_arrive(dialogue: Dialogue) -> None:
     assert response.trailers in ([(b"X-Sum", b"6")], [])
 
 
-def test_a_body_until_the_end_arrives_whole(dialogue: Dialogue) -> None:
+def test_body_until_the_close_arrives_complete(dialogue: Dialogue) -> None:
     response = dialogue.answered(status_line(b"200 OK", body=b"all of it"))
     assert response.body == b"all of it"
 
@@ -178,7 +178,7 @@ def test_http_1_0_gets_no_chunks(dialogue: Dialogue) -> None:
     assert response.body == b"hello!"
 
 
-def test_http_1_0_may_keep_its_connection(dialogue: Dialogue) -> None:
+def test_http_1_0_connection_can_be_kept_alive(dialogue: Dialogue) -> None:
     client = dialogue.send(b"GET / HTTP/1.0", b"Connection: keep-alive")
     dialogue.backend.exchange()
     response = client.response()
@@ -191,7 +191,7 @@ def test_http_1_0_may_keep_its_connection(dialogue: Dialogue) -> None:
         assert client.ended()
 
 
-def test_compressed_bytes_and_ranges_are_not_touched(dialogue: Dialogue) -> None:
+def test_compressed_bytes_and_ranges_are_unchanged(dialogue: Dialogue) -> None:
     body = gzip.compress(b"<html><head></head><body>hello</body></html>")
     fields = [
         *(b"Content-Type: text/html", b"Content-Encoding: gzip", b'ETag: "a"', b"Vary: x"),
@@ -204,14 +204,14 @@ def test_compressed_bytes_and_ranges_are_not_touched(dialogue: Dialogue) -> None
         assert response.get(name) == value
 
 
-def test_cookies_stay_apart_and_in_order(dialogue: Dialogue) -> None:
+def test_cookies_stay_separate_and_in_order(dialogue: Dialogue) -> None:
     fields = [b"Set-Cookie: a=1", b"X: \xff", b"Set-Cookie: b=2", b"Empty:", b"Content-Length: 0"]
     response = dialogue.answered(status_line(b"200 OK", *fields))
     assert response.all(b"Set-Cookie") == [b"a=1", b"b=2"]
     assert (response.get(b"X"), response.get(b"Empty")) == (b"\xff", b"")
 
 
-def test_events_are_passed_on_at_once(dialogue: Dialogue) -> None:
+def test_server_sent_events_are_forwarded_at_once(dialogue: Dialogue) -> None:
     client = dialogue.send(b"GET / HTTP/1.1")
     wire = dialogue.backend.next()
     wire.request()
@@ -242,7 +242,7 @@ def test_pipelined_requests_are_answered_in_order(dialogue: Dialogue) -> None:
     assert [client.response().body for _ in range(100)] == [b"%d" % n for n in range(100)]
 
 
-def test_what_follows_connection_close_is_ignored(dialogue: Dialogue) -> None:
+def test_bytes_after_connection_close_are_ignored(dialogue: Dialogue) -> None:
     client = dialogue.client()
     client.send(dialogue.head(b"GET /last HTTP/1.1", b"Connection: close"))
     client.send(dialogue.head(b"GET /ignored HTTP/1.1"))
@@ -252,7 +252,7 @@ def test_what_follows_connection_close_is_ignored(dialogue: Dialogue) -> None:
     dialogue.assert_backend_saw_nothing()
 
 
-def test_a_half_closed_client_gets_its_answer(dialogue: Dialogue) -> None:
+def test_half_closed_client_gets_its_response(dialogue: Dialogue) -> None:
     client = dialogue.send(b"GET / HTTP/1.1")
     client.finish()
     dialogue.backend.exchange()
@@ -261,7 +261,7 @@ def test_a_half_closed_client_gets_its_answer(dialogue: Dialogue) -> None:
 
 
 @pytest.mark.parametrize("leave", ["reset", "close"])
-def test_when_the_client_leaves_the_backend_is_told(dialogue: Dialogue, leave: str) -> None:
+def test_backend_connection_ends_when_the_client_leaves(dialogue: Dialogue, leave: str) -> None:
     client = dialogue.send(b"GET / HTTP/1.1")
     wire = dialogue.backend.next()
     wire.request()
@@ -275,7 +275,7 @@ def test_when_the_client_leaves_the_backend_is_told(dialogue: Dialogue, leave: s
 
 
 def kept_connection(dialogue: Dialogue) -> tuple[Wire, Wire]:
-    """A client's connection and the backend's, after a first exchange on both."""
+    """The client's and the backend's connection, after a first exchange on both."""
     client = dialogue.send(b"GET /first HTTP/1.1")
     wire = dialogue.backend.next()
     wire.request()
@@ -284,7 +284,7 @@ def kept_connection(dialogue: Dialogue) -> tuple[Wire, Wire]:
     return client, wire
 
 
-def test_a_get_outlives_a_closed_backend_connection(dialogue: Dialogue) -> None:
+def test_get_survives_a_closed_backend_connection(dialogue: Dialogue) -> None:
     client, _ = kept_connection(dialogue)
     dialogue.backend.forget()
     client.send(dialogue.head(b"GET /again HTTP/1.1"))
@@ -292,7 +292,7 @@ def test_a_get_outlives_a_closed_backend_connection(dialogue: Dialogue) -> None:
     assert client.response().status == 200
 
 
-def test_a_post_is_never_sent_twice(dialogue: Dialogue) -> None:
+def test_post_is_never_sent_twice(dialogue: Dialogue) -> None:
     client, _ = kept_connection(dialogue)
     client.send(dialogue.head(b"POST /once HTTP/1.1", b"Content-Length: 2"), b"hi")
     wire = dialogue.backend.next()
@@ -302,7 +302,7 @@ def test_a_post_is_never_sent_twice(dialogue: Dialogue) -> None:
     dialogue.assert_backend_saw_nothing()
 
 
-def test_a_get_is_sent_again_once(dialogue: Dialogue) -> None:
+def test_get_is_sent_again_once(dialogue: Dialogue) -> None:
     client = dialogue.send(b"GET /again HTTP/1.1")
     for _ in range(2):
         assert dialogue.backend.next().request().target == b"/again"
@@ -311,7 +311,7 @@ def test_a_get_is_sent_again_once(dialogue: Dialogue) -> None:
     dialogue.assert_backend_saw_nothing()
 
 
-def test_a_thousand_idle_connections_delay_nobody(dialogue: Dialogue) -> None:
+def test_thousand_idle_connections_delay_no_request(dialogue: Dialogue) -> None:
     idle = [dialogue.client() for _ in range(1000)]
     for number, client in enumerate(idle):
         client.send(b"GET / HTTP/1.1\r\nX: " if number % 2 else b"")

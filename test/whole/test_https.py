@@ -1,4 +1,4 @@
-"""HTTPS as its users have it: one option more, and everything else is as without."""
+"""HTTPS through the whole program: `--tls` serves the same as plain HTTP does."""
 
 import http.client
 import itertools
@@ -37,7 +37,7 @@ def https_connection(proxy: HttpsProxy) -> http.client.HTTPSConnection:
     return http.client.HTTPSConnection("localhost", proxy.port, timeout=PATIENCE_S, context=context)
 
 
-def test_curl_trusts_it_in_every_version(project: Path) -> None:
+def test_curl_trusts_the_certificate_in_every_version(project: Path) -> None:
     with HttpsProxy(project, backend("echo.py")) as proxy:
         proxy.running()
         url = f"https://localhost:{proxy.port}/"
@@ -46,7 +46,7 @@ def test_curl_trusts_it_in_every_version(project: Path) -> None:
         assert curl(proxy, *SHOWN, "--no-alpn", url) == "1.1 200"
         assert curl(proxy, *SHOWN, "--tls-max", "1.2", url) == "2 200"
         assert curl(proxy, *SHOWN, proxy.url) == "2 200"
-        # Any name below localhost has a certificate.
+        # Every name below localhost has a certificate.
         assert curl(proxy, *SHOWN, f"https://app.localhost:{proxy.port}/") == "2 200"
         assert curl(proxy, *SHOWN, "--location", f"http://localhost:{proxy.port}/") == "2 200"
         proxy.wait_output(f"open        {proxy.url}/")
@@ -61,7 +61,7 @@ def test_curl_trusts_it_in_every_version(project: Path) -> None:
         (("--alt-svc-ma", "0"), "clear"),
     ],
 )
-def test_responses_tell_of_http_3(options: tuple[str, ...], value: str, project: Path) -> None:
+def test_alt_svc_advertises_http_3(options: tuple[str, ...], value: str, project: Path) -> None:
     with HttpsProxy(project, backend("echo.py"), "--http3", *options) as proxy:
         proxy.running()
         wanted = value.replace("PORT", str(proxy.port))
@@ -72,7 +72,7 @@ def test_responses_tell_of_http_3(options: tuple[str, ...], value: str, project:
         proxy.wait_output(f"--origin-to-force-quic-on=127.0.0.1:{proxy.port} ")
 
 
-def test_the_backend_learns_of_https(project: Path) -> None:
+def test_backend_gets_the_scheme_https(project: Path) -> None:
     with HttpsProxy(project, backend("echo.py")) as proxy:
         proxy.running()
         fields = dict(json.loads(proxy.get("/").body)["headers"])
@@ -125,7 +125,7 @@ def test_no_post_is_lost_or_run_twice(project: Path, tmp_path: Path) -> None:
         assert set(done.values()) == {1}
 
 
-def test_a_download_that_a_save_cuts_can_be_told(project: Path) -> None:
+def test_download_cut_by_a_save_is_truncated_at_the_client(project: Path) -> None:
     with HttpsProxy(project, backend("echo.py")) as proxy:
         proxy.running()
         with proxy.connect() as wire:
@@ -139,7 +139,7 @@ def test_a_download_that_a_save_cuts_can_be_told(project: Path) -> None:
             assert wire.was_cut
 
 
-def test_a_crash_is_a_page_and_a_save_heals(project: Path) -> None:
+def test_crash_is_served_as_a_page_until_a_save(project: Path) -> None:
     with HttpsProxy(project, backend("crash.py")) as proxy:
         proxy.wait_state("error")
         response = proxy.get("/", Accept="text/html")
@@ -147,8 +147,8 @@ def test_a_crash_is_a_page_and_a_save_heals(project: Path) -> None:
         assert b"no such table" in response.body
 
 
-def test_certificates_change_under_load(project: Path, tmp_path: Path) -> None:
-    """Each request has a connection of its own; none fails, and each certificate is shown."""
+def test_certificates_are_replaced_under_load(project: Path, tmp_path: Path) -> None:
+    """Each request has a connection of its own; none fails, and each certificate is served."""
     certificate, key = make_pair(tmp_path / "pair")
     options = ("--tls-cert", str(certificate), "--tls-key", str(key))
     shown: Counter[bytes] = Counter()
@@ -165,7 +165,7 @@ def test_certificates_change_under_load(project: Path, tmp_path: Path) -> None:
         for count in range(3):
             new = make_pair(tmp_path / "new")
             places = [*zip(new, (certificate, key), strict=True)]
-            # In either order, and for a moment only one of them.
+            # Certificate and key are replaced in either order; for a moment only one is new.
             for source, place in places[:: (-1) ** count]:
                 os.replace(source, place)
                 seen = shown.total()
@@ -188,7 +188,7 @@ def open_socket(proxy: HttpsProxy, path: str = "/", origin: str | None = None) -
     )
 
 
-def test_websockets_go_over_tls(project: Path) -> None:
+def test_websocket_works_over_tls(project: Path) -> None:
     with HttpsProxy(project, backend("websocket_echo.py")) as proxy:
         proxy.running()
         with open_socket(proxy) as socket:
@@ -203,7 +203,7 @@ def test_websockets_go_over_tls(project: Path) -> None:
             assert closed.value.rcvd.code == 1012
 
 
-def test_livereload_goes_over_tls(project: Path) -> None:
+def test_livereload_works_over_tls(project: Path) -> None:
     with HttpsProxy(project, backend("echo.py")) as proxy:
         proxy.running()
         origin = f"https://localhost:{proxy.port}"
@@ -223,11 +223,11 @@ def test_livereload_goes_over_tls(project: Path) -> None:
                 open_socket(proxy, "/_hpp/livereload", stranger)
 
 
-# Questions
+# The API from a shell
 
 
 @pytest.mark.parametrize("question", ["--status", "--restart", "--wait"])
-def test_a_shell_asks_over_tls(question: str, project: Path) -> None:
+def test_shell_queries_the_proxy_over_tls(question: str, project: Path) -> None:
     with HttpsProxy(project, backend("echo.py")) as proxy:
         proxy.running()
         command = [*proxy.arguments[:4], question]
@@ -238,7 +238,7 @@ def test_a_shell_asks_over_tls(question: str, project: Path) -> None:
 # The end
 
 
-def test_silent_connections_do_not_hold_up_the_end(project: Path) -> None:
+def test_silent_connections_do_not_delay_the_end(project: Path) -> None:
     with HttpsProxy(project, backend("echo.py")) as proxy:
         proxy.running()
         with proxy.connect(), Proxy.connect(proxy) as silent:

@@ -1,4 +1,4 @@
-"""Real Chromium over https, which trusts our CA by a database of the test's own."""
+"""Real Chromium over HTTPS, which trusts the proxy's CA by a certificate database of the test."""
 
 import os
 import subprocess
@@ -24,7 +24,7 @@ PAGE = "<!doctype html><title>page</title><h1>version {}</h1>"
 
 @pytest.fixture
 def home(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The home of Chromium, and of the program: its CA is trusted there once `trust` has run."""
+    """The home of Chromium and of the program, whose CA is trusted there once `trust` has run."""
     folder = project.parent / "home"
     folder.mkdir()
     for name in ("HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"):
@@ -34,15 +34,15 @@ def home(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def trust(proxy: HttpsProxy) -> None:
-    """Run the one command that the program has printed."""
+    """Run the command for trust that the program has printed."""
     shown = proxy.wait_output(r"--trust asks, and runs this:\n((?:    .*\n)+)")
     subprocess.run(shown[1], shell=True, check=True)
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "app.localhost"])
-def test_a_page_is_secure_and_reloads(host: str, home: Path, project: Path) -> None:
+def test_page_is_a_secure_context_and_reloads(host: str, home: Path, project: Path) -> None:
     (project / "index.html").write_text(PAGE.format(0))
-    os.utime(project / "index.html", (0, 0))  # to http.server, what is a second newer is new
+    os.utime(project / "index.html", (0, 0))  # http.server compares times in whole seconds
     with HttpsProxy(project, FILES) as proxy:
         assert proxy.home == home
         proxy.running()
@@ -58,7 +58,7 @@ def test_a_page_is_secure_and_reloads(host: str, home: Path, project: Path) -> N
             expect(page.locator("h1")).to_have_text("version 1")
 
 
-def test_the_page_of_a_crash_heals(home: Path, project: Path) -> None:
+def test_page_of_a_crash_reloads_after_a_save(home: Path, project: Path) -> None:
     (project / "server.py").write_text("raise SystemExit('not yet')")
     (project / "index.html").write_text(PAGE.format(0))
     with HttpsProxy(project, [sys.executable, "server.py", "{port}"]) as proxy:
@@ -71,14 +71,14 @@ def test_the_page_of_a_crash_heals(home: Path, project: Path) -> None:
             expect(page.locator("h1")).to_have_text("version 0")
 
 
-def test_without_trust_chromium_refuses(home: Path, project: Path) -> None:
+def test_chromium_without_trust_refuses_the_certificate(home: Path, project: Path) -> None:
     with HttpsProxy(project, FILES) as proxy:
         proxy.running()
         with open_page() as page, pytest.raises(Error, match="ERR_CERT_AUTHORITY_INVALID"):
             page.goto(f"https://localhost:{proxy.port}/")
 
 
-def test_the_dashboard_is_there(home: Path, project: Path) -> None:
+def test_dashboard_opens_over_https(home: Path, project: Path) -> None:
     with HttpsProxy(project, FILES) as proxy:
         proxy.running()
         trust(proxy)
@@ -105,7 +105,7 @@ def test_dashboard_opens_at_its_own_origin_and_restarts_the_server(
             assert page.url == (proxy.dashboard_url if by == "host" else by_port)
             assert page.evaluate("isSecureContext")
             assert page.evaluate(PROTOCOL) == "h2"
-            # Of one host, cookies are the same at all ports.
+            # All ports of a host share cookies.
             assert page.evaluate("document.cookie") == ("" if by == "host" else "site=1")
             with proxy.restart():
                 page.get_by_role("button", name="Restart").click()

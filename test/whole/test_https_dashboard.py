@@ -22,7 +22,7 @@ from test.loops import run
 from test.tls import TlsWire, make_pair, trusting
 from test.wire import Wire
 
-# A browser sends one of these with all that a page asks for.
+# A browser sends these fields with each fetch of a page.
 OF_ITS_PAGE = ("--header", "Sec-Fetch-Site: same-origin", "--header", "Sec-Fetch-Mode: cors")
 
 every_tcp_version = pytest.mark.parametrize("version", ["--http1.1", "--http2"])
@@ -42,7 +42,7 @@ def token_in(page: str) -> str:
 
 
 def location(proxy: HttpsProxy, *arguments: str) -> str:
-    """Where a 302 leads."""
+    """The Location of a 302."""
     shown = ("--output", "/dev/null", "--write-out", "%{response_code} %{redirect_url}")
     status, _, url = curl(proxy, *shown, *arguments).partition(" ")
     assert status == "302"
@@ -54,7 +54,7 @@ def status_of_restart(proxy: HttpsProxy, url: str, *arguments: str) -> str:
     return curl(proxy, *shown, "--request", "POST", *arguments, f"{url}_hpp/restart")
 
 
-# At its host
+# At the dashboard's host
 
 
 @every_tcp_version
@@ -87,7 +87,7 @@ def test_dashboard_sets_no_cookie(project: Path) -> None:
 
 @every_tcp_version
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "app.localhost"])
-def test_path_on_the_site_leads_to_the_dashboard_host(
+def test_path_on_the_site_redirects_to_the_dashboard_host(
     host: str, version: str, project: Path
 ) -> None:
     with HttpsProxy(project, backend("echo.py")) as proxy:
@@ -133,7 +133,7 @@ def test_dashboard_host_answers_over_http3(project: Path) -> None:
         run(ask(), uvloop.new_event_loop)
 
 
-# At its own port
+# At the dashboard's own port
 
 
 @every_tcp_version
@@ -170,7 +170,7 @@ def test_own_port_has_a_certificate_for_a_name_that_is_allowed(version: str, pro
         assert site in curl(proxy, version, *resolved, url)
 
 
-def test_plain_http_at_the_own_port_leads_to_https(project: Path) -> None:
+def test_plain_http_at_the_own_port_redirects_to_https(project: Path) -> None:
     with HttpsProxy(project, backend("echo.py")) as proxy:
         proxy.running()
         place = f"127.0.0.1:{proxy.dashboard_port}/"
@@ -178,7 +178,7 @@ def test_plain_http_at_the_own_port_leads_to_https(project: Path) -> None:
         assert curl(proxy, *shown, f"http://{place}") == f"308 https://{place}"
 
 
-def test_certificate_without_the_dashboard_host_leads_to_the_own_port(
+def test_certificate_without_the_dashboard_host_redirects_to_the_own_port(
     project: Path, tmp_path: Path
 ) -> None:
     certificate, key = make_pair(tmp_path / "pair")
@@ -199,7 +199,7 @@ def test_certificate_without_the_dashboard_host_leads_to_the_own_port(
 
 
 @pytest.mark.parametrize("by", ["host", "port"])
-def test_dashboard_hears_events_over_tls(by: str, project: Path) -> None:
+def test_dashboard_gets_events_over_tls(by: str, project: Path) -> None:
     with HttpsProxy(project, backend("echo.py")) as proxy:
         proxy.running()
         host = "hpp.localhost" if by == "host" else "localhost"

@@ -1,4 +1,4 @@
-"""What is wrong with the options of HTTPS is one line, and exit status 2."""
+"""Errors in the options of HTTPS: one line, and exit status 2."""
 
 import os
 import shutil
@@ -16,7 +16,7 @@ from test.tls import make_pair
 
 
 def refusal(folder: Path, *options: str, bind: str = "", within: Sequence[str] = ()) -> str:
-    """The one line that the program ends with."""
+    """The one line of the error with which the program exits."""
     bind = bind or f"127.0.0.1:{free_port()}"
     command = [sys.executable, "-m", "httpprocessproxy", bind, "auto", "--livereload-port", "0"]
     done = subprocess.run(
@@ -60,18 +60,20 @@ def keyless(folder: Path) -> list[Path]:
         (keyless, "has no private key in PEM format"),
     ],
 )
-def test_bad_files(make: Callable[[Path], list[Path]], reason: str, tmp_path: Path) -> None:
+def test_invalid_certificate_is_refused(
+    make: Callable[[Path], list[Path]], reason: str, tmp_path: Path
+) -> None:
     names = ("--tls-cert", "--tls-key")
     options = [word for pair in zip(names, make(tmp_path), strict=False) for word in map(str, pair)]
     assert reason in refusal(tmp_path, *options)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
-def test_a_key_that_may_not_be_read(tmp_path: Path) -> None:
+def test_unreadable_key_is_refused(tmp_path: Path) -> None:
     certificate, key = make_pair(tmp_path)
     key.chmod(0o600)
     options = ("--tls-cert", str(certificate), "--tls-key", str(key))
-    # Root reads everything, but for this capability.
+    # Root can read every file, unless it lacks these capabilities.
     without = ("setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-all")
     os.chown(key, 4711, 4711)
     assert refusal(tmp_path, *options, within=without) == (
@@ -79,12 +81,12 @@ def test_a_key_that_may_not_be_read(tmp_path: Path) -> None:
     )
 
 
-def test_a_key_without_a_certificate(tmp_path: Path) -> None:
+def test_key_without_a_certificate_is_refused(tmp_path: Path) -> None:
     line = "--tls-key goes with a certificate: add --tls-cert FILE"
     assert refusal(tmp_path, "--tls-key", "key.pem") == line
 
 
-def test_a_home_that_cannot_be_written(tmp_path: Path) -> None:
+def test_read_only_home_is_refused(tmp_path: Path) -> None:
     (tmp_path / ".local").write_text("a file in the way")
     line = refusal(tmp_path, "--tls")
     assert line.startswith(f"cannot make {tmp_path}/.local/share/http-process-proxy/tls/ca: ")
@@ -92,13 +94,13 @@ def test_a_home_that_cannot_be_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give the right up")
-def test_a_port_for_root(tmp_path: Path) -> None:
+def test_privileged_port_is_refused(tmp_path: Path) -> None:
     without = ("setpriv", "--bounding-set=-net_bind_service", "--inh-caps=-net_bind_service")
     line = refusal(tmp_path, "--tls", bind="127.0.0.1:443", within=without)
     assert line.startswith("BIND 127.0.0.1:443: ports below 1024 are root's; choose another")
 
 
-def test_a_udp_port_that_is_taken(tmp_path: Path) -> None:
+def test_taken_udp_port_is_refused(tmp_path: Path) -> None:
     port = free_port()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
         taken.bind(("127.0.0.1", port))
@@ -110,7 +112,7 @@ def test_a_udp_port_that_is_taken(tmp_path: Path) -> None:
     ("missing", "option", "extra"),
     [("cryptography", "--tls", "tls"), ("h2", "--tls", "tls"), ("aioquic", "--http3", "http3")],
 )
-def test_a_missing_extra(
+def test_missing_extra_is_refused(
     missing: str, option: str, extra: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stub = tmp_path / "stubs" / f"{missing}.py"
@@ -122,8 +124,8 @@ def test_a_missing_extra(
     assert refusal(tmp_path, option) == wanted
 
 
-def test_without_tls_no_extra_is_imported(tmp_path: Path) -> None:
-    """The plain install has none of them."""
+def test_run_without_tls_imports_no_extra(tmp_path: Path) -> None:
+    """The plain installation has none of them."""
     code = (
         "import sys, httpprocessproxy.app, httpprocessproxy.cli; "
         "print({'h2', 'aioquic', 'cryptography', 'uvicorn'} & set(sys.modules))"
@@ -132,5 +134,5 @@ def test_without_tls_no_extra_is_imported(tmp_path: Path) -> None:
     assert done.stdout == "set()\n"
 
 
-def test_setpriv_is_there() -> None:
+def test_setpriv_is_installed() -> None:
     assert shutil.which("setpriv")

@@ -1,4 +1,4 @@
-"""Our script in pages, in a real browser: it runs and connects, and the page does not mind."""
+"""The injected script in a real browser: it runs and connects, and does not disturb the page."""
 
 import json
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ def page(browser_page: Page) -> Iterator[Page]:
 
 
 def connects(page: Page, url: str) -> None:
-    """Open a page in which our script runs, and hears of the proxy over its socket."""
+    """Open a page and wait until the script has received a message on its WebSocket."""
     heard: list[str] = []
 
     def is_ours(socket: WebSocket) -> bool:
@@ -44,7 +44,7 @@ def connects(page: Page, url: str) -> None:
         opened.value.wait_for_event("framereceived", timeout=PATIENCE_S * 1000)
 
 
-# Our script leaves this in a page, and takes its own element out.
+# The script leaves this symbol in a page, and removes its own element.
 HAS_RUN = "Symbol.for('http-process-proxy') in window"
 
 
@@ -59,45 +59,45 @@ def has_script(page: Page) -> bool:
         *("nonce", "nonce-strict", "none", "origin", "elements", "hash", "two"),
     ],
 )
-def test_the_script_runs(proxy: Proxy, page: Page, name: str) -> None:
+def test_script_runs(proxy: Proxy, page: Page, name: str) -> None:
     connects(page, f"{proxy.url}/{name}")
     expect(page.locator("body")).to_contain_text("hello")
     assert has_script(page)
 
 
 @pytest.mark.parametrize("name", ["nonce", "nonce-strict", "elements"])
-def test_scripts_of_the_page_run_as_before(proxy: Proxy, page: Page, name: str) -> None:
+def test_scripts_of_the_page_still_run(proxy: Proxy, page: Page, name: str) -> None:
     page.goto(f"{proxy.url}/{name}")
     assert page.locator("html[data-ran]").count() == 1
 
 
 @pytest.mark.parametrize("name", ["none", "origin", "hash", "sandbox", "two"])
-def test_what_a_policy_forbids_stays_forbidden(proxy: Proxy, page: Page, name: str) -> None:
+def test_scripts_that_a_policy_forbids_stay_forbidden(proxy: Proxy, page: Page, name: str) -> None:
     page.goto(f"{proxy.url}/{name}")
     assert page.locator("html[data-ran]").count() == 0
 
 
 @pytest.mark.parametrize("name", ["always-coded", "meta", "sandbox"])
-def test_pages_that_are_left_alone(proxy: Proxy, page: Page, name: str) -> None:
+def test_page_that_cannot_be_changed_has_no_script(proxy: Proxy, page: Page, name: str) -> None:
     page.goto(f"{proxy.url}/{name}")
     expect(page.locator("p")).to_have_text("hello")
     assert not has_script(page)
 
 
-def test_a_policy_in_the_page_is_told_once(proxy: Proxy, page: Page) -> None:
+def test_policy_in_the_page_is_reported_once(proxy: Proxy, page: Page) -> None:
     for _ in range(2):
         page.goto(f"{proxy.url}/meta")
     proxy.wait_output("/meta: its own policy")
     assert proxy.output.count("its own policy") == 1
 
 
-def test_a_page_keeps_its_mode(proxy: Proxy, page: Page) -> None:
+def test_page_keeps_its_document_mode(proxy: Proxy, page: Page) -> None:
     for name, mode in (("no-head", "CSS1Compat"), ("text", "BackCompat")):
         page.goto(f"{proxy.url}/{name}")
         assert page.evaluate("document.compatMode") == mode
 
 
-def test_what_has_come_of_a_page_is_shown(proxy: Proxy, page: Page) -> None:
+def test_received_part_of_a_page_is_shown(proxy: Proxy, page: Page) -> None:
     page.goto(f"{proxy.url}/streamed", wait_until="commit")
     expect(page.locator("#first")).to_be_visible()
     assert page.locator("#last").count() == 0
@@ -105,14 +105,14 @@ def test_what_has_come_of_a_page_is_shown(proxy: Proxy, page: Page) -> None:
     expect(page.locator("#last")).to_be_visible()
 
 
-def test_a_frame_has_a_script_of_its_own(proxy: Proxy, page: Page) -> None:
+def test_frame_has_a_script_of_its_own(proxy: Proxy, page: Page) -> None:
     connects(page, f"{proxy.url}/frame")
     expect(page.frame_locator("iframe").locator("p")).to_have_text("hello")
     assert page.frames[1].evaluate(HAS_RUN)
 
 
 @pytest.mark.parametrize("name", ["page?kept", "hash", "nonce-strict"])
-def test_a_page_that_the_browser_has_kept(proxy: Proxy, page: Page, name: str) -> None:
+def test_cached_page_is_revalidated_by_304(proxy: Proxy, page: Page, name: str) -> None:
     for _ in range(2):
         connects(page, f"{proxy.url}/{name}")
     seen = json.loads(proxy.get("/seen").body)
@@ -121,10 +121,10 @@ def test_a_page_that_the_browser_has_kept(proxy: Proxy, page: Page, name: str) -
 
 @pytest.mark.parametrize("name", ["text", "fresh"])
 @pytest.mark.parametrize("fields", [{}, {"HX-Request": "true", "Accept": "text/html"}])
-def test_what_a_script_fetches_is_as_it_was(
+def test_fetch_of_a_script_gets_the_unchanged_page(
     proxy: Proxy, page: Page, name: str, fields: dict[str, str]
 ) -> None:
-    """Not what the browser has kept of the same page."""
+    """Not the browser's cached copy of the page, which has the script."""
     page.goto(f"{proxy.url}/{name}")
     fetched = page.evaluate(
         "headers => fetch(location, {headers}).then(response => response.text())", fields
@@ -132,8 +132,8 @@ def test_what_a_script_fetches_is_as_it_was(
     assert fetched == "hello"
 
 
-def test_scripts_of_the_page_do_not_see_the_scripts_element(proxy: Proxy, page: Page) -> None:
-    """As a framework compares the whole document with what it would have rendered."""
+def test_scripts_of_the_page_do_not_see_the_injected_element(proxy: Proxy, page: Page) -> None:
+    """A framework may compare the whole document with the one it would render."""
     connects(page, f"{proxy.url}/compared")
     assert page.evaluate("document.documentElement.dataset.seen") == "<title>page</title>"
 
@@ -146,7 +146,7 @@ def test_download_is_the_servers_file(proxy: Proxy, page: Page) -> None:
     assert b"hello" in download.value.path().read_bytes()
 
 
-def test_without_injection(tmp_path: Path, page: Page) -> None:
+def test_no_inject_leaves_the_page_unchanged(tmp_path: Path, page: Page) -> None:
     with Proxy(tmp_path, backend("pages.py"), "--no-inject") as proxy:
         page.goto(f"{proxy.running().url}/page")
         assert not has_script(page)

@@ -1,4 +1,4 @@
-"""Keys in the terminal: ours while the backend does not read, and the backend's while it does."""
+"""Keys in the terminal: the backend gets them while it reads, else the proxy."""
 
 import sys
 from pathlib import Path
@@ -27,7 +27,7 @@ def stop_in_the_debugger(terminal: Terminal, wire: Wire) -> int:
     return terminal.wait_for(r"\(Pdb\) ", len(terminal.screen))
 
 
-def test_r_restarts(project: Path) -> None:
+def test_key_r_restarts_the_server(project: Path) -> None:
     with in_terminal(project, "echo.py") as (proxy, terminal):
         with proxy.restart():
             terminal.type("r")
@@ -35,7 +35,7 @@ def test_r_restarts(project: Path) -> None:
         quit_by_key(terminal)
 
 
-def test_r_starts_what_has_crashed(project: Path) -> None:
+def test_key_r_starts_a_crashed_server(project: Path) -> None:
     proxy = Proxy(project, ["sh", "-c", "test -e fixed && exec sleep 1000; exit 3"])
     with Terminal(proxy.arguments, project, proxy.environment) as terminal:
         shown = terminal.wait_for("exited with status 3, after .*: waiting for a change\r\n")
@@ -45,12 +45,12 @@ def test_r_starts_what_has_crashed(project: Path) -> None:
     eventually(lambda: not proxy.left_over(), 2000 * MS)
 
 
-def test_q_quits_and_leaves_nothing(project: Path) -> None:
+def test_key_q_quits_and_leaves_no_process(project: Path) -> None:
     with in_terminal(project, "debugged.py") as (_, terminal):
         quit_by_key(terminal)
 
 
-def test_the_start_names_the_key_for_help(project: Path) -> None:
+def test_start_lines_name_the_key_for_help(project: Path) -> None:
     with in_terminal(project, "echo.py") as (_, terminal):
         assert "? for help" in terminal.screen
         terminal.type("?")
@@ -59,7 +59,7 @@ def test_the_start_names_the_key_for_help(project: Path) -> None:
         quit_by_key(terminal)
 
 
-def test_c_clears_the_screen(project: Path) -> None:
+def test_key_c_clears_the_screen(project: Path) -> None:
     with in_terminal(project, "echo.py") as (_, terminal):
         shown = len(terminal.screen)
         terminal.type("c")
@@ -68,7 +68,7 @@ def test_c_clears_the_screen(project: Path) -> None:
         quit_by_key(terminal)
 
 
-def test_o_opens_a_browser_that_outlives_us(project: Path, tmp_path: Path) -> None:
+def test_key_o_opens_a_browser_that_outlives_the_proxy(project: Path, tmp_path: Path) -> None:
     browser, seen = tmp_path / "browser", tmp_path / "seen"
     browser.write_text(f'#!/bin/sh\necho noise\necho "$1" $$ > {seen}~\nmv {seen}~ {seen}\n')
     with browser.open("a") as file:
@@ -85,15 +85,15 @@ def test_o_opens_a_browser_that_outlives_us(project: Path, tmp_path: Path) -> No
         quit_by_key(terminal)
         assert "noise" not in terminal.screen
         left = proxy.left_over()
-        assert int(number) in left, "the user's pages are in it"
+        assert int(number) in left, "the browser may have other pages"
         processes.kill_marked(proxy.mark)
 
 
-def test_in_the_debugger_all_keys_are_its_own(project: Path) -> None:
+def test_debugger_gets_all_keys(project: Path) -> None:
     with in_terminal(project, "debugged.py") as (proxy, terminal):
         with proxy.connect() as wire:
             shown = stop_in_the_debugger(terminal, wire)
-            for key in "?\n":  # its own help
+            for key in "?\n":  # the debugger's help
                 terminal.type(key)
             shown = terminal.wait_for("Documented commands", shown)
             shown = terminal.wait_for(r"\(Pdb\) ", shown)
@@ -105,7 +105,7 @@ def test_in_the_debugger_all_keys_are_its_own(project: Path) -> None:
         assert terminal.wait_end() == 130
 
 
-def test_http_server_of_python_leaves_the_keys_to_us(project: Path) -> None:
+def test_http_server_of_python_leaves_the_keys_to_the_proxy(project: Path) -> None:
     command = ["-m", "http.server", "--bind", "127.0.0.1", "{port}"]
     proxy = Proxy(project, [sys.executable, *command])
     with Terminal(proxy.arguments, project, proxy.environment) as terminal:

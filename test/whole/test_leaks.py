@@ -1,4 +1,4 @@
-"""What must not grow: descriptors, processes, threads and memory, over restarts and big bodies."""
+"""Leaks: descriptors, processes, threads and memory, over restarts and large bodies."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PIECE = bytes(range(256)) * (MIB // 256)
 
 @dataclass(frozen=True)
 class Usage:
-    """Of the program's own processes; `processes` counts the backend's too."""
+    """The usage of the program's own processes; `processes` includes the backend's."""
 
     descriptors: int
     processes: int
@@ -47,10 +47,10 @@ def usage(proxy: Proxy) -> Usage:
     )
 
 
-def test_200_restarts_leave_nothing(project: Path) -> None:
+def test_200_restarts_leak_nothing(project: Path) -> None:
     with Proxy(project, backend("small.py")) as proxy:
         proxy.running()
-        # Each generation serves a client and is left with one that waits: both must go.
+        # Each generation serves a client and ends with another one waiting: both must be released.
         restart(proxy, 20)
         before = usage(proxy)
         restart(proxy, RESTARTS)
@@ -69,7 +69,7 @@ def restart(proxy: Proxy, times: int) -> None:
 
 
 def stream(send: Wire, receive: Wire, count: int = BODY_MIB) -> None:
-    """Send PIECE `count` times, and check that each arrives."""
+    """Send PIECE `count` times, and assert that each arrives."""
     sender = threading.Thread(target=lambda: send.send(*[PIECE] * count))
     sender.start()
     buffer = memoryview(bytearray(MIB))
@@ -85,7 +85,7 @@ def stream(send: Wire, receive: Wire, count: int = BODY_MIB) -> None:
 
 
 def growth(proxy: Proxy, do: Callable[[], None]) -> int:
-    """How much memory the program takes at most while something is done."""
+    """The peak growth of the program's memory while `do` runs."""
     pids = own_pids(proxy)
     before = sum(map(processes.rss_bytes, pids))
     peak, done = before, threading.Event()
@@ -105,7 +105,7 @@ def growth(proxy: Proxy, do: Callable[[], None]) -> int:
     return peak - before
 
 
-def test_2_gb_up_take_no_memory(dialogue: Dialogue) -> None:
+def test_upload_of_2_gb_takes_no_memory(dialogue: Dialogue) -> None:
     length = b"Content-Length: %d" % (BODY_MIB * MIB)
     client = dialogue.send(b"POST / HTTP/1.1", length)
     wire = dialogue.backend.next()
@@ -113,7 +113,7 @@ def test_2_gb_up_take_no_memory(dialogue: Dialogue) -> None:
     assert growth(dialogue.proxy, lambda: stream(client, wire)) < 32 * MIB
 
 
-def test_2_gb_down_take_no_memory(dialogue: Dialogue) -> None:
+def test_download_of_2_gb_takes_no_memory(dialogue: Dialogue) -> None:
     client = dialogue.send(b"GET / HTTP/1.1")
     wire = dialogue.backend.next()
     wire.head()
@@ -122,13 +122,13 @@ def test_2_gb_down_take_no_memory(dialogue: Dialogue) -> None:
     assert growth(dialogue.proxy, lambda: stream(wire, client)) < 32 * MIB
 
 
-def test_a_backend_that_does_not_read_holds_the_client_back(dialogue: Dialogue) -> None:
+def test_backend_that_does_not_read_stops_the_client(dialogue: Dialogue) -> None:
     client = dialogue.send(b"POST / HTTP/1.1", b"Content-Length: %d" % (BODY_MIB * MIB))
     dialogue.backend.next()
     assert growth(dialogue.proxy, lambda: holds_back(client)) < 32 * MIB
 
 
-def test_a_client_that_does_not_read_holds_the_backend_back(dialogue: Dialogue) -> None:
+def test_client_that_does_not_read_stops_the_backend(dialogue: Dialogue) -> None:
     dialogue.send(b"GET / HTTP/1.1")
     wire = dialogue.backend.next()
     wire.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (BODY_MIB * MIB))
@@ -136,4 +136,4 @@ def test_a_client_that_does_not_read_holds_the_backend_back(dialogue: Dialogue) 
 
 
 def holds_back(wire: Wire) -> None:
-    assert wire.fill(512 * MIB) < 512 * MIB, "nobody read this, and yet it was taken"
+    assert wire.fill(512 * MIB) < 512 * MIB, "no limit, although the other end does not read"

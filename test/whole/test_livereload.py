@@ -1,4 +1,4 @@
-"""LiveReload protocol 7: for the browser extension, for livereload.js, and in a real browser."""
+"""LiveReload protocol 7: with the browser extension, with livereload.js, and in a real browser."""
 
 import json
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ HELLO = {"command": "hello", "protocols": [OFFICIAL_7], "ver": "4.0.2"}
 
 @contextmanager
 def serving(project: Path, name: str = "echo.py") -> Iterator[tuple[Proxy, int]]:
-    """The program, with a LiveReload port of its own."""
+    """Run the program with a LiveReload port of its own."""
     port = free_port()
     with Proxy(project, backend(name), "--livereload-port", str(port)) as proxy:
         yield proxy.running(), port
@@ -32,7 +32,7 @@ def serving(project: Path, name: str = "echo.py") -> Iterator[tuple[Proxy, int]]
 
 @contextmanager
 def hello(url: str, origin: str | None = None) -> Iterator[ClientConnection]:
-    """Connect as livereload.js does, and shake hands."""
+    """Connect and send the hello of livereload.js."""
     with connect(url, proxy=None, origin=Origin(origin) if origin else None) as socket:
         socket.send(json.dumps(HELLO))
         answer = json.loads(socket.recv(PATIENCE_S))
@@ -57,7 +57,7 @@ def assert_one_reload(socket: ClientConnection) -> None:
         socket.recv(300 * MS)
 
 
-def test_one_reload_for_each_restart(project: Path) -> None:
+def test_restart_sends_one_reload(project: Path) -> None:
     with serving(project) as (proxy, port):
         for url in urls(proxy, port):
             with hello(url) as socket:
@@ -67,7 +67,7 @@ def test_one_reload_for_each_restart(project: Path) -> None:
                     assert proxy.status()["state"] == "running"
 
 
-def test_a_reload_after_a_crash_and_after_recovery(project: Path) -> None:
+def test_crash_and_recovery_send_one_reload_each(project: Path) -> None:
     with serving(project) as (proxy, port), hello(urls(proxy, port)[0]) as socket:
         proxy.get("/crash")
         assert_one_reload(socket)
@@ -77,8 +77,8 @@ def test_a_reload_after_a_crash_and_after_recovery(project: Path) -> None:
         assert proxy.status()["state"] == "running"
 
 
-def test_the_extension_finds_us(project: Path) -> None:
-    """It knocks with a protocol of its own, leaves that socket open, and fetches the script."""
+def test_extension_finds_the_livereload_port(project: Path) -> None:
+    """It probes by a protocol of its own, leaves that WebSocket open, and fetches the script."""
     with (
         serving(project) as (_, port),
         connect(f"ws://127.0.0.1:{port}/livereload", proxy=None) as socket,
@@ -94,7 +94,7 @@ def test_the_extension_finds_us(project: Path) -> None:
         assert b"official-7" in response.body
 
 
-def test_the_script_is_on_our_own_port_too(project: Path) -> None:
+def test_script_is_also_on_the_proxys_own_port(project: Path) -> None:
     with serving(project) as (proxy, _):
         response = proxy.get("/_hpp/livereload.js")
         assert response.status == 200
@@ -102,22 +102,22 @@ def test_the_script_is_on_our_own_port_too(project: Path) -> None:
 
 
 @pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://localhost.evil.example"])
-def test_another_sites_page_learns_nothing(project: Path, origin: str) -> None:
+def test_page_of_another_site_is_refused(project: Path, origin: str) -> None:
     with serving(project) as (proxy, port):
         for url in urls(proxy, port):
             with pytest.raises(InvalidStatus), hello(url, origin):
                 pass
 
 
-def test_a_page_of_the_proxied_site_may_use_the_livereload_port(project: Path) -> None:
-    """The extension's script comes from one port, the page from another: its origin is allowed."""
+def test_page_of_the_proxied_site_may_use_the_livereload_port(project: Path) -> None:
+    """The page's origin differs from that of the extension's script, and is allowed."""
     with serving(project) as (proxy, port):
         for origin in (proxy.url, f"http://localhost:{proxy.port}"):
             with hello(f"ws://127.0.0.1:{port}/livereload", origin):
                 pass
 
 
-def test_nonsense_does_not_disturb_others(project: Path) -> None:
+def test_invalid_messages_do_not_disturb_other_clients(project: Path) -> None:
     with serving(project) as (proxy, port), hello(urls(proxy, port)[0]) as good:
         for nonsense in ("", "{", "[]", '"x"', '{"command": 7}', "\0", "{}" * 100_000):
             with connect(urls(proxy, port)[0], proxy=None) as socket:
@@ -131,7 +131,7 @@ PAGE = """<!doctype html><title>{version}</title>
 </script><p>{version}</p>"""
 
 
-def test_a_real_browser_reloads_after_a_save(project: Path) -> None:
+def test_real_browser_reloads_after_a_save(project: Path) -> None:
     with serving(project, "files.py") as (proxy, _), open_page() as page:
         proxy.save("index.html", PAGE.format(version="first", port=proxy.port))
         proxy.wait_state("running", after=1)
@@ -142,7 +142,7 @@ def test_a_real_browser_reloads_after_a_save(project: Path) -> None:
         expect(page).to_have_title("second")
 
 
-def test_a_real_browser_shows_the_crash_and_comes_back(project: Path) -> None:
+def test_real_browser_shows_the_crash_and_reloads_after_it(project: Path) -> None:
     (project / "index.html").write_text("<!doctype html><title>healthy</title>")
     (project / "crash").touch()
     with Proxy(project, backend("files.py")) as proxy, open_page() as page:

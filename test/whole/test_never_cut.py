@@ -1,4 +1,4 @@
-"""GETs on kept-alive connections while files are saved: every one gets its whole answer.
+"""GETs on kept-alive connections while files are saved: each gets its complete response.
 
 The figures: pytest -m slow --log-cli-level=INFO test/whole/test_never_cut.py
 """
@@ -23,17 +23,17 @@ SAVES: Final = 20
 FEW_CLIENTS: Final = 4
 FEW_SAVES: Final = 3
 
-# Without a package manager or a JDK: these are to be had wherever the tests run.
+# Servers that need neither a package manager nor a JDK, and so run wherever the tests do.
 QUICK: Final = ("http.server", "django", "gunicorn", "uvicorn", "node")
 
-# The longest time under load before a save: it meets answers in each of their phases.
+# The longest time under load before a save, so that saves meet every phase of a response.
 PAUSE_S: Final = 0.1
 
 _log = logging.getLogger(__name__)
 
 
 class Clients:
-    """Each sends one GET after the other on its connection, of the page and of the large file."""
+    """Clients that send one GET after another on a connection each: the page, the large file."""
 
     def __init__(self, proxy: Proxy, count: int) -> None:
         self.proxy = proxy
@@ -60,13 +60,13 @@ class Clients:
             wire.socket.close()
 
     def wait(self) -> None:
-        """Wait until every client has got another answer, or one of them has lost one."""
+        """Wait until every client has received another response, or one has lost one."""
         before = self.gets.copy()
         numbers = range(self.count)
         eventually(lambda: self.lost or all(self.gets[one] > before[one] for one in numbers))
 
     def _get(self, wire: Wire, path: str) -> bool:
-        """Send a GET and read its whole answer; return whether the connection can be kept."""
+        """Send a GET, read its complete response, and return whether the connection can be kept."""
         wire.send(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{self.proxy.port}\r\n\r\n".encode())
         response = wire.response()
         assert response.status == 200, response
@@ -80,7 +80,7 @@ class Clients:
 def save_under_load(project: Path, built: Path, name: str, clients: int, saves: int) -> None:
     lay_out(project, built)
     chance = random.Random(name)
-    # An answer that takes longer than the drain is cut: a busy machine must not be that slow.
+    # A response that takes longer than the drain is cut, so the drain must suffice if it is busy.
     with Proxy(project, COMMANDS[name], "--drain", "10") as proxy:
         proxy.running()
         asking = Clients(proxy, clients)

@@ -1,4 +1,4 @@
-"""A request sent after a save is answered by the code of that save."""
+"""Requests sent after a save are answered by the code of that save."""
 
 import http.client
 import random
@@ -24,7 +24,7 @@ def rename(proxy: Proxy, version: str) -> None:
 
 
 def with_others(proxy: Proxy, version: str) -> None:
-    """The file that counts is the last of several, one of them in a new folder."""
+    """Save several files, one of them in a new folder; the file of the version is the last."""
     folder = proxy.project / f"new-{version}"
     folder.mkdir()
     (folder / "a.py").write_text(version)
@@ -36,7 +36,7 @@ HOW: list[Callable[[Proxy, str], None]] = [write, rename, with_others]
 
 
 def ask(connection: http.client.HTTPConnection, **fields: str) -> tuple[str, int]:
-    """The version of the code that answers, and its generation."""
+    """Send a GET; return the version of the code that answers, and its generation."""
     connection.request("GET", "/version", headers=fields)
     response = connection.getresponse()
     body = response.read().decode()
@@ -45,13 +45,13 @@ def ask(connection: http.client.HTTPConnection, **fields: str) -> tuple[str, int
 
 
 def save_and_ask(proxy: Proxy, saves: int, fields: dict[str, str]) -> None:
-    """Ask right after each of many saves; every second time on a connection that is kept."""
+    """Send a GET right after each of many saves, every second time on a kept connection."""
     chance = random.Random(saves)
     last = 0
     with closing(http_connection(proxy)) as kept:
         for number in range(1, saves + 1):
             if chance.random() < 0.3:
-                ask(kept, **fields)  # a server that is busy, or not, at the time of the save
+                ask(kept, **fields)  # the server is busy at the time of some saves
             chance.choice(HOW)(proxy, str(number))
             with closing(http_connection(proxy)) as new:
                 version, generation = ask(chance.choice((kept, new)), **fields)
@@ -60,7 +60,7 @@ def save_and_ask(proxy: Proxy, saves: int, fields: dict[str, str]) -> None:
             last = generation
 
 
-def test_no_answer_is_older_than_the_save_before_it(project: Path) -> None:
+def test_no_response_is_older_than_the_save_before_it(project: Path) -> None:
     (project / "version").write_text("0")
     with Proxy(project, backend("echo.py")) as proxy:
         proxy.running()
@@ -68,7 +68,7 @@ def test_no_answer_is_older_than_the_save_before_it(project: Path) -> None:
 
 
 @pytest.mark.slow
-def test_no_answer_of_very_many_is_older_than_the_save_before_it(project: Path) -> None:
+def test_no_response_of_very_many_is_older_than_the_save_before_it(project: Path) -> None:
     (project / "version").write_text("0")
     with Proxy(project, backend("echo.py")) as proxy:
         proxy.running()
@@ -91,7 +91,7 @@ def test_fenced_request_is_answered_by_the_code_of_the_save(
 
 
 @pytest.mark.parametrize("watcher", ["embedded", "watchman", "polling"])
-def test_status_that_waits_is_of_the_save_before_it(project: Path, watcher: str) -> None:
+def test_awaited_status_covers_the_save_before_it(project: Path, watcher: str) -> None:
     (project / "version").write_text("0")
     with Proxy(project, backend("echo.py"), "--watcher", watcher) as proxy:
         last = proxy.running().status()["generation"]
@@ -106,7 +106,7 @@ def test_status_that_waits_is_of_the_save_before_it(project: Path, watcher: str)
             assert proxy.get("/version").body == str(number).encode()
 
 
-def test_request_after_the_mend_of_a_crash_is_not_refused(project: Path) -> None:
+def test_request_after_the_repair_of_a_crash_is_not_refused(project: Path) -> None:
     (project / "server.py").write_text("raise SystemExit(1)")
     works = (Path(__file__).parents[1] / "backends" / "echo.py").read_text()
     with Proxy(project, ["python3", "server.py", "{port}"]) as proxy:
@@ -118,7 +118,7 @@ def test_request_after_the_mend_of_a_crash_is_not_refused(project: Path) -> None
             assert proxy.get("/version").status == 503
 
 
-def test_only_trusted_clients_learn_the_generation(project: Path) -> None:
+def test_only_trusted_clients_get_the_generation(project: Path) -> None:
     (project / "version").write_text("0")
     with Proxy(project, backend("echo.py")) as proxy:
         proxy.running()

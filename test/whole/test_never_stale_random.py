@@ -1,4 +1,4 @@
-"""Saves and requests at random, on several servers: no answer is older than the last save.
+"""Random saves and requests, on several servers: no response is older than the last save.
 
 The figures: pytest -m slow --log-cli-level=INFO test/whole/test_never_stale_random.py
 """
@@ -17,7 +17,7 @@ from test.harness import Proxy
 from test.saved import COMMANDS, build, lay_out, save, version_of
 from test.wire import Wire
 
-# Pairs of a save and a request behind it: of the whole run, 10,000 together.
+# Pairs of a save and the request after it, by server; 10,000 in the whole run.
 PAIRS: Final = {"http.server": 2500, "node": 2500, "go": 3500, "uvicorn": 900, "django": 600}
 FENCED_PAIRS: Final = 1000
 FEW_PAIRS: Final = 12
@@ -29,7 +29,7 @@ SYNC: Final = f"{PLAIN}Hpp-Sync: 1\r\n"
 ANY: Final = (PLAIN, PLAIN, PAGE, UNSAFE)
 FENCED: Final = (SYNC, PAGE, UNSAFE)
 
-# Longer than a start of the quick servers, so that a request meets each state.
+# Longer than the start of the quick servers, so that requests meet each state.
 PAUSE_S: Final = 0.08
 
 _log = logging.getLogger(__name__)
@@ -37,10 +37,10 @@ _log = logging.getLogger(__name__)
 
 @dataclass
 class Pairs:
-    """Saves the project's files, and sends a request behind each save.
+    """Saves the project's files, and sends a request after each save.
 
-    One to three saves follow one another before the answers are read, so that a save also meets
-    a server that is starting, being stopped, or has just answered.
+    One to three saves precede the reading of the responses, so that a save also meets a server
+    that is starting, being stopped, or has just answered.
     """
 
     proxy: Proxy
@@ -62,12 +62,12 @@ class Pairs:
             kept.socket.close()
 
     def _save_and_ask(self, kept: Wire) -> bool:
-        """Do so up to three times; return whether the kept connection can be used again."""
+        """Save and ask up to three times; return whether the kept connection can be reused."""
         is_kept = True
         with ExitStack() as stack:
             asked: list[tuple[Wire, str, int]] = []
             if self.chance.random() < 0.3:
-                # The server is busy at the time of the save.
+                # Keeps the server busy at the time of the save.
                 asked.append(self._ask(stack.enter_context(self.proxy.connect())))
             for turn in range(self.chance.choice((1, 1, 2, 3))):
                 self.saves += 1
@@ -94,7 +94,7 @@ class Pairs:
         return wire, request, self.saves
 
     def _pause(self) -> None:
-        """None most often: an answer of the old code has to be on its way at the save."""
+        """Pause sometimes; mostly not, so that a response of the old code is in flight."""
         if self.chance.random() < 0.4:
             threading.Event().wait(self.chance.choice((0.005, PAUSE_S)) * self.chance.random())
 
@@ -109,7 +109,7 @@ def run_pairs(
 ) -> None:
     lay_out(project, build(name, builds / name))
     requests = ANY if watcher == "embedded" else FENCED
-    # A busy machine may take longer for a start, or for the answer to a POST before a restart.
+    # On a busy machine a start, or the response to a POST before a restart, may take longer.
     options = ("--starting-page", "off", "--drain", "10")
     with Proxy(project, COMMANDS[name], *options, watcher=watcher) as proxy:
         pairs = Pairs(proxy, requests, random.Random(f"{name} {watcher}"))
@@ -121,7 +121,7 @@ def run_pairs(
 
 
 @pytest.mark.parametrize("name", PAIRS)
-def test_no_answer_of_a_few_is_older_than_the_save_before_it(
+def test_no_response_of_a_few_is_older_than_the_save_before_it(
     project: Path, builds: Path, name: str
 ) -> None:
     run_pairs(project, builds, name, FEW_PAIRS)
@@ -129,7 +129,7 @@ def test_no_answer_of_a_few_is_older_than_the_save_before_it(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", PAIRS)
-def test_no_answer_of_10000_is_older_than_the_save_before_it(
+def test_no_response_of_10000_is_older_than_the_save_before_it(
     project: Path, builds: Path, name: str
 ) -> None:
     run_pairs(project, builds, name, PAIRS[name])

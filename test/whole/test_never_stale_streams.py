@@ -1,4 +1,4 @@
-"""The fence for each stream of a connection over HTTP/2 and HTTP/3, with another under way."""
+"""The fence for a stream over HTTP/2 and HTTP/3, while another stream of it is in flight."""
 
 import contextlib
 from collections.abc import AsyncIterator, Callable
@@ -18,7 +18,7 @@ from test.loops import run
 SAVES = 20
 MIB = 2**20
 
-# Some 2 s at the pace of the server, of which a restart takes a fraction.
+# About 2 s at the server's rate; a restart takes a fraction of that.
 DOWNLOAD_BYTES = 4 * MIB
 DOWNLOAD = f"/download?bytes={DOWNLOAD_BYTES}&ms=30"
 
@@ -56,7 +56,7 @@ def generation(answer: Answer) -> int:
 
 
 def save(proxy: HttpsProxy, number: int) -> None:
-    """The file that counts is sometimes the last of several, one of them in a new folder."""
+    """Save the file of the version, sometimes after other files, one of them in a new folder."""
     if number % 3 == 0:
         folder = proxy.project / f"new-{number}"
         folder.mkdir()
@@ -67,7 +67,7 @@ def save(proxy: HttpsProxy, number: int) -> None:
 @every_version
 @pytest.mark.parametrize(
     ("watcher", "field"),
-    # Where changes are not known at once, a request asks for the fence.
+    # A polling watcher detects changes late, so a request asks for the fence by a field.
     [("embedded", ()), ("polling", ((b"hpp-sync", b"1"),))],
     ids=["embedded", "polling"],
 )
@@ -105,10 +105,10 @@ def test_download_goes_on_beside_a_stream_that_waits_for_a_save(
             waiting = await client.ask(fields, body)
             own = await client.fetch(get("/_hpp/status"))
             assert own.status == 200
-            assert not head.has_ended, "it is answered while the download goes on"
+            assert not head.has_ended, "the response must come during the download"
             answer = await client.answer(waiting)
             assert (answer.status, bytes(answer.body)) == (200, b"1")
-            # The server was not stopped before it had sent all of it.
+            # The server was stopped only after it had sent all of the download.
             assert (await client.answer(download)).size_bytes == DOWNLOAD_BYTES
             assert generation(answer) == generation(head) + 1
 

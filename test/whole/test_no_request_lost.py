@@ -1,4 +1,4 @@
-"""A save never costs a request: load across dozens of saves, and what becomes of each kind."""
+"""A save never costs a request: load during dozens of saves, and each kind of request."""
 
 import asyncio
 import http.client
@@ -24,13 +24,13 @@ from test.wire import TruncatedError
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """Where the backend writes: not in the project, which is watched."""
+    """A folder for the backend's files, outside the project, which is watched."""
     (tmp_path / "data").mkdir()
     return tmp_path / "data"
 
 
 def test_no_get_is_lost_or_stale(project: Path) -> None:
-    """2,000 and more GETs; each is answered, by code no older than the last settled save."""
+    """2,000 or more GETs; each is answered by code no older than the last settled save."""
     (project / "version").write_text("0")
     current = 0
     answers: Counter[int] = Counter()
@@ -47,7 +47,7 @@ def test_no_get_is_lost_or_stale(project: Path) -> None:
                 assert response.status == 200, version
                 assert int(version) >= oldest, "stale"
                 answers[number] += 1
-                if number % 2:  # half of them keep their connections
+                if number % 2:  # half of the clients keep their connections
                     connection.close()
 
     with Proxy(project, backend("echo.py")) as proxy:
@@ -61,7 +61,7 @@ def test_no_get_is_lost_or_stale(project: Path) -> None:
 
 
 def test_no_post_is_lost_or_run_twice(project: Path, data: Path) -> None:
-    """Each ends within the drain time, so all can be held or finished: none may be lost."""
+    """Each ends within the drain, so it is held or finished, and never lost."""
     ids = itertools.count()
     answered: set[int] = set()
 
@@ -85,8 +85,8 @@ def test_no_post_is_lost_or_run_twice(project: Path, data: Path) -> None:
         assert set(done.values()) == {1}
 
 
-def test_a_post_that_takes_too_long_is_told_so(project: Path, data: Path) -> None:
-    # uvloop's clock is in whole milliseconds: a timer may come by one early.
+def test_post_in_flight_gets_502_when_drain_expires(project: Path, data: Path) -> None:
+    # uvloop's clock has whole milliseconds: a timer may fire one early.
     with Proxy(project, backend("echo.py", str(data)), "--drain", "0.201") as proxy:
         proxy.running()
         connection = http_connection(proxy)
@@ -111,7 +111,7 @@ def wait_for_file(path: Path) -> None:
         threading.Event().wait(0.005)
 
 
-def test_drain_0_does_not_wait(project: Path, data: Path) -> None:
+def test_drain_0_kills_at_once(project: Path, data: Path) -> None:
     with Proxy(project, backend("echo.py", str(data)), "--drain", "0") as proxy:
         proxy.running()
         connection = http_connection(proxy)
@@ -126,13 +126,13 @@ def test_drain_0_does_not_wait(project: Path, data: Path) -> None:
         assert restart["drain_ms"] + restart["stop_ms"] < 500
 
 
-def test_a_get_in_flight_is_sent_to_the_new_server(project: Path, data: Path) -> None:
+def test_get_in_flight_is_sent_to_the_new_server(project: Path, data: Path) -> None:
     (project / "version").write_text("old")
     with Proxy(project, backend("echo.py", str(data))) as proxy:
         proxy.running()
         connection = http_connection(proxy)
         connection.request("GET", "/slow?until=go")
-        # Accepted after the other, so that one is in flight when this is answered.
+        # Accepted after the GET, which is therefore in flight when this is answered.
         assert proxy.status()["state"] == "running"
         with proxy.restart():
             proxy.save("version", "new")
@@ -142,7 +142,7 @@ def test_a_get_in_flight_is_sent_to_the_new_server(project: Path, data: Path) ->
 
 
 @pytest.mark.parametrize("query", ["", "&chunked=1"])
-def test_a_download_is_cut_so_that_the_client_can_tell(project: Path, query: str) -> None:
+def test_download_cut_by_a_save_is_truncated_at_the_client(project: Path, query: str) -> None:
     with Proxy(project, backend("echo.py")) as proxy:
         proxy.running()
         connection = http_connection(proxy)
@@ -157,15 +157,15 @@ def test_a_download_is_cut_so_that_the_client_can_tell(project: Path, query: str
 
 
 def read_strictly(response: http.client.HTTPResponse) -> None:
-    """http.client takes a cut Content-Length body for a whole one when it is read in parts."""
+    """Read the body; http.client does not report a cut body with a length when read in parts."""
     while response.read(65536):
         pass
     if response.length:
         raise http.client.IncompleteRead(b"", response.length)
 
 
-def test_an_event_stream_ends_at_a_save(project: Path) -> None:
-    """EventSource then connects again by itself, and is held until the new server answers."""
+def test_event_stream_ends_at_a_save(project: Path) -> None:
+    """EventSource then reconnects by itself, and is held until the new server answers."""
     with Proxy(project, backend("echo.py")) as proxy:
         proxy.running()
         host = f"Host: 127.0.0.1:{proxy.port}\r\n\r\n"
@@ -182,7 +182,7 @@ def test_an_event_stream_ends_at_a_save(project: Path) -> None:
             wire.until(b"data: 0\n")
 
 
-def test_web_sockets_are_told_of_the_restart(project: Path) -> None:
+def test_websockets_get_1012_at_a_restart(project: Path) -> None:
     with Proxy(project, backend("websocket_echo.py")) as proxy:
         proxy.running()
         url = f"ws://127.0.0.1:{proxy.port}/"
@@ -195,7 +195,7 @@ def test_web_sockets_are_told_of_the_restart(project: Path) -> None:
                 proxy.save("a.py", str(number))
                 for opened in sockets:
                     assert_restarting(opened)
-            # At once, while the server is away: held, and then opened.
+            # Reconnected at once, while the server is down: held, and then opened.
             with websocket(url, proxy=None, open_timeout=PATIENCE_S) as opened:
                 opened.send("again")
                 assert opened.recv(PATIENCE_S) == "again"
@@ -209,9 +209,9 @@ def assert_restarting(opened: ClientConnection) -> None:
 
 
 def test_held_requests_do_not_overflow_a_small_backlog(project: Path, tmp_path: Path) -> None:
-    """60 at once at a listen queue of 10 would wait for seconds in the kernel.
+    """60 connections at once to a listen queue of 10 would wait for seconds in the kernel.
 
-    The backend listens when the test lets it: until then requests are held for sure.
+    The test decides when the backend listens, so that requests are certainly held before.
     """
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
@@ -222,7 +222,7 @@ def test_held_requests_do_not_overflow_a_small_backlog(project: Path, tmp_path: 
         wires = [await asyncio.open_connection("127.0.0.1", proxy.port) for _ in range(60)]
         for _, writer in wires:
             writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-        # Accepted after the others, so they are held when this one is answered.
+        # Accepted after the others, which are therefore held when this one is answered.
         assert (await asyncio.to_thread(proxy.get, "/_hpp/status")).status == 200
         await asyncio.to_thread(fifo.write_text, "go\n")
         async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as group:
@@ -238,15 +238,15 @@ def test_held_requests_do_not_overflow_a_small_backlog(project: Path, tmp_path: 
     with Proxy(project, command) as proxy:
         asyncio.run(get_60(proxy))
     gaps = [later - earlier for earlier, later in itertools.pairwise(answered)]
-    # A request takes 5 ms; the kernel repeats a connect that overflowed after a second.
+    # A request takes 5 ms; the kernel repeats an overflowed connect after a second.
     assert max(gaps) < 500 * MS
 
 
 @pytest.mark.parametrize("leave", ["reset", "close"])
-def test_a_client_that_leaves_while_held_never_reaches_the_backend(
+def test_client_that_leaves_while_held_never_reaches_the_backend(
     project: Path, tmp_path: Path, leave: str
 ) -> None:
-    """The backend listens when the test lets it: until then requests are held for sure."""
+    """The test decides when the backend listens, so that requests are certainly held before."""
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
     command = ["sh", "-c", f"read line < {fifo}; exec {shlex.join(backend('echo.py', '..'))}"]
@@ -259,7 +259,7 @@ def test_a_client_that_leaves_while_held_never_reaches_the_backend(
                 wire.reset()
             else:
                 wire.socket.close()
-        # Accepted after the others, so they have been seen to leave when this one is answered.
+        # Accepted after the others, whose ends the proxy has therefore seen when this is answered.
         assert proxy.get("/_hpp/status").status == 200
         fifo.write_text("go\n")
         assert proxy.get("/once?id=1000").status == 200

@@ -1,4 +1,4 @@
-"""Nothing survives: every shape of wrapper, every signal, and the program's own violent death."""
+"""No process survives: all kinds of wrappers, all signals, and SIGKILL of the program itself."""
 
 import os
 import shlex
@@ -23,7 +23,7 @@ STATUSES = {
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("signum", STATUSES, ids=lambda signum: signum.name)
-def test_nothing_survives_a_signal(project: Path, shape: str, signum: signal.Signals) -> None:
+def test_no_process_survives_a_signal(project: Path, shape: str, signum: signal.Signals) -> None:
     with Proxy(project, backend("tree.py", shape)) as proxy:
         proxy.running()
         assert len(proxy.left_over()) >= 2
@@ -32,7 +32,7 @@ def test_nothing_survives_a_signal(project: Path, shape: str, signum: signal.Sig
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_nothing_survives_a_restart(project: Path, shape: str) -> None:
+def test_no_process_of_the_backend_survives_a_restart(project: Path, shape: str) -> None:
     with Proxy(project, backend("tree.py", shape)) as proxy:
         proxy.running()
         old = set(proxy.left_over()) - {proxy.process.pid}
@@ -41,19 +41,19 @@ def test_nothing_survives_a_restart(project: Path, shape: str) -> None:
             proxy.save("a.py", "1")
         new = set(proxy.left_over())
         assert len(new - {proxy.process.pid}) <= count
-        assert len(new & old) <= 1, "at most a guard of the program's own lives on"
+        assert len(new & old) <= 1, "at most the program's own guard remains"
 
 
 @pytest.mark.parametrize("state", ["loading", "error"])
 @pytest.mark.parametrize("signum", STATUSES, ids=lambda signum: signum.name)
-def test_it_ends_in_any_state(project: Path, state: str, signum: signal.Signals) -> None:
+def test_program_ends_in_any_state(project: Path, state: str, signum: signal.Signals) -> None:
     name = "never_listens.py" if state == "loading" else "crash.py"
     with Proxy(project, backend(name)) as proxy:
         proxy.wait_state(state)
         assert proxy.stop(signum, within_s=2000 * MS) == STATUSES[signum]
 
 
-def test_under_nohup_it_outlives_its_terminal(project: Path) -> None:
+def test_program_under_nohup_outlives_its_terminal(project: Path) -> None:
     proxy = Proxy(project, backend("tree.py", "server"))
     proxy.arguments.insert(0, "nohup")
     with proxy:
@@ -63,14 +63,14 @@ def test_under_nohup_it_outlives_its_terminal(project: Path) -> None:
             proxy.save("a.py", "1")
 
 
-def test_it_ends_while_it_kills(project: Path) -> None:
+def test_program_ends_while_it_kills_the_backend(project: Path) -> None:
     options = ["--kill-signal", "TERM", "--kill-timeout", "60"]
     with Proxy(project, backend("ignores_sigterm.py"), *options) as proxy:
         proxy.running()
         proxy.save("a.py", "")
         proxy.wait_state("killing")
         proxy.expected_statuses = {130}
-        # The first is polite, and the backend is not; another, as soon as it is one, ends it.
+        # The backend ignores the first signal; a later one, if it counts as another, kills it.
         eventually(lambda: ended_by(proxy, signal.SIGINT))
 
 
@@ -82,14 +82,14 @@ WRAPPERS = {
 
 @pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM], ids=lambda signum: signum.name)
 @pytest.mark.parametrize("wrapper", WRAPPERS)
-def test_a_second_signal_ends_a_server_that_does_not(
+def test_second_signal_ends_a_server_that_ignores_sigterm(
     project: Path, wrapper: str, first: signal.Signals
 ) -> None:
     options = ["--kill-signal", "TERM", "--kill-timeout", "60"]
     with Proxy(project, WRAPPERS[wrapper], *options) as proxy:
         proxy.running()
         proxy.process.send_signal(first)
-        proxy.expected_statuses = {STATUSES[first], 130}  # of two at once, either may be the first
+        proxy.expected_statuses = {STATUSES[first], 130}  # they may arrive in either order
         if wrapper == "one that obeys":
             eventually(
                 lambda: not any(line.startswith("sh ") for line in proxy.left_over().values())
@@ -97,7 +97,7 @@ def test_a_second_signal_ends_a_server_that_does_not(
         eventually(lambda: ended_by(proxy, signal.SIGINT), 2000 * MS)
 
 
-def test_it_ends_while_the_kill_waits_for_a_request(project: Path, tmp_path: Path) -> None:
+def test_program_ends_while_the_kill_waits_for_a_request(project: Path, tmp_path: Path) -> None:
     options = ["--kill-signal", "TERM", "--kill-timeout", "60", "--drain", "60"]
     with (
         Proxy(project, backend("echo.py", str(tmp_path)), *options) as proxy,
@@ -115,7 +115,7 @@ def ended_by(proxy: Proxy, signum: signal.Signals) -> bool:
     return proxy.process.poll() is not None
 
 
-def test_two_different_signals_in_a_row(project: Path) -> None:
+def test_two_different_signals_in_a_row_end_the_program(project: Path) -> None:
     with Proxy(project, backend("echo.py")) as proxy:
         proxy.running()
         assert proxy.stop(signal.SIGTERM, signal.SIGINT) in (143, 130)
@@ -134,19 +134,19 @@ def test_held_and_running_requests_do_not_delay_the_end(project: Path) -> None:
             client.socket.close()
 
 
-def test_no_descriptor_of_ours_reaches_the_backend(project: Path) -> None:
+def test_backend_inherits_no_other_descriptors(project: Path) -> None:
     command = [sys.executable, "-c", "import os, time; print(sorted(os.listdir('/proc/self/fd')));"]
     script = f"{shlex.join(command)}; exec {shlex.join(backend('echo.py'))}"
     with Proxy(project, ["sh", "-c", script]) as proxy:
         proxy.running()
         with proxy.restart():
             proxy.save("a.py", "")
-        # 0, 1, 2, and the one that lists the folder.
+        # 0, 1, 2, and the descriptor that lists the folder.
         proxy.wait_output(r"\['0', '1', '2', '3'\][^\0]*\['0', '1', '2', '3'\]")
 
 
-def test_as_pid_1_it_reaps_strangers_and_ends_within_a_second(project: Path) -> None:
-    """A container's init: orphans of others become its children, and must not stay zombies."""
+def test_pid_1_reaps_adopted_orphans_and_ends_within_a_second(project: Path) -> None:
+    """In a container, pid 1 adopts all orphans, which must not stay zombies."""
     orphans = "for i in 1 2 3 4 5; do sh -c 'sleep 0.01 & exit' ; done"
     command = ["sh", "-c", f"{orphans}; exec {shlex.join(backend('echo.py'))}"]
     proxy = Proxy(project, command)
@@ -161,7 +161,7 @@ def test_as_pid_1_it_reaps_strangers_and_ends_within_a_second(project: Path) -> 
         with proxy.restart():
             proxy.save("a.py", "")
         eventually(lambda: not zombies(init[0]), 2000 * MS)
-        # --kill-child would hide a slow end: signal pid 1 itself.
+        # --kill-child would hide a slow end, so pid 1 itself gets the signal.
         os.kill(init[0], signal.SIGTERM)
         assert proxy.process.wait(1000 * MS) is not None
         proxy.expected_statuses = {143}
@@ -175,8 +175,8 @@ def zombies(pid: int) -> list[int]:
     ]
 
 
-def test_a_closed_terminal_output_does_not_stop_it(project: Path) -> None:
-    """`http-process-proxy ... | head`: the backend's output has nowhere to go; serving goes on."""
+def test_program_with_a_closed_output_keeps_serving(project: Path) -> None:
+    """As in `http-process-proxy ... | head`: the backend's output is discarded."""
     proxy = Proxy(project, ["sh", "-c", f"echo hello; exec {shlex.join(backend('echo.py'))}"])
     proxy.arguments[:] = ["sh", "-c", f"exec {shlex.join(proxy.arguments)} 2>&1 | head -n 1"]
     with proxy:
@@ -189,4 +189,4 @@ def test_a_closed_terminal_output_does_not_stop_it(project: Path) -> None:
         ours = min(pid for pid, line in proxy.left_over().items() if line.startswith(start))
         os.kill(ours, signal.SIGTERM)
         proxy.process.wait(2000 * MS)
-        proxy.expected_statuses = {0}  # head's
+        proxy.expected_statuses = {0}  # that of head

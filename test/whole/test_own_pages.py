@@ -1,4 +1,4 @@
-"""What programs ask of `/_hpp/`, and that it is closed to clients that are not trusted."""
+"""`/_hpp/` for programs, and its refusal of untrusted clients."""
 
 import http.client
 import json
@@ -38,7 +38,7 @@ def ask(
 # Programs
 
 
-def test_a_program_restarts_the_server_and_waits(proxy: Proxy) -> None:
+def test_program_restarts_the_server_and_waits(proxy: Proxy) -> None:
     before = proxy.status()
     status, after = ask(proxy, "POST", "/_hpp/restart?wait=running,error")
     assert (status, after["state"]) == (200, "running")
@@ -50,7 +50,7 @@ def test_a_program_restarts_the_server_and_waits(proxy: Proxy) -> None:
     assert history[-3]["why"] == "restart asked for by a program"
 
 
-def test_a_program_waits_for_what_a_save_leads_to(proxy: Proxy) -> None:
+def test_program_waits_for_the_generation_after_a_save(proxy: Proxy) -> None:
     generation = proxy.status()["generation"]
     answers: list[tuple[int, dict[str, object]]] = []
     target = f"/_hpp/status?wait=running,error&after={generation}"
@@ -62,14 +62,14 @@ def test_a_program_waits_for_what_a_save_leads_to(proxy: Proxy) -> None:
     assert (status, answer["state"], answer["returncode"]) == (200, "error", 1)
 
 
-def test_a_program_that_waits_does_not_hold_up_the_end(proxy: Proxy) -> None:
+def test_waiting_program_does_not_delay_the_end(proxy: Proxy) -> None:
     with proxy.connect() as wire:
         wire.send(b"GET /_hpp/status?wait=error HTTP/1.1\r\nHost: localhost\r\n\r\n")
         ask(proxy, "GET", "/_hpp/status")
         proxy.stop(within_s=2)
 
 
-def test_the_log_is_complete_and_a_replay_comes(proxy: Proxy) -> None:
+def test_request_is_logged_and_replayed(proxy: Proxy) -> None:
     proxy.save("hook.py", "500")
     proxy.wait_state("running", after=1)
     assert ask(proxy, "POST", "/hook", "event")[0] == 500
@@ -90,12 +90,12 @@ def test_the_log_is_complete_and_a_replay_comes(proxy: Proxy) -> None:
     assert details["request_body"] == "event"
 
 
-# Strangers
+# Untrusted clients
 
 
 @pytest.fixture(scope="module")
 def wary(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
-    """A proxy to whom the loopback is a stranger."""
+    """A proxy that does not trust loopback."""
     project = tmp_path_factory.mktemp("wary")
     (project / "hook.py").write_text("200")
     with Proxy(project, SHOP, "--forwarded-allow-ips", "10.0.0.0/8") as proxy:
@@ -104,7 +104,7 @@ def wary(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
 
 
 @pytest.mark.parametrize("target", [*SECRETS, "/_hpp/dashboard.js", "/_hpp/x", "/_hpp/client.js/"])
-def test_a_stranger_sees_nothing(wary: Proxy, target: str) -> None:
+def test_untrusted_client_gets_403(wary: Proxy, target: str) -> None:
     for fields in ({}, {"X-Forwarded-For": "10.0.0.1"}, {"Forwarded": "for=10.0.0.1"}):
         status, answer = ask(wary, "GET", target, **fields)
         assert status == 403
@@ -115,17 +115,17 @@ def test_a_stranger_sees_nothing(wary: Proxy, target: str) -> None:
 @pytest.mark.parametrize(
     "target", ["/_hpp/restart", "/_hpp/requests/1/replay", "/_hpp/replay-failed?on=true"]
 )
-def test_a_stranger_changes_nothing(wary: Proxy, target: str) -> None:
+def test_post_of_an_untrusted_client_gets_403(wary: Proxy, target: str) -> None:
     assert ask(wary, "POST", target)[0] == 403
     assert "asked for" not in wary.output
 
 
-def test_a_stranger_s_pages_work(wary: Proxy) -> None:
+def test_untrusted_client_gets_the_scripts(wary: Proxy) -> None:
     for target in ("/_hpp/client.js", "/_hpp/livereload.js"):
         assert wary.get(target).status == 200
 
 
-def test_a_stranger_hears_of_states_alone(wary: Proxy) -> None:
+def test_untrusted_client_gets_states_only(wary: Proxy) -> None:
     with connect(f"ws://127.0.0.1:{wary.port}/_hpp/events", proxy=None) as socket:
         socket.send(json.dumps({"type": "hello", "age_ms": 0, "topics": ["output", "request"]}))
         hello = json.loads(socket.recv(PATIENCE_S))
@@ -138,7 +138,7 @@ def test_a_stranger_hears_of_states_alone(wary: Proxy) -> None:
         assert (heard["type"], heard["state"]) == ("state", "killing")
 
 
-def test_those_behind_a_trusted_proxy_are_strangers(proxy: Proxy) -> None:
+def test_client_behind_a_trusted_proxy_is_untrusted(proxy: Proxy) -> None:
     for fields in ({"X-Forwarded-For": "192.0.2.7"}, {"Forwarded": "for=192.0.2.7"}):
         for target in SECRETS:
             status, answer = ask(proxy, "GET", target, **fields)

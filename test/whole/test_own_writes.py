@@ -1,4 +1,4 @@
-"""Files that the server writes itself restart nothing, and saves at the same time do."""
+"""Files written by the server itself cause no restart; saves at the same time do."""
 
 import socket
 from pathlib import Path
@@ -28,12 +28,12 @@ def test_upload_that_the_server_writes_into_the_project_is_answered(project: Pat
         assert answer.startswith(b"HTTP/1.1 200")
         assert answer.endswith(b"3000")
         assert proxy.status()["generation"] == 1
-        # A save by someone else counts right after it.
+        # A save by another process right after it restarts the server.
         with proxy.restart():
             proxy.save("a.py", "")
 
 
-def test_build_before_the_server_is_not_ended_by_what_it_writes(project: Path) -> None:
+def test_build_is_not_restarted_by_its_own_writes(project: Path) -> None:
     (project / "build.sh").write_text(BUILD)
     (project / "main.ts").write_text("1")
     with Proxy(project, ["sh", "build.sh", *backend("echo.py")]) as proxy:
@@ -49,8 +49,8 @@ def test_build_before_the_server_is_not_ended_by_what_it_writes(project: Path) -
         assert proxy.status()["generation"] == generation + 1
 
 
-def test_save_while_a_build_goes_on_is_never_missed(project: Path) -> None:
-    """The server that answers has been built from what was saved last."""
+def test_save_during_a_build_is_never_missed(project: Path) -> None:
+    """The server that answers was built from the last save."""
     (project / "build.sh").write_text(BUILD.replace("done", "sleep 0.2; done"))
     (project / "main.ts").write_text("0")
     with Proxy(project, ["sh", "build.sh", *backend("echo.py")]) as proxy:

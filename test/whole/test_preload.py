@@ -1,4 +1,4 @@
-"""Warm starts of real servers: none of them is ever stale."""
+"""Warm starts of real servers are never stale."""
 
 import shutil
 import sys
@@ -19,7 +19,7 @@ SERVERS = {
 
 @pytest.fixture
 def source(project: Path) -> Path:
-    """A project with a server of each kind."""
+    """A project with one server of each kind."""
     for name in ("flask_app.py", "fastapi_app.py", "django_project/manage.py"):
         shutil.copy(BACKENDS / name, project)
     (project / "version").write_text("version 0")
@@ -27,7 +27,7 @@ def source(project: Path) -> Path:
 
 
 def save(proxy: Proxy, number: int) -> bool:
-    """Save a version, see that it is served and nothing else, and tell whether it came warm."""
+    """Save a version, assert that it is served, and return whether the start was warm."""
     with proxy.restart():
         proxy.save("version", f"version {number}", by="rename" if number % 2 else "write")
     assert proxy.get("/").body == f"version {number}".encode()
@@ -43,7 +43,7 @@ def save(proxy: Proxy, number: int) -> bool:
         *(pytest.param(name, 500, marks=pytest.mark.slow) for name in SERVERS),
     ],
 )
-def test_no_save_is_answered_by_old_code(
+def test_request_after_a_save_is_answered_by_the_new_code(
     source: Path, tmp_path: Path, name: str, count: int
 ) -> None:
     with Preloaded(source, tmp_path / "cache", SERVERS[name]).proxy() as proxy:
@@ -62,7 +62,7 @@ def test_no_save_is_answered_by_old_code(
         proxy.wait_output(r"restarted in [\d.]+ m?s \(warm, [\d.]+ m?s saved\): version")
 
 
-def test_another_command_is_started_cold_and_told_why(source: Path, tmp_path: Path) -> None:
+def test_command_that_cannot_be_preloaded_starts_cold(source: Path, tmp_path: Path) -> None:
     command = ("sh", "-c", f"exec {PYTHON} flask_app.py {{port}}")
     with Preloaded(source, tmp_path / "cache", command).proxy() as proxy:
         proxy.running()

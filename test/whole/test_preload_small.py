@@ -1,4 +1,4 @@
-"""A small server that is preloaded: what makes its start cold, and ends its fork server."""
+"""A small preloaded server: causes of cold starts, and the end of its fork server."""
 
 import json
 import os
@@ -33,7 +33,7 @@ http.server.HTTPServer(('127.0.0.1', int(sys.argv[1])), Handler).serve_forever()
 
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
-    """The packages of a virtual environment: a module that says a version."""
+    """The packages of a virtual environment, with a module that has a version."""
     home = tmp_path / "venv"
     (home / "bin").mkdir(parents=True)
     (home / "bin" / "python").symlink_to(PYTHON)
@@ -48,7 +48,7 @@ def site(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def small(project: Path, tmp_path: Path, site: Path) -> Preloaded:
-    """A project with a server that tells that version."""
+    """A project with a server that answers with that version."""
     (project / "app.py").write_text(SERVER)
     python = str(site.parents[2] / "bin" / "python")
     return Preloaded(project, tmp_path / "cache", (python, "app.py", "{port}"))
@@ -60,7 +60,7 @@ def told(proxy: Proxy) -> object:
 
 
 def restarted(proxy: Proxy) -> bool:
-    """Restart, and tell whether that was warm."""
+    """Restart, and return whether the start was warm."""
     with proxy.restart():
         proxy.save("other.py", os.urandom(8).hex())
     start = proxy.status()["last_start"]
@@ -69,21 +69,21 @@ def restarted(proxy: Proxy) -> bool:
 
 
 def held_ready(proxy: Proxy) -> list[int]:
-    """The fork server and the process that it holds in readiness, oldest first.
+    """The pids of the fork server and of its standby process, oldest first.
 
-    The first backend, which is recorded, looks alike.
+    The first backend, whose imports are recorded, has a similar command line.
     """
     backend = proxy.status()["pid"]
     found = proxy.left_over().items()
     return sorted(pid for pid, line in found if "python -c " in line and pid != backend)
 
 
-def test_the_next_session_knows_what_to_preload(small: Preloaded, project: Path) -> None:
+def test_next_run_preloads_the_recorded_imports(small: Preloaded, project: Path) -> None:
     with small.proxy() as proxy:
         warmed(proxy.running())
     (project / "app.py").write_text("import time; time.sleep(1000)")
     with small.proxy() as proxy:
-        # Nothing has answered, so nothing was learnt.
+        # No generation has answered, so this run has recorded nothing.
         assert warmed(proxy).status()["state"] == "loading"
         with proxy.restart():
             proxy.save("app.py", SERVER)
@@ -92,7 +92,7 @@ def test_the_next_session_knows_what_to_preload(small: Preloaded, project: Path)
         assert (start["warm"], start["saved_ms"] is not None) == (True, True)
 
 
-def test_one_that_is_killed_costs_a_cold_start(small: Preloaded) -> None:
+def test_killed_fork_server_costs_a_cold_start(small: Preloaded) -> None:
     with small.proxy() as proxy:
         warmed(proxy.running())
         before = held_ready(proxy)
@@ -104,7 +104,7 @@ def test_one_that_is_killed_costs_a_cold_start(small: Preloaded) -> None:
         assert restarted(proxy)
 
 
-def test_one_that_is_stopped_is_not_waited_for(small: Preloaded) -> None:
+def test_stopped_fork_server_is_not_awaited(small: Preloaded) -> None:
     with small.proxy() as proxy:
         for pid in held_ready(warmed(proxy.running())):
             os.kill(pid, signal.SIGSTOP)
@@ -112,19 +112,19 @@ def test_one_that_is_stopped_is_not_waited_for(small: Preloaded) -> None:
         assert restarted(warmed(proxy))
 
 
-def test_it_ends_with_a_program_that_is_killed(small: Preloaded) -> None:
+def test_fork_server_ends_with_a_killed_program(small: Preloaded) -> None:
     with small.proxy() as proxy:
         assert len(held_ready(warmed(proxy.running()))) == 2
         proxy.stop(signal.SIGKILL)
         eventually(lambda: not proxy.left_over())
 
 
-def test_what_is_installed_anew_is_served_at_once(small: Preloaded, site: Path) -> None:
+def test_reinstalled_package_is_served_at_once(small: Preloaded, site: Path) -> None:
     with small.proxy() as proxy:
         warmed(proxy.running())
         assert restarted(proxy)
         assert told(proxy) == [1, None, True]
-        # Of another size: Python's own cache goes by that, and by whole seconds.
+        # The size differs: Python's bytecode cache compares it, and times in whole seconds.
         (site / "installed.py").write_text("VERSION = 22\n")
         proxy.wait_output("installed has changed: preloading again")
         assert not restarted(proxy)
@@ -133,7 +133,7 @@ def test_what_is_installed_anew_is_served_at_once(small: Preloaded, site: Path) 
         assert told(proxy) == [22, None, True]
 
 
-def test_what_a_warm_start_imports_besides_is_preloaded_for_the_next(
+def test_new_import_of_a_warm_start_is_preloaded_for_the_next(
     small: Preloaded, site: Path, project: Path
 ) -> None:
     (site / "heavy.py").write_text("import decimal\n")
@@ -147,7 +147,7 @@ def test_what_a_warm_start_imports_besides_is_preloaded_for_the_next(
         assert told(proxy) == [1, None, True]
 
 
-def test_a_package_that_does_not_survive_a_fork_costs_one_start(
+def test_package_that_breaks_after_a_fork_costs_one_start(
     small: Preloaded, site: Path, project: Path
 ) -> None:
     (site / "installed.py").write_text("import os\nVERSION = 1\nPID = os.getpid()\n")
@@ -162,7 +162,7 @@ def test_a_package_that_does_not_survive_a_fork_costs_one_start(
         assert not restarted(proxy)
 
 
-def test_another_environment_makes_a_start_cold(small: Preloaded, project: Path) -> None:
+def test_changed_environment_makes_a_start_cold(small: Preloaded, project: Path) -> None:
     (project / ".env").write_text("COLOUR=red\n")
     with small.proxy("--env-file", ".env") as proxy:
         warmed(proxy.running())
@@ -176,7 +176,7 @@ def test_another_environment_makes_a_start_cold(small: Preloaded, project: Path)
         assert told(proxy) == [1, "blue", True]
 
 
-def test_the_page_about_us_shows_it(small: Preloaded) -> None:
+def test_dashboard_shows_warm_starts(small: Preloaded) -> None:
     with small.proxy() as proxy, open_browser() as browser:
         page = opened(browser, warmed(proxy.running()))
         assert restarted(proxy)

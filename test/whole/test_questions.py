@@ -1,4 +1,4 @@
-"""A shell's questions to the running program: --status, --restart and --wait."""
+"""The API of the running program from a shell: --status, --restart and --wait."""
 
 import json
 import subprocess
@@ -13,7 +13,7 @@ CRASHING = ["sh", "-c", 'test -e broken && exit 3; exec "$@"', "-", *backend("ec
 
 
 def ask(proxy: Proxy, *words: str) -> subprocess.CompletedProcess[str]:
-    """Run the program as a shell in the project does."""
+    """Run the program in the project's folder, as from a shell."""
     return subprocess.run(
         [sys.executable, "-m", "httpprocessproxy", *words],
         cwd=proxy.project,
@@ -24,7 +24,7 @@ def ask(proxy: Proxy, *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_the_status(project: Path) -> None:
+def test_status_prints_the_state(project: Path) -> None:
     with Proxy(project, CRASHING) as proxy:
         proxy.running()
         answer = ask(proxy, "--status", str(proxy.port))
@@ -39,7 +39,7 @@ def test_the_status(project: Path) -> None:
         assert answer.stdout == "error, generation 2: exited with status 3\n"
 
 
-def test_a_restart_is_waited_for(project: Path) -> None:
+def test_restart_waits_until_the_server_runs(project: Path) -> None:
     with Proxy(project, CRASHING, "--pattern", "nothing") as proxy:
         proxy.running()
         answer = ask(proxy, "--restart", str(proxy.port))
@@ -51,26 +51,26 @@ def test_a_restart_is_waited_for(project: Path) -> None:
         assert ask(proxy, "--restart", str(proxy.port)).returncode == 0
 
 
-def test_waiting_for_a_slow_start(project: Path) -> None:
+def test_wait_lasts_until_a_slow_start_is_over(project: Path) -> None:
     with Proxy(project, backend("slow_start.py", "500")) as proxy:
         assert ask(proxy, "--wait", str(proxy.port)).returncode == 0
 
 
-def test_waiting_no_longer_than_asked(project: Path) -> None:
+def test_wait_exits_with_3_after_the_timeout(project: Path) -> None:
     with Proxy(project, backend("never_listens.py")) as proxy:
         assert ask(proxy, "--wait", str(proxy.port), "--timeout", "0.1").returncode == 3
 
 
-def test_the_file_says_where(project: Path) -> None:
+def test_wait_takes_the_address_from_the_file(project: Path) -> None:
     with Proxy(project, backend("echo.py")) as proxy:
         proxy.running()
         proxy.save("http-process-proxy.toml", f"bind = {proxy.port}\n")
         assert ask(proxy, "--wait").returncode == 0
 
 
-def test_nobody_answers(project: Path) -> None:
+def test_closed_port_exits_with_4(project: Path) -> None:
     proxy, port = Proxy(project, []), free_port()
     answer = ask(proxy, "--status", str(port))
     assert (answer.returncode, answer.stdout) == (4, "")
     assert answer.stderr == f"no answer at localhost:{port}: Connection refused\n"
-    assert ask(proxy, "--status").returncode == 2, "where is it?"
+    assert ask(proxy, "--status").returncode == 2, "without BIND the address is unknown"

@@ -1,4 +1,4 @@
-"""Fields of responses on their way through the real program: redirects, HSTS and caching."""
+"""Response fields through the whole program: redirects, HSTS and caching."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ HSTS = {"Strict-Transport-Security": "max-age=1"}
 
 
 def answering(proxy: Proxy, fields: dict[str, str]) -> Proxy:
-    """Let the server of a proxy that has not begun answer with these fields."""
+    """Make the server of a proxy that is not started yet answer with these fields."""
     answers = {"/": [302, {name: text.format(proxy=proxy) for name, text in fields.items()}, ""]}
     (proxy.project / "answers.json").write_text(json.dumps(answers))
     return proxy
@@ -44,14 +44,14 @@ def test_redirect_to_plain_http_becomes_https(tmp_path: Path) -> None:
         assert asked(proxy, host).all(b"Location") == [f"https://{host}/a".encode()]
 
 
-def test_redirect_passes_when_switched_off(tmp_path: Path) -> None:
+def test_redirect_is_unchanged_without_the_option(tmp_path: Path) -> None:
     proxy = Proxy(tmp_path, SERVER, "--no-rewrite-redirects")
     with answering(proxy, {"Location": "http://localhost:{proxy.backend_port}/a"}):
         location = f"http://localhost:{proxy.running().backend_port}/a"
         assert proxy.get("/").all(b"Location") == [location.encode()]
 
 
-def test_hsts_reaches_names_of_the_user_alone(tmp_path: Path) -> None:
+def test_hsts_is_forwarded_for_names_of_the_user_only(tmp_path: Path) -> None:
     proxy = Proxy(tmp_path, SERVER, "--allowed-host", "shop.example")
     with answering(proxy, HSTS):
         proxy.running()
@@ -61,7 +61,7 @@ def test_hsts_reaches_names_of_the_user_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("options", "added"), [((), [b"no-cache"]), (("--no-cache-control",), [])])
-def test_answer_that_may_be_kept_by_heuristics(
+def test_response_that_heuristics_may_cache_gets_no_cache(
     tmp_path: Path, options: tuple[str, ...], added: list[bytes]
 ) -> None:
     proxy = Proxy(tmp_path, SERVER, *options)

@@ -1,4 +1,4 @@
-"""Saves, crashes and starts that fail: what the program does, and what a request gets meanwhile."""
+"""Saves, crashes and failed starts: the program's states, and the responses meanwhile."""
 
 import contextlib
 import json
@@ -22,7 +22,7 @@ GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 @pytest.mark.parametrize("by", ["write", "rename"])
-def test_a_save_restarts_once(project: Path, by: str) -> None:
+def test_save_restarts_the_server_once(project: Path, by: str) -> None:
     (project / "version").write_text("1")
     with Proxy(project, backend("echo.py")) as proxy:
         assert proxy.running().get("/version").body == b"1"
@@ -38,7 +38,7 @@ def test_a_save_restarts_once(project: Path, by: str) -> None:
         assert restart["total_ms"] >= restart["stop_ms"] > 0
 
 
-def test_with_debug_each_transition_is_a_line(project: Path) -> None:
+def test_debug_prints_each_transition(project: Path) -> None:
     with Proxy(project, backend("echo.py"), "--debug") as proxy:
         proxy.running()
         with proxy.restart():
@@ -47,20 +47,20 @@ def test_with_debug_each_transition_is_a_line(project: Path) -> None:
             proxy.wait_output(line)
 
 
-def test_a_request_during_a_start_waits_for_it(project: Path) -> None:
+def test_request_during_a_start_is_held(project: Path) -> None:
     with building(project) as proxy, proxy.connect() as wire:
         assert held(proxy, wire, GET).status == 200
         assert proxy.status()["generation"] == 1
 
 
-def test_a_request_that_waits_takes_the_place_of_the_ping(project: Path) -> None:
+def test_held_request_replaces_the_readiness_check(project: Path) -> None:
     with building(project) as proxy, proxy.connect() as wire:
         assert held(proxy, wire, GET).status == 200
         proxy.wait_output('"GET / HTTP/1.1" 200')
         assert "HEAD" not in proxy.output
 
 
-def test_a_change_during_a_start_is_one_more_restart(project: Path) -> None:
+def test_change_during_a_start_restarts_once_more(project: Path) -> None:
     with building(project, "--pattern", "a.py", then=backend("slow_start.py", "0")) as proxy:
         eventually(lambda: proxy.status()["pid"])
         with proxy.restart("loading"):
@@ -70,7 +70,7 @@ def test_a_change_during_a_start_is_one_more_restart(project: Path) -> None:
         assert proxy.get("/a.py").body == b"1"
 
 
-def test_a_burst_is_one_restart(project: Path) -> None:
+def test_burst_of_saves_is_one_restart(project: Path) -> None:
     with Proxy(project, backend("echo.py"), "--settle", "200") as proxy:
         proxy.running()
         with proxy.restart():
@@ -79,7 +79,7 @@ def test_a_burst_is_one_restart(project: Path) -> None:
         assert proxy.status()["generation"] == 2
 
 
-def test_excluded_files_do_not_restart(project: Path) -> None:
+def test_excluded_files_do_not_restart_the_server(project: Path) -> None:
     for directory in (".git", "__pycache__", "node_modules", ".venv", "src"):
         (project / directory).mkdir()
     with Proxy(project, backend("echo.py")) as proxy:
@@ -92,10 +92,10 @@ def test_excluded_files_do_not_restart(project: Path) -> None:
         assert proxy.status()["generation"] == 2
 
 
-# ERROR, and out of it
+# The state ERROR, and recovery
 
 
-def test_a_crash_is_shown_and_healed_by_a_save(project: Path) -> None:
+def test_crash_gets_503_until_a_save(project: Path) -> None:
     (project / "version").write_text("1")
     command = ["sh", "-c", f"cat version; exec {shlex.join(backend('echo.py'))}"]
     with Proxy(project, command) as proxy:
@@ -113,7 +113,7 @@ def test_a_crash_is_shown_and_healed_by_a_save(project: Path) -> None:
         assert proxy.get("/version").body == b"2"
 
 
-def test_the_crash_page_in_three_languages(project: Path) -> None:
+def test_crash_page_is_html_json_or_text(project: Path) -> None:
     with Proxy(project, backend("crash.py")) as proxy:
         assert proxy.wait_state("error")["returncode"] == 3
         page = proxy.get("/", Accept="text/html,application/xhtml+xml,*/*;q=0.8")
@@ -133,13 +133,13 @@ def test_the_crash_page_in_three_languages(project: Path) -> None:
         assert b"/_hpp/client.js" in page.body
 
 
-def test_a_signal_is_named(project: Path) -> None:
+def test_crash_page_names_the_signal(project: Path) -> None:
     with Proxy(project, ["sh", "-c", "kill -SEGV $$"]) as proxy:
         assert proxy.wait_state("error")["returncode"] == -11
         assert b"SIGSEGV" in proxy.get("/").body
 
 
-def test_the_last_64_kib_of_output_are_kept(project: Path) -> None:
+def test_crash_page_has_the_last_64_kib_of_output(project: Path) -> None:
     script = "for i in $(seq 1 20000); do echo line $i; done; echo the end; exit 1"
     with Proxy(project, ["sh", "-c", script]) as proxy:
         proxy.wait_state("error")
@@ -149,7 +149,7 @@ def test_the_last_64_kib_of_output_are_kept(project: Path) -> None:
 
 
 @pytest.mark.parametrize("what", ["missing", "not executable", "bad shebang", "directory"])
-def test_what_cannot_be_started_is_an_error_until_a_save(project: Path, what: str) -> None:
+def test_command_that_cannot_start_is_an_error_until_a_save(project: Path, what: str) -> None:
     command = project / "server"
     if what == "not executable":
         command.write_text("#!/bin/sh\n")
@@ -174,7 +174,7 @@ def test_what_cannot_be_started_is_an_error_until_a_save(project: Path, what: st
         proxy.wait_state("running", after=before)
 
 
-def test_listens_then_dies(project: Path) -> None:
+def test_server_that_dies_after_listening_is_an_error(project: Path) -> None:
     with Proxy(project, backend("listens_then_dies.py"), "--ping", "tcp") as proxy:
         status = proxy.wait_state("error")
         assert status["returncode"] == 4
@@ -183,7 +183,7 @@ def test_listens_then_dies(project: Path) -> None:
 # Ports
 
 
-def test_a_stranger_on_the_port_is_named_and_never_asked(project: Path) -> None:
+def test_foreign_process_on_the_port_is_named_and_gets_no_request(project: Path) -> None:
     proxy = Proxy(project, backend("echo.py"))
     with socket.create_server(("127.0.0.1", proxy.backend_port)) as stranger, proxy:
         proxy.wait_state("error")
@@ -200,7 +200,7 @@ def test_a_stranger_on_the_port_is_named_and_never_asked(project: Path) -> None:
 
 
 def answered(listener: socket.socket) -> bytes:
-    """The first bytes that anybody sent here; a mere knock is nothing."""
+    """The first byte that a client sends; connections without data are ignored."""
     while True:
         connection, _ = listener.accept()
         with connection:
@@ -210,8 +210,8 @@ def answered(listener: socket.socket) -> bytes:
                     return data
 
 
-def test_a_foreign_listener_that_comes_later_is_accepted(project: Path) -> None:
-    """As with a container's published port: it is not of our tree, and yet it is the backend."""
+def test_foreign_listener_that_comes_later_is_accepted(project: Path) -> None:
+    """As with a container's published port: the listener is outside the process tree."""
     proxy = Proxy(project, ["sleep", "1000"])
     with proxy:
         assert proxy.status()["state"] == "loading"
@@ -242,8 +242,8 @@ def serve_ok(listener: socket.socket, done: threading.Event) -> None:
             )
 
 
-def test_a_daemonizing_backend_is_reported_and_swept(project: Path) -> None:
-    """Without its parent nobody can tell how it ends: the page says what to change."""
+def test_daemonizing_backend_is_reported_and_killed(project: Path) -> None:
+    """The exit status of a daemon cannot be read: the page says that it must stay in foreground."""
     with Proxy(project, backend("daemonizing.py")) as proxy:
         assert proxy.wait_state("error")["returncode"] == 0
         first = daemons(proxy)
@@ -264,7 +264,7 @@ def daemons(proxy: Proxy) -> set[int]:
 # Timeouts
 
 
-def test_one_that_never_listens_is_an_error_after_the_start_timeout(project: Path) -> None:
+def test_server_that_never_listens_is_an_error_after_the_start_timeout(project: Path) -> None:
     options = ["--start-timeout", "0.5", "--queue-timeout", "20"]
     with Proxy(project, backend("never_listens.py"), *options) as proxy:
         started = time.monotonic()
@@ -274,7 +274,7 @@ def test_one_that_never_listens_is_an_error_after_the_start_timeout(project: Pat
         assert time.monotonic() - started < 5000 * MS
 
 
-def test_the_queue_timeout_leaves_the_state_alone(project: Path) -> None:
+def test_queue_timeout_does_not_change_the_state(project: Path) -> None:
     with Proxy(project, backend("never_listens.py"), "--queue-timeout", "0.3") as proxy:
         response = proxy.get("/")
         assert response.status == 503
@@ -282,7 +282,7 @@ def test_the_queue_timeout_leaves_the_state_alone(project: Path) -> None:
         assert proxy.status()["state"] == "loading"
 
 
-def test_a_backend_that_ignores_sigterm_is_killed(project: Path) -> None:
+def test_backend_that_ignores_sigterm_is_killed(project: Path) -> None:
     command = ["sh", "-c", f"{shlex.join(backend('ignores_sigterm.py'))}; true"]
     options = ["--kill-signal", "TERM", "--kill-timeout", "0.3"]
     with Proxy(project, command, *options) as proxy:
@@ -294,7 +294,7 @@ def test_a_backend_that_ignores_sigterm_is_killed(project: Path) -> None:
         assert restart["stop_ms"] >= 300
 
 
-def test_the_kill_signal_lets_a_backend_clean_up(project: Path, tmp_path: Path) -> None:
+def test_kill_signal_lets_a_backend_clean_up(project: Path, tmp_path: Path) -> None:
     note = tmp_path / "note"
     script = (
         f"trap 'echo clean > {note}; kill $!; exit' TERM; {shlex.join(backend('echo.py'))} & wait"
@@ -309,14 +309,14 @@ def test_the_kill_signal_lets_a_backend_clean_up(project: Path, tmp_path: Path) 
 # Output
 
 
-def test_output_comes_at_once_and_unchanged(project: Path) -> None:
+def test_output_is_copied_at_once_and_unchanged(project: Path) -> None:
     script = r"printf '\033[31mred\033[0m\n'; printf 'no newline'; printf '\377\n'; exec sleep 1000"
     with Proxy(project, ["sh", "-c", script]) as proxy:
         proxy.wait_output("\x1b\\[31mred\x1b\\[0m\n")
         proxy.wait_output("no newline\ufffd")
 
 
-def test_200_mb_of_output_stall_nobody(project: Path) -> None:
+def test_200_mb_of_output_do_not_stall_requests(project: Path) -> None:
     with Proxy(project, backend("chatty.py")) as proxy:
         proxy.running()
         pid = proxy.process.pid
@@ -327,7 +327,7 @@ def test_200_mb_of_output_stall_nobody(project: Path) -> None:
         assert rss_bytes(pid) - before < 32 << 20
 
 
-def test_bind_to_a_free_port_is_said(project: Path) -> None:
+def test_free_port_of_bind_0_is_printed(project: Path) -> None:
     proxy = Proxy(project, backend("echo.py"))
     proxy.arguments[3], proxy.port = "127.0.0.1:0", 0
     with proxy:

@@ -1,4 +1,4 @@
-"""Strangers: other sites' pages, names that lead here by rebinding, malformed requests."""
+"""Attacks: pages of other sites, DNS rebinding, malformed requests."""
 
 from __future__ import annotations
 
@@ -37,20 +37,20 @@ OWN_HOSTS = [
 
 
 @pytest.mark.parametrize("host", OWN_HOSTS)
-def test_these_hosts_are_ours(dialogue: Dialogue, host: bytes) -> None:
+def test_own_host_is_accepted(dialogue: Dialogue, host: bytes) -> None:
     assert dialogue.seen(b"GET / HTTP/1.1", b"Host: " + host).get(b"Host") == host
 
 
 @pytest.mark.parametrize("host", STRANGE_HOSTS, ids=lambda host: repr(host[:30]))
 @pytest.mark.parametrize("method", [b"GET", b"POST"])
-def test_a_strange_host_is_refused(dialogue: Dialogue, host: bytes, method: bytes) -> None:
+def test_other_host_is_refused(dialogue: Dialogue, host: bytes, method: bytes) -> None:
     if host in (b"localhost:",):  # RFC 9110 allows an empty port
         return
     request = dialogue.head(b"%b / HTTP/1.1" % method, b"Host: " + host, b"Content-Length: 0")
     dialogue.assert_refused(request, 400, 403, 414, 431)
 
 
-def test_a_refused_host_is_told_the_option(dialogue: Dialogue) -> None:
+def test_refusal_of_a_host_names_the_option(dialogue: Dialogue) -> None:
     client = dialogue.send(b"GET / HTTP/1.1", b"Host: app.example.test")
     response = client.response()
     assert response.status == 403
@@ -58,7 +58,7 @@ def test_a_refused_host_is_told_the_option(dialogue: Dialogue) -> None:
 
 
 @pytest.mark.parametrize("page", OUR_PAGES)
-def test_a_strange_host_is_refused_by_our_own_pages(dialogue: Dialogue, page: bytes) -> None:
+def test_other_host_is_refused_by_the_admin_pages(dialogue: Dialogue, page: bytes) -> None:
     response = dialogue.send(b"GET %b HTTP/1.1" % page, b"Host: evil.example").response()
     assert response.status == 403
 
@@ -80,24 +80,24 @@ STRANGE_ORIGINS = [
 
 
 @pytest.mark.parametrize("origin", STRANGE_ORIGINS)
-def test_another_sites_page_gets_no_socket_of_ours(dialogue: Dialogue, origin: bytes) -> None:
+def test_page_of_another_site_gets_no_websocket(dialogue: Dialogue, origin: bytes) -> None:
     response = upgrade(dialogue, b"/_hpp/livereload", b"Origin: " + origin)
     assert response.status in (400, 403)
 
 
-def test_a_page_of_ours_gets_a_socket(dialogue: Dialogue) -> None:
+def test_page_of_the_site_gets_a_websocket(dialogue: Dialogue) -> None:
     origin = b"Origin: http://127.0.0.1:%d" % dialogue.proxy.port
     assert upgrade(dialogue, b"/_hpp/livereload", origin).status == 101
     assert upgrade(dialogue, b"/_hpp/livereload").status == 101
 
 
-def test_a_strange_host_gets_no_socket_at_all(dialogue: Dialogue) -> None:
+def test_other_host_gets_no_websocket(dialogue: Dialogue) -> None:
     for target in (b"/_hpp/livereload", b"/app/socket"):
         assert upgrade(dialogue, target, b"Host: evil.example").status == 403
     dialogue.assert_backend_saw_nothing()
 
 
-def test_no_cors_field_is_ours(dialogue: Dialogue) -> None:
+def test_responses_have_no_cors_fields(dialogue: Dialogue) -> None:
     origin = b"Origin: http://evil.example"
     own = [dialogue.send(b"GET %b HTTP/1.1" % page, origin).response() for page in OUR_PAGES]
     preflight = b"Access-Control-Request-Method: POST"
@@ -108,13 +108,13 @@ def test_no_cors_field_is_ours(dialogue: Dialogue) -> None:
 
 
 @pytest.mark.parametrize("page", [b"/_hpp/status", b"/_hpp/livereload.js"])
-def test_another_site_cannot_embed_our_pages(dialogue: Dialogue, page: bytes) -> None:
+def test_embedding_of_admin_pages_by_another_site_gets_403(dialogue: Dialogue, page: bytes) -> None:
     fields = [b"Sec-Fetch-Site: cross-site", b"Sec-Fetch-Mode: no-cors"]
     assert dialogue.send(b"GET %b HTTP/1.1" % page, *fields).response().status == 403
 
 
-def test_only_the_loopback_is_listened_on(dialogue: Dialogue) -> None:
-    """No socket of the program, nor of its backend, is open to the network."""
+def test_all_listeners_are_on_loopback(dialogue: Dialogue) -> None:
+    """No socket of the program or of its backend is open to the network."""
     pids = dialogue.proxy.left_over()
     inodes = {link[8:-1] for pid in pids for link in descriptors(pid) if link.startswith("socket:")}
     listening = []
@@ -128,13 +128,13 @@ def test_only_the_loopback_is_listened_on(dialogue: Dialogue) -> None:
     assert set(listening) <= loopback
 
 
-def test_this_is_no_open_proxy(dialogue: Dialogue) -> None:
+def test_target_with_another_address_reaches_the_own_backend_only(dialogue: Dialogue) -> None:
     with socket.create_server(("127.0.0.1", 0)) as foreign:
         port = foreign.getsockname()[1]
         seen = dialogue.seen(b"GET http://127.0.0.1:%d/ HTTP/1.1" % port)
         assert seen.target == b"/"
         client = dialogue.send(b"GET http://169.254.169.254/latest HTTP/1.1", b"Host: localhost")
-        dialogue.backend.exchange()  # an address is allowed as a host: it reaches our backend only
+        dialogue.backend.exchange()  # any IP address is accepted as a host
         assert client.response().status == 200
         dialogue.assert_refused(dialogue.head(b"CONNECT 127.0.0.1:%d HTTP/1.1" % port), 400, 405)
         foreign.settimeout(0)
@@ -142,12 +142,12 @@ def test_this_is_no_open_proxy(dialogue: Dialogue) -> None:
             foreign.accept()
 
 
-def test_a_foreign_authority_is_refused_as_a_host(dialogue: Dialogue) -> None:
+def test_foreign_authority_is_refused_as_a_host(dialogue: Dialogue) -> None:
     request = dialogue.head(b"GET http://evil.example/ HTTP/1.1", b"Host: localhost")
     dialogue.assert_refused(request, 403)
 
 
-def test_allowed_hosts_are_allowed(project: Path) -> None:
+def test_allowed_hosts_are_accepted(project: Path) -> None:
     options = ["--allowed-host", "one.test", "--allowed-host", "*.two.test"]
     with Proxy(project, backend("echo.py"), *options) as proxy:
         proxy.running()
@@ -157,7 +157,7 @@ def test_allowed_hosts_are_allowed(project: Path) -> None:
             assert proxy_get(proxy, host) == 403
 
 
-def test_a_star_allows_every_host(project: Path) -> None:
+def test_star_allows_every_host(project: Path) -> None:
     with Proxy(project, backend("echo.py"), "--allowed-host", "*") as proxy:
         proxy.running()
         assert proxy_get(proxy, "evil.example") == 200
@@ -169,7 +169,7 @@ def proxy_get(proxy: Proxy, host: str) -> int:
         return wire.response().status
 
 
-def test_the_crash_page_escapes_the_output(project: Path) -> None:
+def test_crash_page_escapes_the_output(project: Path) -> None:
     with Proxy(project, backend("crash.py")) as proxy:
         proxy.wait_state("error")
         response = proxy.get("/", Accept="text/html")
@@ -179,17 +179,15 @@ def test_the_crash_page_escapes_the_output(project: Path) -> None:
         assert response.get(b"Cache-Control") == b"no-store"
 
 
-def test_strangers_have_not_ended_the_program(dialogue: Dialogue) -> None:
-    """The last of this file: after all of the above it is the same process and backend."""
+def test_program_survives_all_attacks_of_this_file(dialogue: Dialogue) -> None:
+    """It comes after the tests above: the process and the backend are still the same."""
     status = dialogue.proxy.status()
     assert dialogue.proxy.process.poll() is None
     assert (status["state"], status["generation"]) == ("running", 1)
 
 
 @pytest.mark.parametrize("accept", ["text/html", "application/json", "text/plain"])
-def test_a_crash_shows_its_output_and_command_to_trusted_clients_only(
-    project: Path, accept: str
-) -> None:
+def test_crash_shows_output_and_command_to_trusted_clients_only(project: Path, accept: str) -> None:
     with Proxy(project, ["sh", "-c", "echo the-secret; exit 3"]) as proxy:
         proxy.wait_state("error")
         own = proxy.get("/", Accept=accept)
@@ -201,7 +199,7 @@ def test_a_crash_shows_its_output_and_command_to_trusted_clients_only(
     assert b"The server has ended" in strange.body
 
 
-def test_the_403_for_clients_that_are_not_trusted_promises_no_reload(project: Path) -> None:
+def test_403_for_an_untrusted_client_promises_no_reload(project: Path) -> None:
     with Proxy(project, backend("echo.py")) as proxy:
         answer = proxy.get("/_hpp/status", Accept="text/html", X_Forwarded_For="203.0.113.7")
     assert answer.status == 403

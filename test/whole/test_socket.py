@@ -1,4 +1,4 @@
-"""`--socket`: servers that inherit their listening socket, through the whole program."""
+"""`--socket` through the whole program: servers that inherit their listening socket."""
 
 import http.client
 import itertools
@@ -68,7 +68,7 @@ def data(tmp_path: Path) -> Path:
 
 
 def assert_saves_are_served(proxy: Proxy, ready: Callable[[Proxy], Proxy] = Proxy.running) -> None:
-    """Save twice, each time when the proxy is `ready` for it."""
+    """Save twice, each time after `ready` has returned, and assert that each save is served."""
     assert proxy.running().get("/").body == b"version 0"
     for number in (1, 2):
         with ready(proxy).restart():
@@ -85,15 +85,15 @@ def test_saves_are_served(source: Path, name: str, request: pytest.FixtureReques
         assert_saves_are_served(proxy)
 
 
-def test_a_connection_that_is_accepted_shows_that_it_is_ready(source: Path) -> None:
+def test_ping_tcp_waits_until_the_server_accepts_a_connection(source: Path) -> None:
     with Proxy(source, SERVERS["uvicorn --fd"], "--socket", "--ping", "tcp") as proxy:
         assert_saves_are_served(proxy)
         restart = proxy.status()["last_restart"]
         assert restart is not None
-        assert restart["ready_ms"] > 30, "no Python imports uvicorn in less"
+        assert restart["ready_ms"] > 30, "the import of uvicorn takes longer"
 
 
-def test_an_asgi_application(source: Path) -> None:
+def test_asgi_application_inherits_the_socket(source: Path) -> None:
     proxy = Proxy(source, [], "--socket", "--asgi", "asgi_app:app")
     proxy.arguments.remove("--exec")
     with proxy:
@@ -101,16 +101,16 @@ def test_an_asgi_application(source: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["uvicorn --fd", "gunicorn, systemd's protocol"])
-def test_a_warm_start_inherits_it_as_well(source: Path, tmp_path: Path, name: str) -> None:
+def test_warm_start_inherits_the_socket(source: Path, tmp_path: Path, name: str) -> None:
     with Preloaded(source, tmp_path / "cache", SERVERS[name]).proxy("--socket") as proxy:
-        # Ready each time: the first warm start of gunicorn may show more to preload.
+        # Warm each time, because the first warm start of gunicorn may import more to preload.
         assert_saves_are_served(proxy, warmed)
         proxy.wait_output(r"(\(warm, [^\0]*){2}")
         assert len(re.findall(r"\(warm, ", proxy.output)) == 2
 
 
 def check_restarts(project: Path, command: list[str], restarts: int) -> None:
-    """Clients ask all the time, and get no answer of older code than the last settled save."""
+    """Send GETs all the time; assert that no response is older than the last settled save."""
     current = 0
     answers: Counter[int] = Counter()
 
@@ -123,7 +123,7 @@ def check_restarts(project: Path, command: list[str], restarts: int) -> None:
                 try:
                     body = response.read()
                 except (http.client.IncompleteRead, ConnectionResetError):
-                    connection.close()  # it had begun: a server may send the body after the head
+                    connection.close()  # it was in flight: the head may precede the body
                     continue
                 assert response.status == 200, body
                 assert int(body) >= oldest, "stale"
@@ -141,18 +141,18 @@ def check_restarts(project: Path, command: list[str], restarts: int) -> None:
     assert len(answers) > restarts / 2, answers
 
 
-def test_restarts_under_load(source: Path) -> None:
+def test_restarts_under_load_serve_the_new_code(source: Path) -> None:
     check_restarts(source, [*INHERITING], 20)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["uvicorn --fd", "gunicorn fd://", "node", "a loop around accept"])
-def test_500_restarts_under_load(source: Path, name: str) -> None:
+def test_500_restarts_under_load_serve_the_new_code(source: Path, name: str) -> None:
     check_restarts(source, SERVERS[name], 500)
 
 
 def test_no_post_is_lost_or_run_twice(project: Path, data: Path) -> None:
-    """One is served, all others wait in the queue: they are not waited for, but taken back."""
+    """One is being served, all others wait in the listen queue: the proxy reclaims those."""
     (project / "version").write_text("0")
     ids = itertools.count()
     answered: set[int] = set()
@@ -183,7 +183,7 @@ def test_posts_in_the_queue_go_to_the_new_code(project: Path, data: Path) -> Non
         proxy.running()
         connections = [http_connection(proxy) for _ in range(4)]
         for number, connection in enumerate(connections):
-            # The first is being served, and ends within the time to drain; the others wait.
+            # The first is being served, and ends within the drain; the others are in the queue.
             connection.request("POST", f"/?id={number}&until=go", body=b"x" * 100)
             eventually(lambda: "0" in orders(data))
         with proxy.restart():
@@ -194,7 +194,7 @@ def test_posts_in_the_queue_go_to_the_new_code(project: Path, data: Path) -> Non
         assert answers == [b"old", b"new", b"new", b"new"]
         restart = proxy.status()["last_restart"]
         assert restart is not None
-        assert restart["drain_ms"] < 900, "only the first is waited for"
+        assert restart["drain_ms"] < 900, "only the first delays the kill"
         assert sorted(orders(data)) == ["0", "1", "2", "3"]
         for connection in connections:
             connection.close()
@@ -206,7 +206,7 @@ def orders(data: Path) -> list[str]:
 
 
 @pytest.mark.parametrize(("end", "statuses"), [("/crash", {503}), ("/shutdown", {502, 503})])
-def test_a_crash_is_told_to_who_waits_in_the_queue(
+def test_crash_gets_503_for_requests_in_the_queue(
     source: Path, data: Path, end: str, statuses: set[int]
 ) -> None:
     with Proxy(source, [*INHERITING, str(data)], "--socket") as proxy:
@@ -216,12 +216,12 @@ def test_a_crash_is_told_to_who_waits_in_the_queue(
         eventually(lambda: orders(data) == ["0"])
         for connection in connections[1:]:
             connection.request("POST", "/?id=1")
-        # Accepted after the others, so that they are in the queue when this is answered.
+        # Accepted after the others, which are therefore in the queue when this is answered.
         assert proxy.status()["state"] == "running"
         (data / "go").touch()
         for connection in connections:
             response = connection.getresponse()
-            # A server that shuts the socket down resets them itself: nobody knows what it has read.
+            # A server that shuts the socket down resets them; it may have read any of them.
             assert response.status in statuses
             assert response.status == 502 or b"exited with status 7" in response.read()
             connection.close()
@@ -229,10 +229,10 @@ def test_a_crash_is_told_to_who_waits_in_the_queue(
         with proxy.restart():
             proxy.save("version", "mended")
         assert proxy.get("/").body == b"mended"
-        assert orders(data) == ["0"], "what was refused is not found by the next server"
+        assert orders(data) == ["0"], "the next server must not get refused requests"
 
 
-def test_connections_past_the_proxy_wait_for_the_server(source: Path) -> None:
+def test_connection_past_the_proxy_waits_for_the_server(source: Path) -> None:
     (source / "asgi_app.py").write_text("import no_such_module")
     with Proxy(source, SERVERS["uvicorn --fd"], "--socket") as proxy:
         proxy.wait_state("error")
@@ -243,14 +243,14 @@ def test_connections_past_the_proxy_wait_for_the_server(source: Path) -> None:
             assert wire.response().body == b"version 0"
 
 
-def test_a_server_that_makes_a_socket_of_its_own(source: Path) -> None:
+def test_server_that_binds_the_port_itself_is_an_error(source: Path) -> None:
     command = [PYTHON, "-m", "http.server", "--bind", "127.0.0.1", "{port}"]
     with Proxy(source, command, "--socket") as proxy:
         proxy.wait_state("error")
         assert b"Address already in use" in proxy.get("/", Accept="text/html").body
 
 
-def test_a_server_that_takes_no_socket_is_told_after_the_start_timeout(source: Path) -> None:
+def test_server_that_never_accepts_gets_503_after_the_start_timeout(source: Path) -> None:
     command = [PYTHON, str(BACKENDS / "never_listens.py")]
     with Proxy(source, command, "--socket", "--start-timeout", "0.3") as proxy:
         response = proxy.get("/", Accept="text/html")
@@ -258,7 +258,7 @@ def test_a_server_that_takes_no_socket_is_told_after_the_start_timeout(source: P
         assert b"does not answer yet" in response.body
 
 
-def test_a_port_that_another_has(source: Path) -> None:
+def test_taken_backend_port_ends_the_program(source: Path) -> None:
     port = free_port()
     with socket.create_server(("127.0.0.1", port)):
         arguments = [str(free_port()), str(port), "--socket", "--exec", "true"]

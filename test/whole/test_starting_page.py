@@ -1,4 +1,4 @@
-"""--starting-page: the page that stands in while the server starts, and what takes its place."""
+"""--starting-page: the page that is sent while the server starts, and its replacement."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +10,7 @@ from test.browser import open_browser
 from test.building import building, held
 from test.harness import Proxy, backend
 
-# Files that the backend takes for orders do not restart it.
+# Files that control the backend must not restart it.
 OPTIONS = ("--starting-page", "0.1", "--pattern", "*.py")
 DOCUMENT = {"Sec_Fetch_Dest": "document", "Accept": "text/html,*/*;q=0.8"}
 HEAD = b"""GET / HTTP/1.1\r
@@ -27,7 +27,7 @@ def context() -> Iterator[BrowserContext]:
         yield context
 
 
-def test_it_shows_the_output_and_turns_into_the_page(
+def test_starting_page_shows_the_output_and_becomes_the_page(
     context: BrowserContext, project: Path
 ) -> None:
     with Proxy(project, backend("builds.py"), *OPTIONS) as proxy:
@@ -48,7 +48,7 @@ def test_it_shows_the_output_and_turns_into_the_page(
         page.close()
 
 
-def test_it_turns_into_what_a_crash_says(context: BrowserContext, project: Path) -> None:
+def test_starting_page_becomes_the_crash_page(context: BrowserContext, project: Path) -> None:
     command = ["sh", "-c", "until test -e go; do sleep 0.01; done; echo no table >&2; exit 3"]
     with Proxy(project, command, *OPTIONS) as proxy:
         page = context.new_page()
@@ -61,18 +61,20 @@ def test_it_turns_into_what_a_crash_says(context: BrowserContext, project: Path)
 
 
 @pytest.mark.parametrize("inject", [(), ("--no-inject",)])
-def test_documents_get_it_and_data_waits(project: Path, inject: tuple[str, ...]) -> None:
+def test_document_gets_the_starting_page_and_data_waits(
+    project: Path, inject: tuple[str, ...]
+) -> None:
     with Proxy(project, backend("builds.py"), *OPTIONS, *inject) as proxy, proxy.connect() as wire:
         wire.send(b"GET /data HTTP/1.1\r\nHost: localhost\r\nAccept: application/json\r\n\r\n")
         page = proxy.get("/", **DOCUMENT)
         assert page.status == 503
         assert b'data-hpp-page="live"' in page.body
-        assert b"builds.py" not in page.body, "not everybody may know the command"
+        assert b"builds.py" not in page.body, "only trusted clients may see the command"
         (project / "go").touch()
         assert b"served" in wire.response().body
         assert b"served" in proxy.get("/", **DOCUMENT).body
 
 
-def test_without_the_option_everybody_waits(project: Path) -> None:
+def test_starting_page_off_holds_every_request(project: Path) -> None:
     with building(project) as proxy, proxy.connect() as wire:
         assert held(proxy, wire, HEAD).status == 200

@@ -1,4 +1,4 @@
-"""The temporary folder is emptied under a running program: by a user, or by systemd-tmpfiles."""
+"""The temporary folder of a running program is emptied, by a user or by systemd-tmpfiles."""
 
 import json
 import shutil
@@ -24,7 +24,7 @@ def temporary(tmp_path: Path) -> Path:
 
 
 def empty(folder: Path) -> None:
-    """Remove everything, as `rm -rf FOLDER/*`."""
+    """Remove all files in a folder, as `rm -rf FOLDER/*` does."""
     paths = list(folder.iterdir())
     assert paths, "the program has files there"
     for path in paths:
@@ -36,7 +36,7 @@ def fetched(proxy: HttpsProxy, *arguments: str) -> bytes:
     return subprocess.run(command, capture_output=True, check=True).stdout
 
 
-def test_own_pages_outlive_their_files(project: Path, temporary: Path) -> None:
+def test_admin_pages_work_without_their_files(project: Path, temporary: Path) -> None:
     with Proxy(project, backend("echo.py"), environment={"TMPDIR": str(temporary)}) as proxy:
         proxy.running()
         empty(temporary)
@@ -52,7 +52,7 @@ def test_own_pages_outlive_their_files(project: Path, temporary: Path) -> None:
         assert proxy.get("/").status == 200
 
 
-def test_https_outlives_its_files(project: Path, temporary: Path) -> None:
+def test_https_works_without_its_files(project: Path, temporary: Path) -> None:
     with HttpsProxy(project, backend("echo.py"), environment={"TMPDIR": str(temporary)}) as proxy:
         proxy.running()
         empty(temporary)

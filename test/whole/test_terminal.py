@@ -1,4 +1,4 @@
-"""In a terminal: the debugger works in the backend, and Ctrl+C ends everything."""
+"""In a terminal: the debugger works in the backend, and Ctrl+C ends all processes."""
 
 import contextlib
 import os
@@ -15,7 +15,7 @@ from test.terminal import Terminal, in_terminal
 CTRL_C = "\x03"
 
 
-def test_the_backend_has_a_terminal_after_each_restart(project: Path) -> None:
+def test_backend_has_a_terminal_after_each_restart(project: Path) -> None:
     with in_terminal(project, "debugged.py") as (proxy, terminal):
         shown = terminal.wait_for("a terminal: True True")
         with proxy.restart():
@@ -25,7 +25,7 @@ def test_the_backend_has_a_terminal_after_each_restart(project: Path) -> None:
         assert terminal.wait_end() == 130
 
 
-def test_breakpoint_works(project: Path) -> None:
+def test_breakpoint_opens_the_debugger(project: Path) -> None:
     with in_terminal(project, "debugged.py") as (proxy, terminal):
         for number in range(2):
             with proxy.connect() as wire:
@@ -52,7 +52,7 @@ def test_url_is_shown_again_on_a_screen_that_the_server_has_cleared(project: Pat
 
 
 @pytest.mark.parametrize("victim", ["the program", "the backend"])
-def test_terminal_is_put_right_after_a_kill(project: Path, victim: str) -> None:
+def test_terminal_modes_are_restored_after_a_kill(project: Path, victim: str) -> None:
     script = "printf '\\033[?25l\\033[?1049h'; exec \"$@\""
     proxy = Proxy(project, ["sh", "-c", script, "sh", *backend("echo.py")])
     with Terminal(proxy.arguments, project, proxy.environment) as terminal:
@@ -68,7 +68,7 @@ def test_terminal_is_put_right_after_a_kill(project: Path, victim: str) -> None:
     eventually(lambda: not proxy.left_over(), 2000 * MS)
 
 
-def test_ctrl_c_in_the_debugger_ends_everything(project: Path) -> None:
+def test_ctrl_c_in_the_debugger_ends_all_processes(project: Path) -> None:
     with in_terminal(project, "debugged.py") as (proxy, terminal), proxy.connect() as wire:
         wire.send(b"GET /break HTTP/1.1\r\nHost: localhost\r\n\r\n")
         terminal.wait_for(r"\(Pdb\)")
@@ -76,13 +76,13 @@ def test_ctrl_c_in_the_debugger_ends_everything(project: Path) -> None:
         assert terminal.wait_end() == 130
 
 
-def test_ctrl_c_ends_everything(project: Path) -> None:
+def test_ctrl_c_ends_all_processes(project: Path) -> None:
     with in_terminal(project, "echo.py") as (_, terminal):
         terminal.type(CTRL_C)
         assert terminal.wait_end(2000 * MS) == 130
 
 
-def test_a_second_ctrl_c_kills_at_once(project: Path) -> None:
+def test_second_ctrl_c_kills_at_once(project: Path) -> None:
     options = ["--kill-signal", "TERM", "--kill-timeout", "60"]
     with in_terminal(project, "ignores_sigterm.py", *options) as (_, terminal):
         terminal.type(CTRL_C)
@@ -93,7 +93,7 @@ def test_a_second_ctrl_c_kills_at_once(project: Path) -> None:
         assert terminal.wait_end(2000 * MS) == 130
 
 
-def test_ctrl_c_while_it_starts(project: Path, tmp_path: Path) -> None:
+def test_ctrl_c_during_a_start_ends_all_processes(project: Path, tmp_path: Path) -> None:
     token = tmp_path / "token"
     os.mkfifo(token)
     share = ["--share", "http://relay.localhost:9", "--share-token-file", str(token)]
@@ -109,29 +109,29 @@ def test_ctrl_c_while_it_starts(project: Path, tmp_path: Path) -> None:
 
 
 def has_reader(fifo: Path) -> int | None:
-    """A descriptor to write into it, once somebody reads."""
+    """A descriptor to write into the FIFO; None while no process reads it."""
     with contextlib.suppress(OSError):
         return os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
     return None
 
 
-def test_the_terminal_is_as_it_was(project: Path) -> None:
-    """After the end the shell echoes what is typed, even if the backend had switched that off."""
+def test_terminal_modes_are_restored_at_the_end(project: Path) -> None:
+    """After the end the shell echoes its input, also if the backend had switched echo off."""
     proxy = Proxy(project, ["sh", "-c", "stty -echo; echo raw; exec sleep 1000"])
     with Terminal(["sh"], project, proxy.environment) as terminal:
         words = " ".join(f"'{word}'" for word in proxy.arguments)
         terminal.type(f"{words}\n")
-        started = terminal.wait_for("http://")  # what comes before is the echo of the command
+        started = terminal.wait_for("http://")  # the text before it is the echo of the command
         terminal.wait_for("raw", started)
         terminal.type(CTRL_C)
-        eventually(lambda: len(proxy.left_over()) == 1)  # the shell: what comes now is for it
+        eventually(lambda: len(proxy.left_over()) == 1)  # the shell, which gets the input
         terminal.type("stty -a | tr ' ' '\\n' | grep echo$; exit 7\n")
         assert terminal.wait_end() == 7
         assert "\n-echo" not in terminal.screen.rpartition("exit 7")[2]
     eventually(lambda: not proxy.left_over(), 2000 * MS)
 
 
-def test_closing_the_terminal_ends_everything(project: Path) -> None:
+def test_closing_the_terminal_ends_all_processes(project: Path) -> None:
     proxy = Proxy(project, backend("echo.py"))
     try:
         with Terminal(proxy.arguments, project, proxy.environment) as terminal:
@@ -144,7 +144,7 @@ def test_closing_the_terminal_ends_everything(project: Path) -> None:
 
 
 def test_output_keeps_its_columns(project: Path) -> None:
-    """Output of the backend is not stepped like a staircase, nor doubled."""
+    """Line ends of the backend are neither bare LF (a staircase) nor doubled."""
     with in_terminal(project, "debugged.py") as (_, terminal):
         terminal.wait_for("a terminal: True True\r\n")
         terminal.type(CTRL_C)

@@ -1,4 +1,4 @@
-"""The other watchers, through the command line; all other tests here use the embedded one."""
+"""Other watchers through the whole program; all other tests here use the embedded one."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -13,7 +13,7 @@ from test.watch.daemon import running
 
 @pytest.fixture
 def own_watchman(tmp_path: Path) -> Iterator[dict[str, str]]:
-    """The environment that leads to a Watchman of the test's own."""
+    """The environment that selects a Watchman of the test's own."""
     folder = tmp_path / "watchman"
     folder.mkdir()
     with running(folder) as daemon:
@@ -30,7 +30,9 @@ def assert_saves_are_seen(proxy: Proxy) -> None:
 
 
 @pytest.mark.parametrize(("watcher", "name"), [("watchman", "watchman"), ("auto", "watchman")])
-def test_watchman(project: Path, own_watchman: Mapping[str, str], watcher: str, name: str) -> None:
+def test_watchman_sees_saves(
+    project: Path, own_watchman: Mapping[str, str], watcher: str, name: str
+) -> None:
     (project / "version").write_text("0")
     with Proxy(project, backend("echo.py"), watcher=watcher, environment=own_watchman) as proxy:
         assert_saves_are_seen(proxy)
@@ -38,14 +40,14 @@ def test_watchman(project: Path, own_watchman: Mapping[str, str], watcher: str, 
         proxy.wait_output(r"(?i)watchman [0-9]")
 
 
-def test_polling(project: Path) -> None:
+def test_polling_sees_saves(project: Path) -> None:
     (project / "version").write_text("0")
     with Proxy(project, backend("echo.py"), watcher="polling") as proxy:
         assert_saves_are_seen(proxy)
         assert "polling" in proxy.status()["watcher"].lower()
 
 
-def test_without_watchman_auto_is_the_embedded_one(project: Path) -> None:
+def test_auto_without_watchman_is_the_embedded_watcher(project: Path) -> None:
     (project / "version").write_text("0")
     nowhere = {"PATH": "/nonexistent", "WATCHMAN_SOCK": ""}
     with Proxy(project, backend("echo.py"), watcher="auto", environment=nowhere) as proxy:
@@ -53,8 +55,8 @@ def test_without_watchman_auto_is_the_embedded_one(project: Path) -> None:
         assert "embedded" in proxy.status()["watcher"].lower()
 
 
-def test_a_watchman_that_we_started_outlives_restarts_and_us(project: Path, tmp_path: Path) -> None:
-    """It serves whoever comes next; the sweep at a restart must not take it for the backend's."""
+def test_watchman_started_by_the_proxy_outlives_it(project: Path, tmp_path: Path) -> None:
+    """It serves later runs, too; a restart must not kill it as a process of the backend."""
     (project / "version").write_text("0")
     state = tmp_path / "state"
     state.mkdir()

@@ -1,4 +1,4 @@
-"""WebSockets (RFC 6455) through the proxy: a tunnel, with nothing changed in it."""
+"""WebSockets (RFC 6455) through the proxy: a tunnel that changes no byte."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: w
 @pytest.fixture(scope="module")
 def echo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
     with Proxy(tmp_path_factory.mktemp("project"), backend("websocket_echo.py")) as proxy:
-        # The server closes a HEAD without an answer: the ping must find out that it is ready.
+        # The server closes on HEAD without a response; the readiness check must accept that.
         yield proxy.running()
 
 
@@ -45,7 +45,7 @@ def open_socket(proxy: Proxy, *subprotocols: str) -> ClientConnection:
     return connect(url, subprotocols=names or None, proxy=None, max_size=None)
 
 
-def test_messages_compression_and_subprotocol(echo: Proxy) -> None:
+def test_messages_compression_and_subprotocol_pass(echo: Proxy) -> None:
     with open_socket(echo, "echo") as socket:
         assert socket.subprotocol == "echo"
         assert socket.response is not None
@@ -70,7 +70,7 @@ def test_close_code_and_reason_pass(echo: Proxy) -> None:
 
 
 def opened(dialogue: Dialogue) -> tuple[Wire, Wire]:
-    """Both ends of a tunnel, in the test's hands."""
+    """Open a tunnel; return both of its ends."""
     client = dialogue.send(
         b"GET /socket HTTP/1.1", b"Connection: keep-alive, Upgrade", b"Upgrade: websocket"
     )
@@ -83,7 +83,7 @@ def opened(dialogue: Dialogue) -> tuple[Wire, Wire]:
     return client, wire
 
 
-def test_after_101_bytes_pass_as_they_are(dialogue: Dialogue) -> None:
+def test_bytes_after_101_pass_unchanged(dialogue: Dialogue) -> None:
     client, wire = opened(dialogue)
     client.send(b"\x00\xff\r\n\r\nnot HTTP")
     assert wire.exactly(14) == b"\x00\xff\r\n\r\nnot HTTP"
@@ -91,7 +91,7 @@ def test_after_101_bytes_pass_as_they_are(dialogue: Dialogue) -> None:
     assert client.exactly(4) == b"\x81\x02hi"
 
 
-def test_bytes_behind_the_101_are_not_lost(dialogue: Dialogue) -> None:
+def test_bytes_in_the_same_segment_as_101_are_not_lost(dialogue: Dialogue) -> None:
     client = dialogue.send(b"GET / HTTP/1.1", b"Connection: Upgrade", b"Upgrade: websocket")
     client.send(b"early")
     wire = dialogue.backend.next()
@@ -102,7 +102,7 @@ def test_bytes_behind_the_101_are_not_lost(dialogue: Dialogue) -> None:
     assert wire.exactly(5) == b"early"
 
 
-def test_a_refused_upgrade_stays_http(dialogue: Dialogue) -> None:
+def test_refused_upgrade_stays_http(dialogue: Dialogue) -> None:
     client = dialogue.send(b"GET / HTTP/1.1", b"Connection: Upgrade", b"Upgrade: websocket")
     dialogue.backend.exchange(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno")
     assert client.response().body == b"no"
@@ -111,13 +111,13 @@ def test_a_refused_upgrade_stays_http(dialogue: Dialogue) -> None:
     assert client.response().status == 200
 
 
-def test_upgrade_without_connection_is_no_upgrade(dialogue: Dialogue) -> None:
+def test_upgrade_without_connection_field_is_not_an_upgrade(dialogue: Dialogue) -> None:
     seen = dialogue.seen(b"GET / HTTP/1.1", b"Upgrade: websocket")
     assert seen.get(b"Upgrade") is None
 
 
 @pytest.mark.parametrize("end", ["finish", "reset"])
-def test_each_end_learns_that_the_other_has_gone(dialogue: Dialogue, end: str) -> None:
+def test_end_of_one_side_ends_the_other(dialogue: Dialogue, end: str) -> None:
     client, wire = opened(dialogue)
     getattr(client, end)()
     left = time.monotonic()
@@ -125,11 +125,11 @@ def test_each_end_learns_that_the_other_has_gone(dialogue: Dialogue, end: str) -
     assert time.monotonic() - left < 1000 * MS
     client, wire = opened(dialogue)
     dialogue.backend.forget()
-    assert client.ended(), "and no frame of ours: the backend ended without a close frame"
+    assert client.ended(), "without a frame of the proxy: the backend ended without a close frame"
 
 
-def test_1012_comes_at_a_frame_boundary(dialogue: Dialogue) -> None:
-    """Inside a frame whose rest is lost, 1012 would be data: then only the end of it can tell."""
+def test_1012_is_sent_at_a_frame_boundary_only(dialogue: Dialogue) -> None:
+    """Inside an incomplete frame, 1012 would be read as data: then the connection just ends."""
     proxy = dialogue.proxy
     whole, whole_wire = opened(dialogue)
     half, half_wire = opened(dialogue)
@@ -146,7 +146,7 @@ def test_1012_comes_at_a_frame_boundary(dialogue: Dialogue) -> None:
 
 
 @pytest.mark.parametrize("side", ["client", "backend"])
-def test_a_half_closed_tunnel_does_not_disturb_a_restart(dialogue: Dialogue, side: str) -> None:
+def test_half_closed_tunnel_does_not_disturb_a_restart(dialogue: Dialogue, side: str) -> None:
     client, wire = opened(dialogue)
     (client if side == "client" else wire).finish()
     if side == "client":
@@ -160,7 +160,7 @@ def frame(data: bytes) -> bytes:
     return Frame(Opcode.BINARY, data).serialize(mask=False)
 
 
-def test_a_slow_reader_holds_the_sender_back(dialogue: Dialogue) -> None:
+def test_slow_reader_stops_the_sender(dialogue: Dialogue) -> None:
     client, wire = opened(dialogue)
     assert wire.fill(200 << 20) < 64 << 20
     assert len(client.exactly(1 << 20)) == 1 << 20

@@ -1,8 +1,8 @@
-"""The proxies: how each is started in front of a backend, in a folder of its own.
+"""The proxies, each with its command and configuration in front of a backend.
 
-A peer gives the command, having written its configuration into the folder, or raises MissingError.
+A peer writes its configuration into a folder and returns its command, or raises MissingError.
 The order here is the order of the tables. PEERS speak plain HTTP; FRONTS speak HTTPS, in each
-version of HTTP that they can.
+version of HTTP that they support.
 """
 
 from test.benchmark.peers.asgi import Hypercorn, OurAsgi

@@ -1,4 +1,4 @@
-"""ASGI servers that give the backend's answer themselves: ours, and Hypercorn on the same loop."""
+"""ASGI servers, which answer like the backend: http-process-asgi, and Hypercorn on uvloop."""
 
 import sys
 from typing import ClassVar
@@ -9,13 +9,13 @@ from test.benchmark.service import HOST
 from test.benchmark.tools import certificate, venv_program
 
 APPLICATION = "test.benchmark.programs.application:app"
-# By default a connection ends after 1,000 requests, and clients of HTTP/2 lose some of them.
+# The default limit of 1,000 requests per connection makes HTTP/2 clients lose those in flight.
 CONFIG = "keep_alive_max_requests = 1_000_000_000\n"
 
 
 class OurAsgi:
     name: ClassVar[str] = OUR_ASGI
-    # It needs none.
+    # An ASGI server needs no backend.
     starts_backend: ClassVar[bool] = True
 
     def command(self, place: Place) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Go's httputil.ReverseProxy, which air, devd and templ are built on."""
+"""Go's httputil.ReverseProxy, on which air, devd and templ are built."""
 
 from typing import ClassVar
 

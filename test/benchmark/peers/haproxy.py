@@ -1,4 +1,4 @@
-"""HAProxy: one thread, as we have one process, and kept connections."""
+"""HAProxy: one thread, as http-process-proxy has one process, and kept connections."""
 
 from typing import ClassVar
 

@@ -1,4 +1,4 @@
-"""node http-proxy, which http-proxy-middleware and many dev servers are built on."""
+"""http-proxy for Node, on which http-proxy-middleware and many dev servers are built."""
 
 from typing import ClassVar
 

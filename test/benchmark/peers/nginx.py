@@ -1,4 +1,4 @@
-"""nginx `proxy_pass`: one worker, as we have one process, and kept connections."""
+"""nginx `proxy_pass`: one worker, as http-process-proxy has one process, kept connections."""
 
 from typing import ClassVar
 

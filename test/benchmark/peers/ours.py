@@ -1,4 +1,4 @@
-"""Ourselves, by the command line, as a user would start us."""
+"""http-process-proxy, started by its command line, as by a user."""
 
 import sys
 from typing import ClassVar
@@ -13,7 +13,7 @@ def command(
     port: int, backend_port: int, backend: tuple[str, ...], options: tuple[str, ...] = ()
 ) -> tuple[str, ...]:
     program = (sys.executable, "-m", "httpprocessproxy")
-    # Another proxy of the same machine may have the browser extension's port.
+    # Another proxy on the machine may have the port for the browser extension.
     addresses = (f"{HOST}:{port}", f"{HOST}:{backend_port}", "--livereload-port", "0")
     return (*program, *addresses, *options, "--exec", *backend)
 
@@ -28,7 +28,7 @@ class Ours:
 
 
 class OurFrontDoor:
-    """Ourselves with HTTPS, HTTP/2 and HTTP/3."""
+    """http-process-proxy with HTTPS, HTTP/2 and HTTP/3."""
 
     name: ClassVar[str] = OURS
     starts_backend: ClassVar[bool] = True

@@ -1,4 +1,4 @@
-"""What a peer is to the benchmark."""
+"""The interface of a peer."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,9 +9,9 @@ from test.benchmark.backends import Backend
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a proxy is to run: the port to listen on, what is behind it, a folder for its files.
+    """The place of a proxy: its port, its backend, and folders.
 
-    The proxy runs in `work`, which stays as it is while it runs; its files go into `config`.
+    The proxy runs in `work`, whose files do not change meanwhile; its files go into `config`.
     """
 
     port: int
@@ -21,10 +21,10 @@ class Place:
 
 
 class Peer(Protocol):
-    """A proxy. `starts_backend` is true of a proxy that runs the backend's command itself."""
+    """A proxy. `starts_backend` is true for a proxy that runs the backend's command itself."""
 
     name: ClassVar[str]
     starts_backend: ClassVar[bool]
 
     def command(self, place: Place) -> tuple[str, ...]:
-        """The command that serves at `place.port`; none for no proxy. Raises MissingError."""
+        """The command that serves at `place.port`; empty without a proxy. Raises MissingError."""

@@ -1,4 +1,4 @@
-"""An ASGI application that answers what the backend behind the proxies answers."""
+"""An ASGI application with the same response as the backend behind the proxies."""
 
 from collections.abc import Awaitable, Callable, Mapping
 

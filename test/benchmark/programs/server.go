@@ -1,4 +1,4 @@
-// A server that is quick to start and says which version it read then: server PORT
+// A server that starts fast and answers with the version it read at the start: server PORT
 package main
 
 import (

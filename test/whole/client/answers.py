@@ -1,4 +1,4 @@
-"""A site whose answers are given word for word, and whose files are as old as a test wants."""
+"""A site with responses that the test gives, and files with times that the test gives."""
 
 import itertools
 import json
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from test.harness import Proxy, backend
 
-# An answer: its status, or None for a file's, its fields, its body.
+# A response: its status (None: the response is that of a file), its fields, its body.
 Answer = tuple[int | None, Mapping[str, str], str]
 
 DAY_S = 86400.0
@@ -25,9 +25,10 @@ _seconds = itertools.count()
 
 
 def write(path: Path, text: str, *, changed: float | None = None) -> None:
-    """Save a file that was changed at this time; by default, a month ago.
+    """Save a file with the modification time `changed`; by default, about a month ago.
 
-    Each by default in a second of its own: Last-Modified has no finer one (RFC 9110 section 5.6.7).
+    The default differs by a second each time, the resolution of Last-Modified (RFC 9110 section
+    5.6.7).
     """
     temporary = path.with_name(f".{path.name}.swp")
     temporary.write_text(text)

@@ -1,4 +1,4 @@
-"""One browser for all tests of our script, with fresh pages for each."""
+"""Fixtures: one browser for all tests of the proxy's script, with fresh pages for each."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""React, Vue and htmx as published, in pages of a test; `test/run.sh` puts them into `.cache`."""
+"""React, Vue and htmx as published, for pages of tests; `test/run.sh` puts them into `.cache`."""
 
 import shutil
 from pathlib import Path
@@ -16,7 +16,7 @@ HTMX_4 = ("htmx-4.js",)
 
 
 def scripts(names: tuple[str, ...], code: str) -> str:
-    """The elements that load a framework, and then run this."""
+    """The script elements that load a framework and then run `code`."""
     loads = [f'<script src="/{name}"></script>' for name in names]
     return "".join([*loads, f"<script>{code}</script>"])
 

@@ -1,4 +1,4 @@
-"""A site with style sheets and images that are swapped in its pages."""
+"""A site with style sheets and images that the script swaps in its pages."""
 
 from pathlib import Path
 
@@ -29,13 +29,13 @@ def save(proxy: Proxy, name: str, text: str) -> None:
 
 
 def used(visit: Visit) -> None:
-    """Type and scroll, as somebody who would not like to lose it."""
+    """Type and scroll in a page, as a user who would not like to lose that."""
     visit.page.fill("#text", "typed")
     visit.page.evaluate("window.isTheSame = true; scrollTo(0, 777)")
 
 
 def assert_same(visit: Visit) -> None:
-    """The page was not loaded again, and nobody had to restore anything."""
+    """Assert that the page was not reloaded and still has its text and position."""
     visit.rest()
     assert visit.page.evaluate("window.isTheSame") is True
     assert visit.page.evaluate("scrollY") == 777

@@ -1,12 +1,12 @@
-"""axe-core finds no fault in the pages that we make, and in the overlay, in both colour schemes."""
+"""Accessibility by axe-core of the proxy's pages and of the overlay, in both colour schemes."""
 
+import importlib.resources
 from pathlib import Path
 from typing import Literal
 
 import pytest
-from playwright.sync_api import BrowserContext, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
-from test.accessibility import violations
 from test.browser import OVERLAY, Visit
 from test.dashboard import opened, send, started
 from test.whole.client.site import served
@@ -16,6 +16,18 @@ raise SystemExit("in main.go:3")
 """
 schemes = pytest.mark.parametrize("scheme", ["light", "dark"])
 Scheme = Literal["light", "dark"]
+
+_AXE = importlib.resources.files("axe_playwright_python") / "axe.min.js"
+
+
+def violations(page: Page, within: str = "html") -> list[str]:
+    """Run axe-core (WCAG 2) in a page; return each violated rule with its elements in `within`."""
+    page.evaluate(_AXE.read_text("utf-8"))
+    results = page.evaluate("within => axe.run(within)", within)
+    return [
+        f"{rule['id']}: {[node['html'] for node in rule['nodes']]}"
+        for rule in results["violations"]
+    ]
 
 
 @schemes

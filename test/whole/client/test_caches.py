@@ -1,4 +1,4 @@
-"""Copies in the browser's cache: after a save, a page runs none that is older than the save."""
+"""The browser's cache: after a save, a page uses no copy that is older than the save."""
 
 import time
 from pathlib import Path
@@ -75,7 +75,7 @@ def test_page_that_a_link_takes_from_the_cache_is_reloaded_when_stale(
 
 
 def test_second_save_of_the_same_second_is_shown(context: BrowserContext, tmp_path: Path) -> None:
-    """The file's time stands still: to an answer's own date, it is never old enough."""
+    """The file's time does not change, and is never old enough compared with a response's Date."""
     changed = time.time() + 600
     write(tmp_path / "index.html", html("first"), changed=changed)
     with answering(tmp_path, {"/": (None, {"Cache-Control": "no-cache"}, "")}) as proxy:
@@ -84,7 +84,7 @@ def test_second_save_of_the_same_second_is_shown(context: BrowserContext, tmp_pa
         visit.reloaded("second")
 
 
-def test_page_known_without_the_script_is_sent_whole(
+def test_page_cached_without_the_script_is_sent_whole(
     context: BrowserContext, tmp_path: Path
 ) -> None:
     write(tmp_path / "index.html", html("page"))

@@ -1,4 +1,4 @@
-"""Our script in a real browser: a crash is shown over the page, and goes with its cause."""
+"""The script in a real browser: the overlay shows a crash, and disappears with its cause."""
 
 import re
 import sys
@@ -20,7 +20,7 @@ POLICY = {"Content-Security-Policy": "default-src 'none'; style-src 'none'; img-
 
 
 def broken(context: BrowserContext, proxy: Proxy) -> Visit:
-    """A page that was loaded, and whose server has crashed then."""
+    """A page that was loaded before its server crashed."""
     visit = Visit(context, proxy.running().url)
     with proxy.restart(to="error"):
         proxy.save("page.py", BROKEN)
@@ -28,7 +28,7 @@ def broken(context: BrowserContext, proxy: Proxy) -> Visit:
     return visit
 
 
-def test_a_crash_shows_the_traceback_and_goes_when_it_is_mended(
+def test_overlay_shows_the_traceback_until_the_repair(
     context: BrowserContext, tmp_path: Path
 ) -> None:
     with served(tmp_path, body='<input id="text">') as proxy:
@@ -46,9 +46,7 @@ def test_a_crash_shows_the_traceback_and_goes_when_it_is_mended(
         assert visit.loads == 2
 
 
-def test_the_next_error_takes_the_place_of_the_first(
-    context: BrowserContext, tmp_path: Path
-) -> None:
+def test_next_error_replaces_the_first(context: BrowserContext, tmp_path: Path) -> None:
     with served(tmp_path) as proxy:
         visit = broken(context, proxy)
         with proxy.restart(to="error"):
@@ -58,7 +56,7 @@ def test_the_next_error_takes_the_place_of_the_first(
         expect(visit.page.locator("pre")).not_to_contain_text("ValueError")
 
 
-def test_output_is_text_and_has_colours(context: BrowserContext, tmp_path: Path) -> None:
+def test_output_is_text_with_colours(context: BrowserContext, tmp_path: Path) -> None:
     with served(tmp_path) as proxy:
         visit = broken(context, proxy)
         output = visit.page.locator(f"{OVERLAY} pre")
@@ -67,7 +65,7 @@ def test_output_is_text_and_has_colours(context: BrowserContext, tmp_path: Path)
         assert output.locator("b").count() == 0
 
 
-def test_links_lead_into_the_editor(context: BrowserContext, tmp_path: Path) -> None:
+def test_places_are_links_into_the_editor(context: BrowserContext, tmp_path: Path) -> None:
     with served(tmp_path / "a b", "--editor", "x-test://{file}#{line}:{column}") as proxy:
         visit = broken(context, proxy)
         link = visit.page.locator(f"{OVERLAY} a", has_text="line 4")
@@ -75,7 +73,7 @@ def test_links_lead_into_the_editor(context: BrowserContext, tmp_path: Path) -> 
         expect(link).to_have_attribute("href", f"x-test://{tmp_path}/a%20b/page.py#4:1")
 
 
-def test_our_own_error_page_has_the_links_too(context: BrowserContext, tmp_path: Path) -> None:
+def test_error_page_of_the_proxy_has_links_too(context: BrowserContext, tmp_path: Path) -> None:
     with served(tmp_path, "--editor", "x-test://{file}#{line}") as proxy:
         proxy.running()
         with proxy.restart(to="error"):
@@ -88,7 +86,7 @@ def test_our_own_error_page_has_the_links_too(context: BrowserContext, tmp_path:
         expect(page.locator(OVERLAY)).to_have_count(0)
 
 
-def test_without_an_editor_a_place_can_be_copied(context: BrowserContext, tmp_path: Path) -> None:
+def test_place_can_be_copied_without_an_editor(context: BrowserContext, tmp_path: Path) -> None:
     context.grant_permissions(["clipboard-read", "clipboard-write"])
     with served(tmp_path, "--editor", "none") as proxy:
         visit = broken(context, proxy)
@@ -103,7 +101,7 @@ def test_without_an_editor_a_place_can_be_copied(context: BrowserContext, tmp_pa
         assert "ValueError: no such thing" in visit.page.evaluate(clipboard)
 
 
-def test_a_place_can_be_copied_on_a_page_that_is_not_secure(
+def test_place_can_be_copied_in_an_insecure_context(
     context: BrowserContext, tmp_path: Path
 ) -> None:
     context.grant_permissions(["clipboard-read", "clipboard-write"])
@@ -117,7 +115,7 @@ def test_a_place_can_be_copied_on_a_page_that_is_not_secure(
         assert visit.page.evaluate("theirs.readText()") == f"{tmp_path}/page.py:4"
 
 
-def test_escape_hides_it_and_the_mark_brings_it_back(
+def test_escape_hides_the_overlay_and_the_mark_shows_it_again(
     context: BrowserContext, tmp_path: Path
 ) -> None:
     heard = "<script>onkeydown = event => document.title += event.key</script>"
@@ -138,7 +136,7 @@ def test_escape_hides_it_and_the_mark_brings_it_back(
         expect(overlay).to_contain_text("ZeroDivisionError")
 
 
-def test_hidden_it_stays_hidden_over_a_new_connection(
+def test_hidden_overlay_stays_hidden_after_a_reconnect(
     context: BrowserContext, tmp_path: Path
 ) -> None:
     with served(tmp_path) as proxy:
@@ -153,7 +151,7 @@ def test_hidden_it_stays_hidden_over_a_new_connection(
         expect(visit.page.locator(MARK)).to_be_visible()
 
 
-def test_it_takes_no_focus_from_who_types(context: BrowserContext, tmp_path: Path) -> None:
+def test_overlay_takes_no_focus_from_a_field(context: BrowserContext, tmp_path: Path) -> None:
     with served(tmp_path, body='<input id="text">') as proxy:
         visit = Visit(context, proxy.running().url)
         visit.page.focus("#text")
@@ -165,9 +163,7 @@ def test_it_takes_no_focus_from_who_types(context: BrowserContext, tmp_path: Pat
         expect(visit.page.locator("#text")).to_have_value("go on")
 
 
-def test_the_page_cannot_spoil_it_nor_does_it_spoil_the_page(
-    context: BrowserContext, tmp_path: Path
-) -> None:
+def test_styles_of_page_and_overlay_are_isolated(context: BrowserContext, tmp_path: Path) -> None:
     style = """<style>:not(html) { display: none !important; color: lime !important;
     opacity: 0 !important }</style>"""
     with served(tmp_path, body=style) as proxy:
@@ -179,7 +175,7 @@ def test_the_page_cannot_spoil_it_nor_does_it_spoil_the_page(
         assert not visit.console
 
 
-def test_it_lies_over_a_dialog_of_the_page(context: BrowserContext, tmp_path: Path) -> None:
+def test_overlay_lies_over_a_dialog_of_the_page(context: BrowserContext, tmp_path: Path) -> None:
     dialog = "<dialog>modal</dialog><script>document.querySelector('dialog').showModal()</script>"
     with served(tmp_path, body=dialog) as proxy:
         visit = broken(context, proxy)
@@ -190,7 +186,9 @@ def test_it_lies_over_a_dialog_of_the_page(context: BrowserContext, tmp_path: Pa
         expect(visit.page.get_by_text("modal")).to_be_visible()
 
 
-def test_a_strict_policy_leaves_it_its_style(context: BrowserContext, tmp_path: Path) -> None:
+def test_overlay_keeps_its_style_under_a_strict_policy(
+    context: BrowserContext, tmp_path: Path
+) -> None:
     (tmp_path / "page.py").write_text(f"{code('first')}HEADERS = {POLICY!r}\n")
     with Proxy(tmp_path, backend("page_site.py")) as proxy:
         visit = broken(context, proxy)
@@ -202,7 +200,7 @@ def test_a_strict_policy_leaves_it_its_style(context: BrowserContext, tmp_path: 
         assert not visit.console
 
 
-def test_only_the_outermost_page_shows_it(context: BrowserContext, tmp_path: Path) -> None:
+def test_only_the_outermost_page_shows_the_overlay(context: BrowserContext, tmp_path: Path) -> None:
     with served(tmp_path, body='<iframe src="/frame"></iframe>', frame=html("in")) as proxy:
         visit = broken(context, proxy)
         visit.rest()
@@ -211,9 +209,7 @@ def test_only_the_outermost_page_shows_it(context: BrowserContext, tmp_path: Pat
         expect(inside.locator(OVERLAY)).to_have_count(0)
 
 
-def test_a_page_that_is_about_the_error_has_no_overlay(
-    context: BrowserContext, tmp_path: Path
-) -> None:
+def test_error_page_has_no_overlay(context: BrowserContext, tmp_path: Path) -> None:
     with served(tmp_path) as proxy:
         proxy.running()
         with proxy.restart(to="error"):
@@ -226,7 +222,9 @@ def test_a_page_that_is_about_the_error_has_no_overlay(
         visit.reloaded("second")
 
 
-def test_the_console_shows_the_output(context: BrowserContext, tmp_path: Path) -> None:
+def test_browser_console_shows_the_output_with_the_option(
+    context: BrowserContext, tmp_path: Path
+) -> None:
     say = "import sys; print('\\x1b[32mgreen\\x1b[0m stdout'); print('stderr', file=sys.stderr)\n"
     command = [sys.executable, "-u", *backend("page_site.py")[1:]]
     (tmp_path / "page.py").write_text(say + code("first"))
@@ -238,7 +236,9 @@ def test_the_console_shows_the_output(context: BrowserContext, tmp_path: Path) -
         visit.until(lambda: any("/is-logged" in line for line in visit.console))
 
 
-def test_without_the_option_the_console_is_silent(context: BrowserContext, tmp_path: Path) -> None:
+def test_browser_console_is_silent_without_the_option(
+    context: BrowserContext, tmp_path: Path
+) -> None:
     with served(tmp_path) as proxy:
         visit = broken(context, proxy)
         assert not visit.console

@@ -1,4 +1,4 @@
-"""Our script in a real browser: what was typed comes back, in its own field or not at all."""
+"""The script in a real browser: typed text is restored in its own field or not at all."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ SHADOW = """<div id="host"></div><script>document.querySelector('#host')
 
 
 def saved(context: BrowserContext, project: Path, before: str, after: str, act: str) -> Page:
-    """The page after a save, with the keyboard's text in the field that `act` focuses."""
+    """The page after a save, with typed text in the field that `act` focuses."""
     with served(project, body=before) as proxy:
         visit = Visit(context, proxy.running().url)
         visit.page.evaluate(act)
@@ -46,7 +46,7 @@ def saved(context: BrowserContext, project: Path, before: str, after: str, act: 
         ),
     ],
 )
-def test_text_comes_back_where_name_type_and_place_agree(
+def test_text_is_restored_if_name_type_and_place_agree(
     context: BrowserContext, tmp_path: Path, before: str, after: str, values: str
 ) -> None:
     focus = "[...document.querySelectorAll('input')].at(-1).focus()"
@@ -54,7 +54,7 @@ def test_text_comes_back_where_name_type_and_place_agree(
     assert page.evaluate(VALUES) == values
 
 
-def test_text_of_an_open_shadow_root_comes_back(context: BrowserContext, tmp_path: Path) -> None:
+def test_text_of_an_open_shadow_root_is_restored(context: BrowserContext, tmp_path: Path) -> None:
     body = (
         SHADOW % "<input><div id=s style='height: 50px; overflow: auto'><p style='height: 900px'>"
     )
@@ -66,7 +66,7 @@ def test_text_of_an_open_shadow_root_comes_back(context: BrowserContext, tmp_pat
     assert page.locator("#s").evaluate("one => one.scrollTop") == 123
 
 
-def test_text_of_an_editable_element_comes_back(context: BrowserContext, tmp_path: Path) -> None:
+def test_text_of_an_editable_element_is_restored(context: BrowserContext, tmp_path: Path) -> None:
     body = "<div id=editor contenteditable>Dear <b>Mr</b>,</div><div contenteditable>other</div>"
     focus = "getSelection().setPosition(document.querySelector('#editor').lastChild, 1)"
     page = saved(context, tmp_path, body, body.replace("other", "new"), focus)
@@ -75,7 +75,7 @@ def test_text_of_an_editable_element_comes_back(context: BrowserContext, tmp_pat
     expect(page.locator("[contenteditable]").last).to_have_text("new")
 
 
-def test_slider_and_colour_without_a_value_come_back(
+def test_slider_and_colour_without_a_value_are_restored(
     context: BrowserContext, tmp_path: Path
 ) -> None:
     body = "<input id=size type=range><input id=ink type=color><input id=text>"
@@ -100,8 +100,8 @@ def test_details_that_the_user_opened_are_open_again(
         expect(visit.page.locator("details").first).not_to_have_attribute("open", "")
 
 
-# As React 18 and 19 do: the setter on the element is theirs, and an event counts if the value is
-# not the one that came by it. `value=` follows what is typed. Boxes are heard by "click".
+# A model of React 18 and 19: it replaces the setter on the element, ignores an event if the value
+# was set by that setter, copies typed text to `value=`, and listens to "click" of boxes.
 REACT_LIKE = """<input id="text"><input id="box" type="checkbox"><select id="list">
 <option>a<option>b</select><script>window.state = {};
 for (const [id, name, type] of [['text', 'value', 'input'], ['box', 'checked', 'click']]) {
@@ -120,12 +120,10 @@ document.getElementById('list').onchange = event => { state.list = event.target.
 </script>"""
 
 
-def test_framework_hears_of_the_fields_that_come_back(
-    context: BrowserContext, tmp_path: Path
-) -> None:
+def test_framework_is_notified_of_restored_fields(context: BrowserContext, tmp_path: Path) -> None:
     with served(tmp_path, body=REACT_LIKE) as proxy:
         visit = Visit(context, proxy.running().url)
-        for title in ("second", "third"):  # restored fields are kept again
+        for title in ("second", "third"):  # restored fields are saved again
             if title == "second":
                 visit.page.locator("#text").press_sequentially("Smith")
                 visit.page.check("#box")
@@ -137,7 +135,7 @@ def test_framework_hears_of_the_fields_that_come_back(
 
 
 @pytest.mark.parametrize("how", ["submit", "requestSubmit"])
-def test_form_that_is_sent_upon_a_change_is_not_sent_by_its_return(
+def test_form_submitted_on_change_is_not_submitted_by_restoring(
     context: BrowserContext, tmp_path: Path, how: str
 ) -> None:
     body = f"""<form method="post"><select id="list" name="list"><option>a<option>b</select>

@@ -1,4 +1,4 @@
-"""Our script in a real browser with React 16, React 18 and Vue 3: fields that they control."""
+"""The script in a real browser with React 16, React 18 and Vue 3: controlled fields."""
 
 import json
 from pathlib import Path
@@ -15,7 +15,7 @@ FIELDS = """<input name="text"><textarea name="note"></textarea>
 <input type="checkbox" name="box">
 <input type="radio" name="size" value="s"><input type="radio" name="size" value="l">"""
 
-# As a server renders the form: without blanks between the fields.
+# The form as a server renders it, without blanks between the fields.
 RENDERED = f"<div id='root'><form>{FIELDS.replace(chr(10), '')}</form></div>"
 
 REACT_FORM = """
@@ -99,7 +99,7 @@ def fill(visit: Visit) -> None:
         pytest.param(VUE_3, VUE_FORM, RENDERED, LATE % VUE_HYDRATE, id="vue-3-hydrates"),
     ],
 )
-def test_controlled_fields_come_back_and_the_state_agrees(
+def test_controlled_fields_are_restored_with_their_state(
     context: BrowserContext,
     tmp_path: Path,
     framework: tuple[str, ...],
@@ -121,7 +121,7 @@ def test_controlled_fields_come_back_and_the_state_agrees(
         assert not [line for line in visit.console if "Warning" in line or "uncaught" in line]
 
 
-# Remix, and any page whose <html> React renders.
+# A page of which React renders <html>, as in Remix.
 WHOLE_PAGE = """
 const h = React.createElement;
 const served = [...document.querySelectorAll('html, head, meta, body, button')];

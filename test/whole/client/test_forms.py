@@ -1,4 +1,4 @@
-"""What a form that was sent has made: nobody but the user may send it again."""
+"""The page after a submitted form: only the user may submit the form again."""
 
 from pathlib import Path
 
@@ -12,12 +12,12 @@ FORM = '<form method="post"><input name="what" value="pay"><button id="send">Sen
 
 
 def posts(proxy: Proxy) -> int:
-    """How often the form has come, by the backend's own log."""
+    """The number of POSTs in the backend's own log."""
     return proxy.output.count('"POST / HTTP/1.1"')
 
 
 def sent(context: BrowserContext, proxy: Proxy) -> Visit:
-    """The page that follows upon the form."""
+    """The page that the submitted form returns."""
     visit = Visit(context, proxy.running().url)
     hellos = visit.hellos
     visit.page.click("#send")
@@ -26,7 +26,7 @@ def sent(context: BrowserContext, proxy: Proxy) -> Visit:
     return visit
 
 
-def test_a_save_sends_no_form_again(context: BrowserContext, tmp_path: Path) -> None:
+def test_save_does_not_submit_the_form_again(context: BrowserContext, tmp_path: Path) -> None:
     with served(tmp_path, body=FORM) as proxy:
         visit = sent(context, proxy)
         proxy.save("page.py", code("second", FORM))
@@ -37,7 +37,7 @@ def test_a_save_sends_no_form_again(context: BrowserContext, tmp_path: Path) -> 
         expect(visit.page).to_have_title("first")
 
 
-def test_the_user_may_send_it_again(context: BrowserContext, tmp_path: Path) -> None:
+def test_user_may_submit_the_form_again(context: BrowserContext, tmp_path: Path) -> None:
     with served(tmp_path, body=FORM) as proxy:
         visit = sent(context, proxy)
         proxy.save("page.py", code("second", FORM))
@@ -49,7 +49,7 @@ def test_the_user_may_send_it_again(context: BrowserContext, tmp_path: Path) -> 
         assert posts(proxy) == 2
 
 
-def test_a_refresh_sends_no_form_again_either(context: BrowserContext, tmp_path: Path) -> None:
+def test_refresh_does_not_submit_the_form_again(context: BrowserContext, tmp_path: Path) -> None:
     (tmp_path / "template.txt").write_text("")
     with served(tmp_path, "--refresh", "*.txt", body=FORM) as proxy:
         visit = sent(context, proxy)

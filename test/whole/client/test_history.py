@@ -1,4 +1,4 @@
-"""The way back: the browser shows a page as it was, and our script knows whether it still holds."""
+"""The back button: the browser shows a cached page, and the script knows whether it is stale."""
 
 from pathlib import Path
 
@@ -13,12 +13,12 @@ HOW = "performance.getEntriesByType('navigation')[0].deliveryType"
 
 
 def cached(title: str) -> str:
-    """What page.py holds, if the browser may keep its pages."""
+    """The source of page.py, with pages that the browser may cache."""
     return CACHED + code(title, other=html(f"after the {title}"))
 
 
 def gone_on(context: BrowserContext, proxy: Proxy) -> Visit:
-    """A tab that went on from the first page to another."""
+    """A tab that navigated from the first page to another."""
     visit = Visit(context, proxy.running().url)
     hellos = visit.hellos
     visit.page.goto(f"{proxy.url}/other")
@@ -32,9 +32,7 @@ def start(project: Path) -> Proxy:
     return proxy
 
 
-def test_a_page_that_the_browser_kept_over_a_restart(
-    context: BrowserContext, tmp_path: Path
-) -> None:
+def test_page_cached_before_a_restart_is_reloaded(context: BrowserContext, tmp_path: Path) -> None:
     with start(tmp_path) as proxy:
         visit = gone_on(context, proxy)
         proxy.save("page.py", cached("second"))
@@ -43,7 +41,9 @@ def test_a_page_that_the_browser_kept_over_a_restart(
         expect(visit.page).to_have_title("second")
 
 
-def test_a_page_that_still_holds_is_not_reloaded(context: BrowserContext, tmp_path: Path) -> None:
+def test_cached_page_that_is_current_is_not_reloaded(
+    context: BrowserContext, tmp_path: Path
+) -> None:
     with start(tmp_path) as proxy:
         visit = gone_on(context, proxy)
         loads, hellos = visit.loads, visit.hellos

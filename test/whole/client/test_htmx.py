@@ -1,4 +1,4 @@
-"""Our script in a real browser with htmx 2 and 4: fields that send a request when they change."""
+"""The script in a real browser with htmx 2 and 4: fields that send a request on a change."""
 
 from pathlib import Path
 
@@ -10,24 +10,24 @@ from test.harness import Proxy
 from test.whole.client.frameworks import HTMX_2, HTMX_4, scripts, served_with
 from test.whole.client.site import code
 
-# Each by a trigger of its own: the default one, one by name, one after a delay, one of a form.
+# Each field has another trigger: the default one, one by name, one with a delay, one of a form.
 FIELDS = """
 <input type="checkbox" name="box" hx-swap="none" hx-post="/box" hx-confirm="Send it?">
 <select name="list" hx-swap="none" hx-post="/list" hx-trigger="change"><option>a<option>b</select>
 <input name="text" hx-swap="none" hx-post="/text" hx-trigger="input changed delay:100ms">
 <form hx-swap="none" hx-post="/form" hx-trigger="change">
 <input type="radio" name="size" value="l"></form>"""
-RESTORED_MS = 2500  # `RESTORE_MS` of our script, and the delay of a trigger
+RESTORED_MS = 2500  # `RESTORE_MS` of the script, and the delay of a trigger
 PLACES = ("box", "list", "text", "form")
 
 
 def posts(proxy: Proxy) -> list[int]:
-    """How often each field has sent its request, by the backend's own log."""
+    """The number of requests of each field in the backend's own log."""
     return [proxy.output.count(f'"POST /{place} ') for place in PLACES]
 
 
 @pytest.mark.parametrize("version", [HTMX_2, HTMX_4], ids=["htmx-2", "htmx-4"])
-def test_fields_come_back_without_a_request(
+def test_fields_are_restored_without_a_request(
     context: BrowserContext, tmp_path: Path, version: tuple[str, ...]
 ) -> None:
     body = scripts(version, "") + FIELDS

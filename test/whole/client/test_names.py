@@ -1,4 +1,4 @@
-"""Our script in a real browser: names of the page do not stop it."""
+"""The script in a real browser: it works although the page shadows names of the browser."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from test.browser import OVERLAY, Visit
 from test.harness import Proxy
 from test.whole.client.site import PAGES, code, html
 
-# RFC 9111 section 5.2.2.6: the proxy puts no tag into such a page. The page has it in front of all.
+# For no-transform (RFC 9111 section 5.2.2.6) the proxy injects no tag; the page has its own.
 UNCHANGED = 'HEADERS = {"Cache-Control": "no-store, no-transform"}\n'
 FIRST = '<script src="/_hpp/client.js"></script>'
 NAMES = [
@@ -24,7 +24,7 @@ FIELDS = '<input id="text"><div style="height: 3000px"></div>'
 
 
 def shadowing(how: str) -> str:
-    """A page that uses all these names for what is its own."""
+    """A page that uses all these names for its own variables."""
     if how == "var":
         return "".join(f"<script>var {name} = 'mine';</script>" for name in NAMES)
     if how == "function":
@@ -33,7 +33,7 @@ def shadowing(how: str) -> str:
 
 
 @pytest.mark.parametrize("how", ["var", "function", "const", "let"])
-def test_page_with_names_of_the_browser_reloads_and_keeps_what_was_typed(
+def test_page_with_names_of_the_browser_reloads_and_keeps_typed_text(
     context: BrowserContext, tmp_path: Path, how: str
 ) -> None:
     body = FIRST + shadowing(how) + FIELDS
@@ -50,7 +50,7 @@ def test_page_with_names_of_the_browser_reloads_and_keeps_what_was_typed(
         assert not [line for line in visit.console if "uncaught" in line]
 
 
-def test_frame_within_a_page_with_names_of_the_browser_goes_with_it(
+def test_frame_in_a_page_with_names_of_the_browser_reloads_with_it(
     context: BrowserContext, tmp_path: Path
 ) -> None:
     frame = FIRST + shadowing("var") + '<iframe src="/frame"></iframe>'

@@ -1,4 +1,4 @@
-"""Our script in a real browser: output as a terminal shows it, and places in it as links."""
+"""The script in a real browser: output as a terminal shows it, with places as links."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from test.browser import OVERLAY, Visit
 from test.core.page.screens import CASES
 from test.whole.client.site import served
 
-# A line of output, and the places that are links in it: "FILE#LINE:COLUMN".
+# A line of output, and its places that become links: "FILE#LINE:COLUMN".
 PLACES = {
     "main.go:12: undefined": ["main.go#12:1"],
     "./cmd/a.go:3:7: no": ["cmd/a.go#3:7"],
@@ -38,7 +38,7 @@ PLACES = {
     "Error at src/a.js:3:7": ["src/a.js#3:7"],
     "panic: src/main.go:12": ["src/main.go#12:1"],
     "failed ./cmd/a.go:3:7": ["cmd/a.go#3:7"],
-    "my app/main.py:12: error: no": [],  # neither this file nor app/main.py is certain
+    "my app/main.py:12: error: no": [],  # ambiguous: this file or app/main.py
     "./my app/main.go:12:5: undefined": [],
     "../my app/main.go:12:5: undefined": [],
     "error: /srv/my app/x.js:7 failed": [],
@@ -69,14 +69,14 @@ def test_places_of_many_languages_are_links(context: BrowserContext, tmp_path: P
         assert found == [f"x-test:{link}" for link in absolute]
 
 
-def test_output_that_draws_over_itself_is_shown_as_it_ends_up(
+def test_output_that_overwrites_itself_is_shown_in_its_final_form(
     context: BrowserContext, tmp_path: Path
 ) -> None:
-    """In the overlay as in `core/page/screen.py`: the table is the same."""
+    """The overlay and `core/page/screen.py` pass the same table of cases."""
     with served(tmp_path) as proxy:
         visit = Visit(context, proxy.running().url)
         for output, text in CASES:
-            printed = f"{output}\x1b[H|end|"  # on a line of its own below
+            printed = f"{output}\x1b[H|end|"  # on a separate line below
             with proxy.restart(to="error"):
                 proxy.save("page.py", f"import sys; sys.stdout.write({printed!r}); sys.exit(3)")
             pre = visit.page.locator(f"{OVERLAY} pre")
@@ -84,7 +84,9 @@ def test_output_that_draws_over_itself_is_shown_as_it_ends_up(
             expect(pre).to_have_js_property("textContent", f"{shown}|end|")
 
 
-def test_inverse_video_changes_ink_and_paper(context: BrowserContext, tmp_path: Path) -> None:
+def test_inverse_video_swaps_foreground_and_background(
+    context: BrowserContext, tmp_path: Path
+) -> None:
     with served(tmp_path) as proxy:
         visit = Visit(context, proxy.running().url)
         proxy.save("page.py", "raise SystemExit('\x1b[7m12\x1b[0m \x1b[7;31mred\x1b[0m')")

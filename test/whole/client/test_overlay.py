@@ -1,4 +1,4 @@
-"""The overlay in a real browser: it can be used whatever the page does."""
+"""The overlay in a real browser: the user can click it in every state of the page."""
 
 from pathlib import Path
 
@@ -27,7 +27,7 @@ def crashed(proxy: Proxy, page: Page) -> None:
 
 
 def hide(page: Page) -> None:
-    """By a click of the mouse, which an element that is inert does not get."""
+    """Hide the overlay by a click of the mouse, which an inert element does not receive."""
     box = page.locator(OVERLAY).get_by_label("Hide", exact=True).bounding_box()
     assert box is not None
     page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
@@ -45,7 +45,7 @@ def hide(page: Page) -> None:
     ],
     ids=["dialog", "dialog in a shadow root", "inert dialog", "inert page", "inert body"],
 )
-def test_overlay_can_be_clicked_where_the_page_is_inert(
+def test_overlay_can_be_clicked_on_an_inert_page(
     context: BrowserContext, tmp_path: Path, body: str
 ) -> None:
     with served(tmp_path, body=body) as proxy:
@@ -103,7 +103,7 @@ def test_overlay_takes_no_focus_from_a_field_of_a_modal_dialog(
         expect(page.locator("#text")).to_have_value("go on")
 
 
-def test_overlay_is_left_to_right_on_a_page_that_is_not(
+def test_overlay_is_left_to_right_on_a_right_to_left_page(
     context: BrowserContext, tmp_path: Path
 ) -> None:
     with served(tmp_path, body="<script>document.documentElement.dir = 'rtl'</script>") as proxy:

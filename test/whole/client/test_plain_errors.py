@@ -1,4 +1,4 @@
-"""A page that a bug has turned into a plain error, in a browser: it is shown, and comes back."""
+"""A page replaced by a plain error, in a browser: the error is shown, and the page reloads."""
 
 import json
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ def answers(answer: Answer) -> Mapping[str, Answer]:
 
 
 @pytest.mark.parametrize("kind", PLAIN)
-def test_page_comes_back_after_plain_error(
+def test_page_is_reloaded_after_plain_error(
     context: BrowserContext, tmp_path: Path, kind: str
 ) -> None:
     status, _, text = PLAIN[kind]
@@ -39,7 +39,9 @@ def test_page_comes_back_after_plain_error(
         visit.reloaded("mended")
 
 
-def test_plain_error_passes_without_injection(context: BrowserContext, tmp_path: Path) -> None:
+def test_plain_error_is_unchanged_without_injection(
+    context: BrowserContext, tmp_path: Path
+) -> None:
     with answering(tmp_path, answers(PLAIN["text"]), "--no-inject") as proxy:
         response = context.new_page().goto(proxy.running().url)
         assert response is not None

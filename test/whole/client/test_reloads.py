@@ -1,4 +1,4 @@
-"""Our script in a real browser: it reloads when another generation runs, and not otherwise."""
+"""The script in a real browser: it reloads when another generation runs, and only then."""
 
 import signal
 from pathlib import Path
@@ -19,11 +19,11 @@ FORM = """<input id="text"><textarea name="area"></textarea>
 
 
 def requests(proxy: Proxy, target: str = "/") -> int:
-    """How often the backend was asked for a page, by its own log."""
+    """The number of requests for a page in the backend's own log."""
     return proxy.output.count(f'"GET {target} HTTP/1.1"')
 
 
-def test_a_save_shows_the_new_text(context: BrowserContext, tmp_path: Path) -> None:
+def test_save_shows_the_new_text(context: BrowserContext, tmp_path: Path) -> None:
     with served(tmp_path) as proxy:
         visit = Visit(context, proxy.running().url)
         for title in ("second", "third"):
@@ -42,7 +42,7 @@ def test_a_save_shows_the_new_text(context: BrowserContext, tmp_path: Path) -> N
         "script-src 'none', default-src 'self'; connect-src https://api.example",
     ],
 )
-def test_a_save_reloads_a_page_under_a_policy(
+def test_save_reloads_a_page_under_a_policy(
     context: BrowserContext, tmp_path: Path, policy: str
 ) -> None:
     headers = f"HEADERS = { ({'Content-Security-Policy': policy})!r}\n"
@@ -53,7 +53,9 @@ def test_a_save_reloads_a_page_under_a_policy(
         visit.reloaded("second")
 
 
-def test_what_was_typed_and_scrolled_to_stays(context: BrowserContext, tmp_path: Path) -> None:
+def test_typed_text_and_scroll_position_are_restored(
+    context: BrowserContext, tmp_path: Path
+) -> None:
     with served(tmp_path, body=FORM) as proxy:
         visit = Visit(context, proxy.running().url)
         page = visit.page
@@ -80,7 +82,7 @@ def test_what_was_typed_and_scrolled_to_stays(context: BrowserContext, tmp_path:
         assert "typed" not in page.evaluate("JSON.stringify({...sessionStorage})")
 
 
-def test_what_was_not_typed_is_the_servers(context: BrowserContext, tmp_path: Path) -> None:
+def test_untouched_field_gets_the_servers_value(context: BrowserContext, tmp_path: Path) -> None:
     old, new = '<input id="text" value="old">', '<input id="text" value="new">'
     with served(tmp_path, body=old) as proxy:
         visit = Visit(context, proxy.running().url)
@@ -107,7 +109,7 @@ def test_secrets_are_never_stored(context: BrowserContext, tmp_path: Path) -> No
         assert "4111" not in stored
 
 
-def test_all_tabs_reload_hidden_ones_too(context: BrowserContext, tmp_path: Path) -> None:
+def test_all_tabs_reload_including_hidden_ones(context: BrowserContext, tmp_path: Path) -> None:
     with served(tmp_path) as proxy:
         tabs = [Visit(context, proxy.running().url) for _ in range(3)]
         proxy.save("page.py", code("second"))
@@ -117,7 +119,7 @@ def test_all_tabs_reload_hidden_ones_too(context: BrowserContext, tmp_path: Path
         assert [tab.loads for tab in tabs] == [2, 2, 2]
 
 
-def test_a_frame_reloads_with_the_page_around_it(context: BrowserContext, tmp_path: Path) -> None:
+def test_frame_reloads_with_the_page_around_it(context: BrowserContext, tmp_path: Path) -> None:
     frame = '<iframe src="/frame"></iframe>'
     with served(tmp_path, body=frame, frame=html("in", FORM)) as proxy:
         visit = Visit(context, proxy.running().url)
@@ -132,7 +134,9 @@ def test_a_frame_reloads_with_the_page_around_it(context: BrowserContext, tmp_pa
         assert (visit.loads, requests(proxy), requests(proxy, "/frame")) == (2, 2, 2)
 
 
-def test_a_frame_of_ours_in_a_page_of_another(context: BrowserContext, tmp_path: Path) -> None:
+def test_frame_in_a_page_of_another_server_reloads_by_itself(
+    context: BrowserContext, tmp_path: Path
+) -> None:
     with served(tmp_path / "a") as proxy, served(tmp_path / "b") as other:
         proxy.running()
         other.running()
@@ -146,13 +150,13 @@ def test_a_frame_of_ours_in_a_page_of_another(context: BrowserContext, tmp_path:
         assert visit.loads == 1
 
 
-def test_a_page_saved_between_its_load_and_its_socket_is_stale(
+def test_page_saved_between_its_load_and_its_websocket_is_stale(
     context: BrowserContext, tmp_path: Path
 ) -> None:
     with served(tmp_path) as proxy:
         proxy.running()
         page = context.new_page()
-        # Our script comes late, as on a slow network.
+        # The script arrives late, as on a slow network.
         scripts: list[Route] = []
         page.route("**/_hpp/client.js", lambda route: scripts.append(route))
         page.goto(proxy.url, wait_until="commit")
@@ -165,7 +169,7 @@ def test_a_page_saved_between_its_load_and_its_socket_is_stale(
         expect(page).to_have_title("second")
 
 
-def test_a_new_connection_alone_reloads_nothing(context: BrowserContext, tmp_path: Path) -> None:
+def test_reconnect_alone_reloads_nothing(context: BrowserContext, tmp_path: Path) -> None:
     with served(tmp_path) as proxy:
         visit = Visit(context, proxy.running().url)
         for _ in range(3):
@@ -181,7 +185,7 @@ def test_a_new_connection_alone_reloads_nothing(context: BrowserContext, tmp_pat
         assert visit.loads == 1
 
 
-def test_a_new_run_of_the_proxy_reloads_once(context: BrowserContext, tmp_path: Path) -> None:
+def test_new_run_of_the_proxy_reloads_once(context: BrowserContext, tmp_path: Path) -> None:
     with served(tmp_path) as proxy:
         visit = Visit(context, proxy.running().url)
         proxy.stop()
@@ -195,7 +199,7 @@ def test_a_new_run_of_the_proxy_reloads_once(context: BrowserContext, tmp_path: 
             assert visit.loads == 2
 
 
-def test_a_page_from_the_past_is_brought_up_to_date(
+def test_page_from_the_back_forward_cache_is_reloaded(
     context: BrowserContext, tmp_path: Path
 ) -> None:
     with served(tmp_path, other=html("other")) as proxy:
@@ -209,7 +213,7 @@ def test_a_page_from_the_past_is_brought_up_to_date(
         expect(visit.page).to_have_title("second")
 
 
-def test_beside_livereload_there_is_one_reload(context: BrowserContext, tmp_path: Path) -> None:
+def test_page_with_livereload_is_reloaded_once(context: BrowserContext, tmp_path: Path) -> None:
     """The extension puts this script into pages."""
     port = free_port()
     script = (
@@ -220,11 +224,11 @@ def test_beside_livereload_there_is_one_reload(context: BrowserContext, tmp_path
         visit.page.wait_for_selector(CONNECTED)
         proxy.save("page.py", code("second", script))
         visit.reloaded("second")
-        visit.page.wait_for_timeout(1500)  # we wait a second for livereload.js to act
+        visit.page.wait_for_timeout(1500)  # the script gives livereload.js a second to act
         assert (visit.loads, requests(proxy)) == (2, 2)
 
 
-def test_beside_the_livereload_of_another_server_we_reload(
+def test_page_with_the_livereload_of_another_server_is_reloaded(
     context: BrowserContext, tmp_path: Path
 ) -> None:
     with served(tmp_path) as proxy:
@@ -237,7 +241,7 @@ def test_beside_the_livereload_of_another_server_we_reload(
         visit.reloaded("second")
 
 
-def test_a_mark_shows_that_a_restart_takes_a_while(context: BrowserContext, tmp_path: Path) -> None:
+def test_mark_shows_a_restart_that_takes_a_while(context: BrowserContext, tmp_path: Path) -> None:
     wait = "import os, time\nwhile not os.path.exists('go'): time.sleep(0.01)\n"
     with served(tmp_path, "--pattern", "*.py") as proxy:
         visit = Visit(context, proxy.running().url)
@@ -248,7 +252,7 @@ def test_a_mark_shows_that_a_restart_takes_a_while(context: BrowserContext, tmp_
         expect(visit.page.locator(MARK)).to_have_count(0)
 
 
-def test_it_leaves_no_names_and_nothing_in_the_page(
+def test_script_leaves_no_names_and_no_elements_in_the_page(
     context: BrowserContext, tmp_path: Path
 ) -> None:
     tags = '<script src="/_hpp/client.js"></script>' * 2
@@ -263,8 +267,8 @@ def test_it_leaves_no_names_and_nothing_in_the_page(
         assert visit.hellos == 1
 
 
-def test_a_loop_is_braked(context: BrowserContext, tmp_path: Path) -> None:
-    """A page of ours that came through another proxy talks of another server."""
+def test_reload_loop_is_slowed_down(context: BrowserContext, tmp_path: Path) -> None:
+    """An error page that came through another proxy has the state of another server."""
     text = html("lost").replace(
         "<!doctype html>",
         '<!doctype html><html data-hpp-page data-state="error" data-generation="77">',

@@ -1,4 +1,4 @@
-"""A site with a service worker of its own, through which its pages pass."""
+"""A site with its own service worker, which handles the requests for its pages."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ REGISTERED = "navigator.serviceWorker.register('worker.js')"
 CONTROLLED = "navigator.serviceWorker.controller !== null"
 
 
-def test_a_save_reloads_a_page_behind_a_service_worker(
+def test_save_reloads_a_page_behind_a_service_worker(
     context: BrowserContext, tmp_path: Path
 ) -> None:
     (tmp_path / "worker.js").write_text(WORKER)

@@ -1,4 +1,4 @@
-"""Our script in a real browser: style sheets and images change in place, without a reload."""
+"""The script in a real browser: style sheets and images are swapped without a reload."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from test.whole.client.site import code, html
 from test.whole.client.swaps import GREEN, RED, assert_same, save, site, svg, used
 
 
-def test_a_style_sheet(context: BrowserContext, tmp_path: Path) -> None:
+def test_style_sheet_is_swapped(context: BrowserContext, tmp_path: Path) -> None:
     link = '<link rel="stylesheet" href="/static/site.css?v=1" media="all">'
     with site(tmp_path, link, site_css=f"h1 {{ color: {RED} }}") as proxy:
         visit = Visit(context, proxy.running().url)
@@ -23,8 +23,8 @@ def test_a_style_sheet(context: BrowserContext, tmp_path: Path) -> None:
         assert_same(visit)
 
 
-def test_it_never_flashes(context: BrowserContext, tmp_path: Path) -> None:
-    """At no frame is the page without its style."""
+def test_swap_never_flashes(context: BrowserContext, tmp_path: Path) -> None:
+    """No animation frame shows the page without its style."""
     link = '<link rel="stylesheet" href="/static/site.css">'
     watch = """window.seen = new Set(); (function look() {
       seen.add(getComputedStyle(document.querySelector('h1')).color); requestAnimationFrame(look);
@@ -38,7 +38,7 @@ def test_it_never_flashes(context: BrowserContext, tmp_path: Path) -> None:
         assert set(visit.page.evaluate("[...seen]")) == {RED, GREEN}
 
 
-def test_an_imported_style_sheet(context: BrowserContext, tmp_path: Path) -> None:
+def test_imported_style_sheet_is_swapped(context: BrowserContext, tmp_path: Path) -> None:
     link = '<link rel="stylesheet" href="/static/site.css">'
     with site(
         tmp_path,
@@ -58,14 +58,14 @@ def test_an_imported_style_sheet(context: BrowserContext, tmp_path: Path) -> Non
 def test_source_of_a_built_style_sheet_swaps_those_that_changed(
     context: BrowserContext, tmp_path: Path
 ) -> None:
-    """The page does not name it: all style sheets are loaded again."""
+    """The page does not name the source, so all style sheets are reloaded."""
     link = '<link rel="stylesheet" href="/node_modules/site.css">'
     (tmp_path / "node_modules").mkdir()
     (tmp_path / "node_modules" / "site.css").write_text(f"h1 {{ color: {RED} }}")
     with site(tmp_path, link, source_css="") as proxy:
         visit = Visit(context, proxy.running().url)
         used(visit)
-        # Changes of default excludes go unnoticed, as those of a build that is not watched.
+        # Excluded by default, like the output of a build that is not watched.
         (tmp_path / "node_modules" / "site.css").write_text(f"h1 {{ color: {GREEN} }}")
         save(proxy, "source.css", " ")
         expect(visit.page.locator("h1")).to_have_css("color", GREEN)
@@ -75,7 +75,7 @@ def test_source_of_a_built_style_sheet_swaps_those_that_changed(
 def test_source_that_changes_no_style_sheet_of_the_page_reloads_it(
     context: BrowserContext, tmp_path: Path
 ) -> None:
-    """It may be within the page, put there by a template."""
+    """A template may have put its text into the page."""
     link = '<link rel="stylesheet" href="/static/site.css">'
     with site(tmp_path, link, site_css=f"h1 {{ color: {RED} }}", included_css="") as proxy:
         visit = Visit(context, proxy.running().url)
@@ -83,7 +83,9 @@ def test_source_that_changes_no_style_sheet_of_the_page_reloads_it(
         visit.until(lambda: visit.loads == 2)
 
 
-def test_one_that_cannot_be_loaded_leaves_the_old(context: BrowserContext, tmp_path: Path) -> None:
+def test_style_sheet_that_cannot_be_loaded_leaves_the_old_one(
+    context: BrowserContext, tmp_path: Path
+) -> None:
     link = '<link rel="stylesheet" href="/static/site.css">'
     with site(tmp_path, link, site_css=f"h1 {{ color: {RED} }}") as proxy:
         visit = Visit(context, proxy.running().url)
@@ -94,7 +96,7 @@ def test_one_that_cannot_be_loaded_leaves_the_old(context: BrowserContext, tmp_p
         expect(visit.page.locator("link[rel=stylesheet]")).to_have_count(1)
 
 
-def test_images(context: BrowserContext, tmp_path: Path) -> None:
+def test_images_are_swapped(context: BrowserContext, tmp_path: Path) -> None:
     body = """<style>#css { background: url("/static/a.svg"); width: 9px }</style>
     <div id="css"></div><div id="inline" style="background-image: url(/static/a.svg)"></div>
     <img id="src" src="/static/a.svg"><img id="other" src="/static/b.svg">
@@ -114,7 +116,9 @@ def test_images(context: BrowserContext, tmp_path: Path) -> None:
         assert_same(visit)
 
 
-def test_an_image_that_the_page_does_not_show(context: BrowserContext, tmp_path: Path) -> None:
+def test_image_that_the_page_does_not_show_changes_nothing(
+    context: BrowserContext, tmp_path: Path
+) -> None:
     with site(tmp_path, "", a_png="") as proxy:
         visit = Visit(context, proxy.running().url)
         used(visit)
@@ -122,7 +126,7 @@ def test_an_image_that_the_page_does_not_show(context: BrowserContext, tmp_path:
         assert_same(visit)
 
 
-def test_anything_else_reloads(context: BrowserContext, tmp_path: Path) -> None:
+def test_other_file_reloads_the_page(context: BrowserContext, tmp_path: Path) -> None:
     with site(tmp_path, '<p id="made"></p><script src="/static/a.js"></script>', a_js="") as proxy:
         visit = Visit(context, proxy.running().url)
         save(proxy, "a.js", "document.querySelector('#made').textContent = 'by a script'")
@@ -132,15 +136,17 @@ def test_anything_else_reloads(context: BrowserContext, tmp_path: Path) -> None:
         assert proxy.status()["generation"] == 1
 
 
-def test_a_style_in_the_page_itself_reloads(context: BrowserContext, tmp_path: Path) -> None:
+def test_style_inlined_by_the_page_reloads_it(context: BrowserContext, tmp_path: Path) -> None:
     with site(tmp_path, "", inlined_css="") as proxy:
         visit = Visit(context, proxy.running().url)
         save(proxy, "inlined.css", "p {}")
         visit.until(lambda: visit.loads == 2)
 
 
-def test_a_page_that_came_before_a_refresh(context: BrowserContext, tmp_path: Path) -> None:
-    """A page from the past shows the style of the past."""
+def test_page_cached_before_a_refresh_shows_the_new_style(
+    context: BrowserContext, tmp_path: Path
+) -> None:
+    """A page from the back/forward cache would show the old style."""
     link = '<link rel="stylesheet" href="/static/site.css">'
     with site(tmp_path, link, site_css=f"h1 {{ color: {RED} }}") as proxy:
         proxy.running()

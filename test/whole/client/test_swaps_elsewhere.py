@@ -1,4 +1,4 @@
-"""Our script in a real browser: style sheets and images in places where a page seldom has them."""
+"""The script in a real browser: style sheets and images in unusual places of a page."""
 
 import base64
 import hashlib
@@ -81,9 +81,7 @@ def test_sheet_with_a_digest_reloads_the_page(context: BrowserContext, tmp_path:
         visit.until(lambda: visit.loads == 2)
 
 
-def test_sheet_that_is_disabled_is_new_once_it_is_enabled(
-    context: BrowserContext, tmp_path: Path
-) -> None:
+def test_disabled_sheet_is_new_once_it_is_enabled(context: BrowserContext, tmp_path: Path) -> None:
     link = '<link id="site" rel="stylesheet" href="/static/site.css" disabled>'
     with site(tmp_path, link, site_css=SHEET) as proxy:
         visit = Visit(context, proxy.running().url)
@@ -121,7 +119,7 @@ def test_sheets_of_an_open_shadow_root_are_swapped(
         "/static/a.svg, /static/aa.svg 100x",
     ],
 )
-def test_image_of_a_srcset_is_swapped_whatever_the_spaces(
+def test_image_of_a_srcset_is_swapped_with_any_spacing(
     context: BrowserContext, tmp_path: Path, sources: str
 ) -> None:
     body = f'<img id="image" srcset="{sources}">'

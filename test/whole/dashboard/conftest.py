@@ -1,4 +1,4 @@
-"""One browser and one program for a file of tests, and a page for each."""
+"""Fixtures: one browser and one program for a file of tests, and a page for each test."""
 
 from collections.abc import Iterator
 
@@ -18,7 +18,7 @@ def browser() -> Iterator[BrowserContext]:
 
 @pytest.fixture(scope="module")
 def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
-    """One program for all tests that do not break it."""
+    """One program for all tests that leave it running."""
     with started(tmp_path_factory.mktemp("shop")) as proxy:
         yield proxy.running()
 

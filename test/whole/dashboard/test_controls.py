@@ -1,4 +1,4 @@
-"""The page about the proxy itself in a real browser: every control, and live news."""
+"""The dashboard in a real browser: each control, and live events."""
 
 import re
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ RED = "rgb(240, 113, 123)"
 # State, restarts, history
 
 
-def test_the_button_restarts_the_server(page: Page, proxy: Proxy) -> None:
+def test_button_restarts_the_server(page: Page, proxy: Proxy) -> None:
     before = proxy.status()["generation"]
     page.get_by_role("button", name="Restart").click()
     expect(page.locator("#facts")).to_contain_text(f"start {before + 1},")
@@ -26,7 +26,7 @@ def test_the_button_restarts_the_server(page: Page, proxy: Proxy) -> None:
     expect(page.get_by_role("button", name="Restart")).to_be_enabled()
 
 
-def test_a_save_shows_as_a_restart_with_its_stages(page: Page, proxy: Proxy) -> None:
+def test_save_is_shown_as_a_restart_with_its_stages(page: Page, proxy: Proxy) -> None:
     with proxy.restart():
         proxy.save("views.py", "1")
     last = page.locator("#restarts li").first
@@ -39,7 +39,7 @@ def test_a_save_shows_as_a_restart_with_its_stages(page: Page, proxy: Proxy) -> 
     expect(page.locator("#strip i.running")).not_to_have_count(0)
 
 
-def test_an_error_and_its_end(browser: BrowserContext, tmp_path: Path) -> None:
+def test_error_is_shown_until_the_server_runs(browser: BrowserContext, tmp_path: Path) -> None:
     with started(tmp_path) as proxy:
         proxy.running()
         page = opened(browser, proxy)
@@ -55,13 +55,11 @@ def test_an_error_and_its_end(browser: BrowserContext, tmp_path: Path) -> None:
         page.close()
 
 
-def test_notices_show_with_the_address_of_a_shared_site(
-    browser: BrowserContext, tmp_path: Path
-) -> None:
+def test_notices_show_the_address_of_a_shared_site(browser: BrowserContext, tmp_path: Path) -> None:
     (tmp_path / "project").mkdir()
     token = tmp_path / "token"
     token.write_text("shop secret\n")
-    # Nobody is there: the address is told at once all the same.
+    # No relay listens there; the notice with the address comes at once all the same.
     relay = "http://relay.localhost:9"
     with started(tmp_path / "project", "--share", relay, "--share-token-file", str(token)) as proxy:
         proxy.running()
@@ -73,11 +71,13 @@ def test_notices_show_with_the_address_of_a_shared_site(
         page.close()
 
 
-def test_without_notices_there_is_no_card(page: Page) -> None:
+def test_card_of_notices_is_hidden_without_notices(page: Page) -> None:
     expect(page.locator("#notices-card")).to_be_hidden()
 
 
-def test_the_page_outlives_the_proxy(browser: BrowserContext, tmp_path: Path) -> None:
+def test_page_reconnects_to_the_next_run_of_the_proxy(
+    browser: BrowserContext, tmp_path: Path
+) -> None:
     with started(tmp_path) as proxy:
         page = opened(browser, proxy.running())
         send(proxy, "GET", "/of-the-first-run")
@@ -89,7 +89,7 @@ def test_the_page_outlives_the_proxy(browser: BrowserContext, tmp_path: Path) ->
     with again:
         expect(state(page)).to_have_text("Running")
         expect(row(page, "GET /of-the-first-run")).to_have_count(0)
-        page.get_by_role("button", name="Restart").click()  # with the token of this run
+        page.get_by_role("button", name="Restart").click()  # needs the token of the new run
         expect(page.locator("#facts")).to_contain_text("start 2,")
         page.close()
 
@@ -97,7 +97,7 @@ def test_the_page_outlives_the_proxy(browser: BrowserContext, tmp_path: Path) ->
 # Requests
 
 
-def test_requests_show_while_they_come(page: Page, proxy: Proxy) -> None:
+def test_requests_are_shown_live(page: Page, proxy: Proxy) -> None:
     send(proxy, "GET", "/status/404")
     line = row(page, "GET /status/404")
     expect(line.locator(".status")).to_have_text("404")
@@ -108,7 +108,7 @@ def test_requests_show_while_they_come(page: Page, proxy: Proxy) -> None:
     expect(row(page, "GET /held")).to_contain_text(re.compile(r"held \d+"))
 
 
-def test_old_requests_show_too(proxy: Proxy, browser: BrowserContext) -> None:
+def test_earlier_requests_are_shown(proxy: Proxy, browser: BrowserContext) -> None:
     send(proxy, "GET", "/before")
     page = opened(browser, proxy)
     expect(row(page, "GET /before")).to_be_visible()
@@ -117,7 +117,7 @@ def test_old_requests_show_too(proxy: Proxy, browser: BrowserContext) -> None:
     page.close()
 
 
-def test_the_filters(page: Page, proxy: Proxy) -> None:
+def test_filters_select_requests(page: Page, proxy: Proxy) -> None:
     for method, target in (("GET", "/filter/a"), ("PUT", "/filter/b"), ("GET", "/status/418")):
         send(proxy, method, target)
     shown = page.locator("#requests tr:visible .request")
@@ -137,7 +137,7 @@ def test_the_filters(page: Page, proxy: Proxy) -> None:
 
 @contextmanager
 def websocket(proxy: Proxy, target: str) -> Iterator[None]:
-    """An open one."""
+    """Open a WebSocket for the block."""
     with proxy.connect() as wire:
         fields = (
             "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
@@ -148,7 +148,7 @@ def websocket(proxy: Proxy, target: str) -> Iterator[None]:
         yield
 
 
-def test_websockets_that_are_open(page: Page, proxy: Proxy) -> None:
+def test_open_websockets_are_counted(page: Page, proxy: Proxy) -> None:
     with websocket(proxy, "/socket"):
         expect(page.locator("#sockets")).to_have_text("1 WebSocket open")
         expect(row(page, "GET /socket")).to_contain_text("WebSocket open")
@@ -158,10 +158,10 @@ def test_websockets_that_are_open(page: Page, proxy: Proxy) -> None:
     expect(row(page, "GET /socket")).to_contain_text("closed by a restart")
 
 
-def test_details_by_the_keyboard_alone(page: Page, proxy: Proxy) -> None:
+def test_details_open_by_the_keyboard_alone(page: Page, proxy: Proxy) -> None:
     send(proxy, "POST", "/details", "hello", Cookie="a=b")
     line = row(page, "POST /details")
-    expect(line.locator(".status")).to_have_text("200")  # it is drawn for the last time
+    expect(line.locator(".status")).to_have_text("200")  # not redrawn again
     button = line.get_by_role("button")
     button.focus()
     page.keyboard.press("Enter")
@@ -178,13 +178,13 @@ def test_details_by_the_keyboard_alone(page: Page, proxy: Proxy) -> None:
     expect(dialog).to_be_hidden()
 
 
-def test_a_line_that_changes_keeps_the_keyboard(page: Page, proxy: Proxy) -> None:
+def test_changing_line_keeps_the_focus(page: Page, proxy: Proxy) -> None:
     with line_that_changes(page, proxy, "/socket?focused") as button:
         button.focus()
     expect(button).to_be_focused()
 
 
-def test_a_line_that_changes_behind_its_details_keeps_it_too(page: Page, proxy: Proxy) -> None:
+def test_changing_line_behind_its_details_keeps_the_focus(page: Page, proxy: Proxy) -> None:
     dialog = page.get_by_role("dialog", name="GET /socket?shown")
     with line_that_changes(page, proxy, "/socket?shown") as button:
         button.focus()
@@ -195,7 +195,7 @@ def test_a_line_that_changes_behind_its_details_keeps_it_too(page: Page, proxy: 
     expect(button).to_be_focused()
 
 
-def test_a_line_that_changes_under_the_mouse_is_clicked(page: Page, proxy: Proxy) -> None:
+def test_changing_line_under_the_mouse_is_clicked(page: Page, proxy: Proxy) -> None:
     with line_that_changes(page, proxy, "/socket?clicked") as button:
         button.hover()
         page.mouse.down()
@@ -205,7 +205,7 @@ def test_a_line_that_changes_under_the_mouse_is_clicked(page: Page, proxy: Proxy
 
 @contextmanager
 def line_that_changes(page: Page, proxy: Proxy, target: str) -> Iterator[Locator]:
-    """The button of a line, which is drawn again when the context is left."""
+    """The button of a line, which is redrawn at the end of the context."""
     line = row(page, f"GET {target}")
     with websocket(proxy, target):
         expect(line).to_contain_text("WebSocket open")
@@ -215,13 +215,13 @@ def line_that_changes(page: Page, proxy: Proxy, target: str) -> Iterator[Locator
     proxy.running()
 
 
-def test_a_click_on_a_line_shows_it_too(page: Page, proxy: Proxy) -> None:
+def test_click_on_a_line_opens_the_details(page: Page, proxy: Proxy) -> None:
     send(proxy, "GET", "/line")
     row(page, "GET /line").locator(".status").click()
     expect(page.get_by_role("dialog", name="GET /line")).to_be_visible()
 
 
-def test_a_request_is_sent_again(page: Page, proxy: Proxy) -> None:
+def test_request_is_replayed(page: Page, proxy: Proxy) -> None:
     send(proxy, "PUT", "/again", "body")
     row(page, "PUT /again").get_by_role("button").click()
     dialog = page.get_by_role("dialog")
@@ -234,7 +234,7 @@ def test_a_request_is_sent_again(page: Page, proxy: Proxy) -> None:
     expect(row(page, "PUT /again")).to_contain_text(f"replay of {number}")
 
 
-def test_a_large_request_cannot_be_sent_again(page: Page, proxy: Proxy) -> None:
+def test_large_request_cannot_be_replayed(page: Page, proxy: Proxy) -> None:
     send(proxy, "PUT", "/large", "x" * 20_000)
     row(page, "PUT /large").get_by_role("button").click()
     dialog = page.get_by_role("dialog")
@@ -242,7 +242,7 @@ def test_a_large_request_cannot_be_sent_again(page: Page, proxy: Proxy) -> None:
     expect(dialog).to_contain_text("Body: not kept")
 
 
-def test_the_last_failed_request_comes_again_after_a_restart(page: Page, proxy: Proxy) -> None:
+def test_last_failed_request_is_replayed_after_a_restart(page: Page, proxy: Proxy) -> None:
     with proxy.restart():
         proxy.save("hook.py", "500")
     send(proxy, "POST", "/status/500", "older")
@@ -267,7 +267,7 @@ def test_the_last_failed_request_comes_again_after_a_restart(page: Page, proxy: 
 # Output
 
 
-def test_output_is_coloured_over_lines(page: Page, proxy: Proxy) -> None:
+def test_colours_of_output_continue_over_lines(page: Page, proxy: Proxy) -> None:
     printed(proxy, "\x1b[31mred", "too\x1b[0m plain-now")
     for text in ("red", "too"):
         expect(page.locator("#output span", has_text=text).last).to_have_css("color", RED)
@@ -288,7 +288,7 @@ def test_output_is_searched(page: Page, proxy: Proxy) -> None:
     expect(lines).to_have_count(3)
 
 
-def test_output_is_followed_unless_one_scrolls_up(page: Page, proxy: Proxy) -> None:
+def test_output_is_followed_unless_the_user_scrolls_up(page: Page, proxy: Proxy) -> None:
     output = page.get_by_role("log", name="Output")
     at_end = "out => out.scrollHeight - out.scrollTop - out.clientHeight < 2"
     printed(proxy, *[f"line {number}" for number in range(200)])

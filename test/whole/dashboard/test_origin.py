@@ -1,4 +1,4 @@
-"""The dashboard's origin: no script of the site's pages reaches into it, by whatever way."""
+"""The dashboard's origin: scripts of the site's pages cannot reach it in any way."""
 
 import re
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
 
 @pytest.fixture
 def site(browser: BrowserContext, proxy: Proxy) -> Iterator[Page]:
-    """A page of the site, at the host that service workers are allowed for."""
+    """A page of the site, at a host that allows service workers."""
     page = browser.new_page()
     page.goto(f"http://localhost:{proxy.port}/")
     yield page
@@ -53,7 +53,7 @@ def token(proxy: Proxy) -> str:
 
 @pytest.mark.parametrize("way", [OPEN, NAVIGATE], ids=["opened", "navigated"])
 @pytest.mark.parametrize("by", ["path", "host", "port"])
-def test_a_page_that_opens_the_dashboard_does_not_reach_it(
+def test_page_that_opens_the_dashboard_cannot_access_it(
     browser: BrowserContext, site: Page, proxy: Proxy, way: str, by: str
 ) -> None:
     url = {
@@ -68,7 +68,7 @@ def test_a_page_that_opens_the_dashboard_does_not_reach_it(
     opening.value.close()
 
 
-def test_a_service_worker_of_the_site_sees_nothing_of_the_dashboard(
+def test_service_worker_of_the_site_does_not_intercept_the_dashboard(
     browser: BrowserContext, site: Page, proxy: Proxy
 ) -> None:
     site.evaluate(REGISTER)
@@ -83,14 +83,14 @@ def test_a_service_worker_of_the_site_sees_nothing_of_the_dashboard(
     page.close()
 
 
-def test_nothing_on_the_origin_of_the_dashboard_comes_from_the_backend(proxy: Proxy) -> None:
+def test_dashboard_origin_never_reaches_the_backend(proxy: Proxy) -> None:
     for target in (b"/worker.js", b"/first", b"/_hpp/client.js"):
         with proxy.connect() as wire:
             wire.send(b"GET %b HTTP/1.1\r\nHost: hpp.localhost:1\r\n\r\n" % target)
             assert wire.response().status == 404
 
 
-def test_a_client_that_is_not_trusted_gets_nothing_of_the_dashboard(proxy: Proxy) -> None:
+def test_untrusted_client_gets_403_from_the_dashboard(proxy: Proxy) -> None:
     with proxy.connect() as wire:
         wire.send(
             b"GET / HTTP/1.1\r\nHost: hpp.localhost:1\r\nX-Forwarded-For: 203.0.113.7\r\n\r\n"

@@ -1,4 +1,4 @@
-"""The page about the proxy itself: closed to other pages, open to every eye and hand."""
+"""The dashboard: closed to other pages, and accessible."""
 
 from collections.abc import Mapping
 
@@ -9,7 +9,7 @@ from test.dashboard import printed, row, send
 from test.harness import Proxy
 
 
-def test_what_comes_from_elsewhere_is_text(page: Page, proxy: Proxy) -> None:
+def test_data_from_outside_is_shown_as_text(page: Page, proxy: Proxy) -> None:
     attack = "<img/src=x:/onerror=document.title='broken'>"
     send(proxy, "GET", f"/{attack}", **{"X-Attack": attack})
     printed(proxy, f"<b>output</b>{attack}")
@@ -20,7 +20,7 @@ def test_what_comes_from_elsewhere_is_text(page: Page, proxy: Proxy) -> None:
     assert "broken" not in page.title()
 
 
-def test_a_page_of_the_server_gets_nothing_out_of_it(browser: BrowserContext, proxy: Proxy) -> None:
+def test_page_of_the_server_gets_403_from_the_api(browser: BrowserContext, proxy: Proxy) -> None:
     page = browser.new_page()
     page.goto(proxy.url)
 
@@ -50,12 +50,12 @@ def test_a_page_of_the_server_gets_nothing_out_of_it(browser: BrowserContext, pr
     page.close()
 
 
-# For every eye and hand
+# Accessibility
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1280])
-def test_nothing_is_wider_than_the_screen(
+def test_page_is_not_wider_than_the_screen(
     page: Page, proxy: Proxy, scheme: str, width: int
 ) -> None:
     send(proxy, "GET", "/" + "long" * 100)
@@ -71,7 +71,7 @@ def test_nothing_is_wider_than_the_screen(
     assert page.evaluate("document.querySelector('dialog').scrollWidth") <= width
 
 
-def test_every_control_has_a_name_and_can_be_reached(page: Page, proxy: Proxy) -> None:
+def test_every_control_is_reached_by_tab(page: Page, proxy: Proxy) -> None:
     send(proxy, "GET", "/reach")
     expect(row(page, "GET /reach")).to_be_visible()
     wanted = {"restart", "filter-text", "filter-method", "filter-status", "replay-failed", "search"}
