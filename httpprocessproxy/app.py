@@ -54,12 +54,12 @@ WITHOUT_PROC = (
 class Front:
     """Forwards the end of a generation to the proxy and to the reload endpoint."""
 
-    def __init__(self, proxy_server: ProxyServer, control: Admin) -> None:
+    def __init__(self, proxy_server: ProxyServer, admin: Admin) -> None:
         self.reclaim_unaccepted = proxy_server.reclaim_unaccepted
         self.end_generation = proxy_server.end_generation
         self.give_up = proxy_server.give_up
         self.silence = lambda: proxy_server.silence
-        self.reload_browsers = control.reload_browsers
+        self.reload_browsers = admin.reload_browsers
 
 
 def run(config: Config) -> int:
@@ -93,14 +93,14 @@ class App:
         config = prepared.config
         self._prepared = prepared
         self._bus = bus = EventBus()
-        self._mirror = OutputText(
+        self._output_text = OutputText(
             asyncio.get_running_loop(),
             lambda: bus.is_wanted(OutputPrinted),
             lambda stream, text: bus.publish(OutputPrinted(stream=stream, text=text), keep=False),
         )
         self._shortcuts = Shortcuts()
         keyboard = Keyboard(KEYS, self._shortcuts.press) if Keyboard.is_usable() else None
-        self._output = stack.enter_context(Output(self._mirror.take, keyboard))
+        self._output = stack.enter_context(Output(self._output_text.take, keyboard))
         terminal = stack.enter_context(Terminal(self._output)) if Terminal.is_usable() else None
         has_keys = keyboard is not None and terminal is not None
         self._console = Console(config, self._output.write, has_keys=has_keys)
@@ -112,16 +112,16 @@ class App:
         self.supervisor = Supervisor(
             config, launcher, self._output, bus, self._say, self._preloading
         )
-        self._replays = Replayer(RequestLog(bus))
+        self._replayer = Replayer(RequestLog(bus))
         self._context = AdminContext(
             self.supervisor.status,
             self.supervisor.restart,
             self._bus,
-            self._replays,
+            self._replayer,
             self.supervisor.fence,
             prepared.dashboard,
         )
-        self._control = self._new_admin()
+        self._admin = self._new_admin()
         self._browser = Browser(config.bind.url_of(config.scheme), self._console.show)
         if config.open_browser:
             stack.enter_context(bus.on_state(self._browser.open_once_running))
@@ -141,13 +141,13 @@ class App:
     async def serve(self) -> None:
         """Open all listeners and run the backend until cancelled."""
         async with AsyncExitStack() as stack:
-            await stack.enter_async_context(self._control)
-            unchanged = await self._watch(stack)
+            await stack.enter_async_context(self._admin)
+            content_filter = await self._watch(stack)
             if (chains := self._prepared.chains) is not None:
                 await stack.enter_async_context(chains.running(self._bus))
             proxy_server = self._new_proxy_server()
-            self._replays.send = proxy_server.replay
-            stack.enter_context(self._replays.listening(self._bus))
+            self._replayer.send = proxy_server.replay
+            stack.enter_context(self._replayer.listening(self._bus))
             notes = await self._open(proxy_server, stack)
             self._show_start(notes)
             async with asyncio.TaskGroup() as group:
@@ -156,13 +156,13 @@ class App:
                 group.create_task(unmatched, name="look for globs that match no file")
                 cleaning = asyncio.to_thread(remove_dead_folders)
                 group.create_task(cleaning, name="remove folders of dead runs")
-                if unchanged is not None:
+                if content_filter is not None:
                     scope = self._prepared.scope.copy()
-                    group.create_task(unchanged.run(scope), name="compare contents")
+                    group.create_task(content_filter.run(scope), name="compare contents")
                 if self._preloading is not None:
                     group.create_task(self._preloading.run(), name="preload")
                 await self._start_companions(proxy_server, stack, group)
-                front = Front(proxy_server, self._control)
+                front = Front(proxy_server, self._admin)
                 group.create_task(self.supervisor.run(front), name="supervisor")
 
     async def _start_companions(
@@ -195,7 +195,7 @@ class App:
             socket = self._prepared.archive.socket_for(target)
             if socket is not None:
                 return socket
-        return self._control.socket_for(target, trusted, is_dashboard)
+        return self._admin.socket_for(target, trusted, is_dashboard)
 
     def _say(self, text: str) -> None:
         self._bus.publish(Notice(text=text))
@@ -205,7 +205,7 @@ class App:
 
         Output that waits to be published is flushed first: otherwise it would reach a page twice.
         """
-        self._mirror.flush()
+        self._output_text.flush()
         return self._output.tail.decode(errors="replace")
 
     def _new_preloading(self, stack: ExitStack) -> "Preloading | None":
@@ -235,7 +235,7 @@ class App:
             self.supervisor.gate,
             self._prepared.hosts,
             config.forwarded_allow_ips,
-            self._replays.log,
+            self._replayer.log,
             self._admin_socket,
             Injector(nonce, self._say, client_js().integrity) if config.inject else None,
             self._prepared.chains,
@@ -256,28 +256,30 @@ class App:
         """
         config, scope = self._prepared.config, self._prepared.scope
         supervisor = self.supervisor
-        actions = ChangeHandler(
+        change_handler = ChangeHandler(
             scope.refreshes,
             supervisor.changed,
             self._bus,
             self._say,
             lambda: supervisor.gate.has_pending,
         )
-        supervisor.changes = actions
-        stack.enter_context(self._bus.on_state(actions.state_changed))
-        unchanged = None
+        supervisor.changes = change_handler
+        stack.enter_context(self._bus.on_state(change_handler.state_changed))
+        content_filter = None
         if config.ignore_unchanged:
-            unchanged = ContentFilter(Path.cwd(), actions.changed, self.supervisor.settled)
-        changed = unchanged.changed if unchanged is not None else actions.changed
+            content_filter = ContentFilter(
+                Path.cwd(), change_handler.changed, self.supervisor.settled
+            )
+        changed = content_filter.changed if content_filter is not None else change_handler.changed
         settled = self.supervisor.settled
         watcher = await stack.enter_async_context(
             open_watcher(config.watcher, Path.cwd(), scope, changed, self._say, settled)
         )
-        if unchanged is None:
+        if content_filter is None:
             supervisor.watch_by(watcher)
         else:
-            supervisor.watch_by(unchanged.judging(watcher), unchanged)
-        return unchanged
+            supervisor.watch_by(content_filter.judging(watcher), content_filter)
+        return content_filter
 
     async def _open(self, proxy_server: ProxyServer, stack: AsyncExitStack) -> Mapping[str, str]:
         """Open the listeners for clients; return notes on them for the start lines, by names."""
@@ -306,7 +308,7 @@ class App:
         config, watcher = self._prepared.config, self.supervisor.watcher
         shown = urls(config.bind, config.scheme)
         dashboard = self._prepared.dashboard.urls
-        port = self._control.livereload_port
+        port = self._admin.livereload_port
         self._console.start(shown, dashboard, watcher.description, port, notes)
         if not (config.quiet or config.json_logs):
             self._output.reminder = "\n".join(f"  open        {url}" for url in shown)

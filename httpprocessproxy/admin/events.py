@@ -116,10 +116,10 @@ class Events:
         async with asyncio.TaskGroup() as tasks:
             sender = tasks.create_task(outbox.send_all(), name="events to a page")
             with contextlib.suppress(ConnectionClosed):
-                await self._converse(connection, outbox, trusted, is_dashboard)
+                await self._serve_page(connection, outbox, trusted, is_dashboard)
             sender.cancel()
 
-    async def _converse(
+    async def _serve_page(
         self, connection: ServerConnection, outbox: "_Outbox", trusted: bool, is_dashboard: bool
     ) -> None:
         """Answer a page's hello, and then send the topics that it asks for until it disconnects."""

@@ -22,7 +22,7 @@ SCRIPT = {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "cors", "Sec-Fetch-
 TAB = {"Sec-Fetch-Site": "none", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
 
 
-class Backstage:
+class FakeProgram:
     """The program behind the site; the test sets its state."""
 
     def __init__(self) -> None:
@@ -57,17 +57,17 @@ class Backstage:
 @contextlib.asynccontextmanager
 async def open_site(
     folder: Path, *, is_dashboard: bool = True
-) -> AsyncIterator[tuple[Backstage, aiohttp.ClientSession]]:
+) -> AsyncIterator[tuple[FakeProgram, aiohttp.ClientSession]]:
     """Serve the site; yield a client of the dashboard's origin, or else of the site's. It is not a
     browser unless the test sends a browser's header fields."""
     path = folder / "site"
-    backstage = Backstage()
+    program = FakeProgram()
     hosts = HostRule((), "localhost")
-    async with serving(listen_on_unix(path), hosts, backstage.context, is_dashboard=is_dashboard):
+    async with serving(listen_on_unix(path), hosts, program.context, is_dashboard=is_dashboard):
         connector = aiohttp.UnixConnector(str(path))
         headers = {"Accept": "application/json"}
         async with aiohttp.ClientSession(OWN, connector=connector, headers=headers) as client:
-            yield backstage, client
+            yield program, client
 
 
 async def token(client: aiohttp.ClientSession) -> dict[str, str]:

@@ -78,17 +78,17 @@ async def opened(
     bus: EventBus | None = None,
 ) -> AsyncIterator[Admin]:
     """Open an `Admin`; a warning fails the test unless it passes `warnings`."""
-    said: list[str] = []
+    unexpected: list[str] = []
     admin = Admin(
         configure(livereload_port, bind),
         HostRule(allowed, bind.host),
         context(status or of_server("loading", 1), bus or EventBus()),
         lambda: TAIL,
-        (said if warnings is None else warnings).append,
+        (unexpected if warnings is None else warnings).append,
     )
     async with admin:
         yield admin
-    assert not said
+    assert not unexpected
 
 
 def own(

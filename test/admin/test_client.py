@@ -60,7 +60,7 @@ def answering(body: object, code: int = 200) -> Iterator[Script]:
 
 
 @pytest.mark.parametrize(
-    ("told", "answer"),
+    ("status_sent", "answer"),
     [
         (status("running", 4), AdminResponse("running, generation 4, pid 42", RUNNING)),
         (status("error", reason="exited with status 1", pid=None), None),
@@ -68,9 +68,11 @@ def answering(body: object, code: int = 200) -> Iterator[Script]:
         (status("killing", pid=None), AdminResponse("killing, generation 1", UNSETTLED)),
     ],
 )
-def test_status_has_exit_status(told: Mapping[str, object], answer: AdminResponse | None) -> None:
+def test_status_has_exit_status(
+    status_sent: Mapping[str, object], answer: AdminResponse | None
+) -> None:
     answer = answer or AdminResponse("error, generation 1: exited with status 1", ERROR)
-    with answering(told) as server:
+    with answering(status_sent) as server:
         assert ask("status", server.address, 60.0) == answer
         assert server.asked == ["GET /_hpp/status"]
 
@@ -140,10 +142,10 @@ def test_other_program_is_reported(body: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "said"), [({"detail": "not for you"}, ": not for you"), ("<html>", "")]
+    ("body", "suffix"), [({"detail": "not for you"}, ": not for you"), ("<html>", "")]
 )
-def test_refusal_of_the_proxy_is_reported(body: object, said: str) -> None:
+def test_refusal_of_the_proxy_is_reported(body: object, suffix: str) -> None:
     with answering(body, 403) as server:
         for question in ("status", "wait"):  # a refusal is not retried
             answer = ask(question, server.address, 60.0)
-            assert answer == AdminResponse(f"{server.address} answers 403{said}", NO_ANSWER)
+            assert answer == AdminResponse(f"{server.address} answers 403{suffix}", NO_ANSWER)

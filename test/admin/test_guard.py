@@ -26,14 +26,14 @@ def test_page_without_the_token_gets_403(
 ) -> None:
     async def main() -> None:
         method = "POST" if target in CHANGES else "GET"
-        async with open_site(tmp_path) as (backstage, client):
+        async with open_site(tmp_path) as (program, client):
             for wrong in ({}, {TOKEN_FIELD: ""}, {TOKEN_FIELD: "x"}, {TOKEN_FIELD: "\xe9"}):
                 headers = {**browser, **wrong}
                 async with client.request(method, target, headers=headers) as response:
                     assert response.status == 403
                     assert TOKEN_FIELD in (await response.json())["detail"]
-            assert backstage.restarted_by == []
-            assert not backstage.replays.after_restarts
+            assert program.restarted_by == []
+            assert not program.replays.after_restarts
 
     run(main())
 
@@ -68,11 +68,11 @@ def test_program_needs_no_token(tmp_path: Path, target: str) -> None:
 @pytest.mark.parametrize("origin", ["null", "http://evil.example", "http://localhost:9", "%%%"])
 def test_other_origin_with_the_token_gets_403(tmp_path: Path, target: str, origin: str) -> None:
     async def main() -> None:
-        async with open_site(tmp_path) as (backstage, client):
+        async with open_site(tmp_path) as (program, client):
             headers = {"Origin": origin, **await token(client)}
             async with client.post(target, headers=headers) as response:
                 assert response.status == 403
-            assert backstage.restarted_by == []
+            assert program.restarted_by == []
 
     run(main())
 
@@ -97,8 +97,8 @@ def test_token_is_invalid_on_the_origin_of_the_site(
 ) -> None:
     async def main() -> None:
         method = "POST" if target in CHANGES else "GET"
-        async with open_site(tmp_path, is_dashboard=False) as (backstage, client):
-            headers = {**browser, TOKEN_FIELD: backstage.context.token}
+        async with open_site(tmp_path, is_dashboard=False) as (program, client):
+            headers = {**browser, TOKEN_FIELD: program.context.token}
             async with client.request(method, target, headers=headers) as response:
                 assert response.status == 403
 

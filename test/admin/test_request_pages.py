@@ -10,9 +10,9 @@ from test.inspector.test_request_log import begun, ended, request
 
 def test_log_has_the_newest_request_first(tmp_path: Path) -> None:
     async def main() -> None:
-        async with open_site(tmp_path) as (backstage, client):
-            first = ended(backstage.log, 500, asked=request("/a", "POST", ["Cookie: b=c"]))
-            second = begun(backstage.log)
+        async with open_site(tmp_path) as (program, client):
+            first = ended(program.log, 500, asked=request("/a", "POST", ["Cookie: b=c"]))
+            second = begun(program.log)
             async with client.get("/_hpp/requests") as response:
                 answer = await response.json()
             rows = answer["requests"]
@@ -42,12 +42,12 @@ def test_unknown_request_gets_404(tmp_path: Path) -> None:
 
 def test_replay_sends_the_request_again(tmp_path: Path) -> None:
     async def main() -> None:
-        async with open_site(tmp_path) as (backstage, client):
-            record = ended(backstage.log, asked=request(method="POST"))
+        async with open_site(tmp_path) as (program, client):
+            record = ended(program.log, asked=request(method="POST"))
             async with client.post("/_hpp/requests/1/replay") as response:
                 assert response.status == 202
                 assert await response.json() == {"id": 2}
-            again = backstage.log.find(2)
+            again = program.log.find(2)
             assert again is not None
             assert again.replay_of == record.id
             async with client.post("/_hpp/requests/2/replay") as response:
@@ -59,11 +59,11 @@ def test_replay_sends_the_request_again(tmp_path: Path) -> None:
 
 def test_replay_after_restarts_is_switched(tmp_path: Path) -> None:
     async def main() -> None:
-        async with open_site(tmp_path) as (backstage, client):
+        async with open_site(tmp_path) as (program, client):
             for on in ("true", "false"):
                 async with client.post(f"/_hpp/replay-failed?on={on}") as response:
                     assert (await response.json())["replay_failed"] == (on == "true")
-                assert backstage.replays.after_restarts == (on == "true")
+                assert program.replays.after_restarts == (on == "true")
             for nonsense in ("", "?on=", "?on=1", "?on=True"):
                 async with client.post(f"/_hpp/replay-failed{nonsense}") as response:
                     assert response.status == 400

@@ -7,7 +7,7 @@ import aiohttp
 import pytest
 
 from httpprocessproxy.events import Notice, StateChanged, members, to_json
-from test.admin.pages import SCRIPT, Backstage, open_site, token
+from test.admin.pages import SCRIPT, FakeProgram, open_site, token
 from test.admin.sockets import OWN, run
 from test.loops import eventually
 from test.messages import status
@@ -18,9 +18,9 @@ async def get(client: aiohttp.ClientSession, target: str) -> tuple[int, dict[str
         return response.status, await response.json()
 
 
-async def waiting(backstage: Backstage) -> None:
+async def waiting(program: FakeProgram) -> None:
     """Wait until a request waits for a state."""
-    await eventually(lambda: backstage.bus.is_wanted(StateChanged))
+    await eventually(lambda: program.bus.is_wanted(StateChanged))
 
 
 @pytest.mark.parametrize("query", ["", "?wait=running", "?wait=error,running&timeout=0"])
@@ -45,12 +45,12 @@ def test_response_waits_for_the_wanted_state(
     tmp_path: Path, query: str, news: list[tuple[str, int]], generation: int
 ) -> None:
     async def main() -> None:
-        async with open_site(tmp_path) as (backstage, client), asyncio.TaskGroup() as group:
+        async with open_site(tmp_path) as (program, client), asyncio.TaskGroup() as group:
             asked = group.create_task(get(client, f"/_hpp/status?{query}"), name="wait")
-            await waiting(backstage)
+            await waiting(program)
             for state in news:
                 assert not asked.done()
-                backstage.enter(*state)
+                program.enter(*state)
                 await asyncio.sleep(0)
             code, answer = await asked
             assert (code, answer["state"], answer["generation"]) == (
@@ -58,17 +58,17 @@ def test_response_waits_for_the_wanted_state(
                 news[-1][0],
                 generation,
             )
-            assert not backstage.bus.is_wanted(StateChanged)
+            assert not program.bus.is_wanted(StateChanged)
 
     run(main())
 
 
 def test_timeout_of_a_wait_gets_504_with_the_state(tmp_path: Path) -> None:
     async def main() -> None:
-        async with open_site(tmp_path) as (backstage, client):
+        async with open_site(tmp_path) as (program, client):
             answer = await get(client, "/_hpp/status?wait=error&timeout=0.01")
             assert answer == (504, members(status("running", 3)))
-            assert not backstage.bus.is_wanted(StateChanged)
+            assert not program.bus.is_wanted(StateChanged)
 
     run(main())
 
@@ -93,46 +93,46 @@ def test_invalid_parameter_gets_400_with_one_line(tmp_path: Path, target: str, q
         if method == "POST" and query.startswith("after"):
             return
         async with (
-            open_site(tmp_path) as (backstage, client),
+            open_site(tmp_path) as (program, client),
             client.request(method, f"{path}?{query}", headers={"Accept": "*/*"}) as response,
         ):
             assert response.status == 400
             title, _, detail = (await response.text()).partition("\n\n")
             assert title == "400 Bad Request"
             assert len(detail.splitlines()) == 1
-            assert backstage.restarted_by == []
+            assert program.restarted_by == []
 
     run(main())
 
 
 def test_restart_returns_202_at_once(tmp_path: Path) -> None:
     async def main() -> None:
-        async with open_site(tmp_path) as (backstage, client):
+        async with open_site(tmp_path) as (program, client):
             async with client.post("/_hpp/restart") as response:
                 assert response.status == 202
                 assert (await response.json())["generation"] == 3
             headers = {"Origin": OWN, **SCRIPT, **await token(client)}
             async with client.post("/_hpp/restart", headers=headers) as response:
                 assert response.status == 202
-            assert backstage.restarted_by == ["a program", "the page"]
+            assert program.restarted_by == ["a program", "the page"]
 
     run(main())
 
 
 def test_restart_with_wait_returns_the_next_generation(tmp_path: Path) -> None:
     async def main() -> None:
-        async with open_site(tmp_path) as (backstage, client), asyncio.TaskGroup() as group:
+        async with open_site(tmp_path) as (program, client), asyncio.TaskGroup() as group:
 
             async def post() -> int:
                 async with client.post("/_hpp/restart?wait=running,error") as response:
                     return response.status
 
             asked = group.create_task(post(), name="restart")
-            await waiting(backstage)
+            await waiting(program)
             for state in (("killing", 3), ("loading", 4)):
-                backstage.enter(*state)
+                program.enter(*state)
             assert not asked.done()
-            backstage.enter("error")
+            program.enter("error")
             assert await asked == 200
 
     run(main())
@@ -140,17 +140,17 @@ def test_restart_with_wait_returns_the_next_generation(tmp_path: Path) -> None:
 
 def test_history_has_states_and_notices(tmp_path: Path) -> None:
     async def main() -> None:
-        async with open_site(tmp_path) as (backstage, client):
-            backstage.enter("killing")
-            backstage.enter("loading", 4)
+        async with open_site(tmp_path) as (program, client):
+            program.enter("killing")
+            program.enter("loading", 4)
             _, answer = await get(client, "/_hpp/history")
-            assert answer["run"] == backstage.bus.run
+            assert answer["run"] == program.bus.run
             assert answer["states"] == [
-                to_json(event) for event in backstage.bus.recent(StateChanged)
+                to_json(event) for event in program.bus.recent(StateChanged)
             ]
             assert answer["notices"] == []
-            backstage.bus.publish(Notice(text="the port is in use"))
+            program.bus.publish(Notice(text="the port is in use"))
             _, answer = await get(client, "/_hpp/history")
-            assert answer["notices"] == [to_json(event) for event in backstage.bus.recent(Notice)]
+            assert answer["notices"] == [to_json(event) for event in program.bus.recent(Notice)]
 
     run(main())

@@ -24,7 +24,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def said(text: str) -> argparse.Namespace:
+def parsed(text: str) -> argparse.Namespace:
     path = Path("given.toml")
     path.write_bytes(text.encode("utf-8", "surrogateescape"))
     return read_file(path)
@@ -64,7 +64,7 @@ def said(text: str) -> argparse.Namespace:
     ],
 )
 def test_key_sets_its_field(line: str, field: str, value: object) -> None:
-    assert vars(said(line)) == {field: value}
+    assert vars(parsed(line)) == {field: value}
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_key_sets_its_field(line: str, field: str, value: object) -> None:
 )
 def test_mistake_names_file_and_key(text: str, words: str) -> None:
     with pytest.raises(UserError) as raised:
-        said(text)
+        parsed(text)
     assert str(raised.value).replace("given.toml is", "given.toml: is") == f"given.toml: {words}"
 
 
@@ -170,7 +170,7 @@ CONFIGS = st.builds(
 
 @given(CONFIGS)
 def test_written_file_reads_as_the_same_config(config: Config) -> None:
-    assert Config(**vars(said(written(config)))) == config
+    assert Config(**vars(parsed(written(config)))) == config
 
 
 def test_written_file_has_every_option() -> None:

@@ -29,7 +29,7 @@ def test_secret_without_any_form_is_empty() -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "said", "problem"),
+    ("content", "given", "problem"),
     [
         (None, "", "--share-auth-file: cannot read .*: No such file"),
         (b"\n", "", "--share-auth-file: the first line of .* is empty"),
@@ -38,10 +38,10 @@ def test_secret_without_any_form_is_empty() -> None:
     ],
 )
 def test_file_without_a_secret_is_a_user_error(
-    tmp_path: Path, content: bytes | None, said: str, problem: str
+    tmp_path: Path, content: bytes | None, given: str, problem: str
 ) -> None:
     file = tmp_path / "auth"
     if content is not None:
         file.write_bytes(content)
     with pytest.raises(UserError, match=problem):
-        secret("share-auth", said, file)
+        secret("share-auth", given, file)

@@ -55,10 +55,10 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeBrowse
 def test_browser_has_its_own_session_and_silent_output(
     fake: FakeBrowser, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    said: list[str] = []
+    lines: list[str] = []
 
     async def main() -> None:
-        Browser(URL, said.append).open()
+        Browser(URL, lines.append).open()
         url, pid, session, is_a_terminal, has_term = await asyncio.to_thread(fake.started)
         assert url == URL
         assert int(session) != os.getsid(0), "Ctrl+C and a hang-up must not reach it"
@@ -67,7 +67,7 @@ def test_browser_has_its_own_session_and_silent_output(
         assert int(pid) not in [process.pid for process in tree.backend()]
 
     asyncio.run(main())
-    assert said == []
+    assert lines == []
     assert capfd.readouterr() == ("", "")
 
 
@@ -92,15 +92,15 @@ def test_url_is_printed_if_no_browser_opens(program: str, monkeypatch: pytest.Mo
     for name in ("DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("BROWSER", program)
-    said: list[str] = []
+    lines: list[str] = []
 
     async def main() -> None:
         done = asyncio.Event()
-        Browser(URL, lambda text: (said.append(text), done.set())[0]).open()  # type: ignore[func-returns-value]
+        Browser(URL, lambda text: (lines.append(text), done.set())[0]).open()  # type: ignore[func-returns-value]
         await done.wait()
 
     asyncio.run(main())
-    assert said == [f"no browser to open here: {URL}"]
+    assert lines == [f"no browser to open here: {URL}"]
 
 
 def test_urls_by_address() -> None:

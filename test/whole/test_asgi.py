@@ -40,8 +40,8 @@ async def app(scope, receive, send):
         if scope["path"] == "/exit":
             import os
             os._exit(7)
-        told = {name: scope[name] for name in ("client", "scheme", "path", "http_version")}
-        body = json.dumps({**told, "version": VERSION}).encode()
+        seen = {name: scope[name] for name in ("client", "scheme", "path", "http_version")}
+        body = json.dumps({**seen, "version": VERSION}).encode()
         await send({"type": "http.response.start", "status": 200,
                     "headers": [(b"content-length", str(len(body)).encode())]})
         await send({"type": "http.response.body", "body": body})
@@ -62,11 +62,11 @@ class Application(Proxy):
         (project / "shop").mkdir(exist_ok=True)
         (project / "shop/web.py").write_text(SOURCE)
 
-    def told(self, path: str = "/", **headers: str) -> dict[str, object]:
+    def seen(self, path: str = "/", **headers: str) -> dict[str, object]:
         response = self.get(path, **headers)
         assert response.status == 200, response
-        told: dict[str, object] = json.loads(response.body)
-        return told
+        seen: dict[str, object] = json.loads(response.body)
+        return seen
 
     def save_version(self, number: int) -> None:
         self.save("shop/web.py", SOURCE.replace("version 0", f"version {number}"))
@@ -74,11 +74,11 @@ class Application(Proxy):
 
 def test_saves_are_served(project: Path) -> None:
     with Application(project) as proxy:
-        assert proxy.running().told()["version"] == "version 0"
+        assert proxy.running().seen()["version"] == "version 0"
         for number in range(1, 3):
             with proxy.restart():
                 proxy.save_version(number)
-            assert proxy.told()["version"] == f"version {number}"
+            assert proxy.seen()["version"] == f"version {number}"
         assert "Uvicorn running" not in proxy.output, "the private port is not printed"
 
 
@@ -99,11 +99,11 @@ def test_get_in_flight_at_a_save_is_answered_by_the_new_code(project: Path) -> N
 def test_application_sees_the_clients_address_and_scheme(project: Path) -> None:
     with Application(project, "shop.web:app", "--forwarded-allow-ips", "127.0.0.1") as proxy:
         proxy.running()
-        told = proxy.told("/a%20b")
-        assert told["client"] == ["127.0.0.1", 0]
-        assert (told["scheme"], told["path"], told["http_version"]) == ("http", "/a b", "1.1")
-        told = proxy.told("/", X_Forwarded_For="192.0.2.1", X_Forwarded_Proto="https")
-        assert (told["client"], told["scheme"]) == (["192.0.2.1", 0], "https")
+        seen = proxy.seen("/a%20b")
+        assert seen["client"] == ["127.0.0.1", 0]
+        assert (seen["scheme"], seen["path"], seen["http_version"]) == ("http", "/a b", "1.1")
+        seen = proxy.seen("/", X_Forwarded_For="192.0.2.1", X_Forwarded_Proto="https")
+        assert (seen["client"], seen["scheme"]) == (["192.0.2.1", 0], "https")
 
 
 def test_scheme_over_tls_is_https(project: Path, tmp_path: Path) -> None:
@@ -121,15 +121,15 @@ def test_forwarded_fields_of_an_untrusted_client_are_ignored(project: Path) -> N
     with Application(project, "shop.web:app", "--forwarded-allow-ips", "192.0.2.0/24") as proxy:
         # Untrusted clients cannot read /_hpp/status, so the output shows that the server runs.
         proxy.wait_output("started in")
-        told = proxy.told("/", X_Forwarded_For="192.0.2.1", X_Forwarded_Proto="https")
-        assert (told["client"], told["scheme"]) == (["127.0.0.1", 0], "http")
+        seen = proxy.seen("/", X_Forwarded_For="192.0.2.1", X_Forwarded_Proto="https")
+        assert (seen["client"], seen["scheme"]) == (["127.0.0.1", 0], "http")
         proxy.stop()
 
 
 @pytest.mark.parametrize(("options", "warns"), [(("--asgi-factory",), False), ((), True)])
 def test_factory_is_called(project: Path, options: tuple[str, ...], warns: bool) -> None:
     with Application(project, "shop.web:make", *options) as proxy:
-        assert proxy.running().told()["version"] == "version 0"
+        assert proxy.running().seen()["version"] == "version 0"
         if warns:
             proxy.wait_output("ASGI app factory detected")
         proxy.wait_output("started in")
@@ -160,13 +160,13 @@ def test_exception_gets_500_and_a_crash_503(project: Path) -> None:
         proxy.running()
         assert proxy.get("/fail").status == 500
         proxy.wait_output("ValueError: on purpose")
-        assert proxy.told()["version"] == "version 0"
+        assert proxy.seen()["version"] == "version 0"
         assert proxy.get("/exit").status == 503
         proxy.wait_state("error")
         assert b"exited with status 7" in proxy.get("/", Accept="text/html").body
         with proxy.restart():
             proxy.save_version(1)
-        assert proxy.told()["version"] == "version 1"
+        assert proxy.seen()["version"] == "version 1"
 
 
 @pytest.mark.parametrize(
@@ -192,4 +192,4 @@ def test_module_that_fails_is_served_after_its_repair(project: Path) -> None:
         assert b"ZeroDivisionError" in proxy.get("/", Accept="text/html").body
         with proxy.restart():
             proxy.save_version(1)
-        assert proxy.told()["version"] == "version 1"
+        assert proxy.seen()["version"] == "version 1"

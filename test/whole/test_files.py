@@ -29,7 +29,7 @@ def livereload(proxy: Proxy) -> Iterator[ClientConnection]:
         yield page
 
 
-def told(page: ClientConnection) -> str:
+def reloaded_path(page: ClientConnection) -> str:
     message = json.loads(page.recv(PATIENCE_S))
     assert message["command"] == "reload"
     return str(message["path"])
@@ -41,14 +41,14 @@ def test_refreshed_files_do_not_restart_the_server(project: Path) -> None:
     options = ("--refresh", "static/**", "*.html", "--pattern", "**")
     with Proxy(project, backend("echo.py"), *options) as proxy, livereload(proxy) as page:
         proxy.running()
-        assert told(page) == "/"  # the first start
+        assert reloaded_path(page) == "/"  # the first start
         proxy.save("static/a.css", "a {}", by="rename")
-        assert told(page) == "static/a.css"
+        assert reloaded_path(page) == "static/a.css"
         proxy.save("a.html", "<p>")
-        assert told(page) == "/"
+        assert reloaded_path(page) == "/"
         assert proxy.status()["generation"] == 1
         proxy.save("a.py", "")
-        assert told(page) == "/"
+        assert reloaded_path(page) == "/"
         assert proxy.status()["generation"] == 2
 
 

@@ -37,13 +37,13 @@ def own_pids(proxy: Proxy) -> list[int]:
 
 
 def usage(proxy: Proxy) -> Usage:
-    ours = own_pids(proxy)
-    assert ours
+    own = own_pids(proxy)
+    assert own
     return Usage(
-        descriptors=sum(len(processes.descriptors(pid)) for pid in ours),
+        descriptors=sum(len(processes.descriptors(pid)) for pid in own),
         processes=len(proxy.left_over()),
-        threads=sum(processes.threads(pid) for pid in ours),
-        rss_bytes=sum(processes.rss_bytes(pid) for pid in ours),
+        threads=sum(processes.threads(pid) for pid in own),
+        rss_bytes=sum(processes.rss_bytes(pid) for pid in own),
     )
 
 

@@ -186,7 +186,7 @@ def test_program_with_a_closed_output_keeps_serving(project: Path) -> None:
                 proxy.save("a.py", str(number))
             assert proxy.get("/").status == 200
         start = f"{sys.executable} -m httpprocessproxy"
-        ours = min(pid for pid, line in proxy.left_over().items() if line.startswith(start))
-        os.kill(ours, signal.SIGTERM)
+        own_pid = min(pid for pid, line in proxy.left_over().items() if line.startswith(start))
+        os.kill(own_pid, signal.SIGTERM)
         proxy.process.wait(2000 * MS)
         proxy.expected_statuses = {0}  # that of head

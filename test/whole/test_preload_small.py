@@ -24,8 +24,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_response(200)
         self.end_headers()
         is_leader = os.getpid() == os.getsid(0)
-        told = [installed.VERSION, os.environ.get('COLOUR'), is_leader]
-        self.wfile.write(json.dumps(told).encode())
+        served = [installed.VERSION, os.environ.get('COLOUR'), is_leader]
+        self.wfile.write(json.dumps(served).encode())
     do_HEAD = do_GET
 http.server.HTTPServer(('127.0.0.1', int(sys.argv[1])), Handler).serve_forever()
 """
@@ -54,7 +54,7 @@ def small(project: Path, tmp_path: Path, site: Path) -> Preloaded:
     return Preloaded(project, tmp_path / "cache", (python, "app.py", "{port}"))
 
 
-def told(proxy: Proxy) -> object:
+def served(proxy: Proxy) -> object:
     value: object = json.loads(proxy.get("/").body)
     return value
 
@@ -98,7 +98,7 @@ def test_killed_fork_server_costs_a_cold_start(small: Preloaded) -> None:
         before = held_ready(proxy)
         os.kill(before[0], signal.SIGKILL)
         proxy.wait_output("starts are cold until another one is ready")
-        assert told(proxy) == [1, None, True]
+        assert served(proxy) == [1, None, True]
         warmed(proxy)
         assert not {*before} & {*held_ready(proxy)}
         assert restarted(proxy)
@@ -123,14 +123,14 @@ def test_reinstalled_package_is_served_at_once(small: Preloaded, site: Path) -> 
     with small.proxy() as proxy:
         warmed(proxy.running())
         assert restarted(proxy)
-        assert told(proxy) == [1, None, True]
+        assert served(proxy) == [1, None, True]
         # The size differs: Python's bytecode cache compares it, and times in whole seconds.
         (site / "installed.py").write_text("VERSION = 22\n")
         proxy.wait_output("installed has changed: preloading again")
         assert not restarted(proxy)
-        assert told(proxy) == [22, None, True]
+        assert served(proxy) == [22, None, True]
         assert restarted(warmed(proxy))
-        assert told(proxy) == [22, None, True]
+        assert served(proxy) == [22, None, True]
 
 
 def test_new_import_of_a_warm_start_is_preloaded_for_the_next(
@@ -144,7 +144,7 @@ def test_new_import_of_a_warm_start_is_preloaded_for_the_next(
             proxy.save("app.py", "import heavy\n" + (project / "app.py").read_text())
         eventually(lambda: preload_of(proxy)["modules"] != before)
         assert restarted(warmed(proxy))
-        assert told(proxy) == [1, None, True]
+        assert served(proxy) == [1, None, True]
 
 
 def test_package_that_breaks_after_a_fork_costs_one_start(
@@ -156,7 +156,7 @@ def test_package_that_breaks_after_a_fork_costs_one_start(
     with small.proxy() as proxy:
         warmed(proxy.running())
         assert not restarted(proxy)
-        assert told(proxy) == [1, None, True]
+        assert served(proxy) == [1, None, True]
         proxy.wait_output("a warm server ended by signal SIGABRT before it answered: --preload is")
         assert preload_of(proxy)["off"]
         assert not restarted(proxy)
@@ -167,13 +167,13 @@ def test_changed_environment_makes_a_start_cold(small: Preloaded, project: Path)
     with small.proxy("--env-file", ".env") as proxy:
         warmed(proxy.running())
         assert restarted(proxy)
-        assert told(proxy) == [1, "red", True]
+        assert served(proxy) == [1, "red", True]
         with proxy.restart():
             proxy.save(".env", "COLOUR=blue\n")
-        assert told(proxy) == [1, "blue", True]
+        assert served(proxy) == [1, "blue", True]
         proxy.wait_output("the environment has changed: preloading again")
         assert restarted(warmed(proxy))
-        assert told(proxy) == [1, "blue", True]
+        assert served(proxy) == [1, "blue", True]
 
 
 def test_dashboard_shows_warm_starts(small: Preloaded) -> None:

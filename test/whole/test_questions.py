@@ -30,8 +30,8 @@ def test_status_prints_the_state(project: Path) -> None:
         answer = ask(proxy, "--status", str(proxy.port))
         assert (answer.returncode, answer.stderr) == (0, "")
         assert answer.stdout.startswith("running, generation 1, pid ")
-        told = json.loads(ask(proxy, "--status", "--json", str(proxy.port)).stdout)
-        assert told["state"] == "running"
+        answered = json.loads(ask(proxy, "--status", "--json", str(proxy.port)).stdout)
+        assert answered["state"] == "running"
         with proxy.restart(to="error"):
             proxy.save("broken", "")
         answer = ask(proxy, str(proxy.port), "--status")
