@@ -1,7 +1,8 @@
-"""A public URL for a server on one's desk: a relay in public, workers beside the server.
+"""A public URL for a server on a private machine: a relay in public, workers beside the server.
 
-`protocol.py` is what both say to each other, as the pure rules of it. `relay/` is the public end,
-`worker/` the end beside the server, `stream/` one WebSocket between them in place of many calls.
+`protocol.py` defines the header fields of their long polling, without I/O. `relay/` is the public
+end, `worker/` the end beside the server, and `stream/` the transport over one WebSocket, which
+replaces many calls.
 
     visitor -> relay <- worker -> server
 """

@@ -1,11 +1,11 @@
-"""What relay and worker say to each other: the `fpw-*` fields of HTTP long polling.
+"""The protocol between relay and worker: the `fpw-*` header fields of HTTP long polling.
 
-A worker's POST brings the answer to one visit, if any, and waits for the next visit; the relay's
-reply to it is that visit. Fields of visitors and of answers travel as a JSON object in one field.
+A worker's POST carries the answer to one visit, if any, and waits for the next visit; the relay's
+reply is that visit. The header fields of a visit or an answer travel as a JSON object in one field.
 
-The rule: what was read here is safe to write. Names are tokens, values have no control characters,
-what belongs to one connection is gone, a URL is a path (RFC 9110 sections 5 and 7.6.1), and an
-address is an address. No I/O.
+The rule: everything that was read here is safe to write. Names are tokens, values have no control
+characters, hop-by-hop fields are removed, a URL is a path (RFC 9110 sections 5 and 7.6.1), and an
+address is an IP address. No I/O.
 """
 
 import ipaddress
@@ -18,70 +18,70 @@ from typing import Final
 from httpprocessproxy.core.errors import PeerError
 from httpprocessproxy.core.http.headers import HOP_BY_HOP as CONNECTION_FIELDS
 
-# Names as sent, values as text: UTF-8 on the wire. Order is kept, and so are repetitions.
+# Names as sent, values as text (UTF-8 on the wire), in order, with repetitions.
 Fields = list[tuple[str, str]]
 
-# Where a field is found by its name in lower case, or in any case: dict and CIMultiDict both fit.
+# A lookup by lower-case name: a dict with such keys, or a case-insensitive CIMultiDict.
 Headers = Mapping[str, str]
 
 HOST: Final = "fpw-host"
 TOKEN: Final = "fpw-token"
 RID: Final = "fpw-rid"
-# The same by the name in the protocol's documentation: said beside RID, and understood alone.
+# The documentation's name for RID: sent beside RID, and accepted without it.
 ID: Final = "fpw-id"
 METHOD: Final = "fpw-method"
 URL: Final = "fpw-url"
 IP: Final = "fpw-ip"
 STATUS: Final = "fpw-status"
 FIELDS: Final = "fpw-header"
-# In a WebSocket handshake to WORKER_PATH, with HOST and TOKEN: one link in place of many calls.
+# Sent in a WebSocket handshake to WORKER_PATH, with HOST and TOKEN, to request the streaming link.
 TRANSPORT: Final = "fpw-transport"
 STREAM: Final = "stream/1"
 STREAM_SUBPROTOCOL: Final = "fpw-stream-1"
 
-OURS: Final = "fpw-"
+FIELD_PREFIX: Final = "fpw-"
 
-# Where workers call. On "/" a POST with HOST and TOKEN is a worker's, too.
+# The path of worker calls. A POST to "/" with HOST and TOKEN is a worker call, too.
 WORKER_PATH: Final = "/server-client"
 
-# A body is kept whole, on both sides, until it has been passed on.
+# In long polling, both ends hold a body in memory until all of it is forwarded.
 MAX_BODY_BYTES: Final = 32 * 1024 * 1024
-# FIELDS is one field of a head: networks in front of relays pass 16 KiB in all, Tornado 64.
+# FIELDS is one field of a head: proxies in front of relays accept heads of 16 KiB, Tornado of 64.
 MAX_FIELDS_BYTES: Final = 16 * 1024
 MAX_URL_BYTES: Final = 8 * 1024
-# What an answer may have: longer than what servers send, shorter than what costs anything.
+# The limit for an answer: above what servers send, and still cheap to parse.
 MAX_ANSWER_FIELDS_BYTES: Final = 64 * 1024
 MAX_FIELD_COUNT: Final = 200
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-# RFC 9110 section 5.5: no control characters but tabs. No surrogates either, which are no text.
+# RFC 9110 section 5.5: no control characters but tabs. Surrogates cannot be encoded as UTF-8.
 _VALUE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]*")
 _URL = re.compile(r"/[!-~\x80-\ud7ff\ue000-\U0010ffff]*")
 _STATUS = re.compile(r"[1-5][0-9][0-9]", re.ASCII)
 _RID = re.compile(r"[!-~]{1,256}")
-# RFC 7239 section 6: a node may have a port behind it, and then IPv6 has brackets around it.
+# RFC 7239 section 6: a node may end with a port; an IPv6 address is then in brackets.
 _NODE = re.compile(r"\[(?P<ipv6>[^]]*)\](?::[0-9]+)?|(?P<ipv4>[0-9.]+):[0-9]+", re.ASCII)
-# Above the longest method that is registered, UPDATEREDIRECTREF.
+# More than the 17 of UPDATEREDIRECTREF, the longest registered method.
 _MAX_METHOD_CHARACTERS: Final = 40
 
 _HOP_BY_HOP = frozenset(name.decode() for name in CONNECTION_FIELDS) | {"trailer"}
-# What Connection may name without removing it: these are of the message, not of the connection.
+# Connection cannot remove these fields: they belong to the message, not to the connection.
 _NEVER_NOMINATED = frozenset(("host", "content-length", "content-type", "cookie", "set-cookie"))
 
 _NO_BODY_STATUSES: Final = (204, 304)
 
 
 class ProtocolError(PeerError):
-    """The other end broke the protocol; the text says how, and may be shown to it."""
+    """The peer violated the protocol; the text describes the violation and may be sent to it."""
 
 
 @dataclass(frozen=True, slots=True)
 class VisitHead:
-    """A visitor's request, but for its body.
+    """A visitor's request without its body.
 
     `rid` is opaque. `url` is the target in origin form, exactly as received. `ip` is the visitor's
-    address, or "" where that is not known. Content-Length among the fields is right wherever it is;
-    without one there is no body, or one of unknown length.
+    address, or "" if unknown. A Content-Length among the fields is correct; without one the request
+    has no body, or a body of unknown length.
     """
 
     rid: str
@@ -93,10 +93,10 @@ class VisitHead:
 
 @dataclass(frozen=True, slots=True)
 class AnswerHead:
-    """A server's answer, but for its body.
+    """A server's answer without its body.
 
-    `body_bytes` is the body's length where that is known. Content-Length is what the server said,
-    which the body need not have: whoever brings it may have decoded it.
+    `body_bytes` is the length of the body, if known. It may differ from the server's
+    Content-Length: a worker may have decoded the body.
     """
 
     status: int
@@ -105,7 +105,7 @@ class AnswerHead:
 
 
 def visit_headers(head: VisitHead) -> dict[str, str]:
-    """A visit as the relay writes it into its reply to a worker."""
+    """The header fields of the relay's reply that carry a visit to a worker."""
     return {
         RID: head.rid,
         ID: head.rid,
@@ -117,9 +117,9 @@ def visit_headers(head: VisitHead) -> dict[str, str]:
 
 
 def read_visit(headers: Headers) -> VisitHead | None:
-    """A visit as the worker finds it in a reply; None: there is none, poll again.
+    """Read the visit in a reply of the relay; None if it has no visit.
 
-    Raises ProtocolError: a URL that is no path could lead the worker elsewhere.
+    Raises ProtocolError, for example if the URL is not a path: the worker would connect elsewhere.
     """
     rid = read_rid(headers)
     if rid is None:
@@ -130,9 +130,10 @@ def read_visit(headers: Headers) -> VisitHead | None:
 
 
 def checked_visit(rid: str, method: str, url: str, ip: str, fields: Fields) -> VisitHead:
-    """A visit of members that were read, by whichever transport; its fields have been checked.
+    """Check the members of a visit of either transport, and build it from them.
 
-    Raises ProtocolError, but not for `ip`: relays behind other proxies pass on what those say.
+    `fields` have been checked before. Raises ProtocolError, but not for `ip`: a relay behind
+    another proxy may forward that proxy's text. An invalid `ip` becomes "".
     """
     if not _RID.fullmatch(rid):
         raise ProtocolError("a visit without an id")
@@ -144,15 +145,15 @@ def checked_visit(rid: str, method: str, url: str, ip: str, fields: Fields) -> V
 
 
 def answer_headers(rid: str, head: AnswerHead) -> dict[str, str]:
-    """An answer as the worker writes it into its next call."""
+    """The header fields of a worker's call that carry an answer to the relay."""
     fields = encode_fields(head.fields, ("set-cookie",))
     return {RID: rid, ID: rid, STATUS: str(head.status), FIELDS: fields}
 
 
 def read_answer(headers: Headers) -> AnswerHead:
-    """An answer as the relay finds it in a worker's call, safe to send to a visitor.
+    """Read the answer in a worker's call; it is safe to send to a visitor.
 
-    Raises ProtocolError: no status of a final response, or fields that cannot be written.
+    Raises ProtocolError if the status is not that of a final response, or a field is invalid.
     """
     text = headers.get(STATUS, "")
     if not _STATUS.fullmatch(text):
@@ -166,13 +167,13 @@ def read_answer(headers: Headers) -> AnswerHead:
 
 
 def read_rid(headers: Headers) -> str | None:
-    """The id of a visit, by either name; None if there is none, or nothing like one."""
+    """The id of a visit, by either name; None if it is missing or malformed."""
     rid = headers.get(RID) or headers.get(ID) or ""
     return rid if _RID.fullmatch(rid) else None
 
 
 def read_ip(text: str) -> str:
-    """An IP address in its normal form, without port and zone; "" if the text is none."""
+    """An IP address in its normal form, without port and zone; "" if the text is not an address."""
     node = _NODE.fullmatch(text)
     bare = (node["ipv6"] or node["ipv4"] or "") if node is not None else text
     try:
@@ -182,10 +183,10 @@ def read_ip(text: str) -> str:
 
 
 def encode_fields(fields: Iterable[tuple[str, str]], repeatable: Collection[str]) -> str:
-    """Fields as a JSON object in ASCII, and so fit for a field.
+    """Encode fields as a JSON object in ASCII, which is a valid field value.
 
-    A name that repeats becomes one value, joined as RFC 9110 section 5.3 says, RFC 6265 section 5.4
-    for Cookie; a list only if it is among the `repeatable`, which old workers may not understand.
+    The values of a repeated name are joined by RFC 9110 section 5.3, for Cookie by RFC 6265
+    section 5.4. Only names in `repeatable` become lists, which old workers may not understand.
     """
     values: dict[str, list[str]] = {}
     spelling: dict[str, str] = {}
@@ -204,15 +205,15 @@ def encode_fields(fields: Iterable[tuple[str, str]], repeatable: Collection[str]
 
 
 def decode_fields(text: str) -> Fields:
-    """Read what `encode_fields` and its like wrote: a text, a number or a list of texts each.
+    """Decode a JSON object whose members are a text, a number or a list of texts each.
 
-    A name that repeats, in whatever case, repeats in the fields. Raises ProtocolError.
+    A name that is repeated, in any case, is repeated in the fields. Raises ProtocolError.
     """
     try:
         members: object = json.loads(text, object_pairs_hook=_Members)
     except (ValueError, RecursionError):
         raise ProtocolError(f"{FIELDS} is not JSON") from None
-    # PHP has one kind of array: its empty object is [].
+    # PHP has one type for arrays and maps, and encodes an empty one as [].
     if members == []:
         return []
     if not isinstance(members, _Members):
@@ -221,7 +222,10 @@ def decode_fields(text: str) -> Fields:
 
 
 def checked_fields(members: Iterable[tuple[str, object]]) -> Fields:
-    """Names with a text, a number or a list of texts each, as fields. Raises ProtocolError."""
+    """Check members, each a text, a number or a list of texts, and return them as fields.
+
+    Raises ProtocolError.
+    """
     fields = [(name, value) for name, member in members for value in _values(name, member)]
     if len(fields) > MAX_FIELD_COUNT:
         raise ProtocolError(f"{FIELDS} has more than {MAX_FIELD_COUNT} fields")
@@ -229,21 +233,21 @@ def checked_fields(members: Iterable[tuple[str, object]]) -> Fields:
 
 
 def is_method(text: str) -> bool:
-    """Whether it is a method (RFC 9110 section 9.1) of a visit: CONNECT has no path."""
+    """Whether a visit may have this method (RFC 9110 section 9.1); CONNECT has no path."""
     is_token = len(text) <= _MAX_METHOD_CHARACTERS and _TOKEN.fullmatch(text) is not None
     return is_token and text != "CONNECT"
 
 
 class _Members(tuple[tuple[str, object], ...]):
-    """The members of a JSON object, those of the same name too."""
+    """The members of a JSON object, including those with the same name."""
 
     __slots__ = ()
 
 
 def _values(name: str, member: object) -> list[str]:
-    """The values that a member stands for, each checked."""
+    """The checked values of a member."""
     if not _TOKEN.fullmatch(name):
-        raise ProtocolError(f"{FIELDS} has a name that is none: {name[:40]!r}")
+        raise ProtocolError(f"{FIELDS} has an invalid name: {name[:40]!r}")
     values = member if isinstance(member, list) else [member]
     return [_value(name, value) for value in values]
 
@@ -252,17 +256,17 @@ def _value(name: str, value: object) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     if not isinstance(value, str) or not _VALUE.fullmatch(value):
-        raise ProtocolError(f"{FIELDS} has a value that cannot be sent, of {name[:40]}")
+        raise ProtocolError(f"{FIELDS} has an invalid value of {name[:40]}")
     return value.strip(" \t")
 
 
 def to_texts(raw: Iterable[tuple[bytes, bytes]]) -> Fields:
-    """Fields of a head as texts."""
+    """Decode the fields of a head."""
     return [(to_text(name), to_text(value)) for name, value in raw]
 
 
 def to_text(raw: bytes) -> str:
-    """A name or a value as text: UTF-8, or else Latin-1, in which anything is something."""
+    """Decode a name or a value as UTF-8, or else as Latin-1, which accepts any bytes."""
     try:
         return raw.decode()
     except UnicodeDecodeError:
@@ -270,7 +274,7 @@ def to_text(raw: bytes) -> str:
 
 
 def passing_fields(fields: Fields) -> Fields:
-    """The fields of a message without those of its connection, and without ours."""
+    """The fields to forward: without hop-by-hop fields and the protocol's own fields."""
     nominated = {
         option.strip().lower()
         for name, value in fields
@@ -282,22 +286,22 @@ def passing_fields(fields: Fields) -> Fields:
 
 
 def _is_dropped(lower: str, dropped: Collection[str]) -> bool:
-    # CGI and its heirs take fpw_ip for fpw-ip: nobody may say it for us.
-    return lower in dropped or lower.replace("_", "-").startswith(("proxy-", OURS))
+    # CGI and its successors read fpw_ip as fpw-ip, so a visitor could forge the protocol's fields.
+    return lower in dropped or lower.replace("_", "-").startswith(("proxy-", FIELD_PREFIX))
 
 
 def without(fields: Fields, *names: str) -> Fields:
-    """The fields but for those of these names, which are in lower case."""
+    """The fields except those with these names, which are in lower case."""
     return [field for field in fields if field[0].lower() not in names]
 
 
 def first(fields: Fields, name: str) -> str | None:
-    """The first value of a name, which is in lower case."""
+    """The first value of the field `name` (in lower case), or None."""
     return next((value for found, value in fields if found.lower() == name), None)
 
 
 def is_path(url: str) -> bool:
-    """Whether a target is in origin form, and so leads nowhere but to the server it is sent to."""
+    """Whether a target is in origin form, which cannot name another server."""
     return len(url) <= MAX_URL_BYTES and _URL.fullmatch(url) is not None
 
 
@@ -307,7 +311,7 @@ def has_body(method: str, status: int) -> bool:
 
 
 def is_worker_call(method: str, path: str, headers: Headers) -> bool:
-    """Whether a request is a worker's call, and not a visit. `path` is without its query."""
+    """Whether a request is a worker's call and not a visit. `path` has no query."""
     if path == WORKER_PATH:
         return True
     return path == "/" and method == "POST" and bool(headers.get(HOST) and headers.get(TOKEN))

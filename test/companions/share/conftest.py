@@ -1,4 +1,4 @@
-"""One relay for a whole run of these tests; each takes hosts of its own."""
+"""One relay for a whole run of these tests; each test takes its own hosts."""
 
 import itertools
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ _numbers = itertools.count()
 
 @pytest.fixture(scope="session")
 def public_relay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Relay]:
-    """A relay as it is by default, but for the times that a test would have to wait."""
+    """A relay with default options, except for shorter timeouts."""
     tokens = write_tokens(tmp_path_factory.mktemp("relay") / "tokens", *_NAMES)
     with Relay(tokens, "--grace", "2", "--deadline", "20") as running:
         yield running

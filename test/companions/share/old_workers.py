@@ -1,7 +1,6 @@
-"""Workers as others have written them, from the protocol's text alone: long polling, nothing else.
+"""Independent workers, written from the protocol's documentation: long polling only.
 
-They are what the relay has to get along with, habits included: one name of the id or the other,
-answers sent again, answers never sent.
+The relay must support their habits: either name of the id, repeated answers, missing answers.
 """
 
 import contextlib
@@ -20,7 +19,7 @@ from test.deadline import PATIENCE_S, eventually
 
 @dataclass(frozen=True)
 class Visit:
-    """What a worker finds in a reply."""
+    """A visit as a worker reads it in a reply; `reply` has the reply's own header fields."""
 
     rid: str
     method: str
@@ -33,7 +32,7 @@ class Visit:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a worker sends: `fields` as JSON, or any text."""
+    """An answer as a worker sends it; `fields` are encoded as JSON unless they are a text."""
 
     status: str = "200"
     fields: Mapping[str, object] | str = field(default_factory=dict)
@@ -44,7 +43,7 @@ Serve = Callable[[Visit], Answer | None]
 
 
 def echo(visit: Visit) -> Answer:
-    """Tell the visitor what came."""
+    """Answer with the body of the visit."""
     return Answer("200", {"Content-Type": "application/octet-stream"}, visit.body or b"nothing")
 
 
@@ -57,7 +56,7 @@ class Call:
         self._ids = ids
         self._connection = relay.connection()
         self._connection.connect()
-        # Killed, it is not to come back by itself.
+        # http.client must not reconnect by itself after `kill`.
         self._connection.auto_open = 0
 
     def __enter__(self) -> Self:
@@ -72,7 +71,7 @@ class Call:
         self._connection.close()
 
     def begin(self, rid: str | None = None, answer: Answer | None = None, **overrides: str) -> None:
-        """Send a call, with an answer or without."""
+        """Send a call, with or without an answer, and do not wait for the reply."""
         headers = {
             "user-agent": "php-worker-v1",
             "content-type": "application/octet-stream",
@@ -90,13 +89,13 @@ class Call:
         self._connection.request("POST", "/server-client", body, headers)
 
     def wait(self) -> None:
-        """Send a call, and see that the relay has it."""
+        """Send a call, and wait until the relay counts it as waiting."""
         waiting = self._relay.waiting(self.name)
         self.begin()
         eventually(lambda: self._relay.waiting(self.name) > waiting)
 
     def end(self) -> tuple[int, bytes, Visit | None]:
-        """The relay's reply: its status, its body, and the visit in it."""
+        """Read the relay's reply: its status, its body, and the visit in it."""
         response = self._connection.getresponse()
         body = response.read()
         rid = response.headers.get(self._ids[0])
@@ -108,13 +107,13 @@ class Call:
         return response.status, body, visit
 
     def told(self) -> Visit:
-        """The visit that this call gets; or the next call, if this one was held for too long."""
+        """Read the visit of this call, or of a further call if this one ended without a visit."""
         return self.end()[2] or self.visit()
 
     def poll(
         self, rid: str | None = None, answer: Answer | None = None, **overrides: str
     ) -> Visit | None:
-        """A whole call, which is taken."""
+        """Send a call and read its reply, which must have status 200."""
         self.begin(rid, answer, **overrides)
         status, body, visit = self.end()
         assert status == 200, (status, body)
@@ -127,7 +126,7 @@ class Call:
         return visit
 
     def kill(self) -> None:
-        """Die: the connection is reset, without a word."""
+        """Close the connection at once, like a worker that is killed."""
         if self._connection.sock is not None:
             with contextlib.suppress(OSError):
                 self._connection.sock.shutdown(socket.SHUT_RDWR)
@@ -135,11 +134,11 @@ class Call:
 
 
 class Worker:
-    """A worker that goes on by itself, in a thread, until the context ends.
+    """A worker in a thread, which polls until the context ends.
 
-    `serve` makes an answer of a visit, or None to say nothing about it at all. `resends` repeats
-    the last answer, without its body, with each call that follows. `waits` is for the relay to have
-    its first call, unless visits are there already.
+    `serve` returns the answer to a visit, or None to send no answer. `resends` repeats the last
+    answer, without its body, in each further call. `waits` waits until the first call is waiting
+    at the relay; it requires an empty queue of visits.
     """
 
     def __init__(
@@ -175,12 +174,12 @@ class Worker:
         assert not self._thread.is_alive()
 
     def kill(self) -> None:
-        """Die in the middle of whatever it is at."""
+        """Close the connection at once, in any state of the call."""
         self._is_over = True
         self._call.kill()
 
     def _run(self) -> None:
-        # Killed, it finds its connection closed, at whatever it is.
+        # After `kill` the closed connection raises one of these at any step.
         with contextlib.suppress(OSError, http.client.HTTPException, ValueError, AttributeError):
             self._work()
 

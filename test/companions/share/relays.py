@@ -21,7 +21,7 @@ def host_of(name: str) -> str:
 
 
 def without_debug_mode() -> dict[str, str]:
-    """The environment. asyncio's debug mode is for our own loops."""
+    """The environment without asyncio's debug mode, which is for the event loops of the tests."""
     return {name: value for name, value in os.environ.items() if name != "PYTHONASYNCIODEBUG"}
 
 
@@ -43,30 +43,30 @@ class Relay(Spoken):
         self.port = int(self.wait_line(r"relay for .* on .*:(\d+)")[1])
         return self
 
-    # Its visitors
+    # Visitors
 
     def connect(self) -> Wire:
         return Wire.connect(self.port)
 
     def connection(self) -> http.client.HTTPConnection:
-        """A well-behaved client."""
+        """A connection of the standard library's HTTP client."""
         return http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
 
     def get(
         self, target: str, host: str = DOMAIN, method: str = "GET", body: bytes = b"", **more: str
     ) -> Message:
-        """One request on a connection of its own. `X_Name="v"` sends `X-Name: v`."""
+        """Send one request on a new connection. `X_Name="v"` sends `X-Name: v`."""
         with self.connect() as wire:
             wire.send(request(target, host, method, body, **more))
             return wire.response(method.encode())
 
     def level(self, name: str) -> float:
-        """One of the figures in /metrics."""
+        """The value of a metric in /metrics; 0 if it is absent."""
         found = re.search(rf"^hpp_relay_{re.escape(name)} (\S+)$", self.metrics(), re.MULTILINE)
         return float(found[1]) if found else 0.0
 
     def waiting(self, name: str) -> float:
-        """How many calls of a host's workers wait."""
+        """The number of waiting calls of a host's workers."""
         return self.level(f'waiting_calls{{host="{host_of(name)}"}}')
 
     def metrics(self) -> str:

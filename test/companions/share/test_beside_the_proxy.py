@@ -1,4 +1,4 @@
-"""`--share` as its users run it: promises hold for visitors, and our own pages are closed."""
+"""`--share` end to end: restarts lose no visit, and the proxy's own pages refuse visitors."""
 
 import contextlib
 import json
@@ -27,7 +27,7 @@ from test.harness import Proxy, backend
 def sharing(
     relay: Relay, site: str, project: Path, *options: str, command: list[str] | None = None
 ) -> Iterator[Proxy]:
-    """The program, with its site shared and connected."""
+    """The proxy, with its share connected to the relay."""
     token = token_file(project.parent, site)
     relay_url = f"http://127.0.0.1:{relay.port}"
     share = ("--share", relay_url, "--share-token-file", str(token), *options)
@@ -36,7 +36,7 @@ def sharing(
         yield proxy.running()
 
 
-def test_a_save_in_the_middle_costs_no_visit(public_relay: Relay, site: str, project: Path) -> None:
+def test_visits_during_a_restart_all_get_200(public_relay: Relay, site: str, project: Path) -> None:
     (project / "version").write_text("0")
     done = threading.Event()
     versions: list[str] = []
@@ -63,7 +63,7 @@ def test_a_save_in_the_middle_costs_no_visit(public_relay: Relay, site: str, pro
         assert public_relay.get("/version", host_of(site)).body == b"3"
 
 
-def test_visitor_gets_the_fact_of_a_crash_without_its_output(
+def test_visitor_gets_503_without_server_output_after_a_crash(
     public_relay: Relay, site: str, project: Path
 ) -> None:
     with sharing(public_relay, site, project) as proxy:
@@ -80,13 +80,15 @@ OURS = ["/_hpp/", "/_hpp/status", "/_hpp/requests", "/_hpp/restart", "/_hpp/live
 
 @pytest.mark.parametrize("target", OURS)
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_our_own_pages_are_closed(closed: tuple[Relay, str], target: str, method: str) -> None:
+def test_proxy_pages_get_403_for_visitors(
+    closed: tuple[Relay, str], target: str, method: str
+) -> None:
     relay, site = closed
     lies = {"X_Forwarded_For": "127.0.0.1", "Forwarded": "for=127.0.0.1"}
     assert relay.get(target, host_of(site), method, b"", **lies).status == 403
 
 
-def test_what_pages_need_is_open_and_tells_no_more(closed: tuple[Relay, str]) -> None:
+def test_client_script_and_events_are_open_without_private_data(closed: tuple[Relay, str]) -> None:
     relay, site = closed
     script = relay.get("/_hpp/client.js", host_of(site))
     assert script.status == 200
@@ -107,7 +109,7 @@ def closed(
         yield public_relay, site
 
 
-def test_visitors_are_told_to_the_server(closed: tuple[Relay, str]) -> None:
+def test_server_gets_forwarding_fields_of_the_visitor(closed: tuple[Relay, str]) -> None:
     relay, site = closed
     seen = json.loads(relay.get("/", host_of(site)).body)
     headers = {name.lower(): value for name, value in seen["headers"]}
@@ -116,7 +118,7 @@ def test_visitors_are_told_to_the_server(closed: tuple[Relay, str]) -> None:
     assert headers["x-forwarded-for"].startswith("127.0.0.1")
 
 
-def test_the_terminal_shows_where_for_whom_and_each_visit(
+def test_terminal_shows_public_url_rules_and_each_visit(
     public_relay: Relay, site: str, project: Path
 ) -> None:
     options = ("--share-auth", "ann:secret", "--share-allow", "GET /public/**")
@@ -136,7 +138,7 @@ def test_the_terminal_shows_where_for_whom_and_each_visit(
         assert "secret" not in proxy.output
 
 
-def test_a_wrong_token_ends_the_share_and_not_the_proxy(
+def test_wrong_token_ends_the_share_and_not_the_proxy(
     public_relay: Relay, site: str, project: Path
 ) -> None:
     token = project.parent / "token"
@@ -156,7 +158,9 @@ def test_a_wrong_token_ends_the_share_and_not_the_proxy(
         (["--share", "http://a.test", "--share-auth", "ann"], "--share-auth: not a user"),
     ],
 )
-def test_bad_options_are_a_line(project: Path, options: list[str], line: str) -> None:
+def test_invalid_options_give_a_one_line_error(
+    project: Path, options: list[str], line: str
+) -> None:
     command = [sys.executable, "-m", "httpprocessproxy", "0", "auto", *options, "--exec", "true"]
     done = subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=PATIENCE_S)
     assert done.returncode == 2
@@ -164,10 +168,10 @@ def test_bad_options_are_a_line(project: Path, options: list[str], line: str) ->
     assert done.stderr.count("\n") == 1
 
 
-def test_a_page_reloads_in_a_browser_that_visits(tmp_path: Path, project: Path) -> None:
+def test_page_reloads_in_the_browser_of_a_visitor(tmp_path: Path, project: Path) -> None:
     page_of = "<!doctype html><title>{}</title><p>hello"
     (project / "index.html").write_text(page_of.format("one"))
-    # Browsers find localhost's names by themselves.
+    # Browsers resolve subdomains of localhost without DNS.
     tokens = write_tokens(tmp_path / "tokens", "visited.localhost")
     token = tmp_path / "token"
     token.write_text(f"visited.localhost {TOKEN.format('visited.localhost')}\n")

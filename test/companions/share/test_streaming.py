@@ -26,7 +26,7 @@ def streaming(public_relay: Relay) -> Iterator[Worker]:
 
 
 class Peak:
-    """How much memory both ends had at most, above what they had at first."""
+    """The largest growth of either process's memory since the start, in bytes."""
 
     def __init__(self, relay: Relay, worker: Worker) -> None:
         self._ends = (relay, worker)
@@ -70,9 +70,9 @@ def upload(relay: Relay, name: str, size_bytes: int, peak: Peak) -> None:
         assert digest.hexdigest().encode() in wire.response().body
 
 
-# 1 GB each way takes a minute on two slow cores; what grows with the size shows by 100 MB.
+# 1 GB each way takes a minute on two slow cores; memory that grows with the size shows at 100 MB.
 @pytest.mark.parametrize("size_bytes", [100 * MB, pytest.param(1000 * MB, marks=pytest.mark.slow)])
-def test_bodies_of_any_size_pass_within_32_mb_of_memory(
+def test_bodies_pass_within_32_mb_of_memory(
     public_relay: Relay, streaming: Worker, size_bytes: int
 ) -> None:
     peak = Peak(public_relay, streaming)
@@ -81,7 +81,7 @@ def test_bodies_of_any_size_pass_within_32_mb_of_memory(
     assert peak.grown_bytes < 32 * MB
 
 
-def test_a_slow_visitor_fills_no_memory(public_relay: Relay, streaming: Worker) -> None:
+def test_slow_visitor_does_not_fill_memory(public_relay: Relay, streaming: Worker) -> None:
     peak = Peak(public_relay, streaming)
     with public_relay.connect() as wire:
         wire.send(request(f"/download?bytes={400 * MB}", host_of(streaming.name)))
@@ -92,8 +92,8 @@ def test_a_slow_visitor_fills_no_memory(public_relay: Relay, streaming: Worker) 
     assert peak.grown_bytes < 32 * MB
 
 
-def test_events_come_at_once(public_relay: Relay, streaming: Worker) -> None:
-    """A hundred of them, 5 ms apart: none waits for the next one."""
+def test_server_sent_events_arrive_without_delay(public_relay: Relay, streaming: Worker) -> None:
+    """A hundred events, 5 ms apart: none is delayed until the next one."""
     gaps = []
     with public_relay.connect() as wire:
         wire.send(request("/sse?ms=5&events=100", host_of(streaming.name)))
@@ -108,7 +108,7 @@ def test_events_come_at_once(public_relay: Relay, streaming: Worker) -> None:
     assert max(gaps) < 2000 * MS
 
 
-def test_events_come_while_a_download_fills_the_link(
+def test_server_sent_events_arrive_while_a_download_fills_the_link(
     public_relay: Relay, streaming: Worker
 ) -> None:
     peak = Peak(public_relay, streaming)
@@ -127,16 +127,16 @@ def test_events_come_while_a_download_fills_the_link(
     assert longest < 1000 * MS
 
 
-def test_a_visitor_who_leaves_ends_what_the_server_does(
-    public_relay: Relay, streaming: Worker
-) -> None:
+def test_request_to_server_ends_when_visitor_leaves(public_relay: Relay, streaming: Worker) -> None:
     with public_relay.connect() as wire:
         wire.send(request("/sse?ms=5", host_of(streaming.name)))
         wire.until(b"data: 3\n\n")
     streaming.wait_line(r"GET /sse\?ms=5 200")
 
 
-def test_a_hundred_websockets(public_relay: Relay, site: str) -> None:
+def test_hundred_concurrent_websockets_echo_messages_and_close(
+    public_relay: Relay, site: str
+) -> None:
     async def talk(connection: ClientConnection, number: int) -> None:
         for message in (f"hello {number}", "x" * 100_000, ""):
             await connection.send(message)
@@ -168,7 +168,7 @@ def test_a_hundred_websockets(public_relay: Relay, site: str) -> None:
         asyncio.run(main())
 
 
-def test_a_server_that_does_not_upgrade_answers_as_it_likes(
+def test_response_passes_when_server_refuses_the_upgrade(
     public_relay: Relay, streaming: Worker
 ) -> None:
     upgrade = {"Connection": "Upgrade", "Upgrade": "websocket"}
@@ -176,7 +176,7 @@ def test_a_server_that_does_not_upgrade_answers_as_it_likes(
     assert answer.status == 200
 
 
-def test_visits_of_a_lost_link_get_502_and_those_that_wait_the_next_one(
+def test_visit_gets_502_when_link_is_lost_and_queued_visit_gets_the_next_link(
     public_relay: Relay, site: str
 ) -> None:
     with serving() as port:
@@ -193,7 +193,7 @@ def test_visits_of_a_lost_link_get_502_and_those_that_wait_the_next_one(
                 assert wire.response().status == 200
 
 
-def test_a_token_that_is_taken_away_ends_the_link(
+def test_removed_token_ends_the_link(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     tokens = write_tokens(tmp_path_factory.mktemp("relay") / "tokens", "site", "other")
@@ -204,7 +204,7 @@ def test_a_token_that_is_taken_away_ends_the_link(
         assert worker.process.wait(PATIENCE_S) == 1
 
 
-def test_a_relay_that_restarts_is_found_again(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_worker_reconnects_when_relay_restarts(tmp_path_factory: pytest.TempPathFactory) -> None:
     tokens = write_tokens(tmp_path_factory.mktemp("relay") / "tokens", "site")
     with serving() as port, Relay(tokens) as first, Worker(first, "site", port) as worker:
         worker.connected()

@@ -1,4 +1,4 @@
-"""Relay and worker as real processes, by either transport: what a visitor sees is the server's."""
+"""Relay and worker as real processes, by either transport: visitors get the server's responses."""
 
 import hashlib
 import json
@@ -36,7 +36,9 @@ def test_all_methods_pass(public_relay: Relay, served: Worker, method: str) -> N
     assert seen(answer.body)["method"] == method
 
 
-def test_head_has_a_length_and_no_body(public_relay: Relay, served: Worker) -> None:
+def test_response_to_head_has_content_length_and_no_body(
+    public_relay: Relay, served: Worker
+) -> None:
     answer = public_relay.get("/a", host_of(served.name), "HEAD")
     assert int(answer.get(b"content-length") or 0) > 0
 
@@ -55,7 +57,7 @@ def test_large_bodies_pass_unchanged(public_relay: Relay, served: Worker, method
     assert back.body == bytes(range(256)) * (5 * 1024 * 1024 // 256)
 
 
-def test_chunks_pass_both_ways(public_relay: Relay, served: Worker) -> None:
+def test_chunked_bodies_pass_in_both_directions(public_relay: Relay, served: Worker) -> None:
     with public_relay.connect() as wire:
         wire.send(request("/", host_of(served.name), "POST", Transfer_Encoding="chunked"))
         wire.send(b"5\r\nhello\r\n", b"0\r\n\r\n")
@@ -65,7 +67,9 @@ def test_chunks_pass_both_ways(public_relay: Relay, served: Worker) -> None:
     assert answer.body == b"piece 0\npiece 1\npiece 2\n"
 
 
-def test_who_the_visitor_is_comes_from_the_relay_alone(public_relay: Relay, served: Worker) -> None:
+def test_server_gets_forwarding_fields_of_the_relay_alone(
+    public_relay: Relay, served: Worker
+) -> None:
     lies = {"Forwarded": "for=6.6.6.6", "X_Forwarded_For": "6.6.6.6", "Fpw_Ip": "6.6.6.6"}
     told = seen(public_relay.get("/", host_of(served.name), "GET", b"", **lies).body)
     headers = told["headers"]
@@ -77,19 +81,21 @@ def test_who_the_visitor_is_comes_from_the_relay_alone(public_relay: Relay, serv
     assert fields["host"] == host_of(served.name)
 
 
-def test_answers_that_are_not_whole(public_relay: Relay, served: Worker) -> None:
-    """By long polling the worker knows before it answers; streaming, the answer has begun."""
+def test_truncated_answer_gives_502_by_polling_and_close_by_streaming(
+    public_relay: Relay, served: Worker
+) -> None:
+    """A polling worker reads the whole answer first; a streaming one has sent its head already."""
     with public_relay.connect() as wire:
         wire.send(request("/short", host_of(served.name)))
         if "poll" in served.arguments:
             assert wire.response().status == 502
         else:
             assert wire.head().status == 200
-            # Ended by the close, ninety bytes too early, and whatever had come of it.
+            # The connection closes ninety bytes too early, after any part of the ten bytes.
             assert b"ten bytes.".startswith(wire.rest())
 
 
-def test_a_server_that_hangs_up_is_a_502_of_the_workers(
+def test_visitor_gets_502_when_server_closes_the_connection(
     public_relay: Relay, served: Worker
 ) -> None:
     answer = public_relay.get("/hangup", host_of(served.name))
@@ -97,7 +103,7 @@ def test_a_server_that_hangs_up_is_a_502_of_the_workers(
     assert b"closed the connection without an answer" in answer.body
 
 
-def test_a_server_that_is_not_there_is_a_502(public_relay: Relay, site: str) -> None:
+def test_visitor_gets_502_when_server_is_unreachable(public_relay: Relay, site: str) -> None:
     with serving() as port:
         pass
     with Worker(public_relay, site, port) as worker:
@@ -106,7 +112,9 @@ def test_a_server_that_is_not_there_is_a_502(public_relay: Relay, site: str) -> 
     assert b"cannot be reached" in answer.body
 
 
-def test_many_visits_over_three_workers(public_relay: Relay, site: str) -> None:
+def test_concurrent_visits_over_three_workers_get_their_own_answers(
+    public_relay: Relay, site: str
+) -> None:
     def visit(number: int) -> str:
         target = f"/slow?ms=50&id={number}" if number % 2 else f"/a?id={number}"
         answer = public_relay.get(target, host_of(site), "POST", str(number).encode())
@@ -128,16 +136,18 @@ def test_many_visits_over_three_workers(public_relay: Relay, site: str) -> None:
     assert [target.partition("id=")[2] for target in targets] == [str(n) for n in range(150)]
 
 
-def test_a_visit_is_a_line(public_relay: Relay, served: Worker) -> None:
+def test_worker_prints_one_line_per_visit(public_relay: Relay, served: Worker) -> None:
     public_relay.get("/line?a=1", host_of(served.name))
     served.wait_line(r"visit 127\.0\.0\.1 GET /line\?a=1 200 \d+ ms")
 
 
 @pytest.mark.parametrize("transport", ["auto", "poll"])
-def test_killed_at_random_each_visit_is_answered_once(transport: str, tmp_path: Path) -> None:
-    """Right, or with an error that says so; and no order is taken twice."""
+def test_no_visit_is_delivered_twice_when_workers_are_killed(
+    transport: str, tmp_path: Path
+) -> None:
+    """Each visit gets its answer or an error status, and the server gets no request twice."""
     tokens = write_tokens(tmp_path / "tokens", "site")
-    # By long polling a dead worker shows by the deadline alone.
+    # In long polling, only the deadline reveals a dead worker.
     with Relay(tokens, "--deadline", "1", "--grace", "2") as relay:
         _kill_at_random(relay, "site", transport, tmp_path)
 
@@ -161,7 +171,7 @@ def _kill_at_random(relay: Relay, site: str, transport: str, folder: Path) -> No
             worker.kill()
         while not all(visit.done() for visit in visits):
             with Worker(relay, site, port, "--transport", transport) as worker:
-                # A worker that comes after the last visit has nothing to say.
+                # A worker that starts after the last visit prints no line about a visit.
                 eventually(lambda: _is_busy(worker) or all(visit.done() for visit in visits))
                 wait(visits, 0.1 + 0.1 * (kills % 3))
                 worker.kill()

@@ -1,4 +1,4 @@
-"""Workers as real processes, and the servers whose visits they play."""
+"""Workers as real processes, and the servers behind them."""
 
 import contextlib
 import os
@@ -21,7 +21,7 @@ from test.wire import Wire
 
 @contextlib.contextmanager
 def serving(name: str = "echo.py", *arguments: str) -> Iterator[int]:
-    """A server of test/backends; its port."""
+    """Run a server of test/backends, and yield its port."""
     port = free_port()
     command = [word.replace("{port}", str(port)) for word in backend(name, *arguments)]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
@@ -43,7 +43,8 @@ class Worker(Spoken):
 
     what = "worker"
     end_status = 128 + signal.SIGTERM
-    trouble = re.compile(r"Traceback|Task exception|was never")  # it tells of errors of others
+    # Only faults of the worker itself: it also prints errors of the relay and the server.
+    trouble = re.compile(r"Traceback|Task exception|was never")
 
     def __init__(self, relay: Relay, name: str, to: int, *options: str) -> None:
         super().__init__()
@@ -65,7 +66,7 @@ class Worker(Spoken):
         return self
 
     def connected(self) -> Self:
-        """Wait until it waits for visits."""
+        """Wait until the worker waits for visits."""
         eventually(lambda: self._relay.waiting(self.name) >= 1)
         return self
 
@@ -75,13 +76,13 @@ class Worker(Spoken):
 
 @contextlib.contextmanager
 def shared(relay: Relay, name: str, *options: str, to: str = "echo.py") -> Iterator[Worker]:
-    """A server, and its worker, connected."""
+    """Run a server and its connected worker."""
     with serving(to) as port, Worker(relay, name, port, *options) as worker:
         yield worker.connected()
 
 
 def token_file(folder: Path, name: str) -> Path:
-    """What a user has: the name and the token in a line."""
+    """Write the token file of a user: the host name and the token in one line."""
     path = folder / f"{name}.token"
     path.write_text(f"{host_of(name)} {TOKEN.format(name)}\n")
     return path

@@ -31,7 +31,8 @@ class AccessRecord:
     duration_s: float = 0.0
 
 
-Tell = Callable[[AccessRecord], None]
+# Called with the record of each visit that has ended.
+OnEnded = Callable[[AccessRecord], None]
 
 
 def write(record: AccessRecord) -> None:

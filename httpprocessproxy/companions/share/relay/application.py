@@ -1,4 +1,4 @@
-"""The relay application: its parts, and the order in which they start and end."""
+"""The relay application: creates the relay's components, and starts and stops them in order."""
 
 import asyncio
 import contextlib
@@ -12,7 +12,7 @@ from httpprocessproxy.companions.share.relay import access_log
 from httpprocessproxy.companions.share.relay.access_log import AccessRecord
 from httpprocessproxy.companions.share.relay.polls import Polls
 from httpprocessproxy.companions.share.relay.rendezvous import Rendezvous
-from httpprocessproxy.companions.share.relay.server import Handler, RelayServer, Rooms, Router
+from httpprocessproxy.companions.share.relay.server import Handler, RelayServer, Router, Routes
 from httpprocessproxy.companions.share.relay.settings import RelaySettings
 from httpprocessproxy.companions.share.relay.site import Exposition, RelaySite
 from httpprocessproxy.companions.share.relay.tokens import Tokens
@@ -49,20 +49,20 @@ class Relay:
         self.tokens = tokens
         self._is_closing = False
         self._budget = Budget(settings.max_memory_bytes, _no_memory)
-        self._tells: list[Callable[[AccessRecord], None]] = []
+        self._on_ended: list[Callable[[AccessRecord], None]] = []
         if settings.access_log:
-            self._tells.append(access_log.write)
+            self._on_ended.append(access_log.write)
         rendezvous = Rendezvous(settings.max_queue)
         self.waiters = Waiters(rendezvous)
-        self.visitors = Visitors(settings, rendezvous, self._budget, self._tell)
+        self.visitors = Visitors(settings, rendezvous, self._budget, self._report)
         self.polls = Polls(settings, rendezvous, self.waiters, self._budget, tasks)
         exposition = self._metrics()
         is_apart = settings.metrics is not None
         self.site = RelaySite(self.is_healthy, None if is_apart else exposition)
         self.site_apart = RelaySite(self.is_healthy, exposition)
         links = Links(rendezvous, self.waiters, tokens, settings.hold_s)
-        rooms = Rooms(self.visitors, self.polls, links.handle, self.site.handle)
-        self.router = Router(settings.domain, tokens, rooms)
+        routes = Routes(self.visitors, self.polls, links.handle, self.site.handle)
+        self.router = Router(settings.domain, tokens, routes)
 
     def is_healthy(self) -> bool:
         """Whether the relay accepts visits."""
@@ -83,10 +83,13 @@ class Relay:
         return self._budget.held_bytes
 
     async def watch_tokens(self) -> None:
-        """Read the tokens again when their file changes, and end calls that wait by an old one."""
+        """Reload the tokens when their file changes, and end all waiting calls.
+
+        Workers whose token is still valid call again.
+        """
         while True:
             await asyncio.sleep(_TOKENS_PERIOD_S)
-            with contained("a look at the tokens"):
+            with contained("a reload of the tokens"):
                 if self.tokens.refresh():
                     self.waiters.release()
 
@@ -94,13 +97,13 @@ class Relay:
         """Refuse new visits, wait for the answers in progress, then end the workers' calls."""
         self._is_closing = True
         self.visitors.close()
-        await self.visitors.gone(self.settings.drain_s)
+        await self.visitors.wait_idle(self.settings.drain_s)
         self.waiters.close()
         await self.polls.close(self.settings.drain_s)
 
-    def _tell(self, record: AccessRecord) -> None:
-        for tell in self._tells:
-            tell(record)
+    def _report(self, record: AccessRecord) -> None:
+        for callback in self._on_ended:
+            callback(record)
 
     def _metrics(self) -> Exposition | None:
         """The metrics, if prometheus-client is installed."""
@@ -114,7 +117,7 @@ class Relay:
                 raise UserError(f"--metrics needs more packages: {more}") from None
             return None
         metrics = Metrics(self)
-        self._tells.append(metrics.count)
+        self._on_ended.append(metrics.count)
         return lambda: (metrics.exposition(), CONTENT_TYPE)
 
 
@@ -129,16 +132,16 @@ async def run(settings: RelaySettings) -> None:
         url = await exits.enter_async_context(_serving(relay.router.handle, settings.bind))
         if settings.metrics is not None:
             serving = _serving(relay.site_apart.handle, settings.metrics)
-            _log.info("figures on %s", await exits.enter_async_context(serving))
+            _log.info("metrics on %s", await exits.enter_async_context(serving))
         exits.push_async_callback(relay.close)
         _log.info("relay for *.%s on %s", settings.domain, url)
         await stopped
-        _log.info("ends; visits under way have %g s", settings.drain_s)
+        _log.info("stopping; visits in progress have %g s", settings.drain_s)
 
 
 @contextlib.asynccontextmanager
 async def _serving(handler: Handler, bind: Address) -> AsyncIterator[str]:
-    """Serve while the context is open; yields the address. Raises UserError."""
+    """Serve while the context is open, and yield the address. Raises UserError."""
     runner = web.ServerRunner(RelayServer(handler, handler_cancellation=True), shutdown_timeout=1.0)
     await runner.setup()
     try:

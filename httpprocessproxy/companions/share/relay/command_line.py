@@ -78,14 +78,14 @@ def _add_times(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_limits(parser: argparse.ArgumentParser) -> None:
-    # No T: all of it is in memory.
+    # No unit T: these limits are on memory.
     size, count = functools.partial(readers.size, units="KMG"), readers.count
     for name, field, read, default, what in (
-        ("max-body", "max_body_bytes", size, "32M", "size of one body in memory; past it 413"),
-        ("max-header", "max_header_bytes", size, "16K", "size of header fields; past it 431"),
-        ("max-memory", "max_memory_bytes", size, "512M", "size of all bodies; past it 503"),
-        ("max-queue", "max_queue", count, "100", "queued visits of one host; past it 503"),
-        ("max-visits", "max_visits", count, "1000", "concurrent visits; past it 503"),
+        ("max-body", "max_body_bytes", size, "32M", "limit of one body in memory; above it 413"),
+        ("max-header", "max_header_bytes", size, "16K", "limit of header fields; above it 431"),
+        ("max-memory", "max_memory_bytes", size, "512M", "limit of all bodies; above it 503"),
+        ("max-queue", "max_queue", count, "100", "queued visits of one host; above it 503"),
+        ("max-visits", "max_visits", count, "1000", "concurrent visits; above it 503"),
     ):
         parser.add_argument(
             f"--{name}",
@@ -109,7 +109,7 @@ def _add_environment(parser: argparse.ArgumentParser) -> None:
         "--metrics",
         metavar="BIND",
         type=readers.for_argparse(Address.parse),
-        help="serve /metrics and /healthz here; /metrics is then not on the relay's own host",
+        help="serve /metrics and /healthz here, and no /metrics on the relay's own host",
     )
     parser.add_argument(
         "--access-log",

@@ -32,27 +32,27 @@ class Metrics:
         self._registry = CollectorRegistry()
         self._visits = Counter(
             "hpp_relay_visits",
-            "Visits that are over",
+            "Visits that have ended",
             ("host", "outcome"),
             registry=self._registry,
         )
         self._seconds = Histogram(
             "hpp_relay_visit_seconds",
-            "How long answered visits took",
+            "Duration of answered visits",
             ("host",),
             buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
             registry=self._registry,
         )
         self._sent = Counter(
             "hpp_relay_sent_bytes",
-            "Bytes of answers' bodies that visitors were sent",
+            "Bytes of answers' bodies sent to visitors",
             ("host",),
             registry=self._registry,
         )
-        self._add_level("visits_in_progress", "Visits on their way", levels.visits)
+        self._add_level("visits_in_progress", "Visits in progress", levels.visits)
         self._registry.register(_WaitingCalls(levels))
         self._add_level("ignored_answers", "Answers that came too late", levels.ignored_answers)
-        self._add_level("memory_bytes", "Bytes of bodies that are kept", levels.memory_bytes)
+        self._add_level("memory_bytes", "Bytes of bodies in memory", levels.memory_bytes)
 
     def count(self, record: AccessRecord) -> None:
         """Count a visit that has ended."""
@@ -71,7 +71,7 @@ class Metrics:
 
 
 class _WaitingCalls(Collector):
-    """The number of waiting calls by host; 0: no worker is connected, or all are busy."""
+    """The number of waiting calls by host; 0 if no worker is connected, or all are busy."""
 
     def __init__(self, levels: Levels) -> None:
         self._levels = levels

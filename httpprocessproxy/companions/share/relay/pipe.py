@@ -1,7 +1,7 @@
 """Bodies in transit between a visitor and a worker, piece by piece.
 
-The rule: backpressure. A sender waits while more than a window of what it sent has not been
-received; an end that leaves cuts the pipe, and the other end gets the reason.
+The rule: back-pressure. A sender waits while a window of sent bytes has not been received. An end
+that leaves cuts the pipe, and the other end gets the reason.
 """
 
 import asyncio
@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final, Protocol
 
-# Enough to keep a link of 100 Mbit/s and 80 ms busy, little enough for a thousand visits at once.
+# Enough to keep a link of 100 Mbit/s and 80 ms busy; a thousand concurrent visits take 1 GiB.
 WINDOW_BYTES: Final = 1024 * 1024
 
 PIECE_BYTES: Final = 64 * 1024
@@ -48,17 +48,17 @@ class PipeSink(Protocol):
 
 
 class Pipe:
-    """A sink and a source in one: what is sent at one end is received at the other."""
+    """A queue of pieces, with a sink at one end and a source at the other."""
 
     def __init__(self, window_bytes: int = WINDOW_BYTES) -> None:
-        # Called with the size of each received piece, for a sender that uses `put`.
+        # Called with the size of each received piece, for the flow control of a `put` sender.
         self.on_received: Callable[[int], None] = lambda size_bytes: None
         self._pieces: deque[bytes] = deque()
         self._held_bytes = 0
         self._window_bytes = window_bytes
         self._ended = False
         self._reason: str | None = None
-        self._news = asyncio.Event()
+        self._changed = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
 
@@ -69,25 +69,25 @@ class Pipe:
         self.put(piece)
 
     def put(self, piece: bytes) -> None:
-        """Send a piece without waiting. The sender keeps to the window by `on_received`."""
+        """Send a piece without waiting. The caller keeps to the window by `on_received`."""
         if self._reason is not None:
             return
         self._pieces.append(piece)
         self._held_bytes += len(piece)
         if self._held_bytes >= self._window_bytes:
             self._room.clear()
-        self._news.set()
+        self._changed.set()
 
     def end(self) -> None:
         self._ended = True
-        self._news.set()
+        self._changed.set()
 
     def cut(self, reason: str) -> None:
         if self._reason is not None or (self._ended and not self._pieces):
             return
         self._reason = reason
         self._pieces.clear()
-        self._news.set()
+        self._changed.set()
         self._room.set()
 
     async def receive(self) -> bytes:
@@ -95,8 +95,8 @@ class Pipe:
             self._check()
             if self._ended:
                 return b""
-            self._news.clear()
-            await self._news.wait()
+            self._changed.clear()
+            await self._changed.wait()
         piece = self._pieces.popleft()
         self._held_bytes -= len(piece)
         if self._held_bytes < self._window_bytes:
@@ -109,7 +109,7 @@ class Pipe:
             raise CutError(self._reason)
 
 
-class Held:
+class BytesSource:
     """A source of bytes in memory."""
 
     def __init__(self, data: bytes) -> None:
@@ -121,9 +121,9 @@ class Held:
 
 
 async def whole(source: Source, limit_bytes: int, keep: Callable[[int], None]) -> bytes:
-    """Read all of a source; `keep` is called with the size of each piece, and may raise.
+    """Read a source to its end. `keep` gets the size of each piece, and may raise.
 
-    Raises PipeFullError beyond the limit, or CutError.
+    Raises PipeFullError beyond `limit_bytes`, and CutError.
     """
     pieces: list[bytes] = []
     held_bytes = 0
@@ -137,7 +137,7 @@ async def whole(source: Source, limit_bytes: int, keep: Callable[[int], None]) -
 
 
 async def pour(source: Source, sink: PipeSink) -> None:
-    """Copy a source into a sink, with its end or its cut. Raises CutError if the sink is cut."""
+    """Copy a source into a sink, with its end or its cut. Raises CutError if either is cut."""
     try:
         while piece := await source.receive():
             await sink.send(piece)

@@ -1,7 +1,7 @@
-"""The workers' long polling: a POST brings the answer to one visit, and waits for the next.
+"""The workers' long polling: a POST carries the answer to one visit, and waits for the next.
 
-The rule: a visit counts as delivered when all of it is written. A closed connection is given no
-visit; a visit whose connection closes while it is written returns to the queue.
+The rule: a visit counts as delivered when all of it is written. A closed connection gets no visit;
+a visit whose connection closes while it is written returns to the queue.
 """
 
 import asyncio
@@ -13,7 +13,13 @@ from aiohttp import web
 
 from httpprocessproxy.companions.share import protocol
 from httpprocessproxy.companions.share.protocol import AnswerHead, ProtocolError, VisitHead
-from httpprocessproxy.companions.share.relay.pipe import CutError, Held, PipeFullError, pour, whole
+from httpprocessproxy.companions.share.relay.pipe import (
+    BytesSource,
+    CutError,
+    PipeFullError,
+    pour,
+    whole,
+)
 from httpprocessproxy.companions.share.relay.problems import SERVER
 from httpprocessproxy.companions.share.relay.reading import RequestBody
 from httpprocessproxy.companions.share.relay.rendezvous import Answering, Rendezvous, VisitDelivery
@@ -23,7 +29,7 @@ from httpprocessproxy.companions.share.relay.waiters import Waiters
 from httpprocessproxy.core.budget import Budget, BudgetShare
 from httpprocessproxy.system.faults import contained
 
-# poll() sees a close before the event loop reports it (RDHUP is Linux only, others have HUP).
+# poll() reports a close before the event loop does (RDHUP on Linux alone, HUP elsewhere).
 _CLOSED = getattr(select, "POLLRDHUP", 0) | select.POLLHUP | select.POLLERR
 
 
@@ -46,39 +52,39 @@ class Polls:
         budget: Budget,
         tasks: asyncio.TaskGroup,
     ) -> None:
-        """`tasks` send answers to visitors while the workers wait for the next visit."""
+        """`tasks` runs the tasks that send answers to visitors while workers wait for visits."""
         self._settings = settings
         self._rendezvous = rendezvous
         self._waiters = waiters
         self._budget = budget
         self._tasks = tasks
-        self._passing: set[asyncio.Task[None]] = set()
+        self._sending: set[asyncio.Task[None]] = set()
         self.ignored = 0  # answers to visits that were over
 
     async def handle(self, request: web.BaseRequest, host: str) -> web.StreamResponse:
         """Accept the answer in a call, and respond with the next visit."""
         try:
-            await self._take_answer(request, host)
-            self._rendezvous.saw(host)
+            await self._accept_answer(request, host)
+            self._rendezvous.record_presence(host)
             return await self._next_visit(request, host)
         except RefusedCallError as error:
             return _text(error.status, str(error))
         finally:
-            self._rendezvous.saw(host)
+            self._rendezvous.record_presence(host)
 
-    async def close(self, within_s: float) -> None:
-        """Wait up to `within_s` for visitors to receive their answers, then drop those."""
-        if self._passing:
-            await asyncio.wait(self._passing, timeout=within_s)
-        for passing in self._passing:
-            passing.cancel()
+    async def close(self, timeout_s: float) -> None:
+        """Wait up to `timeout_s` for visitors to receive their answers, then cancel the rest."""
+        if self._sending:
+            await asyncio.wait(self._sending, timeout=timeout_s)
+        for sending in self._sending:
+            sending.cancel()
 
-    async def _take_answer(self, request: web.BaseRequest, host: str) -> None:
+    async def _accept_answer(self, request: web.BaseRequest, host: str) -> None:
         """Raises RefusedCallError for a malformed answer."""
         rid = protocol.read_rid(request.headers)
         answering = self._rendezvous.answering(rid, host) if rid else None
         if answering is None:
-            # A worker may send an answer twice: the second is a call without an answer.
+            # A worker may send an answer twice; the second call counts as one without an answer.
             self.ignored += rid is not None
             await self._read(request, self._budget.share(), is_kept=False)
             return
@@ -96,9 +102,11 @@ class Polls:
             )
             raise
         answering.begin(head)
-        passing = self._tasks.create_task(_pass_on(body, answering, share), name=f"answer {rid}")
-        self._passing.add(passing)
-        passing.add_done_callback(self._passing.discard)
+        sending = self._tasks.create_task(
+            _forward_answer(body, answering, share), name=f"answer {rid}"
+        )
+        self._sending.add(sending)
+        sending.add_done_callback(self._sending.discard)
 
     async def _read_answer(
         self, request: web.BaseRequest, share: BudgetShare
@@ -117,19 +125,19 @@ class Polls:
             raise RefusedCallError(413, f"the body has more than {limit_bytes} bytes")
         source = RequestBody(request, self._settings.deadline_s)
         try:
-            return await whole(source, limit_bytes, share.keep if is_kept else _forget)
+            return await whole(source, limit_bytes, share.keep if is_kept else _ignore_size)
         except PipeFullError as error:
             raise RefusedCallError(413, f"the body has {error}") from None
         except CutError as error:
-            raise RefusedCallError(400, f"of the body, {error}") from None
+            raise RefusedCallError(400, f"the body is incomplete: {error}") from None
         except VisitError as error:
             raise RefusedCallError(503, error.reason) from None
 
     async def _next_visit(self, request: web.BaseRequest, host: str) -> web.StreamResponse:
-        """Wait for a visit, and write it; after `hold_s` without one write an empty response."""
+        """Wait for a visit and write it, or write an empty response after `hold_s`."""
         loop = asyncio.get_running_loop()
         until = loop.time() + self._settings.hold_s
-        is_gone = _gone_test(request)
+        is_gone = _closed_check(request)
         while True:
             left_s = until - loop.time()
             delivery = await self._waiters.next_visit(host, left_s, is_gone)
@@ -164,29 +172,29 @@ class Polls:
             if is_delivered:
                 delivery.delivered()
             elif not is_refused:
-                delivery.give_back()
+                delivery.requeue()
         return None
 
 
-async def _pass_on(body: bytes, answering: Answering, share: BudgetShare) -> None:
-    """Send an answer to its visitor, however slowly that reads it."""
-    with share, contained("an answer on its way to its visitor"):
+async def _forward_answer(body: bytes, answering: Answering, share: BudgetShare) -> None:
+    """Send an answer to its visitor, at the speed at which the visitor reads it."""
+    with share, contained("the sending of an answer to its visitor"):
         try:
-            await pour(Held(body), answering.body)
+            await pour(BytesSource(body), answering.body)
         except CutError:
             pass  # the visitor has left
         return
     answering.body.cut("the relay failed")
 
 
-def _forget(size_bytes: int) -> None:
-    """Count no bytes: the body is discarded."""
+def _ignore_size(size_bytes: int) -> None:
+    """Ignore the size of a piece: the body is discarded."""
 
 
 def _visit_response(head: VisitHead, body: bytes) -> web.Response:
     if body and protocol.first(head.fields, "content-length") is None:
         head = replace(head, fields=[*head.fields, ("Content-Length", str(len(body)))])
-    # The protocol's first worker decodes answers, but leaves their Content-Encoding in place.
+    # The protocol's first worker decodes answers, but forwards their Content-Encoding.
     plain = protocol.without(head.fields, "accept-encoding")
     head = replace(head, fields=[*plain, ("Accept-Encoding", "identity")])
     headers = {**protocol.visit_headers(head), "Cache-Control": "no-store", "Server": SERVER}
@@ -201,7 +209,7 @@ async def _write(request: web.BaseRequest, response: web.Response) -> bool:
     transport = request.transport
     if transport is None:
         return False
-    # With this limit, writing counts as paused while a single byte is left in the buffer.
+    # At a limit of 0, writing counts as paused while a single byte is left in the buffer.
     transport.set_write_buffer_limits(high=0)
     try:
         await response.prepare(request)
@@ -214,8 +222,8 @@ async def _write(request: web.BaseRequest, response: web.Response) -> bool:
     return not request.protocol.writing_paused
 
 
-def _gone_test(request: web.BaseRequest) -> Callable[[], bool]:
-    """A function that checks whether the peer has closed the connection."""
+def _closed_check(request: web.BaseRequest) -> Callable[[], bool]:
+    """Return a function that checks whether the peer has closed the connection."""
     transport = request.transport
 
     def is_gone() -> bool:

@@ -8,26 +8,30 @@ from aiohttp import web
 from httpprocessproxy.companions.share.relay.visit import VisitError, VisitOutcome
 from httpprocessproxy.core.page.pages import CONTENT_SECURITY_POLICY, Problem, render
 
-# The relay's Retry-After.
+# The value of Retry-After.
 RETRY_AFTER_S: Final = 5
 
 SERVER: Final = "http-process-relay"
 
-_NOBODY = "The server behind this address is not connected. Try again in a moment."
-_MANY = "Too many visitors are waiting for this server. Try again in a moment."
-_LATE = "The server behind this address did not answer in time. It may have done what you asked."
-_BAD = "The server behind this address gave no answer that could be passed on."
+_NO_WORKER = "The server behind this address is not connected. Try again in a moment."
+_QUEUE_FULL = "Too many visitors are waiting for this server. Try again in a moment."
+_NO_ANSWER = (
+    "The server behind this address did not answer in time. It may have processed the request."
+)
+_BAD_ANSWER = "The server behind this address sent no valid answer."
 
 _PROBLEMS: Final[Mapping[VisitOutcome, Problem]] = {
-    VisitOutcome.NO_WORKER: Problem(503, "Nobody is at home", _NOBODY, retry_after_s=RETRY_AFTER_S),
-    VisitOutcome.QUEUE_FULL: Problem(503, "It is crowded", _MANY, retry_after_s=RETRY_AFTER_S),
-    VisitOutcome.CLOSING: Problem(
-        503, "Back in a moment", "The relay restarts.", retry_after_s=RETRY_AFTER_S
+    VisitOutcome.NO_WORKER: Problem(503, "Not connected", _NO_WORKER, retry_after_s=RETRY_AFTER_S),
+    VisitOutcome.QUEUE_FULL: Problem(
+        503, "Too many visitors", _QUEUE_FULL, retry_after_s=RETRY_AFTER_S
     ),
-    VisitOutcome.NO_ANSWER: Problem(504, "No answer", _LATE),
-    VisitOutcome.BAD_ANSWER: Problem(502, "No good answer", _BAD),
+    VisitOutcome.CLOSING: Problem(
+        503, "Relay restarting", "The relay restarts.", retry_after_s=RETRY_AFTER_S
+    ),
+    VisitOutcome.NO_ANSWER: Problem(504, "No answer", _NO_ANSWER),
+    VisitOutcome.BAD_ANSWER: Problem(502, "No valid answer", _BAD_ANSWER),
     VisitOutcome.TOO_LARGE: Problem(
-        413, "Too large", "What you sent is larger than may pass here."
+        413, "Too large", "The body of your request is larger than this relay accepts."
     ),
 }
 
@@ -40,7 +44,7 @@ _FIELDS: Final = {
 
 
 class VisitRefusedError(VisitError):
-    """A visit is refused before it is queued, with a page of its own."""
+    """A visit that is refused before it is queued, with its own error page."""
 
     def __init__(self, problem: Problem, outcome: VisitOutcome = VisitOutcome.REFUSED) -> None:
         super().__init__(outcome, problem.detail)
@@ -55,7 +59,7 @@ def page_for(request: web.BaseRequest, error: VisitError) -> web.Response:
 
 
 def page(request: web.BaseRequest, problem: Problem) -> web.Response:
-    """A problem, in the media type that the visitor accepts."""
+    """Render a problem in the media type that the visitor accepts."""
     made = render(problem, request.headers.get("Accept", "").encode("latin-1", "replace"), False)
     response = web.Response(status=problem.status, body=made.body, headers=_FIELDS)
     response.headers["Content-Type"] = made.content_type.decode()

@@ -5,7 +5,7 @@ it in this order:
 
     delivery.head, .body        send them to the worker
     delivery.delivered()        the whole visit is written ...
-    delivery.give_back()        ... or the worker left before any of it was delivered
+    delivery.requeue()          ... or the worker left before any of it was delivered
     delivery.over()             meanwhile: ends when the visitor has left
     delivery.answering()        the worker answers: `begin(head)`, `body.send(piece)`, `body.end()`
     delivery.refuse(error)      the worker cannot answer: the visitor gets an error page
@@ -28,7 +28,7 @@ from httpprocessproxy.companions.share.relay.visit import (
     VisitState,
 )
 
-# How long the presence of a worker is remembered after its last call: it may be reconnecting.
+# The presence of a worker is remembered so long after its last call: it may be reconnecting.
 REMEMBERED_S: Final = 60.0
 
 # A streaming link reports its presence more often than this.
@@ -47,8 +47,8 @@ class Answering:
         self._visit = visit
 
     def begin(self, head: AnswerHead) -> None:
-        """Send the head of the answer. Call it before sending any of the body."""
-        self._visit.answered(head)
+        """Send the head of the answer. Required before any of the body is sent."""
+        self._visit.begin_answer(head)
 
     def refuse(self, error: VisitError) -> None:
         """Answer the visitor with an error page instead."""
@@ -60,7 +60,7 @@ class VisitDelivery:
 
     def __init__(self, rendezvous: "Rendezvous", visit: RelayVisit) -> None:
         self.head: VisitHead = visit.request.head
-        # A visit that asks for an Upgrade: after a 101 both bodies are the bytes of the tunnel.
+        # The visit requests an Upgrade; after a 101 both bodies are the bytes of the tunnel.
         self.is_tunnel = visit.request.is_tunnel
         # The source is cut when the visitor leaves.
         self.body: Source = VisitSource(visit)
@@ -68,12 +68,12 @@ class VisitDelivery:
         self._visit = visit
 
     def delivered(self) -> None:
-        """The whole visit was written: the deadline for its answer begins."""
+        """Record that the whole visit is written; the deadline for its answer begins."""
         self._visit.touch()
 
-    def give_back(self) -> None:
-        """The worker received none of the visit: requeue it once, or fail it."""
-        self._rendezvous.put_back(self._visit)
+    def requeue(self) -> None:
+        """Requeue a visit of which the worker received nothing; the second time it fails."""
+        self._rendezvous.requeue(self._visit)
 
     def answering(self) -> Answering | None:
         """Claim the right to answer; None if the visit is answered or over."""
@@ -92,8 +92,9 @@ class VisitDelivery:
 class Presence:
     """The presence of a host's workers.
 
-    `idle_s` is the time since a worker called or its call ended; inf beyond REMEMBERED_S. `busy`
-    counts the visits that workers hold. `streams`: a worker streams bodies, and takes tunnels.
+    `idle_s` is the time since a call of a worker began or ended; inf beyond REMEMBERED_S. `busy` is
+    the number of visits that workers have taken. `streams`: a worker streams bodies, and accepts
+    tunnels.
     """
 
     idle_s: float = math.inf
@@ -121,15 +122,15 @@ class Rendezvous:
     def __init__(self, queue_limit: int) -> None:
         """At most `queue_limit` visits wait in the queue of one host."""
         self._queue_limit = queue_limit
-        # A restarted relay assumes that every host had a worker, which is still reconnecting.
+        # A relay that has just started assumes that each host has a worker, about to reconnect.
         seen_at = time.monotonic() + RETURN_S
         self._hosts: defaultdict[str, _Host] = defaultdict(lambda: _Host(seen_at))
         self._visits: dict[str, RelayVisit] = {}
-        self._ring: Callable[[str], None] = lambda host: None
+        self._notify: Callable[[str], None] = lambda host: None
 
-    def on_entered(self, ring: Callable[[str], None]) -> None:
-        """Call `ring(host)` for each visit that is queued, or queued again."""
-        self._ring = ring
+    def on_queued(self, notify: Callable[[str], None]) -> None:
+        """Call `notify(host)` whenever a visit is queued or requeued."""
+        self._notify = notify
 
     # For visitors
 
@@ -140,7 +141,7 @@ class Rendezvous:
             raise VisitError(VisitOutcome.QUEUE_FULL, "too many visits wait")
         self._visits[visit.rid] = visit
         host.queue.append(visit)
-        self._ring(visit.request.host)
+        self._notify(visit.request.host)
 
     def withdraw(self, visit: RelayVisit) -> bool:
         """Remove a visit from the queue; False if a worker has taken it."""
@@ -151,7 +152,7 @@ class Rendezvous:
         return True
 
     def leave(self, visit: RelayVisit) -> None:
-        """End a visit whose visitor has the answer or has left: later answers are ignored."""
+        """End a visit whose visitor has the answer or has left. Later answers are ignored."""
         if self._visits.pop(visit.rid, None) is None:
             return
         host = self._hosts[visit.request.host]
@@ -172,7 +173,7 @@ class Rendezvous:
 
     # For workers
 
-    def saw(self, host: str, streams: bool = False) -> None:
+    def record_presence(self, host: str, streams: bool = False) -> None:
         """Record that a worker of this host is connected, or has just disconnected."""
         known = self._hosts[host]
         known.seen_at = time.monotonic()
@@ -180,7 +181,7 @@ class Rendezvous:
             known.streamed_at = known.seen_at
 
     def take(self, host: str, tunnels: bool) -> VisitDelivery | None:
-        """Take the oldest visit of the queue, tunnels only for a worker that can do `tunnels`."""
+        """Take the oldest visit of a queue, or None; a tunnel only if the worker `tunnels`."""
         known = self._hosts[host]
         waiting = (visit for visit in known.queue if visit.state is VisitState.QUEUED)
         visit = next((one for one in waiting if tunnels or not one.request.is_tunnel), None)
@@ -188,21 +189,21 @@ class Rendezvous:
             return None
         known.queue.remove(visit)
         known.taken.add(visit.rid)
-        visit.took()
+        visit.mark_taken()
         return VisitDelivery(self, visit)
 
-    def put_back(self, visit: RelayVisit) -> None:
+    def requeue(self, visit: RelayVisit) -> None:
         """Return an undelivered visit to the front of the queue once; fail it the second time."""
         host = self._hosts[visit.request.host]
         if visit.state is not VisitState.TAKEN:
             return
-        if visit.may_return:
-            visit.returned()
+        if visit.may_requeue:
+            visit.mark_requeued()
             host.taken.discard(visit.rid)
             host.queue.appendleft(visit)
-            self._ring(visit.request.host)
+            self._notify(visit.request.host)
         else:
-            visit.fail(VisitError(VisitOutcome.NO_ANSWER, "the worker that had it has gone"))
+            visit.fail(VisitError(VisitOutcome.NO_ANSWER, "the worker with this visit has left"))
 
     def answering(self, rid: str, host: str) -> Answering | None:
         """Claim the right to answer a visit that a worker of this host has taken.

@@ -31,7 +31,7 @@ async def reply(
 ) -> web.StreamResponse:
     """Send an answer, and record its outcome.
 
-    A visitor who accepts no byte for `idle_s` counts as gone.
+    A visitor that accepts no byte for `idle_s` counts as gone.
     """
     has_body = protocol.has_body(request.method, head.status)
     length = head.body_bytes if has_body and head.body_bytes is not None else _length(head)
@@ -74,15 +74,15 @@ def _length(head: AnswerHead) -> int | None:
 
 
 async def _pieces(body: Source, length: int | None, has_body: bool) -> AsyncIterator[bytes]:
-    """The body of a response that may have one. Raises CutError if it is shorter than `length`.
+    """The body of a response; empty unless `has_body`. Raises CutError if shorter than `length`.
 
-    Excess bytes are not sent: the visitor could take them for another response.
+    Excess bytes are dropped: the visitor could parse them as another response.
     """
     left_bytes = math.inf if length is None else length
     while has_body and left_bytes:
         piece = await body.receive()
         if not piece and length is not None:
-            raise CutError("the answer is shorter than it said")
+            raise CutError("the answer is shorter than its Content-Length")
         if not piece:
             return
         if len(piece) > left_bytes:

@@ -1,7 +1,7 @@
-"""The request lines of one connection, checked by the proxy's rule before aiohttp reads them.
+"""The request lines of one connection, checked by the proxy's rules before aiohttp parses them.
 
-aiohttp accepts HTTP/0.9, HTTP/2.0 and several spaces (RFC 9112 section 3 requires one), which a
-server behind the worker could parse as another request than the relay did. No I/O.
+aiohttp accepts HTTP/0.9, HTTP/2.0 and several spaces (RFC 9112 section 3 requires one). A server
+behind the worker could parse such a line as another request than the relay did. No I/O.
 """
 
 import re
@@ -11,11 +11,11 @@ from httpprocessproxy.core.errors import BodyError, RequestError
 from httpprocessproxy.core.http.bodies import NO_BODY, Body, Chunked, Length
 from httpprocessproxy.core.http.http1 import HEAD_END, MAX_LINE_BYTES, check_request_line
 
-# No version of HTTP begins so: aiohttp answers the requests before these bytes, sends an error, and
-# closes. In one piece with those requests, it would lose them.
+# Bytes that are invalid in every version of HTTP: aiohttp answers the earlier requests, sends an
+# error, and closes. Fed in one piece with those requests, the bytes would make aiohttp drop them.
 POISON: Final = b"\0\r\n\r\n"
 
-# A worker's answer is in a field of 64 KiB; aiohttp bounds lines, not their sum.
+# Above the field of up to 64 KiB that carries an answer. aiohttp limits lines, not their sum.
 _MAX_HEAD_BYTES: Final = 256 * 1024
 
 _LENGTH: Final = re.compile(rb"\r\ncontent-length[ \t]*:[ \t]*([0-9]{1,18})[ \t]*\r\n", re.I)
@@ -27,37 +27,37 @@ class RequestLines:
 
     def __init__(self) -> None:
         self.refusal: RequestError | None = None
-        self._head = b""  # the beginning of a head whose end has not come yet
+        self._head = b""  # the part received so far of an incomplete head
         self._is_line_checked = False
         self._body: Body = NO_BODY
 
     def feed(self, data: bytes) -> bytes:
-        """Take received bytes; return those that aiohttp may read."""
+        """Check received bytes, and return those that aiohttp may parse."""
         passed = 0
         while self.refusal is None and passed < len(data):
             try:
                 passed += self._feed_body(data[passed:])
                 passed += self._feed_head(data[passed:])
             except BodyError:
-                return data  # aiohttp sees it as well, and ends the connection
+                return data  # aiohttp detects the same error, and closes the connection
             except RequestError as error:
                 self.refusal = error
                 return data[:passed]
         return data if self.refusal is None else b""
 
     def _feed_body(self, data: bytes) -> int:
-        """Take the rest of a body; return its size in bytes."""
+        """Consume bytes of the body, and return their number."""
         if self._body.done:
             return 0
         self._body.feed(data)
         return len(data) - len(self._body.rest)
 
     def _feed_head(self, data: bytes) -> int:
-        """Take bytes of a head; return their number. Raises RequestError."""
+        """Consume bytes of a head, and return their number. Raises RequestError."""
         if not self._body.done or not data:
             return 0
         known = len(self._head)
-        # RFC 9112 section 2.2: empty lines in front of a request are passed over.
+        # RFC 9112 section 2.2: empty lines before a request line are ignored.
         head = self._head + data if known else data.lstrip(b"\r\n")
         skipped = 0 if known else len(data) - len(head)
         self._check_line(head)
@@ -73,7 +73,7 @@ class RequestLines:
         return skipped + end - known
 
     def _check_line(self, head: bytes) -> None:
-        """Raises RequestError as soon as the line is complete and bad, or too long."""
+        """Check the request line once it is complete or too long. Raises RequestError."""
         if self._is_line_checked or not head:
             return
         line, end, _ = head.partition(b"\n")

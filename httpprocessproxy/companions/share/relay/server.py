@@ -35,7 +35,7 @@ _UNKNOWN = Problem(404, "No such host", "There is no server by this name here.")
 
 
 @dataclass(frozen=True, slots=True)
-class Rooms:
+class Routes:
     """The handlers of the routes."""
 
     visitors: Visitors
@@ -45,15 +45,15 @@ class Rooms:
 
 
 class Router:
-    """Passes each request to the handler of its route."""
+    """Dispatches each request to the handler of its route."""
 
-    def __init__(self, domain: str, tokens: Tokens, rooms: Rooms) -> None:
+    def __init__(self, domain: str, tokens: Tokens, routes: Routes) -> None:
         self._domain = domain
         self._tokens = tokens
-        self._rooms = rooms
+        self._routes = routes
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer a request."""
+        """Dispatch a request, and return the response."""
         path = target_of(request).partition("?")[0]
         if protocol.is_worker_call(request.method, path, request.headers):
             return await self._worker(request)
@@ -62,9 +62,9 @@ class Router:
         except RequestError as error:
             return page(request, Problem(error.status, "No such host", f"{error}."))
         if self._tokens.knows(host):
-            return await self._rooms.visitors.handle(request, host)
+            return await self._routes.visitors.handle(request, host)
         if self._is_own(host):
-            return await self._rooms.site(request)
+            return await self._routes.site(request)
         return page(request, _UNKNOWN)
 
     async def _worker(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -73,12 +73,12 @@ class Router:
             return _refusal(405, "Method Not Allowed", {"Allow": "POST"})
         name, token = request.headers.get(protocol.HOST, ""), request.headers.get(protocol.TOKEN)
         host = self._tokens.full_name(name)
-        # One response to every wrong pair, which does not reveal whether the name exists.
+        # The same response to each wrong pair does not reveal whether the name exists.
         if not name or not token or not self._tokens.fits(host, token):
             return _refusal(403, "Forbidden", {})
         if is_link:
-            return await self._rooms.link(request, host)
-        return await self._rooms.polls.handle(request, host)
+            return await self._routes.link(request, host)
+        return await self._routes.polls.handle(request, host)
 
     def _is_own(self, host: str) -> bool:
         """Whether a host is the relay itself: its domain, or an IP address for health checks."""
@@ -115,7 +115,7 @@ class _RelayConnection(web.RequestHandler):
     def data_received(self, data: bytes) -> None:
         was_refused = self._lines.refusal is not None
         if self._payload_parser is not None or was_refused:
-            super().data_received(data)  # a WebSocket or a tunnel has no lines
+            super().data_received(data)  # a WebSocket or a tunnel has no request lines
             return
         super().data_received(self._lines.feed(data))
         if self._lines.refusal is not None:
@@ -139,8 +139,8 @@ class _RelayConnection(web.RequestHandler):
         if self._lines.refusal is not None:
             return Problem(self._lines.refusal.status, "Malformed", f"{self._lines.refusal}.")
         if isinstance(error, LineTooLong):
-            return Problem(431, "Too long", "More than may pass.")
-        return Problem(status, "Malformed", "This is no request in HTTP/1.1.")
+            return Problem(431, "Too long", "A line of the request's head is too long.")
+        return Problem(status, "Malformed", "This is not a valid HTTP/1.1 request.")
 
 
 def _is_link(request: web.BaseRequest) -> bool:

@@ -10,7 +10,7 @@ from httpprocessproxy.core.http.ip import Network, is_in
 
 @dataclass(frozen=True, slots=True)
 class RelaySettings:
-    """Every option of the command line."""
+    """The options of the command line."""
 
     bind: Address
     domain: str
@@ -31,5 +31,5 @@ class RelaySettings:
     access_log: bool = True
 
     def trusts(self, ip: str) -> bool:
-        """Whether a peer is a trusted proxy, whose Forwarded fields are believed."""
+        """Whether a peer is a trusted proxy, whose forwarding fields are accepted."""
         return is_in(ip, self.trusted_proxies)

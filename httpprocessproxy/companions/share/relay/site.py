@@ -1,4 +1,4 @@
-"""The relay's own pages, on its own host: `/healthz`, `/metrics` and a greeting."""
+"""The relay's own pages, on its own host: `/healthz`, `/metrics` and an index page."""
 
 from collections.abc import Callable
 
@@ -8,18 +8,18 @@ from httpprocessproxy.companions.share.relay.problems import SERVER, page
 from httpprocessproxy.companions.share.relay.reading import target_of
 from httpprocessproxy.core.page.pages import Problem
 
-_GREETING = Problem(
-    200, "A relay", "Servers on other people's desks have their public addresses here."
+_INDEX = Problem(
+    200, "A relay", "This relay gives servers on private machines their public addresses."
 )
-_NOTHING = Problem(404, "Nothing here", "This is the relay's own host.")
-_READ_ONLY = Problem(405, "Not here", "These pages can only be read.")
+_NOT_FOUND = Problem(404, "Not found", "This is the relay's own host.")
+_READ_ONLY = Problem(405, "Method not allowed", "These pages accept GET and HEAD alone.")
 
 # Returns the metrics and their content type.
 Exposition = Callable[[], tuple[bytes, str]]
 
 
 class RelaySite:
-    """Answers requests for the relay itself; without `exposition` there is no `/metrics`."""
+    """Answers requests for the relay itself; `/metrics` gets 404 without `exposition`."""
 
     def __init__(self, is_healthy: Callable[[], bool], exposition: Exposition | None) -> None:
         self._is_healthy = is_healthy
@@ -37,12 +37,12 @@ class RelaySite:
                 body, content_type = self._exposition()
                 return web.Response(body=body, headers=_headers(content_type))
             case "/":
-                return page(request, _GREETING)
+                return page(request, _INDEX)
             case _:
-                return page(request, _NOTHING)
+                return page(request, _NOT_FOUND)
 
     def _health(self) -> web.Response:
-        """200 while visits are accepted. 503 makes a load balancer use another server."""
+        """200 while visits are accepted, else 503: a load balancer then uses another server."""
         is_healthy = self._is_healthy()
         text = b"ok\n" if is_healthy else b"not now\n"
         headers = _headers("text/plain; charset=utf-8")

@@ -1,10 +1,10 @@
-"""The file of tokens: the hosts, and the token of each host's workers.
+"""The token file: the hosts, and the token of each host's workers.
 
 A line is `NAME TOKEN` or `NAME sha256:HEX`; `#` begins a comment. NAME is a subdomain of the
-relay's domain, or, with a dot in it, a host as it is.
+relay's domain, or, with a dot in it, a full host name.
 
-The rule: only hashes of tokens are kept, a token is never shown, and the time of a comparison
-reveals neither the token nor whether the host exists.
+The rule: only hashes of tokens are kept in memory, a token is never printed or sent, and the time
+of a comparison reveals neither the token nor whether the host exists.
 """
 
 import hashlib
@@ -27,51 +27,51 @@ _log = logging.getLogger(__name__)
 
 
 class Tokens:
-    """The content of the file, read again when the file changes."""
+    """The content of the file, reloaded when the file changes."""
 
     def __init__(self, path: Path, domain: str) -> None:
         """Read the file. Raises UserError."""
         self._path = path
         self._domain = domain
-        self._stamp = self._look()
+        self._stamp = self._stat()
         self._hashes = self._read()
         # Compared with the token of a host that does not exist.
-        self._no_host = secrets.token_bytes(32)
+        self._unknown_host_hash = secrets.token_bytes(32)
 
     def knows(self, host: str) -> bool:
         return host in self._hashes
 
     def full_name(self, name: str) -> str:
         """The host of a worker's name: a name without a dot is a subdomain."""
-        # The protocol's first worker has one text for its URL, port and all, and for its host.
+        # The protocol's first worker sends the authority of its URL, with the port, as its host.
         name = name.lower().partition(":")[0].removesuffix(".")
         return name if "." in name else f"{name}.{self._domain}"
 
     def fits(self, host: str, token: str) -> bool:
-        """Whether this token is the host's."""
-        expected = self._hashes.get(host, self._no_host)
+        """Whether `token` is the token of the host."""
+        expected = self._hashes.get(host, self._unknown_host_hash)
         return hmac.compare_digest(_hash(token), expected)
 
     def refresh(self) -> bool:
-        """Read the file again if it has changed; return whether the tokens have changed.
+        """Reload the file if it has changed, and return whether the tokens have changed.
 
-        A file that cannot be read is logged, once, and leaves the tokens as they were.
+        If the file cannot be read, log that once, and keep the previous tokens.
         """
-        stamp = self._look()
+        stamp = self._stat()
         if stamp == self._stamp:
             return False
         self._stamp = stamp
         try:
             hashes = self._read()
         except UserError as error:
-            _log.error("%s; the tokens read before stay", error)
+            _log.error("%s; keeping the previous tokens", error)
             return False
         is_changed, self._hashes = hashes != self._hashes, hashes
         if is_changed:
             _log.info("%s: %d hosts", self._path, len(hashes))
         return is_changed
 
-    def _look(self) -> tuple[int, int, int] | None:
+    def _stat(self) -> tuple[int, int, int] | None:
         """The modification time, size and inode of the file; None without a file."""
         try:
             status = os.stat(self._path)
@@ -94,17 +94,17 @@ class Tokens:
         return hashes
 
     def _read_line(self, line: str, hashes: dict[str, bytes]) -> None:
-        """Raises ValueError, whose text does not contain the token."""
+        """Add the entry of a line. Raises ValueError; its text does not contain the token."""
         if not line:
             return
         match = _LINE.fullmatch(line)
         if match is None:
             raise ValueError("write NAME TOKEN, or NAME sha256:HEX")
         if not _NAME.fullmatch(match["name"].lower()):
-            raise ValueError("NAME is no host name")
+            raise ValueError("NAME is not a host name")
         host = self.full_name(match["name"])
         if host in hashes or host == self._domain:
-            raise ValueError(f"{host} has been given before")
+            raise ValueError(f"{host} is already taken")
         hashes[host] = _hash_of(match["token"])
 
 
@@ -115,7 +115,7 @@ def _hash_of(token: str) -> bytes:
     if token.lower().startswith("sha256:"):
         raise ValueError("sha256: takes 64 hexadecimal digits")
     if not _VISIBLE.fullmatch(token):
-        raise ValueError("TOKEN is of visible ASCII characters")
+        raise ValueError("TOKEN must consist of visible ASCII characters")
     return _hash(token)
 
 

@@ -1,6 +1,6 @@
-"""A visitor's connection after 101 Switching Protocols: bytes both ways (RFC 9110 section 7.8).
+"""A visitor's connection after 101 Switching Protocols (RFC 9110 section 7.8).
 
-Only WebSockets are tunnelled. The bytes are forwarded without being parsed.
+Only WebSockets are tunnelled. Their bytes are forwarded in both directions without being parsed.
 """
 
 from typing import cast
@@ -16,7 +16,7 @@ from httpprocessproxy.companions.share.relay.visit import VisitOutcome
 
 
 def wants_tunnel(request: web.BaseRequest) -> bool:
-    """Whether a request asks for a WebSocket. Any other Upgrade is ignored."""
+    """Whether a request requests an Upgrade to WebSocket. Any other Upgrade is ignored."""
     options = request.headers.get("Connection", "").lower().split(",")
     wanted = request.headers.get("Upgrade", "").lower().split(",")
     return "upgrade" in map(str.strip, options) and "websocket" in map(str.strip, wanted)
@@ -34,7 +34,7 @@ class Tunnel:
     async def run(
         self, head: AnswerHead, outgoing: Source, record: AccessRecord
     ) -> web.StreamResponse:
-        """Switch protocols, and forward bytes until either side ends."""
+        """Send the 101, and forward bytes until either end closes."""
         response = web.StreamResponse(status=101)
         for name, value in protocol.without(head.fields, "content-length"):
             response.headers.add(name, value)
@@ -44,7 +44,7 @@ class Tunnel:
         await response.prepare(self._request)
         # aiohttp expects its own WebSocketReader, of which it calls only these two methods.
         self._request.protocol.set_parser(cast(WebSocketReader, self))
-        await self._pass_on(outgoing, record)
+        await self._forward(outgoing, record)
         return response
 
     def feed_data(self, data: bytes) -> tuple[bool, bytes]:
@@ -65,7 +65,7 @@ class Tunnel:
         if was_full and self._held_bytes < WINDOW_BYTES:
             self._request.protocol.resume_reading()
 
-    async def _pass_on(self, outgoing: Source, record: AccessRecord) -> None:
+    async def _forward(self, outgoing: Source, record: AccessRecord) -> None:
         record.outcome = VisitOutcome.CUT
         try:
             while (piece := await outgoing.receive()) and self._request.transport is not None:

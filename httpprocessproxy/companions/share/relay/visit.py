@@ -1,12 +1,12 @@
 """A visit: one request of a visitor, from its head to the end of its answer.
 
-`RelayVisit` is the visitor's end: it waits for the answer, and knows the deadline. `rendezvous.py`
-has the worker's end: a `VisitDelivery` brings the visit to a worker over any transport, an
-`Answering` brings the answer back.
+`RelayVisit` is the visitor's end: it waits for the answer, and holds the deadline. `rendezvous.py`
+has the worker's end: a `VisitDelivery` carries the visit to a worker over any transport, and an
+`Answering` carries the answer back.
 
     QUEUED -> TAKEN -> ANSWERING -> OVER         the normal course
     TAKEN -> QUEUED                              once, if no byte reached the worker
-    any -> OVER                                  the visitor left, a deadline passed, the relay ends
+    any -> OVER                                  visitor left, deadline passed, or relay stops
 
 The rule: a visit is delivered to one call of a worker, and answered once. It is delivered a second
 time only if the first worker received none of it: otherwise it may have taken effect.
@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from httpprocessproxy.companions.share.protocol import AnswerHead, VisitHead
-from httpprocessproxy.companions.share.relay.pipe import Held, Pipe, Source
+from httpprocessproxy.companions.share.relay.pipe import BytesSource, Pipe, Source
 
 
 class VisitState(enum.Enum):
@@ -30,7 +30,7 @@ class VisitState(enum.Enum):
 
 
 class VisitOutcome(enum.Enum):
-    """How a visit ended, for the log and the metrics."""
+    """The end of a visit, for the log and the metrics."""
 
     ANSWERED = "answered"
     CUT = "cut"
@@ -45,7 +45,7 @@ class VisitOutcome(enum.Enum):
 
 
 class VisitError(Exception):
-    """A visit that gets no answer from a worker; `outcome` selects the error page."""
+    """A visit will get no answer from a worker; `outcome` selects the error page."""
 
     def __init__(self, outcome: VisitOutcome, reason: str) -> None:
         super().__init__(reason)
@@ -57,49 +57,49 @@ class VisitBody(Protocol):
     """The body of a visitor's request."""
 
     def source(self) -> Source:
-        """The body from its start. A second call is allowed only while `is_again`."""
+        """The body from its start. A second call is allowed only while `is_repeatable`."""
         ...
 
     @property
-    def is_again(self) -> bool:
+    def is_repeatable(self) -> bool:
         """Whether the body can be read from its start."""
         ...
 
 
-class HeldBody:
+class BufferedBody:
     """A body that was read whole before its visit was queued."""
 
-    is_again = True
+    is_repeatable = True
 
     def __init__(self, data: bytes) -> None:
         self._data = data
 
     def source(self) -> Source:
-        return Held(self._data)
+        return BytesSource(self._data)
 
 
-class FlowingBody:
-    """A body of any length that is read once, while it is forwarded."""
+class StreamedBody:
+    """A body of any length that is read once and forwarded piece by piece."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        self._is_begun = False
+        self._has_begun = False
 
     @property
-    def is_again(self) -> bool:
-        return not self._is_begun
+    def is_repeatable(self) -> bool:
+        return not self._has_begun
 
     def source(self) -> Source:
         return self
 
     async def receive(self) -> bytes:
-        self._is_begun = True
+        self._has_begun = True
         return await self._source.receive()
 
 
 @dataclass(frozen=True, slots=True)
 class VisitRequest:
-    """A visitor's request; `is_tunnel`: it asks for an Upgrade."""
+    """A visitor's request; `is_tunnel`: it requests an Upgrade to WebSocket."""
 
     host: str
     head: VisitHead
@@ -117,8 +117,8 @@ class RelayVisit:
         self.answer = Pipe()
         self.error: VisitError | None = None
         self.entered_at = self.touched_at = time.monotonic()
-        self._returns = 0
-        self._news = asyncio.Event()  # wakes the task that waits for the answer
+        self._requeues = 0
+        self._changed = asyncio.Event()  # wakes the task that waits for the answer
         self._is_over = asyncio.Event()
 
     @property
@@ -126,24 +126,28 @@ class RelayVisit:
         return self.request.head.rid
 
     @property
-    def may_return(self) -> bool:
-        """Whether the visit may return to the queue."""
-        return self.state is VisitState.TAKEN and not self._returns and self.request.body.is_again
+    def may_requeue(self) -> bool:
+        """Whether the visit may return to the queue: once, if its body is still readable."""
+        return (
+            self.state is VisitState.TAKEN
+            and not self._requeues
+            and self.request.body.is_repeatable
+        )
 
     # Transitions
 
-    def took(self) -> None:
-        """A call of a worker has taken the visit."""
+    def mark_taken(self) -> None:
+        """Enter TAKEN: a call of a worker has taken the visit."""
         if self.state is VisitState.QUEUED:
             self._enter(VisitState.TAKEN)
 
-    def returned(self) -> None:
-        """The call died before it received anything. Requires `may_return`."""
-        self._returns += 1
+    def mark_requeued(self) -> None:
+        """Enter QUEUED: the call ended before it received anything. Requires `may_requeue`."""
+        self._requeues += 1
         self._enter(VisitState.QUEUED)
 
     def touch(self) -> None:
-        """Restart the deadline, because bytes moved."""
+        """Restart the deadline, because bytes were transferred."""
         self.touched_at = time.monotonic()
 
     def claim(self) -> bool:
@@ -153,11 +157,11 @@ class RelayVisit:
         self._enter(VisitState.ANSWERING)
         return True
 
-    def answered(self, head: AnswerHead) -> None:
-        """The head of the answer has arrived; its body follows in `answer`."""
+    def begin_answer(self, head: AnswerHead) -> None:
+        """Store the head of the answer; its body follows in `answer`."""
         if self.state is VisitState.ANSWERING:
             self.answer_head = head
-            self._news.set()
+            self._changed.set()
 
     def fail(self, error: VisitError) -> None:
         """End the visit with an error; an answer that has begun is cut."""
@@ -167,24 +171,24 @@ class RelayVisit:
         self.answer.cut(error.reason)
 
     def close(self) -> None:
-        """End the visit, and cut what a worker still sends."""
+        """End the visit, and cut an answer that a worker still sends."""
         self._enter(VisitState.OVER)
         self.answer.cut("the visitor has left")
 
     # Waiting
 
     def wake(self) -> None:
-        """Wake the task that waits in `news`."""
-        self._news.set()
+        """Wake the task in `wait_for_change`."""
+        self._changed.set()
 
-    async def news(self, within_s: float) -> None:
-        """Wait for a change since the last call, at most `within_s`."""
+    async def wait_for_change(self, timeout_s: float) -> None:
+        """Wait up to `timeout_s` for a change since the previous call."""
         try:
-            async with asyncio.timeout(within_s):
-                await self._news.wait()
+            async with asyncio.timeout(timeout_s):
+                await self._changed.wait()
         except TimeoutError:
             pass
-        self._news.clear()
+        self._changed.clear()
 
     async def over(self) -> None:
         """Wait until the visit is OVER."""
@@ -193,7 +197,7 @@ class RelayVisit:
     def _enter(self, state: VisitState) -> None:
         self.state = state
         self.touch()
-        self._news.set()
+        self._changed.set()
         if state is VisitState.OVER:
             self._is_over.set()
 

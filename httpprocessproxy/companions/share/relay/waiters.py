@@ -1,7 +1,7 @@
 """The queue of workers' calls that wait for a visit, first come, first served.
 
-The rule: a waiting call holds a place in a line, and only the first call may take a visit. A call
-that ends leaves the line at once, before it can be given a visit.
+The rule: a waiting call holds a place in a queue, and only the first call may take a visit. A call
+that ends leaves the queue at once, before a visit can be assigned to it.
 """
 
 import asyncio
@@ -11,39 +11,39 @@ from collections.abc import Callable, Mapping
 from httpprocessproxy.companions.share.relay.rendezvous import Rendezvous, VisitDelivery
 
 
-class _WaitingLine:
+class _CallQueue:
     """The calls that wait for the visits of one host.
 
-    asyncio.Lock is fair: its waiters are the line.
+    asyncio.Lock is fair, so its waiters are the queue.
     """
 
     def __init__(self) -> None:
         self.first = asyncio.Lock()
-        self.news = asyncio.Event()
+        self.changed = asyncio.Event()
         self.length = 0
-        self.era = 0  # calls of an earlier era have been released
+        self.releases = 0  # a call that began before the latest release ends without a visit
 
 
 class Waiters:
-    """Two lines for each host: calls that can take tunnels, and calls that cannot."""
+    """Two queues for each host: calls that accept tunnels, and calls that do not."""
 
     def __init__(self, rendezvous: Rendezvous) -> None:
         self._rendezvous = rendezvous
-        self._lines: defaultdict[tuple[str, bool], _WaitingLine] = defaultdict(_WaitingLine)
+        self._queues: defaultdict[tuple[str, bool], _CallQueue] = defaultdict(_CallQueue)
         self._is_closed = False
-        rendezvous.on_entered(self._ring)
+        rendezvous.on_queued(self._wake_first)
 
     @property
     def counts(self) -> Mapping[str, int]:
         """The number of waiting calls, for each host that ever had one."""
         counts: Counter[str] = Counter()
-        for (host, _), line in self._lines.items():
-            counts[host] += line.length
+        for (host, _), queue in self._queues.items():
+            counts[host] += queue.length
         return counts
 
     @property
     def is_closed(self) -> bool:
-        """Whether all calls are released, and no call gets a visit any more."""
+        """Whether all calls were released and no further call gets a visit."""
         return self._is_closed
 
     async def next_visit(
@@ -53,35 +53,35 @@ class Waiters:
 
         `is_gone` is checked just before a visit is taken. A cancelled call has taken none.
         """
-        line = self._lines[host, tunnels]
-        line.length += 1
-        era = line.era
+        queue = self._queues[host, tunnels]
+        queue.length += 1
+        releases = queue.releases
         try:
-            async with asyncio.timeout(hold_s), line.first:
-                while not self._is_closed and era == line.era and not is_gone():
-                    line.news.clear()
+            async with asyncio.timeout(hold_s), queue.first:
+                while not self._is_closed and releases == queue.releases and not is_gone():
+                    queue.changed.clear()
                     delivery = self._rendezvous.take(host, tunnels)
                     if delivery is not None:
                         return delivery
-                    await line.news.wait()
+                    await queue.changed.wait()
         except TimeoutError:
             pass
         finally:
-            line.length -= 1
+            queue.length -= 1
         return None
 
     def release(self) -> None:
-        """End all calls without a visit: workers whose token still holds call again."""
-        for line in self._lines.values():
-            line.era += 1
-            line.news.set()
+        """End all calls without a visit; workers whose token is still valid call again."""
+        for queue in self._queues.values():
+            queue.releases += 1
+            queue.changed.set()
 
     def close(self) -> None:
-        """End all calls, and each later one."""
+        """End all present and future calls without a visit."""
         self._is_closed = True
         self.release()
 
-    def _ring(self, host: str) -> None:
+    def _wake_first(self, host: str) -> None:
         for tunnels in (True, False):
-            if (host, tunnels) in self._lines:
-                self._lines[host, tunnels].news.set()
+            if (host, tunnels) in self._queues:
+                self._queues[host, tunnels].changed.set()

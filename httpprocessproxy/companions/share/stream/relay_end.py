@@ -83,7 +83,7 @@ class Links:
             await socket.close(code=WSCloseCode.PROTOCOL_ERROR, message=str(error)[:100].encode())
         finally:
             # It may come back, and its host is remembered from now on.
-            self._rendezvous.saw(host)
+            self._rendezvous.record_presence(host)
         return socket
 
     async def next_visit(self, host: str, is_lost: Callable[[], bool]) -> VisitDelivery | None:
@@ -93,8 +93,8 @@ class Links:
     def is_closed(self) -> bool:
         return self._waiters.is_closed
 
-    def saw(self, host: str) -> None:
-        self._rendezvous.saw(host, streams=True)
+    def record_presence(self, host: str) -> None:
+        self._rendezvous.record_presence(host, streams=True)
 
 
 class _Serving:
@@ -138,7 +138,7 @@ class _Serving:
 
     async def _say_that_it_is_there(self) -> None:
         while True:
-            self._links.saw(self._host)
+            self._links.record_presence(self._host)
             await asyncio.sleep(STREAM_FRESH_S / 3)
 
     async def _give_all(self, tasks: asyncio.TaskGroup) -> None:
@@ -164,7 +164,7 @@ class _Serving:
     async def _give(self, delivery: VisitDelivery, channel: StreamChannel) -> None:
         frame = VisitFrame(channel.number, delivery.head, delivery.is_tunnel)
         if not await self._link.deliver(frame):
-            delivery.give_back()
+            delivery.requeue()
             return
         delivery.delivered()
         with contained(f"visit {channel.number} of {self._host}"):

@@ -14,8 +14,8 @@ import aiohttp
 from httpprocessproxy.companions.share import protocol
 from httpprocessproxy.companions.share.protocol import AnswerHead, ProtocolError, VisitHead
 from httpprocessproxy.companions.share.relay.pipe import (
+    BytesSource,
     CutError,
-    Held,
     PipeFullError,
     Source,
     whole,
@@ -164,7 +164,7 @@ class _Poll:
     async def _play(self, visit: VisitHead, body: bytes) -> _Ready:
         try:
             async with asyncio.timeout(self._settings.deadline_s):
-                async with self._player.play(visit, Held(body)) as answer:
+                async with self._player.play(visit, BytesSource(body)) as answer:
                     head, content = await self._whole(visit, answer)
         except TimeoutError:
             head, content = await _own(visit, _LATE)

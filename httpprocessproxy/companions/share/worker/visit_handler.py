@@ -12,7 +12,7 @@ from typing import Final
 
 from httpprocessproxy.companions.share import protocol
 from httpprocessproxy.companions.share.protocol import AnswerHead, Fields, VisitHead, first
-from httpprocessproxy.companions.share.relay.pipe import Held, Source
+from httpprocessproxy.companions.share.relay.pipe import BytesSource, Source
 from httpprocessproxy.companions.share.worker.connections import Target
 from httpprocessproxy.companions.share.worker.debug_pages import Search, may_be_one
 from httpprocessproxy.companions.share.worker.local import Local, LocalAnswer, LocalError
@@ -165,4 +165,4 @@ def page(visit: VisitHead, problem: Problem, fields: Fields | None = None) -> Lo
             *(fields or []),
         ],
     )
-    return LocalAnswer(head, Held(b"" if visit.method == "HEAD" else made.body))
+    return LocalAnswer(head, BytesSource(b"" if visit.method == "HEAD" else made.body))

@@ -1,11 +1,11 @@
-"""Visitors who wait, and workers' calls as bytes."""
+"""Helpers: visitors that wait for an answer, and worker calls sent as raw bytes."""
 
 from test.companions.share.relays import Relay, host_of, request
 from test.wire import Message, Wire
 
 
 def visiting(relay: Relay, name: str, target: str = "/", **fields: str) -> Wire:
-    """A visitor who has sent a request, and waits."""
+    """Send a visitor's request, and return its connection before the response."""
     wire = relay.connect()
     wire.send(request(target, host_of(name), "GET", b"", **fields))
     return wire
@@ -20,7 +20,7 @@ def visit(
 def raw_call(
     relay: Relay, *fields: str, path: str = "/server-client", method: str = "POST"
 ) -> Message:
-    """A call as it stands here."""
+    """Send a call with exactly these fields, and return the response."""
     with relay.connect() as wire:
         lines = [f"{method} {path} HTTP/1.1", "Host: relay.example.test", *fields]
         wire.send("\r\n".join([*lines, "Content-Length: 0", "", ""]).encode())

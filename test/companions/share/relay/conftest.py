@@ -1,4 +1,4 @@
-"""Relays for the tests: one in a hurry for all tests that need no options of their own."""
+"""The relay with short timeouts that tests without special options share."""
 
 import itertools
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ import pytest
 
 from test.companions.share.relays import Relay, write_tokens
 
-# Each test that uses the common relay takes a host of its own.
+# Each test that uses the shared relay takes its own host.
 _NAMES = [f"name{number}" for number in range(1000)]
 _numbers = itertools.count()
 
@@ -20,7 +20,7 @@ def tokens(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def relay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Relay]:
-    """A relay with short times."""
+    """A relay with short timeouts."""
     tokens = write_tokens(tmp_path_factory.mktemp("relay") / "tokens", *_NAMES)
     times = ("--hold", "0.5", "--deadline", "1.5", "--grace", "0.3", "--max-body", "6M")
     with Relay(tokens, *times) as running:

@@ -14,7 +14,7 @@ from test.deadline import PATIENCE_S, eventually
 
 
 def failing(*arguments: str) -> str:
-    """What a relay says that will not start."""
+    """Start a relay that must fail, and return its one line on stderr."""
     command = [sys.executable, "-m", "httpprocessproxy.companions.share.relay", *arguments]
     ended = subprocess.run(
         command, capture_output=True, text=True, timeout=PATIENCE_S, env=without_debug_mode()
@@ -27,8 +27,10 @@ def failing(*arguments: str) -> str:
 
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
-def test_the_end_is_clean(tokens: Path, signum: signal.Signals) -> None:
-    """Who waits for a worker gets 503, who has one its answer, and workers are let go."""
+def test_relay_on_signal_refuses_waiting_visits_and_finishes_answers(
+    tokens: Path, signum: signal.Signals
+) -> None:
+    """A visitor without a worker gets 503, one with a worker its answer; idle calls end."""
     with (
         Relay(tokens, "--grace", "9") as relay,
         Call(relay, "one") as busy,
@@ -53,7 +55,7 @@ def test_the_end_is_clean(tokens: Path, signum: signal.Signals) -> None:
         assert relay.process.wait(PATIENCE_S) == 0
 
 
-def test_the_end_does_not_wait_for_ever(tokens: Path) -> None:
+def test_relay_stops_after_drain_without_an_answer(tokens: Path) -> None:
     with (
         Relay(tokens, "--drain", "0.1") as relay,
         Worker(relay, "one", lambda visit: None),
@@ -64,7 +66,7 @@ def test_the_end_does_not_wait_for_ever(tokens: Path) -> None:
         assert relay.stop() == 0
 
 
-def test_tokens_are_read_again_when_their_file_changes(tokens: Path) -> None:
+def test_changed_token_file_is_reloaded_and_ends_waiting_calls(tokens: Path) -> None:
     with Relay(tokens) as relay, Call(relay, "one") as call, Call(relay, "two") as two:
         call.wait()
         two.wait()
@@ -84,12 +86,12 @@ def test_tokens_are_read_again_when_their_file_changes(tokens: Path) -> None:
             eventually(lambda: relay.waiting("four") == 1)
 
 
-def test_a_bad_line_is_named_and_the_old_tokens_stay(tokens: Path) -> None:
+def test_malformed_line_is_logged_and_previous_tokens_are_kept(tokens: Path) -> None:
     with Relay(tokens, "--grace", "0.1") as relay:
         relay.may_complain = True
         tokens.write_text("one secret-of-one\ntwo hidden and more\n")
         line = relay.wait_line(r"tokens, line 2: write NAME TOKEN, or NAME sha256:HEX").string
-        assert "the tokens read before stay" in line
+        assert "keeping the previous tokens" in line
         assert "hidden" not in line
         with Worker(relay, "three"):
             assert relay.get("/", host_of("three")).status == 200
@@ -98,7 +100,7 @@ def test_a_bad_line_is_named_and_the_old_tokens_stay(tokens: Path) -> None:
         assert relay.get("/", host_of("three")).status == 503
 
 
-def test_the_log_tells_no_secrets_and_has_a_line_a_visit(tokens: Path) -> None:
+def test_access_log_has_one_line_per_visit_and_no_secrets(tokens: Path) -> None:
     with Relay(tokens) as relay:
         with Worker(relay, "one"):
             relay.get("/path?key=hidden", host_of("one"), Cookie="hidden", fpw_token="hidden")
@@ -113,20 +115,20 @@ def test_the_log_tells_no_secrets_and_has_a_line_a_visit(tokens: Path) -> None:
     assert len(lines) == 2
 
 
-def test_there_may_be_no_log_of_visits(tokens: Path) -> None:
+def test_no_access_log_disables_the_lines_of_visits(tokens: Path) -> None:
     with Relay(tokens, "--no-access-log") as relay:
         relay.get("/", host_of("one"))
         relay.stop()
         assert "GET" not in relay.output
 
 
-def test_a_port_that_is_taken(tokens: Path) -> None:
+def test_port_in_use_ends_the_start_with_an_error(tokens: Path) -> None:
     with Relay(tokens) as relay:
         arguments = (f"127.0.0.1:{relay.port}", "--domain", DOMAIN, "--tokens", str(tokens))
         assert f"cannot listen on 127.0.0.1:{relay.port}: Address" in failing(*arguments)
 
 
-def test_tokens_that_cannot_be_read_end_the_start(tmp_path: Path) -> None:
+def test_unreadable_tokens_end_the_start_with_an_error(tmp_path: Path) -> None:
     nothing = ("--domain", DOMAIN, "--tokens", str(tmp_path / "none"))
     assert "cannot read the tokens" in failing("0", *nothing)
     (tmp_path / "bad").write_text("\nhidden\n")
@@ -134,7 +136,7 @@ def test_tokens_that_cannot_be_read_end_the_start(tmp_path: Path) -> None:
     assert "bad, line 2: write NAME TOKEN, or NAME sha256:HEX" in complaint
 
 
-def test_a_missing_extra_is_named(tokens: Path) -> None:
+def test_missing_extra_is_named_in_the_error(tokens: Path) -> None:
     program = (
         "import sys; sys.modules[sys.argv[1]] = None; "
         "from httpprocessproxy.companions.share.relay.cli import main; sys.exit(main(sys.argv[2:]))"

@@ -1,4 +1,4 @@
-"""The relay's command line: its settings, and what it refuses in one line."""
+"""The relay's command line: its settings, and its one-line errors."""
 
 import ipaddress
 from pathlib import Path
@@ -13,12 +13,12 @@ from httpprocessproxy.core.errors import UserError
 LEAST = (":8080", "--domain", "Example.Test.", "--tokens", "tokens")
 
 
-def test_the_least_that_is_said() -> None:
+def test_required_arguments_give_default_settings() -> None:
     expected = RelaySettings(Address("", 8080), "example.test", Path("tokens"))
     assert read_settings(LEAST) == expected
 
 
-def test_all_that_may_be_said() -> None:
+def test_all_options_are_read_into_settings() -> None:
     settings = read_settings(
         (
             *LEAST,
@@ -63,14 +63,16 @@ def test_all_that_may_be_said() -> None:
         (("x", *LEAST[1:]), "not an address: 'x'"),
     ],
 )
-def test_what_is_wrong_is_said_in_a_line(arguments: tuple[str, ...], complaint: str) -> None:
+def test_invalid_arguments_raise_a_one_line_error(
+    arguments: tuple[str, ...], complaint: str
+) -> None:
     with pytest.raises(UserError) as raised:
         read_settings(arguments)
     assert complaint in str(raised.value)
     assert "\n" not in str(raised.value)
 
 
-def test_whom_to_believe() -> None:
+def test_trusted_proxies_match_by_network() -> None:
     settings = read_settings((*LEAST, "--trusted-proxy", "10.0.0.0/8"))
     assert settings.trusts("10.1.2.3")
     assert settings.trusts("::ffff:10.1.2.3"), "an IPv4 address on an IPv6 socket"

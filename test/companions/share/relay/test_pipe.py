@@ -1,4 +1,4 @@
-"""Bytes on their way: order, windows, ends, cuts."""
+"""Pipes: the order of pieces, the window, the end and the cut."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -6,8 +6,8 @@ from collections.abc import Coroutine
 import pytest
 
 from httpprocessproxy.companions.share.relay.pipe import (
+    BytesSource,
     CutError,
-    Held,
     Pipe,
     PipeFullError,
     pour,
@@ -17,10 +17,10 @@ from test.loops import on_every_loop, run, turn
 
 
 def forget(size_bytes: int) -> None:
-    """Count nothing."""
+    """Ignore the size of a piece."""
 
 
-def test_pieces_come_in_order_and_then_the_end() -> None:
+def test_pieces_arrive_in_order_followed_by_the_end() -> None:
     async def main() -> None:
         pipe = Pipe()
         for piece in (b"one", b"two"):
@@ -33,7 +33,7 @@ def test_pieces_come_in_order_and_then_the_end() -> None:
 
 
 @on_every_loop
-async def test_a_sender_waits_for_room() -> None:
+async def test_sender_waits_while_the_window_is_full() -> None:
     pipe = Pipe(window_bytes=4)
     await pipe.send(b"12345")
     async with asyncio.TaskGroup() as tasks:
@@ -46,7 +46,7 @@ async def test_a_sender_waits_for_room() -> None:
 
 
 @on_every_loop
-async def test_a_receiver_waits_for_pieces_and_tells_what_it_took() -> None:
+async def test_receiver_waits_for_a_piece_and_reports_its_size() -> None:
     pipe = Pipe()
     taken: list[int] = []
     pipe.on_received = taken.append
@@ -59,7 +59,7 @@ async def test_a_receiver_waits_for_pieces_and_tells_what_it_took() -> None:
 
 
 @on_every_loop
-async def test_a_cut_wakes_both_ends_and_tells_why() -> None:
+async def test_cut_wakes_both_ends_with_its_reason() -> None:
     pipe = Pipe(window_bytes=1)
     await pipe.send(b"1")
     async with asyncio.TaskGroup() as tasks:
@@ -74,7 +74,7 @@ async def test_a_cut_wakes_both_ends_and_tells_why() -> None:
 
 
 @on_every_loop
-async def test_after_the_end_there_is_nothing_to_cut() -> None:
+async def test_cut_after_the_end_has_no_effect() -> None:
     pipe = Pipe()
     pipe.end()
     pipe.cut("gone")
@@ -88,26 +88,29 @@ async def _fails(doing: Coroutine[None, None, object]) -> str:
 
 
 @pytest.mark.parametrize("size_bytes", [0, 1, 65_536, 65_537, 200_000])
-def test_what_is_held_comes_in_pieces_and_can_be_put_together(size_bytes: int) -> None:
+def test_bytes_source_is_read_in_pieces_and_joined(size_bytes: int) -> None:
     async def main() -> None:
         data = bytes(range(256)) * (size_bytes // 256 + 1)
         kept: list[int] = []
-        assert await whole(Held(data[:size_bytes]), size_bytes, kept.append) == data[:size_bytes]
+        assert (
+            await whole(BytesSource(data[:size_bytes]), size_bytes, kept.append)
+            == data[:size_bytes]
+        )
         assert sum(kept) == size_bytes
         assert max(kept, default=0) <= 65_536
 
     run(main())
 
 
-def test_too_much_is_not_kept() -> None:
+def test_source_beyond_the_limit_raises_pipe_full_error() -> None:
     async def main() -> None:
         with pytest.raises(PipeFullError):
-            await whole(Held(b"x" * 100_000), 99_999, forget)
+            await whole(BytesSource(b"x" * 100_000), 99_999, forget)
 
     run(main())
 
 
-def test_pouring_passes_on_the_end_and_the_cut() -> None:
+def test_pour_forwards_the_end_and_the_cut() -> None:
     async def main() -> None:
         source, sink = Pipe(), Pipe()
         source.put(b"1")

@@ -1,4 +1,4 @@
-"""Answers that workers bring: by which id, how often, malformed, too large, cut."""
+"""Answers in worker calls: ids, repetition, and malformed, too large or cut answers."""
 
 import contextlib
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from test.wire import Wire
 
 @contextlib.contextmanager
 def taken(relay: Relay, name: str) -> Iterator[tuple[Call, Visit, Wire]]:
-    """A worker's call that has got a visit, the visit, and the visitor."""
+    """A worker's call that has received a visit, the visit, and the visitor's connection."""
     with Call(relay, name) as call:
         call.wait()
         with visiting(relay, name) as visitor:
@@ -23,14 +23,14 @@ def taken(relay: Relay, name: str) -> Iterator[tuple[Call, Visit, Wire]]:
 
 
 def answer_to(told: Visit, name: str, *lines: str) -> bytes:
-    """The beginning of a call that brings an answer, as bytes."""
+    """The first bytes of a call that carries an answer."""
     head = ["POST /server-client HTTP/1.1", "Host: r", *credentials(name)]
     head += [f"fpw-rid: {told.rid}", "fpw-status: 200", "fpw-header: {}"]
     return "\r\n".join([*head, *lines]).encode()
 
 
 @pytest.mark.parametrize("ids", [("fpw-rid",), ("fpw-id",), ("fpw-rid", "fpw-id")])
-def test_workers_may_know_the_id_by_either_name(
+def test_answer_is_accepted_by_either_name_of_the_id(
     relay: Relay, name: str, ids: tuple[str, ...]
 ) -> None:
     with Worker(relay, name, ids=ids):
@@ -38,7 +38,7 @@ def test_workers_may_know_the_id_by_either_name(
     assert [answer.body for answer in answers] == [b"0", b"1", b"2"]
 
 
-def test_an_answer_sent_again_and_again_is_ignored(relay: Relay, name: str) -> None:
+def test_repeated_answer_is_ignored(relay: Relay, name: str) -> None:
     ignored = relay.level("ignored_answers")
     with Worker(relay, name, resends=True):
         assert visit(relay, name, "/", "POST", b"first").body == b"first"
@@ -46,14 +46,14 @@ def test_an_answer_sent_again_and_again_is_ignored(relay: Relay, name: str) -> N
         assert visit(relay, name, "/", "POST", b"second").body == b"second"
 
 
-def test_an_answer_may_come_on_another_connection(relay: Relay, name: str) -> None:
+def test_answer_on_another_connection_is_accepted(relay: Relay, name: str) -> None:
     with Call(relay, name) as answering, taken(relay, name) as (call, told, visitor):
         call.kill()
         answering.begin(told.rid, Answer(body=b"from elsewhere"))
         assert visitor.response().body == b"from elsewhere"
 
 
-def test_an_answer_counts_once(relay: Relay, name: str) -> None:
+def test_second_answer_to_a_visit_is_ignored(relay: Relay, name: str) -> None:
     with taken(relay, name) as (call, told, visitor):
         assert call.poll(told.rid, Answer(body=b"one")) is None
         assert visitor.response().body == b"one"
@@ -61,12 +61,12 @@ def test_an_answer_counts_once(relay: Relay, name: str) -> None:
 
 
 @pytest.mark.parametrize("rid", ["unknown", "1700000000000-123456", "x" * 256, "%00"])
-def test_an_unknown_id_makes_a_call_without_an_answer(relay: Relay, name: str, rid: str) -> None:
+def test_answer_with_unknown_id_is_ignored(relay: Relay, name: str, rid: str) -> None:
     with Call(relay, name) as call:
         assert call.poll(rid, Answer("nonsense", "nonsense", b"x" * 100_000)) is None
 
 
-def test_nobody_answers_for_another_host(relay: Relay, name: str) -> None:
+def test_worker_cannot_answer_a_visit_of_another_host(relay: Relay, name: str) -> None:
     thief_name = "name999"
     with Call(relay, thief_name) as thief, taken(relay, name) as (call, told, visitor):
         assert thief.poll(told.rid, Answer(body=b"stolen")) is None
@@ -81,16 +81,16 @@ MALFORMED = [
     (Answer("101"), "fpw-status 101 is not a final response"),
     (Answer("200", "{"), "fpw-header is not JSON"),
     (Answer("200", "[1]"), "fpw-header is not a JSON object"),
-    (Answer("200", {"A b": "1"}), "fpw-header has a name that is none"),
-    (Answer("200", {"A\r\nX": "1"}), "fpw-header has a name that is none"),
-    (Answer("200", {"A": "1\r\nSet-Cookie: x"}), "fpw-header has a value that cannot be sent"),
-    (Answer("200", {"A": ["1", "\n"]}), "fpw-header has a value that cannot be sent"),
-    (Answer("200", {"A": "\0"}), "fpw-header has a value that cannot be sent"),
+    (Answer("200", {"A b": "1"}), "fpw-header has an invalid name"),
+    (Answer("200", {"A\r\nX": "1"}), "fpw-header has an invalid name"),
+    (Answer("200", {"A": "1\r\nSet-Cookie: x"}), "fpw-header has an invalid value"),
+    (Answer("200", {"A": ["1", "\n"]}), "fpw-header has an invalid value"),
+    (Answer("200", {"A": "\0"}), "fpw-header has an invalid value"),
 ]
 
 
 @pytest.mark.parametrize(("answer", "reason"), MALFORMED)
-def test_a_malformed_answer_is_a_502_and_a_400_with_the_reason(
+def test_malformed_answer_gives_visitor_502_and_worker_400_with_reason(
     relay: Relay, name: str, answer: Answer, reason: str
 ) -> None:
     with taken(relay, name) as (call, told, visitor):
@@ -100,13 +100,13 @@ def test_a_malformed_answer_is_a_502_and_a_400_with_the_reason(
         assert visitor.response().status == 502
 
 
-def test_names_that_repeat_in_the_json_repeat_in_the_answer(relay: Relay, name: str) -> None:
+def test_repeated_names_in_the_json_are_repeated_in_the_response(relay: Relay, name: str) -> None:
     fields = '{"X-A":"1","x-a":"2","X-A":["3","4"]}'
     with Worker(relay, name, lambda visit: Answer("200", fields)):
         assert visit(relay, name).all(b"x-a") == [b"1", b"2", b"3", b"4"]
 
 
-def test_an_answer_that_is_too_large_is_a_502_and_a_413(relay: Relay, name: str) -> None:
+def test_too_large_answer_gives_visitor_502_and_worker_413(relay: Relay, name: str) -> None:
     with taken(relay, name) as (_, told, visitor):
         with relay.connect() as wire:
             wire.send(answer_to(told, name, "Content-Length: 7000000", "", ""))
@@ -115,7 +115,7 @@ def test_an_answer_that_is_too_large_is_a_502_and_a_413(relay: Relay, name: str)
         assert visitor.response().status == 502
 
 
-def test_a_worker_that_dies_while_it_answers_is_a_502(relay: Relay, name: str) -> None:
+def test_visitor_gets_502_when_worker_dies_during_its_answer(relay: Relay, name: str) -> None:
     with taken(relay, name) as (_, told, visitor):
         with relay.connect() as wire:
             wire.send(answer_to(told, name, "Content-Length: 1000", "", "half"))

@@ -1,4 +1,4 @@
-"""The relay towards workers: who may call, what a call brings, whom a visit is given to."""
+"""Worker calls: their credentials, their replies, and the assignment of visits to calls."""
 
 import concurrent.futures
 import json
@@ -11,7 +11,9 @@ from test.companions.share.relays import Relay, host_of, request
 from test.deadline import MS, eventually
 
 
-def test_a_visit_comes_with_all_that_a_worker_needs(relay: Relay, name: str) -> None:
+def test_reply_carries_the_visit_and_the_answer_reaches_the_visitor(
+    relay: Relay, name: str
+) -> None:
     with Call(relay, name) as call:
         call.wait()
         with visiting(relay, name, "/a%2Fb//?c=%20?d&", X_Own="1") as visitor:
@@ -29,18 +31,18 @@ def test_a_visit_comes_with_all_that_a_worker_needs(relay: Relay, name: str) -> 
     assert answer.get(b"X-Answer") == b"2"
 
 
-def test_without_a_visit_the_hold_ends_in_an_empty_200(relay: Relay, name: str) -> None:
+def test_call_without_a_visit_gets_empty_200_after_hold(relay: Relay, name: str) -> None:
     reply = raw_call(relay, *credentials(name))
     assert (reply.status, reply.body) == (200, b"")
     assert not [key for key, _ in reply.headers if key.lower().startswith(b"fpw-")]
 
 
 @pytest.mark.parametrize("path", ["/server-client", "/server-client?x=y", "/"])
-def test_where_workers_call(relay: Relay, name: str, path: str) -> None:
+def test_worker_call_is_accepted_on_each_path(relay: Relay, name: str, path: str) -> None:
     assert raw_call(relay, *credentials(name), path=path).status == 200
 
 
-def test_a_name_alone_is_one_of_the_domain(relay: Relay, name: str) -> None:
+def test_name_without_a_dot_is_a_subdomain_of_the_domain(relay: Relay, name: str) -> None:
     reply = raw_call(relay, f"fpw-host: {name.upper()}", f"fpw-token: secret-of-{name}")
     assert reply.status == 200
 
@@ -61,7 +63,7 @@ def test_worker_that_names_its_host_with_a_port_gets_the_host_s_visits(
 def test_polling_worker_is_asked_for_an_answer_without_content_coding(
     relay: Relay, name: str
 ) -> None:
-    # The protocol's first worker decodes an answer and passes its Content-Encoding on.
+    # The protocol's first worker decodes an answer, but forwards its Content-Encoding.
     with Call(relay, name) as call:
         call.wait()
         with visiting(relay, name, Accept_Encoding="gzip, br"):
@@ -71,7 +73,7 @@ def test_polling_worker_is_asked_for_an_answer_without_content_coding(
             assert coding["accept-encoding"] == "identity"
 
 
-def test_whatever_is_wrong_is_answered_in_the_same_way(relay: Relay, name: str) -> None:
+def test_wrong_credentials_all_get_the_same_403(relay: Relay, name: str) -> None:
     host, token = credentials(name)
     wrong = [
         (),
@@ -89,13 +91,13 @@ def test_whatever_is_wrong_is_answered_in_the_same_way(relay: Relay, name: str) 
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "OPTIONS"])
-def test_other_methods_are_no_calls(relay: Relay, name: str, method: str) -> None:
+def test_call_with_another_method_gets_405(relay: Relay, name: str, method: str) -> None:
     reply = raw_call(relay, *credentials(name), method=method)
     assert reply.status == 405
     assert reply.get(b"Allow") == b"POST"
 
 
-def test_on_the_root_only_a_post_with_both_fields_is_a_call(relay: Relay, name: str) -> None:
+def test_request_to_root_is_a_call_only_as_post_with_both_fields(relay: Relay, name: str) -> None:
     host, token = credentials(name)
     with Worker(relay, name):
         for fields, method in [((host,), "POST"), ((token,), "POST"), ((host, token), "GET")]:
@@ -105,15 +107,15 @@ def test_on_the_root_only_a_post_with_both_fields_is_a_call(relay: Relay, name: 
                 assert wire.response().body == b"nothing"
 
 
-def test_a_handshake_for_what_the_relay_does_not_speak_is_refused(relay: Relay, name: str) -> None:
+def test_handshake_for_an_unknown_transport_gets_405(relay: Relay, name: str) -> None:
     upgrade = ("Connection: Upgrade", "Upgrade: websocket", "fpw-transport: stream/99")
     assert raw_call(relay, *credentials(name), *upgrade, method="GET").status == 405
 
 
-# Whom a visit is given to
+# The assignment of visits to calls
 
 
-def test_who_waited_longest_gets_the_visit(relay: Relay, name: str) -> None:
+def test_longest_waiting_call_gets_the_visit(relay: Relay, name: str) -> None:
     with Call(relay, name) as first, Call(relay, name) as second:
         first.wait()
         second.wait()
@@ -122,11 +124,11 @@ def test_who_waited_longest_gets_the_visit(relay: Relay, name: str) -> None:
             assert second.end() == (200, b"", None), "one visit is for one call"
 
 
-def test_visits_are_given_out_in_the_order_in_which_they_came(relay: Relay, name: str) -> None:
+def test_visits_are_delivered_in_order_of_arrival(relay: Relay, name: str) -> None:
     with Call(relay, name) as call:
         call.poll()
         with visiting(relay, name, "/1"), relay.connect() as second:
-            # The first is in, as its worker sees; the second comes later.
+            # The worker has received the first visit before the second is sent.
             one = call.visit()
             second.send(request("/2", host_of(name)))
             two = call.visit()
@@ -134,7 +136,7 @@ def test_visits_are_given_out_in_the_order_in_which_they_came(relay: Relay, name
 
 
 @pytest.mark.parametrize("how", ["close", "reset", "half"])
-def test_a_call_that_has_died_is_given_nothing(relay: Relay, name: str, how: str) -> None:
+def test_closed_call_gets_no_visit(relay: Relay, name: str, how: str) -> None:
     dead = relay.connect()
     lines = ["POST /server-client HTTP/1.1", "Host: r", *credentials(name), "Content-Length: 0"]
     dead.send("\r\n".join([*lines, "", ""]).encode())
@@ -153,14 +155,14 @@ def test_a_call_that_has_died_is_given_nothing(relay: Relay, name: str, how: str
             assert visitor.response().body == b"answered"
 
 
-def test_a_call_that_dies_while_a_visit_is_written_gives_it_back(relay: Relay, name: str) -> None:
+def test_visit_is_requeued_when_its_call_dies_during_the_write(relay: Relay, name: str) -> None:
     body = b"x" * 5_000_000
     with relay.connect() as slow, Call(relay, name) as other:
         lines = ["POST /server-client HTTP/1.1", "Host: r", *credentials(name)]
         slow.send("\r\n".join([*lines, "Content-Length: 0", "", ""]).encode())
         with concurrent.futures.ThreadPoolExecutor(1) as pool:
             asked = pool.submit(visit, relay, name, "/big", "POST", body)
-            slow.exactly(1000)  # it has begun, and the rest is more than sockets hold
+            slow.exactly(1000)  # the write has begun, and the rest exceeds the socket buffers
             slow.reset()
             told = other.visit()
             assert told.url == "/big"
@@ -169,7 +171,7 @@ def test_a_call_that_dies_while_a_visit_is_written_gives_it_back(relay: Relay, n
             assert asked.result().body == b"by the other"
 
 
-def test_a_visit_goes_back_only_once(relay: Relay, name: str) -> None:
+def test_visit_is_requeued_only_once(relay: Relay, name: str) -> None:
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         with Call(relay, name) as call:
             call.poll()
@@ -183,7 +185,7 @@ def test_a_visit_goes_back_only_once(relay: Relay, name: str) -> None:
         assert asked.result().status == 504
 
 
-def test_a_worker_with_many_fields_is_understood(relay: Relay, name: str) -> None:
+def test_answer_with_many_fields_is_accepted(relay: Relay, name: str) -> None:
     fields = {f"X-{number}": "v" * 300 for number in range(100)}
     with Worker(relay, name, lambda visit: Answer("200", fields)):
         answer = visit(relay, name)
@@ -191,11 +193,11 @@ def test_a_worker_with_many_fields_is_understood(relay: Relay, name: str) -> Non
     assert len(json.dumps(fields)) > 16 * 1024
 
 
-def test_a_field_that_is_far_too_long_is_a_431(relay: Relay, name: str) -> None:
+def test_call_with_too_long_field_gets_431(relay: Relay, name: str) -> None:
     assert raw_call(relay, *credentials(name), "fpw-header: " + "x" * 70_000).status == 431
 
 
-def test_50_visits_at_once_over_3_workers(relay: Relay, name: str) -> None:
+def test_50_concurrent_visits_are_each_served_once_by_3_workers(relay: Relay, name: str) -> None:
     with (
         Worker(relay, name) as one,
         Worker(relay, name, ids=("fpw-id",)) as two,
@@ -209,14 +211,14 @@ def test_50_visits_at_once_over_3_workers(relay: Relay, name: str) -> None:
     assert sorted(served) == sorted(bodies), "each once"
 
 
-def test_5_mib_of_any_bytes_both_ways(relay: Relay, name: str) -> None:
+def test_body_of_5_mib_passes_unchanged_in_both_directions(relay: Relay, name: str) -> None:
     body = bytes(range(256)) * (5 * 1024 * 4)
     with Worker(relay, name):
         answer = visit(relay, name, "/", "PUT", body)
     assert answer.body == body
 
 
-def test_a_slow_worker_is_waited_for(relay: Relay, name: str) -> None:
+def test_visit_waits_for_a_slow_worker(relay: Relay, name: str) -> None:
     def slowly(visit: Visit) -> Answer:
         eventually(lambda: relay.level("visits_in_progress") >= 1, 200 * MS)
         return echo(visit)

@@ -1,4 +1,4 @@
-"""What README says of relays is true: its command, its unit and its image are read as written."""
+"""README's section on relays: its command, systemd unit and Dockerfile are valid as written."""
 
 import json
 import re
@@ -25,7 +25,7 @@ def block(language: str) -> str:
 
 
 def program(line: str) -> list[str]:
-    """A command's arguments; its program has the name that the package gives it."""
+    """The arguments of a command line whose program is the package's `http-process-relay`."""
     name, *arguments = shlex.split(line)
     assert Path(name).name == "http-process-relay"
     scripts = (ROOT / "pyproject.toml").read_text()
@@ -33,19 +33,19 @@ def program(line: str) -> list[str]:
     return arguments
 
 
-def test_the_command() -> None:
+def test_command_in_readme_is_valid() -> None:
     (line,) = re.findall(r"^    (http-process-relay .*)$", SECTION, re.MULTILINE)
     assert read_settings(program(line)).domain == "relay.example"
 
 
-def test_the_unit(tmp_path: Path) -> None:
+def test_systemd_unit_in_readme_is_valid(tmp_path: Path) -> None:
     unit = block("ini")
     (start,) = re.findall(r"^ExecStart=(.*)$", unit, re.MULTILINE)
     assert read_settings(program(start)).domain == "relay.example"
     verifier = shutil.which("systemd-analyze")
     if verifier is None:
         pytest.skip("no systemd here")
-    # The program is not where the unit has it: any other that is there will do.
+    # The unit's program is not installed here; the check needs any program that exists.
     path = tmp_path / "http-process-relay.service"
     path.write_text(unit.replace("/opt/relay/bin/http-process-relay", "/bin/true"))
     ended = subprocess.run([verifier, "verify", str(path)], capture_output=True, text=True)
@@ -54,7 +54,7 @@ def test_the_unit(tmp_path: Path) -> None:
     ]
 
 
-def test_the_image() -> None:
+def test_dockerfile_in_readme_is_valid() -> None:
     lines = [line.partition(" ") for line in block("dockerfile").splitlines() if line]
     words = {word: rest for word, _, rest in lines}
     assert list(words) == ["FROM", "COPY", "RUN", "USER", "EXPOSE", "ENTRYPOINT", "CMD"]

@@ -1,4 +1,4 @@
-"""The rendezvous: order, limits and returns of its queue, and bodies that pass through it."""
+"""The rendezvous: order, limit and requeues of its queue, and the flow control of bodies."""
 
 import asyncio
 import functools
@@ -7,12 +7,12 @@ import secrets
 import pytest
 
 from httpprocessproxy.companions.share.protocol import AnswerHead, VisitHead
-from httpprocessproxy.companions.share.relay.pipe import CutError, Held, Pipe, pour, whole
+from httpprocessproxy.companions.share.relay.pipe import BytesSource, CutError, Pipe, pour, whole
 from httpprocessproxy.companions.share.relay.rendezvous import Answering, Rendezvous, VisitDelivery
 from httpprocessproxy.companions.share.relay.visit import (
-    FlowingBody,
-    HeldBody,
+    BufferedBody,
     RelayVisit,
+    StreamedBody,
     VisitBody,
     VisitError,
     VisitOutcome,
@@ -26,36 +26,36 @@ HOST = "host.example.test"
 
 
 def forget(size_bytes: int) -> None:
-    """Count nothing."""
+    """Ignore the size of a piece."""
 
 
 def visit(body: VisitBody | None = None, is_tunnel: bool = False) -> RelayVisit:
     head = VisitHead(secrets.token_urlsafe(9), "POST", "/a?b", "::1", [("X-A", "\u00e9")])
-    return RelayVisit(VisitRequest(HOST, head, body or HeldBody(b"body"), is_tunnel))
+    return RelayVisit(VisitRequest(HOST, head, body or BufferedBody(b"body"), is_tunnel))
 
 
 def take(rendezvous: Rendezvous, *, tunnels: bool = False) -> VisitDelivery:
-    """The visit that a worker gets."""
+    """Take a visit, which must be queued."""
     delivery = rendezvous.take(HOST, tunnels)
     assert delivery is not None, "the queue is empty"
     return delivery
 
 
 def enter_and_take(rendezvous: Rendezvous, one: RelayVisit) -> VisitDelivery:
-    """Queue and take a visit that has the queue to itself."""
+    """Queue a visit in an empty queue, and take it."""
     rendezvous.enter(one)
     return take(rendezvous)
 
 
 def answering(delivery: VisitDelivery) -> Answering:
-    """The right to answer it."""
+    """Claim the right to answer, which must be free."""
     right = delivery.answering()
     assert right is not None, "the right was claimed before"
     return right
 
 
 @on_every_loop
-async def test_a_visit_is_taken_answered_and_over() -> None:
+async def test_visit_is_taken_and_answered_once_and_ends() -> None:
     rendezvous = Rendezvous(3)
     one = visit()
     delivery = enter_and_take(rendezvous, one)
@@ -67,7 +67,7 @@ async def test_a_visit_is_taken_answered_and_over() -> None:
     assert answering is not None
     assert rendezvous.answering(one.rid, HOST) is None, "so is the right to answer"
     answering.begin(AnswerHead(200, [("X", "y")], 6))
-    await pour(Held(b"answer"), answering.body)
+    await pour(BytesSource(b"answer"), answering.body)
     assert one.answer_head is not None
     assert one.answer_head == AnswerHead(200, [("X", "y")], 6)
     assert await whole(one.answer, 100, forget) == b"answer"
@@ -77,7 +77,7 @@ async def test_a_visit_is_taken_answered_and_over() -> None:
     assert rendezvous.presence(HOST).busy == 0
 
 
-def test_the_oldest_is_taken_first() -> None:
+def test_oldest_visit_is_taken_first() -> None:
     rendezvous = Rendezvous(3)
     visits = [visit() for _ in range(3)]
     for one in visits:
@@ -86,7 +86,7 @@ def test_the_oldest_is_taken_first() -> None:
     assert [one.head.rid for one in taken if one] == [one.rid for one in visits]
 
 
-def test_no_more_wait_than_may() -> None:
+def test_full_queue_refuses_a_visit_until_one_leaves() -> None:
     rendezvous = Rendezvous(3)
     visits = [visit() for _ in range(4)]
     for one in visits[:3]:
@@ -99,7 +99,7 @@ def test_no_more_wait_than_may() -> None:
     rendezvous.enter(visits[3])
 
 
-def test_a_tunnel_is_for_those_who_can() -> None:
+def test_tunnel_is_taken_only_by_a_worker_that_accepts_tunnels() -> None:
     rendezvous = Rendezvous(3)
     tunnel, other = visit(is_tunnel=True), visit()
     rendezvous.enter(tunnel)
@@ -134,32 +134,32 @@ def test_withdrawn_visit_is_not_taken_and_taken_visit_is_not_withdrawn() -> None
 
 
 @on_every_loop
-async def test_a_visit_goes_back_to_the_front_once() -> None:
+async def test_undelivered_visit_returns_to_the_front_once() -> None:
     rendezvous = Rendezvous(3)
     rings: list[str] = []
     first, second = visit(), visit()
     rendezvous.enter(first)
     rendezvous.enter(second)
     delivery = take(rendezvous)
-    rendezvous.on_entered(rings.append)
+    rendezvous.on_queued(rings.append)
     rings.clear()
-    delivery.give_back()
+    delivery.requeue()
     assert HOST in rings
     again = take(rendezvous)
     assert again.head.rid == first.rid
     assert await whole(again.body, 100, forget) == b"body"
-    again.give_back()
+    again.requeue()
     assert first.state is VisitState.OVER
     assert first.error is not None
     assert first.error.outcome is VisitOutcome.NO_ANSWER
 
 
-def test_answered_visit_does_not_go_back() -> None:
+def test_answered_visit_is_not_requeued() -> None:
     rendezvous = Rendezvous(3)
     one = visit()
     delivery = enter_and_take(rendezvous, one)
     right = answering(delivery)
-    delivery.give_back()
+    delivery.requeue()
     right.begin(AnswerHead(204, []))
     right.body.end()
     assert one.answer_head is not None
@@ -197,22 +197,22 @@ def test_worker_of_another_host_cannot_answer() -> None:
     assert rendezvous.answering(one.rid, HOST) is not None
 
 
-def test_presence_of_workers() -> None:
+def test_presence_is_recent_after_a_call_and_streams_after_a_streaming_one() -> None:
     rendezvous = Rendezvous(3)
     unknown = rendezvous.presence(HOST)
     # A relay that has just started assumes that workers are reconnecting.
     assert unknown.within(60)
     assert not unknown.streams
-    rendezvous.saw(HOST)
+    rendezvous.record_presence(HOST)
     seen = rendezvous.presence(HOST)
     assert seen.within(5)
     assert not seen.streams
-    rendezvous.saw(HOST, streams=True)
+    rendezvous.record_presence(HOST, streams=True)
     assert rendezvous.presence(HOST).streams
 
 
 @on_every_loop
-async def test_waiting_calls_are_served_in_order_and_lost_ones_are_not() -> None:
+async def test_waiting_calls_are_served_in_order_without_closed_ones() -> None:
     rendezvous = Rendezvous(3)
     waiters = Waiters(rendezvous)
     gone = [False] * 4
@@ -241,7 +241,7 @@ async def test_waiting_calls_are_served_in_order_and_lost_ones_are_not() -> None
 
 
 @on_every_loop
-async def test_call_cancelled_while_it_takes_has_taken_nothing() -> None:
+async def test_call_cancelled_during_take_has_taken_no_visit() -> None:
     rendezvous = Rendezvous(3)
     waiters = Waiters(rendezvous)
     cancelled = []
@@ -266,27 +266,27 @@ async def test_call_cancelled_while_it_takes_has_taken_nothing() -> None:
     assert set(cancelled) == {True, False}
 
 
-def test_a_pipe_is_a_source_for_bodies() -> None:
-    """The types fit: a pipe may be the source of a visitor's body."""
-    assert FlowingBody(Pipe()).is_again
+def test_pipe_is_accepted_as_source_of_a_streamed_body() -> None:
+    """The types match: a pipe may be the source of a visitor's body."""
+    assert StreamedBody(Pipe()).is_repeatable
 
 
 @pytest.mark.parametrize("size_bytes", [64 * 1024, 64 * 1024 + 1, 3_000_000])
 @on_every_loop
-async def test_large_bodies_are_whole_and_can_be_had_again(size_bytes: int) -> None:
+async def test_large_buffered_body_is_complete_after_a_requeue(size_bytes: int) -> None:
     data = secrets.token_bytes(size_bytes)
     rendezvous = Rendezvous(3)
-    one = visit(body=HeldBody(data))
+    one = visit(body=BufferedBody(data))
     first = enter_and_take(rendezvous, one)
     assert await first.body.receive() == data[: 64 * 1024]
-    first.give_back()
+    first.requeue()
     assert one.state is VisitState.QUEUED
     second = take(rendezvous)
     assert await whole(second.body, size_bytes, forget) == data
 
 
 @on_every_loop
-async def test_a_body_that_flows_is_sent_no_faster_than_it_is_taken() -> None:
+async def test_streamed_body_is_read_no_faster_than_it_is_received() -> None:
     rendezvous = Rendezvous(3)
     asked = 0
 
@@ -296,20 +296,20 @@ async def test_a_body_that_flows_is_sent_no_faster_than_it_is_taken() -> None:
             asked += 1
             return b"x" * 65_536
 
-    one = visit(body=FlowingBody(Endless()))
+    one = visit(body=StreamedBody(Endless()))
     delivery = enter_and_take(rendezvous, one)
     for _ in range(100):
         await delivery.body.receive()
     for _ in range(20):
         await turn()
     assert asked <= 100 + 16 + 1, "a window and no more"
-    delivery.give_back()
+    delivery.requeue()
     assert one.error is not None
     assert one.state is VisitState.OVER, "it cannot be had again"
 
 
 @on_every_loop
-async def test_an_answer_is_sent_no_faster_than_it_is_taken() -> None:
+async def test_answer_is_sent_no_faster_than_it_is_received() -> None:
     rendezvous = Rendezvous(3)
     one = visit()
     delivery = enter_and_take(rendezvous, one)
@@ -317,7 +317,7 @@ async def test_an_answer_is_sent_no_faster_than_it_is_taken() -> None:
     right.begin(AnswerHead(200, []))
     data = secrets.token_bytes(5_000_000)
     async with asyncio.TaskGroup() as tasks:
-        sending = tasks.create_task(pour(Held(data), right.body), name="answer")
+        sending = tasks.create_task(pour(BytesSource(data), right.body), name="answer")
         for _ in range(30):
             await turn()
         assert not sending.done()
@@ -336,4 +336,4 @@ async def test_answer_to_a_visitor_who_left_is_cut() -> None:
     rendezvous.leave(one)
     await delivery.over()
     with pytest.raises(CutError):
-        await pour(Held(bytes(5_000_000)), right.body)
+        await pour(BytesSource(bytes(5_000_000)), right.body)

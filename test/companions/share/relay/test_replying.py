@@ -1,4 +1,4 @@
-"""Answers on their way to visitors: statuses, bodies or none, fields, all methods."""
+"""Responses to visitors: methods, statuses, bodies and header fields."""
 
 import pytest
 
@@ -14,7 +14,7 @@ def test_all_methods_pass(relay: Relay, name: str, method: str) -> None:
         assert relay.get("/", host_of(name), method).body == method.encode()
 
 
-def test_head_has_no_body_and_the_length_that_was_said(relay: Relay, name: str) -> None:
+def test_response_to_head_has_the_content_length_and_no_body(relay: Relay, name: str) -> None:
     fields = {"Content-Length": "1234", "Content-Type": "text/plain"}
     with Worker(relay, name, lambda visit: Answer("200", fields, b"")):
         answer = relay.get("/", host_of(name), "HEAD")
@@ -23,7 +23,7 @@ def test_head_has_no_body_and_the_length_that_was_said(relay: Relay, name: str) 
 
 
 @pytest.mark.parametrize("status", ["204", "304"])
-def test_what_has_no_body_gets_none(relay: Relay, name: str, status: str) -> None:
+def test_response_204_or_304_has_no_body(relay: Relay, name: str, status: str) -> None:
     answer = Answer(status, {"ETag": '"x"'}, b"a body")
     with Worker(relay, name, lambda visit: answer), relay.connect() as visitor:
         visitor.send(f"GET / HTTP/1.1\r\nHost: {host_of(name)}\r\n\r\n".encode() * 2)
@@ -42,15 +42,15 @@ def test_statuses_pass(relay: Relay, name: str, status: str) -> None:
     )
 
 
-def test_two_cookies_are_set(relay: Relay, name: str) -> None:
+def test_list_of_set_cookie_becomes_two_fields(relay: Relay, name: str) -> None:
     fields = {"Set-Cookie": ["a=1; Path=/", "b=2"], "Vary": "Cookie"}
     with Worker(relay, name, lambda visit: Answer("200", fields)):
         answer = relay.get("/", host_of(name))
     assert answer.all(b"Set-Cookie") == [b"a=1; Path=/", b"b=2"]
 
 
-def test_a_length_that_is_wrong_is_made_right(relay: Relay, name: str) -> None:
-    """Its worker has decoded the body."""
+def test_wrong_content_length_is_corrected(relay: Relay, name: str) -> None:
+    """The worker has decoded the body, and forwards the server's Content-Length."""
     fields = {"Content-Length": "3", "Transfer-Encoding": "chunked", "Connection": "close, X-Gone"}
     with Worker(relay, name, lambda visit: Answer("200", {**fields, "X-Gone": "1"}, b"longer")):
         answer = relay.get("/", host_of(name))
@@ -58,13 +58,13 @@ def test_a_length_that_is_wrong_is_made_right(relay: Relay, name: str) -> None:
     assert answer.get(b"X-Gone") is answer.get(b"Transfer-Encoding") is None
 
 
-def test_an_answer_without_a_type_is_a_page(relay: Relay, name: str) -> None:
+def test_answer_without_content_type_becomes_html(relay: Relay, name: str) -> None:
     with Worker(relay, name, lambda visit: Answer("200", {}, b"<p>hello")):
         answer = relay.get("/", host_of(name))
     assert answer.get(b"Content-Type") == b"text/html; charset=utf-8"
 
 
-def test_the_servers_own_fields_are_left_alone(relay: Relay, name: str) -> None:
+def test_server_fields_pass_unchanged(relay: Relay, name: str) -> None:
     date = "Thu, 01 Jan 1970 00:00:00 GMT"
     fields = {"Server": "mine", "Date": date, "Content-Type": "text/x", "X-Name": "caf\u00e9"}
     with Worker(relay, name, lambda visit: Answer("200", fields, b"body")):
@@ -75,13 +75,13 @@ def test_the_servers_own_fields_are_left_alone(relay: Relay, name: str) -> None:
     assert answer.get(b"X-Name") == "caf\u00e9".encode()
 
 
-def test_an_old_visitor_gets_an_answer_that_ends(relay: Relay, name: str) -> None:
+def test_http_1_0_visitor_gets_response_ended_by_close(relay: Relay, name: str) -> None:
     with Worker(relay, name, echo), relay.connect() as visitor:
         visitor.send(f"GET / HTTP/1.0\r\nHost: {host_of(name)}\r\n\r\n".encode())
         assert visitor.rest().endswith(b"\r\n\r\nnothing")
 
 
-def test_connections_of_visitors_are_kept(relay: Relay, name: str) -> None:
+def test_visitor_connection_is_reused(relay: Relay, name: str) -> None:
     with Worker(relay, name), relay.connect() as visitor:
         for _ in range(3):
             visitor.send(f"GET / HTTP/1.1\r\nHost: {host_of(name)}\r\n\r\n".encode())

@@ -1,4 +1,4 @@
-"""Request lines of a relay's connection: which pass, which are refused, and where they are."""
+"""Request lines on a connection to the relay: valid ones pass, malformed ones are refused."""
 
 import pytest
 from hypothesis import given
@@ -45,7 +45,7 @@ def test_good_requests_pass_byte_for_byte_however_they_are_cut(
 @pytest.mark.parametrize("size", [1, 7, 100_000])
 @pytest.mark.parametrize("before", [b"", GET, POST, CHUNKED, b"\r\n"])
 @pytest.mark.parametrize(("line", "status"), BAD)
-def test_bad_line_is_refused_wherever_it_is(
+def test_malformed_line_is_refused_at_any_position(
     line: bytes, status: int, before: bytes, size: int
 ) -> None:
     lines, data = RequestLines(), before + line + b"Host: a\r\n\r\n" + GET
@@ -57,7 +57,7 @@ def test_bad_line_is_refused_wherever_it_is(
 
 
 @pytest.mark.parametrize(("line", "status"), BAD)
-def test_relay_answers_a_bad_line_and_closes(
+def test_relay_answers_a_malformed_line_and_closes(
     public_relay: Relay, site: str, line: bytes, status: int
 ) -> None:
     with shared(public_relay, site), public_relay.connect() as wire:
@@ -66,7 +66,7 @@ def test_relay_answers_a_bad_line_and_closes(
         assert wire.rest() == b""
 
 
-def test_relay_answers_the_request_in_front_of_a_bad_line(public_relay: Relay, site: str) -> None:
+def test_relay_answers_the_request_before_a_malformed_line(public_relay: Relay, site: str) -> None:
     host = f"Host: {host_of(site)}\r\n\r\n".encode()
     with shared(public_relay, site), public_relay.connect() as wire:
         wire.send(b"GET / HTTP/1.1\r\n" + host + b"GET  / HTTP/1.1\r\n" + host)
@@ -75,9 +75,7 @@ def test_relay_answers_the_request_in_front_of_a_bad_line(public_relay: Relay, s
         assert wire.rest() == b""
 
 
-def test_relay_checks_the_line_behind_an_upgrade_that_was_refused(
-    public_relay: Relay, site: str
-) -> None:
+def test_relay_checks_the_line_after_a_refused_upgrade(public_relay: Relay, site: str) -> None:
     host = f"Host: {host_of(site)}\r\n".encode()
     upgrade = b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
     with shared(public_relay, site), public_relay.connect() as wire:

@@ -1,4 +1,4 @@
-"""Who is who: hosts, the relay's own host and pages, heads that cannot be read."""
+"""The relay's HTTP server: routing by host, its own pages, malformed heads."""
 
 from pathlib import Path
 
@@ -10,20 +10,20 @@ from test.companions.share.relays import Relay, host_of, write_tokens
 
 
 @pytest.mark.parametrize("host", ["unknown.example.test", "other.test", "a.name1.example.test"])
-def test_an_unknown_host_is_a_404(relay: Relay, host: str) -> None:
+def test_unknown_host_gets_404(relay: Relay, host: str) -> None:
     answer = relay.get("/", host)
     assert answer.status == 404
     assert b"no server by this name" in answer.body
 
 
-def test_a_host_may_be_written_as_one_likes(relay: Relay, name: str) -> None:
+def test_host_is_matched_in_any_case_with_or_without_dot_and_port(relay: Relay, name: str) -> None:
     with Worker(relay, name):
         for host in (host_of(name), host_of(name).upper(), f"{host_of(name)}.", host_of(name)):
             assert relay.get("/", f"{host}:8080").body == b"nothing"
             assert relay.get("/", host).body == b"nothing"
 
 
-def test_a_name_with_a_dot_is_a_host_as_it_is(tmp_path: Path) -> None:
+def test_name_with_a_dot_is_a_full_host_name(tmp_path: Path) -> None:
     tokens = write_tokens(tmp_path / "tokens", "shop.example.org")
     with Relay(tokens) as relay:
         assert relay.get("/", "shop.example.org").status == 503
@@ -31,7 +31,7 @@ def test_a_name_with_a_dot_is_a_host_as_it_is(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("host", ["example.test", "127.0.0.1", "localhost", "[::1]:80"])
-def test_the_relays_own_host(relay: Relay, host: str) -> None:
+def test_relays_own_host_serves_its_pages(relay: Relay, host: str) -> None:
     health = relay.get("/healthz", host)
     assert (health.status, health.body) == (200, b"ok\n")
     assert b"hpp_relay_visits_in_progress" in relay.get("/metrics", host).body
@@ -42,24 +42,24 @@ def test_the_relays_own_host(relay: Relay, host: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/metrics"])
-def test_the_relays_pages_are_not_on_others_hosts(relay: Relay, name: str, path: str) -> None:
+def test_relays_pages_are_not_served_on_other_hosts(relay: Relay, name: str, path: str) -> None:
     with Worker(relay, name) as worker:
         assert relay.get(path, host_of(name)).body == b"nothing"
     assert [visit.url for visit in worker.visits] == [path]
     assert relay.get(path, "unknown.example.test").status == 404
 
 
-def test_figures_may_be_elsewhere_alone(tokens: Path) -> None:
+def test_metrics_are_served_only_on_their_own_address(tokens: Path) -> None:
     with Relay(tokens, "--metrics", "127.0.0.1:0") as relay:
         assert relay.get("/metrics").status == 404
         assert relay.get("/healthz").status == 200
-        apart = int(relay.wait_line(r"figures on .*:(\d+)")[1])
+        apart = int(relay.wait_line(r"metrics on .*:(\d+)")[1])
         relay.port = apart
         assert b"hpp_relay" in relay.get("/metrics", "anything").body
         assert relay.get("/", host_of("one")).status == 200
 
 
-def test_figures_tell_how_visits_went(relay: Relay, name: str) -> None:
+def test_metrics_count_visits_by_outcome(relay: Relay, name: str) -> None:
     with Worker(relay, name):
         relay.get("/", host_of(name))
     host = host_of(name)
@@ -71,12 +71,12 @@ def test_figures_tell_how_visits_went(relay: Relay, name: str) -> None:
 @pytest.mark.parametrize(
     ("accept", "content_type", "part"),
     [
-        ("text/html,*/*;q=0.8", b"text/html; charset=utf-8", b"<h1>Nobody is at home</h1>"),
+        ("text/html,*/*;q=0.8", b"text/html; charset=utf-8", b"<h1>Not connected</h1>"),
         ("application/json", b"application/json", b'"status": 503'),
-        ("*/*", b"text/plain; charset=utf-8", b"503 Nobody is at home\n"),
+        ("*/*", b"text/plain; charset=utf-8", b"503 Not connected\n"),
     ],
 )
-def test_errors_are_told_as_the_visitor_likes(
+def test_error_page_has_the_accepted_media_type(
     relay: Relay, name: str, accept: str, content_type: bytes, part: bytes
 ) -> None:
     answer = relay.get("/", host_of(name), Accept=accept)
@@ -97,7 +97,7 @@ def test_errors_are_told_as_the_visitor_likes(
         b"GET / HTTP/1.1\r\nHost: example.test\r\nA B: c\r\n\r\n",
     ],
 )
-def test_heads_that_make_no_sense_are_a_400(relay: Relay, head: bytes) -> None:
+def test_malformed_head_gets_400(relay: Relay, head: bytes) -> None:
     with relay.connect() as wire:
         wire.send(head)
         assert wire.response().status == 400
@@ -108,7 +108,7 @@ def test_refused_worker_call_names_the_server_software(relay: Relay, name: str) 
     assert (answer.status, answer.get(b"Server")) == (403, b"http-process-relay")
 
 
-def test_it_is_no_proxy(relay: Relay, name: str) -> None:
+def test_connect_is_refused(relay: Relay, name: str) -> None:
     with Worker(relay, name) as worker, relay.connect() as wire:
         wire.send(f"CONNECT {host_of(name)}:80 HTTP/1.1\r\nHost: {host_of(name)}\r\n\r\n".encode())
         assert wire.head().status in (400, 405)

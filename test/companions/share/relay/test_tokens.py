@@ -1,4 +1,4 @@
-"""The file of tokens: what a line may be, what fits, what changes."""
+"""The token file: its lines, the check of a token, and reloads."""
 
 import hashlib
 import logging
@@ -16,7 +16,7 @@ def read(path: Path, text: str) -> Tokens:
     return Tokens(path, "example.test")
 
 
-def test_a_token_is_of_one_host(tmp_path: Path) -> None:
+def test_token_is_valid_for_its_own_host_only(tmp_path: Path) -> None:
     tokens = read(tmp_path / "t", "# all of them\n\n one  a#1\t# not this\nTwo b\nx.other.test c\n")
     assert tokens.fits("one.example.test", "a")
     assert tokens.fits("two.example.test", "b")
@@ -35,7 +35,7 @@ def test_a_token_is_of_one_host(tmp_path: Path) -> None:
     assert not tokens.knows("none.example.test")
 
 
-def test_a_token_may_be_given_by_its_hash(tmp_path: Path) -> None:
+def test_token_matches_its_hash_in_the_file(tmp_path: Path) -> None:
     digest = hashlib.sha256(b"hidden").hexdigest()
     for text in (f"one sha256:{digest}", f"one SHA256:{digest.upper()}"):
         tokens = read(tmp_path / "t", text)
@@ -44,12 +44,12 @@ def test_a_token_may_be_given_by_its_hash(tmp_path: Path) -> None:
         assert not tokens.fits("one.example.test", text.split()[1])
 
 
-def test_no_token_is_kept(tmp_path: Path) -> None:
+def test_token_is_not_kept_in_memory(tmp_path: Path) -> None:
     tokens = read(tmp_path / "t", "one hidden\n")
     assert "hidden" not in str(vars(tokens))
 
 
-def test_names_of_workers(tmp_path: Path) -> None:
+def test_name_without_a_dot_becomes_a_subdomain(tmp_path: Path) -> None:
     tokens = read(tmp_path / "t", "")
     assert tokens.full_name("One") == "one.example.test"
     assert tokens.full_name("one.example.test.") == "one.example.test"
@@ -62,18 +62,18 @@ def test_names_of_workers(tmp_path: Path) -> None:
     ("text", "complaint"),
     [
         ("one x\ntwo\n", "line 2: write NAME TOKEN, or NAME sha256:HEX"),
-        ("one x\n\n# ok\none y\n", "line 4: one.example.test has been given before"),
-        ("one x\none.example.test hidden\n", "line 2: one.example.test has been given before"),
-        ("example.test x\n", "line 1: example.test has been given before"),
+        ("one x\n\n# ok\none y\n", "line 4: one.example.test is already taken"),
+        ("one x\none.example.test hidden\n", "line 2: one.example.test is already taken"),
+        ("example.test x\n", "line 1: example.test is already taken"),
         ("one hidden y\n", "line 1: write NAME TOKEN, or NAME sha256:HEX"),
-        ("o/e hidden\n", "line 1: NAME is no host name"),
-        ("-one hidden\n", "line 1: NAME is no host name"),
-        ("one..two hidden\n", "line 1: NAME is no host name"),
+        ("o/e hidden\n", "line 1: NAME is not a host name"),
+        ("-one hidden\n", "line 1: NAME is not a host name"),
+        ("one..two hidden\n", "line 1: NAME is not a host name"),
         ("one sha256:hidden\n", "line 1: sha256: takes 64 hexadecimal digits"),
-        ("one hid\u00e9den\n", "line 1: TOKEN is of visible ASCII characters"),
+        ("one hid\u00e9den\n", "line 1: TOKEN must consist of visible ASCII characters"),
     ],
 )
-def test_a_bad_line_is_named_and_its_token_is_not(
+def test_malformed_line_is_named_without_its_token(
     tmp_path: Path, text: str, complaint: str
 ) -> None:
     with pytest.raises(UserError) as raised:
@@ -81,7 +81,7 @@ def test_a_bad_line_is_named_and_its_token_is_not(
     assert str(raised.value) == f"{tmp_path}/t, {complaint}"
 
 
-def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+def test_unreadable_file_raises_user_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"cannot read the tokens of .*: No such file"):
         Tokens(tmp_path / "none", "example.test")
     (tmp_path / "binary").write_bytes(b"\xff")
@@ -89,7 +89,7 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
         Tokens(tmp_path / "binary", "example.test")
 
 
-def test_a_changed_file_is_read_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_changed_file_is_reloaded(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "t"
     tokens = read(path, "one a\n")
     assert not tokens.refresh()

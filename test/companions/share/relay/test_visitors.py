@@ -1,4 +1,4 @@
-"""The relay towards visitors: who waits for what and how long, limits, those who leave."""
+"""Visitors of the relay: waits and deadlines, limits, visitors who leave."""
 
 import concurrent.futures
 import functools
@@ -12,7 +12,7 @@ from test.deadline import eventually
 
 
 def left(relay: Relay, name: str, outcome: str = "left") -> float:
-    """How many visits of a host ended so."""
+    """The number of visits of a host that ended with this outcome."""
     return relay.level(f'visits_total{{host="{host_of(name)}",outcome="{outcome}"}}')
 
 
@@ -20,15 +20,15 @@ def are_done(asked: list[concurrent.futures.Future[tuple[int, bytes]]], count: i
     return sum(one.done() for one in asked) > count
 
 
-def test_without_a_worker_it_is_a_503(relay: Relay, name: str) -> None:
-    """Soon after the relay's own start a worker may be about to come back: that is waited for."""
+def test_visit_without_a_worker_gets_503(relay: Relay, name: str) -> None:
+    """Just after its start the relay waits for workers to reconnect, for the grace period."""
     answer = relay.get("/", host_of(name))
     assert answer.status == 503
     assert answer.get(b"Retry-After") == b"5"
     relay.wait_line(rf'{host_of(name)} "GET /" 503 no_worker 0 bytes [0-9.]{{1,6}} ms')
 
 
-def test_a_worker_that_was_here_lately_is_waited_for(
+def test_visit_waits_for_a_recent_worker(
     patient: tuple[Path, tuple[str, ...]],
 ) -> None:
     tokens, options = patient
@@ -42,14 +42,14 @@ def test_a_worker_that_was_here_lately_is_waited_for(
                 assert visitor.response().body == b"nothing"
 
 
-def test_but_not_for_longer_than_the_grace(relay: Relay, name: str) -> None:
+def test_visit_gets_503_when_grace_expires(relay: Relay, name: str) -> None:
     with Call(relay, name) as call:
         call.wait()
     assert relay.get("/", host_of(name)).status == 503
     relay.wait_line(rf'{host_of(name)} "GET /" 503 no_worker 0 bytes [3-9]\d\d\.\d ms')
 
 
-def test_while_workers_are_busy_visits_wait_for_longer(relay: Relay, name: str) -> None:
+def test_visit_waits_beyond_grace_while_workers_are_busy(relay: Relay, name: str) -> None:
     with (
         Call(relay, name) as call,
         relay.connect() as first,
@@ -59,7 +59,7 @@ def test_while_workers_are_busy_visits_wait_for_longer(relay: Relay, name: str) 
         first.send(request("/first", host_of(name)))
         busy = call.told()
         second.send(request("/second", host_of(name)))
-        # Longer than the grace, in which nobody asks for a visit.
+        # The poll of another host takes longer than the grace; meanwhile no call waits here.
         assert relay.get("/", "127.0.0.1").status == 200
         with Call(relay, "name998") as other:
             other.poll()
@@ -70,13 +70,13 @@ def test_while_workers_are_busy_visits_wait_for_longer(relay: Relay, name: str) 
         assert (first.response().body, second.response().body) == (b"1", b"2")
 
 
-def test_a_worker_that_never_answers_is_a_504(relay: Relay, name: str) -> None:
+def test_visit_without_an_answer_gets_504(relay: Relay, name: str) -> None:
     with Worker(relay, name, lambda visit: None) as worker:
         assert relay.get("/", host_of(name)).status == 504
         assert len(worker.visits) == 1, "and is not asked again"
 
 
-def test_a_worker_that_dies_with_a_visit_is_a_504(relay: Relay, name: str) -> None:
+def test_visit_gets_504_when_its_worker_dies(relay: Relay, name: str) -> None:
     with Call(relay, name) as call, relay.connect() as visitor:
         call.wait()
         visitor.send(request("/", host_of(name)))
@@ -87,7 +87,9 @@ def test_a_worker_that_dies_with_a_visit_is_a_504(relay: Relay, name: str) -> No
             assert not other.visits, "delivered is delivered"
 
 
-def test_who_leaves_while_waiting_is_forgotten(patient: tuple[Path, tuple[str, ...]]) -> None:
+def test_visit_of_a_visitor_who_left_is_not_delivered(
+    patient: tuple[Path, tuple[str, ...]],
+) -> None:
     tokens, options = patient
     with Relay(tokens, *options, "--hold", "0.5") as relay:
         with Call(relay, "one") as call:
@@ -103,7 +105,7 @@ def test_who_leaves_while_waiting_is_forgotten(patient: tuple[Path, tuple[str, .
             assert call.poll() is None
 
 
-def test_the_answer_for_one_who_left_is_ignored(relay: Relay, name: str) -> None:
+def test_answer_to_a_visitor_who_left_is_ignored(relay: Relay, name: str) -> None:
     with Call(relay, name) as call:
         call.wait()
         with relay.connect() as visitor:
@@ -116,7 +118,7 @@ def test_the_answer_for_one_who_left_is_ignored(relay: Relay, name: str) -> None
 
 
 @pytest.mark.parametrize("framing", ["Content-Length: 7000000", "Transfer-Encoding: chunked"])
-def test_a_body_that_is_too_large_is_a_413(relay: Relay, name: str, framing: str) -> None:
+def test_too_large_body_gets_413(relay: Relay, name: str, framing: str) -> None:
     with Worker(relay, name) as worker, relay.connect() as visitor:
         lines = ["POST / HTTP/1.1", f"Host: {host_of(name)}", framing, "", ""]
         visitor.send("\r\n".join(lines).encode())
@@ -126,7 +128,7 @@ def test_a_body_that_is_too_large_is_a_413(relay: Relay, name: str, framing: str
     assert not worker.visits
 
 
-def test_header_fields_that_are_too_large_are_a_431(relay: Relay, name: str) -> None:
+def test_too_large_header_fields_get_431(relay: Relay, name: str) -> None:
     with Worker(relay, name) as worker:
         assert relay.get("/", host_of(name), X_Large="x" * 17_000).status == 431
         assert relay.get("/", host_of(name), X_Large="x" * 15_000).status == 200
@@ -134,13 +136,13 @@ def test_header_fields_that_are_too_large_are_a_431(relay: Relay, name: str) -> 
     assert len(worker.visits) == 1
 
 
-def test_a_url_that_is_too_long_is_a_414(relay: Relay, name: str) -> None:
+def test_too_long_url_gets_414(relay: Relay, name: str) -> None:
     with Worker(relay, name):
         assert relay.get("/" + "x" * 9000, host_of(name)).status == 414
         assert relay.get("/" + "x" * 8000, host_of(name)).status == 200
 
 
-def test_a_slow_visitor_keeps_no_worker_waiting(relay: Relay, name: str) -> None:
+def test_slow_upload_does_not_block_a_worker(relay: Relay, name: str) -> None:
     with Worker(relay, name), relay.connect() as slow:
         slow.send(request("/slow", host_of(name), "POST", b"x" * 1000)[:-500])
         assert relay.get("/", host_of(name), "POST", b"quick").body == b"quick"
@@ -148,14 +150,14 @@ def test_a_slow_visitor_keeps_no_worker_waiting(relay: Relay, name: str) -> None
         assert slow.response().body == b"x" * 1000
 
 
-def test_a_visitor_who_never_sends_all_is_given_up(relay: Relay, name: str) -> None:
+def test_incomplete_body_gets_400_when_deadline_expires(relay: Relay, name: str) -> None:
     with Worker(relay, name) as worker, relay.connect() as slow:
         slow.send(request("/slow", host_of(name), "POST", b"x" * 1000)[:-500])
         assert slow.response().status == 400
     assert not worker.visits
 
 
-def test_a_visitor_who_takes_the_answer_slowly_keeps_no_worker(relay: Relay, name: str) -> None:
+def test_slow_download_does_not_block_a_worker(relay: Relay, name: str) -> None:
     body = b"x" * 5_000_000
     with Worker(relay, name), relay.connect() as slow:
         slow.send(request("/slow", host_of(name), "POST", body))
@@ -164,7 +166,7 @@ def test_a_visitor_who_takes_the_answer_slowly_keeps_no_worker(relay: Relay, nam
         assert slow.exactly(len(body)) == body
 
 
-def test_a_visitor_who_expects_100_gets_it(relay: Relay, name: str) -> None:
+def test_expect_100_continue_is_answered_by_the_relay(relay: Relay, name: str) -> None:
     with Worker(relay, name), relay.connect() as visitor:
         sent = request("/", host_of(name), "POST", b"body", Expect="100-continue")
         visitor.send(sent[:-4])
@@ -173,7 +175,7 @@ def test_a_visitor_who_expects_100_gets_it(relay: Relay, name: str) -> None:
         assert visitor.response().body == b"body"
 
 
-def test_a_chunked_body_has_a_length_for_the_worker(relay: Relay, name: str) -> None:
+def test_chunked_body_reaches_the_worker_with_content_length(relay: Relay, name: str) -> None:
     with Worker(relay, name) as worker, relay.connect() as visitor:
         lines = ["POST / HTTP/1.1", f"Host: {host_of(name)}", "Transfer-Encoding: chunked", "", ""]
         visitor.send("\r\n".join(lines).encode() + b"2\r\nab\r\n3;x=y\r\ncde\r\n0\r\n\r\n")
@@ -183,7 +185,7 @@ def test_a_chunked_body_has_a_length_for_the_worker(relay: Relay, name: str) -> 
     assert "Transfer-Encoding" not in headers
 
 
-def test_a_websocket_cannot_pass_by_long_polling(relay: Relay, name: str) -> None:
+def test_websocket_gets_501_with_long_polling(relay: Relay, name: str) -> None:
     with Worker(relay, name) as worker:
         upgrade = {"Connection": "Upgrade", "Upgrade": "websocket"}
         with relay.connect() as visitor:
@@ -201,7 +203,7 @@ def patient(tokens: Path) -> tuple[Path, tuple[str, ...]]:
     return tokens, ("--grace", "5", "--hold", "5", "--deadline", "5")
 
 
-def test_a_full_queue_is_a_503(patient: tuple[Path, tuple[str, ...]]) -> None:
+def test_visit_gets_503_when_the_queue_is_full(patient: tuple[Path, tuple[str, ...]]) -> None:
     tokens, options = patient
     with Relay(tokens, "--max-queue", "2", *options) as relay:
         with Call(relay, "one") as call:
@@ -216,7 +218,7 @@ def test_a_full_queue_is_a_503(patient: tuple[Path, tuple[str, ...]]) -> None:
                 assert first.response().status == second.response().status == 200
 
 
-def test_too_many_visits_at_once_are_a_503(patient: tuple[Path, tuple[str, ...]]) -> None:
+def test_visit_beyond_max_visits_gets_503(patient: tuple[Path, tuple[str, ...]]) -> None:
     tokens, options = patient
     with Relay(tokens, "--max-visits", "1", *options) as relay:
         with Call(relay, "one") as call:
@@ -229,7 +231,7 @@ def test_too_many_visits_at_once_are_a_503(patient: tuple[Path, tuple[str, ...]]
                 assert first.response().status == 200
 
 
-def test_bodies_take_no_more_memory_than_they_may(patient: tuple[Path, tuple[str, ...]]) -> None:
+def test_bodies_beyond_max_memory_get_503(patient: tuple[Path, tuple[str, ...]]) -> None:
     tokens, options = patient
     with Relay(tokens, "--max-memory", "1M", *options) as relay, Call(relay, "one") as call:
         call.wait()
@@ -242,8 +244,8 @@ def test_bodies_take_no_more_memory_than_they_may(patient: tuple[Path, tuple[str
         eventually(lambda: relay.level("memory_bytes") == 0)
 
 
-def test_each_of_1000_visits_is_answered_once_whoever_dies(relay: Relay, name: str) -> None:
-    """Workers are killed in the middle of it; of each visit one worker hears, once."""
+def test_1000_visits_are_each_answered_once_while_workers_die(relay: Relay, name: str) -> None:
+    """Workers are killed at random moments; each visit is delivered at most once."""
     bodies = [b"%d" % number for number in range(1000)]
     seen: list[bytes] = []
     with concurrent.futures.ThreadPoolExecutor(16) as pool:
@@ -257,7 +259,7 @@ def test_each_of_1000_visits_is_answered_once_whoever_dies(relay: Relay, name: s
 
         asked = [pool.submit(visit, body) for body in bodies]
         for number in range(20):
-            # After every 40 visits another one dies, wherever it is.
+            # After every 40 visits another worker is killed, in whatever state it is.
             eventually(functools.partial(are_done, asked, 40 * number))
             victim = workers.pop(0)
             victim.__exit__(None, None, None)

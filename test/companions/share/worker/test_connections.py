@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, closing
 import pytest
 
 from httpprocessproxy.companions.share.protocol import VisitHead
-from httpprocessproxy.companions.share.relay.pipe import Held
+from httpprocessproxy.companions.share.relay.pipe import BytesSource
 from httpprocessproxy.companions.share.worker import connections
 from httpprocessproxy.companions.share.worker.connections import MAX_KEPT
 from httpprocessproxy.companions.share.worker.local import Local, LocalError
@@ -68,7 +68,7 @@ class Visitor:
         fields = [("Host", "h"), *[("Content-Length", str(len(body)))] * bool(body)]
         visit = VisitHead("id", method, "/", "", fields)
         async with asyncio.TaskGroup() as tasks:
-            exchange = self._local.exchange(tasks, visit, Held(body), is_tunnel=False)
+            exchange = self._local.exchange(tasks, visit, BytesSource(body), is_tunnel=False)
             try:
                 async with exchange as answer:
                     pieces = []
@@ -164,7 +164,7 @@ async def test_what_was_not_read_to_its_end_is_not_kept() -> None:
     async with visited(server) as visitor:
         visit = VisitHead("id", "GET", "/", "", [("Host", "h")])
         async with asyncio.TaskGroup() as tasks:
-            exchange = visitor._local.exchange(tasks, visit, Held(b""), is_tunnel=False)
+            exchange = visitor._local.exchange(tasks, visit, BytesSource(b""), is_tunnel=False)
             async with exchange as answer:
                 assert answer.head.status == 200
         await visitor.get()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from httpprocessproxy.companions.share.protocol import Fields, VisitHead
-from httpprocessproxy.companions.share.relay.pipe import CutError, Held
+from httpprocessproxy.companions.share.relay.pipe import BytesSource, CutError
 from httpprocessproxy.companions.share.worker.connections import Target
 from httpprocessproxy.companions.share.worker.local import Local, LocalError
 from httpprocessproxy.config import Address
@@ -46,7 +46,7 @@ async def ask(
         async with (
             asyncio.timeout(PATIENCE_S),
             asyncio.TaskGroup() as tasks,
-            local.exchange(tasks, head, Held(body), is_tunnel=is_tunnel) as answer,
+            local.exchange(tasks, head, BytesSource(body), is_tunnel=is_tunnel) as answer,
         ):
             pieces = []
             while piece := await answer.body.receive():

@@ -9,7 +9,7 @@ from aiohttp import web
 from yarl import URL
 
 from httpprocessproxy.companions.share.protocol import Fields, VisitHead, first
-from httpprocessproxy.companions.share.relay.pipe import Held
+from httpprocessproxy.companions.share.relay.pipe import BytesSource
 from httpprocessproxy.companions.share.worker.settings import Reporter, VisitRecord, WorkerSettings
 from httpprocessproxy.companions.share.worker.visit_handler import VisitHandler
 from httpprocessproxy.config import Address
@@ -34,7 +34,7 @@ class World:
         return self.response()
 
     async def play(self, head: VisitHead) -> tuple[int, bytes, Fields]:
-        async with self.player.play(head, Held(b"")) as answer:
+        async with self.player.play(head, BytesSource(b"")) as answer:
             pieces = []
             while piece := await answer.body.receive():
                 pieces.append(piece)
