@@ -149,8 +149,8 @@ def _identity(config: Config, hosts: HostRule) -> "Identity":
 
 def _share(config: Config) -> "Share":
     """Raises UserError."""
-    from httpprocessproxy.companions.share.worker.asking import ShareOptions
     from httpprocessproxy.companions.share.worker.companion import Share
+    from httpprocessproxy.companions.share.worker.options import ShareOptions
 
     assert config.share is not None, "--share is given"
     options = ShareOptions(

@@ -104,7 +104,7 @@ TESTED_ELSEWHERE = {
     "companions/share/worker/__main__.py": "test/companions/share/worker/test_cli.py",
     "companions/share/worker/command_line.py": "test/companions/share/worker/test_cli.py",
     "companions/share/worker/companion.py": "test/companions/share/test_beside_the_proxy.py",
-    "companions/share/worker/settings.py": "test/companions/share/worker/test_asking.py",
+    "companions/share/worker/settings.py": "test/companions/share/worker/test_options.py",
     "companions/share/worker/worker.py": "test/companions/share/test_streaming.py",
     "warm/preloading.py": "test/whole/test_preload.py",
     "watch/connection.py": "test/watch/test_fallback.py",

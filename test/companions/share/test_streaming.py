@@ -200,7 +200,7 @@ def test_removed_token_ends_the_link(
     with serving() as port, Relay(tokens) as relay, Worker(relay, "site", port) as worker:
         worker.connected()
         write_tokens(tokens, "other")
-        worker.wait_line("the token is wrong, or the name is somebody else's")
+        worker.wait_line("the token is wrong, or the name is already taken")
         assert worker.process.wait(PATIENCE_S) == 1
 
 

@@ -65,7 +65,7 @@ def test_notices_show_the_address_of_a_shared_site(browser: BrowserContext, tmp_
         proxy.running()
         page = opened(browser, proxy)
         notices = page.locator("#notices")
-        expect(notices).to_contain_text("anybody who knows this address can reach it")
+        expect(notices).to_contain_text("anyone who knows this address can reach it")
         link = page.get_by_role("link", name="http://shop.relay.localhost:9/")
         expect(link).to_have_attribute("href", "http://shop.relay.localhost:9/")
         page.close()

@@ -1,7 +1,7 @@
 """The streaming transport: one WebSocket between relay and worker, in place of many calls.
 
-`frames.py` is the format, pure. `channel.py` is one visit on the link: a body each way, neither
-sent faster than it is taken. `link.py` carries the frames of all channels, the same at both ends.
-`relay_end.py` puts visits on it, `worker_end.py` takes them off. It is negotiated: who does not
-know it, goes on as before.
+`frames.py` is the format, without I/O. `channel.py` is one visit on the link, with flow control for
+both bodies. `link.py` carries the frames of all channels, and is the same at both ends.
+`relay_end.py` sends visits over it, `worker_end.py` receives them. The transport is negotiated: a
+relay or a worker without it uses long polling.
 """

@@ -1,7 +1,7 @@
-"""One visit on a link: a body each way, neither sent faster than it is taken.
+"""One visit on a link: two bodies, one in each direction, with flow control by credit.
 
-The rule: a side sends what it has credit for and no more, and gives credit for what was received
-by whoever is behind it; so a slow visitor holds up the server, and never fills our memory.
+The rule: an end sends no more than it has credit for, and grants credit only for bytes that the
+reader of the body has received. So a slow visitor slows the server down, and fills no memory.
 """
 
 import asyncio
@@ -21,136 +21,138 @@ from httpprocessproxy.companions.share.stream.frames import (
     ResetFrame,
 )
 
-# Credit is given for so much at once: a frame for each piece would double their number.
+# Credit is granted in portions of this size: a CREDIT for each DATA would double the frames.
 _CREDIT_BYTES: Final = WINDOW_BYTES // 4
 
 
 class Carrier(Protocol):
-    """What carries a channel's frames."""
+    """The link, as a channel uses it."""
 
     def put(self, frame: Frame) -> None:
-        """Send a small frame behind all that was given before."""
+        """Queue a small frame without waiting."""
         ...
 
     async def send(self, frame: Frame) -> None:
-        """The same for a large one, once there is room. Raises CutError if the link is lost."""
+        """Queue a frame of a body once there is room. Raises CutError if the link is lost."""
         ...
 
     def forget(self, channel: int) -> None:
-        """The channel is over."""
+        """Remove a channel that is over."""
         ...
 
 
 class StreamChannel:
-    """A sink for the body that goes out, and a source of the one that comes in."""
+    """The sink of the outgoing body, and the source of the incoming body."""
 
     def __init__(self, number: int, carrier: Carrier) -> None:
         self.number = number
         self.answer: asyncio.Future[AnswerHead] = asyncio.get_running_loop().create_future()
         self._carrier = carrier
         self._credit_bytes = WINDOW_BYTES
-        self._credited = asyncio.Event()
-        self._taken_bytes = 0  # what was received, and has not been given credit for
+        self._credit_changed = asyncio.Event()
+        self._uncredited_bytes = 0  # received by the reader, but no credit sent yet
         self._unreceived_bytes = 0
         self._incoming = Pipe()
-        self._incoming.on_received = self._give_credit
-        self._in_ended = self._out_ended = False
-        self._reason: str | None = None  # why the channel was reset
+        self._incoming.on_received = self._send_credit
+        self._incoming_ended = self._outgoing_ended = False
+        self._reason: str | None = None  # the reason of a reset or of the loss of the link
         self._over = asyncio.Event()
 
-    # What is behind it
+    # For the relay or the worker
 
     async def send(self, piece: bytes) -> None:
-        """A `Sink`: pass on a piece as there is credit for it."""
+        """Send a piece (`PipeSink`), in parts as credit arrives. Raises CutError."""
         at = 0
         while at < len(piece):
-            size_bytes = min(await self._credit(), len(piece) - at, MAX_DATA_BYTES)
+            size_bytes = min(await self._wait_for_credit(), len(piece) - at, MAX_DATA_BYTES)
             self._credit_bytes -= size_bytes
             await self._carrier.send(DataFrame(self.number, piece[at : at + size_bytes]))
             at += size_bytes
 
     def end(self) -> None:
-        if not self._out_ended and self._reason is None:
-            self._out_ended = True
+        if not self._outgoing_ended and self._reason is None:
+            self._outgoing_ended = True
             self._carrier.put(EndFrame(self.number))
             self._check_over()
 
     def cut(self, reason: str) -> None:
-        """End both bodies before their time, and tell the other end why."""
+        """Reset the channel: end both bodies early, and send the reason to the other end."""
         if not self._over.is_set():
             self._carrier.put(ResetFrame(self.number, reason))
             self.lose(reason)
 
     async def receive(self) -> bytes:
-        """A `Source`: the next piece, b"" at the end. Raises CutError."""
+        """Wait for the next piece (`Source`); b"" at the end. Raises CutError."""
         return await self._incoming.receive()
 
-    def give_answer(self, head: AnswerHead) -> None:
-        """Send the answer's head, before anything of its body."""
+    def send_answer(self, head: AnswerHead) -> None:
+        """Send the head of the answer. Required before any of its body is sent."""
         if self._reason is None:
             self._carrier.put(AnswerFrame(self.number, head))
 
     async def over(self) -> str | None:
-        """Wait until both bodies have ended; return why, if that was before their time."""
+        """Wait until the channel is over. Return the reason if it was reset or lost, else None."""
         await self._over.wait()
         return self._reason
 
-    # What is in front of it
+    # For the link
 
     def take(self, frame: Frame) -> None:
-        """A frame has come for this channel. Raises FrameError if it may not come now."""
+        """Handle a received frame of this channel. Raises FrameError if it is not allowed now."""
         match frame:
             case DataFrame(_, piece):
                 self._take_piece(piece)
             case EndFrame():
-                self._in_ended = True
+                self._incoming_ended = True
                 self._incoming.end()
                 self._check_over()
             case CreditFrame(_, size_bytes):
                 self._credit_bytes += size_bytes
-                self._credited.set()
+                self._credit_changed.set()
             case ResetFrame(_, reason):
                 self.lose(reason)
             case AnswerFrame(_, head) if not self.answer.done():
                 self.answer.set_result(head)
             case _:
-                raise FrameError("an answer to what is answered")
+                raise FrameError("a second answer")
 
     def lose(self, reason: str) -> None:
-        """Nothing goes on here any more, for this reason."""
+        """End the channel without sending a frame; both bodies are cut with this reason."""
         if self._over.is_set():
             return
         self._reason = reason
         self._incoming.cut(reason)
-        self._credited.set()
+        self._credit_changed.set()
         self._finish()
-
-    # Within
 
     def _take_piece(self, piece: bytes) -> None:
         self._unreceived_bytes += len(piece)
-        if self._in_ended or self._unreceived_bytes > WINDOW_BYTES:
-            raise FrameError("DATA that there was no credit for")
+        if self._incoming_ended or self._unreceived_bytes > WINDOW_BYTES:
+            raise FrameError("DATA after its END or without credit")
         self._incoming.put(piece)
 
-    def _give_credit(self, size_bytes: int) -> None:
-        self._taken_bytes += size_bytes
-        if self._taken_bytes >= _CREDIT_BYTES and not self._in_ended and self._reason is None:
-            self._unreceived_bytes -= self._taken_bytes
-            self._carrier.put(CreditFrame(self.number, self._taken_bytes))
-            self._taken_bytes = 0
+    def _send_credit(self, size_bytes: int) -> None:
+        self._uncredited_bytes += size_bytes
+        if (
+            self._uncredited_bytes >= _CREDIT_BYTES
+            and not self._incoming_ended
+            and self._reason is None
+        ):
+            self._unreceived_bytes -= self._uncredited_bytes
+            self._carrier.put(CreditFrame(self.number, self._uncredited_bytes))
+            self._uncredited_bytes = 0
 
-    async def _credit(self) -> int:
-        """Wait until there is some. Raises CutError if there will be none."""
+    async def _wait_for_credit(self) -> int:
+        """Wait for credit, and return it in bytes. Raises CutError if the channel ends."""
         while self._reason is None and self._credit_bytes <= 0:
-            self._credited.clear()
-            await self._credited.wait()
+            self._credit_changed.clear()
+            await self._credit_changed.wait()
         if self._reason is not None:
             raise CutError(self._reason)
         return self._credit_bytes
 
     def _check_over(self) -> None:
-        if self._in_ended and self._out_ended:
+        if self._incoming_ended and self._outgoing_ended:
             self._finish()
 
     def _finish(self) -> None:

@@ -1,26 +1,25 @@
 """The frames of the streaming transport, in the binary messages of a WebSocket (RFC 6455).
 
-A message is one frame or more, each behind its length, so that what is ready goes out at one go:
+A message contains one or more frames, each after its length, so that one write sends them all:
 
     length: 4 bytes | kind: 1 byte | channel: 4 bytes | payload        numbers are big endian
 
     kind       from     channel  payload
-    1 READY    worker   0        4 bytes: how many visits more it takes
+    1 READY    worker   0        4 bytes: the number of further visits it accepts
     2 VISIT    relay    new      JSON object: rid, method, url, ip, fields, tunnel
     3 ANSWER   worker   open     JSON object: status, fields
     4 DATA     both     open     1 to 65536 bytes of a body
-    5 END      both     open     none: this body ends here, the other one goes on
-    6 RESET    both     open     UTF-8: why both bodies end here, and the channel with them
-    7 CREDIT   both     open     4 bytes: how many bytes of DATA more it takes
+    5 END      both     open     empty: the sender's body ends, the other one continues
+    6 RESET    both     open     UTF-8: the reason; both bodies and the channel end
+    7 CREDIT   both     open     4 bytes: the number of further bytes of DATA it accepts
 
-A channel begins with its VISIT and is over when both sides have sent END, or one has sent RESET.
-Each side may send WINDOW_BYTES of DATA at first, and from then on what it gets CREDIT for. The
+A channel begins with its VISIT and is over when both ends have sent END, or one has sent RESET.
+Each end may send WINDOW_BYTES of DATA at first, and further bytes only after CREDIT for them. The
 relay numbers channels from 1 upwards, and uses no number twice. Fields are a JSON array of
-[name, value] arrays, order and repetition kept. After an answer of status 101 to a visit with
-`tunnel`, both bodies are the bytes of what was upgraded to.
+[name, value] arrays, in order and with repetitions. After an answer of status 101 to a visit with
+`tunnel`, both bodies are the bytes of the upgraded protocol.
 
-The rule: what `decode` returns is safe to pass on, like everything that `protocol.py` reads. No
-I/O.
+The rule: a decoded frame is safe to forward, like everything that `protocol.py` reads. No I/O.
 """
 
 import json
@@ -39,14 +38,14 @@ from httpprocessproxy.companions.share.protocol import (
     passing_fields,
 )
 
-# What may be on its way on one channel, in each direction: keeps 100 Mbit/s and 80 ms busy.
+# The bytes in flight on a channel, in each direction: enough for a link of 100 Mbit/s and 80 ms.
 WINDOW_BYTES: Final = 1024 * 1024
 MAX_DATA_BYTES: Final = 64 * 1024
-# A head has at most 64 KiB; JSON writes a byte of it as six.
+# A head has at most 64 KiB; JSON may encode a byte as six.
 MAX_JSON_BYTES: Final = 512 * 1024
 MAX_REASON_BYTES: Final = 1024
 MAX_FRAME_BYTES: Final = MAX_JSON_BYTES + 5
-# Frames are added to a message up to here, and so the last of them may go beyond.
+# Frames are added to a message until it has this size; the last frame may exceed it.
 FULL_MESSAGE_BYTES: Final = 64 * 1024
 MAX_MESSAGE_BYTES: Final = FULL_MESSAGE_BYTES + MAX_FRAME_BYTES + 4
 
@@ -55,7 +54,7 @@ _COUNT: Final = struct.Struct("!I")
 
 
 class FrameError(ProtocolError):
-    """The other end sent what is no frame, or not one that may come here."""
+    """The other end sent a malformed frame, or a frame that is not allowed at this point."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +104,7 @@ _READY, _VISIT, _ANSWER, _DATA, _END, _RESET, _CREDIT = range(1, 8)
 
 
 def encode(frame: Frame) -> bytes:
-    """Write a frame."""
+    """Encode a frame, without its length."""
     match frame:
         case ReadyFrame(count):
             return _HEAD.pack(_READY, 0) + _COUNT.pack(count)
@@ -126,7 +125,7 @@ def encode(frame: Frame) -> bytes:
 
 
 def decode(message: bytes) -> Frame:
-    """Read a frame. Raises FrameError."""
+    """Decode a frame, without its length. Raises FrameError."""
     if len(message) < _HEAD.size:
         raise FrameError("a frame without its head")
     kind, channel = _HEAD.unpack_from(message)
@@ -152,12 +151,12 @@ def decode(message: bytes) -> Frame:
 
 
 def pack(frames: Iterable[bytes]) -> bytes:
-    """Put encoded frames into one message."""
+    """Join encoded frames, each after its length, into one message."""
     return b"".join(part for frame in frames for part in (_COUNT.pack(len(frame)), frame))
 
 
 def unpack(message: bytes) -> Iterator[bytes]:
-    """Take them out again. Raises FrameError, perhaps behind some that were good."""
+    """Split a message into encoded frames. Raises FrameError, perhaps after some valid frames."""
     at = 0
     while at < len(message):
         begin = at + _COUNT.size
@@ -193,12 +192,12 @@ def _visit(channel: int, members: dict[str, object]) -> VisitFrame:
 def _answer(channel: int, members: dict[str, object]) -> AnswerFrame:
     status = members.get("status")
     if type(status) is not int or not (status == 101 or 200 <= status <= 599):
-        raise FrameError(f"an answer whose status is none: {str(status)[:40]}")
+        raise FrameError(f"an answer with an invalid status: {str(status)[:40]}")
     return AnswerFrame(channel, AnswerHead(status, _fields(members)))
 
 
 def _fields(members: dict[str, object]) -> Fields:
-    """The fields, checked, and without those of the connection."""
+    """The checked fields, without hop-by-hop fields."""
     pairs = members.get("fields")
     if not isinstance(pairs, list):
         raise FrameError("a head without fields")
@@ -223,7 +222,7 @@ def _text(members: dict[str, object], name: str) -> str:
 
 
 def _reason(payload: bytes) -> str:
-    """The text of a RESET on one line: it is shown on pages, and logged."""
+    """The text of a RESET without control characters: pages and log lines contain it."""
     text = payload.decode("utf-8", "replace")
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 

@@ -1,7 +1,7 @@
 """A link: one WebSocket that carries the frames of all channels, the same at both ends.
 
-The rule: frames go out in the order they were given. Bodies wait for room, so that no end keeps
-more than OUTBOX_BYTES for a link that is slow; what steers them never waits, and is small.
+The rule: frames are sent in the order in which they were queued. DATA waits for room in the queue,
+so that a slow link holds about OUTBOX_BYTES in memory; all other frames are queued at once.
 """
 
 import asyncio
@@ -25,19 +25,19 @@ from httpprocessproxy.companions.share.stream.frames import (
 
 OUTBOX_BYTES: Final = 256 * 1024
 
-# Both ends ask each other so often whether they are there, and wait so long for the answer.
+# The interval of WebSocket pings, which both ends send, and the timeout of a pong.
 PING_S: Final = 15.0
 
 
 class LinkLostError(Exception):
-    """The other end is gone; the text says how."""
+    """The link is lost; the text is the reason."""
 
 
 class Wire(Protocol):
-    """A WebSocket, of whichever library."""
+    """A WebSocket, independent of its library."""
 
     async def send(self, message: bytes) -> None:
-        """Write a binary message; when it returns, the kernel has it. Raises LinkLostError."""
+        """Write a binary message, and return when the kernel has it. Raises LinkLostError."""
         ...
 
     async def receive(self) -> bytes:
@@ -45,18 +45,18 @@ class Wire(Protocol):
         ...
 
 
-# What is to hear of the frames that open channels or are for none of them.
-Opened = Callable[[ReadyFrame | VisitFrame], None]
+# Called with each received READY or VISIT frame.
+OnOpened = Callable[[ReadyFrame | VisitFrame], None]
 
 
 class Link:
-    """One end of it. Frames are carried while `run` runs."""
+    """One end of a link. Frames are sent and received while `run` runs."""
 
-    def __init__(self, wire: Wire, opened: Opened) -> None:
-        """`opened` may raise FrameError, which ends the link."""
+    def __init__(self, wire: Wire, on_opened: OnOpened) -> None:
+        """`on_opened` may raise FrameError, which ends the link."""
         self.is_lost = False
         self._wire = wire
-        self._opened = opened
+        self._on_opened = on_opened
         self._channels: dict[int, StreamChannel] = {}
         self._outbox: deque[tuple[bytes, asyncio.Future[bool] | None]] = deque()
         self._outbox_bytes = 0
@@ -64,7 +64,7 @@ class Link:
         self._room = asyncio.Event()
 
     async def run(self) -> None:
-        """Carry frames until the link is lost. Raises LinkLostError, or FrameError."""
+        """Send and receive frames until the link is lost. Raises LinkLostError or FrameError."""
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._write_all(), name="frames out")
@@ -75,7 +75,7 @@ class Link:
             self._lose()
 
     def open(self, number: int) -> StreamChannel:
-        """A channel of this number from now on."""
+        """Open the channel of this number, which must be new."""
         assert number not in self._channels
         self._channels[number] = channel = StreamChannel(number, self)
         if self.is_lost:
@@ -83,14 +83,17 @@ class Link:
         return channel
 
     async def deliver(self, frame: Frame) -> bool:
-        """Send a frame; whether all of it was written. If not, it has not been received."""
+        """Send a frame, and wait until it is written; False if the link is lost before that.
+
+        After False the other end has not received the frame.
+        """
         if self.is_lost:
             return False
         written: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._append(encode(frame), written)
         return await written
 
-    # What channels ask (channel.Carrier)
+    # For channels (channel.Carrier)
 
     def put(self, frame: Frame) -> None:
         if not self.is_lost:
@@ -106,8 +109,6 @@ class Link:
 
     def forget(self, channel: int) -> None:
         self._channels.pop(channel, None)
-
-    # Within
 
     def _append(self, message: bytes, written: asyncio.Future[bool] | None) -> None:
         self._outbox.append((message, written))
@@ -129,7 +130,7 @@ class Link:
                 self._room.set()
 
     def _batch(self) -> list[tuple[bytes, asyncio.Future[bool] | None]]:
-        """What goes out next, together."""
+        """The next frames of the queue, for one message."""
         batch, size_bytes = [], 0
         for frame, written in self._outbox:
             batch.append((frame, written))
@@ -145,10 +146,10 @@ class Link:
 
     def _take(self, frame: Frame) -> None:
         if isinstance(frame, ReadyFrame | VisitFrame):
-            self._opened(frame)
+            self._on_opened(frame)
             return
         channel = self._channels.get(frame.channel)
-        # What was on its way when a channel ended, ends here.
+        # Frames that were in flight when their channel ended are dropped.
         if channel is not None:
             channel.take(frame)
 

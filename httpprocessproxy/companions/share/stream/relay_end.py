@@ -1,7 +1,8 @@
-"""The relay's end of the streaming transport: a worker's link is given visits as it has room.
+"""The relay's end of the streaming transport: it sends visits to a worker that has free slots.
 
-The rule: a visit is delivered once its frame is written, and not before: one whose link was lost
-earlier goes back to where it was, one whose link is lost later gets 502, and is never repeated.
+The rule: a visit counts as delivered when its frame is written. If the link is lost before that,
+the visit returns to the queue. If the link is lost later, the visitor gets 502, and the visit is
+never repeated.
 """
 
 import asyncio
@@ -32,7 +33,7 @@ from httpprocessproxy.companions.share.stream.frames import (
 from httpprocessproxy.companions.share.stream.link import PING_S, Link, LinkLostError
 from httpprocessproxy.system.faults import contained
 
-# A worker may be ready for more; nobody needs them at once.
+# The largest count of one READY frame: more concurrent visits than a worker needs.
 _MAX_READY: Final = 1000
 
 _CLOSE_TIMEOUT_S: Final = 1.0
@@ -41,24 +42,24 @@ _log = logging.getLogger(__name__)
 
 
 class Links:
-    """The links of workers whose host and token are right."""
+    """The links of workers with a valid token."""
 
     def __init__(
         self, rendezvous: Rendezvous, waiters: Waiters, tokens: Tokens, hold_s: float
     ) -> None:
-        """Each `hold_s` a link that waits is asked whether its token still holds."""
+        """The token of a waiting link is checked again every `hold_s`."""
         self._rendezvous = rendezvous
         self._waiters = waiters
         self._tokens = tokens
         self._hold_s = hold_s
 
     async def handle(self, request: web.BaseRequest, host: str) -> web.StreamResponse:
-        """Open a link, and give it visits until it is lost, or the relay ends."""
+        """Open a link, and send visits over it until it is lost or the relay stops."""
         token = request.headers[TOKEN]
         socket = web.WebSocketResponse(
             timeout=_CLOSE_TIMEOUT_S,
             protocols=(STREAM_SUBPROTOCOL,),
-            # Browsers compress what can be; what cannot would cost time for nothing.
+            # Most large bodies are compressed already; another compression costs time in vain.
             compress=False,
             heartbeat=PING_S,
             max_msg_size=MAX_MESSAGE_BYTES,
@@ -71,18 +72,18 @@ class Links:
             _log.info("%s: a worker left during its handshake: %s", host, error)
             return socket
         if request.transport is not None:
-            # What the kernel has not taken is not written.
+            # `Wire.send` must not return before the kernel has the message.
             request.transport.set_write_buffer_limits(high=0)
-        serving = _Serving(self, socket, lambda: self._tokens.fits(host, token), host)
+        session = _LinkSession(self, socket, lambda: self._tokens.fits(host, token), host)
         try:
-            await serving.run()
+            await session.run()
         except LinkLostError as error:
             _log.info("%s: the link of a worker is lost: %s", host, error)
         except FrameError as error:
-            _log.warning("%s: a worker broke the transport: %s", host, error)
+            _log.warning("%s: a worker violated the transport: %s", host, error)
             await socket.close(code=WSCloseCode.PROTOCOL_ERROR, message=str(error)[:100].encode())
         finally:
-            # It may come back, and its host is remembered from now on.
+            # The worker may reconnect: visits of its host wait for it from now on.
             self._rendezvous.record_presence(host)
         return socket
 
@@ -97,8 +98,8 @@ class Links:
         self._rendezvous.record_presence(host, streams=True)
 
 
-class _Serving:
-    """One link while it is there."""
+class _LinkSession:
+    """One open link: it accepts READY frames and sends visits."""
 
     def __init__(
         self,
@@ -112,56 +113,60 @@ class _Serving:
         self._is_allowed = is_allowed
         self._host = host
         self._link = Link(_RelayWire(socket), self._opened)
-        self._room = asyncio.Semaphore(0)
-        self._last = 0
+        self._free_slots = asyncio.Semaphore(0)
+        self._last_channel = 0
 
     async def run(self) -> None:
-        """Raises LinkLostError or FrameError at the end, or returns if it is to end."""
+        """Serve the link until it ends. Raises LinkLostError or FrameError."""
         async with asyncio.TaskGroup() as tasks:
-            giving = tasks.create_task(self._give_all(tasks), name=f"visits of {self._host}")
-            present = tasks.create_task(self._say_that_it_is_there(), name="presence")
+            dispatching = tasks.create_task(
+                self._dispatch_visits(tasks), name=f"visits of {self._host}"
+            )
+            presence = tasks.create_task(self._record_presence(), name="presence")
             try:
                 await self._link.run()
             except (LinkLostError, FrameError) as reason:
-                # Raised behind the group, which it would cancel, and with it what tells visitors.
+                # Raised after the group: inside, it would cancel the tasks that answer visitors.
                 error = reason
             finally:
-                giving.cancel()
-                present.cancel()
+                dispatching.cancel()
+                presence.cancel()
         raise error
 
     def _opened(self, frame: ReadyFrame | VisitFrame) -> None:
         if isinstance(frame, VisitFrame) or not 0 < frame.count <= _MAX_READY:
-            raise FrameError("a worker that is ready for none, too many, or opens channels")
+            raise FrameError("a VISIT from a worker, or a READY with an invalid count")
         for _ in range(frame.count):
-            self._room.release()
+            self._free_slots.release()
 
-    async def _say_that_it_is_there(self) -> None:
+    async def _record_presence(self) -> None:
         while True:
             self._links.record_presence(self._host)
             await asyncio.sleep(STREAM_FRESH_S / 3)
 
-    async def _give_all(self, tasks: asyncio.TaskGroup) -> None:
-        """Take visits while the worker has room for them."""
+    async def _dispatch_visits(self, tasks: asyncio.TaskGroup) -> None:
+        """Take visits from the queue while the worker has free slots."""
         while True:
-            await self._room.acquire()
-            delivery = await self._next()
+            await self._free_slots.acquire()
+            delivery = await self._next_visit()
             if delivery is None:
                 await self._socket.close(code=WSCloseCode.GOING_AWAY)
                 return
-            self._last += 1
-            channel = self._link.open(self._last)
-            tasks.create_task(self._give(delivery, channel), name=f"visit {self._last}")
+            self._last_channel += 1
+            channel = self._link.open(self._last_channel)
+            tasks.create_task(
+                self._serve_visit(delivery, channel), name=f"visit {self._last_channel}"
+            )
 
-    async def _next(self) -> VisitDelivery | None:
-        """The next visit; None if the link is to end."""
+    async def _next_visit(self) -> VisitDelivery | None:
+        """Wait for the next visit; None if the relay stops or the token is invalid."""
         while not self._links.is_closed and self._is_allowed():
             delivery = await self._links.next_visit(self._host, lambda: self._link.is_lost)
             if delivery is not None:
                 return delivery
         return None
 
-    async def _give(self, delivery: VisitDelivery, channel: StreamChannel) -> None:
+    async def _serve_visit(self, delivery: VisitDelivery, channel: StreamChannel) -> None:
         frame = VisitFrame(channel.number, delivery.head, delivery.is_tunnel)
         if not await self._link.deliver(frame):
             delivery.requeue()
@@ -169,14 +174,14 @@ class _Serving:
         delivery.delivered()
         with contained(f"visit {channel.number} of {self._host}"):
             async with asyncio.TaskGroup() as tasks:
-                ways = (
+                forwarding = (
                     tasks.create_task(_to_worker(delivery, channel), name="to the worker"),
                     tasks.create_task(_until_left(delivery, channel), name="until it leaves"),
                 )
                 await _from_worker(delivery, channel)
                 await channel.over()
-                for way in ways:
-                    way.cancel()
+                for task in forwarding:
+                    task.cancel()
             return
         delivery.refuse(VisitError(VisitOutcome.BAD_ANSWER, "the relay failed"))
         channel.cut("the relay failed")
@@ -189,7 +194,7 @@ async def _to_worker(delivery: VisitDelivery, channel: StreamChannel) -> None:
 
 async def _until_left(delivery: VisitDelivery, channel: StreamChannel) -> None:
     await delivery.over()
-    channel.cut("the visitor has left, or was told that it took too long")
+    channel.cut("the visitor has left, or its deadline has passed")
 
 
 async def _from_worker(delivery: VisitDelivery, channel: StreamChannel) -> None:
@@ -203,11 +208,11 @@ async def _from_worker(delivery: VisitDelivery, channel: StreamChannel) -> None:
         return
     answering = delivery.answering()
     if answering is None:
-        channel.cut("the visitor does not wait any more")
+        channel.cut("the visitor no longer waits")
         return
     if head.status == 101 and not delivery.is_tunnel:
-        answering.refuse(VisitError(VisitOutcome.BAD_ANSWER, "a tunnel that was not asked for"))
-        channel.cut("a tunnel that was not asked for")
+        answering.refuse(VisitError(VisitOutcome.BAD_ANSWER, "a 101 without a requested Upgrade"))
+        channel.cut("a 101 without a requested Upgrade")
         return
     answering.begin(head)
     try:
@@ -217,7 +222,7 @@ async def _from_worker(delivery: VisitDelivery, channel: StreamChannel) -> None:
 
 
 class _RelayWire:
-    """A `link.Wire` of aiohttp."""
+    """A `link.Wire` over aiohttp's server WebSocket."""
 
     def __init__(self, socket: web.WebSocketResponse) -> None:
         self._socket = socket
@@ -236,5 +241,5 @@ class _RelayWire:
         if message.type is WSMsgType.BINARY:
             return bytes(message.data)
         if message.type is WSMsgType.TEXT:
-            raise FrameError("a message of text")
-        raise LinkLostError("the worker has gone")
+            raise FrameError("a text message")
+        raise LinkLostError("the worker has left")

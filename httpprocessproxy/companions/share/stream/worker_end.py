@@ -1,7 +1,7 @@
-"""The worker's end of the streaming transport: visits are taken off the link and played.
+"""The worker's end of the streaming transport: it forwards each received visit to the server.
 
-The rule: a visit is played once, as soon as its frame is here. If the link is lost meanwhile, what
-was begun is ended; the relay has told the visitor, and nothing is played again.
+The rule: a visit is forwarded once, as soon as its frame arrives. If the link is lost meanwhile,
+the visit is cancelled and never repeated: the relay has answered the visitor with an error.
 """
 
 import asyncio
@@ -30,18 +30,23 @@ from httpprocessproxy.system.faults import contained
 _OPEN_TIMEOUT_S: Final = 10.0
 _CLOSE_TIMEOUT_S: Final = 1.0
 
-# A frame has at most 64 KiB of a body, and few of them wait to be read.
+# Received messages that wait to be parsed; each carries about 64 KiB of bodies.
 _QUEUED_FRAMES: Final = 4
 
-_HOW: Final = "streaming"
+_TRANSPORT: Final = "streaming"
 
 
 class NoStreamError(Exception):
-    """There is a relay, which does not know this transport or does not let us use it."""
+    """The relay does not support this transport, or refuses it to this worker."""
 
 
-async def stream(settings: WorkerSettings, player: VisitHandler, contact: RelayStatus) -> None:
-    """Handle the visits of one link. Raises LinkLostError at its end, or NoStreamError at once."""
+async def stream(
+    settings: WorkerSettings, handler: VisitHandler, relay_status: RelayStatus
+) -> None:
+    """Handle the visits of one link until it ends.
+
+    Raises NoStreamError if the relay refuses the link, and LinkLostError when the link is lost.
+    """
     url = settings.call_url.with_scheme("wss" if settings.relay.scheme == "https" else "ws")
     try:
         socket = await connect(
@@ -67,68 +72,74 @@ async def stream(settings: WorkerSettings, player: VisitHandler, contact: RelayS
         raise LinkLostError(reason_of(error)) from None
     async with socket:
         if socket.subprotocol != STREAM_SUBPROTOCOL:
-            raise NoStreamError("it opens WebSockets of another kind")
-        contact.made(_HOW)
-        await _Taking(socket, settings, player).run()
+            raise NoStreamError("it selects another WebSocket subprotocol")
+        relay_status.connected(_TRANSPORT)
+        await _LinkSession(socket, settings, handler).run()
 
 
-class _Taking:
-    """One link while it is there."""
+class _LinkSession:
+    """One open link: it receives visits and sends answers."""
 
     def __init__(
-        self, socket: ClientConnection, settings: WorkerSettings, player: VisitHandler
+        self, socket: ClientConnection, settings: WorkerSettings, handler: VisitHandler
     ) -> None:
         self._link = Link(_WorkerWire(socket), self._opened)
-        self._player = player
-        self._free = settings.max_visits
-        self._last = 0
+        self._handler = handler
+        self._free_slots = settings.max_visits
+        self._last_channel = 0
         self._tasks: asyncio.TaskGroup
 
     async def run(self) -> None:
-        """Raises LinkLostError."""
-        self._link.put(ReadyFrame(self._free))
+        """Serve the link until it is lost. Raises LinkLostError."""
+        self._link.put(ReadyFrame(self._free_slots))
         async with asyncio.TaskGroup() as self._tasks:
             try:
                 await self._link.run()
             except LinkLostError as reason:
                 error = reason
             except FrameError as reason:
-                error = LinkLostError(f"it broke the transport: {reason}")
+                error = LinkLostError(f"it violated the transport: {reason}")
         raise error
 
     def _opened(self, frame: ReadyFrame | VisitFrame) -> None:
-        if isinstance(frame, ReadyFrame) or frame.channel <= self._last or not self._free:
-            raise FrameError("a channel that may not be opened")
-        self._free -= 1
-        self._last = frame.channel
+        if (
+            isinstance(frame, ReadyFrame)
+            or frame.channel <= self._last_channel
+            or not self._free_slots
+        ):
+            raise FrameError(
+                "a READY from the relay, a used channel, or a visit without a free slot"
+            )
+        self._free_slots -= 1
+        self._last_channel = frame.channel
         channel = self._link.open(frame.channel)
-        self._tasks.create_task(self._take(frame, channel), name=f"visit {frame.channel}")
+        self._tasks.create_task(self._serve_visit(frame, channel), name=f"visit {frame.channel}")
 
-    async def _take(self, visit: VisitFrame, channel: StreamChannel) -> None:
-        """Play a visit, until it is over or the visitor has left."""
+    async def _serve_visit(self, visit: VisitFrame, channel: StreamChannel) -> None:
+        """Handle a visit until it is over or the visitor has left."""
         try:
             with contained(f"visit {visit.channel} of the share"):
                 async with asyncio.TaskGroup() as tasks:
-                    playing = tasks.create_task(self._play(visit, channel), name="play")
+                    answering = tasks.create_task(self._answer(visit, channel), name="answer")
                     await channel.over()
-                    playing.cancel()
+                    answering.cancel()
         finally:
-            channel.cut("the worker failed")  # unless it is over
-            self._free += 1
+            channel.cut("the worker failed")  # no effect if the channel is over
+            self._free_slots += 1
             self._link.put(ReadyFrame(1))
 
-    async def _play(self, visit: VisitFrame, channel: StreamChannel) -> None:
-        playing = self._player.play(visit.head, channel, is_tunnel=visit.is_tunnel)
+    async def _answer(self, visit: VisitFrame, channel: StreamChannel) -> None:
+        answering = self._handler.handle(visit.head, channel, is_tunnel=visit.is_tunnel)
         try:
-            async with playing as answer:
-                channel.give_answer(answer.head)
+            async with answering as answer:
+                channel.send_answer(answer.head)
                 await pour(answer.body, channel)
         except CutError as error:
             channel.cut(str(error))
 
 
 class _WorkerWire:
-    """A `link.Wire` of websockets."""
+    """A `link.Wire` over a WebSocket of the package `websockets`."""
 
     def __init__(self, socket: ClientConnection) -> None:
         self._socket = socket
@@ -137,19 +148,19 @@ class _WorkerWire:
         try:
             await self._socket.send(message)
         except ConnectionClosed as error:
-            raise LinkLostError(_why(error)) from None
+            raise LinkLostError(_close_reason(error)) from None
 
     async def receive(self) -> bytes:
         try:
             message = await self._socket.recv()
         except ConnectionClosed as error:
-            raise LinkLostError(_why(error)) from None
+            raise LinkLostError(_close_reason(error)) from None
         if isinstance(message, str):
-            raise FrameError("a message of text")
+            raise FrameError("a text message")
         return message
 
 
-def _why(error: ConnectionClosed) -> str:
+def _close_reason(error: ConnectionClosed) -> str:
     if error.rcvd is not None and error.rcvd.reason:
         return f"it closed the link: {error.rcvd.reason}"
     return "it closed the link" if error.rcvd is not None else "the connection broke"

@@ -1,6 +1,6 @@
-"""What the user reads of a share before anybody comes: the address, who can reach it, a QR code.
+"""The announcement of a share: its public URL, its access rules, and a QR code of the URL.
 
-The QR code is for a phone at the table (the extra `share`), on a terminal that has room for it.
+The QR code needs the extra `share`, and a terminal that is wide enough.
 """
 
 import os
@@ -10,16 +10,16 @@ from typing import Final
 
 from httpprocessproxy.companions.share.worker.settings import WorkerSettings
 
-# Two rows of modules in a line. Light modules are drawn, as most terminals are dark.
+# Two rows of modules per line, as (upper, lower). Light modules are drawn: most terminals are dark.
 _HALVES: Final = {(1, 1): " ", (0, 1): "▀", (1, 0): "▄", (0, 0): "█"}
 
-# ISO/IEC 18004 wants a margin of four modules; every reader takes two.
+# ISO/IEC 18004 requires a margin of four modules; readers accept two.
 _MARGIN: Final = 2
 
 
 def announcement(settings: WorkerSettings) -> str:
-    """The line that says where the share is, and for whom."""
-    reach = "anybody who knows this address can reach it"
+    """The line with the public URL and the access rules."""
+    reach = "anyone who knows this address can reach it"
     if settings.credentials is not None:
         reach = f"visitors need the password of {settings.credentials.user}"
     if settings.allowed:
@@ -28,17 +28,17 @@ def announcement(settings: WorkerSettings) -> str:
 
 
 def qr_code(url: str) -> str | None:
-    """The address as a picture of text; None without a terminal wide enough, or the extra."""
+    """A URL as a QR code of text; None if the terminal is too narrow, or segno not installed."""
     try:
         import segno
     except ModuleNotFoundError:
         return None
     matrix = [list(row) for row in segno.make(url, error="l", micro=False).matrix_iter(1, _MARGIN)]
-    return drawn(matrix) if len(matrix[0]) <= _columns() else None
+    return render_modules(matrix) if len(matrix[0]) <= _columns() else None
 
 
-def drawn(matrix: Sequence[Sequence[int]]) -> str:
-    """Rows of modules, 1 for the dark ones, as lines of half blocks."""
+def render_modules(matrix: Sequence[Sequence[int]]) -> str:
+    """Render rows of modules, 1 for a dark one, as lines of half blocks."""
     rows = [*matrix, [0] * len(matrix[0])] if len(matrix) % 2 else list(matrix)
     lines = [
         "".join(_HALVES[upper & 1, lower & 1] for upper, lower in zip(*pair, strict=True))
@@ -48,7 +48,7 @@ def drawn(matrix: Sequence[Sequence[int]]) -> str:
 
 
 def _columns() -> int:
-    """The width of the terminal where our lines go, 0 if that is none."""
+    """The width of the terminal of stderr; 0 if stderr is not a terminal."""
     try:
         return os.get_terminal_size(sys.stderr.fileno()).columns
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""The worker alone, as a program: argv in, exit status out, lines about the share on stderr."""
+"""The worker as a program of its own: argv in, exit status out, log lines on stderr."""
 
 import sys
 from collections.abc import Sequence
@@ -24,36 +24,36 @@ USAGE_EXIT = 2
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Share until a signal, and return the exit status: 128 + the signal, or what went wrong."""
+    """Share until a signal, and return the exit status: 128 + the signal, or 1 or 2 on an error."""
     try:
         line = read_line(sys.argv[1:] if argv is None else argv)
         return run_on_new_loop(until_signal(_share(line)))
     except UserError as error:
-        _complain(str(error))
+        _print_error(str(error))
         return USAGE_EXIT
     except ShareRefusedError as error:
-        _complain(str(error))
+        _print_error(str(error))
         return REFUSED_EXIT
 
 
 async def _share(line: WorkerCommandLine) -> int:
-    """Raises ShareRefusedError."""
-    _write(announcement(line.settings))
+    """Announce the share, and run the worker. Raises ShareRefusedError."""
+    _print_line(announcement(line.settings))
     code = qr_code(line.settings.public_url)
     if code is not None:
         sys.stderr.write(f"{code}\n")
-    await work(line.settings, line.target, Reporter(_write, _write, _tell))
+    await work(line.settings, line.target, Reporter(_print_line, _print_line, _print_visit))
     return 0
 
 
-def _tell(visited: VisitRecord) -> None:
-    words = (visited.ip or "-", visited.method, visited.url, str(visited.status or "-"))
-    _write(f"visit {' '.join(words)} {duration(visited.duration_s * 1000)}")
+def _print_visit(record: VisitRecord) -> None:
+    words = (record.ip or "-", record.method, record.url, str(record.status or "-"))
+    _print_line(f"visit {' '.join(words)} {duration(record.duration_s * 1000)}")
 
 
-def _write(text: str) -> None:
+def _print_line(text: str) -> None:
     sys.stderr.write(f"{printable(text)}\n")
 
 
-def _complain(text: str) -> None:
-    _write(f"{PROGRAM}: {text}")
+def _print_error(text: str) -> None:
+    _print_line(f"{PROGRAM}: {text}")

@@ -1,4 +1,4 @@
-"""The command line of the worker alone, read into its settings."""
+"""The command line of the program `http-process-share`, parsed into the worker's settings."""
 
 import argparse
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from httpprocessproxy import __version__
-from httpprocessproxy.companions.share.worker.asking import ShareOptions
+from httpprocessproxy.companions.share.worker.options import ShareOptions
 from httpprocessproxy.companions.share.worker.settings import WorkerSettings
 from httpprocessproxy.config import Address, readers
 from httpprocessproxy.config.parser import Parser
@@ -17,14 +17,14 @@ from httpprocessproxy.core.errors import UserError
 PROGRAM: Final = "http-process-share"
 
 DESCRIPTION = """\
-Gives a server on this machine a public address, through an http-process-relay. Beside
-http-process-proxy this is its option --share.
+Gives a server on this machine a public address through an http-process-relay, like the option
+--share of http-process-proxy.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerCommandLine:
-    """What was asked for: a worker, for the server at `target`."""
+    """The parsed command line: the worker's settings, and the server's address."""
 
     settings: WorkerSettings
     target: Address
@@ -34,8 +34,8 @@ def read_line(argv: Sequence[str]) -> WorkerCommandLine:
     """Read a command line. Raises UserError, or SystemExit for --help and --version."""
     line = _parser().parse_args(argv)
     auth = secret("share-auth", line.auth, line.auth_file)
-    wish = ShareOptions(line.relay, line.name, line.token_file, auth, tuple(line.allow))
-    settings = replace(wish.settings(), transport=line.transport, polls=line.polls)
+    options = ShareOptions(line.relay, line.name, line.token_file, auth, tuple(line.allow))
+    settings = replace(options.settings(), transport=line.transport, polls=line.polls)
     return WorkerCommandLine(settings, line.to)
 
 
@@ -61,14 +61,14 @@ def _parser() -> argparse.ArgumentParser:
         metavar="ADDRESS",
         required=True,
         type=readers.for_argparse(Address.parse),
-        help="where the server listens: PORT (of localhost) or HOST:PORT",
+        help="address of the server: PORT (of localhost) or HOST:PORT",
     )
     add(
         "--name",
         "--share-name",
         metavar="NAME",
         default="",
-        help="a subdomain of RELAY, or a whole host (default: the token file's, or chance)",
+        help="a subdomain of RELAY, or a full host name (default: from the token file, or random)",
     )
     add(
         "--token-file",
@@ -76,9 +76,15 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         type=Path,
         default=None,
-        help="a line TOKEN, or NAME TOKEN",
+        help="a file with one line, TOKEN or NAME TOKEN",
     )
-    add("--auth", "--share-auth", metavar="USER:PASS", default="", help="ask for this password")
+    add(
+        "--auth",
+        "--share-auth",
+        metavar="USER:PASS",
+        default="",
+        help="require this user and password",
+    )
     add(
         "--auth-file",
         "--share-auth-file",
@@ -93,20 +99,20 @@ def _parser() -> argparse.ArgumentParser:
         metavar="RULE",
         action="append",
         default=[],
-        help="share this alone: 'METHOD GLOB', such as 'GET /public/**'; repeatable",
+        help="share only these requests: 'METHOD GLOB', such as 'GET /public/**'; repeatable",
     )
     add(
         "--transport",
         choices=("auto", "poll"),
         default="auto",
-        help="poll: by long polling alone (default: auto, streaming where the relay can)",
+        help="poll: long polling only (default: auto, streaming if the relay supports it)",
     )
     add(
         "--polls",
         metavar="N",
         type=readers.for_argparse(_polls),
         default=10,
-        help="how many calls wait at once, by long polling (default: 10)",
+        help="number of concurrent calls of long polling (default: 10)",
     )
     add("--version", action="version", version=f"{PROGRAM} {__version__}")
     return parser

@@ -1,11 +1,11 @@
-"""A share beside the proxy: visits are played against its private socket, and told in its feed."""
+"""A share beside the proxy: forwards visits to its private socket, and reports on its event bus."""
 
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from httpprocessproxy.companions.share.worker.announcing import announcement, qr_code
-from httpprocessproxy.companions.share.worker.asking import ShareOptions
+from httpprocessproxy.companions.share.worker.options import ShareOptions
 from httpprocessproxy.companions.share.worker.settings import (
     Reporter,
     ShareRefusedError,
@@ -16,40 +16,44 @@ from httpprocessproxy.events import INFO, EventBus, Notice, VisitEnded
 
 
 class Share:
-    """One for a run of the program."""
+    """The share of one run of the proxy."""
 
-    def __init__(self, wish: ShareOptions) -> None:
-        """Raises UserError."""
-        # The core knows better which of its pages are for anybody.
-        self._settings = replace(wish.settings(), hides_own_pages=False)
+    def __init__(self, options: ShareOptions) -> None:
+        """Parse the options. Raises UserError."""
+        # The proxy itself refuses visitors the pages that are not public.
+        self._settings = replace(options.settings(), hides_own_pages=False)
 
     async def run(self, visits: Path, bus: EventBus, show: Callable[[str], None]) -> None:
-        """Share until cancelled, or refused by the relay: then the proxy goes on without."""
+        """Share until cancelled; if the relay refuses the share, log that and return.
 
-        def say(text: str) -> None:
+
+        `visits` is the path of the private socket; `show` prints the QR code.
+        """
+
+        def info(text: str) -> None:
             bus.publish(Notice(text=text, severity=INFO))
 
         def warn(text: str) -> None:
             bus.publish(Notice(text=text))
 
-        def tell(visited: VisitRecord) -> None:
-            bus.publish(_event(visited), keep=False)
+        def visit_ended(record: VisitRecord) -> None:
+            bus.publish(_event(record), keep=False)
 
-        say(announcement(self._settings))
+        info(announcement(self._settings))
         code = qr_code(self._settings.public_url)
         if code is not None:
             show(code)
         try:
-            await work(self._settings, visits, Reporter(say, warn, tell))
+            await work(self._settings, visits, Reporter(info, warn, visit_ended))
         except ShareRefusedError as error:
             warn(f"share: {error}; not shared any more")
 
 
-def _event(visited: VisitRecord) -> VisitEnded:
+def _event(record: VisitRecord) -> VisitEnded:
     return VisitEnded(
-        client=visited.ip,
-        method=visited.method,
-        target=visited.url,
-        status=visited.status,
-        duration_ms=round(visited.duration_s * 1000, 1),
+        client=record.ip,
+        method=record.method,
+        target=record.url,
+        status=record.status,
+        duration_ms=round(record.duration_s * 1000, 1),
     )

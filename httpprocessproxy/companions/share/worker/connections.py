@@ -1,7 +1,7 @@
-"""Connections to the server, of which some are kept for the next visit (RFC 9112 section 9.3).
+"""Connections to the server, and the idle ones among them, for reuse (RFC 9112 section 9.3).
 
-The rule: what is kept has nothing under way. One on which the server has said anything meanwhile,
-or has closed, is not given out: what it said would pass for the answer to the next request.
+The rule: an idle connection has no exchange in progress. If the server has sent bytes on it
+meanwhile, or closed it, it is not reused: those bytes would pass for the next response.
 """
 
 import asyncio
@@ -14,73 +14,78 @@ from httpprocessproxy.companions.share.relay.pipe import PIECE_BYTES
 from httpprocessproxy.config import Address
 from httpprocessproxy.core.http.http1 import HEAD_END, MAX_HEAD_BYTES
 
-# An address, or the private socket of the core.
+# The server's address, or the path of the proxy's private socket.
 Target = Address | Path
 
-# Below the 5 s after which Node closes a connection that idles: we close first, so no request is
-# on its way when it does.
+# Below the 5 s after which Node closes an idle connection: the worker closes first, so the server
+# never closes while a request is in flight.
 IDLE_S: Final = 4.0
 
-# As many as a page has visits at once. One more would save as little as it costs.
-MAX_KEPT: Final = 32
+# The number of concurrent visits of one page. More idle connections would bring little.
+MAX_IDLE: Final = 32
 
 
 class LocalConnection:
-    """`is_done`: one exchange is over on it, and both ends are ready for the next."""
+    """A connection; `is_done`: an exchange has ended on it, and another may follow."""
 
     def __init__(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, heard: "_Heard"
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        protocol: "_CountingProtocol",
     ) -> None:
         self.writer = writer
         self.is_done = False
         self._reader = reader
-        self._heard = heard
-        self._taken_bytes = 0
+        self._protocol = protocol
+        self._read_bytes = 0
         self._reused_at_bytes: int | None = None
 
     async def head(self) -> bytes:
-        """Wait for a head. Raises what `StreamReader.readuntil` does, and ConnectionError."""
-        return self._taken(await self._reader.readuntil(HEAD_END))
+        """Wait for a head. Raises ConnectionError, and the errors of `StreamReader.readuntil`."""
+        return self._count_read(await self._reader.readuntil(HEAD_END))
 
     async def read(self) -> bytes:
-        """Wait for more; b"" is the end. Raises ConnectionError."""
-        return self._taken(await self._reader.read(PIECE_BYTES))
+        """Wait for bytes; b"" at the end. Raises ConnectionError."""
+        return self._count_read(await self._reader.read(PIECE_BYTES))
 
-    def _taken(self, data: bytes) -> bytes:
-        self._taken_bytes += len(data)
+    def _count_read(self, data: bytes) -> bytes:
+        self._read_bytes += len(data)
         return data
 
     @property
     def is_idle(self) -> bool:
-        """Whether it is open, and nothing has come but what was taken."""
-        is_open = not (self._heard.ended or self.writer.is_closing())
-        return is_open and self._taken_bytes == self._heard.size_bytes
+        """Whether the connection is open, and all received bytes have been read."""
+        is_open = not (self._protocol.ended or self.writer.is_closing())
+        return is_open and self._read_bytes == self._protocol.size_bytes
 
     @property
     def is_stale(self) -> bool:
-        """Whether it was kept, and closed before anything came in answer to what went out since."""
-        return self._heard.ended and self._reused_at_bytes == self._heard.size_bytes
+        """Whether the connection was reused, and closed before a byte of the response arrived."""
+        return self._protocol.ended and self._reused_at_bytes == self._protocol.size_bytes
 
     def reuse(self) -> None:
         self.is_done = False
-        self._reused_at_bytes = self._heard.size_bytes
+        self._reused_at_bytes = self._protocol.size_bytes
 
     def abort(self) -> None:
         self.writer.transport.abort()
 
 
 class Connections:
-    """Those to one target."""
+    """The connections to one target."""
 
     def __init__(self, target: Target) -> None:
         self.target = target
-        self._kept: deque[tuple[float, LocalConnection]] = deque()  # the one kept last is the last
-        self._sweeping: asyncio.TimerHandle | None = None
+        self._idle: deque[tuple[float, LocalConnection]] = (
+            deque()
+        )  # with their expiry, oldest first
+        self._sweep_timer: asyncio.TimerHandle | None = None
 
     def take(self) -> LocalConnection | None:
-        """One that was kept, if there is one that is still good."""
-        while self._kept:
-            connection = self._kept.pop()[1]
+        """Take the idle connection used last; None if none is usable."""
+        while self._idle:
+            connection = self._idle.pop()[1]
             if connection.is_idle:
                 connection.reuse()
                 return connection
@@ -88,48 +93,51 @@ class Connections:
         return None
 
     def release(self, connection: LocalConnection) -> None:
-        """Keep it for a while if it is done, or else end it."""
-        if not (connection.is_done and connection.is_idle) or len(self._kept) >= MAX_KEPT:
+        """Keep a connection for IDLE_S if its exchange is done, otherwise abort it."""
+        if not (connection.is_done and connection.is_idle) or len(self._idle) >= MAX_IDLE:
             connection.abort()
             return
         loop = asyncio.get_running_loop()
-        self._kept.append((loop.time() + IDLE_S, connection))
-        if self._sweeping is None:
-            self._sweeping = loop.call_later(IDLE_S, self._sweep)
+        self._idle.append((loop.time() + IDLE_S, connection))
+        if self._sweep_timer is None:
+            self._sweep_timer = loop.call_later(IDLE_S, self._sweep)
 
     def close(self) -> None:
-        """Keep none any more."""
-        if self._sweeping is not None:
-            self._sweeping.cancel()
-            self._sweeping = None
-        while self._kept:
-            self._kept.pop()[1].abort()
+        """Close all idle connections."""
+        if self._sweep_timer is not None:
+            self._sweep_timer.cancel()
+            self._sweep_timer = None
+        while self._idle:
+            self._idle.pop()[1].abort()
 
     def _sweep(self) -> None:
         loop = asyncio.get_running_loop()
-        while self._kept and self._kept[0][0] <= loop.time():
-            self._kept.popleft()[1].abort()
-        until = self._kept[0][0] if self._kept else None
-        self._sweeping = loop.call_at(until, self._sweep) if until is not None else None
+        while self._idle and self._idle[0][0] <= loop.time():
+            self._idle.popleft()[1].abort()
+        until = self._idle[0][0] if self._idle else None
+        self._sweep_timer = loop.call_at(until, self._sweep) if until is not None else None
 
     async def new(self) -> LocalConnection:
-        """Make one, to the first host of the target that answers. Raises OSError."""
-        if self._kept:
-            # A server of one thread would wait on it, and not accept another, until we close it.
-            self._kept.popleft()[1].abort()
+        """Connect to the first host of the target that accepts. Raises OSError."""
+        if self._idle:
+            # A server with one thread serves an idle connection until that closes, and accepts no
+            # other: close one first.
+            self._idle.popleft()[1].abort()
         loop = asyncio.get_running_loop()
         if isinstance(self.target, Path):
             path = str(self.target)
-            return _connected(*await loop.create_unix_connection(_Heard, path))
+            return _connected(*await loop.create_unix_connection(_CountingProtocol, path))
         *others, last = self.target.hosts
         for host in others:
             with contextlib.suppress(OSError):
-                return _connected(*await loop.create_connection(_Heard, host, self.target.port))
-        return _connected(*await loop.create_connection(_Heard, last, self.target.port))
+                return _connected(
+                    *await loop.create_connection(_CountingProtocol, host, self.target.port)
+                )
+        return _connected(*await loop.create_connection(_CountingProtocol, last, self.target.port))
 
 
-class _Heard(asyncio.StreamReaderProtocol):
-    """How much the other end has said in all, and whether it has gone."""
+class _CountingProtocol(asyncio.StreamReaderProtocol):
+    """A stream protocol that counts the received bytes and records the end of the stream."""
 
     def __init__(self) -> None:
         loop = asyncio.get_running_loop()
@@ -151,6 +159,8 @@ class _Heard(asyncio.StreamReaderProtocol):
         super().connection_lost(exc)
 
 
-def _connected(transport: asyncio.Transport, heard: _Heard) -> LocalConnection:
-    loop, reader = asyncio.get_running_loop(), heard.reader
-    return LocalConnection(reader, asyncio.StreamWriter(transport, heard, reader, loop), heard)
+def _connected(transport: asyncio.Transport, protocol: _CountingProtocol) -> LocalConnection:
+    loop, reader = asyncio.get_running_loop(), protocol.reader
+    return LocalConnection(
+        reader, asyncio.StreamWriter(transport, protocol, reader, loop), protocol
+    )

@@ -1,4 +1,4 @@
-"""Does a server show its visitors what only its developer should see? No I/O.
+"""Detects debug pages, which visitors should not see. No I/O.
 
 Werkzeug and Django answer an error with a page that shows source, settings and local variables.
 """
@@ -14,21 +14,21 @@ _MARKS: Final = (
 _LONGEST: Final = max(len(mark) for mark, _ in _MARKS)
 
 
-def may_be_one(head: AnswerHead) -> bool:
-    """Whether it is worth while to look: an error, as HTML that is not compressed."""
+def may_be_debug_page(head: AnswerHead) -> bool:
+    """Whether the body is searched for a debug page: an error in uncompressed HTML."""
     content_type = first(head.fields, "content-type") or ""
     is_plain = first(head.fields, "content-encoding") is None
     return head.status >= 400 and is_plain and content_type.lower().startswith("text/html")
 
 
-class Search:
-    """Looks for a debug page in the pieces of a body."""
+class DebugPageSearch:
+    """Searches the pieces of a body for the mark of a debug page."""
 
     def __init__(self) -> None:
         self._last = b""
 
     def feed(self, piece: bytes) -> str | None:
-        """The name of what made the page, once that shows; a mark may be cut in two."""
+        """Search a piece, also for a mark cut in two; return the framework's name, or None."""
         seen = self._last + piece
         self._last = seen[-_LONGEST:]
         return next((name for mark, name in _MARKS if mark in seen), None)

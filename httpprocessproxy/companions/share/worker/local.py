@@ -1,9 +1,9 @@
-"""The client of the server whose visits these are (RFC 9112).
+"""The HTTP client of the local server, which visits are forwarded to (RFC 9112).
 
-The rule: the target is written byte for byte as it came, behind the address that the user gave: no
-URL is joined, no redirect followed, no body decoded. What frames a message is ours to write. Only
-what is safe and has no body goes out on a connection that was kept; if the server turns out to
-have closed that one, it goes out again, on a new one. Nothing else is ever sent twice.
+The rule: the target is sent byte for byte as received, to the address that the user configured: no
+URL is joined, no redirect followed, no body decoded. The framing of a message is written by this
+module. Only a request with a safe method and no body is sent on an idle connection; if the server
+has closed that one, the request is sent again on a new one. No other request is sent twice.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ from httpprocessproxy.core.http.headers import SAFE_METHODS, connection_options
 from httpprocessproxy.core.http.http1 import ResponseHead, parse_response
 from httpprocessproxy.system.faults import contained
 
-# A server on this machine; above it a listen backlog is full, or nobody is there.
+# The server is on this machine: a longer wait means a full backlog, or no server at all.
 _CONNECT_TIMEOUT_S: Final = 10.0
 
 _LENGTH: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
@@ -38,58 +38,58 @@ _UPGRADE: Final = [("Connection", "Upgrade"), ("Upgrade", "websocket")]
 
 
 class LocalError(Exception):
-    """The server cannot be reached, or does not answer in HTTP; the text says how."""
+    """The server cannot be reached, or does not answer in HTTP; the text is the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class LocalAnswer:
-    """What came back: its head, and its body as it comes."""
+    """The head of a response, and its body as a source."""
 
     head: AnswerHead
     body: Source
 
 
-class Local:
-    """One for all visits to a target."""
+class LocalClient:
+    """An HTTP client for one target, with its idle connections."""
 
     def __init__(self, target: Target) -> None:
         self._connections = Connections(target)
 
     def close(self) -> None:
-        """Give up the connections that are kept."""
+        """Close the idle connections."""
         self._connections.close()
 
     @contextlib.asynccontextmanager
     async def exchange(
         self, tasks: asyncio.TaskGroup, visit: VisitHead, body: Source, *, is_tunnel: bool
     ) -> AsyncIterator[LocalAnswer]:
-        """Send a visit, and give the answer while the context is open. Raises LocalError.
+        """Send a visit, and yield the answer while the context is open. Raises LocalError.
 
-        The body is sent by one of `tasks`, and so may be as long as it likes. Raises CutError if
-        it ends before it has begun.
+        A task in `tasks` sends the body, which may be of any length. Raises CutError if the body is
+        cut before its first piece.
         """
         async with contextlib.AsyncExitStack() as exits:
             is_bare = not is_tunnel and _is_safe(visit) and not _length(visit.fields)
             if is_bare and (piece := await body.receive()):
-                is_bare, body = False, _Begun(piece, body)
+                is_bare, body = False, _PrefixedSource(piece, body)
             if is_bare:
-                yield await self._ask(exits, visit)
+                yield await self._send_bare(exits, visit)
             else:
-                yield await self._tell(exits, tasks, visit, body, is_tunnel=is_tunnel)
+                yield await self._send_with_body(exits, tasks, visit, body, is_tunnel=is_tunnel)
 
-    async def _ask(self, exits: contextlib.AsyncExitStack, visit: VisitHead) -> LocalAnswer:
-        """Send a request without a body, by a connection that was kept if there is one."""
+    async def _send_bare(self, exits: contextlib.AsyncExitStack, visit: VisitHead) -> LocalAnswer:
+        """Send a request without a body, on an idle connection if possible."""
         connection = self._connections.take()
         if connection is not None:
             exits.callback(self._connections.release, connection)
             try:
-                return await _asked(connection, visit)
+                return await _exchange_bare(connection, visit)
             except LocalError:
                 if not connection.is_stale:
                     raise
-        return await _asked(await self._connect(exits), visit)
+        return await _exchange_bare(await self._connect(exits), visit)
 
-    async def _tell(
+    async def _send_with_body(
         self,
         exits: contextlib.AsyncExitStack,
         tasks: asyncio.TaskGroup,
@@ -98,15 +98,15 @@ class Local:
         *,
         is_tunnel: bool,
     ) -> LocalAnswer:
-        """Send a request that may have a body, by a new connection."""
+        """Send a request that may have a body, on a new connection."""
         connection = await self._connect(exits)
         request = _send(connection.writer, visit, body, is_tunnel=is_tunnel)
         sending = tasks.create_task(request, name="request of a visit")
         exits.callback(_end_sending, connection, sending)
-        return await _answer(connection, visit.method, is_tunnel=is_tunnel)
+        return await _read_answer(connection, visit.method, is_tunnel=is_tunnel)
 
     async def _connect(self, exits: contextlib.AsyncExitStack) -> LocalConnection:
-        """Raises LocalError."""
+        """Open a new connection. Raises LocalError."""
         try:
             async with asyncio.timeout(_CONNECT_TIMEOUT_S):
                 connection = await self._connections.new()
@@ -118,17 +118,17 @@ class Local:
         return connection
 
 
-async def _asked(connection: LocalConnection, visit: VisitHead) -> LocalAnswer:
-    """Raises LocalError."""
+async def _exchange_bare(connection: LocalConnection, visit: VisitHead) -> LocalAnswer:
+    """Send a request without a body, and read the head of its response. Raises LocalError."""
     length = _length(visit.fields)
     framing = [] if length is None else [("Content-Length", str(length))]
     connection.writer.write(_head(visit, framing))
-    return await _answer(connection, visit.method, is_tunnel=False)
+    return await _read_answer(connection, visit.method, is_tunnel=False)
 
 
 def _end_sending(connection: LocalConnection, sending: asyncio.Task[None]) -> None:
     if not sending.done():
-        connection.is_done = False  # the server has answered before it had all
+        connection.is_done = False  # the server answered before it had the whole request
         sending.cancel()
 
 
@@ -136,8 +136,8 @@ def _is_safe(visit: VisitHead) -> bool:
     return visit.method.encode() in SAFE_METHODS
 
 
-class _Begun:
-    """A source of which a piece has been received."""
+class _PrefixedSource:
+    """A source whose first piece was received already."""
 
     def __init__(self, piece: bytes, rest: Source) -> None:
         self._piece = piece
@@ -151,7 +151,7 @@ class _Begun:
 async def _send(
     writer: asyncio.StreamWriter, visit: VisitHead, body: Source, *, is_tunnel: bool
 ) -> None:
-    """Send a request; a body that is cut, or not as long as it said, breaks the connection."""
+    """Send a request; abort the connection if the body is cut or contradicts Content-Length."""
     with contained("the request of a visit"):
         try:
             await _send_framed(writer, visit, body, is_tunnel=is_tunnel)
@@ -164,7 +164,7 @@ async def _send(
 async def _send_framed(
     writer: asyncio.StreamWriter, visit: VisitHead, body: Source, *, is_tunnel: bool
 ) -> None:
-    """Raises CutError and OSError."""
+    """Send a request, with its framing. Raises CutError and OSError."""
     length = _length(visit.fields)
     if is_tunnel:
         writer.write(_head(visit, _UPGRADE))
@@ -177,7 +177,7 @@ async def _send_framed(
 
 
 async def _send_unknown(writer: asyncio.StreamWriter, visit: VisitHead, body: Source) -> None:
-    """Send a request whose body has any length, or is none: that shows when it begins."""
+    """Send a request without Content-Length: chunked, or without a body if that is empty."""
     piece = await body.receive()
     framing = [("Transfer-Encoding", "chunked")] if piece else []
     writer.write(_head(visit, framing))
@@ -196,11 +196,11 @@ async def _send_pieces(writer: asyncio.StreamWriter, body: Source, length: int |
         if left is not None:
             left -= len(piece)
             if left < 0:
-                raise CutError("the body is longer than it said")
+                raise CutError("the body is longer than its Content-Length")
         writer.write(piece)
         await writer.drain()
     if left:
-        raise CutError("the body is shorter than it said")
+        raise CutError("the body is shorter than its Content-Length")
     if length is None and writer.can_write_eof():
         writer.write_eof()
 
@@ -217,17 +217,17 @@ def _length(fields: Fields) -> int | None:
     return int(text) if text is not None and _LENGTH.fullmatch(text) else None
 
 
-async def _answer(connection: LocalConnection, method: str, *, is_tunnel: bool) -> LocalAnswer:
+async def _read_answer(connection: LocalConnection, method: str, *, is_tunnel: bool) -> LocalAnswer:
     """Read the head of the final response. Raises LocalError."""
     try:
         while True:
             head = parse_response(await connection.head())
             if head.status >= 200:
                 framing, fields = _framing(head, method)
-                body = _Incoming(connection, framing, goes_on=_goes_on(head))
+                body = _ResponseBody(connection, framing, is_persistent=_is_persistent(head))
                 return LocalAnswer(AnswerHead(head.status, fields), body)
             if head.status == 101:
-                return _switched(connection, head, is_tunnel=is_tunnel)
+                return _tunnel_answer(connection, head, is_tunnel=is_tunnel)
     except asyncio.IncompleteReadError:
         raise LocalError("the server closed the connection without an answer") from None
     except asyncio.LimitOverrunError:
@@ -236,21 +236,26 @@ async def _answer(connection: LocalConnection, method: str, *, is_tunnel: bool) 
         raise LocalError(f"the server did not answer in HTTP: {error}") from None
 
 
-def _switched(connection: LocalConnection, head: ResponseHead, *, is_tunnel: bool) -> LocalAnswer:
+def _tunnel_answer(
+    connection: LocalConnection, head: ResponseHead, *, is_tunnel: bool
+) -> LocalAnswer:
     if not is_tunnel:
         raise LocalError("the server switched to a protocol that was not asked for")
     fields = protocol.passing_fields(protocol.to_texts(head.fields))
-    body = _Incoming(connection, UntilClose(chunked=False), goes_on=False)
+    body = _ResponseBody(connection, UntilClose(chunked=False), is_persistent=False)
     return LocalAnswer(AnswerHead(101, fields), body)
 
 
-def _goes_on(head: ResponseHead) -> bool:
-    """Whether another request may follow on the connection (RFC 9112 section 9.3)."""
+def _is_persistent(head: ResponseHead) -> bool:
+    """Whether the server keeps the connection open (RFC 9112 section 9.3)."""
     return not (head.is_http10 or b"close" in connection_options(head.fields))
 
 
 def _framing(head: ResponseHead, method: str) -> tuple[Body, Fields]:
-    """How the body ends (RFC 9112 section 6.3), and the fields that pass. Raises LocalError."""
+    """The framing of the body (RFC 9112 section 6.3), and the fields to forward.
+
+    Raises LocalError.
+    """
     texts = protocol.to_texts(head.fields)
     codings = [value.lower() for name, value in texts if name.lower() == "transfer-encoding"]
     fields = protocol.passing_fields(texts)
@@ -264,13 +269,13 @@ def _framing(head: ResponseHead, method: str) -> tuple[Body, Fields]:
     return (UntilClose(chunked=False) if length is None else Length(length)), fields
 
 
-class _Incoming:
-    """A source: the body of the answer, without its framing."""
+class _ResponseBody:
+    """The body of a response as a source, without its framing."""
 
-    def __init__(self, connection: LocalConnection, framing: Body, *, goes_on: bool) -> None:
+    def __init__(self, connection: LocalConnection, framing: Body, *, is_persistent: bool) -> None:
         self._connection = connection
         self._framing = framing
-        self._goes_on = goes_on
+        self._is_persistent = is_persistent
         self._check_done()
 
     async def receive(self) -> bytes:
@@ -286,6 +291,6 @@ class _Incoming:
         return b""
 
     def _check_done(self) -> None:
-        # What is there beyond the end is no answer to anything: nothing may follow it.
+        # Bytes beyond the end belong to no response: the connection is not reused.
         is_whole = self._framing.done and not self._framing.rest
-        self._connection.is_done = is_whole and self._goes_on
+        self._connection.is_done = is_whole and self._is_persistent

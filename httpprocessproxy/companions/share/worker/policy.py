@@ -1,7 +1,7 @@
-"""Which visits are played: those with the password, to what is allowed, and none to a debugger.
+"""The access policy: visits need the password and an allowed path, and never reach a debugger.
 
-The rule: a path is judged as a server may read it, decoded; one that could be read in two ways is
-not allowed by any rule. No I/O.
+The rule: the allow-list is matched with the decoded path, as a server may read it. A path that
+servers could read in two ways matches no rule. No I/O.
 """
 
 import base64
@@ -32,17 +32,19 @@ _OWN_PREFIX: Final = "/_hpp"
 _DEBUGGER: Final = "__debugger__"
 _CONSOLE: Final = "/console"
 
-# U+FFFD stands for bytes that are no UTF-8.
-_TWO_WAYS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\\%\N{REPLACEMENT CHARACTER}]")
+# U+FFFD stands for bytes that are not UTF-8.
+_AMBIGUOUS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\\%\N{REPLACEMENT CHARACTER}]")
 _DOTS: Final = frozenset((".", ".."))
 
-_CLOSED: Final = Problem(403, "Not shared", "This part of the server is not shared.")
-_LOCKED: Final = Problem(401, "A password is needed", "Ask for it whoever gave you this address.")
+_NOT_SHARED: Final = Problem(403, "Not shared", "This part of the server is not shared.")
+_UNAUTHORIZED: Final = Problem(
+    401, "A password is needed", "Ask the person who gave you this address for it."
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What a visitor has to know."""
+    """The user and password that visitors need."""
 
     user: str
     password: str
@@ -56,7 +58,7 @@ class Credentials:
         return cls(user, password)
 
     def fit(self, authorization: str) -> bool:
-        """Whether a field has them; it takes the same time, whatever is wrong."""
+        """Whether an Authorization value has these credentials; compared in constant time."""
         scheme, _, encoded = authorization.partition(" ")
         try:
             given = base64.b64decode(encoded.strip(), validate=True)
@@ -68,7 +70,7 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """A method, or `*`, and a glob of paths."""
+    """A rule of the allow-list: a method, or `*`, and a glob of paths."""
 
     method: str
     pattern: str
@@ -83,7 +85,7 @@ class Allowed:
         return cls(method.upper(), pattern)
 
     def allows(self, method: str, path: str) -> bool:
-        # RFC 9110 section 9.3.2: HEAD is GET without the content.
+        # RFC 9110 section 9.3.2: HEAD is identical to GET, but without content.
         methods = {method, "*", *(["GET"] if method == "HEAD" else [])}
         return self.method in methods and glob.globmatch(path, self.pattern, flags=_GLOB)
 
@@ -93,14 +95,14 @@ class Allowed:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A visit that is not played: what its visitor is told, with fields for it."""
+    """The refusal of a visit: the error page, and header fields of the response."""
 
     problem: Problem
     fields: Mapping[str, str]
 
 
 class Policy:
-    """All rules together."""
+    """All access rules of a share."""
 
     def __init__(
         self,
@@ -114,18 +116,18 @@ class Policy:
         self._hides_own_pages = hides_own_pages
 
     def refusal(self, visit: VisitHead) -> Refusal | None:
-        """Why a visit is not played, if it is not."""
+        """The refusal of a visit; None if it is allowed."""
         given = first(visit.fields, "authorization") or ""
         if self._credentials is not None and not self._credentials.fit(given):
-            return Refusal(_LOCKED, {"WWW-Authenticate": _REALM})
+            return Refusal(_UNAUTHORIZED, {"WWW-Authenticate": _REALM})
         path, _, query = visit.url.partition("?")
         if self._is_closed(visit.method, unquote(path)) or _DEBUGGER in unquote_plus(query):
-            return Refusal(_CLOSED, {})
+            return Refusal(_NOT_SHARED, {})
         return None
 
     @property
     def uses_authorization(self) -> bool:
-        """Whether that field of a visit is for us, and not for the server."""
+        """Whether the Authorization field is for the share, and not for the server."""
         return self._credentials is not None
 
     def _is_closed(self, method: str, path: str) -> bool:
@@ -133,7 +135,7 @@ class Policy:
             return True
         if not self._allowed:
             return False
-        # Servers that know parameters (RFC 3986 section 3.3) see the path without them.
+        # Some servers match the path without its parameters (RFC 3986 section 3.3).
         readings = {path, _without_parameters(path)}
         return _is_ambiguous(path) or not all(self._allows(method, one) for one in readings)
 
@@ -142,14 +144,14 @@ class Policy:
 
 
 def is_console(visit: VisitHead, server: str) -> bool:
-    """Whether an answer of this Server is Werkzeug's console, which is nobody's business."""
+    """Whether a visit to a server with this Server field reaches Werkzeug's console."""
     path = unquote(visit.url.partition("?")[0])
     return _normal(path) == _CONSOLE and server.lower().startswith("werkzeug/")
 
 
-def closed() -> Refusal:
-    """The answer in place of what is not shared."""
-    return Refusal(_CLOSED, {})
+def not_shared() -> Refusal:
+    """The refusal of a path that is not shared."""
+    return Refusal(_NOT_SHARED, {})
 
 
 def _is_below(path: str, prefix: str) -> bool:
@@ -159,20 +161,20 @@ def _is_below(path: str, prefix: str) -> bool:
 
 
 def _normal(path: str) -> str:
-    """A decoded path as the most lenient of servers reads it."""
+    """Normalise a decoded path as the most lenient server does."""
     plain = _without_parameters(path.replace("\\", "/"))
     return posixpath.normpath("/" + plain.lstrip("/"))
 
 
 def _is_ambiguous(path: str) -> bool:
-    """Whether servers could take a decoded path for another one.
+    """Whether servers could read a decoded path as another path.
 
-    By backslashes; by decoding again, also of what is no UTF-8, such as an overlong "/"; by
-    controls, at which servers in C end a path, or which URL parsers drop; by empty segments; or by
-    dots, which are dots to Tomcat, Jetty and Spring with parameters behind them, too (RFC 3986
-    section 3.3).
+    The causes: backslashes; a second decoding, also of bytes that are not UTF-8, such as an
+    overlong "/"; control characters, at which servers in C end a path, or which URL parsers drop;
+    empty segments; and dot segments, which Tomcat, Jetty and Spring recognise even with parameters
+    (RFC 3986 section 3.3).
     """
-    if _TWO_WAYS.search(path) or "//" in path:
+    if _AMBIGUOUS.search(path) or "//" in path:
         return True
     return any(segment.strip(" ") in _DOTS for segment in _without_parameters(path).split("/"))
 

@@ -1,7 +1,7 @@
-"""Long polling: each call brings the answer to one visit, and waits for the next.
+"""Long polling: each call carries the answer to one visit, and waits for the next visit.
 
-The rule: what was read of a visit is played once. An answer is sent until some reply shows that the
-relay had it; the relay takes the first and ignores all others.
+The rule: a received visit is forwarded once. Its answer is repeated until a reply shows that the
+relay has received it; the relay accepts the first copy and ignores all others.
 """
 
 import asyncio
@@ -28,27 +28,29 @@ from httpprocessproxy.companions.share.worker.visit_handler import VisitHandler,
 from httpprocessproxy.core.page.pages import Problem
 from httpprocessproxy.system.faults import contained
 
-# Relays hold a call for up to 180 s; one that says nothing for longer is gone.
-_SILENCE_S: Final = 200.0
-_CONNECT_S: Final = 15.0
+# Relays hold a call for up to 180 s; a relay that is silent for longer is lost.
+_READ_TIMEOUT_S: Final = 200.0
+_CONNECT_TIMEOUT_S: Final = 15.0
 
-# A visit's head is in the reply's fields: as much as a relay may send.
+# The reply's fields carry the head of a visit: the largest that a relay may send.
 _MAX_FIELD_BYTES: Final = protocol.MAX_ANSWER_FIELDS_BYTES
 
-_HOW: Final = "by long polling: no streaming and no WebSockets"
+_TRANSPORT: Final = "by long polling: no streaming and no WebSockets"
 
-_BAD_ANSWER: Final = (400, 413, 431)
+_REFUSED_STATUSES: Final = (400, 413, 431)
 
-_LARGE: Final = Problem(
-    502, "Too large", "The answer is larger than may pass, as the relay does not stream."
+_TOO_LARGE: Final = Problem(
+    502,
+    "Too large",
+    "The answer is larger than long polling allows, and the relay has no streaming.",
 )
-_FAILED: Final = Problem(502, "No answer", "An error in http-process-proxy itself.")
-_LATE: Final = Problem(504, "No answer", "The server did not answer in time.")
+_FAILED: Final = Problem(502, "No answer", "Internal error of http-process-proxy.")
+_TIMED_OUT: Final = Problem(504, "No answer", "The server did not answer in time.")
 
 
 @dataclass(frozen=True, slots=True)
-class _Ready:
-    """An answer on its way to the relay."""
+class _PendingAnswer:
+    """An answer for the next call; it is dropped after `until` (`time.monotonic`)."""
 
     headers: dict[str, str]
     body: bytes
@@ -56,12 +58,14 @@ class _Ready:
 
 
 class _CallError(Exception):
-    """A call that failed, and may be made again; the text says why."""
+    """A call failed, and may be repeated; the text is the reason."""
 
 
-async def poll(settings: WorkerSettings, player: VisitHandler, contact: RelayStatus) -> None:
-    """Fetch and play visits until cancelled. Raises ShareRefusedError."""
-    timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_S, sock_read=_SILENCE_S)
+async def poll(settings: WorkerSettings, handler: VisitHandler, relay_status: RelayStatus) -> None:
+    """Fetch and handle visits until cancelled. Raises ShareRefusedError."""
+    timeout = aiohttp.ClientTimeout(
+        total=None, sock_connect=_CONNECT_TIMEOUT_S, sock_read=_READ_TIMEOUT_S
+    )
     session = aiohttp.ClientSession(
         timeout=timeout,
         connector=aiohttp.TCPConnector(limit=0),
@@ -71,7 +75,7 @@ async def poll(settings: WorkerSettings, player: VisitHandler, contact: RelaySta
         max_field_size=_MAX_FIELD_BYTES,
     )
     async with session:
-        polls = [_Poll(settings, player, contact, session) for _ in range(settings.polls)]
+        polls = [_Poll(settings, handler, relay_status, session) for _ in range(settings.polls)]
         try:
             async with asyncio.TaskGroup() as tasks:
                 for number, one in enumerate(polls, 1):
@@ -81,37 +85,37 @@ async def poll(settings: WorkerSettings, player: VisitHandler, contact: RelaySta
 
 
 class _Poll:
-    """One of the parallel calls."""
+    """One of the concurrent series of calls."""
 
     def __init__(
         self,
         settings: WorkerSettings,
-        player: VisitHandler,
-        contact: RelayStatus,
+        handler: VisitHandler,
+        relay_status: RelayStatus,
         session: aiohttp.ClientSession,
     ) -> None:
         self._settings = settings
-        self._player = player
-        self._contact = contact
+        self._handler = handler
+        self._relay_status = relay_status
         self._session = session
-        self._answer: _Ready | None = None
+        self._answer: _PendingAnswer | None = None
 
     async def run(self) -> None:
-        """Raises ShareRefusedError."""
+        """Make one call after another until cancelled. Raises ShareRefusedError."""
         backoff = Backoff()
         while True:
-            visit, is_made = None, False
+            visit, is_done = None, False
             try:
                 with contained("a call to the relay", _CallError, ShareRefusedError):
                     visit = await self._call()
-                    is_made = True
+                    is_done = True
             except _CallError as error:
-                self._contact.lost(str(error))
-            if not is_made:
+                self._relay_status.lost(str(error))
+            if not is_done:
                 await asyncio.sleep(backoff.failed())
                 continue
             backoff.succeeded()
-            self._contact.made(_HOW)
+            self._relay_status.connected(_TRANSPORT)
             if visit is not None:
                 self._answer = await self._answer_to(*visit)
 
@@ -138,16 +142,16 @@ class _Poll:
     async def _read(self, reply: aiohttp.ClientResponse) -> tuple[VisitHead, bytes] | None:
         if reply.status == 403:
             raise refused(self._settings)
-        if reply.status in _BAD_ANSWER:
-            # It says what was wrong with our answer; the visitor has been told.
+        if reply.status in _REFUSED_STATUSES:
+            # The relay has refused the answer, and sent the visitor an error page.
             return None
         if reply.status != 200:
             raise _CallError(f"it answers {reply.status}")
         try:
             visit = protocol.read_visit(reply.headers)
-            body = await whole(_Body(reply), self._settings.max_body_bytes, _keep)
+            body = await whole(_Body(reply), self._settings.max_body_bytes, _ignore_size)
         except (ProtocolError, PipeFullError) as error:
-            raise _CallError(f"it sent a visit that cannot be played: {error}") from None
+            raise _CallError(f"it sent an invalid visit: {error}") from None
         if visit is None:
             return None
         fields = protocol.without(visit.fields, "content-length")
@@ -155,46 +159,46 @@ class _Poll:
             fields.append(("Content-Length", str(len(body))))
         return VisitHead(visit.rid, visit.method, visit.url, visit.ip, fields), body
 
-    async def _answer_to(self, visit: VisitHead, body: bytes) -> _Ready:
-        """Play a visit; an error of ours is answered with a page, as the visitor waits for one."""
+    async def _answer_to(self, visit: VisitHead, body: bytes) -> _PendingAnswer:
+        """Handle a visit; after an unexpected error the answer is an error page."""
         with contained("a visit of the share"):
-            return await self._play(visit, body)
-        return self._ready(visit, *await _own(visit, _FAILED))
+            return await self._forward(visit, body)
+        return self._pending_answer(visit, *await _error_answer(visit, _FAILED))
 
-    async def _play(self, visit: VisitHead, body: bytes) -> _Ready:
+    async def _forward(self, visit: VisitHead, body: bytes) -> _PendingAnswer:
         try:
             async with asyncio.timeout(self._settings.deadline_s):
-                async with self._player.play(visit, BytesSource(body)) as answer:
+                async with self._handler.handle(visit, BytesSource(body)) as answer:
                     head, content = await self._whole(visit, answer)
         except TimeoutError:
-            head, content = await _own(visit, _LATE)
-        ready = self._ready(visit, head, content)
-        if len(ready.headers[protocol.FIELDS]) > protocol.MAX_ANSWER_FIELDS_BYTES:
-            return self._ready(visit, *await _own(visit, _LARGE))
-        return ready
+            head, content = await _error_answer(visit, _TIMED_OUT)
+        pending = self._pending_answer(visit, head, content)
+        if len(pending.headers[protocol.FIELDS]) > protocol.MAX_ANSWER_FIELDS_BYTES:
+            return self._pending_answer(visit, *await _error_answer(visit, _TOO_LARGE))
+        return pending
 
-    def _ready(self, visit: VisitHead, head: AnswerHead, content: bytes) -> _Ready:
+    def _pending_answer(self, visit: VisitHead, head: AnswerHead, content: bytes) -> _PendingAnswer:
         headers = protocol.answer_headers(visit.rid, head)
-        return _Ready(headers, content, time.monotonic() + self._settings.deadline_s)
+        return _PendingAnswer(headers, content, time.monotonic() + self._settings.deadline_s)
 
     async def _whole(self, visit: VisitHead, answer: LocalAnswer) -> tuple[AnswerHead, bytes]:
         try:
-            content = await whole(answer.body, self._settings.max_body_bytes, _keep)
+            content = await whole(answer.body, self._settings.max_body_bytes, _ignore_size)
         except PipeFullError:
-            return await _own(visit, _LARGE)
+            return await _error_answer(visit, _TOO_LARGE)
         except CutError as error:
-            return await _own(visit, Problem(502, "The answer is not whole", f"{error}."))
+            return await _error_answer(visit, Problem(502, "The answer is not whole", f"{error}."))
         return answer.head, content
 
 
-async def _own(visit: VisitHead, problem: Problem) -> tuple[AnswerHead, bytes]:
-    """An answer of our own, which is never too large."""
+async def _error_answer(visit: VisitHead, problem: Problem) -> tuple[AnswerHead, bytes]:
+    """An error page of the worker, which is never too large."""
     answer = page(visit, problem)
     return answer.head, await answer.body.receive()
 
 
 class _Body(Source):
-    """A source: the body of a reply."""
+    """The body of a reply as a source."""
 
     def __init__(self, reply: aiohttp.ClientResponse) -> None:
         self._reply = reply
@@ -204,12 +208,12 @@ class _Body(Source):
 
 
 def refused(settings: WorkerSettings) -> ShareRefusedError:
-    """What to say when the relay does not take us."""
+    """The error for a relay that refuses this worker."""
     return ShareRefusedError(
-        f"the relay {settings.relay.host} does not let us serve {settings.host}: the token is "
-        "wrong, or the name is somebody else's (--share-name NAME, --share-token-file FILE)"
+        f"the relay {settings.relay.host} refuses to share {settings.host}: the token is wrong, "
+        "or the name is already taken (--share-name NAME, --share-token-file FILE)"
     )
 
 
-def _keep(size_bytes: int) -> None:
-    """Count nothing: a worker has as many bodies as polls."""
+def _ignore_size(size_bytes: int) -> None:
+    """Ignore the size of a piece: a worker has at most one body per poll in memory."""

@@ -1,15 +1,15 @@
-"""Why a connection could not be made or was lost, in words for a person."""
+"""The reason of a failed or lost connection, as a text for log lines and pages."""
 
 import os
 import socket
 
 
 def reason_of(error: Exception) -> str:
-    """The system's words where there are any: asyncio has others, with addresses in them."""
+    """The system's text for an error number, or the error's own: asyncio's contain addresses."""
     if isinstance(error, TimeoutError) and not error.errno:
         return "no answer in time"
     if isinstance(error, OSError) and error.errno and not isinstance(error, socket.gaierror):
         return os.strerror(error.errno)
-    # Of several addresses: what the last one said is as good as all of it.
+    # After several addresses failed, the error of the last one stands for all.
     text = (error.strerror if isinstance(error, OSError) else None) or str(error)
     return text.rpartition("] ")[2] or type(error).__name__

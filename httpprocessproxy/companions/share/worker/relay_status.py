@@ -1,4 +1,4 @@
-"""The status of the connection to the relay: each change is reported once; failures back off."""
+"""The status of the connection to the relay: reports each change once, and sets the back-off."""
 
 import random
 from collections.abc import Callable
@@ -11,9 +11,9 @@ LONGEST_S: Final = 30.0
 
 
 class Backoff:
-    """The waits between failures in a row: 0.5 to 30 s, doubled each time.
+    """The waits between consecutive failures: 0.5 to 30 s, doubled each time.
 
-    With jitter, so that the workers of a relay that restarts do not all call at the same moment.
+    Jitter keeps the workers of a restarted relay from calling at the same moment.
     """
 
     def __init__(self) -> None:
@@ -24,33 +24,33 @@ class Backoff:
 
     def failed(self) -> float:
         """Count a failure, and return the wait before the next call, in seconds."""
-        # Beyond 2**10 the longest wait has long been reached.
+        # 0.5 s * 2**10 is beyond the longest wait already.
         full_s = min(LONGEST_S, FIRST_S * (1 << min(self._failures, 10)))
         self._failures += 1
-        # At least half of it: a relay that is down must not be called in a hot loop.
+        # At least half of the wait: a relay that is down must not be called in a hot loop.
         return full_s * (0.5 + random.random() / 2)
 
 
 class RelayStatus:
-    """Of several concurrent calls, the first that fails or succeeds is reported."""
+    """The status of one relay. Of several concurrent calls, only the first change is reported."""
 
-    def __init__(self, relay: str, news: Reporter) -> None:
+    def __init__(self, relay: str, reporter: Reporter) -> None:
         self._relay = relay
-        self._say: Callable[[str], None] = news.say
-        self._warn: Callable[[str], None] = news.warn
-        self._how = ""
+        self._info: Callable[[str], None] = reporter.info
+        self._warn: Callable[[str], None] = reporter.warn
+        self._transport = ""
         self._is_lost = False
 
-    def made(self, how: str) -> None:
-        """A call succeeded; `how` is the transport, in words."""
+    def connected(self, transport: str) -> None:
+        """Record that a call succeeded; `transport` is a text for the log line."""
         if self._is_lost:
-            self._say(f"share: the relay {self._relay} is back, {how}")
-        elif how != self._how:
-            self._say(f"share: connected, {how}")
-        self._is_lost, self._how = False, how
+            self._info(f"share: the relay {self._relay} is back, {transport}")
+        elif transport != self._transport:
+            self._info(f"share: connected, {transport}")
+        self._is_lost, self._transport = False, transport
 
     def lost(self, reason: str) -> None:
-        """A call failed for this reason."""
+        """Record that a call failed for this reason."""
         if not self._is_lost:
             self._warn(f"share: the relay {self._relay} does not answer ({reason}); trying again")
         self._is_lost = True

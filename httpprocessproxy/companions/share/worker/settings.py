@@ -1,4 +1,4 @@
-"""What a worker is asked to be. Times are in seconds, sizes in bytes."""
+"""The settings of a worker, and the types of its reports. Times are in seconds, sizes in bytes."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,21 +14,21 @@ Transport = Literal["auto", "poll"]
 
 @dataclass(frozen=True, slots=True)
 class WorkerSettings:
-    """`name` is a subdomain of the relay's host, or, with a dot in it, the public host itself."""
+    """The settings; `name` is a subdomain of the relay's host, or, with a dot, the public host."""
 
     relay: URL
     name: str
     token: str
     credentials: Credentials | None = None
     allowed: tuple[Allowed, ...] = ()
-    # Our own pages are not for visitors, where the core does not see to that itself.
+    # Refuse visits to /_hpp. Beside the proxy False, because the proxy itself restricts them.
     hides_own_pages: bool = True
     transport: Transport = "auto"
     polls: int = 10
-    # At once, over one link: each open WebSocket is one.
+    # The concurrent visits on one streaming link; each open WebSocket counts as one.
     max_visits: int = 256
     max_body_bytes: int = MAX_BODY_BYTES
-    # By long polling: the relay's own, which then has told the visitor.
+    # For long polling: the relay's default deadline, after which the visitor has got 504.
     deadline_s: float = 60.0
 
     @property
@@ -38,13 +38,13 @@ class WorkerSettings:
 
     @property
     def public_url(self) -> str:
-        """Where visitors go: to the relay, as we reach it."""
+        """The URL for visitors: the public host, with the scheme and port of the relay."""
         port = "" if self.relay.is_default_port() else f":{self.relay.port}"
         return f"{self.relay.scheme}://{self.host}{port}/"
 
     @property
     def call_url(self) -> URL:
-        """Where workers call: below whatever path the relay has been given."""
+        """The URL for worker calls, below the path of the relay's URL."""
         return self.relay.with_path(self.relay.path.rstrip("/") + WORKER_PATH)
 
     @property
@@ -54,7 +54,7 @@ class WorkerSettings:
 
 @dataclass(frozen=True, slots=True)
 class VisitRecord:
-    """A visit that is over, for whoever shows it. `status` is 0 if the visitor got no answer."""
+    """The report of a visit that has ended. `status` is 0 if the visitor got no answer."""
 
     ip: str
     method: str
@@ -65,12 +65,12 @@ class VisitRecord:
 
 @dataclass(frozen=True, slots=True)
 class Reporter:
-    """Who hears of it: what is as it should be, what is not, and each visit."""
+    """The callbacks for reports: information, warnings, and each visit that has ended."""
 
-    say: Callable[[str], None]
+    info: Callable[[str], None]
     warn: Callable[[str], None]
-    visited: Callable[[VisitRecord], None]
+    visit_ended: Callable[[VisitRecord], None]
 
 
 class ShareRefusedError(Exception):
-    """The relay does not take us, and will not do so later; the text says why."""
+    """The relay refuses this worker permanently; the text is the reason."""

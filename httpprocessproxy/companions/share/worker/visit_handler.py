@@ -1,6 +1,6 @@
-"""Plays visits against the server, and answers those that it does not play.
+"""Forwards visits to the server, and answers refused visits with an error page.
 
-The rule: a visit has one answer, whatever happens: the server's, or a page that says what is wrong.
+The rule: each visit gets one answer: the server's, or an error page that names the problem.
 """
 
 import asyncio
@@ -14,9 +14,9 @@ from httpprocessproxy.companions.share import protocol
 from httpprocessproxy.companions.share.protocol import AnswerHead, Fields, VisitHead, first
 from httpprocessproxy.companions.share.relay.pipe import BytesSource, Source
 from httpprocessproxy.companions.share.worker.connections import Target
-from httpprocessproxy.companions.share.worker.debug_pages import Search, may_be_one
-from httpprocessproxy.companions.share.worker.local import Local, LocalAnswer, LocalError
-from httpprocessproxy.companions.share.worker.policy import Policy, Refusal, closed, is_console
+from httpprocessproxy.companions.share.worker.debug_pages import DebugPageSearch, may_be_debug_page
+from httpprocessproxy.companions.share.worker.local import LocalAnswer, LocalClient, LocalError
+from httpprocessproxy.companions.share.worker.policy import Policy, Refusal, is_console, not_shared
 from httpprocessproxy.companions.share.worker.settings import Reporter, VisitRecord, WorkerSettings
 from httpprocessproxy.core.errors import RequestError
 from httpprocessproxy.core.http.forwarded import FORWARDED
@@ -28,38 +28,38 @@ _SCHEMES: Final = ("http", "https")
 
 
 class VisitHandler:
-    """One for all visits of a share."""
+    """The handler of all visits of a share."""
 
     def __init__(
-        self, settings: WorkerSettings, target: Target, news: Reporter, tasks: asyncio.TaskGroup
+        self, settings: WorkerSettings, target: Target, reporter: Reporter, tasks: asyncio.TaskGroup
     ) -> None:
-        self._local = Local(target)
-        self._news = news
+        self._local = LocalClient(target)
+        self._reporter = reporter
         self._tasks = tasks
         self._scheme = settings.relay.scheme
         self._host = settings.host
-        self._warned: set[str] = set()
+        self._warned_of: set[str] = set()
         self._policy = Policy(
             settings.credentials, settings.allowed, hides_own_pages=settings.hides_own_pages
         )
 
     def close(self) -> None:
-        """Give up what is kept for visits to come."""
+        """Close the idle connections to the server."""
         self._local.close()
 
     @contextlib.asynccontextmanager
-    async def play(
+    async def handle(
         self, visit: VisitHead, body: Source, *, is_tunnel: bool = False
     ) -> AsyncIterator[LocalAnswer]:
-        """Give the answer to a visit, while the context is open."""
-        visited = VisitRecord(visit.ip, visit.method, visit.url, 0, 0.0)
+        """Yield the answer to a visit while the context is open, then report the visit."""
+        record = VisitRecord(visit.ip, visit.method, visit.url, 0, 0.0)
         started_at = time.monotonic()
         try:
             async with self._answer(visit, body, is_tunnel=is_tunnel) as answer:
-                visited = replace(visited, status=answer.head.status)
+                record = replace(record, status=answer.head.status)
                 yield answer
         finally:
-            self._news.visited(replace(visited, duration_s=time.monotonic() - started_at))
+            self._reporter.visit_ended(replace(record, duration_s=time.monotonic() - started_at))
 
     @contextlib.asynccontextmanager
     async def _answer(
@@ -71,17 +71,18 @@ class VisitHandler:
             return
         async with contextlib.AsyncExitStack() as exits:
             outgoing = replace(visit, fields=self._outgoing(visit))
-            asked = self._local.exchange(self._tasks, outgoing, body, is_tunnel=is_tunnel)
+            exchange = self._local.exchange(self._tasks, outgoing, body, is_tunnel=is_tunnel)
             try:
-                answer = await exits.enter_async_context(asked)
+                answer = await exits.enter_async_context(exchange)
             except LocalError as error:
                 answer = page(visit, Problem(502, "The server does not answer", f"{error}."))
-            yield self._watched(visit, answer)
+            yield self._checked(visit, answer)
 
     def _outgoing(self, visit: VisitHead) -> Fields:
-        """The fields for the server. Who the visitor is, is what the relay says, and no field.
+        """The fields for the server, with forwarding fields (RFC 7239) instead of the visitor's.
 
-        RFC 7239; the last X-Forwarded-Proto is the relay's, or of what stands in front of it.
+        The visitor's address is `visit.ip`. The last X-Forwarded-Proto is that of the relay or of
+        the proxy in front of it.
         """
         proto = (first(visit.fields[::-1], "x-forwarded-proto") or "").split(",")[-1].strip()
         proto = proto if proto in _SCHEMES else self._scheme
@@ -99,7 +100,7 @@ class VisitHandler:
         ]
 
     def _host_of(self, visit: VisitHead) -> str:
-        """The authority that the visitor named; the share's own, where that is none."""
+        """The authority of the visit's Host field; the public host if that is invalid."""
         named = first(visit.fields, "host") or ""
         try:
             parse_authority(named.encode())
@@ -107,52 +108,52 @@ class VisitHandler:
             return self._host
         return named
 
-    def _watched(self, visit: VisitHead, answer: LocalAnswer) -> LocalAnswer:
-        """The answer, unless it is a debugger's; it is looked through for what warns of one."""
+    def _checked(self, visit: VisitHead, answer: LocalAnswer) -> LocalAnswer:
+        """The answer, searched for debug pages; a refusal if it comes from Werkzeug's console."""
         if is_console(visit, first(answer.head.fields, "server") or ""):
             self._warn("Werkzeug")
-            return refused(visit, closed())
-        if may_be_one(answer.head):
-            return replace(answer, body=_Watched(answer.body, self))
+            return refused(visit, not_shared())
+        if may_be_debug_page(answer.head):
+            return replace(answer, body=_SearchedBody(answer.body, self))
         return answer
 
-    def found(self, name: str) -> None:
-        """A visitor has been shown a debug page."""
+    def debug_page_found(self, name: str) -> None:
+        """Report that a visitor got a debug page."""
         self._warn(name)
 
     def _warn(self, name: str) -> None:
-        if name in self._warned:
+        if name in self._warned_of:
             return
-        self._warned.add(name)
-        self._news.warn(
+        self._warned_of.add(name)
+        self._reporter.warn(
             f"share: warning: visitors see {name}'s debug pages, with source and settings: switch "
-            "debugging off, or let in nobody but friends with --share-auth USER:PASS"
+            "debugging off, or require a password with --share-auth USER:PASS"
         )
 
 
-class _Watched:
-    """A source that tells of a debug page in it."""
+class _SearchedBody:
+    """A source that searches its pieces for a debug page, and reports it."""
 
-    def __init__(self, source: Source, player: VisitHandler) -> None:
+    def __init__(self, source: Source, handler: VisitHandler) -> None:
         self._source = source
-        self._player = player
-        self._search = Search()
+        self._handler = handler
+        self._search = DebugPageSearch()
 
     async def receive(self) -> bytes:
         piece = await self._source.receive()
         name = self._search.feed(piece)
         if name is not None:
-            self._player.found(name)
+            self._handler.debug_page_found(name)
         return piece
 
 
 def refused(visit: VisitHead, refusal: Refusal) -> LocalAnswer:
-    """The answer to a visit that is not played."""
+    """The answer to a refused visit."""
     return page(visit, refusal.problem, list(refusal.fields.items()))
 
 
 def page(visit: VisitHead, problem: Problem, fields: Fields | None = None) -> LocalAnswer:
-    """An answer of our own."""
+    """An error page of the worker, in the media type that the visitor accepts."""
     made = render(problem, (first(visit.fields, "accept") or "").encode(), False)
     head = AnswerHead(
         problem.status,

@@ -1,4 +1,4 @@
-"""The worker: streams where the relay can, polls where it cannot, comes back when it has gone."""
+"""The worker: streams if the relay supports it, polls otherwise, and reconnects."""
 
 import asyncio
 
@@ -16,36 +16,38 @@ from httpprocessproxy.companions.share.worker.visit_handler import VisitHandler
 from httpprocessproxy.system.faults import contained
 
 
-async def work(settings: WorkerSettings, target: Target, news: Reporter) -> None:
-    """Fetch and play visits until cancelled. Raises ShareRefusedError."""
-    contact = RelayStatus(str(settings.relay.host), news)
+async def work(settings: WorkerSettings, target: Target, reporter: Reporter) -> None:
+    """Fetch and handle visits until cancelled. Raises ShareRefusedError."""
+    relay_status = RelayStatus(str(settings.relay.host), reporter)
     error: ShareRefusedError | None = None
     async with asyncio.TaskGroup() as tasks:
-        player = VisitHandler(settings, target, news, tasks)
+        handler = VisitHandler(settings, target, reporter, tasks)
         try:
             if settings.transport == "auto":
-                await _stream_on(settings, player, contact)
-            await poll(settings, player, contact)
+                await _stream_on(settings, handler, relay_status)
+            await poll(settings, handler, relay_status)
         except ShareRefusedError as refusal:
             error = refusal
         finally:
-            player.close()
-    assert error is not None, "both go on until we are refused"
+            handler.close()
+    assert error is not None, "only a refusal ends polling"
     raise error
 
 
-async def _stream_on(settings: WorkerSettings, player: VisitHandler, contact: RelayStatus) -> None:
-    """Stream, again and again, until the relay says that it does not."""
+async def _stream_on(
+    settings: WorkerSettings, handler: VisitHandler, relay_status: RelayStatus
+) -> None:
+    """Stream over one link after another, until the relay refuses the transport."""
     loop, backoff = asyncio.get_running_loop(), Backoff()
     while True:
         began = loop.time()
         try:
             with contained("the link to the relay", LinkLostError, NoStreamError):
-                await stream(settings, player, contact)
+                await stream(settings, handler, relay_status)
         except NoStreamError:
             return
         except LinkLostError as error:
-            contact.lost(str(error))
+            relay_status.lost(str(error))
         if loop.time() - began > FIRST_S:
             backoff.succeeded()
         await asyncio.sleep(backoff.failed())

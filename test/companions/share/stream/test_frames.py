@@ -1,4 +1,4 @@
-"""The frames, both ways, and every way to break one."""
+"""Frames: encoding, decoding, and the refusal of malformed frames."""
 
 import json
 
@@ -48,12 +48,12 @@ frames = st.one_of(
 
 
 @given(frames)
-def test_what_is_written_is_read(frame: Frame) -> None:
+def test_encoded_frame_is_decoded_unchanged(frame: Frame) -> None:
     assert decode(encode(frame)) == frame
 
 
 @given(st.binary(max_size=300))
-def test_bytes_of_chance_are_a_frame_or_an_error(message: bytes) -> None:
+def test_random_bytes_are_a_frame_or_raise_frame_error(message: bytes) -> None:
     try:
         frame = decode(message)
     except FrameError:
@@ -62,7 +62,9 @@ def test_bytes_of_chance_are_a_frame_or_an_error(message: bytes) -> None:
 
 
 @given(frames, st.data())
-def test_a_frame_cut_or_bent_is_a_frame_or_an_error(frame: Frame, data: st.DataObject) -> None:
+def test_changed_or_truncated_frame_is_decoded_or_raises_frame_error(
+    frame: Frame, data: st.DataObject
+) -> None:
     message = bytearray(encode(frame))
     at = data.draw(st.integers(0, len(message) - 1))
     message[at] = data.draw(st.integers(0, 255))
@@ -111,7 +113,7 @@ def test_order_and_repetition_of_fields_are_kept() -> None:
         {"fields": None},
     ],
 )
-def test_visits_that_lead_elsewhere(members: dict[str, object]) -> None:
+def test_visit_with_an_invalid_member_is_refused(members: dict[str, object]) -> None:
     good = {"rid": "id", "method": "GET", "url": "/", "ip": "", "fields": [], "tunnel": False}
     decode(b"\x02\0\0\0\1" + json.dumps(good).encode())
     with pytest.raises(FrameError):
@@ -166,12 +168,12 @@ def test_reason_of_a_reset_is_one_line_of_text() -> None:
 
 
 @pytest.mark.parametrize("status", [0, 99, 100, 102, 199, 600, "200", 200.0, True, None])
-def test_statuses_that_are_none(status: object) -> None:
+def test_answer_with_an_invalid_status_is_refused(status: object) -> None:
     with pytest.raises(FrameError):
         decode(b"\x03\0\0\0\1" + json.dumps({"status": status, "fields": []}).encode())
 
 
-def test_fields_of_the_connection_do_not_pass() -> None:
+def test_hop_by_hop_fields_are_dropped() -> None:
     fields = [("Connection", "X-A"), ("X-A", "1"), ("fpw-ip", "1"), ("Upgrade", "h2c"), ("B", "2")]
     frame = decode(encode(AnswerFrame(1, AnswerHead(200, fields))))
     assert frame == AnswerFrame(1, AnswerHead(200, [("B", "2")]))
@@ -195,19 +197,19 @@ def test_fields_of_the_connection_do_not_pass() -> None:
         b"\x02\0\0\0\1[]",
     ],
 )
-def test_what_is_no_frame(message: bytes) -> None:
+def test_malformed_frame_is_refused(message: bytes) -> None:
     with pytest.raises(FrameError):
         decode(message)
 
 
 @given(st.lists(frames, min_size=1, max_size=5))
-def test_frames_share_a_message(several: list[Frame]) -> None:
+def test_packed_frames_are_unpacked_unchanged(several: list[Frame]) -> None:
     message = pack([encode(frame) for frame in several])
     assert [decode(frame) for frame in unpack(message)] == several
 
 
 @given(st.lists(st.binary(max_size=20), min_size=1, max_size=5), st.data())
-def test_a_message_cut_anywhere_is_one_or_an_error(
+def test_truncated_message_yields_whole_frames_or_raises_frame_error(
     several: list[bytes], data: st.DataObject
 ) -> None:
     message = pack(several)

@@ -1,4 +1,4 @@
-"""Two ends of a link over a wire of our own: credit, order, room, and loss."""
+"""One end of a link over a fake wire: credit, order, the outbox, and loss."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -31,7 +31,7 @@ HEAD = VisitHead("id", "GET", "/", "", [])
 
 
 class FakeWire:
-    """What one end sends, the test reads, and back; `stuck` takes nothing more."""
+    """A wire whose messages the test reads and writes; `send` waits until `flows` is set."""
 
     def __init__(self) -> None:
         self.sent: asyncio.Queue[bytes] = asyncio.Queue()
@@ -79,12 +79,12 @@ async def _run(link: Link) -> Exception:
 
 
 async def settle() -> None:
-    """Let everything run that can."""
+    """Run the event loop until all tasks wait."""
     for _ in range(20):
         await asyncio.sleep(0)
 
 
-def test_bodies_wait_for_credit() -> None:
+def test_body_waits_for_credit() -> None:
     async def main() -> None:
         async with running() as end, asyncio.TaskGroup() as tasks:
             channel = end.link.open(1)
@@ -104,7 +104,7 @@ def test_bodies_wait_for_credit() -> None:
     asyncio.run(main())
 
 
-def test_credit_is_given_for_what_was_received_and_no_more() -> None:
+def test_credit_is_sent_only_for_received_bytes() -> None:
     async def main() -> None:
         async with running() as end:
             channel = end.link.open(1)
@@ -120,7 +120,7 @@ def test_credit_is_given_for_what_was_received_and_no_more() -> None:
     asyncio.run(main())
 
 
-def test_who_sends_more_than_there_is_credit_for_loses_the_link() -> None:
+def test_data_beyond_the_credit_ends_the_link() -> None:
     async def main() -> Exception:
         end = End1()
         end.link.open(1)
@@ -132,7 +132,7 @@ def test_who_sends_more_than_there_is_credit_for_loses_the_link() -> None:
     assert isinstance(asyncio.run(main()), FrameError)
 
 
-def test_a_link_that_is_slow_is_not_given_more_than_its_outbox() -> None:
+def test_slow_link_queues_no_more_than_the_outbox() -> None:
     async def main() -> None:
         async with running() as end, asyncio.TaskGroup() as tasks:
             end.wire.flows.clear()
@@ -148,7 +148,7 @@ def test_a_link_that_is_slow_is_not_given_more_than_its_outbox() -> None:
     asyncio.run(main())
 
 
-def test_each_body_ends_alone_and_then_the_channel_is_over() -> None:
+def test_channel_is_over_when_both_bodies_have_ended() -> None:
     async def main() -> None:
         async with running() as end:
             channel = end.link.open(1)
@@ -164,7 +164,7 @@ def test_each_body_ends_alone_and_then_the_channel_is_over() -> None:
     asyncio.run(main())
 
 
-def test_a_reset_ends_both_and_is_not_answered() -> None:
+def test_reset_ends_both_bodies_without_a_reply() -> None:
     async def main() -> None:
         async with running() as end:
             channel = end.link.open(1)
@@ -180,7 +180,7 @@ def test_a_reset_ends_both_and_is_not_answered() -> None:
     asyncio.run(main())
 
 
-def test_what_comes_after_the_end_of_a_channel_is_nobodys() -> None:
+def test_frames_after_the_end_of_their_channel_are_dropped() -> None:
     async def main() -> None:
         async with running() as end:
             end.link.open(1).cut("enough")
@@ -198,7 +198,7 @@ def test_what_comes_after_the_end_of_a_channel_is_nobodys() -> None:
     asyncio.run(main())
 
 
-def test_a_lost_link_tells_what_was_written_and_cuts_the_rest() -> None:
+def test_lost_link_reports_unwritten_frames_and_cuts_channels() -> None:
     async def main() -> tuple[bool, bool, str | None, bool]:
         end = End1()
         async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as tasks:
@@ -220,7 +220,7 @@ def test_a_lost_link_tells_what_was_written_and_cuts_the_rest() -> None:
     assert "lost" in reason
 
 
-def test_a_second_answer_breaks_the_link() -> None:
+def test_second_answer_ends_the_link() -> None:
     async def main() -> tuple[Exception, StreamChannel]:
         end = End1()
         channel = end.link.open(1)

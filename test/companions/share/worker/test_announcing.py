@@ -1,4 +1,4 @@
-"""The line about a share, and the QR code, which a reader reads."""
+"""The announcement of a share, and its QR code."""
 
 import os
 import sys
@@ -7,15 +7,19 @@ from collections.abc import Sequence
 import pytest
 
 from httpprocessproxy.companions.share.worker import announcing
-from httpprocessproxy.companions.share.worker.announcing import announcement, drawn, qr_code
-from httpprocessproxy.companions.share.worker.asking import ShareOptions
+from httpprocessproxy.companions.share.worker.announcing import (
+    announcement,
+    qr_code,
+    render_modules,
+)
+from httpprocessproxy.companions.share.worker.options import ShareOptions
 
 URL = "https://demo.example.test/"
 
 
-def test_the_line_says_for_whom() -> None:
+def test_announcement_has_the_url_and_the_access_rules() -> None:
     assert announcement(ShareOptions("https://r.test", "a").settings()) == (
-        "share: https://a.r.test/ (anybody who knows this address can reach it)"
+        "share: https://a.r.test/ (anyone who knows this address can reach it)"
     )
     closed = ShareOptions("https://r.test", "a", auth="ann:x", allow=("get /a/*",)).settings()
     assert announcement(closed) == (
@@ -23,11 +27,11 @@ def test_the_line_says_for_whom() -> None:
     )
 
 
-def test_modules_are_drawn_two_to_a_character() -> None:
-    assert drawn([[1, 0], [1, 0], [0, 1]]) == " █\n█▄"
+def test_two_rows_of_modules_are_rendered_per_line() -> None:
+    assert render_modules([[1, 0], [1, 0], [0, 1]]) == " █\n█▄"
 
 
-def test_the_code_is_what_segno_makes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_qr_code_matches_the_modules_of_segno(monkeypatch: pytest.MonkeyPatch) -> None:
     import segno
 
     monkeypatch.setattr(os, "get_terminal_size", lambda fd: os.terminal_size((80, 24)))
@@ -46,12 +50,14 @@ def undrawn(line: str) -> Sequence[list[int]]:
 
 
 @pytest.mark.parametrize("columns", [0, 20])
-def test_no_code_without_room(monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
+def test_qr_code_is_none_when_terminal_is_too_narrow(
+    monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
     monkeypatch.setattr(announcing, "_columns", lambda: columns)
     assert qr_code(URL) is None
 
 
-def test_no_code_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_qr_code_is_none_without_segno(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "segno", None)
     monkeypatch.setattr(announcing, "_columns", lambda: 80)
     assert qr_code(URL) is None

@@ -1,4 +1,4 @@
-"""`http-process-share` as its users run it: exit statuses, and lines that say what to change."""
+"""The program `http-process-share`: its command line, exit statuses and one-line errors."""
 
 import signal
 import subprocess
@@ -20,7 +20,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S)
 
 
-def test_a_line_is_read() -> None:
+def test_command_line_is_parsed_into_settings() -> None:
     line = read_line(
         [
             *("https://r.test", "--to", "3000", "--share-name", "a", "--polls", "3"),
@@ -48,38 +48,40 @@ def test_a_line_is_read() -> None:
         (["http://r.test", "--to", "80", "--polls", "0"], "not a number of calls"),
     ],
 )
-def test_bad_input(arguments: list[str], line: str) -> None:
+def test_invalid_arguments_raise_user_error(arguments: list[str], line: str) -> None:
     with pytest.raises(UserError, match=line):
         read_line(arguments)
 
 
-def test_bad_input_is_one_line_and_2() -> None:
+def test_invalid_arguments_give_one_line_and_exit_status_2() -> None:
     done = run("nonsense", "--to", "80")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
 
 
-def test_a_wrong_token_is_one_line_and_1(public_relay: Relay) -> None:
+def test_wrong_token_gives_an_error_and_exit_status_1(public_relay: Relay) -> None:
     url = f"http://127.0.0.1:{public_relay.port}"
     done = run(url, "--to", "9", "--name", "share0.example.test")
     assert done.returncode == 1
-    assert "the token is wrong, or the name is somebody else's" in done.stderr
+    assert "the token is wrong, or the name is already taken" in done.stderr
     assert "does not answer" not in done.stderr
 
 
-def test_no_relay_is_told_once(site: str) -> None:
+def test_unreachable_relay_is_reported(site: str) -> None:
     with serving() as port, Worker(_Nobody(), site, port) as worker:  # type: ignore[arg-type]
         worker.wait_line("does not answer \\(.*refused.*\\); trying again")
 
 
 class _Nobody:
-    """A relay that is not there."""
+    """A relay whose port refuses connections."""
 
     def __init__(self) -> None:
         self.port = free_port()
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_it(public_relay: Relay, site: str, signum: signal.Signals) -> None:
+def test_signal_ends_the_worker_with_128_plus_its_number(
+    public_relay: Relay, site: str, signum: signal.Signals
+) -> None:
     with shared(public_relay, site) as worker:
         worker.process.send_signal(signum)
         assert worker.process.wait(PATIENCE_S) == 128 + signum

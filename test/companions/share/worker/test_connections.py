@@ -1,4 +1,4 @@
-"""Which visits share a connection to the server, against a server that the test plays."""
+"""The reuse of connections to the server, tested with a fake server."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -9,8 +9,8 @@ import pytest
 from httpprocessproxy.companions.share.protocol import VisitHead
 from httpprocessproxy.companions.share.relay.pipe import BytesSource
 from httpprocessproxy.companions.share.worker import connections
-from httpprocessproxy.companions.share.worker.connections import MAX_KEPT
-from httpprocessproxy.companions.share.worker.local import Local, LocalError
+from httpprocessproxy.companions.share.worker.connections import MAX_IDLE
+from httpprocessproxy.companions.share.worker.local import LocalClient, LocalError
 from httpprocessproxy.config import Address
 from test.deadline import PATIENCE_S
 from test.loops import eventually, on_every_loop
@@ -19,10 +19,10 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
 class Server:
-    """Answers each request with the next of its answers, the last one again and again.
+    """Answers each request with the next of its answers, and repeats the last one.
 
-    `ends` has the server's ends of all connections, `requests` the number of each one's requests.
-    `hangs_up`: it closes a connection when a second request has come on it.
+    `ends` has the server's ends of all connections, `requests` the number of requests on each.
+    `hangs_up`: the server closes a connection on which a second request has arrived.
     """
 
     def __init__(self, *answers: bytes) -> None:
@@ -58,9 +58,9 @@ class Server:
 
 
 class Visitor:
-    """Visits by one `Local`."""
+    """Sends visits through one `LocalClient`."""
 
-    def __init__(self, local: Local) -> None:
+    def __init__(self, local: LocalClient) -> None:
         self._local = local
 
     async def get(self, method: str = "GET", body: bytes = b"") -> bytes:
@@ -85,13 +85,13 @@ async def visited(server: Server) -> AsyncIterator[Visitor]:
     async with asyncio.timeout(PATIENCE_S):
         async with await asyncio.start_server(server.serve, "127.0.0.1", 0) as listening:
             address = Address("127.0.0.1", listening.sockets[0].getsockname()[1])
-            with closing(Local(address)) as local:
+            with closing(LocalClient(address)) as local:
                 yield Visitor(local)
             await eventually(lambda: not server.open)
 
 
 @on_every_loop
-async def test_visits_share_a_connection() -> None:
+async def test_get_requests_reuse_one_connection() -> None:
     server = Server(OK)
     async with visited(server) as visitor:
         assert [await visitor.get() for _ in range(3)] == [b"ok"] * 3
@@ -100,19 +100,19 @@ async def test_visits_share_a_connection() -> None:
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
 @on_every_loop
-async def test_what_may_have_an_effect_has_a_connection_of_its_own(method: str) -> None:
+async def test_unsafe_request_gets_a_new_connection(method: str) -> None:
     server = Server(OK)
     async with visited(server) as visitor:
         await visitor.get()
         await visitor.get(method)
         await visitor.get(method, b"hi")
-        # But it leaves one behind, as good as any.
+        # The connection of an unsafe request is reused afterwards.
         assert [await visitor.get() for _ in range(2)] == [b"ok"] * 2
     assert sorted(server.requests) == [1, 1, 3]
 
 
 class OneByOne(Server):
-    """Has no ear for a connection while it has another."""
+    """Serves one connection at a time."""
 
     def __init__(self, *answers: bytes) -> None:
         super().__init__(*answers)
@@ -124,7 +124,9 @@ class OneByOne(Server):
 
 
 @on_every_loop
-async def test_what_is_kept_stands_in_nobodys_way(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_idle_connection_does_not_block_a_single_threaded_server(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(connections, "IDLE_S", 2 * PATIENCE_S)
     server = OneByOne(OK)
     async with visited(server) as visitor:
@@ -133,7 +135,7 @@ async def test_what_is_kept_stands_in_nobodys_way(monkeypatch: pytest.MonkeyPatc
 
 
 @on_every_loop
-async def test_a_body_can_be_sent_once_only() -> None:
+async def test_request_with_a_body_gets_a_new_connection() -> None:
     server = Server(OK)
     async with visited(server) as visitor:
         await visitor.get()
@@ -151,7 +153,7 @@ async def test_a_body_can_be_sent_once_only() -> None:
     ids=["closes", "is old", "says more"],
 )
 @on_every_loop
-async def test_after_some_answers_nothing_may_follow(answer: bytes) -> None:
+async def test_connection_is_not_reused_after_close_http_1_0_or_excess_bytes(answer: bytes) -> None:
     server = Server(answer)
     async with visited(server) as visitor:
         assert [await visitor.get() for _ in range(2)] == [b"ok"] * 2
@@ -159,7 +161,7 @@ async def test_after_some_answers_nothing_may_follow(answer: bytes) -> None:
 
 
 @on_every_loop
-async def test_what_was_not_read_to_its_end_is_not_kept() -> None:
+async def test_connection_is_not_reused_when_the_response_was_not_read() -> None:
     server = Server(OK)
     async with visited(server) as visitor:
         visit = VisitHead("id", "GET", "/", "", [("Host", "h")])
@@ -183,13 +185,13 @@ async def speak(end: asyncio.StreamWriter) -> None:
 
 @pytest.mark.parametrize("happens", [close, speak])
 @on_every_loop
-async def test_what_happened_meanwhile_spoils_a_kept_one(
+async def test_idle_connection_with_bytes_or_close_is_not_reused(
     happens: Callable[[asyncio.StreamWriter], Awaitable[None]],
 ) -> None:
     server = Server(OK)
     async with visited(server) as visitor:
         await visitor.get()
-        kept = visitor._local._connections._kept[0][1]
+        kept = visitor._local._connections._idle[0][1]
         await happens(server.ends[0])
         await eventually(lambda: not kept.is_idle)
         assert await visitor.get() == b"ok"
@@ -197,7 +199,7 @@ async def test_what_happened_meanwhile_spoils_a_kept_one(
 
 
 @on_every_loop
-async def test_closed_without_a_byte_it_is_replaced() -> None:
+async def test_request_is_repeated_when_reused_connection_closes_without_a_byte() -> None:
     server = Server(OK)
     server.hangs_up = True
     async with visited(server) as visitor:
@@ -206,7 +208,7 @@ async def test_closed_without_a_byte_it_is_replaced() -> None:
 
 
 @on_every_loop
-async def test_closed_in_its_head_it_is_not() -> None:
+async def test_request_is_not_repeated_when_reused_connection_closes_in_the_head() -> None:
     server = Server(OK, b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1")
     async with visited(server) as visitor:
         await visitor.get()
@@ -225,7 +227,7 @@ async def refused(visitor: Visitor) -> str:
 
 
 @on_every_loop
-async def test_a_new_one_that_is_closed_is_not_replaced() -> None:
+async def test_request_is_not_repeated_when_new_connection_closes() -> None:
     server = Server(b"")
     async with visited(server) as visitor, asyncio.TaskGroup() as tasks:
         tasks.create_task(refused(visitor), name="visit")
@@ -235,20 +237,20 @@ async def test_a_new_one_that_is_closed_is_not_replaced() -> None:
 
 
 @on_every_loop
-async def test_no_more_are_kept_than_are_of_use() -> None:
+async def test_idle_connections_are_limited() -> None:
     server = Server(OK)
     async with visited(server) as visitor:
         server.may_answer.clear()
         async with asyncio.TaskGroup() as tasks:
-            for number in range(MAX_KEPT + 3):
+            for number in range(MAX_IDLE + 3):
                 tasks.create_task(visitor.get(), name=f"visit {number}")
-            await eventually(lambda: len(server.ends) == MAX_KEPT + 3)
+            await eventually(lambda: len(server.ends) == MAX_IDLE + 3)
             server.may_answer.set()
-        await eventually(lambda: server.open == MAX_KEPT)
+        await eventually(lambda: server.open == MAX_IDLE)
 
 
 @on_every_loop
-async def test_who_idles_for_long_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_idle_connection_is_closed_after_idle_s(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "IDLE_S", 0.05)
     server = Server(OK)
     async with visited(server) as visitor:
@@ -259,7 +261,7 @@ async def test_who_idles_for_long_is_closed(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @on_every_loop
-async def test_at_the_end_none_is_left() -> None:
+async def test_close_ends_idle_connections() -> None:
     server = Server(OK)
     async with visited(server) as visitor:
         await visitor.get()

@@ -1,23 +1,23 @@
-"""Debug pages are found, wherever their bytes are cut, and nothing else is taken for one."""
+"""Debug pages are detected, at any cut of their bytes, and other pages are not."""
 
 import pytest
 
 from httpprocessproxy.companions.share.protocol import AnswerHead
-from httpprocessproxy.companions.share.worker.debug_pages import Search, may_be_one
+from httpprocessproxy.companions.share.worker.debug_pages import DebugPageSearch, may_be_debug_page
 
 WERKZEUG = b"<title>KeyError: 'x' // Werkzeug Debugger</title>" + b"x" * 100
 DJANGO = b"<p>" * 100 + b"you have <code>DEBUG = True</code> in your settings"
 
 
 @pytest.mark.parametrize(("page", "name"), [(WERKZEUG, "Werkzeug"), (DJANGO, "Django")])
-def test_a_mark_is_found_cut_anywhere(page: bytes, name: str) -> None:
+def test_mark_is_found_when_cut_at_any_byte(page: bytes, name: str) -> None:
     for at in range(len(page)):
-        search = Search()
+        search = DebugPageSearch()
         assert name in (search.feed(page[:at]), search.feed(page[at:]))
 
 
-def test_other_errors_are_none() -> None:
-    assert Search().feed(b"<title>Server Error (500)</title> DEBUG = True") is None
+def test_other_error_pages_are_not_debug_pages() -> None:
+    assert DebugPageSearch().feed(b"<title>Server Error (500)</title> DEBUG = True") is None
 
 
 HTML = ("Content-Type", "text/html; charset=utf-8")
@@ -34,5 +34,5 @@ HTML = ("Content-Type", "text/html; charset=utf-8")
         (AnswerHead(500, []), False),
     ],
 )
-def test_where_it_is_worth_while_to_look(head: AnswerHead, expected: bool) -> None:
-    assert may_be_one(head) is expected
+def test_only_uncompressed_html_errors_are_searched(head: AnswerHead, expected: bool) -> None:
+    assert may_be_debug_page(head) is expected

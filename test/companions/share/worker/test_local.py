@@ -1,4 +1,4 @@
-"""The client of the local server, against a server that the test plays byte by byte."""
+"""The HTTP client of the local server, tested byte by byte with a fake server."""
 
 import asyncio
 import re
@@ -11,7 +11,7 @@ import pytest
 from httpprocessproxy.companions.share.protocol import Fields, VisitHead
 from httpprocessproxy.companions.share.relay.pipe import BytesSource, CutError
 from httpprocessproxy.companions.share.worker.connections import Target
-from httpprocessproxy.companions.share.worker.local import Local, LocalError
+from httpprocessproxy.companions.share.worker.local import LocalClient, LocalError
 from httpprocessproxy.config import Address
 from test.deadline import PATIENCE_S
 
@@ -22,7 +22,7 @@ HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n"
 
 
 class Server:
-    """Notes what it is sent until that ends as `until` says, sends its answer, and closes."""
+    """Records the received bytes up to `until`, sends its answer, and closes."""
 
     def __init__(self, answer: bytes, until: bytes = b"\r\n\r\n") -> None:
         self.received = b""
@@ -42,7 +42,7 @@ async def ask(
     target: Target, fields: Fields, body: bytes, method: str, *, is_tunnel: bool
 ) -> tuple[int, Fields, bytes]:
     head = VisitHead("id", method, "/a%2Fb?", "", [("Host", "h"), *fields])
-    with closing(Local(target)) as local:
+    with closing(LocalClient(target)) as local:
         async with (
             asyncio.timeout(PATIENCE_S),
             asyncio.TaskGroup() as tasks,
@@ -94,7 +94,7 @@ def talk(
         ),
     ],
 )
-def test_every_framing_is_read(answer: bytes, method: str, body: bytes) -> None:
+def test_body_is_read_with_each_framing(answer: bytes, method: str, body: bytes) -> None:
     assert talk(Server(answer), method=method)[::2] == (200, body)
 
 
@@ -109,7 +109,7 @@ def test_every_framing_is_read(answer: bytes, method: str, body: bytes) -> None:
         (OK + b"Transfer-Encoding: gzip, chunked\r\n\r\n", "not asked for"),
     ],
 )
-def test_what_is_no_answer(answer: bytes, reason: str) -> None:
+def test_invalid_response_raises_local_error(answer: bytes, reason: str) -> None:
     with pytest.raises(LocalError, match=reason):
         talk(Server(answer))
 
@@ -122,12 +122,12 @@ def test_what_is_no_answer(answer: bytes, reason: str) -> None:
         OK + b"Transfer-Encoding: chunked\r\n\r\nxyz\r\n",
     ],
 )
-def test_a_body_that_is_not_whole_is_cut(answer: bytes) -> None:
+def test_incomplete_body_is_cut(answer: bytes) -> None:
     with pytest.raises(CutError, match="not whole"):
         talk(Server(answer))
 
 
-def test_the_request_is_byte_for_byte() -> None:
+def test_request_is_sent_byte_for_byte() -> None:
     server = Server(OK + b"Content-Length: 0\r\n\r\n", b"body")
     fields = [("X-A", "é"), ("content-length", "4"), ("x-a", "2")]
     talk(server, fields, b"body", "POST")
@@ -137,22 +137,22 @@ def test_the_request_is_byte_for_byte() -> None:
     )
 
 
-def test_a_body_of_unknown_length_goes_in_chunks() -> None:
+def test_body_of_unknown_length_is_sent_chunked() -> None:
     server = Server(OK + b"Content-Length: 0\r\n\r\n", b"0\r\n\r\n")
     talk(server, [], b"hello", "PUT")
     assert server.received.endswith(b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n")
 
 
 @pytest.mark.parametrize("length", ["3", "9"])
-def test_a_body_that_is_not_as_long_as_it_said_is_not_taken_for_one(length: str) -> None:
-    """A longer one would be the next request: smuggled past whoever looks at requests."""
+def test_body_that_contradicts_its_content_length_aborts_the_request(length: str) -> None:
+    """The excess of a longer body would be parsed as a second request (request smuggling)."""
     server = Server(OK + b"Content-Length: 0\r\n\r\n", b"never")
     with pytest.raises(LocalError):
         talk(server, [("Content-Length", length)], b"GET / HT", "POST")
     assert b"GET / HT" not in server.received or length == "9"
 
 
-def test_after_a_switch_both_bodies_are_bytes() -> None:
+def test_bytes_pass_unframed_in_both_directions_after_101() -> None:
     server = Server(SWITCH + b"Sec-X: y\r\n\r\n\x81\x00", b"\x82\x00")
     status, fields, body = talk(server, [], b"\x82\x00", is_tunnel=True)
     assert (status, fields, body) == (101, [("Sec-X", "y")], b"\x81\x00")
@@ -161,7 +161,7 @@ def test_after_a_switch_both_bodies_are_bytes() -> None:
     )
 
 
-def test_a_private_socket_is_a_target(tmp_path: Path) -> None:
+def test_private_socket_is_accepted_as_target(tmp_path: Path) -> None:
     server = Server(OK + b"Content-Length: 2\r\n\r\nok")
 
     async def main() -> tuple[int, Fields, bytes]:

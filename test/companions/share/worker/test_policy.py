@@ -1,4 +1,4 @@
-"""Which visits are played: passwords, allow-lists, ways around them, and debuggers."""
+"""The access policy: passwords, allow-lists, attempts to bypass them, and debuggers."""
 
 import base64
 
@@ -38,12 +38,12 @@ def basic(text: str, scheme: str = "Basic") -> str:
         ("Basic é", 401),
     ],
 )
-def test_the_password(authorization: str, expected: int) -> None:
+def test_visit_is_allowed_only_with_the_password(authorization: str, expected: int) -> None:
     policy = Policy(Credentials.parse("ann:se:cret"), (), hides_own_pages=False)
     assert status(policy, visit("/", authorization=authorization)) == expected
 
 
-def test_who_asks_for_a_password_names_a_realm() -> None:
+def test_refusal_without_password_names_a_realm() -> None:
     policy = Policy(Credentials.parse("ann:x"), (), hides_own_pages=False)
     refusal = policy.refusal(visit("/"))
     assert refusal is not None
@@ -51,12 +51,12 @@ def test_who_asks_for_a_password_names_a_realm() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "ann", "ann:", ":x"])
-def test_what_is_no_password(text: str) -> None:
+def test_invalid_credentials_raise_user_error(text: str) -> None:
     with pytest.raises(UserError, match="USER:PASS"):
         Credentials.parse(text)
 
 
-# Each is ".." or "." to some server.
+# Some server reads each of these as ".." or ".".
 DOTS = [
     *("..;", "..;x=1", "..%3b", "..%3Bx=1", ";/..", "..%00", "%00..", "..%09", "..%0a", "..%20"),
     *("..%5c", "..%c0%af", "%c0%ae%c0%ae", "..%85", ".;", ".;x", ".%3b", "%2e;", ".%00", ". "),
@@ -100,14 +100,14 @@ DOTS = [
         ("POST", "/hooks/one/two", 403),
     ],
 )
-def test_the_allow_list(method: str, url: str, expected: int) -> None:
+def test_visit_is_allowed_only_if_a_rule_matches(method: str, url: str, expected: int) -> None:
     rules = [Allowed.parse("GET /public/**"), Allowed.parse("* /hooks/*")]
     rules.append(Allowed.parse("POST /styles/*.css"))
     assert status(Policy(None, rules, hides_own_pages=False), visit(url, method)) == expected
 
 
 @pytest.mark.parametrize("text", ["", "GET", "GET public", "/public", "G(T /a", "GET/a"])
-def test_what_is_no_rule(text: str) -> None:
+def test_invalid_rule_raises_user_error(text: str) -> None:
     with pytest.raises(UserError, match="not a rule"):
         Allowed.parse(text)
 
@@ -124,12 +124,12 @@ def test_what_is_no_rule(text: str) -> None:
         "/./_hpp",
     ],
 )
-def test_our_own_pages_are_not_shared(url: str) -> None:
+def test_hpp_pages_are_refused_if_hidden(url: str) -> None:
     assert status(Policy(None, (), hides_own_pages=True), visit(url)) == 403
     assert status(Policy(None, (), hides_own_pages=False), visit(url)) == 200
 
 
-def test_a_name_that_begins_like_ours_is_another() -> None:
+def test_path_that_only_begins_like_hpp_is_allowed() -> None:
     assert status(Policy(None, (), hides_own_pages=True), visit("/_hpps/x")) == 200
 
 
@@ -141,7 +141,7 @@ def test_a_name_that_begins_like_ours_is_another() -> None:
         "/?__debugger__",
     ],
 )
-def test_a_debugger_is_told_nothing(url: str) -> None:
+def test_visit_to_a_debugger_is_refused(url: str) -> None:
     assert status(Policy(None, (), hides_own_pages=False), visit(url)) == 403
 
 
@@ -162,5 +162,5 @@ def test_a_debugger_is_told_nothing(url: str) -> None:
         ("/console;x", "Werkzeug/3", True),
     ],
 )
-def test_the_console(url: str, server: str, expected: bool) -> None:
+def test_werkzeug_console_is_recognised(url: str, server: str, expected: bool) -> None:
     assert is_console(visit(url), server) is expected

@@ -1,4 +1,4 @@
-"""Long polling against a relay that the test plays: what it sends, and what it makes of replies."""
+"""Long polling with a fake relay: the worker's calls, and its handling of replies."""
 
 import asyncio
 import json
@@ -39,7 +39,7 @@ Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
 class OldRelay:
-    """Replies as the test says, and then holds; it knows nothing of WebSockets."""
+    """Sends the given replies, then holds calls; it does not support WebSockets."""
 
     def __init__(self, *replies: Reply) -> None:
         self.calls: asyncio.Queue[Call] = asyncio.Queue()
@@ -68,7 +68,7 @@ def status(number: int) -> Reply:
 
 
 class Local:
-    """The server whose visits are played."""
+    """The server that visits are forwarded to."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
@@ -95,7 +95,7 @@ async def listening(handle: Handle) -> AsyncIterator[int]:
 
 
 async def play(relay: OldRelay, local: Local, count: int, **options: object) -> list[Call]:
-    """Let one poll work until the relay has had so many calls; these."""
+    """Run a worker with one poll until the relay has received `count` calls; return those."""
     news = Reporter(lambda text: None, lambda text: None, _ignore)
     async with (
         asyncio.timeout(PATIENCE_S),
@@ -114,10 +114,10 @@ async def play(relay: OldRelay, local: Local, count: int, **options: object) -> 
 
 
 def _ignore(visited: VisitRecord) -> None:
-    """No news are wanted."""
+    """Ignore a report."""
 
 
-def test_an_answer_comes_with_the_next_call_by_both_names() -> None:
+def test_next_call_carries_the_answer_with_both_names_of_the_id() -> None:
     relay, local = OldRelay(visit(fpw_url="/a%2Fb?")), Local()
     first, second = asyncio.run(play(relay, local, 2))
     assert (first.headers["fpw-host"], first.headers["fpw-token"]) == ("demo.test", "s3cret")
@@ -131,14 +131,14 @@ def test_an_answer_comes_with_the_next_call_by_both_names() -> None:
 
 
 @pytest.mark.parametrize("name", ["fpw-rid", "fpw-id"])
-def test_either_name_is_understood(name: str) -> None:
+def test_visit_is_read_by_either_name_of_the_id(name: str) -> None:
     headers = {**VISIT, name: "one"}
     headers.pop("fpw-rid" if name == "fpw-id" else "fpw-id", None)
     relay = OldRelay(lambda call: web.Response(headers=headers))
     assert asyncio.run(play(relay, Local(), 2))[1].headers["fpw-rid"] == "one"
 
 
-def test_a_reply_without_a_visit_is_followed_by_a_call_at_once() -> None:
+def test_reply_without_a_visit_is_followed_by_another_call() -> None:
     relay = OldRelay(status(200), status(200), visit())
     calls = asyncio.run(play(relay, Local(), 4))
     assert [call.headers.get("fpw-rid") for call in calls] == [None, None, None, "id1"]
@@ -147,14 +147,14 @@ def test_a_reply_without_a_visit_is_followed_by_a_call_at_once() -> None:
 @pytest.mark.parametrize(
     "url", ["http://169.254.169.254/", "@evil/", "", "evil", "/a b", "/\tx", "https:/x"]
 )
-def test_a_url_that_is_no_path_is_not_asked_for(url: str) -> None:
+def test_url_that_is_not_a_path_is_not_requested(url: str) -> None:
     relay, local = OldRelay(visit(fpw_url=url), visit()), Local()
     calls = asyncio.run(play(relay, local, 3))
     assert local.asked == ["GET / "]
     assert calls[1].headers.get("fpw-rid") is None
 
 
-def test_an_answer_whose_call_broke_is_sent_again_and_the_visit_not_played_again() -> None:
+def test_answer_is_repeated_when_its_call_breaks_and_the_visit_is_not() -> None:
     def break_off(call: Call) -> web.Response:
         call.break_off()
         return web.Response()
@@ -165,14 +165,14 @@ def test_an_answer_whose_call_broke_is_sent_again_and_the_visit_not_played_again
     assert local.asked == ["GET / "]
 
 
-def test_too_large_an_answer_is_a_502() -> None:
+def test_too_large_answer_becomes_502() -> None:
     relay = OldRelay(visit())
     _, answer = asyncio.run(play(relay, Local(), 2, max_body_bytes=4))
     assert answer.headers["fpw-status"] == "502"
-    assert b"larger than may pass" in answer.body
+    assert b"larger than long polling allows" in answer.body
 
 
-def test_too_large_a_head_is_a_502() -> None:
+def test_too_large_head_becomes_502() -> None:
     class Verbose(Local):
         async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
             return web.Response(headers={"X-A": "é" * 15_000})
@@ -182,12 +182,12 @@ def test_too_large_a_head_is_a_502() -> None:
 
 
 @pytest.mark.parametrize("number", [400, 413, 431])
-def test_an_answer_that_the_relay_does_not_like_is_not_sent_again(number: int) -> None:
+def test_answer_refused_by_the_relay_is_not_repeated(number: int) -> None:
     calls = asyncio.run(play(OldRelay(visit(), status(number)), Local(), 3))
     assert [call.headers.get("fpw-rid") for call in calls] == [None, "id1", None]
 
 
-def test_an_answer_that_is_late_is_a_504() -> None:
+def test_late_answer_becomes_504() -> None:
     class Late(Local):
         async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
             await asyncio.sleep(PATIENCE_S)
@@ -197,7 +197,7 @@ def test_an_answer_that_is_late_is_a_504() -> None:
     assert answer.headers["fpw-status"] == "504"
 
 
-def test_403_ends_it() -> None:
+def test_403_ends_the_worker() -> None:
     with pytest.raises(ExceptionGroup) as caught:
         asyncio.run(play(OldRelay(status(403)), Local(), 2))
     assert caught.group_contains(ShareRefusedError, match="the token is wrong")

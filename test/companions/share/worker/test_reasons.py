@@ -1,4 +1,4 @@
-"""Reasons are the system's words."""
+"""The reasons of failed connections are the system's texts."""
 
 import asyncio
 import errno
@@ -21,12 +21,12 @@ from test.ports import free_port
         (EOFError(), "EOFError"),
     ],
 )
-def test_errors_in_words(error: Exception, words: str) -> None:
+def test_reason_is_the_text_of_the_system(error: Exception, words: str) -> None:
     assert reason_of(error) == words
 
 
-def test_what_asyncio_raises() -> None:
-    with pytest.raises(OSError) as caught:  # noqa: PT011 - which one it is, the words tell
+def test_refused_connection_of_asyncio_has_the_system_text() -> None:
+    with pytest.raises(OSError) as caught:  # noqa: PT011 - the text identifies the error
         asyncio.run(connect("127.0.0.1", free_port()))
     assert reason_of(caught.value) == "Connection refused"
 

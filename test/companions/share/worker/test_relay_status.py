@@ -9,16 +9,16 @@ from httpprocessproxy.companions.share.worker.relay_status import (
 from httpprocessproxy.companions.share.worker.settings import Reporter
 
 
-def test_each_change_is_told_once() -> None:
+def test_each_change_is_reported_once() -> None:
     said: list[str] = []
     contact = RelayStatus("r.test", Reporter(said.append, said.append, lambda visited: None))
     for _ in range(3):
-        contact.made("streaming")
+        contact.connected("streaming")
     for _ in range(3):
         contact.lost("timeout")
     for _ in range(3):
-        contact.made("by long polling")
-    contact.made("streaming")
+        contact.connected("by long polling")
+    contact.connected("streaming")
     assert said == [
         "share: connected, streaming",
         "share: the relay r.test does not answer (timeout); trying again",
@@ -27,7 +27,7 @@ def test_each_change_is_told_once() -> None:
     ]
 
 
-def test_waits_grow_to_the_longest_and_restart_after_a_success() -> None:
+def test_wait_doubles_up_to_the_longest_and_restarts_after_success() -> None:
     backoff = Backoff()
     for _ in range(2):
         waits = [backoff.failed() for _ in range(5000)]
@@ -37,5 +37,5 @@ def test_waits_grow_to_the_longest_and_restart_after_a_success() -> None:
         backoff.succeeded()
 
 
-def test_two_workers_do_not_come_back_together() -> None:
+def test_waits_of_workers_differ() -> None:
     assert len({Backoff().failed() for _ in range(100)}) > 90

@@ -1,4 +1,4 @@
-"""What becomes of a visit: the server's answer, or one that says why there is none."""
+"""The answers to visits: the server's, or an error page with the reason."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -20,7 +20,7 @@ DEBUGGER = "<title>KeyError // Werkzeug Debugger</title>"
 
 
 class World:
-    """A player, what it said, and a server that answers as the test says."""
+    """A visit handler, its reports, and a server that sends `response`."""
 
     def __init__(self) -> None:
         self.said: list[str] = []
@@ -34,7 +34,7 @@ class World:
         return self.response()
 
     async def play(self, head: VisitHead) -> tuple[int, bytes, Fields]:
-        async with self.player.play(head, BytesSource(b"")) as answer:
+        async with self.player.handle(head, BytesSource(b"")) as answer:
             pieces = []
             while piece := await answer.body.receive():
                 pieces.append(piece)
@@ -72,7 +72,7 @@ def visit(url: str = "/", *fields: tuple[str, str], ip: str = "192.0.2.7") -> Vi
         ([("X-Forwarded-For", "6.6.6.6"), ("Forwarded", "for=6.6.6.6")], "https"),
     ],
 )
-def test_the_server_is_told_who_asks(fields: Fields, proto: str) -> None:
+def test_server_gets_forwarding_fields_of_the_visit(fields: Fields, proto: str) -> None:
     async def main() -> web.BaseRequest:
         async with world() as made:
             await made.play(visit("/", *fields))
@@ -85,7 +85,7 @@ def test_the_server_is_told_who_asks(fields: Fields, proto: str) -> None:
     assert headers.getall("Host") == ["demo.test"]
 
 
-def test_an_address_of_ipv6_is_quoted() -> None:
+def test_ipv6_address_is_quoted_in_forwarded() -> None:
     async def main() -> str:
         async with world() as made:
             await made.play(visit(ip="2001:db8::1"))
@@ -94,7 +94,7 @@ def test_an_address_of_ipv6_is_quoted() -> None:
     assert asyncio.run(main()).startswith('for="[2001:db8::1]";')
 
 
-def test_redirects_are_the_visitors() -> None:
+def test_redirect_is_not_followed() -> None:
     async def main() -> tuple[int, str | None, int]:
         async with world() as made:
             made.response = lambda: web.Response(status=302, headers={"Location": "http://x/"})
@@ -104,7 +104,7 @@ def test_redirects_are_the_visitors() -> None:
     assert asyncio.run(main()) == (302, "http://x/", 1)
 
 
-def test_bodies_are_not_decoded() -> None:
+def test_body_is_not_decoded() -> None:
     async def main() -> tuple[bytes, str | None]:
         async with world() as made:
             coded = {"Content-Encoding": "gzip"}
@@ -115,7 +115,7 @@ def test_bodies_are_not_decoded() -> None:
     assert asyncio.run(main()) == (b"no gzip at all", "gzip")
 
 
-def test_a_debug_page_is_warned_of_once() -> None:
+def test_debug_page_is_reported_once() -> None:
     async def main() -> list[str]:
         async with world() as made:
             made.response = lambda: web.Response(
@@ -130,7 +130,7 @@ def test_a_debug_page_is_warned_of_once() -> None:
     assert "Werkzeug's debug pages" in said[0]
 
 
-def test_the_console_of_a_debugger_is_closed() -> None:
+def test_debugger_and_its_console_get_403() -> None:
     async def main() -> tuple[int, bytes, int]:
         async with world() as made:
             made.response = lambda: web.Response(
@@ -146,7 +146,7 @@ def test_the_console_of_a_debugger_is_closed() -> None:
     assert b"SECRET" not in body
 
 
-def test_a_server_that_is_not_there_is_a_502_that_says_why() -> None:
+def test_unreachable_server_gives_502_with_the_reason() -> None:
     async def main() -> tuple[int, bytes]:
         async with world(target=Address("127.0.0.1", free_port())) as made:
             status, body, _ = await made.play(visit())
@@ -157,7 +157,7 @@ def test_a_server_that_is_not_there_is_a_502_that_says_why() -> None:
     assert b"Connection refused" in body
 
 
-def test_each_visit_is_told_when_it_is_over() -> None:
+def test_each_visit_is_reported_when_it_ends() -> None:
     async def main() -> list[VisitRecord]:
         async with world() as made:
             await made.play(visit("/a?b"))

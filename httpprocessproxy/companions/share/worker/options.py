@@ -31,7 +31,7 @@ _WORDS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class ShareOptions:
-    """The options, as texts. `relay` is a valid URL; "" stands for no value."""
+    """The options of a share as texts. `relay` is a valid URL; "" marks an unset option."""
 
     relay: str
     name: str = ""
@@ -40,7 +40,7 @@ class ShareOptions:
     allow: Sequence[str] = ()
 
     def settings(self) -> WorkerSettings:
-        """Raises UserError."""
+        """Parse the options. Raises UserError."""
         name, token = _read_token(self.token_file)
         name = self.name or name or _name_of_first_worker() or random_name()
         if not name.isascii() or not name.replace("-", "").replace(".", "").isalnum():
@@ -60,9 +60,10 @@ def _name_of_first_worker() -> str:
 
 
 def random_name() -> str:
-    """A name for a share without one: five words, easy to say.
+    """A random name of five words, easy to say, for a share without a name.
 
-    The name is no secret: a million are soon tried. `--share-auth` keeps others out.
+    The name is not a secret: a client can soon try all million names. `--share-auth` restricts
+    access.
     """
     return "-".join(random.choice(words.split()) for words in _WORDS)
 
@@ -75,9 +76,9 @@ def _read(option: str, read: Callable[[str], T], text: str) -> T:
 
 
 def _read_token(path: Path | None) -> tuple[str, str]:
-    """The name, if the file has one, and the token: a line TOKEN, or NAME TOKEN as relays have it.
+    """Read the name, or "", and the token from a file of one line: TOKEN, or NAME TOKEN.
 
-    Without a file a random token, for relays that accept any. Raises UserError.
+    Without a file return a random token, for relays that accept any token. Raises UserError.
     """
     if path is None:
         return "", secrets.token_hex(8)
@@ -91,5 +92,5 @@ def _read_token(path: Path | None) -> tuple[str, str]:
         raise UserError(f"{path}: write one line, TOKEN or NAME TOKEN")
     *name, token = words[0]
     if token.lower().startswith("sha256:") or not token.isascii() or not token.isprintable():
-        raise UserError(f"{path}: the token itself is needed here, in ASCII, and not its hash")
+        raise UserError(f"{path}: write the token itself, in ASCII, and not its hash")
     return name[0] if name else "", token

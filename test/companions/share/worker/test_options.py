@@ -1,10 +1,10 @@
-"""From options to settings: the name, the token, and the addresses that follow from them."""
+"""The options of a share: the name, the token, and the URLs of the settings."""
 
 from pathlib import Path
 
 import pytest
 
-from httpprocessproxy.companions.share.worker.asking import ShareOptions, random_name
+from httpprocessproxy.companions.share.worker.options import ShareOptions, random_name
 from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.core.http.hosts import parse_authority
 
@@ -29,12 +29,14 @@ def file(folder: Path, text: str) -> Path:
         ("http://[::1]:81", "a.b", "http://a.b:81/", "http://[::1]:81/server-client"),
     ],
 )
-def test_addresses(relay: str, name: str, url: str, call: str) -> None:
+def test_public_url_and_call_url_follow_from_relay_and_name(
+    relay: str, name: str, url: str, call: str
+) -> None:
     settings = ShareOptions(relay, name).settings()
     assert (settings.public_url, str(settings.call_url)) == (url, call)
 
 
-def test_the_file_may_have_the_name(tmp_path: Path) -> None:
+def test_name_is_read_from_the_token_file(tmp_path: Path) -> None:
     wish = ShareOptions(
         "https://r.test", token_file=file(tmp_path, "# ours\n\ndemo  s3cret # it is\n")
     )
@@ -42,7 +44,7 @@ def test_the_file_may_have_the_name(tmp_path: Path) -> None:
     assert (settings.host, settings.token) == ("demo.r.test", "s3cret")
 
 
-def test_the_option_comes_before_the_file_and_that_before_the_environment(
+def test_name_is_taken_from_option_before_file_before_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FPW_HOST", "env.test")
@@ -57,7 +59,7 @@ def test_port_in_the_environment_s_name_is_dropped(monkeypatch: pytest.MonkeyPat
     assert ShareOptions("https://r.test").settings().host == "env.r.test"
 
 
-def test_without_anything_both_are_of_chance() -> None:
+def test_name_and_token_are_random_by_default() -> None:
     one, two = ShareOptions("https://r.test").settings(), ShareOptions("https://r.test").settings()
     assert one.token != two.token
     assert one.name != two.name
@@ -75,7 +77,7 @@ def test_without_anything_both_are_of_chance() -> None:
         ),
     ],
 )
-def test_wishes_that_cannot_be(wish: ShareOptions, line: str) -> None:
+def test_invalid_options_raise_user_error(wish: ShareOptions, line: str) -> None:
     with pytest.raises(UserError, match=line):
         wish.settings()
 
@@ -83,12 +85,12 @@ def test_wishes_that_cannot_be(wish: ShareOptions, line: str) -> None:
 @pytest.mark.parametrize(
     "text", ["", "a b c", "one\ntwo", "demo sha256:" + "0" * 64, "tök", "demo \0"]
 )
-def test_files_that_are_no_token(tmp_path: Path, text: str) -> None:
+def test_invalid_token_file_raises_user_error(tmp_path: Path, text: str) -> None:
     with pytest.raises(UserError, match="token"):
         ShareOptions("https://r.test", token_file=file(tmp_path, text)).settings()
 
 
-def test_a_name_is_a_label_of_the_dns() -> None:
+def test_random_name_is_a_dns_label() -> None:
     names = {random_name() for _ in range(200)}
     assert len(names) > 190
     for name in names:
