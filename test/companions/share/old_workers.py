@@ -101,12 +101,20 @@ class Call:
         rid = response.headers.get(self._ids[0])
         if rid is None:
             return response.status, body, None
-        told = dict(response.headers.items())
-        fields = json.loads(told["fpw-header"])
-        visit = Visit(rid, told["fpw-method"], told["fpw-url"], told["fpw-ip"], fields, body, told)
+        received = dict(response.headers.items())
+        fields = json.loads(received["fpw-header"])
+        visit = Visit(
+            rid,
+            received["fpw-method"],
+            received["fpw-url"],
+            received["fpw-ip"],
+            fields,
+            body,
+            received,
+        )
         return response.status, body, visit
 
-    def told(self) -> Visit:
+    def next_visit(self) -> Visit:
         """Read the visit of this call, or of a further call if this one ended without a visit."""
         return self.end()[2] or self.visit()
 

@@ -48,7 +48,7 @@ def download(relay: Relay, name: str, size_bytes: int, peak: Peak) -> None:
         left = size_bytes - len(wire.unread)
         while left:
             data = wire.socket.recv(1 << 20)
-            assert data, "cut"
+            assert data, "the download was cut"
             digest.update(data)
             left -= len(data)
             peak.look()

@@ -25,8 +25,8 @@ def served(public_relay: Relay, request: pytest.FixtureRequest) -> Iterator[Work
 
 
 def seen(body: bytes) -> dict[str, object]:
-    told: dict[str, object] = json.loads(body)
-    return told
+    echoed: dict[str, object] = json.loads(body)
+    return echoed
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -61,8 +61,8 @@ def test_chunked_bodies_pass_in_both_directions(public_relay: Relay, served: Wor
     with public_relay.connect() as wire:
         wire.send(request("/", host_of(served.name), "POST", Transfer_Encoding="chunked"))
         wire.send(b"5\r\nhello\r\n", b"0\r\n\r\n")
-        told = seen(wire.response().body)
-    assert (told["length"], told["sha256"]) == (5, hashlib.sha256(b"hello").hexdigest())
+        echoed = seen(wire.response().body)
+    assert (echoed["length"], echoed["sha256"]) == (5, hashlib.sha256(b"hello").hexdigest())
     answer = public_relay.get("/chunked?pieces=3", host_of(served.name))
     assert answer.body == b"piece 0\npiece 1\npiece 2\n"
 
@@ -71,11 +71,11 @@ def test_server_gets_forwarding_fields_of_the_relay_alone(
     public_relay: Relay, served: Worker
 ) -> None:
     lies = {"Forwarded": "for=6.6.6.6", "X_Forwarded_For": "6.6.6.6", "Fpw_Ip": "6.6.6.6"}
-    told = seen(public_relay.get("/", host_of(served.name), "GET", b"", **lies).body)
-    headers = told["headers"]
+    echoed = seen(public_relay.get("/", host_of(served.name), "GET", b"", **lies).body)
+    headers = echoed["headers"]
     assert isinstance(headers, list)
     fields = {name.lower(): value for name, value in headers}
-    assert "6.6.6.6" not in json.dumps(told)
+    assert "6.6.6.6" not in json.dumps(echoed)
     assert fields["x-forwarded-for"] == "127.0.0.1"
     assert fields["forwarded"] == f'for=127.0.0.1;host="{host_of(served.name)}";proto=http'
     assert fields["host"] == host_of(served.name)
@@ -182,7 +182,7 @@ def _kill_at_random(relay: Relay, site: str, transport: str, folder: Path) -> No
     answered = {number for number, status in statuses.items() if status == 200}
     assert len(statuses) == 150
     assert set(statuses.values()) <= {200, 502, 503, 504}
-    assert len(taken) == len(set(taken)), "an order was taken twice"
+    assert len(taken) == len(set(taken)), "the server got a request twice"
     assert answered <= set(taken)
     assert len(answered) > 50
     assert kills > 1

@@ -42,14 +42,14 @@ def test_relay_on_signal_refuses_waiting_visits_and_finishes_answers(
             gone.wait()
         busy.wait()
         served.send(request("/", host_of("one")))
-        told = busy.told()
+        received = busy.next_visit()
         idle.wait()
         waiting.send(request("/", host_of("three")))
         relay.wait_level("visits_in_progress", 2)
         relay.process.send_signal(signum)
         answer = waiting.response()
         assert (answer.status, answer.get(b"Retry-After")) == (503, b"5")
-        busy.begin(told.rid, Answer(body=b"in time"))
+        busy.begin(received.rid, Answer(body=b"in time"))
         assert served.response().body == b"in time"
         assert idle.end() == (200, b"", None)
         assert relay.process.wait(PATIENCE_S) == 0
@@ -73,7 +73,7 @@ def test_changed_token_file_is_reloaded_and_ends_waiting_calls(tokens: Path) -> 
         hashed = hashlib.sha256(b"other").hexdigest()
         tokens.write_text(f"one other\nfour sha256:{hashed.upper()}  # a new one\n")
         relay.wait_line("2 hosts")
-        assert call.end() == (200, b"", None), "who waits by an old token is let go"
+        assert call.end() == (200, b"", None), "a call with an old token ends"
         assert two.end() == (200, b"", None)
         call.begin()
         assert call.end()[:2] == (403, b"Forbidden")

@@ -18,14 +18,14 @@ def taken(relay: Relay, name: str) -> Iterator[tuple[Call, Visit, Wire]]:
     with Call(relay, name) as call:
         call.wait()
         with visiting(relay, name) as visitor:
-            told = call.told()
-            yield call, told, visitor
+            received = call.next_visit()
+            yield call, received, visitor
 
 
-def answer_to(told: Visit, name: str, *lines: str) -> bytes:
+def answer_to(received: Visit, name: str, *lines: str) -> bytes:
     """The first bytes of a call that carries an answer."""
     head = ["POST /server-client HTTP/1.1", "Host: r", *credentials(name)]
-    head += [f"fpw-rid: {told.rid}", "fpw-status: 200", "fpw-header: {}"]
+    head += [f"fpw-rid: {received.rid}", "fpw-status: 200", "fpw-header: {}"]
     return "\r\n".join([*head, *lines]).encode()
 
 
@@ -47,17 +47,17 @@ def test_repeated_answer_is_ignored(relay: Relay, name: str) -> None:
 
 
 def test_answer_on_another_connection_is_accepted(relay: Relay, name: str) -> None:
-    with Call(relay, name) as answering, taken(relay, name) as (call, told, visitor):
+    with Call(relay, name) as answering, taken(relay, name) as (call, received, visitor):
         call.kill()
-        answering.begin(told.rid, Answer(body=b"from elsewhere"))
+        answering.begin(received.rid, Answer(body=b"from elsewhere"))
         assert visitor.response().body == b"from elsewhere"
 
 
 def test_second_answer_to_a_visit_is_ignored(relay: Relay, name: str) -> None:
-    with taken(relay, name) as (call, told, visitor):
-        assert call.poll(told.rid, Answer(body=b"one")) is None
+    with taken(relay, name) as (call, received, visitor):
+        assert call.poll(received.rid, Answer(body=b"one")) is None
         assert visitor.response().body == b"one"
-        assert call.poll(told.rid, Answer(body=b"two")) is None
+        assert call.poll(received.rid, Answer(body=b"two")) is None
 
 
 @pytest.mark.parametrize("rid", ["unknown", "1700000000000-123456", "x" * 256, "%00"])
@@ -68,9 +68,9 @@ def test_answer_with_unknown_id_is_ignored(relay: Relay, name: str, rid: str) ->
 
 def test_worker_cannot_answer_a_visit_of_another_host(relay: Relay, name: str) -> None:
     thief_name = "name999"
-    with Call(relay, thief_name) as thief, taken(relay, name) as (call, told, visitor):
-        assert thief.poll(told.rid, Answer(body=b"stolen")) is None
-        call.begin(told.rid, Answer(body=b"mine"))
+    with Call(relay, thief_name) as thief, taken(relay, name) as (call, received, visitor):
+        assert thief.poll(received.rid, Answer(body=b"stolen")) is None
+        call.begin(received.rid, Answer(body=b"mine"))
         assert visitor.response().body == b"mine"
 
 
@@ -93,8 +93,8 @@ MALFORMED = [
 def test_malformed_answer_gives_visitor_502_and_worker_400_with_reason(
     relay: Relay, name: str, answer: Answer, reason: str
 ) -> None:
-    with taken(relay, name) as (call, told, visitor):
-        call.begin(told.rid, answer)
+    with taken(relay, name) as (call, received, visitor):
+        call.begin(received.rid, answer)
         status, body, _ = call.end()
         assert (status, body.decode()[: len(reason)]) == (400, reason)
         assert visitor.response().status == 502
@@ -107,17 +107,17 @@ def test_repeated_names_in_the_json_are_repeated_in_the_response(relay: Relay, n
 
 
 def test_too_large_answer_gives_visitor_502_and_worker_413(relay: Relay, name: str) -> None:
-    with taken(relay, name) as (_, told, visitor):
+    with taken(relay, name) as (_, received, visitor):
         with relay.connect() as wire:
-            wire.send(answer_to(told, name, "Content-Length: 7000000", "", ""))
+            wire.send(answer_to(received, name, "Content-Length: 7000000", "", ""))
             reply = wire.response()
         assert (reply.status, reply.body) == (413, b"the body has more than 6291456 bytes")
         assert visitor.response().status == 502
 
 
 def test_visitor_gets_502_when_worker_dies_during_its_answer(relay: Relay, name: str) -> None:
-    with taken(relay, name) as (_, told, visitor):
+    with taken(relay, name) as (_, received, visitor):
         with relay.connect() as wire:
-            wire.send(answer_to(told, name, "Content-Length: 1000", "", "half"))
+            wire.send(answer_to(received, name, "Content-Length: 1000", "", "half"))
             eventually(lambda: relay.level("memory_bytes") == len(b"half"))
         assert visitor.response().status == 502

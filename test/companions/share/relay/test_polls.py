@@ -17,15 +17,19 @@ def test_reply_carries_the_visit_and_the_answer_reaches_the_visitor(
     with Call(relay, name) as call:
         call.wait()
         with visiting(relay, name, "/a%2Fb//?c=%20?d&", X_Own="1") as visitor:
-            status, body, told = call.end()
+            status, body, received = call.end()
             assert (status, body) == (200, b"")
-            assert told is not None
-            assert (told.method, told.url, told.ip) == ("GET", "/a%2Fb//?c=%20?d&", "127.0.0.1")
-            assert told.reply["fpw-rid"] == told.reply["fpw-id"] == told.rid
-            assert len(told.rid) >= 22, "128 random bits"
-            assert told.headers["X-Own"] == "1"
-            assert told.headers["Host"] == host_of(name)
-            call.begin(told.rid, Answer("201", {"X-Answer": "2"}, b"made"))
+            assert received is not None
+            assert (received.method, received.url, received.ip) == (
+                "GET",
+                "/a%2Fb//?c=%20?d&",
+                "127.0.0.1",
+            )
+            assert received.reply["fpw-rid"] == received.reply["fpw-id"] == received.rid
+            assert len(received.rid) >= 22, "128 random bits"
+            assert received.headers["X-Own"] == "1"
+            assert received.headers["Host"] == host_of(name)
+            call.begin(received.rid, Answer("201", {"X-Answer": "2"}, b"made"))
             answer = visitor.response()
     assert (answer.status, answer.body) == (201, b"made")
     assert answer.get(b"X-Answer") == b"2"
@@ -53,10 +57,10 @@ def test_worker_that_names_its_host_with_a_port_gets_the_host_s_visits(
     with Call(relay, name) as call:
         call.begin(fpw_host=f"{host_of(name)}:8443")
         with visiting(relay, name) as visitor:
-            _, _, told = call.end()
-            assert told is not None
-            assert told.headers["Host"] == host_of(name)
-            call.begin(told.rid, Answer("200", {}, b"here"), fpw_host=f"{host_of(name)}:8443")
+            _, _, received = call.end()
+            assert received is not None
+            assert received.headers["Host"] == host_of(name)
+            call.begin(received.rid, Answer("200", {}, b"here"), fpw_host=f"{host_of(name)}:8443")
             assert visitor.response().body == b"here"
 
 
@@ -67,9 +71,9 @@ def test_polling_worker_is_asked_for_an_answer_without_content_coding(
     with Call(relay, name) as call:
         call.wait()
         with visiting(relay, name, Accept_Encoding="gzip, br"):
-            _, _, told = call.end()
-            assert told is not None
-            coding = {key.lower(): value for key, value in told.headers.items()}
+            _, _, received = call.end()
+            assert received is not None
+            coding = {key.lower(): value for key, value in received.headers.items()}
             assert coding["accept-encoding"] == "identity"
 
 
@@ -120,8 +124,8 @@ def test_longest_waiting_call_gets_the_visit(relay: Relay, name: str) -> None:
         first.wait()
         second.wait()
         with visiting(relay, name):
-            first.told()
-            assert second.end() == (200, b"", None), "one visit is for one call"
+            first.next_visit()
+            assert second.end() == (200, b"", None), "a visit is delivered to one call"
 
 
 def test_visits_are_delivered_in_order_of_arrival(relay: Relay, name: str) -> None:
@@ -149,9 +153,9 @@ def test_closed_call_gets_no_visit(relay: Relay, name: str, how: str) -> None:
         else:
             dead.finish()
         with visiting(relay, name, "/once") as visitor:
-            told = alive.visit()
-            assert told.url == "/once"
-            alive.begin(told.rid, Answer(body=b"answered"))
+            received = alive.visit()
+            assert received.url == "/once"
+            alive.begin(received.rid, Answer(body=b"answered"))
             assert visitor.response().body == b"answered"
 
 
@@ -164,10 +168,10 @@ def test_visit_is_requeued_when_its_call_dies_during_the_write(relay: Relay, nam
             asked = pool.submit(visit, relay, name, "/big", "POST", body)
             slow.exactly(1000)  # the write has begun, and the rest exceeds the socket buffers
             slow.reset()
-            told = other.visit()
-            assert told.url == "/big"
-            assert told.body == body
-            other.poll(told.rid, Answer(body=b"by the other"))
+            received = other.visit()
+            assert received.url == "/big"
+            assert received.body == body
+            other.poll(received.rid, Answer(body=b"by the other"))
             assert asked.result().body == b"by the other"
 
 
@@ -208,7 +212,7 @@ def test_50_concurrent_visits_are_each_served_once_by_3_workers(relay: Relay, na
         answers = list(pool.map(lambda body: visit(relay, name, "/", "POST", body), bodies))
         served = [visit.body for worker in (one, two, three) for visit in worker.visits]
     assert [answer.body for answer in answers] == bodies
-    assert sorted(served) == sorted(bodies), "each once"
+    assert sorted(served) == sorted(bodies), "each visit is served once"
 
 
 def test_body_of_5_mib_passes_unchanged_in_both_directions(relay: Relay, name: str) -> None:

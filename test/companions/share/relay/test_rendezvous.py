@@ -61,11 +61,11 @@ async def test_visit_is_taken_and_answered_once_and_ends() -> None:
     delivery = enter_and_take(rendezvous, one)
     assert delivery.head == one.request.head
     assert await whole(delivery.body, 100, forget) == b"body"
-    assert rendezvous.take(HOST, tunnels=True) is None, "it is given once"
+    assert rendezvous.take(HOST, tunnels=True) is None, "a visit is delivered once"
     delivery.delivered()
     answering = rendezvous.answering(one.rid, HOST)
     assert answering is not None
-    assert rendezvous.answering(one.rid, HOST) is None, "so is the right to answer"
+    assert rendezvous.answering(one.rid, HOST) is None, "a visit is answered once"
     answering.begin(AnswerHead(200, [("X", "y")], 6))
     await pour(BytesSource(b"answer"), answering.body)
     assert one.answer_head is not None
@@ -190,7 +190,7 @@ def test_worker_of_another_host_cannot_answer() -> None:
     rendezvous = Rendezvous(3)
     one = visit()
     rendezvous.enter(one)
-    assert rendezvous.answering(one.rid, HOST) is None, "not before it is taken"
+    assert rendezvous.answering(one.rid, HOST) is None, "an untaken visit cannot be answered"
     rendezvous.take(HOST, tunnels=False)
     assert rendezvous.answering(one.rid, "other.example.test") is None
     assert rendezvous.answering("unknown", HOST) is None
@@ -302,10 +302,10 @@ async def test_streamed_body_is_read_no_faster_than_it_is_received() -> None:
         await delivery.body.receive()
     for _ in range(20):
         await turn()
-    assert asked <= 100 + 16 + 1, "a window and no more"
+    assert asked <= 100 + 16 + 1, "at most a window is read ahead"
     delivery.requeue()
     assert one.error is not None
-    assert one.state is VisitState.OVER, "it cannot be had again"
+    assert one.state is VisitState.OVER, "the body cannot be read again"
 
 
 @on_every_loop

@@ -99,12 +99,12 @@ def test_changed_file_is_reloaded(tmp_path: Path, caplog: pytest.LogCaptureFixtu
     assert tokens.fits("one.example.test", "b")
     assert not tokens.refresh()
     path.write_text("one b\n\ntwo c\n")
-    assert not tokens.refresh(), "the same tokens hold"
+    assert not tokens.refresh(), "the tokens have not changed"
     with caplog.at_level(logging.ERROR):
         for change in (lambda: path.write_text("one hidden x\n"), lambda: os.unlink(path)):
             change()
             assert not tokens.refresh()
             assert not tokens.refresh()
             assert tokens.fits("one.example.test", "b")
-    assert len(caplog.records) == 2, "once each"
+    assert len(caplog.records) == 2, "each failure is logged once"
     assert "hidden" not in caplog.text

@@ -57,34 +57,34 @@ def test_visit_waits_beyond_grace_while_workers_are_busy(relay: Relay, name: str
     ):
         call.wait()
         first.send(request("/first", host_of(name)))
-        busy = call.told()
+        busy = call.next_visit()
         second.send(request("/second", host_of(name)))
         # The poll of another host takes longer than the grace; meanwhile no call waits here.
         assert relay.get("/", "127.0.0.1").status == 200
         with Call(relay, "name998") as other:
             other.poll()
-        told = call.poll(busy.rid, Answer(body=b"1"))
-        assert told is not None
-        assert told.url == "/second"
-        call.begin(told.rid, Answer(body=b"2"))
+        received = call.poll(busy.rid, Answer(body=b"1"))
+        assert received is not None
+        assert received.url == "/second"
+        call.begin(received.rid, Answer(body=b"2"))
         assert (first.response().body, second.response().body) == (b"1", b"2")
 
 
 def test_visit_without_an_answer_gets_504(relay: Relay, name: str) -> None:
     with Worker(relay, name, lambda visit: None) as worker:
         assert relay.get("/", host_of(name)).status == 504
-        assert len(worker.visits) == 1, "and is not asked again"
+        assert len(worker.visits) == 1, "the visit is not repeated"
 
 
 def test_visit_gets_504_when_its_worker_dies(relay: Relay, name: str) -> None:
     with Call(relay, name) as call, relay.connect() as visitor:
         call.wait()
         visitor.send(request("/", host_of(name)))
-        call.told()
+        call.next_visit()
         call.kill()
         with Worker(relay, name) as other:
             assert visitor.response().status == 504
-            assert not other.visits, "delivered is delivered"
+            assert not other.visits, "a delivered visit is not repeated"
 
 
 def test_visit_of_a_visitor_who_left_is_not_delivered(
@@ -110,10 +110,10 @@ def test_answer_to_a_visitor_who_left_is_ignored(relay: Relay, name: str) -> Non
         call.wait()
         with relay.connect() as visitor:
             visitor.send(request("/", host_of(name)))
-            told = call.told()
+            received = call.next_visit()
         eventually(lambda: left(relay, name) == 1)
         ignored = relay.level("ignored_answers")
-        assert call.poll(told.rid, Answer(body=b"late")) is None
+        assert call.poll(received.rid, Answer(body=b"late")) is None
         assert relay.level("ignored_answers") == ignored + 1
 
 
@@ -194,7 +194,7 @@ def test_websocket_gets_501_with_long_polling(relay: Relay, name: str) -> None:
             assert answer.status == 501
             assert b"WebSockets cannot pass" in answer.body
             visitor.send(request("/after", host_of(name)))
-            assert visitor.response().status == 200, "and the connection goes on"
+            assert visitor.response().status == 200, "the connection stays open"
     assert [visit.url for visit in worker.visits] == ["/after"]
 
 

@@ -96,7 +96,7 @@ async def listening(handle: Handle) -> AsyncIterator[int]:
 
 async def play(relay: OldRelay, local: Local, count: int, **options: object) -> list[Call]:
     """Run a worker with one poll until the relay has received `count` calls; return those."""
-    news = Reporter(lambda text: None, lambda text: None, _ignore)
+    reporter = Reporter(lambda text: None, lambda text: None, _ignore)
     async with (
         asyncio.timeout(PATIENCE_S),
         listening(relay.handle) as relay_port,
@@ -107,13 +107,15 @@ async def play(relay: OldRelay, local: Local, count: int, **options: object) -> 
             URL(f"http://127.0.0.1:{relay_port}"), "demo.test", "s3cret", polls=1
         )
         settings = replace(settings, **options)  # type: ignore[arg-type]
-        task = tasks.create_task(work(settings, Address("127.0.0.1", port), news), name="worker")
+        task = tasks.create_task(
+            work(settings, Address("127.0.0.1", port), reporter), name="worker"
+        )
         calls = [await relay.calls.get() for _ in range(count)]
         task.cancel()
     return calls
 
 
-def _ignore(visited: VisitRecord) -> None:
+def _ignore(record: VisitRecord) -> None:
     """Ignore a report."""
 
 

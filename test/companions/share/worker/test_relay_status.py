@@ -10,16 +10,18 @@ from httpprocessproxy.companions.share.worker.settings import Reporter
 
 
 def test_each_change_is_reported_once() -> None:
-    said: list[str] = []
-    contact = RelayStatus("r.test", Reporter(said.append, said.append, lambda visited: None))
+    reports: list[str] = []
+    relay_status = RelayStatus(
+        "r.test", Reporter(reports.append, reports.append, lambda record: None)
+    )
     for _ in range(3):
-        contact.connected("streaming")
+        relay_status.connected("streaming")
     for _ in range(3):
-        contact.lost("timeout")
+        relay_status.lost("timeout")
     for _ in range(3):
-        contact.connected("by long polling")
-    contact.connected("streaming")
-    assert said == [
+        relay_status.connected("by long polling")
+    relay_status.connected("streaming")
+    assert reports == [
         "share: connected, streaming",
         "share: the relay r.test does not answer (timeout); trying again",
         "share: the relay r.test is back, by long polling",

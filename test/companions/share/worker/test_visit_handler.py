@@ -23,18 +23,18 @@ class World:
     """A visit handler, its reports, and a server that sends `response`."""
 
     def __init__(self) -> None:
-        self.said: list[str] = []
+        self.reports: list[str] = []
         self.visited: list[VisitRecord] = []
-        self.asked: list[web.BaseRequest] = []
+        self.requests: list[web.BaseRequest] = []
         self.response: Callable[[], web.Response] = web.Response
-        self.player: VisitHandler
+        self.handler: VisitHandler
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        self.asked.append(request)
+        self.requests.append(request)
         return self.response()
 
     async def play(self, head: VisitHead) -> tuple[int, bytes, Fields]:
-        async with self.player.handle(head, BytesSource(b"")) as answer:
+        async with self.handler.handle(head, BytesSource(b"")) as answer:
             pieces = []
             while piece := await answer.body.receive():
                 pieces.append(piece)
@@ -50,9 +50,9 @@ async def world(target: Address | None = None) -> AsyncIterator[World]:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         address = target or Address("127.0.0.1", runner.addresses[0][1])
         settings = WorkerSettings(URL("https://r.test"), "demo.test", "s3cret")
-        news = Reporter(made.said.append, made.said.append, made.visited.append)
+        reporter = Reporter(made.reports.append, made.reports.append, made.visited.append)
         async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as tasks:
-            with closing(VisitHandler(settings, address, news, tasks)) as made.player:
+            with closing(VisitHandler(settings, address, reporter, tasks)) as made.handler:
                 yield made
     finally:
         await runner.cleanup()
@@ -76,7 +76,7 @@ def test_server_gets_forwarding_fields_of_the_visit(fields: Fields, proto: str) 
     async def main() -> web.BaseRequest:
         async with world() as made:
             await made.play(visit("/", *fields))
-            return made.asked[0]
+            return made.requests[0]
 
     headers = asyncio.run(main()).headers
     assert headers.getall("Forwarded") == [f'for=192.0.2.7;host="demo.test";proto={proto}']
@@ -89,7 +89,7 @@ def test_ipv6_address_is_quoted_in_forwarded() -> None:
     async def main() -> str:
         async with world() as made:
             await made.play(visit(ip="2001:db8::1"))
-            return made.asked[0].headers["Forwarded"]
+            return made.requests[0].headers["Forwarded"]
 
     assert asyncio.run(main()).startswith('for="[2001:db8::1]";')
 
@@ -99,7 +99,7 @@ def test_redirect_is_not_followed() -> None:
         async with world() as made:
             made.response = lambda: web.Response(status=302, headers={"Location": "http://x/"})
             status, _, fields = await made.play(visit())
-            return status, first(fields, "location"), len(made.asked)
+            return status, first(fields, "location"), len(made.requests)
 
     assert asyncio.run(main()) == (302, "http://x/", 1)
 
@@ -123,11 +123,11 @@ def test_debug_page_is_reported_once() -> None:
             )
             for _ in range(3):
                 assert (await made.play(visit()))[1] == DEBUGGER.encode()
-            return made.said
+            return made.reports
 
-    said = asyncio.run(main())
-    assert len(said) == 1
-    assert "Werkzeug's debug pages" in said[0]
+    reports = asyncio.run(main())
+    assert len(reports) == 1
+    assert "Werkzeug's debug pages" in reports[0]
 
 
 def test_debugger_and_its_console_get_403() -> None:
@@ -138,7 +138,7 @@ def test_debugger_and_its_console_get_403() -> None:
             )
             status, body, _ = await made.play(visit("/console"))
             debugger, _, _ = await made.play(visit("/?__debugger__=yes&cmd=1"))
-            assert len(made.asked) == 1
+            assert len(made.requests) == 1
             return status, body, debugger
 
     status, body, debugger = asyncio.run(main())
@@ -164,8 +164,8 @@ def test_each_visit_is_reported_when_it_ends() -> None:
             await made.play(visit("/_hpp/status"))
             return made.visited
 
-    told = [(one.ip, one.method, one.url, one.status) for one in asyncio.run(main())]
-    assert told == [
+    reports = [(one.ip, one.method, one.url, one.status) for one in asyncio.run(main())]
+    assert reports == [
         ("192.0.2.7", "GET", "/a?b", 200),
         ("192.0.2.7", "GET", "/_hpp/status", 403),
     ]
