@@ -59,7 +59,7 @@ class Links:
         socket = web.WebSocketResponse(
             timeout=_CLOSE_TIMEOUT_S,
             protocols=(STREAM_SUBPROTOCOL,),
-            # Most large bodies are compressed already; another compression costs time in vain.
+            # Content coding compresses the compressible bodies; the others would only cost time.
             compress=False,
             heartbeat=PING_S,
             max_msg_size=MAX_MESSAGE_BYTES,

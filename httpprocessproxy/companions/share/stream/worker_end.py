@@ -30,7 +30,7 @@ from httpprocessproxy.system.faults import contained
 _OPEN_TIMEOUT_S: Final = 10.0
 _CLOSE_TIMEOUT_S: Final = 1.0
 
-# Received messages that wait to be parsed; each carries about 64 KiB of bodies.
+# Few messages wait to be read: a frame in them has up to 64 KiB of a body.
 _QUEUED_FRAMES: Final = 4
 
 _TRANSPORT: Final = "streaming"

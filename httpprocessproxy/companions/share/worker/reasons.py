@@ -5,7 +5,7 @@ import socket
 
 
 def reason_of(error: Exception) -> str:
-    """The system's text for an error number, or the error's own: asyncio's contain addresses."""
+    """The system's text of an error number, if any: asyncio's own texts contain addresses."""
     if isinstance(error, TimeoutError) and not error.errno:
         return "no answer in time"
     if isinstance(error, OSError) and error.errno and not isinstance(error, socket.gaierror):
