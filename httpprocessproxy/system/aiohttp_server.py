@@ -23,7 +23,7 @@ async def hosted(
     """Serve on `listener` while the context is open, and close it at the end.
 
     At the end, requests in flight have `shutdown_timeout_s` seconds to finish.
-    `cancels_handlers`: a handler is cancelled when its client disconnects. There is no access log.
+    `cancels_handlers`: a handler is cancelled when its client disconnects. Requests are not logged.
     """
     runner = web.AppRunner(
         application,

@@ -12,7 +12,6 @@ from websockets.typing import Origin
 from httpprocessproxy.admin import Admin
 from httpprocessproxy.admin.events import MAX_UNSENT_BYTES
 from httpprocessproxy.events import (
-    TOPICS,
     EventBus,
     Notice,
     OutputPrinted,
@@ -20,7 +19,7 @@ from httpprocessproxy.events import (
     RequestBegan,
     RequestEnded,
 )
-from test.admin.sockets import OWN, TAIL, TOKEN, opened, receive, refusal, run, settled
+from test.admin.sockets import OWN, TAIL, TOKEN, opened, receive, run, settled
 from test.messages import row
 from test.messages import state as changed_to
 
@@ -222,72 +221,6 @@ def test_closed_page_ends_its_subscription() -> None:
             async with page(admin) as (client, _):
                 while bus.is_wanted(RequestEnded):
                     await settled(client)
-
-    run(main())
-
-
-@pytest.mark.parametrize("token", ["", "guessed", "\ud800", 7])
-def test_page_without_the_token_gets_no_requests(token: object) -> None:
-    """It may be a script of the backend's pages, and requests contain secrets of other pages."""
-
-    async def main() -> None:
-        bus = EventBus()
-        topics = ["request", "notice"]
-        async with (
-            opened(bus=bus) as admin,
-            page(admin, topics=topics, token=token) as (client, _),
-        ):
-            assert (bus.is_wanted(RequestEnded), bus.is_wanted(Notice)) == (False, True)
-            await say(client, type="subscribe", topics=["request"], token=TOKEN)
-            await settled(client)
-            assert not bus.is_wanted(RequestEnded)
-
-    run(main())
-
-
-def test_program_needs_no_token() -> None:
-    async def main() -> None:
-        bus = EventBus()
-        async with opened(bus=bus) as admin, knock(admin, origin=None) as client:
-            await greet(client, topics=["request"])
-            assert bus.is_wanted(RequestEnded)
-
-    run(main())
-
-
-def test_untrusted_client_gets_states_only() -> None:
-    async def main() -> None:
-        bus = EventBus()
-        enter(bus, "running")
-        topics = ["output", "request", "notice"]
-        async with (
-            opened(bus=bus) as admin,
-            page(admin, trusted=False, topics=topics) as (client, hello),
-        ):
-            assert not any(hello[secret] for secret in ("editor", "folder", "command", "console"))
-            await say(client, type="subscribe", topics=topics)
-            await settled(client)
-            assert not any(bus.is_wanted(kind) for topic in topics for kind in TOPICS[topic])
-            enter(bus, "loading")
-            assert (await receive(client))["type"] == "state"
-
-    run(main())
-
-
-@pytest.mark.parametrize("origin", ["http://evil", "null", "", "http://localhost:9999"])
-def test_pages_of_other_origins_are_refused(origin: str) -> None:
-    async def main() -> None:
-        async with opened() as admin:
-            assert await refusal(knock(admin, origin)) == 403
-            assert await refusal(knock(admin, origin, trusted=False)) == 403
-
-    run(main())
-
-
-def test_client_without_an_origin_is_accepted() -> None:
-    async def main() -> None:
-        async with opened() as admin, knock(admin, None) as client:
-            await greet(client)
 
     run(main())
 

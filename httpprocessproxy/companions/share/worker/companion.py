@@ -26,7 +26,6 @@ class Share:
     async def run(self, visits: Path, bus: EventBus, show: Callable[[str], None]) -> None:
         """Share until cancelled; if the relay refuses the share, log that and return.
 
-
         `visits` is the path of the private socket; `show` prints the QR code.
         """
 
