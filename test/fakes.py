@@ -18,6 +18,7 @@ import pytest
 
 from httpprocessproxy.core.http.hosts import HostRule
 from httpprocessproxy.core.http.ip import Network
+from httpprocessproxy.core.identity import GenerationId
 from httpprocessproxy.core.page.documents import Injector
 from httpprocessproxy.core.page.pages import Problem
 from httpprocessproxy.events import EventBus
@@ -223,12 +224,12 @@ class Bench:
         self.port = port
         self.backend = backend
         self.closes_ends = True
-        self._generation = 0
+        self._generation = GenerationId("web", 0)
         self._clients: list[Peer] = []
 
     def start(self) -> None:
         """Start the next generation, and open the gate."""
-        self._generation += 1
+        self._generation = GenerationId("web", self._generation.number + 1)
         self.open()
 
     def open(self) -> None:
@@ -240,7 +241,7 @@ class Bench:
         connection, address = socket.socket(), ("127.0.0.1", self.backend.port)
         connection.setblocking(False)
         await asyncio.get_running_loop().sock_connect(connection, address)
-        self._generation += 1
+        self._generation = GenerationId("web", self._generation.number + 1)
         answered = self.gate.first_request(Target(self._generation, *address, connection))
         assert answered is not None, "no safe request waits"
         return answered

@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator, Collection
 
 from httpprocessproxy.config import Config
+from httpprocessproxy.core.identity import GenerationId
 from httpprocessproxy.core.page.pages import Problem
 from httpprocessproxy.core.silence import Silence
 from httpprocessproxy.events import EventBus, RestartReport, ServiceStatus, StateChanged
@@ -18,7 +19,7 @@ class FakeFront:
     """Records the calls to the data plane and the reloads of browsers."""
 
     def __init__(self) -> None:
-        self.ended: list[int] = []
+        self.ended: list[GenerationId] = []
         self.given_up: list[Problem] = []
         self.taken_back: Collection[tuple[str, int]] = ()
         self.reloads = 0
@@ -29,7 +30,7 @@ class FakeFront:
     def give_up(self, problem: Problem) -> None:
         self.given_up.append(problem)
 
-    def end_generation(self, generation: int) -> None:
+    def end_generation(self, generation: GenerationId) -> None:
         self.ended.append(generation)
 
     def silence(self) -> Silence | None:

@@ -12,6 +12,7 @@ from httpprocessproxy.core.http.forwarded import Peer
 from httpprocessproxy.core.http.http1 import HEAD_END, connection_option
 from httpprocessproxy.core.http.reader import RequestReader
 from httpprocessproxy.core.http.request import Request, Response
+from httpprocessproxy.core.identity import GenerationId
 from httpprocessproxy.core.page.pages import Problem
 from httpprocessproxy.proxy import problems
 from httpprocessproxy.proxy.exchange import Exchange
@@ -50,7 +51,7 @@ class ClientConnection(asyncio.Protocol):
         self._waiting = b""
         self._exchange: Exchange | None = None
         self.idle_upstream = IdleUpstream()
-        self._generation: int | None = None  # of the last response on this connection
+        self._generation: GenerationId | None = None  # of the last response on this connection
         self._keep_alive = True
         self._is_half_closed = False
         self._is_lingering = False
@@ -203,7 +204,7 @@ class ClientConnection(asyncio.Protocol):
         option = connection_option(keep_alive=self._keep_alive, is_http10=request.is_http10)
         self.transport.write(b"".join((response.head, fields, self.fields, option, b"\r\n", piece)))
 
-    def _closes_for(self, generation: int | None) -> bool:
+    def _closes_for(self, generation: GenerationId | None) -> bool:
         """Whether the first response of a new generation closes the connection.
 
         State that a client has tied to its connection belongs to the old generation.

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final
 
 from httpprocessproxy.core.http.replay import Loss
+from httpprocessproxy.core.identity import GenerationId
 from httpprocessproxy.proxy import problems
 from httpprocessproxy.proxy.upstream_connection import UpstreamConnection
 from httpprocessproxy.service.waiter import Target
@@ -53,7 +54,7 @@ class Connector:
         work = self._contained(exchange, lambda: self._to_admin(exchange, path))
         self._group.create_task(work, name="to the admin")
 
-    def end_generation(self, generation: int) -> None:
+    def end_generation(self, generation: GenerationId) -> None:
         """Cancel the connections that are being made to this generation."""
         for task, (exchange, target) in list(self._pending.items()):
             if target.generation != generation:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from httpprocessproxy.core.http.holding import MAX_HELD_S, length_of
 from httpprocessproxy.core.http.replay import MAX_KEPT_BODY_BYTES, Fate, Loss, Progress, fate
 from httpprocessproxy.core.http.request import Request, Response
+from httpprocessproxy.core.identity import GenerationId
 from httpprocessproxy.core.page.pages import Problem
 from httpprocessproxy.inspector.request_log import CUT, LEFT, REFUSED, RequestRecord
 from httpprocessproxy.proxy import problems
@@ -68,7 +69,7 @@ class Exchange:
         self._is_buffered = request.is_safe or proxy_server.takes_back
         self._sent = False
         self.is_answered = False
-        self._suspected: int | None = None  # the generation suspected to have died
+        self._suspected: GenerationId | None = None  # the generation suspected to have died
         self._is_pending = False
 
     @property

@@ -21,6 +21,7 @@ from httpprocessproxy.core.http.ip import Network, canonical, is_in
 from httpprocessproxy.core.http.reader import Interceptors, RequestReader, ResponseReader
 from httpprocessproxy.core.http.request import Request
 from httpprocessproxy.core.http.response_fields import ResponseFields
+from httpprocessproxy.core.identity import GenerationId
 from httpprocessproxy.core.page.documents import Injector
 from httpprocessproxy.core.page.pages import Problem
 from httpprocessproxy.core.silence import Silence, SilenceMeter
@@ -104,7 +105,7 @@ class ProxyServer:
         self.log = log
         self.clients: set[ClientConnection] = set()
         self.upstreams: set[UpstreamConnection] = set()
-        self.tunnels: dict[BackendEnd, int] = {}
+        self.tunnels: dict[BackendEnd, GenerationId] = {}
         self._hosts = hosts
         self._trusted = tuple(forwarded_allow_ips)
         self.injector = injector
@@ -276,7 +277,7 @@ class ProxyServer:
         for upstream in list(self.upstreams):
             upstream.give_up(problem)
 
-    def end_generation(self, generation: int) -> None:
+    def end_generation(self, generation: GenerationId) -> None:
         """Close all connections to this generation; no response of it reaches a client any more."""
         self._complaints.clear()
         self._silence_meter.restarted()

@@ -20,6 +20,7 @@ from httpprocessproxy.core.http.http1 import (
 )
 from httpprocessproxy.core.http.replay import Loss
 from httpprocessproxy.core.http.request import Request, Response
+from httpprocessproxy.core.identity import GenerationId
 from httpprocessproxy.core.page.pages import Problem
 from httpprocessproxy.proxy.transports import linger_none, quick_ack, read_rest
 
@@ -31,10 +32,10 @@ if TYPE_CHECKING:
 class UpstreamConnection(asyncio.Protocol):
     """A connection, used by one exchange at a time; `generation` is None for the admin."""
 
-    def __init__(self, proxy_server: "ProxyServer", generation: int | None) -> None:
+    def __init__(self, proxy_server: "ProxyServer", generation: GenerationId | None) -> None:
         self.generation = generation
         # Header lines for responses to trusted clients, which name the generation.
-        self.fields = b"" if generation is None else GENERATION_LINE % generation
+        self.fields = b"" if generation is None else GENERATION_LINE % generation.number
         self.idle_since = 0.0
         self.transport: asyncio.Transport
         self._proxy_server = proxy_server
@@ -306,7 +307,7 @@ class IdleUpstream:
     def __init__(self) -> None:
         self._upstream: UpstreamConnection | None = None
 
-    def take(self, generation: int, request: Request) -> UpstreamConnection | None:
+    def take(self, generation: GenerationId, request: Request) -> UpstreamConnection | None:
         """Return the connection, if this request may reuse it; otherwise close it.
 
         An unsafe request gets a new connection: an idle one may be closing, and the request could

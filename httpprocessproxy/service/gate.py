@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from httpprocessproxy.core.identity import GenerationId
 from httpprocessproxy.core.page.pages import Problem
 from httpprocessproxy.core.state import Requests
 from httpprocessproxy.service.waiter import Starting, Target, Waiter
@@ -66,7 +67,7 @@ class Gate:
         self._requests = Requests.HOLD
         self._problem = overdue
         self.target: Target | None = None
-        self.generation: int | None = None  # the last one that answered
+        self.generation: GenerationId | None = None  # the last one that answered
         # In order of arrival, each with the time of its timeout and the mark of its changes.
         self._held: dict[Waiter, tuple[float, int]] = {}
         self._timeout: asyncio.TimerHandle | None = None

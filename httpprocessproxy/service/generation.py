@@ -13,6 +13,7 @@ from typing import Protocol, TypeVar
 
 from httpprocessproxy.config import Address, Config
 from httpprocessproxy.core.change.reloaders import own_reloader
+from httpprocessproxy.core.identity import GenerationId
 from httpprocessproxy.core.silence import Silence
 from httpprocessproxy.process import (
     Child,
@@ -94,7 +95,7 @@ class GenerationHost(Protocol):
     def silence(self) -> Silence | None:
         """The time that requests have waited without any response; None if none waits."""
 
-    def end_connections(self, generation: int) -> None:
+    def end_connections(self, generation: GenerationId) -> None:
         """Close every connection to this generation."""
 
 
@@ -102,9 +103,9 @@ class Generation:
     """One run of the backend. `run` is called once; `stop` may be set at any time, and ends it."""
 
     def __init__(
-        self, number: int, config: Config, launcher: Launcher, supervisor: GenerationHost
+        self, id_: GenerationId, config: Config, launcher: Launcher, supervisor: GenerationHost
     ) -> None:
-        self.number = number
+        self.id = id_
         self.stop = asyncio.Event()
         self.child: Child | None = None  # while its process runs
         self._config = config
@@ -171,14 +172,14 @@ class Generation:
         returncode: int | None = None
         try:
             async with asyncio.TaskGroup() as group:
-                probe = group.create_task(self._probe(child), name=f"probe {self.number}")
+                probe = group.create_task(self._probe(child), name=f"probe {self.id}")
                 returncode = await self._unless_stopped(child.wait())
                 probe.cancel()
             self._reclaim_unaccepted()
             if returncode is None:
                 await self._supervisor.drained()
         finally:
-            self._supervisor.end_connections(self.number)
+            self._supervisor.end_connections(self.id)
             # A process that exited while it was being stopped may have left its tree.
             if returncode is None or self.stop.is_set():
                 stopped = await self._end(child)
@@ -211,13 +212,13 @@ class Generation:
         port = backend.port
 
         def send_first_request(host: str, connection: socket.socket) -> asyncio.Future[bool] | None:
-            return self._supervisor.first_request(Target(self.number, host, port, connection))
+            return self._supervisor.first_request(Target(self.id, host, port, connection))
 
         # An explicit --ping or --ping-path defines readiness; otherwise any response will do.
         any_response_will_do = ping == Ping(Config.ping, Config.ping_path)
         inherited = self._launcher.launch_spec.inherited
         async with asyncio.TaskGroup() as group:
-            diagnosing = group.create_task(self._diagnose(child), name=f"diagnosis {self.number}")
+            diagnosing = group.create_task(self._diagnose(child), name=f"diagnosis {self.id}")
             host = await wait_until_ready(
                 backend.hosts,
                 port,
@@ -227,7 +228,7 @@ class Generation:
             )
             diagnosing.cancel()
         self._answered = True
-        self._supervisor.ready(Target(self.number, host, port))
+        self._supervisor.ready(Target(self.id, host, port))
         # The look-ups take milliseconds, and held requests come first.
         await asyncio.sleep(OWNER_CHECK_DELAY_S)
         self._report_reloader(await asyncio.to_thread(_reloader_in_tree, child.pid))
@@ -259,8 +260,8 @@ class Generation:
     async def _unless_stopped(self, work: Coroutine[None, None, T]) -> T | None:
         """Return the result of `work`; cancel it and return None when `stop` is set."""
         async with asyncio.TaskGroup() as group:
-            working = group.create_task(work, name=f"generation {self.number} works")
-            stopping = group.create_task(self.stop.wait(), name=f"generation {self.number} stops")
+            working = group.create_task(work, name=f"generation {self.id} works")
+            stopping = group.create_task(self.stop.wait(), name=f"generation {self.id} stops")
             await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
             working.cancel()
             stopping.cancel()

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from httpprocessproxy.config import Config
 from httpprocessproxy.core.change.burst import Burst
+from httpprocessproxy.core.identity import DEFAULT_SERVICE, GenerationId
 from httpprocessproxy.core.page.pages import Problem
 from httpprocessproxy.core.silence import Silence
 from httpprocessproxy.core.state import (
@@ -47,7 +48,7 @@ class Front(Protocol):
 
     def give_up(self, problem: Problem) -> None: ...
 
-    def end_generation(self, generation: int) -> None: ...
+    def end_generation(self, generation: GenerationId) -> None: ...
 
     def silence(self) -> Silence | None: ...
 
@@ -259,9 +260,9 @@ class Supervisor:
     def _obey(self, command: Command, group: asyncio.TaskGroup) -> None:
         match command:
             case Command.START:
-                number = self._machine.generation
-                self._generation = Generation(number, self._config, self._launcher, self)
-                group.create_task(self._run(self._generation), name=f"generation {number}")
+                id_ = GenerationId(DEFAULT_SERVICE, self._machine.generation)
+                self._generation = Generation(id_, self._config, self._launcher, self)
+                group.create_task(self._run(self._generation), name=f"generation {id_}")
             case Command.STOP:
                 assert self._generation is not None, "STOP comes after START"
                 self._generation.stop.set()
@@ -271,7 +272,7 @@ class Supervisor:
     async def _run(self, generation: Generation) -> None:
         outcome = await generation.run()
         self._history.outcome = outcome
-        self._events.put_nowait(Exited(generation.number, outcome.returncode))
+        self._events.put_nowait(Exited(generation.id.number, outcome.returncode))
 
     def _watch_start(self) -> None:
         """Set the timer that refuses requests when a start takes too long; the start goes on."""
@@ -323,7 +324,7 @@ class Supervisor:
         self._target = target
         if self.changes is not None and (paths := self.changes.answers()):
             self._put_changed(paths)
-        self._events.put_nowait(Ready(target.generation))
+        self._events.put_nowait(Ready(target.generation.number))
 
     async def drained(self) -> None:
         await self.gate.drained(self._config.drain_s)
@@ -341,5 +342,5 @@ class Supervisor:
     def silence(self) -> Silence | None:
         return self._front.silence()
 
-    def end_connections(self, generation: int) -> None:
+    def end_connections(self, generation: GenerationId) -> None:
         self._front.end_generation(generation)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from httpprocessproxy.core.identity import GenerationId
 from httpprocessproxy.core.page.pages import Problem
 
 
@@ -15,7 +16,7 @@ class Target:
     `connection` is set for a first request: an open connection, which that request then owns.
     """
 
-    generation: int
+    generation: GenerationId
     host: str
     port: int
     connection: socket.socket | None = field(default=None, compare=False)

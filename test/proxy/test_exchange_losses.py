@@ -7,6 +7,7 @@ import pytest
 from httpprocessproxy.core.http.forwarded import Peer as Asker
 from httpprocessproxy.core.http.headers import outgoing_request
 from httpprocessproxy.core.http.http1 import parse_request
+from httpprocessproxy.core.identity import GenerationId
 from httpprocessproxy.proxy.exchange import Exchange
 from httpprocessproxy.proxy.upstream_connection import UpstreamConnection
 from test.fakes import ENDED, OK, get, post, serving
@@ -173,7 +174,7 @@ async def test_connection_that_closed_before_use_is_lost() -> None:
         request = outgoing_request(head, Asker(None, trusted=True), b"1.1 us")
         exchange = Exchange(client, bench.proxy_server, request)
         exchange.for_backend = True
-        upstream = UpstreamConnection(bench.proxy_server, 1)
+        upstream = UpstreamConnection(bench.proxy_server, GenerationId("web", 1))
         port = bench.backend.port
         await bench.proxy_server.loop.create_connection(lambda: upstream, "127.0.0.1", port)
         (await bench.backend.accept()).close()

@@ -6,6 +6,7 @@ import struct
 
 import pytest
 
+from httpprocessproxy.core.identity import GenerationId
 from httpprocessproxy.service.waiter import Target
 from test.fakes import OK, Bench, Peer, get, post, serving
 from test.loops import eventually, on_every_loop
@@ -299,7 +300,7 @@ async def test_early_answer_survives_the_reset_behind_it() -> None:
     """A server that closes with a part of the upload unread resets the connection."""
     async with serving(is_open=False) as bench:
         with socket.create_server(("127.0.0.1", 0)) as server:
-            bench.gate.open(Target(1, *server.getsockname()))
+            bench.gate.open(Target(GenerationId("web", 1), *server.getsockname()))
             client = await bench.client(post(b"one", length=6))
             backend, _ = await asyncio.to_thread(server.accept)
         await eventually(lambda: bool(bench.proxy_server.upstreams))

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
+from httpprocessproxy.core.identity import GenerationId
 from httpprocessproxy.core.page.pages import Problem
 from httpprocessproxy.service import gate as gate_module
 from httpprocessproxy.service.gate import FEW_REQUESTS, FIRST_REQUESTS, Gate
@@ -14,8 +15,8 @@ from test.deadline import PATIENCE_S
 from test.fakes import ENDED, OVERDUE
 from test.loops import eventually, on_every_loop
 
-FIRST = Target(1, "127.0.0.1", 8001)
-SECOND = Target(2, "127.0.0.1", 8001)
+FIRST = Target(GenerationId("web", 1), "127.0.0.1", 8001)
+SECOND = Target(GenerationId("web", 2), "127.0.0.1", 8001)
 
 
 @on_every_loop
@@ -31,7 +32,7 @@ async def test_open_gate_admits_all_requests_at_once() -> None:
     crowd.gate.open(FIRST)
     waiters = crowd.ask(100)
     assert [waiter.outcomes for waiter in waiters] == [[FIRST]] * 100
-    assert crowd.gate.generation == 1
+    assert crowd.gate.generation == FIRST.generation
 
 
 @on_every_loop
@@ -65,7 +66,7 @@ async def test_gate_holds_and_opens_after_a_refusal() -> None:
     assert waiter.outcomes == []
     crowd.gate.open(SECOND)
     assert waiter.outcomes == [SECOND]
-    assert crowd.gate.generation == 2
+    assert crowd.gate.generation == SECOND.generation
 
 
 # Held requests

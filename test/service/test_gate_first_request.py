@@ -1,12 +1,13 @@
 """The gate's first request: sent before the gate opens, while all others wait."""
 
+from httpprocessproxy.core.identity import GenerationId
 from httpprocessproxy.service.gate import Gate
 from httpprocessproxy.service.waiter import Target
 from test.crowd import Crowd
 from test.loops import on_every_loop
 
-FIRST = Target(1, "127.0.0.1", 8001)
-SECOND = Target(2, "127.0.0.1", 8001)
+FIRST = Target(GenerationId("web", 1), "127.0.0.1", 8001)
+SECOND = Target(GenerationId("web", 2), "127.0.0.1", 8001)
 
 
 @on_every_loop

@@ -1,5 +1,6 @@
 """The gate's page for a long start: navigations get it, other requests go on waiting."""
 
+from httpprocessproxy.core.identity import GenerationId
 from httpprocessproxy.core.page.pages import Problem
 from httpprocessproxy.service.gate import Gate
 from httpprocessproxy.service.waiter import Starting, Target
@@ -8,7 +9,7 @@ from test.deadline import PATIENCE_S
 from test.fakes import ENDED, OVERDUE
 from test.loops import eventually, on_every_loop, turn
 
-FIRST = Target(1, "127.0.0.1", 8001)
+FIRST = Target(GenerationId("web", 1), "127.0.0.1", 8001)
 LIVE = Problem(503, "Starting", "", is_live=True)
 
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 import pytest
 
 from httpprocessproxy.config import AUTO, Config
+from httpprocessproxy.core.identity import GenerationId
 from httpprocessproxy.core.silence import Silence
 from httpprocessproxy.process import InheritedSocket, LaunchSpec
 from httpprocessproxy.service import generation as generation_module
@@ -73,8 +74,8 @@ class FakeGenerationHost:
     def silence(self) -> Silence | None:
         return None
 
-    def end_connections(self, generation: int) -> None:
-        self.log.append(f"end connections of {generation}")
+    def end_connections(self, generation: GenerationId) -> None:
+        self.log.append(f"end connections of {generation.number}")
 
 
 class Life:
@@ -84,11 +85,11 @@ class Life:
         self.config = config or configured()
         self.launcher = FakeLauncher(self.config.backend, pid)
         self.host = FakeGenerationHost()
-        self.generation = Generation(7, self.config, self.launcher, self.host)
+        self.generation = Generation(GenerationId("web", 7), self.config, self.launcher, self.host)
 
     @property
     def target(self) -> Target:
-        return Target(7, self.config.backend.host, self.config.backend.port)
+        return Target(GenerationId("web", 7), self.config.backend.host, self.config.backend.port)
 
     async def happened(self, event: object) -> None:
         await eventually(lambda: event in self.host.log)
@@ -179,7 +180,7 @@ async def test_automatic_port_in_use_is_replaced_by_another(
             group.create_task(life.generation.run(), name="generation")
             await eventually(lambda: life.launcher.launch_spec.address != taken)
             now = life.launcher.launch_spec.address
-            await life.happened(Target(7, "127.0.0.1", now.port))
+            await life.happened(Target(GenerationId("web", 7), "127.0.0.1", now.port))
             life.launcher.children[0].exit(0)
     assert life.host.said[0].startswith(f"{taken} is in use by pid")
     assert life.host.said[0].endswith(f"; BACKEND is {now} now")

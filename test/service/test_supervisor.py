@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from httpprocessproxy.core.identity import GenerationId
 from httpprocessproxy.service.waiter import Target
 from test.children import configured
 from test.deadline import PATIENCE_S
@@ -24,7 +25,7 @@ async def test_first_start_admits_held_requests_once_ready() -> None:
         assert life.status().state == "loading"
         await life.reached("running", 1)
         backend = life.config.backend
-        assert waiter.target == Target(1, backend.host, backend.port)
+        assert waiter.target == Target(GenerationId("web", 1), backend.host, backend.port)
         assert life.ask().target == waiter.target
         assert life.states == ["loading", "running"]
         assert re.fullmatch(r"ready after \d+ ms", life.reasons[1])
@@ -43,7 +44,7 @@ async def test_change_restarts_the_backend() -> None:
         assert life.states[2:] == ["killing", "loading", "running"]
         assert life.reasons[2] == "changed: a.py and 1 more"
         assert life.children[0].stops
-        assert life.front.ended == [1]
+        assert life.front.ended == [GenerationId("web", 1)]
         assert life.front.reloads == 2
 
 
@@ -188,7 +189,7 @@ async def test_crash_refuses_requests_until_a_change_restarts() -> None:
         assert life.reasons[-1].startswith("exited with status 3, after")
         assert (life.status().returncode, life.status().pid) == (3, None)
         assert life.status().reason == "exited with status 3"
-        assert (life.front.ended, life.front.reloads) == ([1], 2)
+        assert (life.front.ended, life.front.reloads) == ([GenerationId("web", 1)], 2)
         life.change()
         await life.reached("running", 2)
         assert life.ask().target is not None

@@ -1,0 +1,19 @@
+"""The identity of one run of a service's process."""
+
+from typing import Final, NamedTuple
+
+# The service of a command line without services.
+DEFAULT_SERVICE: Final = "web"
+
+
+class GenerationId(NamedTuple):
+    """A generation: the name of its service, and its number, which counts from 1 per service.
+
+    Numbers of two services coincide, so connections and targets are compared by both members.
+    """
+
+    service: str
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.service} {self.number}"
