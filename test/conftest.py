@@ -10,6 +10,8 @@ from httpprocessproxy.system import faults
 
 # The same examples in each run, and no deadline, which would depend on the machine's load.
 settings.register_profile("repeatable", derandomize=True, deadline=None)
+# For a quick check: --hypothesis-profile=few.
+settings.register_profile("few", derandomize=True, deadline=None, max_examples=10)
 settings.load_profile("repeatable")
 
 

@@ -1,10 +1,20 @@
 #!/usr/bin/env bash
-# The one test command: ./test/run.sh [PYTEST OPTIONS]
+# The one test command: ./test/run.sh [fast | unit] [PYTEST OPTIONS]
 #
-# Installs what is missing (system packages only as root), then checks format, types and tests.
-# Prints pytest's closing line, or, when something fails, all of what failed.
+#   (no lane)  format, types and all tests; installs missing system packages, as root only
+#   unit       the same without the whole-program tests, the suites and the benchmark
+#   fast       format, types and the tests of the pure core with few examples: under 20 s
+#
+# Prints pytest's closing line; on failure, the complete output of the step that failed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+lane=all
+case "${1-}" in
+    fast | unit)
+        lane=$1
+        shift
+        ;;
+esac
 mkdir -p .cache
 log=.cache/test.log
 
@@ -16,34 +26,37 @@ quietly() {
     fi
 }
 
-# command:package, for each command that the tests start.
-commands=(watchman:watchman chromium:chromium tmux:tmux node:nodejs unshare:util-linux git:git
-    gcc:gcc python3:python3 wrk:wrk h2load:nghttp2-client nginx:nginx go:golang-go zsh:zsh
-    fish:fish curl:curl certutil:libnss3-tools openssl:openssl
-    pg_lsclusters:postgresql unzip:unzip bsdtar:libarchive-tools zip:zip)
-missing=()
-for pair in "${commands[@]}"; do
-    command -v "${pair%%:*}" >/dev/null || missing+=("${pair##*:}")
-done
-# pywatchman is compiled here: it needs the headers of libc and of Python.
-[ -e /usr/include/stdio.h ] || missing+=(libc6-dev)
-header='import os, sysconfig; print(os.path.join(sysconfig.get_path("include"), "Python.h"))'
-if ! command -v python3 >/dev/null; then
-    missing+=(python3-dev python3-venv)
-else
-    [ -e "$(python3 -c "$header")" ] || missing+=(python3-dev)
-    python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
-fi
-if [ ${#missing[@]} -gt 0 ]; then
-    if [ "$(id -u)" -ne 0 ]; then
-        echo "test/run.sh: install these first, or run as root: ${missing[*]}" >&2
-        exit 1
+install_commands() {
+    # command:package, for each command that the tests start.
+    commands=(watchman:watchman chromium:chromium tmux:tmux node:nodejs unshare:util-linux git:git
+        gcc:gcc python3:python3 wrk:wrk h2load:nghttp2-client nginx:nginx go:golang-go zsh:zsh
+        fish:fish curl:curl certutil:libnss3-tools openssl:openssl
+        pg_lsclusters:postgresql unzip:unzip bsdtar:libarchive-tools zip:zip)
+    missing=()
+    for pair in "${commands[@]}"; do
+        command -v "${pair%%:*}" >/dev/null || missing+=("${pair##*:}")
+    done
+    # pywatchman is compiled here: it needs the headers of libc and of Python.
+    [ -e /usr/include/stdio.h ] || missing+=(libc6-dev)
+    header='import os, sysconfig; print(os.path.join(sysconfig.get_path("include"), "Python.h"))'
+    if ! command -v python3 >/dev/null; then
+        missing+=(python3-dev python3-venv)
+    else
+        [ -e "$(python3 -c "$header")" ] || missing+=(python3-dev)
+        python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
     fi
-    quietly apt-get update
-    DEBIAN_FRONTEND=noninteractive quietly apt-get install --yes --no-install-recommends \
-        "${missing[@]}"
-fi
+    if [ ${#missing[@]} -gt 0 ]; then
+        if [ "$(id -u)" -ne 0 ]; then
+            echo "test/run.sh: install these first, or run as root: ${missing[*]}" >&2
+            exit 1
+        fi
+        quietly apt-get update
+        DEBIAN_FRONTEND=noninteractive quietly apt-get install --yes --no-install-recommends \
+            "${missing[@]}"
+    fi
+}
 
+[ $lane = fast ] || install_commands
 [ -x .venv/bin/python ] || quietly python3 -m venv .venv
 export PATH="$PWD/.venv/bin:$PATH"
 if ! cmp --silent pyproject.toml .venv/installed.toml; then
@@ -51,34 +64,42 @@ if ! cmp --silent pyproject.toml .venv/installed.toml; then
     cp pyproject.toml .venv/installed.toml
 fi
 
-# llhttp's test vectors: the release of aiohttp is pinned so that the vectors stay the same.
-if [ ! -d .cache/llhttp ]; then
-    quietly pip download --no-binary=aiohttp --no-deps --dest .cache aiohttp==3.12.15
-    mkdir -p .cache/llhttp.new
-    quietly tar --extract --file .cache/aiohttp-3.12.15.tar.gz --directory .cache/llhttp.new \
-        --strip-components=5 --wildcards '*/vendor/llhttp/test/request/*.md'
-    mv .cache/llhttp.new .cache/llhttp
-fi
+fetch_test_data() {
+    # llhttp's test vectors: the release of aiohttp is pinned so that the vectors stay the same.
+    if [ ! -d .cache/llhttp ]; then
+        quietly pip download --no-binary=aiohttp --no-deps --dest .cache aiohttp==3.12.15
+        mkdir -p .cache/llhttp.new
+        quietly tar --extract --file .cache/aiohttp-3.12.15.tar.gz --directory .cache/llhttp.new \
+            --strip-components=5 --wildcards '*/vendor/llhttp/test/request/*.md'
+        mv .cache/llhttp.new .cache/llhttp
+    fi
 
-# React, Vue and htmx as published, from Python packages that carry them: Debian's nodejs comes
-# without npm. The releases are pinned so that the files stay the same.
-if [ ! -d .cache/frameworks ]; then
-    quietly pip download --only-binary=:all: --no-deps --dest .cache \
-        dash==4.4.1 django-htmx==1.29.0 trame-client==4.1.4
-    for files in 'dash-4.4.1-* dash/deps/*@1*.js' 'django_htmx-1.29.0-* *htmx-?.js' \
-        'trame_client-4.1.4-* *vue3-www/vue.global.js'; do
-        read -r wheel pattern <<<"$files"
-        quietly unzip -joq .cache/$wheel.whl "$pattern" -d .cache/frameworks.new
-    done
-    mv .cache/frameworks.new .cache/frameworks
-fi
+    # React, Vue and htmx as published, from Python packages that carry them: Debian's nodejs comes
+    # without npm. The releases are pinned so that the files stay the same.
+    if [ ! -d .cache/frameworks ]; then
+        quietly pip download --only-binary=:all: --no-deps --dest .cache \
+            dash==4.4.1 django-htmx==1.29.0 trame-client==4.1.4
+        for files in 'dash-4.4.1-* dash/deps/*@1*.js' 'django_htmx-1.29.0-* *htmx-?.js' \
+            'trame_client-4.1.4-* *vue3-www/vue.global.js'; do
+            read -r wheel pattern <<<"$files"
+            quietly unzip -joq .cache/$wheel.whl "$pattern" -d .cache/frameworks.new
+        done
+        mv .cache/frameworks.new .cache/frameworks
+    fi
+}
 
+[ $lane = fast ] || fetch_test_data
 quietly ./reformat-source.sh --check
 quietly mypy
 # Compiled once, for the hundreds of times that tests start the program.
 unset PYTHONDONTWRITEBYTECODE
 quietly python -m compileall -q httpprocessproxy
+case $lane in
+    fast) selection=(test/core --hypothesis-profile=few) ;;
+    unit) selection=(--ignore=test/whole --ignore=test/suites --ignore=test/test_benchmark.py) ;;
+    all) selection=() ;;
+esac
 # In two processes, for tests wait a lot. The tests of a file stay together: they share programs.
-quietly timeout --signal=INT 1500 \
-    pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder "$@"
+quietly timeout --signal=INT 1500 pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder \
+    "${selection[@]}" "$@"
 tail --lines=1 "$log"
