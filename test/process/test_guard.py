@@ -15,7 +15,7 @@ from test.deadline import MS, PATIENCE_S, eventually
 from test.process.generations import python
 from test.process.test_tree import SHAPES
 from test.processes import MARK, kill_marked, marked
-from test.terminal import Terminal
+from test.pseudo_terminal import Terminal
 
 PROGRAM = [sys.executable, "-m", "test.process.programs", "guard"]
 # "docker stop" waits ten seconds before SIGKILL.

@@ -9,7 +9,7 @@ from httpprocessproxy.process import Keyboard
 from test import processes
 from test.deadline import MS, eventually
 from test.harness import Proxy
-from test.terminal import Terminal, in_terminal
+from test.pseudo_terminal import Terminal, in_terminal
 from test.wire import Wire
 
 pytestmark = pytest.mark.skipif(not Keyboard.is_usable(), reason="the system does not tell")

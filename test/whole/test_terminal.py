@@ -10,7 +10,7 @@ import pytest
 from test import processes
 from test.deadline import MS, PATIENCE_S, eventually
 from test.harness import Proxy, backend
-from test.terminal import Terminal, in_terminal
+from test.pseudo_terminal import Terminal, in_terminal
 
 CTRL_C = "\x03"
 

@@ -18,7 +18,7 @@ from test.deadline import PATIENCE_S, eventually
 from test.harness import Proxy, backend
 from test.https import HttpsProxy
 from test.ports import free_port
-from test.terminal import Terminal
+from test.pseudo_terminal import Terminal
 
 COMMAND = (sys.executable, "-m", "httpprocessproxy.companions.archive", "get")
 
