@@ -283,6 +283,12 @@ def test_every_module_has_its_test() -> None:
         assert not elsewhere or (ROOT / elsewhere).exists()
 
 
+def test_helpers_and_folders_of_tests_have_different_names() -> None:
+    for helper in TESTS:
+        # A folder is a namespace package here, and the module in front of it hides it.
+        assert not helper.with_suffix("").is_dir(), f"{name(helper)} hides a folder of tests"
+
+
 def test_top_level_has_no_other_files() -> None:
     visible = {path.name for path in ROOT.iterdir() if not path.name.startswith(".")}
     built = {"build", "dist", "http_process_proxy.egg-info"}
