@@ -15,7 +15,8 @@ Rooms, from the bottom up; each imports only from rooms above it in this list.
     admin        everything under /_hpp/: dashboard, API, the script for pages, LiveReload
     terminal     log lines, keys, opening a browser
     frontends    TLS, HTTP/2 and HTTP/3
-    companions   archive, asgi, chains, share: each opt-in, known to setup.py alone
+    asgi         a server of ASGI applications: a program, and an import for other programs
+    companions   archive, chains, share: each opt-in, known to setup.py alone
     setup, app   everything that can be found wrong before the start; the composition root
     cli          argv in, exit status out
 

@@ -20,10 +20,7 @@ class OurAsgi:
 
     def command(self, place: Place) -> tuple[str, ...]:
         cert, key = certificate(place.config)
-        start = (
-            "import sys; from httpprocessproxy.companions.asgi.command import main; "
-            "sys.exit(main())"
-        )
+        start = "import sys; from httpprocessproxy.asgi.command import main; sys.exit(main())"
         address = ("--host", HOST, "--port", str(place.port))
         return (
             *(sys.executable, "-c", start, APPLICATION),
