@@ -15,7 +15,7 @@ from httpprocessproxy.admin.context import AdminContext
 from httpprocessproxy.config import Config
 from httpprocessproxy.core.http.response_fields import ResponseFields
 from httpprocessproxy.core.page.documents import Injector
-from httpprocessproxy.events import EventBus, Notice, OutputPrinted
+from httpprocessproxy.events import EventBus, Notice, OutputPrinted, StateChanged
 from httpprocessproxy.inspector.replay import Replayer
 from httpprocessproxy.inspector.request_log import RequestLog
 from httpprocessproxy.process import (
@@ -124,7 +124,7 @@ class App:
         self._admin = self._new_admin()
         self._browser = Browser(config.bind.url_of(config.scheme), self._console.show)
         if config.open_browser:
-            stack.enter_context(bus.on_state(self._browser.open_once_running))
+            stack.enter_context(bus.on(StateChanged, self._browser.open_once_running))
 
     def bind_keys(self, quit_: Callable[[], None]) -> None:
         """Bind the keys of the terminal to their actions; `quit_` ends the program."""
@@ -221,7 +221,7 @@ class App:
         preloading = Preloading(
             preload.command, self._prepared.launch_spec, record_cache, self._bus
         )
-        stack.enter_context(self._bus.on_state(preloading.state_changed))
+        stack.enter_context(self._bus.on(StateChanged, preloading.state_changed))
         return preloading
 
     def _new_admin(self) -> Admin:
@@ -264,7 +264,7 @@ class App:
             lambda: supervisor.gate.has_pending,
         )
         supervisor.changes = change_handler
-        stack.enter_context(self._bus.on_state(change_handler.state_changed))
+        stack.enter_context(self._bus.on(StateChanged, change_handler.state_changed))
         content_filter = None
         if config.ignore_unchanged:
             content_filter = ContentFilter(

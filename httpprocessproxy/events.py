@@ -305,16 +305,16 @@ class EventBus:
             del self._subscribers[key]
             self._count_wanted()
 
-    def on_state(
-        self, on_state: Callable[[StateChanged], None]
+    def on(
+        self, kind: type[E], on_event: Callable[[E], None]
     ) -> contextlib.AbstractContextManager[None]:
-        """Call `on_state` with every transition, until the context is left."""
+        """Call `on_event` with every event of one type, until the context is left."""
 
-        def on_event(event: Event) -> None:
-            assert isinstance(event, StateChanged), "no other type was subscribed to"
-            on_state(event)
+        def on_any(event: Event) -> None:
+            assert isinstance(event, kind), "no other type was subscribed to"
+            on_event(event)
 
-        return self.subscribe([StateChanged], on_event)
+        return self.subscribe([kind], on_any)
 
     def _count_wanted(self) -> None:
         # Looked up for every request and piece of output, so it is computed here.

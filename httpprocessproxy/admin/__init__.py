@@ -23,7 +23,7 @@ from httpprocessproxy.admin.events import CLIENT, EVENTS, Events
 from httpprocessproxy.admin.livereload import LiveReload
 from httpprocessproxy.config import Config
 from httpprocessproxy.core.http.hosts import HostRule
-from httpprocessproxy.events import Event, Refreshed
+from httpprocessproxy.events import Refreshed
 from httpprocessproxy.system.listeners import (
     Serving,
     listen_for_livereload,
@@ -87,7 +87,7 @@ class Admin:
                 load = partial(self._import_site, is_dashboard=name == "dashboard")
                 exits.callback(tasks.create_task(serve_when_wanted(site, load), name=name).cancel)
             exits.enter_context(self._events.listening())
-            exits.enter_context(self._context.bus.subscribe([Refreshed], self._refresh))
+            exits.enter_context(self._context.bus.on(Refreshed, self._refresh))
             await self._serve_sockets(exits)
             self._exits = exits.pop_all()
         return self
@@ -122,8 +122,7 @@ class Admin:
 
         return partial(serving, hosts=self._hosts, context=self._context, is_dashboard=is_dashboard)
 
-    def _refresh(self, event: Event) -> None:
-        assert isinstance(event, Refreshed), "no other type was subscribed to"
+    def _refresh(self, event: Refreshed) -> None:
         self._livereload.refresh(event.paths)
 
     def _listen(self, name: str, exits: contextlib.AsyncExitStack) -> socket.socket:

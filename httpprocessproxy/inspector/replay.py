@@ -22,7 +22,7 @@ class Replayer:
     @contextlib.contextmanager
     def listening(self, bus: EventBus) -> Iterator[None]:
         """Send the last failed request after each restart, until the context is left."""
-        with bus.on_state(self._state_changed):
+        with bus.on(StateChanged, self._state_changed):
             yield
 
     def _state_changed(self, event: StateChanged) -> None:
