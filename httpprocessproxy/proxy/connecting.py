@@ -73,7 +73,7 @@ class Connector:
         with contained("a request"):
             await work()
             return
-        exchange.client.transport.abort()
+        exchange.abort()
 
     async def _to_backend(self, exchange: "Exchange", target: Target) -> None:
         try:

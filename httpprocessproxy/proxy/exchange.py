@@ -33,22 +33,9 @@ class Exchange:
     """A `gate.Waiter`, and the receiver of the events of an `UpstreamConnection`."""
 
     __slots__ = (
-        "_body_bytes",
-        "_buffer",
-        "_is_buffered",
-        "_is_pending",
-        "_proxy_server",
-        "_sent",
-        "_suspected",
-        "_upstream",
-        "body",
-        "client",
-        "for_backend",
-        "is_answered",
-        "over",
-        "record",
-        "request",
-        "response_ended",
+        *("_body_bytes", "_buffer", "_is_buffered", "_is_pending", "_proxy_server", "_sent"),
+        *("_suspected", "_upstream", "body", "client", "for_backend", "is_answered", "over"),
+        *("record", "request", "response_ended"),
     )
 
     def __init__(
@@ -101,9 +88,10 @@ class Exchange:
         else:
             self.for_backend = True
             self._proxy_server.log.begin(self.record)
-            self._enter()
+            self._proxy_server.arrivals.add(self)
 
-    def _enter(self) -> None:
+    def enter(self) -> None:
+        """Enter the gate, which admits or refuses the request now or later."""
         if not self._proxy_server.gate.enter(self):
             self.record.waits()
 
@@ -320,6 +308,10 @@ class Exchange:
         self._upstream = None
         self._end(CUT)
         self.client.cut()
+
+    def abort(self) -> None:
+        """End the exchange after a bug: close the client's connection."""
+        self.client.transport.abort()
 
     def cancel(self) -> None:
         """The client has closed: drop the backend's connection, and end the exchange."""

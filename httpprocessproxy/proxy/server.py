@@ -27,6 +27,7 @@ from httpprocessproxy.core.page.pages import Problem
 from httpprocessproxy.core.silence import Silence, SilenceMeter
 from httpprocessproxy.inspector.request_log import RequestLog, RequestRecord
 from httpprocessproxy.proxy import problems
+from httpprocessproxy.proxy.arrivals import Arrivals
 from httpprocessproxy.proxy.client_connection import ClientConnection
 from httpprocessproxy.proxy.connecting import Connector
 from httpprocessproxy.proxy.exchange import Exchange
@@ -102,6 +103,7 @@ class ProxyServer:
         """
         self.loop = asyncio.get_running_loop()
         self.gate = gate
+        self.arrivals = Arrivals(self.loop, gate)
         self.log = log
         self.clients: set[ClientConnection] = set()
         self.upstreams: set[UpstreamConnection] = set()

@@ -158,6 +158,15 @@ class Gate:
 
     # Called by requests
 
+    def common_target(self) -> Target | None:
+        """Return the target of all requests that were read before this call.
+
+        None if they have to `enter` one by one: they wait, are refused, or some need a fence.
+        """
+        if self.target is None or self._held or self.fence is not None or not self._is_current():
+            return None
+        return self.target
+
     def enter(self, waiter: Waiter) -> bool:
         """Admit, refuse or hold an arriving request, after a fence if it needs one.
 

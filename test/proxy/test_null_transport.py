@@ -69,6 +69,7 @@ async def test_replay_is_refused_after_a_crash() -> None:
         first = await recorded(bench, post(b"x"))
         bench.gate.refuse(lambda: ENDED)
         again = bench.proxy_server.replay(first)
+        await over(again)
         assert (again.status, again.outcome, again.sent) == (503, REFUSED, 0)
         await eventually(lambda: len(bench.proxy_server.clients) == 1)  # of the recorded request
 

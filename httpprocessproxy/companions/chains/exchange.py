@@ -127,7 +127,7 @@ class ChainedExchange(Exchange):
             self._send_error(bad)
             return
         self._chain, self._has_place = chain, chain.goes_on
-        self._enter()
+        self._proxy_server.arrivals.add(self)
 
     # The response
 
