@@ -103,7 +103,8 @@ class Proxy:
         # For two versions saved in one second, Python may use the bytecode of the first.
         self.environment["PYTHONDONTWRITEBYTECODE"] = "1"
         self.expected_statuses = {143}
-        self.may_stay = ""  # the program name of a process that may outlive the proxy
+        # The program name of a process that may outlive the proxy: Watchman serves later runs.
+        self.may_stay = "watchman" if watcher == "watchman" else ""
         self._output = bytearray()
         self._news = threading.Condition()
 

@@ -85,7 +85,7 @@ def test_fenced_request_is_answered_by_the_code_of_the_save(
     project: Path, watcher: str, fields: dict[str, str], request: pytest.FixtureRequest
 ) -> None:
     (project / "version").write_text("0")
-    with Proxy(project, backend("echo.py"), "--watcher", watcher) as proxy:
+    with Proxy(project, backend("echo.py"), watcher=watcher) as proxy:
         proxy.running()
         save_and_ask(proxy, 20, fields)
 
@@ -93,7 +93,7 @@ def test_fenced_request_is_answered_by_the_code_of_the_save(
 @pytest.mark.parametrize("watcher", ["embedded", "watchman", "polling"])
 def test_awaited_status_covers_the_save_before_it(project: Path, watcher: str) -> None:
     (project / "version").write_text("0")
-    with Proxy(project, backend("echo.py"), "--watcher", watcher) as proxy:
+    with Proxy(project, backend("echo.py"), watcher=watcher) as proxy:
         last = proxy.running().status()["generation"]
         for number in range(1, 11):
             proxy.save("version", str(number))

@@ -62,7 +62,6 @@ def test_watchman_started_by_the_proxy_outlives_it(project: Path, tmp_path: Path
     state.mkdir()
     own = {"USER": "hpp", "LOGNAME": "hpp", "TMPDIR": str(state), "HOME": str(state)}
     with Proxy(project, backend("echo.py"), watcher="watchman", environment=own) as proxy:
-        proxy.may_stay = "watchman"
         assert_saves_are_seen(proxy)
         assert proxy.stop() == 143
         assert [command.split()[0] for command in proxy.left_over().values()] == ["watchman"]
