@@ -29,7 +29,7 @@ from httpprocessproxy.process import (
     reap_adopted,
     seal_descriptors,
 )
-from httpprocessproxy.proxy import ProxyServer
+from httpprocessproxy.proxy import ProxyOptions, ProxyServer
 from httpprocessproxy.service.change_handler import ChangeHandler
 from httpprocessproxy.service.content_filter import ContentFilter
 from httpprocessproxy.service.supervisor import Supervisor
@@ -231,15 +231,12 @@ class App:
     def _new_proxy_server(self) -> ProxyServer:
         config = self._prepared.config
         nonce = secrets.token_urlsafe(16).encode()
-        return ProxyServer(
-            self.supervisor.gate,
+        options = ProxyOptions(
             self._prepared.hosts,
             config.forwarded_allow_ips,
-            self._replayer.log,
             self._admin_socket,
             Injector(nonce, self._say, client_js().integrity) if config.inject else None,
             self._prepared.chains,
-            self._say,
             ResponseFields(
                 config.backend.host,
                 adds_no_cache=config.cache_control,
@@ -248,6 +245,7 @@ class App:
             hides_alt_svc=config.tls,
             takes_back=config.socket,
         )
+        return ProxyServer(self.supervisor.gate, self._replayer.log, options, self._say)
 
     async def _watch(self, stack: AsyncExitStack) -> ContentFilter | None:
         """Connect the watcher with restarts and refreshes.

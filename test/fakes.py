@@ -23,8 +23,8 @@ from httpprocessproxy.core.page.documents import Injector
 from httpprocessproxy.core.page.pages import Problem
 from httpprocessproxy.events import EventBus
 from httpprocessproxy.inspector.request_log import RequestLog
-from httpprocessproxy.proxy import ProxyServer, connecting
-from httpprocessproxy.proxy.server import Interceptor
+from httpprocessproxy.proxy import ProxyOptions, ProxyServer, connecting
+from httpprocessproxy.proxy.exchanges import Interceptor
 from httpprocessproxy.service.gate import Gate
 from httpprocessproxy.service.waiter import Target
 from test.deadline import PATIENCE_S
@@ -282,9 +282,9 @@ class Bench:
         self.backend.close()
 
     async def assert_nothing_is_left(self) -> None:
-        proxy_server = self.proxy_server
+        context = self.proxy_server.context
         await eventually(
-            lambda: not (proxy_server.clients or proxy_server.upstreams or proxy_server.tunnels)
+            lambda: not (context.clients or context.responses.upstreams or context.tunnels)
         )
         assert self.gate.held == 0
         # An unsafe request that is still counted would delay every later kill.
@@ -313,17 +313,15 @@ async def serving(
     """
     gate = Gate(queue_timeout_s, lambda: OVERDUE)
     said: list[str] = []
-    proxy_server = ProxyServer(
-        gate,
+    options = ProxyOptions(
         HostRule((), "localhost"),
         trusted,
-        RequestLog(EventBus()),
         lambda _, trusted, is_dashboard: str(pages / "site") if trusted else None,
         injector,
         interceptor,
-        said.append,
         takes_back=takes_back,
     )
+    proxy_server = ProxyServer(gate, RequestLog(EventBus()), options, said.append)
     listening = socket.create_server(("127.0.0.1", 0))
     listening.setblocking(False)
     if send_bytes is not None:  # inherited by accepted sockets

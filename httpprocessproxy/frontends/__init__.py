@@ -2,7 +2,7 @@
 
 `tls/` holds the certificates and the TCP listener, which passes HTTP/1.1 over TLS to the data
 plane directly. `http2/` and `http3/` terminate their protocols and pass each request to a
-`streams.Handler`: `bridge.py` sends it to the data plane's private socket as HTTP/1.1.
+`streams.Handler`: `stream_client.py` makes it a client of the data plane.
 """
 
 import contextlib

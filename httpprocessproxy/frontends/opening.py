@@ -7,15 +7,13 @@ from typing import Final
 
 from httpprocessproxy.config import Config
 from httpprocessproxy.core.http.hosts import HostRule
-from httpprocessproxy.frontends.bridge import Bridge
 from httpprocessproxy.frontends.http2.connection import Http2Connection, drain
+from httpprocessproxy.frontends.stream_client import StreamHandler
 from httpprocessproxy.frontends.streams import Handler
 from httpprocessproxy.frontends.tls.certificates import Identity
 from httpprocessproxy.frontends.tls.listener import TlsListener, alt_svc_fields
 from httpprocessproxy.frontends.tls.trust import chromium_command, trust_command
-from httpprocessproxy.proxy import ClientConnection, ProxyServer
-from httpprocessproxy.system.listeners import listen_on_unix
-from httpprocessproxy.system.private_folders import lasting_name, private_folder
+from httpprocessproxy.proxy import ProxyServer
 
 # The time that open requests get to complete at shutdown.
 DRAIN_S: Final = 0.5
@@ -37,18 +35,11 @@ async def open_frontends(
     the terminal. Yields notes for the start message: label -> text.
     """
     connections: set[Http2Connection] = set()
+    handler = StreamHandler(proxy_server.exchanges)
     async with contextlib.AsyncExitStack() as stack:
         stack.enter_context(identity.watching(print_line))
-        folder = stack.enter_context(private_folder())
-        core, dashboard = folder / "core", folder / "dashboard"
-        dashboard_ends = [str(dashboard), *(sock.getsockname()[1] for sock in dashboard_sockets)]
-        private = [listen_on_unix(core), listen_on_unix(dashboard)]
-        await stack.enter_async_context(proxy_server.serve(private, dashboard_ends))
-        names = [stack.enter_context(lasting_name(path)) for path in (core, dashboard)]
-        handler, dashboard_handler = [
-            await stack.enter_async_context(Bridge(name, proxy_server.peer_over_tls))
-            for name in names
-        ]
+        dashboard_ends = [sock.getsockname()[1] for sock in dashboard_sockets]
+        await stack.enter_async_context(proxy_server.serve((), dashboard_ends))
         _warn(identity, print_line)
         alt_svc = await stack.enter_async_context(_http3(config, identity, handler))
 
@@ -56,16 +47,16 @@ async def open_frontends(
             return Http2Connection(handler, connections, alt_svc)
 
         def new_dashboard_http2() -> Http2Connection:
-            return Http2Connection(dashboard_handler, connections, None)
+            return Http2Connection(handler, connections, None)
 
         stack.push_async_callback(drain, connections, DRAIN_S)
         fields = alt_svc_fields(alt_svc)
         listener = TlsListener(
-            identity, hosts, lambda: ClientConnection(proxy_server, fields), new_http2, fields
+            identity, hosts, lambda: proxy_server.new_client(fields), new_http2, fields
         )
         # The dashboard sends no Alt-Svc: the HTTP/3 port serves the site.
         dashboard_listener = TlsListener(
-            identity, hosts, lambda: ClientConnection(proxy_server), new_dashboard_http2, b""
+            identity, hosts, proxy_server.new_client, new_dashboard_http2, b""
         )
         await stack.enter_async_context(dashboard_listener.serve(dashboard_sockets))
         await stack.enter_async_context(listener.serve(sockets))

@@ -33,8 +33,13 @@ def read_head(
     version: Literal["2", "3"],
     client: tuple[str, int],
     server: tuple[str, int],
+    *,
+    has_ended: bool = False,
 ) -> Head:
-    """Read a request's header section. Raises RequestError with the status of the response."""
+    """Read a request's header section. Raises RequestError with the status of the response.
+
+    `has_ended`: the request has no body.
+    """
     _check_size(fields)
     pseudo: dict[bytes, bytes] = {}
     regular: list[tuple[bytes, bytes]] = []
@@ -59,6 +64,7 @@ def read_head(
         protocol=protocol,
         client=client,
         server=server,
+        has_ended=has_ended,
     )
 
 

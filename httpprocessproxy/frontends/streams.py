@@ -27,10 +27,11 @@ class Head:
     """The head of a validated request: lower-case names, no connection-specific fields.
 
     `path` is the target in origin form (or `*`). `protocol` is `:protocol` of an extended CONNECT
-    (RFC 8441, RFC 9220), e.g. b"websocket". `client` and `server` are (address, port).
+    (RFC 8441, RFC 9220), e.g. b"websocket". `client` and `server` are (address, port). `has_ended`:
+    the request has no body.
     """
 
-    version: Literal["2", "3"]
+    version: Literal["1.1", "2", "3"]
     method: bytes
     authority: bytes
     path: bytes
@@ -38,6 +39,7 @@ class Head:
     protocol: bytes | None
     client: tuple[str, int]
     server: tuple[str, int]
+    has_ended: bool = False
 
 
 class Stream(Protocol):

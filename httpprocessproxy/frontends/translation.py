@@ -8,15 +8,20 @@ client are dropped.
 import base64
 import hashlib
 import secrets
+from functools import lru_cache
 from typing import Final
 
 from httpprocessproxy.core.errors import RequestError
-from httpprocessproxy.core.http.headers import HOP_BY_HOP, SYNC
-from httpprocessproxy.core.http.http1 import ResponseHead
-from httpprocessproxy.core.http.request import Request
+from httpprocessproxy.core.http.headers import HOP_BY_HOP
 from httpprocessproxy.frontends.streams import Fields, Head
 
 CHUNKED: Final = ((b"transfer-encoding", b"chunked"),)
+
+# RFC 9113 section 8.2.2. Alt-Svc (RFC 7838) of the backend describes the backend, not the proxy.
+_NOT_PASSED: Final = HOP_BY_HOP | {b"alt-svc"}
+
+# The cache of 256 heads takes 1 MB at most.
+MAX_CACHED_HEAD_BYTES: Final = 4096
 
 # RFC 6455 section 4.2.2.
 _WEBSOCKET_GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -34,17 +39,24 @@ def request_head(head: Head, extra: Fields) -> bytes:
     return raw + b"\r\n"
 
 
-def core_head(request: Request) -> bytes:
-    """Return the head to send to the data plane, with `Hpp-Sync: 1` if the client sent it."""
-    if not request.wants_fence:
-        return request.head
-    return request.head[:-2] + b"%b: 1\r\n\r\n" % SYNC
+def fields_of(head: bytes) -> tuple[int, Fields]:
+    """Return the status and the fields of a response's head in HTTP/1.1, in lower case.
+
+    Fields that describe a connection, or an address of the backend, are left out. The head needs no
+    empty line at its end.
+    """
+    return _cached_fields(head) if len(head) <= MAX_CACHED_HEAD_BYTES else _fields(head)
 
 
-def response_fields(head: ResponseHead) -> list[tuple[bytes, bytes]]:
-    """Return a response's fields in lower case, without the connection-specific ones."""
-    lower = ((name.lower(), value) for name, value in head.fields)
-    return [field for field in lower if field[0] not in HOP_BY_HOP]
+def _fields(head: bytes) -> tuple[int, Fields]:
+    status_line, *lines = head.split(b"\r\n")
+    pairs = (line.partition(b":") for line in lines if line)
+    fields = ((name.lower(), value.strip()) for name, _, value in pairs)
+    return int(status_line[9:12]), tuple(field for field in fields if field[0] not in _NOT_PASSED)
+
+
+# A polling client gets the same head repeatedly, except for the Date of each second.
+_cached_fields = lru_cache(maxsize=256)(_fields)
 
 
 def upgrade(protocol: bytes) -> tuple[bytes, Fields]:
@@ -63,12 +75,11 @@ def upgrade(protocol: bytes) -> tuple[bytes, Fields]:
     return key, fields
 
 
-def accepted(head: ResponseHead, key: bytes) -> Fields | None:
+def accepted(fields: Fields, key: bytes) -> Fields | None:
     """Return the fields of a 101 without Sec-WebSocket-Accept; None if it does not match `key`.
 
     Clients of HTTP/2 and HTTP/3 do not use a key (RFC 8441 section 5).
     """
-    fields = response_fields(head)
     answer = base64.b64encode(hashlib.sha1(key + _WEBSOCKET_GUID).digest())
     if (b"sec-websocket-accept", answer) not in fields:
         return None

@@ -16,7 +16,9 @@ from httpprocessproxy.system.faults import contained
 class Arrival(Waiter, Protocol):
     """A request that has been read; the first thing that happens to it is `admitted` or `enter`."""
 
-    over: bool
+    @property
+    def over(self) -> bool:
+        """Whether its client has left."""
 
     def enter(self) -> None:
         """Enter the gate, which admits or refuses the request now or later."""
@@ -56,7 +58,7 @@ class Arrivals:
         with contained("a request"):
             for arrival in remaining:
                 if arrival.over:
-                    continue  # its client has left
+                    continue
                 if target is not None and target is self._gate.target:
                     arrival.admitted(target)
                 else:

@@ -5,7 +5,7 @@ it is closed only after a response with `Connection: close`, or to signal a brok
 """
 
 import asyncio
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from httpprocessproxy.core.errors import BodyError, RequestError
 from httpprocessproxy.core.http.forwarded import Peer
@@ -16,12 +16,11 @@ from httpprocessproxy.core.identity import GenerationId
 from httpprocessproxy.core.page.pages import Problem
 from httpprocessproxy.proxy import problems
 from httpprocessproxy.proxy.exchange import Exchange
+from httpprocessproxy.proxy.exchanges import Exchanges
+from httpprocessproxy.proxy.idle_upstreams import IdleUpstream
+from httpprocessproxy.proxy.interfaces import Upstream
 from httpprocessproxy.proxy.timers import Timer
 from httpprocessproxy.proxy.transports import finish, is_gone, linger_none, quick_ack
-from httpprocessproxy.proxy.upstream_connection import IdleUpstream, UpstreamConnection
-
-if TYPE_CHECKING:
-    from httpprocessproxy.proxy.server import ProxyServer
 
 # The time for a head to arrive: generous for a person at a keyboard, short for a slowloris.
 HEAD_TIMEOUT_S = 30.0
@@ -38,15 +37,23 @@ HALF_CLOSED_CHECK_S = 0.5
 
 
 class ClientConnection(asyncio.Protocol):
-    """One connection of a client. `_exchange` is the current request, if any."""
+    """One connection of a client, a `Downstream`. `_exchange` is the current request, if any."""
 
-    def __init__(self, proxy_server: "ProxyServer", fields: bytes = b"") -> None:
-        """`fields` are header lines that are added to every response on this connection."""
+    replay_of = 0
+
+    def __init__(
+        self, exchanges: Exchanges, fields: bytes = b"", reader: RequestReader | None = None
+    ) -> None:
+        """`fields` are header lines that are added to every response on this connection.
+
+        `reader` parses its requests; None: the one for the address of its peer.
+        """
         self.transport: asyncio.Transport
         self.peer: Peer
         self.fields = fields
-        self.replay_of = 0  # the number of the record that this connection replays, or 0
-        self._proxy_server = proxy_server
+        self._exchanges = exchanges
+        self._context = exchanges.context
+        self._given_reader = reader
         self._reader: RequestReader
         self._waiting = b""
         self._exchange: Exchange | None = None
@@ -58,18 +65,18 @@ class ClientConnection(asyncio.Protocol):
         self.is_blocked = False  # back-pressure: the request's body cannot be passed on
         self._is_paused = False
         self._is_full = False  # the write buffer is full: the client reads slowly
-        self._head_timer = Timer(proxy_server.loop, HEAD_TIMEOUT_S, self._time_out_head)
+        self._head_timer = Timer(self._context.loop, HEAD_TIMEOUT_S, self._time_out_head)
 
     # asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
-        self._reader = self._proxy_server.reader(self.transport)
+        self._reader = self._given_reader or self._context.readers.of_connection(self.transport)
         self.peer = self._reader.peer
-        self._proxy_server.clients.add(self)
+        self._context.clients.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._proxy_server.clients.discard(self)
+        self._context.clients.discard(self)
         self._head_timer.set(False)
         self._waiting = b""
         if self._exchange is not None:
@@ -122,7 +129,7 @@ class ClientConnection(asyncio.Protocol):
                     return
             except RequestError as error:
                 self._keep_alive = False
-                self.answer(problems.refused(error), None)
+                self.answer(problems.refused(error), None, is_read=False)
                 return
 
     def _serve_next(self) -> bool:
@@ -138,26 +145,21 @@ class ClientConnection(asyncio.Protocol):
                 quick_ack(self.transport)
             return False
         self._waiting = b""
-        self.serve(*taken)
+        self._serve(*taken)
         return True
 
-    def serve(self, request: Request, data: bytes) -> Exchange:
+    def _serve(self, request: Request, data: bytes) -> None:
         """Start a request; `data` are the bytes after its head: its body, or the next request."""
-        interceptor = self._proxy_server.interceptor if request.is_intercepted else None
-        if interceptor is not None and request.is_for_dashboard:
-            interceptor = None
-        make = Exchange if interceptor is None else interceptor.exchange
-        self._exchange = exchange = make(self, self._proxy_server, request)
+        self._exchange = exchange = self._exchanges.new(self, request)
         if not exchange.body.done and data:
             self._receive_body(exchange, data)
         else:
             self._waiting = data
         if self._is_half_closed and not exchange.body.done:
             exchange.cancel()
-            self.exchange_ended(exchange, None)
+            self.exchange_ended(None, is_read=False)
         elif not exchange.over:
             exchange.start()
-        return exchange
 
     def _has_waiting_head(self) -> bool:
         # Empty lines before a request are not a head (RFC 9112 section 2.2).
@@ -182,9 +184,12 @@ class ClientConnection(asyncio.Protocol):
             exchange.cancel()
             self.cut()
         else:
-            exchange.give_up(problems.refused(RequestError(400, str(error))))
+            exchange.refuse_body(str(error))
 
     # Responses
+
+    def pass_interim(self, head: bytes) -> None:
+        self.transport.write(head)
 
     def begin_response(
         self,
@@ -195,8 +200,7 @@ class ClientConnection(asyncio.Protocol):
         *,
         keep_alive: bool,
     ) -> None:
-        """Write a response's head with `fields`, and the first `piece` of its body, at once."""
-        generation = self._proxy_server.gate.generation
+        generation = self._context.gate.generation
         if generation != self._generation and self._closes_for(generation):
             keep_alive = False
         is_last = self._is_half_closed and not self._has_waiting_head()
@@ -218,30 +222,27 @@ class ClientConnection(asyncio.Protocol):
     def write(self, data: bytes) -> None:
         self.transport.write(data)
 
-    def answer(self, problem: Problem, exchange: Exchange | None) -> None:
+    def answer(self, problem: Problem, request: Request | None, *, is_read: bool) -> None:
         """Send an error response, and keep the connection if the request was read completely."""
-        request = exchange.request if exchange is not None else None
         if request is not None and not request.is_trusted:
             problem = problem.for_strangers()
-        self._keep_alive = keep_alive = (
-            exchange is not None and exchange.body.done and exchange.request.keep_alive
-        )
+        self._keep_alive = keep_alive = request is not None and is_read and request.keep_alive
         # RFC 9110 section 9.3.2: a response to HEAD has no content, even an error response.
         line = self._waiting if request is None else request.head
         is_head = line.startswith(b"HEAD ")
         self.transport.write(
             problems.answer(problem, request, self.fields, is_head=is_head, keep_alive=keep_alive)
         )
-        self.exchange_ended(exchange, None)
+        self.exchange_ended(None, is_read=is_read)
 
-    def exchange_ended(
-        self, exchange: Exchange | None, upstream: UpstreamConnection | None
-    ) -> None:
+    def end_response(self) -> None:
+        """Nothing: the framing ends the response, and the next one follows the whole request."""
+
+    def exchange_ended(self, upstream: Upstream | None, *, is_read: bool) -> None:
         """The current request is complete: serve the next one, or close the connection."""
         self._exchange = None
         if upstream is not None:
             self.idle_upstream.put(upstream)
-        is_read = exchange is not None and exchange.body.done
         is_last = self._is_half_closed and not self._has_waiting_head()
         if not self._keep_alive or is_last or not is_read:
             self._close(unread=not is_read or bool(self._waiting))
@@ -250,14 +251,14 @@ class ClientConnection(asyncio.Protocol):
         self._update_reading()
         if self._waiting:
             # Not within the callback that ended the last request, which still has to return.
-            self._proxy_server.loop.call_soon(self._serve_waiting)
+            self._context.loop.call_soon(self._serve_waiting)
 
     def cut(self) -> None:
         """Abort a response that has begun with RST, so that the client detects the truncation."""
         linger_none(self.transport)
         self.transport.abort()
 
-    def leave(self) -> None:
+    def abort(self) -> None:
         """Close the connection at once, as if the client had closed it."""
         self.transport.abort()
         self.connection_lost(None)
@@ -266,13 +267,19 @@ class ClientConnection(asyncio.Protocol):
         """Whether the client has closed while reading is paused, when no event reports it."""
         return self._is_paused and is_gone(self.transport) is True
 
-    def give_up_transport(self) -> bytes:
-        """Hand the transport over to a tunnel; return the bytes received after the request."""
-        self._proxy_server.clients.discard(self)
+    def accepts(self, response: Response) -> bool:
+        """Leave the check to the client, which has made the handshake (RFC 6455 section 4.1)."""
+        return True
+
+    def begin_tunnel(self) -> tuple[asyncio.Transport, bytes]:
+        self._context.clients.discard(self)
         self._exchange = None
         self.idle_upstream.drop()
         early, self._waiting = self._waiting, b""
-        return early
+        return self.transport, early
+
+    def pass_switch(self, response: Response, fields: bytes, rest: bytes) -> None:
+        self.transport.write(b"".join((response.head, fields, self.fields, b"\r\n", rest)))
 
     def sweep(self, now: float, idle_s: float, answer_s: float) -> bool:
         """Close an idle backend connection, and time a request out.
@@ -307,7 +314,7 @@ class ClientConnection(asyncio.Protocol):
                 self.transport.resume_reading()
 
     def _time_out_head(self) -> None:
-        self.answer(problems.timed_out(), None)
+        self.answer(problems.timed_out(), None, is_read=False)
         self._waiting = b""
 
     def _close(self, *, unread: bool) -> None:
@@ -319,7 +326,7 @@ class ClientConnection(asyncio.Protocol):
         self.is_blocked = False
         self._update_reading()
         finish(self.transport)
-        self._proxy_server.loop.call_later(LINGER_S, self.transport.close)
+        self._context.loop.call_later(LINGER_S, self.transport.close)
 
     def _check_half_closed(self) -> bool:
         """Whether a half-closed client waits for its response; if so, check again later."""
@@ -330,5 +337,5 @@ class ClientConnection(asyncio.Protocol):
         if is_gone(self.transport) is not False:
             self.transport.abort()
             return False
-        self._proxy_server.loop.call_later(HALF_CLOSED_CHECK_S, self._check_half_closed)
+        self._context.loop.call_later(HALF_CLOSED_CHECK_S, self._check_half_closed)
         return True

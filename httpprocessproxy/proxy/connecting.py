@@ -6,18 +6,16 @@ A connection is made for one exchange, whose `connected` or `lost` is called unl
 import asyncio
 import errno
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
-from httpprocessproxy.core.http.replay import Loss
+from httpprocessproxy.core.exchange import Loss
 from httpprocessproxy.core.identity import GenerationId
+from httpprocessproxy.core.page.pages import Problem
 from httpprocessproxy.proxy import problems
-from httpprocessproxy.proxy.upstream_connection import UpstreamConnection
+from httpprocessproxy.proxy.upstream_connection import ResponseContext, UpstreamConnection
+from httpprocessproxy.service.gate import Gate
 from httpprocessproxy.service.waiter import Target
 from httpprocessproxy.system.faults import contained
-
-if TYPE_CHECKING:
-    from httpprocessproxy.proxy.exchange import Exchange
-    from httpprocessproxy.proxy.server import ProxyServer
 
 # When a listen queue is full, the kernel drops the connection attempt and repeats it after 1 s,
 # then 3 s. New attempts after 100 ms, then 200 ms and so on, succeed far sooner.
@@ -28,13 +26,38 @@ CONNECT_TIMEOUT_S: Final = 10.0
 FULL_BACKLOG_S: Final = 0.005
 
 
+class ConnectingExchange(Protocol):
+    """An exchange that waits for its connection."""
+
+    @property
+    def over(self) -> bool: ...
+
+    def connected(self, upstream: UpstreamConnection) -> None:
+        """Send the request on the connection that was made for it."""
+
+    def lost(self, loss: Loss) -> None:
+        """The connection could not be made."""
+
+    def timed_out(self) -> None: ...
+
+    def refused(self, problem: Problem) -> None: ...
+
+    def abort(self) -> None:
+        """End the request after a bug, without a response."""
+
+
 class Connector:
     """An async context manager; its exit cancels connections that are still being made."""
 
-    def __init__(self, proxy_server: "ProxyServer") -> None:
-        self._proxy_server = proxy_server
+    def __init__(
+        self, gate: Gate, responses: ResponseContext, complain: Callable[[str], None]
+    ) -> None:
+        """`complain` shows a line about the backend, once per generation."""
+        self._gate = gate
+        self._responses = responses
+        self._complain = complain
         self._group = asyncio.TaskGroup()
-        self._pending: dict[asyncio.Task[None], tuple[Exchange, Target]] = {}
+        self._pending: dict[asyncio.Task[None], tuple[ConnectingExchange, Target]] = {}
 
     async def __aenter__(self) -> None:
         await self._group.__aenter__()
@@ -44,13 +67,13 @@ class Connector:
             task.cancel()
         await self._group.__aexit__(*exc_info)  # type: ignore[arg-type]
 
-    def to_backend(self, exchange: "Exchange", target: Target) -> None:
+    def to_backend(self, exchange: ConnectingExchange, target: Target) -> None:
         work = self._contained(exchange, lambda: self._to_backend(exchange, target))
         task = self._group.create_task(work, name="to the backend")
         self._pending[task] = exchange, target
         task.add_done_callback(self._done)
 
-    def to_admin(self, exchange: "Exchange", path: str) -> None:
+    def to_admin(self, exchange: ConnectingExchange, path: str) -> None:
         work = self._contained(exchange, lambda: self._to_admin(exchange, path))
         self._group.create_task(work, name="to the admin")
 
@@ -68,38 +91,38 @@ class Connector:
         if task.cancelled() and target.connection is not None:
             target.connection.close()
 
-    async def _contained(self, exchange: "Exchange", work: Callable[[], Awaitable[None]]) -> None:
+    async def _contained(self, exchange: ConnectingExchange, work: Callable[[], Awaitable[None]]) -> None:
         """Do `work`; an exception in it closes this client's connection only."""
         with contained("a request"):
             await work()
             return
         exchange.abort()
 
-    async def _to_backend(self, exchange: "Exchange", target: Target) -> None:
+    async def _to_backend(self, exchange: ConnectingExchange, target: Target) -> None:
         try:
             upstream = await self._connect(exchange, target)
         except OSError as error:
             if not exchange.over:
                 self._failed(exchange, target, error)
             return
-        if not exchange.over and self._proxy_server.gate.leads_to(target):
+        if not exchange.over and self._gate.leads_to(target):
             exchange.connected(upstream)
             return
         upstream.close()
         if not exchange.over:
             exchange.lost(Loss.RESTARTED)
 
-    async def _connect(self, exchange: "Exchange", target: Target) -> UpstreamConnection:
+    async def _connect(self, exchange: ConnectingExchange, target: Target) -> UpstreamConnection:
         """Raises OSError, including TimeoutError."""
-        loop = self._proxy_server.loop
+        loop = self._responses.loop
         if target.connection is not None:
-            upstream = UpstreamConnection(self._proxy_server, target.generation)
+            upstream = UpstreamConnection(self._responses, target.generation)
             await loop.create_connection(lambda: upstream, sock=target.connection)
             return upstream
         deadline = loop.time() + CONNECT_TIMEOUT_S
         timeout_s = FIRST_TIMEOUT_S
         while not exchange.over:
-            upstream = UpstreamConnection(self._proxy_server, target.generation)
+            upstream = UpstreamConnection(self._responses, target.generation)
             try:
                 async with asyncio.timeout(timeout_s):
                     await loop.create_connection(lambda: upstream, target.host, target.port)  # noqa: B023
@@ -111,19 +134,19 @@ class Connector:
                 return upstream
         raise TimeoutError  # the exchange has ended
 
-    def _failed(self, exchange: "Exchange", target: Target, error: OSError) -> None:
-        if not self._proxy_server.gate.leads_to(target):
+    def _failed(self, exchange: ConnectingExchange, target: Target, error: OSError) -> None:
+        if not self._gate.leads_to(target):
             exchange.lost(Loss.RESTARTED)
         elif isinstance(error, TimeoutError):
             exchange.timed_out()
         elif error.errno in (errno.EMFILE, errno.ENFILE):
             problem = problems.out_of_descriptors()
-            self._proxy_server.complain(problem.detail)
+            self._complain(problem.detail)
             exchange.refused(problem)
         else:
             exchange.lost(Loss.REFUSED)
 
-    async def _to_admin(self, exchange: "Exchange", path: str) -> None:
+    async def _to_admin(self, exchange: ConnectingExchange, path: str) -> None:
         try:
             upstream = await self._connect_to_admin(exchange, path)
         except OSError:
@@ -132,12 +155,12 @@ class Connector:
         else:
             exchange.connected(upstream)
 
-    async def _connect_to_admin(self, exchange: "Exchange", path: str) -> UpstreamConnection:
+    async def _connect_to_admin(self, exchange: ConnectingExchange, path: str) -> UpstreamConnection:
         """Raises OSError."""
-        loop = self._proxy_server.loop
+        loop = self._responses.loop
         deadline = loop.time() + CONNECT_TIMEOUT_S
         while True:
-            upstream = UpstreamConnection(self._proxy_server, None)
+            upstream = UpstreamConnection(self._responses, None)
             try:
                 await loop.create_unix_connection(lambda: upstream, path)  # noqa: B023
             except OSError as error:

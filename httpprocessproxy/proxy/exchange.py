@@ -1,102 +1,93 @@
 """One request and its response: its destination, and the effect of a restart.
 
-`core/http/replay.py` decides about lost requests, and this module executes the decisions. An
-exchange has an upstream connection, waits at the gate, or is over. Each callback may end it.
+`core/exchange.py` decides, and this module obeys. An exchange has an upstream connection, waits at
+the gate, or is over. Each callback may end it.
 """
 
 import logging
-from typing import TYPE_CHECKING
 
+from httpprocessproxy.core.errors import RequestError
+from httpprocessproxy.core.exchange import (
+    TRANSITIONS,
+    Command,
+    Event,
+    Loss,
+    Phase,
+    Progress,
+    event_of,
+)
+from httpprocessproxy.core.http.forwarded import untrusted_peers
 from httpprocessproxy.core.http.holding import MAX_HELD_S, length_of
-from httpprocessproxy.core.http.replay import MAX_KEPT_BODY_BYTES, Fate, Loss, Progress, fate
 from httpprocessproxy.core.http.request import Request, Response
 from httpprocessproxy.core.identity import GenerationId
 from httpprocessproxy.core.page.pages import Problem
-from httpprocessproxy.inspector.request_log import CUT, LEFT, REFUSED, RequestRecord
+from httpprocessproxy.inspector.request_log import CUT, LEFT, REFUSED
 from httpprocessproxy.proxy import problems
+from httpprocessproxy.proxy.buffered_request import BufferedRequest
+from httpprocessproxy.proxy.context import ProxyContext
+from httpprocessproxy.proxy.interfaces import Downstream, Upstream
 from httpprocessproxy.proxy.tunnel import open_tunnel
 from httpprocessproxy.service.waiter import Target
 
-if TYPE_CHECKING:
-    from httpprocessproxy.proxy.client_connection import ClientConnection
-    from httpprocessproxy.proxy.server import ProxyServer
-    from httpprocessproxy.proxy.upstream_connection import UpstreamConnection
-
-# The part of a body that is read while the request waits; the rest stays in the kernel.
-MAX_WAITING_BYTES = 64 * 1024
-
+_OVER, _UPLOADING, _ANSWERING = Phase.OVER, Phase.UPLOADING, Phase.ANSWERING
 
 _log = logging.getLogger(__name__)
 
 
-class Exchange:
-    """A `gate.Waiter`, and the receiver of the events of an `UpstreamConnection`."""
+class Exchange(BufferedRequest):
+    """A `gate.Waiter`, and the `ResponseHandler` of its `UpstreamConnection`."""
 
-    __slots__ = (
-        *("_body_bytes", "_buffer", "_is_buffered", "_is_pending", "_proxy_server", "_sent"),
-        *("_suspected", "_upstream", "body", "client", "for_backend", "is_answered", "over"),
-        *("record", "request", "response_ended"),
-    )
+    __slots__ = ("_context", "_is_pending", "_suspected", "for_backend", "phase")
 
-    def __init__(
-        self, client: "ClientConnection", proxy_server: "ProxyServer", request: Request
-    ) -> None:
-        self.client = client
-        self.request = request
-        self.record = RequestRecord(request, client.peer.ip, client.replay_of)
-        self.body = request.body()
-        self.over = False
-        self.for_backend = False
-        self.response_ended = False
-        self._proxy_server = proxy_server
-        self._upstream: UpstreamConnection | None = None
-        self._buffer = [request.head]  # the data to send first on the next connection
-        self._body_bytes = 0
+    def __init__(self, client: Downstream, context: ProxyContext, request: Request) -> None:
         # An unsafe request is buffered as well if it may be reclaimed before a server reads it.
-        self._is_buffered = request.is_safe or proxy_server.takes_back
-        self._sent = False
-        self.is_answered = False
+        super().__init__(client, request, is_buffered=request.is_safe or context.takes_back)
+        self.phase = Phase.WAITING
+        self.for_backend = False
+        self._context = context
         self._suspected: GenerationId | None = None  # the generation suspected to have died
         self._is_pending = False
 
     @property
-    def is_safe(self) -> bool:
-        return self.request.is_safe
+    def over(self) -> bool:
+        return self.phase is _OVER
 
     @property
-    def is_navigation(self) -> bool:
-        return self.request.is_document and self.request.method == b"GET"
+    def is_answered(self) -> bool:
+        return _ANSWERING <= self.phase < _OVER
 
     @property
     def is_unanswered(self) -> bool:
         """Whether the complete request was sent to the backend, which has not answered."""
         is_sent = self.for_backend and self.body.done and not self.record.waits_since
-        return is_sent and not self.is_answered and not self.over
-
-    @property
-    def wants_fence(self) -> bool:
-        return self.request.wants_fence
+        return is_sent and self.phase < _ANSWERING
 
     # The request
 
     def start(self) -> None:
         """Send the request to the gate, or to the admin, which has no gate."""
         if self.request.is_for_dashboard:
-            self._proxy_server.connect_to_admin(self, is_dashboard=True)
+            self._connect_to_admin(is_dashboard=True)
         elif self.request.target.startswith(b"/_hpp/"):
-            self._proxy_server.connect_to_admin(self)
+            self._connect_to_admin(is_dashboard=False)
         else:
             self.for_backend = True
-            self._proxy_server.log.begin(self.record)
-            self._proxy_server.arrivals.add(self)
+            self._context.log.begin(self.record)
+            self._context.arrivals.add(self)
+
+    def _connect_to_admin(self, *, is_dashboard: bool) -> None:
+        """Connect to the admin, if the client may use the target; else refuse the request."""
+        request = self.request
+        path = self._context.admin_socket(request.target, request.is_trusted, is_dashboard)
+        if path is None:
+            untrusted = untrusted_peers(request.head, self.client.peer)
+            self.refused(problems.untrusted(untrusted[-1]))
+        else:
+            self._context.connector.to_admin(self, path)
 
     def enter(self) -> None:
         """Enter the gate, which admits or refuses the request now or later."""
-        if not self._proxy_server.gate.enter(self):
-            self.record.waits()
-
-    def _ask(self) -> None:
-        if not self._proxy_server.gate.enter_unfenced(self):
+        if not self._context.gate.enter(self):
             self.record.waits()
 
     def admitted(self, target: Target) -> None:
@@ -109,68 +100,40 @@ class Exchange:
             return
         upstream = self.client.idle_upstream.take(target.generation, self.request)
         if upstream is None:
-            self._proxy_server.connect(self, target)
+            self._context.connector.to_backend(self, target)
         else:
             self._send(upstream)
 
-    def refused(self, problem: Problem) -> None:
-        _log.debug("%s %s: %s", self.request.method, self.request.target, problem.title)
-        self.record.status = problem.status
-        self._end(REFUSED)
-        self.client.answer(problem, self)
-
-    def connected(self, upstream: "UpstreamConnection") -> None:
+    def connected(self, upstream: Upstream) -> None:
         """Send the request on the connection that was made for it."""
-        if self.over:
+        if self.phase is _OVER:
             upstream.abort()
-            return
-        if upstream.transport.is_closing():
+        elif upstream.transport.is_closing():
             # The backend closed before this callback, and the transport reports it only once.
             self.lost(Loss.HUNG_UP)
-            return
-        self._send(upstream)
+        else:
+            self._send(upstream)
 
-    def _send(self, upstream: "UpstreamConnection") -> None:
+    def _send(self, upstream: Upstream) -> None:
         """Send the request as far as it has been received."""
+        self._step(Event.SENT)
         self._upstream = upstream
-        self._sent = True
-        self.record.sent += 1
         if not self.request.is_safe and self.for_backend and not self._is_pending:
             self._is_pending = True
-            self._proxy_server.gate.pending_began()
+            self._context.gate.pending_began()
         if self.client.is_blocked:
             # Before sending, which may block reading again.
             self.block_request(False)
-        upstream.send(self, b"".join(self._buffer))
-        if not self._is_buffered:
-            self._buffer.clear()
+        upstream.send(self, self.take_buffer())
 
-    def send_body(self, data: bytes) -> None:
-        """Pass on bytes of the request's body from the client. Raises BodyError."""
-        out = self.body.feed(data)
-        if not out:
-            return
-        self._body_bytes += len(out)
-        self.record.keep(out)
-        if self._upstream is not None:
-            self._upstream.write(out)
-        if self._is_buffered and self._body_bytes > MAX_KEPT_BODY_BYTES and self._sent:
-            self._is_buffered = False
-            self._buffer.clear()
-        if self._upstream is None or self._is_buffered:
-            self._buffer.append(out)
-        if self._upstream is None and self._body_bytes > MAX_WAITING_BYTES:
-            self.block_request(True)
-        if self.body.done and self.response_ended:
+    def read(self) -> None:
+        if self.phase is _UPLOADING:
+            self._step(Event.READ)
             self._complete()
-
-    def block_request(self, blocked: bool) -> None:
-        """Apply back-pressure to the client: pause or resume reading of the request."""
-        self.client.block_reading(blocked)
 
     def block_response(self, blocked: bool) -> None:
         """Apply back-pressure to the backend: pause or resume reading of the response."""
-        if self._upstream is not None and not self.response_ended:
+        if self._upstream is not None and self.phase < _UPLOADING:
             transport = self._upstream.transport
             if blocked:
                 transport.pause_reading()
@@ -180,13 +143,13 @@ class Exchange:
     # The response
 
     def pass_interim(self, head: bytes) -> None:
-        self._proxy_server.gate.answers += 1  # not a response yet, but the end of a silence
+        self._context.gate.answers += 1  # not a response yet, but the end of a silence
         if not self.request.is_http10:  # RFC 9110 section 15.2: HTTP/1.0 has no 1xx
-            self.client.write(head)
+            self.client.pass_interim(head)
 
     def begin_response(self, response: Response, piece: bytes) -> None:
-        self.is_answered = True
-        self._proxy_server.gate.answered(self)
+        self._step(Event.BEGAN)
+        self._context.gate.answered(self)
         record = self.record
         record.status, record.response_head = response.status, response.head
         record.response_bytes = len(piece)
@@ -205,9 +168,9 @@ class Exchange:
         if not self.for_backend or self._is_pending:
             return
         self._is_pending = True
-        self._proxy_server.gate.pending_began()
+        self._context.gate.pending_began()
         if length_of(response) is None:
-            self._proxy_server.loop.call_later(MAX_HELD_S, self._end_pending)
+            self._context.loop.call_later(MAX_HELD_S, self._end_pending)
 
     def pass_body(self, piece: bytes) -> None:
         self.record.response_bytes += len(piece)
@@ -215,28 +178,37 @@ class Exchange:
 
     def end_response(self, *, reusable: bool) -> None:
         """The complete response was passed on; the request's body may still be incomplete."""
-        self.response_ended = True
         if not reusable and self._upstream is not None:
             self._upstream.close()
             self._upstream = None
         if self.body.done or self._upstream is None:
+            self._step(Event.ENDED)
             self._complete()
+        else:
+            self._step(Event.ENDED_EARLY)
+            self.client.end_response()
 
     def _complete(self) -> None:
         upstream, self._upstream = self._upstream, None
         self._end("")
         if upstream is not None:
             upstream.detach()
-        self.client.exchange_ended(self, upstream)
+        self.client.exchange_ended(upstream, is_read=self.body.done)
 
     def switch_protocols(self, response: Response, rest: bytes) -> None:
         upstream = self._upstream
         assert upstream is not None
+        if not self.client.accepts(response):
+            upstream.abort()
+            self.bad_response("a handshake that does not match the request's")
+            return
+        self._step(Event.SWITCHED)
         self._upstream = None
-        self._proxy_server.gate.answered(self)
+        self._context.gate.answered(self)
         self.record.status, self.record.response_head = 101, response.head
         self._end(None)
-        open_tunnel(self._proxy_server, self, upstream, response, rest)
+        fields = upstream.fields if self.request.is_trusted else b""
+        open_tunnel(self._context, self.client, upstream, self.record, response, fields, rest)
 
     # Failures
 
@@ -249,59 +221,75 @@ class Exchange:
 
     def lost(self, loss: Loss) -> None:
         """The connection to the backend could not be made, or was lost."""
-        if self.response_ended:
-            # The response ended before the request, whose rest is not needed any more.
-            self._upstream = None
-            self._complete()
-            return
-        reused = self._upstream is not None and self._upstream.reused
-        generation = self._proxy_server.gate.generation
-        # Suspicions apply only after the gate opens: the first request may be lost repeatedly.
-        is_open = self._proxy_server.gate.target is not None
-        suspected = is_open and self._suspected is not None and self._suspected == generation
-        repeatable = self._is_buffered and self.request.is_safe
-        progress = Progress(self._sent, repeatable, reused, self.is_answered, suspected)
-        decision = fate(loss, progress)
+        gate, event = self._context.gate, Event.FAILED
+        if self.for_backend:
+            reused = self._upstream is not None and self._upstream.reused
+            # Suspicions apply only after the gate opens: the first request may be lost repeatedly.
+            is_open = gate.target is not None and self._suspected is not None
+            suspected = is_open and self._suspected == gate.generation
+            repeatable = self._is_buffered and self.request.is_safe
+            event = event_of(loss, Progress(self._sent, repeatable, reused, suspected))
         line = self.request.method, self.request.target
-        _log.debug("%s %s lost its backend: %s; %s", *line, loss.value, decision.value)
-        self._proxy_server.gate.exit(self)
+        _log.debug("%s %s lost its backend: %s; %s", *line, loss.value, event.name)
+        if self.phase is not _UPLOADING:
+            gate.exit(self)
         self._upstream = None
-        if not self.for_backend:
-            decision = Fate.CUT if self.is_answered else Fate.BAD_GATEWAY
-        if decision is Fate.CUT:
-            self.cut()
-        elif decision is Fate.BAD_GATEWAY:
-            self.refused(problems.lost(loss, self.request, sent=self._sent))
-        elif decision is Fate.SUSPECT:
-            self._suspected = generation
-            self.record.waits()
-            self._proxy_server.gate.hold_unconfirmed(self)
-        else:
-            self._suspected = None
-            self._ask()
+        self._fail(event, problems.lost(loss, self.request, sent=self._sent))
 
     def bad_response(self, reason: str) -> None:
-        """The backend's response is not valid HTTP: send 502, or cut a response that has begun.
+        """The backend's response is not valid HTTP.
 
         It is reported, unless the backend is being stopped, which may cut any response.
         """
         self._upstream = None
-        if self._proxy_server.gate.target is not None:
+        if self._context.gate.target is not None:
             path = self.request.target.partition(b"?")[0].decode("ascii", "replace")
             method = self.request.method.decode()
-            self._proxy_server.complain(f"{method} {path}: the answer of the server has {reason}")
-        if self.is_answered:
-            self.cut()
-        else:
-            self.refused(problems.bad_response(reason))
+            self._context.complaints.add(
+                f"{method} {path}: the answer of the server has {reason}"
+            )
+        self._fail(Event.FAILED, problems.bad_response(reason))
 
     def timed_out(self) -> None:
         self.give_up(problems.no_answer())
 
+    def refuse_body(self, reason: str) -> None:
+        """Refuse a broken body, so that the backend does not read it as complete."""
+        self.give_up(problems.refused(RequestError(400, reason)))
+
     def give_up(self, problem: Problem) -> None:
-        """Drop the backend's connection and answer with `problem`."""
+        """Drop the backend's connection, and answer with `problem` or cut the response."""
         self._drop_upstream()
-        self.refused(problem)
+        self._fail(Event.FAILED, problem)
+
+    def refused(self, problem: Problem) -> None:
+        """The gate, or the admin's rules, refuse the request."""
+        self._fail(Event.FAILED, problem)
+
+    def _fail(self, event: Event, problem: Problem) -> None:
+        """Obey the command of an event without a connection; `problem` is the error response."""
+        match self._step(event):
+            case Command.RESPOND:
+                self.respond(problem)
+            case Command.CUT:
+                self.cut()
+            case Command.COMPLETE:
+                self._complete()
+            case Command.SUSPECT:
+                self._suspected = self._context.gate.generation
+                self.record.waits()
+                self._context.gate.hold_unconfirmed(self)
+            case Command.ENTER:
+                self._suspected = None
+                if not self._context.gate.enter_unfenced(self):
+                    self.record.waits()
+
+    def respond(self, problem: Problem) -> None:
+        """Respond in place of the backend."""
+        _log.debug("%s %s: %s", self.request.method, self.request.target, problem.title)
+        self.record.status = problem.status
+        self._end(REFUSED)
+        self.client.answer(problem, self.request, is_read=self.body.done)
 
     def cut(self) -> None:
         """Abort a response that has begun, so that the client detects the truncation."""
@@ -310,31 +298,36 @@ class Exchange:
         self.client.cut()
 
     def abort(self) -> None:
-        """End the exchange after a bug: close the client's connection."""
-        self.client.transport.abort()
+        """End the exchange after a bug: abort the client's request."""
+        self.client.abort()
 
     def cancel(self) -> None:
-        """The client has closed: drop the backend's connection, and end the exchange."""
-        self._drop_upstream()
-        self._end(LEFT)
+        """The client has left: drop the backend's connection, and end the exchange."""
+        if self._step(Event.LEFT) is Command.CANCEL:
+            self._drop_upstream()
+            self._end(LEFT)
 
     def _drop_upstream(self) -> None:
         upstream, self._upstream = self._upstream, None
         if upstream is not None:
             upstream.abort()
 
+    def _step(self, event: Event) -> Command:
+        self.phase, command = TRANSITIONS[self.phase][event]
+        return command
+
     def _end(self, outcome: str | None) -> None:
         """End the exchange. An outcome of None keeps the record open, for a tunnel."""
         if self.for_backend and outcome is not None:
             if not self.body.done:
                 self.record.body = None
-            self._proxy_server.log.end(self.record, outcome)
-        self.over = True
-        self._proxy_server.gate.exit(self)
+            self._context.log.end(self.record, outcome)
+        self.phase = _OVER
+        self._context.gate.exit(self)
         if self._is_pending:
             self._end_pending()
 
     def _end_pending(self) -> None:
         if self._is_pending:
             self._is_pending = False
-            self._proxy_server.gate.pending_ended()
+            self._context.gate.pending_ended()

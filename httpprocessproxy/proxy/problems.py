@@ -5,8 +5,8 @@ from email.utils import formatdate
 from http import HTTPStatus
 
 from httpprocessproxy.core.errors import RequestError
+from httpprocessproxy.core.exchange import Loss
 from httpprocessproxy.core.http.http1 import connection_option
-from httpprocessproxy.core.http.replay import Loss
 from httpprocessproxy.core.http.request import Request
 from httpprocessproxy.core.page.pages import CONTENT_SECURITY_POLICY, Page, Problem, render
 
@@ -69,13 +69,18 @@ def answer(
 
     `request` is None for one that could not be parsed.
     """
-    # An error in the request itself does not end when the server is back: no reload.
-    reloads = request is not None and request.method == b"GET" and problem.status >= 500
-    page = render(problem, request.accept if request is not None else b"", reloads)
+    page = page_of(problem, request)
     is_http10 = request is not None and request.is_http10
     option = connection_option(keep_alive=keep_alive, is_http10=is_http10)
     body = b"" if is_head else page.body
     return b"%b%b%b\r\n%b" % (head(problem, page), fields, option, body)
+
+
+def page_of(problem: Problem, request: Request | None) -> Page:
+    """Return the body of the response, in the media type that the client accepts."""
+    # An error in the request itself does not end when the server is back: no reload.
+    reloads = request is not None and request.method == b"GET" and problem.status >= 500
+    return render(problem, request.accept if request is not None else b"", reloads)
 
 
 def head(problem: Problem, page: Page) -> bytes:

@@ -1,41 +1,33 @@
-"""The proxy server: state shared by all connections of the data plane.
-
-Listeners, registries of connections, parsers of heads, time limits, and the end of a generation.
-"""
+"""The proxy server: listeners, and the end of a generation for all connections of the data plane."""
 
 import asyncio
 import dataclasses
 import errno
-import secrets
 import socket
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 from httpprocessproxy.config import Address
 from httpprocessproxy.core.errors import UserError
-from httpprocessproxy.core.http.forwarded import Peer, untrusted_peers
 from httpprocessproxy.core.http.hosts import HostRule
-from httpprocessproxy.core.http.ip import Network, canonical, is_in
-from httpprocessproxy.core.http.reader import Interceptors, RequestReader, ResponseReader
-from httpprocessproxy.core.http.request import Request
+from httpprocessproxy.core.http.ip import Network, is_in
+from httpprocessproxy.core.http.reader import RequestReader
 from httpprocessproxy.core.http.response_fields import ResponseFields
 from httpprocessproxy.core.identity import GenerationId
 from httpprocessproxy.core.page.documents import Injector
 from httpprocessproxy.core.page.pages import Problem
 from httpprocessproxy.core.silence import Silence, SilenceMeter
 from httpprocessproxy.inspector.request_log import RequestLog, RequestRecord
-from httpprocessproxy.proxy import problems
-from httpprocessproxy.proxy.arrivals import Arrivals
 from httpprocessproxy.proxy.client_connection import ClientConnection
 from httpprocessproxy.proxy.connecting import Connector
-from httpprocessproxy.proxy.exchange import Exchange
-from httpprocessproxy.proxy.null_transport import NullTransport
-from httpprocessproxy.proxy.tunnel import BackendEnd
-from httpprocessproxy.proxy.upstream_connection import UpstreamConnection
+from httpprocessproxy.proxy.context import Complaints, ProxyContext
+from httpprocessproxy.proxy.exchanges import Exchanges, Interceptor
+from httpprocessproxy.proxy.readers import Readers
+from httpprocessproxy.proxy.replay_client import ReplayClient
+from httpprocessproxy.proxy.upstream_connection import ResponseContext
 from httpprocessproxy.service.gate import Gate
-from httpprocessproxy.service.waiter import Target
 from httpprocessproxy.system.faults import contained
 from httpprocessproxy.system.private_folders import lasting_name, private_folder
 from httpprocessproxy.system.sockets import binding, on_every_host
@@ -48,25 +40,32 @@ IDLE_UPSTREAM_S: Final = 4.0
 ANSWER_TIMEOUT_S: Final = 3600.0
 
 SWEEP_S: Final = 1.0
-
-# The limit of cached readers; nearly all connections come from one address.
-MAX_READERS: Final = 64
 BACKLOG: Final = 1024
 
-# The limit of different complaints per generation; more of them do not help a person.
-MAX_COMPLAINTS: Final = 20
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class ProxyOptions:
+    """The rules and options of a proxy server.
 
-class Interceptor(Interceptors, Protocol):
-    """A companion that handles some requests itself, before the backend.
-
-    `takes` is called once for each set of fields, so that all other requests have no cost.
+    hosts                the allow-list of hosts
+    forwarded_allow_ips  the networks of trusted peers
+    admin_socket         see `ProxyContext`
+    injector             puts the script into documents
+    interceptor          handles some requests before the backend
+    response_fields      corrects the fields of responses
+    hides_alt_svc        see `ResponseContext`
+    takes_back           requests may be reclaimed before a server accepts them: see
+                         `ProxyServer.reclaim_unaccepted`
     """
 
-    def exchange(
-        self, client: ClientConnection, proxy_server: "ProxyServer", request: Request
-    ) -> Exchange:
-        """Return the exchange of an intercepted request."""
+    hosts: HostRule
+    forwarded_allow_ips: Sequence[Network]
+    admin_socket: Callable[[bytes, bool, bool], str | None]
+    injector: Injector | None = None
+    interceptor: Interceptor | None = None
+    response_fields: ResponseFields = dataclasses.field(default_factory=ResponseFields)
+    hides_alt_svc: bool = False
+    takes_back: bool = False
 
 
 class ProxyServer:
@@ -75,67 +74,32 @@ class ProxyServer:
     def __init__(
         self,
         gate: Gate,
-        hosts: HostRule,
-        forwarded_allow_ips: Sequence[Network],
         log: RequestLog,
-        admin_socket: Callable[[bytes, bool, bool], str | None],
-        injector: Injector | None = None,
-        interceptor: Interceptor | None = None,
+        options: ProxyOptions,
         say: Callable[[str], None] = lambda text: None,
-        response_fields: ResponseFields | None = None,
-        *,
-        hides_alt_svc: bool = False,
-        takes_back: bool = False,
     ) -> None:
-        """Set up the server; the arguments are:
-
-        admin_socket     `(target, is_trusted, is_dashboard)` -> the path of the Unix socket that
-                         serves a target of the dashboard, or one of the site below `/_hpp/`; None
-                         if it requires a trusted client
-        injector         puts the script into documents
-        interceptor      handles some requests before the backend
-        say              shows a line in the terminal
-        response_fields  corrects the fields of responses
-        hides_alt_svc    removes Alt-Svc (RFC 7838): it names an address of the backend, and not of
-                         the proxy
-        takes_back       requests may be reclaimed before a server accepts them: see
-                         `reclaim_unaccepted`
-        """
+        """`say` shows a line in the terminal."""
         self.loop = asyncio.get_running_loop()
-        self.gate = gate
-        self.arrivals = Arrivals(self.loop, gate)
-        self.log = log
-        self.clients: set[ClientConnection] = set()
-        self.upstreams: set[UpstreamConnection] = set()
-        self.tunnels: dict[BackendEnd, GenerationId] = {}
-        self._hosts = hosts
-        self._trusted = tuple(forwarded_allow_ips)
-        self.injector = injector
-        self.interceptor = interceptor
-        self._admin_socket = admin_socket
-        self._say = say
-        self._complaints: set[str] = set()
-        self._connector = Connector(self)
-        self.hides_alt_svc = hides_alt_svc
-        self.takes_back = takes_back
-        self._readers: dict[tuple[str, str, int, bytes], RequestReader] = {}
-        self.response_fields = response_fields or ResponseFields()
-        self.responses = ResponseReader(adds_no_cache=self.response_fields.adds_no_cache)
+        self._trusted = tuple(options.forwarded_allow_ips)
+        readers = Readers(options.hosts, self._trusts, options.injector, options.interceptor)
+        responses = ResponseContext(
+            self.loop, options.response_fields, options.injector, options.hides_alt_svc
+        )
+        complaints = Complaints(say)
+        self.context = ProxyContext(
+            gate,
+            log,
+            readers,
+            responses,
+            Connector(gate, responses, complaints.add),
+            complaints,
+            options.admin_socket,
+            options.takes_back,
+        )
+        self.exchanges = Exchanges(self.context, options.interceptor)
         self._next_sweep: asyncio.TimerHandle
         self._silence_meter = SilenceMeter()
         self.silence: Silence | None = None  # of the backend, at the last sweep
-        # RFC 9110 section 7.6.3 allows a pseudonym. It is unique to each proxy, so that a chain of
-        # two proxies is not a loop.
-        self._via = b"1.1 http-process-proxy-" + secrets.token_hex(4).encode()
-        self._private_reader = self._new_reader(Peer(None, trusted=True, trusts=self._trusts))
-        self._visitors_reader = self._new_reader(
-            Peer(None, trusted=True, is_for_visitors=True, trusts=self._trusts)
-        )
-        self._dashboard_reader = self._new_reader(
-            Peer(None, trusted=True, is_for_dashboard=True, trusts=self._trusts)
-        )
-        self._visits_path = ""
-        self._dashboard_ends: frozenset[int | str] = frozenset()
 
     @asynccontextmanager
     async def serve(
@@ -146,10 +110,10 @@ class ProxyServer:
         `dashboard_ends` are the ports, and the paths of Unix sockets, that serve the dashboard
         only.
         """
-        self._dashboard_ends = frozenset(dashboard_ends)
+        self.context.readers.dashboard_ends = frozenset(dashboard_ends)
         servers = [await self._listen(sock) for sock in sockets]
         self._sweep()
-        async with self._connector:
+        async with self.context.connector:
             try:
                 yield
             finally:
@@ -159,23 +123,29 @@ class ProxyServer:
                     server.close()
                 self._abort_all()
 
+    def new_client(
+        self, fields: bytes = b"", reader: RequestReader | None = None
+    ) -> ClientConnection:
+        """Make the protocol of a client's connection; see `ClientConnection`."""
+        return ClientConnection(self.exchanges, fields, reader)
+
     async def _listen(self, sock: socket.socket) -> asyncio.Server:
         is_unix = sock.family == socket.AF_UNIX
         create = self.loop.create_unix_server if is_unix else self.loop.create_server
-        return await create(lambda: ClientConnection(self), sock=sock, backlog=BACKLOG)
+        return await create(self.new_client, sock=sock, backlog=BACKLOG)
 
     @asynccontextmanager
     async def serve_visits(self) -> AsyncIterator[Path]:
-        """Listen on a private Unix socket for the requests of visitors from outside.
+        """Listen on a private Unix socket for requests like those of visitors from outside.
 
         The peer's forwarding fields are believed, but its requests are untrusted. To be used within
         `serve`.
         """
+        reader = self.context.readers.of_visitors(is_stream=False)
         with private_folder() as folder:
             path = folder / "visits"
-            self._visits_path = str(path)
             server = await self.loop.create_unix_server(
-                lambda: ClientConnection(self), self._visits_path, backlog=BACKLOG
+                lambda: self.new_client(reader=reader), path, backlog=BACKLOG
             )
             try:
                 with lasting_name(path) as name:
@@ -184,118 +154,54 @@ class ProxyServer:
                 server.close()
 
     def _abort_all(self) -> None:
-        for client in list(self.clients):
-            client.leave()
-        for end in list(self.tunnels):
-            end.end_generation()
-
-    # Called by connections of clients
-
-    def reader(self, transport: asyncio.Transport) -> RequestReader:
-        """Return the parser of the connection's requests, shared by all connections of a peer.
-
-        The peer of a Unix socket has no address, and is the user of the proxy.
-        """
-        name = transport.get_extra_info("peername")
-        if not isinstance(name, tuple):
-            if self._visits_path and transport.get_extra_info("sockname") == self._visits_path:
-                return self._visitors_reader
-            if transport.get_extra_info("sockname") in self._dashboard_ends:
-                return self._dashboard_reader
-            return self._private_reader
-        host, port = transport.get_extra_info("sockname")[:2]
-        is_tls = transport.get_extra_info("sslcontext") is not None
-        key = name[0], host, port, b"https" if is_tls else b"http"
-        if key not in self._readers:
-            if len(self._readers) >= MAX_READERS:
-                self._readers.clear()
-            self._readers[key] = self._new_reader(self._peer(*key))
-        return self._readers[key]
-
-    def _new_reader(self, peer: Peer) -> RequestReader:
-        # Visitors use a host that is checked elsewhere, and that is not on this proxy's allow-list.
-        hosts = None if peer.is_for_visitors else self._hosts
-        return RequestReader(peer, self._via, hosts, self.injector, self.interceptor)
-
-    def _peer(self, ip: str, host: str, port: int, proto: bytes) -> Peer:
-        reached = str(Address(host, port)).encode()
-        is_for_dashboard = port in self._dashboard_ends
-        return Peer(
-            str(canonical(ip)),
-            self._trusts(ip),
-            proto,
-            reached,
-            is_for_dashboard=is_for_dashboard,
-            trusts=self._trusts,
-        )
-
-    def peer_over_tls(self, ip: str) -> Peer:
-        """Return the peer with this address on a connection of HTTP/2 or HTTP/3."""
-        return Peer(str(canonical(ip)), self._trusts(ip), b"https", trusts=self._trusts)
-
-    def connect(self, exchange: Exchange, target: Target) -> None:
-        """Connect to the backend of a generation, then call `exchange.connected` or `lost`."""
-        self._connector.to_backend(exchange, target)
-
-    def connect_to_admin(self, exchange: Exchange, *, is_dashboard: bool = False) -> None:
-        """Connect to the admin, if the client may use the target; else refuse the request."""
-        request = exchange.request
-        path = self._admin_socket(request.target, request.is_trusted, is_dashboard)
-        if path is None:
-            untrusted = untrusted_peers(request.head, exchange.client.peer)
-            exchange.refused(problems.untrusted(untrusted[-1]))
-        else:
-            self._connector.to_admin(exchange, path)
+        self.context.pool.drop()
+        for client in list(self.context.clients):
+            client.abort()
+        for tunnel in list(self.context.tunnels):
+            tunnel.end_generation()
 
     def _trusts(self, node: str) -> bool:
         # A node that is `unknown` or an obfuscated name is not in any network.
         return is_in(node, self._trusted)
 
-    def complain(self, text: str) -> None:
-        """Show a line about the backend, once per generation."""
-        if text not in self._complaints and len(self._complaints) < MAX_COMPLAINTS:
-            self._complaints.add(text)
-            self._say(text)
-
     # Called by the admin
 
     def replay(self, record: RequestRecord) -> RequestRecord:
         """Send a recorded request; it is held, refused and retried like that of a client."""
-        client = ClientConnection(self)
-        client.replay_of = record.id
-        client.connection_made(NullTransport(client))
-        request = dataclasses.replace(record.request, keep_alive=False)
-        return client.serve(request, record.body or b"").record
+        request = dataclasses.replace(record.request, keep_alive=False, is_stream=False)
+        return ReplayClient(self.exchanges, record.id).send(request, record.body or b"")
 
     # The end of a generation
 
     def reclaim_unaccepted(self, ends: Collection[tuple[str, int]]) -> None:
         """Reclaim requests on connections, by their local addresses, that no server accepted."""
-        for upstream in [u for u in self.upstreams if u.end in ends]:
+        for upstream in [u for u in self.context.responses.upstreams if u.end in ends]:
             upstream.reclaim_unaccepted()
 
     def give_up(self, problem: Problem) -> None:
         """Answer requests with `problem` that were sent to the backend and have no response."""
-        for upstream in list(self.upstreams):
+        for upstream in list(self.context.responses.upstreams):
             upstream.give_up(problem)
 
     def end_generation(self, generation: GenerationId) -> None:
         """Close all connections to this generation; no response of it reaches a client any more."""
-        self._complaints.clear()
+        context = self.context
+        context.complaints.clear()
         self._silence_meter.restarted()
         self.silence = None
-        self._connector.end_generation(generation)
-        for upstream in [u for u in self.upstreams if u.generation == generation]:
+        context.connector.end_generation(generation)
+        for upstream in [u for u in context.responses.upstreams if u.generation == generation]:
             upstream.end_generation()
-        for end in [end for end, of in self.tunnels.items() if of == generation]:
-            end.end_generation()
+        for tunnel in [tunnel for tunnel, of in context.tunnels.items() if of == generation]:
+            tunnel.end_generation()
 
     def _sweep(self) -> None:
         now, requests = self.loop.time(), 0
-        for client in list(self.clients):
+        self.context.pool.sweep(now, IDLE_UPSTREAM_S)
+        for client in list(self.context.clients):
             with contained("a connection"):
                 requests += client.sweep(now, IDLE_UPSTREAM_S, ANSWER_TIMEOUT_S)
-        self.silence = self._silence_meter.look(now, self.gate.answers, requests)
+        self.silence = self._silence_meter.look(now, self.context.gate.answers, requests)
         self._next_sweep = self.loop.call_later(SWEEP_S, self._sweep)
 
 

@@ -5,7 +5,6 @@ backend is restarted, the client of a WebSocket gets Close 1012 between two fram
 """
 
 import asyncio
-from typing import TYPE_CHECKING
 
 from httpprocessproxy.core.http.request import Response
 from httpprocessproxy.core.http.websocket import (
@@ -14,12 +13,9 @@ from httpprocessproxy.core.http.websocket import (
     ends_with_answer,
 )
 from httpprocessproxy.inspector.request_log import CUT, RequestRecord
+from httpprocessproxy.proxy.context import ProxyContext
+from httpprocessproxy.proxy.interfaces import Downstream, Upstream
 from httpprocessproxy.proxy.transports import finish, linger_none
-
-if TYPE_CHECKING:
-    from httpprocessproxy.proxy.exchange import Exchange
-    from httpprocessproxy.proxy.server import ProxyServer
-    from httpprocessproxy.proxy.upstream_connection import UpstreamConnection
 
 # The time for a client to respond to Close before its connection is closed.
 CLOSE_TIMEOUT_S = 2.0
@@ -80,13 +76,13 @@ class BackendEnd(TunnelEnd):
 
     def __init__(
         self,
-        proxy_server: "ProxyServer",
+        context: ProxyContext,
         transport: asyncio.Transport,
         frames: WebSocketFrames | None,
         record: RequestRecord,
     ) -> None:
         super().__init__(transport)
-        self._proxy_server = proxy_server
+        self._context = context
         self._frames = frames
         self._record = record
         self._has_ended = False  # the half-close was passed on: no data may follow at the client
@@ -122,38 +118,40 @@ class BackendEnd(TunnelEnd):
         if not self._frames.closing:
             client.write(CLOSE_SERVICE_RESTART)
         client.resume_reading()
-        self._proxy_server.loop.call_later(CLOSE_TIMEOUT_S, client.close)
+        self._context.loop.call_later(CLOSE_TIMEOUT_S, client.close)
 
     def _remove(self, outcome: str) -> None:
-        self._proxy_server.tunnels.pop(self, None)
-        self._proxy_server.log.end(self._record, outcome)
+        self._context.tunnels.pop(self, None)
+        self._context.log.end(self._record, outcome)
 
 
 def open_tunnel(
-    proxy_server: "ProxyServer",
-    exchange: "Exchange",
-    upstream: "UpstreamConnection",
+    context: ProxyContext,
+    client: Downstream,
+    upstream: Upstream,
+    record: RequestRecord,
     response: Response,
+    fields: bytes,
     rest: bytes,
 ) -> None:
-    """Join the two connections; pass the 101 on, and the bytes that followed on either side."""
+    """Join the two connections; pass the 101 on, and the bytes that followed on either side.
+
+    `fields` are lines for the 101, `rest` are the bytes after it.
+    """
     frames = WebSocketFrames() if response.upgrade == b"websocket" else None
-    client = exchange.client
-    front = TunnelEnd(client.transport)
-    back = BackendEnd(proxy_server, upstream.transport, frames, exchange.record)
+    transport, early = client.begin_tunnel()
+    front = TunnelEnd(transport)
+    back = BackendEnd(context, upstream.hand_over(), frames, record)
     front.other, back.other = back, front
-    early = client.give_up_transport()
-    proxy_server.upstreams.discard(upstream)
     if upstream.generation is not None:
-        proxy_server.tunnels[back] = upstream.generation
-        proxy_server.log.opened(exchange.record)
+        context.tunnels[back] = upstream.generation
+        context.log.opened(record)
     front.transport.set_protocol(front)
     back.transport.set_protocol(back)
     if frames is not None:
         frames.feed(rest)
     # Before the writes, either of which may pause reading at the other end.
     front.transport.resume_reading()
-    fields = upstream.fields + client.fields if exchange.request.is_trusted else client.fields
-    front.transport.write(b"".join((response.head, fields, b"\r\n", rest)))
+    client.pass_switch(response, fields, rest)
     if early:
         back.transport.write(early)

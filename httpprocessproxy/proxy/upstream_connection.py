@@ -6,9 +6,11 @@ retries and restarts.
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, cast
+from dataclasses import dataclass, field
+from typing import cast
 
 from httpprocessproxy.core.errors import BodyError, ResponseError
+from httpprocessproxy.core.exchange import Loss
 from httpprocessproxy.core.http.headers import GENERATION_LINE, interim_response, outgoing_response
 from httpprocessproxy.core.http.holding import MAX_HELD_S, HeldResponse
 from httpprocessproxy.core.http.http1 import (
@@ -18,32 +20,51 @@ from httpprocessproxy.core.http.http1 import (
     parse_response,
     without_alt_svc,
 )
-from httpprocessproxy.core.http.replay import Loss
-from httpprocessproxy.core.http.request import Request, Response
+from httpprocessproxy.core.http.reader import ResponseReader
+from httpprocessproxy.core.http.request import Response
+from httpprocessproxy.core.http.response_fields import ResponseFields
 from httpprocessproxy.core.identity import GenerationId
+from httpprocessproxy.core.page.documents import Injector
 from httpprocessproxy.core.page.pages import Problem
+from httpprocessproxy.proxy.interfaces import ResponseHandler
 from httpprocessproxy.proxy.transports import linger_none, quick_ack, read_rest
 
-if TYPE_CHECKING:
-    from httpprocessproxy.proxy.exchange import Exchange
-    from httpprocessproxy.proxy.server import ProxyServer
+
+@dataclass(slots=True)
+class ResponseContext:
+    """The parts that all upstream connections share: they read and correct responses.
+
+    `injector` puts the script into documents. `hides_alt_svc` removes Alt-Svc (RFC 7838): it names
+    an address of the backend, and not of the proxy. `upstreams` are the open connections.
+    """
+
+    loop: asyncio.AbstractEventLoop
+    response_fields: ResponseFields
+    injector: Injector | None
+    hides_alt_svc: bool
+    reader: ResponseReader = field(init=False)
+    upstreams: set["UpstreamConnection"] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.reader = ResponseReader(adds_no_cache=self.response_fields.adds_no_cache)
 
 
 class UpstreamConnection(asyncio.Protocol):
     """A connection, used by one exchange at a time; `generation` is None for the admin."""
 
-    def __init__(self, proxy_server: "ProxyServer", generation: GenerationId | None) -> None:
+    def __init__(self, context: ResponseContext, generation: GenerationId | None) -> None:
         self.generation = generation
         # Header lines for responses to trusted clients, which name the generation.
         self.fields = b"" if generation is None else GENERATION_LINE % generation.number
         self.idle_since = 0.0
         self.transport: asyncio.Transport
-        self._proxy_server = proxy_server
-        self._exchange: Exchange | None = None
+        self._context = context
+        self._exchange: ResponseHandler | None = None
         self._head = b""  # the beginning of an incomplete response head
         self._response: Response | None = None
         self._held: HeldResponse | None = None  # the same response, until it is passed on
         self._held_until: asyncio.TimerHandle
+        self._has_ended = False  # the response is complete, and the request may not be
         self._served = 0
 
     @property
@@ -58,11 +79,12 @@ class UpstreamConnection(asyncio.Protocol):
 
     # Called by an exchange
 
-    def send(self, exchange: "Exchange", data: bytes) -> None:
-        """Send a request, whose response goes to `exchange`."""
+    def send(self, handler: ResponseHandler, data: bytes) -> None:
+        """Send a request, whose response goes to `handler`."""
         # Registered here, since uvloop does not report the end of a connection cancelled earlier.
-        self._proxy_server.upstreams.add(self)
-        self._exchange = exchange
+        self._context.upstreams.add(self)
+        self._exchange = handler
+        self._has_ended = False
         self.transport.write(data)
 
     def write(self, data: bytes) -> None:
@@ -79,6 +101,11 @@ class UpstreamConnection(asyncio.Protocol):
         """Close an idle connection, or one whose exchange is complete."""
         self._exchange = None
         self.transport.close()
+
+    def hand_over(self) -> asyncio.Transport:
+        """Leave the transport to a tunnel."""
+        self._context.upstreams.discard(self)
+        return self.transport
 
     def end_generation(self) -> None:
         """The backend is being stopped, or has ended: close, and pass no more of it on."""
@@ -107,7 +134,7 @@ class UpstreamConnection(asyncio.Protocol):
         self.transport = cast(asyncio.Transport, transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._proxy_server.upstreams.discard(self)
+        self._context.upstreams.discard(self)
         # An upload may be refused by an answer, and its rest by a reset.
         if exc is not None and self._exchange is not None and (rest := read_rest(self.transport)):
             self.data_received(rest)
@@ -117,14 +144,14 @@ class UpstreamConnection(asyncio.Protocol):
         self._on_end()
 
     def data_received(self, data: bytes) -> None:
-        if self._exchange is None or self._exchange.response_ended:
+        if self._exchange is None or self._has_ended:
             self.transport.abort()  # a response without a request
             self._on_end()
         elif self._response is not None:
             self._pass_on(self._response, data)
         else:
             self._receive_head(self._exchange, self._head + data if self._head else data)
-        if self._exchange is not None and not self._exchange.response_ended:
+        if self._exchange is not None and not self._has_ended:
             quick_ack(self.transport)
 
     def pause_writing(self) -> None:
@@ -137,24 +164,24 @@ class UpstreamConnection(asyncio.Protocol):
 
     # Responses
 
-    def _receive_head(self, exchange: "Exchange", data: bytes, *, has_ended: bool = False) -> None:
+    def _receive_head(self, exchange: ResponseHandler, data: bytes, *, has_ended: bool = False) -> None:
         try:
             while (end := data.find(HEAD_END)) >= 0:
                 end += len(HEAD_END)
                 raw, rest = data[:end], data[end:]
-                if self._proxy_server.hides_alt_svc:
+                if self._context.hides_alt_svc:
                     raw = without_alt_svc(raw)
                 request, response = exchange.request, None
                 if not request.is_document:
                     # The common case: all lines of this head are cached.
-                    response = self._proxy_server.responses.read(raw, request)
+                    response = self._context.reader.read(raw, request)
                 if response is None:
                     head = self._parse(exchange, raw)
                     if head is None:
                         data = rest
                         continue
                     response = outgoing_response(head, request)
-                    self._proxy_server.responses.learn(raw, response)
+                    self._context.reader.learn(raw, response)
                     if request.is_document:
                         response = self._inject(exchange, head, response, rest, has_ended)
                 if response is None:
@@ -170,7 +197,7 @@ class UpstreamConnection(asyncio.Protocol):
         else:
             self._head = data
 
-    def _parse(self, exchange: "Exchange", raw: bytes) -> ResponseHead | None:
+    def _parse(self, exchange: ResponseHandler, raw: bytes) -> ResponseHead | None:
         """Parse a complete head, corrected by `ResponseFields`.
 
         Returns None for an interim response, which is passed on at once.
@@ -181,23 +208,23 @@ class UpstreamConnection(asyncio.Protocol):
             return None
         name: object = self.transport.get_extra_info("peername")
         port = int(name[1]) if isinstance(name, tuple) else None  # the admin has no port
-        return self._proxy_server.response_fields.mend(head, exchange.request, port, time.time())
+        return self._context.response_fields.mend(head, exchange.request, port, time.time())
 
     def _inject(
         self,
-        exchange: "Exchange",
+        exchange: ResponseHandler,
         head: ResponseHead,
         response: Response,
         rest: bytes,
         has_ended: bool,
     ) -> Response | None:
         """Return the response to a request for a document, with the script; None if undecided."""
-        injector = self._proxy_server.injector
+        injector = self._context.injector
         if injector is None or not exchange.for_backend:
             return response
         return injector.inject(head, response, exchange.request, rest, has_ended=has_ended)
 
-    def _begin(self, exchange: "Exchange", response: Response, rest: bytes) -> None:
+    def _begin(self, exchange: ResponseHandler, response: Response, rest: bytes) -> None:
         self._head = b""
         if response.upgrade:
             self._exchange = None
@@ -218,11 +245,11 @@ class UpstreamConnection(asyncio.Protocol):
             exchange.begin_response(response, piece)
         else:
             self._held = held
-            self._held_until = self._proxy_server.loop.call_later(
+            self._held_until = self._context.loop.call_later(
                 MAX_HELD_S, self._release, exchange
             )
 
-    def _release(self, exchange: "Exchange") -> None:
+    def _release(self, exchange: ResponseHandler) -> None:
         """Pass the held response on to `exchange`, unless it was dropped."""
         held, self._held = self._held, None
         if held is not None:
@@ -257,6 +284,7 @@ class UpstreamConnection(asyncio.Protocol):
         exchange, self._response = self._exchange, None
         if exchange is None:
             return  # the exchange ended in a callback
+        self._has_ended = True
         self._served += 1
         # A slow client may have paused reading, which would block the next exchange for ever.
         self.transport.resume_reading()
@@ -265,9 +293,9 @@ class UpstreamConnection(asyncio.Protocol):
     def detach(self) -> None:
         """The exchange is over; the connection is idle."""
         self._exchange = None
-        self.idle_since = self._proxy_server.loop.time()
+        self.idle_since = self._context.loop.time()
 
-    def _fail_body(self, exchange: "Exchange", error: BodyError) -> None:
+    def _fail_body(self, exchange: ResponseHandler, error: BodyError) -> None:
         """The body is broken: send 502, or cut a response that has begun."""
         self.abort()
         exchange.bad_response(f"a broken body: {error}")
@@ -297,44 +325,3 @@ class UpstreamConnection(asyncio.Protocol):
         elif last:
             exchange.pass_body(last)
         exchange.end_response(reusable=False)
-
-
-class IdleUpstream:
-    """The idle backend connection of one client, kept for its next request."""
-
-    __slots__ = ("_upstream",)
-
-    def __init__(self) -> None:
-        self._upstream: UpstreamConnection | None = None
-
-    def take(self, generation: GenerationId, request: Request) -> UpstreamConnection | None:
-        """Return the connection, if this request may reuse it; otherwise close it.
-
-        An unsafe request gets a new connection: an idle one may be closing, and the request could
-        not be sent a second time.
-        """
-        upstream, self._upstream = self._upstream, None
-        if upstream is None or upstream.transport.is_closing():
-            return None
-        if upstream.generation == generation and request.is_safe:
-            return upstream
-        upstream.close()
-        return None
-
-    def put(self, upstream: UpstreamConnection) -> None:
-        """Keep a connection to the backend; close one to the admin."""
-        self.drop()
-        if upstream.generation is None:
-            upstream.close()
-        else:
-            self._upstream = upstream
-
-    def sweep(self, now: float, idle_s: float) -> None:
-        """Close a connection that has been idle for more than `idle_s` seconds."""
-        if self._upstream is not None and now - self._upstream.idle_since > idle_s:
-            self.drop()
-
-    def drop(self) -> None:
-        upstream, self._upstream = self._upstream, None
-        if upstream is not None:
-            upstream.close()

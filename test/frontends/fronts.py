@@ -1,12 +1,11 @@
-"""An HTTP/2 frontend, alone or with the bridge and the data plane behind it.
+"""An HTTP/2 frontend, alone or with the data plane behind it.
 
-On exit every connection has to be closed, from clients and to the core.
+On exit every connection has to be closed.
 """
 
 import asyncio
 import contextlib
 import ssl
-import tempfile
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Final
@@ -14,10 +13,9 @@ from typing import Final
 import trustme
 
 from httpprocessproxy.core.http.ip import Network
-from httpprocessproxy.frontends.bridge import Bridge
 from httpprocessproxy.frontends.http2.connection import Http2Connection
+from httpprocessproxy.frontends.stream_client import StreamHandler
 from httpprocessproxy.frontends.streams import Handler
-from httpprocessproxy.proxy.client_connection import ClientConnection
 from test.fakes import LOOPBACK, Bench, serving
 from test.frontends.ends import RecordingHandler, RecordingSink
 from test.frontends.http2_client import Fields, Http2Client
@@ -54,7 +52,6 @@ class Front:
         self.port = port
         self.connections = connections
         self.bench: Bench
-        self.bridge: Bridge
         self._clients: list[Http2Client] = []
 
     async def client(
@@ -98,21 +95,12 @@ async def serving_http2(
 
 
 @contextlib.asynccontextmanager
-async def bridging(
+async def handling(
     *, trusted: Sequence[Network] = LOOPBACK, is_open: bool = True
-) -> AsyncIterator[tuple[Bench, Bridge]]:
-    """Open a bridge to a data plane that serves a private socket."""
-    with tempfile.TemporaryDirectory(prefix="hpp-") as folder:
-        path = str(Path(folder) / "core")
-        async with serving(trusted=trusted, is_open=is_open) as bench:
-            loop = bench.proxy_server.loop
-            server = await loop.create_unix_server(
-                lambda: ClientConnection(bench.proxy_server), path
-            )
-            async with Bridge(path, bench.proxy_server.peer_over_tls) as bridge:
-                yield bench, bridge
-            server.close()
-            await eventually(lambda: not bridge.connections)
+) -> AsyncIterator[tuple[Bench, StreamHandler]]:
+    """Open a data plane, and the handler that passes the requests of streams to it."""
+    async with serving(trusted=trusted, is_open=is_open) as bench:
+        yield bench, StreamHandler(bench.proxy_server.exchanges)
 
 
 @contextlib.asynccontextmanager
@@ -123,12 +111,12 @@ async def fronting(
     trusted: Sequence[Network] = LOOPBACK,
     is_open: bool = True,
 ) -> AsyncIterator[Front]:
-    """Serve HTTP/2 in front of the bridge, the data plane and a fake backend."""
+    """Serve HTTP/2 in front of the data plane and a fake backend."""
     async with (
-        bridging(trusted=trusted, is_open=is_open) as (bench, bridge),
-        serving_http2(bridge, tls=tls, alt_svc=alt_svc) as front,
+        handling(trusted=trusted, is_open=is_open) as (bench, handler),
+        serving_http2(handler, tls=tls, alt_svc=alt_svc) as front,
     ):
-        front.bench, front.bridge = bench, bridge
+        front.bench = bench
         yield front
 
 

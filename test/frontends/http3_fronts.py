@@ -1,6 +1,6 @@
-"""An HTTP/3 frontend, alone or with the bridge and the data plane behind it.
+"""An HTTP/3 frontend, alone or with the data plane behind it.
 
-On exit every connection has to be closed, from clients and to the core.
+On exit every connection has to be closed.
 """
 
 import contextlib
@@ -14,12 +14,11 @@ from aioquic.quic.configuration import QuicConfiguration
 
 from httpprocessproxy.config import Address
 from httpprocessproxy.core.http.ip import Network
-from httpprocessproxy.frontends.bridge import Bridge
 from httpprocessproxy.frontends.http3.server import Http3, open_http3
 from httpprocessproxy.frontends.streams import Handler, StreamReset
 from httpprocessproxy.frontends.tls.certificates import Identity
 from test.fakes import LOOPBACK, Bench
-from test.frontends.fronts import bridging
+from test.frontends.fronts import handling
 from test.frontends.http3_client import Http3Client, configuration, connected
 from test.loops import eventually
 from test.ports import free_port
@@ -46,7 +45,6 @@ class Front:
         self.port = port
         self.identity = identity
         self.bench: Bench
-        self.bridge: Bridge
         self._clients = contextlib.AsyncExitStack()
 
     @property
@@ -98,12 +96,12 @@ async def serving_http3(
 async def fronting(
     *, trusted: Sequence[Network] = LOOPBACK, is_open: bool = True
 ) -> AsyncIterator[Front]:
-    """Serve HTTP/3 in front of the bridge, the data plane and a fake backend."""
+    """Serve HTTP/3 in front of the data plane and a fake backend."""
     async with (
-        bridging(trusted=trusted, is_open=is_open) as (bench, bridge),
-        serving_http3(bridge) as front,
+        handling(trusted=trusted, is_open=is_open) as (bench, handler),
+        serving_http3(handler) as front,
     ):
-        front.bench, front.bridge = bench, bridge
+        front.bench = bench
         yield front
 
 

@@ -14,7 +14,6 @@ from typing import TypeVar, cast
 from httpprocessproxy.core.http.hosts import HostRule
 from httpprocessproxy.frontends.tls.certificates import Identity
 from httpprocessproxy.frontends.tls.listener import TlsListener, alt_svc_fields
-from httpprocessproxy.proxy import ClientConnection
 from test.fakes import Bench, get, serving
 from test.tls import TlsWire, make_pair, trusting
 from test.wire import Wire
@@ -75,12 +74,12 @@ async def opened(
     listener = socket.create_server(("127.0.0.1", 0))
     listener.setblocking(False)
     async with serving(is_open=is_open) as bench:
-        bench.proxy_server.hides_alt_svc = True
+        bench.proxy_server.context.responses.hides_alt_svc = True
         fields = alt_svc_fields(alt_svc)
         door = TlsListener(
             identity,
             HostRule((), "localhost"),
-            lambda: ClientConnection(bench.proxy_server, fields),
+            lambda: bench.proxy_server.new_client(fields),
             new_http2,
             fields,
         )

@@ -2,6 +2,7 @@
 
 import pytest
 
+from httpprocessproxy.proxy.client_connection import ClientConnection
 from httpprocessproxy.proxy.exchange import Exchange
 from httpprocessproxy.service.waiter import Target
 from test.fakes import OK, Bench, Peer, get, serving
@@ -42,7 +43,8 @@ async def test_requests_of_one_iteration_share_one_check_after_the_last_read(
         read: list[int] = []
 
         def is_current() -> bool:
-            read.append(sum(client._exchange is not None for client in bench.proxy_server.clients))
+            clients = bench.proxy_server.context.clients
+            read.append(sum(isinstance(c, ClientConnection) and c._exchange is not None for c in clients))
             return True
 
         monkeypatch.setattr(bench.gate, "_is_current", is_current)

@@ -148,7 +148,7 @@ async def test_pipelined_request_of_a_client_that_left_is_not_sent() -> None:
         # Reset and response are both pending at the next iteration of the event loop.
         client.reset()
         wire.send_some(OK)
-        await eventually(lambda: not bench.proxy_server.clients)
+        await eventually(lambda: not bench.proxy_server.context.clients)
         assert await wire.rest() == b""
         other = await bench.client(get("/canary"))
         assert (await bench.backend.serve())[1].target == b"/canary"

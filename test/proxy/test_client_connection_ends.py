@@ -51,7 +51,7 @@ async def test_incomplete_request_before_a_half_close_is_dropped(rest: bytes) ->
         assert (await client.response()).status == 200
         assert b" 200 " not in await client.rest()
         await wire.rest()
-        await eventually(lambda: not bench.proxy_server.clients)
+        await eventually(lambda: not bench.proxy_server.context.clients)
 
 
 @on_every_loop
@@ -101,7 +101,7 @@ async def test_lingering_close_ends_after_its_timeout(monkeypatch: pytest.Monkey
         client = await bench.client(b"nonsense\r\n\r\n")
         assert (await client.response()).status == 400
         await client.assert_closed()
-        await eventually(lambda: not bench.proxy_server.clients)  # though the client has not closed
+        await eventually(lambda: not bench.proxy_server.context.clients)  # though the client has not closed
 
 
 @pytest.mark.parametrize("leave", ["close", "reset"])
@@ -111,7 +111,7 @@ async def test_client_may_close_during_a_lingering_close(leave: str) -> None:
         client = await bench.client(b"nonsense\r\n\r\n")
         await client.response()
         getattr(client, leave)()
-        await eventually(lambda: not bench.proxy_server.clients)
+        await eventually(lambda: not bench.proxy_server.context.clients)
 
 
 # Broken bodies

@@ -15,7 +15,7 @@ from test.proxy.exchanges import fill
 async def connecting_client(bench: Bench, request: bytes) -> Peer:
     """Return a client whose request is admitted, and waits for room in the listen queue."""
     client = await bench.client(request)
-    await eventually(lambda: bool(bench.proxy_server.clients))
+    await eventually(lambda: bool(bench.proxy_server.context.clients))
     for _ in range(5):
         await turn()
     assert bench.gate.held == 0
@@ -70,7 +70,7 @@ async def test_request_of_a_client_that_left_is_not_sent(leave: str) -> None:
         in_the_way = await fill(bench.backend)
         client = await connecting_client(bench, post(b"body", "/left"))
         getattr(client, leave)()
-        await eventually(lambda: not bench.proxy_server.clients)
+        await eventually(lambda: not bench.proxy_server.context.clients)
         await make_room(bench, in_the_way)
         other = await bench.client(get("/canary"))
         wire = await next_with_a_request(bench)

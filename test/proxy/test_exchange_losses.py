@@ -52,7 +52,7 @@ async def test_backend_connection_is_closed_when_the_client_leaves(
             await client.until(begun[-4:])
         getattr(client, leave)()
         await wire.rest()  # ends
-        await eventually(lambda: not bench.proxy_server.clients)
+        await eventually(lambda: not bench.proxy_server.context.clients)
 
 
 # Connections that break
@@ -111,7 +111,7 @@ async def test_request_with_a_refused_connection_gets_503_when_the_end_is_report
     async with serving() as bench:
         bench.backend.socket.close()
         client = await bench.client(get("/", method=method))
-        await eventually(lambda: bool(bench.proxy_server.clients))
+        await eventually(lambda: bool(bench.proxy_server.context.clients))
         await turn()
         bench.gate.refuse(lambda: ENDED)
         assert (await client.response()).status == 503
@@ -124,7 +124,7 @@ async def test_suspicion_applies_to_one_generation_only() -> None:
         client, wire = await asked(bench, get("/again"))
         for _ in range(2):
             wire.close()
-            await eventually(lambda: not bench.proxy_server.upstreams)
+            await eventually(lambda: not bench.proxy_server.context.responses.upstreams)
             bench.restart()
             wire = await bench.backend.accept()
             assert (await wire.request()).target == b"/again"
@@ -137,9 +137,9 @@ async def test_client_that_leaves_during_a_suspicion_is_removed() -> None:
     async with serving() as bench:
         client, wire = await asked(bench, get("/left"))
         wire.close()
-        await eventually(lambda: not bench.proxy_server.upstreams)
+        await eventually(lambda: not bench.proxy_server.context.responses.upstreams)
         client.close()
-        await eventually(lambda: not bench.proxy_server.clients)
+        await eventually(lambda: not bench.proxy_server.context.clients)
         bench.restart()
         await assert_goes_on(bench, await bench.client())
 
@@ -168,13 +168,13 @@ async def test_connection_that_closed_before_use_is_lost() -> None:
     """uvloop may read the end of a connection before it reports the connection."""
     async with serving() as bench:
         await bench.client()
-        await eventually(lambda: bool(bench.proxy_server.clients))
-        (client,) = bench.proxy_server.clients
+        await eventually(lambda: bool(bench.proxy_server.context.clients))
+        (client,) = bench.proxy_server.context.clients
         head = parse_request(get())
         request = outgoing_request(head, Asker(None, trusted=True), b"1.1 us")
-        exchange = Exchange(client, bench.proxy_server, request)
+        exchange = Exchange(client, bench.proxy_server.context, request)
         exchange.for_backend = True
-        upstream = UpstreamConnection(bench.proxy_server, GenerationId("web", 1))
+        upstream = UpstreamConnection(bench.proxy_server.context.responses, GenerationId("web", 1))
         port = bench.backend.port
         await bench.proxy_server.loop.create_connection(lambda: upstream, "127.0.0.1", port)
         (await bench.backend.accept()).close()

@@ -13,8 +13,8 @@ SWITCHING = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade
 
 async def last(bench: Bench) -> RequestRecord:
     """Return the record of the last request, after its end."""
-    await eventually(lambda: bool(next(iter(bench.proxy_server.log)).ended_at))
-    return next(iter(bench.proxy_server.log))
+    await eventually(lambda: bool(next(iter(bench.proxy_server.context.log)).ended_at))
+    return next(iter(bench.proxy_server.context.log))
 
 
 @on_every_loop
@@ -51,7 +51,7 @@ async def test_held_request_is_recorded_with_its_time_at_the_gate() -> None:
     async with serving(is_open=False) as bench:
         client = await bench.client(get())
         await bench.held(1)
-        (record,) = bench.proxy_server.log
+        (record,) = bench.proxy_server.context.log
         assert record.waits_since > 0
         assert not record.ended_at
         bench.start()
@@ -89,7 +89,7 @@ async def test_request_with_a_broken_body_is_recorded_as_refused() -> None:
         await client.send(b"zz\r\n")
         assert (await client.response()).status == 400
         await wire.rest()
-        (record,) = bench.proxy_server.log
+        (record,) = bench.proxy_server.context.log
         assert (record.status, record.outcome, record.body) == (400, REFUSED, None)
 
 
@@ -128,7 +128,7 @@ async def test_record_of_a_websocket_is_open_until_its_end(by: str, outcome: str
         await client.response()
         await wire.send(b"a\x81\x01b")
         await client.until(b"b")
-        (record,) = bench.proxy_server.log
+        (record,) = bench.proxy_server.context.log
         assert record.is_websocket
         assert not record.ended_at
         if by == "restart":
@@ -146,4 +146,4 @@ async def test_request_to_the_admin_is_not_recorded() -> None:
     async with serving() as bench:
         client = await bench.client(get("/_hpp/status"))
         assert (await client.response()).status == 502
-        assert list(bench.proxy_server.log) == []
+        assert list(bench.proxy_server.context.log) == []

@@ -3,10 +3,10 @@
 import pytest
 
 from httpprocessproxy.core.errors import RequestError
+from httpprocessproxy.core.exchange import Loss
 from httpprocessproxy.core.http.forwarded import Peer
 from httpprocessproxy.core.http.headers import outgoing_request
 from httpprocessproxy.core.http.http1 import parse_request
-from httpprocessproxy.core.http.replay import Loss
 from httpprocessproxy.core.http.request import Request
 from httpprocessproxy.core.page.pages import Problem, render
 from httpprocessproxy.proxy import problems

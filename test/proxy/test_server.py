@@ -276,7 +276,7 @@ async def with_one_of_each(bench: Bench, in_the_way: list[Peer]) -> list[Peer]:
     await half.until(b"ha")
     in_the_way += await fill(bench.backend)
     connecting = await bench.client(get())
-    await eventually(lambda: len(bench.proxy_server.clients) == 6)
+    await eventually(lambda: len(bench.proxy_server.context.clients) == 6)
     return [idle, begun, answered, asking, half, connecting]
 
 

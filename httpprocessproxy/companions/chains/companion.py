@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import monotonic
-from typing import TYPE_CHECKING
 
 from httpprocessproxy.companions.chains.allowlist import Allowlist
 from httpprocessproxy.companions.chains.chain import (
@@ -39,11 +38,9 @@ from httpprocessproxy.core.http.hosts import HostRule, parse_authority
 from httpprocessproxy.core.http.http1 import Fields, RequestHead
 from httpprocessproxy.core.http.request import Request
 from httpprocessproxy.events import EventBus, HopReported
+from httpprocessproxy.proxy.context import ProxyContext
 from httpprocessproxy.proxy.exchange import Exchange
-
-if TYPE_CHECKING:
-    from httpprocessproxy.proxy.client_connection import ClientConnection
-    from httpprocessproxy.proxy.server import ProxyServer
+from httpprocessproxy.proxy.interfaces import Downstream
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +94,11 @@ class Chains:
         return [field for field in fields if field[0].lower() != TOKEN]
 
     def exchange(
-        self, client: "ClientConnection", proxy_server: "ProxyServer", request: Request
+        self, client: Downstream, context: ProxyContext, request: Request
     ) -> Exchange:
         if request.target.startswith(b"/_hpp/"):
-            return Exchange(client, proxy_server, request)
-        return ChainedExchange(client, proxy_server, request, self)
+            return Exchange(client, context, request)
+        return ChainedExchange(client, context, request, self)
 
     # ChainHandler
 

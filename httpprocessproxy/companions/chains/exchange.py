@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from email.utils import formatdate
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import Final, Protocol
 
 from httpprocessproxy.companions.chains.capture import MAX_BODY_BYTES, Capture
 from httpprocessproxy.companions.chains.chain import (
@@ -26,16 +26,12 @@ from httpprocessproxy.companions.chains.reports import MAX_TEXT_BYTES, Report
 from httpprocessproxy.core.budget import BudgetShare
 from httpprocessproxy.core.http.bodies import NO_BODY
 from httpprocessproxy.core.http.http1 import Fields
-from httpprocessproxy.core.http.replay import Loss
 from httpprocessproxy.core.http.request import Request, Response
 from httpprocessproxy.core.page.pages import Problem
 from httpprocessproxy.inspector.request_log import CUT, LEFT, REFUSED
-from httpprocessproxy.proxy import problems
+from httpprocessproxy.proxy.context import ProxyContext
 from httpprocessproxy.proxy.exchange import Exchange
-
-if TYPE_CHECKING:
-    from httpprocessproxy.proxy.client_connection import ClientConnection
-    from httpprocessproxy.proxy.server import ProxyServer
+from httpprocessproxy.proxy.interfaces import Downstream
 
 # The next hop gets the content without a Content-Encoding, so the backend must not use one; the
 # token is a secret between the client and the proxy.
@@ -98,14 +94,14 @@ class ChainedExchange(Exchange):
 
     def __init__(
         self,
-        client: "ClientConnection",
-        proxy_server: "ProxyServer",
+        client: Downstream,
+        context: ProxyContext,
         request: Request,
         chains: ChainHandler,
     ) -> None:
         self._fields = fields_of(request.rest)
         rest = without(request.rest, _NOT_FOR_BACKENDS)
-        super().__init__(client, proxy_server, replace(request, rest=rest, is_document=False))
+        super().__init__(client, context, replace(request, rest=rest, is_document=False))
         self._chains = chains
         self._chain: Chain | None = None  # None before admission, and after the outcome
         self._iri = request.target.partition(b"?")[0].decode("latin-1")
@@ -120,14 +116,14 @@ class ChainedExchange(Exchange):
     def start(self) -> None:
         """Enter the gate if the chain is admitted; else respond with the refusal."""
         self.for_backend = True
-        self._proxy_server.log.begin(self.record)
+        self._context.log.begin(self.record)
         try:
             chain = self._chains.enter(self.request, self._fields)
         except BadChain as bad:
             self._send_error(bad)
             return
         self._chain, self._has_place = chain, chain.goes_on
-        self._proxy_server.arrivals.add(self)
+        self._context.arrivals.add(self)
 
     # The response
 
@@ -146,7 +142,7 @@ class ChainedExchange(Exchange):
             self._hop = self._next_hop(self._chain)
         except BadChain as bad:
             # The backend's fields broke the chain, not the client's.
-            self._fail(503 if bad.status == 503 else 502, f"X-Forward-* of the server: {bad}")
+            self._break_off(503 if bad.status == 503 else 502, f"X-Forward-* of the server: {bad}")
             return
         if self._hop is None:
             extra = self._chains.reply_fields if response.status == 200 else ()
@@ -154,9 +150,9 @@ class ChainedExchange(Exchange):
             head = without(response.head, (_IRI,)) + lines.encode("latin-1")
             super().begin_response(replace(response, head=head), piece)
             return
-        self._proxy_server.gate.answered(self)
+        self._context.gate.answered(self)
         if value_of(fields, b"content-encoding") not in ("", "identity"):
-            self._fail(502, "the server's answer has a content coding, which was not asked for")
+            self._break_off(502, "the server's answer has a content coding, which was not asked for")
             return
         self.record.response_head = response.head
         self._answer = Capture(response, self.request, self._chains.share(), MAX_BODY_BYTES)
@@ -173,10 +169,10 @@ class ChainedExchange(Exchange):
         try:
             self._answer.take(piece)
         except BadChain as bad:
-            self._fail(bad.status, str(bad))
+            self._break_off(bad.status, str(bad))
             return
         if self._answer.has_overflown:
-            self._fail(413, f"an answer of more than {MAX_BODY_BYTES} bytes does not go on")
+            self._break_off(413, f"an answer of more than {MAX_BODY_BYTES} bytes does not go on")
 
     def _capture_error(self, error: Capture, piece: bytes) -> None:
         """Buffer a piece of an error response; without memory, the report has no text.
@@ -190,7 +186,7 @@ class ChainedExchange(Exchange):
 
     def end_response(self, *, reusable: bool) -> None:
         if self.over:
-            return  # `_fail` has responded
+            return  # `_break_off` has responded
         if self._answer is not None:
             if not self._deliver(self._answer):
                 return
@@ -210,7 +206,7 @@ class ChainedExchange(Exchange):
         sent |= hop.rest.fields() | self._chains.cookies(hop, self._fields)
         delivery = ChainDelivery(hop, self._iri, self._host, sent, answer)
         if not self._chains.put(delivery):
-            self._fail(503, "this proxy ends")
+            self._break_off(503, "this proxy ends")
             return False
         self._chain, self._answer, self._has_place = None, None, False
         fields = (f"{CANONICAL_IRI}: {self._iri}", *self._chains.reply_fields)
@@ -241,16 +237,9 @@ class ChainedExchange(Exchange):
 
     # Errors
 
-    def refused(self, problem: Problem) -> None:
+    def respond(self, problem: Problem) -> None:
         self._report_error(f"{problem.title}: {problem.detail}")
-        super().refused(problem)
-
-    def cut(self) -> None:
-        if self._answer is None:
-            super().cut()
-        else:  # the client has received nothing yet, so a 502 is still possible
-            self._upstream = None
-            self.refused(problems.lost(Loss.HUNG_UP, self.request, sent=True))
+        super().respond(problem)
 
     def _end(self, outcome: str | None) -> None:
         if outcome == LEFT:
@@ -265,7 +254,7 @@ class ChainedExchange(Exchange):
                 capture.drop()
         super()._end(outcome)
 
-    def _fail(self, status: int, text: str) -> None:
+    def _break_off(self, status: int, text: str) -> None:
         """Respond in place of the backend, whose response cannot be sent to the next hop."""
         self._drop_upstream()
         self._report_error(text)
@@ -299,7 +288,7 @@ class ChainedExchange(Exchange):
         keep_alive = self.body.done and self.request.keep_alive
         self._end(REFUSED)
         self.client.begin_response(response, body, self.request, keep_alive=keep_alive)
-        self.client.exchange_ended(self, None)
+        self.client.exchange_ended(None, is_read=self.body.done)
 
 
 def _canonical_iri(value: str) -> str:

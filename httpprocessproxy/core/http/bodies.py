@@ -5,6 +5,7 @@ buffering content. `done` is set at the end of the body, `rest` holds the bytes 
 """
 
 import re
+from collections.abc import Sequence
 from typing import Final, Protocol
 
 from httpprocessproxy.core.errors import BodyError
@@ -78,31 +79,33 @@ NO_BODY: Final = Length(0)
 
 
 class UntilClose:
-    """A response body delimited by the end of the connection (RFC 9112 section 6.3, rule 8).
+    """A body delimited by the end of its connection (RFC 9112 section 6.3, rule 8), or stream.
 
-    It is sent on in chunks, so that the client's connection survives and the client detects a cut
-    body; only an HTTP/1.0 client gets it unchanged.
+    It is sent on in chunks, so that the recipient's connection survives and the recipient detects
+    a cut body. A client gets it unchanged over HTTP/1.0, and on a stream. `trailers` are field
+    lines to send after the last chunk.
     """
 
-    __slots__ = ("_chunked", "done", "rest")
+    __slots__ = ("_chunked", "done", "rest", "trailers")
 
     def __init__(self, *, chunked: bool) -> None:
         self._chunked = chunked
         self.done = False
         self.rest = b""
+        self.trailers: Sequence[bytes] = ()
 
     def feed(self, data: bytes) -> bytes:
         return b"%x\r\n%b\r\n" % (len(data), data) if self._chunked and data else data
 
     def end(self) -> bytes:
         self.done = True
-        return b"0\r\n\r\n" if self._chunked else b""
+        return b"".join((b"0\r\n", *self.trailers, b"\r\n")) if self._chunked else b""
 
 
 class Chunked:
     """A chunked body (RFC 9112 section 7.1), checked, and passed on without chunk extensions.
 
-    `decode` sends on the content alone, for an HTTP/1.0 client. httptools is not used here: it
+    `decode` sends on the content alone, for a client of HTTP/1.0 or on a stream. httptools is not used here: it
     does not report where a message ended, and the next one may follow in the same bytes.
     """
 

@@ -46,6 +46,8 @@ class Peer:
                       (RFC 9112 section 3.3)
     is_for_visitors   all its clients are untrusted, whatever host they used
     is_for_dashboard  it connected to the dashboard's own port
+    is_stream         its protocol frames bodies and has no Connection field: HTTP/2, HTTP/3 and
+                      the streams of a share
     trusts            decides whether a node for which it forwards is trusted
     """
 
@@ -55,6 +57,7 @@ class Peer:
     reached: bytes = b""
     is_for_visitors: bool = False
     is_for_dashboard: bool = False
+    is_stream: bool = False
     trusts: Callable[[str], bool] = field(default=lambda node: False, compare=False)
 
 

@@ -55,7 +55,7 @@ def outgoing_request(head: RequestHead, peer: Peer, via: bytes) -> Request:
         raise RequestError(405, "CONNECT: this is not an open proxy")
     received = _ReceivedFields(trusted_forwarded(head.fields, peer), _OWN_IN_REQUESTS)
     target, host = _origin_form(head, received.host or (peer.reached if head.is_http10 else b""))
-    if via in received.via:
+    if _pseudonym(via) in map(_pseudonym, received.via):
         raise RequestError(508, "this request comes from this very proxy: BACKEND leads back to it")
     content_length = received.request_length(head)
     upgrade = received.upgrade if b"upgrade" in received.options and not head.is_http10 else b""
@@ -81,7 +81,13 @@ def outgoing_request(head: RequestHead, peer: Peer, via: bytes) -> Request:
         is_safe=head.method in SAFE_METHODS,
         is_trusted=is_trusted,
         wants_fence=received.wants_fence and is_trusted,
+        is_stream=peer.is_stream,
     )
+
+
+def _pseudonym(via: bytes) -> bytes:
+    """Return an element of Via without its protocol, which may differ from hop to hop."""
+    return via.partition(b" ")[2]
 
 
 def _origin_form(head: RequestHead, host: bytes) -> tuple[bytes, bytes]:
@@ -135,7 +141,7 @@ def outgoing_response(head: ResponseHead, request: Request) -> Response:
         ends_by_itself = True
     else:
         ends_by_itself = not request.is_http10
-        if ends_by_itself:
+        if not request.takes_content:
             lines.append(b"Transfer-Encoding: chunked\r\n")
     return Response(
         status=head.status,
@@ -169,10 +175,10 @@ def _response_body(head: ResponseHead, received: "_ReceivedFields", request: Req
     if request.method == b"HEAD" or head.status in (204, 304):
         return NO_BODY
     if received.codings:
-        return Chunked(decode=request.is_http10)
+        return Chunked(decode=request.takes_content)
     if received.lengths:
         return Length(int(received.lengths[0]))
-    return UntilClose(chunked=not request.is_http10)
+    return UntilClose(chunked=not request.takes_content)
 
 
 def _switching(head: ResponseHead, received: "_ReceivedFields", request: Request) -> Response:

@@ -189,6 +189,7 @@ def _with_target(cached: Request, target: bytes) -> Request:
         cached.wants_fence,
         cached.is_intercepted,
         cached.is_for_dashboard,
+        cached.is_stream,
     )
 
 

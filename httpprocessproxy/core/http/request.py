@@ -6,7 +6,7 @@ whether the connection persists. No I/O.
 
 from dataclasses import dataclass
 
-from httpprocessproxy.core.http.bodies import NO_BODY, Body, Chunked, Length
+from httpprocessproxy.core.http.bodies import NO_BODY, Body, Chunked, Length, UntilClose
 
 
 @dataclass(slots=True)
@@ -21,6 +21,7 @@ class Request:
     is_document      it fetches a page to be displayed
     wants_fence      `Hpp-Sync: 1`: the response must reflect all files written before the request
     is_intercepted   an interceptor handles it before the backend does
+    is_stream        it came on a stream, whose protocol frames bodies: see `Peer`
     """
 
     method: bytes
@@ -38,6 +39,7 @@ class Request:
     wants_fence: bool = False
     is_intercepted: bool = False
     is_for_dashboard: bool = False
+    is_stream: bool = False
 
     @property
     def head(self) -> bytes:
@@ -46,7 +48,14 @@ class Request:
     def body(self) -> Body:
         if self.content_length == 0:
             return NO_BODY
-        return Chunked() if self.content_length is None else Length(self.content_length)
+        if self.content_length is not None:
+            return Length(self.content_length)
+        return UntilClose(chunked=True) if self.is_stream else Chunked()
+
+    @property
+    def takes_content(self) -> bool:
+        """Whether the client gets the content of a response alone, without chunks."""
+        return self.is_stream or self.is_http10
 
 
 @dataclass(slots=True)

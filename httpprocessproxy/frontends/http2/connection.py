@@ -171,7 +171,10 @@ class Http2Connection(asyncio.Protocol):
         self._flood_limits.earn()
         stream = self._streams[event.stream_id] = Http2Stream(self, event.stream_id)
         try:
-            head = read_head(event.headers, "2", self._client, self._server)
+            has_ended = event.stream_ended is not None
+            head = read_head(
+                event.headers, "2", self._client, self._server, has_ended=has_ended
+            )
         except RequestError as error:
             refuse(stream, error)
         else:

@@ -114,18 +114,19 @@ class Http3Connection:
         if stream is not None:
             self._receive_trailers(stream, message.headers)
         else:
-            stream = self._begin_request(message.stream_id, message.headers)
+            stream = self._begin_request(message)
         if stream is not None and message.stream_ended:
             self._end_request(stream)
 
-    def _begin_request(self, stream_id: int, fields: Fields) -> Http3Stream | None:
+    def _begin_request(self, message: HeadersReceived) -> Http3Stream | None:
+        stream_id, ends = message.stream_id, (self._connection.client, self._connection.server)
         if self._is_going_away:
             # RFC 9114 section 5.2: nothing was processed, so the client may retry the request.
             self._abort(stream_id, ErrorCode.H3_REQUEST_REJECTED)
             return None
         stream = self._open(stream_id)
         try:
-            head = read_head(fields, "3", self._connection.client, self._connection.server)
+            head = read_head(message.headers, "3", *ends, has_ended=message.stream_ended)
             stream.begin(head)
         except RequestError as error:
             refuse(stream, error)

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from httpprocessproxy.frontends.tls import listener as module
-from httpprocessproxy.proxy import ClientConnection
 from test.fakes import get
 from test.frontends.tls_listeners import aside, opened, served
 from test.loops import eventually, on_every_loop
@@ -168,7 +167,7 @@ async def test_listener_pauses_when_descriptors_run_out(
         door = module.TlsListener(
             doorway.identity,
             doorway.door._hosts,
-            lambda: ClientConnection(doorway.bench.proxy_server),
+            doorway.bench.proxy_server.new_client,
             asyncio.Protocol,
             b"",
         )

@@ -24,7 +24,7 @@ async def test_requests_over_tls_are_served_on_one_connection(tmp_path: Path) ->
         assert (await aside(wire.response)).body == b"ok"
         assert request.get(b"Forwarded") == b"for=127.0.0.1;host=localhost;proto=https"
         assert request.get(b"X-Forwarded-Proto") == b"https"
-        assert len(doorway.bench.proxy_server.clients) == 1
+        assert len(doorway.bench.proxy_server.context.clients) == 1
         # Both connections stay open: the client's, and the one to the backend.
         await aside(lambda: wire.send(get("/b")))
         assert (await backend.request()).target == b"/b"
@@ -115,7 +115,7 @@ async def test_half_close_of_the_client_ends_its_connection(
         wire = await doorway.tls(get())
         await doorway.bench.backend.accept()
         wire.socket.shutdown(socket.SHUT_WR)
-        await eventually(lambda: not doorway.bench.proxy_server.clients)
+        await eventually(lambda: not doorway.bench.proxy_server.context.clients)
         await served(doorway)
     # Event loops log a warning for a protocol that stays open after eof_received over TLS.
     assert not [text for text in caplog.messages if "eof_received" in text]

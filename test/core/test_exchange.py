@@ -3,7 +3,6 @@
 from itertools import product
 
 import pytest
-
 from httpprocessproxy.core.http.replay import Fate, Loss, Progress, fate
 
 REFUSED, HUNG_UP, BROKEN_OFF, RESTARTED = Loss

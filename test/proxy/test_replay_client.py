@@ -10,7 +10,7 @@ from test.loops import eventually, on_every_loop
 
 
 def log(bench: Bench) -> list[RequestRecord]:
-    return list(bench.proxy_server.log)
+    return list(bench.proxy_server.context.log)
 
 
 async def recorded(bench: Bench, request: bytes, answer: bytes = OK) -> RequestRecord:
@@ -71,7 +71,7 @@ async def test_replay_is_refused_after_a_crash() -> None:
         again = bench.proxy_server.replay(first)
         await over(again)
         assert (again.status, again.outcome, again.sent) == (503, REFUSED, 0)
-        await eventually(lambda: len(bench.proxy_server.clients) == 1)  # of the recorded request
+        await eventually(lambda: len(bench.proxy_server.context.clients) == 1)  # of the recorded request
 
 
 @on_every_loop
@@ -116,7 +116,7 @@ async def test_end_of_the_program_ends_a_replay() -> None:
         bench.stop()
         again = bench.proxy_server.replay(first)
         await bench.held(1)
-        for client in list(bench.proxy_server.clients):
-            client.leave()
+        for client in list(bench.proxy_server.context.clients):
+            client.abort()
         await asyncio.sleep(0)
         assert again.outcome == LEFT

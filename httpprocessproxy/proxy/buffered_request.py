@@ -1,0 +1,92 @@
+"""A request as it is received: passed on, and buffered for a connection that is still to come."""
+
+from typing import Final
+
+from httpprocessproxy.core.exchange import MAX_KEPT_BODY_BYTES
+from httpprocessproxy.core.http.bodies import UntilClose
+from httpprocessproxy.core.http.request import Request
+from httpprocessproxy.inspector.request_log import RequestRecord
+from httpprocessproxy.proxy.interfaces import Downstream, Upstream
+
+# The part of a body that is read while the request waits; the rest stays in the kernel.
+MAX_WAITING_BYTES: Final = 64 * 1024
+
+
+class BufferedRequest:
+    """The request of an exchange, which decides when it is sent."""
+
+    __slots__ = (
+        *("_body_bytes", "_buffer", "_is_buffered", "_sent", "_upstream", "body", "client"),
+        *("record", "request"),
+    )
+
+    def __init__(self, client: Downstream, request: Request, *, is_buffered: bool) -> None:
+        """`is_buffered`: the request may be sent again, as long as its body is small."""
+        self.client = client
+        self.request = request
+        self.record = RequestRecord(request, client.peer.ip, client.replay_of)
+        self.body = request.body()
+        self._upstream: Upstream | None = None
+        self._buffer = [request.head]  # the data to send first on the next connection
+        self._body_bytes = 0
+        self._is_buffered = is_buffered
+        self._sent = False  # a server may have read a part of it
+
+    @property
+    def is_safe(self) -> bool:
+        return self.request.is_safe
+
+    @property
+    def is_navigation(self) -> bool:
+        return self.request.is_document and self.request.method == b"GET"
+
+    @property
+    def wants_fence(self) -> bool:
+        return self.request.wants_fence
+
+    def take_buffer(self) -> bytes:
+        """Return the data to send first, and drop it unless it may be sent again."""
+        self._sent = True
+        self.record.sent += 1
+        data = b"".join(self._buffer)
+        if not self._is_buffered:
+            self._buffer.clear()
+        return data
+
+    def send_body(self, data: bytes) -> None:
+        """Pass on bytes of the request's body from the client. Raises BodyError."""
+        out = self.body.feed(data)
+        if out:
+            self._send_piece(out)
+
+    def end_body(self, trailers: list[bytes]) -> None:
+        """End the body of a request on a stream, with lines of trailers. Raises BodyError."""
+        if self.body.done:
+            return
+        if isinstance(self.body, UntilClose):
+            self.body.trailers = trailers
+        out = self.body.end()
+        if out:
+            self._send_piece(out)
+
+    def _send_piece(self, out: bytes) -> None:
+        self._body_bytes += len(out)
+        self.record.keep(out)
+        if self._upstream is not None:
+            self._upstream.write(out)
+        if self._is_buffered and self._body_bytes > MAX_KEPT_BODY_BYTES and self._sent:
+            self._is_buffered = False
+            self._buffer.clear()
+        if self._upstream is None or self._is_buffered:
+            self._buffer.append(out)
+        if self._upstream is None and self._body_bytes > MAX_WAITING_BYTES:
+            self.block_request(True)
+        if self.body.done:
+            self.read()
+
+    def read(self) -> None:
+        """The body is complete."""
+
+    def block_request(self, blocked: bool) -> None:
+        """Apply back-pressure to the client: pause or resume reading of the request."""
+        self.client.block_reading(blocked)
