@@ -2,35 +2,46 @@
 
 from typing import Final
 
-from httpprocessproxy.core.exchange import MAX_KEPT_BODY_BYTES
+from httpprocessproxy.core.exchange import MAX_KEPT_BODY_BYTES, Phase
 from httpprocessproxy.core.http.bodies import UntilClose
 from httpprocessproxy.core.http.request import Request
+from httpprocessproxy.core.identity import GenerationId
 from httpprocessproxy.inspector.request_log import RequestRecord
+from httpprocessproxy.proxy.context import ProxyContext
 from httpprocessproxy.proxy.interfaces import Downstream, Upstream
 
 # The part of a body that is read while the request waits; the rest stays in the kernel.
 MAX_WAITING_BYTES: Final = 64 * 1024
 
 
+_WAITING = Phase.WAITING
+
+
 class BufferedRequest:
     """The request of an exchange, which decides when it is sent."""
 
     __slots__ = (
-        *("_body_bytes", "_buffer", "_is_buffered", "_sent", "_upstream", "body", "client"),
-        *("record", "request"),
+        *("_body_bytes", "_buffer", "_context", "_is_buffered", "_is_pending", "_sent"),
+        *("_suspected", "_upstream", "body", "client", "for_backend", "phase", "record"),
+        "request",
     )
 
-    def __init__(self, client: Downstream, request: Request, *, is_buffered: bool) -> None:
-        """`is_buffered`: the request may be sent again, as long as its body is small."""
+    def __init__(self, client: Downstream, context: ProxyContext, request: Request) -> None:
         self.client = client
         self.request = request
         self.record = RequestRecord(request, client.peer.ip, client.replay_of)
         self.body = request.body()
+        self.phase = _WAITING
+        self.for_backend = False
+        self._context = context
         self._upstream: Upstream | None = None
         self._buffer = [request.head]  # the data to send first on the next connection
         self._body_bytes = 0
-        self._is_buffered = is_buffered
+        # An unsafe request is buffered as well if it may be reclaimed before a server reads it.
+        self._is_buffered = request.is_safe or context.takes_back
         self._sent = False  # a server may have read a part of it
+        self._suspected: GenerationId | None = None  # the generation suspected to have died
+        self._is_pending = False  # a restart waits for its response
 
     @property
     def is_safe(self) -> bool:

@@ -71,7 +71,8 @@ async def test_replay_is_refused_after_a_crash() -> None:
         again = bench.proxy_server.replay(first)
         await over(again)
         assert (again.status, again.outcome, again.sent) == (503, REFUSED, 0)
-        await eventually(lambda: len(bench.proxy_server.context.clients) == 1)  # of the recorded request
+        # The client of the recorded request is left.
+        await eventually(lambda: len(bench.proxy_server.context.clients) == 1)
 
 
 @on_every_loop
