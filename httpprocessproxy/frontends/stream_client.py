@@ -9,7 +9,7 @@ import asyncio
 
 from httpprocessproxy.core.errors import BodyError, RequestError
 from httpprocessproxy.core.http.bodies import Chunked
-from httpprocessproxy.core.http.reader import RequestReader
+from httpprocessproxy.core.http.reader import SHORT_BYTES, RequestReader, with_target
 from httpprocessproxy.core.http.request import Request, Response
 from httpprocessproxy.core.page.pages import Problem
 from httpprocessproxy.frontends.stream_transport import StreamTransport
@@ -130,13 +130,24 @@ class StreamClient:
         if self._start is not None:
             self._start.cancel()
         try:
-            head = request_head(self._head, self._framing(has_body=has_body))
-            request = self._reader.read(head)
+            request = self._read(has_body=has_body)
         except RequestError as error:
             self.answer(problems.refused(error), None, is_read=False)
             return
         self._exchange = self._exchanges.new(self, request)
         self._exchange.start()
+
+    def _read(self, *, has_body: bool) -> Request:
+        """Turn the head into the request to send. Raises RequestError."""
+        head = self._head
+        memo = head.memo if head.has_ended else None
+        cached = memo.get(self._reader) if memo is not None else None
+        if isinstance(cached, Request) and len(head.path) < SHORT_BYTES:
+            return with_target(cached, head.path)
+        request = self._reader.read(request_head(head, self._framing(has_body=has_body)))
+        if memo is not None and not request.is_intercepted:
+            memo[self._reader] = request
+        return request
 
     def _framing(self, *, has_body: bool) -> Fields:
         if self._head.protocol is not None:

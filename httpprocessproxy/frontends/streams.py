@@ -8,8 +8,7 @@ synchronous, on the event loop's thread; back-pressure works in both directions.
 
 import enum
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 Fields = Sequence[tuple[bytes, bytes]]
 
@@ -22,13 +21,16 @@ class StreamReset(enum.Enum):
     REFUSED = "not processed at all: the client may retry"
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(NamedTuple):
     """The head of a validated request: lower-case names, no connection-specific fields.
 
-    `path` is the target in origin form (or `*`). `protocol` is `:protocol` of an extended CONNECT
-    (RFC 8441, RFC 9220), e.g. b"websocket". `client` and `server` are (address, port). `has_ended`:
-    the request has no body.
+    version    the HTTP version; 1.1 for the visits of a share
+    path       the target in origin form (or `*`)
+    protocol   `:protocol` of an extended CONNECT (RFC 8441, RFC 9220), e.g. b"websocket"
+    client     (address, port), as `server`
+    has_ended  the request has no body
+    memo       results that a handler derives from all but the path and the body; heads that differ
+               in these only share one dictionary
     """
 
     version: Literal["1.1", "2", "3"]
@@ -40,6 +42,7 @@ class Head:
     client: tuple[str, int]
     server: tuple[str, int]
     has_ended: bool = False
+    memo: dict[object, object] | None = None
 
 
 class Stream(Protocol):
@@ -49,7 +52,7 @@ class Stream(Protocol):
         """Send a 1xx response."""
 
     def head(self, status: int, fields: Fields) -> None:
-        """Begin the response. The caller leaves out connection-specific fields."""
+        """Begin the response. Connection-specific fields are left out."""
 
     def body(self, data: bytes) -> None:
         """Send a part of the body. A full send buffer makes the stream call `RequestSink.pause`."""

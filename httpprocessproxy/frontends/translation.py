@@ -17,9 +17,6 @@ from httpprocessproxy.frontends.streams import Fields, Head
 
 CHUNKED: Final = ((b"transfer-encoding", b"chunked"),)
 
-# RFC 9113 section 8.2.2. Alt-Svc (RFC 7838) of the backend describes the backend, not the proxy.
-_NOT_PASSED: Final = HOP_BY_HOP | {b"alt-svc"}
-
 # The cache of 256 heads takes 1 MB at most.
 MAX_CACHED_HEAD_BYTES: Final = 4096
 
@@ -42,8 +39,7 @@ def request_head(head: Head, extra: Fields) -> bytes:
 def fields_of(head: bytes) -> tuple[int, Fields]:
     """Return the status and the fields of a response's head in HTTP/1.1, in lower case.
 
-    Fields that describe a connection, or an address of the backend, are left out. The head needs no
-    empty line at its end.
+    Hop-by-hop fields are left out. The head needs no empty line at its end.
     """
     return _cached_fields(head) if len(head) <= MAX_CACHED_HEAD_BYTES else _fields(head)
 
@@ -52,7 +48,7 @@ def _fields(head: bytes) -> tuple[int, Fields]:
     status_line, *lines = head.split(b"\r\n")
     pairs = (line.partition(b":") for line in lines if line)
     fields = ((name.lower(), value.strip()) for name, _, value in pairs)
-    return int(status_line[9:12]), tuple(field for field in fields if field[0] not in _NOT_PASSED)
+    return int(status_line[9:12]), tuple(field for field in fields if field[0] not in HOP_BY_HOP)
 
 
 # A polling client gets the same head repeatedly, except for the Date of each second.

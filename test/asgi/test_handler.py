@@ -1,7 +1,6 @@
 """The handler: the sinks of requests and WebSockets, and the cancellation of calls."""
 
 import asyncio
-import dataclasses
 
 import pytest
 
@@ -40,7 +39,7 @@ def test_request_gets_the_status_for_its_protocol(
     async def main() -> None:
         async with asyncio.TaskGroup() as group:
             handler = ApplicationHandler(contained(application), {"a": 1}, group)
-            sink = handler(dataclasses.replace(HEAD, protocol=protocol, fields=fields), stream)
+            sink = handler(HEAD._replace(protocol=protocol, fields=fields), stream)
             sink.end()
             await eventually(lambda: stream.has_ended)
 
@@ -56,7 +55,7 @@ def test_cancel_ends_active_calls_with_500() -> None:
     async def main() -> None:
         async with asyncio.TaskGroup() as group:
             handler = ApplicationHandler(contained(application), {}, group)
-            handler(dataclasses.replace(HEAD, path=b"/wait"), stream).end()
+            handler(HEAD._replace(path=b"/wait"), stream).end()
             await turn()
             await handler.cancel()
             assert stream.status == 500

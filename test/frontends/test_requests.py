@@ -3,7 +3,7 @@
 import pytest
 
 from httpprocessproxy.core.errors import RequestError
-from httpprocessproxy.frontends.requests import check_trailers, read_head, refuse
+from httpprocessproxy.frontends.requests import MAX_CACHED_SETS, HeadReader, check_trailers, refuse
 from httpprocessproxy.frontends.streams import Fields, Head
 from test.frontends.ends import RecordingStream
 
@@ -16,7 +16,11 @@ GET = [METHOD, SCHEME, AUTHORITY, PATH]
 
 
 def read(fields: Fields) -> Head:
-    return read_head(fields, "2", CLIENT, SERVER)
+    """Read a head twice: the second one comes from the cache, if it is valid."""
+    reader = HeadReader("2", SERVER)
+    head = reader.read(fields, CLIENT, has_ended=False)
+    assert reader.read(fields, CLIENT, has_ended=False) == head
+    return head._replace(memo=None)
 
 
 def without(name: bytes) -> list[tuple[bytes, bytes]]:
@@ -166,3 +170,47 @@ def test_refusal_has_its_reason_as_body_and_discards_the_request() -> None:
     assert (b"content-length", b"14") in stream.fields
     assert stream.has_ended
     assert not stream.is_reading
+
+
+# The cache of sets of fields
+
+AGENT = (b"user-agent", b"a browser")
+
+
+def test_head_that_differs_in_the_path_only_shares_the_memo() -> None:
+    reader = HeadReader("2", SERVER)
+    first = reader.read([METHOD, SCHEME, AUTHORITY, (b":path", b"/1"), AGENT], CLIENT, has_ended=True)
+    second = reader.read([METHOD, SCHEME, AUTHORITY, (b":path", b"/2"), AGENT], CLIENT, has_ended=False)
+    assert second == first._replace(path=b"/2", has_ended=False)
+    assert second.memo is first.memo
+    assert reader.read([*GET, (b"user-agent", b"another")], CLIENT, has_ended=True).memo is not first.memo
+
+
+@pytest.mark.parametrize(
+    ("fields", "status"),
+    [
+        ([METHOD, SCHEME, AUTHORITY, (b":path", b"no path"), AGENT], 400),
+        ([METHOD, SCHEME, AUTHORITY, (b":path", b"*"), AGENT], 400),
+        ([METHOD, SCHEME, AUTHORITY, AGENT], 400),
+        ([METHOD, SCHEME, AUTHORITY, AGENT, PATH], 400),
+        ([METHOD, SCHEME, AUTHORITY, PATH, PATH, AGENT], 400),
+        ([METHOD, SCHEME, AUTHORITY, (b":path", b"/" + b"x" * 70_000), AGENT], 431),
+    ],
+    ids=["invalid", "asterisk", "missing", "misplaced", "twice", "too large"],
+)
+def test_fault_of_the_path_is_found_in_a_cached_set(fields: Fields, status: int) -> None:
+    reader = HeadReader("2", SERVER)
+    reader.read([*GET, AGENT], CLIENT, has_ended=True)
+    with pytest.raises(RequestError) as refusal:
+        reader.read(fields, CLIENT, has_ended=True)
+    assert refusal.value.status == status
+
+
+def test_number_and_size_of_cached_sets_are_limited() -> None:
+    reader = HeadReader("2", SERVER)
+    for number in range(3 * MAX_CACHED_SETS):
+        reader.read([*GET, (b"x-number", b"%d" % number)], CLIENT, has_ended=True)
+        assert len(reader._cached) <= MAX_CACHED_SETS
+    large = [*GET, (b"x-large", b"y" * 10_000)]
+    first = reader.read(large, CLIENT, has_ended=True)
+    assert reader.read(large, CLIENT, has_ended=True).memo is not first.memo

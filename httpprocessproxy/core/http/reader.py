@@ -43,7 +43,7 @@ _PATH: Final = re.compile(rb"/[!-~\x80-\xff]*")
 _ORIGIN_FORM: Final = re.compile(rb"(%b) (%b) HTTP/1\.([01])" % (TOKEN, _PATH.pattern))
 
 # A target below this size fits into MAX_LINE_BYTES with any method and version around it.
-_SURELY_SHORT_BYTES: Final = MAX_LINE_BYTES // 2
+SHORT_BYTES: Final = MAX_LINE_BYTES // 2
 
 # About 2 KB each; the requests of a page have about ten sets. A reader serves one peer, and there
 # may be many peers, so both the number and the bytes of the cached sets are bounded.
@@ -109,8 +109,8 @@ class RequestReader:
             # A page fetches one module after the other, with heads that differ in the target only.
             # The bytes in the middle may also be something else than a target.
             target = data[len(self._last_begin) : -len(self._last_end)]
-            if _PATH.fullmatch(target) and len(target) < _SURELY_SHORT_BYTES:
-                return _with_target(last, target), b""
+            if _PATH.fullmatch(target) and len(target) < SHORT_BYTES:
+                return with_target(last, target), b""
         end = data.find(HEAD_END)
         if end < 0:
             check_incomplete(data)
@@ -135,7 +135,7 @@ class RequestReader:
             return request
         self._last = cached
         self._last_begin, self._last_end = head[: line.start(2)], head[line.end(2) :]
-        return _with_target(cached, target)
+        return with_target(cached, target)
 
     def _parse(self, head: bytes) -> Request:
         parsed = parse_request(head)
@@ -172,7 +172,8 @@ class RequestReader:
         self._cached[key] = request
 
 
-def _with_target(cached: Request, target: bytes) -> Request:
+def with_target(cached: Request, target: bytes) -> Request:
+    """Return a request that differs from `cached` in its target, a path of SHORT_BYTES at most."""
     return Request(
         cached.method,
         target,

@@ -39,7 +39,7 @@ from httpprocessproxy.frontends.http2.settings import (
     new_state,
 )
 from httpprocessproxy.frontends.http2.stream import Http2Stream
-from httpprocessproxy.frontends.requests import check_trailers, read_head, refuse
+from httpprocessproxy.frontends.requests import HeadReader, check_trailers, refuse
 from httpprocessproxy.frontends.streams import Handler
 from httpprocessproxy.system.faults import contained
 
@@ -60,7 +60,8 @@ class Http2Connection(asyncio.Protocol):
         self._registry = registry
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport
-        self._client = self._server = ("", 0)
+        self._client: tuple[str, int]
+        self._heads: HeadReader
         self._state = new_state()
         self._streams: dict[int, Http2Stream] = {}
         self._scheduler: SendScheduler
@@ -95,7 +96,7 @@ class Http2Connection(asyncio.Protocol):
         self._reader = FrameReader(self._transport, self._read)
         self._scheduler = SendScheduler(self._state, self._transport, self._stream_sent)
         self._client = _address(transport, "peername")
-        self._server = _address(transport, "sockname")
+        self._heads = HeadReader("2", _address(transport, "sockname"))
         self._registry.add(self)
         self._idle_check = self._loop.call_later(IDLE_S, self._check_idle)
         self._scheduler.write()
@@ -172,9 +173,7 @@ class Http2Connection(asyncio.Protocol):
         stream = self._streams[event.stream_id] = Http2Stream(self, event.stream_id)
         try:
             has_ended = event.stream_ended is not None
-            head = read_head(
-                event.headers, "2", self._client, self._server, has_ended=has_ended
-            )
+            head = self._heads.read(event.headers, self._client, has_ended=has_ended)
         except RequestError as error:
             refuse(stream, error)
         else:
@@ -254,8 +253,9 @@ class Http2Connection(asyncio.Protocol):
 
     def send(self, stream: Http2Stream) -> None:
         """Schedule the stream; all streams of one event loop iteration are sent together."""
-        self._scheduler.add(stream)
-        self._send_soon()
+        if not stream.is_queued:
+            self._scheduler.add(stream)
+            self._send_soon()
 
     def consumed(self, stream: Http2Stream, size_bytes: int) -> None:
         """Open the windows of the stream and of the connection by `size_bytes`."""

@@ -7,6 +7,7 @@ from h2.connection import H2Connection
 from h2.settings import SettingCodes, Settings
 
 from httpprocessproxy.core.http.http1 import MAX_HEAD_BYTES
+from httpprocessproxy.frontends.http2.decoder import FieldDecoder
 
 # RFC 9113 section 6.5.2 recommends at least 100.
 MAX_STREAMS: Final = 128
@@ -75,6 +76,7 @@ def new_state() -> H2Connection:
             normalize_outbound_headers=False,
         )
     )
+    state.decoder = FieldDecoder()
     state.local_settings = Settings(client=False, initial_values=dict(_SETTINGS))
     state.initiate_connection()
     state.increment_flow_control_window(CONNECTION_WINDOW_BYTES - _FIRST_WINDOW_BYTES)

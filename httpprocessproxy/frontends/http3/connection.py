@@ -25,7 +25,7 @@ from httpprocessproxy.frontends.http2.floods import TokenBucket
 from httpprocessproxy.frontends.http3.messages import Malformed, Messages
 from httpprocessproxy.frontends.http3.quic_connection import QuicServerConnection
 from httpprocessproxy.frontends.http3.stream import Http3Stream
-from httpprocessproxy.frontends.requests import check_trailers, read_head, refuse
+from httpprocessproxy.frontends.requests import HeadReader, check_trailers, refuse
 from httpprocessproxy.frontends.streams import Fields, Handler
 from httpprocessproxy.system.faults import contained
 
@@ -47,6 +47,7 @@ class Http3Connection:
         self._connection = connection
         self._state = connection.state
         self._handler = handler
+        self._heads: HeadReader
         self._loop = asyncio.get_running_loop()
         self._messages: Messages | None = None  # None until ALPN has selected h3
         self._streams: dict[int, Http3Stream] = {}
@@ -60,6 +61,7 @@ class Http3Connection:
     def handle(self, event: QuicEvent) -> None:
         if isinstance(event, ProtocolNegotiated):
             self._messages = Messages(self._state)
+            self._heads = HeadReader("3", self._connection.server)
             return
         for message in self._h3.handle_event(event):
             with contained("a request"):
@@ -119,14 +121,15 @@ class Http3Connection:
             self._end_request(stream)
 
     def _begin_request(self, message: HeadersReceived) -> Http3Stream | None:
-        stream_id, ends = message.stream_id, (self._connection.client, self._connection.server)
+        stream_id = message.stream_id
         if self._is_going_away:
             # RFC 9114 section 5.2: nothing was processed, so the client may retry the request.
             self._abort(stream_id, ErrorCode.H3_REQUEST_REJECTED)
             return None
         stream = self._open(stream_id)
         try:
-            head = read_head(message.headers, "3", *ends, has_ended=message.stream_ended)
+            client, has_ended = self._connection.client, message.stream_ended
+            head = self._heads.read(message.headers, client, has_ended=has_ended)
             stream.begin(head)
         except RequestError as error:
             refuse(stream, error)
