@@ -1,9 +1,6 @@
 """Parts of lines for a person: durations, sizes, lists of names, text without controls. No I/O."""
 
 from collections.abc import Collection
-from typing import Final
-
-_UNITS: Final = ("B", "kB", "MB", "GB")
 
 
 def enumeration(names: Collection[str], shown: int = 1) -> str:
@@ -19,11 +16,13 @@ def duration(milliseconds: float) -> str:
 
 def size(count_bytes: float) -> str:
     """Format a number of bytes in units of 1000, as browsers do."""
-    for unit in _UNITS:
-        if count_bytes < 1000 or unit == _UNITS[-1]:
-            break
+    if count_bytes < 1000:
+        return f"{count_bytes:.0f} B"
+    for unit in ("kB", "MB"):
         count_bytes /= 1000
-    return f"{count_bytes:.0f} {unit}" if unit == "B" else f"{count_bytes:.1f} {unit}"
+        if count_bytes < 1000:
+            return f"{count_bytes:.1f} {unit}"
+    return f"{count_bytes / 1000:.1f} GB"
 
 
 def printable(text: str) -> str:
