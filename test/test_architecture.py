@@ -51,7 +51,6 @@ _STORE = f"{_ARCHIVE}/store/test_schema.py"
 
 TESTED_ELSEWHERE = {
     "companions/archive/origins.py": f"{_ARCHIVE}/test_packing.py",
-    "core/identity.py": "test/proxy/test_services.py",
     "companions/archive/mount_options.py": f"{_ARCHIVE}/test_companion.py",
     "companions/archive/mounting.py": f"{_ARCHIVE}/test_beside_the_proxy.py",
     "system/aiohttp_server.py": "test/admin/test_site.py",

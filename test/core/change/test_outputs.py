@@ -108,3 +108,15 @@ def test_file_open_for_writing_becomes_an_output() -> None:
     assert outputs.found(frozenset("a")) == NOTHING
     assert outputs.changed(frozenset("a")) == NOTHING
     assert outputs.changed(frozenset("ab")) == {"b"}
+    assert outputs.among(frozenset("ab")) == {"a"}
+
+
+def test_change_of_a_continued_start_is_pending_until_the_server_answers() -> None:
+    project = impatient()
+    project.outputs.started()
+    pending = [project.outputs.is_pending]
+    assert project.outputs.changed(frozenset("a")) == NOTHING
+    pending.append(project.outputs.is_pending)
+    assert project.answer() == {"a"}
+    pending.append(project.outputs.is_pending)
+    assert pending == [False, True, False]

@@ -167,6 +167,48 @@ def test_folder_may_contain_matches_only_if_a_file_below_can_match(
 
 
 @pytest.mark.parametrize(
+    ("patterns", "excludes", "path", "matches"),
+    [
+        ([], [], "my/env/lib/a.py", False),
+        (["**/*.py"], [], "my/env/lib/a.py", False),
+        (["my/*/lib/*.py"], [], "my/env/lib/a.py", False),
+        (["my/env/**"], [], "my/env/lib/a.py", True),
+        (["**/env/**/*.py"], [], "my/env/lib/a.py", True),
+        (["my/env/**"], [], "my/env/__pycache__/a.pyc", False),
+        (["my/env/**"], ["**/a.py"], "my/env/lib/a.py", False),
+        (["my/env/**"], [], "my/env/lib/a.py~", False),
+    ],
+)
+def test_file_of_a_tools_folder_matches_if_a_pattern_names_the_folder(
+    patterns: list[str], excludes: list[str], path: str, matches: bool
+) -> None:
+    """`my/env` is a virtual environment with a name that is not among TOOL_NAMES."""
+    chosen = Patterns(patterns, excludes, default_excludes=True)
+    assert chosen.matches(path, "my/env") is matches
+    assert not matches or all(
+        chosen.may_contain(folder, "my/env") for folder in _folders(path) if folder != "my"
+    )
+
+
+@pytest.mark.parametrize(
+    ("patterns", "folder", "may"),
+    [
+        ([], "my/env", False),
+        (["**/*.py"], "my/env/lib", False),
+        (["my/env/lib/*.py"], "my/env", True),
+        (["my/env/lib/*.py"], "my/env/lib", True),
+        (["my/env/lib/*.py"], "my/env/share", False),
+        (["**/env/**"], "my/env/lib", True),
+    ],
+)
+def test_tools_folder_may_contain_matches_if_a_pattern_names_it(
+    patterns: list[str], folder: str, may: bool
+) -> None:
+    chosen = Patterns(patterns, [], default_excludes=True)
+    assert chosen.may_contain(folder, "my/env") is may
+
+
+@pytest.mark.parametrize(
     ("glob", "reason"),
     [
         ("", "it is empty"),

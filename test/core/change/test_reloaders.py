@@ -48,6 +48,8 @@ def test_reloader_in_the_command_gives_advice(command: str, advice: str) -> None
         "npm run dev",
         "sh -c 'exec nodemon'",
         "fastapi run app.py",
+        "env RUN_MAIN=1",
+        "npx --yes",
         "",
     ],
 )

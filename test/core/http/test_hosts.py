@@ -1,5 +1,7 @@
 """Allow-lists of hosts and origins: protection against DNS rebinding and foreign pages."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -169,6 +171,12 @@ def test_bind_host_is_allowed() -> None:
 )
 def test_invalid_allowed_host_raises_user_error(text: str) -> None:
     with pytest.raises(UserError, match=r"--allowed-host .*write NAME"):
+        HostRule((text,), "localhost")
+
+
+@pytest.mark.parametrize("text", ["[]", "[1.2.3.4]", "[localhost]"])
+def test_allowed_host_in_brackets_that_is_not_ipv6_raises_user_error(text: str) -> None:
+    with pytest.raises(UserError, match=re.escape(f"{text!r}: not an IPv6 address")):
         HostRule((text,), "localhost")
 
 

@@ -25,6 +25,26 @@ def test_reload_has_the_path_that_stock_clients_require() -> None:
 
 
 @pytest.mark.parametrize(
+    ("changed", "reported"),
+    [
+        (["a.css"], ["a.css"]),
+        (["a.css", "x/b.PNG", "c.svg"], ["a.css", "x/b.PNG", "c.svg"]),
+        (["a.html"], ["/"]),
+        (["a.css", "a.js"], ["/"]),
+        (["a.css.map"], ["/"]),
+        (["css"], ["/"]),
+    ],
+)
+def test_refresh_swaps_style_sheets_and_images_and_reloads_for_other_files(
+    changed: list[str], reported: list[str]
+) -> None:
+    messages = [json.loads(message) for message in livereload.refresh(changed)]
+    assert [message["path"] for message in messages] == reported
+    assert {message["command"] for message in messages} == {"reload"}
+    assert all(message["liveCSS"] for message in messages)
+
+
+@pytest.mark.parametrize(
     ("protocols", "is_page"),
     [
         ([OFFICIAL_6, OFFICIAL_7], True),

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -55,6 +56,13 @@ def test_json_has_all_members() -> None:
         "output": "Traceback\n<script>alert(1)</script>\n",
         "retry_after_s": 2,
     }
+
+
+def test_problem_for_untrusted_clients_has_no_output_and_the_public_detail() -> None:
+    problem = replace(CRASH, detail="cannot start `./run --key s3cret`", public_detail="No start.")
+    page = render(problem.for_strangers(), b"*/*", reload=True)
+    assert page.body == b"503 The server ended with exit code 1\n\nNo start.\n"
+    assert CRASH.for_strangers() == replace(CRASH, output=b"")
 
 
 def test_html_shows_the_output_escaped_and_coloured() -> None:

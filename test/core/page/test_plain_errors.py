@@ -31,14 +31,21 @@ def asked(*lines: bytes, method: bytes = b"GET", version: bytes = b"1.1") -> Req
 
 
 def answered(
-    *lines: bytes, status: bytes = b"500 Oops", request: Request | None = None
+    *lines: bytes,
+    status: bytes = b"500 Oops",
+    request: Request | None = None,
+    rest: bytes = b"",
+    has_ended: bool = False,
 ) -> tuple[Response, Response | None]:
-    """Return the response without the injector, and the injector's result."""
+    """Return the response without the injector, and the injector's result.
+
+    `rest` are the bytes after the head; `has_ended`: the backend sent no more.
+    """
     request = request or asked(SHOWN)
     head = parse_response(b"\r\n".join([b"HTTP/1.1 " + status, *lines, b"", b""]))
     plain = outgoing_response(head, request)
     injector = Injector(b"0urs", lambda text: None)
-    return plain, injector.inject(head, plain, request, b"")
+    return plain, injector.inject(head, plain, request, rest, has_ended=has_ended)
 
 
 def page(content: bytes, *lines: bytes, status: bytes = b"500 Oops", cut: int = 10**9) -> bytes:
@@ -87,6 +94,28 @@ def test_json_that_is_not_an_object_is_shown_unchanged(content: bytes) -> None:
 @pytest.mark.parametrize("status", [b"404 Gone", b"599 Odd"])
 def test_empty_error_is_wrapped(line: bytes, status: bytes) -> None:
     assert shown(page(b"", line, status=status)) == ""
+
+
+@pytest.mark.parametrize(
+    ("lines", "rest", "has_ended"),
+    [
+        ([b"Transfer-Encoding: chunked"], b"0\r\n\r\n", False),
+        ([], b"", True),
+    ],
+    ids=["chunked", "until the end of the connection"],
+)
+def test_html_error_that_ends_without_content_is_wrapped(
+    lines: list[bytes], rest: bytes, has_ended: bool
+) -> None:
+    html = b"Content-Type: text/html"
+    plain, response = answered(html, *lines, rest=rest, has_ended=has_ended)
+    assert response is not None
+    body = response.body.feed(rest) if rest else response.body.end()
+    assert b"<pre>\n</pre>" in body
+    assert TAG in body
+    # An empty page that is not an error is shown as the server made it.
+    plain, response = answered(html, *lines, status=b"200 OK", rest=rest, has_ended=has_ended)
+    assert response is plain
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,14 @@ def test_output_that_overwrites_itself_is_shown_in_its_final_form(output: str, t
     assert ansi.to_text(output.encode("utf-8", "surrogatepass")) == text
 
 
+def test_unknown_control_changes_nothing() -> None:
+    screen = Screen("")
+    screen.write("ab", "")
+    screen.execute("Z", "5")
+    screen.write("c", "")
+    assert screen.lines == [[("a", ""), ("b", ""), ("c", "")]]
+
+
 def test_written_line_may_exceed_the_limit_of_cursor_movement() -> None:
     screen = Screen("")
     screen.write("x" * COLUMNS * 2, "")
