@@ -1,61 +1,207 @@
-"""The diagnosis of a server that does not answer: lines in the terminal, and pages."""
+"""The diagnosis of a server that does not answer: its messages, with real sockets and processes."""
 
 import asyncio
+import contextlib
+import itertools
+import ssl
 import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from httpprocessproxy.config import Address
 from httpprocessproxy.core.silence import Silence
-from httpprocessproxy.service.diagnosis import elsewhere, last_line, silent, watch_for_silence
-from test.deadline import eventually
-from test.harness import Proxy, backend
+from httpprocessproxy.process import InheritedSocket
+from httpprocessproxy.service import diagnosis
+from httpprocessproxy.service.diagnosis import (
+    FIRST_LOOKS_S,
+    LATER_LOOKS_S,
+    diagnose,
+    elsewhere,
+    last_line,
+    looks,
+    silent,
+    watch_for_silence,
+)
+from test.children import NO_SUCH_PID
+from test.fakes import Listener, Peer
+from test.loops import on_every_loop
+from test.ports import free_port
 from test.tls import make_pair
 
-TLS_SERVER = """
-import http.server, ssl, sys
-handler = http.server.SimpleHTTPRequestHandler
-server = http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), handler)
-context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-context.load_cert_chain(sys.argv[2], sys.argv[3])
-server.socket = context.wrap_socket(server.socket, server_side=True)
-server.serve_forever()
-"""
-ELSEWHERE = """
-import http.server, sys
-handler = http.server.SimpleHTTPRequestHandler
-http.server.HTTPServer(("127.0.0.1", int(sys.argv[1]) + 1), handler).serve_forever()
-"""
-SILENT = """
-import sys, time
-print("loading the model", flush=True)
-time.sleep(1000)
-"""
-MUTE = """
-import socket, sys, time
-server = socket.create_server(("127.0.0.1", int(sys.argv[1])))
-time.sleep(1000)
+# Listens on a port of its own, which it prints.
+LISTENS = """
+import socket, sys
+server = socket.create_server(("127.0.0.1", 0))
+print(server.getsockname()[1], flush=True)
+sys.stdin.read()
 """
 
 
-def command(project: Path, source: str, *arguments: str) -> list[str]:
-    script = project / "server.py"
-    script.write_text(source)
-    return [sys.executable, str(script), "{port}", *arguments]
+@contextlib.asynccontextmanager
+async def listening_child(*descriptors: int) -> AsyncIterator[tuple[int, int]]:
+    """Run a process that listens and holds `descriptors`; yield its pid and its port."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-S", "-c", LISTENS),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        pass_fds=descriptors,
+    )
+    assert process.stdout is not None
+    try:
+        yield process.pid, int(await process.stdout.readline())
+    finally:
+        process.kill()
+        await process.wait()
 
 
-def test_server_on_another_port_is_reported_with_that_port(project: Path) -> None:
-    with Proxy(project, command(project, ELSEWHERE), "--start-timeout", "1") as proxy:
-        proxy.wait_output(r"takes longer than --start-timeout \(1 s\): requests get 503")
-        there = proxy.backend_port + 1
-        line = (
-            rf"no answer after 2 s: the server listens at 127\.0\.0\.1:{there}, not at "
-            rf"127\.0\.0\.1:{proxy.backend_port}: use {there} as BACKEND"
+async def diagnosed(
+    address: Address,
+    pid: int = NO_SUCH_PID,
+    inherited: InheritedSocket | None = None,
+    output: bytes = b"",
+) -> str:
+    return await diagnose(address, pid, inherited, lambda: output)
+
+
+Answer = Callable[[bytes], bytes]
+
+
+async def answer_hellos(listener: Listener, answer: Answer, *, abruptly: bool) -> None:
+    """Send `answer(hello)` for each ClientHello, then close; ignore connections without one."""
+    while True:
+        peer = await listener.accept()
+        if await peer.more():
+            assert peer.unread.startswith(b"\x16\x03"), "a TLS handshake record"
+            await peer.send(answer(peer.unread))
+        peer.reset() if abruptly else peer.close()
+
+
+async def diagnosed_by_answer(answer: Answer, *, abruptly: bool = False) -> str:
+    """Diagnose a listener that sends this answer to a ClientHello."""
+    with closing(Listener()) as listener:
+        async with asyncio.TaskGroup() as group:
+            work = answer_hellos(listener, answer, abruptly=abruptly)
+            answering = group.create_task(work, name="listener")
+            why = await diagnosed(Address("127.0.0.1", listener.port))
+            answering.cancel()
+    return why
+
+
+def server_hello(folder: Path, hello: bytes) -> bytes:
+    """The records that a TLS server sends after a ClientHello."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*make_pair(folder))
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    incoming.write(hello)
+    server = context.wrap_bio(incoming, outgoing, server_side=True)
+    with pytest.raises(ssl.SSLWantReadError):  # its handshake waits for the client's Finished
+        server.do_handshake()
+    return outgoing.read()
+
+
+@on_every_loop
+async def test_tls_server_is_reported(tmp_path: Path) -> None:
+    why = await diagnosed_by_answer(lambda hello: server_hello(tmp_path, hello))
+    assert "speaks TLS" in why
+    assert "--tls" in why
+
+
+@on_every_loop
+async def test_alert_of_a_tls_server_is_recognized() -> None:
+    why = await diagnosed_by_answer(lambda _: b"\x15\x03\x03\x00\x02\x02\x28")
+    assert "speaks TLS" in why
+
+
+@pytest.mark.parametrize(
+    ("answer", "abruptly"),
+    [(b"HTTP/1.1 400 Bad Request\r\n\r\n", False), (b"", False), (b"", True)],
+    ids=["other protocol", "close", "reset"],
+)
+@on_every_loop
+async def test_listener_without_tls_is_reported_as_not_answering(
+    answer: bytes, abruptly: bool
+) -> None:
+    why = await diagnosed_by_answer(lambda _: answer, abruptly=abruptly)
+    assert "accepts connections, but does not answer an HTTP request yet" in why
+    assert "--ping-path" in why
+
+
+@on_every_loop
+async def test_listener_that_answers_nothing_is_given_up_after_a_timeout(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(diagnosis, "_TLS_TIMEOUT_S", 0.02)
+    with closing(Listener()) as listener:
+        why = await diagnosed(Address("127.0.0.1", listener.port))
+    assert "accepts connections, but does not answer" in why
+
+
+@on_every_loop
+async def test_server_that_listens_elsewhere_is_reported_with_its_port() -> None:
+    address = Address("127.0.0.1", free_port())
+    async with listening_child() as (pid, port):
+        assert await diagnosed(address, pid) == (
+            f"the server listens at 127.0.0.1:{port}, not at {address}: use {port} as BACKEND, "
+            "or tell the server its port (PORT, or {port} in the command)"
         )
-        proxy.wait_output(line)
-        eventually(lambda: b"listens at" in proxy.get("/").body)
-        assert proxy.get("/").status == 503
+
+
+@on_every_loop
+async def test_port_of_the_node_inspector_is_not_the_servers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with listening_child() as (pid, port):
+        monkeypatch.setattr(diagnosis, "NODE_INSPECTOR_PORT", port)
+        why = await diagnosed(Address("127.0.0.1", free_port()), pid)
+    assert why == "the server does not listen yet"
+
+
+@on_every_loop
+async def test_server_without_a_listener_is_reported_with_its_last_output() -> None:
+    address = Address("127.0.0.1", free_port())
+    assert await diagnosed(address) == "the server does not listen yet"
+    why = await diagnosed(address, output=b"importing\nloading the model\n")
+    assert why == "the server does not listen yet, its last output: loading the model"
+
+
+@on_every_loop
+async def test_unused_inherited_socket_is_reported() -> None:
+    with closing(InheritedSocket(Address("127.0.0.1", 0))) as inherited:
+        place = inherited.address
+        peer = await Peer.connect((place.host, place.port))  # the readiness probe's
+        async with listening_child(inherited.fd) as (pid, port):
+            why = await diagnosed(place, pid, inherited)
+        assert why == (
+            f"the server listens at 127.0.0.1:{port}, not on the socket that it inherits (--socket)"
+        )
+        why = await diagnosed(place, NO_SUCH_PID, inherited, b"loading\n")
+        assert why == "the server does not accept connections yet, its last output: loading"
+        peer.close()
+
+
+def test_diagnoses_follow_at_growing_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    async def first_four() -> list[float]:
+        due = []
+        async for passed_s in looks():
+            due.append(passed_s)
+            if len(due) == 4:
+                break
+        return due
+
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    first, second = FIRST_LOOKS_S
+    due = [first, second, second + LATER_LOOKS_S, second + 2 * LATER_LOOKS_S]
+    assert asyncio.run(first_four()) == due
+    assert list(itertools.accumulate(slept)) == due
 
 
 @pytest.mark.parametrize(
@@ -69,44 +215,6 @@ def test_server_on_another_port_is_reported_with_that_port(project: Path) -> Non
 )
 def test_advice_names_an_address_valid_as_backend(place: Address, advice: str) -> None:
     assert advice in elsewhere(Address("127.0.0.1", 8001), [place], is_inherited=False)
-
-
-def test_server_that_speaks_tls_is_reported(project: Path, tmp_path: Path) -> None:
-    pair = map(str, make_pair(tmp_path / "pair"))
-    with Proxy(project, command(project, TLS_SERVER, *pair)) as proxy:
-        proxy.wait_output(r"no answer after 2 s: .* speaks TLS")
-
-
-def test_server_that_does_not_listen_is_reported_with_its_last_output(project: Path) -> None:
-    with Proxy(project, command(project, SILENT)) as proxy:
-        proxy.wait_output("the server does not listen yet, its last output: loading the model")
-
-
-def test_server_that_does_not_answer_http_is_reported(project: Path) -> None:
-    with Proxy(project, command(project, MUTE)) as proxy:
-        proxy.wait_output("accepts connections, but does not answer an HTTP request yet")
-
-
-def test_unused_inherited_socket_is_reported(project: Path) -> None:
-    with Proxy(project, command(project, ELSEWHERE), "--socket") as proxy:
-        proxy.wait_output("not on the socket that it inherits")
-
-
-def test_start_that_answers_soon_is_not_diagnosed(project: Path) -> None:
-    with Proxy(project, backend("echo.py")) as proxy:
-        proxy.running()
-        assert "no answer" not in proxy.output
-
-
-@pytest.mark.parametrize("variable", ["RUN_MAIN", "WERKZEUG_RUN_MAIN"])
-def test_reloader_in_the_process_tree_is_reported_once(project: Path, variable: str) -> None:
-    words = ["env", f"{variable}=true", *backend("echo.py")]
-    with Proxy(project, ["sh", "-c", '"$@" & wait', "sh", *words]) as proxy:
-        proxy.running()
-        proxy.wait_output("own reloader is on: add --no")
-        with proxy.restart():
-            proxy.save("a.py", "")
-        assert proxy.output.count("own reloader is on") == 1
 
 
 def test_last_line_is_plain_not_blank_and_cut() -> None:
@@ -174,6 +282,20 @@ def test_server_that_answers_pings_is_not_reported(
     looks = Looks(30.0, 35.0, 59.0, 60.0, 119.0, 120.0, 123.0, answers=True)
     assert asyncio.run(looks.all(monkeypatch)) == []
     assert looks.asked == 3  # after 30, 60 and 120 s
+
+
+class LeavingLooks(Looks):
+    """The client that waits gives up while the server is pinged."""
+
+    async def answer(self) -> bool:
+        self._present = None
+        return await super().answer()
+
+
+def test_silence_that_ends_during_a_ping_is_not_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = LeavingLooks(30.0, 35.0)
+    assert asyncio.run(looks.all(monkeypatch)) == []
+    assert looks.asked == 2
 
 
 def test_single_waiting_request_is_reported_in_the_singular() -> None:
