@@ -130,11 +130,10 @@ class Gate:
 
     def resume(self) -> None:
         """Release or refuse requests held because of changes that turned out to have no effect."""
-        if self._held:
-            if self._requests is Requests.REFUSE:
-                self._refuse_held()
-            else:
-                self._release()
+        if self._requests is Requests.REFUSE:
+            self._refuse_held()
+        else:
+            self._release()
 
     async def drained(self, timeout_s: float) -> None:
         """Wait until no response is pending that would be lost, for `timeout_s` seconds at most."""
