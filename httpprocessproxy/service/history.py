@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import assert_never
 
 from httpprocessproxy.core.lines import duration, enumeration
 from httpprocessproxy.core.state import Changed, Event, Exited, Machine, Ready, State
@@ -171,6 +172,8 @@ class History:
                 return f"stopped after {duration(lasted_s * 1000)}"
             case Exited():
                 return f"{self.outcome.reason}, after {duration(lasted_s * 1000)}"
+            case _:
+                assert_never(event)
 
 
 def _ms(start: float | None, end: float | None) -> float | None:
