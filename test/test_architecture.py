@@ -58,7 +58,6 @@ TESTED_ELSEWHERE = {
     "core/http/request.py": "test/core/http/test_headers.py",
     "__main__.py": "test/whole/test_cli.py",
     "app.py": "test/whole/test_restart.py",
-    "service/outages.py": "test/service/test_supervisor.py",
     "service/waiter.py": "test/service/test_gate.py",
     "config/forms.py": "test/config/test_command_line.py",
     "setup.py": "test/whole/test_cli.py",

@@ -4,10 +4,13 @@ import asyncio
 from collections.abc import Collection
 from pathlib import Path
 
+import pytest
+
 from httpprocessproxy.core.change.outputs import PATIENCE
 from httpprocessproxy.core.change.patterns import ANYTHING
 from httpprocessproxy.core.change.restart_loop import SUSPICIOUS
 from httpprocessproxy.events import Event, EventBus, Refreshed
+from httpprocessproxy.service import change_handler
 from httpprocessproxy.service.change_handler import ChangeHandler
 from test.loops import eventually, on_every_loop
 from test.messages import state as changed_to
@@ -173,7 +176,10 @@ async def test_file_open_for_writing_while_a_post_is_in_flight_is_not_a_save() -
     desk.is_writing = True
     desk.change("uploads/a.bin", "a.py")
     assert desk.restarts == [{"a.py"}]
-    (line,) = desk.said
+    desk.written.add(Path.cwd() / "uploads/b.bin")
+    desk.change("uploads/b.bin")
+    assert desk.restarts == [{"a.py"}]
+    (line,) = desk.said  # one line for the folder
     assert "--exclude 'uploads/**'" in line
     # The file is closed, which is reported as a change.
     desk.written.clear()
@@ -192,6 +198,27 @@ async def test_file_open_for_writing_during_the_start_is_not_a_save() -> None:
     desk.change("src/a.ts")
     assert desk.restarts == [{"src/a.ts"}]
     assert "--exclude 'dist/**'" in desk.said[0]
+
+
+@pytest.mark.parametrize(("state", "is_output"), [("killing", True), ("running", False)])
+@on_every_loop
+async def test_output_is_a_save_if_it_changes_while_the_server_runs(
+    state: str, is_output: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While a start is killed, its own writes may still be reported."""
+    monkeypatch.setattr(change_handler, "OWN_S", 0.0)
+    desk = Desk()
+    desk.enter("loading")
+    desk.written = {Path.cwd() / "dist/a.js"}
+    desk.change("dist/a.js")
+    assert desk.restarts == [], "the server has it open"
+    desk.written.clear()
+    desk.enter(state)
+    desk.change("dist/a.js")
+    assert desk.restarts.pop() == {"dist/a.js"}
+    desk.enter("loading")
+    desk.change("dist/a.js")
+    assert desk.restarts == ([] if is_output else [{"dist/a.js"}])
 
 
 @on_every_loop

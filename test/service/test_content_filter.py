@@ -117,6 +117,53 @@ async def test_wait_for_earlier_changes_ends_while_new_ones_arrive(project: Path
         assert desk.changes == []
 
 
+class FakeWatcher:
+    """A watcher whose state the test sets."""
+
+    description = "a fake"
+    is_immediate = False
+    has_caught_up = True
+    fences = 0
+
+    def catch_up(self) -> bool:
+        return self.has_caught_up
+
+    async def fence(self) -> None:
+        self.fences += 1
+
+
+@on_every_loop
+async def test_watcher_has_caught_up_once_its_changes_are_judged(project: Path) -> None:
+    async with desk_at(project) as desk:
+        watcher = FakeWatcher()
+        judging = desk.unchanged.judging(watcher)
+        assert (judging.description, judging.is_immediate) == ("a fake", False)
+        caught_up = [judging.catch_up()]
+        desk.saved("a.py", "1")
+        caught_up.append(judging.catch_up())
+        await judging.fence()
+        assert desk.changes == [{"a.py"}]
+        caught_up.append(judging.catch_up())
+        watcher.has_caught_up = False
+        caught_up.append(judging.catch_up())
+        assert caught_up == [True, False, True, False]
+        assert watcher.fences == 1
+
+
+@on_every_loop
+async def test_mark_is_past_once_the_changes_before_it_are_judged(project: Path) -> None:
+    async with desk_at(project) as desk:
+        before = desk.unchanged.mark()
+        desk.saved("a.py", "1")
+        after = desk.unchanged.mark()
+        assert after > before
+        past = [desk.unchanged.is_past(mark) for mark in (before, after)]
+        assert past == [True, False]
+        await desk.unchanged.judged()
+        assert desk.unchanged.is_past(after)
+        assert desk.unchanged.mark() == after
+
+
 @on_every_loop
 async def test_queued_changes_of_a_file_are_read_once(
     project: Path, monkeypatch: pytest.MonkeyPatch

@@ -1,6 +1,5 @@
-"""The gate: held requests, the order of their release, and the wait for unsafe requests."""
+"""The gate: held requests, and the order of their release."""
 
-import asyncio
 from collections.abc import Callable
 
 import pytest
@@ -154,6 +153,22 @@ async def test_new_backend_starts_with_the_smallest_window() -> None:
     assert crowd.log[-1].outcomes == [SECOND]
 
 
+@on_every_loop
+async def test_step_of_time_widens_the_window_unless_responses_begin(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(gate_module, "STEP_S", 0.0)
+    answering, silent = Crowd(), Crowd()
+    waiters, _ = answering.ask(100), silent.ask(100)
+    answering.gate.open(FIRST)
+    silent.gate.open(FIRST)
+    monkeypatch.setattr(gate_module, "STEP_S", PATIENCE_S)  # for all steps but the first
+    answering.gate.answered(waiters[0])
+    await eventually(lambda: len(silent.gone) > FIRST_REQUESTS)
+    assert len(silent.gone) == 2 * FIRST_REQUESTS
+    assert len(answering.gone) == FIRST_REQUESTS + 2, "as at the response"
+
+
 # Exits
 
 
@@ -292,51 +307,12 @@ async def test_unconfirmed_request_that_exits_is_never_admitted(
     assert leaves.outcomes == []
 
 
-# Unsafe requests
-
-
 @on_every_loop
-async def test_drained_returns_at_once_without_pending_requests() -> None:
-    gate = Crowd().gate
-    await gate.drained(PATIENCE_S * 2)
-    await gate.drained(0)
-
-
-@on_every_loop
-async def test_drained_waits_for_the_last_pending_request() -> None:
-    gate = Crowd().gate
-    gate.pending_began()
-    gate.pending_began()
-    async with asyncio.TaskGroup() as group:
-        waiting = group.create_task(gate.drained(PATIENCE_S * 2), name="drained")
-        gate.pending_ended()
-        await asyncio.sleep(0)
-        assert not waiting.done()
-        gate.pending_ended()
-    gate.pending_began()
-    gate.pending_ended()
-    await gate.drained(PATIENCE_S * 2)
-
-
-@on_every_loop
-async def test_drained_waits_for_a_request_that_begins_as_the_last_one_ends() -> None:
-    """Both may happen in one iteration of the loop, before the waiting task is resumed."""
-    gate = Crowd().gate
-    gate.pending_began()
-    async with asyncio.TaskGroup() as group:
-        waiting = group.create_task(gate.drained(PATIENCE_S * 2), name="drained")
-        await asyncio.sleep(0)
-        gate.pending_ended()
-        gate.pending_began()
-        for _ in range(5):
-            await asyncio.sleep(0)
-        assert not waiting.done()
-        gate.pending_ended()
-
-
-@pytest.mark.parametrize("timeout_s", [0, 0.01])
-@on_every_loop
-async def test_drained_returns_after_the_timeout(timeout_s: float) -> None:
-    gate = Crowd().gate
-    gate.pending_began()
-    await gate.drained(timeout_s)
+async def test_exit_of_an_answered_request_leaves_the_gate_as_it_is() -> None:
+    crowd = Crowd()
+    crowd.gate.open(FIRST)
+    (waiter,) = crowd.ask()
+    crowd.gate.answered(waiter)
+    crowd.gate.exit(waiter)
+    (other,) = crowd.ask()
+    assert (other.outcomes, crowd.gate.held, crowd.gate.answers) == ([FIRST], 0, 1)

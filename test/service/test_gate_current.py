@@ -39,6 +39,18 @@ async def test_request_after_a_save_is_held_until_the_save_proves_harmless() -> 
 
 
 @on_every_loop
+async def test_resume_without_held_requests_admits_and_refuses_none() -> None:
+    crowd = Crowd()
+    crowd.gate.open(FIRST)
+    crowd.gate.resume()
+    crowd.gate.refuse(lambda: ENDED)
+    crowd.gate.resume()
+    assert crowd.log == []
+    (waiter,) = crowd.ask()
+    assert waiter.outcomes == [ENDED]
+
+
+@on_every_loop
 async def test_request_after_a_save_goes_to_the_next_generation() -> None:
     judge = Judge()
     crowd = Crowd(is_current=judge)

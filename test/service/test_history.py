@@ -71,6 +71,12 @@ def test_report_includes_paths_added_later_in_the_burst() -> None:
     assert history.restart.report().paths == ["a.py", "b.py"]
 
 
+def test_drain_without_a_restart_is_not_recorded() -> None:
+    history = History(EventBus(), Machine())
+    history.drained()
+    assert history.last_restart is None
+
+
 def step(
     machine: Machine,
     history: History,
