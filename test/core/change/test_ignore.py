@@ -2,6 +2,7 @@
 
 import random
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,14 @@ PIECES = [
         ("build", "build/a.py", False, None),  # decided by the folder, which the caller checks
         ("a/**", "a", True, None),
         ("a/**", "a/b", False, True),
+        ("**/", "a/b", True, True),
+        ("**/**/", "a/b", True, True),
+        ("/**/*/", "a/b", True, True),
+        ("/**/*/", "a.py", False, None),
+        ("!**/*/", "a/b", True, False),
+        ("a/**/", "a", True, None),
+        ("a/**/", "a/b", True, True),
+        ("a/**/", "a/b.py", False, None),
         ("*.log\n!keep.log", "keep.log", False, False),
         ("!keep.log\n*.log", "keep.log", False, True),
         ("/*\n!/src", "src", True, False),
@@ -56,19 +65,20 @@ def test_last_line_that_names_the_path_decides(
 @pytest.mark.parametrize("seed", range(8))
 def test_random_rules_ignore_the_same_paths_as_git(tmp_path: Path, seed: int) -> None:
     subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
-    paths = list(tree(tmp_path))
+    tree = make_tree(tmp_path)
     # Seeded: a difference must be reproducible.
     chance = random.Random(seed)
     for _ in range(20):
         text = "\n".join(a_line(chance) for _ in range(chance.randint(1, 6))) + "\n"
         (tmp_path / ".gitignore").write_text(text)
-        rules = IgnoreRules(text)
-        ours = {path for path in paths if is_ignored(rules, tmp_path, path)}
-        assert ours == ignored_by_git(tmp_path, paths), text
+        assert ignored(IgnoreRules(text), tree) == ignored_by_git(tmp_path, list(tree)), text
 
 
-def tree(root: Path) -> list[str]:
-    """Create files and folders with all NAMES, three levels deep; return their paths."""
+def make_tree(root: Path) -> dict[str, bool]:
+    """Create files and folders with all NAMES, three levels deep.
+
+    Returns for each path whether it is a folder; a folder comes before what it holds.
+    """
     for first in NAMES:
         (root / first).mkdir()
         for second in NAMES:
@@ -78,8 +88,8 @@ def tree(root: Path) -> list[str]:
                     (root / first / second / third).touch()
             else:
                 (root / first / second).touch()
-    found = root.rglob("*")
-    return [str(path.relative_to(root)) for path in found if ".git" not in path.parts]
+    found = sorted(path for path in root.rglob("*") if ".git" not in path.parts)
+    return {str(path.relative_to(root)): path.is_dir() for path in found}
 
 
 def a_line(chance: random.Random) -> str:
@@ -89,12 +99,13 @@ def a_line(chance: random.Random) -> str:
     )
 
 
-def is_ignored(rules: IgnoreRules, root: Path, path: str) -> bool:
-    """Whether `path`, or a folder that holds it, is ignored."""
-    steps = [one for one in Path(path).parents if one != Path()]
-    folders = [str(step) for step in reversed(steps)]
-    is_folder = (root / path).is_dir()
-    return any(rules.decide(one, True) for one in folders) or bool(rules.decide(path, is_folder))
+def ignored(rules: IgnoreRules, tree: Mapping[str, bool]) -> set[str]:
+    """The paths that are ignored, or that a folder holds which is ignored."""
+    found: set[str] = set()
+    for path, is_folder in tree.items():
+        if path.rpartition("/")[0] in found or rules.decide(path, is_folder):
+            found.add(path)
+    return found
 
 
 def ignored_by_git(root: Path, paths: list[str]) -> set[str]:
