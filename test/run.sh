@@ -1,9 +1,12 @@
 #!/usr/bin/env bash
 # The one test command: ./test/run.sh [fast | unit] [PYTEST OPTIONS]
 #
-#   (no lane)  format, types and all tests; installs missing system packages, as root only
+#   (no lane)  format, types, coverage and all tests; installs missing system packages, as root only
 #   unit       the same without the whole-program tests, the suites and the benchmark
 #   fast       format, types and the tests of the pure core with few examples: under 20 s
+#
+# Coverage: the tests of core and of service reach each branch of their room, see test/README.rst.
+# It is left out with pytest's options, which usually select tests.
 #
 # Prints pytest's closing line; on failure, the complete output of the step that failed.
 set -euo pipefail
@@ -90,7 +93,34 @@ fetch_test_data() {
 
 [ $lane = fast ] || fetch_test_data
 quietly ./reformat-source.sh --check
-quietly mypy
+
+# Steps that run beside each other: for mypy alone, one core would be idle.
+steps=()
+beside() {
+    (log=.cache/$1.log && shift && quietly "$@") &
+    steps+=($!)
+}
+
+covered() {
+    # The branches of a room ($1) by its own tests, at least $2 percent. Without the examples of
+    # hypothesis: a branch that random input reaches still needs a test that says what is right.
+    # A shell ignores SIGINT in its background processes, and they inherit that.
+    COVERAGE_FILE=.cache/coverage.$1 env --default-signal=INT pytest "test/$1" -p no:xdist \
+        -m "not slow and not hypothesis" --cov="httpprocessproxy/$1" --cov-fail-under="$2" \
+        --cov-report=term-missing:skip-covered
+}
+
+beside mypy mypy
+if [ $lane != fast ] && [ $# -eq 0 ]; then
+    beside coverage-core covered core 100
+    beside coverage-service covered service 96
+fi
+failed=0
+for step in "${steps[@]}"; do
+    wait "$step" || failed=1
+done
+[ $failed = 0 ] || exit 1
+
 # Compiled once, for the hundreds of times that tests start the program.
 unset PYTHONDONTWRITEBYTECODE
 quietly python -m compileall -q httpprocessproxy
