@@ -14,6 +14,7 @@ from httpprocessproxy.admin.assets import client_js
 from httpprocessproxy.admin.context import AdminContext
 from httpprocessproxy.config import Config
 from httpprocessproxy.core.http.response_fields import ResponseFields
+from httpprocessproxy.core.identity import DEFAULT_SERVICE
 from httpprocessproxy.core.page.documents import Injector
 from httpprocessproxy.events import EventBus, Notice, OutputPrinted, StateChanged
 from httpprocessproxy.inspector.replay import Replayer
@@ -23,10 +24,12 @@ from httpprocessproxy.process import (
     Launcher,
     Output,
     OutputText,
+    ProcessTree,
+    ProcessTrees,
     Terminal,
     become_subreaper,
     has_proc,
-    reap_adopted,
+    open_for_writing,
     seal_descriptors,
 )
 from httpprocessproxy.proxy import ProxyOptions, ProxyServer
@@ -99,14 +102,18 @@ class App:
             lambda stream, text: bus.publish(OutputPrinted(stream=stream, text=text), keep=False),
         )
         self._shortcuts = Shortcuts()
-        keyboard = Keyboard(KEYS, self._shortcuts.press) if Keyboard.is_usable() else None
+        self._trees = ProcessTrees()
+        tree = self._trees.add(DEFAULT_SERVICE)
+        keyboard = None
+        if Keyboard.is_usable():
+            keyboard = Keyboard(KEYS, self._shortcuts.press, self._trees.processes)
         self._output = stack.enter_context(Output(self._output_text.take, keyboard))
         terminal = stack.enter_context(Terminal(self._output)) if Terminal.is_usable() else None
         has_keys = keyboard is not None and terminal is not None
         self._console = Console(config, self._output.write, has_keys=has_keys)
         stack.enter_context(self._console.listening(bus))
-        self._preloading = self._new_preloading(stack)
-        launcher = Launcher(prepared.launch_spec, self._output, terminal, self._preloading)
+        self._preloading = self._new_preloading(tree, stack)
+        launcher = Launcher(prepared.launch_spec, self._output, tree, terminal, self._preloading)
         if (inherited := prepared.launch_spec.inherited) is not None:
             stack.callback(inherited.close)
         self.supervisor = Supervisor(
@@ -151,7 +158,7 @@ class App:
             notes = await self._open(proxy_server, stack)
             self._show_start(notes)
             async with asyncio.TaskGroup() as group:
-                group.create_task(reap_adopted(), name="reap adopted processes")
+                group.create_task(self._trees.reap_adopted(), name="reap adopted processes")
                 unmatched = warn_unmatched(self._prepared.config, Path.cwd(), self._say)
                 group.create_task(unmatched, name="look for globs that match no file")
                 cleaning = asyncio.to_thread(remove_dead_folders)
@@ -208,7 +215,7 @@ class App:
         self._output_text.flush()
         return self._output.tail.decode(errors="replace")
 
-    def _new_preloading(self, stack: ExitStack) -> "Preloading | None":
+    def _new_preloading(self, tree: ProcessTree, stack: ExitStack) -> "Preloading | None":
         preload = self._prepared.preload
         if preload is None:
             return None
@@ -219,7 +226,7 @@ class App:
 
         record_cache = RecordCache(cache_folder(), preload.key)
         preloading = Preloading(
-            preload.command, self._prepared.launch_spec, record_cache, self._bus
+            preload.command, self._prepared.launch_spec, tree, record_cache, self._bus
         )
         stack.enter_context(self._bus.on(StateChanged, preloading.state_changed))
         return preloading
@@ -260,6 +267,7 @@ class App:
             self._bus,
             self._say,
             lambda: supervisor.gate.has_pending,
+            partial(open_for_writing, self._trees.processes),
         )
         supervisor.changes = change_handler
         stack.enter_context(self._bus.on(StateChanged, change_handler.state_changed))

@@ -6,7 +6,7 @@ import signal
 import socket
 
 from httpprocessproxy.config import Address, Config
-from httpprocessproxy.process import Child, Launcher, LaunchSpec, Output, SpawnError
+from httpprocessproxy.process import Child, Launcher, LaunchSpec, Output, ProcessTrees, SpawnError
 from test.ports import free_port
 
 # Above any pid of Linux (PID_MAX_LIMIT is 1 << 22).
@@ -80,6 +80,7 @@ class FakeLauncher(Launcher):
         self.given_up: list[str] = []
         self.children: list[FakeChild] = []
         self.launch_spec = LaunchSpec(("serve", "--it"), address)
+        self.tree = ProcessTrees().add("web")
         self._pid = os.getpid() if pid is None else pid
 
     async def start(self) -> FakeChild:

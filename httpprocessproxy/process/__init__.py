@@ -2,12 +2,13 @@
 
 spawn.py starts a generation as launch_spec.py describes it (env_file.py reads `--env-file`, asgi.py
 makes the command of `--asgi`, folder.py follows the working directory). child.py waits for the
-process and stops it; tree.py finds and ends its orphans. output.py copies the output to a sink.py,
-screen.py tracks the terminal's state, output_text.py batches the output for web pages. terminal.py
-gives the backend a pseudo-terminal; keyboard.py separates shortcuts from its input, with
-terminal_reads.py. ports.py (sock_diag.py, tcp_sockets.py) finds listeners, inherited.py holds the
-listening socket of `--socket`, open_files.py lists files that are being written. guard.py cleans up
-when the program is killed, reaper.py when both are. linux.py wraps /proc and prctl(2).
+process and stops it; tree.py finds the orphans of a service (ownership.py, marks.py), and ending.py
+ends them. output.py copies the output to a sink.py, screen.py tracks the terminal's state,
+output_text.py batches the output for web pages. terminal.py gives the backend a pseudo-terminal;
+keyboard.py separates shortcuts from its input, with terminal_reads.py. ports.py (sock_diag.py,
+tcp_sockets.py) finds listeners, inherited.py holds the listening socket of `--socket`,
+open_files.py lists files that are being written. guard.py cleans up when the program is killed,
+reaper.py when both are. linux.py wraps /proc and prctl(2).
 """
 
 from httpprocessproxy.process.asgi import asgi_command
@@ -17,6 +18,7 @@ from httpprocessproxy.process.inherited import INHERITED_FD, InheritedSocket
 from httpprocessproxy.process.keyboard import Keyboard
 from httpprocessproxy.process.launch_spec import LaunchSpec
 from httpprocessproxy.process.linux import has_proc
+from httpprocessproxy.process.marks import NOT_OURS
 from httpprocessproxy.process.open_files import open_for_writing, redirected_output
 from httpprocessproxy.process.output import Output
 from httpprocessproxy.process.output_text import OutputText
@@ -32,13 +34,10 @@ from httpprocessproxy.process.ports import (
 from httpprocessproxy.process.spawn import Launcher, SpawnError, seal_descriptors
 from httpprocessproxy.process.terminal import Terminal
 from httpprocessproxy.process.tree import (
-    NOT_OURS,
+    ProcessTree,
+    ProcessTrees,
     StopError,
     become_subreaper,
-    members,
-    orphans,
-    reap_adopted,
-    sweep,
 )
 
 __all__ = [
@@ -52,6 +51,8 @@ __all__ = [
     "Launcher",
     "Output",
     "OutputText",
+    "ProcessTree",
+    "ProcessTrees",
     "SpawnError",
     "StopError",
     "Terminal",
@@ -63,13 +64,9 @@ __all__ = [
     "listener",
     "listening_in_tree",
     "listens_in_tree",
-    "members",
     "open_for_writing",
-    "orphans",
     "peer_is_gone",
-    "reap_adopted",
     "redirected_output",
     "seal_descriptors",
-    "sweep",
     "wait_until_free",
 ]

@@ -8,8 +8,9 @@ import os
 import signal
 import threading
 
-from httpprocessproxy.process import linux, tree
+from httpprocessproxy.process import ending, linux
 from httpprocessproxy.process.output import Output
+from httpprocessproxy.process.tree import ProcessTree
 from httpprocessproxy.system.event_loop import call_from_thread
 
 # The last output of a dead process is in a pipe and copied within a millisecond, unless the
@@ -18,20 +19,25 @@ _DRAIN_TIMEOUT_S = 0.1
 
 
 class Child:
-    """Created by `Launcher` in a running event loop. `is_warm`: forked from a fork server."""
+    """Created by `Launcher` in a running event loop, registered in `tree`, which has its orphans.
+
+    `is_warm`: forked from a fork server.
+    """
 
     is_warm = False
 
-    def __init__(self, pid: int, output: Output, *, is_warm: bool = False) -> None:
+    def __init__(
+        self, pid: int, output: Output, tree: ProcessTree, *, is_warm: bool = False
+    ) -> None:
         self.pid = pid
         self.is_warm = is_warm
         self._output = output
+        self._tree = tree
         self._loop = asyncio.get_running_loop()
         self._returncode = 0
         self._reaped = asyncio.Event()
         self._drained = asyncio.Event()
         self._killed = asyncio.Event()
-        tree.children.add(pid)
         if hasattr(os, "pidfd_open"):
             self._pidfd = os.pidfd_open(pid)
             self._loop.add_reader(self._pidfd, self._on_end)
@@ -69,7 +75,7 @@ class Child:
         finally:
             self.kill()
             await self._wait_for_death()
-            await tree.sweep()
+            await self._tree.sweep()
         return await self.wait()
 
     def kill(self) -> None:
@@ -92,18 +98,18 @@ class Child:
 
     async def _group_end(self) -> None:
         await self._reaped.wait()
-        await tree.group_end(self.pid)
+        await self._tree.group_end(self.pid)
 
     async def _wait_for_death(self) -> None:
         try:
-            async with asyncio.timeout(tree.END_TIMEOUT_S):
+            async with asyncio.timeout(ending.END_TIMEOUT_S):
                 await self._reaped.wait()
         except TimeoutError as error:
-            raise tree.StopError(f"cannot end {self.pid}: SIGKILL did not end it") from error
+            raise ending.StopError(f"cannot end {self.pid}: SIGKILL did not end it") from error
 
     def _signal_group(self, number: signal.Signals) -> None:
-        # The pid of a reaped process may be reused; `tree.sweep` then finds the rest of the group
-        # in /proc. Without /proc, that risk is smaller than the risk of leaving processes behind.
+        # The pid of a reaped process may be reused; `sweep` then finds the rest of the group in
+        # /proc. Without /proc, that risk is smaller than the risk of leaving processes behind.
         if self._reaped.is_set() and linux.has_proc():
             return
         try:
@@ -121,7 +127,7 @@ class Child:
         call_from_thread(self._loop, self._on_reaped, status)
 
     def _on_reaped(self, status: int) -> None:
-        tree.children.discard(self.pid)
+        self._tree.release(self.pid)
         self._returncode = os.waitstatus_to_exitcode(status)
         self._reaped.set()
         self._loop.call_later(_DRAIN_TIMEOUT_S, self._drained.set)

@@ -16,8 +16,8 @@ import signal
 import sys
 from collections.abc import Callable
 
-from httpprocessproxy.process import linux, screen, tree
-from httpprocessproxy.process.reaper import RUN, Reaper
+from httpprocessproxy.process import ending, linux, marks, screen
+from httpprocessproxy.process.reaper import Reaper
 from httpprocessproxy.process.terminal import Modes, is_foreground
 
 _FORWARDED = {
@@ -55,7 +55,7 @@ def guarded(main: Callable[[], int]) -> int:
     pid = os.fork()
     if pid != 0:
         return _Guard(pid, foreign, reaper).run()
-    os.environ[RUN] = reaper.run
+    os.environ[marks.RUN] = reaper.run
     linux.die_with_parent(signal.SIGTERM)
     if os.getppid() != guard:
         os.kill(os.getpid(), signal.SIGTERM)
@@ -115,11 +115,16 @@ class _Guard:
         if (restoring := screen.saved_by_child()) and os.isatty(1):
             os.write(1, restoring)
         try:
-            spared = {self._reaper.pid} if self._reaper.pid is not None else set()
-            tree.end_all(self._foreign | spared, everything=True)
-        except tree.StopError as error:
+            ending.end_all(self._remaining)
+        except ending.StopError as error:
             sys.stderr.write(f"{error}\n")
         self._reaper.dismiss()
+
+    def _remaining(self) -> list[linux.Process]:
+        """All processes of the program, in any session."""
+        spared = self._foreign | {self._reaper.pid}
+        found = linux.descendants(os.getpid(), marks.may_be_ended)
+        return [process for process in found if process.pid not in spared]
 
 
 def _is_for_guard_alone(info: "signal.struct_siginfo") -> bool:

@@ -11,7 +11,8 @@ import termios
 import time
 from collections.abc import Callable, Collection
 
-from httpprocessproxy.process import terminal_reads, tree
+from httpprocessproxy.process import terminal_reads
+from httpprocessproxy.process.linux import Process
 
 # A program that processes a line for a moment will read the next one.
 READS_ON_S = 1.0
@@ -22,10 +23,19 @@ _LINE_ENDS = (b"\r", b"\n")
 class Keyboard:
     """Decides for each piece of input whether it is a shortcut. Use it in one thread only."""
 
-    def __init__(self, shortcuts: Collection[str], pressed: Callable[[str], None]) -> None:
-        """Call `pressed` with each of the one-character `shortcuts` that is typed."""
+    def __init__(
+        self,
+        shortcuts: Collection[str],
+        pressed: Callable[[str], None],
+        processes: Callable[[], Collection[Process]],
+    ) -> None:
+        """Call `pressed` with each of the one-character `shortcuts` that is typed.
+
+        `processes` returns the running processes of the backend.
+        """
         self._shortcuts = {key.encode(): key for key in shortcuts}
         self._pressed = pressed
+        self._processes = processes
         self._line_length = 0
         self._was_read_at = -READS_ON_S
 
@@ -57,7 +67,7 @@ class Keyboard:
 
     def _is_wanted(self, terminal_fd: int) -> bool:
         """Whether the backend reads its terminal, has just read it, or switched line mode off."""
-        processes = tree.backend()
+        processes = self._processes()
         if not processes:
             return False  # It has ended, so the modes of its terminal do not count.
         try:

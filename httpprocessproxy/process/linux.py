@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 _PR_SET_PDEATHSIG = 1
@@ -104,13 +104,25 @@ def descendants(root: int, matches: Callable[[Process], bool]) -> list[Process]:
 
     A process whose parent ends during the scan may be missed: scan again.
     """
+    return below(by_parent(processes()), root, matches)
+
+
+def by_parent(table: Iterable[Process]) -> Mapping[int, Sequence[Process]]:
+    """The children of each process in the table, by its pid."""
     children: defaultdict[int, list[Process]] = defaultdict(list)
-    for process in processes():
+    for process in table:
         children[process.parent].append(process)
+    return children
+
+
+def below(
+    children: Mapping[int, Sequence[Process]], root: int, matches: Callable[[Process], bool]
+) -> list[Process]:
+    """Do what `descendants` does with the result of `by_parent`."""
     found: list[Process] = []
     parents = [root]
     while parents:
-        matching = [child for child in children.pop(parents.pop(), ()) if matches(child)]
+        matching = [child for child in children.get(parents.pop(), ()) if matches(child)]
         found += matching
         parents += [child.pid for child in matching]
     return found

@@ -3,20 +3,21 @@
 import fcntl
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
-from httpprocessproxy.process import tree
+from httpprocessproxy.process.linux import Process
 
 
-def open_for_writing(paths: Iterable[Path]) -> frozenset[Path]:
-    """Return those of `paths` that a process of the backend has open for writing (Linux's /proc).
+def open_for_writing(
+    processes: Callable[[], Collection[Process]], paths: Iterable[Path]
+) -> frozenset[Path]:
+    """Return those of `paths` that one of the processes has open for writing (Linux's /proc).
 
     Empty on other systems.
     """
     wanted = {identity: path for path in paths if (identity := _identity(path))}
-    processes = [process for child in list(tree.children) for process in tree.members(child)]
-    found = {one for process in processes for one in _written_by(process.pid)}
+    found = {one for process in processes() for one in _written_by(process.pid)}
     return frozenset(path for identity, path in wanted.items() if identity in found)
 
 

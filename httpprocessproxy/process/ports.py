@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from httpprocessproxy.config import Address
 from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.core.http.ip import canonical, unmapped
-from httpprocessproxy.process import linux, sock_diag, tcp_sockets, tree
+from httpprocessproxy.process import linux, sock_diag, tcp_sockets
 from httpprocessproxy.process.tcp_sockets import TIME_WAIT, End, Socket
+from httpprocessproxy.process.tree import ProcessTree
 
 _POLL_MIN_S = 0.001
 _POLL_MAX_S = 0.05
@@ -56,8 +57,8 @@ def listener(address: Address) -> Holder | None:
     return None
 
 
-def listens_in_tree(address: Address, pid: int) -> bool | None:
-    """Whether a connection to `address` reaches the process tree of the child `pid`.
+def listens_in_tree(address: Address, tree: ProcessTree, pid: int) -> bool | None:
+    """Whether a connection to `address` reaches the tree, with the child `pid`.
 
     None if that is unknown: no listener is visible, or it belongs to another user.
     """
@@ -69,8 +70,8 @@ def listens_in_tree(address: Address, pid: int) -> bool | None:
     return False if any(map(linux.holder_of, found)) else None
 
 
-def listening_in_tree(pid: int) -> list[Address]:
-    """The TCP addresses where the tree of the child `pid` listens, sorted by port."""
+def listening_in_tree(tree: ProcessTree, pid: int) -> list[Address]:
+    """The TCP addresses where the tree, with the child `pid`, listens; sorted by port."""
     try:
         listening = sock_diag.listening()
     except OSError:

@@ -2,23 +2,19 @@
 
 A shell (0.1 MB of memory) reads from a pipe that those two hold open. A line on the pipe reports a
 normal end; end of file without a line makes the shell execute a Python that runs this module.
-The backend's processes are not its descendants: it finds them by a variable in their environment,
-and the descendants of those. Its command line does not contain the program's name, so that a
+The backend's processes are not its descendants: it finds them by their marks (marks.py), and the
+descendants of those. Its command line does not contain the program's name, so that a
 `pkill -f` that kills the other two does not kill it.
 """
 
 import contextlib
 import os
-import secrets
 import signal
 import sys
 from typing import Final
 
 from httpprocessproxy.process import linux
-from httpprocessproxy.process.tree import may_be_ended
-
-# The environment variable of each process of the backend; its value is unique to the run.
-RUN: Final = "HTTP_PROCESS_PROXY_RUN"
+from httpprocessproxy.process.marks import Marks, may_be_ended, new_run
 
 _WAITS: Final = 'cd / && read -r _ || exec "$ORPHANS_PYTHON" -c "$ORPHANS_CODE"'
 # The variables that Python needs to start; the shell must not hold secrets of our environment.
@@ -33,7 +29,7 @@ class Reaper:
 
     def __init__(self) -> None:
         """Start the shell; if that fails, the program runs without it."""
-        self.run = f"{os.getpid()}-{secrets.token_hex(8)}"
+        self.run = new_run()
         self.pid: int | None = None
         self._write_fd: int | None = None
         # The kernel kills all processes of a container when its PID 1 ends.
@@ -83,10 +79,10 @@ def end_run() -> None:
 
     Gives up after 100 scans.
     """
-    pair = f"{RUN}={os.environ['ORPHANS_RUN']}"
+    marks = Marks(os.environ["ORPHANS_RUN"])
     quiet = 0
     for _ in range(_MAX_SCANS):
-        found = _remaining(pair)
+        found = _remaining(marks)
         quiet = 0 if found else quiet + 1
         if quiet == 2:
             return
@@ -96,8 +92,8 @@ def end_run() -> None:
                     os.close(pidfd)
 
 
-def _remaining(pair: str) -> list[linux.Process]:
-    marked = [process for process in linux.processes() if pair in process.environment_pairs]
+def _remaining(marks: Marks) -> list[linux.Process]:
+    marked = [process for process in linux.processes() if marks.is_on(process)]
     found = {process.pid: process for process in marked}
     for process in marked:
         below = linux.descendants(process.pid, may_be_ended)

@@ -20,6 +20,7 @@ from httpprocessproxy.process.inherited import INHERITED_FD
 from httpprocessproxy.process.launch_spec import LaunchSpec
 from httpprocessproxy.process.output import Output
 from httpprocessproxy.process.terminal import Terminal, is_foreground
+from httpprocessproxy.process.tree import ProcessTree
 
 # The number of descriptors to try where the system does not list them; takes 0.5 ms.
 _MOST_DESCRIPTORS = 4096
@@ -75,6 +76,8 @@ class WarmStarter(Protocol):
     async def fork(self, stdio: tuple[int, int, int], terminal: str) -> int | None:
         """Start the backend in a forked child, and return its pid; None for a cold start.
 
+        The child is registered in the process tree of the service.
+
         `stdio` becomes its descriptors 0 to 2. They are open on `terminal`, its controlling
         terminal, unless that is "". Raises UserError.
         """
@@ -93,10 +96,12 @@ class Launcher:
         self,
         launch_spec: LaunchSpec,
         output: Output,
+        tree: ProcessTree,
         terminal: Terminal | None = None,
         warm_starter: WarmStarter | None = None,
     ) -> None:
         self.launch_spec = launch_spec
+        self.tree = tree
         self._output = output
         self._terminal = terminal
         self._warm_starter = warm_starter
@@ -116,7 +121,7 @@ class Launcher:
                     self.give_up_warm_starts("the working directory was made again")
                 fork = self._fork_with_pipes if self._terminal is None else self._fork_with_pty
                 if (pid := await fork(self._warm_starter)) is not None:
-                    return Child(pid, self._output, is_warm=True)
+                    return Child(pid, self._output, self.tree, is_warm=True)
             except (OSError, UserError):
                 pass  # `spawn` fails the same way, and raises SpawnError
         return self.spawn()
@@ -143,7 +148,7 @@ class Launcher:
         except UserError as error:
             self._output.begin_nothing()
             raise SpawnError(str(error)) from error
-        return Child(pid, self._output)
+        return Child(pid, self._output, self.tree)
 
     async def _fork_with_pipes(self, warm_starter: WarmStarter) -> int | None:
         with contextlib.ExitStack() as parent_fds, contextlib.ExitStack() as child_fds:
@@ -216,15 +221,21 @@ class Launcher:
         words = launch_spec.executed(recorded.words if recorded is not None else launch_spec.words)
         if launch_spec.needs_its_pid or recorded is not None:
             _check_command(launch_spec.words[0])
-        return os.posix_spawnp(
-            words[0],
-            words,
-            {**launch_spec.environment(), **(recorded.environment if recorded is not None else {})},
-            file_actions=[*actions, *recording_actions, *socket_actions],
-            setsid=True,
-            setsigdef=signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP},
-            setsigmask=(),
-        )
+        more = recorded.environment if recorded is not None else {}
+        environment = {**launch_spec.environment(), **more, **self.tree.environment}
+
+        def start() -> int:
+            return os.posix_spawnp(
+                words[0],
+                words,
+                environment,
+                file_actions=[*actions, *recording_actions, *socket_actions],
+                setsid=True,
+                setsigdef=signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP},
+                setsigmask=(),
+            )
+
+        return self.tree.spawn(start)
 
 
 def _is_background_of_terminal() -> bool:

@@ -20,7 +20,6 @@ from httpprocessproxy.core.change.patterns import ANYTHING
 from httpprocessproxy.core.change.restart_loop import RestartLoop
 from httpprocessproxy.core.state import State
 from httpprocessproxy.events import EventBus, Refreshed, StateChanged
-from httpprocessproxy.process import open_for_writing
 from httpprocessproxy.watch.contents import state_of
 
 # Joins the files that a build writes together; too short a delay for a user to notice.
@@ -41,8 +40,8 @@ class ChangeHandler:
         restart: Callable[[Paths], None],
         bus: EventBus,
         say: Callable[[str], None],
-        is_writing: Callable[[], bool] = lambda: False,
-        open_for_writing: Callable[[Collection[Path]], Collection[Path]] = open_for_writing,
+        is_writing: Callable[[], bool],
+        open_for_writing: Callable[[Collection[Path]], Collection[Path]],
     ) -> None:
         """`refreshes` returns whether a path is one of --refresh; `restart` receives the others.
 

@@ -15,7 +15,7 @@ from typing import Final
 from httpprocessproxy.config import Address
 from httpprocessproxy.core.page import ansi
 from httpprocessproxy.core.silence import Silence
-from httpprocessproxy.process import InheritedSocket, accepting, listening_in_tree
+from httpprocessproxy.process import InheritedSocket, ProcessTree, accepting, listening_in_tree
 
 # The times of the first diagnoses of a start, in seconds since it began; then the interval.
 FIRST_LOOKS_S: Final = (2.0, 10.0)
@@ -86,9 +86,13 @@ def silent(silence: Silence) -> str:
 
 
 async def diagnose(
-    address: Address, pid: int, inherited: InheritedSocket | None, tail: Callable[[], bytes]
+    address: Address,
+    tree: ProcessTree,
+    pid: int,
+    inherited: InheritedSocket | None,
+    tail: Callable[[], bytes],
 ) -> str:
-    """Return the likely reason why the process tree of `pid` does not answer at `address`.
+    """Return the likely reason why the tree, with the child `pid`, does not answer at `address`.
 
     `tail` returns the end of its output.
     """
@@ -103,7 +107,7 @@ async def diagnose(
             f"{address} accepts connections, but does not answer an HTTP request yet "
             "(--ping-path asks for another path, --ping tcp for none)"
         )
-    places = await asyncio.to_thread(listening_in_tree, pid)
+    places = await asyncio.to_thread(listening_in_tree, tree, pid)
     silent = {NODE_INSPECTOR_PORT} | ({address.port} if inherited is not None else set())
     places = [place for place in places if place.port not in silent]
     if places:

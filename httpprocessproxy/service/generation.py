@@ -19,12 +19,10 @@ from httpprocessproxy.process import (
     Child,
     Holder,
     Launcher,
+    ProcessTree,
     SpawnError,
     StopError,
     listens_in_tree,
-    members,
-    orphans,
-    sweep,
     wait_until_free,
 )
 from httpprocessproxy.service.diagnosis import SILENCE_PING_S, diagnose, looks, watch_for_silence
@@ -132,7 +130,7 @@ class Generation:
     async def _clear_obstacles(self) -> str:
         """End processes of the last start and wait for the port; return a remaining obstacle."""
         try:
-            for orphan in await sweep():
+            for orphan in await self._launcher.tree.sweep():
                 self._supervisor.say(f"ended a process of the last start: {orphan}")
         except StopError as error:
             return str(error)
@@ -187,7 +185,7 @@ class Generation:
             self.child = None
         if returncode is None:
             return GenerationOutcome(stopped, "stopped")
-        return GenerationOutcome(returncode, _reason(returncode))
+        return GenerationOutcome(returncode, _reason(returncode, self._launcher.tree))
 
     def _reclaim_unaccepted(self) -> None:
         """Remove requests from an inherited socket's queue, which the old server will not accept.
@@ -231,10 +229,11 @@ class Generation:
         self._supervisor.ready(Target(self.id, host, port))
         # The look-ups take milliseconds, and held requests come first.
         await asyncio.sleep(OWNER_CHECK_DELAY_S)
-        self._report_reloader(await asyncio.to_thread(_reloader_in_tree, child.pid))
+        tree = self._launcher.tree
+        self._report_reloader(await asyncio.to_thread(_reloader_in_tree, tree, child.pid))
         is_in_tree: bool | None = True  # no other process can listen on an inherited socket
         if inherited is None:
-            is_in_tree = await asyncio.to_thread(listens_in_tree, backend, child.pid)
+            is_in_tree = await asyncio.to_thread(listens_in_tree, backend, tree, child.pid)
         if is_in_tree is False:
             # For example a container's published port: its server is not in the process tree.
             self._supervisor.say(f"{backend} is served by a process outside --exec's")
@@ -246,12 +245,12 @@ class Generation:
 
     async def _diagnose(self, child: Child) -> None:
         """Report from time to time why the backend does not answer yet."""
-        launch_spec = self._launcher.launch_spec
+        launch_spec, tree = self._launcher.launch_spec, self._launcher.tree
         async for passed_s in looks():
-            tail = self._supervisor.tail
-            why = await diagnose(launch_spec.address, child.pid, launch_spec.inherited, tail)
+            tail, inherited = self._supervisor.tail, launch_spec.inherited
+            why = await diagnose(launch_spec.address, tree, child.pid, inherited, tail)
             self._supervisor.report(f"no answer after {passed_s:g} s: {why}")
-            self._report_reloader(await asyncio.to_thread(_reloader_in_tree, child.pid))
+            self._report_reloader(await asyncio.to_thread(_reloader_in_tree, tree, child.pid))
 
     def _report_reloader(self, text: str) -> None:
         if text:
@@ -268,8 +267,8 @@ class Generation:
         return None if working.cancelled() else working.result()
 
 
-def _reloader_in_tree(pid: int) -> str:
-    found = (own_reloader(process.words, process.environment) for process in members(pid))
+def _reloader_in_tree(tree: ProcessTree, pid: int) -> str:
+    found = (own_reloader(one.words, one.environment) for one in tree.members(pid))
     return next((text for text in found if text), "")
 
 
@@ -278,11 +277,11 @@ def _in_use(address: Address, holder: Holder) -> str:
     return f"{address} is in use by {who}"
 
 
-def _reason(returncode: int) -> str:
+def _reason(returncode: int, tree: ProcessTree) -> str:
     """The reason of the end, for the terminal and the error page."""
     if returncode < 0:
         return f"ended by signal {_signal_name(-returncode)}"
-    left = orphans()
+    left = tree.orphans()
     if left:
         names = ", ".join(map(str, left))
         return (

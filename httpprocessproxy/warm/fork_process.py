@@ -15,6 +15,7 @@ import socket
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from httpprocessproxy.process import ProcessTree
 from httpprocessproxy.warm.bootstrap import CONTROL_FD, SOURCE_FD, TO_SERVE, source, stub
 from httpprocessproxy.warm.captured_output import CapturedOutput
 from httpprocessproxy.warm.command import PythonCommand
@@ -47,9 +48,13 @@ class ForkServerProcess:
         command: PythonCommand,
         environment: Mapping[str, str],
         given: Request,
+        tree: ProcessTree,
         on_change: Callable[[], None],
     ) -> None:
-        """Start it, and call `on_change` when it becomes ready or ends. Raises OSError."""
+        """Start it, and call `on_change` when it becomes ready or ends. Raises OSError.
+
+        Its standby processes are registered in `tree` before they leave our session.
+        """
         self.end = ""
         self.unforkable = ""
         self.skipped: dict[str, str] = {}
@@ -58,6 +63,7 @@ class ForkServerProcess:
         self._next = asyncio.Event()
         self._taken: WatchedProcess | None = None
         self._loop = asyncio.get_running_loop()
+        self._tree = tree
         self._on_change = on_change
         self._answer: asyncio.Future[tuple[str, str]] | None = None
         self._rest = b""
@@ -83,7 +89,9 @@ class ForkServerProcess:
                 parent_fds.callback(stream.close)
             out_fd, err_fd = (stream.write_fd for stream in self._captured)
             fds = {0: stdin_fd, 1: out_fd, 2: err_fd, CONTROL_FD: control.fileno()}
-            pid = _spawn(command.start(stub(_TOO_OLD)), environment, {**fds, SOURCE_FD: source_fd})
+            words = command.start(stub(_TOO_OLD))
+            with self._tree.marking():
+                pid = _spawn(words, environment, {**fds, SOURCE_FD: source_fd})
             parent_fds.pop_all()
         return pid
 
@@ -191,7 +199,7 @@ class ForkServerProcess:
             for stream in self._captured:
                 stream.end_of_imports()
         elif kind == "standby":
-            self._standby = WatchedProcess(int(fields[0]), self._read_all, self._on_standby_end)
+            self._watch_standby(int(fields[0]))
             self._has_been_ready = True
             self._next.set()
             self._on_change()
@@ -210,8 +218,13 @@ class ForkServerProcess:
         while not self.end and self._read():
             pass
 
-    def _on_standby_end(self, _: int) -> None:
-        self._reply("ended", "the process in readiness has ended")
+    def _watch_standby(self, pid: int) -> None:
+        def on_end(_: int) -> None:
+            self._tree.release(pid)
+            self._reply("ended", "the process in readiness has ended")
+
+        self._tree.register(pid)
+        self._standby = WatchedProcess(pid, self._read_all, on_end)
 
     def _on_process_end(self, returncode: int) -> None:
         if self.end:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self
 
-from httpprocessproxy.process import linux
+from httpprocessproxy.process import ProcessTree, linux
 from httpprocessproxy.warm.command import PythonCommand
 from httpprocessproxy.warm.fork_process import ForkServerProcess, Request
 from httpprocessproxy.warm.record import ImportRecord
@@ -64,11 +64,17 @@ class ForkServer:
     """
 
     def __init__(
-        self, command: PythonCommand, record: ImportRecord, environment: Mapping[str, str]
+        self,
+        command: PythonCommand,
+        record: ImportRecord,
+        environment: Mapping[str, str],
+        tree: ProcessTree,
     ) -> None:
+        """Processes that it forks are registered in `tree`; `environment` has its variable."""
         self._command = command
         self._record = record
         self._environment = {**environment, **command.environment}
+        self._tree = tree
         # The module that is run must not be preloaded: runpy warns if it is in sys.modules.
         self._foreign = {*record.foreign, *UNFORKABLE, _run_as_main(command, record)}
         self._attempts: list[ForkServerProcess] = []
@@ -143,8 +149,9 @@ class ForkServer:
     ) -> int:
         """Start the program, and return its pid: a child process that the caller waits for.
 
-        It leads a session of its own. `descriptors` maps the numbers of further descriptors there
-        to our descriptors. `pid_variables` are set to its own pid (LISTEN_PID).
+        It leads a session of its own, and is registered in the tree. `descriptors` maps the numbers
+        of further descriptors there to our descriptors. `pid_variables` are set to its own pid
+        (LISTEN_PID).
         Raises ForkError after at most `timeout_s` seconds; then the process does not exist.
         """
         if not self.is_ready:
@@ -185,7 +192,9 @@ class ForkServer:
             "paths": [*self._record.paths],
         }
         try:
-            attempt = ForkServerProcess(self._command, self._environment, given, self._on_change)
+            attempt = ForkServerProcess(
+                self._command, self._environment, given, self._tree, self._on_change
+            )
         except OSError as error:
             self._give_up(f"cannot start {self._command.interpreter!r}: {error.strerror}")
         else:

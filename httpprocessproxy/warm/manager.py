@@ -12,6 +12,7 @@ from typing import Final
 
 from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.core.lines import duration, size
+from httpprocessproxy.process import ProcessTree
 from httpprocessproxy.warm.command import PythonCommand
 from httpprocessproxy.warm.fork_server import ForkError, ForkServer
 from httpprocessproxy.warm.libraries import Places, described, interpreter_of, watching
@@ -51,11 +52,12 @@ class PreloadOptions:
 class ForkServerManager:
     """`server` is set while it can be used. `notify` is called with a line and its level."""
 
-    def __init__(self, notify: Callable[[str, str], None]) -> None:
+    def __init__(self, tree: ProcessTree, notify: Callable[[str, str], None]) -> None:
         self.server: ForkServer | None = None
         self.memory_bytes: int | None = None
         self.options: PreloadOptions | None = None
         self.off = ""  # the reason why preloading was given up
+        self._tree = tree
         self._notify = notify
         self._wanted = asyncio.Event()
         self._dismissed = asyncio.Event()
@@ -117,7 +119,9 @@ class ForkServerManager:
 
     async def _serve(self, options: PreloadOptions) -> str:
         try:
-            async with ForkServer(options.command, options.record, options.environment) as server:
+            async with ForkServer(
+                options.command, options.record, options.environment, self._tree
+            ) as server:
                 return await self._until_dismissed(server)
         except ForkError as error:
             return str(error)

@@ -13,7 +13,7 @@ from typing import Final
 from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.core.state import State
 from httpprocessproxy.events import EventBus, Notice, PreloadStatus, StartReport, StateChanged
-from httpprocessproxy.process import INHERITED_FD, LaunchSpec
+from httpprocessproxy.process import INHERITED_FD, LaunchSpec, ProcessTree
 from httpprocessproxy.warm.command import PythonCommand
 from httpprocessproxy.warm.fork_server import ForkError, Stdio
 from httpprocessproxy.warm.manager import ForkServerManager, PreloadOptions
@@ -31,6 +31,7 @@ class Preloading:
         self,
         command: PythonCommand,
         launch_spec: LaunchSpec,
+        tree: ProcessTree,
         record_cache: RecordCache,
         bus: EventBus,
     ) -> None:
@@ -43,7 +44,8 @@ class Preloading:
         self._folder = Path.cwd()
         self._record_cache = record_cache
         self._bus = bus
-        self._manager = ForkServerManager(self._notify)
+        self._tree = tree
+        self._manager = ForkServerManager(tree, self._notify)
         self._recording: Recording | None = None
         self._recording_stack = contextlib.ExitStack()
         self._environment: Mapping[str, str] = {}  # of the last cold start
@@ -52,7 +54,7 @@ class Preloading:
         """Run a fork server once the program's imports are known, until cancelled."""
         if self._record is not None:
             with contextlib.suppress(UserError):  # the first start reports it
-                self._want(self._record, self._launch_spec.environment())
+                self._want(self._record, self._current_environment())
         with self._recording_stack:
             await self._manager.run()
 
@@ -71,7 +73,7 @@ class Preloading:
         server = self._manager.server
         if server is None or not server.is_ready:
             return None
-        environment = self._launch_spec.environment()
+        environment = self._current_environment()
         if not self._is_preloaded_with(environment):
             assert self._record is not None, "there is a server"
             text = "the environment has changed: preloading again, this start is cold"
@@ -97,7 +99,7 @@ class Preloading:
 
     def listen(self) -> Recording | None:
         self._recording_stack.close()
-        return None if self._manager.off else self._listen(self._launch_spec.environment())
+        return None if self._manager.off else self._listen(self._current_environment())
 
     def give_up(self, why: str) -> None:
         self._manager.give_up(why)
@@ -142,6 +144,10 @@ class Preloading:
             self._want(record, self._environment)
 
     # Helpers
+
+    def _current_environment(self) -> Mapping[str, str]:
+        """The environment of the next start. Raises UserError."""
+        return {**self._launch_spec.environment(), **self._tree.environment}
 
     def _want(self, record: ImportRecord, environment: Mapping[str, str]) -> None:
         command = self._current_command(environment)

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from httpprocessproxy.process import become_subreaper
+from httpprocessproxy.process import ProcessTrees, become_subreaper
 from httpprocessproxy.warm import (
     ForkError,
     ForkServer,
@@ -84,7 +84,8 @@ async def _measure(bench: Bench, place: Place, versions: Iterator[int]) -> None:
     start, memory = measures(project)
     place.project.save(place.work, next(versions))
     record = await asyncio.to_thread(_record, place)
-    async with ForkServer(place.command(0), record, environment()) as server:
+    tree = ProcessTrees().add("web")
+    async with ForkServer(place.command(0), record, environment(), tree) as server:
         async with asyncio.timeout(LIMIT_S):
             await server.ready()
         add(memory, SERVER, 0, server.memory_bytes() / 1e6)
@@ -102,7 +103,7 @@ async def _ready_ms(place: Place, record: ImportRecord) -> float:
     """The time until another fork server is ready, in milliseconds."""
     async with (
         asyncio.timeout(LIMIT_S),
-        ForkServer(place.command(0), record, environment()) as server,
+        ForkServer(place.command(0), record, environment(), ProcessTrees().add("web")) as server,
     ):
         await server.ready()
         return 1e3 * (server.ready_after_s or 0.0)

@@ -6,10 +6,21 @@ import sys
 from collections.abc import Callable, Coroutine
 from typing import TypeVar
 
-from httpprocessproxy.process import Child, Launcher, LaunchSpec, Output, become_subreaper
+from httpprocessproxy.process import (
+    Child,
+    Launcher,
+    LaunchSpec,
+    Output,
+    ProcessTrees,
+    become_subreaper,
+)
 from test.deadline import PATIENCE_S
 
 T = TypeVar("T")
+
+# The tree of all processes that tests start, as in a program of one service.
+TREES = ProcessTrees()
+TREE = TREES.add("web")
 
 
 def python(source: str, *arguments: str) -> tuple[str, ...]:
@@ -44,7 +55,7 @@ async def until(happened: Callable[[], bool]) -> None:
 
 async def started(output: Output, *command: str) -> Child:
     """Spawn a command, and wait until it prints "up"."""
-    child = Launcher(LaunchSpec(command), output).spawn()
+    child = Launcher(LaunchSpec(command), output, TREE).spawn()
     await printed(output, b"up")
     return child
 

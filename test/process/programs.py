@@ -6,21 +6,23 @@ Each runs COMMAND as the backend; its docstring describes how.
 """
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
 from collections.abc import Callable
 
 from httpprocessproxy.process import (
+    Child,
     Keyboard,
     Launcher,
     LaunchSpec,
     Output,
+    ProcessTrees,
     SpawnError,
     Terminal,
     become_subreaper,
     guarded,
-    reap_adopted,
     seal_descriptors,
 )
 
@@ -39,20 +41,21 @@ async def _until_end_or_signal(with_terminal: bool) -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, catch, number)
     become_subreaper()
-    with Output() as output:
-        if not with_terminal:
-            return await _run(Launcher(LaunchSpec(COMMAND), output), output, stop, caught)
-        with Terminal(output) as terminal:
-            return await _run(Launcher(LaunchSpec(COMMAND), output, terminal), output, stop, caught)
+    trees = ProcessTrees()
+    tree = trees.add("web")
+    with contextlib.ExitStack() as stack:
+        output = stack.enter_context(Output())
+        terminal = stack.enter_context(Terminal(output)) if with_terminal else None
+        child = Launcher(LaunchSpec(COMMAND), output, tree, terminal).spawn()
+        output.write(f"program {os.getpid()}")
+        return await _run(trees, child, stop, caught)
 
 
 async def _run(
-    launcher: Launcher, output: Output, stop: asyncio.Event, caught: list[signal.Signals]
+    trees: ProcessTrees, child: Child, stop: asyncio.Event, caught: list[signal.Signals]
 ) -> int:
-    child = launcher.spawn()
-    output.write(f"program {os.getpid()}")
     async with asyncio.TaskGroup() as group:
-        reaper = group.create_task(reap_adopted(), name="reap")
+        reaper = group.create_task(trees.reap_adopted(), name="reap")
         waiter = group.create_task(child.wait(), name="wait")
         waiter.add_done_callback(lambda _: stop.set())
         await stop.wait()
@@ -76,11 +79,13 @@ def run_with_terminal() -> int:
 async def _until_signal() -> int:
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     loop.add_signal_handler(signal.SIGINT, stop.set)
-    keyboard = Keyboard("rq", lambda key: output.write(f"pressed {key}"))
+    trees = ProcessTrees()
+    tree = trees.add("web")
+    keyboard = Keyboard("rq", lambda key: output.write(f"pressed {key}"), trees.processes)
     with Output(keyboard=keyboard) as output, Terminal(output) as terminal:
         async with asyncio.TaskGroup() as group:
             try:
-                child = Launcher(LaunchSpec(COMMAND), output, terminal).spawn()
+                child = Launcher(LaunchSpec(COMMAND), output, tree, terminal).spawn()
             except SpawnError:
                 output.write("[not started]")
                 await stop.wait()

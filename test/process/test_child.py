@@ -8,9 +8,9 @@ import signal
 import pytest
 import uvloop
 
-from httpprocessproxy.process import Child, Launcher, LaunchSpec, Output, linux, orphans, tree
+from httpprocessproxy.process import Child, Launcher, LaunchSpec, Output, StopError, linux
 from test.deadline import MS, PATIENCE_S
-from test.process.generations import descriptors, printed, python, started, with_output
+from test.process.generations import TREE, descriptors, printed, python, started, with_output
 
 STUBBORN = python("""
 import signal, time
@@ -35,8 +35,8 @@ while True:
 
 def test_wait_returns_exit_status_or_negative_signal() -> None:
     async def main(output: Output) -> None:
-        assert await Launcher(LaunchSpec(("sh", "-c", "exit 3")), output).spawn().wait() == 3
-        killed = Launcher(LaunchSpec(("sh", "-c", "kill -SEGV $$")), output).spawn()
+        assert await Launcher(LaunchSpec(("sh", "-c", "exit 3")), output, TREE).spawn().wait() == 3
+        killed = Launcher(LaunchSpec(("sh", "-c", "kill -SEGV $$")), output, TREE).spawn()
         assert await killed.wait() == -signal.SIGSEGV
 
     with_output(main)
@@ -44,7 +44,7 @@ def test_wait_returns_exit_status_or_negative_signal() -> None:
 
 def test_concurrent_waits_return_once_output_is_copied() -> None:
     async def main(output: Output) -> None:
-        child = Launcher(LaunchSpec(("sh", "-c", "seq 10000; exit 4")), output).spawn()
+        child = Launcher(LaunchSpec(("sh", "-c", "seq 10000; exit 4")), output, TREE).spawn()
         assert await asyncio.gather(*(child.wait() for _ in range(5))) == [4] * 5
         assert output.tail.endswith(b"\n9999\n10000\n")
         assert await child.wait() == 4
@@ -57,7 +57,7 @@ def test_wait_and_stop_work_on_uvloop() -> None:
         with Output() as output:
             child = await started(output, *STUBBORN)
             assert await child.stop() == -signal.SIGKILL
-            assert await Launcher(LaunchSpec(("false",)), output).spawn().wait() == 1
+            assert await Launcher(LaunchSpec(("false",)), output, TREE).spawn().wait() == 1
 
     uvloop.run(main())
 
@@ -81,7 +81,7 @@ def test_graceful_stop_waits_for_workers() -> None:
     async def main(output: Output) -> None:
         child = await started(output, *MASTER)
         assert await child.stop(signal.SIGTERM, PATIENCE_S) == -signal.SIGTERM
-        assert orphans() == []
+        assert TREE.orphans() == []
         await printed(output, b"worker ended in peace")
 
     with_output(main)
@@ -126,10 +126,10 @@ def test_kill_ends_graceful_stop_early_when_only_leader_has_ended() -> None:
         async with asyncio.TaskGroup() as group:
             stop = group.create_task(child.stop(signal.SIGTERM, 1000.0), name="stop")
             assert await child.wait() == -signal.SIGTERM
-            assert len(orphans()) == 1
+            assert len(TREE.orphans()) == 1
             child.kill()
         assert stop.result() == -signal.SIGTERM
-        assert orphans() == []
+        assert TREE.orphans() == []
 
     with_output(main)
 
@@ -162,7 +162,7 @@ def test_cancelled_stop_leaves_no_process() -> None:
         wrapped = shlex.join(["setsid", *STUBBORN])
         child = await started(output, "sh", "-c", f"trap '' TERM; {wrapped}; true")
         await stop_cancelled(child)
-        assert orphans() == []
+        assert TREE.orphans() == []
         assert not child.is_running
 
     with_output(main)
@@ -171,26 +171,26 @@ def test_cancelled_stop_leaves_no_process() -> None:
 def test_grandchild_that_holds_pipe_does_not_delay_wait() -> None:
     async def main(output: Output) -> None:
         child = Launcher(
-            LaunchSpec(("sh", "-c", "echo said; setsid sleep 1000 & exit 5")), output
+            LaunchSpec(("sh", "-c", "echo said; setsid sleep 1000 & exit 5")), output, TREE
         ).spawn()
         assert await child.wait() == 5
         assert b"said" in output.tail
-        assert len(orphans()) == 1
+        assert len(TREE.orphans()) == 1
         await child.stop()
-        assert orphans() == []
+        assert TREE.orphans() == []
 
     with_output(main)
 
 
 def test_pipe_held_by_grandchild_is_closed_by_next_start() -> None:
     async def main(output: Output) -> None:
-        launcher = Launcher(LaunchSpec(("sh", "-c", "setsid sleep 1000 & echo up")), output)
+        launcher = Launcher(LaunchSpec(("sh", "-c", "setsid sleep 1000 & echo up")), output, TREE)
         await launcher.spawn().wait()
         before = descriptors()
         for _ in range(20):
             await launcher.spawn().wait()
         assert descriptors() <= before
-        assert len(await tree.sweep()) == 21
+        assert len(await TREE.sweep()) == 21
 
     with_output(main)
 
@@ -204,8 +204,8 @@ def test_process_that_cannot_be_killed_raises_stop_error(monkeypatch: pytest.Mon
         child = await started(output, "sh", "-c", fled)
         with monkeypatch.context() as patch:
             patch.setattr(signal, "pidfd_send_signal", refuse)
-            with pytest.raises(tree.StopError, match=r"cannot end \d+ \(.*sleep 1000\): Operation"):
+            with pytest.raises(StopError, match=r"cannot end \d+ \(.*sleep 1000\): Operation"):
                 await child.stop()
-        await tree.sweep()
+        await TREE.sweep()
 
     with_output(main)

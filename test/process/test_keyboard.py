@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from httpprocessproxy.process import Keyboard, linux, tree
+from httpprocessproxy.process import Keyboard, linux
 from httpprocessproxy.process import terminal_reads as reading
 from httpprocessproxy.process.keyboard import READS_ON_S
 from test.deadline import eventually
@@ -249,12 +249,11 @@ def test_key_goes_to_backend_without_permission_to_inspect_it(
 
     own = linux.find(os.getpid())
     assert own is not None
-    monkeypatch.setattr(tree, "backend", lambda: [own])
     monkeypatch.setattr(reading, "waits_for", refuse)
     pressed: list[str] = []
     master_fd, slave_fd = os.openpty()
     try:
-        assert not Keyboard("r", pressed.append).takes(b"r", slave_fd)
+        assert not Keyboard("r", pressed.append, lambda: [own]).takes(b"r", slave_fd)
     finally:
         os.close(master_fd)
         os.close(slave_fd)

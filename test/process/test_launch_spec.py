@@ -10,7 +10,7 @@ import pytest
 from httpprocessproxy.config import AUTO, Address
 from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.process import InheritedSocket, Launcher, LaunchSpec, Output, SpawnError
-from test.process.generations import with_output
+from test.process.generations import TREE, with_output
 
 ADDRESS = Address("localhost", 8001)
 
@@ -62,7 +62,7 @@ def test_pythonunbuffered_defaults_to_1_without_terminal(
 
     async def main(output: Output) -> None:
         launch_spec = LaunchSpec(("printenv", "PYTHONUNBUFFERED"))
-        await Launcher(launch_spec, output).spawn().wait()
+        await Launcher(launch_spec, output, TREE).spawn().wait()
         assert output.tail.decode() == f"{becomes}\n"
 
     with_output(main)
@@ -82,7 +82,7 @@ def test_env_file_is_read_at_each_start(tmp_path: Path) -> None:
 def test_unreadable_env_file_fails_the_start(tmp_path: Path) -> None:
     async def main(output: Output) -> str:
         with pytest.raises(SpawnError) as caught:
-            Launcher(LaunchSpec(("true",), ADDRESS, tmp_path / "none"), output).spawn()
+            Launcher(LaunchSpec(("true",), ADDRESS, tmp_path / "none"), output, TREE).spawn()
         return str(caught.value)
 
     assert with_output(main) == f"cannot read {tmp_path / 'none'}: No such file or directory"

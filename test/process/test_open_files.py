@@ -1,12 +1,13 @@
 """Files that are open for writing in a child's process tree, and by redirected output."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from httpprocessproxy.process import open_for_writing, tree
+from httpprocessproxy.process import linux, open_for_writing
 
 WRITER = """
 import os, sys
@@ -28,9 +29,7 @@ Path("answer").write_text(repr(redirected_output(Path(sys.argv[1]))))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="of Linux's /proc")
-def test_files_written_by_process_tree_are_found(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_files_written_by_process_tree_are_found(tmp_path: Path) -> None:
     files = [tmp_path / name for name in ("read", "written", "by its child", "other", "link")]
     for file in files[:4]:
         file.touch()
@@ -40,14 +39,14 @@ def test_files_written_by_process_tree_are_found(
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"open\n"
-        assert open_for_writing(files) == set(), "not a backend yet"
-        monkeypatch.setattr(tree, "children", {process.pid})
-        found = open_for_writing(files)
+        tree = [*linux.descendants(os.getpid(), lambda _: True)]
+        assert open_for_writing(list, files) == set(), "not a backend yet"
+        found = open_for_writing(lambda: tree, files)
         process.communicate()
     # A link and its target are one file; either may be returned.
     assert found - {tmp_path / "link", tmp_path / "written"} == {tmp_path / "by its child"}
     assert len(found) == 2
-    assert open_for_writing(files) == set()
+    assert open_for_writing(lambda: tree, files) == set()
 
 
 def redirected(directory: Path, stdout: Path, stderr: Path) -> str:

@@ -10,10 +10,10 @@ from fcntl import F_GETPIPE_SZ, fcntl, ioctl
 
 import pytest
 
-from httpprocessproxy.process import Launcher, LaunchSpec, Output, orphans
+from httpprocessproxy.process import Launcher, LaunchSpec, Output
 from httpprocessproxy.process.output import TAIL_BYTES
 from test.deadline import MS, PATIENCE_S, eventually
-from test.process.generations import descriptors, python, started, with_output
+from test.process.generations import TREE, descriptors, python, started, with_output
 from test.processes import rss_bytes
 
 PROGRAM = [sys.executable, "-m", "test.process.programs", "run"]
@@ -100,10 +100,11 @@ def test_non_blocking_stdout_loses_no_bytes() -> None:
 
 def test_tail_is_bounded_and_of_one_generation() -> None:
     async def main(output: Output) -> None:
-        await Launcher(LaunchSpec(("sh", "-c", "seq 100000")), output).spawn().wait()
+        await Launcher(LaunchSpec(("sh", "-c", "seq 100000")), output, TREE).spawn().wait()
         assert len(output.tail) == TAIL_BYTES
         assert output.tail.endswith(b"\n99999\n100000\n")
-        await Launcher(LaunchSpec(("sh", "-c", "echo out; echo err >&2")), output).spawn().wait()
+        both = LaunchSpec(("sh", "-c", "echo out; echo err >&2"))
+        await Launcher(both, output, TREE).spawn().wait()
         assert sorted(output.tail.split()) == [b"err", b"out"]
 
     with_output(main)
@@ -130,7 +131,7 @@ def test_on_piece_gets_each_piece() -> None:
 
     async def main() -> None:
         with Output(take) as output:
-            await Launcher(LaunchSpec(("echo", "hello")), output).spawn().wait()
+            await Launcher(LaunchSpec(("echo", "hello")), output, TREE).spawn().wait()
 
     asyncio.run(main())
     assert arrived.is_set()
@@ -199,9 +200,10 @@ def test_thread_and_descriptors_are_released() -> None:
 def test_orphan_that_prints_for_ever_does_not_delay_stop() -> None:
     async def main(output: Output) -> None:
         begun = asyncio.get_running_loop().time()
-        child = Launcher(LaunchSpec(("sh", "-c", "setsid yes & sleep 0.1; exit 2")), output).spawn()
+        command = ("sh", "-c", "setsid yes & sleep 0.1; exit 2")
+        child = Launcher(LaunchSpec(command), output, TREE).spawn()
         assert await child.wait() == 2
-        assert len(orphans()) == 1
+        assert len(TREE.orphans()) == 1
         await child.stop()
         assert asyncio.get_running_loop().time() - begun < PATIENCE_S / 2
 

@@ -24,7 +24,7 @@ from httpprocessproxy.process import (
 )
 from httpprocessproxy.process.ports import find_free_port
 from test.deadline import MS, PATIENCE_S
-from test.process.generations import printed, python, started, with_output
+from test.process.generations import TREE, printed, python, started, with_output
 
 SERVER = """
 import socket, time
@@ -145,11 +145,11 @@ def test_listener_of_child_is_distinguished_from_foreign_one() -> None:
     async def main(output: Output) -> None:
         child = await started(output, "sh", "-c", '"$@"; true', "sh", *python(SERVER))
         port = int((await printed(output, b"\n")).split()[1])
-        assert listens_in_tree(Address("localhost", port), child.pid) is True
+        assert listens_in_tree(Address("localhost", port), TREE, child.pid) is True
         with listening("127.0.0.1") as foreign:
             theirs = Address("127.0.0.1", port_of(foreign))
-            assert listens_in_tree(theirs, child.pid) is False
-        assert listens_in_tree(theirs, child.pid) is None
+            assert listens_in_tree(theirs, TREE, child.pid) is False
+        assert listens_in_tree(theirs, TREE, child.pid) is None
         await child.stop()
 
     with_output(main)
@@ -161,7 +161,7 @@ def test_listener_of_daemonized_server_belongs_to_tree() -> None:
             output, "sh", "-c", '(setsid "$@" &) ; sleep 100', "sh", *python(SERVER)
         )
         port = int((await printed(output, b"\n")).split()[1])
-        assert listens_in_tree(Address("localhost", port), child.pid) is True
+        assert listens_in_tree(Address("localhost", port), TREE, child.pid) is True
         await child.stop()
 
     with_output(main)
@@ -172,8 +172,8 @@ def test_listener_of_exact_address_decides() -> None:
         child = await started(output, *python(SERVER))
         port = int((await printed(output, b"\n")).split()[1])
         with socket.create_server(("::1", port), family=socket.AF_INET6):
-            assert listens_in_tree(Address("127.0.0.1", port), child.pid) is True
-            assert listens_in_tree(Address("::1", port), child.pid) is False
+            assert listens_in_tree(Address("127.0.0.1", port), TREE, child.pid) is True
+            assert listens_in_tree(Address("::1", port), TREE, child.pid) is False
         await child.stop()
 
     with_output(main)

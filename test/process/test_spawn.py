@@ -20,13 +20,13 @@ from httpprocessproxy.process import (
     Terminal,
 )
 from test.deadline import PATIENCE_S
-from test.process.generations import descriptors, python, started, with_output
+from test.process.generations import TREE, descriptors, python, started, with_output
 
 
 def error_of(*command: str) -> str:
     async def main(output: Output) -> str:
         with pytest.raises(SpawnError) as caught:
-            Launcher(LaunchSpec(command), output).spawn()
+            Launcher(LaunchSpec(command), output, TREE).spawn()
         return str(caught.value)
 
     return with_output(main)
@@ -70,7 +70,7 @@ def test_removed_working_directory_fails_start_until_recreated(
     monkeypatch.chdir(gone)
 
     async def main(output: Output) -> None:
-        launcher = Launcher(LaunchSpec(("pwd",)), output)
+        launcher = Launcher(LaunchSpec(("pwd",)), output, TREE)
         gone.rmdir()
         with pytest.raises(SpawnError, match=r"^cannot start 'pwd': the working directory is gone"):
             launcher.spawn()
@@ -87,7 +87,7 @@ def test_failed_start_leaves_no_descriptor_and_no_tail() -> None:
         before = descriptors()
         for _ in range(20):
             with pytest.raises(SpawnError):
-                Launcher(LaunchSpec(("no-such-command",)), output).spawn()
+                Launcher(LaunchSpec(("no-such-command",)), output, TREE).spawn()
         assert output.tail == b""
         await (await started(output, "echo", "up")).stop()
         assert descriptors() <= before
@@ -104,7 +104,7 @@ print(open("/proc/self/status").read().split("SigIgn:")[1].split()[0])
 """
 
     async def main(output: Output) -> bytes:
-        await Launcher(LaunchSpec(python(source)), output).spawn().wait()
+        await Launcher(LaunchSpec(python(source)), output, TREE).spawn().wait()
         return output.tail
 
     old = signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -151,7 +151,8 @@ def test_closed_standard_streams_are_replaced() -> None:
 @pytest.mark.parametrize("with_pty", [False, True])
 def test_hundreds_of_starts_leak_no_descriptor(with_pty: bool) -> None:
     async def main(output: Output) -> None:
-        launcher = Launcher(LaunchSpec(("true",)), output, Terminal(output) if with_pty else None)
+        terminal = Terminal(output) if with_pty else None
+        launcher = Launcher(LaunchSpec(("true",)), output, TREE, terminal)
         await launcher.spawn().stop()
         before = descriptors()
         for _ in range(300):
@@ -172,7 +173,7 @@ def test_spawn_does_not_wait_for_program() -> None:
     async def main(output: Output) -> None:
         loop = asyncio.get_running_loop()
         begun = loop.time()
-        child = Launcher(LaunchSpec(("sh", "-c", "sleep 1000")), output).spawn()
+        child = Launcher(LaunchSpec(("sh", "-c", "sleep 1000")), output, TREE).spawn()
         assert loop.time() - begun < 0.1
         assert child.is_running
         await child.stop()
@@ -195,7 +196,7 @@ def test_child_inherits_listening_socket(word: str, knows_pid: bool) -> None:
     async def main(output: Output) -> None:
         with closing(InheritedSocket(AUTO)) as inherited:
             launcher = Launcher(
-                LaunchSpec(python(LISTENS, word), AUTO, inherited=inherited), output
+                LaunchSpec(python(LISTENS, word), AUTO, inherited=inherited), output, TREE
             )
             # The connection waits in the backlog until the server starts.
             address = inherited.address.host, inherited.address.port
@@ -215,7 +216,7 @@ def test_missing_command_behind_shell_raises_spawn_error(tmp_path: Path, mode: i
 
     async def main(output: Output) -> None:
         with closing(InheritedSocket(AUTO)) as inherited, pytest.raises(SpawnError) as caught:
-            Launcher(LaunchSpec((path,), AUTO, inherited=inherited), output).spawn()
+            Launcher(LaunchSpec((path,), AUTO, inherited=inherited), output, TREE).spawn()
         assert str(caught.value) == f"cannot start {path!r}: {why}"
 
     with_output(main)

@@ -16,14 +16,11 @@ from httpprocessproxy.process import (
     Launcher,
     LaunchSpec,
     Output,
+    ending,
     linux,
-    orphans,
-    reap_adopted,
-    sweep,
-    tree,
 )
 from test.deadline import PATIENCE_S, eventually
-from test.process.generations import printed, python, started, until, with_output
+from test.process.generations import TREE, TREES, printed, python, started, until, with_output
 from test.processes import MARK, kill_marked, marked
 
 SERVER = f"{sys.executable} -S -c 'print(\"up\", flush=True); import time; time.sleep(1000)'"
@@ -90,13 +87,14 @@ def test_stop_ends_every_shape_of_process_tree(
 
 def test_sweep_ends_and_names_daemon(mark: str) -> None:
     async def main(output: Output) -> None:
-        child = Launcher(LaunchSpec(("sh", "-c", "setsid sleep 1000 & exit 0")), output).spawn()
+        command = ("sh", "-c", "setsid sleep 1000 & exit 0")
+        child = Launcher(LaunchSpec(command), output, TREE).spawn()
         assert await child.wait() == 0
-        (daemon,) = orphans()
+        (daemon,) = TREE.orphans()
         await until(lambda: str(daemon) == f"{daemon.pid} (sleep 1000)")
-        assert await sweep() == [f"{daemon.pid} (sleep 1000)"]
+        assert await TREE.sweep() == [f"{daemon.pid} (sleep 1000)"]
         assert marked(mark) == {}
-        assert await sweep() == []
+        assert await TREE.sweep() == []
 
     with_output(main)
 
@@ -104,10 +102,10 @@ def test_sweep_ends_and_names_daemon(mark: str) -> None:
 def test_processes_of_running_generation_are_not_orphans() -> None:
     async def main(output: Output) -> None:
         child = await started(output, *SHAPES["setsid"])
-        assert orphans() == []
-        assert await sweep() == []
+        assert TREE.orphans() == []
+        assert await TREE.sweep() == []
         assert child.is_running
-        assert len(tree.members(child.pid)) == 2
+        assert len(TREE.members(child.pid)) == 2
         await child.stop()
 
     with_output(main)
@@ -121,7 +119,7 @@ def test_children_of_libraries_are_not_ended(mark: str) -> None:
         os.close(write_fd)
         # Long enough for a reaper that would wrongly reap foreign children.
         with pytest.raises(TimeoutError):
-            await asyncio.wait_for(reap_adopted(), 2.5)
+            await asyncio.wait_for(TREES.reap_adopted(), 2.5)
 
     read_fd, write_fd = os.pipe()
     with subprocess.Popen(["sh", "-c", "read _; exit 9"], stdin=read_fd) as library:
@@ -135,9 +133,9 @@ def test_ended_orphans_are_reaped() -> None:
 
     async def main(output: Output) -> None:
         async with asyncio.TaskGroup() as group:
-            reaper = group.create_task(reap_adopted(), name="reap")
+            reaper = group.create_task(TREES.reap_adopted(), name="reap")
             others = {process.pid for process in linux.descendants(os.getpid(), lambda _: True)}
-            assert await Launcher(LaunchSpec(python(source)), output).spawn().wait() == 0
+            assert await Launcher(LaunchSpec(python(source)), output, TREE).spawn().wait() == 0
             below = linux.descendants(os.getpid(), lambda _: True)
             (orphan,) = [process for process in below if process.pid not in others]
             os.kill(orphan.pid, signal.SIGKILL)
@@ -160,8 +158,8 @@ def test_watchman_daemon_is_not_ended(tmp_path: Path) -> None:
     async def main(output: Output) -> None:
         child = await started(output, *SHAPES["double fork"])
         await child.stop()
-        assert await sweep() == []
-        assert orphans() == []
+        assert await TREE.sweep() == []
+        assert TREE.orphans() == []
         assert (now := linux.find(daemon)) is not None
         assert not now.is_zombie
         assert now.parent == os.getpid()
@@ -172,7 +170,7 @@ def test_watchman_daemon_is_not_ended(tmp_path: Path) -> None:
         stop = ["watchman", *options, "shutdown-server"]
         subprocess.run(stop, check=True, capture_output=True, timeout=PATIENCE_S)
         eventually(lambda: not linux.has_children() or linux.has_ended_child())
-        tree.end_all()
+        ending.end_all(lambda: linux.descendants(os.getpid(), lambda _: True))
 
 
 def test_stop_takes_milliseconds() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from httpprocessproxy.config import Address
-from httpprocessproxy.process import tree
+from httpprocessproxy.process import ProcessTrees
 from httpprocessproxy.terminal.browser import Browser, urls
 from test import processes
 from test.deadline import eventually
@@ -64,7 +64,7 @@ def test_browser_has_its_own_session_and_silent_output(
         assert int(session) != os.getsid(0), "Ctrl+C and a hang-up must not reach it"
         assert (is_a_terminal, has_term) == ("False", "False")
         # It does not count as a process of the backend, so no restart ends it.
-        assert int(pid) not in [process.pid for process in tree.backend()]
+        assert int(pid) not in [process.pid for process in ProcessTrees().processes()]
 
     asyncio.run(main())
     assert lines == []

@@ -9,7 +9,7 @@ from typing import TypeVar
 from httpprocessproxy.warm import ForkServer, ImportRecord, Stdio
 from test.deadline import PATIENCE_S
 from test.warm.program import Program
-from test.warm.starts import Project
+from test.warm.starts import Project, new_tree
 
 T = TypeVar("T")
 
@@ -23,7 +23,7 @@ def project(folder: Path, main: str, **installed: str) -> Project:
 
 @contextlib.asynccontextmanager
 async def serving(project: Project, *modules: str) -> AsyncIterator[ForkServer]:
-    server = ForkServer(project.command, ImportRecord(modules), project.environment)
+    server = ForkServer(project.command, ImportRecord(modules), project.environment, new_tree())
     async with asyncio.timeout(PATIENCE_S), server:
         yield server
 

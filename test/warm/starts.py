@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from httpprocessproxy.process import ProcessTree, ProcessTrees
 from httpprocessproxy.warm import ForkServer, ImportRecord, PythonCommand, Recording, Stdio
 from test.deadline import PATIENCE_S
 from test.warm.program import Program
@@ -112,6 +113,11 @@ class Project:
             stdio = Stdio(*fds)
             pid = await server.fork(self.command, self.environment, stdio, timeout_s=PATIENCE_S)
             return await asyncio.to_thread(taken, pid)
+
+
+def new_tree() -> ProcessTree:
+    """The process tree of a program's only service."""
+    return ProcessTrees().add("web")
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ import pytest
 from httpprocessproxy.process import linux
 from httpprocessproxy.warm import ForkError, ForkServer, ImportRecord, PythonCommand, Stdio
 from test.loops import on_every_loop
+from test.warm.starts import new_tree
 
 
 def server(folder: Path) -> ForkServer:
@@ -19,7 +20,7 @@ def server(folder: Path) -> ForkServer:
     program.write_text("import time; time.sleep(60)")
     command = PythonCommand.of((sys.executable, str(program)), os.environ, folder)
     assert isinstance(command, PythonCommand)
-    return ForkServer(command, ImportRecord(("json",)), os.environ)
+    return ForkServer(command, ImportRecord(("json",)), os.environ, new_tree())
 
 
 def pids(server: ForkServer) -> tuple[int, int]:

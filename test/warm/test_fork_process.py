@@ -139,11 +139,12 @@ def test_failed_os_fork_ends_server(folder: Path) -> None:
 
 PROXY = """
 import asyncio, sys
+from httpprocessproxy.process import ProcessTrees
 from httpprocessproxy.warm import ForkServer, PythonCommand, ImportRecord
 async def main():
     command = PythonCommand(sys.executable, (), file="main.py")
     record, environment = ImportRecord(tuple(sys.argv[2:])), {"PYTHONPATH": sys.argv[1]}
-    async with ForkServer(command, record, environment) as server:
+    async with ForkServer(command, record, environment, ProcessTrees().add("web")) as server:
         if len(sys.argv) == 2:
             await server.ready()
         print(*[pid for attempt in server._attempts for pid in attempt.pids], flush=True)

@@ -13,7 +13,7 @@ from httpprocessproxy.warm import ForkError, ForkServer, ImportRecord, PythonCom
 from test.deadline import PATIENCE_S
 from test.warm.program import Program
 from test.warm.servers import SILENT, output, pids_of, project, with_server
-from test.warm.starts import Project, ending_of, pipes
+from test.warm.starts import Project, ending_of, new_tree, pipes
 
 
 def test_duration_memory_and_skipped_modules_are_known_when_ready(folder: Path) -> None:
@@ -230,7 +230,7 @@ def test_missing_interpreter_fails_start(folder: Path) -> None:
     async def main() -> None:
         command = PythonCommand("no-such-python", (), file="main.py")
         with pytest.raises(ForkError, match="cannot start 'no-such-python': No such file"):
-            async with ForkServer(command, ImportRecord(()), dict(os.environ)):
+            async with ForkServer(command, ImportRecord(()), dict(os.environ), new_tree()):
                 pass
 
     asyncio.run(main())
@@ -243,7 +243,7 @@ def test_old_interpreter_ends_server(folder: Path) -> None:
 
     async def main() -> str:
         command = PythonCommand(str(old), (), file="main.py")
-        async with ForkServer(command, ImportRecord(()), dict(os.environ)) as server:
+        async with ForkServer(command, ImportRecord(()), dict(os.environ), new_tree()) as server:
             return await server.ended()
 
     assert asyncio.run(main()) == "warm starts need CPython 3.8 or later"
@@ -284,8 +284,9 @@ def test_failing_module_that_opens_descriptor_is_skipped(folder: Path) -> None:
 def test_record_with_gevent_fails_start(folder: Path) -> None:
     async def main() -> None:
         command = PythonCommand(sys.executable, (), file="main.py")
+        record = ImportRecord(("os", "gevent"))
         with pytest.raises(ForkError, match="gevent has to be imported before all else"):
-            async with ForkServer(command, ImportRecord(("os", "gevent")), dict(os.environ)):
+            async with ForkServer(command, record, dict(os.environ), new_tree()):
                 pass
 
     asyncio.run(main())

@@ -17,6 +17,7 @@ from httpprocessproxy.warm.manager import (
     PreloadOptions,
 )
 from test.loops import eventually, on_every_loop
+from test.warm.starts import new_tree
 
 
 class FakeServer:
@@ -28,7 +29,7 @@ class FakeServer:
     skipped: Mapping[str, str] = {"grpc": "it breaks"}
 
     def __init__(
-        self, command: PythonCommand, record: ImportRecord, env: Mapping[str, str]
+        self, command: PythonCommand, record: ImportRecord, env: Mapping[str, str], _: object
     ) -> None:
         self.environment = env
         self.is_running = False
@@ -82,7 +83,7 @@ class RunningManager:
     def __init__(self) -> None:
         self.notices: list[str] = []
         self.manager = ForkServerManager(
-            lambda text, level: self.notices.append(f"{level}: {text}")
+            new_tree(), lambda text, level: self.notices.append(f"{level}: {text}")
         )
 
     async def __aenter__(self) -> Self:

@@ -13,7 +13,7 @@ from httpprocessproxy.warm import ForkServer, ImportRecord
 from test.deadline import PATIENCE_S
 from test.warm.program import Program
 from test.warm.programs import PROGRAMS
-from test.warm.starts import Ending, Project
+from test.warm.starts import Ending, Project, new_tree
 
 
 def comparable(ending: Ending) -> Ending:
@@ -59,7 +59,7 @@ def compare(project: Project, monkeypatch: pytest.MonkeyPatch) -> ImportRecord:
     assert record is not None
 
     async def warm() -> list[Ending]:
-        async with ForkServer(project.command, record, project.environment) as server:
+        async with ForkServer(project.command, record, project.environment, new_tree()) as server:
             first = await project.warm(server)
             project.write(program.changed)
             return [first, await project.warm(server)]
