@@ -5,15 +5,27 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 
 import pytest
 
-from httpprocessproxy.process import become_subreaper
+from httpprocessproxy.process import (
+    Child,
+    Launcher,
+    LaunchSpec,
+    Output,
+    ProcessTree,
+    ProcessTrees,
+    become_subreaper,
+    marks,
+)
+from httpprocessproxy.process.linux import Process
 from test.deadline import MS, PATIENCE_S, eventually
-from test.process.two_services import restarted, tag_of, tagged, two_services
+from test.process.generations import printed, until, with_output
+from test.process.two_services import restarted, sleeping, tag_of, tagged, two_services
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="of Linux's /proc")
 
@@ -50,6 +62,157 @@ def test_200_random_restarts_of_two_services_end_their_own_processes(number: str
             assert library.poll() is None
         finally:
             library.kill()
+
+
+# One case at a time
+
+
+class Started:
+    """Two trees, each with the child of a command, which has printed "up"."""
+
+    def __init__(self, output: Output, other: Output) -> None:
+        self.trees = ProcessTrees()
+        self.web, self.api = self.trees.add("web"), self.trees.add("api")
+        self._output, self._other = output, other
+
+    async def start(self, *commands: str) -> list[Child]:
+        """Start the commands of "web" and "api" in shells."""
+        streams = (self.web, self._output), (self.api, self._other)
+        children = []
+        for command, (tree, output) in zip(commands, streams, strict=True):
+            spec = LaunchSpec(("sh", "-c", f"{command}\necho up\nexec sleep 1000"))
+            children.append(Launcher(spec, output, tree).spawn())
+            await printed(output, b"up")
+        return children
+
+
+def with_services(test: Callable[[Started], Coroutine[None, None, None]]) -> None:
+    async def main(output: Output) -> None:
+        with Output() as other:
+            await test(Started(output, other))
+
+    with_output(main)
+
+
+async def orphan(tree: ProcessTree, tag: str) -> int:
+    """Wait for the service's only orphan, a `sleep` with this tag, and return its pid."""
+    await until(lambda: [one.name for one in tree.orphans()] == ["sleep"])
+    (process,) = tree.orphans()
+    assert tag in process.words
+    return process.pid
+
+
+@pytest.mark.parametrize(
+    ("helper", "count"),
+    [
+        ("(setsid sleep {} &)", 1),
+        ("env -i sleep {} &", 1),
+        ("(env -i setsid sleep {} &)", 1),
+        ("(env -i setsid sh -c 'sleep {0} & exec sleep {0}' &)", 2),
+    ],
+)
+def test_sweep_ends_orphans_of_its_service_alone(helper: str, count: int, number: str) -> None:
+    tags = [tag_of(f"{number}{service}") for service in (1, 2)]
+
+    async def main(two: Started) -> None:
+        web, api = await two.start(*map(helper.format, tags))
+        await until(lambda: all(len(sleeping(tag)) == count for tag in tags))
+        for child in (web, api):
+            os.kill(child.pid, signal.SIGKILL)
+            await child.wait()
+        kept = tagged(tags[1])
+        assert len(await two.web.sweep()) == count
+        assert (tagged(tags[0]), tagged(tags[1])) == ({}, kept)
+        assert two.web.orphans() == []
+        await api.stop()
+        assert tagged(tags[1]) == {}
+
+    with_services(main)
+
+
+@pytest.fixture
+def _refused_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sandbox in which limits cannot be set."""
+    monkeypatch.setattr(marks, "_is_free", lambda *_: False)
+
+
+@pytest.mark.usefixtures("_refused_limit")
+def test_orphan_without_marks_belongs_to_the_service_of_its_session(number: str) -> None:
+    tag = tag_of(number)
+
+    async def main(two: Started) -> None:
+        web, api = await two.start(f"env -i sleep {tag} &", "true")
+        os.kill(web.pid, signal.SIGKILL)
+        await web.wait()
+        hidden = await orphan(two.web, tag)
+        assert two.api.orphans() == []
+        assert await two.web.sweep() == [f"{hidden} (sleep {tag})"]
+        await api.stop()
+
+    with_services(main)
+
+
+@pytest.mark.usefixtures("_refused_limit")
+def test_session_that_was_seen_below_a_child_belongs_to_its_service(number: str) -> None:
+    tag = tag_of(number)
+
+    async def main(two: Started) -> None:
+        web, api = await two.start(f"env -i setsid sleep {tag} &", "true")
+        await until(lambda: "sleep" in [one.name for one in two.web.members(web.pid)])
+        os.kill(web.pid, signal.SIGKILL)
+        await web.wait()
+        hidden = await orphan(two.web, tag)
+        assert await two.web.sweep() == [f"{hidden} (sleep {tag})"]
+        await api.stop()
+
+    with_services(main)
+
+
+@pytest.mark.usefixtures("_refused_limit")
+def test_orphan_without_any_evidence_is_not_ended_by_a_service(number: str) -> None:
+    tag = tag_of(number)
+
+    async def main(two: Started) -> None:
+        web, api = await two.start("true", f"(env -i setsid sleep {tag} &)")
+        await until(lambda: [one.name for one in two.trees.orphans().get(None, ())] == ["sleep"])
+        await web.stop()
+        await api.stop()
+        assert len(tagged(tag)) == 1
+        assert two.web.orphans() == two.api.orphans() == []
+
+    with_services(main)
+
+
+def test_process_that_is_being_spawned_is_not_an_orphan() -> None:
+    """Before it executes its program, it has no mark."""
+    trees = ProcessTrees()
+    web = trees.add("web")
+    seen = threading.Event()
+    found: list[Process] = []
+
+    def look() -> None:
+        found.extend(web.orphans())
+        seen.set()
+
+    def start() -> int:
+        pid = os.posix_spawnp("sleep", ["sleep", "1000"], os.environ, setsid=True)
+        looking.start()
+        # If it could look by now, it would take the process for an orphan.
+        seen.wait(200 * MS)
+        return pid
+
+    looking = threading.Thread(target=look)
+    pid = web.spawn(start)
+    try:
+        assert seen.wait(PATIENCE_S)
+        assert found == []
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        web.release(pid)
+
+
+# SIGKILL of the program
 
 
 @contextmanager

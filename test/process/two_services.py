@@ -58,6 +58,11 @@ def tagged(tag: str) -> dict[int, list[str]]:
     return found
 
 
+def sleeping(tag: str) -> set[int]:
+    """The pids of those that have executed `sleep`."""
+    return {pid for pid, words in tagged(tag).items() if words[0] == "sleep"}
+
+
 class Service:
     """A service whose generations start and end at random, each with a tag of its own."""
 
@@ -83,11 +88,8 @@ class Service:
 
     async def complete(self) -> None:
         """Wait until all helpers run, and remember them."""
-        await until(lambda: len(self._sleeping()) == HELPERS)
-        self._complete = self._sleeping()
-
-    def _sleeping(self) -> set[int]:
-        return {pid for pid, words in tagged(self._tag).items() if words[0] == "sleep"}
+        await until(lambda: len(sleeping(self._tag)) == HELPERS)
+        self._complete = sleeping(self._tag)
 
     async def step(self) -> None:
         """End the generation, if any, and start the next, or none."""
@@ -106,7 +108,7 @@ class Service:
         """End the generation in one of three ways; no process of it is left."""
         if self._child is None:
             return
-        assert self._complete <= self._sleeping(), "the other service has ended a process"
+        assert self._complete <= sleeping(self._tag), "the other service has ended a process"
         match self._chance.choice(["kill", "terminate", "crash"]):
             case "kill":
                 await self._child.stop()

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import resource
 import signal
 import sys
 from pathlib import Path
@@ -90,6 +91,27 @@ def test_next_run_preloads_the_recorded_imports(small: Preloaded, project: Path)
         start = proxy.status()["last_start"]
         assert start is not None
         assert (start["warm"], start["saved_ms"] is not None) == (True, True)
+
+
+def marks(proxy: Proxy) -> tuple[list[str], tuple[int, int]]:
+    """The marks of the server's process: its variables, and its limits."""
+    pid = proxy.status()["pid"]
+    assert pid is not None
+    pairs = Path(f"/proc/{pid}/environ").read_text().split("\0")
+    found = [pair for pair in pairs if pair.startswith(("HPP_SERVICE=", "HTTP_PROCESS_PROXY_"))]
+    return sorted(found), resource.prlimit(pid, resource.RLIMIT_RTTIME)
+
+
+def test_warm_process_has_the_marks_of_a_cold_one(small: Preloaded) -> None:
+    with small.proxy() as proxy:
+        cold = marks(proxy.running())
+        assert [pair.partition("=")[0] for pair in cold[0]] == [
+            *("HPP_SERVICE", "HTTP_PROCESS_PROXY_RUN")
+        ]
+        assert cold[0][0].endswith("/web")
+        assert cold[1][0] > 1 << 62
+        assert restarted(warmed(proxy))
+        assert marks(proxy) == cold
 
 
 def test_killed_fork_server_costs_a_cold_start(small: Preloaded) -> None:
