@@ -52,6 +52,18 @@ def test_env_file_adds_variables_missing_from_environment(
     }
 
 
+def test_process_has_the_mark_of_its_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also below another proxy, whose mark it replaces."""
+    monkeypatch.setenv("HPP_SERVICE", "1-2/outer")
+
+    async def main(output: Output) -> None:
+        await Launcher(LaunchSpec(("printenv", "HPP_SERVICE")), output, TREE).spawn().wait()
+        assert output.tail.decode() == f"{TREE.environment['HPP_SERVICE']}\n"
+        assert output.tail.endswith(b"/web\n")
+
+    with_output(main)
+
+
 @pytest.mark.parametrize(("value", "becomes"), [(None, "1"), ("", "1"), ("x", "x")])
 def test_pythonunbuffered_defaults_to_1_without_terminal(
     value: str | None, becomes: str, monkeypatch: pytest.MonkeyPatch

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from httpprocessproxy.process import linux
-from httpprocessproxy.warm import ForkError, ForkServer
+from httpprocessproxy.process import ProcessTrees, linux
+from httpprocessproxy.warm import ForkError, ForkServer, ImportRecord
 from test.deadline import MS, PATIENCE_S
 from test.warm.servers import SILENT, pids_of, project, with_server
 from test.warm.starts import ending_of
@@ -135,6 +135,34 @@ def test_failed_os_fork_ends_server(folder: Path) -> None:
 
     it = project(folder, "", library=library)
     assert with_server(it, body, "library") == "cannot fork: Resource temporarily unavailable"
+
+
+def test_standby_process_is_registered_before_it_leaves_our_session(folder: Path) -> None:
+    """Otherwise the sweep of another service could take it for an orphan."""
+    it = project(folder, "import time; time.sleep(1000)")
+    trees = ProcessTrees()
+    tree = trees.add("web")
+
+    async def main() -> None:
+        linux.become_subreaper()
+        record = ImportRecord(())
+        async with ForkServer(it.command, record, it.environment, tree) as server:
+            await server.ready()
+            standby = pids_of(server)[1]
+            assert {*trees.claims.registered} == {standby}
+            pid = await server.fork(it.command, it.environment, SILENT)
+            assert pid == standby
+            assert os.getsid(pid) == pid
+            assert tree.orphans() == []
+        # The next standby process has ended with the server, and was reaped.
+        assert {*trees.claims.registered} == {pid}
+        assert tree.orphans() == []
+        tree.release(pid)
+        assert [one.pid for one in tree.orphans()] == [pid]
+        os.kill(pid, signal.SIGKILL)
+        ending_of(pid)
+
+    asyncio.run(main())
 
 
 PROXY = """
