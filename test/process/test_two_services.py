@@ -20,6 +20,7 @@ from httpprocessproxy.process import (
     ProcessTree,
     ProcessTrees,
     become_subreaper,
+    linux,
     marks,
 )
 from httpprocessproxy.process.linux import Process
@@ -210,6 +211,25 @@ def test_process_that_is_being_spawned_is_not_an_orphan() -> None:
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
         web.release(pid)
+
+
+def test_ended_orphans_of_all_services_are_reaped(number: str) -> None:
+    tag = tag_of(number)
+
+    async def main(two: Started) -> None:
+        web, api = await two.start(*[f"(setsid sleep {tag} &)"] * 2)
+        await until(lambda: len(sleeping(tag)) == 2)
+        ended = sleeping(tag)
+        for pid in ended:
+            os.kill(pid, signal.SIGKILL)
+        async with asyncio.TaskGroup() as group:
+            reaper = group.create_task(two.trees.reap_adopted(), name="reap")
+            await until(lambda: not any(map(linux.find, ended)))
+            reaper.cancel()
+        await web.stop()
+        await api.stop()
+
+    with_services(main)
 
 
 # SIGKILL of the program
