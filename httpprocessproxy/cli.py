@@ -1,38 +1,23 @@
 """The program's entry point: argv in, exit status out, one line for an error. The only print()."""
 
 import argparse
-import os
-import signal
 import sys
 from collections.abc import Sequence
 
 from httpprocessproxy.config import Config
-from httpprocessproxy.config.command_line import read_line
+from httpprocessproxy.config.command_line import QUESTION_TIMEOUT_S, read_line
 from httpprocessproxy.config.completion import completion
 from httpprocessproxy.config.config_file import written
 from httpprocessproxy.config.options import PROGRAM
 from httpprocessproxy.config.resolving import resolve, resolve_bind
 from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.process.guard import guarded
-
-USAGE_EXIT = 2
-INTERRUPTED_EXIT = 128 + signal.SIGINT
-
-QUESTION_TIMEOUT_S = 60.0
+from httpprocessproxy.system.program import complain, run_program
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program, and return its exit status."""
-    try:
-        return _main(sys.argv[1:] if argv is None else argv)
-    except UserError as error:
-        return _complain(error)
-    except BrokenPipeError:
-        # `--help | head -1`: the reader is gone, and the rest of the output is discarded.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except KeyboardInterrupt:  # before the signal handlers are installed
-        return INTERRUPTED_EXIT
+    return run_program(PROGRAM, _main, argv)
 
 
 def _main(argv: Sequence[str]) -> int:
@@ -58,7 +43,7 @@ def _run(config: Config) -> int:
     try:
         return run(config)
     except UserError as error:
-        return _complain(error)
+        return complain(PROGRAM, str(error))
 
 
 def _ask(line: argparse.Namespace) -> int:
@@ -94,8 +79,3 @@ def _trust(*, is_agreed: bool) -> int:
 def _show(text: str) -> int:
     print(text, end="", flush=True)
     return 0
-
-
-def _complain(error: UserError) -> int:
-    print(f"{PROGRAM}: {error}", file=sys.stderr)
-    return USAGE_EXIT

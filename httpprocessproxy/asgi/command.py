@@ -1,76 +1,80 @@
 """`http-process-asgi`: an ASGI application, served over HTTPS and HTTP/3 by one command."""
 
-import argparse
 import logging
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from httpprocessproxy import __version__
 from httpprocessproxy.asgi.interface import Application
-from httpprocessproxy.asgi.server import DEFAULT_PORT
+from httpprocessproxy.asgi.server import DEFAULT_HOST, DEFAULT_PORT
 from httpprocessproxy.asgi.trace import traced
-from httpprocessproxy.config import Address
-from httpprocessproxy.config.parser import Parser
-from httpprocessproxy.core.errors import UserError
+from httpprocessproxy.config import Address, readers
+from httpprocessproxy.config.forms import number, place, required, switch, text
+from httpprocessproxy.config.parser import Table, defaults_of, made
 from httpprocessproxy.frontends import needs
 from httpprocessproxy.system.event_loop import run_on_new_loop, signalled
+from httpprocessproxy.system.program import run_program
 
 if TYPE_CHECKING:
     from httpprocessproxy.asgi.serving import ListenPlace
 
 PROGRAM: Final = "http-process-asgi"
-USAGE_EXIT: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class AsgiOptions:
+    """The options of the command line. Without `certfile`, the local CA issues a certificate."""
+
+    application: str
+    host: str = DEFAULT_HOST
+    port: int = DEFAULT_PORT
+    certfile: Path | None = None
+    keyfile: Path | None = None
+    factory: bool = False
+    debug: bool = False
+
+
+OPTIONS = (
+    required(place("application", "for example shop.web:app", metavar="MODULE:APP")),
+    text("host", "HOST", "address to listen on"),
+    number("port", "PORT", "TCP and UDP port", readers.port),
+    text("certfile", "FILE", "certificate, PEM (default: issued by the local CA)", Path),
+    text("keyfile", "FILE", "private key, PEM (default: in the certificate's file)", Path),
+    switch("factory", "APP is a function that returns the application"),
+    switch("debug", "log one line for each request"),
+)
+
+_TABLE = Table(
+    PROGRAM,
+    "Serves an ASGI application over HTTPS: HTTP/1.1, HTTP/2 and, on the same port\n"
+    "over UDP, HTTP/3.",
+    {"": OPTIONS},
+    defaults_of(AsgiOptions),
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Serve until a signal, and return the exit status: 128 + the signal's number, or 2."""
-    try:
-        line = _parser().parse_args(argv)
-        logging.basicConfig(
-            level=logging.INFO if line.debug else logging.WARNING, format="%(message)s"
-        )
-        with needs("it", "asgi"):
-            from httpprocessproxy.asgi.loading import load
-            from httpprocessproxy.asgi.serving import take_place
-        # Like `python -m`: modules in the working directory can be imported.
-        sys.path.insert(0, os.getcwd())
-        application = load(line.application, is_factory=line.factory)
-        place = take_place(Address(line.host, line.port), line.certfile, line.keyfile)
-        return run_on_new_loop(_serve(traced(application) if line.debug else application, place))
-    except UserError as error:
-        _print(f"{PROGRAM}: {error}")
-        return USAGE_EXIT
+    return run_program(PROGRAM, _main, argv)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = Parser(
-        prog=PROGRAM,
-        description="Serves an ASGI application over HTTPS: HTTP/1.1, HTTP/2 and, on the same "
-        "port over UDP, HTTP/3.",
-        allow_abbrev=False,
-    )
-    parser.add_argument("application", metavar="MODULE:APP", help="for example shop.web:app")
-    parser.add_argument(
-        "--host", default="localhost", help="address to listen on (default: localhost)"
-    )
-    parser.add_argument(
-        "--port", type=int, default=DEFAULT_PORT, help=f"TCP and UDP port (default: {DEFAULT_PORT})"
-    )
-    parser.add_argument(
-        "--certfile", type=Path, help="certificate, PEM (default: issued by the local CA)"
-    )
-    parser.add_argument(
-        "--keyfile", type=Path, help="private key, PEM (default: in the certificate's file)"
-    )
-    parser.add_argument(
-        "--factory", action="store_true", help="APP is a function that returns the application"
-    )
-    parser.add_argument("--debug", action="store_true", help="log one line for each request")
-    parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
-    return parser
+def _main(argv: Sequence[str]) -> int:
+    """Raises UserError."""
+    options = made(AsgiOptions, vars(_TABLE.parse(argv)))
+    level = logging.INFO if options.debug else logging.WARNING
+    logging.basicConfig(level=level, format="%(message)s")
+    with needs("it", "asgi"):
+        from httpprocessproxy.asgi.loading import load
+        from httpprocessproxy.asgi.serving import take_place
+    # Like `python -m`: modules in the working directory can be imported.
+    sys.path.insert(0, os.getcwd())
+    application = load(options.application, is_factory=options.factory)
+    place = take_place(Address(options.host, options.port), options.certfile, options.keyfile)
+    return run_on_new_loop(_serve(traced(application) if options.debug else application, place))
 
 
 async def _serve(application: Application, place: "ListenPlace") -> int:

@@ -7,15 +7,13 @@ import importlib
 import inspect
 
 from httpprocessproxy.asgi.interface import Application
-from httpprocessproxy.config.readers import application_or_off
+from httpprocessproxy.config import readers
 from httpprocessproxy.core.errors import UserError
 
 
 def load(text: str, *, is_factory: bool) -> Application:
     """Import an application, or with `is_factory` call the imported factory. Raises UserError."""
-    if application_or_off(text) is None:
-        raise UserError(f"not an application: {text!r} (write MODULE:APP)")
-    module_name, _, path = text.partition(":")
+    module_name, _, path = readers.application(text).partition(":")
     try:
         found: object = importlib.import_module(module_name)
     except ModuleNotFoundError as error:

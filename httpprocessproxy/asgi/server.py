@@ -22,6 +22,7 @@ from httpprocessproxy.system.event_loop import call_from_thread
 if TYPE_CHECKING:
     from httpprocessproxy.asgi.serving import ListenPlace
 
+DEFAULT_HOST = "localhost"
 DEFAULT_PORT = 8080
 
 _log = logging.getLogger(__name__)
@@ -57,7 +58,7 @@ class ASGIServer:
         self._thread: threading.Thread | None = None
         self._stopping = asyncio.Event()
 
-    def start(self, host: str = "localhost", port: int = DEFAULT_PORT) -> None:
+    def start(self, host: str = DEFAULT_HOST, port: int = DEFAULT_PORT) -> None:
         """Listen, and return at once; clients that connect now wait until the startup completes.
 
         With port 0, `self.port` is the free port that was chosen. Raises UserError if the port or

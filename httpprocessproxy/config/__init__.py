@@ -1,6 +1,8 @@
 """Configuration: the command line, files and defaults, read into a `Config`.
 
-`options.py` is the one table of options; `model.py` has the checked, frozen values.
+`options.py` is the table of the proxy's options; `model.py` has the checked, frozen values. Each
+program of the package has such a table of `forms.Option`, from which `parser.py` makes its command
+line, its help and its defaults; all values are read by `readers.py`.
 """
 
 from httpprocessproxy.config.model import AUTO, Address, Config, PingKind, WatcherName

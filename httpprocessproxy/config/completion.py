@@ -7,7 +7,7 @@ it completes the server's command, and no options of the proxy.
 import argparse
 from typing import Final
 
-from httpprocessproxy.config.command_line import parser
+from httpprocessproxy.config.command_line import TABLE
 from httpprocessproxy.config.options import PROGRAM
 
 _COMMAND: Final = {
@@ -35,7 +35,7 @@ def completion(shell: str) -> str:
     # Imported lazily: a run of the proxy does not need it.
     import shtab
 
-    made = parser()
+    made = TABLE.parser()
     for action in made._actions:
         if action.dest == "command":
             action.nargs = argparse.REMAINDER

@@ -6,13 +6,12 @@ error is one line that names the file and the key.
 
 import argparse
 import shlex
-import signal
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
 from httpprocessproxy.config.forms import Kind, Option
-from httpprocessproxy.config.model import AUTO, Address, Config
+from httpprocessproxy.config.model import Config
 from httpprocessproxy.config.options import OPTIONS, PROGRAM
 from httpprocessproxy.config.parser import nearest
 from httpprocessproxy.core.errors import UserError
@@ -22,8 +21,6 @@ PYPROJECT = Path("pyproject.toml")
 TABLE = f"[tool.{PROGRAM}]"
 
 _BY_NAME = {option.name: option for option in OPTIONS}
-
-Plain = bool | int | float | str | list["Plain"]
 
 
 def find_file() -> Path | None:
@@ -52,16 +49,21 @@ def read_file(path: Path) -> argparse.Namespace:
     return values
 
 
-def _table(path: Path) -> Mapping[str, object] | None:
-    """The program's table in a file; None if a pyproject.toml has none."""
+def read_toml(path: Path) -> Mapping[str, object]:
+    """Raises UserError."""
     try:
-        content: object = tomllib.loads(path.read_bytes().decode())
+        return tomllib.loads(path.read_bytes().decode())
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is not UTF-8") from error
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"{path}: {error}") from error
+
+
+def _table(path: Path) -> Mapping[str, object] | None:
+    """The program's table in a file; None if a pyproject.toml has none."""
+    content: object = read_toml(path)
     if path.name == PYPROJECT.name:
         for name in ("tool", PROGRAM):
             content = content.get(name) if isinstance(content, dict) else None
@@ -72,17 +74,17 @@ def _table(path: Path) -> Mapping[str, object] | None:
 
 def _read(option: Option, value: object) -> object:
     match option.kind:
-        case Kind.FLAG:
+        case Kind.FLAG | Kind.SWITCH:
             if not isinstance(value, bool):
                 raise UserError(f"true or false, not {value!r}")
             return value
         case Kind.COMMAND:
             words = value if isinstance(value, list) else _split(_text(value))
             return tuple(_text(word) for word in words)
-        case Kind.VALUES | Kind.GLOBS:
+        case Kind.VALUES | Kind.WORDS | Kind.GLOBS:
             values = value if isinstance(value, list) else [value]
             return tuple(option.read(_text(one)) for one in values)
-        case Kind.VALUE | Kind.PLACE:
+        case Kind.VALUE | Kind.PLACE | Kind.PLACES:
             return option.read(_text(value, or_number=option.is_number))
 
 
@@ -107,29 +109,10 @@ def written(config: Config) -> str:
     # Imported lazily: a run of the proxy does not need it.
     import tomli_w
 
-    lines = {option.name: _plain(option, getattr(config, option.field)) for option in OPTIONS}
+    lines = {option.name: option.plain(getattr(config, option.field)) for option in OPTIONS}
     text = f"# {OWN}, or {TABLE} in {PYPROJECT}\n{tomli_w.dumps(lines)}"
     try:
         text.encode()
     except UnicodeEncodeError as error:
         raise UserError("a value that is not UTF-8 cannot be written to a file") from error
     return text
-
-
-def _plain(option: Option, value: object) -> Plain:
-    match value:
-        case None:
-            return "off"
-        case Address() if option.name == "backend" and value == AUTO:
-            return "auto"
-        case signal.Signals():
-            return value.name
-        case tuple():
-            return [_plain(option, one) for one in value]
-        case float():
-            number = round(value * 1000, 6) if option.name == "settle" else value
-            return int(number) if number.is_integer() else number
-        case bool() | int() | str():
-            return value
-        case _:
-            return str(value)

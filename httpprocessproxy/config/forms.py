@@ -1,73 +1,145 @@
-"""Kinds of options: the syntax of each on the command line and in a file."""
+"""The rows of an option table: each option's syntax on a command line and in a file.
 
+A default is in the dataclass that holds the value. --help shows it in place of `{default}`, or
+behind the help text, unless that states it in words.
+"""
+
+import ipaddress
+import re
+import signal
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from httpprocessproxy.config import readers
+from httpprocessproxy.config.model import AUTO, Address
 from httpprocessproxy.config.secret import variable
+
+Reader = Callable[[str], object]
+Plain = bool | int | float | str | list["Plain"]
 
 
 class Kind(Enum):
     """The syntax of an option on the command line."""
 
     PLACE = auto()  # a positional argument
+    PLACES = auto()  # positional arguments, one or more
     COMMAND = auto()  # the rest of the line
     FLAG = auto()  # --name or --no-name
+    SWITCH = auto()  # --name; switches with the same field exclude each other
     VALUE = auto()
     VALUES = auto()  # repeatable
+    WORDS = auto()  # repeatable, and several at once, between commas or blanks
     GLOBS = auto()  # repeatable, and several at once
 
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """An option: `--name` on the command line and `name` in a file set `field` of `Config`."""
+    """An option: `--name` on the command line and `name` in a file set `field` of a dataclass."""
 
     kind: Kind
     name: str
     field: str
     metavar: str
     help: str
-    read: Callable[[str], object] = str
+    read: Reader = str
     is_number: bool = False  # a file may have a number in place of a string
+    is_required: bool = False
     choices: tuple[str, ...] | None = None
-    short: str = ""
+    aliases: tuple[str, ...] = ()
+    value: object = True  # of a switch
+
+    @property
+    def is_positional(self) -> bool:
+        return self.kind in (Kind.PLACE, Kind.PLACES)
+
+    def parse(self, text: str) -> object:
+        """The value of a text on the command line or in the environment. Raises UserError."""
+        if self.kind is Kind.WORDS:
+            return tuple(self.read(word) for word in re.split(r"[\s,]+", text) if word)
+        return self.read(text)
+
+    def plain(self, value: object) -> Plain:
+        """A value in the form that `read` reads, for a file and for --help."""
+        match value:
+            case None:
+                return "off"
+            case Address() if self.read is readers.backend and value == AUTO:
+                return "auto"
+            case signal.Signals():
+                return value.name
+            case ipaddress.IPv4Network() | ipaddress.IPv6Network() if value.num_addresses == 1:
+                return str(value.network_address)
+            case tuple():
+                return [self.plain(one) for one in value]
+            case float():
+                number = round(value * 1000, 6) if self.metavar == "MS" else value
+                return int(number) if number.is_integer() else number
+            case int() if self.metavar == "BYTES":
+                return readers.size_text(value)
+            case bool() | int() | str():
+                return value
+            case _:
+                return str(value)
 
 
 def flag(name: str, what: str, *, field: str = "") -> Option:
-    return Option(Kind.FLAG, name, field or name.replace("-", "_"), "", what)
+    return Option(Kind.FLAG, name, field or _field(name), "", what, readers.boolean)
 
 
-def text(name: str, metavar: str, what: str, read: Callable[[str], object]) -> Option:
-    return Option(Kind.VALUE, name, name.replace("-", "_"), metavar, what, read)
+def switch(name: str, what: str, *, field: str = "", value: object = True) -> Option:
+    field = field or _field(name)
+    return Option(Kind.SWITCH, name, field, "", what, readers.boolean, value=value)
+
+
+def text(name: str, metavar: str, what: str, read: Reader = str, *, field: str = "") -> Option:
+    return Option(Kind.VALUE, name, field or _field(name), metavar, what, read)
 
 
 def secret(name: str, metavar: str, what: str) -> tuple[Option, Option]:
     """The two options of a secret, see `config/secret.py`."""
     shown = f"{what} (default: none, or {variable(name)})"
-    file = f"a file whose first line is {metavar} (default: off)"
-    of_file = text(f"{name}-file", "FILE", file, readers.file_or_off)
-    return text(name, metavar, shown, str), of_file
+    file = f"a file whose first line is {metavar}"
+    return text(name, metavar, shown), text(f"{name}-file", "FILE", file, readers.file_or_off)
 
 
-def choice(name: str, what: str, *choices: str) -> Option:
-    return Option(Kind.VALUE, name, name, "", what, readers.one_of(*choices), choices=choices)
+def choice(name: str, what: str, *choices: str, metavar: str = "") -> Option:
+    read = readers.one_of(*choices)
+    return Option(Kind.VALUE, name, name, metavar, what, read, choices=choices)
 
 
-def number(
-    name: str, metavar: str, what: str, read: Callable[[str], object], *, field: str
-) -> Option:
-    return Option(Kind.VALUE, name, field, metavar, what, read, is_number=True)
+def number(name: str, metavar: str, what: str, read: Reader, *, field: str = "") -> Option:
+    return Option(Kind.VALUE, name, field or _field(name), metavar, what, read, is_number=True)
 
 
-def seconds(name: str, what: str) -> Option:
-    field = f"{name.replace('-', '_')}_s"
-    return number(name, "S", f"seconds {what}", readers.seconds, field=field)
+def seconds(name: str, what: str, *, field: str = "") -> Option:
+    return number(name, "S", what, readers.seconds, field=field or f"{_field(name)}_s")
 
 
-def globs(name: str, what: str, *, field: str = "", short: str = "") -> Option:
-    return Option(Kind.GLOBS, name, field or name, "GLOB", what, short=short)
+def size(name: str, what: str, read: Reader = readers.size, *, field: str = "") -> Option:
+    return number(name, "BYTES", what, read, field=field or f"{_field(name)}_bytes")
 
 
-def place(name: str, what: str, read: Callable[[str], object]) -> Option:
-    return Option(Kind.PLACE, name, name, name.upper(), what, read, is_number=True)
+def values(name: str, metavar: str, what: str, read: Reader = str, *, field: str = "") -> Option:
+    return Option(Kind.VALUES, name, field or _field(name), metavar, what, read)
+
+
+def words(name: str, metavar: str, what: str, read: Reader = str, *, field: str = "") -> Option:
+    return Option(Kind.WORDS, name, field or _field(name), metavar, what, read)
+
+
+def globs(name: str, what: str, *, field: str = "", aliases: tuple[str, ...] = ()) -> Option:
+    return Option(Kind.GLOBS, name, field or name, "GLOB", what, aliases=aliases)
+
+
+def place(name: str, what: str, read: Reader = str, *, metavar: str = "") -> Option:
+    metavar = metavar or name.upper()
+    return Option(Kind.PLACE, name, name, metavar, what, read, is_number=True)
+
+
+def required(option: Option) -> Option:
+    return replace(option, is_required=True)
+
+
+def _field(name: str) -> str:
+    return name.replace("-", "_")

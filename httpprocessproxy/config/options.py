@@ -12,6 +12,7 @@ from httpprocessproxy.config.forms import (
     seconds,
     secret,
     text,
+    values,
 )
 from httpprocessproxy.config.model import Address
 
@@ -34,15 +35,14 @@ SERVER = (
     text(
         "asgi",
         "MODULE:APP",
-        "ASGI application to serve in place of a command; BACKEND may then be omitted "
-        "(default: off)",
-        readers.application_or_off,
+        "ASGI application to serve in place of a command; BACKEND may then be omitted",
+        readers.or_off(readers.application),
     ),
     flag("asgi-factory", "call APP to get the application (default: detected)"),
     text(
         "env-file",
         "FILE",
-        "file of lines NAME=VALUE to add to the server's environment (default: off)",
+        "file of lines NAME=VALUE to add to the server's environment",
         readers.file_or_off,
     ),
 )
@@ -52,72 +52,67 @@ WATCHING = (
         "pattern",
         "files whose change restarts the server (default: **/*)",
         field="patterns",
-        short="-p",
+        aliases=("-p",),
     ),
     globs(
         "exclude",
-        "files whose change is ignored, also if a pattern matches (default: none)",
+        "files whose change is ignored, also if a pattern matches",
         field="excludes",
-        short="-x",
+        aliases=("-x",),
     ),
     flag(
         "default-excludes",
         "ignore version control, caches, node_modules, virtual environments and editors' temporary "
         "files, unless a pattern names them; without any pattern, ignore also files that git "
-        "ignores (default: on)",
+        "ignores",
     ),
-    globs("refresh", "files whose change refreshes browsers, without a restart (default: none)"),
-    flag("ignore-unchanged", "skip a save that leaves a file's content as it was (default: off)"),
+    globs("refresh", "files whose change refreshes browsers, without a restart"),
+    flag("ignore-unchanged", "skip a save that leaves a file's content as it was"),
     choice(
         "watcher",
         "file watcher: Watchman, the embedded one, or the embedded one with polling "
-        "(default: auto, Watchman where it is installed)",
+        "(default: {default}, Watchman where it is installed)",
         *("auto", "watchman", "embedded", "polling"),
     ),
     number(
         "settle",
         "MS",
-        "milliseconds without a change that end a burst; a burst lasts 1 s at most (default: 2)",
+        "milliseconds without a change that end a burst; a burst lasts 1 s at most",
         readers.milliseconds,
         field="settle_s",
     ),
 )
 
 RESTARTING = (
-    choice(
-        "ping",
-        "readiness check: http (any response) or tcp (connect) (default: http)",
-        *("http", "tcp"),
-    ),
-    text("ping-path", "PATH", "path of the http readiness check (default: /)", readers.url_path),
+    choice("ping", "readiness check: http (any response) or tcp (connect)", *("http", "tcp")),
+    text("ping-path", "PATH", "path of the http readiness check", readers.url_path),
     flag(
         "preload",
-        "keep the imports of a Python server in a fork server, and start the server from it "
-        "(default: off)",
+        "keep the imports of a Python server in a fork server, and start the server from it",
     ),
     flag(
         "socket",
         "let the proxy listen on BACKEND, and each server inherit the socket: {fd} in the command "
-        "is replaced by its number, and it is passed like a socket of systemd (default: off)",
+        "is replaced by its number, and it is passed like a socket of systemd",
     ),
-    seconds("start-timeout", "a start may take; then 503 (default: 120)"),
-    seconds("queue-timeout", "a request may wait; then 503 (default: 60)"),
-    seconds("drain", "an unsafe request in flight may delay the kill; 0: none (default: 1)"),
-    text("kill-signal", "NAME", "signal to end the server (default: SIGKILL)", readers.signal_name),
-    seconds("kill-timeout", "between another kill signal and SIGKILL (default: 5)"),
+    seconds("start-timeout", "seconds a start may take; then 503"),
+    seconds("queue-timeout", "seconds a request may wait; then 503"),
+    seconds("drain", "seconds an unsafe request in flight may delay the kill; 0: none"),
+    text("kill-signal", "NAME", "signal to end the server", readers.signal_name),
+    seconds("kill-timeout", "seconds between another kill signal and SIGKILL"),
 )
 
 BROWSER = (
-    flag("inject", "inject a script into pages, so that they reload (default: on)"),
+    flag("inject", "inject a script into pages, so that they reload"),
     flag(
         "cache-control",
         "add Cache-Control: no-cache to responses with Last-Modified but without fields for "
-        "caching (default: on)",
+        "caching",
     ),
     flag(
         "rewrite-redirects",
         "rewrite absolute redirects to BACKEND, or from HTTPS to plain HTTP, so that they lead to "
-        "the proxy (default: on)",
+        "the proxy",
     ),
     text(
         "editor",
@@ -126,44 +121,36 @@ BROWSER = (
         "{line}, or none (default: detected)",
         readers.editor,
     ),
-    flag(
-        "browser-console",
-        "show the server's output in the browser's console as well (default: off)",
-    ),
+    flag("browser-console", "show the server's output in the browser's console as well"),
     number(
         "starting-page",
         "S",
-        "seconds a page may be held before a page that shows the start is sent; or off "
-        "(default: 2)",
+        "seconds a page may be held before a page that shows the start is sent; or off",
         readers.seconds_or_off,
         field="starting_page_s",
     ),
-    flag("open", "open the browser when the server runs (default: off)", field="open_browser"),
+    flag("open", "open the browser when the server runs", field="open_browser"),
     number(
         "livereload-port",
         "PORT",
-        "port for the LiveReload browser extension; 0: none (default: 35729)",
+        "port for the LiveReload browser extension; 0: none",
         readers.port,
-        field="livereload_port",
     ),
 )
 
 CONNECTING = (
-    Option(
-        Kind.VALUES,
+    values(
         "allowed-host",
-        "allowed_hosts",
         "NAME",
         "host to accept in requests besides local ones; *.NAME for subdomains, * for any; "
-        "repeatable (default: none)",
+        "repeatable",
+        field="allowed_hosts",
     ),
-    Option(
-        Kind.VALUES,
+    values(
         "forwarded-allow-ips",
-        "forwarded_allow_ips",
         "CIDR",
         "peers whose Forwarded and X-Forwarded-* fields are kept, and that may use /_hpp/; "
-        "repeatable (default: 127.0.0.0/8 and ::1)",
+        "repeatable",
         readers.network,
     ),
 )
@@ -172,8 +159,8 @@ SHARING = (
     text(
         "share",
         "RELAY",
-        "give the site a public address: the URL of an http-process-relay (default: off)",
-        readers.relay_or_off,
+        "give the site a public address: the URL of an http-process-relay",
+        readers.or_off(readers.relay),
     ),
     text(
         "share-name",
@@ -184,14 +171,12 @@ SHARING = (
     text(
         "share-token-file",
         "FILE",
-        "file of a line TOKEN or NAME TOKEN, the credentials for the relay (default: off)",
+        "file of a line TOKEN or NAME TOKEN, the credentials for the relay",
         readers.file_or_off,
     ),
     *secret("share-auth", "USER:PASS", "password that visitors must enter"),
-    Option(
-        Kind.VALUES,
+    values(
         "share-allow",
-        "share_allow",
         "RULE",
         "share only these requests: 'METHOD GLOB', such as 'GET /public/**'; repeatable "
         "(default: all)",
@@ -199,86 +184,70 @@ SHARING = (
 )
 
 ARCHIVING = (
-    flag(
-        "archive",
-        "serve tickets for ZIPs of the site's pages at /_hpp/archive/ (default: off)",
-    ),
-    Option(
-        Kind.VALUES,
+    flag("archive", "serve tickets for ZIPs of the site's pages at /_hpp/archive/"),
+    values(
         "archive-allow",
-        "archive_allow",
         "ORIGIN",
-        "origin that may be fetched besides the site: http(s)://HOST[:PORT]; repeatable "
-        "(default: none)",
+        "origin that may be fetched besides the site: http(s)://HOST[:PORT]; repeatable",
     ),
-    flag(
-        "archive-strict",
-        "abort a ZIP that lacks an item, rather than list it in _errors.txt (default: off)",
-    ),
+    flag("archive-strict", "abort a ZIP that lacks an item, rather than list it in _errors.txt"),
     text(
         "archive-settings",
         "FILE",
-        "TOML file of limits and the database, as for http-process-archive (default: off)",
+        "TOML file of limits and the database, as for http-process-archive",
         readers.file_or_off,
     ),
 )
 
 FORWARDING = (
-    flag(
-        "forward-chains",
-        "forward responses to the URLs in a request's X-Forward-* fields (default: off)",
-    ),
-    Option(
-        Kind.VALUES,
+    flag("forward-chains", "forward responses to the URLs in a request's X-Forward-* fields"),
+    values(
         "forward-allow",
-        "forward_allow",
         "ORIGIN",
         "origin that they may be sent to: http(s)://HOST[:PORT], and for errors udp://HOST:PORT as "
-        "well; repeatable (default: none)",
+        "well; repeatable",
     ),
     *secret("forward-token", "TOKEN", "token that lets clients on other machines begin chains"),
-    Option(
-        Kind.VALUES,
+    values(
         "forward-header",
-        "forward_headers",
         "'NAME: VALUE'",
-        "field to add to responses 200 and 202 of chains; repeatable (default: none)",
+        "field to add to responses 200 and 202 of chains; repeatable",
         readers.field,
+        field="forward_headers",
     ),
-    flag("forward-cookies", "forward cookies within the same host (default: off)"),
-    flag("forward-dry-run", "show the destinations of responses, and send none (default: off)"),
+    flag("forward-cookies", "forward cookies within the same host"),
+    flag("forward-dry-run", "show the destinations of responses, and send none"),
 )
 
 HTTPS = (
-    flag("tls", "serve HTTPS with HTTP/2, and redirect plain HTTP to it (default: off)"),
+    flag("tls", "serve HTTPS with HTTP/2, and redirect plain HTTP to it"),
     text(
         "tls-cert",
         "FILE",
-        "certificate, with those that lead to its CA (default: off, one made by the proxy)",
+        "certificate, with those that lead to its CA (default: {default}, one made by the proxy)",
         readers.file_or_off,
     ),
     text(
         "tls-key",
         "FILE",
-        "key of the certificate (default: off, it is in the same file)",
+        "key of the certificate (default: {default}, it is in the same file)",
         readers.file_or_off,
     ),
-    flag("http3", "serve also HTTP/3, on the same port over UDP (default: off)"),
+    flag("http3", "serve also HTTP/3, on the same port over UDP"),
     number(
         "alt-svc-port",
         "PORT",
-        "port of HTTP/3 that Alt-Svc advertises to browsers (default: off, BIND's)",
-        readers.port_or_off,
-        field="alt_svc_port",
+        "port of HTTP/3 that Alt-Svc advertises to browsers (default: {default}, BIND's)",
+        readers.or_off(readers.port),
     ),
-    seconds("alt-svc-ma", "browsers may cache that; 0: they forget it (default: 3600)"),
+    seconds("alt-svc-ma", "seconds browsers may cache that; 0: they forget it"),
 )
 
 TERMINAL = (
-    flag("log-requests", "print a line for each request (default: off)"),
-    flag("json-logs", "print the proxy's own lines as JSON (default: off)"),
-    flag("quiet", "print errors and the server's output only (default: off)"),
-    flag("debug", "print also state transitions and the stages of a restart (default: off)"),
+    flag("log-requests", "print a line for each request"),
+    flag("json-logs", "print the proxy's own lines as JSON"),
+    flag("quiet", "print errors and the server's output only"),
+    flag("debug", "print also state transitions and the stages of a restart"),
 )
 
 GROUPS = {

@@ -3,7 +3,6 @@
 Each raises UserError, whose text names the input and what is valid.
 """
 
-import argparse
 import ipaddress
 import re
 import signal
@@ -24,19 +23,22 @@ _FIELD = re.compile(
     r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([!-~](?:[ -~]*[!-~])?)[ \t]*"
 )
 
+_TRUE = ("1", "true", "yes", "on", "y", "t")
+_FALSE = ("0", "false", "no", "off", "n", "f", "")
+
 _UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
 
 
-def for_argparse(read: Callable[[str], T]) -> Callable[[str], T]:
-    """Make a type for argparse, which prints the text of an ArgumentTypeError unchanged."""
+def or_off(read: Callable[[str], T]) -> Callable[[str], T | None]:
+    return lambda text: None if text == "off" else read(text)
 
-    def read_argument(text: str) -> T:
-        try:
-            return read(text)
-        except UserError as error:
-            raise argparse.ArgumentTypeError(str(error)) from error
 
-    return read_argument
+def boolean(text: str) -> bool:
+    if text.lower() in _TRUE:
+        return True
+    if text.lower() in _FALSE:
+        return False
+    raise UserError(f"not true or false: {text[:100]!r}")
 
 
 def one_of(*choices: str) -> Callable[[str], str]:
@@ -102,6 +104,17 @@ def size(text: str, units: str = "KMGT") -> int:
     return int(match[1]) * _UNITS[match[2].upper()]
 
 
+def memory_size(text: str) -> int:
+    """Parse a size up to gigabytes: a limit of terabytes in memory is a mistake."""
+    return size(text, "KMG")
+
+
+def size_text(count_bytes: int) -> str:
+    """A size in the largest unit that divides it, the reverse of `size`."""
+    unit = [unit for unit in _UNITS if count_bytes % _UNITS[unit] == 0][-1] if count_bytes else ""
+    return f"{count_bytes // _UNITS[unit]}{unit}"
+
+
 def count(text: str) -> int:
     if not re.fullmatch(r"[1-9][0-9]{0,8}", text):
         raise UserError(f"not a number: {text[:100]!r} (1 or more)")
@@ -114,34 +127,22 @@ def port(text: str) -> int:
     return int(text)
 
 
-def port_or_off(text: str) -> int | None:
-    return None if text == "off" else port(text)
-
-
 def url_path(text: str) -> str:
     if not text.startswith("/") or not text.isascii() or any(c <= " " for c in text):
         raise UserError(f"not a path: {text!r} (it begins with / and has no blanks)")
     return text
 
 
-def file_or_off(text: str) -> Path | None:
-    return None if text == "off" else Path(text)
-
-
-def relay_or_off(text: str) -> str | None:
+def relay(text: str) -> str:
     """Parse an http or https URL of a host, with or without a path, and nothing else."""
-    if text == "off":
-        return None
     match = re.fullmatch(r"https?://([^\s/?#@\[\]]+|\[[0-9A-Fa-f:.]+\])(/[^\s?#]*)?", text)
     if match is None or not Address.is_authority(match[1]):
         raise UserError(f"not a relay: {text[:100]!r} (for example https://example.org)")
     return text
 
 
-def application_or_off(text: str) -> str | None:
+def application(text: str) -> str:
     """Parse the location of an ASGI application; it is imported only when the server starts."""
-    if text == "off":
-        return None
     names = text.replace(":", ".", 1).split(".")
     if ":" not in text or not all(name.isidentifier() for name in names):
         raise UserError(
@@ -169,3 +170,6 @@ def network(text: str) -> Network:
         return ipaddress.ip_network(text, strict=False)
     except ValueError:
         raise UserError(f"not a network: {text!r} (for example 10.0.0.0/8 or ::1)") from None
+
+
+file_or_off = or_off(Path)

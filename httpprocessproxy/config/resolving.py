@@ -37,8 +37,7 @@ def _merged(line: argparse.Namespace) -> argparse.Namespace:
             vars(values).pop(other, None)
     for option in OPTIONS:
         if option.field in line:
-            value: object = getattr(line, option.field)
-            setattr(values, option.field, tuple(value) if isinstance(value, list) else value)
+            setattr(values, option.field, getattr(line, option.field))
     if "bind" not in values:
         raise UserError("BIND is missing: where browsers connect to (see --help)")
     _imply_tls(line, values)

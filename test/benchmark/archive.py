@@ -132,7 +132,7 @@ def _serving(name: str, folder: Path, origin: str) -> Iterator[Contestant]:
     port = free_port()
     database = f"sqlite:///{folder}/tickets.db"
     env = {"FPX_DB_URL": database, "FPX_HOST": HOST, "FPX_PORT": str(port)}
-    ours = (sys.executable, "-m", "httpprocessproxy.companions.archive")
+    ours = (sys.executable, "-m", "httpprocessproxy.companions.archive.cli")
     command = ours if name == ARCHIVE else (fpx(),)
     run_program((*command, "db", "up"), folder, env)
     said = run_program((*command, "client", "add", "benchmark"), folder, env)

@@ -92,12 +92,12 @@ def _commands(name: str, folder: Path, port: int, to: int) -> tuple[Sequence[str
     tokens.write_text(f"{SITE} secret\n")
     python = (sys.executable, "-m")
     known = ("--domain", DOMAIN, "--tokens", str(tokens), "--no-access-log")
-    relay = (*python, "httpprocessproxy.companions.share.relay", f"{HOST}:{port}", *known)
+    relay = (*python, "httpprocessproxy.companions.share.relay.cli", f"{HOST}:{port}", *known)
     transport = "poll" if name == POLLING else "auto"
     how = ("--to", f"{HOST}:{to}", "--token-file", str(tokens), "--transport", transport)
     # As many polls as there are visits at once; otherwise visits would wait for each other.
     polls = ("--polls", "32") if name == POLLING else ()
-    return relay, (*python, "httpprocessproxy.companions.share.worker", url, *how, *polls)
+    return relay, (*python, "httpprocessproxy.companions.share.worker.cli", url, *how, *polls)
 
 
 def _is_there(port: int) -> bool:

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -10,15 +9,13 @@ from typing import TYPE_CHECKING
 
 from httpprocessproxy.companions.archive import PROGRAM
 from httpprocessproxy.core.errors import UserError
-from httpprocessproxy.core.lines import printable
 from httpprocessproxy.system.event_loop import run_on_new_loop
+from httpprocessproxy.system.program import complain, discard_stdout, run_program
 
 if TYPE_CHECKING:
     from httpprocessproxy.companions.archive.settings import ArchiveSettings
 
 REFUSED_EXIT = 1
-USAGE_EXIT = 2
-INTERRUPTED_EXIT = 128 + signal.SIGINT
 
 # The import names of the packages of the extra `archive`.
 _EXTRA = ("aiosqlite", "alembic", "asyncpg", "jwt", "sqlalchemy")
@@ -28,18 +25,18 @@ _LAZY = ("alembic", "jwt")
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line, and return the exit status."""
-    arguments = sys.argv[1:] if argv is None else argv
+    return run_program(PROGRAM, _main, argv)
+
+
+def _main(arguments: Sequence[str]) -> int:
+    """Raises UserError."""
     try:
         return _run(arguments)
-    except UserError as error:
-        return _complain(str(error), USAGE_EXIT)
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in _EXTRA:
             raise
         more = "needs more packages: pip install 'http-process-proxy[archive]'"
-        return _complain(more, USAGE_EXIT)
-    except KeyboardInterrupt:  # before a signal handler is installed
-        return INTERRUPTED_EXIT
+        raise UserError(more) from None
 
 
 def _run(arguments: Sequence[str]) -> int:
@@ -62,7 +59,7 @@ def _run(arguments: Sequence[str]) -> int:
     try:
         lines = run_on_new_loop(administer(line))
     except CommandRefusedError as error:
-        return _complain(str(error), REFUSED_EXIT)
+        return complain(PROGRAM, str(error), REFUSED_EXIT)
     return _print(lines)
 
 
@@ -72,15 +69,9 @@ def _print(lines: Sequence[str]) -> int:
         sys.stdout.write("".join(f"{text}\n" for text in lines))
         sys.stdout.flush()
     except OSError as error:
-        # Python flushes stdout again at exit, and would print a second error.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _complain(f"cannot write: {error.strerror}", REFUSED_EXIT)
+        discard_stdout()
+        return complain(PROGRAM, f"cannot write: {error.strerror}", REFUSED_EXIT)
     return 0
-
-
-def _complain(text: str, status: int) -> int:
-    sys.stderr.write(f"{PROGRAM}: {printable(text)}\n")
-    return status
 
 
 def _serve(settings: "ArchiveSettings") -> None:
@@ -91,3 +82,7 @@ def _serve(settings: "ArchiveSettings") -> None:
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=level)
     logging.getLogger("alembic").setLevel(logging.WARNING)
     run_on_new_loop(run(settings.service_options, settings.host, settings.port))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

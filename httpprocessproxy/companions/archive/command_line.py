@@ -1,18 +1,17 @@
-"""The command line of http-process-archive."""
+"""The command line of http-process-archive: a group, a command, and its options."""
 
 import argparse
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from httpprocessproxy import __version__
 from httpprocessproxy.companions.archive import PROGRAM
-from httpprocessproxy.companions.archive.configuration import default, option, settings
-from httpprocessproxy.companions.archive.keys import KEYS, Key
+from httpprocessproxy.companions.archive.configuration import settings
+from httpprocessproxy.companions.archive.keys import DB_URL, DEFAULTS, OPTIONS
 from httpprocessproxy.companions.archive.settings import ArchiveSettings
 from httpprocessproxy.companions.archive.store.clients import is_name
-from httpprocessproxy.config import readers
-from httpprocessproxy.config.parser import Parser
+from httpprocessproxy.config.forms import Option, place, required, switch, text
+from httpprocessproxy.config.parser import Table, add_options, given
 from httpprocessproxy.core.errors import UserError
 
 DESCRIPTION = """\
@@ -25,11 +24,6 @@ EPILOG = """\
 service (see get --help). Each option of `server run` can also be set in the
 file that FPX_CONFIG names, and as FPX_KEY in the environment.
 """
-
-# Repeatable options.
-_REPEATED: Final = ("ALLOW",)
-
-_Add = Callable[[argparse.ArgumentParser], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,90 +39,35 @@ class ArchiveCommandLine:
 
 def read_line(argv: Sequence[str], environ: Mapping[str, str]) -> ArchiveCommandLine:
     """Parse a command line. Raises UserError, or SystemExit for --help and --version."""
-    given = vars(_parser().parse_args(argv or ["server", "run"]))
-    # argparse.SUPPRESS leaves out the options that were not given.
-    options = {name: _joined(given[name]) for name in ("CONFIG", *_names()) if name in given}
+    line = given(_parser().parse_args(argv or ["server", "run"]))
     return ArchiveCommandLine(
-        f"{given['group']} {given['command']}",
-        settings(options, environ),
-        given.get("name", ""),
-        given.get("keeps_secret", False),
-        given.get("is_for_all", False),
+        f"{line['group']} {line['command']}",
+        settings(line, environ),
+        str(line.get("name") or ""),
+        "keeps_secret" in line,
+        "is_for_all" in line,
     )
-
-
-def _names() -> list[str]:
-    return [key.name for key in KEYS if key.field]
-
-
-def _joined(value: str | list[str]) -> str:
-    return value if isinstance(value, str) else ",".join(value)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = Parser(
-        prog=PROGRAM,
-        description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
+    parser = Table(PROGRAM, DESCRIPTION, {"": ()}, {}, EPILOG).parser()
     groups = parser.add_subparsers(dest="group", metavar="GROUP", required=True)
     for group, about in _GROUPS.items():
         of_group = groups.add_parser(group, help=about, allow_abbrev=False)
         commands = of_group.add_subparsers(dest="command", metavar="COMMAND", required=True)
-        for command, (help_, add) in _COMMANDS[group].items():
+        for command in (command for command in _COMMANDS if command.group == group):
             made = commands.add_parser(
-                command,
-                help=help_,
-                description=f"{help_[0].upper()}{help_[1:]}.",
+                command.name,
+                help=command.about,
+                description=f"{command.about[0].upper()}{command.about[1:]}.",
                 argument_default=argparse.SUPPRESS,
                 allow_abbrev=False,
             )
-            made.add_argument(
-                "--config", dest="CONFIG", metavar="FILE", help="a file with settings in TOML"
-            )
-            add(made)
+            add_options(made, (_CONFIG, *command.options), DEFAULTS)
+            if command.one_of:
+                exclusive = made.add_mutually_exclusive_group(required=True)
+                add_options(exclusive, command.one_of, {})
     return parser
-
-
-def _add_keys(parser: argparse.ArgumentParser) -> None:
-    for key in KEYS:
-        name = f"--{option(key)}"
-        if key.flag:
-            parser.add_argument(
-                name, dest=key.name, action="store_const", const=key.flag, help=key.help
-            )
-        elif key.field:
-            action = "append" if key.name in _REPEATED else "store"
-            help_ = f"{key.help}{_default(key)}"
-            parser.add_argument(name, dest=key.name, action=action, metavar=key.metavar, help=help_)
-
-
-def _default(key: Key) -> str:
-    """The default of an option for its help text; empty if it has no short form."""
-    match default(key):
-        case tuple(("*",)):
-            return " (default: any)"
-        case int(value) if key.read is readers.size:
-            units = {1024**exponent: unit for exponent, unit in enumerate(("", "K", "M", "G"))}
-            unit = max(unit for unit in units if value % unit == 0)
-            return f" (default: {value // unit}{units[unit]})"
-        case int() | float() | str() as value if value:
-            return f" (default: {value:g})" if isinstance(value, float) else f" (default: {value})"
-    return ""
-
-
-def _add_database(parser: argparse.ArgumentParser) -> None:
-    key = next(key for key in KEYS if key.name == "DB_URL")
-    parser.add_argument("--db-url", dest=key.name, metavar=key.metavar, help=key.help)
-
-
-def _add_name(parser: argparse.ArgumentParser) -> None:
-    _add_database(parser)
-    name = readers.for_argparse(_client_name)
-    parser.add_argument("name", metavar="NAME", type=name, help="the name of the client")
 
 
 def _client_name(text: str) -> str:
@@ -137,22 +76,28 @@ def _client_name(text: str) -> str:
     return text
 
 
-def _add_new_client(parser: argparse.ArgumentParser) -> None:
-    _add_name(parser)
-    parser.add_argument(
-        "--keep-secret",
-        dest="keeps_secret",
-        action="store_true",
-        help="store the secret itself, not only its hash: URLs signed for /stream/url need it",
-    )
+@dataclass(frozen=True, slots=True)
+class _Command:
+    """A command, its options, and those of which it takes exactly one."""
+
+    group: str
+    name: str
+    about: str
+    options: Sequence[Option] = (DB_URL,)
+    one_of: Sequence[Option] = ()
 
 
-def _add_ticket(parser: argparse.ArgumentParser) -> None:
-    _add_database(parser)
-    which = parser.add_mutually_exclusive_group(required=True)
-    which.add_argument("name", metavar="ID", nargs="?", help="the id of the ticket")
-    which.add_argument("--all", dest="is_for_all", action="store_true", help="all tickets")
-
+_CONFIG: Final = text("config", "FILE", "a file with settings in TOML")
+_NAME: Final = required(place("name", "the name of the client", _client_name))
+_KEEP_SECRET: Final = switch(
+    "keep-secret",
+    "store the secret itself, not only its hash: URLs signed for /stream/url need it",
+    field="keeps_secret",
+)
+_TICKETS: Final = (
+    place("name", "the id of the ticket", metavar="ID"),
+    switch("all", "all tickets", field="is_for_all"),
+)
 
 _GROUPS: Final[Mapping[str, str]] = {
     "server": "serve tickets over HTTP",
@@ -161,21 +106,20 @@ _GROUPS: Final[Mapping[str, str]] = {
     "ticket": "manage the tickets",
 }
 
-_COMMANDS: Final[Mapping[str, Mapping[str, tuple[str, _Add]]]] = {
-    "server": {"run": ("serve until a signal", _add_keys)},
-    "db": {
-        "up": ("migrate the tables to the newest revision", _add_database),
-        "down": ("revert the last migration, and delete its data", _add_database),
-        "current": ("print the revision of the tables", _add_database),
-    },
-    "client": {
-        "add": ("create a client, and print its secret", _add_new_client),
-        "list": ("print the names of all clients", _add_database),
-        "regenerate": ("replace the secret of a client, and print the new one", _add_name),
-        "drop": ("delete a client", _add_name),
-    },
-    "ticket": {
-        "list": ("print all tickets and their items", _add_database),
-        "drop": ("delete a ticket, or all", _add_ticket),
-    },
-}
+_COMMANDS: Final = (
+    _Command("server", "run", "serve until a signal", OPTIONS),
+    _Command("db", "up", "migrate the tables to the newest revision"),
+    _Command("db", "down", "revert the last migration, and delete its data"),
+    _Command("db", "current", "print the revision of the tables"),
+    _Command(
+        *("client", "add", "create a client, and print its secret"), (DB_URL, _NAME, _KEEP_SECRET)
+    ),
+    _Command("client", "list", "print the names of all clients"),
+    _Command(
+        *("client", "regenerate", "replace the secret of a client, and print the new one"),
+        (DB_URL, _NAME),
+    ),
+    _Command("client", "drop", "delete a client", (DB_URL, _NAME)),
+    _Command("ticket", "list", "print all tickets and their items"),
+    _Command("ticket", "drop", "delete a ticket, or all", one_of=_TICKETS),
+)

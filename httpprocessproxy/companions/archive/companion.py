@@ -15,7 +15,7 @@ from httpprocessproxy.companions.archive.mount_options import (
     ArchiveOptions,
     MountOptions,
 )
-from httpprocessproxy.companions.fetch_client import FetchOrigin, SiteAddress
+from httpprocessproxy.companions.fetch_client import FetchOrigin, SiteAddress, read_origin
 from httpprocessproxy.config import Config
 from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.core.http.hosts import HostRule
@@ -94,11 +94,11 @@ def _check(file: Path) -> None:
     """Check the settings at start, not at the first request. Raises UserError."""
     from httpprocessproxy.companions.archive.configuration import settings
 
-    settings({"CONFIG": str(file)}, {})
+    settings({"config": str(file)}, {})
 
 
 def _origin(text: str) -> FetchOrigin:
     try:
-        return FetchOrigin.parse(text)
-    except ValueError as error:
+        return read_origin(text)
+    except UserError as error:
         raise UserError(f"--archive-allow: {error}") from None

@@ -3,93 +3,64 @@
 A KEY is FPX_KEY or KEY in the environment; FPX_CONFIG or --config names the file.
 """
 
-import argparse
 import json
-import tomllib
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from httpprocessproxy.companions.archive.fetching import Limits
-from httpprocessproxy.companions.archive.keys import KEYS, Key
+from httpprocessproxy.companions.archive.keys import DEFAULTS, IGNORED, OPTIONS, PREFIXED, key
 from httpprocessproxy.companions.archive.service.context import ServiceRules
 from httpprocessproxy.companions.archive.settings import ArchiveSettings
+from httpprocessproxy.config.config_file import read_toml
+from httpprocessproxy.config.parser import made
 from httpprocessproxy.core.errors import UserError
 
 FILE_VARIABLE: Final = "FPX_CONFIG"
 
-_PREFIX: Final = "FPX_"
-_BY_NAME: Final = {key.name: key for key in KEYS}
+# The keys with an effect: the field of each, and the reader of its value.
+_KEYS: Final = {
+    **{name: ("", read) for name, read in IGNORED.items()},
+    **{key(option): (option.field, option.parse) for option in OPTIONS},
+}
 
-_Part = type[ArchiveSettings] | type[ServiceRules] | type[Limits]
-_PARTS: Final[tuple[_Part, ...]] = (ArchiveSettings, ServiceRules, Limits)
 
-
-def settings(options: Mapping[str, str], environ: Mapping[str, str]) -> ArchiveSettings:
-    """Read all settings; `options` maps the names of keys to texts. Raises UserError."""
-    read = {part: argparse.Namespace() for part in _PARTS}
-    file = options.get("CONFIG") or environ.get(FILE_VARIABLE)
+def settings(given: Mapping[str, object], environ: Mapping[str, str]) -> ArchiveSettings:
+    """The settings; `given` has the values of the command line, by field. Raises UserError."""
+    values = {**DEFAULTS}
+    file = given.get("config") or environ.get(FILE_VARIABLE)
     if file:
-        for name, text in _file(Path(file)).items():
-            _set(read, _BY_NAME[name], text, f"{file}: {name}")
-    for key in KEYS:
-        variable = next((name for name in _variables(key) if name in environ), None)
-        if variable is not None:
-            _set(read, key, environ[variable], variable)
-    for key in KEYS:
-        if key.name in options:
-            _set(read, key, options[key.name], f"--{option(key)}")
-    limits = Limits(**vars(read[Limits]))
-    rules = replace(ArchiveSettings().rules, **vars(read[ServiceRules]), limits=limits)
-    return ArchiveSettings(**vars(read[ArchiveSettings]), rules=rules)
+        for name, text in _file(Path(str(file))).items():
+            _read(values, name, text, f"{file}: {name}")
+    for name in _KEYS:
+        variables = [f"FPX_{name}", *([name] if name not in PREFIXED else [])]
+        for variable in [variable for variable in variables if variable in environ][:1]:
+            _read(values, name, environ[variable], variable)
+    values |= given
+    values["limits"] = made(Limits, values)
+    values["rules"] = made(ServiceRules, values)
+    return made(ArchiveSettings, values)
 
 
-def default(key: Key) -> object:
-    """The default value of a key."""
-    usual = ArchiveSettings()
-    values = {ArchiveSettings: usual, ServiceRules: usual.rules, Limits: usual.rules.limits}
-    return getattr(values[_part(key)], key.field)
-
-
-def option(key: Key) -> str:
-    """The name of a key's option."""
-    return key.option or key.name.removeprefix(_PREFIX).lower().replace("_", "-")
-
-
-def _variables(key: Key) -> list[str]:
-    return [f"{_PREFIX}{key.name}", *([key.name] if key.is_plain else [])]
-
-
-def _part(key: Key) -> _Part:
-    return next(part for part in _PARTS if key.field in part.__dataclass_fields__)
-
-
-def _set(read: Mapping[_Part, argparse.Namespace], key: Key, text: str, where: str) -> None:
+def _read(values: dict[str, object], name: str, text: str, where: str) -> None:
+    """Read the text of a key into `values`. Raises UserError."""
+    field, read = _KEYS[name]
     try:
         # Neither a host nor a file name may contain a NUL.
         if "\0" in text:
             raise UserError("it contains a NUL character")
-        value = key.read(text)
+        values[field] = read(text)
     except UserError as error:
         raise UserError(f"{where}: {error}") from None
-    if key.field:
-        setattr(read[_part(key)], key.field, value)
 
 
 def _file(path: Path) -> Mapping[str, str]:
     """The keys of a file and their values as texts. Raises UserError."""
     if path.suffix == ".py":
         raise UserError(f"{path}: a configuration file is TOML, not Python")
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}") from None
-    except ValueError as error:  # not UTF-8, or not TOML
-        raise UserError(f"{path}: {error}") from None
-    named = {name.upper().replace("-", "_"): value for name, value in table.items()}
+    named = {name.upper().replace("-", "_"): value for name, value in read_toml(path).items()}
     for name in named:
-        if name not in _BY_NAME:
+        if name not in _KEYS:
             raise UserError(f"{path}: unknown key {name[:100]!r}")
     return {name: _as_text(value) for name, value in named.items()}
 

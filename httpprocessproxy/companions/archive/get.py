@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from httpprocessproxy.admin.client import NO_ANSWER, ask, unverified
+from httpprocessproxy.companions.archive import PROGRAM
 from httpprocessproxy.companions.archive.fetching import Fetching
 from httpprocessproxy.companions.archive.origins import Item
 from httpprocessproxy.companions.archive.packing import BrokenError, Options, Packed, pack
@@ -24,16 +25,17 @@ from httpprocessproxy.companions.fetch_client import (
     Outgoing,
     Refused,
     SiteAddress,
+    read_origin,
 )
 from httpprocessproxy.companions.fetch_client.origin import parse_url
 from httpprocessproxy.config import Address
-from httpprocessproxy.config.parser import Parser
+from httpprocessproxy.config.forms import Kind, Option, place, required, switch, text, values
+from httpprocessproxy.config.parser import Table, defaults_of, made
 from httpprocessproxy.config.resolving import resolve_bind
 from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.core.lines import printable, size
 from httpprocessproxy.system.event_loop import run_on_new_loop, until_signal
-
-PROGRAM: Final = "http-process-archive get"
+from httpprocessproxy.system.program import complain
 
 INCOMPLETE_EXIT: Final = 1
 
@@ -58,9 +60,27 @@ class _NoProxyError(Exception):
 class _GetOptions:
     out: Path
     urls: tuple[str, ...]
-    site: str | None
-    allow: tuple[str, ...]
-    is_strict: bool
+    site: str = ""
+    allow: tuple[FetchOrigin, ...] = ()
+    strict: bool = False
+
+
+_OPTIONS: Final = (
+    required(place("out", "the archive; an existing file is replaced", Path, metavar="OUT.zip")),
+    Option(Kind.PLACES, "urls", "urls", "URL", "a /path of the site, or http(s)://..."),
+    text(
+        "site",
+        "URL",
+        "the site of a /path: http(s)://HOST[:PORT], or BIND of an http-process-proxy (default: "
+        "BIND of the configuration file in this folder)",
+    ),
+    values("allow", "ORIGIN", "allow redirects to this origin as well; repeatable", read_origin),
+    switch("strict", "write no archive if an item fails"),
+)
+
+_TABLE: Final = Table(
+    f"{PROGRAM} get", DESCRIPTION, {"": _OPTIONS}, defaults_of(_GetOptions), EPILOG
+)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -68,19 +88,17 @@ def main(argv: Sequence[str]) -> int:
 
     Raises UserError, or SystemExit for --help.
     """
-    line = _parser().parse_args(argv)
-    options = _GetOptions(line.out, tuple(line.urls), line.site, tuple(line.allow), line.strict)
+    options = made(_GetOptions, vars(_TABLE.parse(argv)))
     try:
         allowed, site = _allowed(options), _site(options)
         return run_on_new_loop(until_signal(_get(options, OriginGuard(allowed), site)))
     except _NoProxyError as error:
-        _complain(str(error))
-        return NO_ANSWER
+        return complain(PROGRAM, str(error), NO_ANSWER)
     except BrokenError as error:
-        _complain(str(error))
+        return complain(PROGRAM, str(error), INCOMPLETE_EXIT)
     except OSError as error:
-        _complain(f"cannot write {options.out}: {error.strerror or error}")
-    return INCOMPLETE_EXIT
+        why = error.strerror or error
+        return complain(PROGRAM, f"cannot write {options.out}: {why}", INCOMPLETE_EXIT)
 
 
 async def _get(options: _GetOptions, guard: OriginGuard, site: SiteAddress | None) -> int:
@@ -98,7 +116,7 @@ async def _get(options: _GetOptions, guard: OriginGuard, site: SiteAddress | Non
                 file.write(data)
 
             fetcher = ProgressFetcher(Fetching(outgoing), bar)
-            packed = await pack(items, fetcher, write, Options(strict=options.is_strict))
+            packed = await pack(items, fetcher, write, Options(strict=options.strict))
             size_bytes = file.tell()
     return _report(options, packed, size_bytes)
 
@@ -106,9 +124,9 @@ async def _get(options: _GetOptions, guard: OriginGuard, site: SiteAddress | Non
 def _report(options: _GetOptions, packed: Packed, size_bytes: int) -> int:
     """Print the result, and return the exit status."""
     for error in packed.errors:
-        _complain(error)
+        complain(PROGRAM, error)
     count = f"{packed.members} of {len(options.urls)} items"
-    _write(f"{options.out}: {count}, {size(size_bytes)}")
+    sys.stderr.write(f"{printable(f'{options.out}: {count}, {size(size_bytes)}')}\n")
     return INCOMPLETE_EXIT if packed.errors else 0
 
 
@@ -124,19 +142,19 @@ def _allowed(options: _GetOptions) -> frozenset[FetchOrigin]:
     """The origins of the URLs, all named by the user, and those of --allow. Raises UserError."""
     try:
         named = [FetchOrigin.of(parse_url(url)) for url in options.urls if not url.startswith("/")]
-        return frozenset((*named, *map(FetchOrigin.parse, options.allow)))
     except ValueError as error:
         raise UserError(str(error)) from None
+    return frozenset((*named, *options.allow))
 
 
 def _site(options: _GetOptions) -> SiteAddress | None:
     """The site of a /path. Raises UserError, and _NoProxyError if no proxy runs there."""
-    if options.site is not None and "://" in options.site:
+    if "://" in options.site:
         try:
-            return SiteAddress(FetchOrigin.parse(options.site))
-        except ValueError as error:
+            return SiteAddress(read_origin(options.site))
+        except UserError as error:
             raise UserError(f"--site: {error}") from None
-    if options.site is None and not any(url.startswith("/") for url in options.urls):
+    if not options.site and not any(url.startswith("/") for url in options.urls):
         return None
     bind = _bind(options)
     answer = ask("status", bind, _STATUS_TIMEOUT_S)
@@ -149,45 +167,9 @@ def _site(options: _GetOptions) -> SiteAddress | None:
 
 def _bind(options: _GetOptions) -> Address:
     """The proxy's address, from --site or this folder's configuration file. Raises UserError."""
-    if options.site is not None:
+    if options.site:
         return Address.parse(options.site)
     try:
         return resolve_bind(argparse.Namespace())
     except UserError as error:
         raise UserError(f"no site for a /path: {error}; or add --site URL") from None
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = Parser(
-        prog=PROGRAM,
-        description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    add = parser.add_argument
-    add("out", metavar="OUT.zip", type=Path, help="the archive; an existing file is replaced")
-    add("urls", metavar="URL", nargs="+", help="a /path of the site, or http(s)://...")
-    add(
-        "--site",
-        metavar="URL",
-        help="the site of a /path: http(s)://HOST[:PORT], or BIND of an http-process-proxy "
-        "(default: BIND of the configuration file in this folder)",
-    )
-    add(
-        "--allow",
-        metavar="ORIGIN",
-        action="append",
-        default=[],
-        help="allow redirects to this origin as well; repeatable",
-    )
-    add("--strict", action="store_true", help="write no archive if an item fails")
-    return parser
-
-
-def _write(text: str) -> None:
-    sys.stderr.write(f"{printable(text)}\n")
-
-
-def _complain(text: str) -> None:
-    _write(f"http-process-archive: {text}")

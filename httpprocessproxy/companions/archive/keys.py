@@ -1,60 +1,20 @@
-"""The keys of the configuration: one table for the file, the environment and the command line.
+"""The options of the service: the command line, and the keys of its file and environment.
 
-Names are compatible with the service that this one replaces, with additional keys for new
-settings. Some of its keys have no effect here; they are accepted, so that its configuration works.
+Keys are compatible with the service that this one replaces. Some of its keys have no effect here;
+they are accepted, so that its configuration works.
 """
 
 import json
-import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict
 from typing import Final
 
 from httpprocessproxy.companions.archive.service.signing import ALGORITHMS
-from httpprocessproxy.companions.fetch_client import FetchOrigin
+from httpprocessproxy.companions.archive.settings import ArchiveSettings
+from httpprocessproxy.companions.fetch_client import read_origin
 from httpprocessproxy.config import readers
+from httpprocessproxy.config.forms import Option, number, seconds, size, switch, text, words
 from httpprocessproxy.core.errors import UserError
-
-_TRUE = ("1", "true", "yes", "on", "y", "t")
-_FALSE = ("0", "false", "no", "off", "n", "f", "")
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """A key of the configuration.
-
-    `field` is the attribute in `ArchiveSettings` or its parts, empty for a key without effect.
-    `flag`: the option takes no argument, and sets this value. `is_plain`: the environment variable
-    may lack the prefix; HOST and DEBUG need it, as many shells set them for other purposes.
-    """
-
-    name: str
-    field: str
-    read: Callable[[str], object]
-    help: str = ""
-    metavar: str = "N"
-    option: str = ""
-    flag: str = ""
-    is_plain: bool = True
-
-
-def boolean(text: str) -> bool:
-    if text.lower() in _TRUE:
-        return True
-    if text.lower() in _FALSE:
-        return False
-    raise UserError(f"not true or false: {text[:100]!r}")
-
-
-def words(text: str) -> tuple[str, ...]:
-    return tuple(word for word in re.split(r"[\s,]+", text) if word)
-
-
-def origins(text: str) -> tuple[FetchOrigin, ...]:
-    try:
-        return tuple(FetchOrigin.parse(word) for word in words(text))
-    except ValueError as error:
-        raise UserError(str(error)) from None
 
 
 def table(text: str) -> Mapping[str, object]:
@@ -71,65 +31,72 @@ def level(text: str) -> str:
     return readers.one_of("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")(text.upper())
 
 
-def _seconds(name: str, field: str, about: str) -> Key:
-    return Key(name, field, readers.seconds, about, "S")
+def key(option: Option) -> str:
+    """The key of an option in a file; in the environment, it may have the prefix FPX_."""
+    return _OTHER_KEYS.get(option.name, option.name.upper().replace("-", "_"))
 
 
-def _bytes(name: str, field: str, about: str) -> Key:
-    return Key(name, field, readers.size, about, "BYTES")
+DB_URL: Final = text("db-url", "URL", "sqlite:///PATH or postgresql://USER@HOST/NAME")
 
-
-KEYS: Final = (
-    Key("HOST", "host", str, "address to listen on", "HOST", is_plain=False),
-    Key("PORT", "port", readers.port, "port to listen on; 0 selects a free one", "PORT"),
-    Key("DEBUG", "debug", boolean, "log at level DEBUG", flag="true", is_plain=False),
-    Key("FPX_LOG_LEVEL", "log_level", level, "minimum level of log messages", "LEVEL"),
-    Key("DB_URL", "db_url", str, "sqlite:///PATH or postgresql://USER@HOST/NAME", "URL"),
-    Key("DB_EXTRAS", "db_extras", table, "further arguments of SQLAlchemy's engine", "JSON"),
-    Key("ALLOW", "allowed", origins, "an origin from which items may be fetched", "ORIGIN"),
-    Key("CORS_ORIGINS", "cors_origins", words, "origins that may read responses", "ORIGINS"),
-    Key(
-        "JWT_ALGORITHM",
-        "jwt_algorithm",
-        readers.one_of(*ALGORITHMS),
-        "the algorithm of signed URLs",
-        "NAME",
+OPTIONS: Final = (
+    text("host", "HOST", "address to listen on"),
+    number("port", "PORT", "port to listen on; 0 selects a free one", readers.port),
+    switch("debug", "log at level DEBUG"),
+    text("log-level", "LEVEL", "minimum level of log messages", level),
+    DB_URL,
+    text("db-extras", "JSON", "further arguments of SQLAlchemy's engine", table),
+    words(
+        "allow", "ORIGIN", "an origin from which items may be fetched", read_origin, field="allowed"
     ),
-    Key(
-        "FPX_NO_QUEUE",
-        "no_queue",
-        boolean,
-        "make tickets wait in a queue",
-        option="queue",
-        flag="false",
-    ),
-    Key(
-        "SIMULTANEOURS_DOWNLOADS_LIMIT",
+    words("cors-origins", "ORIGINS", "origins that may read responses; *: any"),
+    text("jwt-algorithm", "NAME", "the algorithm of signed URLs", readers.one_of(*ALGORITHMS)),
+    switch("queue", "make tickets wait in a queue", field="no_queue", value=False),
+    number(
         "simultaneous",
-        readers.count,
+        "N",
         "maximum number of simultaneous downloads with --queue",
-        option="simultaneous",
-    ),
-    Key("STRICT", "strict", boolean, "abort an archive that lacks an item", flag="true"),
-    Key(
-        "DOWNLOADS_PER_CLIENT",
-        "downloads_per_client",
         readers.count,
-        "maximum number of simultaneous downloads of a client; 429 above",
     ),
-    Key("MAX_ITEMS", "max_items", readers.count, "maximum number of items of a ticket"),
-    _bytes("MAX_JSON", "max_json_bytes", "maximum size of a ticket's JSON; 413 above"),
-    _bytes("ITEM_SIZE", "item_bytes", "maximum size of an item"),
-    _bytes("TOTAL_SIZE", "total_bytes", "maximum size of all items of a ticket"),
-    _seconds("TICKET_TTL", "ticket_ttl_s", "lifetime of an unused ticket"),
-    _seconds("WAIT_TIME", "wait_s", "timeout for a wait in the queue"),
-    _seconds("STALL_TIME", "stall_s", "timeout for a client that does not read"),
-    _seconds("ITEM_TIME", "item_s", "timeout for an item"),
-    _seconds("TOTAL_TIME", "total_s", "timeout for a download"),
-    _seconds("IDLE_TIME", "idle_s", "timeout for an origin that sends no data"),
-    _seconds("CONNECT_TIME", "connect_s", "timeout for connecting to an origin"),
-    Key("FPX_TRANSPORT", "", readers.one_of("aiohttp", "httpx")),
-    Key("FPX_PIPE_SILLY_STREAM", "", boolean),
-    Key("KEEP_ALIVE", "", boolean),
-    Key("FALLBACK_ERROR_FORMAT", "", str),
+    switch("strict", "abort an archive that lacks an item"),
+    number(
+        "downloads-per-client",
+        "N",
+        "maximum number of simultaneous downloads of a client; 429 above",
+        readers.count,
+    ),
+    number("max-items", "N", "maximum number of items of a ticket", readers.count),
+    size("max-json", "maximum size of a ticket's JSON; 413 above"),
+    size("item-size", "maximum size of an item", field="item_bytes"),
+    size("total-size", "maximum size of all items of a ticket", field="total_bytes"),
+    seconds("ticket-ttl", "lifetime of an unused ticket"),
+    seconds("wait-time", "timeout for a wait in the queue", field="wait_s"),
+    seconds("stall-time", "timeout for a client that does not read", field="stall_s"),
+    seconds("item-time", "timeout for an item", field="item_s"),
+    seconds("total-time", "timeout for a download", field="total_s"),
+    seconds("idle-time", "timeout for an origin that sends no data", field="idle_s"),
+    seconds("connect-time", "timeout for connecting to an origin", field="connect_s"),
 )
+
+_OTHER_KEYS: Final = {
+    "log-level": "FPX_LOG_LEVEL",
+    "queue": "FPX_NO_QUEUE",
+    "simultaneous": "SIMULTANEOURS_DOWNLOADS_LIMIT",
+}
+
+# Keys without effect.
+IGNORED: Final[Mapping[str, Callable[[str], object]]] = {
+    "FPX_TRANSPORT": readers.one_of("aiohttp", "httpx"),
+    "FPX_PIPE_SILLY_STREAM": readers.boolean,
+    "KEEP_ALIVE": readers.boolean,
+    "FALLBACK_ERROR_FORMAT": str,
+}
+
+# Many shells set these variables for other purposes, so they need the prefix.
+PREFIXED: Final = ("HOST", "DEBUG")
+
+_USUAL: Final = asdict(ArchiveSettings())
+DEFAULTS: Final[Mapping[str, object]] = {
+    **_USUAL,
+    **_USUAL["rules"],
+    **_USUAL["rules"]["limits"],
+}

@@ -37,7 +37,7 @@ def _service_options(options: MountOptions) -> ServiceOptions:
         refusal = guard.refusal(request) or guard.refusal_without_token(request)
         return refusal is None
 
-    configured = settings({"CONFIG": str(file)} if file is not None else {}, {})
+    configured = settings({"config": str(file)} if file is not None else {}, {})
     if not configured.db_url:
         configured = replace(configured, db_url=options.db_url)
     service = configured.service_options

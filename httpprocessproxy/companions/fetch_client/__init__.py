@@ -9,7 +9,7 @@ the request header fields that an untrusted source may set.
 from httpprocessproxy.companions.fetch_client.client import Outgoing, SiteAddress, Timeouts
 from httpprocessproxy.companions.fetch_client.fields import check_fields
 from httpprocessproxy.companions.fetch_client.guard import OriginGuard, Refused
-from httpprocessproxy.companions.fetch_client.origin import FetchOrigin
+from httpprocessproxy.companions.fetch_client.origin import FetchOrigin, read_origin
 
 __all__ = [
     "FetchOrigin",
@@ -19,4 +19,5 @@ __all__ = [
     "SiteAddress",
     "Timeouts",
     "check_fields",
+    "read_origin",
 ]

@@ -12,6 +12,7 @@ from typing import Final
 
 from yarl import URL
 
+from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.core.http.ip import Ip
 
 DEFAULT_PORTS: Final = {"http": 80, "https": 443}
@@ -71,6 +72,14 @@ class FetchOrigin:
 
     def __str__(self) -> str:
         return f"{self.scheme}://{self.authority}"
+
+
+def read_origin(text: str) -> FetchOrigin:
+    """Parse an origin that is the value of an option. Raises UserError."""
+    try:
+        return FetchOrigin.parse(text)
+    except ValueError as error:
+        raise UserError(str(error)) from None
 
 
 def parse_url(text: str) -> URL:

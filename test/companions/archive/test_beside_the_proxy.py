@@ -193,7 +193,8 @@ def test_settings_come_from_the_file_and_not_from_the_environment(project: Path)
 
 def new_client(settings: Path) -> str:
     """Create a client with the command line, and return its secret."""
-    words = [sys.executable, "-m", "httpprocessproxy.companions.archive", "client", "add", "page"]
+    module = "httpprocessproxy.companions.archive.cli"
+    words = [sys.executable, "-m", module, "client", "add", "page"]
     done = subprocess.run(
         [*words, "--config", str(settings)], check=True, capture_output=True, timeout=PATIENCE_S
     )

@@ -122,9 +122,10 @@ def test_usage_error_is_one_line(do: Do, arguments: tuple[str, ...], complaint: 
 
 def test_write_error_on_stdout_exits_with_1(tmp_path: Path) -> None:
     """Otherwise the secret of a new client would be lost silently."""
+    module = "httpprocessproxy.companions.archive.cli"
     with open("/dev/full", "wb") as full:
         ended = subprocess.run(
-            [sys.executable, "-m", "httpprocessproxy.companions.archive", "client", "add", "joe"],
+            [sys.executable, "-m", module, "client", "add", "joe"],
             stdout=full,
             stderr=subprocess.PIPE,
             text=True,

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from httpprocessproxy.companions.archive.configuration import option, settings
+from httpprocessproxy.companions.archive.command_line import read_line
+from httpprocessproxy.companions.archive.configuration import settings
 from httpprocessproxy.companions.archive.fetching import Limits
-from httpprocessproxy.companions.archive.keys import KEYS
+from httpprocessproxy.companions.archive.keys import IGNORED, OPTIONS, key
 from httpprocessproxy.companions.archive.service.context import ServiceRules
 from httpprocessproxy.companions.archive.settings import ArchiveSettings
 from httpprocessproxy.companions.fetch_client import FetchOrigin
@@ -26,13 +27,13 @@ RULES = ArchiveSettings().rules
 
 
 def test_each_setting_has_exactly_one_key() -> None:
-    named = [key.field for key in KEYS if key.field]
+    named = [option.field for option in OPTIONS]
     there = [
         field.name for part in (ArchiveSettings, ServiceRules, Limits) for field in fields(part)
     ]
     assert sorted([*named, "rules", "limits", "fresh_s"]) == sorted(there)
-    assert {key.name for key in KEYS} >= REPLACED_KEYS
-    assert len({option(key) for key in KEYS}) == len(KEYS)
+    assert {key(option) for option in OPTIONS} | {*IGNORED} >= REPLACED_KEYS
+    assert len({option.name for option in OPTIONS}) == len(OPTIONS)
 
 
 def test_settings_without_sources_are_the_defaults() -> None:
@@ -73,7 +74,7 @@ def test_file_sets_every_key(tmp_path: Path) -> None:
         fallback_error_format = "json"
         """
     )
-    assert settings({"CONFIG": str(file)}, {}) == ArchiveSettings(
+    assert settings({"config": str(file)}, {}) == ArchiveSettings(
         host="::1",
         port=1,
         debug=True,
@@ -106,8 +107,8 @@ def test_file_sets_every_key(tmp_path: Path) -> None:
 
 
 def test_limits_are_in_the_service_options() -> None:
-    options = {"ITEM_SIZE": "1", "CONNECT_TIME": "2", "TICKET_TTL": "3", "FPX_NO_QUEUE": "0"}
-    rules = settings(options, {}).service_options.rules
+    options = ("--item-size", "1", "--connect-time", "2", "--ticket-ttl", "3", "--queue")
+    rules = read_line(["server", "run", *options], {}).settings.service_options.rules
     assert (rules.limits.item_bytes, rules.limits.connect_s) == (1, 2)
     assert (rules.ticket_ttl_s, rules.no_queue) == (3, False)
 
@@ -141,32 +142,33 @@ def test_options_override_the_environment_which_overrides_the_file(tmp_path: Pat
     file.write_text("port = 1\nmax_items = 1\nstrict = true")
     environ = {"FPX_CONFIG": str(file), "FPX_PORT": "2", "MAX_ITEMS": "2"}
     rules = replace(RULES, max_items=2, strict=True)
-    assert settings({"PORT": "3"}, environ) == ArchiveSettings(port=3, rules=rules)
+    line = read_line(["server", "run", "--port", "3"], environ)
+    assert line.settings == ArchiveSettings(port=3, rules=rules)
 
 
 @pytest.mark.parametrize(
     ("options", "environ", "complaint"),
     [
-        ({"PORT": "x"}, {}, "--port: not a port: 'x'"),
-        ({"FPX_NO_QUEUE": "x"}, {}, "--queue: not true or false: 'x'"),
-        ({}, {"FPX_STRICT": "perhaps"}, "FPX_STRICT: not true or false: 'perhaps'"),
-        ({}, {"MAX_JSON": "1X"}, "MAX_JSON: not a size: '1X'"),
-        ({}, {"MAX_JSON": "1\N{KELVIN SIGN}"}, "MAX_JSON: not a size: '1\N{KELVIN SIGN}'"),
-        ({}, {"MAX_ITEMS": "0"}, "MAX_ITEMS: not a number: '0'"),
-        ({}, {"ALLOW": "http://a/b"}, "ALLOW: not an origin"),
-        ({}, {"DB_EXTRAS": "[]"}, "DB_EXTRAS: not an object in JSON"),
-        ({}, {"JWT_ALGORITHM": "none"}, "JWT_ALGORITHM: not a choice: 'none'"),
-        ({}, {"FPX_LOG_LEVEL": "x"}, "FPX_LOG_LEVEL: not a choice: 'X'"),
-        ({}, {"FPX_TRANSPORT": "x"}, "FPX_TRANSPORT: not a choice: 'x'"),
-        ({"CONFIG": "/nowhere"}, {}, "cannot read /nowhere: No such file or directory"),
-        ({}, {"FPX_CONFIG": "x.py"}, "x.py: a configuration file is TOML, not Python"),
+        (("--port", "x"), {}, "argument --port: not a port: 'x'"),
+        ((), {"FPX_NO_QUEUE": "x"}, "FPX_NO_QUEUE: not true or false: 'x'"),
+        ((), {"FPX_STRICT": "perhaps"}, "FPX_STRICT: not true or false: 'perhaps'"),
+        ((), {"MAX_JSON": "1X"}, "MAX_JSON: not a size: '1X'"),
+        ((), {"MAX_JSON": "1\N{KELVIN SIGN}"}, "MAX_JSON: not a size: '1\N{KELVIN SIGN}'"),
+        ((), {"MAX_ITEMS": "0"}, "MAX_ITEMS: not a number: '0'"),
+        ((), {"ALLOW": "http://a/b"}, "ALLOW: not an origin"),
+        ((), {"DB_EXTRAS": "[]"}, "DB_EXTRAS: not an object in JSON"),
+        ((), {"JWT_ALGORITHM": "none"}, "JWT_ALGORITHM: not a choice: 'none'"),
+        ((), {"FPX_LOG_LEVEL": "x"}, "FPX_LOG_LEVEL: not a choice: 'X'"),
+        ((), {"FPX_TRANSPORT": "x"}, "FPX_TRANSPORT: not a choice: 'x'"),
+        (("--config", "/nowhere"), {}, "cannot read /nowhere: No such file or directory"),
+        ((), {"FPX_CONFIG": "x.py"}, "x.py: a configuration file is TOML, not Python"),
     ],
 )
 def test_invalid_value_raises_user_error(
-    options: Mapping[str, str], environ: Mapping[str, str], complaint: str
+    options: tuple[str, ...], environ: Mapping[str, str], complaint: str
 ) -> None:
     with pytest.raises(UserError, match=f"^{re.escape(complaint)}") as raised:
-        settings(options, environ)
+        read_line(["server", "run", *options], environ)
     assert "\n" not in str(raised.value)
 
 
@@ -177,14 +179,20 @@ def test_invalid_value_raises_user_error(
         (b"port = 'x'", "PORT: not a port: 'x'"),
         (b"port", "Expected '='"),
         (b'host = "a\\u0000"', "HOST: it contains a NUL character"),
-        (b"\xff", "'utf-8' codec"),
     ],
 )
 def test_invalid_file_raises_user_error(tmp_path: Path, content: bytes, complaint: str) -> None:
     file = tmp_path / "archive.toml"
     file.write_bytes(content)
     with pytest.raises(UserError, match=re.escape(f"{file}: {complaint}")):
-        settings({"CONFIG": str(file)}, {})
+        settings({"config": str(file)}, {})
+
+
+def test_file_in_another_encoding_raises_user_error(tmp_path: Path) -> None:
+    file = tmp_path / "archive.toml"
+    file.write_bytes(b"\xff")
+    with pytest.raises(UserError, match=re.escape(f"{file} is not UTF-8")):
+        settings({"config": str(file)}, {})
 
 
 def test_default_database_is_in_the_data_folder(

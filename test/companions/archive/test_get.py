@@ -20,7 +20,7 @@ from test.https import HttpsProxy
 from test.ports import free_port
 from test.pseudo_terminal import Terminal
 
-COMMAND = (sys.executable, "-m", "httpprocessproxy.companions.archive", "get")
+COMMAND = (sys.executable, "-m", "httpprocessproxy.companions.archive.cli", "get")
 
 
 def get(folder: Path, *words: str) -> tuple[int, list[str]]:

@@ -65,7 +65,8 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         site = f"http://127.0.0.1:{server.server_port}"
-        command = [sys.executable, "-m", "httpprocessproxy.companions.archive", "get", str(path)]
+        module = "httpprocessproxy.companions.archive.cli"
+        command = [sys.executable, "-m", module, "get", str(path)]
         urls = [f"/{name}" for name in MEMBERS]
         process = subprocess.Popen([*command, *urls, "--site", site])
         peak_kib = watched(process)

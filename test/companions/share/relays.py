@@ -33,7 +33,7 @@ class Relay(Spoken):
     def __init__(self, tokens: Path, *options: str) -> None:
         super().__init__()
         self.arguments = [
-            *(sys.executable, "-m", "httpprocessproxy.companions.share.relay", "127.0.0.1:0"),
+            *(sys.executable, "-m", "httpprocessproxy.companions.share.relay.cli", "127.0.0.1:0"),
             *("--domain", DOMAIN, "--tokens", str(tokens), *options),
         ]
         self.port = 0

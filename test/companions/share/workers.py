@@ -50,7 +50,7 @@ class Worker(Spoken):
         super().__init__()
         self._relay, self.name = relay, name
         self.arguments = [
-            *(sys.executable, "-m", "httpprocessproxy.companions.share.worker"),
+            *(sys.executable, "-m", "httpprocessproxy.companions.share.worker.cli"),
             *(f"http://127.0.0.1:{relay.port}", "--to", f"127.0.0.1:{to}"),
             *("--name", host_of(name), *options),
         ]

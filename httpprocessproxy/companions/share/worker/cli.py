@@ -1,39 +1,58 @@
-"""The worker as a program of its own: argv in, exit status out, log lines on stderr."""
+"""The worker as a program of its own: its options, its exit status, log lines on stderr."""
 
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
 
 from httpprocessproxy.companions.share.worker.announcing import announcement, qr_code
-from httpprocessproxy.companions.share.worker.command_line import (
-    PROGRAM,
-    WorkerCommandLine,
-    read_line,
-)
+from httpprocessproxy.companions.share.worker.options import ShareOptions
 from httpprocessproxy.companions.share.worker.settings import (
     Reporter,
     ShareRefusedError,
     VisitRecord,
+    WorkerSettings,
 )
 from httpprocessproxy.companions.share.worker.worker import work
+from httpprocessproxy.config import Address, Config, readers
+from httpprocessproxy.config.forms import choice, number, place, required, text
+from httpprocessproxy.config.options import SHARING
+from httpprocessproxy.config.parser import Table, defaults_of
+from httpprocessproxy.config.secret import secret
 from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.core.lines import duration, printable
 from httpprocessproxy.system.event_loop import run_on_new_loop, until_signal
+from httpprocessproxy.system.program import complain, run_program
 
-REFUSED_EXIT = 1
-USAGE_EXIT = 2
+PROGRAM: Final = "http-process-share"
+
+REFUSED_EXIT: Final = 1
+
+DESCRIPTION = """\
+Gives a server on this machine a public address through an http-process-relay,
+like the option --share of http-process-proxy.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerCommandLine:
+    """The parsed command line: the worker's settings, and the server's address."""
+
+    settings: WorkerSettings
+    target: Address
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Share until a signal, and return the exit status: 128 + the signal, or 1 or 2 on an error."""
+    return run_program(PROGRAM, _main, argv)
+
+
+def _main(argv: Sequence[str]) -> int:
+    """Raises UserError."""
     try:
-        line = read_line(sys.argv[1:] if argv is None else argv)
-        return run_on_new_loop(until_signal(_share(line)))
-    except UserError as error:
-        _print_error(str(error))
-        return USAGE_EXIT
+        return run_on_new_loop(until_signal(_share(read_line(argv))))
     except ShareRefusedError as error:
-        _print_error(str(error))
-        return REFUSED_EXIT
+        return complain(PROGRAM, str(error), REFUSED_EXIT)
 
 
 async def _share(line: WorkerCommandLine) -> int:
@@ -55,5 +74,55 @@ def _print_line(text: str) -> None:
     sys.stderr.write(f"{printable(text)}\n")
 
 
-def _print_error(text: str) -> None:
-    _print_line(f"{PROGRAM}: {text}")
+def read_line(argv: Sequence[str]) -> WorkerCommandLine:
+    """Read a command line. Raises UserError, or SystemExit for --help and --version."""
+    line = _TABLE.parse(argv)
+    auth = secret("share-auth", line.share_auth, line.share_auth_file)
+    options = ShareOptions(
+        line.relay, line.share_name, line.share_token_file, auth, line.share_allow
+    )
+    settings = replace(options.settings(), transport=line.transport, polls=line.polls)
+    return WorkerCommandLine(settings, line.to)
+
+
+def _relay(text: str) -> str:
+    if text == "off":
+        raise UserError("RELAY is missing (see --help)")
+    return readers.relay(text)
+
+
+def _polls(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text[:4]) <= 100 or len(text) > 3:
+        raise UserError(f"not a number of calls: {text[:100]!r} (1 to 100)")
+    return int(text)
+
+
+OPTIONS = (
+    required(place("relay", "the URL of the relay", _relay)),
+    required(
+        text(
+            "to",
+            "ADDRESS",
+            "address of the server: PORT (of localhost) or HOST:PORT",
+            Address.parse,
+        )
+    ),
+    # The options of http-process-proxy, also without their prefix.
+    *(
+        replace(option, aliases=(f"--{option.name.removeprefix('share-')}",))
+        for option in SHARING
+        if option.name != "share"
+    ),
+    choice(
+        "transport",
+        "poll: long polling only (default: {default}, streaming if the relay supports it)",
+        *("auto", "poll"),
+    ),
+    number("polls", "N", "number of concurrent calls of long polling", _polls),
+)
+
+_TABLE = Table(PROGRAM, DESCRIPTION, {"": OPTIONS}, defaults_of(Config, WorkerSettings))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

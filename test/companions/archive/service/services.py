@@ -38,7 +38,7 @@ def environment(**more: str) -> dict[str, str]:
 def command(*arguments: str, status: int = 0, **more: str) -> str:
     """The output of a command: standard output for status 0, otherwise standard error."""
     done = subprocess.run(
-        [sys.executable, "-m", "httpprocessproxy.companions.archive", *arguments],
+        [sys.executable, "-m", "httpprocessproxy.companions.archive.cli", *arguments],
         capture_output=True,
         text=True,
         timeout=PATIENCE_S,
@@ -83,8 +83,8 @@ class Service(Spoken):
         self.port = 0
 
     def __enter__(self) -> Self:
-        program = [sys.executable, "-m", "httpprocessproxy.companions.archive", *self._arguments]
-        self.start(program, self._environment)
+        module = "httpprocessproxy.companions.archive.cli"
+        self.start([sys.executable, "-m", module, *self._arguments], self._environment)
         self.port = int(self.wait_line(r"tickets on http://127\.0\.0\.1:(\d+)/ticket/")[1])
         return self
 

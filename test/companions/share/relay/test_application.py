@@ -15,7 +15,7 @@ from test.deadline import PATIENCE_S, eventually
 
 def failing(*arguments: str) -> str:
     """Start a relay that must fail, and return its one line on stderr."""
-    command = [sys.executable, "-m", "httpprocessproxy.companions.share.relay", *arguments]
+    command = [sys.executable, "-m", "httpprocessproxy.companions.share.relay.cli", *arguments]
     ended = subprocess.run(
         command, capture_output=True, text=True, timeout=PATIENCE_S, env=without_debug_mode()
     )

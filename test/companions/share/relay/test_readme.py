@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from httpprocessproxy.companions.share.relay.command_line import read_settings
+from httpprocessproxy.companions.share.relay.cli import read_settings
 
 ROOT = Path(__file__).parents[4]
 README = (ROOT / "README.rst").read_text()

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from httpprocessproxy.companions.share.worker.command_line import read_line
+from httpprocessproxy.companions.share.worker.cli import read_line
 from httpprocessproxy.config import Address
 from httpprocessproxy.core.errors import UserError
 from test.companions.share.relays import Relay
@@ -16,7 +16,7 @@ from test.ports import free_port
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "httpprocessproxy.companions.share.worker", *arguments]
+    command = [sys.executable, "-m", "httpprocessproxy.companions.share.worker.cli", *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from httpprocessproxy.companions.share.relay.command_line import read_settings
+from httpprocessproxy.companions.share.relay.cli import read_settings
 from httpprocessproxy.companions.share.relay.settings import RelaySettings
 from httpprocessproxy.config import Address
 from httpprocessproxy.core.errors import UserError
