@@ -15,7 +15,6 @@ from httpprocessproxy.admin.assets import livereload_js
 from httpprocessproxy.admin.context import AdminContext
 from httpprocessproxy.admin.dashboard import Dashboard, file, redirect_to
 from httpprocessproxy.admin.guard import AdminGuard
-from httpprocessproxy.admin.hops import Hops
 from httpprocessproxy.admin.request_pages import RequestPages
 from httpprocessproxy.admin.state_pages import StatePages
 from httpprocessproxy.core.http.hosts import HostRule
@@ -58,10 +57,8 @@ def application(hosts: HostRule, context: AdminContext, is_dashboard: bool) -> w
         return response
 
     site = web.Application(middlewares=[guarded])
-    states = StatePages(context.status, context.restart, context.fence, context.bus)
-    states.add_to(site.router)
+    StatePages(context, guard).add_to(site.router)
     RequestPages(context.replays, guard).add_to(site.router)
-    Hops(context.bus, guard).add_to(site.router)
     if is_dashboard:
         Dashboard(context.token, context.places).add_to(site.router)
     else:

@@ -1,4 +1,4 @@
-"""`/_hpp/status`, `/_hpp/history` and `POST /_hpp/restart`: the server's state, also awaited.
+"""`/_hpp/status`, `/_hpp/history`, `/_hpp/hops` and `POST /_hpp/restart`: state, also awaited.
 
 With `wait=STATE[,STATE]` the response is sent when one of these states is reached, or after
 `timeout` seconds: then as 504, with the present state. `after=GENERATION` requires a later
@@ -7,15 +7,19 @@ that were saved before the request.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from httpprocessproxy.admin.answers import choices, number, seconds
-from httpprocessproxy.events import EventBus, Notice, ServiceStatus, StateChanged, members, to_json
-
-Status = Callable[[], ServiceStatus]
-Fence = Callable[[], Awaitable[None]]
+from httpprocessproxy.admin.answers import choices, number, page, seconds
+from httpprocessproxy.admin.context import AdminContext
+from httpprocessproxy.admin.guard import AdminGuard
+from httpprocessproxy.events import (
+    HopReported,
+    Notice,
+    StateChanged,
+    members,
+    to_json,
+)
 
 STATES = ("loading", "running", "error", "killing")
 
@@ -24,17 +28,17 @@ MAX_TIMEOUT_S = 3600.0
 
 
 class StatePages:
-    def __init__(
-        self, status: Status, restart: Callable[[str], None], fence: Fence, bus: EventBus
-    ) -> None:
-        self._fence = fence
-        self._status = status
-        self._restart = restart
-        self._bus = bus
+    def __init__(self, context: AdminContext, guard: AdminGuard) -> None:
+        self._fence = context.fence
+        self._status = context.status
+        self._restart = context.restart
+        self._bus = context.bus
+        self._guard = guard
 
     def add_to(self, router: web.UrlDispatcher) -> None:
         router.add_get("/_hpp/status", self.get_status)
         router.add_get("/_hpp/history", self.get_history)
+        router.add_get("/_hpp/hops", self.get_hops)
         router.add_post("/_hpp/restart", self.post_restart)
 
     async def get_status(self, request: web.Request) -> web.Response:
@@ -52,6 +56,19 @@ class StatePages:
             "notices": [to_json(event) for event in self._bus.recent(Notice)],
         }
         return web.json_response(history)
+
+    async def get_hops(self, request: web.Request) -> web.Response:
+        """The hops of chains (`--forward-chains`), the oldest first; `id=` selects one chain.
+
+        URLs may contain secrets, so a browser needs the token to read them.
+        """
+        refusal = self._guard.refusal_without_token(request)
+        if refusal is not None:
+            return page(request, refusal)
+        chain = request.query.get("id", "").lower()
+        hops = self._bus.recent(HopReported)
+        shown = [to_json(hop) for hop in hops if chain in ("", hop.chain.lower())]
+        return web.json_response({"hops": shown})
 
     async def post_restart(self, request: web.Request) -> web.Response:
         wanted, timeout_s = _wanted(request), _timeout_s(request)

@@ -14,8 +14,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Final
 
-from httpprocessproxy.core.change.paths import is_within
-from httpprocessproxy.core.change.patterns import ANYTHING
+from httpprocessproxy.core.change.patterns import ANYTHING, is_within
 from httpprocessproxy.warm.command import PythonCommand
 from httpprocessproxy.watch import Scope, open_watcher
 

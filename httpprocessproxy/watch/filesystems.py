@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 from typing import Final
 
-from httpprocessproxy.core.change.paths import is_within
+from httpprocessproxy.core.change.patterns import is_within
 
 _MOUNTS: Final = Path("/proc/self/mountinfo")
 _WITHOUT_EVENTS: Final = frozenset(

@@ -206,3 +206,8 @@ def _covered(segments: Segments) -> str:
     if last != "**":
         return _NOTHING
     return f"{_file(tuple(folders), _COMPONENT)}(?:/.*)?" if folders else ".*"
+
+
+def is_within(path: str, folder: str) -> bool:
+    """Whether `path` is `folder` or lies anywhere below it."""
+    return path == folder or path.startswith(folder.rstrip("/") + "/")

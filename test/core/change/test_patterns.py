@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from httpprocessproxy.core.change.patterns import Patterns
+from httpprocessproxy.core.change.patterns import Patterns, is_within
 from httpprocessproxy.core.errors import UserError
 
 COUNTED = [
@@ -262,3 +262,22 @@ def test_any_text_is_a_glob_or_raises_user_error(glob: str) -> None:
 def _folders(path: str) -> list[str]:
     parts = path.split("/")[:-1]
     return ["/".join(parts[: i + 1]) for i in range(len(parts))]
+
+
+@pytest.mark.parametrize(
+    ("path", "folder", "expected"),
+    [
+        ("/a", "/a", True),
+        ("/a/b/c", "/a", True),
+        ("a/b", "a", True),
+        ("/a/b", "/", True),
+        ("/", "/", True),
+        ("/ab", "/a", False),
+        ("/a", "/a/b", False),
+        ("b/a", "a", False),
+    ],
+)
+def test_path_is_within_itself_and_the_folders_above(
+    path: str, folder: str, expected: bool
+) -> None:
+    assert is_within(path, folder) == expected

@@ -5,9 +5,12 @@ URL to other sites.
 """
 
 import logging
+import re
+import unicodedata
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from http import HTTPStatus
 from typing import Final, Never
+from urllib.parse import quote
 
 from aiohttp import hdrs, web
 from sqlalchemy.exc import SQLAlchemyError
@@ -23,6 +26,10 @@ _ALWAYS: Final[Mapping[str, str]] = {
 }
 
 _PREFLIGHT_MAX_AGE_S: Final = 600
+
+# RFC 8187 section 3.2.1: attr-char without letters, digits and "_.-~", which `quote` never quotes.
+_ATTR_CHARS: Final = "!#$&+^`|"
+_INVISIBLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u200e\u200f\u2028-\u202e]")
 
 _log = logging.getLogger(__name__)
 
@@ -116,3 +123,16 @@ def _routing_error(request: web.Request, error: web.HTTPException) -> web.Respon
     }
     headers = {name: value for name, value in error.headers.items() if name == hdrs.ALLOW}
     return web.json_response(body, status=error.status, headers=headers)
+
+
+def attachment(filename: str, fallback: str) -> str:
+    """A Content-Disposition for the last segment of `filename`, or `fallback` if that is empty.
+
+    RFC 6266, RFC 8187.
+    """
+    name = _INVISIBLE.sub("", re.split(r"[/\\]", filename)[-1]).strip(" .") or fallback
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().strip()
+    # Some browsers percent-decode the plain form, so names with "%" need the extended form.
+    escaped = re.sub(r'["\\%]', "_", plain) or fallback
+    field = f'attachment; filename="{escaped}"'
+    return field if escaped == name else f"{field}; filename*=UTF-8''{quote(name, _ATTR_CHARS)}"

@@ -8,10 +8,9 @@ from aiohttp import web
 
 from httpprocessproxy.companions.archive.items import STREAM
 from httpprocessproxy.companions.archive.packing import BrokenError, Options, Packed, pack
-from httpprocessproxy.companions.archive.service.answers import cut
+from httpprocessproxy.companions.archive.service.answers import attachment, cut
 from httpprocessproxy.companions.archive.service.claiming import DownloadBody, StalledError, claimed
 from httpprocessproxy.companions.archive.service.context import ServiceContext
-from httpprocessproxy.companions.archive.service.disposition import attachment
 from httpprocessproxy.companions.archive.service.streaming import StreamedItem, stream_item
 from httpprocessproxy.companions.archive.store.tickets import Ticket
 from httpprocessproxy.core.lines import printable

@@ -11,9 +11,13 @@ from aiohttp import web
 from sqlalchemy.exc import SQLAlchemyError
 
 from httpprocessproxy.companions.archive.fetching import Fetching
-from httpprocessproxy.companions.archive.service.application import application
+from httpprocessproxy.companions.archive.service import answers
 from httpprocessproxy.companions.archive.service.context import ServiceContext, ServiceRules
+from httpprocessproxy.companions.archive.service.downloading import Downloading
+from httpprocessproxy.companions.archive.service.generating import Generating
 from httpprocessproxy.companions.archive.service.queue import Queue
+from httpprocessproxy.companions.archive.service.streaming import Streaming
+from httpprocessproxy.companions.archive.service.waiting import Waiting
 from httpprocessproxy.companions.archive.store import schema
 from httpprocessproxy.companions.archive.store.clients import Clients
 from httpprocessproxy.companions.archive.store.database import database_errors, opened
@@ -59,7 +63,32 @@ async def open_service(options: ServiceOptions) -> AsyncIterator[web.Application
         )
         tasks = await exits.enter_async_context(asyncio.TaskGroup())
         exits.callback(tasks.create_task(_purge(tickets), name="purge").cancel)
-        yield application(context)
+        yield _application(context)
+
+
+def _application(context: ServiceContext) -> web.Application:
+    """The routes of a service, as an application that can be mounted under any prefix."""
+    origins = context.rules.cors_origins
+    app = web.Application(
+        middlewares=[answers.error_responses], client_max_size=context.rules.max_json_bytes
+    )
+    app.on_response_prepare.append(answers.common_fields(origins))
+    generating = Generating(context)
+    preflight = answers.cross_origin(origins)
+    for path, method, handler in (
+        ("/ticket", "GET", generating.listing),
+        ("/ticket/", "GET", generating.listing),
+        ("/ticket/generate", "POST", generating.generate),
+        ("/ticket/{id}/download", "GET", Downloading(context).download),
+        ("/ticket/{id}/wait", "GET", Waiting(context).wait),
+        ("/stream/url/{token}", "GET", Streaming(context).stream),
+    ):
+        resource = app.router.add_resource(path)
+        # Without HEAD: aiohttp would run the handler of GET for it, and use up the ticket.
+        resource.add_route(method, handler)
+        if origins:
+            resource.add_route("OPTIONS", preflight)
+    return app
 
 
 async def _purge(tickets: Tickets) -> None:

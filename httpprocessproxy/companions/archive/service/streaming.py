@@ -13,10 +13,9 @@ from aiohttp import web
 
 from httpprocessproxy.companions.archive import names
 from httpprocessproxy.companions.archive.origins import Fetched, Item, ItemFailedError, Missed
-from httpprocessproxy.companions.archive.service.answers import ProblemError, cut
+from httpprocessproxy.companions.archive.service.answers import ProblemError, attachment, cut
 from httpprocessproxy.companions.archive.service.claiming import DownloadBody, StalledError, counted
 from httpprocessproxy.companions.archive.service.context import ServiceContext
-from httpprocessproxy.companions.archive.service.disposition import attachment
 from httpprocessproxy.companions.archive.service.signing import InvalidTokenError, read_token
 
 _FALLBACK_NAME: Final = "download"

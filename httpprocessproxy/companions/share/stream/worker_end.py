@@ -21,8 +21,7 @@ from httpprocessproxy.companions.share.stream.frames import (
     VisitFrame,
 )
 from httpprocessproxy.companions.share.stream.link import PING_S, Link, LinkLostError
-from httpprocessproxy.companions.share.worker.reasons import reason_of
-from httpprocessproxy.companions.share.worker.relay_status import RelayStatus
+from httpprocessproxy.companions.share.worker.relay_status import RelayStatus, reason_of
 from httpprocessproxy.companions.share.worker.settings import WorkerSettings
 from httpprocessproxy.companions.share.worker.visit_handler import VisitHandler
 from httpprocessproxy.system.faults import contained

@@ -22,7 +22,7 @@ from httpprocessproxy.companions.share.worker.connections import (
     LocalConnection,
     Target,
 )
-from httpprocessproxy.companions.share.worker.reasons import reason_of
+from httpprocessproxy.companions.share.worker.relay_status import reason_of
 from httpprocessproxy.core.errors import BodyError, PeerError
 from httpprocessproxy.core.http.bodies import NO_BODY, Body, Chunked, Length, UntilClose
 from httpprocessproxy.core.http.headers import SAFE_METHODS, connection_options

@@ -21,8 +21,7 @@ from httpprocessproxy.companions.share.relay.pipe import (
     whole,
 )
 from httpprocessproxy.companions.share.worker.local import LocalAnswer
-from httpprocessproxy.companions.share.worker.reasons import reason_of
-from httpprocessproxy.companions.share.worker.relay_status import Backoff, RelayStatus
+from httpprocessproxy.companions.share.worker.relay_status import Backoff, RelayStatus, reason_of
 from httpprocessproxy.companions.share.worker.settings import ShareRefusedError, WorkerSettings
 from httpprocessproxy.companions.share.worker.visit_handler import VisitHandler, page
 from httpprocessproxy.core.page.pages import Problem

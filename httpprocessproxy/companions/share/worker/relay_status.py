@@ -1,6 +1,8 @@
 """The status of the connection to the relay: reports each change once, and sets the back-off."""
 
+import os
 import random
+import socket
 from collections.abc import Callable
 from typing import Final
 
@@ -54,3 +56,17 @@ class RelayStatus:
         if not self._is_lost:
             self._warn(f"share: the relay {self._relay} does not answer ({reason}); trying again")
         self._is_lost = True
+
+
+def reason_of(error: Exception) -> str:
+    """The reason of a failed or lost connection, for log lines and pages.
+
+    It is the system's text of an error number, if any: asyncio's own texts contain addresses.
+    """
+    if isinstance(error, TimeoutError) and not error.errno:
+        return "no answer in time"
+    if isinstance(error, OSError) and error.errno and not isinstance(error, socket.gaierror):
+        return os.strerror(error.errno)
+    # After several addresses failed, the error of the last one stands for all.
+    text = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    return text.rpartition("] ")[2] or type(error).__name__
