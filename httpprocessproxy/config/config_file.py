@@ -14,6 +14,7 @@ from httpprocessproxy.config.forms import Kind, Option
 from httpprocessproxy.config.model import Config
 from httpprocessproxy.config.options import OPTIONS, PROGRAM
 from httpprocessproxy.config.parser import nearest
+from httpprocessproxy.config.readers import file_text
 from httpprocessproxy.core.errors import UserError
 
 OWN = Path(f"{PROGRAM}.toml")
@@ -52,11 +53,8 @@ def read_file(path: Path) -> argparse.Namespace:
 def read_toml(path: Path) -> Mapping[str, object]:
     """Raises UserError."""
     try:
-        return tomllib.loads(path.read_bytes().decode())
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not UTF-8") from error
+        # TOML has rules of its own for the ends of lines.
+        return tomllib.loads(file_text(path, newline=""))
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"{path}: {error}") from error
 

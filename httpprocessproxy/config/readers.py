@@ -1,4 +1,4 @@
-"""Parsers of option values, the same for the command line and for a file.
+"""Parsers of option values, the same for all programs, for the command line and for files.
 
 Each raises UserError, whose text names the input and what is valid.
 """
@@ -173,3 +173,14 @@ def network(text: str) -> Network:
 
 
 file_or_off = or_off(Path)
+
+
+def file_text(path: Path, newline: str | None = None) -> str:
+    """The content of a text file that an option names; `newline` as in `open`. Raises UserError."""
+    try:
+        with path.open(encoding="utf-8", newline=newline) as file:
+            return file.read()
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8") from error

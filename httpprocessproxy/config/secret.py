@@ -6,6 +6,7 @@ So each has three forms: `--NAME`, `--NAME-file FILE`, and the environment varia
 import os
 from pathlib import Path
 
+from httpprocessproxy.config.readers import file_text
 from httpprocessproxy.core.errors import UserError
 
 
@@ -28,11 +29,9 @@ def variable(option: str) -> str:
 
 def _first_line(option: str, file: Path) -> str:
     try:
-        line = file.read_text("utf-8").partition("\n")[0].strip()
-    except OSError as error:
-        raise UserError(f"--{option}-file: cannot read {file}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"--{option}-file: {file} is not UTF-8") from error
+        line = file_text(file).partition("\n")[0].strip()
+    except UserError as error:
+        raise UserError(f"--{option}-file: {error}") from error
     if not line:
         raise UserError(f"--{option}-file: the first line of {file} is empty")
     return line

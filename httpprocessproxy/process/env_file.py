@@ -5,10 +5,12 @@ it may hold a secret, and errors are shown in the browser.
 """
 
 import io
+import os
 from collections import ChainMap
 from collections.abc import Mapping
 from pathlib import Path
 
+from httpprocessproxy.config.readers import file_text
 from httpprocessproxy.core.errors import UserError
 
 
@@ -17,13 +19,16 @@ def read_env_file(path: Path, inherited: dict[str, str]) -> Mapping[str, str]:
 
     This is the precedence of `dotenv.load_dotenv`. Raises UserError.
     """
+    # A pipe can be read only once, and each start reads the file.
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise UserError(f"{path} is not a regular file")
     # Imported lazily: most starts are quicker without it.
     from dotenv.parser import parse_stream
     from dotenv.variables import parse_variables
 
     values: dict[str, str] = {}
     known = ChainMap(inherited, values)
-    for binding in parse_stream(io.StringIO(_text(path))):
+    for binding in parse_stream(io.StringIO(file_text(path))):
         written = binding.original.string
         blank = written[: len(written) - len(written.lstrip())]
         line = binding.original.line + blank.count("\n")
@@ -34,15 +39,3 @@ def read_env_file(path: Path, inherited: dict[str, str]) -> Mapping[str, str]:
             parts = parse_variables(binding.value)
             values[binding.key] = "".join(part.resolve(known) for part in parts)
     return values
-
-
-def _text(path: Path) -> str:
-    try:
-        # A pipe can be read only once, and each start reads the file.
-        if path.exists() and not path.is_file():
-            raise UserError(f"{path} is not a regular file")
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not UTF-8") from error

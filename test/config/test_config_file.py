@@ -185,3 +185,8 @@ def test_written_file_has_every_option() -> None:
 def test_value_that_is_not_text_is_an_error() -> None:
     with pytest.raises(UserError, match="not UTF-8"):
         written(Config(AUTO, AUTO, ("\udcff",)))
+
+
+def test_carriage_return_alone_does_not_end_a_line() -> None:
+    with pytest.raises(UserError, match=r"given.toml: .*(invalid|[Ii]llegal) character"):
+        parsed("# a comment\rbind = 8000\n")
