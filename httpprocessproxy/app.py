@@ -317,7 +317,7 @@ class App:
         port = self._admin.livereload_port
         self._console.start(shown, dashboard, watcher.description, port, notes)
         if not (config.quiet or config.json_logs):
-            self._output.reminder = "\n".join(f"  open        {url}" for url in shown)
+            self._output.remind_of("\n".join(f"  open        {url}" for url in shown))
         if sys.platform == "linux" and not has_proc():
             self._say(WITHOUT_PROC)
         if not config.bind.is_loopback:

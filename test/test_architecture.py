@@ -108,6 +108,8 @@ TESTED_ELSEWHERE = {
     "warm/bootstrap.py": "test/warm/test_same.py",
     "warm/watched_process.py": "test/warm/test_fork_process.py",
     "process/ending.py": "test/process/test_tree.py",
+    "process/message_printer.py": "test/process/test_output.py",
+    "process/output_streams.py": "test/process/test_output.py",
     "process/sink.py": "test/process/test_output.py",
     "process/sock_diag.py": "test/process/test_ports.py",
     "process/tcp_sockets.py": "test/process/test_ports.py",

@@ -11,7 +11,7 @@ from fcntl import F_GETPIPE_SZ, fcntl, ioctl
 import pytest
 
 from httpprocessproxy.process import Launcher, LaunchSpec, Output
-from httpprocessproxy.process.output import TAIL_BYTES
+from httpprocessproxy.process.output_streams import TAIL_BYTES
 from test.deadline import MS, PATIENCE_S, eventually
 from test.process.generations import TREE, descriptors, python, started, with_output
 from test.processes import rss_bytes

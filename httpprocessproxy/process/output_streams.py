@@ -1,0 +1,151 @@
+"""The streams of one generation after another: output is copied, and typed keys are passed on.
+
+All of it runs in the copying thread, except that any thread may read a tail.
+"""
+
+import errno
+import fcntl
+import os
+import selectors
+import termios
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from httpprocessproxy.process.keyboard import Keyboard
+from httpprocessproxy.process.message_printer import MessagePrinter
+from httpprocessproxy.process.sink import OutputSink
+
+TAIL_BYTES: Final = 64 * 1024
+# The capacity of a pipe: one system call empties it.
+_PIECE_BYTES: Final = 64 * 1024
+_TYPED_BYTES: Final = 1024
+
+
+class OutputTail:
+    """The last 64 KiB of a generation's output, both streams together."""
+
+    def __init__(self, on_piece: Callable[[str, bytes], None] | None) -> None:
+        self._on_piece = on_piece
+        self._lock = threading.Lock()
+        self._bytes = bytearray()
+
+    def __bytes__(self) -> bytes:
+        with self._lock:
+            return bytes(self._bytes)
+
+    def add(self, stream: str, piece: bytes) -> None:
+        with self._lock:
+            self._bytes += piece
+            del self._bytes[:-TAIL_BYTES]
+        if self._on_piece is not None:
+            self._on_piece(stream, piece)
+
+    def add_line(self, text: str) -> None:
+        """Add a line of the proxy."""
+        begun = b"\n" if self._bytes and not self._bytes.endswith(b"\n") else b""
+        self.add("stderr", begun + text.encode(errors="backslashreplace"))
+
+
+@dataclass(slots=True, eq=False)
+class OutputStream:
+    """A pipe, or the master of a pty with its slave."""
+
+    name: str
+    fd: int
+    sink: OutputSink
+    tail: OutputTail = field(repr=False)
+    slave_fd: int | None = None
+
+
+class OutputStreams:
+    """The open streams; the callbacks of `selector` read them."""
+
+    def __init__(
+        self,
+        selector: selectors.BaseSelector,
+        printer: MessagePrinter,
+        keyboard: Keyboard | None,
+    ) -> None:
+        self._selector = selector
+        self._printer = printer
+        self._keyboard = keyboard
+        self._streams: list[OutputStream] = []
+        self._is_typing = False
+
+    def begin(self, streams: Sequence[OutputStream]) -> None:
+        """Close the streams of the last generation, and read those of the next."""
+        for stream in list(self._streams):
+            self._end(stream)
+        self._printer.restore()
+        if self._keyboard is not None:
+            self._keyboard.begin()
+        for stream in streams:
+            os.set_blocking(stream.fd, False)
+            self._streams.append(stream)
+            self._selector.register(
+                stream.fd, selectors.EVENT_READ, lambda stream=stream: self._copy(stream)
+            )
+
+    def drain(self) -> None:
+        """Copy all output printed so far, and restore the terminal."""
+        for stream in list(self._streams):
+            # At most twice the capacity of a pipe: a grandchild may print for ever.
+            for _ in range(2):
+                if not self._copy(stream):
+                    break
+        self._printer.restore()
+
+    def listen_to_keyboard(self, on: bool) -> None:
+        if on and not self._is_typing:
+            self._selector.register(0, selectors.EVENT_READ, self._type)
+        elif self._is_typing and not on:
+            self._selector.unregister(0)
+        self._is_typing = on
+
+    def resize(self, size: bytes) -> None:
+        for stream in self._streams[:1]:
+            fcntl.ioctl(stream.fd, termios.TIOCSWINSZ, size)
+
+    def _copy(self, stream: OutputStream) -> bool:
+        """Copy one piece, and return whether there was one."""
+        try:
+            piece = os.read(stream.fd, _PIECE_BYTES)
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            piece = b""  # A pty reports end of file as EIO.
+        if not piece:
+            self._end(stream)
+            return False
+        stream.tail.add(stream.name, piece)
+        self._printer.copy(stream.sink, piece)
+        return True
+
+    def _end(self, stream: OutputStream) -> None:
+        self._streams.remove(stream)
+        self._selector.unregister(stream.fd)
+        os.close(stream.fd)
+        if stream.slave_fd is not None:
+            os.close(stream.slave_fd)
+
+    def _type(self) -> None:
+        try:
+            typed = os.read(0, _TYPED_BYTES)
+        except OSError:
+            typed = b""
+        if not typed:
+            # The terminal hung up, or this is a background process, which may not read it.
+            self.listen_to_keyboard(False)
+            return
+        stream = self._streams[0] if self._streams else None
+        terminal_fd = stream.slave_fd if stream is not None else None
+        is_shortcut = self._keyboard is not None and self._keyboard.takes(typed, terminal_fd)
+        if stream is not None and not is_shortcut:
+            try:
+                os.write(stream.fd, typed)
+            except OSError:
+                pass  # The pty's buffer is full, or it is closed: waiting would not help a user.
