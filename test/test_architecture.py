@@ -76,6 +76,7 @@ TESTED_ELSEWHERE = {
     "companions/archive/store/migrations/versions/v0003_options.py": _STORE,
     "companions/archive/store/tables.py": _STORE,
     "asgi/interface.py": "test/asgi/test_request_sink.py",
+    "companions/chains/hop_reporter.py": "test/companions/chains/test_companion.py",
     "companions/chains/error_reports.py": "test/companions/chains/test_deliveries.py",
     "cli.py": "test/whole/test_cli.py",
     "frontends/opening.py": "test/whole/test_https.py",

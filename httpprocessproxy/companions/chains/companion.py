@@ -1,13 +1,9 @@
-"""The companion for chains: it admits a chain, queues its hops, and publishes their outcomes.
-
-A `HopReported` event reports each outcome, with the chain's Id.
-"""
+"""The companion for chains: it admits a chain, queues its hops, and publishes their outcomes."""
 
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from time import monotonic
 
 from httpprocessproxy.companions.chains.allowlist import Allowlist
@@ -28,6 +24,7 @@ from httpprocessproxy.companions.chains.deliveries import (
 from httpprocessproxy.companions.chains.error_reports import send_report
 from httpprocessproxy.companions.chains.exchange import ChainedExchange
 from httpprocessproxy.companions.chains.heads import value_of
+from httpprocessproxy.companions.chains.hop_reporter import HopReporter
 from httpprocessproxy.companions.chains.loop_detector import LoopDetector
 from httpprocessproxy.companions.chains.reports import Report
 from httpprocessproxy.companions.fetch_client import FetchOrigin, Outgoing, Refused
@@ -37,7 +34,7 @@ from httpprocessproxy.core.errors import RequestError
 from httpprocessproxy.core.http.hosts import HostRule, parse_authority
 from httpprocessproxy.core.http.http1 import Fields, RequestHead
 from httpprocessproxy.core.http.request import Request
-from httpprocessproxy.events import EventBus, HopReported
+from httpprocessproxy.events import EventBus
 from httpprocessproxy.proxy.context import ProxyContext
 from httpprocessproxy.proxy.exchange import Exchange
 from httpprocessproxy.proxy.interfaces import Downstream
@@ -72,12 +69,12 @@ class Chains:
         self._loop_detector = LoopDetector()
         self._outgoing = Outgoing(self._destinations.web)
         self._deliveries: Deliveries
-        self._bus: EventBus
+        self._reporter: HopReporter
 
     @asynccontextmanager
     async def running(self, bus: EventBus) -> AsyncIterator[None]:
         """Deliver hops in the background, and publish their outcomes on `bus`."""
-        self._bus = bus
+        self._reporter = HopReporter(bus)
         self._deliveries = Deliveries(self._outgoing, self, places=self._options.places)
         async with self._outgoing, self._deliveries.running():
             yield
@@ -111,7 +108,7 @@ class Chains:
             return self._admit(request, fields)
         except BadChain as bad:
             chain_id = value_of(fields, b"x-forward-id")
-            self._publish("refused", chain_id, request, bad.status, str(bad))
+            self._reporter.step("refused", chain_id, request, bad.status, str(bad))
             raise
 
     def _admit(self, request: Request, fields: Fields) -> Chain:
@@ -189,7 +186,7 @@ class Chains:
         self._deliveries.release()
         # Nothing has been sent, so the same request is not a retry.
         self._loop_detector.leave(delivery.hop.rest.id)
-        self._publish("would go", delivery.hop.rest.id, delivery.hop)
+        self._reporter.step("would go", delivery.hop.rest.id, delivery.hop)
         return True
 
     @property
@@ -200,78 +197,24 @@ class Chains:
 
     def ended(self, chain: Chain, request: Request, status: int) -> None:
         """Publish that a chain has no further hop."""
-        self._publish("ended", chain.id, request, status)
+        self._reporter.step("ended", chain.id, request, status)
 
     def delivered(self, delivery: ChainDelivery, outcome: DeliveryOutcome) -> None:
         """Publish the outcome of a delivery, successful or failed."""
         if outcome.message:
             self._loop_detector.leave(delivery.hop.rest.id)
-        hop = delivery.hop
-        event = HopReported(
-            time=_now(),
-            chain=hop.rest.id,
-            outcome="failed" if outcome.message else "delivered",
-            method=hop.method,
-            url=hop.url,
-            status=outcome.status or None,
-            duration_ms=round(outcome.duration_s * 1000, 1),
-            tries=outcome.tries,
-            text=outcome.message,
-        )
-        self._bus.publish(event)
+        self._reporter.delivered(delivery.hop, outcome)
 
     def failed(self, report: Report) -> None:
         """Queue the report of a chain's failed request; the chain may then be sent again."""
         self._loop_detector.leave(report.chain.id)
         if self._options.dry_run:
-            self._publish_report("would send error to", report)
+            self._reporter.error_report("would send error to", report)
         elif not self._deliveries.put_report(report):
-            self._publish_report("error not sent to", report, "too many reports wait")
+            self._reporter.error_report("error not sent to", report, "too many reports wait")
 
     async def send_report(self, report: Report) -> None:
         """Send an error report to the chain's X-Forward-Errors-To, and publish the outcome."""
         problem = await send_report(report, self._outgoing, self._destinations)
-        self._publish_report("error not sent to" if problem else "error sent to", report, problem)
-
-    def _publish_report(self, outcome: str, report: Report, problem: str = "") -> None:
-        text = f"{report.line} ({problem})" if problem else report.line
-        event = HopReported(
-            time=_now(),
-            chain=report.chain.id,
-            outcome=outcome,
-            url=report.chain.errors_to,
-            status=report.code or None,
-            text=text,
-        )
-        self._bus.publish(event)
-
-    def _publish(
-        self,
-        outcome: str,
-        chain: str,
-        step: Request | Hop,
-        status: int | None = None,
-        text: str = "",
-    ) -> None:
-        method, url = _step(step)
-        event = HopReported(
-            time=_now(),
-            chain=chain,
-            outcome=outcome,
-            method=method,
-            url=url,
-            status=status,
-            text=text,
-        )
-        self._bus.publish(event)
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
-
-
-def _step(step: Request | Hop) -> tuple[str, str]:
-    """The method and the target of a request, or the URL of a hop."""
-    if isinstance(step, Hop):
-        return step.method, step.url
-    return step.method.decode(), step.target.decode("latin-1")
+        outcome = "error not sent to" if problem else "error sent to"
+        self._reporter.error_report(outcome, report, problem)
