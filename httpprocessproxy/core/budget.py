@@ -1,7 +1,6 @@
 """A limit for the memory of buffered bodies, divided into shares. No I/O."""
 
 from collections.abc import Callable
-from types import TracebackType
 from typing import Self
 
 
@@ -35,12 +34,7 @@ class BudgetShare:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.release()
 
     def release(self) -> None:

@@ -44,7 +44,7 @@ class MessagePrinter:
             self.flush()
 
     def timeout_s(self) -> float | None:
-        """The time until `waited` is due if there is no output; None if nothing waits."""
+        """The time without output after which to call `waited`; None if nothing waits."""
         if self._messages:
             return _LINE_TIMEOUT_S
         return _REMINDER_S if self._is_cleared else None

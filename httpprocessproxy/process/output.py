@@ -16,7 +16,6 @@ import signal
 import threading
 from collections.abc import Callable
 from functools import partial
-from types import TracebackType
 from typing import Final, Self
 
 from httpprocessproxy.process.keyboard import Keyboard
@@ -51,12 +50,7 @@ class Output:
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Copy the remaining output, for at most half a second, and end the thread."""
         self._post(self._close)
         self._is_closed = True

@@ -15,7 +15,6 @@ import signal
 import struct
 import termios
 from dataclasses import dataclass, replace
-from types import TracebackType
 from typing import Self
 
 from httpprocessproxy.process.output import Output
@@ -104,12 +103,7 @@ class Terminal:
         self._take()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for number in (signal.SIGWINCH, signal.SIGTSTP, signal.SIGCONT):
             self._loop.remove_signal_handler(number)
         self._release()

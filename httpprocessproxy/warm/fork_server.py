@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Final, Self
 
 from httpprocessproxy.process import ProcessTree, linux
@@ -93,12 +92,7 @@ class ForkServer:
             raise ForkError(self._end)
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         """End the server, and wait until it is gone. Processes that it forked go on."""
         self._give_up("the fork server was ended")
         for attempt in self._attempts:

@@ -16,6 +16,7 @@ import secrets
 from pathlib import Path
 from typing import Final
 
+from httpprocessproxy.config.readers import file_text
 from httpprocessproxy.core.errors import UserError
 
 _LINE: Final = re.compile(r"(?P<name>\S+)\s+(?P<token>\S+)")
@@ -80,13 +81,8 @@ class Tokens:
         return status.st_mtime_ns, status.st_size, status.st_ino
 
     def _read(self) -> dict[str, bytes]:
-        try:
-            text = self._path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            why = error.strerror if isinstance(error, OSError) else "not UTF-8"
-            raise UserError(f"cannot read the tokens of {self._path}: {why}") from None
         hashes: dict[str, bytes] = {}
-        for number, line in enumerate(text.splitlines(), 1):
+        for number, line in enumerate(file_text(self._path).splitlines(), 1):
             try:
                 self._read_line(line.partition("#")[0].strip(), hashes)
             except ValueError as error:

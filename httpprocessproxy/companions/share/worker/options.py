@@ -12,6 +12,7 @@ from yarl import URL
 
 from httpprocessproxy.companions.share.worker.policy import Allowed, Credentials
 from httpprocessproxy.companions.share.worker.settings import WorkerSettings
+from httpprocessproxy.config.readers import file_text
 from httpprocessproxy.core.errors import UserError
 
 T = TypeVar("T")
@@ -82,11 +83,7 @@ def _read_token(path: Path | None) -> tuple[str, str]:
     """
     if path is None:
         return "", secrets.token_hex(8)
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "not UTF-8"
-        raise UserError(f"cannot read the token of {path}: {why}") from None
+    lines = file_text(path).split("\n")
     words = [words for line in lines if (words := line.partition("#")[0].split())]
     if len(words) != 1 or len(words[0]) > 2:
         raise UserError(f"{path}: write one line, TOKEN or NAME TOKEN")

@@ -96,7 +96,7 @@ def test_malformed_line_is_logged_and_previous_tokens_are_kept(tokens: Path) -> 
         with Worker(relay, "three"):
             assert relay.get("/", host_of("three")).status == 200
         tokens.unlink()
-        relay.wait_line("cannot read the tokens of .*: No such file")
+        relay.wait_line("cannot read .*: No such file")
         assert relay.get("/", host_of("three")).status == 503
 
 

@@ -73,7 +73,7 @@ def test_name_and_token_are_random_by_default() -> None:
         (ShareOptions("https://r.test", "a b"), "not a name"),
         (
             ShareOptions("https://r.test", token_file=Path("none")),
-            "cannot read the token of none: No such",
+            "cannot read none: No such",
         ),
     ],
 )
