@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from httpprocessproxy.core.errors import UserError
-from httpprocessproxy.core.http.ip import Network
+from httpprocessproxy.core.http.ip import Network, parsed_ip
 
 WatcherName = Literal["auto", "watchman", "embedded", "polling"]
 PingKind = Literal["http", "tcp"]
@@ -58,12 +58,8 @@ class Address:
 
     @property
     def is_loopback(self) -> bool:
-        if self.host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        address = parsed_ip(self.host)
+        return self.host == "localhost" or (address is not None and address.is_loopback)
 
     @property
     def is_everywhere(self) -> bool:

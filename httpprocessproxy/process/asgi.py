@@ -1,12 +1,12 @@
 """The command that serves an ASGI application (`--asgi`): uvicorn, in the proxy's interpreter."""
 
 import importlib.util
-import ipaddress
 import sys
 from typing import Final
 
 from httpprocessproxy.config import Address
 from httpprocessproxy.core.errors import UserError
+from httpprocessproxy.core.http.ip import parsed_ip
 
 # The source addresses of the proxy's connections to a backend on localhost.
 _LOCAL: Final = ("127.0.0.1", "::1")
@@ -36,8 +36,5 @@ def asgi_command(
 
 def _peers(host: str) -> list[str]:
     """The source addresses of connections to a backend at `host`: its own, on this machine."""
-    try:
-        address = str(ipaddress.ip_address(host))
-    except ValueError:
-        return [*_LOCAL]
-    return [*dict.fromkeys((*_LOCAL, address))]
+    address = parsed_ip(host)
+    return [*dict.fromkeys((*_LOCAL, *([str(address)] if address is not None else [])))]

@@ -6,7 +6,6 @@ listener, so `wait_until_free` connects to it.
 
 import asyncio
 import errno
-import ipaddress
 import random
 import socket
 import struct
@@ -15,7 +14,7 @@ from dataclasses import dataclass
 
 from httpprocessproxy.config import Address
 from httpprocessproxy.core.errors import UserError
-from httpprocessproxy.core.http.ip import canonical, unmapped
+from httpprocessproxy.core.http.ip import canonical, parsed_ip, unmapped
 from httpprocessproxy.process import linux, sock_diag, tcp_sockets
 from httpprocessproxy.process.tcp_sockets import TIME_WAIT, End, Socket
 from httpprocessproxy.process.tree import ProcessTree
@@ -147,13 +146,11 @@ async def _accepts(host: str, port: int) -> bool:
 
 async def _resolve(host: str) -> str:
     """The first address of a host; an IP address is returned as it is, without a thread."""
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        loop = asyncio.get_running_loop()
-        infos = await loop.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-        return str(infos[0][4][0])
-    return host
+    if parsed_ip(host) is not None:
+        return host
+    loop = asyncio.get_running_loop()
+    infos = await loop.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    return str(infos[0][4][0])
 
 
 def peer_is_gone(sock_address: SocketName, peer_address: SocketName) -> bool | None:

@@ -13,7 +13,7 @@ from typing import Final
 from yarl import URL
 
 from httpprocessproxy.core.errors import UserError
-from httpprocessproxy.core.http.ip import Ip
+from httpprocessproxy.core.http.ip import Ip, parsed_ip
 
 DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
@@ -55,10 +55,7 @@ class FetchOrigin:
     @property
     def address(self) -> Ip | None:
         """The host as an address; None for a name."""
-        try:
-            return ipaddress.ip_address(self.host)
-        except ValueError:
-            return None
+        return parsed_ip(self.host)
 
     @property
     def authority(self) -> str:

@@ -8,7 +8,6 @@ characters, hop-by-hop fields are removed, a URL is a path (RFC 9110 sections 5 
 address is an IP address. No I/O.
 """
 
-import ipaddress
 import json
 import re
 from collections.abc import Collection, Iterable, Mapping
@@ -17,6 +16,7 @@ from typing import Final
 
 from httpprocessproxy.core.errors import PeerError
 from httpprocessproxy.core.http.headers import HOP_BY_HOP as CONNECTION_FIELDS
+from httpprocessproxy.core.http.ip import parsed_ip
 
 # Names as sent, values as text (UTF-8 on the wire), in order, with repetitions.
 Fields = list[tuple[str, str]]
@@ -176,10 +176,7 @@ def read_ip(text: str) -> str:
     """An IP address in its normal form, without port and zone; "" if the text is not an address."""
     node = _NODE.fullmatch(text)
     bare = (node["ipv6"] or node["ipv4"] or "") if node is not None else text
-    try:
-        return str(ipaddress.ip_address(bare.partition("%")[0]))
-    except ValueError:
-        return ""
+    return str(parsed_ip(bare.partition("%")[0]) or "")
 
 
 def encode_fields(fields: Iterable[tuple[str, str]], repeatable: Collection[str]) -> str:

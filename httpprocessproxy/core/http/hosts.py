@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from httpprocessproxy.core.errors import RequestError, UserError
+from httpprocessproxy.core.http.ip import parsed_ip, unmapped
 
 DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
@@ -143,12 +144,9 @@ def _is_rebinding_safe(name: str) -> bool:
         return True
     if name == "localhost." or name.endswith((".localhost", ".localhost.")):
         return True  # RFC 6761 section 6.3
-    try:
-        address = ipaddress.ip_address(name)
-    except ValueError:
-        return False
+    address = parsed_ip(name)
     # ::ffff:127.0.0.1 is another form of 127.0.0.1: no browser needs it, and filters overlook it.
-    return not (isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped)
+    return address is not None and unmapped(address) is address
 
 
 def _allowed(text: str) -> str:

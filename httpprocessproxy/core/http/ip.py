@@ -12,6 +12,14 @@ def unmapped(ip: Ip) -> Ip:
     return getattr(ip, "ipv4_mapped", None) or ip
 
 
+def parsed_ip(text: str) -> Ip | None:
+    """Parse an address; None for other texts, such as host names."""
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        return None
+
+
 def canonical(text: str) -> Ip:
     """Parse an address, without zone and unmapped. Raises ValueError if it is not an address."""
     return unmapped(ipaddress.ip_address(text.partition("%")[0]))
@@ -19,8 +27,5 @@ def canonical(text: str) -> Ip:
 
 def is_in(text: str, networks: Iterable[Network]) -> bool:
     """Whether `text` is an address in one of these networks; a host name is in none."""
-    try:
-        ip = canonical(text)
-    except ValueError:
-        return False
-    return any(ip in network for network in networks)
+    ip = parsed_ip(text.partition("%")[0])
+    return ip is not None and any(unmapped(ip) in network for network in networks)

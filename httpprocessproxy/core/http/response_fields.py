@@ -12,7 +12,6 @@ All other fields pass unchanged. No I/O.
 """
 
 import dataclasses
-import ipaddress
 from functools import lru_cache
 from typing import Final
 
@@ -20,6 +19,7 @@ from httpprocessproxy.core.errors import RequestError
 from httpprocessproxy.core.http.forwarded import client_view
 from httpprocessproxy.core.http.hosts import parse_authority
 from httpprocessproxy.core.http.http1 import Fields, ResponseHead
+from httpprocessproxy.core.http.ip import parsed_ip
 from httpprocessproxy.core.http.redirects import URL_FIELDS, Ends, led_back
 from httpprocessproxy.core.http.request import Request
 from httpprocessproxy.core.http.validators import http_date, is_of_second
@@ -106,10 +106,8 @@ def is_local(host: bytes) -> bool:
     name = name.rstrip(".")
     if name == "localhost" or name.endswith(".localhost"):  # RFC 6761 section 6.3
         return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
+    address = parsed_ip(name)
+    return address is not None and address.is_loopback
 
 
 def _value(fields: Fields, wanted: bytes) -> bytes:

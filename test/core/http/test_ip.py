@@ -4,7 +4,7 @@ import ipaddress
 
 import pytest
 
-from httpprocessproxy.core.http.ip import canonical, is_in, unmapped
+from httpprocessproxy.core.http.ip import canonical, is_in, parsed_ip, unmapped
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,13 @@ def test_address_is_parsed_to_its_canonical_form(text: str, expected: str) -> No
 def test_text_that_is_not_an_address_raises_value_error(text: str) -> None:
     with pytest.raises(ValueError, match="does not appear to be"):
         canonical(text)
+    assert parsed_ip(text) is None
     assert not is_in(text, [ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0")])
+
+
+def test_address_is_parsed_as_it_is() -> None:
+    for text in ("127.0.0.1", "::ffff:127.0.0.1", "::1", "0.0.0.0"):
+        assert parsed_ip(text) == ipaddress.ip_address(text)
 
 
 def test_only_mapped_addresses_are_unmapped() -> None:

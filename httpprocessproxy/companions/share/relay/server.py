@@ -5,7 +5,6 @@ own pages are on its own host alone, so that visitors of other hosts cannot reac
 """
 
 import asyncio
-import ipaddress
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -21,6 +20,7 @@ from httpprocessproxy.companions.share.relay.tokens import Tokens
 from httpprocessproxy.companions.share.relay.visitors import Visitors
 from httpprocessproxy.core.errors import RequestError
 from httpprocessproxy.core.http.hosts import parse_authority
+from httpprocessproxy.core.http.ip import parsed_ip
 from httpprocessproxy.core.page.pages import Problem
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
@@ -82,13 +82,7 @@ class Router:
 
     def _is_own(self, host: str) -> bool:
         """Whether a host is the relay itself: its domain, or an IP address for health checks."""
-        if host in (self._domain, "localhost"):
-            return True
-        try:
-            ipaddress.ip_address(host)
-        except ValueError:
-            return False
-        return True
+        return host in (self._domain, "localhost") or parsed_ip(host) is not None
 
 
 class RelayServer(web.Server):
