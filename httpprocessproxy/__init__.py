@@ -14,19 +14,21 @@ Rooms, from the bottom up; each imports only from rooms above it in this list.
     proxy        the data plane: connections from clients, connections to the server
     admin        everything under /_hpp/: dashboard, API, the script for pages, LiveReload
     terminal     log lines, keys, opening a browser
-    frontends    TLS, HTTP/2 and HTTP/3
+    frontends    TLS, HTTP/2 and HTTP/3: each turns bytes into the requests of streams
     asgi         a server of ASGI applications: a program, and an import for other programs
     companions   archive, chains, share: each opt-in, known to setup.py alone
     setup, app   everything that can be found wrong before the start; the composition root
     cli          argv in, exit status out
 
-The life of a request. `proxy/client_connection.py` reads its head (`core/http/reader.py`), and
-`proxy/server.py` checks the host and picks a destination: the server or `/_hpp/`. The gate
-(`service/gate.py`) forwards it while the server runs and every file event is read, holds it while
-the server is killed or starts, and refuses it with 503 after a crash. `proxy/exchange.py` takes a
-connection of the present generation (`proxy/upstream_connection.py`), keeps the head of the
-response back until its body begins (`core/http/holding.py`), and passes it on byte for byte; only
-documents get a script tag (`core/page/inject.py`).
+The life of a request. `proxy/client_connection.py` reads its head (`core/http/reader.py`), which
+checks the host; a stream of HTTP/2, HTTP/3 or a share does the same in `frontends/stream_client.py`.
+All of them are a `Downstream` (`proxy/interfaces.py`) of an exchange, whose life is a table in
+`core/exchange.py`, obeyed by `proxy/exchange.py`. Its destination is `/_hpp/` or the server: there,
+the gate (`service/gate.py`) forwards the request while the server runs and every file event is
+read, holds it while the server is killed or starts, and refuses it with 503 after a crash. A
+connection of the present generation (`proxy/upstream_connection.py`) keeps the head of the response
+back until its body begins (`core/http/holding.py`), and passes it on byte for byte; only documents
+get a script tag (`core/page/inject.py`).
 
 The life of a save. A watcher reports paths (`watch/task.py`). `service/change_handler.py` decides:
 restart, refresh browsers, or nothing. The machine (`core/state.py`) turns the event into a command,

@@ -29,6 +29,7 @@ from test.children import NO_SUCH_PID
 from test.fakes import Listener, Peer
 from test.loops import on_every_loop
 from test.ports import free_port
+from test.process.generations import TREE
 from test.tls import make_pair
 
 # Listens on a port of its own, which it prints.
@@ -64,7 +65,7 @@ async def diagnosed(
     inherited: InheritedSocket | None = None,
     output: bytes = b"",
 ) -> str:
-    return await diagnose(address, pid, inherited, lambda: output)
+    return await diagnose(address, TREE, pid, inherited, lambda: output)
 
 
 Answer = Callable[[bytes], bytes]
