@@ -22,8 +22,8 @@ class BufferedRequest:
 
     __slots__ = (
         *("_body_bytes", "_buffer", "_context", "_is_buffered", "_is_pending", "_sent"),
-        *("_suspected", "_upstream", "body", "client", "for_backend", "phase", "record"),
-        "request",
+        *("_suspected", "_upstream", "body", "client", "for_backend", "over", "phase"),
+        *("record", "request"),
     )
 
     def __init__(self, client: Downstream, context: ProxyContext, request: Request) -> None:
@@ -32,6 +32,7 @@ class BufferedRequest:
         self.record = RequestRecord(request, client.peer.ip, client.replay_of)
         self.body = request.body()
         self.phase = _WAITING
+        self.over = False
         self.for_backend = False
         self._context = context
         self._upstream: Upstream | None = None
@@ -54,15 +55,6 @@ class BufferedRequest:
     @property
     def wants_fence(self) -> bool:
         return self.request.wants_fence
-
-    def take_buffer(self) -> bytes:
-        """Return the data to send first, and drop it unless it may be sent again."""
-        self._sent = True
-        self.record.sent += 1
-        data = b"".join(self._buffer)
-        if not self._is_buffered:
-            self._buffer.clear()
-        return data
 
     def send_body(self, data: bytes) -> None:
         """Pass on bytes of the request's body from the client. Raises BodyError."""

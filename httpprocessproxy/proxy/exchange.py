@@ -40,10 +40,6 @@ class Exchange(BufferedRequest):
     __slots__ = ()
 
     @property
-    def over(self) -> bool:
-        return self.phase is _OVER
-
-    @property
     def is_answered(self) -> bool:
         return _ANSWERING <= self.phase < _OVER
 
@@ -97,7 +93,7 @@ class Exchange(BufferedRequest):
 
     def connected(self, upstream: Upstream) -> None:
         """Send the request on the connection that was made for it."""
-        if self.phase is _OVER:
+        if self.over:
             upstream.abort()
         elif upstream.transport.is_closing():
             # The backend closed before this callback, and the transport reports it only once.
@@ -115,7 +111,11 @@ class Exchange(BufferedRequest):
         if self.client.is_blocked:
             # Before sending, which may block reading again.
             self.block_request(False)
-        upstream.send(self, self.take_buffer())
+        self._sent = True
+        self.record.sent += 1
+        upstream.send(self, b"".join(self._buffer))
+        if not self._is_buffered:
+            self._buffer.clear()
 
     def read(self) -> None:
         if self.phase is _UPLOADING:
@@ -313,7 +313,7 @@ class Exchange(BufferedRequest):
             if not self.body.done:
                 self.record.body = None
             self._context.log.end(self.record, outcome)
-        self.phase = _OVER
+        self.phase, self.over = _OVER, True
         self._context.gate.exit(self)
         if self._is_pending:
             self._end_pending()
