@@ -117,7 +117,7 @@ class App:
         if (inherited := prepared.launch_spec.inherited) is not None:
             stack.callback(inherited.close)
         self.supervisor = Supervisor(
-            config, launcher, self._output, bus, self._say, self._preloading
+            config.service, launcher, self._output, bus, self._say, self._preloading
         )
         self._replayer = Replayer(RequestLog(bus))
         self._context = AdminContext(
@@ -129,8 +129,8 @@ class App:
             prepared.dashboard,
         )
         self._admin = self._new_admin()
-        self._browser = Browser(config.bind.url_of(config.scheme), self._console.show)
-        if config.open_browser:
+        self._browser = Browser(config.listen.bind.url_of(config.scheme), self._console.show)
+        if config.browser.open:
             stack.enter_context(bus.on(StateChanged, self._browser.open_once_running))
 
     def bind_keys(self, quit_: Callable[[], None]) -> None:
@@ -159,7 +159,9 @@ class App:
             self._show_start(notes)
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._trees.reap_adopted(), name="reap adopted processes")
-                unmatched = warn_unmatched(self._prepared.config, Path.cwd(), self._say)
+                unmatched = warn_unmatched(
+                    self._prepared.config.service.watch, Path.cwd(), self._say
+                )
                 group.create_task(unmatched, name="look for globs that match no file")
                 cleaning = asyncio.to_thread(remove_dead_folders)
                 group.create_task(cleaning, name="remove folders of dead runs")
@@ -240,17 +242,17 @@ class App:
         nonce = secrets.token_urlsafe(16).encode()
         options = ProxyOptions(
             self._prepared.hosts,
-            config.forwarded_allow_ips,
+            config.listen.forwarded_allow_ips,
             self._admin_socket,
-            Injector(nonce, self._say, client_js().integrity) if config.inject else None,
+            Injector(nonce, self._say, client_js().integrity) if config.browser.inject else None,
             self._prepared.chains,
             ResponseFields(
-                config.backend.host,
-                adds_no_cache=config.cache_control,
-                leads_back=config.rewrite_redirects,
+                config.service.address.host,
+                adds_no_cache=config.browser.cache_control,
+                leads_back=config.browser.rewrite_redirects,
             ),
-            hides_alt_svc=config.tls,
-            takes_back=config.socket,
+            hides_alt_svc=config.tls.enabled,
+            takes_back=config.service.socket,
         )
         return ProxyServer(self.supervisor.gate, self._replayer.log, options, self._say)
 
@@ -259,7 +261,7 @@ class App:
 
         Returns the filter that compares contents, with --ignore-unchanged.
         """
-        config, scope = self._prepared.config, self._prepared.scope
+        config, scope = self._prepared.config.service.watch, self._prepared.scope
         supervisor = self.supervisor
         change_handler = ChangeHandler(
             scope.refreshes,
@@ -312,13 +314,13 @@ class App:
 
     def _show_start(self, notes: Mapping[str, str]) -> None:
         config, watcher = self._prepared.config, self.supervisor.watcher
-        shown = urls(config.bind, config.scheme)
+        shown = urls(config.listen.bind, config.scheme)
         dashboard = self._prepared.dashboard.urls
         port = self._admin.livereload_port
         self._console.start(shown, dashboard, watcher.description, port, notes)
-        if not (config.quiet or config.json_logs):
+        if not (config.terminal.quiet or config.terminal.json_logs):
             self._output.remind_of("\n".join(f"  open        {url}" for url in shown))
         if sys.platform == "linux" and not has_proc():
             self._say(WITHOUT_PROC)
-        if not config.bind.is_loopback:
-            self._say(f"warning: {config.bind} can be reached from other machines")
+        if not config.listen.bind.is_loopback:
+            self._say(f"warning: {config.listen.bind} can be reached from other machines")

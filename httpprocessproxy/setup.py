@@ -4,18 +4,25 @@ Optional parts are imported here if an option requires them, so that a missing e
 before anything starts.
 """
 
-import dataclasses
 import importlib.util
 import os
 import socket
 import sys
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wcmatch.glob import escape
 
-from httpprocessproxy.config import Address, Config
+from httpprocessproxy.config import (
+    Address,
+    ArchiveConfig,
+    ChainsConfig,
+    Config,
+    ServiceConfig,
+    ShareConfig,
+)
 from httpprocessproxy.config.secret import secret
 from httpprocessproxy.core.http.hosts import DASHBOARD_HOST, HostRule
 from httpprocessproxy.core.page.editors import editor_template
@@ -67,23 +74,29 @@ class Setup:
 
 def prepare(config: Config) -> Setup:
     """Check the configuration, and open the listening sockets. Raises UserError."""
+    service = config.service
     redirected = [escape(path) for path in redirected_output(Path.cwd())]
-    scope = Scope.of(config, Path.cwd(), redirected)
-    hosts = HostRule(config.allowed_hosts, config.bind.host)
-    identity = _identity(config, hosts) if config.tls else None
-    share = _share(config) if config.share is not None else None
-    archive = _archive(config) if config.archive else None
-    chains = _chains(config, hosts) if config.forward_chains else None
-    inherited = InheritedSocket(config.backend) if config.socket else None
-    launch_spec = LaunchSpec(_command(config), config.backend, config.env_file, inherited)
+    scope = Scope.of(service.watch, Path.cwd(), redirected, service.env_file)
+    hosts = HostRule(config.listen.allowed_hosts, config.listen.bind.host)
+    identity = _identity(config, hosts) if config.tls.enabled else None
+    share = _share(config.share) if config.share.relay is not None else None
+    archive = _archive(config.archive) if config.archive.enabled else None
+    chains = _chains(config.chains, hosts) if config.chains.enabled else None
+    inherited = InheritedSocket(service.address) if service.socket else None
+    command = _command(service, debug=config.terminal.debug)
+    launch_spec = LaunchSpec(command, service.address, service.env_file, inherited)
     launch_spec.environment()  # errors of --env-file appear now, and not at the first start
-    preload = _preload(config, launch_spec) if config.preload else None
-    editor = editor_template(config.editor, os.environ)
-    sockets = listen(config.bind)
+    preload = _preload(command, launch_spec) if service.preload else None
+    editor = editor_template(config.browser.editor, os.environ)
+    sockets = listen(config.listen.bind)
     # Port 0 has become a real port, which browsers send in Origin.
-    bind = Address(config.bind.host, sockets[0].getsockname()[1])
-    config = dataclasses.replace(
-        config, bind=bind, backend=launch_spec.address, command=launch_spec.words, editor=editor
+    bind = Address(config.listen.bind.host, sockets[0].getsockname()[1])
+    service = replace(service, address=launch_spec.address, command=launch_spec.words)
+    config = replace(
+        config,
+        listen=replace(config.listen, bind=bind),
+        services=(service,),
+        browser=replace(config.browser, editor=editor),
     )
     dashboard_sockets = listen(Address(bind.host, 0))
     return Setup(
@@ -96,7 +109,7 @@ def prepare(config: Config) -> Setup:
 def _dashboard(
     config: Config, sockets: list[socket.socket], identity: "Identity | None"
 ) -> DashboardPlaces:
-    bind = config.bind
+    bind = config.listen.bind
     # Browsers resolve the dashboard's host to one of these two addresses on any machine.
     is_reached = bind.is_everywhere or not {"127.0.0.1", "::1"}.isdisjoint(bind.hosts)
     return DashboardPlaces(
@@ -108,20 +121,20 @@ def _dashboard(
     )
 
 
-def _command(config: Config) -> tuple[str, ...]:
+def _command(service: ServiceConfig, *, debug: bool) -> tuple[str, ...]:
     """Raises UserError."""
-    if config.asgi is None:
-        return config.command
+    if service.asgi is None:
+        return service.command
     return asgi_command(
-        config.asgi,
-        config.backend,
-        is_factory=config.asgi_factory,
-        debug=config.debug,
-        inherits=config.socket,
+        service.asgi,
+        service.address,
+        is_factory=service.asgi_factory,
+        debug=debug,
+        inherits=service.socket,
     )
 
 
-def _preload(config: Config, launch_spec: LaunchSpec) -> PreloadPlan:
+def _preload(given: Sequence[str], launch_spec: LaunchSpec) -> PreloadPlan:
     if sys.platform != "linux":
         return PreloadPlan(None, why_not="it needs Linux")
     from httpprocessproxy.warm import PythonCommand, interpreter_of, key_of
@@ -131,7 +144,7 @@ def _preload(config: Config, launch_spec: LaunchSpec) -> PreloadPlan:
     if isinstance(command, str):
         return PreloadPlan(None, why_not=command)
     # The port may differ in the next run.
-    words = [word.replace(str(launch_spec.address.port), "{port}") for word in _command(config)]
+    words = [word.replace(str(launch_spec.address.port), "{port}") for word in given]
     interpreter = str(interpreter_of(command))
     return PreloadPlan(command, key_of(interpreter, words, Path.cwd(), environment))
 
@@ -141,29 +154,29 @@ def _identity(config: Config, hosts: HostRule) -> "Identity":
     with needs("--tls", "tls"):
         from httpprocessproxy.frontends import opening  # noqa: F401 - raises without the extra
         from httpprocessproxy.frontends.tls.certificates import open_identity
-    if config.http3:
+    if config.tls.http3:
         with needs("--http3", "http3"):
             from httpprocessproxy.frontends.http3 import server  # noqa: F401
     return open_identity(config, hosts)
 
 
-def _share(config: Config) -> "Share":
+def _share(config: ShareConfig) -> "Share":
     """Raises UserError."""
     from httpprocessproxy.companions.share.worker.companion import Share
     from httpprocessproxy.companions.share.worker.options import ShareOptions
 
-    assert config.share is not None, "--share is given"
+    assert config.relay is not None, "--share is given"
     options = ShareOptions(
-        config.share,
-        config.share_name,
-        config.share_token_file,
-        secret("share-auth", config.share_auth, config.share_auth_file),
-        config.share_allow,
+        config.relay,
+        config.name,
+        config.token_file,
+        secret("share-auth", config.auth, config.auth_file),
+        config.allow,
     )
     return Share(options)
 
 
-def _archive(config: Config) -> "Archive":
+def _archive(config: ArchiveConfig) -> "Archive":
     """Raises UserError."""
     from httpprocessproxy.companions.archive.companion import Archive
     from httpprocessproxy.companions.archive.mount_options import ArchiveOptions
@@ -173,20 +186,18 @@ def _archive(config: Config) -> "Archive":
         for name in ("aiosqlite", "alembic", "jwt", "sqlalchemy"):
             if importlib.util.find_spec(name) is None:
                 raise ModuleNotFoundError(name=name)
-    return Archive(
-        ArchiveOptions(config.archive_allow, config.archive_settings, config.archive_strict)
-    )
+    return Archive(ArchiveOptions(config.allow, config.settings, config.strict))
 
 
-def _chains(config: Config, hosts: HostRule) -> "Chains":
+def _chains(config: ChainsConfig, hosts: HostRule) -> "Chains":
     """Raises UserError."""
     from httpprocessproxy.companions.chains.companion import ChainOptions, Chains
 
     options = ChainOptions(
-        config.forward_allow,
-        secret("forward-token", config.forward_token, config.forward_token_file),
-        config.forward_headers,
-        cookies=config.forward_cookies,
-        dry_run=config.forward_dry_run,
+        config.allow,
+        secret("forward-token", config.token, config.token_file),
+        config.headers,
+        cookies=config.cookies,
+        dry_run=config.dry_run,
     )
     return Chains(options, hosts)

@@ -5,7 +5,7 @@ import os
 import signal
 import socket
 
-from httpprocessproxy.config import Address, Config
+from httpprocessproxy.config import Address, Ping, RestartConfig, ServiceConfig, WatchConfig
 from httpprocessproxy.process import Child, Launcher, LaunchSpec, Output, ProcessTrees, SpawnError
 from test.ports import free_port
 
@@ -13,10 +13,17 @@ from test.ports import free_port
 NO_SUCH_PID = 1 << 23
 
 
-def configured(**options: float) -> Config:
-    """A configuration with a TCP readiness check; `options` are durations."""
-    bind = Address("127.0.0.1", 1)
-    return Config(bind, Address("127.0.0.1", free_port()), ("serve", "--it"), ping="tcp", **options)  # type: ignore[arg-type]
+def configured(
+    restart: RestartConfig | None = None, settle_s: float = WatchConfig.settle_s
+) -> ServiceConfig:
+    """A service with a TCP readiness check."""
+    return ServiceConfig(
+        Address("127.0.0.1", free_port()),
+        ("serve", "--it"),
+        watch=WatchConfig(settle_s=settle_s),
+        readiness=Ping("tcp"),
+        restart=restart or RestartConfig(),
+    )
 
 
 class FakeOutput(Output):

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Collection
 
-from httpprocessproxy.config import Config
+from httpprocessproxy.config import ServiceConfig
 from httpprocessproxy.core.identity import GenerationId
 from httpprocessproxy.core.page.pages import Problem
 from httpprocessproxy.core.silence import Silence
@@ -61,9 +61,9 @@ class FakeWaiter:
 class Life:
     """A supervisor with fakes for everything except time and sockets."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: ServiceConfig) -> None:
         self.config = config
-        self.launcher = FakeLauncher(config.backend)
+        self.launcher = FakeLauncher(config.address)
         self.output = FakeOutput()
         self.front = FakeFront()
         self.said: list[str] = []
@@ -111,7 +111,9 @@ class Life:
 
 
 @contextlib.asynccontextmanager
-async def supervised(config: Config | None = None, *, listens: bool = True) -> AsyncIterator[Life]:
+async def supervised(
+    config: ServiceConfig | None = None, *, listens: bool = True
+) -> AsyncIterator[Life]:
     """Run a supervisor; with `listens` its backend answers."""
     life = Life(config or configured())
     life.launcher.listens = listens

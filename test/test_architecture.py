@@ -59,6 +59,7 @@ TESTED_ELSEWHERE = {
     "__main__.py": "test/whole/test_cli.py",
     "app.py": "test/whole/test_restart.py",
     "service/waiter.py": "test/service/test_gate.py",
+    "config/companion_options.py": "test/config/test_command_line.py",
     "config/forms.py": "test/config/test_parser.py",
     "setup.py": "test/whole/test_cli.py",
     "companions/archive/administration.py": f"{_ARCHIVE}/test_cli.py",

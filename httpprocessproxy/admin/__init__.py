@@ -70,7 +70,9 @@ class Admin:
         self._context = context
         self._warn = warn
         self._events = Events(config, hosts, context.bus, tail, context.token)
-        self._livereload = LiveReload(hosts, {config.bind.port, config.livereload_port})
+        self._livereload = LiveReload(
+            hosts, {config.listen.bind.port, config.browser.livereload_port}
+        )
         self._exits = contextlib.AsyncExitStack()
         self._folder = Path()
         self._names: dict[str, str] = {}  # file name -> name to connect to, of each unix socket
@@ -141,15 +143,15 @@ class Admin:
         ):
             servers.append(await serve(self._listen(name, exits)))
         listeners = self._public_listeners()
-        self.livereload_port = self._config.livereload_port if listeners else 0
+        self.livereload_port = self._config.browser.livereload_port if listeners else 0
         for listener in listeners:
             servers.append(await self._livereload.serve_public(listener))
 
     def _public_listeners(self) -> list[socket.socket]:
         """Open the LiveReload port, or warn if another program has it."""
-        port = self._config.livereload_port
+        port = self._config.browser.livereload_port
         try:
-            return listen_for_livereload(self._config.bind, port) if port else []
+            return listen_for_livereload(self._config.listen.bind, port) if port else []
         except OSError as error:
             self._warn(
                 f"LiveReload port {port}: {os.strerror(error.errno or 0)}; going on without it "

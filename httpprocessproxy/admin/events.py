@@ -155,10 +155,10 @@ class Events:
             "at_ms": self._bus.now_ms(),
             "run": self._bus.run,
             "stale": self._is_stale(hello),
-            "editor": self._config.editor if trusted else "",
+            "editor": self._config.browser.editor if trusted else "",
             "folder": self._folder if trusted else "",
-            "command": shlex.join(self._config.command) if trusted else "",
-            "console": trusted and self._config.browser_console,
+            "command": shlex.join(self._config.service.command) if trusted else "",
+            "console": trusted and self._config.browser.console,
             "state": self._with_output(states[-1], trusted) if states else None,
         }
 

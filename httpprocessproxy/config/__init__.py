@@ -5,6 +5,40 @@ program of the package has such a table of `forms.Option`, from which `parser.py
 line, its help and its defaults; all values are read by `readers.py`.
 """
 
-from httpprocessproxy.config.model import AUTO, Address, Config, PingKind, WatcherName
+from httpprocessproxy.config.address import Address
+from httpprocessproxy.config.model import (
+    AUTO,
+    ArchiveConfig,
+    BrowserConfig,
+    ChainsConfig,
+    Config,
+    ListenConfig,
+    Ping,
+    PingKind,
+    RestartConfig,
+    ServiceConfig,
+    ShareConfig,
+    TerminalConfig,
+    TlsConfig,
+    WatchConfig,
+    WatcherName,
+)
 
-__all__ = ["AUTO", "Address", "Config", "PingKind", "WatcherName"]
+__all__ = [
+    "AUTO",
+    "Address",
+    "ArchiveConfig",
+    "BrowserConfig",
+    "ChainsConfig",
+    "Config",
+    "ListenConfig",
+    "Ping",
+    "PingKind",
+    "RestartConfig",
+    "ServiceConfig",
+    "ShareConfig",
+    "TerminalConfig",
+    "TlsConfig",
+    "WatchConfig",
+    "WatcherName",
+]

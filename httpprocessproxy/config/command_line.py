@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from httpprocessproxy.config import readers
+from httpprocessproxy.config.building import prefixed
 from httpprocessproxy.config.forms import choice, number, switch, text
-from httpprocessproxy.config.model import Config
-from httpprocessproxy.config.options import GROUPS, PLACES, PROGRAM
+from httpprocessproxy.config.model import Config, ServiceConfig
+from httpprocessproxy.config.options import COMMAND, GROUPS, PLACES, PROGRAM
 from httpprocessproxy.config.parser import Table, defaults_of, given
 from httpprocessproxy.core.errors import UserError
 
@@ -71,14 +72,18 @@ TABLE = Table(
     PROGRAM,
     DESCRIPTION,
     {"": PLACES, **GROUPS, "the configuration file": _FILE, "instead of running": _INSTEAD},
-    {**defaults_of(Config), "timeout": QUESTION_TIMEOUT_S},
+    {
+        **defaults_of(Config),
+        **prefixed("service", defaults_of(ServiceConfig)),
+        "timeout": QUESTION_TIMEOUT_S,
+    },
     EPILOG,
     "%(prog)s BIND BACKEND [OPTIONS] --exec COMMAND ...",
 )
 
 
 def read_line(argv: Sequence[str]) -> argparse.Namespace:
-    """Parse a command line into the values that it sets, by the fields of `Config`.
+    """Parse a command line into the values that it sets, by the paths of their fields in `Config`.
 
     Raises UserError, or SystemExit for --help and --version.
     """
@@ -89,8 +94,8 @@ def read_line(argv: Sequence[str]) -> argparse.Namespace:
     for place in PLACES:
         if getattr(line, place.field, None) is None:
             vars(line).pop(place.field, None)
-    if "command" in line:
+    if COMMAND.field in line:
         raise UserError("--exec takes the rest of the line: write a blank after it, not =")
     if argv[at:]:
-        line.command = tuple(argv[at + 1 :])
+        setattr(line, COMMAND.field, tuple(argv[at + 1 :]))
     return line

@@ -8,7 +8,7 @@ import argparse
 from typing import Final
 
 from httpprocessproxy.config.command_line import TABLE
-from httpprocessproxy.config.options import PROGRAM
+from httpprocessproxy.config.options import COMMAND, PROGRAM
 
 _COMMAND: Final = {
     "bash": "_http_process_proxy_command",
@@ -37,13 +37,16 @@ def completion(shell: str) -> str:
 
     made = TABLE.parser()
     for action in made._actions:
-        if action.dest == "command":
+        if action.dest == COMMAND.field:
             action.nargs = argparse.REMAINDER
             # In zsh, "*::" marks an option that takes all remaining words.
             action.metavar = "*::command" if shell == "zsh" else action.metavar
             _complete(action, _COMMAND)
         elif action.metavar in ("FILE", "GLOB"):
             _complete(action, shtab.FILE)
+        elif action.choices is not None and action.metavar is None:
+            # shtab shows the dest, which is the path of a field, in place of the option's name.
+            action.metavar = action.option_strings[-1].removeprefix("--")
     return shtab.complete(made, shell, preamble=_BEFORE.get(shell, "")) + _AFTER.get(shell, "")
 
 

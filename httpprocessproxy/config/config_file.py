@@ -4,10 +4,10 @@ A key is the long name of an option; its value is parsed like a value of the com
 error is one line that names the file and the key.
 """
 
-import argparse
 import shlex
 import tomllib
 from collections.abc import Mapping
+from operator import attrgetter
 from pathlib import Path
 
 from httpprocessproxy.config.forms import Kind, Option
@@ -23,6 +23,9 @@ TABLE = f"[tool.{PROGRAM}]"
 
 _BY_NAME = {option.name: option for option in OPTIONS}
 
+# Values of options, by the paths of their fields in `Config`.
+Values = dict[str, object]
+
 
 def find_file() -> Path | None:
     """The configuration file of the working directory, if any. Raises UserError for two."""
@@ -32,19 +35,19 @@ def find_file() -> Path | None:
     return found[0] if found else None
 
 
-def read_file(path: Path) -> argparse.Namespace:
-    """The values that a file sets, by the fields of `Config`. Raises UserError."""
+def read_file(path: Path) -> Values:
+    """The values that a file sets. Raises UserError."""
     table = _table(path)
     if table is None:
         raise UserError(f"{path} has no {TABLE}")
-    values = argparse.Namespace()
+    values: Values = {}
     for key, value in table.items():
         if key == "tool":
             raise UserError(f"{path}: the keys stand alone here: leave {TABLE} out")
         if key not in _BY_NAME:
             raise UserError(f"{path}: unknown key {key!r}{nearest(key, _BY_NAME)}")
         try:
-            setattr(values, _BY_NAME[key].field, _read(_BY_NAME[key], value))
+            values[_BY_NAME[key].field] = _read(_BY_NAME[key], value)
         except UserError as error:
             raise UserError(f"{path}: {key}: {error}") from error
     return values
@@ -107,7 +110,7 @@ def written(config: Config) -> str:
     # Imported lazily: a run of the proxy does not need it.
     import tomli_w
 
-    lines = {option.name: option.plain(getattr(config, option.field)) for option in OPTIONS}
+    lines = {option.name: option.plain(attrgetter(option.field)(config)) for option in OPTIONS}
     text = f"# {OWN}, or {TABLE} in {PYPROJECT}\n{tomli_w.dumps(lines)}"
     try:
         text.encode()

@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from httpprocessproxy.config import readers
-from httpprocessproxy.config.model import AUTO, Address
+from httpprocessproxy.config.address import Address
+from httpprocessproxy.config.model import AUTO
 from httpprocessproxy.config.secret import variable
 
 Reader = Callable[[str], object]
@@ -35,7 +36,10 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """An option: `--name` on the command line and `name` in a file set `field` of a dataclass."""
+    """An option: `--name` on the command line and `name` in a file set `field` of a dataclass.
+
+    `field` is a path, such as `listen.bind`, if a member of the dataclass is one itself.
+    """
 
     kind: Kind
     name: str
@@ -96,16 +100,18 @@ def text(name: str, metavar: str, what: str, read: Reader = str, *, field: str =
     return Option(Kind.VALUE, name, field or _field(name), metavar, what, read)
 
 
-def secret(name: str, metavar: str, what: str) -> tuple[Option, Option]:
+def secret(name: str, metavar: str, what: str, *, field: str = "") -> tuple[Option, Option]:
     """The two options of a secret, see `config/secret.py`."""
+    field = field or _field(name)
     shown = f"{what} (default: none, or {variable(name)})"
     file = f"a file whose first line is {metavar}"
-    return text(name, metavar, shown), text(f"{name}-file", "FILE", file, readers.file_or_off)
+    of_file = text(f"{name}-file", "FILE", file, readers.file_or_off, field=f"{field}_file")
+    return text(name, metavar, shown, field=field), of_file
 
 
-def choice(name: str, what: str, *choices: str, metavar: str = "") -> Option:
+def choice(name: str, what: str, *choices: str, field: str = "", metavar: str = "") -> Option:
     read = readers.one_of(*choices)
-    return Option(Kind.VALUE, name, name, metavar, what, read, choices=choices)
+    return Option(Kind.VALUE, name, field or name, metavar, what, read, choices=choices)
 
 
 def number(name: str, metavar: str, what: str, read: Reader, *, field: str = "") -> Option:
@@ -132,13 +138,20 @@ def globs(name: str, what: str, *, field: str = "", aliases: tuple[str, ...] = (
     return Option(Kind.GLOBS, name, field or name, "GLOB", what, aliases=aliases)
 
 
-def place(name: str, what: str, read: Reader = str, *, metavar: str = "") -> Option:
+def place(
+    name: str, what: str, read: Reader = str, *, field: str = "", metavar: str = ""
+) -> Option:
     metavar = metavar or name.upper()
-    return Option(Kind.PLACE, name, name, metavar, what, read, is_number=True)
+    return Option(Kind.PLACE, name, field or name, metavar, what, read, is_number=True)
 
 
 def required(option: Option) -> Option:
     return replace(option, is_required=True)
+
+
+def within(group: str, *options: Option) -> tuple[Option, ...]:
+    """The options as fields of a member of the dataclass, such as `service.watch`."""
+    return tuple(replace(option, field=f"{group}.{option.field}") for option in options)
 
 
 def _field(name: str) -> str:

@@ -1,113 +1,33 @@
-"""The checked, frozen configuration. Times are in seconds, sizes in bytes."""
+"""The checked, frozen configuration: one class for each group of options.
+
+Times are in seconds, sizes in bytes. The classes have no slots, so that an attribute of a class, as
+`RestartConfig.drain_s`, is the default of its option.
+"""
 
 import ipaddress
-import re
 import signal
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from httpprocessproxy.core.errors import UserError
-from httpprocessproxy.core.http.ip import Network, parsed_ip
+from httpprocessproxy.config.address import Address
+from httpprocessproxy.core.http.ip import Network
+from httpprocessproxy.core.identity import DEFAULT_SERVICE
 
 WatcherName = Literal["auto", "watchman", "embedded", "polling"]
 PingKind = Literal["http", "tcp"]
 
-_ADDRESS = re.compile(r"(?:(?P<host>\[[0-9A-Fa-f:.%]+\]|[^\s\x00:\[\]/@]*):)?(?P<port>[0-9]{1,20})")
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """The address of a listener: `host` is a name, a bare IP address, or "" for all addresses."""
-
-    host: str
-    port: int
-
-    @classmethod
-    def parse(cls, text: str) -> "Address":
-        """Parse `PORT` (of localhost), `HOST:PORT`, `:PORT` (all addresses) or `[IPv6]:PORT`.
-
-        Raises UserError.
-        """
-        match = _ADDRESS.fullmatch(text)
-        if match is None or not _is_host(match["host"] or ""):
-            forms = "write PORT, HOST:PORT, :PORT or [IPv6]:PORT"
-            raise UserError(f"not an address: {text[:100]!r} ({forms})")
-        host, port = match["host"], int(match["port"])
-        if port > 65535:
-            raise UserError(f"port out of range: {text!r} (a port is at most 65535)")
-        return cls("localhost" if host is None else host.strip("[]"), port)
-
-    @staticmethod
-    def is_authority(text: str) -> bool:
-        """Whether `text` is `HOST` or `HOST:PORT`."""
-        match = _ADDRESS.fullmatch(text) or _ADDRESS.fullmatch(f"{text}:0")
-        return match is not None and int(match["port"]) <= 65535 and _is_host(match["host"] or "")
-
-    @property
-    def hosts(self) -> tuple[str, ...]:
-        """The hosts to listen on or to connect to, in order: `localhost` is one in each family."""
-        families = {"localhost": ("127.0.0.1", "::1"), "": ("0.0.0.0", "::")}
-        return families.get(self.host, (self.host,))
-
-    def overlaps(self, other: "Address") -> bool:
-        """Whether servers at the two addresses would conflict."""
-        if self.port != other.port:
-            return False
-        return any(_overlap(one, two) for one in self.hosts for two in other.hosts)
-
-    @property
-    def is_loopback(self) -> bool:
-        address = parsed_ip(self.host)
-        return self.host == "localhost" or (address is not None and address.is_loopback)
-
-    @property
-    def is_everywhere(self) -> bool:
-        """Whether the host stands for all addresses of the machine."""
-        return self.host in ("", "0.0.0.0", "::")
-
-    @property
-    def url(self) -> str:
-        """The URL for a browser on this machine."""
-        return self.url_of("http")
-
-    def url_of(self, scheme: str) -> str:
-        return f"{scheme}://{replace(self, host='localhost') if self.is_everywhere else self}/"
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-
-def _is_host(host: str) -> bool:
-    """Whether Python's resolver accepts the name; it raises UnicodeError for an invalid label."""
-    try:
-        host.encode("idna")
-    except UnicodeError:
-        return False
-    return True
-
-
-def _overlap(one: str, two: str) -> bool:
-    """Whether two hosts overlap; an unspecified address is every address of its family."""
-    return one == two or any(
-        everywhere in (one, two) and is_ipv6 == (":" in one) == (":" in two)
-        for everywhere, is_ipv6 in (("0.0.0.0", False), ("::", True))
-    )
-
-
-# A backend at any free port, which is chosen at the start.
+# An address of a service at any free port, which is chosen at the start.
 AUTO = Address("localhost", 0)
 
 
-@dataclass(frozen=True)
-class Config:
-    """The value of every option. It has no slots, so that `Config.name` is an option's default."""
+# A service
 
-    bind: Address
-    backend: Address
-    command: tuple[str, ...] = ()
-    asgi: str | None = None
-    asgi_factory: bool = False
+
+@dataclass(frozen=True)
+class WatchConfig:
+    """The files whose changes restart a service or refresh browsers."""
+
     patterns: tuple[str, ...] = ()
     excludes: tuple[str, ...] = ()
     default_excludes: bool = True
@@ -115,60 +35,152 @@ class Config:
     ignore_unchanged: bool = False
     watcher: WatcherName = "auto"
     settle_s: float = 0.002
-    ping: PingKind = "http"
-    ping_path: str = "/"
-    preload: bool = False
-    socket: bool = False
+
+
+@dataclass(frozen=True)
+class Ping:
+    """The readiness check."""
+
+    kind: PingKind = "http"
+    path: str = "/"
+
+
+@dataclass(frozen=True)
+class RestartConfig:
+    """Time limits of a restart, and the end of the process before it."""
+
     start_timeout_s: float = 120.0
     queue_timeout_s: float = 60.0
+    starting_page_s: float | None = 2.0
     drain_s: float = 1.0
     kill_signal: signal.Signals = signal.SIGKILL
     kill_timeout_s: float = 5.0
-    livereload_port: int = 35729
-    inject: bool = True
-    cache_control: bool = True
-    rewrite_redirects: bool = True
-    editor: str = ""
-    browser_console: bool = False
-    starting_page_s: float | None = 2.0
-    open_browser: bool = False
+
+
+@dataclass(frozen=True)
+class ServiceConfig:
+    """A supervised server: its address, and either `command` or `asgi`, an application."""
+
+    address: Address
+    command: tuple[str, ...] = ()
+    asgi: str | None = None
+    asgi_factory: bool = False
+    env_file: Path | None = None
+    preload: bool = False
+    socket: bool = False
+    watch: WatchConfig = WatchConfig()
+    readiness: Ping = Ping()
+    restart: RestartConfig = RestartConfig()
+    name: str = DEFAULT_SERVICE
+
+
+# The proxy
+
+
+@dataclass(frozen=True)
+class ListenConfig:
+    """The proxy's own address, and the clients that may use it."""
+
+    bind: Address
     allowed_hosts: tuple[str, ...] = ()
     forwarded_allow_ips: tuple[Network, ...] = (
         ipaddress.IPv4Network("127.0.0.0/8"),
         ipaddress.IPv6Network("::1/128"),
     )
-    tls: bool = False
-    tls_cert: Path | None = None
-    tls_key: Path | None = None
+
+
+@dataclass(frozen=True)
+class TlsConfig:
+    """HTTPS and HTTP/3."""
+
+    enabled: bool = False
+    cert: Path | None = None
+    key: Path | None = None
     http3: bool = False
     alt_svc_port: int | None = None
     alt_svc_ma_s: float = 3600.0
-    env_file: Path | None = None
-    share: str | None = None
-    share_name: str = ""
-    share_token_file: Path | None = None
-    share_auth: str = ""
-    share_auth_file: Path | None = None
-    share_allow: tuple[str, ...] = ()
-    archive: bool = False
-    archive_allow: tuple[str, ...] = ()
-    archive_settings: Path | None = None
-    archive_strict: bool = False
-    forward_chains: bool = False
-    forward_allow: tuple[str, ...] = ()
-    forward_token: str = ""
-    forward_token_file: Path | None = None
-    forward_headers: tuple[str, ...] = ()
-    forward_cookies: bool = False
-    forward_dry_run: bool = False
+
+
+@dataclass(frozen=True)
+class BrowserConfig:
+    """Changes to responses for browsers, and reloads."""
+
+    inject: bool = True
+    cache_control: bool = True
+    rewrite_redirects: bool = True
+    editor: str = ""
+    console: bool = False
+    open: bool = False
+    livereload_port: int = 35729
+
+
+@dataclass(frozen=True)
+class TerminalConfig:
+    """The lines that the proxy prints."""
+
     log_requests: bool = False
     json_logs: bool = False
     quiet: bool = False
     debug: bool = False
+
+
+@dataclass(frozen=True)
+class ShareConfig:
+    """The public address of the site; without a `relay`, it has none."""
+
+    relay: str | None = None
+    name: str = ""
+    token_file: Path | None = None
+    auth: str = ""
+    auth_file: Path | None = None
+    allow: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ArchiveConfig:
+    """ZIP files of the site's pages."""
+
+    enabled: bool = False
+    allow: tuple[str, ...] = ()
+    settings: Path | None = None
+    strict: bool = False
+
+
+@dataclass(frozen=True)
+class ChainsConfig:
+    """Responses that are forwarded along chains of requests."""
+
+    enabled: bool = False
+    allow: tuple[str, ...] = ()
+    token: str = ""
+    token_file: Path | None = None
+    headers: tuple[str, ...] = ()
+    cookies: bool = False
+    dry_run: bool = False
+
+
+@dataclass(frozen=True)
+class Config:
+    """The value of every option."""
+
+    listen: ListenConfig
+    services: tuple[ServiceConfig, ...]
+    tls: TlsConfig = TlsConfig()
+    browser: BrowserConfig = BrowserConfig()
+    terminal: TerminalConfig = TerminalConfig()
+    share: ShareConfig = ShareConfig()
+    archive: ArchiveConfig = ArchiveConfig()
+    chains: ChainsConfig = ChainsConfig()
     # The configuration file that was read, if any: the only member without an option.
     file: Path | None = field(default=None, compare=False)
 
     @property
+    def service(self) -> ServiceConfig:
+        """The service that a command line configures; it has exactly one."""
+        (service,) = self.services
+        return service
+
+    @property
     def scheme(self) -> str:
         """The scheme of the proxy's URLs."""
-        return "https" if self.tls else "http"
+        return "https" if self.tls.enabled else "http"

@@ -1,6 +1,12 @@
-"""The table of options, from which the command line, the files and --help are derived."""
+"""The table of options, from which the command line, the files and --help are derived.
+
+`within` names the group of the configuration (`model.py`) that has the options as fields. A section
+of --help may have options of several groups.
+"""
 
 from httpprocessproxy.config import readers
+from httpprocessproxy.config.address import Address
+from httpprocessproxy.config.companion_options import ARCHIVING, FORWARDING, SHARING
 from httpprocessproxy.config.forms import (
     Kind,
     Option,
@@ -10,20 +16,28 @@ from httpprocessproxy.config.forms import (
     number,
     place,
     seconds,
-    secret,
     text,
     values,
+    within,
 )
-from httpprocessproxy.config.model import Address
 
 PROGRAM = "http-process-proxy"
 
 PLACES = (
-    place("bind", "address of the proxy, for browsers", Address.parse),
-    place("backend", "address of the server; auto: any free port of localhost", readers.backend),
+    *within("listen", place("bind", "address of the proxy, for browsers", Address.parse)),
+    *within(
+        "service",
+        place(
+            "backend",
+            "address of the server; auto: any free port of localhost",
+            readers.backend,
+            field="address",
+        ),
+    ),
 )
 
-SERVER = (
+(COMMAND,) = within(
+    "service",
     Option(
         Kind.COMMAND,
         "exec",
@@ -32,22 +46,30 @@ SERVER = (
         "command of the server; takes the rest of the line; {port} in it is replaced by the port "
         "of BACKEND",
     ),
-    text(
-        "asgi",
-        "MODULE:APP",
-        "ASGI application to serve in place of a command; BACKEND may then be omitted",
-        readers.or_off(readers.application),
-    ),
-    flag("asgi-factory", "call APP to get the application (default: detected)"),
-    text(
-        "env-file",
-        "FILE",
-        "file of lines NAME=VALUE to add to the server's environment",
-        readers.file_or_off,
+)
+
+SERVER = (
+    COMMAND,
+    *within(
+        "service",
+        text(
+            "asgi",
+            "MODULE:APP",
+            "ASGI application to serve in place of a command; BACKEND may then be omitted",
+            readers.or_off(readers.application),
+        ),
+        flag("asgi-factory", "call APP to get the application (default: detected)"),
+        text(
+            "env-file",
+            "FILE",
+            "file of lines NAME=VALUE to add to the server's environment",
+            readers.file_or_off,
+        ),
     ),
 )
 
-WATCHING = (
+WATCHING = within(
+    "service.watch",
     globs(
         "pattern",
         "files whose change restarts the server (default: **/*)",
@@ -84,61 +106,100 @@ WATCHING = (
 )
 
 RESTARTING = (
-    choice("ping", "readiness check: http (any response) or tcp (connect)", *("http", "tcp")),
-    text("ping-path", "PATH", "path of the http readiness check", readers.url_path),
-    flag(
-        "preload",
-        "keep the imports of a Python server in a fork server, and start the server from it",
+    *within(
+        "service.readiness",
+        choice(
+            "ping",
+            "readiness check: http (any response) or tcp (connect)",
+            *("http", "tcp"),
+            field="kind",
+        ),
+        text(
+            "ping-path",
+            "PATH",
+            "path of the http readiness check",
+            readers.url_path,
+            field="path",
+        ),
     ),
-    flag(
-        "socket",
-        "let the proxy listen on BACKEND, and each server inherit the socket: {fd} in the command "
-        "is replaced by its number, and it is passed like a socket of systemd",
+    *within(
+        "service",
+        flag(
+            "preload",
+            "keep the imports of a Python server in a fork server, and start the server from it",
+        ),
+        flag(
+            "socket",
+            "let the proxy listen on BACKEND, and each server inherit the socket: {fd} in the "
+            "command is replaced by its number, and it is passed like a socket of systemd",
+        ),
     ),
-    seconds("start-timeout", "seconds a start may take; then 503"),
-    seconds("queue-timeout", "seconds a request may wait; then 503"),
-    seconds("drain", "seconds an unsafe request in flight may delay the kill; 0: none"),
-    text("kill-signal", "NAME", "signal to end the server", readers.signal_name),
-    seconds("kill-timeout", "seconds between another kill signal and SIGKILL"),
+    *within(
+        "service.restart",
+        seconds("start-timeout", "seconds a start may take; then 503"),
+        seconds("queue-timeout", "seconds a request may wait; then 503"),
+        seconds("drain", "seconds an unsafe request in flight may delay the kill; 0: none"),
+        text(
+            "kill-signal",
+            "NAME",
+            "signal to end the server",
+            readers.signal_name,
+        ),
+        seconds("kill-timeout", "seconds between another kill signal and SIGKILL"),
+    ),
 )
 
 BROWSER = (
-    flag("inject", "inject a script into pages, so that they reload"),
-    flag(
-        "cache-control",
-        "add Cache-Control: no-cache to responses with Last-Modified but without fields for "
-        "caching",
+    *within(
+        "browser",
+        flag("inject", "inject a script into pages, so that they reload"),
+        flag(
+            "cache-control",
+            "add Cache-Control: no-cache to responses with Last-Modified but without fields for "
+            "caching",
+        ),
+        flag(
+            "rewrite-redirects",
+            "rewrite absolute redirects to BACKEND, or from HTTPS to plain HTTP, so that they lead "
+            "to the proxy",
+        ),
+        text(
+            "editor",
+            "EDITOR",
+            "editor that opens the lines of an error: a name such as vscode, a URL with {file} and "
+            "{line}, or none (default: detected)",
+            readers.editor,
+        ),
+        flag(
+            "browser-console",
+            "show the server's output in the browser's console as well",
+            field="console",
+        ),
     ),
-    flag(
-        "rewrite-redirects",
-        "rewrite absolute redirects to BACKEND, or from HTTPS to plain HTTP, so that they lead to "
-        "the proxy",
+    *within(
+        "service.restart",
+        number(
+            "starting-page",
+            "S",
+            "seconds a page may be held before a page that shows the start is sent; or off",
+            readers.seconds_or_off,
+            field="starting_page_s",
+        ),
     ),
-    text(
-        "editor",
-        "EDITOR",
-        "editor that opens the lines of an error: a name such as vscode, a URL with {file} and "
-        "{line}, or none (default: detected)",
-        readers.editor,
-    ),
-    flag("browser-console", "show the server's output in the browser's console as well"),
-    number(
-        "starting-page",
-        "S",
-        "seconds a page may be held before a page that shows the start is sent; or off",
-        readers.seconds_or_off,
-        field="starting_page_s",
-    ),
-    flag("open", "open the browser when the server runs", field="open_browser"),
-    number(
-        "livereload-port",
-        "PORT",
-        "port for the LiveReload browser extension; 0: none",
-        readers.port,
+    *within(
+        "browser",
+        flag("open", "open the browser when the server runs"),
+        number(
+            "livereload-port",
+            "PORT",
+            "port for the LiveReload browser extension; 0: none",
+            readers.port,
+        ),
     ),
 )
 
-CONNECTING = (
+CONNECTING = within(
+    "listen",
     values(
         "allowed-host",
         "NAME",
@@ -155,83 +216,26 @@ CONNECTING = (
     ),
 )
 
-SHARING = (
-    text(
-        "share",
-        "RELAY",
-        "give the site a public address: the URL of an http-process-relay",
-        readers.or_off(readers.relay),
+HTTPS = within(
+    "tls",
+    flag(
+        "tls",
+        "serve HTTPS with HTTP/2, and redirect plain HTTP to it",
+        field="enabled",
     ),
-    text(
-        "share-name",
-        "NAME",
-        "subdomain of RELAY, or a whole host (default: the token file's, or random)",
-        str,
-    ),
-    text(
-        "share-token-file",
-        "FILE",
-        "file of a line TOKEN or NAME TOKEN, the credentials for the relay",
-        readers.file_or_off,
-    ),
-    *secret("share-auth", "USER:PASS", "password that visitors must enter"),
-    values(
-        "share-allow",
-        "RULE",
-        "share only these requests: 'METHOD GLOB', such as 'GET /public/**'; repeatable "
-        "(default: all)",
-    ),
-)
-
-ARCHIVING = (
-    flag("archive", "serve tickets for ZIPs of the site's pages at /_hpp/archive/"),
-    values(
-        "archive-allow",
-        "ORIGIN",
-        "origin that may be fetched besides the site: http(s)://HOST[:PORT]; repeatable",
-    ),
-    flag("archive-strict", "abort a ZIP that lacks an item, rather than list it in _errors.txt"),
-    text(
-        "archive-settings",
-        "FILE",
-        "TOML file of limits and the database, as for http-process-archive",
-        readers.file_or_off,
-    ),
-)
-
-FORWARDING = (
-    flag("forward-chains", "forward responses to the URLs in a request's X-Forward-* fields"),
-    values(
-        "forward-allow",
-        "ORIGIN",
-        "origin that they may be sent to: http(s)://HOST[:PORT], and for errors udp://HOST:PORT as "
-        "well; repeatable",
-    ),
-    *secret("forward-token", "TOKEN", "token that lets clients on other machines begin chains"),
-    values(
-        "forward-header",
-        "'NAME: VALUE'",
-        "field to add to responses 200 and 202 of chains; repeatable",
-        readers.field,
-        field="forward_headers",
-    ),
-    flag("forward-cookies", "forward cookies within the same host"),
-    flag("forward-dry-run", "show the destinations of responses, and send none"),
-)
-
-HTTPS = (
-    flag("tls", "serve HTTPS with HTTP/2, and redirect plain HTTP to it"),
     text(
         "tls-cert",
         "FILE",
         "certificate, with those that lead to its CA (default: {default}, one made by the proxy)",
         readers.file_or_off,
+        field="cert",
     ),
     text(
         "tls-key",
         "FILE",
         "key of the certificate (default: {default}, it is in the same file)",
         readers.file_or_off,
+        field="key",
     ),
     flag("http3", "serve also HTTP/3, on the same port over UDP"),
     number(
@@ -243,7 +247,8 @@ HTTPS = (
     seconds("alt-svc-ma", "seconds browsers may cache that; 0: they forget it"),
 )
 
-TERMINAL = (
+TERMINAL = within(
+    "terminal",
     flag("log-requests", "print a line for each request"),
     flag("json-logs", "print the proxy's own lines as JSON"),
     flag("quiet", "print errors and the server's output only"),

@@ -8,9 +8,10 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, NoReturn, TypedDict, TypeVar
+from typing import Final, NoReturn, TypedDict, TypeVar, get_type_hints
 
 from httpprocessproxy import __version__
+from httpprocessproxy.config.building import prefixed
 from httpprocessproxy.config.forms import Kind, Option, Plain
 from httpprocessproxy.core.errors import UserError
 
@@ -128,7 +129,8 @@ def _help(option: Option, defaults: Mapping[str, object]) -> str:
     """The help text of an option, with its default."""
     default = defaults.get(option.field, "")
     what = option.help
-    if option.kind in (Kind.SWITCH, Kind.COMMAND) or default in ("", {}):
+    has_none = option.is_required or option.kind in (Kind.SWITCH, Kind.COMMAND)
+    if has_none or default in ("", {}):
         return what
     if "(default: " not in what:
         what += " (default: {default})"
@@ -166,11 +168,18 @@ def for_argparse(read: Callable[[str], T]) -> Callable[[str], T]:
 
 
 def defaults_of(*parts: type) -> Mapping[str, object]:
-    """The default values of dataclasses, by field; of equal fields, that of the first class."""
+    """The default values of dataclasses, by field; of equal fields, that of the first class.
+
+    A field of a member that is a dataclass has a path, such as `listen.allowed_hosts`.
+    """
     found: dict[str, object] = {}
     for part in parts:
+        types = get_type_hints(part)
         for field in dataclasses.fields(part):
-            if field.default is not dataclasses.MISSING:
+            if dataclasses.is_dataclass(types[field.name]):
+                members = prefixed(field.name, defaults_of(types[field.name]))
+                found = {**members, **found}
+            elif field.default is not dataclasses.MISSING:
                 found.setdefault(field.name, field.default)
             elif field.default_factory is not dataclasses.MISSING:
                 found.setdefault(field.name, field.default_factory())

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from httpprocessproxy.config.model import AUTO, Address
+from httpprocessproxy.config.address import Address
+from httpprocessproxy.config.model import AUTO
 from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.core.http.ip import Network
 from httpprocessproxy.core.page.editors import editor_template

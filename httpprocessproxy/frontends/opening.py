@@ -68,18 +68,18 @@ async def _http3(
     config: Config, identity: Identity, handler: Handler
 ) -> AsyncIterator[bytes | None]:
     """Serve HTTP/3 if it is configured. Yields the value of Alt-Svc for responses over TCP."""
-    if not config.http3:
+    if not config.tls.http3:
         yield None
         return
     # Imported lazily: aioquic belongs to an extra of its own.
     from httpprocessproxy.frontends.http3.server import open_http3
 
     async with open_http3(
-        config.bind,
+        config.listen.bind,
         identity,
         handler,
-        alt_svc_port=config.alt_svc_port,
-        alt_svc_ma_s=int(config.alt_svc_ma_s),
+        alt_svc_port=config.tls.alt_svc_port,
+        alt_svc_ma_s=int(config.tls.alt_svc_ma_s),
         drain_s=DRAIN_S,
     ) as http3:
         yield http3.alt_svc
@@ -100,8 +100,8 @@ def _notes(config: Config, identity: Identity) -> Mapping[str, str]:
     command = trust_command(authority) if authority is not None else ""
     if command:
         notes["trust"] = f"http-process-proxy --trust asks, and runs this:\n    {command}"
-    if config.http3:
-        command = chromium_command(config.bind, identity.spki_hash)
+    if config.tls.http3:
+        command = chromium_command(config.listen.bind, identity.spki_hash)
         notes["HTTP/3"] = (
             f"browsers require a public CA for HTTP/3; Chromium works with:\n    {command}"
         )

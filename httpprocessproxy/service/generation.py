@@ -11,7 +11,7 @@ from collections.abc import Collection, Coroutine
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from httpprocessproxy.config import Address, Config
+from httpprocessproxy.config import Address, Ping, ServiceConfig
 from httpprocessproxy.core.change.reloaders import own_reloader
 from httpprocessproxy.core.identity import GenerationId
 from httpprocessproxy.core.silence import Silence
@@ -26,7 +26,7 @@ from httpprocessproxy.process import (
     wait_until_free,
 )
 from httpprocessproxy.service.diagnosis import SILENCE_PING_S, diagnose, looks, watch_for_silence
-from httpprocessproxy.service.readiness import Ping, answers_within, wait_until_ready
+from httpprocessproxy.service.readiness import answers_within, wait_until_ready
 from httpprocessproxy.service.waiter import Target
 
 T = TypeVar("T")
@@ -101,7 +101,11 @@ class Generation:
     """One run of the backend. `run` is called once; `stop` may be set at any time, and ends it."""
 
     def __init__(
-        self, id_: GenerationId, config: Config, launcher: Launcher, supervisor: GenerationHost
+        self,
+        id_: GenerationId,
+        config: ServiceConfig,
+        launcher: Launcher,
+        supervisor: GenerationHost,
     ) -> None:
         self.id = id_
         self.stop = asyncio.Event()
@@ -198,7 +202,8 @@ class Generation:
 
     async def _end(self, child: Child) -> int:
         try:
-            return await child.stop(self._config.kill_signal, self._config.kill_timeout_s)
+            restart = self._config.restart
+            return await child.stop(restart.kill_signal, restart.kill_timeout_s)
         except StopError as error:
             # The next start does not begin beside it, but reports it as an obstacle again.
             self._supervisor.say(str(error))
@@ -206,14 +211,14 @@ class Generation:
 
     async def _probe(self, child: Child) -> None:
         backend = self._launcher.launch_spec.address
-        ping = Ping(self._config.ping, self._config.ping_path)
+        ping = self._config.readiness
         port = backend.port
 
         def send_first_request(host: str, connection: socket.socket) -> asyncio.Future[bool] | None:
             return self._supervisor.first_request(Target(self.id, host, port, connection))
 
         # An explicit --ping or --ping-path defines readiness; otherwise any response will do.
-        any_response_will_do = ping == Ping(Config.ping, Config.ping_path)
+        any_response_will_do = ping == Ping()
         inherited = self._launcher.launch_spec.inherited
         async with asyncio.TaskGroup() as group:
             diagnosing = group.create_task(self._diagnose(child), name=f"diagnosis {self.id}")

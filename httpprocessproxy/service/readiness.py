@@ -15,11 +15,10 @@ import ipaddress
 import os
 import socket
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import httptools
 
-from httpprocessproxy.config import Address, PingKind
+from httpprocessproxy.config import Address, Ping
 
 # Pauses of a millisecond at first (a refused connect costs some 20 µs), then of 0.3 % of the time
 # waited so far: the probe delays a start by about 0.3 % at most.
@@ -34,12 +33,6 @@ FIRST_REQUEST_S = 0.25
 ANSWER_TIMEOUT_S = 30.0
 # A full queue drops connections; the kernel tries again after 1 s and after 3 s (tcp(7)).
 CONNECT_TIMEOUT_S = 3.5
-
-
-@dataclass(frozen=True, slots=True)
-class Ping:
-    kind: PingKind
-    path: str
 
 
 # Sends a held request on a connection to a host; the request owns the connection then. The

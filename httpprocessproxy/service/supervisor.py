@@ -11,9 +11,9 @@ import time
 from collections.abc import Callable, Collection
 from typing import Protocol
 
-from httpprocessproxy.config import Config
+from httpprocessproxy.config import ServiceConfig
 from httpprocessproxy.core.change.burst import Burst
-from httpprocessproxy.core.identity import DEFAULT_SERVICE, GenerationId
+from httpprocessproxy.core.identity import GenerationId
 from httpprocessproxy.core.page.pages import Problem
 from httpprocessproxy.core.silence import Silence
 from httpprocessproxy.core.state import (
@@ -86,7 +86,7 @@ class Supervisor:
 
     def __init__(
         self,
-        config: Config,
+        config: ServiceConfig,
         launcher: Launcher,
         output: Output,
         bus: EventBus,
@@ -98,9 +98,11 @@ class Supervisor:
         self._history = History(bus, self._machine, cold_ms)
         self._outages = Outages(launcher, output, self._machine, self._history)
         starting = None
-        if config.starting_page_s is not None:
-            starting = Starting(config.starting_page_s, self._outages.starting)
-        self.gate = Gate(config.queue_timeout_s, self._outages.overdue, starting, self._is_current)
+        if config.restart.starting_page_s is not None:
+            starting = Starting(config.restart.starting_page_s, self._outages.starting)
+        self.gate = Gate(
+            config.restart.queue_timeout_s, self._outages.overdue, starting, self._is_current
+        )
         self.say = say
         self._fence = SharedFence(self._pass_fence)
         self._watcher: Watcher | None = None
@@ -111,7 +113,7 @@ class Supervisor:
         self._output = output
         self._preload = preload
         self._events: asyncio.Queue[Event] = asyncio.Queue()
-        self._burst = Burst(config.settle_s)
+        self._burst = Burst(config.watch.settle_s)
         self._paths: set[str] = set()
         self._requested_by = ""
         self._front: Front
@@ -190,12 +192,12 @@ class Supervisor:
 
     def report_wait(self) -> None:
         """Print a line if the end of the program waits for the backend's graceful end."""
-        config = self._config
+        restart = self._config.restart
         waits = self._generation is not None and self._generation.child is not None
-        if waits and config.kill_signal is not signal.SIGKILL:
+        if waits and restart.kill_signal is not signal.SIGKILL:
             self.say(
-                f"waiting for the server to end after {config.kill_signal.name}, "
-                f"{config.kill_timeout_s:g} s at most: Ctrl+C kills it now"
+                f"waiting for the server to end after {restart.kill_signal.name}, "
+                f"{restart.kill_timeout_s:g} s at most: Ctrl+C kills it now"
             )
 
     def status(self) -> ServiceStatus:
@@ -260,7 +262,7 @@ class Supervisor:
     def _obey(self, command: Command, group: asyncio.TaskGroup) -> None:
         match command:
             case Command.START:
-                id_ = GenerationId(DEFAULT_SERVICE, self._machine.generation)
+                id_ = GenerationId(self._config.name, self._machine.generation)
                 self._generation = Generation(id_, self._config, self._launcher, self)
                 group.create_task(self._run(self._generation), name=f"generation {id_}")
             case Command.STOP:
@@ -282,12 +284,13 @@ class Supervisor:
         if self._machine.state is State.LOADING:
             loop = asyncio.get_running_loop()
             self._start_timeout = loop.call_later(
-                self._config.start_timeout_s, self._refuse_until_it_answers
+                self._config.restart.start_timeout_s, self._refuse_until_it_answers
             )
 
     def _refuse_until_it_answers(self) -> None:
+        timeout_s = self._config.restart.start_timeout_s
         self.report(
-            f"the start takes longer than --start-timeout ({self._config.start_timeout_s:g} s): "
+            f"the start takes longer than --start-timeout ({timeout_s:g} s): "
             f"requests get 503 until the server answers at {self._launcher.launch_spec.address}"
         )
         self.gate.refuse(self._outages.overdue)
@@ -327,7 +330,7 @@ class Supervisor:
         self._events.put_nowait(Ready(target.generation.number))
 
     async def drained(self) -> None:
-        await self.gate.drained(self._config.drain_s)
+        await self.gate.drained(self._config.restart.drain_s)
         self._history.drained()
 
     def started(self, start: Start) -> None:

@@ -53,16 +53,16 @@ class Console(logging.Handler):
         self._config = config
         self._write = write
         self._has_keys = has_keys
-        self._lines = LogLines(debug=config.debug)
+        self._lines = LogLines(debug=config.terminal.debug)
         self.setFormatter(logging.Formatter("%(name)s: %(message)s"))
 
     @contextlib.contextmanager
     def listening(self, bus: EventBus) -> Iterator[None]:
         """Write events of the bus and log records while the context is open."""
-        kinds = [*_LOGGED, *[RequestEnded] * self._config.log_requests]
+        kinds = [*_LOGGED, *[RequestEnded] * self._config.terminal.log_requests]
         root = logging.getLogger()
         before = root.level
-        root.setLevel(logging.DEBUG if self._config.debug else logging.WARNING)
+        root.setLevel(logging.DEBUG if self._config.terminal.debug else logging.WARNING)
         root.addHandler(self)
         try:
             with bus.subscribe(kinds, self.on_event):
@@ -74,9 +74,9 @@ class Console(logging.Handler):
     def on_event(self, event: Event) -> None:
         """Write the lines of an event, if it has any at this verbosity."""
         texts = self._lines.of(event)
-        if self._config.quiet and event.level == INFO:
+        if self._config.terminal.quiet and event.level == INFO:
             return
-        if self._config.json_logs:
+        if self._config.terminal.json_logs:
             self._write_json(event.level, event.topic, to_json(event))
             return
         for text in texts:
@@ -94,22 +94,23 @@ class Console(logging.Handler):
 
         `livereload_port` is 0 without a LiveReload port.
         """
+        service = self._config.service
         members = {
             "urls": urls,
             "dashboard": dashboard_urls[0],
             "dashboard_urls": dashboard_urls,
-            "command": self._config.command,
-            "backend": str(self._config.backend),
-            "patterns": self._config.patterns or ("**/*",),
-            "refresh": self._config.refresh,
+            "command": service.command,
+            "backend": str(service.address),
+            "patterns": service.watch.patterns or ("**/*",),
+            "refresh": service.watch.refresh,
             "config": None if self._config.file is None else str(self._config.file),
             "watcher": watcher,
             "livereload_port": livereload_port or None,
             **notes,
         }
-        if self._config.quiet:
+        if self._config.terminal.quiet:
             return
-        if self._config.json_logs:
+        if self._config.terminal.json_logs:
             self._write_json(INFO, "start", members)
         else:
             shown = [
@@ -120,7 +121,7 @@ class Console(logging.Handler):
 
     def show(self, text: str) -> None:
         """Write the answer to a key, also with --quiet."""
-        if self._config.json_logs:
+        if self._config.terminal.json_logs:
             self._write_json(INFO, "answer", {"text": text})
         else:
             self._write(text)
@@ -128,7 +129,7 @@ class Console(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Write a log record of a library or of a module of this package."""
         text = self.format(record)
-        if self._config.json_logs:
+        if self._config.terminal.json_logs:
             self._write_json(record.levelname.lower(), "log", {"text": text})
         else:
             self._write(text)
@@ -146,17 +147,17 @@ class Console(logging.Handler):
         watcher: str,
         livereload_port: int,
     ) -> Iterator[str]:
-        config = self._config
+        service, watch = self._config.service, self._config.service.watch
         yield f"http-process-proxy {__version__}"
         for url in urls:
             yield f"  open        {url}"
         yield f"  dashboard   {' or '.join(dashboard_urls)}"
-        yield f"  server      {_cut(f'{config.backend}: {shlex.join(config.command)}')}"
-        yield f"  watching    {_cut(enumeration(config.patterns or ('**/*',), shown=3))}"
-        if config.file is not None:
-            yield f"  configured  {config.file}"
-        if config.refresh:
-            yield f"  refreshing  {_cut(enumeration(config.refresh, shown=3))}"
+        yield f"  server      {_cut(f'{service.address}: {shlex.join(service.command)}')}"
+        yield f"  watching    {_cut(enumeration(watch.patterns or ('**/*',), shown=3))}"
+        if self._config.file is not None:
+            yield f"  configured  {self._config.file}"
+        if watch.refresh:
+            yield f"  refreshing  {_cut(enumeration(watch.refresh, shown=3))}"
         yield f"  watcher     {watcher}"
         if livereload_port:
             yield f"  LiveReload  port {livereload_port}"

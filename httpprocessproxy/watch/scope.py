@@ -12,7 +12,7 @@ from typing import Self
 
 from wcmatch.glob import escape
 
-from httpprocessproxy.config import Config
+from httpprocessproxy.config import WatchConfig
 from httpprocessproxy.core.change.patterns import ANYTHING, Patterns
 from httpprocessproxy.watch.environments import MARKER, Environments
 from httpprocessproxy.watch.git import GITIGNORE, WorkTree
@@ -38,7 +38,13 @@ class Scope:
         self._named = [patterns for patterns in (refreshing, always) if patterns is not None]
 
     @classmethod
-    def of(cls, config: Config, root: Path, never: Sequence[str] = ()) -> Self:
+    def of(
+        cls,
+        config: WatchConfig,
+        root: Path,
+        never: Sequence[str] = (),
+        env_file: Path | None = None,
+    ) -> Self:
         """The scope of the user's options, without the globs of `never`. Raises UserError."""
         excludes = [*config.excludes, *never]
         restarting = Patterns(config.patterns, excludes, config.default_excludes)
@@ -48,8 +54,8 @@ class Scope:
         heeds_git = config.default_excludes and not config.patterns
         work_tree = WorkTree.around(root) if heeds_git else None
         always = None
-        if (env_file := _relative(config.env_file, root)) is not None:
-            always = Patterns((escape(env_file),), excludes, config.default_excludes)
+        if (inside := _relative(env_file, root)) is not None:
+            always = Patterns((escape(inside),), excludes, config.default_excludes)
         environments = Environments(root) if config.default_excludes else None
         return cls(restarting, refreshing, work_tree, always, environments)
 

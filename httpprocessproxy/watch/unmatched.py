@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from httpprocessproxy.config import Config
+from httpprocessproxy.config import WatchConfig
 from httpprocessproxy.core.change.patterns import Patterns
 from httpprocessproxy.watch.scope import Scope
 from httpprocessproxy.watch.tree import walk
@@ -18,13 +18,13 @@ from httpprocessproxy.watch.tree import walk
 MAX_ENTRIES = 20_000
 
 
-async def warn_unmatched(config: Config, root: Path, say: Callable[[str], None]) -> None:
+async def warn_unmatched(config: WatchConfig, root: Path, say: Callable[[str], None]) -> None:
     """Warn about each glob that matches no file, with the name that may be meant."""
     for line in await asyncio.to_thread(lambda: list(unmatched(config, root))):
         say(line)
 
 
-def unmatched(config: Config, root: Path) -> Iterator[str]:
+def unmatched(config: WatchConfig, root: Path) -> Iterator[str]:
     """Yield a line for each glob that matches no file below `root`."""
     globs = [("--pattern", glob) for glob in config.patterns]
     globs += [("--refresh", glob) for glob in config.refresh]

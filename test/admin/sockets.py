@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import json
-import signal
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 
 import uvloop
@@ -13,7 +12,7 @@ from websockets.typing import Origin
 
 from httpprocessproxy.admin import Admin
 from httpprocessproxy.admin.context import AdminContext
-from httpprocessproxy.config import Address, Config
+from httpprocessproxy.config import Address, BrowserConfig, Config, ListenConfig, ServiceConfig
 from httpprocessproxy.core.http.hosts import HostRule
 from httpprocessproxy.core.page.livereload import CONNECTION_CHECK, OFFICIAL_7
 from httpprocessproxy.core.page.places import DashboardPlaces
@@ -46,11 +45,9 @@ def run(main: Coroutine[None, None, None], loop: Loop = asyncio.new_event_loop) 
 
 def configure(livereload_port: int = 0, bind: Address = BIND) -> Config:
     return Config(
-        bind=bind,
-        backend=Address("localhost", 8000),
-        command=("true",),
-        livereload_port=livereload_port,
-        kill_signal=signal.SIGKILL,
+        ListenConfig(bind),
+        (ServiceConfig(Address("localhost", 8000), ("true",)),),
+        browser=BrowserConfig(livereload_port=livereload_port),
     )
 
 

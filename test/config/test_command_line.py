@@ -3,11 +3,14 @@
 import dataclasses
 import ipaddress
 import signal
+from collections.abc import Iterator
+from operator import attrgetter
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 
-from httpprocessproxy.config import AUTO, Address, Config
+from httpprocessproxy.config import AUTO, Address, Config, ListenConfig, ServiceConfig, WatchConfig
 from httpprocessproxy.config.command_line import read_line
 from httpprocessproxy.config.forms import Kind, Option
 from httpprocessproxy.config.options import OPTIONS
@@ -23,78 +26,80 @@ def parse(argv: list[str]) -> Config:
 
 
 def test_line_without_options_has_the_defaults_of_config() -> None:
-    expected = Config(
-        Address("localhost", 8000), Address("localhost", 8001), ("serve", "--port", "8001")
-    )
-    assert parse([*LINE, *EXEC]) == expected
+    service = ServiceConfig(Address("localhost", 8001), ("serve", "--port", "8001"))
+    assert parse([*LINE, *EXEC]) == Config(ListenConfig(Address("localhost", 8000)), (service,))
 
 
 @pytest.mark.parametrize(
     ("options", "field", "value"),
     [
-        (["-p", "*.py", "*.html", "-p", "a/**"], "patterns", ("*.py", "*.html", "a/**")),
-        (["--pattern", "*.py"], "patterns", ("*.py",)),
-        (["-x", "a", "b", "--exclude", "c"], "excludes", ("a", "b", "c")),
-        (["--no-default-excludes"], "default_excludes", False),
-        (["--watcher", "polling"], "watcher", "polling"),
-        (["--settle", "20"], "settle_s", 0.02),
-        (["--settle", "0"], "settle_s", 0.0),
-        (["--ping", "tcp"], "ping", "tcp"),
-        (["--ping-path", "/a?b=c"], "ping_path", "/a?b=c"),
-        (["--start-timeout", "1.5"], "start_timeout_s", 1.5),
-        (["--queue-timeout", "0"], "queue_timeout_s", 0.0),
-        (["--drain", "0"], "drain_s", 0.0),
-        (["--kill-signal", "TERM"], "kill_signal", signal.SIGTERM),
-        (["--kill-signal", "sigint"], "kill_signal", signal.SIGINT),
-        (["--kill-timeout", "2"], "kill_timeout_s", 2.0),
-        (["--livereload-port", "0"], "livereload_port", 0),
+        (
+            ["-p", "*.py", "*.html", "-p", "a/**"],
+            "service.watch.patterns",
+            ("*.py", "*.html", "a/**"),
+        ),
+        (["--pattern", "*.py"], "service.watch.patterns", ("*.py",)),
+        (["-x", "a", "b", "--exclude", "c"], "service.watch.excludes", ("a", "b", "c")),
+        (["--no-default-excludes"], "service.watch.default_excludes", False),
+        (["--watcher", "polling"], "service.watch.watcher", "polling"),
+        (["--settle", "20"], "service.watch.settle_s", 0.02),
+        (["--settle", "0"], "service.watch.settle_s", 0.0),
+        (["--ping", "tcp"], "service.readiness.kind", "tcp"),
+        (["--ping-path", "/a?b=c"], "service.readiness.path", "/a?b=c"),
+        (["--start-timeout", "1.5"], "service.restart.start_timeout_s", 1.5),
+        (["--queue-timeout", "0"], "service.restart.queue_timeout_s", 0.0),
+        (["--drain", "0"], "service.restart.drain_s", 0.0),
+        (["--kill-signal", "TERM"], "service.restart.kill_signal", signal.SIGTERM),
+        (["--kill-signal", "sigint"], "service.restart.kill_signal", signal.SIGINT),
+        (["--kill-timeout", "2"], "service.restart.kill_timeout_s", 2.0),
+        (["--livereload-port", "0"], "browser.livereload_port", 0),
         (
             ["--allowed-host", "a.example", "--allowed-host", "*"],
-            "allowed_hosts",
+            "listen.allowed_hosts",
             ("a.example", "*"),
         ),
         (
             ["--forwarded-allow-ips", "10.1.2.3/8", "--forwarded-allow-ips", "::1"],
-            "forwarded_allow_ips",
+            "listen.forwarded_allow_ips",
             (ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("::1/128")),
         ),
-        (["--refresh", "*.css", "static/**"], "refresh", ("*.css", "static/**")),
-        (["--ignore-unchanged"], "ignore_unchanged", True),
-        (["--no-inject"], "inject", False),
-        (["--editor", "vscode"], "editor", "vscode"),
-        (["--browser-console"], "browser_console", True),
-        (["--starting-page", "0.5"], "starting_page_s", 0.5),
-        (["--starting-page", "off"], "starting_page_s", None),
-        (["--open"], "open_browser", True),
-        (["--env-file", "a/.env"], "env_file", Path("a/.env")),
-        (["--env-file", "off"], "env_file", None),
-        (["--forward-chains"], "forward_chains", True),
-        (["--forward-allow", "http://a"], "forward_allow", ("http://a",)),
-        (["--forward-header", "A:b c "], "forward_headers", ("A: b c",)),
-        (["--preload"], "preload", True),
-        (["--socket"], "socket", True),
-        (["--log-requests"], "log_requests", True),
-        (["--json-logs"], "json_logs", True),
-        (["--quiet"], "quiet", True),
-        (["--debug"], "debug", True),
+        (["--refresh", "*.css", "static/**"], "service.watch.refresh", ("*.css", "static/**")),
+        (["--ignore-unchanged"], "service.watch.ignore_unchanged", True),
+        (["--no-inject"], "browser.inject", False),
+        (["--editor", "vscode"], "browser.editor", "vscode"),
+        (["--browser-console"], "browser.console", True),
+        (["--starting-page", "0.5"], "service.restart.starting_page_s", 0.5),
+        (["--starting-page", "off"], "service.restart.starting_page_s", None),
+        (["--open"], "browser.open", True),
+        (["--env-file", "a/.env"], "service.env_file", Path("a/.env")),
+        (["--env-file", "off"], "service.env_file", None),
+        (["--forward-chains"], "chains.enabled", True),
+        (["--forward-allow", "http://a"], "chains.allow", ("http://a",)),
+        (["--forward-header", "A:b c "], "chains.headers", ("A: b c",)),
+        (["--preload"], "service.preload", True),
+        (["--socket"], "service.socket", True),
+        (["--log-requests"], "terminal.log_requests", True),
+        (["--json-logs"], "terminal.json_logs", True),
+        (["--quiet"], "terminal.quiet", True),
+        (["--debug"], "terminal.debug", True),
     ],
 )
 @pytest.mark.parametrize("in_front", [True, False])
 def test_option_sets_field(options: list[str], field: str, value: object, in_front: bool) -> None:
     # An option of globs takes all words up to the next option.
-    if in_front and field in ("patterns", "excludes", "refresh"):
-        options = [*options, "--settle", str(Config.settle_s * 1000)]
+    if in_front and field.endswith((".patterns", ".excludes", ".refresh")):
+        options = [*options, "--settle", str(WatchConfig.settle_s * 1000)]
     line = [*options, *LINE] if in_front else [*LINE, *options]
-    config = parse([*line, *EXEC])
-    assert getattr(config, field) == value
-    default = parse([*LINE, *EXEC])
-    assert dataclasses.replace(config, **{field: getattr(default, field)}) == default
+    config, default = parse([*line, *EXEC]), parse([*LINE, *EXEC])
+    assert attrgetter(field)(config) == value
+    others = [attrgetter(option.field) for option in OPTIONS if option.field != field]
+    assert [of(config) for of in others] == [of(default) for of in others]
 
 
 def test_words_after_exec_belong_to_the_command() -> None:
     config = parse([*LINE, "--exec", "sh", "-c", "--exec", "-p", "--help", ""])
-    assert config.command == ("sh", "-c", "--exec", "-p", "--help", "")
-    assert config.patterns == ()
+    assert config.service.command == ("sh", "-c", "--exec", "-p", "--help", "")
+    assert config.service.watch.patterns == ()
 
 
 @pytest.mark.parametrize(
@@ -155,20 +160,31 @@ def test_help_fits_a_terminal_of_80_columns(
     assert [line for line in capsys.readouterr().out.splitlines() if len(line) > 80] == []
 
 
+def fields(of: type, path: str = "") -> Iterator[str]:
+    """The paths of the fields in a group of the configuration, and in the groups below it."""
+    for name, kind in get_type_hints(of).items():
+        if isinstance(kind, type) and dataclasses.is_dataclass(kind) and kind is not Address:
+            yield from fields(kind, f"{path}{name}.")
+        else:
+            yield f"{path}{name}"
+
+
 def test_every_field_of_config_has_an_option() -> None:
-    fields = {field.name for field in dataclasses.fields(Config)} - {"file"}  # it has no option
-    assert sorted(option.field for option in OPTIONS) == sorted(fields)
+    without_option = {"file", "services", "service.name"}
+    every = {*fields(Config), *fields(ServiceConfig, "service.")}
+    assert sorted(option.field for option in OPTIONS) == sorted(every - without_option)
 
 
 @pytest.mark.parametrize("option", [option for option in OPTIONS if option.kind is Kind.FLAG])
 def test_flag_has_a_positive_and_a_negative_form(option: Option) -> None:
     for name, value in ((f"--{option.name}", True), (f"--no-{option.name}", False)):
-        assert getattr(parse([*LINE, name, *EXEC]), option.field) is value
+        assert attrgetter(option.field)(parse([*LINE, name, *EXEC])) is value
 
 
 def test_options_may_stand_between_the_addresses() -> None:
-    assert parse(["8000", "--drain", "2", "8001", *EXEC]).backend == Address("localhost", 8001)
+    config = parse(["8000", "--drain", "2", "8001", *EXEC])
+    assert config.service.address == Address("localhost", 8001)
 
 
 def test_backend_auto_takes_a_free_port() -> None:
-    assert parse(["8000", "auto", *EXEC]).backend == AUTO
+    assert parse(["8000", "auto", *EXEC]).service.address == AUTO

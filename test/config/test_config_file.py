@@ -1,7 +1,5 @@
 """Configuration files: their keys, the errors of mistakes, and a written file."""
 
-import argparse
-import dataclasses
 import ipaddress
 import signal
 import tomllib
@@ -11,8 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from httpprocessproxy.config import AUTO, Address, Config
-from httpprocessproxy.config.config_file import find_file, read_file, written
+from httpprocessproxy.config import (
+    AUTO,
+    Address,
+    BrowserConfig,
+    Config,
+    ListenConfig,
+    RestartConfig,
+    ServiceConfig,
+    WatchConfig,
+)
+from httpprocessproxy.config.config_file import Values, find_file, read_file, written
+from httpprocessproxy.config.options import OPTIONS
+from httpprocessproxy.config.resolving import configured
 from httpprocessproxy.core.errors import UserError
 
 TABLE = "[tool.http-process-proxy]\n"
@@ -24,7 +33,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def parsed(text: str) -> argparse.Namespace:
+def parsed(text: str) -> Values:
     path = Path("given.toml")
     path.write_bytes(text.encode("utf-8", "surrogateescape"))
     return read_file(path)
@@ -33,38 +42,42 @@ def parsed(text: str) -> argparse.Namespace:
 @pytest.mark.parametrize(
     ("line", "field", "value"),
     [
-        ("bind = 8000", "bind", Address("localhost", 8000)),
-        ('bind = ":8000"', "bind", Address("", 8000)),
-        ("backend = 8001", "backend", Address("localhost", 8001)),
-        ('backend = "auto"', "backend", AUTO),
-        ('exec = ["sh", "-c", "serve {port}", ""]', "command", ("sh", "-c", "serve {port}", "")),
-        ("exec = \"sh -c 'serve {port}'\"", "command", ("sh", "-c", "serve {port}")),
-        ('pattern = ["*.py", "a/**"]', "patterns", ("*.py", "a/**")),
-        ('pattern = "*.py"', "patterns", ("*.py",)),
-        ("exclude = []", "excludes", ()),
-        ("default-excludes = false", "default_excludes", False),
-        ('watcher = "polling"', "watcher", "polling"),
-        ("settle = 20", "settle_s", 0.02),
-        ('drain = "0.5"', "drain_s", 0.5),
-        ("drain = 1.5", "drain_s", 1.5),
-        ("starting-page = 2", "starting_page_s", 2.0),
-        ('starting-page = "off"', "starting_page_s", None),
-        ('kill-signal = "term"', "kill_signal", signal.SIGTERM),
-        ("livereload-port = 0", "livereload_port", 0),
-        ('env-file = "a/.env"', "env_file", Path("a/.env")),
-        ('env-file = "off"', "env_file", None),
-        ('editor = "vscode"', "editor", "vscode"),
-        ("open = true", "open_browser", True),
-        ('allowed-host = ["a.example"]', "allowed_hosts", ("a.example",)),
+        ("bind = 8000", "listen.bind", Address("localhost", 8000)),
+        ('bind = ":8000"', "listen.bind", Address("", 8000)),
+        ("backend = 8001", "service.address", Address("localhost", 8001)),
+        ('backend = "auto"', "service.address", AUTO),
+        (
+            'exec = ["sh", "-c", "serve {port}", ""]',
+            "service.command",
+            ("sh", "-c", "serve {port}", ""),
+        ),
+        ("exec = \"sh -c 'serve {port}'\"", "service.command", ("sh", "-c", "serve {port}")),
+        ('pattern = ["*.py", "a/**"]', "service.watch.patterns", ("*.py", "a/**")),
+        ('pattern = "*.py"', "service.watch.patterns", ("*.py",)),
+        ("exclude = []", "service.watch.excludes", ()),
+        ("default-excludes = false", "service.watch.default_excludes", False),
+        ('watcher = "polling"', "service.watch.watcher", "polling"),
+        ("settle = 20", "service.watch.settle_s", 0.02),
+        ('drain = "0.5"', "service.restart.drain_s", 0.5),
+        ("drain = 1.5", "service.restart.drain_s", 1.5),
+        ("starting-page = 2", "service.restart.starting_page_s", 2.0),
+        ('starting-page = "off"', "service.restart.starting_page_s", None),
+        ('kill-signal = "term"', "service.restart.kill_signal", signal.SIGTERM),
+        ("livereload-port = 0", "browser.livereload_port", 0),
+        ('env-file = "a/.env"', "service.env_file", Path("a/.env")),
+        ('env-file = "off"', "service.env_file", None),
+        ('editor = "vscode"', "browser.editor", "vscode"),
+        ("open = true", "browser.open", True),
+        ('allowed-host = ["a.example"]', "listen.allowed_hosts", ("a.example",)),
         (
             'forwarded-allow-ips = ["10.0.0.0/8"]',
-            "forwarded_allow_ips",
+            "listen.forwarded_allow_ips",
             (ipaddress.ip_network("10.0.0.0/8"),),
         ),
     ],
 )
 def test_key_sets_its_field(line: str, field: str, value: object) -> None:
-    assert vars(parsed(line)) == {field: value}
+    assert parsed(line) == {field: value}
 
 
 @pytest.mark.parametrize(
@@ -120,8 +133,8 @@ def test_directory_without_a_configuration_file_finds_none(project: Path) -> Non
 def test_file_of_the_working_directory_is_found(project: Path, name: str, text: str) -> None:
     (project / name).write_text(text)
     assert find_file() == Path(name)
-    assert read_file(Path(name)).bind.port == 8000
-    assert read_file(project / name).bind.port == 8000
+    for path in (Path(name), project / name):
+        assert read_file(path) == {"listen.bind": Address("localhost", 8000)}
 
 
 def test_two_configuration_files_are_an_error(project: Path) -> None:
@@ -149,34 +162,49 @@ def test_unreadable_file_is_an_error(project: Path) -> None:
 TIMES = st.floats(0, 1e6).map(lambda number: round(number, 3))
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
 WORDS = st.lists(TEXTS, max_size=3).map(tuple)
+SERVICES = st.builds(
+    ServiceConfig,
+    address=st.sampled_from([AUTO, Address("127.0.0.1", 8001), Address("a.example", 1)]),
+    command=WORDS,
+    env_file=st.sampled_from([None, Path(".env"), Path("a b/ü")]),
+    watch=st.builds(
+        WatchConfig,
+        patterns=WORDS,
+        default_excludes=st.booleans(),
+        settle_s=TIMES.map(lambda number: number / 1000),
+    ),
+    restart=st.builds(
+        RestartConfig,
+        drain_s=TIMES,
+        starting_page_s=st.none() | TIMES,
+        kill_signal=st.sampled_from(signal.Signals),
+    ),
+)
 CONFIGS = st.builds(
     Config,
-    bind=st.sampled_from([Address("localhost", 0), Address("", 8000), Address("::1", 8000)]),
-    backend=st.sampled_from([AUTO, Address("127.0.0.1", 8001), Address("a.example", 1)]),
-    command=WORDS,
-    patterns=WORDS,
-    default_excludes=st.booleans(),
-    settle_s=TIMES.map(lambda number: number / 1000),
-    drain_s=TIMES,
-    starting_page_s=st.none() | TIMES,
-    kill_signal=st.sampled_from(signal.Signals),
-    editor=st.sampled_from(["", "none", "vscode", "edit://{file}:{line}"]),
-    env_file=st.sampled_from([None, Path(".env"), Path("a b/ü")]),
-    forwarded_allow_ips=st.lists(st.ip_addresses(network="10.0.0.0/8"), max_size=2).map(
-        lambda found: tuple(map(ipaddress.ip_network, found))
+    listen=st.builds(
+        ListenConfig,
+        bind=st.sampled_from([Address("localhost", 0), Address("", 8000), Address("::1", 8000)]),
+        forwarded_allow_ips=st.lists(st.ip_addresses(network="10.0.0.0/8"), max_size=2).map(
+            lambda found: tuple(map(ipaddress.ip_network, found))
+        ),
+    ),
+    services=st.tuples(SERVICES),
+    browser=st.builds(
+        BrowserConfig, editor=st.sampled_from(["", "none", "vscode", "edit://{file}:{line}"])
     ),
 )
 
 
 @given(CONFIGS)
 def test_written_file_reads_as_the_same_config(config: Config) -> None:
-    assert Config(**vars(parsed(written(config)))) == config
+    assert configured(parsed(written(config))) == config
 
 
 def test_written_file_has_every_option() -> None:
-    config = Config(Address("localhost", 0), AUTO, ("serve",))
+    config = Config(ListenConfig(Address("localhost", 0)), (ServiceConfig(AUTO, ("serve",)),))
     keys = tomllib.loads(written(config))
-    assert len(keys) == len(dataclasses.fields(Config)) - len(["file"])
+    assert set(keys) == {option.name for option in OPTIONS}
     assert keys["backend"] == "auto"
     assert keys["settle"] == 2
     assert keys["starting-page"] == 2
@@ -184,7 +212,7 @@ def test_written_file_has_every_option() -> None:
 
 def test_value_that_is_not_text_is_an_error() -> None:
     with pytest.raises(UserError, match="not UTF-8"):
-        written(Config(AUTO, AUTO, ("\udcff",)))
+        written(Config(ListenConfig(AUTO), (ServiceConfig(AUTO, ("\udcff",)),)))
 
 
 def test_carriage_return_alone_does_not_end_a_line() -> None:

@@ -1,10 +1,20 @@
 """The command line merged over the file, missing values, and contradictions."""
 
+from operator import attrgetter
 from pathlib import Path
 
 import pytest
 
-from httpprocessproxy.config import AUTO, Address, Config
+from httpprocessproxy.config import (
+    AUTO,
+    Address,
+    BrowserConfig,
+    Config,
+    ListenConfig,
+    RestartConfig,
+    ServiceConfig,
+    WatchConfig,
+)
 from httpprocessproxy.config.command_line import read_line
 from httpprocessproxy.config.config_file import written
 from httpprocessproxy.config.resolving import resolve
@@ -37,32 +47,37 @@ def parse(argv: list[str]) -> Config:
 
 def test_file_may_set_all_options(project: Path) -> None:
     (project / "http-process-proxy.toml").write_text(FILE)
-    assert parse([]) == Config(
-        Address("localhost", 9000),
+    service = ServiceConfig(
         Address("localhost", 9001),
         ("serve", "it"),
-        patterns=("*.py",),
-        drain_s=3,
-        inject=False,
-        open_browser=True,
-        starting_page_s=1,
+        watch=WatchConfig(patterns=("*.py",)),
+        restart=RestartConfig(drain_s=3, starting_page_s=1),
+    )
+    assert parse([]) == Config(
+        ListenConfig(Address("localhost", 9000)),
+        (service,),
+        browser=BrowserConfig(inject=False, open=True),
     )
 
 
 @pytest.mark.parametrize(
     ("argv", "field", "value"),
     [
-        (["8000"], "bind", Address("localhost", 8000)),
-        (LINE, "backend", Address("localhost", 8001)),
-        (EXEC, "command", ("serve",)),
-        (["-p", "*.js"], "patterns", ("*.js",)),
-        (["--drain", "0"], "drain_s", 0),
-        (["--inject"], "inject", True),
-        (["--no-open"], "open_browser", False),
-        (["--starting-page", "off"], "starting_page_s", None),
-        (["--no-config", *LINE, *EXEC], "drain_s", Config.drain_s),
-        (["--config", "other.toml", *LINE, *EXEC], "drain_s", 4),
-        (["--config", "other.toml", "--no-config", *LINE, *EXEC], "drain_s", Config.drain_s),
+        (["8000"], "listen.bind", Address("localhost", 8000)),
+        (LINE, "service.address", Address("localhost", 8001)),
+        (EXEC, "service.command", ("serve",)),
+        (["-p", "*.js"], "service.watch.patterns", ("*.js",)),
+        (["--drain", "0"], "service.restart.drain_s", 0),
+        (["--inject"], "browser.inject", True),
+        (["--no-open"], "browser.open", False),
+        (["--starting-page", "off"], "service.restart.starting_page_s", None),
+        (["--no-config", *LINE, *EXEC], "service.restart.drain_s", RestartConfig.drain_s),
+        (["--config", "other.toml", *LINE, *EXEC], "service.restart.drain_s", 4),
+        (
+            ["--config", "other.toml", "--no-config", *LINE, *EXEC],
+            "service.restart.drain_s",
+            RestartConfig.drain_s,
+        ),
     ],
 )
 def test_command_line_overrides_the_file(
@@ -70,7 +85,7 @@ def test_command_line_overrides_the_file(
 ) -> None:
     (project / "http-process-proxy.toml").write_text(FILE)
     (project / "other.toml").write_text("drain = 4")
-    assert getattr(parse(argv), field) == value
+    assert attrgetter(field)(parse(argv)) == value
 
 
 @pytest.mark.parametrize(
@@ -90,7 +105,7 @@ def test_same_port_for_bind_and_backend_is_an_error(bind: str, backend: str) -> 
     [("127.0.0.1:8000", "127.0.0.2:8000"), ("0", "8000"), (":0", "8000"), ("0", "auto")],
 )
 def test_same_port_at_two_addresses_is_accepted(bind: str, backend: str) -> None:
-    assert str(parse([bind, backend, *EXEC]).bind) == str(Address.parse(bind))
+    assert str(parse([bind, backend, *EXEC]).listen.bind) == str(Address.parse(bind))
 
 
 @pytest.mark.parametrize(
@@ -115,20 +130,20 @@ def test_empty_command_is_an_error(project: Path) -> None:
 
 
 def test_application_replaces_a_command() -> None:
-    config = parse(["8000", "--asgi", "shop.web:make", "--asgi-factory"])
-    assert (config.backend, config.command) == (AUTO, ())
-    assert (config.asgi, config.asgi_factory) == ("shop.web:make", True)
-    assert parse([*LINE, "--asgi", "app:app"]).backend == Address("localhost", 8001)
+    service = parse(["8000", "--asgi", "shop.web:make", "--asgi-factory"]).service
+    assert (service.address, service.command) == (AUTO, ())
+    assert (service.asgi, service.asgi_factory) == ("shop.web:make", True)
+    assert parse([*LINE, "--asgi", "app:app"]).service.address == Address("localhost", 8001)
 
 
 def test_command_line_chooses_command_or_application(project: Path) -> None:
     file = project / "http-process-proxy.toml"
     file.write_text(FILE)
-    config = parse(["--asgi", "app:app"])
-    assert (config.asgi, config.command) == ("app:app", ())
+    service = parse(["--asgi", "app:app"]).service
+    assert (service.asgi, service.command) == ("app:app", ())
     file.write_text('bind = 9000\nbackend = 9001\nasgi = "app:app"')
-    config = parse(EXEC)
-    assert (config.asgi, config.command) == (None, ("serve",))
+    service = parse(EXEC).service
+    assert (service.asgi, service.command) == (None, ("serve",))
     with pytest.raises(UserError, match="--exec"):
         parse(["--asgi", "off"])
 
@@ -174,12 +189,12 @@ def test_options_of_tls_imply_it(
 ) -> None:
     (project / "http-process-proxy.toml").write_text(file)
     config = parse([*LINE, *argv, *EXEC])
-    assert (config.tls, config.http3) == (tls, http3)
+    assert (config.tls.enabled, config.tls.http3) == (tls, http3)
     assert config.scheme == ("https" if tls else "http")
 
 
 def test_no_tls_ignores_the_certificate(project: Path) -> None:
     config = parse([*LINE, "--no-tls", "--tls-cert", "c.pem", "--tls-key", "k.pem", *EXEC])
-    assert (config.tls_cert, config.tls_key) == (None, None)
+    assert (config.tls.cert, config.tls.key) == (None, None)
     with pytest.raises(UserError, match="goes with a certificate"):
         parse([*LINE, "--tls-key", "k.pem", *EXEC])

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import pytest
 
-from httpprocessproxy.config import AUTO, Config
+from httpprocessproxy.config import AUTO, Ping, RestartConfig, ServiceConfig
 from httpprocessproxy.core.identity import GenerationId
 from httpprocessproxy.core.silence import Silence
 from httpprocessproxy.process import InheritedSocket, LaunchSpec
@@ -81,15 +81,15 @@ class FakeGenerationHost:
 class Life:
     """Generation 7, which runs in a task of the test's group."""
 
-    def __init__(self, config: Config | None = None, pid: int | None = None) -> None:
+    def __init__(self, config: ServiceConfig | None = None, pid: int | None = None) -> None:
         self.config = config or configured()
-        self.launcher = FakeLauncher(self.config.backend, pid)
+        self.launcher = FakeLauncher(self.config.address, pid)
         self.host = FakeGenerationHost()
         self.generation = Generation(GenerationId("web", 7), self.config, self.launcher, self.host)
 
     @property
     def target(self) -> Target:
-        return Target(GenerationId("web", 7), self.config.backend.host, self.config.backend.port)
+        return Target(GenerationId("web", 7), self.config.address.host, self.config.address.port)
 
     async def happened(self, event: object) -> None:
         await eventually(lambda: event in self.host.log)
@@ -133,12 +133,12 @@ async def test_outcome_has_the_returncode_and_the_reason(code: int, reason: str)
 async def test_first_request_is_sent_unless_a_ping_path_is_given(
     path: str, first_requests: int
 ) -> None:
-    life = Life(replace(configured(), ping="http", ping_path=path))
+    life = Life(replace(configured(), readiness=Ping("http", path)))
     life.launcher.listens = False
     async with asyncio.TaskGroup() as group:
         group.create_task(life.generation.run(), name="generation")
         await eventually(lambda: bool(life.launcher.children))
-        listener = Listener(port=life.config.backend.port)
+        listener = Listener(port=life.config.address.port)
         await listener.serve()
         await life.happened(life.target)
         life.launcher.children[0].exit(0)
@@ -161,10 +161,10 @@ async def test_port_in_use_ends_the_generation_with_its_holder(
 ) -> None:
     monkeypatch.setattr(generation_module, "PORT_TIMEOUT_S", 0.02)
     life = Life()
-    with socket.create_server((life.config.backend.host, life.config.backend.port)):
+    with socket.create_server((life.config.address.host, life.config.address.port)):
         outcome = await life.generation.run()
     assert outcome.returncode is None
-    assert f"{life.config.backend} is in use by pid" in outcome.reason
+    assert f"{life.config.address} is in use by pid" in outcome.reason
     assert life.launcher.children == []
 
 
@@ -173,7 +173,7 @@ async def test_automatic_port_in_use_is_replaced_by_another(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(generation_module, "PORT_TIMEOUT_S", 0.02)
-    life = Life(replace(configured(), backend=AUTO))
+    life = Life(replace(configured(), address=AUTO))
     taken = life.launcher.launch_spec.address
     with socket.create_server(("127.0.0.1", taken.port)):
         async with asyncio.TaskGroup() as group:
@@ -189,7 +189,7 @@ async def test_automatic_port_in_use_is_replaced_by_another(
 @on_every_loop
 async def test_start_waits_for_a_port_that_becomes_free() -> None:
     life = Life()
-    holding = socket.create_server((life.config.backend.host, life.config.backend.port))
+    holding = socket.create_server((life.config.address.host, life.config.address.port))
     async with asyncio.TaskGroup() as group:
         group.create_task(life.generation.run(), name="generation")
         await eventually(lambda: "quiet" in life.host.log)
@@ -207,7 +207,7 @@ async def test_listener_outside_the_process_tree_is_accepted_and_reported() -> N
         await eventually(lambda: bool(life.host.said))
         life.launcher.children[0].exit(0)
     (line,) = life.host.said
-    assert f"{life.config.backend} is served by a process outside" in line
+    assert f"{life.config.address} is served by a process outside" in line
 
 
 # Stops
@@ -246,7 +246,7 @@ async def test_generation_stopped_during_the_burst_never_starts_a_process() -> N
 async def test_stop_drains_requests_and_ends_connections_before_the_kill(
     listens: bool,
 ) -> None:
-    config = replace(configured(), kill_signal=signal.SIGTERM, kill_timeout_s=0.5)
+    config = configured(RestartConfig(kill_signal=signal.SIGTERM, kill_timeout_s=0.5))
     life = Life(config)
     life.launcher.listens = listens
     life.host.is_drained.clear()
@@ -328,7 +328,7 @@ async def test_bug_in_the_supervisor_stops_the_process() -> None:
 @on_every_loop
 async def test_inherited_socket_needs_no_free_port_and_its_queue_is_reclaimed() -> None:
     life = Life()
-    with closing(InheritedSocket(life.config.backend)) as inherited:
+    with closing(InheritedSocket(life.config.address)) as inherited:
         life.launcher.launch_spec = LaunchSpec(("serve", "{fd}"), AUTO, inherited=inherited)
         life.launcher.listens = False
         async with asyncio.TaskGroup() as group:

@@ -6,9 +6,9 @@ import socket
 
 import pytest
 
-from httpprocessproxy.config import PingKind
+from httpprocessproxy.config import Ping, PingKind
 from httpprocessproxy.service import readiness as probe
-from httpprocessproxy.service.readiness import Ping, wait_until_ready
+from httpprocessproxy.service.readiness import wait_until_ready
 from test.deadline import PATIENCE_S
 from test.fakes import Listener
 from test.loops import eventually, on_every_loop

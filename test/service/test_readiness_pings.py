@@ -7,7 +7,8 @@ import socket
 
 import pytest
 
-from httpprocessproxy.service.readiness import Ping, answers_within, wait_until_ready
+from httpprocessproxy.config import Ping
+from httpprocessproxy.service.readiness import answers_within, wait_until_ready
 from test.deadline import PATIENCE_S
 from test.fakes import Listener
 from test.loops import on_every_loop

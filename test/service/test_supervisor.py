@@ -3,10 +3,10 @@
 import asyncio
 import re
 import signal
-from dataclasses import replace
 
 import pytest
 
+from httpprocessproxy.config import RestartConfig
 from httpprocessproxy.core.identity import GenerationId
 from httpprocessproxy.service.waiter import Target
 from test.children import configured
@@ -24,7 +24,7 @@ async def test_first_start_admits_held_requests_once_ready() -> None:
         waiter = life.ask()
         assert life.status().state == "loading"
         await life.reached("running", 1)
-        backend = life.config.backend
+        backend = life.config.address
         assert waiter.target == Target(GenerationId("web", 1), backend.host, backend.port)
         assert life.ask().target == waiter.target
         assert life.states == ["loading", "running"]
@@ -86,7 +86,7 @@ async def test_request_waits_from_the_change_until_the_backend_answers() -> None
         waiter = life.ask()
         await life.spawned(2)
         assert (waiter.target, waiter.problem) == (None, None)
-        late = Listener(port=life.config.backend.port)
+        late = Listener(port=life.config.address.port)
         await life.reached("running", 2)
         assert waiter.target is not None
         late.close()
@@ -117,7 +117,7 @@ async def test_requested_restart_starts_a_crashed_backend() -> None:
 
 @on_every_loop
 async def test_burst_is_one_restart() -> None:
-    async with supervised(replace(configured(), settle_s=0.05)) as life:
+    async with supervised(configured(settle_s=0.05)) as life:
         await life.reached("running", 1)
         for number in range(10):
             life.change(f"{number}.py")
@@ -129,7 +129,7 @@ async def test_burst_is_one_restart() -> None:
 
 @on_every_loop
 async def test_change_during_the_kill_is_part_of_the_same_restart() -> None:
-    async with supervised(replace(configured(), drain_s=PATIENCE_S)) as life:
+    async with supervised(configured(RestartConfig(drain_s=PATIENCE_S))) as life:
         await life.reached("running", 1)
         life.supervisor.gate.pending_began()
         life.change("first.py")
@@ -144,7 +144,7 @@ async def test_change_during_the_kill_is_part_of_the_same_restart() -> None:
 
 @on_every_loop
 async def test_requested_restart_during_the_kill_keeps_all_paths() -> None:
-    async with supervised(replace(configured(), drain_s=PATIENCE_S)) as life:
+    async with supervised(configured(RestartConfig(drain_s=PATIENCE_S))) as life:
         await life.reached("running", 1)
         life.supervisor.gate.pending_began()
         life.change("first.py")
@@ -263,7 +263,7 @@ async def test_kill_kills_the_process_if_there_is_one() -> None:
 async def test_wait_for_a_graceful_end_is_reported(
     kill_signal: signal.Signals, said: list[str]
 ) -> None:
-    async with supervised(replace(configured(), kill_signal=kill_signal)) as life:
+    async with supervised(configured(RestartConfig(kill_signal=kill_signal))) as life:
         life.supervisor.report_wait()  # before the process
         await life.reached("running", 1)
         life.supervisor.report_wait()
@@ -276,7 +276,9 @@ async def test_wait_for_a_graceful_end_is_reported(
 @pytest.mark.parametrize("state", ["loading", "running", "error", "killing"])
 @on_every_loop
 async def test_cancellation_in_any_state_ends_all_processes(state: str) -> None:
-    async with supervised(configured(drain_s=PATIENCE_S * 2), listens=state != "loading") as life:
+    async with supervised(
+        configured(RestartConfig(drain_s=PATIENCE_S * 2)), listens=state != "loading"
+    ) as life:
         await life.reached("loading" if state == "loading" else "running", 1)
         child = await life.spawned(1)
         if state == "error":

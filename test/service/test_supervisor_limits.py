@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from httpprocessproxy.config import RestartConfig
 from test.children import configured
 from test.deadline import PATIENCE_S
 from test.fakes import Listener
@@ -13,17 +14,17 @@ from test.supervision import Life, is_in_burst, supervised
 
 @on_every_loop
 async def test_start_beyond_its_timeout_refuses_requests_and_goes_on() -> None:
-    async with supervised(configured(start_timeout_s=0.02), listens=False) as life:
+    async with supervised(configured(RestartConfig(start_timeout_s=0.02)), listens=False) as life:
         waiter = life.ask()
         await eventually(lambda: waiter.problem is not None)
         assert waiter.problem is not None
         assert "does not answer at" in waiter.problem.detail
-        assert str(life.config.backend) in waiter.problem.detail
+        assert str(life.config.address) in waiter.problem.detail
         assert [problem.title for problem in life.front.given_up] == [waiter.problem.title]
         assert life.status().state == "loading"
         assert life.ask().problem is not None
         await life.spawned(1)  # until then, a server at its port would be an obstacle
-        late = Listener(port=life.config.backend.port)
+        late = Listener(port=life.config.address.port)
         await life.reached("running", 1)
         assert life.ask().target is not None
         late.close()
@@ -31,7 +32,7 @@ async def test_start_beyond_its_timeout_refuses_requests_and_goes_on() -> None:
 
 @on_every_loop
 async def test_restart_resets_the_timeout_of_a_slow_start() -> None:
-    async with supervised(configured(start_timeout_s=0.3), listens=False) as life:
+    async with supervised(configured(RestartConfig(start_timeout_s=0.3)), listens=False) as life:
         waiter = life.ask()
         await eventually(lambda: waiter.problem is not None)
         life.change()
@@ -42,9 +43,9 @@ async def test_restart_resets_the_timeout_of_a_slow_start() -> None:
 
 @on_every_loop
 async def test_timeout_of_the_start_stops_once_the_server_answers() -> None:
-    async with supervised(configured(start_timeout_s=0.3)) as life:
+    async with supervised(configured(RestartConfig(start_timeout_s=0.3))) as life:
         await life.reached("running", 1)
-        loading = Life(configured(start_timeout_s=0.3))
+        loading = Life(configured(RestartConfig(start_timeout_s=0.3)))
         loading.launcher.listens = False
         async with asyncio.TaskGroup() as group:
             running = group.create_task(loading.supervisor.run(loading.front), name="other")
@@ -56,7 +57,7 @@ async def test_timeout_of_the_start_stops_once_the_server_answers() -> None:
 
 @on_every_loop
 async def test_unsafe_request_in_flight_delays_the_kill() -> None:
-    async with supervised(configured(drain_s=PATIENCE_S * 2)) as life:
+    async with supervised(configured(RestartConfig(drain_s=PATIENCE_S * 2))) as life:
         await life.reached("running", 1)
         life.supervisor.gate.pending_began()
         life.change()
@@ -70,7 +71,7 @@ async def test_unsafe_request_in_flight_delays_the_kill() -> None:
 @pytest.mark.parametrize("drain_s", [0, 0.02])
 @on_every_loop
 async def test_unsafe_request_delays_the_kill_at_most_by_the_drain_time(drain_s: float) -> None:
-    async with supervised(configured(drain_s=drain_s)) as life:
+    async with supervised(configured(RestartConfig(drain_s=drain_s))) as life:
         await life.reached("running", 1)
         life.supervisor.gate.pending_began()
         life.change()

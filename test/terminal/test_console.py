@@ -7,12 +7,20 @@ from pathlib import Path
 
 import pytest
 
-from httpprocessproxy.config import Address, Config
+from httpprocessproxy.config import (
+    Address,
+    Config,
+    ListenConfig,
+    ServiceConfig,
+    TerminalConfig,
+    WatchConfig,
+)
 from httpprocessproxy.events import Event, EventBus, RequestEnded, StateChanged, members
 from httpprocessproxy.terminal.console import Console
 from test.messages import RESTART, notice, request, state
 
-CONFIG = Config(Address("localhost", 8000), Address("localhost", 8001), ("serve", "--it"))
+SERVICE = ServiceConfig(Address("localhost", 8001), ("serve", "--it"))
+CONFIG = Config(ListenConfig(Address("localhost", 8000)), (SERVICE,))
 DASHBOARD = ["http://hpp.localhost:8000/", "http://localhost:8002/"]
 RUNNING = state("running", "loading", paths=["a.py"], restart=RESTART)
 CRASH = state("error", "loading", why="exited with status 1, after 80 ms", returncode=1)
@@ -62,7 +70,8 @@ def test_start_lines_have_notes_before_the_keys() -> None:
 
 
 def test_start_lines_omit_absent_parts() -> None:
-    shown = Shown(replace(CONFIG, patterns=("*.py",) * 5, refresh=("*.css",)), has_keys=False)
+    service = replace(SERVICE, watch=WatchConfig(patterns=("*.py",) * 5, refresh=("*.css",)))
+    shown = Shown(replace(CONFIG, services=(service,)), has_keys=False)
     shown.console.start(["http://localhost:8000/"], DASHBOARD, "embedded", 0)
     (block,) = shown.lines
     assert "LiveReload" not in block
@@ -72,7 +81,8 @@ def test_start_lines_omit_absent_parts() -> None:
 
 
 def test_start_lines_fit_into_80_columns() -> None:
-    shown = Shown(replace(CONFIG, command=("serve", "x" * 200)))
+    service = replace(SERVICE, command=("serve", "x" * 200))
+    shown = Shown(replace(CONFIG, services=(service,)))
     shown.console.start(["http://localhost:8000/"], DASHBOARD, "embedded", 0)
     assert max(map(len, shown.lines[0].splitlines())) <= 80
 
@@ -87,7 +97,7 @@ def test_important_message_is_one_line() -> None:
 
 
 def test_quiet_shows_errors_and_warnings() -> None:
-    shown = Shown(replace(CONFIG, quiet=True, log_requests=True))
+    shown = Shown(replace(CONFIG, terminal=TerminalConfig(quiet=True, log_requests=True)))
     shown.console.start(["http://localhost:8000/"], DASHBOARD, "embedded", 0)
     assert shown.publish(RUNNING, request(), notice("beware"), CRASH) == [
         "beware",
@@ -97,7 +107,7 @@ def test_quiet_shows_errors_and_warnings() -> None:
 
 def test_requests_are_shown_with_log_requests() -> None:
     assert Shown().publish(request()) == []
-    shown = Shown(replace(CONFIG, log_requests=True))
+    shown = Shown(replace(CONFIG, terminal=TerminalConfig(log_requests=True)))
     assert shown.publish(request(ended=False), request()) == ["GET /path 200 12 ms 3.4 kB"]
 
 
@@ -109,7 +119,7 @@ def test_console_without_log_requests_subscribes_to_no_requests() -> None:
 
 
 def test_json_logs_have_a_line_for_every_message() -> None:
-    shown = Shown(replace(CONFIG, json_logs=True, log_requests=True))
+    shown = Shown(replace(CONFIG, terminal=TerminalConfig(json_logs=True, log_requests=True)))
     shown.console.start(["http://localhost:8000/"], DASHBOARD, "embedded", 0)
     shown.publish(state("loading"), RUNNING, CRASH, request(ended=False), request(), notice("a\nb"))
     shown.console.show("help")
@@ -132,7 +142,7 @@ def test_json_logs_have_a_line_for_every_message() -> None:
 
 @pytest.mark.parametrize("debug", [False, True])
 def test_log_records_are_shown(debug: bool) -> None:
-    shown = Shown(replace(CONFIG, debug=debug))
+    shown = Shown(replace(CONFIG, terminal=TerminalConfig(debug=debug)))
     log = logging.getLogger("some.library")
     with shown.console.listening(shown.bus):
         log.warning("%s is odd", "this")
@@ -142,7 +152,7 @@ def test_log_records_are_shown(debug: bool) -> None:
 
 
 def test_log_records_are_json_with_json_logs() -> None:
-    shown = Shown(replace(CONFIG, json_logs=True))
+    shown = Shown(replace(CONFIG, terminal=TerminalConfig(json_logs=True)))
     with shown.console.listening(shown.bus):
         logging.getLogger("some.library").error("odd")
     line = json.loads(shown.lines[0])
@@ -150,7 +160,7 @@ def test_log_records_are_json_with_json_logs() -> None:
 
 
 def test_json_lines_escape_control_characters() -> None:
-    shown = Shown(replace(CONFIG, json_logs=True))
+    shown = Shown(replace(CONFIG, terminal=TerminalConfig(json_logs=True)))
     name = "a\x7f\x80\x9b31m\x9f\u061c\u200e\u200f\u202a\u202e\u2066\u2069.py"
     (line,) = shown.publish(notice(name))
     assert json.loads(line)["text"] == name
@@ -158,7 +168,7 @@ def test_json_lines_escape_control_characters() -> None:
 
 
 def test_json_lines_keep_other_characters() -> None:
-    shown = Shown(replace(CONFIG, json_logs=True))
+    shown = Shown(replace(CONFIG, terminal=TerminalConfig(json_logs=True)))
     (line,) = shown.publish(notice("größe\u00a0日本.py"))
     assert "größe\u00a0日本.py" in line
 

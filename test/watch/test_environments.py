@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from httpprocessproxy.config import Address, Config, WatcherName
+from httpprocessproxy.config import WatchConfig, WatcherName
 from httpprocessproxy.watch.environments import Environments
 from httpprocessproxy.watch.scope import Scope
 from test.watch.watching import run, watching
 
-DEFAULT = Config(Address("localhost", 1), Address("localhost", 2), ("serve",))
+DEFAULT = WatchConfig()
 
 
 @pytest.fixture

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from httpprocessproxy.config import Address, Config, WatcherName
+from httpprocessproxy.config import WatchConfig, WatcherName
 from httpprocessproxy.watch.scope import Scope
 from test.watch.watching import Reports, run, watching
 
-DEFAULT = Config(Address("localhost", 1), Address("localhost", 2), ("serve",))
+DEFAULT = WatchConfig()
 
 
 @pytest.fixture

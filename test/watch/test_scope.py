@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from httpprocessproxy.config import Address, Config
+from httpprocessproxy.config import WatchConfig
 from httpprocessproxy.core.change.patterns import ANYTHING
 from httpprocessproxy.watch.scope import Scope
 
-DEFAULT = Config(Address("localhost", 1), Address("localhost", 2), ("serve",))
+DEFAULT = WatchConfig()
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def test_file_ignored_by_git_is_out_of_scope(repository: Path) -> None:
     "config", [replace(DEFAULT, patterns=("**/*",)), replace(DEFAULT, default_excludes=False)]
 )
 def test_pattern_or_no_default_excludes_disables_gits_rules(
-    repository: Path, config: Config
+    repository: Path, config: WatchConfig
 ) -> None:
     scope = Scope.of(config, repository)
     assert scope.matches("dist/a.log")
@@ -109,18 +109,18 @@ def test_env_file_is_in_scope_unless_excluded(repository: Path, env_file: str, p
     (repository / ".gitignore").write_text("*.env\ndist\n")
     file = Path(env_file.replace("{project}", str(repository)))
     for patterns in ((), ("**/*.py",)):
-        scope = Scope.of(replace(DEFAULT, patterns=patterns, env_file=file), repository)
+        scope = Scope.of(replace(DEFAULT, patterns=patterns), repository, env_file=file)
         assert scope.matches(path)
         assert scope.copy().matches(path)
         assert not scope.matches("other.env")
         assert scope.may_contain(path.rpartition("/")[0])
-    excluding = replace(DEFAULT, env_file=file, excludes=("**/*.env",))
-    assert not Scope.of(excluding, repository).matches(path)
+    excluding = replace(DEFAULT, excludes=("**/*.env",))
+    assert not Scope.of(excluding, repository, env_file=file).matches(path)
 
 
 def test_env_file_outside_the_root_is_out_of_scope(repository: Path) -> None:
-    config = replace(DEFAULT, patterns=("*.py",), env_file=Path("../.env"))
-    assert not Scope.of(config, repository).matches(".env")
+    config = replace(DEFAULT, patterns=("*.py",))
+    assert not Scope.of(config, repository, env_file=Path("../.env")).matches(".env")
 
 
 def test_copy_of_a_scope_has_its_own_caches(repository: Path) -> None:

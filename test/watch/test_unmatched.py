@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from httpprocessproxy.config import Address, Config
+from httpprocessproxy.config import WatchConfig
 from httpprocessproxy.watch import unmatched as module
 from httpprocessproxy.watch.unmatched import unmatched
 
-DEFAULT = Config(Address("localhost", 1), Address("localhost", 2), ("serve",))
+DEFAULT = WatchConfig()
 
 
 @pytest.fixture

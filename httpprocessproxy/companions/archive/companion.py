@@ -60,7 +60,7 @@ class Archive:
                 self._options,
                 self._allowed,
                 site_of(config, visits),
-                config.queue_timeout_s,
+                config.service.restart.queue_timeout_s,
                 db_url,
                 hosts,
                 token,
@@ -76,8 +76,8 @@ class Archive:
 
 def site_of(config: Config, visits: Path) -> SiteAddress:
     """The address of the running site, with all names that refer to it and to no other site."""
-    bind, scheme = config.bind, config.scheme
-    names = [*bind.hosts, *(name for name in config.allowed_hosts if name[:1] not in "*.")]
+    bind, scheme = config.listen.bind, config.scheme
+    names = [*bind.hosts, *(name for name in config.listen.allowed_hosts if name[:1] not in "*.")]
     if bind.is_loopback or bind.is_everywhere:
         names += ["localhost", "127.0.0.1", "::1"]
     aliases = frozenset(FetchOrigin(scheme, name.lower().strip("[]"), bind.port) for name in names)

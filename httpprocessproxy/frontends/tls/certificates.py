@@ -176,10 +176,11 @@ class LocalIdentity(Identity):
 
 def open_identity(config: Config, rule: HostRule) -> Identity:
     """Open the identity for the options --tls-cert and --tls-key. Raises UserError."""
-    if config.tls_cert is not None:
-        return Identity(config.tls_cert, config.tls_key or config.tls_cert)
+    if config.tls.cert is not None:
+        return Identity(config.tls.cert, config.tls.key or config.tls.cert)
+    listen = config.listen
     return LocalIdentity(
-        find_authority(), lambda: hosts_of(config.bind, config.allowed_hosts), rule
+        find_authority(), lambda: hosts_of(listen.bind, listen.allowed_hosts), rule
     )
 
 

@@ -7,10 +7,10 @@ import pytest
 from httpprocessproxy.companions.archive.companion import Archive, site_of
 from httpprocessproxy.companions.archive.mount_options import ArchiveOptions
 from httpprocessproxy.companions.fetch_client import FetchOrigin
-from httpprocessproxy.config import Address, Config
+from httpprocessproxy.config import Address, Config, ListenConfig, ServiceConfig, TlsConfig
 
 VISITS = Path("visits")
-BACKEND = Address("localhost", 8001)
+SERVICE = ServiceConfig(Address("localhost", 8001))
 LOOPBACK = {"http://localhost:8000", "http://127.0.0.1:8000", "http://[::1]:8000"}
 
 BOUND = [
@@ -23,7 +23,7 @@ BOUND = [
 
 @pytest.mark.parametrize(("host", "names"), BOUND)
 def test_site_has_an_alias_for_each_listening_address(host: str, names: set[str]) -> None:
-    site = site_of(Config(Address(host, 8000), BACKEND), VISITS)
+    site = site_of(Config(ListenConfig(Address(host, 8000)), (SERVICE,)), VISITS)
     assert {str(origin) for origin in site.aliases} == names
     assert site.socket == VISITS
     assert site.has(site.origin)
@@ -31,7 +31,9 @@ def test_site_has_an_alias_for_each_listening_address(host: str, names: set[str]
 
 def test_allowed_hosts_without_wildcards_are_aliases_of_the_site() -> None:
     hosts = ("Shop.test", "*.shop.test", ".a.test", "*")
-    config = Config(Address("192.168.1.1", 8443), BACKEND, allowed_hosts=hosts, tls=True)
+    config = Config(
+        ListenConfig(Address("192.168.1.1", 8443), hosts), (SERVICE,), tls=TlsConfig(enabled=True)
+    )
     site = site_of(config, VISITS)
     assert {str(origin) for origin in site.aliases} == {
         "https://192.168.1.1:8443",

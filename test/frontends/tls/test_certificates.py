@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from httpprocessproxy.config import Address, Config
+from httpprocessproxy.config import Address, Config, ListenConfig, ServiceConfig, TlsConfig
 from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.core.http.hosts import HostRule
 from httpprocessproxy.frontends.tls import certificates
@@ -43,11 +43,14 @@ def watched(tmp_path: Path) -> Watched:
     return Watched(Identity(*make_pair(tmp_path)))
 
 
-def config(bind: str = "8000", **options: object) -> Config:
-    made = Config(Address.parse(bind), Address.parse("8001"), ("server",), tls=True)
-    for name, value in options.items():
-        object.__setattr__(made, name, value)
-    return made
+def config(
+    bind: str = "8000", cert: Path | None = None, key: Path | None = None, *hosts: str
+) -> Config:
+    return Config(
+        ListenConfig(Address.parse(bind), allowed_hosts=hosts),
+        (ServiceConfig(Address.parse("8001"), ("server",)),),
+        tls=TlsConfig(enabled=True, cert=cert, key=key),
+    )
 
 
 def test_context_requires_tls_1_2_and_refuses_renegotiation(watched: Watched) -> None:
@@ -143,18 +146,18 @@ async def test_files_are_checked_while_the_context_is_open(
 
 def test_options_name_the_files(tmp_path: Path) -> None:
     certificate, key = make_pair(tmp_path)
-    identity = open_identity(config(tls_cert=certificate, tls_key=key), RULE)
+    identity = open_identity(config(cert=certificate, key=key), RULE)
     assert (identity.certificate_file, identity.key_file) == (certificate, key)
     assert identity.authority is None
     both = tmp_path / "both.pem"
     both.write_text(certificate.read_text() + key.read_text())
-    assert open_identity(config(tls_cert=both), RULE).key_file == both
+    assert open_identity(config(cert=both), RULE).key_file == both
 
 
 def test_bad_pair_at_the_start_is_a_user_error(tmp_path: Path) -> None:
     certificate, _ = make_pair(tmp_path)
     with pytest.raises(UserError, match="has no private key"):
-        open_identity(config(tls_cert=certificate), RULE)
+        open_identity(config(cert=certificate), RULE)
 
 
 def test_identity_without_files_is_signed_by_the_local_ca() -> None:
@@ -166,7 +169,7 @@ def test_identity_without_files_is_signed_by_the_local_ca() -> None:
 
 
 def test_hosts_that_the_ca_may_not_sign_are_uncovered() -> None:
-    identity = open_identity(config("dev.example.com:8000", allowed_hosts=("a.test",)), RULE)
+    identity = open_identity(config("dev.example.com:8000", None, None, "a.test"), RULE)
     assert identity.uncovered == ["dev.example.com"]
 
 

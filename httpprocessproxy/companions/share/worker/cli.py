@@ -14,9 +14,10 @@ from httpprocessproxy.companions.share.worker.settings import (
     WorkerSettings,
 )
 from httpprocessproxy.companions.share.worker.worker import work
-from httpprocessproxy.config import Address, Config, readers
-from httpprocessproxy.config.forms import choice, number, place, required, text
-from httpprocessproxy.config.options import SHARING
+from httpprocessproxy.config import Address, Config, ShareConfig, readers
+from httpprocessproxy.config.building import below, build
+from httpprocessproxy.config.companion_options import SHARING
+from httpprocessproxy.config.forms import choice, number, place, required, text, within
 from httpprocessproxy.config.parser import Table, defaults_of
 from httpprocessproxy.config.secret import secret
 from httpprocessproxy.core.errors import UserError
@@ -77,10 +78,10 @@ def _print_line(text: str) -> None:
 def read_line(argv: Sequence[str]) -> WorkerCommandLine:
     """Read a command line. Raises UserError, or SystemExit for --help and --version."""
     line = _TABLE.parse(argv)
-    auth = secret("share-auth", line.share_auth, line.share_auth_file)
-    options = ShareOptions(
-        line.relay, line.share_name, line.share_token_file, auth, line.share_allow
-    )
+    share = build(ShareConfig, below("share", vars(line)))
+    auth = secret("share-auth", share.auth, share.auth_file)
+    assert share.relay is not None, "its option is required"
+    options = ShareOptions(share.relay, share.name, share.token_file, auth, share.allow)
     settings = replace(options.settings(), transport=line.transport, polls=line.polls)
     return WorkerCommandLine(settings, line.to)
 
@@ -98,7 +99,7 @@ def _polls(text: str) -> int:
 
 
 OPTIONS = (
-    required(place("relay", "the URL of the relay", _relay)),
+    *within("share", required(place("relay", "the URL of the relay", _relay))),
     required(
         text(
             "to",
