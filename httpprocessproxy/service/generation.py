@@ -26,16 +26,22 @@ from httpprocessproxy.process import (
     wait_until_free,
 )
 from httpprocessproxy.service.diagnosis import SILENCE_PING_S, diagnose, looks, watch_for_silence
-from httpprocessproxy.service.readiness import answers_within, wait_until_ready
+from httpprocessproxy.service.readiness import Probe, wait_until_ready
 from httpprocessproxy.service.waiter import Target
 
 T = TypeVar("T")
 
-# Timeout for the port to become free once the old process tree is gone.
-PORT_TIMEOUT_S = 2.0
 
-# Delay after readiness before the owner of the port is looked up, for a line in the terminal.
-OWNER_CHECK_DELAY_S = 0.1
+@dataclass(frozen=True, slots=True)
+class GenerationLimits:
+    """Times of a generation, in seconds.
+
+    `port_s` is the timeout for the port to become free once the old process tree is gone;
+    `owner_check_s` after readiness the owner of the port is looked up, for a line in the terminal.
+    """
+
+    port_s: float = 2.0
+    owner_check_s: float = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +112,7 @@ class Generation:
         config: ServiceConfig,
         launcher: Launcher,
         supervisor: GenerationHost,
+        limits: GenerationLimits = GenerationLimits(),
     ) -> None:
         self.id = id_
         self.stop = asyncio.Event()
@@ -113,6 +120,7 @@ class Generation:
         self._config = config
         self._launcher = launcher
         self._supervisor = supervisor
+        self._limits = limits
         self._is_warm = False
         self._answered = False
 
@@ -142,7 +150,7 @@ class Generation:
         if launch_spec.inherited is not None:
             launch_spec.inherited.renew()
             return ""  # the proxy itself holds the port
-        holder = await wait_until_free(launch_spec.address, PORT_TIMEOUT_S)
+        holder = await wait_until_free(launch_spec.address, self._limits.port_s)
         if holder is None:
             return ""
         in_use = _in_use(launch_spec.address, holder)
@@ -210,30 +218,26 @@ class Generation:
             return -signal.SIGKILL
 
     async def _probe(self, child: Child) -> None:
-        backend = self._launcher.launch_spec.address
-        ping = self._config.readiness
-        port = backend.port
+        backend, ping = self._launcher.launch_spec.address, self._config.readiness
 
         def send_first_request(host: str, connection: socket.socket) -> asyncio.Future[bool] | None:
-            return self._supervisor.first_request(Target(self.id, host, port, connection))
+            return self._supervisor.first_request(Target(self.id, host, backend.port, connection))
 
         # An explicit --ping or --ping-path defines readiness; otherwise any response will do.
         any_response_will_do = ping == Ping()
         inherited = self._launcher.launch_spec.inherited
         async with asyncio.TaskGroup() as group:
             diagnosing = group.create_task(self._diagnose(child), name=f"diagnosis {self.id}")
-            host = await wait_until_ready(
-                backend.hosts,
-                port,
-                ping,
+            probe = await wait_until_ready(
+                [Probe(host, backend.port, ping) for host in backend.hosts],
                 send_first_request if any_response_will_do else None,
                 inherited.has_waiting if inherited is not None else None,
             )
             diagnosing.cancel()
         self._answered = True
-        self._supervisor.ready(Target(self.id, host, port))
+        self._supervisor.ready(Target(self.id, probe.host, probe.port))
         # The look-ups take milliseconds, and held requests come first.
-        await asyncio.sleep(OWNER_CHECK_DELAY_S)
+        await asyncio.sleep(self._limits.owner_check_s)
         tree = self._launcher.tree
         self._report_reloader(await asyncio.to_thread(_reloader_in_tree, tree, child.pid))
         is_in_tree: bool | None = True  # no other process can listen on an inherited socket
@@ -244,7 +248,7 @@ class Generation:
             self._supervisor.say(f"{backend} is served by a process outside --exec's")
         await watch_for_silence(
             self._supervisor.silence,
-            lambda: answers_within(SILENCE_PING_S, host, port, ping),
+            lambda: probe.still_answers(SILENCE_PING_S),
             self._supervisor.report,
         )
 

@@ -15,6 +15,7 @@ import ipaddress
 import os
 import socket
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import httptools
 
@@ -26,13 +27,20 @@ FIRST_PAUSE_S = 0.001
 PAUSE_SHARE = 0.003
 LAST_PAUSE_S = 0.1
 
-# After so long a ping is sent besides the first request, which may be a long poll.
-FIRST_REQUEST_S = 0.25
 
-# A connection without a response for so long may belong to a listener that has gone.
-ANSWER_TIMEOUT_S = 30.0
-# A full queue drops connections; the kernel tries again after 1 s and after 3 s (tcp(7)).
-CONNECT_TIMEOUT_S = 3.5
+@dataclass(frozen=True, slots=True)
+class ProbeLimits:
+    """Time limits of the probe, in seconds.
+
+    After `first_request_s` a ping is sent besides the first request, which may be a long poll. A
+    connection without a response for `answer_s` may belong to a listener that has gone. A full
+    queue drops connections; the kernel tries again after 1 s and after 3 s (tcp(7)), and a connect
+    takes `connect_s` at most.
+    """
+
+    first_request_s: float = 0.25
+    answer_s: float = 30.0
+    connect_s: float = 3.5
 
 
 # Sends a held request on a connection to a host; the request owns the connection then. The
@@ -40,14 +48,103 @@ CONNECT_TIMEOUT_S = 3.5
 SendFirstRequest = Callable[[str, socket.socket], asyncio.Future[bool] | None]
 
 
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Asks one host whether its server is ready."""
+
+    host: str
+    port: int
+    ping: Ping
+    limits: ProbeLimits = ProbeLimits()
+
+    async def succeeds(self) -> bool:
+        """Whether a ping on a new connection succeeds."""
+        sock = await self.connect()
+        return sock is not None and await self.succeeds_on(sock)
+
+    async def succeeds_on(self, sock: socket.socket) -> bool:
+        """Ping on a connection with HEAD, and without a response on a new one with GET."""
+        if self.ping.kind == "tcp":
+            sock.close()
+            return True
+        if await self._answers(sock, "HEAD"):
+            return True
+        # HEAD is the cheapest for a backend, but WebSocket-only servers close without a response.
+        again = await self.connect()
+        return again is not None and await self._answers(again, "GET")
+
+    async def succeeds_beside(self, first_request: asyncio.Future[bool]) -> bool:
+        """Whether the first request is answered, or a ping that is sent some time after it."""
+        await asyncio.wait((first_request,), timeout=self.limits.first_request_s)
+        if first_request.done():
+            return first_request.result()
+        async with asyncio.TaskGroup() as group:
+            pinging = group.create_task(self.succeeds(), name="ping")
+            await asyncio.wait((first_request, pinging), return_when=asyncio.FIRST_COMPLETED)
+            if first_request.done() and first_request.result():
+                pinging.cancel()
+                return True
+            return await pinging
+
+    async def still_answers(self, timeout_s: float) -> bool:
+        """Whether a server that was ready answers an HTTP ping; a TCP ping would prove nothing."""
+        if self.ping.kind == "tcp":
+            return False
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await self.succeeds()
+        except TimeoutError:
+            return False
+
+    async def connect(self) -> socket.socket | None:
+        """Connect; return None on failure, at once if no server listens."""
+        loop = asyncio.get_running_loop()
+        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        try:
+            sock = socket.socket(family, socket.SOCK_STREAM)
+        except OSError:
+            return None  # a kernel without IPv6
+        try:
+            sock.setblocking(False)
+            if _is_address(self.host):
+                _begin_to_connect(sock, self.host, self.port)
+            async with asyncio.timeout(self.limits.connect_s):
+                await loop.sock_connect(sock, (self.host, self.port))
+        except OSError as error:
+            if error.errno == errno.EISCONN:
+                return sock  # BSD reports EISCONN for a connect that has completed, Linux success
+            sock.close()
+            return None
+        except BaseException:
+            sock.close()
+            raise
+        return sock
+
+    async def _answers(self, sock: socket.socket, method: str) -> bool:
+        """Send a request; close the connection after the head of the response or a failure."""
+        loop = asyncio.get_running_loop()
+        response = _Response()
+        parser = response.parser = httptools.HttpResponseParser(response)
+        request = _request(method, self.ping.path, Address(self.host, self.port))
+        try:
+            with sock:
+                async with asyncio.timeout(self.limits.answer_s):
+                    await loop.sock_sendall(sock, request)
+                    while not response.is_valid and (data := await loop.sock_recv(sock, 64 * 1024)):
+                        parser.feed_data(data)
+        except OSError:
+            return False
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            return response.is_valid  # bytes after a valid head do not matter
+        return response.is_valid
+
+
 async def wait_until_ready(
-    hosts: Sequence[str],
-    port: int,
-    ping: Ping,
+    probes: Sequence[Probe],
     send_first_request: SendFirstRequest | None = None,
     has_waiting: Callable[[], bool] | None = None,
-) -> str:
-    """Wait without a time limit; return the one of `hosts` at which the backend answers.
+) -> Probe:
+    """Wait without a time limit; return the one of `probes` whose host answers.
 
     `send_first_request` is called once, with the first connection. `has_waiting`, for an inherited
     socket, returns whether its queue has connections that are not accepted yet.
@@ -55,33 +152,22 @@ async def wait_until_ready(
     loop = asyncio.get_running_loop()
     began = loop.time()
     while True:
-        for host in hosts:
-            sock = await _connect(host, port)
+        for probe in probes:
+            sock = await probe.connect()
             if sock is None:
                 continue
             if has_waiting is not None:
                 await _until_accepted(sock, has_waiting)
-            first_request = send_first_request(host, sock) if send_first_request else None
+            first_request = send_first_request(probe.host, sock) if send_first_request else None
             send_first_request = None
-            probe = (
-                _answers(sock, host, port, ping)
+            succeeds = (
+                probe.succeeds_on(sock)
                 if first_request is None
-                else _either(first_request, host, port, ping)
+                else probe.succeeds_beside(first_request)
             )
-            if await probe:
-                return host
+            if await succeeds:
+                return probe
         await _pause(began)
-
-
-async def answers_within(timeout_s: float, host: str, port: int, ping: Ping) -> bool:
-    """Whether a backend that was ready answers an HTTP ping; a TCP ping would prove nothing."""
-    if ping.kind == "tcp":
-        return False
-    try:
-        async with asyncio.timeout(timeout_s):
-            return await _ping(host, port, ping)
-    except TimeoutError:
-        return False
 
 
 async def _until_accepted(sock: socket.socket, has_waiting: Callable[[], bool]) -> None:
@@ -102,62 +188,6 @@ async def _pause(began: float) -> None:
     await asyncio.sleep(min(max(FIRST_PAUSE_S, waited * PAUSE_SHARE), LAST_PAUSE_S))
 
 
-async def _either(first_request: asyncio.Future[bool], host: str, port: int, ping: Ping) -> bool:
-    """Whether the first request is answered, or a ping that is sent after FIRST_REQUEST_S."""
-    await asyncio.wait((first_request,), timeout=FIRST_REQUEST_S)
-    if first_request.done():
-        return first_request.result()
-    async with asyncio.TaskGroup() as group:
-        pinging = group.create_task(_ping(host, port, ping), name="ping")
-        await asyncio.wait((first_request, pinging), return_when=asyncio.FIRST_COMPLETED)
-        if first_request.done() and first_request.result():
-            pinging.cancel()
-            return True
-        return await pinging
-
-
-async def _ping(host: str, port: int, ping: Ping) -> bool:
-    sock = await _connect(host, port)
-    return sock is not None and await _answers(sock, host, port, ping)
-
-
-async def _answers(sock: socket.socket, host: str, port: int, ping: Ping) -> bool:
-    """Ping on a connection with HEAD, and without a response on a new one with GET."""
-    if ping.kind == "tcp":
-        sock.close()
-        return True
-    if await _answers_http(sock, _request("HEAD", ping.path, host, port)):
-        return True
-    # HEAD is the cheapest for a backend, but WebSocket-only servers close without a response.
-    again = await _connect(host, port)
-    return again is not None and await _answers_http(again, _request("GET", ping.path, host, port))
-
-
-async def _connect(host: str, port: int) -> socket.socket | None:
-    """Connect; return None on failure, at once if no server listens."""
-    loop = asyncio.get_running_loop()
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        sock = socket.socket(family, socket.SOCK_STREAM)
-    except OSError:
-        return None  # a kernel without IPv6
-    try:
-        sock.setblocking(False)
-        if _is_address(host):
-            _begin_to_connect(sock, host, port)
-        async with asyncio.timeout(CONNECT_TIMEOUT_S):
-            await loop.sock_connect(sock, (host, port))
-    except OSError as error:
-        if error.errno == errno.EISCONN:
-            return sock  # BSD reports EISCONN for a connect that has completed, Linux success
-        sock.close()
-        return None
-    except BaseException:
-        sock.close()
-        raise
-    return sock
-
-
 def _begin_to_connect(sock: socket.socket, host: str, port: int) -> None:
     """Raise OSError if refused at once, as on the loopback; costs a sixth of `sock_connect`."""
     sock.connect_ex((host, port))
@@ -174,24 +204,6 @@ def _is_address(host: str) -> bool:
     return True
 
 
-async def _answers_http(sock: socket.socket, request: bytes) -> bool:
-    """Send a request; close the connection after the head of the response or a failure."""
-    loop = asyncio.get_running_loop()
-    response = _Response()
-    parser = response.parser = httptools.HttpResponseParser(response)
-    try:
-        with sock:
-            async with asyncio.timeout(ANSWER_TIMEOUT_S):
-                await loop.sock_sendall(sock, request)
-                while not response.is_valid and (data := await loop.sock_recv(sock, 64 * 1024)):
-                    parser.feed_data(data)
-    except OSError:
-        return False
-    except (httptools.HttpParserError, httptools.HttpParserUpgrade):
-        return response.is_valid  # bytes after a valid head do not matter
-    return response.is_valid
-
-
 class _Response:
     """`is_valid` once the head of a final response is complete (RFC 9110 section 15.2)."""
 
@@ -202,10 +214,10 @@ class _Response:
         self.is_valid = self.parser.get_status_code() >= 200
 
 
-def _request(method: str, path: str, host: str, port: int) -> bytes:
+def _request(method: str, path: str, host: Address) -> bytes:
     lines = [
         f"{method} {path} HTTP/1.1",
-        f"Host: {Address(host, port)}",
+        f"Host: {host}",
         "User-Agent: http-process-proxy",
         "Accept: */*",
         "Connection: close",

@@ -14,12 +14,18 @@ from httpprocessproxy.config import AUTO, Ping, RestartConfig, ServiceConfig
 from httpprocessproxy.core.identity import GenerationId
 from httpprocessproxy.core.silence import Silence
 from httpprocessproxy.process import InheritedSocket, LaunchSpec
-from httpprocessproxy.service import generation as generation_module
-from httpprocessproxy.service.generation import Generation, GenerationOutcome, Start
+from httpprocessproxy.service.generation import (
+    Generation,
+    GenerationLimits,
+    GenerationOutcome,
+    Start,
+)
 from httpprocessproxy.service.waiter import Target
 from test.children import NO_SUCH_PID, FakeLauncher, configured
 from test.fakes import Listener
 from test.loops import eventually, on_every_loop
+
+IMPATIENT = GenerationLimits(port_s=0.02)
 
 
 class FakeGenerationHost:
@@ -81,11 +87,17 @@ class FakeGenerationHost:
 class Life:
     """Generation 7, which runs in a task of the test's group."""
 
-    def __init__(self, config: ServiceConfig | None = None, pid: int | None = None) -> None:
+    def __init__(
+        self,
+        config: ServiceConfig | None = None,
+        pid: int | None = None,
+        limits: GenerationLimits | None = None,
+    ) -> None:
         self.config = config or configured()
         self.launcher = FakeLauncher(self.config.address, pid)
         self.host = FakeGenerationHost()
-        self.generation = Generation(GenerationId("web", 7), self.config, self.launcher, self.host)
+        id_, limits = GenerationId("web", 7), limits or GenerationLimits()
+        self.generation = Generation(id_, self.config, self.launcher, self.host, limits)
 
     @property
     def target(self) -> Target:
@@ -156,11 +168,8 @@ async def test_command_that_cannot_be_spawned_has_no_returncode() -> None:
 
 
 @on_every_loop
-async def test_port_in_use_ends_the_generation_with_its_holder(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(generation_module, "PORT_TIMEOUT_S", 0.02)
-    life = Life()
+async def test_port_in_use_ends_the_generation_with_its_holder() -> None:
+    life = Life(limits=IMPATIENT)
     with socket.create_server((life.config.address.host, life.config.address.port)):
         outcome = await life.generation.run()
     assert outcome.returncode is None
@@ -169,11 +178,8 @@ async def test_port_in_use_ends_the_generation_with_its_holder(
 
 
 @on_every_loop
-async def test_automatic_port_in_use_is_replaced_by_another(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(generation_module, "PORT_TIMEOUT_S", 0.02)
-    life = Life(replace(configured(), address=AUTO))
+async def test_automatic_port_in_use_is_replaced_by_another() -> None:
+    life = Life(replace(configured(), address=AUTO), limits=IMPATIENT)
     taken = life.launcher.launch_spec.address
     with socket.create_server(("127.0.0.1", taken.port)):
         async with asyncio.TaskGroup() as group:

@@ -7,8 +7,7 @@ import socket
 import pytest
 
 from httpprocessproxy.config import Ping, PingKind
-from httpprocessproxy.service import readiness as probe
-from httpprocessproxy.service.readiness import wait_until_ready
+from httpprocessproxy.service.readiness import Probe, ProbeLimits, wait_until_ready
 from test.deadline import PATIENCE_S
 from test.fakes import Listener
 from test.loops import eventually, on_every_loop
@@ -18,8 +17,14 @@ HTTP = Ping("http", "/health?x=1")
 TCP = Ping("tcp", "/")
 
 
-async def probing(listener: Listener, ping: Ping = HTTP, host: str = "127.0.0.1") -> str:
-    return await wait_until_ready((host,), listener.port, ping)
+def probes(
+    port: int, ping: Ping = HTTP, limits: ProbeLimits | None = None, host: str = "127.0.0.1"
+) -> list[Probe]:
+    return [Probe(host, port, ping, limits or ProbeLimits())]
+
+
+async def probing(listener: Listener, ping: Ping = HTTP) -> str:
+    return (await wait_until_ready(probes(listener.port, ping))).host
 
 
 @pytest.mark.parametrize("status", [b"200 OK", b"404 Not Found", b"500", b"302 Found", b"401 "])
@@ -103,20 +108,20 @@ async def test_bytes_after_a_valid_head_do_not_matter() -> None:
 
 
 @on_every_loop
-async def test_silent_connection_is_closed_after_the_timeout(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(probe, "ANSWER_TIMEOUT_S", 0.02)
+async def test_silent_connection_is_closed_after_the_timeout() -> None:
     listener = Listener()
+    impatient = probes(listener.port, limits=ProbeLimits(answer_s=0.02))
+    patient = probes(listener.port, limits=ProbeLimits(answer_s=PATIENCE_S))
     async with asyncio.TaskGroup() as group:
-        ready = group.create_task(probing(listener), name="probe")
-        first = await listener.accept()
-        assert (await first.request()).method == b"HEAD"
-        monkeypatch.setattr(probe, "ANSWER_TIMEOUT_S", PATIENCE_S)
-        second, _ = await listener.take()
-        await second.send(b"HTTP/1.1 200 OK\r\n\r\n")
+        ready = group.create_task(wait_until_ready([*impatient, *patient]), name="probe")
+        head, get = await listener.accept(), await listener.accept()
+        assert (await head.request()).method == b"HEAD"
+        assert (await get.request()).method == b"GET"
+        last, _ = await listener.take()
+        await last.send(b"HTTP/1.1 200 OK\r\n\r\n")
         await ready
-        await first.assert_closed()
+        await head.assert_closed()
+        await get.assert_closed()
     listener.close()
 
 
@@ -124,11 +129,11 @@ async def test_silent_connection_is_closed_after_the_timeout(
 async def test_probe_waits_for_a_server_that_listens_late() -> None:
     port = free_port()
     async with asyncio.TaskGroup() as group:
-        ready = group.create_task(wait_until_ready(("127.0.0.1",), port, TCP), name="probe")
+        ready = group.create_task(wait_until_ready(probes(port, TCP)), name="probe")
         await asyncio.sleep(0)
         assert not ready.done()
         with socket.create_server(("127.0.0.1", port)):
-            assert await ready == "127.0.0.1"
+            assert (await ready).host == "127.0.0.1"
 
 
 @on_every_loop
@@ -143,7 +148,8 @@ async def test_tcp_ping_sends_nothing() -> None:
 async def test_probe_returns_the_host_that_answers() -> None:
     with socket.create_server(("::1", 0), family=socket.AF_INET6) as server:
         port = server.getsockname()[1]
-        assert await wait_until_ready(("127.0.0.1", "::1"), port, TCP) == "::1"
+        both = [*probes(port, TCP), *probes(port, TCP, host="::1")]
+        assert (await wait_until_ready(both)).host == "::1"
 
 
 @on_every_loop
@@ -153,7 +159,7 @@ async def test_ipv6_host_is_in_brackets_in_the_host_field() -> None:
         port = server.getsockname()[1]
         loop = asyncio.get_running_loop()
         async with asyncio.TaskGroup() as group:
-            ready = group.create_task(wait_until_ready(("::1",), port, HTTP), name="probe")
+            ready = group.create_task(wait_until_ready(probes(port, host="::1")), name="probe")
             connection, _ = await loop.sock_accept(server)
             with connection:
                 assert b"\r\nHost: [::1]:%d\r\n" % port in await loop.sock_recv(connection, 9999)
@@ -173,7 +179,8 @@ async def test_machine_without_ipv6_uses_the_ipv4_host(monkeypatch: pytest.Monke
 
     listener = Listener()
     monkeypatch.setattr(socket, "socket", Socket)
-    assert await wait_until_ready(("::1", "127.0.0.1"), listener.port, TCP) == "127.0.0.1"
+    both = [*probes(listener.port, TCP, host="::1"), *probes(listener.port, TCP)]
+    assert (await wait_until_ready(both)).host == "127.0.0.1"
     listener.close()
 
 
@@ -200,12 +207,12 @@ class FakeFirstRequest:
 async def test_answer_to_the_first_request_makes_the_backend_ready() -> None:
     listener, first_request = Listener(), FakeFirstRequest()
     async with asyncio.TaskGroup() as group:
-        asking = wait_until_ready(("127.0.0.1",), listener.port, HTTP, first_request.go)
+        asking = wait_until_ready(probes(listener.port), first_request.go)
         ready = group.create_task(asking, name="probe")
         await eventually(lambda: bool(first_request.connections))
         assert not ready.done()
         first_request.answered.set_result(True)
-        assert await ready == "127.0.0.1"
+        assert (await ready).host == "127.0.0.1"
     first_request.close()
     # The first request uses the probe's own connection; a second one is not opened.
     assert await (await listener.accept()).rest() == b""
@@ -216,13 +223,11 @@ async def test_answer_to_the_first_request_makes_the_backend_ready() -> None:
 
 @pytest.mark.parametrize("is_lost", [True, False])
 @on_every_loop
-async def test_ping_follows_a_first_request_that_is_lost_or_slow(
-    is_lost: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(probe, "FIRST_REQUEST_S", PATIENCE_S if is_lost else 0.01)
+async def test_ping_follows_a_first_request_that_is_lost_or_slow(is_lost: bool) -> None:
+    limits = ProbeLimits(first_request_s=PATIENCE_S if is_lost else 0.01)
     listener, first_request = Listener(), FakeFirstRequest()
     async with asyncio.TaskGroup() as group:
-        asking = wait_until_ready(("127.0.0.1",), listener.port, HTTP, first_request.go)
+        asking = wait_until_ready(probes(listener.port, limits=limits), first_request.go)
         ready = group.create_task(asking, name="probe")
         await listener.accept()
         if is_lost:
@@ -236,13 +241,11 @@ async def test_ping_follows_a_first_request_that_is_lost_or_slow(
 
 
 @on_every_loop
-async def test_slow_first_request_may_be_answered_before_the_ping(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(probe, "FIRST_REQUEST_S", 0.01)
+async def test_slow_first_request_may_be_answered_before_the_ping() -> None:
+    limits = ProbeLimits(first_request_s=0.01)
     listener, first_request = Listener(), FakeFirstRequest()
     async with asyncio.TaskGroup() as group:
-        asking = wait_until_ready(("127.0.0.1",), listener.port, HTTP, first_request.go)
+        asking = wait_until_ready(probes(listener.port, limits=limits), first_request.go)
         ready = group.create_task(asking, name="probe")
         await listener.accept()
         peer = await listener.accept()
@@ -261,7 +264,7 @@ async def test_probe_can_be_cancelled_in_any_phase(ping: Ping) -> None:
     for port in (listener.port, free_port()):
         for turns in range(6):
             async with asyncio.TaskGroup() as group:
-                asking = wait_until_ready(("127.0.0.1",), port, ping)
+                asking = wait_until_ready(probes(port, ping))
                 task = group.create_task(asking, name="probe")
                 for _ in range(turns):
                     await asyncio.sleep(0)
@@ -285,9 +288,7 @@ async def test_queued_connection_proves_nothing_until_it_is_accepted(kind: PingK
 
     ping = Ping(kind, "/")
     async with asyncio.TaskGroup() as group:
-        work = wait_until_ready(
-            ("127.0.0.1",), listener.port, ping, send_first_request, has_waiting
-        )
+        work = wait_until_ready(probes(listener.port, ping), send_first_request, has_waiting)
         ready = group.create_task(work, name="probe")
         await eventually(lambda: looks > 3)
         assert not ready.done()
@@ -295,7 +296,7 @@ async def test_queued_connection_proves_nothing_until_it_is_accepted(kind: PingK
         waiting = False
         if kind == "http":
             await listener.serve()
-        assert await ready == "127.0.0.1"
+        assert (await ready).host == "127.0.0.1"
         assert is_sent.is_set()
     listener.close()
 
@@ -310,7 +311,7 @@ async def test_queued_connection_is_closed_on_cancellation() -> None:
         return True
 
     async with asyncio.TaskGroup() as group:
-        work = wait_until_ready(("127.0.0.1",), listener.port, Ping("http", "/"), None, has_waiting)
+        work = wait_until_ready(probes(listener.port, Ping()), None, has_waiting)
         ready = group.create_task(work, name="probe")
         await looked.wait()
         ready.cancel()

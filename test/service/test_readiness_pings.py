@@ -8,7 +8,7 @@ import socket
 import pytest
 
 from httpprocessproxy.config import Ping
-from httpprocessproxy.service.readiness import answers_within, wait_until_ready
+from httpprocessproxy.service.readiness import Probe, wait_until_ready
 from test.deadline import PATIENCE_S
 from test.fakes import Listener
 from test.loops import on_every_loop
@@ -19,11 +19,11 @@ TCP = Ping("tcp", "/")
 
 async def ready_host(host: str, listener: Listener) -> str:
     """The host of a TCP probe that succeeds."""
-    return await wait_until_ready((host,), listener.port, TCP)
+    return (await wait_until_ready([Probe(host, listener.port, TCP)])).host
 
 
 async def still_answers(listener: Listener, ping: Ping, timeout_s: float = PATIENCE_S) -> bool:
-    return await answers_within(timeout_s, "127.0.0.1", listener.port, ping)
+    return await Probe("127.0.0.1", listener.port, ping).still_answers(timeout_s)
 
 
 @on_every_loop
