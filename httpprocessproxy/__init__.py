@@ -9,7 +9,7 @@ Rooms, from the bottom up; each imports only from rooms above it in this list.
     process      the server as a tree of processes: start it, copy its output, end all of it
     watch        which files changed: inotify, Watchman, polling
     warm         a fork server with the imports of a Python server done (--preload)
-    service      the supervisor and its gate: one server, its generations, its history
+    service      a supervised server: its supervisor and gate, its generations, its history
     inspector    the log of requests, and sending one again
     proxy        the data plane: connections from clients, connections to the server
     admin        everything under /_hpp/: dashboard, API, the script for pages, LiveReload

@@ -68,10 +68,12 @@ class RestartReport:
 class StateChanged(Event):
     """A transition of the state machine, and the first start, whose `before` is "".
 
-    `time` is in UTC (RFC 3339), `returncode` and `reason` are set in the state "error".
+    `time` is in UTC (RFC 3339), `returncode` and `reason` are set in the state "error". With
+    `reloads` browsers reload.
     """
 
     topic: ClassVar[str] = "state"
+    service: str
     state: str
     before: str = ""
     generation: int
@@ -82,6 +84,7 @@ class StateChanged(Event):
     reason: str = ""
     start: StartReport | None = None
     restart: RestartReport | None = None
+    reloads: bool = False
 
     @property
     def level(self) -> str:
@@ -116,9 +119,10 @@ class ServiceStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice(Event):
-    """A line for the user."""
+    """A line for the user, about a service if it is set."""
 
     topic: ClassVar[str] = "notice"
+    service: str | None = None
     text: str
     severity: str = WARNING
 
@@ -231,6 +235,8 @@ TOPICS: Final[Mapping[str, Sequence[type[Event]]]] = {
 
 # Members of JSON that are no names of Python, or of another member.
 _MEMBERS: Final = {"before": "from", "severity": "level"}
+# Fields that are no members: the time is added at the front, and a command line has one service.
+_INTERNAL: Final = frozenset(("at_ms", "service", "reloads"))
 
 
 def to_json(event: Event) -> dict[str, object]:
@@ -245,7 +251,7 @@ def members(value: object) -> dict[str, object]:
     return {
         _MEMBERS.get(field.name, field.name): _value(getattr(value, field.name))
         for field in dataclasses.fields(value)
-        if field.name != "at_ms"
+        if field.name not in _INTERNAL
     }
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from wcmatch.glob import escape
 
+from httpprocessproxy.companions.beside import Companions
 from httpprocessproxy.config import (
     Address,
     ArchiveConfig,
@@ -27,8 +28,15 @@ from httpprocessproxy.config.secret import secret
 from httpprocessproxy.core.http.hosts import DASHBOARD_HOST, HostRule
 from httpprocessproxy.core.page.editors import editor_template
 from httpprocessproxy.core.page.places import DashboardPlaces
+from httpprocessproxy.events import EventBus, Notice
 from httpprocessproxy.frontends import needs
-from httpprocessproxy.process import InheritedSocket, LaunchSpec, asgi_command, redirected_output
+from httpprocessproxy.process import (
+    InheritedSocket,
+    LaunchSpec,
+    ProcessTree,
+    asgi_command,
+    redirected_output,
+)
 from httpprocessproxy.proxy import listen
 from httpprocessproxy.watch import Scope
 
@@ -37,7 +45,7 @@ if TYPE_CHECKING:
     from httpprocessproxy.companions.chains.companion import Chains
     from httpprocessproxy.companions.share.worker.companion import Share
     from httpprocessproxy.frontends.tls.certificates import Identity
-    from httpprocessproxy.warm import PythonCommand
+    from httpprocessproxy.warm import Preloading, PythonCommand
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,62 +56,89 @@ class PreloadPlan:
     key: str = ""
     why_not: str = ""
 
+    def open(self, launch_spec: LaunchSpec, tree: ProcessTree, bus: EventBus) -> "Preloading | None":
+        """Make the preloader; without a command, say why starts are cold."""
+        if self.command is None:
+            bus.publish(Notice(text=f"--preload: {self.why_not}; starts are cold"))
+            return None
+        from httpprocessproxy.warm import Preloading, RecordCache, cache_folder
+
+        record_cache = RecordCache(cache_folder(), self.key)
+        return Preloading(self.command, launch_spec, tree, record_cache, bus)
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceSetup:
+    """The prepared parts of a service; `preload` is None without --preload."""
+
+    config: ServiceConfig
+    launch_spec: LaunchSpec
+    scope: Scope
+    preload: PreloadPlan | None
+
 
 @dataclass(frozen=True, slots=True)
 class Setup:
     """The prepared parts of a run. In `config`, each `auto` and port 0 is replaced by its value.
 
     `sockets` listen on BIND, and `dashboard_sockets` on the dashboard's own port, which `dashboard`
-    puts into URLs. None without their options: `identity` (--tls), `share` (--share), `archive`
-    (--archive), `chains` (--forward-chains), `preload` (--preload).
+    puts into URLs. None without their options: `identity` (--tls), `chains` (--forward-chains).
     """
 
     config: Config
-    launch_spec: LaunchSpec
-    scope: Scope
+    services: Sequence[ServiceSetup]
     hosts: HostRule
     sockets: list[socket.socket]
     dashboard_sockets: list[socket.socket]
     dashboard: DashboardPlaces
     identity: "Identity | None"
-    share: "Share | None"
-    archive: "Archive | None"
+    companions: Companions
     chains: "Chains | None"
-    preload: "PreloadPlan | None"
 
 
 def prepare(config: Config) -> Setup:
     """Check the configuration, and open the listening sockets. Raises UserError."""
-    service = config.service
     redirected = [escape(path) for path in redirected_output(Path.cwd())]
-    scope = Scope.of(service.watch, Path.cwd(), redirected, service.env_file)
+    scopes = [
+        Scope.of(service.watch, Path.cwd(), redirected, service.env_file)
+        for service in config.services
+    ]
     hosts = HostRule(config.listen.allowed_hosts, config.listen.bind.host)
     identity = _identity(config, hosts) if config.tls.enabled else None
     share = _share(config.share) if config.share.relay is not None else None
     archive = _archive(config.archive) if config.archive.enabled else None
     chains = _chains(config.chains, hosts) if config.chains.enabled else None
-    inherited = InheritedSocket(service.address) if service.socket else None
-    command = _command(service, debug=config.terminal.debug)
-    launch_spec = LaunchSpec(command, service.address, service.env_file, inherited)
-    launch_spec.environment()  # errors of --env-file appear now, and not at the first start
-    preload = _preload(command, launch_spec) if service.preload else None
+    services = [
+        _service(service, scope, debug=config.terminal.debug)
+        for service, scope in zip(config.services, scopes, strict=True)
+    ]
     editor = editor_template(config.browser.editor, os.environ)
     sockets = listen(config.listen.bind)
     # Port 0 has become a real port, which browsers send in Origin.
     bind = Address(config.listen.bind.host, sockets[0].getsockname()[1])
-    service = replace(service, address=launch_spec.address, command=launch_spec.words)
     config = replace(
         config,
         listen=replace(config.listen, bind=bind),
-        services=(service,),
+        services=tuple(service.config for service in services),
         browser=replace(config.browser, editor=editor),
     )
     dashboard_sockets = listen(Address(bind.host, 0))
     return Setup(
-        *(config, launch_spec, scope, hosts, sockets, dashboard_sockets),
+        *(config, services, hosts, sockets, dashboard_sockets),
         _dashboard(config, dashboard_sockets, identity),
-        *(identity, share, archive, chains, preload),
+        *(identity, Companions(share, archive), chains),
     )
+
+
+def _service(config: ServiceConfig, scope: Scope, *, debug: bool) -> ServiceSetup:
+    """Raises UserError."""
+    inherited = InheritedSocket(config.address) if config.socket else None
+    command = _command(config, debug=debug)
+    launch_spec = LaunchSpec(command, config.address, config.env_file, inherited)
+    launch_spec.environment()  # errors of --env-file appear now, and not at the first start
+    preload = _preload(command, launch_spec) if config.preload else None
+    config = replace(config, address=launch_spec.address, command=launch_spec.words)
+    return ServiceSetup(config, launch_spec, scope, preload)
 
 
 def _dashboard(

@@ -77,17 +77,23 @@ class FakeChild(Child):
 class FakeLauncher(Launcher):
     """Spawns a `FakeChild` each time. Without `listens` it never listens; `error` fails a spawn.
 
+    A `bug` fails it by an unexpected exception.
+
     With `is_warm` starts are warm until given up; `given_up` lists the reasons.
     """
+
+    output: FakeOutput
 
     def __init__(self, address: Address, pid: int | None = None) -> None:
         self.listens = True
         self.error = ""
+        self.bug = ""
         self.is_warm = False
         self.given_up: list[str] = []
         self.children: list[FakeChild] = []
         self.launch_spec = LaunchSpec(("serve", "--it"), address)
         self.tree = ProcessTrees().add("web")
+        self.output = FakeOutput()
         self._pid = os.getpid() if pid is None else pid
 
     async def start(self) -> FakeChild:
@@ -103,6 +109,8 @@ class FakeLauncher(Launcher):
         assert not self.children or self.children[-1].ended.is_set(), "never two backends"
         if self.error:
             raise SpawnError(self.error)
+        if self.bug:
+            raise RuntimeError(self.bug)
         listening = None
         if self.listens:
             address = self.launch_spec.address

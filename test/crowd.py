@@ -3,10 +3,11 @@
 from collections.abc import Callable
 
 from httpprocessproxy.core.page.pages import Problem
-from httpprocessproxy.service.gate import Gate
+from httpprocessproxy.service.gate import Gate, GateLimits
 from httpprocessproxy.service.waiter import Target
 from test.deadline import PATIENCE_S
 from test.fakes import OVERDUE
+from test.gates import FakeFreshness, FakeProblems
 
 
 class FakeWaiter:
@@ -38,9 +39,14 @@ class Crowd:
     """Many waiters at one gate; `log` has them in the order of their outcomes."""
 
     def __init__(
-        self, queue_timeout_s: float = PATIENCE_S, is_current: Callable[[], bool] = lambda: True
+        self,
+        queue_timeout_s: float = PATIENCE_S,
+        is_current: Callable[[], bool] = lambda: True,
+        suspicion_s: float = 1.0,
     ) -> None:
-        self.gate = Gate(queue_timeout_s, lambda: OVERDUE, is_current=is_current)
+        self.freshness = FakeFreshness(is_current)
+        limits = GateLimits(queue_timeout_s, suspicion_s=suspicion_s)
+        self.gate = Gate(limits, FakeProblems(OVERDUE), self.freshness)
         self.log: list[FakeWaiter] = []
         self._count = 0
 

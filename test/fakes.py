@@ -25,9 +25,10 @@ from httpprocessproxy.events import EventBus
 from httpprocessproxy.inspector.request_log import RequestLog
 from httpprocessproxy.proxy import ProxyOptions, ProxyServer, connecting
 from httpprocessproxy.proxy.exchanges import Interceptor
-from httpprocessproxy.service.gate import Gate
+from httpprocessproxy.service.gate import Gate, GateLimits
 from httpprocessproxy.service.waiter import Target
 from test.deadline import PATIENCE_S
+from test.gates import new_gate
 from test.loops import eventually, turn
 from test.wire import Headers, Message, TruncatedError
 
@@ -306,12 +307,13 @@ async def serving(
     injector: Injector | None = None,
     interceptor: Interceptor | None = None,
     takes_back: bool = False,
+    suspicion_s: float = 1.0,
 ) -> AsyncIterator[Bench]:
     """Open a bench; `pages` is the folder of the unix socket `site` for the admin pages.
 
     `receive_bytes` and `send_bytes` limit the kernel's buffers of the backend and of clients.
     """
-    gate = Gate(queue_timeout_s, lambda: OVERDUE)
+    gate = new_gate(OVERDUE, GateLimits(queue_timeout_s, suspicion_s=suspicion_s))
     said: list[str] = []
     options = ProxyOptions(
         HostRule((), "localhost"),

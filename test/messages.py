@@ -28,6 +28,7 @@ class StateMembers(TypedDict, total=False):
     reason: str
     start: StartReport | None
     restart: RestartReport | None
+    reloads: bool
 
 
 class RowMembers(TypedDict, total=False):
@@ -48,7 +49,14 @@ def state(
     entered: str, before: str = "", generation: int = 1, **members: Unpack[StateMembers]
 ) -> StateChanged:
     """A transition to `entered`."""
-    return StateChanged(state=entered, before=before, generation=generation, time=TIME, **members)
+    return StateChanged(
+        service="web",
+        state=entered,
+        before=before,
+        generation=generation,
+        time=TIME,
+        **members,
+    )
 
 
 ROW = RequestRow(

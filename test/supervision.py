@@ -1,28 +1,32 @@
-"""A supervisor for tests, with fakes for everything except time and sockets."""
+"""A service for tests, with fakes for everything except time and sockets."""
 
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Collection
+from dataclasses import replace
+from pathlib import Path
 
-from httpprocessproxy.config import ServiceConfig
+from httpprocessproxy.config import ServiceConfig, WatchConfig
 from httpprocessproxy.core.identity import GenerationId
 from httpprocessproxy.core.page.pages import Problem
 from httpprocessproxy.core.silence import Silence
-from httpprocessproxy.events import EventBus, RestartReport, ServiceStatus, StateChanged
-from httpprocessproxy.service.supervisor import Supervisor
+from httpprocessproxy.events import EventBus, Notice, RestartReport, ServiceStatus, StateChanged
+from httpprocessproxy.service.context import Preload
+from httpprocessproxy.service.service import Service
 from httpprocessproxy.service.waiter import Target
-from test.children import FakeChild, FakeLauncher, FakeOutput, configured
+from httpprocessproxy.watch import Scope
+from test.children import FakeChild, FakeLauncher, configured
 from test.loops import eventually
 
 
-class FakeFront:
-    """Records the calls to the data plane and the reloads of browsers."""
+class FakePlane:
+    """Records the calls to the data plane."""
 
     def __init__(self) -> None:
         self.ended: list[GenerationId] = []
         self.given_up: list[Problem] = []
+        self.bug = ""  # raised once
         self.taken_back: Collection[tuple[str, int]] = ()
-        self.reloads = 0
 
     def reclaim_unaccepted(self, ends: Collection[tuple[str, int]]) -> None:
         self.taken_back = ends
@@ -32,12 +36,13 @@ class FakeFront:
 
     def end_generation(self, generation: GenerationId) -> None:
         self.ended.append(generation)
+        if self.bug:
+            bug, self.bug = self.bug, ""
+            raise RuntimeError(bug)
 
+    @property
     def silence(self) -> Silence | None:
         return None
-
-    def reload_browsers(self) -> None:
-        self.reloads += 1
 
 
 class FakeWaiter:
@@ -58,17 +63,46 @@ class FakeWaiter:
         self.problem = problem
 
 
-class Life:
-    """A supervisor with fakes for everything except time and sockets."""
+class FakeWatcher:
+    """A watcher of a project in which no file changes."""
 
-    def __init__(self, config: ServiceConfig) -> None:
+    description = "a fake"
+
+    def __init__(self) -> None:
+        self.is_immediate = True
+        self.is_caught_up = True
+        self.fences = 0
+
+    def catch_up(self) -> bool:
+        return self.is_caught_up
+
+    async def fence(self) -> None:
+        self.fences += 1
+
+
+class Life:
+    """A service with fakes for everything except time and sockets."""
+
+    def __init__(self, config: ServiceConfig, preload: Preload | None = None) -> None:
         self.config = config
         self.launcher = FakeLauncher(config.address)
-        self.output = FakeOutput()
-        self.front = FakeFront()
-        self.said: list[str] = []
+        self.output = self.launcher.output
+        self.plane = FakePlane()
         self.bus = EventBus()
-        self.supervisor = Supervisor(config, self.launcher, self.output, self.bus, self.said.append)
+        scope = Scope.of(config.watch, Path.cwd())
+        self.service = Service(config, self.launcher, scope, self.bus, preload)
+
+    async def run(self) -> None:
+        await self.service.run(FakeWatcher(), self.plane)
+
+    @property
+    def said(self) -> list[str]:
+        return [event.text for event in self.bus.recent(Notice)]
+
+    @property
+    def reloads(self) -> int:
+        """The number of reloads of browsers."""
+        return sum(event.reloads for event in self.bus.recent(StateChanged))
 
     @property
     def children(self) -> list[FakeChild]:
@@ -76,14 +110,14 @@ class Life:
 
     def ask(self) -> FakeWaiter:
         waiter = FakeWaiter()
-        self.supervisor.gate.enter_unfenced(waiter)
+        self.service.gate.enter_unfenced(waiter)
         return waiter
 
     def change(self, *paths: str) -> None:
-        self.supervisor.changed(frozenset(paths or ("app.py",)))
+        self.service.inbox.changed(frozenset(paths or ("app.py",)))
 
     def status(self) -> ServiceStatus:
-        return self.supervisor.status()
+        return self.service.status()
 
     def last_restart(self) -> RestartReport:
         restart = self.status().last_restart
@@ -114,19 +148,24 @@ class Life:
 async def supervised(
     config: ServiceConfig | None = None, *, listens: bool = True
 ) -> AsyncIterator[Life]:
-    """Run a supervisor; with `listens` its backend answers."""
+    """Run a service; with `listens` its backend answers."""
     life = Life(config or configured())
     life.launcher.listens = listens
     async with asyncio.TaskGroup() as group:
-        running = group.create_task(life.supervisor.run(life.front), name="supervisor")
+        running = group.create_task(life.run(), name="service")
         yield life
         running.cancel()
     assert all(child.ended.is_set() for child in life.children), "a backend was left behind"
 
 
+def watching(watch: WatchConfig) -> ServiceConfig:
+    """A configured service with other options for its files."""
+    return replace(configured(), watch=watch)
+
+
 def is_in_burst(life: Life) -> bool:
     """Whether `quiet` would wait: the end of a burst is not an event."""
-    waiting = life.supervisor.quiet()
+    waiting = life.service.inbox.quiet()
     try:
         waiting.send(None)
     except StopIteration:

@@ -11,10 +11,10 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Final, Self
+from typing import Final
 
 from websockets.asyncio.server import Server
 
@@ -23,7 +23,8 @@ from httpprocessproxy.admin.events import CLIENT, EVENTS, Events
 from httpprocessproxy.admin.livereload import LiveReload
 from httpprocessproxy.config import Config
 from httpprocessproxy.core.http.hosts import HostRule
-from httpprocessproxy.events import Refreshed
+from httpprocessproxy.events import Refreshed, StateChanged
+from httpprocessproxy.inspector.replay import Replayer
 from httpprocessproxy.system.listeners import (
     Serving,
     listen_for_livereload,
@@ -53,7 +54,7 @@ _OF_DASHBOARD: Final[Mapping[bytes, str]] = {EVENTS.encode(): "tabs"}
 
 
 class Admin:
-    """The admin endpoints, open while the context is."""
+    """The admin endpoints, open while the context of `serving` is."""
 
     def __init__(
         self,
@@ -64,7 +65,7 @@ class Admin:
         warn: Callable[[str], None],
     ) -> None:
         """`tail` returns the end of the backend's output; `warn` prints a line for the user."""
-        self.livereload_port = 0  # set when the context is entered; 0 without a LiveReload port
+        self.livereload_port = 0  # set in the context; 0 without a LiveReload port
         self._config = config
         self._hosts = hosts
         self._context = context
@@ -73,11 +74,12 @@ class Admin:
         self._livereload = LiveReload(
             hosts, {config.listen.bind.port, config.browser.livereload_port}
         )
-        self._exits = contextlib.AsyncExitStack()
         self._folder = Path()
         self._names: dict[str, str] = {}  # file name -> name to connect to, of each unix socket
 
-    async def __aenter__(self) -> Self:
+    @contextlib.asynccontextmanager
+    async def serving(self, replays: Replayer) -> AsyncIterator[None]:
+        """Serve until the context is left; pages list and replay requests by `replays`."""
         async with contextlib.AsyncExitStack() as exits:
             self._folder = exits.enter_context(private_folder())
             sites = {
@@ -86,17 +88,18 @@ class Admin:
             }
             tasks = await exits.enter_async_context(asyncio.TaskGroup())
             for name, site in sites.items():
-                load = partial(self._import_site, is_dashboard=name == "dashboard")
+                load = partial(self._import_site, replays, is_dashboard=name == "dashboard")
                 exits.callback(tasks.create_task(serve_when_wanted(site, load), name=name).cancel)
             exits.enter_context(self._events.listening())
+            exits.enter_context(self._context.bus.on(StateChanged, self._reload))
             exits.enter_context(self._context.bus.on(Refreshed, self._refresh))
             await self._serve_sockets(exits)
-            self._exits = exits.pop_all()
-        return self
-
-    async def __aexit__(self, *error: object) -> None:
-        # The error is not passed on, because a TaskGroup would wrap it into a group.
-        await self._exits.aclose()
+            open_ = exits.pop_all()
+        try:
+            yield
+        finally:
+            # The error is not passed on, because a TaskGroup would wrap it into a group.
+            await open_.aclose()
 
     @property
     def clients(self) -> int:
@@ -115,14 +118,20 @@ class Admin:
         name = _FOR_TRUSTED.get(path, "site") if trusted else _FOR_UNTRUSTED.get(path)
         return None if name is None else self._names[name]
 
-    def reload_browsers(self) -> None:
-        """Reload every page that listens on the LiveReload WebSocket."""
-        self._livereload.reload()
-
-    def _import_site(self, *, is_dashboard: bool) -> Serving:
+    def _import_site(self, replays: Replayer, *, is_dashboard: bool) -> Serving:
         from httpprocessproxy.admin.site import serving
 
-        return partial(serving, hosts=self._hosts, context=self._context, is_dashboard=is_dashboard)
+        return partial(
+            serving,
+            hosts=self._hosts,
+            context=self._context,
+            replays=replays,
+            is_dashboard=is_dashboard,
+        )
+
+    def _reload(self, event: StateChanged) -> None:
+        if event.reloads:
+            self._livereload.reload()
 
     def _refresh(self, event: Refreshed) -> None:
         self._livereload.refresh(event.paths)

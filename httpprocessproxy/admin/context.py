@@ -1,26 +1,29 @@
 """The parts of the program that the admin pages show and control."""
 
 import secrets
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from httpprocessproxy.core.page.places import DashboardPlaces
 from httpprocessproxy.events import EventBus, ServiceStatus
-from httpprocessproxy.inspector.replay import Replayer
+
+
+class AdminService(Protocol):
+    """The service that the pages show and control."""
+
+    def status(self) -> ServiceStatus: ...
+
+    def restart(self, requested_by: str) -> None: ...
+
+    async def fence(self) -> None:
+        """Return once files written before the call have had their effect on the status."""
 
 
 @dataclass(frozen=True, slots=True)
 class AdminContext:
-    """`status()` returns the server's state; `restart(requested_by)` restarts it.
+    """`places` has the URLs of the dashboard; only the dashboard knows `token` (`guard.py`)."""
 
-    `fence()` returns once files written before the call have had their effect on the status.
-    `places` has the URLs of the dashboard; only the dashboard knows `token` (`guard.py`).
-    """
-
-    status: Callable[[], ServiceStatus]
-    restart: Callable[[str], None]
+    service: AdminService
     bus: EventBus
-    replays: Replayer
-    fence: Callable[[], Awaitable[None]]
     places: DashboardPlaces
     token: str = field(default_factory=lambda: secrets.token_urlsafe(16))

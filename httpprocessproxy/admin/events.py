@@ -159,7 +159,7 @@ class Events:
             "folder": self._folder if trusted else "",
             "command": shlex.join(self._config.service.command) if trusted else "",
             "console": trusted and self._config.browser.console,
-            "state": self._with_output(states[-1], trusted) if states else None,
+            "state": self._for_page(states[-1], trusted) if states else None,
         }
 
     def _is_stale(self, hello: ClientHello) -> bool:
@@ -180,15 +180,22 @@ class Events:
         """Encode an event once for all trusted pages, and once for all untrusted ones."""
         encoded = self._encoded.get(trusted)
         if encoded is None or encoded[0] is not event:
-            encoded = event, json.dumps(self._with_output(event, trusted))
+            encoded = event, json.dumps(self._for_page(event, trusted))
             self._encoded[trusted] = encoded
         return encoded[1]
 
-    def _with_output(self, event: Event, trusted: bool) -> Mapping[str, object]:
-        """Return the JSON of an event; that of a crash has the output for trusted clients only."""
-        if not isinstance(event, StateChanged) or event.state != "error":
+    def _for_page(self, event: Event, trusted: bool) -> Mapping[str, object]:
+        """Return the JSON of an event for a page.
+
+        That of a state says whether the page reloads, and in the state "error" has the output, for
+        trusted clients only.
+        """
+        if not isinstance(event, StateChanged):
             return to_json(event)
-        return {**to_json(event), "output": self._tail() if trusted else ""}
+        json_ = {**to_json(event), "reload": event.reloads}
+        if event.state == "error":
+            json_["output"] = self._tail() if trusted else ""
+        return json_
 
     def _output_so_far(self) -> Mapping[str, object]:
         event = OutputPrinted(at_ms=self._bus.now_ms(), stream="stdout", text=self._tail())

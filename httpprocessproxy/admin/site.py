@@ -19,6 +19,7 @@ from httpprocessproxy.admin.request_pages import RequestPages
 from httpprocessproxy.admin.state_pages import StatePages
 from httpprocessproxy.core.http.hosts import HostRule
 from httpprocessproxy.core.page.pages import CONTENT_SECURITY_POLICY
+from httpprocessproxy.inspector.replay import Replayer
 from httpprocessproxy.system.aiohttp_server import hosted
 
 _DEFAULTS = {
@@ -33,14 +34,22 @@ _ALWAYS = {
 
 
 def serving(
-    listener: socket.socket, hosts: HostRule, context: AdminContext, *, is_dashboard: bool
+    listener: socket.socket,
+    hosts: HostRule,
+    context: AdminContext,
+    replays: Replayer,
+    *,
+    is_dashboard: bool,
 ) -> contextlib.AbstractAsyncContextManager[None]:
     """Serve on a listening socket, and close it at the end."""
     # Clients that wait for a state are gone by then: the data plane has closed their connections.
-    return hosted(application(hosts, context, is_dashboard), listener, shutdown_timeout_s=0.5)
+    site = application(hosts, context, replays, is_dashboard=is_dashboard)
+    return hosted(site, listener, shutdown_timeout_s=0.5)
 
 
-def application(hosts: HostRule, context: AdminContext, is_dashboard: bool) -> web.Application:
+def application(
+    hosts: HostRule, context: AdminContext, replays: Replayer, *, is_dashboard: bool
+) -> web.Application:
     """Make the application of one of the two origins."""
     guard = AdminGuard(hosts, context.token if is_dashboard else None)
 
@@ -58,7 +67,7 @@ def application(hosts: HostRule, context: AdminContext, is_dashboard: bool) -> w
 
     site = web.Application(middlewares=[guarded])
     StatePages(context, guard).add_to(site.router)
-    RequestPages(context.replays, guard).add_to(site.router)
+    RequestPages(replays, guard).add_to(site.router)
     if is_dashboard:
         Dashboard(context.token, context.places).add_to(site.router)
     else:

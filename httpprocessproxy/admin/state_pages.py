@@ -13,13 +13,7 @@ from aiohttp import web
 from httpprocessproxy.admin.answers import choices, number, page, seconds
 from httpprocessproxy.admin.context import AdminContext
 from httpprocessproxy.admin.guard import AdminGuard
-from httpprocessproxy.events import (
-    HopReported,
-    Notice,
-    StateChanged,
-    members,
-    to_json,
-)
+from httpprocessproxy.events import HopReported, Notice, StateChanged, members, to_json
 
 STATES = ("loading", "running", "error", "killing")
 
@@ -29,9 +23,7 @@ MAX_TIMEOUT_S = 3600.0
 
 class StatePages:
     def __init__(self, context: AdminContext, guard: AdminGuard) -> None:
-        self._fence = context.fence
-        self._status = context.status
-        self._restart = context.restart
+        self._service = context.service
         self._bus = context.bus
         self._guard = guard
 
@@ -45,7 +37,7 @@ class StatePages:
         wanted = _wanted(request)
         after = number(request.query.get("after", "0"), "after")
         if wanted is None:
-            return web.json_response(members(self._status()))
+            return web.json_response(members(self._service.status()))
         return await self._wait(wanted, after, _timeout_s(request))
 
     async def get_history(self, _: web.Request) -> web.Response:
@@ -72,10 +64,10 @@ class StatePages:
 
     async def post_restart(self, request: web.Request) -> web.Response:
         wanted, timeout_s = _wanted(request), _timeout_s(request)
-        generation = self._status().generation
-        self._restart("the page" if "Origin" in request.headers else "a program")
+        generation = self._service.status().generation
+        self._service.restart("the page" if "Origin" in request.headers else "a program")
         if wanted is None:
-            return web.json_response(members(self._status()), status=202)
+            return web.json_response(members(self._service.status()), status=202)
         return await self._wait(wanted, generation, timeout_s)
 
     async def _wait(self, wanted: frozenset[str], after: int, timeout_s: float) -> web.Response:
@@ -87,16 +79,16 @@ class StatePages:
         with self._bus.subscribe([StateChanged], lambda _: has_changed.set()):
             try:
                 async with asyncio.timeout(timeout_s):
-                    await self._fence()
+                    await self._service.fence()
                     while not self._is_in(wanted, after):
                         await has_changed.wait()
                         has_changed.clear()
             except TimeoutError:
-                return web.json_response(members(self._status()), status=504)
-        return web.json_response(members(self._status()))
+                return web.json_response(members(self._service.status()), status=504)
+        return web.json_response(members(self._service.status()))
 
     def _is_in(self, wanted: frozenset[str], after: int) -> bool:
-        status = self._status()
+        status = self._service.status()
         return status.state in wanted and status.generation > after
 
 

@@ -184,3 +184,8 @@ class Config:
     def scheme(self) -> str:
         """The scheme of the proxy's URLs."""
         return "https" if self.tls.enabled else "http"
+
+    @property
+    def url(self) -> str:
+        """The URL for a browser on this machine."""
+        return self.listen.bind.url_of(self.scheme)

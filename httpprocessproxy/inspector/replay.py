@@ -12,12 +12,12 @@ from httpprocessproxy.inspector.request_log import RequestLog, RequestRecord
 
 
 class Replayer:
-    """Replays requests of `log`. The data plane sets `send`, which sends a recorded request."""
+    """Replays requests of `log`; `send` sends a recorded request, and returns the new record."""
 
-    def __init__(self, log: RequestLog) -> None:
+    def __init__(self, log: RequestLog, send: Callable[[RequestRecord], RequestRecord]) -> None:
         self.log = log
+        self.send = send
         self.after_restarts = False
-        self.send: Callable[[RequestRecord], RequestRecord]
 
     @contextlib.contextmanager
     def listening(self, bus: EventBus) -> Iterator[None]:

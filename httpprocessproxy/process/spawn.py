@@ -102,7 +102,7 @@ class Launcher:
     ) -> None:
         self.launch_spec = launch_spec
         self.tree = tree
-        self._output = output
+        self.output = output
         self._terminal = terminal
         self._warm_starter = warm_starter
         self._folder = WorkingDirectory()
@@ -121,7 +121,7 @@ class Launcher:
                     self.give_up_warm_starts("the working directory was made again")
                 fork = self._fork_with_pipes if self._terminal is None else self._fork_with_pty
                 if (pid := await fork(self._warm_starter)) is not None:
-                    return Child(pid, self._output, self.tree, is_warm=True)
+                    return Child(pid, self.output, self.tree, is_warm=True)
             except (OSError, UserError):
                 pass  # `spawn` fails the same way, and raises SpawnError
         return self.spawn()
@@ -142,13 +142,13 @@ class Launcher:
             else:
                 pid = self._spawn_with_pty(self._terminal)
         except OSError as error:
-            self._output.begin_nothing()
+            self.output.begin_nothing()
             name = self.launch_spec.words[0]
             raise SpawnError(f"cannot start {name!r}: {_why(error, name)}") from error
         except UserError as error:
-            self._output.begin_nothing()
+            self.output.begin_nothing()
             raise SpawnError(str(error)) from error
-        return Child(pid, self._output, self.tree)
+        return Child(pid, self.output, self.tree)
 
     async def _fork_with_pipes(self, warm_starter: WarmStarter) -> int | None:
         with contextlib.ExitStack() as parent_fds, contextlib.ExitStack() as child_fds:
@@ -163,7 +163,7 @@ class Launcher:
             if pid is None:
                 return None
             parent_fds.pop_all()
-        self._output.begin_pipes(fds[0], fds[2])
+        self.output.begin_pipes(fds[0], fds[2])
         return pid
 
     async def _fork_with_pty(self, warm_starter: WarmStarter) -> int | None:
@@ -176,7 +176,7 @@ class Launcher:
             if pid is None:
                 return None
             parent_fds.pop_all()
-        self._output.begin_pty(master_fd, slave_fd)
+        self.output.begin_pty(master_fd, slave_fd)
         return pid
 
     def _spawn_with_pipes(self) -> int:
@@ -193,7 +193,7 @@ class Launcher:
                 actions.append((os.POSIX_SPAWN_DUP2, write_fd, number))
             pid = self._spawn(actions)
             parent_fds.pop_all()
-        self._output.begin_pipes(*read_fds)
+        self.output.begin_pipes(*read_fds)
         return pid
 
     def _spawn_with_pty(self, terminal: Terminal) -> int:
@@ -206,7 +206,7 @@ class Launcher:
             duplicates = [(os.POSIX_SPAWN_DUP2, 0, number) for number in (1, 2)]
             pid = self._spawn([first, *duplicates])
             parent_fds.pop_all()
-        self._output.begin_pty(master_fd, slave_fd)
+        self.output.begin_pty(master_fd, slave_fd)
         return pid
 
     def _spawn(self, actions: Sequence[FileAction]) -> int:

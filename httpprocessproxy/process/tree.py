@@ -138,6 +138,10 @@ class ProcessTree:
         with self._trees.lock:
             self._trees.claims.release(pid)
 
+    def processes(self) -> list[Process]:
+        """The running processes of all services: each may write files that others watch."""
+        return self._trees.processes()
+
     def orphans(self) -> list[Process]:
         """The running processes that earlier generations left behind."""
         return [process for process in self._all_orphans() if not process.is_zombie]

@@ -9,6 +9,7 @@ during an unsafe request (an upload is not a save).
 
 import asyncio
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +20,6 @@ from httpprocessproxy.core.change.outputs import Outputs
 from httpprocessproxy.core.change.patterns import ANYTHING
 from httpprocessproxy.core.change.restart_loop import RestartLoop
 from httpprocessproxy.core.state import State
-from httpprocessproxy.events import EventBus, Refreshed, StateChanged
 from httpprocessproxy.watch.contents import state_of
 
 # Joins the files that a build writes together; too short a delay for a user to notice.
@@ -31,32 +31,43 @@ OWN_S: Final = 1.0
 Paths = frozenset[str]
 
 
+@dataclass(frozen=True, slots=True)
+class ChangeEffects:
+    """`restart` receives changed files, `refresh` those of --refresh; `say` prints a line."""
+
+    restart: Callable[[Paths], None]
+    refresh: Callable[[list[str]], None]
+    say: Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class ServerWrites:
+    """The evidence for files that the server itself writes.
+
+    `is_writing` returns whether an unsafe request is in flight, `open_files` returns those of the
+    given files that the server has open for writing.
+    """
+
+    is_writing: Callable[[], bool]
+    open_files: Callable[[Collection[Path]], Collection[Path]]
+
+
 class ChangeHandler:
     """Handles the watcher's reports. For the event loop's thread only."""
 
     def __init__(
-        self,
-        refreshes: Callable[[str], bool],
-        restart: Callable[[Paths], None],
-        bus: EventBus,
-        say: Callable[[str], None],
-        is_writing: Callable[[], bool],
-        open_for_writing: Callable[[Collection[Path]], Collection[Path]],
+        self, effects: ChangeEffects, refreshes: Callable[[str], bool], writes: ServerWrites
     ) -> None:
-        """`refreshes` returns whether a path is one of --refresh; `restart` receives the others.
-
-        `is_writing` returns whether an unsafe request is in flight, `open_for_writing` returns
-        those of the given files that the backend has open for writing.
-        """
+        """`refreshes` returns whether a path is one of --refresh."""
         self._root = Path.cwd()  # as a path: the directory may be removed and created again
         self._refreshes = refreshes
-        self._restart = restart
-        self._open_for_writing = open_for_writing
-        self._bus = bus
-        self._say = say
+        self._restart = effects.restart
+        self._show_refresh = effects.refresh
+        self._say = effects.say
+        self._is_writing = writes.is_writing
+        self._open_for_writing = writes.open_files
         self._loop = asyncio.get_running_loop()
-        self._state = ""
-        self._is_writing = is_writing
+        self._state: State | None = None
         self._recurrence = RestartLoop()
         self._outputs = Outputs()
         self._own: dict[str, float] = {}  # files that the server had open, with an expiry time
@@ -65,14 +76,15 @@ class ChangeHandler:
         self._burst = Burst(REFRESH_SETTLE_S)
         self._refreshed: set[str] = set()
 
-    def state_changed(self, event: StateChanged) -> None:
-        self._state = event.state
+    def entered(self, state: State) -> None:
+        """Record the machine's new state."""
+        self._state = state
         # After RUNNING a reload follows, which shows these files as well.
         self._refreshed.clear()
-        if self._state == State.LOADING.value:
+        if self._state is State.LOADING:
             self._recurrence.started(self._loop.time())
             self._outputs.started()
-        elif self._state == State.RUNNING.value:
+        elif self._state is State.RUNNING:
             self._recurrence.answered()
 
     def changed(self, paths: Paths) -> None:
@@ -90,7 +102,7 @@ class ChangeHandler:
             self._refresh(refreshing)
 
     def _is_refresh(self, path: str) -> bool:
-        if path == ANYTHING or self._state == State.ERROR.value:
+        if path == ANYTHING or self._state is State.ERROR:
             return False
         return self._refreshes(path)
 
@@ -111,9 +123,9 @@ class ChangeHandler:
 
     def _saves(self, paths: Paths) -> Paths:
         """The paths that restart the server now. A start that may write files itself goes on."""
-        if self._state != State.LOADING.value or ANYTHING in paths:
+        if self._state is not State.LOADING or ANYTHING in paths:
             # While a start is killed, its own writes may still be reported.
-            if self._state != State.KILLING.value:
+            if self._state is not State.KILLING:
                 self._outputs.saved(paths)
             return paths - self._written_at_each_start(paths)
         saves = self._outputs.changed(paths)
@@ -124,7 +136,7 @@ class ChangeHandler:
 
     def _written_by_server(self, paths: Paths) -> Paths:
         """The files that the server has or just had open, during a start or an unsafe request."""
-        is_starting = self._state == State.LOADING.value
+        is_starting = self._state is State.LOADING
         now, is_writing = self._loop.time(), self._is_writing()
         just_now = frozenset(path for path in paths if self._own.get(path, 0.0) > now)
         # Outputs at any time: a server writes constantly to a log that it opened at its start.
@@ -170,7 +182,7 @@ class ChangeHandler:
     # Refreshing
 
     def _refresh(self, paths: Paths) -> None:
-        if self._state != State.RUNNING.value:
+        if self._state is not State.RUNNING:
             return
         self._burst.event(self._loop.time())
         if not self._refreshed:
@@ -184,7 +196,7 @@ class ChangeHandler:
         if ends_at > self._loop.time():
             self._loop.call_at(ends_at, self._end_burst)
         elif self._refreshed:
-            self._bus.publish(Refreshed(paths=sorted(self._refreshed)), keep=False)
+            self._show_refresh(sorted(self._refreshed))
             self._refreshed.clear()
 
 

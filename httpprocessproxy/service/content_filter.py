@@ -85,6 +85,7 @@ class ContentFilter:
 
     async def run(self, scope: Scope) -> None:
         """Work until cancelled; `scope` is used in another thread."""
+        self._unjudged.clear()  # those of a run that a bug ended
         async with asyncio.TaskGroup() as group:
             group.create_task(asyncio.to_thread(self._contents.learn, scope), name="learn contents")
             while True:
@@ -127,7 +128,8 @@ class ContentFilter:
         return judge(paths, is_final=False) | judge(final, is_final=True)
 
     def _read_again(self, emptied: Paths, first: int) -> None:
-        self._unjudged.remove(first)
+        if first in self._unjudged:
+            self._unjudged.remove(first)
         self._batch(first).final |= emptied
 
 

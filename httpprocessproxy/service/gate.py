@@ -7,12 +7,12 @@ requests are released first come, first served, a few at a time, and no new requ
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from httpprocessproxy.core.identity import GenerationId
 from httpprocessproxy.core.page.pages import Problem
 from httpprocessproxy.core.state import Requests
-from httpprocessproxy.service.waiter import Starting, Target, Waiter
+from httpprocessproxy.service.waiter import Target, Waiter
 from httpprocessproxy.system.faults import contained
 
 # A listen backlog of 10 (Django's) overflows when all held requests connect at once, and the
@@ -24,8 +24,49 @@ FIRST_REQUESTS: Final = 1
 FEW_REQUESTS: Final = 8
 STEP_S: Final = 0.025
 
-# The supervisor may learn of a process's end so long after its connections broke.
-SUSPICION_S: Final = 1.0
+
+@dataclass(frozen=True, slots=True)
+class GateLimits:
+    """Time limits of held requests, in seconds.
+
+    `queue_s` is the wait until a 503, and `starting_page_s` the wait of a navigation until the page
+    that shows the start, if any. `suspicion_s` after its connections broke the supervisor may learn
+    of a process's end.
+    """
+
+    queue_s: float
+    starting_page_s: float | None = None
+    suspicion_s: float = 1.0
+
+
+class Problems(Protocol):
+    """The 503 responses for requests that are not admitted in time."""
+
+    def overdue(self) -> Problem:
+        """The response to a request that has waited too long."""
+
+    def starting(self) -> Problem:
+        """The page that shows the start."""
+
+
+class Freshness(Protocol):
+    """Whether all changes so far have taken effect on the gate.
+
+    If not, `resume` or another command follows. A request waits for the changes before it only, as
+    later ones may go on forever: changes have numbers, the marks.
+    """
+
+    fence: Callable[[], asyncio.Future[bool]] | None
+    """The wait for changes that the watcher reports late; None if it reports them at once."""
+
+    def is_current(self) -> bool:
+        """Read the changes so far; return whether all have taken effect. Called per request."""
+
+    def mark(self) -> int:
+        """Read the changes so far; return the number of the last one."""
+
+    def is_past(self, mark: int) -> bool:
+        """Whether all changes up to a number have taken effect."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,32 +81,16 @@ class _FirstRequest:
 class Gate:
     """Holds, admits or refuses requests. Use it on the event loop's thread only."""
 
-    def __init__(
-        self,
-        queue_timeout_s: float,
-        overdue: Callable[[], Problem],
-        starting: Starting | None = None,
-        is_current: Callable[[], bool] = lambda: True,
-    ) -> None:
-        """`overdue` makes the 503 for a request that has waited `queue_timeout_s` seconds.
-
-        `is_current` returns whether all changes so far have taken effect on the gate; if not,
-        `resume` or another command follows. It is called for each request.
-        """
-        self.fence: Callable[[], asyncio.Future[bool]] | None = None
-        # The number of the last change, and whether all changes up to a number have taken effect:
-        # a request waits for the changes before it only, as later ones may go on forever.
-        self.last_mark: Callable[[], int] | None = None
-        self.is_past: Callable[[int], bool] = lambda mark: False
+    def __init__(self, limits: GateLimits, problems: Problems, freshness: Freshness) -> None:
+        self.freshness = freshness
         self._mark = 0  # at the last opening or refusal
         self.answers = 0  # the number of responses that have begun
-        self._is_current = is_current
-        self._queue_timeout_s = queue_timeout_s
-        self._overdue = overdue
-        self._starting = starting
+        self._is_current = freshness.is_current
+        self._limits = limits
+        self._problems = problems
         self._loop = asyncio.get_running_loop()
         self._requests = Requests.HOLD
-        self._problem = overdue
+        self._problem = problems.overdue
         self.target: Target | None = None
         self.generation: GenerationId | None = None  # the last one that answered
         # In order of arrival, each with the time of its timeout and the mark of its changes.
@@ -102,7 +127,7 @@ class Gate:
         self._window = float(FIRST_REQUESTS)
         self._opening.clear()
         self._settle_first_request(False)
-        self._mark = self._mark_now()
+        self._mark = self.freshness.mark()
         self._release()
         self._readmit_all_unconfirmed()
 
@@ -124,7 +149,7 @@ class Gate:
     def refuse(self, problem: Callable[[], Problem]) -> None:
         """Refuse all requests, including the held ones; `problem` is called for each of them."""
         self._requests, self.target, self._problem = Requests.REFUSE, None, problem
-        self._mark = self._mark_now()
+        self._mark = self.freshness.mark()
         self._refuse_held()
         self._readmit_all_unconfirmed()
 
@@ -162,7 +187,8 @@ class Gate:
 
         None if they have to `enter` one by one: they wait, are refused, or some need a fence.
         """
-        if self.target is None or self._held or self.fence is not None or not self._is_current():
+        needs_fence = self.freshness.fence is not None
+        if self.target is None or self._held or needs_fence or not self._is_current():
             return None
         return self.target
 
@@ -172,12 +198,11 @@ class Gate:
         If the watcher does not see changes at once, these requests need a fence: navigations,
         unsafe requests, and those with `wants_fence`. Returns whether the request is decided.
         """
-        if self.fence is None or not (
-            waiter.wants_fence or waiter.is_navigation or not waiter.is_safe
-        ):
+        fence = self.freshness.fence
+        if fence is None or not (waiter.wants_fence or waiter.is_navigation or not waiter.is_safe):
             return self.enter_unfenced(waiter)
         self._fenced.add(waiter)
-        self.fence().add_done_callback(lambda _: self._pass_fence(waiter))
+        fence().add_done_callback(lambda _: self._pass_fence(waiter))
         return False
 
     def enter_unfenced(self, waiter: Waiter) -> bool:
@@ -192,10 +217,10 @@ class Gate:
         elif self._requests is Requests.REFUSE and self._is_current():
             waiter.refused(self._problem())
             return True
-        self._held[waiter] = self._loop.time() + self._queue_timeout_s, self._mark_now()
+        self._held[waiter] = self._loop.time() + self._limits.queue_s, self.freshness.mark()
         self._watch_timeout()
-        if self._starting is not None and waiter.is_navigation:
-            self._loop.call_later(self._starting.after_s, self._show_start, waiter)
+        if waiter.is_navigation and (after_s := self._limits.starting_page_s) is not None:
+            self._loop.call_later(after_s, self._show_start, waiter)
         return False
 
     def hold_unconfirmed(self, waiter: Waiter) -> None:
@@ -203,7 +228,9 @@ class Gate:
         if self.target is None:
             self.enter_unfenced(waiter)
         else:
-            timer = self._loop.call_later(SUSPICION_S, self._readmit_unconfirmed, waiter)
+            timer = self._loop.call_later(
+                self._limits.suspicion_s, self._readmit_unconfirmed, waiter
+            )
             self._unconfirmed[waiter] = timer
 
     def answered(self, waiter: Waiter) -> None:
@@ -274,13 +301,7 @@ class Gate:
         if self._is_current():
             return True
         _, mark = next(iter(self._held.values()))
-        return self.last_mark is not None and self.is_past(max(mark, self._mark))
-
-    def _mark_now(self) -> int:
-        if self.last_mark is None:
-            return 0
-        self._is_current()  # reads the changes so far
-        return self.last_mark()
+        return self.freshness.is_past(max(mark, self._mark))
 
     def _widen(self) -> None:
         self._step = None
@@ -313,14 +334,14 @@ class Gate:
             self._timeout = self._loop.call_at(first, self._expire)
 
     def _show_start(self, waiter: Waiter) -> None:
-        if waiter in self._held and self._starting is not None:
+        if waiter in self._held:
             del self._held[waiter]
-            waiter.refused(self._starting.problem())
+            waiter.refused(self._problems.starting())
 
     def _expire(self) -> None:
         self._timeout = None
         now = self._loop.time()
         while self._held and next(iter(self._held.values()))[0] <= now:
             with contained("a held request"):
-                self._pop().refused(self._overdue())
+                self._pop().refused(self._problems.overdue())
         self._watch_timeout()

@@ -13,6 +13,7 @@ from typing import Protocol, TypeVar
 
 from httpprocessproxy.config import Address, Ping, ServiceConfig
 from httpprocessproxy.core.change.reloaders import own_reloader
+from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.core.identity import GenerationId
 from httpprocessproxy.core.silence import Silence
 from httpprocessproxy.process import (
@@ -27,6 +28,7 @@ from httpprocessproxy.process import (
 )
 from httpprocessproxy.service.diagnosis import SILENCE_PING_S, diagnose, looks, watch_for_silence
 from httpprocessproxy.service.readiness import Probe, wait_until_ready
+from httpprocessproxy.service.reports import Reports
 from httpprocessproxy.service.waiter import Target
 
 T = TypeVar("T")
@@ -61,19 +63,10 @@ class Start:
 
 
 class GenerationHost(Protocol):
-    """The interface of the supervisor to a generation."""
+    """The interface of the service to its generations."""
 
-    def say(self, text: str) -> None:
-        """Print a line in the terminal."""
-
-    def report(self, text: str) -> None:
-        """Print why the backend does not answer, in the terminal and in the shown output."""
-
-    def report_reloader(self, text: str) -> None:
-        """Print once that the server has its own reloader."""
-
-    def tail(self) -> bytes:
-        """The end of the backend's output."""
+    @property
+    def reports(self) -> Reports: ...
 
     async def quiet(self) -> None:
         """Wait until the burst of changes is over."""
@@ -111,7 +104,7 @@ class Generation:
         id_: GenerationId,
         config: ServiceConfig,
         launcher: Launcher,
-        supervisor: GenerationHost,
+        host: GenerationHost,
         limits: GenerationLimits = GenerationLimits(),
     ) -> None:
         self.id = id_
@@ -119,7 +112,8 @@ class Generation:
         self.child: Child | None = None  # while its process runs
         self._config = config
         self._launcher = launcher
-        self._supervisor = supervisor
+        self._host = host
+        self._reports = host.reports
         self._limits = limits
         self._is_warm = False
         self._answered = False
@@ -127,7 +121,7 @@ class Generation:
     async def run(self) -> GenerationOutcome:
         """Start the backend, wait for its end, and clean up. Cancellation stops it as well."""
         # Another change of the same burst would end the start at once.
-        await self._unless_stopped(self._supervisor.quiet())
+        await self._unless_stopped(self._host.quiet())
         obstacle = await self._unless_stopped(self._clear_obstacles())
         if self.stop.is_set():
             outcome = GenerationOutcome(None, "stopped before it was started")
@@ -136,14 +130,14 @@ class Generation:
         else:
             outcome = await self._run_process_with_cold_retry()
         if self.stop.is_set():
-            await self._supervisor.quiet()
+            await self._host.quiet()
         return outcome
 
     async def _clear_obstacles(self) -> str:
         """End processes of the last start and wait for the port; return a remaining obstacle."""
         try:
             for orphan in await self._launcher.tree.sweep():
-                self._supervisor.say(f"ended a process of the last start: {orphan}")
+                self._reports.say(f"ended a process of the last start: {orphan}")
         except StopError as error:
             return str(error)
         launch_spec = self._launcher.launch_spec
@@ -154,9 +148,13 @@ class Generation:
         if holder is None:
             return ""
         in_use = _in_use(launch_spec.address, holder)
-        if not launch_spec.move():
+        try:
+            has_moved = launch_spec.move()
+        except UserError as error:
+            return f"{in_use}; {error}"
+        if not has_moved:
             return f"{in_use}; end it, or choose another BACKEND"
-        self._supervisor.say(f"{in_use}; BACKEND is {launch_spec.address} now")
+        self._reports.say(f"{in_use}; BACKEND is {launch_spec.address} now")
         return ""
 
     async def _run_process_with_cold_retry(self) -> GenerationOutcome:
@@ -178,7 +176,7 @@ class Generation:
             return GenerationOutcome(None, str(error))
         self._is_warm = child.is_warm
         self._report_reloader(own_reloader(self._launcher.launch_spec.words))
-        self._supervisor.started(Start(began_at, child.is_warm))
+        self._host.started(Start(began_at, child.is_warm))
         returncode: int | None = None
         try:
             async with asyncio.TaskGroup() as group:
@@ -187,12 +185,14 @@ class Generation:
                 probe.cancel()
             self._reclaim_unaccepted()
             if returncode is None:
-                await self._supervisor.drained()
+                await self._host.drained()
         finally:
-            self._supervisor.end_connections(self.id)
-            # A process that exited while it was being stopped may have left its tree.
-            if returncode is None or self.stop.is_set():
-                stopped = await self._end(child)
+            try:
+                self._host.end_connections(self.id)
+            finally:
+                # A process that exited while it was being stopped may have left its tree.
+                if returncode is None or self.stop.is_set():
+                    stopped = await self._end(child)
             self._reclaim_unaccepted()
             self.child = None
         if returncode is None:
@@ -206,7 +206,7 @@ class Generation:
         """
         inherited = self._launcher.launch_spec.inherited
         if inherited is not None:
-            self._supervisor.reclaim_unaccepted(inherited.reclaim_unaccepted())
+            self._host.reclaim_unaccepted(inherited.reclaim_unaccepted())
 
     async def _end(self, child: Child) -> int:
         try:
@@ -214,14 +214,14 @@ class Generation:
             return await child.stop(restart.kill_signal, restart.kill_timeout_s)
         except StopError as error:
             # The next start does not begin beside it, but reports it as an obstacle again.
-            self._supervisor.say(str(error))
+            self._reports.say(str(error))
             return -signal.SIGKILL
 
     async def _probe(self, child: Child) -> None:
         backend, ping = self._launcher.launch_spec.address, self._config.readiness
 
         def send_first_request(host: str, connection: socket.socket) -> asyncio.Future[bool] | None:
-            return self._supervisor.first_request(Target(self.id, host, backend.port, connection))
+            return self._host.first_request(Target(self.id, host, backend.port, connection))
 
         # An explicit --ping or --ping-path defines readiness; otherwise any response will do.
         any_response_will_do = ping == Ping()
@@ -235,7 +235,7 @@ class Generation:
             )
             diagnosing.cancel()
         self._answered = True
-        self._supervisor.ready(Target(self.id, probe.host, probe.port))
+        self._host.ready(Target(self.id, probe.host, probe.port))
         # The look-ups take milliseconds, and held requests come first.
         await asyncio.sleep(self._limits.owner_check_s)
         tree = self._launcher.tree
@@ -245,25 +245,25 @@ class Generation:
             is_in_tree = await asyncio.to_thread(listens_in_tree, backend, tree, child.pid)
         if is_in_tree is False:
             # For example a container's published port: its server is not in the process tree.
-            self._supervisor.say(f"{backend} is served by a process outside --exec's")
+            self._reports.say(f"{backend} is served by a process outside --exec's")
         await watch_for_silence(
-            self._supervisor.silence,
+            self._host.silence,
             lambda: probe.still_answers(SILENCE_PING_S),
-            self._supervisor.report,
+            self._reports.report,
         )
 
     async def _diagnose(self, child: Child) -> None:
         """Report from time to time why the backend does not answer yet."""
         launch_spec, tree = self._launcher.launch_spec, self._launcher.tree
         async for passed_s in looks():
-            tail, inherited = self._supervisor.tail, launch_spec.inherited
+            tail, inherited = self._reports.tail, launch_spec.inherited
             why = await diagnose(launch_spec.address, tree, child.pid, inherited, tail)
-            self._supervisor.report(f"no answer after {passed_s:g} s: {why}")
+            self._reports.report(f"no answer after {passed_s:g} s: {why}")
             self._report_reloader(await asyncio.to_thread(_reloader_in_tree, tree, child.pid))
 
     def _report_reloader(self, text: str) -> None:
         if text:
-            self._supervisor.report_reloader(text)
+            self._reports.report_reloader(text)
 
     async def _unless_stopped(self, work: Coroutine[None, None, T]) -> T | None:
         """Return the result of `work`; cancel it and return None when `stop` is set."""

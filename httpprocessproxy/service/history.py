@@ -77,8 +77,11 @@ class StartTimes:
 class History:
     """The records of one machine's transitions."""
 
-    def __init__(self, bus: EventBus, machine: Machine, cold_ms: float | None = None) -> None:
+    def __init__(
+        self, service: str, bus: EventBus, machine: Machine, cold_ms: float | None = None
+    ) -> None:
         """`cold_ms` is the duration of a cold start in an earlier session, if known."""
+        self._service = service
         self._start_times = StartTimes(cold_ms)
         self.outcome = GenerationOutcome(None, "")
         self.restart: Restart | None = None
@@ -90,13 +93,22 @@ class History:
     def began(self) -> None:
         """Record the machine's start."""
         self._entered_at = time.monotonic()
-        self._publish("", "first start", ())
+        self._publish("", "first start", (), reloads=False)
 
-    def entered(self, before: State, event: Event, paths: set[str], requested_by: str) -> None:
+    def entered(
+        self,
+        before: State,
+        event: Event,
+        paths: set[str],
+        requested_by: str = "",
+        *,
+        reloads: bool = False,
+    ) -> None:
         """Record the machine's transition from `before` to its present state, caused by `event`.
 
         `paths` are those of the burst, and may grow while the backend is being stopped; without
-        any, `requested_by` names the source of the request for a restart.
+        any, `requested_by` names the source of the request for a restart. `reloads` makes browsers
+        reload.
         """
         now = time.monotonic()
         lasted_s, self._entered_at = now - self._entered_at, now
@@ -115,7 +127,8 @@ class History:
             case _:
                 pass  # the first start is not a restart
         shown = self.restart.paths if self.restart is not None else ()
-        self._publish(before.value, self._why(event, lasted_s, requested_by), shown)
+        why = self._why(event, lasted_s, requested_by)
+        self._publish(before.value, why, shown, reloads=reloads)
 
     def drained(self) -> None:
         if self.restart is not None:
@@ -135,10 +148,11 @@ class History:
     def last_restart(self) -> RestartReport | None:
         return self.restart.report() if self.restart is not None else None
 
-    def _publish(self, before: str, why: str, paths: Iterable[str]) -> None:
+    def _publish(self, before: str, why: str, paths: Iterable[str], *, reloads: bool) -> None:
         self.since = datetime.now(UTC).isoformat(timespec="milliseconds")
         self._bus.publish(
             StateChanged(
+                service=self._service,
                 state=self._machine.state.value,
                 before=before,
                 generation=self._machine.generation,
@@ -149,6 +163,7 @@ class History:
                 reason=self.reason,
                 start=self.last_start if self._machine.state is State.RUNNING else None,
                 restart=self.last_restart,
+                reloads=reloads,
             )
         )
 

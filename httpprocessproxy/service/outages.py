@@ -5,7 +5,7 @@ from typing import Final
 
 from httpprocessproxy.core.page.pages import Problem
 from httpprocessproxy.core.state import Machine
-from httpprocessproxy.process import Launcher, Output
+from httpprocessproxy.process import Launcher
 from httpprocessproxy.service.history import History
 
 # Retry-After: short, as a client waits in the gate at almost no cost.
@@ -13,13 +13,10 @@ RETRY_AFTER_S: Final = 1
 
 
 class Outages:
-    """Makes the problems for the gate, each with the state at the time of the call."""
+    """Implements `gate.Problems`; each problem has the state at the time of the call."""
 
-    def __init__(
-        self, launcher: Launcher, output: Output, machine: Machine, history: History
-    ) -> None:
+    def __init__(self, launcher: Launcher, machine: Machine, history: History) -> None:
         self._launcher = launcher
-        self._output = output
         self._machine = machine
         self._history = history
 
@@ -56,7 +53,7 @@ class Outages:
             503,
             title,
             detail,
-            output=b"" if is_live else self._output.tail,
+            output=b"" if is_live else self._launcher.output.tail,
             is_live=is_live,
             public_detail=public_detail,
             retry_after_s=RETRY_AFTER_S,

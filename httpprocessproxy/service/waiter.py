@@ -1,7 +1,6 @@
 """The gate's interface to a request: the waiter, and the outcomes of its wait."""
 
 import socket
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -40,11 +39,3 @@ class Waiter(Protocol):
     def admitted(self, target: Target) -> None: ...
 
     def refused(self, problem: Problem) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Starting:
-    """The 503 for a navigation that has waited `after_s` seconds: a page that shows the start."""
-
-    after_s: float
-    problem: Callable[[], Problem]

@@ -1,7 +1,8 @@
 """Keys in the terminal, and their actions."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from httpprocessproxy.system.event_loop import call_from_thread
@@ -29,10 +30,15 @@ class Shortcuts:
         self._loop = asyncio.get_running_loop()
         self._actions: Mapping[str, Callable[[], None]] = {}
 
-    def bind(self, actions: Mapping[str, Callable[[], None]]) -> None:
-        """Bind each of `KEYS` to its action. Keys do nothing before."""
+    @contextlib.contextmanager
+    def acting(self, actions: Mapping[str, Callable[[], None]]) -> Iterator[None]:
+        """Run the action of each of `KEYS` while the context is open; else, keys do nothing."""
         assert actions.keys() == KEYS.keys()
         self._actions = actions
+        try:
+            yield
+        finally:
+            self._actions = {}
 
     def press(self, key: str) -> None:
         call_from_thread(self._loop, self._act, key)

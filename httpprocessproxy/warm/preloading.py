@@ -12,7 +12,7 @@ from typing import Final
 
 from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.core.state import State
-from httpprocessproxy.events import EventBus, Notice, PreloadStatus, StartReport, StateChanged
+from httpprocessproxy.events import EventBus, Notice, PreloadStatus, StartReport
 from httpprocessproxy.process import INHERITED_FD, LaunchSpec, ProcessTree
 from httpprocessproxy.warm.command import PythonCommand
 from httpprocessproxy.warm.fork_server import ForkError, Stdio
@@ -25,7 +25,7 @@ _VARYING: Final = ("PORT", "LISTEN_FDS", "LISTEN_PID")
 
 
 class Preloading:
-    """A `spawn.WarmStarter`, and the supervisor's `Preload`. Use it in the event loop's thread."""
+    """A `spawn.WarmStarter`, and the service's `Preload`. Use it in the event loop's thread."""
 
     def __init__(
         self,
@@ -104,16 +104,16 @@ class Preloading:
     def give_up(self, why: str) -> None:
         self._manager.give_up(why)
 
-    def state_changed(self, event: StateChanged) -> None:
-        """Learn from a start that has answered."""
-        if event.state == State.RUNNING.value and self._recording is not None:
-            cold_ms = _cold_ms(event.start)
+    def entered(self, state: State, start: StartReport | None) -> None:
+        """Learn from a start that has answered, whose report is `start`."""
+        if state is State.RUNNING and self._recording is not None:
+            cold_ms = _cold_ms(start)
             record = self._recording.read()
             if cold_ms is not None:
                 self._learn(record, cold_ms)
             elif record is not None:
                 self._learn_more(record)
-        if event.state != State.LOADING.value:
+        if state is not State.LOADING:
             self._recording_stack.close()
 
     def _listen(self, environment: Mapping[str, str]) -> Recording:

@@ -28,17 +28,17 @@ class FakeProgram:
     def __init__(self) -> None:
         self.bus = EventBus()
         self.log = RequestLog(self.bus)
-        self.replays = Replayer(self.log)
-        self.replays.send = self._send
+        self.replays = Replayer(self.log, self._send)
         self.state, self.generation = "running", 3
         self.restarted_by: list[str] = []
         self.fences = 0
-        self.context = AdminContext(
-            self.status, self.restarted_by.append, self.bus, self.replays, self.fence, PLACES
-        )
+        self.context = AdminContext(self, self.bus, PLACES)
 
     async def fence(self) -> None:
         self.fences += 1
+
+    def restart(self, requested_by: str) -> None:
+        self.restarted_by.append(requested_by)
 
     def status(self) -> ServiceStatus:
         return status(self.state, self.generation)
@@ -63,7 +63,9 @@ async def open_site(
     path = folder / "site"
     program = FakeProgram()
     hosts = HostRule((), "localhost")
-    async with serving(listen_on_unix(path), hosts, program.context, is_dashboard=is_dashboard):
+    async with serving(
+        listen_on_unix(path), hosts, program.context, program.replays, is_dashboard=is_dashboard
+    ):
         connector = aiohttp.UnixConnector(str(path))
         headers = {"Accept": "application/json"}
         async with aiohttp.ClientSession(OWN, connector=connector, headers=headers) as client:

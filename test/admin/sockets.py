@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
 
 import uvloop
 from websockets.asyncio.client import ClientConnection, connect, unix_connect
@@ -20,6 +21,7 @@ from httpprocessproxy.events import EventBus, ServiceStatus
 from httpprocessproxy.inspector.replay import Replayer
 from httpprocessproxy.inspector.request_log import RequestLog
 from test.deadline import PATIENCE_S
+from test.messages import state
 from test.messages import status as of_server
 
 BIND = Address("localhost", 8001)
@@ -56,13 +58,26 @@ def context(
     bus: EventBus,
     restart: Callable[[str], None] = lambda by: None,
 ) -> AdminContext:
-    return AdminContext(
-        lambda: status, restart, bus, Replayer(RequestLog(bus)), _pass, PLACES, TOKEN
-    )
+    return AdminContext(FakeService(status, restart), bus, PLACES, TOKEN)
 
 
-async def _pass() -> None:
-    """A fence that returns at once."""
+def reload_browsers(bus: EventBus) -> None:
+    """Publish a transition that reloads browsers."""
+    bus.publish(state("running", "loading", reloads=True))
+
+
+@dataclass(frozen=True, slots=True)
+class FakeService:
+    """A service in a state, without a watcher."""
+
+    present: ServiceStatus
+    restart: Callable[[str], None]
+
+    def status(self) -> ServiceStatus:
+        return self.present
+
+    async def fence(self) -> None:
+        """Return at once."""
 
 
 @contextlib.asynccontextmanager
@@ -76,14 +91,16 @@ async def opened(
 ) -> AsyncIterator[Admin]:
     """Open an `Admin`; a warning fails the test unless it passes `warnings`."""
     unexpected: list[str] = []
+    bus = bus or EventBus()
+    replays = Replayer(RequestLog(bus), lambda record: record)
     admin = Admin(
         configure(livereload_port, bind),
         HostRule(allowed, bind.host),
-        context(status or of_server("loading", 1), bus or EventBus()),
+        context(status or of_server("loading", 1), bus),
         lambda: TAIL,
         (unexpected if warnings is None else warnings).append,
     )
-    async with admin:
+    async with admin.serving(replays):
         yield admin
     assert not unexpected
 

@@ -12,7 +12,18 @@ from pathlib import Path
 import pytest
 
 from httpprocessproxy.admin import Admin
-from test.admin.sockets import LOOPS, Loop, greet, opened, own, public, receive, run
+from httpprocessproxy.events import EventBus
+from test.admin.sockets import (
+    LOOPS,
+    Loop,
+    greet,
+    opened,
+    own,
+    public,
+    receive,
+    reload_browsers,
+    run,
+)
 from test.messages import status
 from test.ports import free_port
 
@@ -34,13 +45,14 @@ def descriptors() -> set[str]:
 def test_all_endpoints_answer_at_once(loop: Loop) -> None:
     async def main() -> None:
         port = free_port()
-        async with opened(port, status=status("running", 1)) as admin:
+        bus = EventBus()
+        async with opened(port, status=status("running", 1), bus=bus) as admin:
             assert (await get(admin, b"/_hpp/status")).endswith(b'"preload": null}')
             async with own(admin) as page, public(port) as other:
                 await greet(page)
                 await greet(other)
                 assert admin.clients == 2
-                admin.reload_browsers()
+                reload_browsers(bus)
                 assert (await receive(page))["command"] == "reload"
                 assert (await receive(other))["command"] == "reload"
 

@@ -11,6 +11,7 @@ from websockets.exceptions import ConnectionClosed
 from httpprocessproxy.admin import Admin
 from httpprocessproxy.admin.assets import livereload_js
 from httpprocessproxy.core.page.livereload import OFFICIAL_7
+from httpprocessproxy.events import EventBus
 from test.admin.sockets import (
     check_connection,
     greet,
@@ -19,6 +20,7 @@ from test.admin.sockets import (
     public,
     receive,
     refusal,
+    reload_browsers,
     run,
     settled,
 )
@@ -54,12 +56,13 @@ async def heard(client: ClientConnection) -> list[object]:
 
 def test_page_gets_every_reload() -> None:
     async def main() -> None:
-        async with opened() as admin, own(admin) as client:
+        bus = EventBus()
+        async with opened(bus=bus) as admin, own(admin) as client:
             assert admin.clients == 0
             await greet(client)
             assert admin.clients == 1
-            admin.reload_browsers()
-            admin.reload_browsers()
+            reload_browsers(bus)
+            reload_browsers(bus)
             assert await heard(client) == ["reload", "reload"]
 
     run(main())
@@ -77,9 +80,10 @@ def test_server_sends_hello_first() -> None:
 
 def test_reload_before_the_hello_of_a_page_is_sent_after_it() -> None:
     async def main() -> None:
-        async with opened() as admin, own(admin) as client:
+        bus = EventBus()
+        async with opened(bus=bus) as admin, own(admin) as client:
             assert (await receive(client))["command"] == "hello"
-            admin.reload_browsers()
+            reload_browsers(bus)
             await settled(client)
             await client.send(json.dumps({"command": "hello", "protocols": [OFFICIAL_7]}))
             assert await heard(client) == ["reload"]
@@ -89,9 +93,10 @@ def test_reload_before_the_hello_of_a_page_is_sent_after_it() -> None:
 
 def test_reload_makes_livereload_js_reload_the_page() -> None:
     async def main() -> None:
-        async with opened() as admin, own(admin) as client:
+        bus = EventBus()
+        async with opened(bus=bus) as admin, own(admin) as client:
             await greet(client)
-            admin.reload_browsers()
+            reload_browsers(bus)
             assert (await receive(client))["path"] == "/"
 
     run(main())
@@ -101,10 +106,11 @@ def test_extension_that_probes_the_port_does_not_count_as_a_page() -> None:
     async def main() -> None:
         port = free_port()
         origin = "chrome-extension://jnihajbhpnppcggbcgedagnkighmdlei"
-        async with opened(port) as admin, public(port, origin) as client:
+        bus = EventBus()
+        async with opened(port, bus=bus) as admin, public(port, origin) as client:
             await check_connection(client)
             assert admin.clients == 0
-            admin.reload_browsers()
+            reload_browsers(bus)
             assert await heard(client) == []
 
     run(main())
@@ -112,12 +118,13 @@ def test_extension_that_probes_the_port_does_not_count_as_a_page() -> None:
 
 def test_unknown_messages_are_ignored() -> None:
     async def main() -> None:
-        async with opened() as admin, own(admin) as client:
+        bus = EventBus()
+        async with opened(bus=bus) as admin, own(admin) as client:
             await greet(client)
             for message in ('{"command":"info","url":"/"}', "garbage", b"\xff", "[" * 60_000):
                 await client.send(message)
             await settled(client)
-            admin.reload_browsers()
+            reload_browsers(bus)
             assert await heard(client) == ["reload"]
 
     run(main())
@@ -138,7 +145,8 @@ def test_message_too_long_closes_the_connection() -> None:
 @pytest.mark.parametrize("abort", [True, False])
 def test_closed_page_is_removed(abort: bool) -> None:
     async def main() -> None:
-        async with opened() as admin, own(admin) as client, own(admin) as other:
+        bus = EventBus()
+        async with opened(bus=bus) as admin, own(admin) as client, own(admin) as other:
             await greet(client)
             await greet(other)
             if abort:
@@ -146,7 +154,7 @@ def test_closed_page_is_removed(abort: bool) -> None:
             else:
                 await client.close()
             await until(1, admin, other)
-            admin.reload_browsers()
+            reload_browsers(bus)
             assert await heard(other) == ["reload"]
 
     run(main())
@@ -154,7 +162,8 @@ def test_closed_page_is_removed(abort: bool) -> None:
 
 def test_fifty_tabs_reload_beside_one_that_never_reads() -> None:
     async def main() -> None:
-        async with opened() as admin, contextlib.AsyncExitStack() as tabs:
+        bus = EventBus()
+        async with opened(bus=bus) as admin, contextlib.AsyncExitStack() as tabs:
             stuck = await tabs.enter_async_context(own(admin))
             await greet(stuck)
             stuck.transport.pause_reading()
@@ -162,7 +171,7 @@ def test_fifty_tabs_reload_beside_one_that_never_reads() -> None:
             for client in clients:
                 await greet(client)
             assert admin.clients == 51
-            admin.reload_browsers()
+            reload_browsers(bus)
             for client in clients:
                 assert (await receive(client))["command"] == "reload"
             stuck.transport.abort()
@@ -208,9 +217,13 @@ def test_own_port_refuses_other_pages(origin: str) -> None:
 def test_livereload_port_accepts_pages_of_the_proxy_and_extensions(origin: str | None) -> None:
     async def main() -> None:
         port = free_port()
-        async with opened(port, allowed=["example.test"]) as admin, public(port, origin) as page:
+        bus = EventBus()
+        async with (
+            opened(port, allowed=["example.test"], bus=bus),
+            public(port, origin) as page,
+        ):
             await greet(page)
-            admin.reload_browsers()
+            reload_browsers(bus)
             assert await heard(page) == ["reload"]
 
     run(main())
@@ -293,7 +306,8 @@ def test_livereload_port_serves_only_the_script() -> None:
 def test_garbage_at_the_livereload_port_is_refused() -> None:
     async def main() -> None:
         port = free_port()
-        async with opened(port) as admin:
+        bus = EventBus()
+        async with opened(port, bus=bus):
             for garbage in (b"\0\0\0\r\n\r\n", b"POST / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\n\n"):
                 reader, writer = await asyncio.open_connection("127.0.0.1", port)
                 writer.write(garbage)
@@ -303,7 +317,7 @@ def test_garbage_at_the_livereload_port_is_refused() -> None:
                 await writer.wait_closed()
             async with public(port) as page:
                 await greet(page)
-                admin.reload_browsers()
+                reload_browsers(bus)
                 assert await heard(page) == ["reload"]
 
     run(main())

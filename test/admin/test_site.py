@@ -14,6 +14,8 @@ from httpprocessproxy.admin.assets import livereload_js
 from httpprocessproxy.admin.site import serving
 from httpprocessproxy.core.http.hosts import HostRule
 from httpprocessproxy.events import EventBus, members
+from httpprocessproxy.inspector.replay import Replayer
+from httpprocessproxy.inspector.request_log import RequestLog
 from httpprocessproxy.system.listeners import listen_on_unix
 from test.admin.sockets import OWN, context, run
 from test.messages import status
@@ -26,7 +28,10 @@ async def browser(folder: Path) -> AsyncIterator[aiohttp.ClientSession]:
     """A browser on the site's origin."""
     path = folder / "site"
     rule = HostRule((), "localhost")
-    async with serving(listen_on_unix(path), rule, context(STATUS, EventBus()), is_dashboard=False):
+    bus = EventBus()
+    replays = Replayer(RequestLog(bus), lambda record: record)
+    made = context(STATUS, bus)
+    async with serving(listen_on_unix(path), rule, made, replays, is_dashboard=False):
         connector = aiohttp.UnixConnector(str(path))
         async with aiohttp.ClientSession(OWN, connector=connector) as session:
             yield session

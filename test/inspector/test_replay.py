@@ -31,8 +31,8 @@ class Sender:
 def test_last_failed_request_is_sent_after_each_restart_until_it_succeeds() -> None:
     bus = EventBus()
     log = RequestLog(bus)
-    replays, sender = Replayer(log), Sender(log)
-    replays.send = sender.send
+    sender = Sender(log)
+    replays = Replayer(log, sender.send)
     replays.after_restarts = True
     with replays.listening(bus):
         bus.publish(state("running"))
@@ -50,8 +50,7 @@ def test_last_failed_request_is_sent_after_each_restart_until_it_succeeds() -> N
 def test_no_request_is_sent_without_the_option(monkeypatch: pytest.MonkeyPatch) -> None:
     bus = EventBus()
     log = RequestLog(bus)
-    replays = Replayer(log)
-    replays.send = lambda record: pytest.fail("sent")
+    replays = Replayer(log, lambda record: pytest.fail("sent"))
     ended(log, 500, asked=POST)
     with replays.listening(bus):
         bus.publish(state("running"))

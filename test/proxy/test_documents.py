@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from httpprocessproxy.core.page.documents import Injector
-from httpprocessproxy.service import gate
 from test.fakes import OK, Bench, Peer, get, serving
 from test.loops import eventually, on_every_loop
 from test.proxy.exchanges import MUCH, asked, assert_goes_on, assert_next_is
@@ -172,10 +171,9 @@ async def test_not_modified_confirms_the_page_with_the_tag() -> None:
 @pytest.mark.parametrize("begun", [head(b"Content-Length: 5"), head(b"Transfer-Encoding: chunked")])
 @on_every_loop
 async def test_page_that_ends_before_its_content_is_requested_twice_and_gets_502(
-    begun: bytes, end: str, monkeypatch: pytest.MonkeyPatch
+    begun: bytes, end: str
 ) -> None:
-    monkeypatch.setattr(gate, "SUSPICION_S", 0.02)
-    async with serving(injector=injector()) as bench:
+    async with serving(injector=injector(), suspicion_s=0.02) as bench:
         client, wire = await asked(bench, document())
         for is_last in (False, True):
             await wire.send(begun)

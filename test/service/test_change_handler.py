@@ -9,11 +9,10 @@ import pytest
 from httpprocessproxy.core.change.outputs import PATIENCE
 from httpprocessproxy.core.change.patterns import ANYTHING
 from httpprocessproxy.core.change.restart_loop import SUSPICIOUS
-from httpprocessproxy.events import Event, EventBus, Refreshed
+from httpprocessproxy.core.state import State
 from httpprocessproxy.service import change_handler
-from httpprocessproxy.service.change_handler import ChangeHandler
+from httpprocessproxy.service.change_handler import ChangeEffects, ChangeHandler, ServerWrites
 from test.loops import eventually, on_every_loop
-from test.messages import state as changed_to
 
 
 class Desk:
@@ -26,31 +25,23 @@ class Desk:
         self.written: set[Path] = set()
         self.looked = 0
         self.is_writing = False
-        self.generation = 1
-        bus = EventBus()
         self.actions = ChangeHandler(
+            ChangeEffects(
+                lambda paths: self.restarts.append(set(paths)),
+                self.refreshes.append,
+                self.said.append,
+            ),
             lambda path: path.endswith(".css"),
-            lambda paths: self.restarts.append(set(paths)),
-            bus,
-            self.said.append,
-            lambda: self.is_writing,
-            self.open_for_writing,
+            ServerWrites(lambda: self.is_writing, self.open_for_writing),
         )
-        self.subscription = bus.subscribe([Refreshed], self.refreshed)
-        self.subscription.__enter__()
         self.enter("running")
-
-    def refreshed(self, event: Event) -> None:
-        assert isinstance(event, Refreshed)
-        self.refreshes.append(event.paths)
 
     def open_for_writing(self, files: Collection[Path]) -> Collection[Path]:
         self.looked += 1
         return self.written.intersection(files)
 
     def enter(self, state: str) -> None:
-        self.generation += state == "loading"
-        self.actions.state_changed(changed_to(state, generation=self.generation))
+        self.actions.entered(State(state))
 
     def change(self, *paths: str) -> None:
         self.actions.changed(frozenset(paths))

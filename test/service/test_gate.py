@@ -272,11 +272,8 @@ async def test_unconfirmed_request_waits_for_the_next_command(
 
 
 @on_every_loop
-async def test_unconfirmed_request_enters_again_after_a_while(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(gate_module, "SUSPICION_S", 0.02)
-    crowd = Crowd()
+async def test_unconfirmed_request_enters_again_after_a_while() -> None:
+    crowd = Crowd(suspicion_s=0.02)
     crowd.gate.open(FIRST)
     waiter = crowd.waiter()
     crowd.gate.hold_unconfirmed(waiter)
@@ -293,11 +290,8 @@ async def test_unconfirmed_request_is_held_if_the_backend_has_ended() -> None:
 
 
 @on_every_loop
-async def test_unconfirmed_request_that_exits_is_never_admitted(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(gate_module, "SUSPICION_S", 0.02)
-    crowd = Crowd()
+async def test_unconfirmed_request_that_exits_is_never_admitted() -> None:
+    crowd = Crowd(suspicion_s=0.02)
     crowd.gate.open(FIRST)
     leaves, stays = crowd.waiter(), crowd.waiter()
     crowd.gate.hold_unconfirmed(leaves)

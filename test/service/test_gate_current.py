@@ -111,7 +111,7 @@ async def test_navigations_unsafe_requests_and_wants_fence_wait_for_the_fence() 
         fences.append(asyncio.get_running_loop().create_future())
         return fences[-1]
 
-    crowd.gate.fence = fence
+    crowd.freshness.fence = fence
     safe, page, unsafe, asking, gone = (crowd.waiter() for _ in range(5))
     page.is_navigation, unsafe.is_safe, asking.wants_fence, gone.is_safe = True, False, True, False
     assert crowd.gate.enter(safe)
@@ -139,18 +139,18 @@ async def test_unsafe_request_is_admitted_at_once_without_a_fence() -> None:
 async def test_request_waits_for_changes_before_it_but_not_for_later_ones() -> None:
     crowd = Crowd(is_current=lambda: False)
     crowd.gate.open(FIRST)
-    seen, judged = 1, 0
-    crowd.gate.last_mark, crowd.gate.is_past = lambda: seen, lambda mark: mark <= judged
+    freshness = crowd.freshness
+    freshness.seen, freshness.judged = 1, 0
     early = crowd.ask()
-    seen = 2
+    freshness.seen = 2
     late = crowd.ask()
     crowd.gate.resume()
     assert crowd.gone == []
-    judged = 1
+    freshness.judged = 1
     crowd.gate.resume()
     crowd.gate.answered(early[0])
     assert [waiter.outcomes for waiter in early + late] == [[FIRST], []]
-    judged = 2
+    freshness.judged = 2
     crowd.gate.resume()
     assert crowd.gone == [1, 2]
 
@@ -158,13 +158,13 @@ async def test_request_waits_for_changes_before_it_but_not_for_later_ones() -> N
 @on_every_loop
 async def test_held_request_waits_for_the_changes_before_an_opening() -> None:
     crowd = Crowd(is_current=lambda: False)
-    seen, judged = 1, 1
-    crowd.gate.last_mark, crowd.gate.is_past = lambda: seen, lambda mark: mark <= judged
+    freshness = crowd.freshness
+    freshness.seen, freshness.judged = 1, 1
     crowd.ask()
-    seen = 2
+    freshness.seen = 2
     crowd.gate.open(FIRST)
     assert crowd.gone == []
-    seen, judged = 3, 2
+    freshness.seen, freshness.judged = 3, 2
     crowd.gate.resume()
     assert crowd.gone == [1]
 
@@ -172,11 +172,11 @@ async def test_held_request_waits_for_the_changes_before_an_opening() -> None:
 @on_every_loop
 async def test_held_request_is_refused_once_changes_before_the_crash_are_judged() -> None:
     crowd = Crowd(is_current=lambda: False)
-    seen, judged = 1, 0
-    crowd.gate.last_mark, crowd.gate.is_past = lambda: seen, lambda mark: mark <= judged
+    freshness = crowd.freshness
+    freshness.seen, freshness.judged = 1, 0
     (waiter,) = crowd.ask()
     crowd.gate.refuse(lambda: ENDED)
     assert waiter.outcomes == []
-    judged = 1
+    freshness.judged = 1
     crowd.gate.resume()
     assert waiter.outcomes == [ENDED]

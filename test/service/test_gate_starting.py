@@ -1,16 +1,15 @@
 """The gate's page for a long start: navigations get it, other requests go on waiting."""
 
 from httpprocessproxy.core.identity import GenerationId
-from httpprocessproxy.core.page.pages import Problem
-from httpprocessproxy.service.gate import Gate
-from httpprocessproxy.service.waiter import Starting, Target
+from httpprocessproxy.service.gate import Gate, GateLimits
+from httpprocessproxy.service.waiter import Target
 from test.crowd import FakeWaiter
 from test.deadline import PATIENCE_S
 from test.fakes import ENDED, OVERDUE
+from test.gates import STARTING, new_gate
 from test.loops import eventually, on_every_loop, turn
 
 FIRST = Target(GenerationId("web", 1), "127.0.0.1", 8001)
-LIVE = Problem(503, "Starting", "", is_live=True)
 
 
 def navigation(log: list[FakeWaiter]) -> FakeWaiter:
@@ -20,7 +19,7 @@ def navigation(log: list[FakeWaiter]) -> FakeWaiter:
 
 
 def gate_after(seconds: float) -> Gate:
-    return Gate(PATIENCE_S, lambda: OVERDUE, Starting(seconds, lambda: LIVE))
+    return new_gate(OVERDUE, GateLimits(PATIENCE_S, starting_page_s=seconds))
 
 
 @on_every_loop
@@ -30,7 +29,7 @@ async def test_held_navigation_gets_the_starting_page_and_other_requests_wait() 
     gate.enter_unfenced(data)
     gate.enter_unfenced(page)
     await eventually(lambda: bool(page.outcomes))
-    assert page.outcomes == [LIVE]
+    assert page.outcomes == [STARTING]
     assert (data.outcomes, gate.held) == ([], 1)
     gate.open(FIRST)
     assert data.outcomes == [FIRST]

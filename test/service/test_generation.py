@@ -20,8 +20,9 @@ from httpprocessproxy.service.generation import (
     GenerationOutcome,
     Start,
 )
+from httpprocessproxy.service.reports import Reports
 from httpprocessproxy.service.waiter import Target
-from test.children import NO_SUCH_PID, FakeLauncher, configured
+from test.children import NO_SUCH_PID, FakeLauncher, FakeOutput, configured
 from test.fakes import Listener
 from test.loops import eventually, on_every_loop
 
@@ -34,6 +35,7 @@ class FakeGenerationHost:
     def __init__(self) -> None:
         self.log: list[object] = []
         self.said: list[str] = []
+        self.reports = Reports(FakeOutput(), self.said.append)
         self.is_quiet = asyncio.Event()
         self.is_quiet.set()
         self.is_drained = asyncio.Event()
@@ -41,18 +43,6 @@ class FakeGenerationHost:
         self.error: Exception | None = None
         self.first_requests: list[Target] = []
         self.starts: list[Start] = []
-
-    def say(self, text: str) -> None:
-        self.said.append(text)
-
-    def report(self, text: str) -> None:
-        self.said.append(text)
-
-    def report_reloader(self, text: str) -> None:
-        self.said.append(text)
-
-    def tail(self) -> bytes:
-        return b""
 
     async def quiet(self) -> None:
         self.log.append("quiet")

@@ -20,7 +20,7 @@ def test_stage_that_is_not_reached_has_no_duration() -> None:
 
 def test_each_transition_is_published_with_its_reason() -> None:
     bus, machine = EventBus(), Machine()
-    history = History(bus, machine)
+    history = History("web", bus, machine)
 
     machine.start()
     history.began()
@@ -58,7 +58,7 @@ def test_each_transition_is_published_with_its_reason() -> None:
 
 def test_report_includes_paths_added_later_in_the_burst() -> None:
     bus, machine = EventBus(), Machine()
-    history = History(bus, machine)
+    history = History("web", bus, machine)
     machine.start()
     history.began()
     step(machine, history, Ready(1))
@@ -72,7 +72,7 @@ def test_report_includes_paths_added_later_in_the_burst() -> None:
 
 
 def test_drain_without_a_restart_is_not_recorded() -> None:
-    history = History(EventBus(), Machine())
+    history = History("web", EventBus(), Machine())
     history.drained()
     assert history.last_restart is None
 

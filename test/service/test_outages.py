@@ -10,7 +10,7 @@ from httpprocessproxy.process import LaunchSpec
 from httpprocessproxy.service.generation import GenerationOutcome
 from httpprocessproxy.service.history import History
 from httpprocessproxy.service.outages import RETRY_AFTER_S, Outages
-from test.children import FakeLauncher, FakeOutput
+from test.children import FakeLauncher
 
 PLAIN = Problem(503, "", "", retry_after_s=RETRY_AFTER_S, state="loading", generation=1)
 
@@ -20,13 +20,13 @@ class Desk:
 
     def __init__(self) -> None:
         address = Address("127.0.0.1", 8001)
-        launcher, output = FakeLauncher(address), FakeOutput()
+        launcher = FakeLauncher(address)
         launcher.launch_spec = LaunchSpec(("serve", "my site"), address)
-        output.printed = b"Traceback\n"
+        launcher.output.printed = b"Traceback\n"
         self.machine = Machine()
         self.machine.start()
-        self.history = History(EventBus(), self.machine)
-        self.outages = Outages(launcher, output, self.machine, self.history)
+        self.history = History("web", EventBus(), self.machine)
+        self.outages = Outages(launcher, self.machine, self.history)
 
 
 def test_server_that_has_ended_is_shown_with_reason_and_output() -> None:

@@ -29,7 +29,7 @@ async def test_first_start_admits_held_requests_once_ready() -> None:
         assert life.ask().target == waiter.target
         assert life.states == ["loading", "running"]
         assert re.fullmatch(r"ready after \d+ ms", life.reasons[1])
-        assert life.front.reloads == 1
+        assert life.reloads == 1
         status = life.status()
         assert status.pid == life.children[0].pid
         assert status.last_restart is None
@@ -44,8 +44,8 @@ async def test_change_restarts_the_backend() -> None:
         assert life.states[2:] == ["killing", "loading", "running"]
         assert life.reasons[2] == "changed: a.py and 1 more"
         assert life.children[0].stops
-        assert life.front.ended == [GenerationId("web", 1)]
-        assert life.front.reloads == 2
+        assert life.plane.ended == [GenerationId("web", 1)]
+        assert life.reloads == 2
 
 
 @on_every_loop
@@ -82,7 +82,7 @@ async def test_request_waits_from_the_change_until_the_backend_answers() -> None
         await life.reached("running", 1)
         life.launcher.listens = False
         life.change()
-        await eventually(lambda: life.supervisor.gate.target is None)
+        await eventually(lambda: life.service.gate.target is None)
         waiter = life.ask()
         await life.spawned(2)
         assert (waiter.target, waiter.problem) == (None, None)
@@ -96,7 +96,7 @@ async def test_request_waits_from_the_change_until_the_backend_answers() -> None
 async def test_requested_restart_has_its_source_as_the_reason() -> None:
     async with supervised() as life:
         await life.reached("running", 1)
-        life.supervisor.restart("the keyboard")
+        life.service.restart("the keyboard")
         await life.reached("running", 2)
         assert life.reasons[2] == "restart asked for by the keyboard"
         assert life.last_restart().paths == []
@@ -108,7 +108,7 @@ async def test_requested_restart_starts_a_crashed_backend() -> None:
         await life.reached("running", 1)
         life.children[0].exit(3)
         await life.reached("error", 1)
-        life.supervisor.restart("the page")
+        life.service.restart("the page")
         await life.reached("running", 2)
 
 
@@ -131,12 +131,12 @@ async def test_burst_is_one_restart() -> None:
 async def test_change_during_the_kill_is_part_of_the_same_restart() -> None:
     async with supervised(configured(RestartConfig(drain_s=PATIENCE_S))) as life:
         await life.reached("running", 1)
-        life.supervisor.gate.pending_began()
+        life.service.gate.pending_began()
         life.change("first.py")
         await life.reached("killing", 1)
         await eventually(lambda: not is_in_burst(life))
         life.change("second.py")
-        life.supervisor.gate.pending_ended()
+        life.service.gate.pending_ended()
         await life.reached("running", 2)
         assert life.last_restart().paths == ["first.py", "second.py"]
         assert len(life.children) == 2
@@ -146,12 +146,12 @@ async def test_change_during_the_kill_is_part_of_the_same_restart() -> None:
 async def test_requested_restart_during_the_kill_keeps_all_paths() -> None:
     async with supervised(configured(RestartConfig(drain_s=PATIENCE_S))) as life:
         await life.reached("running", 1)
-        life.supervisor.gate.pending_began()
+        life.service.gate.pending_began()
         life.change("first.py")
         await life.reached("killing", 1)
-        life.supervisor.restart("the keyboard")
+        life.service.restart("the keyboard")
         life.change("second.py")
-        life.supervisor.gate.pending_ended()
+        life.service.gate.pending_ended()
         await life.reached("running", 2)
         assert life.last_restart().paths == ["first.py", "second.py"]
 
@@ -167,7 +167,7 @@ async def test_change_while_loading_is_another_restart() -> None:
         life.change()
         await life.reached("running", 3)
         assert len(life.children) == 3
-        assert life.front.reloads == 1  # browsers reload only once it is ready
+        assert life.reloads == 1  # browsers reload only once it is ready
 
 
 # Crashes
@@ -189,7 +189,7 @@ async def test_crash_refuses_requests_until_a_change_restarts() -> None:
         assert life.reasons[-1].startswith("exited with status 3, after")
         assert (life.status().returncode, life.status().pid) == (3, None)
         assert life.status().reason == "exited with status 3"
-        assert (life.front.ended, life.front.reloads) == ([GenerationId("web", 1)], 2)
+        assert (life.plane.ended, life.reloads) == ([GenerationId("web", 1)], 2)
         life.change()
         await life.reached("running", 2)
         assert life.ask().target is not None
@@ -203,7 +203,7 @@ async def test_command_that_cannot_be_spawned_refuses_until_a_change() -> None:
     life = Life(configured())
     life.launcher.error = "cannot start 'serve': No such file or directory"
     async with asyncio.TaskGroup() as group:
-        running = group.create_task(life.supervisor.run(life.front), name="supervisor")
+        running = group.create_task(life.run(), name="supervisor")
         waiter = life.ask()
         await life.reached("error", 1)
         assert waiter.problem is not None
@@ -241,12 +241,12 @@ async def test_change_right_after_a_crash_starts_once() -> None:
 @on_every_loop
 async def test_kill_kills_the_process_if_there_is_one() -> None:
     async with supervised() as life:
-        life.supervisor.kill()  # before the process
+        life.service.kill()  # before the process
         await life.reached("running", 1)
-        life.supervisor.kill()
+        life.service.kill()
         assert life.children[0].was_killed
         await life.reached("error", 1)
-        life.supervisor.kill()  # after the process
+        life.service.kill()  # after the process
 
 
 @pytest.mark.parametrize(
@@ -264,12 +264,12 @@ async def test_wait_for_a_graceful_end_is_reported(
     kill_signal: signal.Signals, said: list[str]
 ) -> None:
     async with supervised(configured(RestartConfig(kill_signal=kill_signal))) as life:
-        life.supervisor.report_wait()  # before the process
+        life.service.report_wait()  # before the process
         await life.reached("running", 1)
-        life.supervisor.report_wait()
+        life.service.report_wait()
         life.children[0].exit(1)
         await life.reached("error", 1)
-        life.supervisor.report_wait()  # after the process
+        life.service.report_wait()  # after the process
         assert [text.removesuffix(" it now") for text in life.said] == said
 
 
@@ -284,16 +284,6 @@ async def test_cancellation_in_any_state_ends_all_processes(state: str) -> None:
         if state == "error":
             child.exit(1)
         if state == "killing":
-            life.supervisor.gate.pending_began()
+            life.service.gate.pending_began()
             life.change()
         await life.reached(state, 1)
-
-
-@on_every_loop
-async def test_gate_holds_after_requests_are_reclaimed() -> None:
-    async with supervised() as life:
-        await life.reached("running", 1)
-        # The backend has exited by itself, which the machine does not know yet.
-        life.supervisor.reclaim_unaccepted({("127.0.0.1", 40_000)})
-        assert life.front.taken_back == {("127.0.0.1", 40_000)}
-        assert life.ask().target is None

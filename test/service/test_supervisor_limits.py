@@ -20,7 +20,7 @@ async def test_start_beyond_its_timeout_refuses_requests_and_goes_on() -> None:
         assert waiter.problem is not None
         assert "does not answer at" in waiter.problem.detail
         assert str(life.config.address) in waiter.problem.detail
-        assert [problem.title for problem in life.front.given_up] == [waiter.problem.title]
+        assert [problem.title for problem in life.plane.given_up] == [waiter.problem.title]
         assert life.status().state == "loading"
         assert life.ask().problem is not None
         await life.spawned(1)  # until then, a server at its port would be an obstacle
@@ -48,7 +48,7 @@ async def test_timeout_of_the_start_stops_once_the_server_answers() -> None:
         loading = Life(configured(RestartConfig(start_timeout_s=0.3)))
         loading.launcher.listens = False
         async with asyncio.TaskGroup() as group:
-            running = group.create_task(loading.supervisor.run(loading.front), name="other")
+            running = group.create_task(loading.run(), name="other")
             waiter = loading.ask()
             await eventually(lambda: waiter.problem is not None)  # the timeout has passed
             running.cancel()
@@ -59,12 +59,12 @@ async def test_timeout_of_the_start_stops_once_the_server_answers() -> None:
 async def test_unsafe_request_in_flight_delays_the_kill() -> None:
     async with supervised(configured(RestartConfig(drain_s=PATIENCE_S * 2))) as life:
         await life.reached("running", 1)
-        life.supervisor.gate.pending_began()
+        life.service.gate.pending_began()
         life.change()
         await life.reached("killing", 1)
         await eventually(lambda: not is_in_burst(life))
-        assert (life.children[0].stops, life.front.ended) == ([], [])
-        life.supervisor.gate.pending_ended()
+        assert (life.children[0].stops, life.plane.ended) == ([], [])
+        life.service.gate.pending_ended()
         await life.reached("running", 2)
 
 
@@ -73,7 +73,7 @@ async def test_unsafe_request_in_flight_delays_the_kill() -> None:
 async def test_unsafe_request_delays_the_kill_at_most_by_the_drain_time(drain_s: float) -> None:
     async with supervised(configured(RestartConfig(drain_s=drain_s))) as life:
         await life.reached("running", 1)
-        life.supervisor.gate.pending_began()
+        life.service.gate.pending_began()
         life.change()
         await life.reached("running", 2)
-        life.supervisor.gate.pending_ended()
+        life.service.gate.pending_ended()

@@ -18,13 +18,15 @@ def test_key_acts_on_the_loop() -> None:
             if key == "?":
                 done.set()
 
-        shortcuts.press("r")  # not bound yet: does nothing
+        shortcuts.press("r")  # no action yet: does nothing
         await asyncio.sleep(0)
-        shortcuts.bind({key: lambda key=key: act(key) for key in KEYS})  # type: ignore[misc]
-        thread = threading.Thread(target=lambda: [*map(shortcuts.press, KEYS)])
-        thread.start()
-        await done.wait()
-        thread.join()
+        with shortcuts.acting({key: lambda key=key: act(key) for key in KEYS}):  # type: ignore[misc]
+            thread = threading.Thread(target=lambda: [*map(shortcuts.press, KEYS)])
+            thread.start()
+            await done.wait()
+            thread.join()
+        shortcuts.press("r")  # no action any more
+        await asyncio.sleep(0)
 
     asyncio.run(main())
     assert acted == [(key, True) for key in KEYS]

@@ -27,7 +27,7 @@ async def test_request_of_a_chain_passes_the_fence_of_the_watcher() -> None:
             asked.append(None)
             return fence
 
-        at.bench.gate.fence = passed
+        at.bench.gate.freshness.fence = passed
         await at.ask()
         await eventually(lambda: bool(asked))
         fence.set_result(True)

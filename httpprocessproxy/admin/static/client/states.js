@@ -33,7 +33,7 @@ function enter(state, isNews) {
   if (own?.state) {
     const isOver = state.state !== own.state || String(state.generation) !== own.generation;
     if (isSettled && isOver) reload();
-  } else if (isNews && state.state === 'running' && running !== before && !isLed()) {
+  } else if (isNews && state.reload && state.state === 'running' && running !== before && !isLed()) {
     unlessLiveReload(reload);
   }
 }

@@ -1,0 +1,78 @@
+"""The parts of one service that its supervisor and its generations share."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Protocol
+
+from httpprocessproxy.config import ServiceConfig
+from httpprocessproxy.core.identity import GenerationId
+from httpprocessproxy.core.page.pages import Problem
+from httpprocessproxy.core.silence import Silence
+from httpprocessproxy.core.state import Machine, State
+from httpprocessproxy.events import PreloadStatus, StartReport
+from httpprocessproxy.process import Launcher
+from httpprocessproxy.service.gate import Gate
+from httpprocessproxy.service.history import History
+from httpprocessproxy.service.inbox import Inbox
+from httpprocessproxy.service.reports import Reports
+
+
+class DataPlane(Protocol):
+    """The connections to the server, which depend on its generation."""
+
+    @property
+    def silence(self) -> Silence | None:
+        """The time that requests have waited without any response; None if none waits."""
+
+    def reclaim_unaccepted(self, ends: Collection[tuple[str, int]]) -> None:
+        """Queue again the requests sent from these addresses: no server has accepted them."""
+
+    def give_up(self, problem: Problem) -> None:
+        """Answer requests that were sent and have no response with `problem`."""
+
+    def end_generation(self, generation: GenerationId) -> None:
+        """Close every connection to this generation."""
+
+
+class Changes(Protocol):
+    """Decides which file changes restart the server."""
+
+    def entered(self, state: State) -> None:
+        """Record the machine's new state."""
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether a change in this start is pending until `answers` judges it."""
+
+    def answers(self) -> frozenset[str]:
+        """Judge pending changes before the server answers: return those that end the start."""
+
+
+class Preload(Protocol):
+    """Makes starts warm; `cold_ms` is the duration of a cold start, if known."""
+
+    @property
+    def cold_ms(self) -> float | None: ...
+
+    def status(self) -> PreloadStatus: ...
+
+    def entered(self, state: State, start: StartReport | None) -> None:
+        """Learn from a transition; `start` is the report of the last start."""
+
+    async def run(self) -> None:
+        """Keep a fork server until cancelled."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceContext:
+    """See the module; `preload` is None without --preload."""
+
+    config: ServiceConfig
+    launcher: Launcher
+    preload: Preload | None
+    machine: Machine
+    inbox: Inbox
+    gate: Gate
+    history: History
+    changes: Changes
+    reports: Reports

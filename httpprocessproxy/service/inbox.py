@@ -1,0 +1,91 @@
+"""The inbox of a service: events for its machine in order, with details that the machine ignores.
+
+The first change of a burst is an event; the others only prolong the burst.
+"""
+
+import asyncio
+import logging
+import time
+
+from httpprocessproxy.core.change.burst import Burst
+from httpprocessproxy.core.state import Changed, Event, Exited, Machine, Ready, State
+from httpprocessproxy.service.waiter import Target
+
+_log = logging.getLogger(__name__)
+
+
+class Inbox:
+    """Queues events. For the event loop's thread only."""
+
+    def __init__(self, machine: Machine, settle_s: float) -> None:
+        """A burst of changes is over after `settle_s` seconds without one."""
+        self._machine = machine
+        self._events: asyncio.Queue[Event] = asyncio.Queue()
+        self._burst = Burst(settle_s)
+        self._unhandled = 0  # the number of changes in the queue
+        self.paths: set[str] = set()  # of the last burst; grows while the server is being stopped
+        self.requested_by = ""  # the source of the last requested restart
+        self.target: Target | None = None  # of the generation that answered last
+
+    def changed(self, paths: frozenset[str]) -> None:
+        """Queue a change, or prolong the present burst."""
+        _log.debug("changed: %s", ", ".join(sorted(paths)))
+        if self._burst.event(time.monotonic()):
+            self.put_changed(paths)
+        self.paths |= paths
+
+    def put_changed(self, paths: frozenset[str]) -> None:
+        """Queue a change; without paths, a requested restart."""
+        # In KILLING a restart is under way already, and its report collects further paths.
+        if self._machine.state is not State.KILLING:
+            self.paths = set(paths)
+        self._unhandled += 1
+        self._events.put_nowait(Changed(paths))
+
+    def restart(self, requested_by: str) -> None:
+        """Queue a restart, as if a file had changed; `requested_by` is its source."""
+        self.requested_by = requested_by
+        self.put_changed(frozenset())
+
+    def ready(self, target: Target) -> None:
+        """Queue that a generation answers at `target`."""
+        self.target = target
+        self._events.put_nowait(Ready(target.generation.number))
+
+    def exited(self, generation: int, returncode: int | None) -> None:
+        """Queue that a generation has ended, with its whole process tree."""
+        self._events.put_nowait(Exited(generation, returncode))
+
+    async def next(self) -> Event:
+        """The next event. Call `done` after each."""
+        event = await self._events.get()
+        if isinstance(event, Changed):
+            self._unhandled -= 1
+        return event
+
+    def done(self) -> None:
+        """Record that the last event has taken effect."""
+        self._events.task_done()
+
+    def keep_changes(self) -> None:
+        """Drop all events except changes: their generation is gone."""
+        events = [self._events.get_nowait() for _ in range(self._events.qsize())]
+        for event in events:
+            self._events.task_done()
+            if isinstance(event, Changed):
+                self._events.put_nowait(event)
+
+    @property
+    def has_unhandled(self) -> bool:
+        """Whether a change is queued."""
+        return self._unhandled > 0
+
+    async def handled(self) -> None:
+        """Wait until all queued events have taken effect."""
+        await self._events.join()
+
+    async def quiet(self) -> None:
+        """Wait until the burst is over."""
+        # The end of a burst is not an event: it is over when no change has come for a while.
+        while (ends_at := self._burst.ends_at()) is not None and ends_at > time.monotonic():  # noqa: ASYNC110
+            await asyncio.sleep(ends_at - time.monotonic())

@@ -1,0 +1,145 @@
+"""A service: one supervised server, from its configuration to its gate for requests."""
+
+import asyncio
+import signal
+from functools import partial
+from pathlib import Path
+
+from httpprocessproxy.config import ServiceConfig
+from httpprocessproxy.core.state import Machine
+from httpprocessproxy.events import EventBus, Notice, Refreshed, ServiceStatus
+from httpprocessproxy.process import Launcher, open_for_writing
+from httpprocessproxy.service.change_handler import ChangeEffects, ChangeHandler, ServerWrites
+from httpprocessproxy.service.content_filter import ContentFilter
+from httpprocessproxy.service.context import DataPlane, Preload, ServiceContext
+from httpprocessproxy.service.freshness import Freshness
+from httpprocessproxy.service.gate import Gate, GateLimits
+from httpprocessproxy.service.history import History
+from httpprocessproxy.service.inbox import Inbox
+from httpprocessproxy.service.outages import Outages
+from httpprocessproxy.service.reports import Reports
+from httpprocessproxy.service.supervisor import Supervisor
+from httpprocessproxy.system.faults import contained
+from httpprocessproxy.watch import Scope, Watcher
+
+
+class Service:
+    """A server that is started, watched and restarted. `gate` admits requests to it.
+
+    Until `run` is called, the gate holds all requests, and the inbox collects changes.
+    """
+
+    def __init__(
+        self,
+        config: ServiceConfig,
+        launcher: Launcher,
+        scope: Scope,
+        bus: EventBus,
+        preload: Preload | None = None,
+    ) -> None:
+        self.name = config.name
+        self.config = config
+        self._scope = scope
+        self._bus = bus
+        self._preload = preload
+        self._reports = Reports(launcher.output, self._say)
+        self._machine = machine = Machine()
+        cold_ms = preload.cold_ms if preload is not None else None
+        self._history = History(self.name, bus, machine, cold_ms)
+        self.inbox = Inbox(machine, config.watch.settle_s)
+        self._freshness = Freshness(self.inbox)
+        outages = Outages(launcher, machine, self._history)
+        limits = GateLimits(config.restart.queue_timeout_s, config.restart.starting_page_s)
+        self.gate = Gate(limits, outages, self._freshness)
+        changes = ChangeHandler(
+            ChangeEffects(self.inbox.changed, self._refresh, self._say),
+            scope.refreshes,
+            ServerWrites(
+                lambda: self.gate.has_pending, partial(open_for_writing, launcher.tree.processes)
+            ),
+        )
+        self._filter = None
+        if config.watch.ignore_unchanged:
+            self._filter = ContentFilter(Path.cwd(), changes.changed, self.gate.resume)
+        # The watcher calls these: for each report, and when no change is undecided any more.
+        self.changed = changes.changed if self._filter is None else self._filter.changed
+        self.settled = self.gate.resume
+        context = ServiceContext(
+            config=config,
+            launcher=launcher,
+            preload=preload,
+            machine=machine,
+            inbox=self.inbox,
+            gate=self.gate,
+            history=self._history,
+            changes=changes,
+            reports=self._reports,
+        )
+        self._supervisor = Supervisor(context, outages, self._freshness)
+
+    async def run(self, watcher: Watcher, plane: DataPlane) -> None:
+        """Supervise until cancelled. On return, no process of the server is left.
+
+        `watcher` is the one that calls `changed` and `settled`. A bug puts this service into ERROR,
+        until the next change.
+        """
+        if self._filter is not None:
+            watcher = self._filter.judging(watcher)
+        self._freshness.follow(watcher, self._filter)
+        self._supervisor.begin()
+        while True:
+            with contained(f"service {self.name}"):
+                await self._run_parts(plane)
+            self._supervisor.recover()
+
+    async def _run_parts(self, plane: DataPlane) -> None:
+        async with asyncio.TaskGroup() as group:
+            if self._filter is not None:
+                comparing = self._filter.run(self._scope.copy())
+                group.create_task(comparing, name=f"compare contents for {self.name}")
+            if self._preload is not None:
+                group.create_task(self._preload.run(), name=f"preload {self.name}")
+            await self._supervisor.run(plane)
+
+    def status(self) -> ServiceStatus:
+        child, history = self._supervisor.child, self._history
+        return ServiceStatus(
+            state=self._machine.state.value,
+            generation=self._machine.generation,
+            pid=child.pid if child is not None else None,
+            watcher=self._freshness.description,
+            returncode=history.returncode,
+            reason=history.reason,
+            since=history.since,
+            last_start=history.last_start,
+            last_restart=history.last_restart,
+            preload=self._preload.status() if self._preload is not None else None,
+        )
+
+    def restart(self, requested_by: str) -> None:
+        """Restart the server, as if a file had changed; `requested_by` is its source."""
+        self.inbox.restart(requested_by)
+
+    async def fence(self) -> None:
+        """Return once all writes before the call have taken effect on the status."""
+        await self._freshness.passed()
+
+    def kill(self) -> None:
+        """Kill the server's process at once, without the grace period."""
+        if (child := self._supervisor.child) is not None:
+            child.kill()
+
+    def report_wait(self) -> None:
+        """Print a line if the end of the program waits for the server's graceful end."""
+        restart = self.config.restart
+        if self._supervisor.child is not None and restart.kill_signal is not signal.SIGKILL:
+            self._say(
+                f"waiting for the server to end after {restart.kill_signal.name}, "
+                f"{restart.kill_timeout_s:g} s at most: Ctrl+C kills it now"
+            )
+
+    def _refresh(self, paths: list[str]) -> None:
+        self._bus.publish(Refreshed(paths=paths), keep=False)
+
+    def _say(self, text: str) -> None:
+        self._bus.publish(Notice(service=self.name, text=text))

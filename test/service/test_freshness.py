@@ -1,0 +1,80 @@
+"""The freshness of a service, with watchers that report changes at once or late."""
+
+import asyncio
+
+import pytest
+
+from httpprocessproxy.core.state import Machine
+from httpprocessproxy.service.freshness import Freshness
+from httpprocessproxy.service.inbox import Inbox
+from test.loops import eventually, on_every_loop
+from test.supervision import FakeWatcher
+
+
+class FakeMarks:
+    """Two changes, of which the first is judged."""
+
+    def mark(self) -> int:
+        return 2
+
+    def is_past(self, mark: int) -> bool:
+        return mark <= 1
+
+
+def followed(watcher: FakeWatcher, marks: FakeMarks | None = None) -> tuple[Freshness, Inbox]:
+    inbox = Inbox(Machine(), 0.0)
+    freshness = Freshness(inbox)
+    freshness.follow(watcher, marks)
+    return freshness, inbox
+
+
+@on_every_loop
+async def test_service_without_a_watcher_is_current_and_has_no_description() -> None:
+    freshness = Freshness(Inbox(Machine(), 0.0))
+    assert freshness.is_current()
+    assert (freshness.description, freshness.fence) == ("", None)
+
+
+@pytest.mark.parametrize(("is_caught_up", "is_handled"), [(False, True), (True, False)])
+@on_every_loop
+async def test_undecided_or_queued_change_is_not_current(
+    is_caught_up: bool, is_handled: bool
+) -> None:
+    watcher = FakeWatcher()
+    freshness, inbox = followed(watcher)
+    assert freshness.is_current()
+    watcher.is_caught_up = is_caught_up
+    if not is_handled:
+        inbox.put_changed(frozenset({"a.py"}))
+    assert not freshness.is_current()
+
+
+@on_every_loop
+async def test_changes_have_numbers_only_with_marks() -> None:
+    freshness, _ = followed(FakeWatcher())
+    assert (freshness.mark(), freshness.is_past(0)) == (0, False)
+    freshness, inbox = followed(FakeWatcher(), FakeMarks())
+    assert (freshness.mark(), freshness.is_past(1), freshness.is_past(2)) == (2, True, False)
+    inbox.put_changed(frozenset({"a.py"}))
+    assert not freshness.is_past(1)
+
+
+@on_every_loop
+async def test_watcher_that_reports_late_needs_a_fence() -> None:
+    watcher = FakeWatcher()
+    freshness, inbox = followed(watcher)
+    before = freshness.fence
+    watcher.is_immediate = False
+    freshness.choose_fence()
+    assert before is None
+    assert freshness.fence is not None
+    inbox.put_changed(frozenset({"a.py"}))
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(freshness.run(), name="fence")
+        waiting = group.create_task(freshness.passed(), name="passed")
+        await inbox.next()
+        await eventually(lambda: watcher.fences > 0)
+        assert not waiting.done()
+        inbox.done()
+        await waiting
+        running.cancel()

@@ -1,0 +1,103 @@
+"""Services side by side: names, commands for all of them, and a bug in one."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from httpprocessproxy.config import RestartConfig
+from httpprocessproxy.core.identity import GenerationId
+from httpprocessproxy.events import EventBus, StateChanged
+from httpprocessproxy.service.service import Service
+from httpprocessproxy.service.services import Services
+from httpprocessproxy.watch import Scope
+from test.children import FakeLauncher, configured
+from test.loops import eventually, on_every_loop
+from test.supervision import FakePlane, FakeWatcher
+
+
+class Pair:
+    """Two services, named `shop` and `api`."""
+
+    def __init__(self) -> None:
+        self.bus = EventBus()
+        self.plane = FakePlane()
+        self.launchers: dict[str, FakeLauncher] = {}
+        self.services = Services([self._new(name) for name in ("shop", "api")])
+
+    def _new(self, name: str) -> Service:
+        config = replace(configured(RestartConfig(drain_s=0)), name=name)
+        launcher = self.launchers[name] = FakeLauncher(config.address)
+        return Service(config, launcher, Scope.of(config.watch, Path()), self.bus)
+
+    async def reached(self, name: str, state: str, generation: int) -> None:
+        status = self.services[name].status
+        await eventually(lambda: (status().state, status().generation) == (state, generation))
+
+
+@contextlib.asynccontextmanager
+async def both(pair: Pair) -> AsyncIterator[Pair]:
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(pair.services.run(FakeWatcher(), pair.plane), name="services")
+        yield pair
+        running.cancel()
+    children = [child for each in pair.launchers.values() for child in each.children]
+    assert all(child.ended.is_set() for child in children), "a server was left behind"
+
+
+@on_every_loop
+async def test_services_keep_their_order_and_publish_their_names() -> None:
+    async with both(Pair()) as pair:
+        assert (list(pair.services), len(pair.services)) == (["shop", "api"], 2)
+        for name in pair.services:
+            await pair.reached(name, "running", 1)
+        running = [event for event in pair.bus.recent(StateChanged) if event.state == "running"]
+        assert {event.service for event in running} == {"shop", "api"}
+
+
+@on_every_loop
+async def test_restart_of_one_service_leaves_the_other_alone() -> None:
+    async with both(Pair()) as pair:
+        for name in pair.services:
+            await pair.reached(name, "running", 1)
+        pair.services["shop"].restart("the page")
+        await pair.reached("shop", "running", 2)
+        assert pair.plane.ended == [GenerationId("shop", 1)]
+        assert len(pair.launchers["api"].children) == 1
+
+
+@pytest.mark.expects_faults
+@on_every_loop
+async def test_bug_in_one_service_does_not_end_the_other() -> None:
+    pair = Pair()
+    pair.launchers["shop"].bug = "a bug"
+    async with both(pair):
+        await pair.reached("shop", "error", 1)
+        assert "a bug in http-process-proxy" in pair.services["shop"].status().reason
+        await pair.reached("api", "running", 1)
+        pair.services["api"].restart("the page")
+        await pair.reached("api", "running", 2)
+        pair.launchers["shop"].bug = ""
+        pair.services["shop"].inbox.changed(frozenset({"a.py"}))
+        await pair.reached("shop", "running", 2)
+
+
+@on_every_loop
+async def test_commands_reach_every_service() -> None:
+    async with both(Pair()) as pair:
+        for name in pair.services:
+            await pair.reached(name, "running", 1)
+        pair.services.settled()
+        pair.services.restart("the keyboard")
+        for name in pair.services:
+            await pair.reached(name, "running", 2)
+        pair.services.changed(frozenset({"a.py"}))
+        for name in pair.services:
+            await pair.reached(name, "running", 3)
+        pair.services.report_wait()
+        pair.services.kill()
+        for name in pair.services:
+            await pair.reached(name, "error", 3)
