@@ -2,8 +2,8 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from collections.abc import Callable
+from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 
 from httpprocessproxy.admin import Admin
@@ -116,7 +116,8 @@ async def _serve(
         if setup.chains is not None:
             await stack.enter_async_context(setup.chains.running(bus))
         stack.enter_context(replayer.listening(bus))
-        notes = await stack.enter_async_context(_listening(setup, proxy_server, say))
+        listening = setup.listeners.serving(config, setup.hosts, proxy_server, say)
+        notes = await stack.enter_async_context(listening)
         shown = urls(config.listen.bind, config.scheme)
         port = admin.livereload_port
         terminal.console.start(shown, setup.dashboard.urls, watcher.description, port, notes)
@@ -158,23 +159,3 @@ def _proxy_server(
         takes_back=config.service.socket,
     )
     return ProxyServer(services[config.service.name].gate, log, options, say)
-
-
-@asynccontextmanager
-async def _listening(
-    setup: Setup, proxy_server: ProxyServer, say: Callable[[str], None]
-) -> AsyncIterator[Mapping[str, str]]:
-    """Accept connections of clients; yield notes for the start lines, by names."""
-    if setup.identity is None:
-        ends = [sock.getsockname()[1] for sock in setup.dashboard_sockets]
-        async with proxy_server.serve([*setup.sockets, *setup.dashboard_sockets], ends):
-            yield {}
-        return
-    # Needs the extra `tls`, whose presence `prepare` has checked.
-    from httpprocessproxy.frontends.opening import open_frontends
-
-    sockets = setup.sockets, setup.dashboard_sockets
-    async with open_frontends(
-        setup.config, setup.identity, proxy_server, setup.hosts, *sockets, say
-    ) as notes:
-        yield notes

@@ -30,6 +30,7 @@ from httpprocessproxy.core.page.editors import editor_template
 from httpprocessproxy.core.page.places import DashboardPlaces
 from httpprocessproxy.events import EventBus, Notice
 from httpprocessproxy.frontends import needs
+from httpprocessproxy.frontends.listeners import Listeners
 from httpprocessproxy.process import (
     InheritedSocket,
     LaunchSpec,
@@ -81,17 +82,14 @@ class ServiceSetup:
 class Setup:
     """The prepared parts of a run. In `config`, each `auto` and port 0 is replaced by its value.
 
-    `sockets` listen on BIND, and `dashboard_sockets` on the dashboard's own port, which `dashboard`
-    puts into URLs. None without their options: `identity` (--tls), `chains` (--forward-chains).
+    `dashboard` has the URLs of the dashboard; `chains` is None without --forward-chains.
     """
 
     config: Config
     services: Sequence[ServiceSetup]
     hosts: HostRule
-    sockets: list[socket.socket]
-    dashboard_sockets: list[socket.socket]
+    listeners: Listeners
     dashboard: DashboardPlaces
-    identity: "Identity | None"
     companions: Companions
     chains: "Chains | None"
 
@@ -123,10 +121,10 @@ def prepare(config: Config) -> Setup:
         browser=replace(config.browser, editor=editor),
     )
     dashboard_sockets = listen(Address(bind.host, 0))
+    listeners = Listeners(sockets, dashboard_sockets, identity)
+    dashboard = _dashboard(config, dashboard_sockets, identity)
     return Setup(
-        *(config, services, hosts, sockets, dashboard_sockets),
-        _dashboard(config, dashboard_sockets, identity),
-        *(identity, Companions(share, archive), chains),
+        *(config, services, hosts, listeners, dashboard), Companions(share, archive), chains
     )
 
 

@@ -84,6 +84,7 @@ TESTED_ELSEWHERE = {
     "companions/chains/hop_reporter.py": "test/companions/chains/test_companion.py",
     "companions/chains/error_reports.py": "test/companions/chains/test_deliveries.py",
     "cli.py": "test/whole/test_cli.py",
+    "frontends/listeners.py": "test/whole/test_https.py",
     "frontends/opening.py": "test/whole/test_https.py",
     "frontends/streams.py": "test/frontends/http2/test_stream.py",
     "frontends/tls/signing.py": "test/frontends/tls/test_certificate_authority.py",

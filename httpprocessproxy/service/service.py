@@ -76,6 +76,7 @@ class Service:
             reports=self._reports,
         )
         self._supervisor = Supervisor(context, outages, self._freshness)
+        self._run: asyncio.Task[object] | None = None
 
     async def run(self, watcher: Watcher, plane: DataPlane) -> None:
         """Supervise until cancelled. On return, no process of the server is left.
@@ -83,6 +84,7 @@ class Service:
         `watcher` is the one that calls `changed` and `settled`. A bug puts this service into ERROR,
         until the next change.
         """
+        self._run = asyncio.current_task()
         if self._filter is not None:
             watcher = self._filter.judging(watcher)
         self._freshness.follow(watcher, self._filter)
@@ -123,6 +125,15 @@ class Service:
     async def fence(self) -> None:
         """Return once all writes before the call have taken effect on the status."""
         await self._freshness.passed()
+
+    async def stop(self) -> None:
+        """Cancel the task of `run`; return once no process of the server is left.
+
+        The gate holds further requests.
+        """
+        if self._run is not None:
+            self._run.cancel()
+            await asyncio.wait((self._run,))
 
     def kill(self) -> None:
         """Kill the server's process at once, without the grace period."""

@@ -86,6 +86,20 @@ async def test_bug_in_one_service_does_not_end_the_other() -> None:
 
 
 @on_every_loop
+async def test_stopped_service_ends_its_server_and_leaves_the_other_alone() -> None:
+    pair = Pair()
+    await pair.services["shop"].stop()  # has no effect before the run
+    async with both(pair):
+        for name in pair.services:
+            await pair.reached(name, "running", 1)
+        await pair.services["shop"].stop()
+        assert pair.launchers["shop"].children[0].ended.is_set()
+        assert pair.services["shop"].gate.target is None
+        pair.services["api"].restart("the page")
+        await pair.reached("api", "running", 2)
+
+
+@on_every_loop
 async def test_commands_reach_every_service() -> None:
     async with both(Pair()) as pair:
         for name in pair.services:
