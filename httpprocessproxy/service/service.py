@@ -76,7 +76,7 @@ class Service:
             reports=self._reports,
         )
         self._supervisor = Supervisor(context, outages, self._freshness)
-        self._run: asyncio.Task[object] | None = None
+        self._running: asyncio.Task[object] | None = None
 
     async def run(self, watcher: Watcher, plane: DataPlane) -> None:
         """Supervise until cancelled. On return, no process of the server is left.
@@ -84,7 +84,7 @@ class Service:
         `watcher` is the one that calls `changed` and `settled`. A bug puts this service into ERROR,
         until the next change.
         """
-        self._run = asyncio.current_task()
+        self._running = asyncio.current_task()
         if self._filter is not None:
             watcher = self._filter.judging(watcher)
         self._freshness.follow(watcher, self._filter)
@@ -131,9 +131,9 @@ class Service:
 
         The gate holds further requests.
         """
-        if self._run is not None:
-            self._run.cancel()
-            await asyncio.wait((self._run,))
+        if self._running is not None:
+            self._running.cancel()
+            await asyncio.wait((self._running,))
 
     def kill(self) -> None:
         """Kill the server's process at once, without the grace period."""

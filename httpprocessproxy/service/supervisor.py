@@ -6,6 +6,7 @@ history, which publishes it.
 
 import asyncio
 from dataclasses import dataclass
+from typing import assert_never
 
 from httpprocessproxy.core.identity import GenerationId
 from httpprocessproxy.core.state import Command, Event, Exited, Requests, State
@@ -107,6 +108,8 @@ class Supervisor:
             case Requests.FORWARD:
                 assert context.inbox.target is not None, "the server has answered"
                 context.gate.open(context.inbox.target)
+            case _:
+                assert_never(context.machine.requests)
 
     def _record(self, before: State, event: Event, command: Command | None) -> None:
         context = self._context
@@ -132,6 +135,8 @@ class Supervisor:
                 self._generation.stop.set()
             case Command.RELOAD_BROWSERS:
                 pass  # the published transition says so to all who serve browsers
+            case _:
+                assert_never(command)
 
     def _start(self, run: _Run) -> None:
         context = self._context

@@ -1,0 +1,125 @@
+"""Obstacles of a generation: taken ports, processes that do not end, silent and watched servers."""
+
+import asyncio
+import os
+import signal
+import socket
+from contextlib import ExitStack, closing
+
+import pytest
+
+from httpprocessproxy.config import AUTO, Address
+from httpprocessproxy.core.errors import UserError
+from httpprocessproxy.process import InheritedSocket, LaunchSpec, StopError, launch_spec
+from httpprocessproxy.service import diagnosis
+from httpprocessproxy.service.generation import GenerationOutcome
+from test.children import FakeChild
+from test.loops import eventually, on_every_loop
+from test.service.test_generation import IMPATIENT, Life
+
+
+@on_every_loop
+async def test_port_in_use_without_a_free_one_ends_the_generation(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def find_none(hosts: object) -> int:
+        raise UserError("no free port was found")
+
+    life = Life(limits=IMPATIENT)
+    life.launcher.launch_spec = LaunchSpec(("serve",), AUTO)
+    address = life.launcher.launch_spec.address
+    monkeypatch.setattr(launch_spec, "find_free_port", find_none)
+    with socket.create_server(("127.0.0.1", address.port)):
+        outcome = await life.generation.run()
+    assert outcome.returncode is None
+    assert outcome.reason.startswith(f"{address} is in use by pid")
+    assert outcome.reason.endswith("; no free port was found")
+
+
+@pytest.mark.parametrize("is_stopped", [False, True])
+@on_every_loop
+async def test_cold_retry_of_a_warm_start_needs_the_port_as_well(
+    is_stopped: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    life = Life(limits=IMPATIENT)
+    life.launcher.is_warm, life.launcher.listens = True, False
+    address = life.config.address
+    with ExitStack() as stack:
+
+        def give_up(why: str) -> None:
+            """Take the port after the crash and before the retry."""
+            stack.enter_context(socket.create_server((address.host, address.port)))
+            if is_stopped:
+                life.generation.stop.set()
+
+        monkeypatch.setattr(life.launcher, "give_up_warm_starts", give_up)
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(life.generation.run(), name="generation")
+            await eventually(lambda: bool(life.launcher.children))
+            life.launcher.children[0].exit(-signal.SIGSEGV)
+    signal_end = GenerationOutcome(-signal.SIGSEGV, "ended by signal SIGSEGV")
+    if is_stopped:
+        assert running.result() == signal_end
+    else:
+        assert f"{address} is in use by pid" in running.result().reason
+    assert len(life.launcher.children) == 1
+
+
+@on_every_loop
+async def test_process_that_does_not_end_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def stop(child: FakeChild, *limits: object) -> int:
+        child.exit(0)
+        raise StopError("a process does not end")
+
+    monkeypatch.setattr(FakeChild, "stop", stop)
+    life = Life()
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(life.generation.run(), name="generation")
+        await life.happened(life.target)
+        life.generation.stop.set()
+    assert running.result() == GenerationOutcome(-signal.SIGKILL, "stopped")
+    assert life.host.said == ["a process does not end"]
+
+
+@on_every_loop
+async def test_command_with_its_own_reloader_is_reported() -> None:
+    life = Life()
+    life.launcher.launch_spec = LaunchSpec(("uvicorn", "--reload", "app:app"), life.config.address)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(life.generation.run(), name="generation")
+        await life.happened(life.target)
+        life.launcher.children[0].exit(0)
+    assert "reload" in life.host.said[0]
+
+
+@on_every_loop
+async def test_start_without_an_answer_is_diagnosed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(diagnosis, "FIRST_LOOKS_S", (0.01,))
+    life = Life()
+    life.launcher.listens = False
+    async with asyncio.TaskGroup() as group:
+        group.create_task(life.generation.run(), name="generation")
+        await eventually(lambda: bool(life.host.said))
+        life.launcher.children[0].exit(0)
+    assert life.host.said[0].startswith("no answer after 0.01 s: ")
+
+
+@on_every_loop
+async def test_inherited_socket_is_ready_once_the_server_accepts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    life = Life()
+    life.launcher.listens = False
+    address = Address("127.0.0.1", life.config.address.port)
+    inherited = InheritedSocket(address)
+    life.launcher.launch_spec = LaunchSpec(("serve",), address, None, inherited)
+    with closing(inherited), socket.socket(fileno=os.dup(inherited.fd)) as server:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(life.generation.run(), name="generation")
+            await eventually(inherited.has_waiting)
+            assert life.target not in life.host.log
+            server.accept()[0].close()
+            await life.happened(life.target)
+            await eventually(lambda: bool(life.launcher.children))
+            life.launcher.children[0].exit(0)
+    assert life.host.said == []
