@@ -64,7 +64,7 @@ class Freshness:
     def is_current(self) -> bool:
         """Read the changes so far; return False if one is not handled yet."""
         watcher = self._watcher
-        return (watcher is None or watcher.catch_up()) and not self._inbox.has_unhandled
+        return (watcher is None or watcher.catch_up()) and not self._inbox.unhandled
 
     def mark(self) -> int:
         """Read the changes so far; return the number of the last one, 0 without numbers."""
@@ -75,7 +75,7 @@ class Freshness:
 
     def is_past(self, mark: int) -> bool:
         """Whether every change up to `mark` has taken effect."""
-        if self._marks is None or self._inbox.has_unhandled:
+        if self._marks is None or self._inbox.unhandled:
             return False
         return self._marks.is_past(mark)
 

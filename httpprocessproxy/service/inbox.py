@@ -22,7 +22,8 @@ class Inbox:
         self._machine = machine
         self._events: asyncio.Queue[Event] = asyncio.Queue()
         self._burst = Burst(settle_s)
-        self._unhandled = 0  # the number of changes in the queue
+        # The number of changes in the queue: an attribute, because each request reads it.
+        self.unhandled = 0
         self.paths: set[str] = set()  # of the last burst; grows while the server is being stopped
         self.requested_by = ""  # the source of the last requested restart
         self.target: Target | None = None  # of the generation that answered last
@@ -39,7 +40,7 @@ class Inbox:
         # In KILLING a restart is under way already, and its report collects further paths.
         if self._machine.state is not State.KILLING:
             self.paths = set(paths)
-        self._unhandled += 1
+        self.unhandled += 1
         self._events.put_nowait(Changed(paths))
 
     def restart(self, requested_by: str) -> None:
@@ -60,7 +61,7 @@ class Inbox:
         """The next event. Call `done` after each."""
         event = await self._events.get()
         if isinstance(event, Changed):
-            self._unhandled -= 1
+            self.unhandled -= 1
         return event
 
     def done(self) -> None:
@@ -74,11 +75,6 @@ class Inbox:
             self._events.task_done()
             if isinstance(event, Changed):
                 self._events.put_nowait(event)
-
-    @property
-    def has_unhandled(self) -> bool:
-        """Whether a change is queued."""
-        return self._unhandled > 0
 
     async def handled(self) -> None:
         """Wait until all queued events have taken effect."""
