@@ -8,7 +8,7 @@ section 7.1).
 import asyncio
 
 from httpprocessproxy.core.errors import BodyError, RequestError
-from httpprocessproxy.core.http.bodies import Chunked
+from httpprocessproxy.core.http.bodies import Body
 from httpprocessproxy.core.http.reader import SHORT_BYTES, RequestReader, with_target
 from httpprocessproxy.core.http.request import Request, Response
 from httpprocessproxy.core.page.pages import Problem
@@ -64,7 +64,7 @@ class StreamClient:
         self._exchange: Exchange | None = None
         # The transport of a WebSocket; it keeps what comes before the 101.
         self._tunnel = StreamTransport(stream) if head.protocol is not None else None
-        self._body: Chunked | None = None  # of the response, if it may have trailers
+        self._body: Body | None = None  # of the response
         self._key = b""  # Sec-WebSocket-Key
         self._unread_bytes = 0  # received of the body, at most a window of the client
         self._has_request_ended = head.has_ended
@@ -75,7 +75,7 @@ class StreamClient:
         if head.has_ended or head.protocol is not None:
             self._begin(has_body=False)
         else:
-            # An `end` in this iteration of the event loop shows that there is no body.
+            # `end` in this iteration of the event loop shows that the request has no body.
             self._start = context.loop.call_soon(self._begin)
 
     # RequestSink
@@ -166,7 +166,8 @@ class StreamClient:
 
     def _consume(self) -> None:
         """Open the client's window by the bytes that were passed on."""
-        if self._unread_bytes and not self.is_blocked:
+        # After the end, `stop_reading` or a reset has returned the bytes.
+        if self._unread_bytes and not (self.is_blocked or self._is_over):
             size_bytes, self._unread_bytes = self._unread_bytes, 0
             self._stream.consumed(size_bytes)
 
@@ -192,8 +193,7 @@ class StreamClient:
         *,
         keep_alive: bool,
     ) -> None:
-        if isinstance(response.body, Chunked):
-            self._body = response.body
+        self._body = response.body
         self._stream.head(*fields_of(response.head + fields))
         if piece:
             self._stream.body(piece)
@@ -261,6 +261,8 @@ class StreamClient:
         self._exchanges.context.clients.discard(self)
 
 
-def _trailers(body: Chunked | None) -> Fields:
-    fields = (line.partition(b":") for line in body.trailers if line) if body is not None else ()
+def _trailers(body: Body | None) -> Fields:
+    if body is None or not body.trailers:
+        return ()
+    fields = (line.partition(b":") for line in body.trailers if line)
     return [(name.lower(), value.strip()) for name, _, value in fields]

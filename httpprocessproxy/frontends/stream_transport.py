@@ -47,14 +47,22 @@ class StreamTransport(asyncio.Transport):
             self._protocol.resume_writing()
 
     def _deliver(self) -> None:
-        while self._received and self._protocol is not None and not self._is_paused:
-            data = self._received.pop(0)
+        if self._protocol is None or self._is_paused or self._is_closing:
+            return
+        if self._received:
+            data = b"".join(self._received)
+            self._received.clear()
             self._protocol.data_received(data)
-            self._stream.consumed(len(data))
-        if self._has_eof and not (self._received or self._is_paused or self._is_closing):
+            self._consume(len(data))
+        if self._has_eof and not (self._is_paused or self._is_closing):
             self._has_eof = False  # reported once
-            if self._protocol is not None and not self._protocol.eof_received():
+            if not self._protocol.eof_received():
                 self.close()
+
+    def _consume(self, size_bytes: int) -> None:
+        # If the protocol has closed, `stop_reading` or a reset has returned the bytes.
+        if not self._is_closing:
+            self._stream.consumed(size_bytes)
 
     # asyncio.Transport
 
@@ -83,7 +91,7 @@ class StreamTransport(asyncio.Transport):
 
     def resume_reading(self) -> None:
         self._is_paused = False
-        self._deliver()
+        self._loop.call_soon(self._deliver)
 
     def is_closing(self) -> bool:
         return self._is_closing
@@ -104,6 +112,9 @@ class StreamTransport(asyncio.Transport):
             return
         self._is_closing = True
         self._received.clear()
+        # Not within the callback that closes it, which still has to return.
+        self._loop.call_soon(self._call_connection_lost, error)
+
+    def _call_connection_lost(self, error: Exception | None) -> None:
         if self._protocol is not None:
-            # Not within the callback that closes it, which still has to return.
-            self._loop.call_soon(self._protocol.connection_lost, error)
+            self._protocol.connection_lost(error)

@@ -64,10 +64,13 @@ class Stream(Protocol):
         """End the stream early; the client sees that the response is incomplete."""
 
     def consumed(self, size_bytes: int) -> None:
-        """Open the client's window by `size_bytes` of the request's body that were passed on."""
+        """Open the client's window by `size_bytes` of the request's body that were passed on.
+
+        Each byte is returned once: never after `stop_reading`, which returns all bytes.
+        """
 
     def stop_reading(self) -> None:
-        """Discard the rest of the request's body (RFC 9114 section 4.1, STOP_SENDING)."""
+        """Discard the rest of the request's body (RFC 9114 section 4.1, STOP_SENDING). Once."""
 
 
 class RequestSink(Protocol):

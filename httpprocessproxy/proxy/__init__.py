@@ -4,7 +4,7 @@
     server.py               listeners, and the end of a generation
     client_connection.py    a client of HTTP/1.1: reads requests in turn, writes responses
     replay_client.py        a replayed request's client
-    exchange.py             one request and its response: obeys the state machine in core/exchange.py
+    exchange.py             one request and its response: obeys core/exchange.py
     arrivals.py             requests of one iteration of the event loop enter the gate together
     connecting.py           makes connections to the backend or to the admin
     upstream_connection.py  a connection to the backend or to the admin: reads responses

@@ -91,7 +91,9 @@ class Connector:
         if task.cancelled() and target.connection is not None:
             target.connection.close()
 
-    async def _contained(self, exchange: ConnectingExchange, work: Callable[[], Awaitable[None]]) -> None:
+    async def _contained(
+        self, exchange: ConnectingExchange, work: Callable[[], Awaitable[None]]
+    ) -> None:
         """Do `work`; an exception in it closes this client's connection only."""
         with contained("a request"):
             await work()
@@ -155,7 +157,9 @@ class Connector:
         else:
             exchange.connected(upstream)
 
-    async def _connect_to_admin(self, exchange: ConnectingExchange, path: str) -> UpstreamConnection:
+    async def _connect_to_admin(
+        self, exchange: ConnectingExchange, path: str
+    ) -> UpstreamConnection:
         """Raises OSError."""
         loop = self._responses.loop
         deadline = loop.time() + CONNECT_TIMEOUT_S

@@ -236,9 +236,7 @@ class Exchange(BufferedRequest):
         if self._context.gate.target is not None:
             path = self.request.target.partition(b"?")[0].decode("ascii", "replace")
             method = self.request.method.decode()
-            self._context.complaints.add(
-                f"{method} {path}: the answer of the server has {reason}"
-            )
+            self._context.complaints.add(f"{method} {path}: the answer of the server has {reason}")
         self._fail(Event.FAILED, problems.bad_response(reason))
 
     def timed_out(self) -> None:

@@ -1,7 +1,7 @@
 """Idle connections to the backend, kept for later requests (RFC 9112 section 9.3).
 
-An unsafe request gets a new connection: an idle one may be closing, and the request could not be
-sent a second time.
+An unsafe request, or one with a body, gets a new connection: an idle one may be closing, and the
+request could perhaps not be sent a second time.
 """
 
 from typing import Final
@@ -27,7 +27,7 @@ class IdleUpstream:
         upstream, self._upstream = self._upstream, None
         if upstream is None or upstream.transport.is_closing():
             return None
-        if upstream.generation == generation and request.is_safe:
+        if upstream.generation == generation and _is_repeatable(request):
             return upstream
         upstream.close()
         return None
@@ -63,7 +63,9 @@ class UpstreamPool:
 
     def take(self, generation: GenerationId, request: Request) -> Upstream | None:
         """Return the connection used last, if this request may use one."""
-        while request.is_safe and self._upstreams:
+        if not _is_repeatable(request):
+            return None
+        while self._upstreams:
             upstream = self._upstreams.pop()
             if upstream.generation == generation and not upstream.transport.is_closing():
                 return upstream
@@ -93,3 +95,7 @@ class UpstreamPool:
         upstreams, self._upstreams = self._upstreams, []
         for upstream in upstreams:
             upstream.close()
+
+
+def _is_repeatable(request: Request) -> bool:
+    return request.is_safe and request.content_length == 0

@@ -1,4 +1,4 @@
-"""The proxy server: listeners, and the end of a generation for all connections of the data plane."""
+"""The proxy server: its listeners, and the end of a generation for all its connections."""
 
 import asyncio
 import dataclasses

@@ -164,7 +164,9 @@ class UpstreamConnection(asyncio.Protocol):
 
     # Responses
 
-    def _receive_head(self, exchange: ResponseHandler, data: bytes, *, has_ended: bool = False) -> None:
+    def _receive_head(
+        self, exchange: ResponseHandler, data: bytes, *, has_ended: bool = False
+    ) -> None:
         try:
             while (end := data.find(HEAD_END)) >= 0:
                 end += len(HEAD_END)
@@ -245,9 +247,7 @@ class UpstreamConnection(asyncio.Protocol):
             exchange.begin_response(response, piece)
         else:
             self._held = held
-            self._held_until = self._context.loop.call_later(
-                MAX_HELD_S, self._release, exchange
-            )
+            self._held_until = self._context.loop.call_later(MAX_HELD_S, self._release, exchange)
 
     def _release(self, exchange: ResponseHandler) -> None:
         """Pass the held response on to `exchange`, unless it was dropped."""

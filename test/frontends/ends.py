@@ -138,7 +138,11 @@ class RecordingStream:
         self.why = why
 
     def consumed(self, size_bytes: int) -> None:
+        assert self.is_reading, "`stop_reading` has returned all bytes"
+        assert self.why is None
         self.consumed_bytes += size_bytes
 
     def stop_reading(self) -> None:
+        assert self.is_reading
+        assert self.why is None
         self.is_reading = False

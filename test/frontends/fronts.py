@@ -13,9 +13,11 @@ from typing import Final
 import trustme
 
 from httpprocessproxy.core.http.ip import Network
+from httpprocessproxy.core.page.documents import Injector
 from httpprocessproxy.frontends.http2.connection import Http2Connection
 from httpprocessproxy.frontends.stream_client import StreamHandler
 from httpprocessproxy.frontends.streams import Handler
+from httpprocessproxy.proxy.exchanges import Interceptor
 from test.fakes import LOOPBACK, Bench, serving
 from test.frontends.ends import RecordingHandler, RecordingSink
 from test.frontends.http2_client import Fields, Http2Client
@@ -96,10 +98,24 @@ async def serving_http2(
 
 @contextlib.asynccontextmanager
 async def handling(
-    *, trusted: Sequence[Network] = LOOPBACK, is_open: bool = True
+    *,
+    trusted: Sequence[Network] = LOOPBACK,
+    is_open: bool = True,
+    receive_bytes: int | None = None,
+    injector: Injector | None = None,
+    interceptor: Interceptor | None = None,
 ) -> AsyncIterator[tuple[Bench, StreamHandler]]:
-    """Open a data plane, and the handler that passes the requests of streams to it."""
-    async with serving(trusted=trusted, is_open=is_open) as bench:
+    """Open a data plane, and the handler that passes the requests of streams to it.
+
+    The parameters are those of `serving`.
+    """
+    async with serving(
+        trusted=trusted,
+        is_open=is_open,
+        receive_bytes=receive_bytes,
+        injector=injector,
+        interceptor=interceptor,
+    ) as bench:
         yield bench, StreamHandler(bench.proxy_server.exchanges)
 
 

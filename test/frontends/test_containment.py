@@ -82,6 +82,7 @@ async def test_bug_in_processing_the_request_resets_its_stream(
         await handler.sink()
         bad = await client.ask(get(f"/{bug}", method=b"POST"), b"x")
         assert await client.was_reset(bad) == internal_error
+        assert all(sink.was_reset for sink in handler.sinks[1:]), "it releases its resources"
         await client.upload(good, b"abc", end=True)
         await handler.sinks[0].ended()
         handler.sinks[0].answer()
@@ -102,6 +103,7 @@ async def test_bug_in_sending_the_response_resets_its_stream(
         handler.sinks[0].stream.head(200, [])
         handler.sinks[0].stream.body(bytes(MAX_WAITING_BYTES + MAX_UNACKNOWLEDGED_BYTES))
         assert await client.was_reset(bad) == internal_error
+        assert handler.sinks[0].was_reset
         handler.sinks[1].answer()
         assert (await client.answer(good)).status == 200
 

@@ -6,13 +6,14 @@ import hashlib
 import pytest
 
 from httpprocessproxy.core.errors import RequestError
-from httpprocessproxy.core.http.http1 import parse_request, parse_response
+from httpprocessproxy.core.http.http1 import parse_request
 from httpprocessproxy.frontends.streams import Fields, Head
 from httpprocessproxy.frontends.translation import (
     CHUNKED,
+    MAX_CACHED_HEAD_BYTES,
     accepted,
+    fields_of,
     request_head,
-    response_fields,
     upgrade,
 )
 
@@ -48,19 +49,27 @@ def test_line_break_in_a_head_is_refused(asked: Head) -> None:
 
 
 def test_connection_specific_fields_of_a_response_are_removed() -> None:
-    response = parse_response(
-        b"HTTP/1.1 200 OK\r\nDate: now\r\nConnection: close, x\r\nKeep-Alive: 5\r\n"
-        b"Transfer-Encoding: chunked\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\n\r\n"
+    status, fields = fields_of(
+        b"HTTP/1.1 200 OK\r\nDate: now\r\nConnection: close\r\nKeep-Alive: 5\r\n"
+        b"Transfer-Encoding: chunked\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\n"
+        b'Alt-Svc: h3=":1"\r\n\r\n'
     )
     cookies = [(b"set-cookie", b"a=1"), (b"set-cookie", b"b=2")]
-    assert response_fields(response) == [(b"date", b"now"), *cookies]
+    assert (status, list(fields)) == (200, [(b"date", b"now"), *cookies])
 
 
-def switching(accept: bytes) -> bytes:
-    return (
-        b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-        b"Sec-WebSocket-Accept: %b\r\nSec-WebSocket-Protocol: chat\r\n\r\n" % accept
-    )
+@pytest.mark.parametrize("size", [1, MAX_CACHED_HEAD_BYTES])
+def test_fields_of_a_head_without_its_empty_line_are_lower_case(size: int) -> None:
+    """Heads above the limit are not cached."""
+    head = b"HTTP/1.1 103 Early Hints\r\nLink:\t</a> \r\nX: %b:y\r\n" % (b"x" * size)
+    for _ in range(2):
+        status, fields = fields_of(head)
+        assert status == 103
+        assert list(fields) == [(b"link", b"</a>"), (b"x", b"x" * size + b":y")]
+
+
+def switched(accept: bytes) -> Fields:
+    return [(b"sec-websocket-accept", accept), (b"sec-websocket-protocol", b"chat")]
 
 
 def test_websocket_handshake_gets_a_random_key_and_loses_its_accept_field() -> None:
@@ -70,17 +79,17 @@ def test_websocket_handshake_gets_a_random_key_and_loses_its_accept_field() -> N
     assert dict(fields)[b"upgrade"] == b"websocket"
     assert upgrade(b"websocket")[0] != key
     digest = hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest()
-    answer = parse_response(switching(base64.b64encode(digest)))
+    answer = switched(base64.b64encode(digest))
     assert accepted(answer, key) == [(b"sec-websocket-protocol", b"chat")]
 
 
 def test_accept_of_the_example_in_rfc_6455_is_valid() -> None:
-    answer = parse_response(switching(b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="))
+    answer = switched(b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")
     assert accepted(answer, b"dGhlIHNhbXBsZSBub25jZQ==") is not None
 
 
 def test_wrong_accept_is_rejected() -> None:
-    assert accepted(parse_response(switching(b"abc")), b"key") is None
+    assert accepted(switched(b"abc"), b"key") is None
 
 
 def test_protocol_other_than_websocket_is_refused_with_501() -> None:

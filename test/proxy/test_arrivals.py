@@ -44,7 +44,9 @@ async def test_requests_of_one_iteration_share_one_check_after_the_last_read(
 
         def is_current() -> bool:
             clients = bench.proxy_server.context.clients
-            read.append(sum(isinstance(c, ClientConnection) and c._exchange is not None for c in clients))
+            read.append(
+                sum(isinstance(c, ClientConnection) and c._exchange is not None for c in clients)
+            )
             return True
 
         monkeypatch.setattr(bench.gate, "_is_current", is_current)

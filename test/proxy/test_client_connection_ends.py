@@ -101,7 +101,8 @@ async def test_lingering_close_ends_after_its_timeout(monkeypatch: pytest.Monkey
         client = await bench.client(b"nonsense\r\n\r\n")
         assert (await client.response()).status == 400
         await client.assert_closed()
-        await eventually(lambda: not bench.proxy_server.context.clients)  # though the client has not closed
+        # Although the client has not closed.
+        await eventually(lambda: not bench.proxy_server.context.clients)
 
 
 @pytest.mark.parametrize("leave", ["close", "reset"])

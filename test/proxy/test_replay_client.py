@@ -1,4 +1,4 @@
-"""Replays of recorded requests on a null transport."""
+"""Replays of recorded requests: a client that discards its responses."""
 
 import asyncio
 

@@ -18,7 +18,7 @@ class Capture:
     def __init__(
         self, response: Response, request: Request, share: BudgetShare, max_bytes: int
     ) -> None:
-        framed = not isinstance(response.body, Length) and not request.is_http10
+        framed = not isinstance(response.body, Length) and not request.takes_content
         self._chunks = Chunked(decode=True) if framed else None
         self._share = share
         self._max_bytes = max_bytes

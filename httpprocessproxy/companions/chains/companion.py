@@ -90,9 +90,7 @@ class Chains:
             return fields
         return [field for field in fields if field[0].lower() != TOKEN]
 
-    def exchange(
-        self, client: Downstream, context: ProxyContext, request: Request
-    ) -> Exchange:
+    def exchange(self, client: Downstream, context: ProxyContext, request: Request) -> Exchange:
         if request.target.startswith(b"/_hpp/"):
             return Exchange(client, context, request)
         return ChainedExchange(client, context, request, self)

@@ -152,7 +152,9 @@ class ChainedExchange(Exchange):
             return
         self._context.gate.answered(self)
         if value_of(fields, b"content-encoding") not in ("", "identity"):
-            self._break_off(502, "the server's answer has a content coding, which was not asked for")
+            self._break_off(
+                502, "the server's answer has a content coding, which was not asked for"
+            )
             return
         self.record.response_head = response.head
         self._answer = Capture(response, self.request, self._chains.share(), MAX_BODY_BYTES)

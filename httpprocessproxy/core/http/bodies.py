@@ -39,6 +39,10 @@ class Body(Protocol):
     done: bool
     rest: bytes
 
+    @property
+    def trailers(self) -> Sequence[bytes]:
+        """The lines of the trailer fields, when it is done; those dropped are empty."""
+
     def feed(self, data: bytes) -> bytes:
         """Take received bytes, return the bytes to send on. Raises BodyError for broken framing."""
 
@@ -50,6 +54,8 @@ class Length:
     """A body of `Content-Length` bytes; 0 for a message without a body."""
 
     __slots__ = ("done", "remaining", "rest")
+
+    trailers: Sequence[bytes] = ()
 
     def __init__(self, length: int) -> None:
         self.remaining = length
@@ -82,8 +88,8 @@ class UntilClose:
     """A body delimited by the end of its connection (RFC 9112 section 6.3, rule 8), or stream.
 
     It is sent on in chunks, so that the recipient's connection survives and the recipient detects
-    a cut body. A client gets it unchanged over HTTP/1.0, and on a stream. `trailers` are field
-    lines to send after the last chunk.
+    a cut body. A client gets it unchanged over HTTP/1.0, and on a stream. `trailers` are sent after
+    the last chunk.
     """
 
     __slots__ = ("_chunked", "done", "rest", "trailers")
@@ -105,8 +111,9 @@ class UntilClose:
 class Chunked:
     """A chunked body (RFC 9112 section 7.1), checked, and passed on without chunk extensions.
 
-    `decode` sends on the content alone, for a client of HTTP/1.0 or on a stream. httptools is not used here: it
-    does not report where a message ended, and the next one may follow in the same bytes.
+    `decode` sends on the content alone, for a client of HTTP/1.0 or on a stream. httptools is not
+    used here: it does not report where a message ended, and the next one may follow in the same
+    bytes.
     """
 
     __slots__ = (

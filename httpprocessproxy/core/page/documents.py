@@ -131,7 +131,7 @@ class Injector:
         body = InjectedBody(
             _content_reader(response.body),
             Injection(tag),
-            chunked=not (isinstance(response.body, Length) or request.is_http10),
+            chunked=not (isinstance(response.body, Length) or request.takes_content),
             invalidated=_INVALIDATED,
         )
         return dataclasses.replace(outgoing_response(head_with_tag, request), body=body)
@@ -149,7 +149,7 @@ class Injector:
         ]
         page = dataclasses.replace(head, fields=[*fields, (b"Content-Type", CONTENT_TYPE), *_ADDED])
         tag = self._tag(head, permission.nonce, request)
-        chunked = not request.is_http10
+        chunked = not request.takes_content
         return dataclasses.replace(
             outgoing_response(page, request),
             body=WrappedBody(_content_reader(response.body), head, tag, chunked=chunked),

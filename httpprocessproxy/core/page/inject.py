@@ -8,10 +8,10 @@ held back, which may be the beginning of such a token. No I/O.
 
 import enum
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
-from httpprocessproxy.core.http.bodies import Body, Chunked
+from httpprocessproxy.core.http.bodies import Body
 
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _SPACE: Final = rb"\t\n\f\r "
@@ -204,13 +204,12 @@ class InjectedBody:
         if not self._chunked:
             return content
         framed = chunk(content)
-        return b"%b0\r\n%b\r\n" % (framed, self._trailers()) if self.done else framed
+        return b"%b0\r\n%b\r\n" % (framed, b"".join(self.trailers)) if self.done else framed
 
-    def _trailers(self) -> bytes:
-        lines = self._content.trailers if isinstance(self._content, Chunked) else ()
-        return b"".join(
-            line for line in lines if line.partition(b":")[0].lower() not in self._invalidated
-        )
+    @property
+    def trailers(self) -> Sequence[bytes]:
+        lines = self._content.trailers
+        return [line for line in lines if line.partition(b":")[0].lower() not in self._invalidated]
 
 
 def chunk(content: bytes) -> bytes:

@@ -9,6 +9,7 @@ escaped, JSON indented. No I/O.
 import html
 import json
 import re
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Final
 
@@ -84,6 +85,8 @@ class WrappedBody:
         *("_charset", "_chunked", "_content", "_kind", "_shown", "_status", "_tag"),
         *("done", "rest"),
     )
+
+    trailers: Sequence[bytes] = ()
 
     def __init__(self, content: Body, head: ResponseHead, tag: bytes, *, chunked: bool) -> None:
         """`content` decodes the backend's framing."""

@@ -239,10 +239,9 @@ class Http2Connection(asyncio.Protocol):
             raise ProtocolError("too many frames without progress")  # RFC 9113 section 10.5
 
     def _fail(self, event: Event) -> None:
-        """Reset the stream whose event raised an unexpected exception; the others continue."""
-        stream = self._streams.get(getattr(event, "stream_id", 0))
-        if stream is not None:
-            self.reset(stream, ErrorCodes.INTERNAL_ERROR)
+        """End the stream whose event raised an unexpected exception; the others continue."""
+        if (stream := self._streams.get(getattr(event, "stream_id", 0))) is not None:
+            stream.fail()
 
     # StreamOwner: calls of a stream
 

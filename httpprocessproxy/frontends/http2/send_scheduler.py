@@ -12,7 +12,6 @@ from typing import Final
 from h2.connection import H2Connection
 
 from httpprocessproxy.frontends.http2.stream import Http2Stream
-from httpprocessproxy.frontends.streams import StreamReset
 from httpprocessproxy.system.faults import contained
 
 # Frames are written in batches of this size: few system calls, and little data ahead of the client.
@@ -65,5 +64,5 @@ class SendScheduler:
                 self.add(stream)
             self._sent(stream)
             return size_bytes
-        stream.reset(StreamReset.INTERNAL)
+        stream.fail()
         return 0

@@ -135,6 +135,12 @@ class Http2Stream:
             with contained("a request"):
                 self.sink.reset()
 
+    def fail(self) -> None:
+        """Reset both ends after a bug, unless the stream is over."""
+        if not self.is_over:
+            self.reset(StreamReset.INTERNAL)
+            self.abandon()
+
     @property
     def has_work(self) -> bool:
         """Whether anything is left to send, now or when the client opens its window."""

@@ -94,9 +94,10 @@ class Http3Connection:
         return self._messages
 
     def _fail(self, stream: Http3Stream | None) -> None:
-        """Reset the stream whose event raised an unexpected exception; the others continue."""
+        """End the stream whose event raised an unexpected exception; the others continue."""
         if stream is not None and not stream.is_over:
             self.reset(stream, ErrorCode.H3_INTERNAL_ERROR)
+            stream.abandon()
 
     # Events from the client
 

@@ -114,6 +114,21 @@ def test_empty_body_until_close_ends_with_the_last_chunk_if_chunked(chunked: boo
     assert UntilClose(chunked=chunked).end() == (b"0\r\n\r\n" if chunked else b"")
 
 
+def test_trailers_of_a_body_until_close_follow_its_last_chunk() -> None:
+    body = UntilClose(chunked=True)
+    pieces = body.feed(b"abc")
+    body.trailers = [b"X-Sum: 1\r\n", b"Y: z\r\n"]
+    pieces += body.end()
+    assert pieces == b"3\r\nabc\r\n0\r\nX-Sum: 1\r\nY: z\r\n\r\n"
+    assert llhttp_body(pieces).content == [b"abc"]
+
+
+def test_trailers_of_a_body_until_close_are_dropped_without_chunks() -> None:
+    body = UntilClose(chunked=False)
+    body.trailers = [b"X-Sum: 1\r\n"]
+    assert (body.feed(b"abc"), body.end()) == (b"abc", b"")
+
+
 # Chunks (section 7.1)
 
 LONG = b"x" * 300

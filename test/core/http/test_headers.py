@@ -242,7 +242,15 @@ def test_own_element_is_appended_to_via(lines: list[bytes], via: bytes) -> None:
     assert values(sent(*lines), b"Via") == [via]
 
 
-@pytest.mark.parametrize("via", [b"1.1 proxy-1", b"1.1 b, 1.1 proxy-1 , 1.1 c"])
+@pytest.mark.parametrize(
+    "via",
+    [
+        b"1.1 proxy-1",
+        b"1.1 b, 1.1 proxy-1 , 1.1 c",
+        # Each frontend names the version that it received.
+        *(b"2 proxy-1", b"3 proxy-1, 1.1 b", b"HTTP/1.0 proxy-1"),
+    ],
+)
 def test_request_with_own_via_element_gets_508(via: bytes) -> None:
     assert refusal(b"Via: " + via) == 508
     assert refusal(b"Via: 1.1 b", b"Via: " + via, b"Connection: via") == 508

@@ -4,10 +4,11 @@ import pytest
 
 from httpprocessproxy.core.errors import ResponseError
 from httpprocessproxy.core.http.bodies import Body, Chunked, Length, UntilClose
+from httpprocessproxy.core.http.forwarded import Peer
 from httpprocessproxy.core.http.headers import interim_response
 from httpprocessproxy.core.http.http1 import Fields, parse_response
 from httpprocessproxy.core.http.request import Request, Response
-from test.core.http.heads import answered, sent
+from test.core.http.heads import TRUSTED, answered, sent
 from test.core.http.strict import read_head
 
 GET, HEAD = sent(), sent(line=b"HEAD / HTTP/1.1")
@@ -109,6 +110,41 @@ def test_http_1_0_client_gets_the_content_without_chunks() -> None:
     assert (until_close.feed(b"abc"), until_close.end()) == (b"abc", b"")
     new = answered(b"HTTP/1.1 200 OK", GET).body
     assert (new.feed(b"abc"), new.end()) == (b"3\r\nabc\r\n", b"0\r\n\r\n")
+
+
+def test_stream_gets_the_content_without_chunks_and_keeps_its_connection() -> None:
+    request = sent(peer=Peer("192.0.2.1", trusted=True, is_stream=True))
+    assert request.takes_content
+    for head in (b"HTTP/1.1 200 OK" + CHUNKED, b"HTTP/1.1 200 OK"):
+        response = answered(head, request)
+        assert fields_for_client(response) == []
+        assert response.client_keep_alive
+    chunked = answered(b"HTTP/1.1 200 OK" + CHUNKED, request).body
+    assert chunked.feed(b"3\r\nabc\r\n0\r\nX: y\r\n\r\n") == b"abc"
+    assert list(chunked.trailers) == [b"X: y\r\n"]
+    until_close = answered(b"HTTP/1.1 200 OK", request).body
+    assert (until_close.feed(b"abc"), until_close.end()) == (b"abc", b"")
+
+
+@pytest.mark.parametrize(
+    ("peer", "line", "takes_content"),
+    [
+        (TRUSTED, b"GET / HTTP/1.1", False),
+        (TRUSTED, b"GET / HTTP/1.0", True),
+        (Peer(None, trusted=True, is_stream=True), b"GET / HTTP/1.1", True),
+    ],
+)
+def test_streams_and_http_1_0_take_content_alone(
+    peer: Peer, line: bytes, takes_content: bool
+) -> None:
+    assert sent(line=line, peer=peer).takes_content is takes_content
+
+
+def test_request_of_a_stream_is_sent_to_the_backend_in_chunks() -> None:
+    stream = Peer(None, trusted=True, is_stream=True)
+    body = sent(b"Transfer-Encoding: chunked", peer=stream).body()
+    assert body.feed(b"abc") == b"3\r\nabc\r\n"
+    assert body.end() == b"0\r\n\r\n"
 
 
 @pytest.mark.parametrize("coding", [b"gzip", b"gzip, chunked", b"chunked, gzip", b", chunked"])
