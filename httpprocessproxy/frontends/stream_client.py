@@ -25,6 +25,7 @@ from httpprocessproxy.proxy import problems
 from httpprocessproxy.proxy.exchange import Exchange
 from httpprocessproxy.proxy.exchanges import Exchanges
 from httpprocessproxy.proxy.interfaces import Upstream
+from httpprocessproxy.system.faults import contained
 
 
 class StreamHandler:
@@ -129,6 +130,12 @@ class StreamClient:
             return
         if self._start is not None:
             self._start.cancel()
+        with contained("a request"):
+            self._start_exchange(has_body=has_body)
+            return
+        self.abort()
+
+    def _start_exchange(self, *, has_body: bool) -> None:
         try:
             request = self._read(has_body=has_body)
         except RequestError as error:

@@ -1,4 +1,4 @@
-"""HTTP/2 and HTTP/3 clients of a backend behind the bridge and the data plane."""
+"""HTTP/2 and HTTP/3 clients of a backend behind the data plane."""
 
 import asyncio
 import hashlib

@@ -54,7 +54,7 @@ class Fronting(Protocol):
     def __call__(
         self, *, trusted: Sequence[Network] = LOOPBACK, is_open: bool = True
     ) -> AbstractAsyncContextManager[Front]:
-        """Serve the version in front of the bridge, the data plane and a fake backend."""
+        """Serve the version in front of the data plane and a fake backend."""
         ...
 
 
