@@ -17,7 +17,8 @@ class StreamTransport(asyncio.Transport):
         self._loop = asyncio.get_running_loop()
         self._protocol: asyncio.Protocol | None = None
         self._received: list[bytes] = []
-        self._has_eof = False  # the client has ended its side
+        self._has_client_ended = False
+        self._is_end_reported = False
         self._has_ended = False  # this side
         self._is_paused = True
         self._is_closing = False
@@ -30,7 +31,7 @@ class StreamTransport(asyncio.Transport):
             self._deliver()
 
     def eof_received(self) -> None:
-        self._has_eof = True
+        self._has_client_ended = True
         self._deliver()
 
     def connection_lost(self) -> None:
@@ -54,8 +55,9 @@ class StreamTransport(asyncio.Transport):
             self._received.clear()
             self._protocol.data_received(data)
             self._consume(len(data))
-        if self._has_eof and not (self._is_paused or self._is_closing):
-            self._has_eof = False  # reported once
+        is_open = not (self._is_paused or self._is_closing)
+        if self._has_client_ended and is_open and not self._is_end_reported:
+            self._is_end_reported = True
             if not self._protocol.eof_received():
                 self.close()
 
@@ -99,7 +101,8 @@ class StreamTransport(asyncio.Transport):
     def close(self) -> None:
         if not self._is_closing:
             self.write_eof()
-            self._stream.stop_reading()
+            if not self._has_client_ended:
+                self._stream.stop_reading()
             self._end(None)
 
     def abort(self) -> None:

@@ -47,6 +47,21 @@ async def test_unsafe_request_gets_502_after_a_restart(version: Version) -> None
 
 @every_version
 @on_every_loop
+async def test_upload_gets_502_at_a_restart_and_the_connection_goes_on(version: Version) -> None:
+    async with version.client() as (client, bench):
+        stream_id = await client.ask(get(method=b"POST"), None)
+        await client.upload(stream_id, b"abc")
+        peer = await bench.backend.accept()
+        await peer.until(b"abc")
+        bench.restart()
+        assert (await client.answer(stream_id)).status == 502
+        other = await client.ask(get(method=b"POST"), b"def")
+        assert (await bench.backend.serve())[1].body == b"def"
+        assert (await client.answer(other)).status == 200
+
+
+@every_version
+@on_every_loop
 async def test_begun_response_is_reset_by_a_restart_and_others_continue(version: Version) -> None:
     async with version.client() as (client, bench):
         stream_id = await client.ask()

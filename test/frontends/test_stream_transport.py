@@ -77,6 +77,7 @@ async def test_end_of_the_client_closes_unless_the_protocol_keeps_it_open(keeps_
     await turn()
     assert recorder.calls == [b"a", "eof"] if keeps_open else [b"a", "eof", type(None)]
     assert (transport.is_closing(), stream.has_ended) == (not keeps_open, not keeps_open)
+    assert stream.is_reading  # both sides have ended
     transport.write(b"x")
     assert bytes(stream.content) == (b"x" if keeps_open else b"")
 

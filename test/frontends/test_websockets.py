@@ -65,7 +65,8 @@ async def test_websocket_gets_close_1012_when_the_backend_restarts(version: Vers
         bench.restart()
         close = Frame(Opcode.CLOSE, (1012).to_bytes(2, "big")).serialize(mask=False)
         assert await client.body(stream_id, len(close)) == close
-        await client.upload(stream_id, b"", end=True)
+        # A client answers Close, and leaves the end of the connection to the server.
+        await client.upload(stream_id, Frame(Opcode.CLOSE, b"\x03\xf4").serialize(mask=True))
         await client.answer(stream_id)
 
 
