@@ -10,7 +10,7 @@ from fcntl import F_GETPIPE_SZ, fcntl, ioctl
 
 import pytest
 
-from httpprocessproxy.process import Launcher, LaunchSpec, Output
+from httpprocessproxy.process import Launcher, LaunchSpec, Output, message_printer
 from httpprocessproxy.process.output_streams import TAIL_BYTES
 from test.deadline import MS, PATIENCE_S, eventually
 from test.process.generations import TREE, descriptors, python, started, with_output
@@ -151,7 +151,11 @@ def test_message_starts_on_new_line(capfd: pytest.CaptureFixture[str]) -> None:
     assert "up\nours\nours again\n" in shown
 
 
-def test_message_waits_for_end_of_line(capfd: pytest.CaptureFixture[str]) -> None:
+def test_message_waits_for_end_of_line(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # On a busy machine, the backend may take longer than this from one piece to the next.
+    monkeypatch.setattr(message_printer, "_LINE_TIMEOUT_S", PATIENCE_S)
     source = """
 import os, time
 for number in range(300):
