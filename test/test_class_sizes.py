@@ -13,6 +13,7 @@ MAX_METHODS = 20
 LARGE_CLASSES = {
     "frontends.http2.connection.Http2Connection",
     "frontends.http3.connection.Http3Connection",
+    "frontends.stream_client.StreamClient",
     "proxy.client_connection.ClientConnection",
     "proxy.exchange.Exchange",
     "proxy.upstream_connection.UpstreamConnection",

@@ -56,6 +56,15 @@ class BufferedRequest:
     def wants_fence(self) -> bool:
         return self.request.wants_fence
 
+    def take_buffer(self) -> bytes:
+        """Return the data to send first, and drop it unless it may be sent again."""
+        self._sent = True
+        self.record.sent += 1
+        data = b"".join(self._buffer)
+        if not self._is_buffered:
+            self._buffer.clear()
+        return data
+
     def send_body(self, data: bytes) -> None:
         """Pass on bytes of the request's body from the client. Raises BodyError."""
         out = self.body.feed(data)

@@ -111,11 +111,7 @@ class Exchange(BufferedRequest):
         if self.client.is_blocked:
             # Before sending, which may block reading again.
             self.block_request(False)
-        self._sent = True
-        self.record.sent += 1
-        upstream.send(self, b"".join(self._buffer))
-        if not self._is_buffered:
-            self._buffer.clear()
+        upstream.send(self, self.take_buffer())
 
     def read(self) -> None:
         if self.phase is _UPLOADING:

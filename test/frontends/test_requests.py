@@ -179,11 +179,13 @@ AGENT = (b"user-agent", b"a browser")
 
 def test_head_that_differs_in_the_path_only_shares_the_memo() -> None:
     reader = HeadReader("2", SERVER)
-    first = reader.read([METHOD, SCHEME, AUTHORITY, (b":path", b"/1"), AGENT], CLIENT, has_ended=True)
-    second = reader.read([METHOD, SCHEME, AUTHORITY, (b":path", b"/2"), AGENT], CLIENT, has_ended=False)
+    begin = [METHOD, SCHEME, AUTHORITY]
+    first = reader.read([*begin, (b":path", b"/1"), AGENT], CLIENT, has_ended=True)
+    second = reader.read([*begin, (b":path", b"/2"), AGENT], CLIENT, has_ended=False)
     assert second == first._replace(path=b"/2", has_ended=False)
     assert second.memo is first.memo
-    assert reader.read([*GET, (b"user-agent", b"another")], CLIENT, has_ended=True).memo is not first.memo
+    other = reader.read([*GET, (b"user-agent", b"another")], CLIENT, has_ended=True)
+    assert other.memo is not first.memo
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from httpprocessproxy.core.exchange import MAX_KEPT_BODY_BYTES
 from httpprocessproxy.core.http.forwarded import Peer
 from httpprocessproxy.core.http.reader import RequestReader
 from httpprocessproxy.proxy.buffered_request import MAX_WAITING_BYTES, BufferedRequest
+from httpprocessproxy.proxy.context import ProxyContext
 from httpprocessproxy.proxy.interfaces import Downstream, Upstream
 
 
@@ -22,6 +23,12 @@ class Client:
 
     def block_reading(self, blocked: bool) -> None:
         self.blocks.append(blocked)
+
+
+class Context:
+    """The member of the shared state that a request uses."""
+
+    takes_back = False
 
 
 class Wire:
@@ -40,9 +47,10 @@ class Reading(BufferedRequest):
     def __init__(self, *lines: bytes, is_buffered: bool = True) -> None:
         self.downstream = Client()
         reader = RequestReader(self.downstream.peer, b"2 proxy")
-        head = b"\r\n".join([b"GET / HTTP/1.1", b"Host: a", *lines, b"", b""])
-        client = cast(Downstream, self.downstream)
-        super().__init__(client, reader.read(head), is_buffered=is_buffered)
+        method = b"GET" if is_buffered else b"POST"
+        head = b"\r\n".join([method + b" / HTTP/1.1", b"Host: a", *lines, b"", b""])
+        client, context = cast(Downstream, self.downstream), cast(ProxyContext, Context())
+        super().__init__(client, context, reader.read(head))
         self.ends = 0
 
     def connect(self) -> Wire:

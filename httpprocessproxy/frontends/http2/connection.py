@@ -95,8 +95,8 @@ class Http2Connection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         self._reader = FrameReader(self._transport, self._read)
         self._scheduler = SendScheduler(self._state, self._transport, self._stream_sent)
-        self._client = _address(transport, "peername")
-        self._heads = HeadReader("2", _address(transport, "sockname"))
+        self._client = transport.get_extra_info("peername")[:2]
+        self._heads = HeadReader("2", transport.get_extra_info("sockname")[:2])
         self._registry.add(self)
         self._idle_check = self._loop.call_later(IDLE_S, self._check_idle)
         self._scheduler.write()
@@ -172,8 +172,8 @@ class Http2Connection(asyncio.Protocol):
         self._flood_limits.earn()
         stream = self._streams[event.stream_id] = Http2Stream(self, event.stream_id)
         try:
-            has_ended = event.stream_ended is not None
-            head = self._heads.read(event.headers, self._client, has_ended=has_ended)
+            ended = event.stream_ended is not None
+            head = self._heads.read(event.headers, self._client, has_ended=ended)
         except RequestError as error:
             refuse(stream, error)
         else:
@@ -345,8 +345,3 @@ async def drain(connections: set[Http2Connection], within_s: float) -> None:
     except TimeoutError:
         for connection in list(connections):
             connection.abort()
-
-
-def _address(transport: asyncio.BaseTransport, which: str) -> tuple[str, int]:
-    host, port = transport.get_extra_info(which)[:2]
-    return str(host), int(port)
