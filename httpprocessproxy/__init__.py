@@ -20,9 +20,9 @@ Rooms, from the bottom up; each imports only from rooms above it in this list.
     setup, app   everything that can be found wrong before the start; the composition root
     cli          argv in, exit status out
 
-The life of a request. `proxy/client_connection.py` reads its head (`core/http/reader.py`), which
-checks the host; a stream of HTTP/2, HTTP/3 or a share does the same in `frontends/stream_client.py`.
-All of them are a `Downstream` (`proxy/interfaces.py`) of an exchange, whose life is a table in
+The life of a request. `proxy/client_connection.py` reads its head and checks the host
+(`core/http/reader.py`); so does `frontends/stream_client.py` for a stream of HTTP/2, HTTP/3 or a
+share. Both are the `Downstream` (`proxy/interfaces.py`) of an exchange, whose life is a table in
 `core/exchange.py`, obeyed by `proxy/exchange.py`. Its destination is `/_hpp/` or the server: there,
 the gate (`service/gate.py`) forwards the request while the server runs and every file event is
 read, holds it while the server is killed or starts, and refuses it with 503 after a crash. A

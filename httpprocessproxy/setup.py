@@ -57,7 +57,7 @@ class PreloadPlan:
     key: str = ""
     why_not: str = ""
 
-    def open(self, launch_spec: LaunchSpec, tree: ProcessTree, bus: EventBus) -> "Preloading | None":
+    def open(self, spec: LaunchSpec, tree: ProcessTree, bus: EventBus) -> "Preloading | None":
         """Make the preloader; without a command, say why starts are cold."""
         if self.command is None:
             bus.publish(Notice(text=f"--preload: {self.why_not}; starts are cold"))
@@ -65,7 +65,7 @@ class PreloadPlan:
         from httpprocessproxy.warm import Preloading, RecordCache, cache_folder
 
         record_cache = RecordCache(cache_folder(), self.key)
-        return Preloading(self.command, launch_spec, tree, record_cache, bus)
+        return Preloading(self.command, spec, tree, record_cache, bus)
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,7 @@ class FieldDecoder(Decoder):
                 end = _end_of(data, at)
                 fields += super().decode(data[at:end], raw)
                 at = end
-        # RFC 7541 section 4.1 adds 32 bytes. A block of 64 KiB may name a field of 4 KiB 65,000 times.
+        # A block of 64 KiB may name a field of 4 KiB 65,000 times; 32: RFC 7541 section 4.1.
         if sum(32 + len(name) + len(value) for name, value in fields) > self.max_header_list_size:
             raise OversizedHeaderListError(f"more than {self.max_header_list_size} bytes")
         return fields
