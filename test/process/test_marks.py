@@ -23,16 +23,18 @@ def limits() -> tuple[int, int]:
     return resource.getrlimit(resource.RLIMIT_RTTIME)
 
 
+def sleeping(pid: int) -> linux.Process | None:
+    process = linux.find(pid)
+    return process if process is not None and process.words[:1] == ["sleep"] else None
+
+
 @contextmanager
 def running(*command: str, **variables: str) -> Iterator[linux.Process]:
     """The process of a command, once it has executed `sleep`."""
     environment = {"PATH": os.environ["PATH"], **variables}
     with subprocess.Popen(command, env=environment) as popen:
         try:
-            eventually(lambda: (now := linux.find(popen.pid)) is not None and now.name == "sleep")
-            process = linux.find(popen.pid)
-            assert process is not None
-            yield process
+            yield eventually(lambda: sleeping(popen.pid))
         finally:
             popen.kill()
 
@@ -41,7 +43,8 @@ def running(*command: str, **variables: str) -> Iterator[linux.Process]:
 def test_variable_names_the_service(service: str) -> None:
     marks = Marks(new_run())
     with running("sleep", "1000", **marks.environment(service)) as process:
-        assert marks.service_of(process, SERVICES) == service
+        # execve(2) makes the environment readable last.
+        eventually(lambda: marks.service_of(process, SERVICES) == service)
         assert marks.service_of(process, ()) is None
         assert Marks(new_run()).service_of(process, SERVICES) is None
 
@@ -97,7 +100,7 @@ def test_real_limit_is_kept(real: tuple[int, int]) -> None:
 def test_run_is_recognised_by_its_variable() -> None:
     marks = Marks(new_run())
     with running("sleep", "1000", **{RUN: marks.run}) as process:
-        assert marks.is_on(process)
+        eventually(lambda: marks.is_on(process))
         assert marks.service_of(process, SERVICES) is None
 
 

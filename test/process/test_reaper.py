@@ -9,6 +9,7 @@ import pytest
 
 from test.deadline import eventually
 from test.harness import Proxy
+from test.process.generations import TREE
 from test.process.test_guard import Guarded
 from test.process.test_tree import SHAPES
 from test.processes import MARK, children, kill_marked, marked
@@ -33,6 +34,8 @@ def test_backend_ends_when_guard_and_program_are_killed(shape: str, mark: str) -
         os.kill(run.program, signal.SIGKILL)
         os.kill(run.guard.pid, signal.SIGKILL)
         eventually(lambda: not marked(mark))
+    # This process has adopted the reaper, which ends after two looks.
+    eventually(lambda: not TREE.orphans())
 
 
 def test_reaper_is_small_and_ends_with_the_program(project: Path) -> None:
