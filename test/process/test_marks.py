@@ -34,7 +34,9 @@ def running(*command: str, **variables: str) -> Iterator[linux.Process]:
     environment = {"PATH": os.environ["PATH"], **variables}
     with subprocess.Popen(command, env=environment) as popen:
         try:
-            yield eventually(lambda: sleeping(popen.pid))
+            process = eventually(lambda: sleeping(popen.pid))
+            assert process is not None
+            yield process
         finally:
             popen.kill()
 
