@@ -80,7 +80,8 @@ class Connector:
     def end_generation(self, generation: GenerationId) -> None:
         """Cancel the connections that are being made to this generation."""
         for task, (exchange, target) in list(self._pending.items()):
-            if target.generation != generation:
+            # A task that is done has passed its connection on, and `_done` follows.
+            if target.generation != generation or task.done():
                 continue
             task.cancel()
             if not exchange.over:

@@ -5,7 +5,13 @@ import os
 
 import pytest
 
+from httpprocessproxy.core.exchange import Loss
+from httpprocessproxy.core.http.http1 import Fields, RequestHead
+from httpprocessproxy.core.http.request import Request
 from httpprocessproxy.proxy import connecting
+from httpprocessproxy.proxy.context import ProxyContext
+from httpprocessproxy.proxy.exchange import Exchange
+from httpprocessproxy.proxy.interfaces import Downstream, Upstream
 from httpprocessproxy.proxy.upstream_connection import UpstreamConnection
 from test.fakes import OK, Bench, Peer, get, post, serving
 from test.loops import eventually, on_every_loop, turn
@@ -116,3 +122,58 @@ async def test_request_without_a_descriptor_for_its_connection_gets_503_and_is_r
         assert b"Out of file descriptors" in response.body
         (line,) = bench.said
         assert "ulimit -n" in line
+
+
+class Saving:
+    """An interceptor of all requests, which saves a file as soon as a request is sent."""
+
+    def __init__(self) -> None:
+        self.bench: Bench
+
+    def takes(self, head: RequestHead) -> bool:
+        return True
+
+    def passing(self, fields: Fields) -> Fields:
+        return fields
+
+    def exchange(self, client: Downstream, context: ProxyContext, request: Request) -> Exchange:
+        return SavingExchange(client, context, request, self.bench)
+
+
+class SavingExchange(Exchange):
+    """An exchange during which the generation ends in the iteration after its connection."""
+
+    def __init__(
+        self, client: Downstream, context: ProxyContext, request: Request, bench: Bench
+    ) -> None:
+        super().__init__(client, context, request)
+        self.losses = 0
+        self._bench = bench
+
+    def connected(self, upstream: Upstream) -> None:
+        super().connected(upstream)
+        if self.record.sent == 1:
+            # Before the callback that reports the end of the connecting task.
+            self._context.loop.call_soon(self._bench.restart)
+
+    def lost(self, loss: Loss) -> None:
+        self.losses += 1
+        assert self.losses == 1
+        super().lost(loss)
+
+
+@pytest.mark.parametrize(("request_", "status"), [(get(), 200), (post(b"body"), 502)])
+@on_every_loop
+async def test_generation_that_ends_just_after_a_connection_was_made_is_reported_once(
+    request_: bytes, status: int
+) -> None:
+    saving = Saving()
+    async with serving(interceptor=saving) as bench:
+        saving.bench = bench
+        client = await bench.client(request_)
+        await bench.backend.accept()
+        if status == 200:
+            await bench.backend.serve()
+        assert (await client.response()).status == status
+        assert not client.unread
+        assert bench.gate.held == 0
