@@ -1,6 +1,5 @@
 """The scope of a request, made from a head of HTTP/2 or HTTP/3: the table of ASGI."""
 
-
 import pytest
 
 from httpprocessproxy.asgi.scope import http_scope, websocket_scope
@@ -74,8 +73,7 @@ def test_each_request_has_a_copy_of_the_state() -> None:
 
 def test_scope_of_a_websocket_has_its_subprotocols_and_no_method() -> None:
     fields = [(b"sec-websocket-protocol", b"a, b"), (b"sec-websocket-protocol", b"c")]
-    head = HEAD._replace(method=b"CONNECT", protocol=b"websocket", version="2", fields=fields
-    )
+    head = HEAD._replace(method=b"CONNECT", protocol=b"websocket", version="2", fields=fields)
     scope = websocket_scope(head, {})
     assert (scope["type"], scope["scheme"], scope["http_version"]) == ("websocket", "wss", "2")
     assert scope["subprotocols"] == ["a", "b", "c"]
