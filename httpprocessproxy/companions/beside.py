@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from httpprocessproxy.config import Config
@@ -53,10 +55,11 @@ class Companions:
                 return
             say(f"--{name} has ended by an error in http-process-proxy; the server goes on")
 
-        async with proxy_server.serve_visits() as visits, asyncio.TaskGroup() as group:
+        async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
             if share is not None:
-                sharing = lambda: share.run(visits, context.bus, context.show)  # noqa: E731
+                sharing = partial(share.run, proxy_server.exchanges, context.bus, context.show)
                 group.create_task(run_one("share", sharing), name="share")
             if archive is not None:
+                visits = await stack.enter_async_context(proxy_server.serve_visits())
                 parts = (context.config, context.hosts, context.token, visits, say)
-                group.create_task(run_one("archive", lambda: archive.run(*parts)), name="archive")
+                group.create_task(run_one("archive", partial(archive.run, *parts)), name="archive")

@@ -16,9 +16,11 @@ from httpprocessproxy.frontends.stream_transport import StreamTransport
 from httpprocessproxy.frontends.streams import Fields, Head, Stream, StreamReset
 from httpprocessproxy.frontends.translation import (
     CHUNKED,
+    UPGRADE,
     accepted,
     fields_of,
     request_head,
+    spelled_fields_of,
     upgrade,
 )
 from httpprocessproxy.proxy import problems
@@ -44,8 +46,9 @@ class StreamClient:
     """A `RequestSink` of the stream, and the `Downstream` of an exchange."""
 
     __slots__ = (
-        *("_body", "_exchange", "_exchanges", "_has_ended", "_has_request_ended", "_head"),
-        *("_is_over", "_key", "_reader", "_start", "_stream", "_tunnel", "_unread_bytes"),
+        *("_body", "_exchange", "_exchanges", "_fields_of", "_has_ended"),
+        *("_has_request_ended", "_head", "_is_over", "_key", "_reader", "_start", "_stream"),
+        *("_tunnel", "_unread_bytes"),
         *("idle_upstream", "is_blocked", "peer"),
     )
 
@@ -62,6 +65,7 @@ class StreamClient:
         self._reader = reader
         self._head = head
         self._stream = stream
+        self._fields_of = spelled_fields_of if head.version == "1.1" else fields_of
         self._exchange: Exchange | None = None
         # The transport of a WebSocket; it keeps what comes before the 101.
         self._tunnel = StreamTransport(stream) if head.protocol is not None else None
@@ -75,7 +79,7 @@ class StreamClient:
         context.clients.add(self)
         if head.has_ended or head.protocol is not None:
             self._begin(has_body=False)
-        else:
+        elif head.version != "1.1" or self._has_length():
             # `end` in this iteration of the event loop shows that the request has no body.
             self._start = context.loop.call_soon(self._begin)
 
@@ -158,10 +162,18 @@ class StreamClient:
 
     def _framing(self, *, has_body: bool) -> Fields:
         if self._head.protocol is not None:
+            if self._has_own_handshake:
+                return UPGRADE
             self._key, fields = upgrade(self._head.protocol)
             return fields
-        has_length = any(name == b"content-length" for name, _ in self._head.fields)
-        return () if has_length or not has_body else CHUNKED
+        return () if not has_body or self._has_length() else CHUNKED
+
+    def _has_length(self) -> bool:
+        return any(name == b"content-length" for name, _ in self._head.fields)
+
+    @property
+    def _has_own_handshake(self) -> bool:
+        return self._head.version == "1.1"
 
     def _pass_body(self, exchange: Exchange, data: bytes) -> None:
         """Pass on a part of the body; reset the stream if it exceeds Content-Length."""
@@ -188,8 +200,7 @@ class StreamClient:
         return False  # a reset reports it
 
     def pass_interim(self, head: bytes) -> None:
-        status, fields = fields_of(head)
-        self._stream.interim(status, fields)
+        self._stream.interim(*self._fields_of(head))
 
     def begin_response(
         self,
@@ -201,7 +212,7 @@ class StreamClient:
         keep_alive: bool,
     ) -> None:
         self._body = response.body
-        self._stream.head(*fields_of(response.head + fields))
+        self._stream.head(*self._fields_of(response.head + fields))
         if piece:
             self._stream.body(piece)
 
@@ -225,13 +236,15 @@ class StreamClient:
         if request is not None and not request.is_trusted:
             problem = problem.for_strangers()
         page = problems.page_of(problem, request)
-        self._stream.head(*fields_of(problems.head(problem, page)))
+        self._stream.head(*self._fields_of(problems.head(problem, page)))
         if self._head.method != b"HEAD":
             self._stream.body(page.body)
         self.exchange_ended(None, is_read=is_read)
 
     def accepts(self, response: Response) -> bool:
-        """Check the handshake, whose key is the proxy's own (RFC 6455 section 4.1)."""
+        """Check a handshake whose key is the proxy's own (RFC 6455 section 4.1)."""
+        if self._has_own_handshake:
+            return self._tunnel is not None
         _, fields = fields_of(response.head)
         return self._tunnel is not None and accepted(fields, self._key) is not None
 
@@ -241,9 +254,11 @@ class StreamClient:
         return self._tunnel, b""
 
     def pass_switch(self, response: Response, fields: bytes, rest: bytes) -> None:
-        """Pass on the 101 as a 200 (RFC 8441 section 5)."""
-        _, switched = fields_of(response.head + fields)
-        self._stream.head(200, accepted(switched, self._key) or ())
+        """Pass on the 101, as a 200 if the protocol has no 101 (RFC 8441 section 5)."""
+        status, switched = self._fields_of(response.head + fields)
+        if not self._has_own_handshake:
+            status, switched = 200, accepted(switched, self._key) or ()
+        self._stream.head(status, switched)
         if rest:
             self._stream.body(rest)
 

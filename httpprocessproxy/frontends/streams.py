@@ -24,13 +24,17 @@ class StreamReset(enum.Enum):
 class Head(NamedTuple):
     """The head of a validated request: lower-case names, no connection-specific fields.
 
-    version    the HTTP version; 1.1 for the visits of a share
+    version    the HTTP version; 1.1 for the visits of a share, see below
     path       the target in origin form (or `*`)
     protocol   `:protocol` of an extended CONNECT (RFC 8441, RFC 9220), e.g. b"websocket"
     client     (address, port), as `server`
     has_ended  the request has no body
     memo       results that a handler derives from all but the path and the body; heads that differ
                in these only share one dictionary
+
+    In a share's visit, names are spelled as received, except Content-Length; a request with
+    `protocol` has its own handshake (RFC 6455 section 4.1), and is answered with 101; and the
+    sink's first call shows whether a request without Content-Length has a body.
     """
 
     version: Literal["1.1", "2", "3"]

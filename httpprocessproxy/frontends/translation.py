@@ -16,6 +16,10 @@ from httpprocessproxy.core.http.headers import HOP_BY_HOP
 from httpprocessproxy.frontends.streams import Fields, Head
 
 CHUNKED: Final = ((b"transfer-encoding", b"chunked"),)
+UPGRADE: Final = ((b"connection", b"Upgrade"), (b"upgrade", b"websocket"))
+
+# RFC 9113 section 8.2.2. Alt-Svc (RFC 7838) of the backend describes the backend, not the proxy.
+_NOT_PASSED: Final = HOP_BY_HOP | {b"alt-svc"}
 
 # The cache of 256 heads takes 1 MB at most.
 MAX_CACHED_HEAD_BYTES: Final = 4096
@@ -39,20 +43,32 @@ def request_head(head: Head, extra: Fields) -> bytes:
 def fields_of(head: bytes) -> tuple[int, Fields]:
     """Return the status and the fields of a response's head in HTTP/1.1, in lower case.
 
-    Hop-by-hop fields are left out. The head needs no empty line at its end.
+    Hop-by-hop fields and Alt-Svc are left out. The head needs no empty line at its end.
     """
     return _cached_fields(head) if len(head) <= MAX_CACHED_HEAD_BYTES else _fields(head)
 
 
+def spelled_fields_of(head: bytes) -> tuple[int, Fields]:
+    """Return the same, with names as spelled in the head."""
+    return _cached_spelled(head) if len(head) <= MAX_CACHED_HEAD_BYTES else _spelled_fields(head)
+
+
 def _fields(head: bytes) -> tuple[int, Fields]:
+    status, fields = _spelled_fields(head)
+    return status, tuple((name.lower(), value) for name, value in fields)
+
+
+def _spelled_fields(head: bytes) -> tuple[int, Fields]:
     status_line, *lines = head.split(b"\r\n")
     pairs = (line.partition(b":") for line in lines if line)
-    fields = ((name.lower(), value.strip()) for name, _, value in pairs)
-    return int(status_line[9:12]), tuple(field for field in fields if field[0] not in HOP_BY_HOP)
+    fields = ((name, value.strip()) for name, _, value in pairs)
+    passing = tuple(field for field in fields if field[0].lower() not in _NOT_PASSED)
+    return int(status_line[9:12]), passing
 
 
 # A polling client gets the same head repeatedly, except for the Date of each second.
 _cached_fields = lru_cache(maxsize=256)(_fields)
+_cached_spelled = lru_cache(maxsize=256)(_spelled_fields)
 
 
 def upgrade(protocol: bytes) -> tuple[bytes, Fields]:
@@ -63,12 +79,7 @@ def upgrade(protocol: bytes) -> tuple[bytes, Fields]:
     if protocol != b"websocket":
         raise RequestError(501, "an extended CONNECT to anything but a WebSocket")
     key = base64.b64encode(secrets.token_bytes(16))
-    fields = (
-        (b"connection", b"Upgrade"),
-        (b"upgrade", b"websocket"),
-        (b"sec-websocket-key", key),
-    )
-    return key, fields
+    return key, (*UPGRADE, (b"sec-websocket-key", key))
 
 
 def accepted(fields: Fields, key: bytes) -> Fields | None:

@@ -136,10 +136,10 @@ class ProxyServer:
 
     @asynccontextmanager
     async def serve_visits(self) -> AsyncIterator[Path]:
-        """Listen on a private Unix socket for requests like those of visitors from outside.
+        """Listen on a private Unix socket, over which the archive alone fetches items of the site.
 
-        The peer's forwarding fields are believed, but its requests are untrusted. To be used within
-        `serve`.
+        The archive's HTTP client needs a socket. The peer's forwarding fields are believed, but its
+        requests are untrusted, like those of visitors from outside. To be used within `serve`.
         """
         reader = self.context.readers.of_visitors(is_stream=False)
         with private_folder() as folder:

@@ -1,7 +1,9 @@
 """`--share` end to end: restarts lose no visit, and the proxy's own pages refuse visitors."""
 
 import contextlib
+import hashlib
 import json
+import os
 import re
 import socket
 import subprocess
@@ -13,11 +15,12 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from test.browser import open_page
 from test.companions.share.conftest import fresh
-from test.companions.share.relays import TOKEN, Relay, host_of, write_tokens
+from test.companions.share.relays import TOKEN, Relay, host_of, request, write_tokens
 from test.companions.share.workers import token_file
 from test.deadline import PATIENCE_S, eventually
 from test.harness import Proxy, backend
@@ -116,6 +119,50 @@ def test_server_gets_forwarding_fields_of_the_visitor(closed: tuple[Relay, str])
     assert headers["host"] == host_of(site)
     assert headers["forwarded"].startswith(f'for=127.0.0.1;host="{host_of(site)}";proto=http')
     assert headers["x-forwarded-for"].startswith("127.0.0.1")
+
+
+def test_large_bodies_pass_unchanged_both_ways(closed: tuple[Relay, str]) -> None:
+    """Each is larger than the link's window."""
+    relay, site = closed
+    body = os.urandom(5 * 1024 * 1024)
+    seen = json.loads(relay.get("/", host_of(site), "POST", body).body)
+    assert seen["sha256"] == hashlib.sha256(body).hexdigest()
+    download = relay.get(f"/download?bytes={len(body)}", host_of(site))
+    assert download.body == bytes(range(256)) * (len(body) // 256)
+
+
+def test_requests_in_chunks_and_without_a_body_reach_the_server(closed: tuple[Relay, str]) -> None:
+    relay, site = closed
+    with relay.connect() as wire:
+        wire.send(request("/", host_of(site), "POST", Transfer_Encoding="chunked"))
+        wire.send(b"5\r\nhello\r\n", b"0\r\n\r\n")
+        seen = json.loads(wire.response().body)
+    assert (seen["length"], seen["sha256"]) == (5, hashlib.sha256(b"hello").hexdigest())
+    bare = json.loads(relay.get("/", host_of(site)).body)["headers"]
+    assert not {"transfer-encoding", "content-length"} & {name.lower() for name, _ in bare}
+
+
+def test_visit_ends_when_visitor_leaves(public_relay: Relay, site: str, project: Path) -> None:
+    with sharing(public_relay, site, project) as proxy:
+        with public_relay.connect() as wire:
+            wire.send(request("/sse?ms=5", host_of(site)))
+            wire.until(b"data: 3\n\n")
+        proxy.wait_output(r"visit 127\.0\.0\.1 GET /sse\?ms=5 200 ")
+
+
+def test_websockets_echo_messages_through_the_proxy(
+    public_relay: Relay, site: str, project: Path
+) -> None:
+    with sharing(public_relay, site, project, command=backend("websocket_echo.py")):
+        sock = socket.create_connection(("127.0.0.1", public_relay.port), PATIENCE_S)
+        with connect(f"ws://{host_of(site)}:{public_relay.port}/", sock=sock) as page:
+            for message in ("hello", "x" * 100_000, ""):
+                page.send(message)
+                assert page.recv(PATIENCE_S) == message
+            page.send("close 4001")
+            with pytest.raises(ConnectionClosed):
+                page.recv(PATIENCE_S)
+            assert page.close_code == 4001
 
 
 def test_terminal_shows_public_url_rules_and_each_visit(

@@ -62,6 +62,7 @@ class VisitDelivery:
         self.head: VisitHead = visit.request.head
         # The visit requests an Upgrade; after a 101 both bodies are the bytes of the tunnel.
         self.is_tunnel = visit.request.is_tunnel
+        self.has_body = not visit.request.body.is_empty
         # The source is cut when the visitor leaves.
         self.body: Source = VisitSource(visit)
         self._rendezvous = rendezvous

@@ -65,6 +65,11 @@ class VisitBody(Protocol):
         """Whether the body can be read from its start."""
         ...
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether the request is known to have no body."""
+        ...
+
 
 class BufferedBody:
     """A body that was read whole before its visit was queued."""
@@ -72,6 +77,7 @@ class BufferedBody:
     is_repeatable = True
 
     def __init__(self, data: bytes) -> None:
+        self.is_empty = not data
         self._data = data
 
     def source(self) -> Source:
@@ -80,6 +86,8 @@ class BufferedBody:
 
 class StreamedBody:
     """A body of any length that is read once and forwarded piece by piece."""
+
+    is_empty = False
 
     def __init__(self, source: Source) -> None:
         self._source = source

@@ -1,4 +1,4 @@
-"""One visit on a link: two bodies, one in each direction, with flow control by credit.
+"""One visit on a link, at the relay's end: two bodies, with flow control by credit.
 
 The rule: an end sends no more than it has credit for, and grants credit only for bytes that the
 reader of the body has received. So a slow visitor slows the server down, and fills no memory.
@@ -22,7 +22,7 @@ from httpprocessproxy.companions.share.stream.frames import (
 )
 
 # Credit is granted in portions of this size: a CREDIT for each DATA would double the frames.
-_CREDIT_BYTES: Final = WINDOW_BYTES // 4
+CREDIT_BYTES: Final = WINDOW_BYTES // 4
 
 
 class Carrier(Protocol):
@@ -58,7 +58,7 @@ class StreamChannel:
         self._reason: str | None = None  # the reason of a reset or of the loss of the link
         self._over = asyncio.Event()
 
-    # For the relay or the worker
+    # For the relay
 
     async def send(self, piece: bytes) -> None:
         """Send a piece (`PipeSink`), in parts as credit arrives. Raises CutError."""
@@ -134,7 +134,7 @@ class StreamChannel:
     def _send_credit(self, size_bytes: int) -> None:
         self._uncredited_bytes += size_bytes
         if (
-            self._uncredited_bytes >= _CREDIT_BYTES
+            self._uncredited_bytes >= CREDIT_BYTES
             and not self._incoming_ended
             and self._reason is None
         ):

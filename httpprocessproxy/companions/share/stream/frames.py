@@ -193,23 +193,23 @@ def _answer(channel: int, members: dict[str, object]) -> AnswerFrame:
     status = members.get("status")
     if type(status) is not int or not (status == 101 or 200 <= status <= 599):
         raise FrameError(f"an answer with an invalid status: {str(status)[:40]}")
-    return AnswerFrame(channel, AnswerHead(status, _fields(members)))
+    return AnswerFrame(channel, AnswerHead(status, passing_fields(_fields(members))))
 
 
 def _fields(members: dict[str, object]) -> Fields:
-    """The checked fields, without hop-by-hop fields."""
     pairs = members.get("fields")
     if not isinstance(pairs, list):
         raise FrameError("a head without fields")
     try:
-        return passing_fields(checked_fields(_pair(pair) for pair in pairs))
+        return checked_fields([_pair(pair) for pair in pairs])
     except ProtocolError as error:
         raise FrameError(str(error)) from None
 
 
 def _pair(pair: object) -> tuple[str, str]:
-    match pair:
-        case [str(name), str(value)]:
+    if isinstance(pair, list) and len(pair) == 2:
+        name, value = pair
+        if isinstance(name, str) and isinstance(value, str):
             return name, value
     raise FrameError("a field that is not [name, value]")
 

@@ -45,6 +45,26 @@ class Wire(Protocol):
         ...
 
 
+class Channel(Protocol):
+    """One visit, as the link uses it."""
+
+    def take(self, frame: Frame) -> None:
+        """Handle a received frame of this channel. Raises FrameError if it is not allowed now."""
+        ...
+
+    def lose(self, reason: str) -> None:
+        """End the visit: the link is lost."""
+        ...
+
+
+class Sender(Protocol):
+    """A channel that has a piece of a body to send."""
+
+    def send_some(self) -> bool:
+        """Send one DATA frame by `put`. Return whether there is another one."""
+        ...
+
+
 # Called with each received READY or VISIT frame.
 OnOpened = Callable[[ReadyFrame | VisitFrame], None]
 
@@ -57,11 +77,12 @@ class Link:
         self.is_lost = False
         self._wire = wire
         self._on_opened = on_opened
-        self._channels: dict[int, StreamChannel] = {}
+        self._channels: dict[int, Channel] = {}
         self._outbox: deque[tuple[bytes, asyncio.Future[bool] | None]] = deque()
         self._outbox_bytes = 0
         self._filled = asyncio.Event()
         self._room = asyncio.Event()
+        self._turns: deque[Sender] = deque()
 
     async def run(self) -> None:
         """Send and receive frames until the link is lost. Raises LinkLostError or FrameError."""
@@ -75,25 +96,33 @@ class Link:
             self._lose()
 
     def open(self, number: int) -> StreamChannel:
-        """Open the channel of this number, which must be new."""
-        assert number not in self._channels
-        self._channels[number] = channel = StreamChannel(number, self)
-        if self.is_lost:
-            channel.lose(_LOST)
+        """Open a channel at the relay's end; its number must be new."""
+        channel = StreamChannel(number, self)
+        self.add(number, channel)
         return channel
 
-    async def deliver(self, frame: Frame) -> bool:
+    def add(self, number: int, channel: Channel) -> None:
+        """Add a channel, whose number must be new."""
+        assert number not in self._channels
+        self._channels[number] = channel
+        if self.is_lost:
+            channel.lose(_LOST)
+
+    async def deliver(self, frame: Frame, queue_more: Callable[[], None] | None = None) -> bool:
         """Send a frame, and wait until it is written; False if the link is lost before that.
 
-        After False the other end has not received the frame.
+        After False the other end has not received the frame. `queue_more` may queue frames that
+        belong into the same message.
         """
         if self.is_lost:
             return False
         written: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._append(encode(frame), written)
+        if queue_more is not None:
+            queue_more()
         return await written
 
-    # For channels (channel.Carrier)
+    # For channels (channel.Carrier, visit_channel.VisitCarrier)
 
     def put(self, frame: Frame) -> None:
         if not self.is_lost:
@@ -106,6 +135,17 @@ class Link:
         if self.is_lost:
             raise CutError(_LOST)
         self.put(frame)
+
+    def request_turn(self, channel: Sender) -> None:
+        """Let a channel send its DATA, in turns with all others, while the queue has room."""
+        self._turns.append(channel)
+        self._give_turns()
+
+    def _give_turns(self) -> None:
+        while self._turns and self._outbox_bytes < OUTBOX_BYTES:
+            channel = self._turns.popleft()
+            if channel.send_some():
+                self._turns.append(channel)
 
     def forget(self, channel: int) -> None:
         self._channels.pop(channel, None)
@@ -128,6 +168,7 @@ class Link:
                 _settle(written, True)
             if self._outbox_bytes < OUTBOX_BYTES:
                 self._room.set()
+                self._give_turns()
 
     def _batch(self) -> list[tuple[bytes, asyncio.Future[bool] | None]]:
         """The next frames of the queue, for one message."""
@@ -160,6 +201,7 @@ class Link:
         for _, written in self._outbox:
             _settle(written, False)
         self._outbox.clear()
+        self._turns.clear()
         self._room.set()
 
 

@@ -168,7 +168,8 @@ class _LinkSession:
 
     async def _serve_visit(self, delivery: VisitDelivery, channel: StreamChannel) -> None:
         frame = VisitFrame(channel.number, delivery.head, delivery.is_tunnel)
-        if not await self._link.deliver(frame):
+        # The worker gets a request without a body whole, in one message.
+        if not await self._link.deliver(frame, None if delivery.has_body else channel.end):
             delivery.requeue()
             return
         delivery.delivered()

@@ -4,7 +4,6 @@ The rule: a visit is forwarded once, as soon as its frame arrives. If the link i
 the visit is cancelled and never repeated: the relay has answered the visitor with an error.
 """
 
-import asyncio
 from typing import Final
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -12,8 +11,6 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 from websockets.typing import Subprotocol
 
 from httpprocessproxy.companions.share.protocol import STREAM, STREAM_SUBPROTOCOL, TRANSPORT
-from httpprocessproxy.companions.share.relay.pipe import CutError, pour
-from httpprocessproxy.companions.share.stream.channel import StreamChannel
 from httpprocessproxy.companions.share.stream.frames import (
     MAX_MESSAGE_BYTES,
     FrameError,
@@ -21,10 +18,10 @@ from httpprocessproxy.companions.share.stream.frames import (
     VisitFrame,
 )
 from httpprocessproxy.companions.share.stream.link import PING_S, Link, LinkLostError
+from httpprocessproxy.companions.share.stream.visit_channel import VisitChannel
 from httpprocessproxy.companions.share.worker.relay_status import RelayStatus, reason_of
 from httpprocessproxy.companions.share.worker.settings import WorkerSettings
 from httpprocessproxy.companions.share.worker.visit_handler import VisitHandler
-from httpprocessproxy.system.faults import contained
 
 _OPEN_TIMEOUT_S: Final = 10.0
 _CLOSE_TIMEOUT_S: Final = 1.0
@@ -86,19 +83,14 @@ class _LinkSession:
         self._handler = handler
         self._free_slots = settings.max_visits
         self._last_channel = 0
-        self._tasks: asyncio.TaskGroup
 
     async def run(self) -> None:
         """Serve the link until it is lost. Raises LinkLostError."""
         self._link.put(ReadyFrame(self._free_slots))
-        async with asyncio.TaskGroup() as self._tasks:
-            try:
-                await self._link.run()
-            except LinkLostError as reason:
-                error = reason
-            except FrameError as reason:
-                error = LinkLostError(f"it violated the transport: {reason}")
-        raise error
+        try:
+            await self._link.run()
+        except FrameError as error:
+            raise LinkLostError(f"it violated the transport: {error}") from None
 
     def _opened(self, frame: ReadyFrame | VisitFrame) -> None:
         if (
@@ -111,30 +103,14 @@ class _LinkSession:
             )
         self._free_slots -= 1
         self._last_channel = frame.channel
-        channel = self._link.open(frame.channel)
-        self._tasks.create_task(self._serve_visit(frame, channel), name=f"visit {frame.channel}")
+        channel = VisitChannel(frame.channel, self._link, self._ended)
+        self._link.add(frame.channel, channel)
+        channel.open(lambda: self._handler.handle(frame.head, channel, is_tunnel=frame.is_tunnel))
 
-    async def _serve_visit(self, visit: VisitFrame, channel: StreamChannel) -> None:
-        """Handle a visit until it is over or the visitor has left."""
-        try:
-            with contained(f"visit {visit.channel} of the share"):
-                async with asyncio.TaskGroup() as tasks:
-                    answering = tasks.create_task(self._answer(visit, channel), name="answer")
-                    await channel.over()
-                    answering.cancel()
-        finally:
-            channel.cut("the worker failed")  # no effect if the channel is over
-            self._free_slots += 1
-            self._link.put(ReadyFrame(1))
-
-    async def _answer(self, visit: VisitFrame, channel: StreamChannel) -> None:
-        answering = self._handler.handle(visit.head, channel, is_tunnel=visit.is_tunnel)
-        try:
-            async with answering as answer:
-                channel.send_answer(answer.head)
-                await pour(answer.body, channel)
-        except CutError as error:
-            channel.cut(str(error))
+    def _ended(self) -> None:
+        """A visit is over: its slot is free."""
+        self._free_slots += 1
+        self._link.put(ReadyFrame(1))
 
 
 class _WorkerWire:

@@ -3,9 +3,11 @@
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 from httpprocessproxy.companions.share.worker.announcing import announcement, qr_code
+from httpprocessproxy.companions.share.worker.local_site import LocalSite
 from httpprocessproxy.companions.share.worker.options import ShareOptions
 from httpprocessproxy.companions.share.worker.settings import (
     Reporter,
@@ -62,7 +64,8 @@ async def _share(line: WorkerCommandLine) -> int:
     code = qr_code(line.settings.public_url)
     if code is not None:
         sys.stderr.write(f"{code}\n")
-    await work(line.settings, line.target, Reporter(_print_line, _print_line, _print_visit))
+    site = partial(LocalSite, line.target)
+    await work(line.settings, site, Reporter(_print_line, _print_line, _print_visit))
     return 0
 
 

@@ -1,11 +1,11 @@
-"""A share beside the proxy: forwards visits to its private socket, and reports on its event bus."""
+"""A share beside the proxy: visits are clients of the data plane, and reports are events."""
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 from httpprocessproxy.companions.share.worker.announcing import announcement, qr_code
 from httpprocessproxy.companions.share.worker.options import ShareOptions
+from httpprocessproxy.companions.share.worker.proxy_site import ProxySite
 from httpprocessproxy.companions.share.worker.settings import (
     Reporter,
     ShareRefusedError,
@@ -13,6 +13,7 @@ from httpprocessproxy.companions.share.worker.settings import (
 )
 from httpprocessproxy.companions.share.worker.worker import work
 from httpprocessproxy.events import INFO, EventBus, Notice, VisitEnded
+from httpprocessproxy.proxy.exchanges import Exchanges
 
 
 class Share:
@@ -23,10 +24,10 @@ class Share:
         # The proxy itself refuses visitors the pages that are not public.
         self._settings = replace(options.settings(), hides_own_pages=False)
 
-    async def run(self, visits: Path, bus: EventBus, show: Callable[[str], None]) -> None:
+    async def run(self, exchanges: Exchanges, bus: EventBus, show: Callable[[str], None]) -> None:
         """Share until cancelled; if the relay refuses the share, log that and return.
 
-        `visits` is the path of the private socket; `show` prints the QR code.
+        `exchanges` answer the visits; `show` prints the QR code.
         """
 
         def info(text: str) -> None:
@@ -43,7 +44,8 @@ class Share:
         if code is not None:
             show(code)
         try:
-            await work(self._settings, visits, Reporter(info, warn, visit_ended))
+            site = ProxySite(exchanges)
+            await work(self._settings, lambda tasks: site, Reporter(info, warn, visit_ended))
         except ShareRefusedError as error:
             warn(f"share: {error}; not shared any more")
 

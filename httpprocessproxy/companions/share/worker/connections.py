@@ -7,15 +7,11 @@ meanwhile, or closed it, it is not reused: those bytes would pass for the next r
 import asyncio
 import contextlib
 from collections import deque
-from pathlib import Path
 from typing import Final
 
 from httpprocessproxy.companions.share.relay.pipe import PIECE_BYTES
 from httpprocessproxy.config import Address
 from httpprocessproxy.core.http.http1 import HEAD_END, MAX_HEAD_BYTES
-
-# The server's address, or the path of the proxy's private socket.
-Target = Address | Path
 
 # Below the 5 s after which Node closes an idle connection: the worker closes first, so the server
 # never closes while a request is in flight.
@@ -73,10 +69,10 @@ class LocalConnection:
 
 
 class Connections:
-    """The connections to one target."""
+    """The connections to one address."""
 
-    def __init__(self, target: Target) -> None:
-        self.target = target
+    def __init__(self, address: Address) -> None:
+        self.address = address
         self._idle: deque[tuple[float, LocalConnection]] = (
             deque()
         )  # with their expiry, oldest first
@@ -118,22 +114,18 @@ class Connections:
         self._sweep_timer = loop.call_at(until, self._sweep) if until is not None else None
 
     async def new(self) -> LocalConnection:
-        """Connect to the first host of the target that accepts. Raises OSError."""
+        """Connect to the first host of the address that accepts. Raises OSError."""
         if self._idle:
             # A server with one thread serves an idle connection until that closes, and accepts no
             # other: close one first.
             self._idle.popleft()[1].abort()
         loop = asyncio.get_running_loop()
-        if isinstance(self.target, Path):
-            path = str(self.target)
-            return _connected(*await loop.create_unix_connection(_CountingProtocol, path))
-        *others, last = self.target.hosts
+        *others, last = self.address.hosts
+        port = self.address.port
         for host in others:
             with contextlib.suppress(OSError):
-                return _connected(
-                    *await loop.create_connection(_CountingProtocol, host, self.target.port)
-                )
-        return _connected(*await loop.create_connection(_CountingProtocol, last, self.target.port))
+                return _connected(*await loop.create_connection(_CountingProtocol, host, port))
+        return _connected(*await loop.create_connection(_CountingProtocol, last, port))
 
 
 class _CountingProtocol(asyncio.StreamReaderProtocol):

@@ -16,9 +16,11 @@ _LONGEST: Final = max(len(mark) for mark, _ in _MARKS)
 
 def may_be_debug_page(head: AnswerHead) -> bool:
     """Whether the body is searched for a debug page: an error in uncompressed HTML."""
+    if head.status < 400:
+        return False
     content_type = first(head.fields, "content-type") or ""
     is_plain = first(head.fields, "content-encoding") is None
-    return head.status >= 400 and is_plain and content_type.lower().startswith("text/html")
+    return is_plain and content_type.lower().startswith("text/html")
 
 
 class DebugPageSearch:

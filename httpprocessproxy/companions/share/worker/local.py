@@ -8,21 +8,16 @@ has closed that one, the request is sent again on a new one. No other request is
 
 import asyncio
 import contextlib
-import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from httpprocessproxy.companions.share import protocol
 from httpprocessproxy.companions.share.protocol import AnswerHead, Fields, VisitHead
 from httpprocessproxy.companions.share.relay.pipe import CutError, Source
-from httpprocessproxy.companions.share.worker.connections import (
-    Connections,
-    LocalConnection,
-    Target,
-)
+from httpprocessproxy.companions.share.worker.connections import Connections, LocalConnection
 from httpprocessproxy.companions.share.worker.relay_status import reason_of
+from httpprocessproxy.config import Address
 from httpprocessproxy.core.errors import BodyError, PeerError
 from httpprocessproxy.core.http.bodies import NO_BODY, Body, Chunked, Length, UntilClose
 from httpprocessproxy.core.http.headers import SAFE_METHODS, connection_options
@@ -31,8 +26,6 @@ from httpprocessproxy.system.faults import contained
 
 # The server is on this machine: a longer wait means a full backlog, or no server at all.
 _CONNECT_TIMEOUT_S: Final = 10.0
-
-_LENGTH: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 _UPGRADE: Final = [("Connection", "Upgrade"), ("Upgrade", "websocket")]
 
@@ -50,10 +43,10 @@ class LocalAnswer:
 
 
 class LocalClient:
-    """An HTTP client for one target, with its idle connections."""
+    """An HTTP client for one address, with its idle connections."""
 
-    def __init__(self, target: Target) -> None:
-        self._connections = Connections(target)
+    def __init__(self, address: Address) -> None:
+        self._connections = Connections(address)
 
     def close(self) -> None:
         """Close the idle connections."""
@@ -69,7 +62,7 @@ class LocalClient:
         cut before its first piece.
         """
         async with contextlib.AsyncExitStack() as exits:
-            is_bare = not is_tunnel and _is_safe(visit) and not _length(visit.fields)
+            is_bare = not is_tunnel and _is_safe(visit) and not protocol.length_of(visit.fields)
             if is_bare and (piece := await body.receive()):
                 is_bare, body = False, _PrefixedSource(piece, body)
             if is_bare:
@@ -111,16 +104,15 @@ class LocalClient:
             async with asyncio.timeout(_CONNECT_TIMEOUT_S):
                 connection = await self._connections.new()
         except (OSError, TimeoutError) as error:
-            target = self._connections.target
-            name = "the proxy" if isinstance(target, Path) else str(target)
-            raise LocalError(f"{name} cannot be reached: {reason_of(error)}") from None
+            address = self._connections.address
+            raise LocalError(f"{address} cannot be reached: {reason_of(error)}") from None
         exits.callback(self._connections.release, connection)
         return connection
 
 
 async def _exchange_bare(connection: LocalConnection, visit: VisitHead) -> LocalAnswer:
     """Send a request without a body, and read the head of its response. Raises LocalError."""
-    length = _length(visit.fields)
+    length = protocol.length_of(visit.fields)
     framing = [] if length is None else [("Content-Length", str(length))]
     connection.writer.write(_head(visit, framing))
     return await _read_answer(connection, visit.method, is_tunnel=False)
@@ -165,7 +157,7 @@ async def _send_framed(
     writer: asyncio.StreamWriter, visit: VisitHead, body: Source, *, is_tunnel: bool
 ) -> None:
     """Send a request, with its framing. Raises CutError and OSError."""
-    length = _length(visit.fields)
+    length = protocol.length_of(visit.fields)
     if is_tunnel:
         writer.write(_head(visit, _UPGRADE))
         await _send_pieces(writer, body, None)
@@ -210,11 +202,6 @@ def _head(visit: VisitHead, framing: Fields) -> bytes:
     lines = [f"{visit.method} {visit.url} HTTP/1.1"]
     lines += [f"{name}: {value}" for name, value in [*fields, *framing]]
     return "\r\n".join([*lines, "", ""]).encode()
-
-
-def _length(fields: Fields) -> int | None:
-    text = protocol.first(fields, "content-length")
-    return int(text) if text is not None and _LENGTH.fullmatch(text) else None
 
 
 async def _read_answer(connection: LocalConnection, method: str, *, is_tunnel: bool) -> LocalAnswer:
@@ -265,7 +252,7 @@ def _framing(head: ResponseHead, method: str) -> tuple[Body, Fields]:
         if codings != ["chunked"]:
             raise LocalError("the server's answer has a transfer coding that was not asked for")
         return Chunked(decode=True), protocol.without(fields, "content-length")
-    length = _length(fields)
+    length = protocol.length_of(fields)
     return (UntilClose(chunked=False) if length is None else Length(length)), fields
 
 

@@ -117,9 +117,10 @@ class Policy:
 
     def refusal(self, visit: VisitHead) -> Refusal | None:
         """The refusal of a visit; None if it is allowed."""
-        given = first(visit.fields, "authorization") or ""
-        if self._credentials is not None and not self._credentials.fit(given):
-            return Refusal(_UNAUTHORIZED, {"WWW-Authenticate": _REALM})
+        if self._credentials is not None:
+            given = first(visit.fields, "authorization") or ""
+            if not self._credentials.fit(given):
+                return Refusal(_UNAUTHORIZED, {"WWW-Authenticate": _REALM})
         path, _, query = visit.url.partition("?")
         if self._is_closed(visit.method, unquote(path)) or _DEBUGGER in unquote_plus(query):
             return Refusal(_NOT_SHARED, {})
@@ -145,8 +146,9 @@ class Policy:
 
 def is_console(visit: VisitHead, server: str) -> bool:
     """Whether a visit to a server with this Server field reaches Werkzeug's console."""
-    path = unquote(visit.url.partition("?")[0])
-    return _normal(path) == _CONSOLE and server.lower().startswith("werkzeug/")
+    if not server.lower().startswith("werkzeug/"):
+        return False
+    return _normal(unquote(visit.url.partition("?")[0])) == _CONSOLE
 
 
 def not_shared() -> Refusal:

@@ -14,17 +14,17 @@ import aiohttp
 from httpprocessproxy.companions.share import protocol
 from httpprocessproxy.companions.share.protocol import AnswerHead, ProtocolError, VisitHead
 from httpprocessproxy.companions.share.relay.pipe import (
-    BytesSource,
     CutError,
     PipeFullError,
     Source,
     whole,
 )
-from httpprocessproxy.companions.share.worker.local import LocalAnswer
+from httpprocessproxy.companions.share.worker.error_pages import page
 from httpprocessproxy.companions.share.worker.relay_status import Backoff, RelayStatus, reason_of
 from httpprocessproxy.companions.share.worker.settings import ShareRefusedError, WorkerSettings
-from httpprocessproxy.companions.share.worker.visit_handler import VisitHandler, page
+from httpprocessproxy.companions.share.worker.visit_handler import VisitHandler
 from httpprocessproxy.core.page.pages import Problem
+from httpprocessproxy.frontends.streams import RequestSink
 from httpprocessproxy.system.faults import contained
 
 # Relays hold a call for up to 180 s; a relay that is silent for longer is lost.
@@ -162,38 +162,78 @@ class _Poll:
         """Handle a visit; after an unexpected error the answer is an error page."""
         with contained("a visit of the share"):
             return await self._forward(visit, body)
-        return self._pending_answer(visit, *await _error_answer(visit, _FAILED))
+        return self._pending_answer(visit, *page(visit, _FAILED))
 
     async def _forward(self, visit: VisitHead, body: bytes) -> _PendingAnswer:
+        answer = _WholeAnswer(self._settings.max_body_bytes)
         try:
             async with asyncio.timeout(self._settings.deadline_s):
-                async with self._handler.handle(visit, BytesSource(body)) as answer:
-                    head, content = await self._whole(visit, answer)
+                head, content = await answer.of(self._handler.handle(visit, answer), body)
         except TimeoutError:
-            head, content = await _error_answer(visit, _TIMED_OUT)
+            head, content = page(visit, _TIMED_OUT)
+        except PipeFullError:
+            head, content = page(visit, _TOO_LARGE)
+        except CutError as error:
+            problem = Problem(502, "The answer is not whole", f"{error}.")
+            head, content = page(visit, problem)
         pending = self._pending_answer(visit, head, content)
         if len(pending.headers[protocol.FIELDS]) > protocol.MAX_ANSWER_FIELDS_BYTES:
-            return self._pending_answer(visit, *await _error_answer(visit, _TOO_LARGE))
+            return self._pending_answer(visit, *page(visit, _TOO_LARGE))
         return pending
 
     def _pending_answer(self, visit: VisitHead, head: AnswerHead, content: bytes) -> _PendingAnswer:
         headers = protocol.answer_headers(visit.rid, head)
         return _PendingAnswer(headers, content, time.monotonic() + self._settings.deadline_s)
 
-    async def _whole(self, visit: VisitHead, answer: LocalAnswer) -> tuple[AnswerHead, bytes]:
+
+class _WholeAnswer:
+    """A `Visitor` that collects an answer of at most `limit_bytes`."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        self._limit_bytes = limit_bytes
+        self._whole: asyncio.Future[tuple[AnswerHead, bytes]]
+        self._whole = asyncio.get_running_loop().create_future()
+        self._head = AnswerHead(0, [])
+        self._pieces: list[bytes] = []
+        self._held_bytes = 0
+        self._is_complete = False
+
+    async def of(self, request: RequestSink, body: bytes) -> tuple[AnswerHead, bytes]:
+        """Send the visit's body, and wait for the answer. Raises PipeFullError and CutError."""
         try:
-            content = await whole(answer.body, self._settings.max_body_bytes, _ignore_size)
-        except PipeFullError:
-            return await _error_answer(visit, _TOO_LARGE)
-        except CutError as error:
-            return await _error_answer(visit, Problem(502, "The answer is not whole", f"{error}."))
-        return answer.head, content
+            if body:
+                request.body(body)
+            request.end()
+            return await self._whole
+        finally:
+            if not self._is_complete:
+                request.reset()
 
+    def begin_answer(self, head: AnswerHead) -> None:
+        self._head = head
 
-async def _error_answer(visit: VisitHead, problem: Problem) -> tuple[AnswerHead, bytes]:
-    """An error page of the worker, which is never too large."""
-    answer = page(visit, problem)
-    return answer.head, await answer.body.receive()
+    def write(self, piece: bytes) -> None:
+        self._held_bytes += len(piece)
+        if self._held_bytes > self._limit_bytes:
+            self._pieces.clear()
+            self._fail(PipeFullError(f"more than {self._limit_bytes} bytes"))
+        else:
+            self._pieces.append(piece)
+
+    def end_answer(self) -> None:
+        self._is_complete = True
+        if not self._whole.done():
+            self._whole.set_result((self._head, b"".join(self._pieces)))
+
+    def cut(self, reason: str) -> None:
+        self._fail(CutError(reason))
+
+    def consumed(self, size_bytes: int) -> None:
+        """Nothing: the whole body was sent."""
+
+    def _fail(self, error: Exception) -> None:
+        if not self._whole.done():
+            self._whole.set_exception(error)
 
 
 class _Body(Source):

@@ -3,25 +3,22 @@
 The rule: each visit gets one answer: the server's, or an error page that names the problem.
 """
 
-import asyncio
-import contextlib
 import time
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Final
 
 from httpprocessproxy.companions.share import protocol
 from httpprocessproxy.companions.share.protocol import AnswerHead, Fields, VisitHead, first
-from httpprocessproxy.companions.share.relay.pipe import BytesSource, Source
-from httpprocessproxy.companions.share.worker.connections import Target
 from httpprocessproxy.companions.share.worker.debug_pages import DebugPageSearch, may_be_debug_page
-from httpprocessproxy.companions.share.worker.local import LocalAnswer, LocalClient, LocalError
+from httpprocessproxy.companions.share.worker.error_pages import send_page
+from httpprocessproxy.companions.share.worker.interfaces import Site, Visitor
 from httpprocessproxy.companions.share.worker.policy import Policy, Refusal, is_console, not_shared
 from httpprocessproxy.companions.share.worker.settings import Reporter, VisitRecord, WorkerSettings
 from httpprocessproxy.core.errors import RequestError
 from httpprocessproxy.core.http.forwarded import FORWARDED
 from httpprocessproxy.core.http.hosts import parse_authority
-from httpprocessproxy.core.page.pages import CONTENT_SECURITY_POLICY, Problem, render
+from httpprocessproxy.frontends.streams import Fields as RawFields
+from httpprocessproxy.frontends.streams import RequestSink
 
 _FORWARDED: Final = tuple(name.decode() for name in FORWARDED)
 _SCHEMES: Final = ("http", "https")
@@ -30,12 +27,9 @@ _SCHEMES: Final = ("http", "https")
 class VisitHandler:
     """The handler of all visits of a share."""
 
-    def __init__(
-        self, settings: WorkerSettings, target: Target, reporter: Reporter, tasks: asyncio.TaskGroup
-    ) -> None:
-        self._local = LocalClient(target)
+    def __init__(self, settings: WorkerSettings, site: Site, reporter: Reporter) -> None:
+        self._site = site
         self._reporter = reporter
-        self._tasks = tasks
         self._scheme = settings.relay.scheme
         self._host = settings.host
         self._warned_of: set[str] = set()
@@ -43,40 +37,20 @@ class VisitHandler:
             settings.credentials, settings.allowed, hides_own_pages=settings.hides_own_pages
         )
 
-    def close(self) -> None:
-        """Close the idle connections to the server."""
-        self._local.close()
-
-    @contextlib.asynccontextmanager
-    async def handle(
-        self, visit: VisitHead, body: Source, *, is_tunnel: bool = False
-    ) -> AsyncIterator[LocalAnswer]:
-        """Yield the answer to a visit while the context is open, then report the visit."""
-        record = VisitRecord(visit.ip, visit.method, visit.url, 0, 0.0)
-        started_at = time.monotonic()
-        try:
-            async with self._answer(visit, body, is_tunnel=is_tunnel) as answer:
-                record = replace(record, status=answer.head.status)
-                yield answer
-        finally:
-            self._reporter.visit_ended(replace(record, duration_s=time.monotonic() - started_at))
-
-    @contextlib.asynccontextmanager
-    async def _answer(
-        self, visit: VisitHead, body: Source, *, is_tunnel: bool
-    ) -> AsyncIterator[LocalAnswer]:
+    def handle(self, visit: VisitHead, visitor: Visitor, *, is_tunnel: bool = False) -> RequestSink:
+        """Begin to answer a visit, and report it when it ends."""
+        handled = HandledVisit(self, visit, visitor)
         refusal = self._policy.refusal(visit)
         if refusal is not None:
-            yield refused(visit, refusal)
-            return
-        async with contextlib.AsyncExitStack() as exits:
+            handled.refuse(refusal)
+        else:
             outgoing = replace(visit, fields=self._outgoing(visit))
-            exchange = self._local.exchange(self._tasks, outgoing, body, is_tunnel=is_tunnel)
-            try:
-                answer = await exits.enter_async_context(exchange)
-            except LocalError as error:
-                answer = page(visit, Problem(502, "The server does not answer", f"{error}."))
-            yield self._checked(visit, answer)
+            handled.open(self._site.open_visit(outgoing, handled, is_tunnel=is_tunnel))
+        return handled
+
+    def ended(self, record: VisitRecord) -> None:
+        """Report a visit."""
+        self._reporter.visit_ended(record)
 
     def _outgoing(self, visit: VisitHead) -> Fields:
         """The fields for the server, with forwarding fields (RFC 7239) instead of the visitor's.
@@ -108,20 +82,8 @@ class VisitHandler:
             return self._host
         return named
 
-    def _checked(self, visit: VisitHead, answer: LocalAnswer) -> LocalAnswer:
-        """The answer, searched for debug pages; a refusal if it comes from Werkzeug's console."""
-        if is_console(visit, first(answer.head.fields, "server") or ""):
-            self._warn("Werkzeug")
-            return refused(visit, not_shared())
-        if may_be_debug_page(answer.head):
-            return replace(answer, body=_SearchedBody(answer.body, self))
-        return answer
-
-    def debug_page_found(self, name: str) -> None:
-        """Report that a visitor got a debug page."""
-        self._warn(name)
-
-    def _warn(self, name: str) -> None:
+    def warn_of(self, name: str) -> None:
+        """Report once that visitors can reach a debug page or the console of `name`."""
         if name in self._warned_of:
             return
         self._warned_of.add(name)
@@ -131,39 +93,103 @@ class VisitHandler:
         )
 
 
-class _SearchedBody:
-    """A source that searches its pieces for a debug page, and reports it."""
+class HandledVisit:
+    """A visit between its transport and the site: the answer is checked, and its end reported.
 
-    def __init__(self, source: Source, handler: VisitHandler) -> None:
-        self._source = source
-        self._handler = handler
-        self._search = DebugPageSearch()
+    It is the `Visitor` of the site and the `RequestSink` of the transport.
+    """
 
-    async def receive(self) -> bytes:
-        piece = await self._source.receive()
-        name = self._search.feed(piece)
-        if name is not None:
-            self._handler.debug_page_found(name)
-        return piece
-
-
-def refused(visit: VisitHead, refusal: Refusal) -> LocalAnswer:
-    """The answer to a refused visit."""
-    return page(visit, refusal.problem, list(refusal.fields.items()))
-
-
-def page(visit: VisitHead, problem: Problem, fields: Fields | None = None) -> LocalAnswer:
-    """An error page of the worker, in the media type that the visitor accepts."""
-    made = render(problem, (first(visit.fields, "accept") or "").encode(), False)
-    head = AnswerHead(
-        problem.status,
-        [
-            ("Content-Type", made.content_type.decode()),
-            ("Content-Length", str(len(made.body))),
-            ("Cache-Control", "no-store"),
-            ("Content-Security-Policy", CONTENT_SECURITY_POLICY.decode()),
-            ("X-Content-Type-Options", "nosniff"),
-            *(fields or []),
-        ],
+    __slots__ = (
+        *("_began_at", "_handler", "_is_over", "_request", "_search", "_status"),
+        *("_visit", "_visitor"),
     )
-    return LocalAnswer(head, BytesSource(b"" if visit.method == "HEAD" else made.body))
+
+    def __init__(self, handler: VisitHandler, visit: VisitHead, visitor: Visitor) -> None:
+        self._handler = handler
+        self._visit = visit
+        self._visitor = visitor
+        self._request: RequestSink | None = None
+        self._search: DebugPageSearch | None = None
+        self._began_at = time.monotonic()
+        self._status = 0
+        self._is_over = False
+
+    def open(self, request: RequestSink) -> None:
+        """Pass the visit's body to `request`."""
+        self._request = request
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Answer with an error page, and drop the site's answer, if any."""
+        request, self._request = self._request, None
+        if request is not None:
+            request.reset()
+        self._status = refusal.problem.status
+        send_page(self._visitor, self._visit, refusal.problem, list(refusal.fields.items()))
+        self._end()
+
+    # Visitor
+
+    def begin_answer(self, head: AnswerHead) -> None:
+        if self._is_over:
+            return
+        if is_console(self._visit, first(head.fields, "server") or ""):
+            self._handler.warn_of("Werkzeug")
+            self.refuse(not_shared())
+            return
+        self._status = head.status
+        if may_be_debug_page(head):
+            self._search = DebugPageSearch()
+        self._visitor.begin_answer(head)
+
+    def write(self, piece: bytes) -> None:
+        if self._is_over:
+            return
+        if self._search is not None:
+            name = self._search.feed(piece)
+            if name is not None:
+                self._handler.warn_of(name)
+        self._visitor.write(piece)
+
+    def end_answer(self) -> None:
+        if not self._is_over:
+            self._visitor.end_answer()
+            self._end()
+
+    def cut(self, reason: str) -> None:
+        if not self._is_over:
+            self._visitor.cut(reason)
+            self._end()
+
+    def consumed(self, size_bytes: int) -> None:
+        self._visitor.consumed(size_bytes)
+
+    def _end(self) -> None:
+        if not self._is_over:
+            self._is_over = True
+            visit, duration_s = self._visit, time.monotonic() - self._began_at
+            self._handler.ended(
+                VisitRecord(visit.ip, visit.method, visit.url, self._status, duration_s)
+            )
+
+    # RequestSink: nothing is passed on to a site that has not got the visit
+
+    def body(self, data: bytes) -> None:
+        if self._request is not None:
+            self._request.body(data)
+
+    def end(self, trailers: RawFields = ()) -> None:
+        if self._request is not None:
+            self._request.end(trailers)
+
+    def reset(self) -> None:
+        if self._request is not None:
+            self._request.reset()
+        self._end()
+
+    def pause(self) -> None:
+        if self._request is not None:
+            self._request.pause()
+
+    def resume(self) -> None:
+        if self._request is not None:
+            self._request.resume()

@@ -1,10 +1,11 @@
 """The worker: streams if the relay supports it, polls otherwise, and reconnects."""
 
 import asyncio
+from collections.abc import Callable
 
 from httpprocessproxy.companions.share.stream.link import LinkLostError
 from httpprocessproxy.companions.share.stream.worker_end import NoStreamError, stream
-from httpprocessproxy.companions.share.worker.connections import Target
+from httpprocessproxy.companions.share.worker.interfaces import Site
 from httpprocessproxy.companions.share.worker.polling import poll
 from httpprocessproxy.companions.share.worker.relay_status import FIRST_S, Backoff, RelayStatus
 from httpprocessproxy.companions.share.worker.settings import (
@@ -16,12 +17,18 @@ from httpprocessproxy.companions.share.worker.visit_handler import VisitHandler
 from httpprocessproxy.system.faults import contained
 
 
-async def work(settings: WorkerSettings, target: Target, reporter: Reporter) -> None:
-    """Fetch and handle visits until cancelled. Raises ShareRefusedError."""
+async def work(
+    settings: WorkerSettings, new_site: Callable[[asyncio.TaskGroup], Site], reporter: Reporter
+) -> None:
+    """Fetch and handle visits until cancelled. Raises ShareRefusedError.
+
+    `new_site` makes the site, whose tasks belong to the group that it gets.
+    """
     relay_status = RelayStatus(str(settings.relay.host), reporter)
     error: ShareRefusedError | None = None
     async with asyncio.TaskGroup() as tasks:
-        handler = VisitHandler(settings, target, reporter, tasks)
+        site = new_site(tasks)
+        handler = VisitHandler(settings, site, reporter)
         try:
             if settings.transport == "auto":
                 await _stream_on(settings, handler, relay_status)
@@ -29,7 +36,7 @@ async def work(settings: WorkerSettings, target: Target, reporter: Reporter) -> 
         except ShareRefusedError as refusal:
             error = refusal
         finally:
-            handler.close()
+            site.close()
     assert error is not None, "only a refusal ends polling"
     raise error
 

@@ -36,11 +36,13 @@ class FakeWire:
     def __init__(self) -> None:
         self.sent: asyncio.Queue[bytes] = asyncio.Queue()
         self.received: asyncio.Queue[bytes | None] = asyncio.Queue()
+        self.messages = 0
         self.flows = asyncio.Event()
         self.flows.set()
 
     async def send(self, message: bytes) -> None:
         await self.flows.wait()
+        self.messages += 1
         for frame in unpack(message):
             self.sent.put_nowait(frame)
 
@@ -218,6 +220,17 @@ def test_lost_link_reports_unwritten_frames_and_cuts_channels() -> None:
     assert (written, second, late) == (True, False, False)
     assert reason is not None
     assert "lost" in reason
+
+
+def test_frames_queued_with_a_delivered_frame_are_in_its_message() -> None:
+    async def main() -> None:
+        async with running() as end:
+            channel = end.link.open(1)
+            assert await end.link.deliver(VisitFrame(1, HEAD, False), channel.end)
+            sent = [decode(await end.wire.sent.get()) for _ in range(2)]
+            assert (sent, end.wire.messages) == ([VisitFrame(1, HEAD, False), EndFrame(1)], 1)
+
+    asyncio.run(main())
 
 
 def test_second_answer_ends_the_link() -> None:

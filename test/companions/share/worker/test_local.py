@@ -4,13 +4,11 @@ import asyncio
 import re
 from collections.abc import Sequence
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 
 from httpprocessproxy.companions.share.protocol import Fields, VisitHead
 from httpprocessproxy.companions.share.relay.pipe import BytesSource, CutError
-from httpprocessproxy.companions.share.worker.connections import Target
 from httpprocessproxy.companions.share.worker.local import LocalClient, LocalError
 from httpprocessproxy.config import Address
 from test.deadline import PATIENCE_S
@@ -39,10 +37,10 @@ class Server:
 
 
 async def ask(
-    target: Target, fields: Fields, body: bytes, method: str, *, is_tunnel: bool
+    address: Address, fields: Fields, body: bytes, method: str, *, is_tunnel: bool
 ) -> tuple[int, Fields, bytes]:
     head = VisitHead("id", method, "/a%2Fb?", "", [("Host", "h"), *fields])
-    with closing(LocalClient(target)) as local:
+    with closing(LocalClient(address)) as local:
         async with (
             asyncio.timeout(PATIENCE_S),
             asyncio.TaskGroup() as tasks,
@@ -159,14 +157,3 @@ def test_bytes_pass_unframed_in_both_directions_after_101() -> None:
     assert re.search(
         rb"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n\x82\x00$", server.received
     )
-
-
-def test_private_socket_is_accepted_as_target(tmp_path: Path) -> None:
-    server = Server(OK + b"Content-Length: 2\r\n\r\nok")
-
-    async def main() -> tuple[int, Fields, bytes]:
-        path = tmp_path / "socket"
-        async with await asyncio.start_unix_server(server.serve, path):
-            return await ask(path, [], b"", "GET", is_tunnel=False)
-
-    assert asyncio.run(main())[2] == b"ok"

@@ -5,11 +5,14 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 
 import pytest
 from aiohttp import web
 from yarl import URL
 
+from httpprocessproxy.companions.share.worker.local_site import LocalSite
+from httpprocessproxy.companions.share.worker.proxy_site import ProxySite
 from httpprocessproxy.companions.share.worker.settings import (
     Reporter,
     ShareRefusedError,
@@ -19,6 +22,8 @@ from httpprocessproxy.companions.share.worker.settings import (
 from httpprocessproxy.companions.share.worker.worker import work
 from httpprocessproxy.config import Address
 from test.deadline import PATIENCE_S
+from test.fakes import serving
+from test.wire import Message
 
 VISIT = {"fpw-rid": "id1", "fpw-method": "GET", "fpw-url": "/", "fpw-ip": "192.0.2.1"}
 
@@ -108,7 +113,8 @@ async def play(relay: OldRelay, local: Local, count: int, **options: object) -> 
         )
         settings = replace(settings, **options)  # type: ignore[arg-type]
         task = tasks.create_task(
-            work(settings, Address("127.0.0.1", port), reporter), name="worker"
+            work(settings, partial(LocalSite, Address("127.0.0.1", port)), reporter),
+            name="worker",
         )
         calls = [await relay.calls.get() for _ in range(count)]
         task.cancel()
@@ -117,6 +123,31 @@ async def play(relay: OldRelay, local: Local, count: int, **options: object) -> 
 
 def _ignore(record: VisitRecord) -> None:
     """Ignore a report."""
+
+
+def test_visit_beside_the_proxy_is_answered_by_the_data_plane() -> None:
+    async def main() -> tuple[Message, Call]:
+        relay = OldRelay(visit(fpw_url="/a%2Fb?"))
+        reporter = Reporter(lambda text: None, lambda text: None, _ignore)
+        async with (
+            asyncio.timeout(PATIENCE_S),
+            listening(relay.handle) as relay_port,
+            serving() as bench,
+            asyncio.TaskGroup() as tasks,
+        ):
+            url = URL(f"http://127.0.0.1:{relay_port}")
+            settings = WorkerSettings(url, "demo.test", "s3cret", polls=1)
+            site = ProxySite(bench.proxy_server.exchanges)
+            task = tasks.create_task(work(settings, lambda _: site, reporter), name="worker")
+            _, request = await bench.backend.serve()
+            _, answer = [await relay.calls.get() for _ in range(2)]
+            task.cancel()
+        return request, answer
+
+    request, answer = asyncio.run(main())
+    assert request.first == b"GET /a%2Fb? HTTP/1.1"
+    assert request.get(b"X-Forwarded-For") == b"192.0.2.1"
+    assert (answer.headers["fpw-status"], answer.body) == ("200", b"ok")
 
 
 def test_next_call_carries_the_answer_with_both_names_of_the_id() -> None:

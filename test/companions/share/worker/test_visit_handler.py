@@ -9,10 +9,11 @@ from aiohttp import web
 from yarl import URL
 
 from httpprocessproxy.companions.share.protocol import Fields, VisitHead, first
-from httpprocessproxy.companions.share.relay.pipe import BytesSource
+from httpprocessproxy.companions.share.worker.local_site import LocalSite
 from httpprocessproxy.companions.share.worker.settings import Reporter, VisitRecord, WorkerSettings
 from httpprocessproxy.companions.share.worker.visit_handler import VisitHandler
 from httpprocessproxy.config import Address
+from test.companions.share.visits import FakeVisitor
 from test.deadline import PATIENCE_S
 from test.ports import free_port
 
@@ -34,11 +35,11 @@ class World:
         return self.response()
 
     async def play(self, head: VisitHead) -> tuple[int, bytes, Fields]:
-        async with self.handler.handle(head, BytesSource(b"")) as answer:
-            pieces = []
-            while piece := await answer.body.receive():
-                pieces.append(piece)
-            return answer.head.status, b"".join(pieces), answer.head.fields
+        visitor = FakeVisitor()
+        self.handler.handle(head, visitor).end()
+        await visitor.over.wait()
+        assert visitor.head is not None
+        return visitor.head.status, visitor.body, visitor.head.fields
 
 
 @asynccontextmanager
@@ -52,7 +53,8 @@ async def world(target: Address | None = None) -> AsyncIterator[World]:
         settings = WorkerSettings(URL("https://r.test"), "demo.test", "s3cret")
         reporter = Reporter(made.reports.append, made.reports.append, made.visited.append)
         async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as tasks:
-            with closing(VisitHandler(settings, address, reporter, tasks)) as made.handler:
+            with closing(LocalSite(address, tasks)) as site:
+                made.handler = VisitHandler(settings, site, reporter)
                 yield made
     finally:
         await runner.cleanup()
