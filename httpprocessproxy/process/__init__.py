@@ -13,11 +13,12 @@ reaper.py when both are. linux.py wraps /proc and prctl(2).
 
 from httpprocessproxy.process.asgi import asgi_command
 from httpprocessproxy.process.child import Child
+from httpprocessproxy.process.ending import StopError
 from httpprocessproxy.process.guard import guarded
 from httpprocessproxy.process.inherited import INHERITED_FD, InheritedSocket
 from httpprocessproxy.process.keyboard import Keyboard
 from httpprocessproxy.process.launch_spec import LaunchSpec
-from httpprocessproxy.process.linux import has_proc
+from httpprocessproxy.process.linux import become_subreaper, has_proc
 from httpprocessproxy.process.marks import NOT_OURS
 from httpprocessproxy.process.open_files import open_for_writing, redirected_output
 from httpprocessproxy.process.output import Output
@@ -33,12 +34,7 @@ from httpprocessproxy.process.ports import (
 )
 from httpprocessproxy.process.spawn import Launcher, SpawnError, seal_descriptors
 from httpprocessproxy.process.terminal import Terminal
-from httpprocessproxy.process.tree import (
-    ProcessTree,
-    ProcessTrees,
-    StopError,
-    become_subreaper,
-)
+from httpprocessproxy.process.tree import ProcessTree, ProcessTrees
 
 __all__ = [
     "INHERITED_FD",

@@ -3,15 +3,19 @@
 The children of the program are processes that it spawned, which are registered until it reaps them,
 and orphans, which it adopted. All processes of a family, an orphan and its descendants, come from
 one start of one service, so one piece of evidence decides for all of them: a mark, else a session
-in which the service's processes were seen. With a single service, no evidence is needed.
+or a process that was seen below the service. With a single service, no evidence is needed.
 """
 
+import itertools
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from httpprocessproxy.process.linux import Process, below
+
+# The pid and the start of a process.
+Identity = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,10 @@ class Family:
     @property
     def sessions(self) -> set[int]:
         return {process.session for process in self.processes}
+
+    @property
+    def identities(self) -> set[Identity]:
+        return {(process.pid, process.started) for process in self.processes}
 
 
 def families(
@@ -58,13 +66,14 @@ def families(
 
 
 class Claims:
-    """The services, the pids that are registered for them, and the sessions of their processes."""
+    """The services, the pids that are registered for them, and what was seen of their processes."""
 
     def __init__(self) -> None:
         self.services: list[str] = []
         self.registered: dict[int, str] = {}
         self.sessions: dict[int, str] = {}
         self._unseen: set[int] = set()
+        self._seen: dict[Identity, str] = {}  # in the last table
 
     def register(self, pid: int, service: str) -> None:
         """Claim a child that leads a session of its own, or is about to do so."""
@@ -82,18 +91,26 @@ class Claims:
             return self.services[0]
         if family.marked is not None:
             return family.marked
-        return next((self.sessions[one] for one in family.sessions if one in self.sessions), None)
+        by_session = (self.sessions.get(session) for session in family.sessions)
+        by_process = (self._seen.get(identity) for identity in family.identities)
+        return next(filter(None, itertools.chain(by_session, by_process)), None)
 
     def orphans(self, found: Iterable[Family]) -> Mapping[str | None, list[Process]]:
-        """The processes of all orphans' families by their service; learns the sessions of all."""
+        """The processes of all orphans' families by their service.
+
+        Remembers the sessions and the processes of all families with a known service.
+        """
         orphans: defaultdict[str | None, list[Process]] = defaultdict(list)
+        seen: dict[Identity, str] = {}
         for family in found:
             owner = self.owner(family)
             if owner is not None:
                 self.sessions |= dict.fromkeys(family.sessions, owner)
+                seen |= dict.fromkeys(family.identities, owner)
             # A child that was spawned after the families were listed is registered by now.
             if family.is_orphan and family.pid not in self.registered:
                 orphans[owner] += family.processes
+        self._seen = seen
         return orphans
 
     def forget(self, sessions: AbstractSet[int]) -> None:

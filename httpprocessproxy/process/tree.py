@@ -18,12 +18,10 @@ from dataclasses import replace
 from typing import NoReturn
 
 from httpprocessproxy.process import linux
-from httpprocessproxy.process.ending import StopError, end_all
-from httpprocessproxy.process.linux import Process, become_subreaper
+from httpprocessproxy.process.ending import end_all
+from httpprocessproxy.process.linux import Process
 from httpprocessproxy.process.marks import RUN, Marks, may_be_ended, new_run
 from httpprocessproxy.process.ownership import Claims, Family, families
-
-__all__ = ["Process", "ProcessTree", "ProcessTrees", "StopError", "become_subreaper"]
 
 _REAP_INTERVAL_S = 1.0
 # Without pidfd, the end of a group has to be polled.
