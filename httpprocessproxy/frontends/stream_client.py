@@ -185,8 +185,7 @@ class StreamClient:
 
     def _consume(self) -> None:
         """Open the client's window by the bytes that were passed on."""
-        # After the end, `stop_reading` or a reset has returned the bytes.
-        if self._unread_bytes and not (self.is_blocked or self._is_over):
+        if self._unread_bytes and not self.is_blocked:
             size_bytes, self._unread_bytes = self._unread_bytes, 0
             self._stream.consumed(size_bytes)
 

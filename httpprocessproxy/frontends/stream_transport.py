@@ -54,17 +54,12 @@ class StreamTransport(asyncio.Transport):
             data = b"".join(self._received)
             self._received.clear()
             self._protocol.data_received(data)
-            self._consume(len(data))
+            self._stream.consumed(len(data))
         is_open = not (self._is_paused or self._is_closing)
         if self._has_client_ended and is_open and not self._is_end_reported:
             self._is_end_reported = True
             if not self._protocol.eof_received():
                 self.close()
-
-    def _consume(self, size_bytes: int) -> None:
-        # If the protocol has closed, `stop_reading` or a reset has returned the bytes.
-        if not self._is_closing:
-            self._stream.consumed(size_bytes)
 
     # asyncio.Transport
 
@@ -101,8 +96,7 @@ class StreamTransport(asyncio.Transport):
     def close(self) -> None:
         if not self._is_closing:
             self.write_eof()
-            if not self._has_client_ended:
-                self._stream.stop_reading()
+            self._stream.stop_reading()
             self._end(None)
 
     def abort(self) -> None:

@@ -3,7 +3,8 @@
 A connection calls a `Handler` with the head of each request and a `Stream` for the response, and
 passes the rest of the request to the `RequestSink` that the handler returns. All calls are
 synchronous, on the event loop's thread; back-pressure works in both directions. No call follows
-`reset`, in either direction, or the end of both sides.
+`reset`, in either direction, or the end of both sides; only `consumed` and `stop_reading` may, and
+have no effect.
 """
 
 import enum
@@ -68,13 +69,13 @@ class Stream(Protocol):
         """End the stream early; the client sees that the response is incomplete."""
 
     def consumed(self, size_bytes: int) -> None:
-        """Open the client's window by `size_bytes` of the request's body that were passed on.
-
-        Each byte is returned once: never after `stop_reading`, which returns all bytes.
-        """
+        """Open the client's window by `size_bytes` of the request's body that were passed on."""
 
     def stop_reading(self) -> None:
-        """Discard the rest of the request's body (RFC 9114 section 4.1, STOP_SENDING). Once."""
+        """Discard the rest of the request's body (RFC 9114 section 4.1, STOP_SENDING).
+
+        It opens the window by all bytes that were received: afterwards, `consumed` has no effect.
+        """
 
 
 class RequestSink(Protocol):

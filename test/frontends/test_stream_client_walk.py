@@ -27,7 +27,7 @@ PIECES = (
     *(b"HTTP/1.1 204 X\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\nabc", b"HTTP/1.1 2", b"nonsense\r\n\r\n"),
     *(b"HTTP/1.1 413 X\r\nConnection: close\r\nContent-Length: 2\r\n\r\nno", b"x" * 100_000),
 )
-# Of clients of HTTP/1.1, with beginnings of requests, and rests.
+# Requests of clients of HTTP/1.1, and parts of requests.
 REQUESTS = (
     *(get(), get(), get() + get("/b"), get()[:9], post(b"abc"), post(b"abc", length=6), b"def"),
     *(post(b"", "/", "Connection: close"), b"nonsense\r\n\r\n", get("/_hpp/status")),

@@ -121,11 +121,13 @@ class Http2Stream:
         self._connection.reset(self, _CODES[why])
 
     def consumed(self, size_bytes: int) -> None:
-        self._connection.consumed(self, size_bytes)
+        if self.wants_body:
+            self._connection.consumed(self, size_bytes)
 
     def stop_reading(self) -> None:
-        self.wants_body = False
-        self._connection.stop_reading(self)
+        if self.wants_body:
+            self.wants_body = False
+            self._connection.stop_reading(self)
 
     # Called by the connection
 
