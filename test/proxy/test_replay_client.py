@@ -6,6 +6,8 @@ import pytest
 
 from httpprocessproxy.inspector.request_log import CUT, LEFT, REFUSED, RequestRecord
 from test.fakes import ENDED, OK, Bench, get, post, serving
+from test.frontends.stream_clients import asked as stream_head
+from test.frontends.stream_clients import streaming
 from test.loops import eventually, on_every_loop
 
 
@@ -121,3 +123,47 @@ async def test_end_of_the_program_ends_a_replay() -> None:
             client.abort()
         await asyncio.sleep(0)
         assert again.outcome == LEFT
+
+
+@pytest.mark.parametrize("body", [b"", b"hello"])
+@on_every_loop
+async def test_request_of_a_stream_is_replayed_with_the_same_bytes(body: bytes) -> None:
+    async with streaming() as streams:
+        client, stream = streams.begin(stream_head(b"POST"))
+        if body:
+            client.body(body)
+        client.end()
+        _, received = await streams.backend.serve(OK)
+        await eventually(lambda: stream.has_ended)
+        (first,) = log(streams.bench)
+        again = streams.bench.proxy_server.replay(first)
+        _, replayed = await streams.backend.serve(OK)
+        await over(again)
+        assert replayed.body == received.body == body
+        assert (again.status, again.request.head) == (200, first.request.head)
+
+
+@on_every_loop
+async def test_replay_refuses_a_switch_of_protocols() -> None:
+    async with serving() as bench:
+        again = bench.proxy_server.replay(await recorded(bench, get()))
+        wire, _ = await bench.backend.take()
+        await wire.send(b"HTTP/1.1 101 X\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n")
+        await over(again)
+        assert again.status == 502
+        assert await wire.rest() == b""
+
+
+@on_every_loop
+async def test_replay_without_a_response_gets_504_after_the_time_limit() -> None:
+    async with serving() as bench:
+        again = bench.proxy_server.replay(await recorded(bench, get()))
+        wire, _ = await bench.backend.take()
+        (client,) = [client for client in bench.proxy_server.context.clients if client.replay_of]
+        now = bench.proxy_server.loop.time()
+        assert client.sweep(now, 4, 3600) is True
+        assert not again.ended_at
+        client.sweep(now + 3601, 4, 3600)
+        assert (again.status, again.outcome) == (504, REFUSED)
+        assert client not in bench.proxy_server.context.clients
+        assert await wire.rest() == b""
