@@ -19,6 +19,7 @@ from httpprocessproxy.frontends.translation import (
     UPGRADE,
     accepted,
     fields_of,
+    has_length,
     request_head,
     spelled_fields_of,
     upgrade,
@@ -46,9 +47,9 @@ class StreamClient:
     """A `RequestSink` of the stream, and the `Downstream` of an exchange."""
 
     __slots__ = (
-        *("_body", "_exchange", "_exchanges", "_fields_of", "_has_ended"),
-        *("_has_request_ended", "_head", "_is_over", "_key", "_reader", "_start", "_stream"),
-        *("_tunnel", "_unread_bytes"),
+        *("_body", "_exchange", "_exchanges", "_fields_of", "_has_ended", "_has_request_ended"),
+        *("_head", "_is_over", "_is_visit", "_key", "_reader", "_start", "_stream", "_tunnel"),
+        *("_unread_bytes",),
         *("idle_upstream", "is_blocked", "peer"),
     )
 
@@ -65,7 +66,8 @@ class StreamClient:
         self._reader = reader
         self._head = head
         self._stream = stream
-        self._fields_of = spelled_fields_of if head.version == "1.1" else fields_of
+        self._is_visit = head.version == "1.1"
+        self._fields_of = spelled_fields_of if self._is_visit else fields_of
         self._exchange: Exchange | None = None
         # The transport of a WebSocket; it keeps what comes before the 101.
         self._tunnel = StreamTransport(stream) if head.protocol is not None else None
@@ -79,7 +81,7 @@ class StreamClient:
         context.clients.add(self)
         if head.has_ended or head.protocol is not None:
             self._begin(has_body=False)
-        elif head.version != "1.1" or self._has_length():
+        elif not self._is_visit or has_length(head):
             # `end` in this iteration of the event loop shows that the request has no body.
             self._start = context.loop.call_soon(self._begin)
 
@@ -161,19 +163,12 @@ class StreamClient:
         return request
 
     def _framing(self, *, has_body: bool) -> Fields:
-        if self._head.protocol is not None:
-            if self._has_own_handshake:
-                return UPGRADE
-            self._key, fields = upgrade(self._head.protocol)
-            return fields
-        return () if not has_body or self._has_length() else CHUNKED
-
-    def _has_length(self) -> bool:
-        return any(name == b"content-length" for name, _ in self._head.fields)
-
-    @property
-    def _has_own_handshake(self) -> bool:
-        return self._head.version == "1.1"
+        if self._head.protocol is None:
+            return CHUNKED if has_body and not has_length(self._head) else ()
+        if self._is_visit:
+            return UPGRADE  # the visitor's own handshake
+        self._key, fields = upgrade(self._head.protocol)
+        return fields
 
     def _pass_body(self, exchange: Exchange, data: bytes) -> None:
         """Pass on a part of the body; reset the stream if it exceeds Content-Length."""
@@ -242,7 +237,7 @@ class StreamClient:
 
     def accepts(self, response: Response) -> bool:
         """Check a handshake whose key is the proxy's own (RFC 6455 section 4.1)."""
-        if self._has_own_handshake:
+        if self._is_visit:
             return self._tunnel is not None
         _, fields = fields_of(response.head)
         return self._tunnel is not None and accepted(fields, self._key) is not None
@@ -255,7 +250,7 @@ class StreamClient:
     def pass_switch(self, response: Response, fields: bytes, rest: bytes) -> None:
         """Pass on the 101, as a 200 if the protocol has no 101 (RFC 8441 section 5)."""
         status, switched = self._fields_of(response.head + fields)
-        if not self._has_own_handshake:
+        if not self._is_visit:
             status, switched = 200, accepted(switched, self._key) or ()
         self._stream.head(status, switched)
         if rest:

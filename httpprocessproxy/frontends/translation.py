@@ -40,6 +40,11 @@ def request_head(head: Head, extra: Fields) -> bytes:
     return raw + b"\r\n"
 
 
+def has_length(head: Head) -> bool:
+    """Whether a request has a Content-Length."""
+    return any(name == b"content-length" for name, _ in head.fields)
+
+
 def fields_of(head: bytes) -> tuple[int, Fields]:
     """Return the status and the fields of a response's head in HTTP/1.1, in lower case.
 

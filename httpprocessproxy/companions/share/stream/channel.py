@@ -85,11 +85,6 @@ class StreamChannel:
         """Wait for the next piece (`Source`); b"" at the end. Raises CutError."""
         return await self._incoming.receive()
 
-    def send_answer(self, head: AnswerHead) -> None:
-        """Send the head of the answer. Required before any of its body is sent."""
-        if self._reason is None:
-            self._carrier.put(AnswerFrame(self.number, head))
-
     async def over(self) -> str | None:
         """Wait until the channel is over. Return the reason if it was reset or lost, else None."""
         await self._over.wait()

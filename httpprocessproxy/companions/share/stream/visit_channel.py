@@ -165,7 +165,8 @@ class VisitChannel:
         if self._is_paused and self._request is not None:
             self._is_paused = False
             if not self._has_answer_ended:
-                self._request.resume()
+                with contained("a visit of the share"):  # a bug must not end the link
+                    self._request.resume()
         self._check_answer()
 
     def _check_answer(self) -> None:
