@@ -1,4 +1,4 @@
-"""Limits of classes: the methods of each, and the parameters of its constructor."""
+"""Limits of classes: the methods of each, the parameters of its constructor, and its name."""
 
 import ast
 from collections.abc import Iterator
@@ -56,3 +56,9 @@ def parameters(of: ast.ClassDef) -> int:
 def test_constructors_have_few_parameters() -> None:
     large = {name for name, node in classes() if parameters(node) > MAX_PARAMETERS}
     assert large == set()
+
+
+def test_name_of_a_class_stands_for_one_thing() -> None:
+    """Names with an underscore are known to their module alone."""
+    names = [node.name for _, node in classes() if not node.name.startswith("_")]
+    assert {name for name in names if names.count(name) > 1} == set()

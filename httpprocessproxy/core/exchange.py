@@ -29,7 +29,7 @@ class Phase(enum.IntEnum):
     OVER = 4
 
 
-class Event(enum.IntEnum):
+class ExchangeEvent(enum.IntEnum):
     SENT = 0  # the request was written to a connection
     BEGAN = 1  # the final response begins
     ENDED = 2  # the response is complete, and nothing of the request is left to pass on
@@ -42,7 +42,7 @@ class Event(enum.IntEnum):
     LEFT = 9  # the client has left
 
 
-class Command(enum.Enum):
+class ExchangeCommand(enum.Enum):
     """The action for the shell; the data that it needs comes with the event."""
 
     NOTHING = "nothing"
@@ -57,40 +57,40 @@ class Command(enum.Enum):
 
 
 # An event without a row cannot happen in its phase: a KeyError is a bug of the shell.
-TRANSITIONS: Final[Mapping[Phase, Mapping[Event, tuple[Phase, Command]]]] = {
+TRANSITIONS: Final[Mapping[Phase, Mapping[ExchangeEvent, tuple[Phase, ExchangeCommand]]]] = {
     Phase.WAITING: {
-        Event.SENT: (Phase.SENT, Command.NOTHING),
-        Event.UNSERVED: (Phase.WAITING, Command.ENTER),
-        Event.DOUBTED: (Phase.WAITING, Command.SUSPECT),
-        Event.FAILED: (Phase.OVER, Command.RESPOND),
-        Event.LEFT: (Phase.OVER, Command.CANCEL),
+        ExchangeEvent.SENT: (Phase.SENT, ExchangeCommand.NOTHING),
+        ExchangeEvent.UNSERVED: (Phase.WAITING, ExchangeCommand.ENTER),
+        ExchangeEvent.DOUBTED: (Phase.WAITING, ExchangeCommand.SUSPECT),
+        ExchangeEvent.FAILED: (Phase.OVER, ExchangeCommand.RESPOND),
+        ExchangeEvent.LEFT: (Phase.OVER, ExchangeCommand.CANCEL),
     },
     Phase.SENT: {
-        Event.BEGAN: (Phase.ANSWERING, Command.PASS),
-        Event.SWITCHED: (Phase.OVER, Command.TUNNEL),
-        Event.UNSERVED: (Phase.WAITING, Command.ENTER),
-        Event.DOUBTED: (Phase.WAITING, Command.SUSPECT),
-        Event.FAILED: (Phase.OVER, Command.RESPOND),
-        Event.LEFT: (Phase.OVER, Command.CANCEL),
+        ExchangeEvent.BEGAN: (Phase.ANSWERING, ExchangeCommand.PASS),
+        ExchangeEvent.SWITCHED: (Phase.OVER, ExchangeCommand.TUNNEL),
+        ExchangeEvent.UNSERVED: (Phase.WAITING, ExchangeCommand.ENTER),
+        ExchangeEvent.DOUBTED: (Phase.WAITING, ExchangeCommand.SUSPECT),
+        ExchangeEvent.FAILED: (Phase.OVER, ExchangeCommand.RESPOND),
+        ExchangeEvent.LEFT: (Phase.OVER, ExchangeCommand.CANCEL),
     },
     Phase.ANSWERING: {
-        Event.ENDED: (Phase.OVER, Command.COMPLETE),
-        Event.ENDED_EARLY: (Phase.UPLOADING, Command.NOTHING),
+        ExchangeEvent.ENDED: (Phase.OVER, ExchangeCommand.COMPLETE),
+        ExchangeEvent.ENDED_EARLY: (Phase.UPLOADING, ExchangeCommand.NOTHING),
         # A response that has begun is not repeated: the client would get parts of two.
-        Event.UNSERVED: (Phase.OVER, Command.CUT),
-        Event.DOUBTED: (Phase.OVER, Command.CUT),
-        Event.FAILED: (Phase.OVER, Command.CUT),
-        Event.LEFT: (Phase.OVER, Command.CANCEL),
+        ExchangeEvent.UNSERVED: (Phase.OVER, ExchangeCommand.CUT),
+        ExchangeEvent.DOUBTED: (Phase.OVER, ExchangeCommand.CUT),
+        ExchangeEvent.FAILED: (Phase.OVER, ExchangeCommand.CUT),
+        ExchangeEvent.LEFT: (Phase.OVER, ExchangeCommand.CANCEL),
     },
     Phase.UPLOADING: {
-        Event.READ: (Phase.OVER, Command.COMPLETE),
+        ExchangeEvent.READ: (Phase.OVER, ExchangeCommand.COMPLETE),
         # The response is complete: the rest of the request is not needed any more.
-        Event.UNSERVED: (Phase.OVER, Command.COMPLETE),
-        Event.DOUBTED: (Phase.OVER, Command.COMPLETE),
-        Event.FAILED: (Phase.OVER, Command.COMPLETE),
-        Event.LEFT: (Phase.OVER, Command.CANCEL),
+        ExchangeEvent.UNSERVED: (Phase.OVER, ExchangeCommand.COMPLETE),
+        ExchangeEvent.DOUBTED: (Phase.OVER, ExchangeCommand.COMPLETE),
+        ExchangeEvent.FAILED: (Phase.OVER, ExchangeCommand.COMPLETE),
+        ExchangeEvent.LEFT: (Phase.OVER, ExchangeCommand.CANCEL),
     },
-    Phase.OVER: {Event.LEFT: (Phase.OVER, Command.NOTHING)},
+    Phase.OVER: {ExchangeEvent.LEFT: (Phase.OVER, ExchangeCommand.NOTHING)},
 }
 
 
@@ -119,13 +119,13 @@ class Progress:
     suspected: bool
 
 
-def event_of(loss: Loss, progress: Progress) -> Event:
+def event_of(loss: Loss, progress: Progress) -> ExchangeEvent:
     """Return the event that a lost backend connection is to its request."""
     if progress.sent and not progress.repeatable:
-        return Event.FAILED
+        return ExchangeEvent.FAILED
     if loss is Loss.RESTARTED or (loss is Loss.HUNG_UP and progress.reused):
         # RFC 9112 section 9.3.1: an idle connection may close at any time; only a failure of a
         # new one is an error of the backend.
-        return Event.UNSERVED
+        return ExchangeEvent.UNSERVED
     # A connection may break a moment before the end of the process is reported.
-    return Event.FAILED if progress.suspected else Event.DOUBTED
+    return ExchangeEvent.FAILED if progress.suspected else ExchangeEvent.DOUBTED

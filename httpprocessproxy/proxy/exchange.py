@@ -9,8 +9,8 @@ import logging
 from httpprocessproxy.core.errors import RequestError
 from httpprocessproxy.core.exchange import (
     TRANSITIONS,
-    Command,
-    Event,
+    ExchangeCommand,
+    ExchangeEvent,
     Loss,
     Phase,
     Progress,
@@ -29,7 +29,7 @@ from httpprocessproxy.service.waiter import Target
 
 # Constants of the module: before Python 3.12, a member takes 0.1 us to look up in its class.
 _ANSWERING, _UPLOADING, _OVER = Phase.ANSWERING, Phase.UPLOADING, Phase.OVER
-_SENT, _BEGAN, _ENDED = Event.SENT, Event.BEGAN, Event.ENDED
+_SENT, _BEGAN, _ENDED = ExchangeEvent.SENT, ExchangeEvent.BEGAN, ExchangeEvent.ENDED
 
 _log = logging.getLogger(__name__)
 
@@ -115,7 +115,7 @@ class Exchange(BufferedRequest):
 
     def read(self) -> None:
         if self.phase is _UPLOADING:
-            self._step(Event.READ)
+            self._step(ExchangeEvent.READ)
             self._complete()
 
     def block_response(self, blocked: bool) -> None:
@@ -172,7 +172,7 @@ class Exchange(BufferedRequest):
             self.phase, _ = TRANSITIONS[self.phase][_ENDED]
             self._complete()
         else:
-            self._step(Event.ENDED_EARLY)
+            self._step(ExchangeEvent.ENDED_EARLY)
             self.client.end_response()
 
     def _complete(self) -> None:
@@ -189,7 +189,7 @@ class Exchange(BufferedRequest):
             upstream.abort()
             self.bad_response("a handshake that does not match the request's")
             return
-        self._step(Event.SWITCHED)
+        self._step(ExchangeEvent.SWITCHED)
         self._upstream = None
         self._context.gate.answered(self)
         self.record.status, self.record.response_head = 101, response.head
@@ -208,7 +208,7 @@ class Exchange(BufferedRequest):
 
     def lost(self, loss: Loss) -> None:
         """The connection to the backend could not be made, or was lost."""
-        gate, event = self._context.gate, Event.FAILED
+        gate, event = self._context.gate, ExchangeEvent.FAILED
         if self.for_backend:
             reused = self._upstream is not None and self._upstream.reused
             # Suspicions apply only after the gate opens: the first request may be lost repeatedly.
@@ -233,7 +233,7 @@ class Exchange(BufferedRequest):
             path = self.request.target.partition(b"?")[0].decode("ascii", "replace")
             method = self.request.method.decode()
             self._context.complaints.add(f"{method} {path}: the answer of the server has {reason}")
-        self._fail(Event.FAILED, problems.bad_response(reason))
+        self._fail(ExchangeEvent.FAILED, problems.bad_response(reason))
 
     def timed_out(self) -> None:
         self.give_up(problems.no_answer())
@@ -245,26 +245,26 @@ class Exchange(BufferedRequest):
     def give_up(self, problem: Problem) -> None:
         """Drop the backend's connection, and answer with `problem` or cut the response."""
         self._drop_upstream()
-        self._fail(Event.FAILED, problem)
+        self._fail(ExchangeEvent.FAILED, problem)
 
     def refused(self, problem: Problem) -> None:
         """The gate, or the admin's rules, refuse the request."""
-        self._fail(Event.FAILED, problem)
+        self._fail(ExchangeEvent.FAILED, problem)
 
-    def _fail(self, event: Event, problem: Problem) -> None:
+    def _fail(self, event: ExchangeEvent, problem: Problem) -> None:
         """Obey the command of an event without a connection; `problem` is the error response."""
         match self._step(event):
-            case Command.RESPOND:
+            case ExchangeCommand.RESPOND:
                 self.respond(problem)
-            case Command.CUT:
+            case ExchangeCommand.CUT:
                 self.cut()
-            case Command.COMPLETE:
+            case ExchangeCommand.COMPLETE:
                 self._complete()
-            case Command.SUSPECT:
+            case ExchangeCommand.SUSPECT:
                 self._suspected = self._context.gate.generation
                 self.record.waits()
                 self._context.gate.hold_unconfirmed(self)
-            case Command.ENTER:
+            case ExchangeCommand.ENTER:
                 self._suspected = None
                 if not self._context.gate.enter_unfenced(self):
                     self.record.waits()
@@ -288,7 +288,7 @@ class Exchange(BufferedRequest):
 
     def cancel(self) -> None:
         """The client has left: drop the backend's connection, and end the exchange."""
-        if self._step(Event.LEFT) is Command.CANCEL:
+        if self._step(ExchangeEvent.LEFT) is ExchangeCommand.CANCEL:
             self._drop_upstream()
             self._end(LEFT)
 
@@ -297,7 +297,7 @@ class Exchange(BufferedRequest):
         if upstream is not None:
             upstream.abort()
 
-    def _step(self, event: Event) -> Command:
+    def _step(self, event: ExchangeEvent) -> ExchangeCommand:
         self.phase, command = TRANSITIONS[self.phase][event]
         return command
 

@@ -11,7 +11,7 @@ from httpprocessproxy.service.inbox import Inbox
 from httpprocessproxy.watch import SharedFence, Watcher
 
 
-class Marks(Protocol):
+class ChangeMarks(Protocol):
     """Numbers of changes that are judged asynchronously."""
 
     def mark(self) -> int:
@@ -21,17 +21,17 @@ class Marks(Protocol):
         """Whether every change up to `mark` is judged."""
 
 
-class Freshness:
+class WatcherFreshness:
     """Implements `gate.Freshness` by the watcher and the inbox."""
 
     def __init__(self, inbox: Inbox) -> None:
         self.fence: Callable[[], asyncio.Future[bool]] | None = None
         self._inbox = inbox
         self._watcher: Watcher | None = None  # the gate is not open before there is one
-        self._marks: Marks | None = None
+        self._marks: ChangeMarks | None = None
         self._shared_fence = SharedFence(self._pass_fence)
 
-    def follow(self, watcher: Watcher, marks: Marks | None = None) -> None:
+    def follow(self, watcher: Watcher, marks: ChangeMarks | None = None) -> None:
         """Consult `watcher` from now on; `marks` numbers changes that are judged asynchronously."""
         self._watcher, self._marks = watcher, marks
         self.choose_fence()

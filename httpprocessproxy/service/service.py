@@ -12,7 +12,7 @@ from httpprocessproxy.process import Launcher, open_for_writing
 from httpprocessproxy.service.change_handler import ChangeEffects, ChangeHandler, ServerWrites
 from httpprocessproxy.service.content_filter import ContentFilter
 from httpprocessproxy.service.context import DataPlane, Preload, ServiceContext
-from httpprocessproxy.service.freshness import Freshness
+from httpprocessproxy.service.freshness import WatcherFreshness
 from httpprocessproxy.service.gate import Gate, GateLimits
 from httpprocessproxy.service.history import History
 from httpprocessproxy.service.inbox import Inbox
@@ -47,7 +47,7 @@ class Service:
         cold_ms = preload.cold_ms if preload is not None else None
         self._history = History(self.name, bus, machine, cold_ms)
         self.inbox = Inbox(machine, config.watch.settle_s)
-        self._freshness = Freshness(self.inbox)
+        self._freshness = WatcherFreshness(self.inbox)
         outages = Outages(launcher, machine, self._history)
         limits = GateLimits(config.restart.queue_timeout_s, config.restart.starting_page_s)
         self.gate = Gate(limits, outages, self._freshness)

@@ -12,7 +12,7 @@ from httpprocessproxy.core.identity import GenerationId
 from httpprocessproxy.core.state import Command, Event, Exited, Requests, State
 from httpprocessproxy.process import Child
 from httpprocessproxy.service.context import DataPlane, ServiceContext
-from httpprocessproxy.service.freshness import Freshness
+from httpprocessproxy.service.freshness import WatcherFreshness
 from httpprocessproxy.service.generation import Generation, GenerationOutcome
 from httpprocessproxy.service.host import Host
 from httpprocessproxy.service.outages import Outages
@@ -31,7 +31,9 @@ class _Run:
 class Supervisor:
     """Starts, stops and restarts one server."""
 
-    def __init__(self, context: ServiceContext, outages: Outages, freshness: Freshness) -> None:
+    def __init__(
+        self, context: ServiceContext, outages: Outages, freshness: WatcherFreshness
+    ) -> None:
         self._context = context
         self._outages = outages
         self._freshness = freshness

@@ -8,12 +8,16 @@ import pytest
 
 from httpprocessproxy.core.exchange import (
     TRANSITIONS,
-    Command,
-    Event,
     Loss,
     Phase,
     Progress,
     event_of,
+)
+from httpprocessproxy.core.exchange import (
+    ExchangeCommand as Command,
+)
+from httpprocessproxy.core.exchange import (
+    ExchangeEvent as Event,
 )
 
 REFUSED, HUNG_UP, BROKEN_OFF, RESTARTED = Loss

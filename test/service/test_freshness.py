@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from httpprocessproxy.core.state import Machine
-from httpprocessproxy.service.freshness import Freshness
+from httpprocessproxy.service.freshness import WatcherFreshness
 from httpprocessproxy.service.inbox import Inbox
 from test.loops import eventually, on_every_loop
 from test.supervision import FakeWatcher
@@ -21,16 +21,18 @@ class FakeMarks:
         return mark <= 1
 
 
-def followed(watcher: FakeWatcher, marks: FakeMarks | None = None) -> tuple[Freshness, Inbox]:
+def followed(
+    watcher: FakeWatcher, marks: FakeMarks | None = None
+) -> tuple[WatcherFreshness, Inbox]:
     inbox = Inbox(Machine(), 0.0)
-    freshness = Freshness(inbox)
+    freshness = WatcherFreshness(inbox)
     freshness.follow(watcher, marks)
     return freshness, inbox
 
 
 @on_every_loop
 async def test_service_without_a_watcher_is_current_and_has_no_description() -> None:
-    freshness = Freshness(Inbox(Machine(), 0.0))
+    freshness = WatcherFreshness(Inbox(Machine(), 0.0))
     assert freshness.is_current()
     assert (freshness.description, freshness.fence) == ("", None)
 

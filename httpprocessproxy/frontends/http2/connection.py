@@ -243,7 +243,7 @@ class Http2Connection(asyncio.Protocol):
         if (stream := self._streams.get(getattr(event, "stream_id", 0))) is not None:
             stream.fail()
 
-    # StreamOwner: calls of a stream
+    # Http2StreamOwner: calls of a stream
 
     def stop_reading(self, stream: Http2Stream) -> None:
         """Discard the rest of a request's body, and release the window that it occupies."""

@@ -28,7 +28,7 @@ _CODES: Final = {
 }
 
 
-class StreamOwner(Protocol):
+class Http2StreamOwner(Protocol):
     """The interface of a connection to its streams."""
 
     @property
@@ -71,7 +71,7 @@ class Http2Stream:
         "wants_body",
     )
 
-    def __init__(self, connection: StreamOwner, stream_id: int) -> None:
+    def __init__(self, connection: Http2StreamOwner, stream_id: int) -> None:
         self.id = stream_id
         self.sink: RequestSink | None = None  # None for a request that was refused
         self.is_queued = False  # in the send scheduler

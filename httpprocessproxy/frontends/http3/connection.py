@@ -227,7 +227,7 @@ class Http3Connection:
         self.reset(stream, ErrorCode.H3_REQUEST_CANCELLED)
         stream.abandon()
 
-    # StreamOwner: calls of a stream
+    # Http3StreamOwner: calls of a stream
 
     def can_send(self, stream: Http3Stream) -> bool:
         """Whether the stream still accepts data."""

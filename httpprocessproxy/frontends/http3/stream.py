@@ -33,7 +33,7 @@ _CODES: Final = {
 }
 
 
-class StreamOwner(Protocol):
+class Http3StreamOwner(Protocol):
     """The interface of a connection to its streams."""
 
     def can_send(self, stream: "Http3Stream") -> bool:
@@ -87,7 +87,7 @@ class Http3Stream:
         "wants_body",
     )
 
-    def __init__(self, connection: StreamOwner, stream_id: int) -> None:
+    def __init__(self, connection: Http3StreamOwner, stream_id: int) -> None:
         self.id = stream_id
         self.sink: RequestSink | None = None  # None for a request that was refused
         self.is_over = False

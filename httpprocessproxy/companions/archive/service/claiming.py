@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from httpprocessproxy.companions.archive.service.answers import ProblemError, not_found
-from httpprocessproxy.companions.archive.service.context import ServiceContext
+from httpprocessproxy.companions.archive.service.context import ArchiveContext
 from httpprocessproxy.companions.archive.store.tickets import Ticket
 
 # A guess: the end of a running download cannot be predicted.
@@ -37,7 +37,7 @@ class DownloadBody:
 
 
 @contextlib.asynccontextmanager
-async def claimed(context: ServiceContext, id_: str) -> AsyncIterator[Ticket]:
+async def claimed(context: ArchiveContext, id_: str) -> AsyncIterator[Ticket]:
     """Claim a ticket for exactly one download, and count the download. Raises ProblemError."""
     ticket = await context.tickets.find(id_)
     if ticket is None:
@@ -50,7 +50,7 @@ async def claimed(context: ServiceContext, id_: str) -> AsyncIterator[Ticket]:
         yield ticket
 
 
-def counted(context: ServiceContext, id_: str, client: str) -> AbstractContextManager[None]:
+def counted(context: ArchiveContext, id_: str, client: str) -> AbstractContextManager[None]:
     """Count a download of a client. Raises ProblemError (429) above the client's limit."""
     if context.queue.running(client) >= context.rules.downloads_per_client:
         retry = {"Retry-After": str(_RETRY_AFTER_S)}

@@ -37,7 +37,7 @@ class ServiceRules:
 
 
 @dataclass(frozen=True, slots=True)
-class ServiceContext:
+class ArchiveContext:
     """The objects of a service. `is_owner`: whether a request needs no client's secret."""
 
     clients: Clients

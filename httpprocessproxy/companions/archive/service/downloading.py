@@ -10,7 +10,7 @@ from httpprocessproxy.companions.archive.items import STREAM
 from httpprocessproxy.companions.archive.packing import BrokenError, Options, Packed, pack
 from httpprocessproxy.companions.archive.service.answers import attachment, cut
 from httpprocessproxy.companions.archive.service.claiming import DownloadBody, StalledError, claimed
-from httpprocessproxy.companions.archive.service.context import ServiceContext
+from httpprocessproxy.companions.archive.service.context import ArchiveContext
 from httpprocessproxy.companions.archive.service.streaming import StreamedItem, stream_item
 from httpprocessproxy.companions.archive.store.tickets import Ticket
 from httpprocessproxy.core.lines import printable
@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 class Downloading:
     """The handler of `/ticket/ID/download`."""
 
-    context: ServiceContext
+    context: ArchiveContext
 
     async def download(self, request: web.Request) -> web.StreamResponse:
         """Send the archive or the item of a ticket to the first request for it."""

@@ -9,14 +9,14 @@ from aiohttp import web
 
 from httpprocessproxy.companions.archive.items import InvalidError, Order, load_json, read_order
 from httpprocessproxy.companions.archive.service.answers import ProblemError
-from httpprocessproxy.companions.archive.service.context import ServiceContext
+from httpprocessproxy.companions.archive.service.context import ArchiveContext
 
 PAGE_SIZE: Final = 10
 
 _SECRET_FIELDS: Final = ("X-Fpx-Authorize", "Authorization", "Authorize")
 _BEARER: Final = "bearer "
 
-# The client of tickets that are created without a secret (`ServiceContext.is_owner`).
+# The client of tickets that are created without a secret (`ArchiveContext.is_owner`).
 _OWNER: Final = ""
 
 # PostgreSQL's OFFSET has 64 bits; no database has more pages than this.
@@ -27,7 +27,7 @@ _MAX_PAGE: Final = 10**9
 class Generating:
     """The handlers of `/ticket/` and `/ticket/generate`."""
 
-    context: ServiceContext
+    context: ArchiveContext
 
     async def generate(self, request: web.Request) -> web.Response:
         """Create a ticket from a client's JSON."""
@@ -56,7 +56,7 @@ class Generating:
         return web.json_response({"page": number, "count": count, "tickets": tickets})
 
 
-async def _client_of(request: web.Request, context: ServiceContext) -> str:
+async def _client_of(request: web.Request, context: ArchiveContext) -> str:
     """The client that sends a request. Raises ProblemError without a valid secret."""
     secret = _secret_of(request.headers)
     name = await context.clients.by_secret(secret) if secret else None

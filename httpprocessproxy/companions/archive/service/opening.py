@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from httpprocessproxy.companions.archive.fetching import Fetching
 from httpprocessproxy.companions.archive.service import answers
-from httpprocessproxy.companions.archive.service.context import ServiceContext, ServiceRules
+from httpprocessproxy.companions.archive.service.context import ArchiveContext, ServiceRules
 from httpprocessproxy.companions.archive.service.downloading import Downloading
 from httpprocessproxy.companions.archive.service.generating import Generating
 from httpprocessproxy.companions.archive.service.queue import Queue
@@ -31,7 +31,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ServiceOptions:
-    """The options of a service. `site` serves `/path`; `is_owner`: see `ServiceContext`."""
+    """The options of a service. `site` serves `/path`; `is_owner`: see `ArchiveContext`."""
 
     db_url: str
     rules: ServiceRules = field(default_factory=ServiceRules)
@@ -52,7 +52,7 @@ async def open_service(options: ServiceOptions) -> AsyncIterator[web.Application
         outgoing = Outgoing(OriginGuard(options.allowed), site=options.site)
         await exits.enter_async_context(outgoing)
         tickets = Tickets(engine, rules.ticket_ttl_s)
-        context = ServiceContext(
+        context = ArchiveContext(
             clients=Clients(engine),
             tickets=tickets,
             fetcher=Fetching(outgoing, rules.limits),
@@ -66,7 +66,7 @@ async def open_service(options: ServiceOptions) -> AsyncIterator[web.Application
         yield _application(context)
 
 
-def _application(context: ServiceContext) -> web.Application:
+def _application(context: ArchiveContext) -> web.Application:
     """The routes of a service, as an application that can be mounted under any prefix."""
     origins = context.rules.cors_origins
     app = web.Application(

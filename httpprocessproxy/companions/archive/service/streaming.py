@@ -15,7 +15,7 @@ from httpprocessproxy.companions.archive import names
 from httpprocessproxy.companions.archive.origins import Fetched, Item, ItemFailedError, Missed
 from httpprocessproxy.companions.archive.service.answers import ProblemError, attachment, cut
 from httpprocessproxy.companions.archive.service.claiming import DownloadBody, StalledError, counted
-from httpprocessproxy.companions.archive.service.context import ServiceContext
+from httpprocessproxy.companions.archive.service.context import ArchiveContext
 from httpprocessproxy.companions.archive.service.signing import InvalidTokenError, read_token
 
 _FALLBACK_NAME: Final = "download"
@@ -35,7 +35,7 @@ class StreamedItem:
 class Streaming:
     """The handler of `/stream/url/TOKEN`."""
 
-    context: ServiceContext
+    context: ArchiveContext
 
     async def stream(self, request: web.Request) -> web.StreamResponse:
         """Forward the URL of a signed token."""
@@ -58,7 +58,7 @@ class Streaming:
 
 
 async def stream_item(
-    request: web.Request, context: ServiceContext, streamed: StreamedItem
+    request: web.Request, context: ArchiveContext, streamed: StreamedItem
 ) -> web.StreamResponse:
     """Fetch an item and forward its response. Raises ProblemError before the response begins."""
     async with context.fetcher.fetch((streamed.item,)) as answers:

@@ -8,7 +8,7 @@ from aiohttp import WSCloseCode, web
 from sqlalchemy.exc import SQLAlchemyError
 
 from httpprocessproxy.companions.archive.service.answers import not_found
-from httpprocessproxy.companions.archive.service.context import ServiceContext
+from httpprocessproxy.companions.archive.service.context import ArchiveContext
 from httpprocessproxy.companions.archive.service.queue import QueuePlace
 from httpprocessproxy.companions.archive.store.tickets import Ticket
 
@@ -22,7 +22,7 @@ _MAX_FRAME_BYTES: Final = 1024
 class Waiting:
     """The handler of `/ticket/ID/wait`."""
 
-    context: ServiceContext
+    context: ArchiveContext
 
     async def wait(self, request: web.Request) -> web.StreamResponse:
         """Send positions until it is the ticket's turn, or the time for waiting is over."""
