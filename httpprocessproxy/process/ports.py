@@ -18,6 +18,7 @@ from httpprocessproxy.core.http.ip import canonical, parsed_ip, unmapped
 from httpprocessproxy.process import linux, sock_diag, tcp_sockets
 from httpprocessproxy.process.tcp_sockets import TIME_WAIT, End, Socket
 from httpprocessproxy.process.tree import ProcessTree
+from httpprocessproxy.system.sockets import connect
 
 _POLL_MIN_S = 0.001
 _POLL_MAX_S = 0.05
@@ -124,7 +125,6 @@ async def accepting(address: Address) -> list[str]:
 
 
 async def _accepts(host: str, port: int) -> bool:
-    loop = asyncio.get_running_loop()
     ip = ""
     try:
         async with asyncio.timeout(_CONNECT_TIMEOUT_S):
@@ -134,7 +134,7 @@ async def _accepts(host: str, port: int) -> bool:
                 probe.setblocking(False)
                 # Close with a reset: an ordinary close would keep the port in TIME_WAIT.
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-                await loop.sock_connect(probe, (ip, port))
+                await connect(probe, ip, port)
                 # A free port may also be this socket's ephemeral one: it then connects to itself.
                 return bool(probe.getsockname() != probe.getpeername())
     except TimeoutError:

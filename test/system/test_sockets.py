@@ -6,7 +6,14 @@ import socket
 import pytest
 
 from httpprocessproxy.config import Address
-from httpprocessproxy.system.sockets import binding, cannot_listen, listen_on, on_every_host
+from httpprocessproxy.system.sockets import (
+    binding,
+    cannot_listen,
+    connect,
+    listen_on,
+    on_every_host,
+)
+from test.loops import on_every_loop
 from test.ports import free_port
 
 
@@ -93,3 +100,15 @@ def test_listen_error_names_address_and_reason(host: str, reason: str) -> None:
             listen_on(host, address.port)
     said = str(cannot_listen(address, raised.value))
     assert said.startswith(f"cannot listen on {address}: {reason}")
+
+
+@on_every_loop
+async def test_socket_connects_to_a_listener_and_is_refused_without_one() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.socket() as sock:
+        sock.setblocking(False)
+        await connect(sock, *server.getsockname())
+        assert sock.getpeername() == server.getsockname()
+    with socket.socket() as sock:
+        sock.setblocking(False)
+        with pytest.raises(ConnectionRefusedError):
+            await connect(sock, "127.0.0.1", free_port())
