@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from httpprocessproxy.core.change.patterns import ANYTHING, Patterns
+from httpprocessproxy.service import content_filter
 from httpprocessproxy.service.content_filter import ContentFilter
 from httpprocessproxy.watch import Contents, ContentVerdict, Scope
 from test.loops import eventually, on_every_loop
@@ -194,3 +195,26 @@ async def test_wait_includes_the_second_read_of_an_empty_file(project: Path) -> 
         desk.saved("a.py", "")
         await desk.unchanged.judged()
         assert desk.changes == [{"a.py"}]
+
+
+@on_every_loop
+async def test_second_read_of_an_empty_file_follows_in_the_next_run(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that a bug ends is followed by another, which forgets what the first one waited for."""
+    monkeypatch.setattr(content_filter, "HALF_SAVED_S", 0.05)
+    desk, batches = Desk(project), list[None]()
+    desk.unchanged = ContentFilter(
+        project, lambda paths: desk.changes.append(set(paths)), lambda: batches.append(None)
+    )
+    async with asyncio.TaskGroup() as group:
+        first = group.create_task(desk.unchanged.run(SCOPE), name="first")
+        desk.saved("a.py", "1")
+        await eventually(lambda: len(batches) == 1)
+        desk.saved("a.py", "")
+        await eventually(lambda: len(batches) == 2)
+        assert desk.changes == [{"a.py"}], "the empty file may be half of a save"
+        first.cancel()
+        second = group.create_task(desk.unchanged.run(SCOPE), name="second")
+        await eventually(lambda: desk.changes == [{"a.py"}] * 2)
+        second.cancel()

@@ -80,3 +80,23 @@ async def test_watcher_that_reports_late_needs_a_fence() -> None:
         inbox.done()
         await waiting
         running.cancel()
+
+
+@on_every_loop
+async def test_fence_that_fails_is_awaited_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Requests go on if the watcher does not answer in time; a caller of `passed` waits on."""
+    watcher = FakeWatcher()
+    freshness, _ = followed(watcher)
+    failures = iter([True, True, False])
+
+    async def fence() -> None:
+        watcher.fences += 1
+        if next(failures):
+            raise OSError("no descriptor is left")
+
+    monkeypatch.setattr(watcher, "fence", fence)
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(freshness.run(), name="fence")
+        await freshness.passed()
+        running.cancel()
+    assert watcher.fences == 3

@@ -126,6 +126,25 @@ async def test_navigations_unsafe_requests_and_wants_fence_wait_for_the_fence() 
 
 
 @on_every_loop
+async def test_requests_have_a_common_target_while_each_would_be_admitted_at_once() -> None:
+    judge = Judge()
+    crowd = Crowd(is_current=judge)
+    targets = [crowd.gate.common_target()]  # not open
+    waiters = crowd.ask(3)
+    crowd.gate.open(FIRST)
+    targets.append(crowd.gate.common_target())  # others are held
+    for waiter in waiters:
+        crowd.gate.answered(waiter)
+    targets.append(crowd.gate.common_target())
+    judge.is_current = False
+    targets.append(crowd.gate.common_target())
+    judge.is_current = True
+    crowd.freshness.fence = asyncio.get_running_loop().create_future
+    targets.append(crowd.gate.common_target())
+    assert targets == [None, None, FIRST, None, None]
+
+
+@on_every_loop
 async def test_unsafe_request_is_admitted_at_once_without_a_fence() -> None:
     crowd = Crowd()
     crowd.gate.open(FIRST)

@@ -4,16 +4,26 @@ import asyncio
 import os
 import signal
 import socket
+import subprocess
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 
 import pytest
 
 from httpprocessproxy.config import AUTO, Address
 from httpprocessproxy.core.errors import UserError
-from httpprocessproxy.process import InheritedSocket, LaunchSpec, StopError, launch_spec
+from httpprocessproxy.process import (
+    InheritedSocket,
+    LaunchSpec,
+    ProcessTree,
+    ProcessTrees,
+    StopError,
+    launch_spec,
+)
 from httpprocessproxy.service import diagnosis
-from httpprocessproxy.service.generation import GenerationOutcome
-from test.children import FakeChild
+from httpprocessproxy.service.generation import GenerationLimits, GenerationOutcome
+from test.children import NO_SUCH_PID, FakeChild
+from test.deadline import PATIENCE_S
 from test.loops import eventually, on_every_loop
 from test.service.test_generation import IMPATIENT, Life
 
@@ -63,6 +73,90 @@ async def test_cold_retry_of_a_warm_start_needs_the_port_as_well(
     else:
         assert f"{address} is in use by pid" in running.result().reason
     assert len(life.launcher.children) == 1
+
+
+@pytest.fixture
+def orphan() -> Iterator[Callable[[], subprocess.Popen[bytes]]]:
+    """Starts an orphan, as the tree sees it: an unregistered child in a session of its own."""
+    with ExitStack() as started:
+
+        def start() -> subprocess.Popen[bytes]:
+            process = subprocess.Popen(["sleep", "1000"], start_new_session=True)
+            started.callback(process.wait, PATIENCE_S)
+            started.callback(process.kill)
+            return process
+
+        yield start
+
+
+Orphan = Callable[[], "subprocess.Popen[bytes]"]
+
+
+@on_every_loop
+async def test_process_of_the_last_start_is_ended_and_reported(orphan: Orphan) -> None:
+    life, left = Life(), orphan()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(life.generation.run(), name="generation")
+        await life.happened(life.target)
+        life.launcher.children[0].exit(0)
+    assert life.host.said == [f"ended a process of the last start: {left.pid} (sleep 1000)"]
+
+
+@on_every_loop
+async def test_process_that_a_server_leaves_at_its_end_is_named(orphan: Orphan) -> None:
+    life = Life()
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(life.generation.run(), name="generation")
+        await life.happened(life.target)
+        left = orphan()
+        await eventually(lambda: [one.pid for one in life.launcher.tree.orphans()] == [left.pid])
+        life.launcher.children[0].exit(0)
+    outcome = running.result()
+    assert outcome.reason.startswith(f"exited with status 0, but left {left.pid} (sleep 1000)")
+
+
+class StuckTree(ProcessTree):
+    """A tree with a process that does not end."""
+
+    async def sweep(self) -> list[str]:
+        raise StopError("pid 12 does not end")
+
+
+@on_every_loop
+async def test_process_of_the_last_start_that_stays_prevents_the_next() -> None:
+    life, trees = Life(), ProcessTrees()
+    trees.add("web")
+    life.launcher.tree = StuckTree(trees, "web")
+    assert await life.generation.run() == GenerationOutcome(None, "pid 12 does not end")
+    assert life.launcher.children == []
+
+
+@on_every_loop
+async def test_listener_on_an_inherited_socket_needs_no_check_of_its_owner(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The same listener, outside the process tree, is reported if it has a port of its own."""
+    monkeypatch.setattr(diagnosis, "SILENCE_LOOKS_S", 0.001)
+    looks: list[None] = []
+    for is_inherited in (True, False):
+        life = Life(pid=NO_SUCH_PID, limits=GenerationLimits(owner_check_s=0.0))
+        monkeypatch.setattr(life.host, "silence", lambda: looks.append(None))
+        with closing(InheritedSocket(life.config.address)) as inherited:
+            if is_inherited:
+                spec = LaunchSpec(("serve",), inherited.address, None, inherited)
+                life.launcher.launch_spec, life.launcher.listens = spec, False
+            else:
+                inherited.close()
+            async with asyncio.TaskGroup() as group:
+                group.create_task(life.generation.run(), name="generation")
+                if is_inherited:
+                    await eventually(inherited.has_waiting)
+                    with socket.socket(fileno=os.dup(inherited.fd)) as server:
+                        server.accept()[0].close()
+                looks.clear()
+                await eventually(lambda: bool(looks))
+                life.launcher.children[0].exit(0)
+        assert bool(life.host.said) is not is_inherited
 
 
 @on_every_loop

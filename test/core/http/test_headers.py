@@ -4,7 +4,6 @@ import pytest
 
 from httpprocessproxy.core.http.bodies import Chunked, Length
 from httpprocessproxy.core.http.forwarded import Peer
-from httpprocessproxy.core.http.headers import connection_options
 from httpprocessproxy.core.http.http1 import Fields
 from test.core.http.heads import (
     STRANGER,
@@ -67,22 +66,6 @@ def test_connection_in_several_lines_is_one_list() -> None:
     request = sent(b"Connection: a", b"A: 1", b"B: 2", b"C: 3", b"Connection: b, close")
     assert fields_of(request) == [(b"C", b"3")]
     assert not request.keep_alive
-
-
-@pytest.mark.parametrize(
-    ("fields", "options"),
-    [
-        ([], set()),
-        ([(b"Keep-Alive", b"close")], set()),
-        ([(b"connection", b"Close")], {b"close"}),
-        (
-            [(b"CONNECTION", b" X-A ,keep-alive"), (b"X", b"y"), (b"Connection", b"te")],
-            {b"x-a", b"keep-alive", b"te"},
-        ),
-    ],
-)
-def test_connection_options_are_joined_in_lower_case(fields: Fields, options: set[bytes]) -> None:
-    assert connection_options(fields) == options
 
 
 def test_fields_that_protect_the_backend_survive_connection_options() -> None:

@@ -5,7 +5,7 @@ import pytest
 from httpprocessproxy.core.errors import ResponseError
 from httpprocessproxy.core.http.bodies import Body, Chunked, Length, UntilClose
 from httpprocessproxy.core.http.forwarded import Peer
-from httpprocessproxy.core.http.headers import interim_response
+from httpprocessproxy.core.http.headers import connection_options, interim_response
 from httpprocessproxy.core.http.http1 import Fields, parse_response
 from httpprocessproxy.core.http.request import Request, Response
 from test.core.http.heads import TRUSTED, answered, sent
@@ -196,3 +196,19 @@ def test_switch_to_an_offered_protocol_passes(upgrade: bytes) -> None:
 def test_switch_to_another_protocol_raises_response_error(asked: bytes, to: bytes) -> None:
     with pytest.raises(ResponseError):
         switched(asked, to)
+
+
+@pytest.mark.parametrize(
+    ("fields", "options"),
+    [
+        ([], set()),
+        ([(b"Keep-Alive", b"close")], set()),
+        ([(b"connection", b"Close")], {b"close"}),
+        (
+            [(b"CONNECTION", b" X-A ,keep-alive"), (b"X", b"y"), (b"Connection", b"te")],
+            {b"x-a", b"keep-alive", b"te"},
+        ),
+    ],
+)
+def test_connection_options_are_joined_in_lower_case(fields: Fields, options: set[bytes]) -> None:
+    assert connection_options(fields) == options
