@@ -1,15 +1,16 @@
-"""Unexpected exceptions, and time limits, in the requests of streams: each ends only its stream."""
+"""Requests of streams that the proxy answers or ends itself: bugs, time limits, crashes."""
 
 import pytest
 
 from httpprocessproxy.core.http.http1 import Fields, RequestHead
 from httpprocessproxy.core.http.request import Request
+from httpprocessproxy.core.page.pages import Problem
 from httpprocessproxy.frontends.streams import StreamReset
 from httpprocessproxy.proxy.context import ProxyContext
 from httpprocessproxy.proxy.exchange import Exchange
 from httpprocessproxy.proxy.interfaces import Downstream, Upstream
 from test.fakes import OK
-from test.frontends.stream_clients import Streams, asked, streaming
+from test.frontends.stream_clients import ALL, Streams, asked, streaming
 from test.loops import eventually, on_every_loop
 
 
@@ -106,3 +107,16 @@ async def test_response_that_has_begun_has_no_time_limit() -> None:
         now = streams.bench.proxy_server.loop.time()
         assert client.sweep(now + 7200, 4, 3600) is False
         assert not stream.is_over
+
+
+@pytest.mark.parametrize("is_trusted", [True, False])
+@on_every_loop
+async def test_output_of_a_crash_is_for_trusted_clients(is_trusted: bool) -> None:
+    crash = Problem(503, "Crashed", "It has ended.", output=b"a secret", public_detail="Ended.")
+    async with streaming(trusted=ALL if is_trusted else ()) as streams:
+        streams.bench.gate.refuse(lambda: crash)
+        _, stream = streams.get()
+        await eventually(lambda: stream.has_ended)
+        assert stream.status == 503
+        assert (b"a secret" in stream.content) is is_trusted
+        assert (b"It has ended." in stream.content) is is_trusted
