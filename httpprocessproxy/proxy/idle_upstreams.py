@@ -27,7 +27,7 @@ class IdleUpstream:
         upstream, self._upstream = self._upstream, None
         if upstream is None or upstream.transport.is_closing():
             return None
-        if upstream.generation == generation and _is_repeatable(request):
+        if upstream.generation == generation and request.is_safe and request.content_length == 0:
             return upstream
         upstream.close()
         return None
@@ -63,7 +63,7 @@ class UpstreamPool:
 
     def take(self, generation: GenerationId, request: Request) -> Upstream | None:
         """Return the connection used last, if this request may use one."""
-        if not _is_repeatable(request):
+        if not request.is_safe or request.content_length != 0:
             return None
         while self._upstreams:
             upstream = self._upstreams.pop()
@@ -95,7 +95,3 @@ class UpstreamPool:
         upstreams, self._upstreams = self._upstreams, []
         for upstream in upstreams:
             upstream.close()
-
-
-def _is_repeatable(request: Request) -> bool:
-    return request.is_safe and request.content_length == 0
