@@ -265,12 +265,7 @@ class StreamClient:
         self._stream.reset(StreamReset.INTERNAL)
 
     def sweep(self, now: float, idle_s: float, answer_s: float) -> bool:
-        exchange = self._exchange
-        if exchange is None or exchange.is_answered:
-            return False
-        if now - exchange.record.began_at > answer_s:
-            exchange.timed_out()
-        return exchange.is_unanswered
+        return self._exchange is not None and self._exchange.sweep(now, answer_s)
 
     def _finish(self) -> None:
         self._is_over = True

@@ -289,12 +289,7 @@ class ClientConnection(asyncio.Protocol):
         self.idle_upstream.sweep(now, idle_s)
         if self.has_left():
             self.transport.abort()
-        exchange = self._exchange
-        if exchange is None or exchange.is_answered:
-            return False
-        if now - exchange.record.began_at > answer_s:
-            exchange.timed_out()
-        return exchange.is_unanswered
+        return self._exchange is not None and self._exchange.sweep(now, answer_s)
 
     # Reading, and the end of it
 

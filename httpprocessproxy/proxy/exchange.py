@@ -185,6 +185,9 @@ class Exchange(BufferedRequest):
     def switch_protocols(self, response: Response, rest: bytes) -> None:
         upstream = self._upstream
         assert upstream is not None
+        if upstream.transport.is_closing():
+            self.lost(Loss.HUNG_UP)  # it was read from a connection that is gone
+            return
         if not self.client.accepts(response):
             upstream.abort()
             self.bad_response("a handshake that does not match the request's")
@@ -241,6 +244,17 @@ class Exchange(BufferedRequest):
     def refuse_body(self, reason: str) -> None:
         """Refuse a broken body, so that the backend does not read it as complete."""
         self.give_up(problems.refused(RequestError(400, reason)))
+
+    def sweep(self, now: float, answer_s: float) -> bool:
+        """Answer with 504 after `answer_s` seconds without a response.
+
+        Returns whether the backend has the complete request, and has not answered.
+        """
+        if self.phase >= _ANSWERING:
+            return False
+        if now - self.record.began_at > answer_s:
+            self.timed_out()
+        return self.is_unanswered
 
     def give_up(self, problem: Problem) -> None:
         """Drop the backend's connection, and answer with `problem` or cut the response."""

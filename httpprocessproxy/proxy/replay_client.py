@@ -89,12 +89,7 @@ class ReplayClient:
             exchange.cancel()
 
     def sweep(self, now: float, idle_s: float, answer_s: float) -> bool:
-        exchange = self._exchange
-        if exchange is None or exchange.is_answered:
-            return False
-        if now - exchange.record.began_at > answer_s:
-            exchange.timed_out()
-        return exchange.is_unanswered
+        return self._exchange is not None and self._exchange.sweep(now, answer_s)
 
     def _end(self) -> None:
         self._exchange = None

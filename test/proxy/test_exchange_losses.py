@@ -4,9 +4,11 @@ import asyncio
 
 import pytest
 
+from httpprocessproxy.core.http.bodies import NO_BODY
 from httpprocessproxy.core.http.forwarded import Peer as Asker
 from httpprocessproxy.core.http.headers import outgoing_request
 from httpprocessproxy.core.http.http1 import parse_request
+from httpprocessproxy.core.http.request import Response
 from httpprocessproxy.core.identity import GenerationId
 from httpprocessproxy.proxy.exchange import Exchange
 from httpprocessproxy.proxy.upstream_connection import UpstreamConnection
@@ -183,6 +185,24 @@ async def test_connection_that_closed_before_use_is_lost() -> None:
         bench.gate.hold()
         assert bench.gate.held == 1
         exchange.cancel()
+
+
+@on_every_loop
+async def test_switch_read_from_a_connection_that_is_gone_opens_no_tunnel() -> None:
+    """A write may fail before the response that arrived earlier is read."""
+    async with serving() as bench:
+        upgrade = get("/", "Connection: Upgrade", "Upgrade: websocket")
+        await asked(bench, upgrade)
+        (upstream,) = bench.proxy_server.context.responses.upstreams
+        exchange = upstream._exchange
+        assert exchange is not None
+        upstream.transport.abort()
+        head = b"HTTP/1.1 101 Switching Protocols\r\n"
+        exchange.switch_protocols(Response(101, head, NO_BODY, False, False, b"websocket"), b"")
+        assert not bench.proxy_server.context.tunnels
+        bench.gate.hold()
+        assert bench.gate.held == 1
+        bench.close_ends()
 
 
 # Delay of a kill by unsafe requests
