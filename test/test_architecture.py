@@ -96,7 +96,6 @@ TESTED_ELSEWHERE = {
     "companions/share/worker/companion.py": "test/companions/share/test_beside_the_proxy.py",
     "companions/share/worker/error_pages.py": "test/companions/share/worker/test_visit_handler.py",
     "companions/share/worker/interfaces.py": "test/companions/share/worker/test_visit_handler.py",
-    "companions/share/worker/local_site.py": "test/companions/share/worker/test_visit_handler.py",
     "companions/share/worker/settings.py": "test/companions/share/worker/test_options.py",
     "companions/share/worker/worker.py": "test/companions/share/test_streaming.py",
     "warm/preloading.py": "test/whole/test_preload.py",

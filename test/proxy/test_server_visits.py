@@ -1,4 +1,4 @@
-"""The private socket for visitors, whose file may be removed while the program runs."""
+"""The private socket for the archive, whose file may be removed while the program runs."""
 
 import asyncio
 import contextlib

@@ -22,7 +22,7 @@ from httpprocessproxy.companions.share.worker.settings import (
 from httpprocessproxy.companions.share.worker.worker import work
 from httpprocessproxy.config import Address
 from test.deadline import PATIENCE_S
-from test.fakes import serving
+from test.fakes import Bench, serving
 from test.wire import Message
 
 VISIT = {"fpw-rid": "id1", "fpw-method": "GET", "fpw-url": "/", "fpw-ip": "192.0.2.1"}
@@ -125,23 +125,42 @@ def _ignore(record: VisitRecord) -> None:
     """Ignore a report."""
 
 
+@asynccontextmanager
+async def beside_a_proxy(relay: OldRelay, deadline_s: float) -> AsyncIterator[Bench]:
+    """Run a worker whose visits the data plane answers."""
+    reporter = Reporter(lambda text: None, lambda text: None, _ignore)
+    async with (
+        asyncio.timeout(PATIENCE_S),
+        listening(relay.handle) as relay_port,
+        serving() as bench,
+        asyncio.TaskGroup() as tasks,
+    ):
+        url = URL(f"http://127.0.0.1:{relay_port}")
+        settings = WorkerSettings(url, "demo.test", "s3cret", polls=1, deadline_s=deadline_s)
+        site = ProxySite(bench.proxy_server.exchanges)
+        task = tasks.create_task(work(settings, lambda _: site, reporter), name="worker")
+        yield bench
+        task.cancel()
+
+
+def test_late_answer_ends_the_request_to_the_server() -> None:
+    async def main() -> None:
+        relay = OldRelay(visit())
+        async with beside_a_proxy(relay, deadline_s=0.2) as bench:
+            backend, _ = await bench.backend.take()
+            await backend.assert_reset()
+            _, answer = [await relay.calls.get() for _ in range(2)]
+            assert answer.headers["fpw-status"] == "504"
+
+    asyncio.run(main())
+
+
 def test_visit_beside_the_proxy_is_answered_by_the_data_plane() -> None:
     async def main() -> tuple[Message, Call]:
         relay = OldRelay(visit(fpw_url="/a%2Fb?"))
-        reporter = Reporter(lambda text: None, lambda text: None, _ignore)
-        async with (
-            asyncio.timeout(PATIENCE_S),
-            listening(relay.handle) as relay_port,
-            serving() as bench,
-            asyncio.TaskGroup() as tasks,
-        ):
-            url = URL(f"http://127.0.0.1:{relay_port}")
-            settings = WorkerSettings(url, "demo.test", "s3cret", polls=1)
-            site = ProxySite(bench.proxy_server.exchanges)
-            task = tasks.create_task(work(settings, lambda _: site, reporter), name="worker")
+        async with beside_a_proxy(relay, deadline_s=PATIENCE_S) as bench:
             _, request = await bench.backend.serve()
             _, answer = [await relay.calls.get() for _ in range(2)]
-            task.cancel()
         return request, answer
 
     request, answer = asyncio.run(main())

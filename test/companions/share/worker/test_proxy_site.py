@@ -10,6 +10,7 @@ from httpprocessproxy.companions.share.protocol import Fields, VisitHead
 from httpprocessproxy.companions.share.worker.proxy_site import ProxySite
 from httpprocessproxy.companions.share.worker.settings import Reporter, VisitRecord, WorkerSettings
 from httpprocessproxy.companions.share.worker.visit_handler import VisitHandler
+from httpprocessproxy.core.http.websocket import CLOSE_SERVICE_RESTART
 from httpprocessproxy.frontends.streams import RequestSink
 from test.companions.share.visits import FakeVisitor
 from test.fakes import OK, Bench, serving
@@ -232,6 +233,19 @@ async def test_websocket_has_the_handshake_of_the_visitor() -> None:
 
 
 @on_every_loop
+async def test_websocket_is_closed_with_1012_by_a_restart() -> None:
+    async with serving() as bench:
+        visit = Visit(bench, fields=KEY, tunnel=True)
+        await bench.backend.serve(SWITCH)
+        await eventually(lambda: visit.visitor.head is not None)
+        bench.stop()
+        assert visit.visitor.body == CLOSE_SERVICE_RESTART
+        visit.request.body(b"\x88\x82\0\0\0\0\x03\xf4")
+        await visit.visitor.over.wait()
+        assert visit.visitor.reason is None
+
+
+@on_every_loop
 async def test_refused_websocket_gets_the_response() -> None:
     async with serving() as bench:
         visit = Visit(bench, fields=KEY, tunnel=True)
@@ -253,9 +267,9 @@ async def test_visit_is_held_during_a_restart() -> None:
     assert visit.status == 200
 
 
-@pytest.mark.parametrize("more", [b"", b"x" * 500_000])
+@pytest.mark.parametrize("missing_bytes", [0, 500_000])
 @on_every_loop
-async def test_console_of_werkzeug_is_refused_and_its_answer_dropped(more: bytes) -> None:
+async def test_console_of_werkzeug_is_refused_and_its_answer_dropped(missing_bytes: int) -> None:
     async with serving() as bench:
         warnings: list[str] = []
         visited: list[VisitRecord] = []
@@ -263,14 +277,12 @@ async def test_console_of_werkzeug_is_refused_and_its_answer_dropped(more: bytes
         reporter = Reporter(warnings.append, warnings.append, visited.append)
         handler = VisitHandler(settings, ProxySite(bench.proxy_server.exchanges), reporter)
         visitor = FakeVisitor()
-        request = handler.handle(VisitHead("id", "GET", "/console", "", []), visitor)
-        request.end()
-        backend, _ = await bench.backend.take()
-        size = b"Content-Length: %d" % (len(more) + 2)
-        answer = OK.replace(b"Content-Length: 2", b"Server: Werkzeug/3\r\n" + size) + more
-        backend.send_some(answer)
+        handler.handle(VisitHead("id", "GET", "/console", "", []), visitor).end()
+        size = b"Content-Length: %d" % (2 + missing_bytes)
+        fields = b"Server: Werkzeug/3\r\n" + size
+        backend, _ = await bench.backend.serve(OK.replace(b"Content-Length: 2", fields))
         await visitor.over.wait()
-        request.reset()
+        await backend.assert_reset()
         assert visitor.head is not None
         assert (visitor.head.status, b"ok" in visitor.body) == (403, False)
         assert [one.status for one in visited] == [403]
