@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from httpprocessproxy.config.building import below, build
+from httpprocessproxy.config.building import below, build, prefixed
 
 
 @dataclass(frozen=True)
@@ -38,3 +38,9 @@ def test_unknown_path_raises_type_error() -> None:
 
 def test_below_returns_one_groups_values_by_their_names_in_it() -> None:
     assert below("a", {"a.x": 1, "a.b.y": 2, "ab.z": 3, "a": 4}) == {"x": 1, "b.y": 2}
+
+
+def test_prefixed_is_the_reverse_of_below() -> None:
+    values = {"x": 1, "b.y": 2}
+    assert prefixed("a", values) == {"a.x": 1, "a.b.y": 2}
+    assert below("a", prefixed("a", values)) == values

@@ -154,6 +154,17 @@ def test_help_shows_no_default_of_a_required_option(capsys: pytest.CaptureFixtur
     assert "its look\n" in capsys.readouterr().out
 
 
+def test_default_of_a_nested_dataclass_has_the_path_of_its_field() -> None:
+    @dataclass(frozen=True)
+    class Street:
+        shop: Shop
+        name: str = "High Street"
+
+    nested = {f"shop.{field}": default for field, default in defaults_of(Shop).items()}
+    assert defaults_of(Street) == {"name": "High Street", **nested}
+    assert nested["shop.style"] == "old"
+
+
 @pytest.mark.parametrize(
     ("count_bytes", "shown"),
     [(0, "0"), (1, "1"), (1024, "1K"), (1536, "1536"), (5 * 1024**3, "5G")],

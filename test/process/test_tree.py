@@ -105,8 +105,11 @@ def test_processes_of_running_generation_are_not_orphans() -> None:
         assert TREE.orphans() == []
         assert await TREE.sweep() == []
         assert child.is_running
-        assert len(TREE.members(child.pid)) == 2
+        members = {process.pid for process in TREE.members(child.pid)}
+        assert len(members) == 2
+        assert members <= {process.pid for process in TREE.processes()}
         await child.stop()
+        assert members.isdisjoint(process.pid for process in TREE.processes())
 
     with_output(main)
 
