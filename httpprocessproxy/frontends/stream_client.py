@@ -206,7 +206,11 @@ class StreamClient:
         keep_alive: bool,
     ) -> None:
         self._body = response.body
-        self._stream.head(*self._fields_of(response.head + fields))
+        status, passing = self._fields_of(response.head + fields)
+        if self._tunnel is not None and status < 300 and not self._is_visit:
+            # A 2xx would accept the WebSocket (RFC 8441 section 5), which the backend has not done.
+            status = 502
+        self._stream.head(status, passing)
         if piece:
             self._stream.body(piece)
 

@@ -89,6 +89,18 @@ async def test_websocket_that_ends_before_its_101_is_half_closed_after_it() -> N
 
 
 @on_every_loop
+async def test_page_in_place_of_a_switch_does_not_accept_the_websocket() -> None:
+    """RFC 8441 section 5: a client reads any 2xx as the beginning of its tunnel."""
+    async with streaming() as streams:
+        client, stream = streams.begin(WEBSOCKET)
+        peer, _ = await streams.backend.take()
+        await peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\npage")
+        await eventually(lambda: stream.has_ended)
+        assert (stream.status, bytes(stream.content)) == (502, b"page")
+        client.end()
+
+
+@on_every_loop
 async def test_refused_websocket_gets_the_response_of_the_backend() -> None:
     async with streaming() as streams:
         client, stream = streams.begin(WEBSOCKET)
