@@ -131,7 +131,7 @@ async def _serve(
             cleaning = asyncio.to_thread(remove_dead_folders)
             group.create_task(cleaning, name="remove folders of dead runs")
             group.create_task(setup.companions.run(proxy_server, beside), name="companions")
-            group.create_task(services.run(watcher, proxy_server), name="services")
+            group.create_task(services.run(watcher, proxy_server.destinations), name="services")
 
 
 def _proxy_server(
@@ -156,6 +156,7 @@ def _proxy_server(
             leads_back=config.browser.rewrite_redirects,
         ),
         hides_alt_svc=config.tls.enabled,
-        takes_back=config.service.socket,
+        takes_back={name for name, service in services.items() if service.config.socket},
     )
-    return ProxyServer(services[config.service.name].gate, log, options, say)
+    gates = {name: service.gate for name, service in services.items()}
+    return ProxyServer(gates, log, options, say)

@@ -24,13 +24,17 @@ from httpprocessproxy.core.page.pages import Problem
 from httpprocessproxy.events import EventBus
 from httpprocessproxy.inspector.request_log import RequestLog
 from httpprocessproxy.proxy import ProxyOptions, ProxyServer, connecting
+from httpprocessproxy.proxy.destination import Destination
 from httpprocessproxy.proxy.exchanges import Interceptor
+from httpprocessproxy.proxy.upstream_connection import UpstreamConnection
 from httpprocessproxy.service.gate import Gate, GateLimits
 from httpprocessproxy.service.waiter import Target
 from test.deadline import PATIENCE_S
 from test.gates import new_gate
 from test.loops import eventually, turn
 from test.wire import Headers, Message, TruncatedError
+from test.wire import get as get
+from test.wire import post as post
 
 OVERDUE = Problem(503, "Overdue", "The server does not answer yet.")
 ENDED = Problem(503, "Ended", "The server has ended.", retry_after_s=1)
@@ -38,17 +42,6 @@ ENDED = Problem(503, "Ended", "The server has ended.", retry_after_s=1)
 LOOPBACK = (ipaddress.IPv4Network("127.0.0.0/8"),)
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-
-
-def get(target: str = "/", *lines: str, method: str = "GET") -> bytes:
-    """The bytes of a request without a body, or of the head of a request."""
-    return "\r\n".join([f"{method} {target} HTTP/1.1", "Host: localhost", *lines, "", ""]).encode()
-
-
-def post(body: bytes, target: str = "/", *lines: str, length: int | None = None) -> bytes:
-    """The bytes of a POST; with `length` as Content-Length, `body` may be its beginning only."""
-    size = len(body) if length is None else length
-    return get(target, f"Content-Length: {size}", *lines, method="POST") + body
 
 
 class Peer:
@@ -228,6 +221,15 @@ class Bench:
         self._generation = GenerationId("web", 0)
         self._clients: list[Peer] = []
 
+    @property
+    def web(self) -> Destination:
+        """The only service."""
+        return self.proxy_server.destinations["web"]
+
+    @property
+    def upstreams(self) -> set[UpstreamConnection]:
+        return self.proxy_server.context.connections.responses.upstreams
+
     def start(self) -> None:
         """Start the next generation, and open the gate."""
         self._generation = GenerationId("web", self._generation.number + 1)
@@ -253,7 +255,7 @@ class Bench:
         self.end_generation()
 
     def end_generation(self) -> None:
-        self.proxy_server.end_generation(self._generation)
+        self.web.end_generation(self._generation)
 
     def restart(self) -> None:
         self.stop()
@@ -284,9 +286,8 @@ class Bench:
 
     async def assert_nothing_is_left(self) -> None:
         context = self.proxy_server.context
-        await eventually(
-            lambda: not (context.clients or context.responses.upstreams or context.tunnels)
-        )
+        tunnels = context.connections.tunnels
+        await eventually(lambda: not (context.clients or self.upstreams or tunnels))
         assert self.gate.held == 0
         # An unsafe request that is still counted would delay every later kill.
         async with asyncio.timeout(PATIENCE_S / 2):
@@ -321,9 +322,9 @@ async def serving(
         lambda _, trusted, is_dashboard: str(pages / "site") if trusted else None,
         injector,
         interceptor,
-        takes_back=takes_back,
+        takes_back={"web"} if takes_back else (),
     )
-    proxy_server = ProxyServer(gate, RequestLog(EventBus()), options, said.append)
+    proxy_server = ProxyServer({"web": gate}, RequestLog(EventBus()), options, said.append)
     listening = socket.create_server(("127.0.0.1", 0))
     listening.setblocking(False)
     if send_bytes is not None:  # inherited by accepted sockets

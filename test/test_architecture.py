@@ -111,6 +111,7 @@ TESTED_ELSEWHERE = {
     "process/ending.py": "test/process/test_tree.py",
     "process/message_printer.py": "test/process/test_output.py",
     "process/output_streams.py": "test/process/test_output.py",
+    "proxy/context.py": "test/proxy/test_services.py",
     "process/sink.py": "test/process/test_output.py",
     "process/sock_diag.py": "test/process/test_ports.py",
     "process/tcp_sockets.py": "test/process/test_ports.py",

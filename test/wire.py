@@ -189,3 +189,14 @@ class Wire:
             assert self.exactly(2) == b"\r\n"
         while line := self.until(b"\r\n"):
             message.trailers += _fields([line])
+
+
+def get(target: str = "/", *lines: str, method: str = "GET") -> bytes:
+    """The bytes of a request without a body, or of the head of a request."""
+    return "\r\n".join([f"{method} {target} HTTP/1.1", "Host: localhost", *lines, "", ""]).encode()
+
+
+def post(body: bytes, target: str = "/", *lines: str, length: int | None = None) -> bytes:
+    """The bytes of a POST; with `length` as Content-Length, `body` may be its beginning only."""
+    size = len(body) if length is None else length
+    return get(target, f"Content-Length: {size}", *lines, method="POST") + body

@@ -268,8 +268,8 @@ class StreamClient:
         self.reset()
         self._stream.reset(StreamReset.INTERNAL)
 
-    def sweep(self, now: float, idle_s: float, answer_s: float) -> bool:
-        return self._exchange is not None and self._exchange.sweep(now, answer_s)
+    def sweep(self, now: float, idle_s: float, answer_s: float) -> str:
+        return self._exchange.sweep(now, answer_s) if self._exchange is not None else ""
 
     def _finish(self) -> None:
         self._is_over = True

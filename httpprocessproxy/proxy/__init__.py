@@ -1,7 +1,8 @@
 """The data plane: passes requests of clients to the backend, and its responses back.
 
     interfaces.py           the seam: an exchange between its `Downstream` and its `Upstream`
-    server.py               listeners, and the end of a generation
+    server.py               the parts together; listeners and time limits
+    destination.py          a service: its gate, and the end of a generation
     client_connection.py    a client of HTTP/1.1: reads requests in turn, writes responses
     replay_client.py        a replayed request's client
     exchange.py             one request and its response: obeys core/exchange.py

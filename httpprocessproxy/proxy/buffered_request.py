@@ -21,8 +21,8 @@ class BufferedRequest:
     """The request of an exchange, which decides when it is sent."""
 
     __slots__ = (
-        *("_body_bytes", "_buffer", "_context", "_is_buffered", "_is_pending", "_sent"),
-        *("_suspected", "_upstream", "body", "client", "for_backend", "over", "phase"),
+        *("_body_bytes", "_buffer", "_context", "_destination", "_is_buffered", "_is_pending"),
+        *("_sent", "_suspected", "_upstream", "body", "client", "for_backend", "over", "phase"),
         *("record", "request"),
     )
 
@@ -35,11 +35,12 @@ class BufferedRequest:
         self.over = False
         self.for_backend = False
         self._context = context
+        self._destination = destination = context.destination_of(request)
         self._upstream: Upstream | None = None
         self._buffer = [request.head]  # the data to send first on the next connection
         self._body_bytes = 0
         # An unsafe request is buffered as well if it may be reclaimed before a server reads it.
-        self._is_buffered = request.is_safe or context.takes_back
+        self._is_buffered = request.is_safe or destination.takes_back
         self._sent = False  # a server may have read a part of it
         self._suspected: GenerationId | None = None  # the generation suspected to have died
         self._is_pending = False  # a restart waits for its response

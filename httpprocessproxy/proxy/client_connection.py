@@ -59,6 +59,7 @@ class ClientConnection(asyncio.Protocol):
         self._exchange: Exchange | None = None
         self.idle_upstream = IdleUpstream()
         self._generation: GenerationId | None = None  # of the last response on this connection
+        self._generations: dict[str, GenerationId] = {}  # the last one of each service
         self._keep_alive = True
         self._is_half_closed = False
         self._is_lingering = False
@@ -200,7 +201,7 @@ class ClientConnection(asyncio.Protocol):
         *,
         keep_alive: bool,
     ) -> None:
-        generation = self._context.gate.generation
+        generation = self._exchange.generation if self._exchange is not None else None
         if generation != self._generation and self._closes_for(generation):
             keep_alive = False
         is_last = self._is_half_closed and not self._has_waiting_head()
@@ -213,10 +214,13 @@ class ClientConnection(asyncio.Protocol):
 
         State that a client has tied to its connection belongs to the old generation.
         """
-        is_new = self._generation is not None
+        if generation is None:
+            return False
+        last = self._generations.get(generation.service)
+        is_new = last is not None and last != generation
         if is_new and self._waiting:
             return False  # pipelined requests would be lost: they are served first
-        self._generation = generation
+        self._generation = self._generations[generation.service] = generation
         return is_new
 
     def write(self, data: bytes) -> None:
@@ -281,15 +285,11 @@ class ClientConnection(asyncio.Protocol):
     def pass_switch(self, response: Response, fields: bytes, rest: bytes) -> None:
         self.transport.write(b"".join((response.head, fields, self.fields, b"\r\n", rest)))
 
-    def sweep(self, now: float, idle_s: float, answer_s: float) -> bool:
-        """Close an idle backend connection, and time a request out.
-
-        Returns whether the backend has a complete request without a response.
-        """
+    def sweep(self, now: float, idle_s: float, answer_s: float) -> str:
         self.idle_upstream.sweep(now, idle_s)
         if self.has_left():
             self.transport.abort()
-        return self._exchange is not None and self._exchange.sweep(now, answer_s)
+        return self._exchange.sweep(now, answer_s) if self._exchange is not None else ""
 
     # Reading, and the end of it
 

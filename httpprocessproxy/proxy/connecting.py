@@ -13,7 +13,6 @@ from httpprocessproxy.core.identity import GenerationId
 from httpprocessproxy.core.page.pages import Problem
 from httpprocessproxy.proxy import problems
 from httpprocessproxy.proxy.upstream_connection import ResponseContext, UpstreamConnection
-from httpprocessproxy.service.gate import Gate
 from httpprocessproxy.service.waiter import Target
 from httpprocessproxy.system.faults import contained
 
@@ -32,6 +31,9 @@ class ConnectingExchange(Protocol):
     @property
     def over(self) -> bool: ...
 
+    def leads_to(self, target: Target) -> bool:
+        """Whether the request may still be sent to this generation."""
+
     def connected(self, upstream: UpstreamConnection) -> None:
         """Send the request on the connection that was made for it."""
 
@@ -49,11 +51,8 @@ class ConnectingExchange(Protocol):
 class Connector:
     """An async context manager; its exit cancels connections that are still being made."""
 
-    def __init__(
-        self, gate: Gate, responses: ResponseContext, complain: Callable[[str], None]
-    ) -> None:
+    def __init__(self, responses: ResponseContext, complain: Callable[[str], None]) -> None:
         """`complain` shows a line about the backend, once per generation."""
-        self._gate = gate
         self._responses = responses
         self._complain = complain
         self._group = asyncio.TaskGroup()
@@ -108,7 +107,7 @@ class Connector:
             if not exchange.over:
                 self._failed(exchange, target, error)
             return
-        if not exchange.over and self._gate.leads_to(target):
+        if not exchange.over and exchange.leads_to(target):
             exchange.connected(upstream)
             return
         upstream.close()
@@ -138,7 +137,7 @@ class Connector:
         raise TimeoutError  # the exchange has ended
 
     def _failed(self, exchange: ConnectingExchange, target: Target, error: OSError) -> None:
-        if not self._gate.leads_to(target):
+        if not exchange.leads_to(target):
             exchange.lost(Loss.RESTARTED)
         elif isinstance(error, TimeoutError):
             exchange.timed_out()

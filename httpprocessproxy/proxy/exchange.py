@@ -19,6 +19,7 @@ from httpprocessproxy.core.exchange import (
 from httpprocessproxy.core.http.forwarded import untrusted_peers
 from httpprocessproxy.core.http.holding import MAX_HELD_S, length_of
 from httpprocessproxy.core.http.request import Response
+from httpprocessproxy.core.identity import GenerationId
 from httpprocessproxy.core.page.pages import Problem
 from httpprocessproxy.inspector.request_log import CUT, LEFT, REFUSED
 from httpprocessproxy.proxy import problems
@@ -38,6 +39,11 @@ class Exchange(BufferedRequest):
     """A `gate.Waiter`, and the `ResponseHandler` of its `UpstreamConnection`."""
 
     __slots__ = ()
+
+    @property
+    def generation(self) -> GenerationId | None:
+        """The last generation of the destination that has answered."""
+        return self._destination.gate.generation
 
     @property
     def is_answered(self) -> bool:
@@ -60,7 +66,7 @@ class Exchange(BufferedRequest):
         else:
             self.for_backend = True
             self._context.log.begin(self.record)
-            self._context.arrivals.add(self)
+            self._destination.arrivals.add(self)
 
     def _connect_to_admin(self, *, is_dashboard: bool) -> None:
         """Connect to the admin, if the client may use the target; else refuse the request."""
@@ -70,11 +76,11 @@ class Exchange(BufferedRequest):
             untrusted = untrusted_peers(request.head, self.client.peer)
             self.refused(problems.untrusted(untrusted[-1]))
         else:
-            self._context.connector.to_admin(self, path)
+            self._context.connections.connector.to_admin(self, path)
 
     def enter(self) -> None:
         """Enter the gate, which admits or refuses the request now or later."""
-        if not self._context.gate.enter(self):
+        if not self._destination.gate.enter(self):
             self.record.waits()
 
     def admitted(self, target: Target) -> None:
@@ -87,9 +93,12 @@ class Exchange(BufferedRequest):
             return
         upstream = self.client.idle_upstream.take(target.generation, self.request)
         if upstream is None:
-            self._context.connector.to_backend(self, target)
+            self._context.connections.connector.to_backend(self, target)
         else:
             self._send(upstream)
+
+    def leads_to(self, target: Target) -> bool:
+        return self._destination.gate.leads_to(target)
 
     def connected(self, upstream: Upstream) -> None:
         """Send the request on the connection that was made for it."""
@@ -107,7 +116,7 @@ class Exchange(BufferedRequest):
         self._upstream = upstream
         if not self.request.is_safe and self.for_backend and not self._is_pending:
             self._is_pending = True
-            self._context.gate.pending_began()
+            self._destination.gate.pending_began()
         if self.client.is_blocked:
             # Before sending, which may block reading again.
             self.block_request(False)
@@ -130,13 +139,13 @@ class Exchange(BufferedRequest):
     # The response
 
     def pass_interim(self, head: bytes) -> None:
-        self._context.gate.answers += 1  # not a response yet, but the end of a silence
+        self._destination.gate.answers += 1  # not a response yet, but the end of a silence
         if not self.request.is_http10:  # RFC 9110 section 15.2: HTTP/1.0 has no 1xx
             self.client.pass_interim(head)
 
     def begin_response(self, response: Response, piece: bytes) -> None:
         self.phase, _ = TRANSITIONS[self.phase][_BEGAN]
-        self._context.gate.answered(self)
+        self._destination.gate.answered(self)
         record = self.record
         record.status, record.response_head = response.status, response.head
         record.response_bytes = len(piece)
@@ -155,7 +164,7 @@ class Exchange(BufferedRequest):
         if not self.for_backend or self._is_pending:
             return
         self._is_pending = True
-        self._context.gate.pending_began()
+        self._destination.gate.pending_began()
         if length_of(response) is None:
             self._context.loop.call_later(MAX_HELD_S, self._end_pending)
 
@@ -194,7 +203,7 @@ class Exchange(BufferedRequest):
             return
         self._step(ExchangeEvent.SWITCHED)
         self._upstream = None
-        self._context.gate.answered(self)
+        self._destination.gate.answered(self)
         self.record.status, self.record.response_head = 101, response.head
         self._end(None)
         fields = upstream.fields if self.request.is_trusted else b""
@@ -211,7 +220,7 @@ class Exchange(BufferedRequest):
 
     def lost(self, loss: Loss) -> None:
         """The connection to the backend could not be made, or was lost."""
-        gate, event = self._context.gate, ExchangeEvent.FAILED
+        gate, event = self._destination.gate, ExchangeEvent.FAILED
         if self.for_backend:
             reused = self._upstream is not None and self._upstream.reused
             # Suspicions apply only after the gate opens: the first request may be lost repeatedly.
@@ -232,10 +241,12 @@ class Exchange(BufferedRequest):
         It is reported, unless the backend is being stopped, which may cut any response.
         """
         self._upstream = None
-        if self._context.gate.target is not None:
+        if self._destination.gate.target is not None:
             path = self.request.target.partition(b"?")[0].decode("ascii", "replace")
             method = self.request.method.decode()
-            self._context.complaints.add(f"{method} {path}: the answer of the server has {reason}")
+            self._context.connections.complaints.add(
+                f"{method} {path}: the answer of the server has {reason}"
+            )
         self._fail(ExchangeEvent.FAILED, problems.bad_response(reason))
 
     def timed_out(self) -> None:
@@ -245,16 +256,16 @@ class Exchange(BufferedRequest):
         """Refuse a broken body, so that the backend does not read it as complete."""
         self.give_up(problems.refused(RequestError(400, reason)))
 
-    def sweep(self, now: float, answer_s: float) -> bool:
+    def sweep(self, now: float, answer_s: float) -> str:
         """Answer with 504 after `answer_s` seconds without a response.
 
-        Returns whether the backend has the complete request, and has not answered.
+        Returns the name of the service that has the complete request, and has not answered; or "".
         """
         if self.phase >= _ANSWERING:
-            return False
+            return ""
         if now - self.record.began_at > answer_s:
             self.timed_out()
-        return self.is_unanswered
+        return self._destination.name if self.is_unanswered else ""
 
     def give_up(self, problem: Problem) -> None:
         """Drop the backend's connection, and answer with `problem` or cut the response."""
@@ -275,12 +286,12 @@ class Exchange(BufferedRequest):
             case ExchangeCommand.COMPLETE:
                 self._complete()
             case ExchangeCommand.SUSPECT:
-                self._suspected = self._context.gate.generation
+                self._suspected = self._destination.gate.generation
                 self.record.waits()
-                self._context.gate.hold_unconfirmed(self)
+                self._destination.gate.hold_unconfirmed(self)
             case ExchangeCommand.ENTER:
                 self._suspected = None
-                if not self._context.gate.enter_unfenced(self):
+                if not self._destination.gate.enter_unfenced(self):
                     self.record.waits()
 
     def respond(self, problem: Problem) -> None:
@@ -322,11 +333,11 @@ class Exchange(BufferedRequest):
                 self.record.body = None
             self._context.log.end(self.record, outcome)
         self.phase, self.over = _OVER, True
-        self._context.gate.exit(self)
+        self._destination.gate.exit(self)
         if self._is_pending:
             self._end_pending()
 
     def _end_pending(self) -> None:
         if self._is_pending:
             self._is_pending = False
-            self._context.gate.pending_ended()
+            self._destination.gate.pending_ended()

@@ -165,8 +165,8 @@ class Downstream(Protocol):
     def abort(self) -> None:
         """Abort the client's request, and no other: after a bug, or at the end of the program."""
 
-    def sweep(self, now: float, idle_s: float, answer_s: float) -> bool:
+    def sweep(self, now: float, idle_s: float, answer_s: float) -> str:
         """Close an idle backend connection, and time a request out.
 
-        Returns whether the backend has a complete request without a response.
+        Returns the name of the service that has a complete request without a response, or "".
         """

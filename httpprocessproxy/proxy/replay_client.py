@@ -88,8 +88,8 @@ class ReplayClient:
         if exchange is not None:
             exchange.cancel()
 
-    def sweep(self, now: float, idle_s: float, answer_s: float) -> bool:
-        return self._exchange is not None and self._exchange.sweep(now, answer_s)
+    def sweep(self, now: float, idle_s: float, answer_s: float) -> str:
+        return self._exchange.sweep(now, answer_s) if self._exchange is not None else ""
 
     def _end(self) -> None:
         self._exchange = None

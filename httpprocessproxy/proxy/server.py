@@ -1,10 +1,11 @@
-"""The proxy server: its listeners, and the end of a generation for all its connections."""
+"""The proxy server: its parts, its listeners, and the time limits of its clients."""
 
 import asyncio
 import dataclasses
 import errno
 import socket
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -15,14 +16,12 @@ from httpprocessproxy.core.http.hosts import HostRule
 from httpprocessproxy.core.http.ip import Network, is_in
 from httpprocessproxy.core.http.reader import RequestReader
 from httpprocessproxy.core.http.response_fields import ResponseFields
-from httpprocessproxy.core.identity import GenerationId
 from httpprocessproxy.core.page.documents import Injector
-from httpprocessproxy.core.page.pages import Problem
-from httpprocessproxy.core.silence import Silence, SilenceMeter
 from httpprocessproxy.inspector.request_log import RequestLog, RequestRecord
 from httpprocessproxy.proxy.client_connection import ClientConnection
 from httpprocessproxy.proxy.connecting import Connector
-from httpprocessproxy.proxy.context import Complaints, ProxyContext
+from httpprocessproxy.proxy.context import ProxyContext
+from httpprocessproxy.proxy.destination import Complaints, Destination, ServerConnections
 from httpprocessproxy.proxy.exchanges import Exchanges, Interceptor
 from httpprocessproxy.proxy.readers import Readers
 from httpprocessproxy.proxy.replay_client import ReplayClient
@@ -54,8 +53,8 @@ class ProxyOptions:
     interceptor          handles some requests before the backend
     response_fields      corrects the fields of responses
     hides_alt_svc        see `ResponseContext`
-    takes_back           requests may be reclaimed before a server accepts them: see
-                         `ProxyServer.reclaim_unaccepted`
+    takes_back           the services whose requests may be reclaimed before a server accepts them:
+                         see `Destination.reclaim_unaccepted`
     """
 
     hosts: HostRule
@@ -65,7 +64,7 @@ class ProxyOptions:
     interceptor: Interceptor | None = None
     response_fields: ResponseFields = dataclasses.field(default_factory=ResponseFields)
     hides_alt_svc: bool = False
-    takes_back: bool = False
+    takes_back: Collection[str] = ()
 
 
 class ProxyServer:
@@ -73,12 +72,12 @@ class ProxyServer:
 
     def __init__(
         self,
-        gate: Gate,
+        gates: Mapping[str, Gate],
         log: RequestLog,
         options: ProxyOptions,
         say: Callable[[str], None] = lambda text: None,
     ) -> None:
-        """`say` shows a line in the terminal."""
+        """`gates` are those of the services, by name; `say` shows a line in the terminal."""
         self.loop = asyncio.get_running_loop()
         self._trusted = tuple(options.forwarded_allow_ips)
         readers = Readers(options.hosts, self._trusts, options.injector, options.interceptor)
@@ -86,20 +85,17 @@ class ProxyServer:
             self.loop, options.response_fields, options.injector, options.hides_alt_svc
         )
         complaints = Complaints(say)
+        connector = Connector(responses, complaints.add)
+        connections = ServerConnections(responses, connector, complaints)
+        self.destinations = {
+            name: Destination(name, gate, connections, takes_back=name in options.takes_back)
+            for name, gate in gates.items()
+        }
         self.context = ProxyContext(
-            gate,
-            log,
-            readers,
-            responses,
-            Connector(gate, responses, complaints.add),
-            complaints,
-            options.admin_socket,
-            options.takes_back,
+            self.destinations, log, readers, connections, options.admin_socket
         )
         self.exchanges = Exchanges(self.context, options.interceptor)
         self._next_sweep: asyncio.TimerHandle
-        self._silence_meter = SilenceMeter()
-        self.silence: Silence | None = None  # of the backend, at the last sweep
 
     @asynccontextmanager
     async def serve(
@@ -113,7 +109,7 @@ class ProxyServer:
         self.context.readers.dashboard_ends = frozenset(dashboard_ends)
         servers = [await self._listen(sock) for sock in sockets]
         self._sweep()
-        async with self.context.connector:
+        async with self.context.connections.connector:
             try:
                 yield
             finally:
@@ -157,7 +153,7 @@ class ProxyServer:
         self.context.pool.drop()
         for client in list(self.context.clients):
             client.abort()
-        for tunnel in list(self.context.tunnels):
+        for tunnel in list(self.context.connections.tunnels):
             tunnel.end_generation()
 
     def _trusts(self, node: str) -> bool:
@@ -171,37 +167,15 @@ class ProxyServer:
         request = dataclasses.replace(record.request, keep_alive=False, is_stream=False)
         return ReplayClient(self.exchanges, record.id).send(request, record.body or b"")
 
-    # The end of a generation
-
-    def reclaim_unaccepted(self, ends: Collection[tuple[str, int]]) -> None:
-        """Reclaim requests on connections, by their local addresses, that no server accepted."""
-        for upstream in [u for u in self.context.responses.upstreams if u.end in ends]:
-            upstream.reclaim_unaccepted()
-
-    def give_up(self, problem: Problem) -> None:
-        """Answer requests with `problem` that were sent to the backend and have no response."""
-        for upstream in list(self.context.responses.upstreams):
-            upstream.give_up(problem)
-
-    def end_generation(self, generation: GenerationId) -> None:
-        """Close all connections to this generation; no response of it reaches a client any more."""
-        context = self.context
-        context.complaints.clear()
-        self._silence_meter.restarted()
-        self.silence = None
-        context.connector.end_generation(generation)
-        for upstream in [u for u in context.responses.upstreams if u.generation == generation]:
-            upstream.end_generation()
-        for tunnel in [tunnel for tunnel, of in context.tunnels.items() if of == generation]:
-            tunnel.end_generation()
-
     def _sweep(self) -> None:
-        now, requests = self.loop.time(), 0
+        now = self.loop.time()
+        unanswered: Counter[str] = Counter()
         self.context.pool.sweep(now, IDLE_UPSTREAM_S)
         for client in list(self.context.clients):
             with contained("a connection"):
-                requests += client.sweep(now, IDLE_UPSTREAM_S, ANSWER_TIMEOUT_S)
-        self.silence = self._silence_meter.look(now, self.context.gate.answers, requests)
+                unanswered[client.sweep(now, IDLE_UPSTREAM_S, ANSWER_TIMEOUT_S)] += 1
+        for destination in self.destinations.values():
+            destination.look(now, unanswered[destination.name])
         self._next_sweep = self.loop.call_later(SWEEP_S, self._sweep)
 
 

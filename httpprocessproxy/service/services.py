@@ -23,11 +23,15 @@ class Services(Mapping[str, Service]):
     def __len__(self) -> int:
         return len(self._services)
 
-    async def run(self, watcher: Watcher, plane: DataPlane) -> None:
-        """Supervise all services until cancelled. On return, no process of theirs is left."""
+    async def run(self, watcher: Watcher, planes: Mapping[str, DataPlane]) -> None:
+        """Supervise all services until cancelled. On return, no process of theirs is left.
+
+        `planes` has the connections to each, by its name.
+        """
         async with asyncio.TaskGroup() as group:
             for service in self.values():
-                group.create_task(service.run(watcher, plane), name=f"service {service.name}")
+                run = service.run(watcher, planes[service.name])
+                group.create_task(run, name=f"service {service.name}")
 
     def changed(self, paths: frozenset[str]) -> None:
         """Report changed files, as a watcher does."""

@@ -107,7 +107,7 @@ async def test_invalid_request_is_refused_without_a_connection() -> None:
             assert not stream.is_reading
         _, stream = streams.get(asked(b"CONNECT", protocol=b"connect-udp"))
         assert stream.status == 501
-        assert not streams.bench.proxy_server.context.responses.upstreams
+        assert not streams.bench.upstreams
 
 
 @on_every_loop

@@ -84,7 +84,7 @@ async def test_number_of_idle_connections_is_limited() -> None:
             await peer.send(OK)
         await eventually(lambda: all(stream.has_ended for stream in requests))
         assert len(streams.pool) == MAX_POOLED
-        upstreams = streams.bench.proxy_server.context.responses.upstreams
+        upstreams = streams.bench.upstreams
         await eventually(lambda: len(upstreams) == MAX_POOLED)
 
 
@@ -117,7 +117,7 @@ async def test_connection_closed_by_the_backend_is_not_reused() -> None:
     async with streaming() as streams:
         peer = await streams.pooled()
         peer.close()
-        await eventually(lambda: not streams.bench.proxy_server.context.responses.upstreams)
+        await eventually(lambda: not streams.bench.upstreams)
         streams.get()
         await (await streams.backend.accept()).request()
 

@@ -7,6 +7,7 @@ import pytest
 from httpprocessproxy.core.exchange import MAX_KEPT_BODY_BYTES
 from httpprocessproxy.core.http.forwarded import Peer
 from httpprocessproxy.core.http.reader import RequestReader
+from httpprocessproxy.core.http.request import Request
 from httpprocessproxy.proxy.buffered_request import MAX_WAITING_BYTES, BufferedRequest
 from httpprocessproxy.proxy.context import ProxyContext
 from httpprocessproxy.proxy.interfaces import Downstream, Upstream
@@ -26,9 +27,12 @@ class Client:
 
 
 class Context:
-    """The member of the shared state that a request uses."""
+    """The member of the shared state that a request uses, and that of its destination."""
 
     takes_back = False
+
+    def destination_of(self, request: Request) -> "Context":
+        return self
 
 
 class Wire:

@@ -38,9 +38,7 @@ def document(target: str = "/", *lines: str, method: str = "GET") -> bytes:
 
 async def head_has_come(bench: Bench) -> None:
     """Wait until the head of a page has arrived without content."""
-    await eventually(
-        lambda: any(upstream._head for upstream in bench.proxy_server.context.responses.upstreams)
-    )
+    await eventually(lambda: any(upstream._head for upstream in bench.upstreams))
 
 
 FRAMED = {

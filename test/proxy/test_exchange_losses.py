@@ -126,7 +126,7 @@ async def test_suspicion_applies_to_one_generation_only() -> None:
         client, wire = await asked(bench, get("/again"))
         for _ in range(2):
             wire.close()
-            await eventually(lambda: not bench.proxy_server.context.responses.upstreams)
+            await eventually(lambda: not bench.upstreams)
             bench.restart()
             wire = await bench.backend.accept()
             assert (await wire.request()).target == b"/again"
@@ -139,7 +139,7 @@ async def test_client_that_leaves_during_a_suspicion_is_removed() -> None:
     async with serving() as bench:
         client, wire = await asked(bench, get("/left"))
         wire.close()
-        await eventually(lambda: not bench.proxy_server.context.responses.upstreams)
+        await eventually(lambda: not bench.upstreams)
         client.close()
         await eventually(lambda: not bench.proxy_server.context.clients)
         bench.restart()
@@ -176,7 +176,9 @@ async def test_connection_that_closed_before_use_is_lost() -> None:
         request = outgoing_request(head, Asker(None, trusted=True), b"1.1 us")
         exchange = Exchange(client, bench.proxy_server.context, request)
         exchange.for_backend = True
-        upstream = UpstreamConnection(bench.proxy_server.context.responses, GenerationId("web", 1))
+        upstream = UpstreamConnection(
+            bench.proxy_server.context.connections.responses, GenerationId("web", 1)
+        )
         port = bench.backend.port
         await bench.proxy_server.loop.create_connection(lambda: upstream, "127.0.0.1", port)
         (await bench.backend.accept()).close()
@@ -193,13 +195,13 @@ async def test_switch_read_from_a_connection_that_is_gone_opens_no_tunnel() -> N
     async with serving() as bench:
         upgrade = get("/", "Connection: Upgrade", "Upgrade: websocket")
         await asked(bench, upgrade)
-        (upstream,) = bench.proxy_server.context.responses.upstreams
+        (upstream,) = bench.upstreams
         exchange = upstream._exchange
         assert exchange is not None
         upstream.transport.abort()
         head = b"HTTP/1.1 101 Switching Protocols\r\n"
         exchange.switch_protocols(Response(101, head, NO_BODY, False, False, b"websocket"), b"")
-        assert not bench.proxy_server.context.tunnels
+        assert not bench.proxy_server.context.connections.tunnels
         bench.gate.hold()
         assert bench.gate.held == 1
         bench.close_ends()

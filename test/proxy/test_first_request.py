@@ -116,7 +116,7 @@ async def test_first_request_with_interim_responses_only_gets_503_at_give_up() -
         wire = await first.sent()
         await wire.send(b"HTTP/1.1 102 Processing\r\n\r\n")
         assert (await first.client.head()).status == 102
-        first.bench.proxy_server.give_up(OVERDUE)
+        first.bench.web.give_up(OVERDUE)
         assert (await first.client.response()).status == 503
         await wire.assert_reset()
         assert not await first.answered

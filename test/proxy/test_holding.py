@@ -16,9 +16,7 @@ CHUNKED_HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 async def held(bench: Bench) -> None:
     """Wait until the head of a response is held."""
-    await eventually(
-        lambda: any(one._held for one in bench.proxy_server.context.responses.upstreams)
-    )
+    await eventually(lambda: any(one._held for one in bench.upstreams))
 
 
 @pytest.mark.parametrize("body", [b"whole", b""])

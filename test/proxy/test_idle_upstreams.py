@@ -25,7 +25,7 @@ async def connected(
     bench: Bench, generation: GenerationId | None = GENERATION
 ) -> UpstreamConnection:
     """Return a new connection to the backend, which is idle since 1000 s."""
-    responses = bench.proxy_server.context.responses
+    responses = bench.proxy_server.context.connections.responses
     upstream = UpstreamConnection(responses, generation)
     loop = bench.proxy_server.loop
     await loop.create_connection(lambda: upstream, "127.0.0.1", bench.backend.port)

@@ -161,7 +161,7 @@ async def test_replay_without_a_response_gets_504_after_the_time_limit() -> None
         wire, _ = await bench.backend.take()
         (client,) = [client for client in bench.proxy_server.context.clients if client.replay_of]
         now = bench.proxy_server.loop.time()
-        assert client.sweep(now, 4, 3600) is True
+        assert client.sweep(now, 4, 3600) == "web"
         assert not again.ended_at
         client.sweep(now + 3601, 4, 3600)
         assert (again.status, again.outcome) == (504, REFUSED)

@@ -45,15 +45,11 @@ async def test_requests_without_a_response_are_counted_until_one_is_answered(
         assert (first.requests, last.requests) == (2, 2)
         assert last.lasted_s > first.lasted_s
         await peers[0].send(b"HTTP/1.1 103 Early Hints\r\n\r\n")
-        await eventually(
-            lambda: (now := bench.proxy_server.silence) is not None and now.lasted_s == 0
-        )
+        await eventually(lambda: (now := bench.web.silence) is not None and now.lasted_s == 0)
         await peers[0].send(OK)
-        await eventually(
-            lambda: (now := bench.proxy_server.silence) is not None and now.requests == 1
-        )
+        await eventually(lambda: (now := bench.web.silence) is not None and now.requests == 1)
         await peers[1].send(OK)
-        await eventually(lambda: bench.proxy_server.silence is None)
+        await eventually(lambda: bench.web.silence is None)
 
 
 @on_every_loop
@@ -62,9 +58,7 @@ async def test_connection_that_the_backend_does_not_accept_counts_as_silence(
 ) -> None:
     async with serving(backlog=0) as bench:
         clients = [await bench.client(get("/")) for _ in range(3)]
-        await eventually(
-            lambda: (now := bench.proxy_server.silence) is not None and now.requests == 3
-        )
+        await eventually(lambda: (now := bench.web.silence) is not None and now.requests == 3)
         for client in clients:
             client.close()
 
@@ -81,7 +75,7 @@ async def test_held_and_incomplete_requests_do_not_count_as_silence(
         await bench.backend.serve()
         await bench.client(post(b"ab", length=4))
         await bench.backend.accept()
-        await eventually(lambda: bench.proxy_server.silence is None)
+        await eventually(lambda: bench.web.silence is None)
         assert await swept(sweeps) == [None] * len(sweeps)
 
 
@@ -90,8 +84,8 @@ async def test_restart_ends_the_silence_of_a_backend(sweeps: list[Silence | None
     async with serving() as bench:
         await bench.client(get("/"))
         await bench.backend.take()
-        await eventually(lambda: bench.proxy_server.silence is not None)
+        await eventually(lambda: bench.web.silence is not None)
         bench.stop()
-        assert bench.proxy_server.silence is None
+        assert bench.web.silence is None
         bench.start()
         await bench.backend.serve()

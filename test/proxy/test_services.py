@@ -70,7 +70,7 @@ async def test_end_of_one_service_leaves_the_requests_of_another() -> None:
         await frames.send(SWITCH)
         assert (await tunnel.response()).status == 101
 
-        bench.proxy_server.end_generation(WEB)
+        bench.web.end_generation(WEB)
 
         await wire.send(OK)
         assert (await waiting.response()).body == b"ok"
@@ -91,7 +91,7 @@ async def test_end_of_a_service_cuts_its_own_requests() -> None:
         await frames.send(SWITCH)
         assert (await tunnel.response()).status == 101
 
-        bench.proxy_server.end_generation(API)
+        bench.web.end_generation(API)
 
         assert await tunnel.exactly(4) == b"\x88\x02\x03\xf4"  # Close 1012 (RFC 6455 7.4)
         await download.rest()

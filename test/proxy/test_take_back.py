@@ -13,7 +13,7 @@ from test.proxy.exchanges import SAFE, UNSAFE, asked, assert_next_is
 def reclaim_unaccepted(bench: Bench, *wires: Peer) -> None:
     """Hold the gate, and reclaim connections that are still in the socket's queue."""
     bench.gate.hold()
-    bench.proxy_server.reclaim_unaccepted({wire.socket.getpeername() for wire in wires})
+    bench.web.reclaim_unaccepted({wire.socket.getpeername() for wire in wires})
 
 
 @pytest.mark.parametrize("method", SAFE + UNSAFE)

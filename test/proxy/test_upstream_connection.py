@@ -303,8 +303,8 @@ async def test_early_answer_survives_the_reset_behind_it() -> None:
             bench.gate.open(Target(GenerationId("web", 1), *server.getsockname()))
             client = await bench.client(post(b"one", length=6))
             backend, _ = await asyncio.to_thread(server.accept)
-        await eventually(lambda: bool(bench.proxy_server.context.responses.upstreams))
-        (upstream,) = bench.proxy_server.context.responses.upstreams
+        await eventually(lambda: bool(bench.upstreams))
+        (upstream,) = bench.upstreams
         # Nothing is awaited from here on: the next write comes before the next read.
         with backend:
             while not backend.recv(65536).endswith(b"one"):

@@ -41,7 +41,8 @@ class Pair:
 @contextlib.asynccontextmanager
 async def both(pair: Pair) -> AsyncIterator[Pair]:
     async with asyncio.TaskGroup() as group:
-        running = group.create_task(pair.services.run(FakeWatcher(), pair.plane), name="services")
+        planes = dict.fromkeys(pair.services, pair.plane)
+        running = group.create_task(pair.services.run(FakeWatcher(), planes), name="services")
         yield pair
         running.cancel()
     children = [child for each in pair.launchers.values() for child in each.children]

@@ -123,7 +123,7 @@ class ChainedExchange(Exchange):
             self._send_error(bad)
             return
         self._chain, self._has_place = chain, chain.goes_on
-        self._context.arrivals.add(self)
+        self._destination.arrivals.add(self)
 
     # The response
 
@@ -150,7 +150,7 @@ class ChainedExchange(Exchange):
             head = without(response.head, (_IRI,)) + lines.encode("latin-1")
             super().begin_response(replace(response, head=head), piece)
             return
-        self._context.gate.answered(self)
+        self._destination.gate.answered(self)
         if value_of(fields, b"content-encoding") not in ("", "identity"):
             self._break_off(
                 502, "the server's answer has a content coding, which was not asked for"

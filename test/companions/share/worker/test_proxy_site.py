@@ -101,7 +101,7 @@ async def test_request_is_sent_when_its_end_shows_that_it_has_no_body() -> None:
         visit = Visit(bench, "POST")
         for _ in range(5):
             await turn()
-        assert not bench.proxy_server.context.responses.upstreams
+        assert not bench.upstreams
         visit.request.end()
         _, request = await bench.backend.serve()
         await visit.visitor.over.wait()

@@ -1,6 +1,6 @@
 """Complaints about the backend: each once per generation, and a few of them."""
 
-from httpprocessproxy.proxy.context import MAX_COMPLAINTS, Complaints
+from httpprocessproxy.proxy.destination import MAX_COMPLAINTS, Complaints
 
 
 def test_complaint_is_shown_once_per_generation() -> None:
