@@ -97,7 +97,7 @@ async def test_unsafe_request_whose_connection_closes_gets_502() -> None:
 
 @on_every_loop
 async def test_safe_request_is_sent_twice_to_a_live_backend_that_closes() -> None:
-    async with serving() as bench:
+    async with serving(suspicion_s=0.02) as bench:
         client, wire = await asked(bench, get())
         wire.close()
         (await bench.backend.accept()).close()
@@ -150,7 +150,7 @@ async def test_client_that_leaves_during_a_suspicion_is_removed() -> None:
 @on_every_loop
 async def test_backend_that_sends_or_closes_before_the_request_causes_502(greeting: bytes) -> None:
     """The close, or the data, may arrive before or after the request was sent."""
-    async with serving() as bench:
+    async with serving(suspicion_s=0.02) as bench:
         client = await bench.client(get())
 
         async def be_rude() -> None:
