@@ -32,6 +32,8 @@ async def test_request_of_a_chain_passes_the_fence_of_the_watcher() -> None:
         await eventually(lambda: bool(asked))
         fence.set_result(True)
         await at.bench.backend.serve(OUT)
+        hop, _ = await at.next()
+        await hop.send(OK)
 
 
 @on_every_loop

@@ -67,7 +67,11 @@ def test_relay_stops_after_drain_without_an_answer(tokens: Path) -> None:
 
 
 def test_changed_token_file_is_reloaded_and_ends_waiting_calls(tokens: Path) -> None:
-    with Relay(tokens) as relay, Call(relay, "one") as call, Call(relay, "two") as two:
+    with (
+        Relay(tokens, "--deadline", "0.5") as relay,
+        Call(relay, "one") as call,
+        Call(relay, "two") as two,
+    ):
         call.wait()
         two.wait()
         hashed = hashlib.sha256(b"other").hexdigest()
@@ -116,7 +120,7 @@ def test_access_log_has_one_line_per_visit_and_no_secrets(tokens: Path) -> None:
 
 
 def test_no_access_log_disables_the_lines_of_visits(tokens: Path) -> None:
-    with Relay(tokens, "--no-access-log") as relay:
+    with Relay(tokens, "--no-access-log", "--deadline", "0.1") as relay:
         relay.get("/", host_of("one"))
         relay.stop()
         assert "GET" not in relay.output

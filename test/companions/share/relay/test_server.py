@@ -25,7 +25,7 @@ def test_host_is_matched_in_any_case_with_or_without_dot_and_port(relay: Relay, 
 
 def test_name_with_a_dot_is_a_full_host_name(tmp_path: Path) -> None:
     tokens = write_tokens(tmp_path / "tokens", "shop.example.org")
-    with Relay(tokens) as relay:
+    with Relay(tokens, "--deadline", "0.1") as relay:
         assert relay.get("/", "shop.example.org").status == 503
         assert relay.get("/", "shop.example.org.example.test").status == 404
 
