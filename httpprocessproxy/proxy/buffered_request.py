@@ -22,8 +22,18 @@ class BufferedRequest:
 
     __slots__ = (
         *("_body_bytes", "_buffer", "_context", "_destination", "_is_buffered", "_is_pending"),
-        *("_sent", "_suspected", "_upstream", "body", "client", "for_backend", "over", "phase"),
-        *("record", "request"),
+        *(
+            "_sent",
+            "_suspected",
+            "_upstream",
+            "body",
+            "client",
+            "for_backend",
+            "gate",
+            "over",
+            "phase",
+        ),
+        *("phase", "record", "request"),
     )
 
     def __init__(self, client: Downstream, context: ProxyContext, request: Request) -> None:
@@ -35,7 +45,8 @@ class BufferedRequest:
         self.over = False
         self.for_backend = False
         self._context = context
-        self._destination = destination = context.destination_of(request)
+        self._destination = destination = context.destination
+        self.gate = destination.gate
         self._upstream: Upstream | None = None
         self._buffer = [request.head]  # the data to send first on the next connection
         self._body_bytes = 0

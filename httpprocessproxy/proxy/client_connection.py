@@ -140,7 +140,8 @@ class ClientConnection(asyncio.Protocol):
             # RFC 9112 section 2.2: empty lines before a request are ignored.
             waiting = self._waiting = waiting[2:]
         taken = self._reader.take(waiting)
-        self._head_timer.set(taken is None and bool(waiting))
+        if taken is None or self._head_timer.handle is not None:
+            self._head_timer.set(taken is None and bool(waiting))
         if taken is None:
             if waiting:
                 quick_ack(self.transport)
@@ -151,7 +152,11 @@ class ClientConnection(asyncio.Protocol):
 
     def _serve(self, request: Request, data: bytes) -> None:
         """Start a request; `data` are the bytes after its head: its body, or the next request."""
-        self._exchange = exchange = self._exchanges.new(self, request)
+        if request.is_intercepted:
+            exchange = self._exchanges.new(self, request)
+        else:
+            exchange = Exchange(self, self._context, request)  # the common case, without a call
+        self._exchange = exchange
         if not exchange.body.done and data:
             self._receive_body(exchange, data)
         else:
@@ -201,7 +206,7 @@ class ClientConnection(asyncio.Protocol):
         *,
         keep_alive: bool,
     ) -> None:
-        generation = self._exchange.generation if self._exchange is not None else None
+        generation = self._exchange.gate.generation if self._exchange is not None else None
         if generation != self._generation and self._closes_for(generation):
             keep_alive = False
         is_last = self._is_half_closed and not self._has_waiting_head()
@@ -252,7 +257,8 @@ class ClientConnection(asyncio.Protocol):
             self._close(unread=not is_read or bool(self._waiting))
             return
         self.is_blocked = False
-        self._update_reading()
+        if self._is_paused or self._waiting:
+            self._update_reading()
         if self._waiting:
             # Not within the callback that ended the last request, which still has to return.
             self._context.loop.call_soon(self._serve_waiting)

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from httpprocessproxy.core.http.request import Request
 from httpprocessproxy.inspector.request_log import RequestLog
 from httpprocessproxy.proxy.destination import Destination, ServerConnections
 from httpprocessproxy.proxy.idle_upstreams import UpstreamPool
@@ -28,14 +27,10 @@ class ProxyContext:
     connections: ServerConnections
     admin_socket: Callable[[bytes, bool, bool], str | None]
     loop: asyncio.AbstractEventLoop = field(init=False)
+    destination: Destination = field(init=False)  # of every request: the only service
     pool: UpstreamPool = field(default_factory=UpstreamPool)
     clients: set[Downstream] = field(default_factory=set)
-    _only: Destination = field(init=False)
 
     def __post_init__(self) -> None:
         self.loop = self.connections.loop
-        (self._only,) = self.destinations.values()
-
-    def destination_of(self, request: Request) -> Destination:
-        """Return the service that a request is for: every path leads to the only one."""
-        return self._only
+        (self.destination,) = self.destinations.values()

@@ -7,7 +7,7 @@ from collections.abc import Callable
 class Timer:
     """Calls `expire` after it has been set for `after_s` seconds without interruption."""
 
-    __slots__ = ("_after_s", "_expire", "_handle", "_loop")
+    __slots__ = ("_after_s", "_expire", "_loop", "handle")
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, after_s: float, expire: Callable[[], None]
@@ -15,16 +15,16 @@ class Timer:
         self._loop = loop
         self._after_s = after_s
         self._expire = expire
-        self._handle: asyncio.TimerHandle | None = None
+        self.handle: asyncio.TimerHandle | None = None
 
     def set(self, active: bool) -> None:
         """Start the timer unless it runs, or cancel it."""
-        if active and self._handle is None:
-            self._handle = self._loop.call_later(self._after_s, self._fire)
-        elif not active and self._handle is not None:
-            self._handle.cancel()
-            self._handle = None
+        if active and self.handle is None:
+            self.handle = self._loop.call_later(self._after_s, self._fire)
+        elif not active and self.handle is not None:
+            self.handle.cancel()
+            self.handle = None
 
     def _fire(self) -> None:
-        self._handle = None
+        self.handle = None
         self._expire()

@@ -7,7 +7,6 @@ import pytest
 from httpprocessproxy.core.exchange import MAX_KEPT_BODY_BYTES
 from httpprocessproxy.core.http.forwarded import Peer
 from httpprocessproxy.core.http.reader import RequestReader
-from httpprocessproxy.core.http.request import Request
 from httpprocessproxy.proxy.buffered_request import MAX_WAITING_BYTES, BufferedRequest
 from httpprocessproxy.proxy.context import ProxyContext
 from httpprocessproxy.proxy.interfaces import Downstream, Upstream
@@ -30,8 +29,10 @@ class Context:
     """The member of the shared state that a request uses, and that of its destination."""
 
     takes_back = False
+    gate = None
 
-    def destination_of(self, request: Request) -> "Context":
+    @property
+    def destination(self) -> "Context":
         return self
 
 
