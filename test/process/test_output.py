@@ -7,6 +7,7 @@ import sys
 import termios
 import threading
 from fcntl import F_GETPIPE_SZ, fcntl, ioctl
+from pathlib import Path
 
 import pytest
 
@@ -110,9 +111,14 @@ def test_tail_is_bounded_and_of_one_generation() -> None:
     with_output(main)
 
 
-def test_output_of_earlier_generation_is_not_in_tail() -> None:
+def test_output_of_earlier_generation_is_not_in_tail(tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    flood = f"echo up; until [ -e {go} ]; do sleep 0.01; done; while :; do echo old; done"
+
     async def main(output: Output) -> None:
-        old = await started(output, "sh", "-c", "echo up; while :; do echo old; done")
+        old = await started(output, "sh", "-c", flood)
+        go.touch()
+        eventually(lambda: b"old" in output.tail)
         new = await started(output, "sh", "-c", "echo up; sleep 1000")
         assert output.tail == b"up\n"
         await old.stop()

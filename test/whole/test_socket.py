@@ -177,6 +177,13 @@ def test_no_post_is_lost_or_run_twice(project: Path, data: Path) -> None:
         assert set(done.values()) == {1}
 
 
+def backlog(port: int) -> int:
+    """The number of connections that the server at a port has not accepted (proc_net_tcp.rst)."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    listening = [row for row in rows if row[3] == "0A" and row[1].endswith(f":{port:04X}")]
+    return sum(int(row[4].partition(":")[2], 16) for row in listening)
+
+
 def test_posts_in_the_queue_go_to_the_new_code(project: Path, data: Path) -> None:
     (project / "version").write_text("old")
     with Proxy(project, [*INHERITING, str(data)], "--socket") as proxy:
@@ -189,6 +196,8 @@ def test_posts_in_the_queue_go_to_the_new_code(project: Path, data: Path) -> Non
         with proxy.restart():
             proxy.save("version", "new")
             proxy.wait_state("killing")
+            # The proxy takes the requests back a moment after the state is shown.
+            eventually(lambda: backlog(proxy.backend_port) == 0)
             (data / "go").touch()
         answers = [connection.getresponse().read() for connection in connections]
         assert answers == [b"old", b"new", b"new", b"new"]
