@@ -129,8 +129,7 @@ case $lane in
     unit) selection=(--ignore=test/whole --ignore=test/suites --ignore=test/test_benchmark.py) ;;
     all) selection=() ;;
 esac
-# One process more than the cores of a small machine, for tests wait a lot: for programs that start
-# and end, and for time limits. The tests of a file stay together: they share programs.
-quietly timeout --signal=INT 1500 pytest --numprocesses=3 --dist=loadfile --no-loadscope-reorder \
+# In two processes, for tests wait a lot. The tests of a file stay together: they share programs.
+quietly timeout --signal=INT 1500 pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder \
     "${selection[@]}" "$@"
 tail --lines=1 "$log"
