@@ -1,5 +1,7 @@
 """HTTPS through the whole program: `--tls` serves the same as plain HTTP does."""
 
+import asyncio
+import contextlib
 import http.client
 import itertools
 import json
@@ -8,12 +10,13 @@ import ssl
 import subprocess
 import threading
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
 from test.deadline import MS, PATIENCE_S, eventually
@@ -179,13 +182,41 @@ def test_certificates_are_replaced_under_load(project: Path, tmp_path: Path) -> 
 # WebSockets
 
 
-def open_socket(proxy: HttpsProxy, path: str = "/", origin: str | None = None) -> ClientConnection:
-    return connect(
-        f"wss://localhost:{proxy.port}{path}",
-        ssl=proxy.context(),
-        origin=Origin(origin) if origin else None,
-        proxy=None,
-    )
+class Socket:
+    """A WebSocket over TLS that one thread reads and writes.
+
+    The blocking client of websockets uses two, and OpenSSL's connections are not made for that.
+    """
+
+    def __init__(self, runner: asyncio.Runner, socket: ClientConnection) -> None:
+        self._runner = runner
+        self._socket = socket
+
+    def send(self, message: str | bytes) -> None:
+        self._runner.run(self._socket.send(message))
+
+    def recv(self, within_s: float) -> str | bytes:
+        async def receive() -> str | bytes:
+            async with asyncio.timeout(within_s):
+                return await self._socket.recv()
+
+        return self._runner.run(receive())
+
+
+@contextlib.contextmanager
+def open_socket(proxy: HttpsProxy, path: str = "/", origin: str | None = None) -> Iterator[Socket]:
+    async def opened() -> ClientConnection:
+        return await connect(
+            f"wss://localhost:{proxy.port}{path}",
+            ssl=proxy.context(),
+            origin=Origin(origin) if origin else None,
+            proxy=None,
+        )
+
+    with asyncio.Runner() as runner:
+        socket = runner.run(opened())
+        yield Socket(runner, socket)
+        runner.run(socket.close())
 
 
 def test_websocket_works_over_tls(project: Path) -> None:
@@ -219,8 +250,11 @@ def test_livereload_works_over_tls(project: Path) -> None:
             socket.send(json.dumps({"type": "hello", "age_ms": 0}))
             assert json.loads(socket.recv(PATIENCE_S))["type"] == "hello"
         for stranger in ("https://evil.example", f"https://localhost:{free_port()}"):
-            with pytest.raises(InvalidStatus, match="403"):
-                open_socket(proxy, "/_hpp/livereload", stranger)
+            with (
+                pytest.raises(InvalidStatus, match="403"),
+                open_socket(proxy, "/_hpp/livereload", stranger),
+            ):
+                pass
 
 
 # The API from a shell
