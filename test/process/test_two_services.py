@@ -173,7 +173,8 @@ def test_orphan_without_any_evidence_is_not_ended_by_a_service(number: str) -> N
         await web.stop()
         await api.stop()
         assert len(sleeping(tag)) == 1
-        assert {one.pid for one in two.trees.orphans()[None]} == sleeping(tag)
+        # Other tests of this process may have left a browser to a fixture.
+        assert sleeping(tag) <= {one.pid for one in two.trees.orphans()[None]}
         assert two.web.orphans() == two.api.orphans() == []
 
     with_services(main)
