@@ -13,7 +13,7 @@ from httpprocessproxy.proxy.interfaces import Downstream, Upstream
 # The part of a body that is read while the request waits; the rest stays in the kernel.
 MAX_WAITING_BYTES: Final = 64 * 1024
 
-
+# Before Python 3.12, a member takes 0.1 us to look up in its class.
 _WAITING = Phase.WAITING
 
 
@@ -22,17 +22,7 @@ class BufferedRequest:
 
     __slots__ = (
         *("_body_bytes", "_buffer", "_context", "_destination", "_is_buffered", "_is_pending"),
-        *(
-            "_sent",
-            "_suspected",
-            "_upstream",
-            "body",
-            "client",
-            "for_backend",
-            "gate",
-            "over",
-            "phase",
-        ),
+        *("_sent", "_suspected", "_upstream", "body", "client", "for_backend", "gate", "over"),
         *("phase", "record", "request"),
     )
 

@@ -29,9 +29,8 @@ from httpprocessproxy.service.waiter import Target
 
 # The rows of most exchanges, looked up once. Before Python 3.12, a member takes 0.1 us to
 # look up in its class.
-_WAITING, _ANSWERING, _UPLOADING, _OVER = (
-    *(Phase.WAITING, Phase.ANSWERING, Phase.UPLOADING, Phase.OVER),
-)
+_WAITING, _ANSWERING = Phase.WAITING, Phase.ANSWERING
+_UPLOADING, _OVER = Phase.UPLOADING, Phase.OVER
 _AFTER_SENT, _ = TRANSITIONS[Phase.WAITING][ExchangeEvent.SENT]
 _AFTER_BEGAN, _ = TRANSITIONS[_AFTER_SENT][ExchangeEvent.BEGAN]
 _AFTER_ENDED, _ = TRANSITIONS[_AFTER_BEGAN][ExchangeEvent.ENDED]
