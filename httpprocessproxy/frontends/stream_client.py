@@ -231,8 +231,6 @@ class StreamClient:
         self._finish()
 
     def answer(self, problem: Problem, request: Request | None, *, is_read: bool) -> None:
-        if request is not None and not request.is_trusted:
-            problem = problem.for_strangers()
         page = problems.page_of(problem, request)
         self._stream.head(*self._fields_of(problems.head(problem, page)))
         if self._head.method != b"HEAD":

@@ -233,8 +233,6 @@ class ClientConnection(asyncio.Protocol):
 
     def answer(self, problem: Problem, request: Request | None, *, is_read: bool) -> None:
         """Send an error response, and keep the connection if the request was read completely."""
-        if request is not None and not request.is_trusted:
-            problem = problem.for_strangers()
         self._keep_alive = keep_alive = request is not None and is_read and request.keep_alive
         # RFC 9110 section 9.3.2: a response to HEAD has no content, even an error response.
         line = self._waiting if request is None else request.head

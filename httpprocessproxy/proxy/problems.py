@@ -77,7 +77,12 @@ def answer(
 
 
 def page_of(problem: Problem, request: Request | None) -> Page:
-    """Return the body of the response, in the media type that the client accepts."""
+    """Return the body of the response, in the media type that the client accepts.
+
+    The output and the command of the server are for trusted clients.
+    """
+    if request is not None and not request.is_trusted:
+        problem = problem.for_strangers()
     # An error in the request itself does not end when the server is back: no reload.
     reloads = request is not None and request.method == b"GET" and problem.status >= 500
     return render(problem, request.accept if request is not None else b"", reloads)
