@@ -9,18 +9,14 @@ from email.utils import formatdate
 from typing import Final, cast
 
 from httpprocessproxy.core.errors import RequestError
-from httpprocessproxy.core.http.headers import HOP_BY_HOP
 from httpprocessproxy.frontends.requests import check_field
-from httpprocessproxy.frontends.streams import Fields, Stream, StreamReset
+from httpprocessproxy.frontends.streams import NOT_PASSED, Fields, Stream, StreamReset
 
 FAILURE: Final = b"Internal Server Error"
 FAILURE_FIELDS: Final = (
     (b"content-type", b"text/plain; charset=utf-8"),
     (b"content-length", b"%d" % len(FAILURE)),
 )
-
-# The server itself sends Alt-Svc (RFC 7838); the others belong to HTTP/1.1 connections.
-_NOT_PASSED: Final = HOP_BY_HOP | {b"alt-svc"}
 
 WITHOUT_BODY: Final = (204, 304)
 
@@ -111,7 +107,7 @@ def checked(headers: object) -> list[tuple[bytes, bytes]]:
     fields = []
     for name, value in cast(Iterable[tuple[bytes, bytes]], headers):
         field = bytes(name).lower(), bytes(value).strip(b" \t")
-        if field[0] not in _NOT_PASSED:
+        if field[0] not in NOT_PASSED:
             fields.append(field)
             try:
                 check_field(*field)

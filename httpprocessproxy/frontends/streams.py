@@ -9,9 +9,15 @@ have no effect.
 
 import enum
 from collections.abc import Callable, Sequence
-from typing import Literal, NamedTuple, Protocol
+from typing import Final, Literal, NamedTuple, Protocol
+
+from httpprocessproxy.core.http.headers import HOP_BY_HOP
 
 Fields = Sequence[tuple[bytes, bytes]]
+
+# Fields of a response that do not pass: those of a connection (RFC 9113 section 8.2.2, RFC 9114
+# section 4.2), and Alt-Svc (RFC 7838), which describes the backend, not the proxy.
+NOT_PASSED: Final = HOP_BY_HOP | {b"alt-svc"}
 
 
 class StreamReset(enum.Enum):

@@ -12,14 +12,10 @@ from functools import lru_cache
 from typing import Final
 
 from httpprocessproxy.core.errors import RequestError
-from httpprocessproxy.core.http.headers import HOP_BY_HOP
-from httpprocessproxy.frontends.streams import Fields, Head
+from httpprocessproxy.frontends.streams import NOT_PASSED, Fields, Head
 
 CHUNKED: Final = ((b"transfer-encoding", b"chunked"),)
 UPGRADE: Final = ((b"connection", b"Upgrade"), (b"upgrade", b"websocket"))
-
-# RFC 9113 section 8.2.2. Alt-Svc (RFC 7838) of the backend describes the backend, not the proxy.
-_NOT_PASSED: Final = HOP_BY_HOP | {b"alt-svc"}
 
 # The cache of 256 heads takes 1 MB at most.
 MAX_CACHED_HEAD_BYTES: Final = 4096
@@ -67,7 +63,7 @@ def _spelled_fields(head: bytes) -> tuple[int, Fields]:
     status_line, *lines = head.split(b"\r\n")
     pairs = (line.partition(b":") for line in lines if line)
     fields = ((name, value.strip()) for name, _, value in pairs)
-    passing = tuple(field for field in fields if field[0].lower() not in _NOT_PASSED)
+    passing = tuple(field for field in fields if field[0].lower() not in NOT_PASSED)
     return int(status_line[9:12]), passing
 
 

@@ -10,16 +10,12 @@ from typing import Final, Protocol
 from h2.connection import H2Connection
 from h2.errors import ErrorCodes
 
-from httpprocessproxy.core.http.headers import HOP_BY_HOP
-from httpprocessproxy.frontends.streams import Fields, RequestSink, StreamReset
+from httpprocessproxy.frontends.streams import NOT_PASSED, Fields, RequestSink, StreamReset
 from httpprocessproxy.system.faults import contained
 
 # The high and low watermarks of the send buffer: the sink is paused above, and resumed below.
 MAX_WAITING_BYTES: Final = 64 * 1024
 LOW_WAITING_BYTES: Final = 16 * 1024
-
-# RFC 9113 section 8.2.2. Alt-Svc (RFC 7838) of the backend describes the backend, not the proxy.
-_NOT_PASSED: Final = HOP_BY_HOP | {b"alt-svc"}
 
 _CODES: Final = {
     StreamReset.CANCELLED: ErrorCodes.CANCEL,
@@ -96,7 +92,7 @@ class Http2Stream:
         self.head(status, fields)
 
     def head(self, status: int, fields: Fields) -> None:
-        passing = [field for field in fields if field[0] not in _NOT_PASSED]
+        passing = [field for field in fields if field[0] not in NOT_PASSED]
         if status >= 200 and self._connection.alt_svc is not None:
             passing.append((b"alt-svc", self._connection.alt_svc))
         self._heads.append([(b":status", b"%d" % status), *passing])

@@ -11,8 +11,7 @@ from typing import Final, Protocol
 from aioquic.h3.connection import ErrorCode
 
 from httpprocessproxy.core.errors import RequestError
-from httpprocessproxy.core.http.headers import HOP_BY_HOP
-from httpprocessproxy.frontends.streams import Fields, Head, RequestSink, StreamReset
+from httpprocessproxy.frontends.streams import NOT_PASSED, Fields, Head, RequestSink, StreamReset
 from httpprocessproxy.system.faults import contained
 
 # Above the bandwidth-delay product of loopback or a LAN, as over HTTP/2. The sink is resumed below
@@ -20,9 +19,6 @@ from httpprocessproxy.system.faults import contained
 MAX_UNACKNOWLEDGED_BYTES: Final = 256 * 1024
 LOW_UNACKNOWLEDGED_BYTES: Final = 128 * 1024
 PIECE_BYTES: Final = 64 * 1024
-
-# RFC 9114 section 4.2. Alt-Svc (RFC 7838) of the backend describes the backend, not the proxy.
-_NOT_PASSED: Final = HOP_BY_HOP | {b"alt-svc"}
 
 _LENGTH: Final = re.compile(rb"[0-9]{1,18}")
 
@@ -212,7 +208,7 @@ class Http3Stream:
             self.sink.pause()
 
     def _send_head(self, status: int, fields: Fields) -> None:
-        passing = [field for field in fields if field[0] not in _NOT_PASSED]
+        passing = [field for field in fields if field[0] not in NOT_PASSED]
         if self._connection.can_send(self):
             self._connection.send_fields(
                 self, [(b":status", b"%d" % status), *passing], is_last=False
