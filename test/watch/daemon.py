@@ -38,6 +38,8 @@ class Daemon:
         """Stop the daemon until it is killed: it answers no more, as on a dead disk."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
+        # Its threads stop one by one: until the last has, a question may still be answered.
+        os.waitpid(self._process.pid, os.WUNTRACED)
 
     def kill(self) -> None:
         if self._process is not None:
