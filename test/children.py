@@ -5,7 +5,7 @@ import os
 import signal
 import socket
 
-from httpprocessproxy.config import Address, Ping, RestartConfig, ServiceConfig, WatchConfig
+from httpprocessproxy.config import Address, Readiness, RestartConfig, ServiceConfig, WatchConfig
 from httpprocessproxy.process import Child, Launcher, LaunchSpec, Output, ProcessTrees, SpawnError
 from test.ports import free_port
 
@@ -21,7 +21,7 @@ def configured(
         Address("127.0.0.1", free_port()),
         ("serve", "--it"),
         watch=WatchConfig(settle_s=settle_s),
-        readiness=Ping("tcp"),
+        readiness=Readiness("tcp"),
         restart=restart or RestartConfig(),
     )
 

@@ -13,12 +13,16 @@ from typing import Literal
 from httpprocessproxy.config.address import Address
 from httpprocessproxy.core.http.ip import Network
 from httpprocessproxy.core.identity import DEFAULT_SERVICE
+from httpprocessproxy.core.routes import Route
 
 WatcherName = Literal["auto", "watchman", "embedded", "polling"]
-PingKind = Literal["http", "tcp"]
+ReadinessKind = Literal["http", "tcp", "log", "exec", "notify", "start"]
 
 # An address of a service at any free port, which is chosen at the start.
 AUTO = Address("localhost", 0)
+
+# An address of a service that listens nowhere, such as a worker or a task.
+NOWHERE = Address("", 0)
 
 
 # A service
@@ -26,8 +30,13 @@ AUTO = Address("localhost", 0)
 
 @dataclass(frozen=True)
 class WatchConfig:
-    """The files whose changes restart a service or refresh browsers."""
+    """The files whose changes restart a service or refresh browsers.
 
+    Globs are relative to the working directory of the proxy. Without `restarts`, no file restarts
+    the service.
+    """
+
+    restarts: bool = True
     patterns: tuple[str, ...] = ()
     excludes: tuple[str, ...] = ()
     default_excludes: bool = True
@@ -38,11 +47,21 @@ class WatchConfig:
 
 
 @dataclass(frozen=True)
-class Ping:
-    """The readiness check."""
+class Readiness:
+    """The readiness check.
 
-    kind: PingKind = "http"
+    http    any response to a request for `path`
+    tcp     a connection to the port
+    log     a line of the output that contains `text`
+    exec    `command` exits with 0
+    notify  READY=1 on the socket in NOTIFY_SOCKET, as sd_notify(3) sends it
+    start   none: the process has started
+    """
+
+    kind: ReadinessKind = "http"
     path: str = "/"
+    text: str = ""
+    command: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -59,7 +78,22 @@ class RestartConfig:
 
 @dataclass(frozen=True)
 class ServiceConfig:
-    """A supervised server: its address, and either `command` or `asgi`, an application."""
+    """A supervised program: its address, and either `command` or `asgi`, an application.
+
+    routes    the requests for it; without any, it gets none
+    strip     remove the path of the route from the targets of requests
+    folder    its working directory, relative to that of the proxy
+    env       variables to add to its environment, which win over those of `env_file`
+    needs     services that have to run, and tasks that have to be done, before it starts
+    follow    services whose restart restarts it
+    before    a command that has to succeed before a changed file restarts it
+    idle_s    the time without a request after which it is stopped, until the next one
+    is_task   it is done when it exits with 0, and is then ready for those that need it
+
+    Without `command` and `asgi`, the server at the address is not the proxy's. A program that
+    listens nowhere has the address NOWHERE. In `command`, `before`, `env` and the command of
+    `readiness`, {port}, {NAME.port}, {NAME.url} and {worktree} are replaced at the start.
+    """
 
     address: Address
     command: tuple[str, ...] = ()
@@ -69,9 +103,27 @@ class ServiceConfig:
     preload: bool = False
     socket: bool = False
     watch: WatchConfig = WatchConfig()
-    readiness: Ping = Ping()
+    readiness: Readiness = Readiness()
     restart: RestartConfig = RestartConfig()
     name: str = DEFAULT_SERVICE
+    routes: tuple[Route, ...] = (Route(),)
+    strip: bool = False
+    folder: Path = Path()
+    env: tuple[tuple[str, str], ...] = ()
+    needs: tuple[str, ...] = ()
+    follow: tuple[str, ...] = ()
+    before: tuple[str, ...] = ()
+    idle_s: float | None = None
+    is_task: bool = False
+
+    @property
+    def is_external(self) -> bool:
+        """Whether the proxy only forwards requests to the server, and does not start it."""
+        return not self.command and self.asgi is None
+
+    @property
+    def has_port(self) -> bool:
+        return self.address != NOWHERE
 
 
 # The proxy

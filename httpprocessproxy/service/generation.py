@@ -11,7 +11,7 @@ from collections.abc import Collection, Coroutine
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from httpprocessproxy.config import Address, Ping, ServiceConfig
+from httpprocessproxy.config import Address, Readiness, ServiceConfig
 from httpprocessproxy.core.change.reloaders import own_reloader
 from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.core.identity import GenerationId
@@ -224,7 +224,7 @@ class Generation:
             return self._host.first_request(Target(self.id, host, backend.port, connection))
 
         # An explicit --ping or --ping-path defines readiness; otherwise any response will do.
-        any_response_will_do = ping == Ping()
+        any_response_will_do = ping == Readiness()
         inherited = self._launcher.launch_spec.inherited
         async with asyncio.TaskGroup() as group:
             diagnosing = group.create_task(self._diagnose(child), name=f"diagnosis {self.id}")

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import httptools
 
-from httpprocessproxy.config import Address, Ping
+from httpprocessproxy.config import Address, Readiness
 from httpprocessproxy.core.http.ip import parsed_ip
 from httpprocessproxy.system.sockets import connect
 
@@ -53,7 +53,7 @@ class Probe:
 
     host: str
     port: int
-    ping: Ping
+    ping: Readiness
     limits: ProbeLimits = ProbeLimits()
 
     async def succeeds(self) -> bool:
@@ -62,7 +62,7 @@ class Probe:
         return sock is not None and await self.succeeds_on(sock)
 
     async def succeeds_on(self, sock: socket.socket) -> bool:
-        """Ping on a connection with HEAD, and without a response on a new one with GET."""
+        """Readiness on a connection with HEAD, and without a response on a new one with GET."""
         if self.ping.kind == "tcp":
             sock.close()
             return True

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import pytest
 
-from httpprocessproxy.config import AUTO, Ping, RestartConfig, ServiceConfig
+from httpprocessproxy.config import AUTO, Readiness, RestartConfig, ServiceConfig
 from httpprocessproxy.core.identity import GenerationId
 from httpprocessproxy.core.silence import Silence
 from httpprocessproxy.process import InheritedSocket, LaunchSpec
@@ -135,7 +135,7 @@ async def test_outcome_has_the_returncode_and_the_reason(code: int, reason: str)
 async def test_first_request_is_sent_unless_a_ping_path_is_given(
     path: str, first_requests: int
 ) -> None:
-    life = Life(replace(configured(), readiness=Ping("http", path)))
+    life = Life(replace(configured(), readiness=Readiness("http", path)))
     life.launcher.listens = False
     async with asyncio.TaskGroup() as group:
         group.create_task(life.generation.run(), name="generation")

@@ -6,24 +6,24 @@ import socket
 
 import pytest
 
-from httpprocessproxy.config import Ping, PingKind
+from httpprocessproxy.config import Readiness, ReadinessKind
 from httpprocessproxy.service.readiness import Probe, ProbeLimits, wait_until_ready
 from test.deadline import PATIENCE_S
 from test.fakes import Listener
 from test.loops import eventually, on_every_loop
 from test.ports import free_port
 
-HTTP = Ping("http", "/health?x=1")
-TCP = Ping("tcp", "/")
+HTTP = Readiness("http", "/health?x=1")
+TCP = Readiness("tcp", "/")
 
 
 def probes(
-    port: int, ping: Ping = HTTP, limits: ProbeLimits | None = None, host: str = "127.0.0.1"
+    port: int, ping: Readiness = HTTP, limits: ProbeLimits | None = None, host: str = "127.0.0.1"
 ) -> list[Probe]:
     return [Probe(host, port, ping, limits or ProbeLimits())]
 
 
-async def probing(listener: Listener, ping: Ping = HTTP) -> str:
+async def probing(listener: Listener, ping: Readiness = HTTP) -> str:
     return (await wait_until_ready(probes(listener.port, ping))).host
 
 
@@ -259,7 +259,7 @@ async def test_slow_first_request_may_be_answered_before_the_ping() -> None:
 
 @pytest.mark.parametrize("ping", [HTTP, TCP])
 @on_every_loop
-async def test_probe_can_be_cancelled_in_any_phase(ping: Ping) -> None:
+async def test_probe_can_be_cancelled_in_any_phase(ping: Readiness) -> None:
     listener = Listener()
     for port in (listener.port, free_port()):
         for turns in range(6):
@@ -274,7 +274,7 @@ async def test_probe_can_be_cancelled_in_any_phase(ping: Ping) -> None:
 
 @pytest.mark.parametrize("kind", ["http", "tcp"])
 @on_every_loop
-async def test_queued_connection_proves_nothing_until_it_is_accepted(kind: PingKind) -> None:
+async def test_queued_connection_proves_nothing_until_it_is_accepted(kind: ReadinessKind) -> None:
     listener = Listener()
     waiting, looks, is_sent = True, 0, asyncio.Event()
 
@@ -286,7 +286,7 @@ async def test_queued_connection_proves_nothing_until_it_is_accepted(kind: PingK
     def send_first_request(host: str, connection: socket.socket) -> None:
         is_sent.set()
 
-    ping = Ping(kind, "/")
+    ping = Readiness(kind, "/")
     async with asyncio.TaskGroup() as group:
         work = wait_until_ready(probes(listener.port, ping), send_first_request, has_waiting)
         ready = group.create_task(work, name="probe")
@@ -311,7 +311,7 @@ async def test_queued_connection_is_closed_on_cancellation() -> None:
         return True
 
     async with asyncio.TaskGroup() as group:
-        work = wait_until_ready(probes(listener.port, Ping()), None, has_waiting)
+        work = wait_until_ready(probes(listener.port, Readiness()), None, has_waiting)
         ready = group.create_task(work, name="probe")
         await looked.wait()
         ready.cancel()

@@ -7,14 +7,14 @@ import socket
 
 import pytest
 
-from httpprocessproxy.config import Ping
+from httpprocessproxy.config import Readiness
 from httpprocessproxy.service.readiness import Probe, wait_until_ready
 from test.deadline import PATIENCE_S
 from test.fakes import Listener
 from test.loops import on_every_loop
 
-HTTP = Ping("http", "/health")
-TCP = Ping("tcp", "/")
+HTTP = Readiness("http", "/health")
+TCP = Readiness("tcp", "/")
 
 
 async def ready_host(host: str, listener: Listener) -> str:
@@ -22,7 +22,7 @@ async def ready_host(host: str, listener: Listener) -> str:
     return (await wait_until_ready([Probe(host, listener.port, TCP)])).host
 
 
-async def still_answers(listener: Listener, ping: Ping, timeout_s: float = PATIENCE_S) -> bool:
+async def still_answers(listener: Listener, ping: Readiness, timeout_s: float = PATIENCE_S) -> bool:
     return await Probe("127.0.0.1", listener.port, ping).still_answers(timeout_s)
 
 

@@ -1,0 +1,127 @@
+"""Routes: the service of a request, by its host and the path of its target. No I/O.
+
+The route with the most specific host wins, then the one with the longest path. Paths are compared
+at `/` boundaries, after normalization (RFC 3986 section 6.2.2: unreserved characters are decoded,
+dot segments are removed), so that a path cannot reach a service under another spelling.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from httpprocessproxy.core.errors import UserError
+
+_HOST: Final = re.compile(r"(?:\*\.)?[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")
+_PATH: Final = re.compile(r"(?:/[!-)+-\[\]-~]*)?")
+_WRITTEN: Final = "write /PATH/**, HOST or HOST/PATH/**"
+_ENCODED: Final = re.compile(rb"%([0-9A-Fa-f]{2})")
+_UNRESERVED: Final = frozenset(
+    b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
+)
+
+# The path below which the proxy itself answers, on every host.
+OWN_PATH: Final = "/_hpp"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """The requests for one service.
+
+    `host` is a name in lower case, `*.NAME` for its subdomains, or "" for any; `path` is a prefix
+    without a slash at its end, "" for all paths.
+    """
+
+    host: str = ""
+    path: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> "Route":
+        """Parse `/PATH/**`, `/PATH`, `HOST`, `*.HOST` or `HOST/PATH/**`. Raises UserError."""
+        host, slash, rest = text.partition("/")
+        path = (slash + rest).removesuffix("**").rstrip("/")
+        host = host.lower()
+        if not text or (host and not _HOST.fullmatch(host)) or not _PATH.fullmatch(path):
+            raise UserError(f"not a route: {text[:100]!r} ({_WRITTEN})")
+        if path == OWN_PATH or path.startswith(OWN_PATH + "/"):
+            raise UserError(f"route {text!r}: {OWN_PATH}/ belongs to the proxy on every host")
+        return cls(host, path)
+
+    def matches(self, host: str, path: str) -> bool:
+        """Whether a request has this route; `host` is in lower case, `path` is normalized."""
+        if self.host.startswith("*."):
+            if not host.endswith(self.host[1:]):
+                return False
+        elif self.host and host != self.host:
+            return False
+        return not self.path or path == self.path or path.startswith(self.path + "/")
+
+    @property
+    def rank(self) -> tuple[int, int, int]:
+        """The order of routes, the most specific one first."""
+        kind = 2 if not self.host else 1 if self.host.startswith("*.") else 0
+        return kind, -len(self.host), -len(self.path)
+
+    def __str__(self) -> str:
+        return f"{self.host}{self.path}/**"
+
+
+class RouteTable:
+    """The routes of all services."""
+
+    def __init__(self, routes: Mapping[str, Iterable[Route]]) -> None:
+        """`routes` are those of each service, by its name; no two of them are equal."""
+        self._ranked = sorted(
+            ((route, name) for name, of_service in routes.items() for route in of_service),
+            key=lambda pair: pair[0].rank,
+        )
+        self._only = self._ranked[0][1] if [r for r, _ in self._ranked] == [Route()] else None
+
+    def find(self, host: bytes, target: bytes) -> tuple[str, Route] | None:
+        """The service of a request, and the route that led there; None without one.
+
+        `host` is the value of Host, which may have a port; `target` is a path, with or without a
+        query, or `*`.
+        """
+        if self._only is not None:
+            return self._only, self._ranked[0][0]
+        name, path = _name(host), normal_path(target)
+        for route, service in self._ranked:
+            if route.matches(name, path):
+                return service, route
+        return None
+
+    @property
+    def ranked(self) -> Sequence[tuple[Route, str]]:
+        """The routes with the names of their services, the most specific one first."""
+        return self._ranked
+
+
+def normal_path(target: bytes) -> str:
+    """The path of a target, without its query, in normal form (RFC 3986 section 6.2.2)."""
+    path = target.partition(b"?")[0]
+    if b"%" in path:
+        path = _ENCODED.sub(_decoded, path)
+    text = path.decode("latin-1")
+    if "/." not in text:
+        return text
+    kept: list[str] = []
+    for segment in text.split("/")[1:]:
+        if segment == "..":
+            del kept[-1:]
+        elif segment != ".":
+            kept.append(segment)
+    return "/" + "/".join(kept)
+
+
+def _decoded(match: re.Match[bytes]) -> bytes:
+    byte = int(match[1], 16)
+    return bytes((byte,)) if byte in _UNRESERVED else match[0]
+
+
+def _name(host: bytes) -> str:
+    """The name in a value of Host, in lower case, without a port and a final dot."""
+    text = host.decode("latin-1").lower()
+    if not text.startswith("["):
+        text = text.partition(":")[0]
+    return text.removesuffix(".")

@@ -1,0 +1,136 @@
+"""Routes, by tables."""
+
+import pytest
+
+from httpprocessproxy.core.errors import UserError
+from httpprocessproxy.core.routes import Route, RouteTable, normal_path
+
+SHOP = {
+    "web": [Route.parse("/**")],
+    "api": [Route.parse("/api/**"), Route.parse("/admin"), Route.parse("api.localhost")],
+    "v2": [Route.parse("/api/v2/**"), Route.parse("api.localhost/v2/**")],
+    "tenants": [Route.parse("*.shop.localhost")],
+    "one": [Route.parse("one.shop.localhost/**")],
+    "far": [Route.parse("*.far.shop.localhost/deep/**")],
+    "worker": [],
+}
+
+
+@pytest.mark.parametrize(
+    ("host", "target", "service"),
+    [
+        ("localhost:8000", "/", "web"),
+        ("localhost:8000", "/api", "api"),
+        ("localhost:8000", "/api/", "api"),
+        ("localhost:8000", "/api?page=2", "api"),
+        ("localhost:8000", "/api/v2", "v2"),
+        ("localhost:8000", "/api/v20", "api"),
+        ("localhost:8000", "/apis", "web"),
+        ("localhost:8000", "/API/", "web"),
+        ("localhost:8000", "/admin/login/?next=/", "api"),
+        ("localhost:8000", "/x?to=/api/", "web"),
+        ("localhost:8000", "*", "web"),
+        ("localhost:8000", "/%61pi/users", "api"),
+        ("localhost:8000", "/api%2Fusers", "web"),
+        ("localhost:8000", "/static/../api/users", "api"),
+        ("localhost:8000", "/api/../..", "web"),
+        ("localhost:8000", "/./api", "api"),
+        ("localhost:8000", "/%2e%2e/api/x", "api"),
+        ("localhost:8000", "//api/x", "web"),
+        ("", "/api/", "api"),
+        ("[::1]:8000", "/api/", "api"),
+        ("127.0.0.1", "/", "web"),
+        ("api.localhost:8000", "/", "api"),
+        ("API.localhost", "/", "api"),
+        ("api.localhost.:8000", "/anything", "api"),
+        ("api.localhost", "/v2/x", "v2"),
+        ("xapi.localhost", "/", "web"),
+        ("red.shop.localhost", "/", "tenants"),
+        ("red.shop.localhost", "/api/", "tenants"),
+        ("a.b.shop.localhost", "/", "tenants"),
+        ("shop.localhost", "/", "web"),
+        ("one.shop.localhost", "/", "one"),
+        ("a.far.shop.localhost", "/deep/x", "far"),
+        ("a.far.shop.localhost", "/x", "tenants"),
+    ],
+)
+def test_most_specific_host_wins_and_then_the_longest_path(
+    host: str, target: str, service: str
+) -> None:
+    found = RouteTable(SHOP).find(host.encode(), target.encode())
+    assert found is not None
+    assert found[0] == service
+
+
+def test_request_outside_all_routes_has_no_service() -> None:
+    routes = RouteTable({"api": [Route.parse("/api/**")], "shop": [Route.parse("shop.localhost")]})
+    assert routes.find(b"localhost", b"/") is None
+    assert routes.find(b"shop.localhost:1", b"/") == ("shop", Route("shop.localhost"))
+
+
+def test_single_service_gets_all_requests() -> None:
+    routes = RouteTable({"web": [Route()], "worker": []})
+    assert routes.find(b"any.example", b"/x/../y") == ("web", Route())
+    assert RouteTable({"worker": []}).find(b"", b"/") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "route"),
+    [
+        ("/**", Route()),
+        ("/", Route()),
+        ("/api", Route("", "/api")),
+        ("/api/", Route("", "/api")),
+        ("/api/**", Route("", "/api")),
+        ("/a/b-c_d.e~f/**", Route("", "/a/b-c_d.e~f")),
+        ("API.localhost", Route("api.localhost")),
+        ("api.localhost/", Route("api.localhost")),
+        ("*.shop.localhost/v1/**", Route("*.shop.localhost", "/v1")),
+    ],
+)
+def test_route_is_parsed(text: str, route: Route) -> None:
+    assert Route.parse(text) == route
+    assert Route.parse(str(route)) == route
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "**",
+        "*",
+        "api*.localhost",
+        "/api*",
+        "/api/*/x",
+        "/a b",
+        "/ä",
+        "api.localhost:8000",
+        "http://api",
+        "*.*.x",
+        "a..b",
+    ],
+)
+def test_invalid_route_is_refused(text: str) -> None:
+    with pytest.raises(UserError, match="not a route"):
+        Route.parse(text)
+
+
+@pytest.mark.parametrize("text", ["/_hpp", "/_hpp/**", "api.localhost/_hpp/x/**"])
+def test_route_of_the_proxy_itself_is_refused(text: str) -> None:
+    with pytest.raises(UserError, match="belongs to the proxy"):
+        Route.parse(text)
+
+
+def test_routes_are_listed_by_rank() -> None:
+    ranked = [str(route) for route, _ in RouteTable(SHOP).ranked]
+    assert ranked == [
+        *("one.shop.localhost/**", "api.localhost/v2/**", "api.localhost/**"),
+        *("*.far.shop.localhost/deep/**", "*.shop.localhost/**"),
+        *("/api/v2/**", "/admin/**", "/api/**", "/**"),
+    ]
+
+
+def test_normal_path_keeps_reserved_characters() -> None:
+    assert normal_path(b"/a%2Fb%7Ec?d=/../e") == "/a%2Fb~c"
+    assert normal_path(b"/a/./b/../../../c/.") == "/c"
+    assert normal_path("/ä".encode()) == "/Ã¤"
