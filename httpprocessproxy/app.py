@@ -101,7 +101,7 @@ async def _serve(
 
     config, only = setup.config, setup.services[0]
     context = AdminContext(services[only.config.name], bus, setup.dashboard)
-    admin = Admin(config, setup.hosts, context, terminal.tail, say)
+    admin = Admin(config, setup.hosts, context, lambda _: terminal.tail(), say)
     log = RequestLog(bus)
     proxy_server = _proxy_server(setup, services, admin, log, say)
     replayer = Replayer(log, proxy_server.replay)

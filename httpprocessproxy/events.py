@@ -136,14 +136,16 @@ class Refreshed(Event):
     """Files changed that browsers fetch again without a restart."""
 
     topic: ClassVar[str] = "refresh"
+    service: str
     paths: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutputPrinted(Event):
-    """A piece of the server's output on `stream`, "stdout" or "stderr"."""
+    """A piece of a service's output on `stream`, "stdout" or "stderr"."""
 
     topic: ClassVar[str] = "output"
+    service: str
     stream: str
     text: str
 
@@ -156,6 +158,7 @@ class RequestRow:
     """A request in the log. `status` is None before the response, `ended` whether it is over."""
 
     id: int
+    service: str
     time: str
     method: str
     target: str
@@ -235,8 +238,8 @@ TOPICS: Final[Mapping[str, Sequence[type[Event]]]] = {
 
 # Members of JSON that are no names of Python, or of another member.
 _MEMBERS: Final = {"before": "from", "severity": "level"}
-# Fields that are no members: the time is added at the front, and a command line has one service.
-_INTERNAL: Final = frozenset(("at_ms", "service", "reloads"))
+# Fields that are no members: the time is added at the front, and pages get `reload`.
+_INTERNAL: Final = frozenset(("at_ms", "reloads"))
 
 
 def to_json(event: Event) -> dict[str, object]:

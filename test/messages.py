@@ -61,6 +61,7 @@ def state(
 
 ROW = RequestRow(
     id=1,
+    service="web",
     time=TIME,
     method="GET",
     target="/path",

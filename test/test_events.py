@@ -41,7 +41,7 @@ def test_event_that_need_not_be_kept_is_only_passed_on() -> None:
     bus = EventBus()
     heard: list[Event] = []
     with bus.subscribe([OutputPrinted], heard.append):
-        bus.publish(OutputPrinted(stream="stdout", text="x"), keep=False)
+        bus.publish(OutputPrinted(service="web", stream="stdout", text="x"), keep=False)
     assert [to_json(event)["text"] for event in heard] == ["x"]
     assert bus.recent(OutputPrinted) == []
 
@@ -89,6 +89,7 @@ def test_transition_in_json_has_the_documented_members() -> None:
     assert to_json(event) == {
         "type": "state",
         "at_ms": 0.0,
+        "service": "web",
         "state": "running",
         "from": "loading",
         "generation": 1,
@@ -113,12 +114,14 @@ def test_transition_in_json_has_the_documented_members() -> None:
 def test_request_in_json_is_its_row(kind: type[RequestBegan] | type[RequestEnded]) -> None:
     json = to_json(kind(row=row(7)))
     assert (json["type"], json["id"], json["bytes"]) == ("request", 7, 3401)
+    assert json["service"] == "web"
 
 
 def test_notice_in_json_has_its_level() -> None:
     assert to_json(Notice(text="x")) == {
         "type": "notice",
         "at_ms": 0.0,
+        "service": None,
         "text": "x",
         "level": "warning",
     }

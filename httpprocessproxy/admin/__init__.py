@@ -61,10 +61,10 @@ class Admin:
         config: Config,
         hosts: HostRule,
         context: AdminContext,
-        tail: Callable[[], str],
+        tail: Callable[[str], str],
         warn: Callable[[str], None],
     ) -> None:
-        """`tail` returns the end of the backend's output; `warn` prints a line for the user."""
+        """`tail` returns the end of a service's output; `warn` prints a line for the user."""
         self.livereload_port = 0  # set in the context; 0 without a LiveReload port
         self._config = config
         self._hosts = hosts

@@ -54,10 +54,10 @@ class Events:
     """The WebSocket server of all listening pages."""
 
     def __init__(
-        self, config: Config, hosts: HostRule, bus: EventBus, tail: Callable[[], str], token: str
+        self, config: Config, hosts: HostRule, bus: EventBus, tail: Callable[[str], str], token: str
     ) -> None:
-        """`tail` returns the end of the present generation's output, as text; a page needs `token`
-        to hear of requests and other pages."""
+        """`tail` returns the end of the output of a service's present generation, as text; a page
+        needs `token` to hear of requests and other pages."""
         self._folder = os.getcwd()  # the path, because the folder may be removed and recreated
         self._config = config
         self._hosts = hosts
@@ -131,7 +131,8 @@ class Events:
         topics = hello.topics
         while True:
             if "output" in topics & allowed:
-                outbox.put(json.dumps(self._output_so_far()))
+                for service in self._config.services:
+                    outbox.put(json.dumps(self._output_so_far(service.name)))
             wanted = _kinds(ALWAYS | (topics & allowed))
             with self._bus.subscribe(wanted, lambda event: outbox.put(self._text(event, trusted))):
                 topics = await _next_topics(connection)
@@ -194,11 +195,13 @@ class Events:
             return to_json(event)
         json_ = {**to_json(event), "reload": event.reloads}
         if event.state == "error":
-            json_["output"] = self._tail() if trusted else ""
+            json_["output"] = self._tail(event.service) if trusted else ""
         return json_
 
-    def _output_so_far(self) -> Mapping[str, object]:
-        event = OutputPrinted(at_ms=self._bus.now_ms(), stream="stdout", text=self._tail())
+    def _output_so_far(self, service: str) -> Mapping[str, object]:
+        text = self._tail(service)
+        now_ms = self._bus.now_ms()
+        event = OutputPrinted(at_ms=now_ms, service=service, stream="stdout", text=text)
         return {**to_json(event), "is_tail": True}
 
 

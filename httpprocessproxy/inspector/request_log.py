@@ -14,6 +14,7 @@ from typing import Final
 from httpprocessproxy.core.http.forwarded import forwarded_for
 from httpprocessproxy.core.http.headers import SAFE_METHODS
 from httpprocessproxy.core.http.request import Request
+from httpprocessproxy.core.identity import DEFAULT_SERVICE
 from httpprocessproxy.events import EventBus, RequestBegan, RequestEnded, RequestRow, members
 
 MAX_RECORDS: Final = 500
@@ -31,6 +32,7 @@ class RequestRecord:
 
     # Class attributes as defaults cost no time per request.
     id = 0
+    service = DEFAULT_SERVICE
     waits_since = 0.0  # 0.0 while it is not held
     held_s = 0.0
     sent = 0  # the number of times; a restart or a closed connection adds one
@@ -85,6 +87,7 @@ class RequestRecord:
         clients = [*forwarded_for(self.request.head, self.peer_ip)[::-1], self.peer_ip or ""]
         return RequestRow(
             id=self.id,
+            service=self.service,
             time=began.isoformat(timespec="milliseconds"),
             method=self.request.method.decode("latin-1"),
             target=self.request.target.decode("latin-1"),

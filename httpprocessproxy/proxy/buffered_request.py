@@ -37,6 +37,7 @@ class BufferedRequest:
         self._context = context
         self._destination = destination = context.destination
         self.gate = destination.gate
+        self.record.service = destination.name
         self._upstream: Upstream | None = None
         self._buffer = [request.head]  # the data to send first on the next connection
         self._body_bytes = 0

@@ -150,7 +150,7 @@ class Service:
             )
 
     def _refresh(self, paths: list[str]) -> None:
-        self._bus.publish(Refreshed(paths=paths), keep=False)
+        self._bus.publish(Refreshed(service=self.name, paths=paths), keep=False)
 
     def _say(self, text: str) -> None:
         self._bus.publish(Notice(service=self.name, text=text))

@@ -35,11 +35,12 @@ class UserTerminal:
 @contextmanager
 def open_terminal(config: Config, bus: EventBus, trees: ProcessTrees) -> Iterator[UserTerminal]:
     """Print the server's output and the events of `bus`, and publish the output there."""
-    text = OutputText(
-        asyncio.get_running_loop(),
-        lambda: bus.is_wanted(OutputPrinted),
-        lambda stream, text: bus.publish(OutputPrinted(stream=stream, text=text), keep=False),
-    )
+
+    def publish(stream: str, text: str) -> None:
+        name = config.services[0].name
+        bus.publish(OutputPrinted(service=name, stream=stream, text=text), keep=False)
+
+    text = OutputText(asyncio.get_running_loop(), lambda: bus.is_wanted(OutputPrinted), publish)
     shortcuts = Shortcuts()
     with ExitStack() as stack:
         keyboard = None

@@ -97,7 +97,7 @@ async def opened(
         configure(livereload_port, bind),
         HostRule(allowed, bind.host),
         context(status or of_server("loading", 1), bus),
-        lambda: TAIL,
+        lambda _: TAIL,
         (unexpected if warnings is None else warnings).append,
     )
     async with admin.serving(replays):

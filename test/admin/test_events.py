@@ -102,7 +102,7 @@ def test_page_gets_states_and_refreshes() -> None:
         bus = EventBus()
         async with opened(bus=bus) as admin, page(admin) as (client, _):
             enter(bus, "loading")
-            bus.publish(Refreshed(paths=["a.css"]), keep=False)
+            bus.publish(Refreshed(service="web", paths=["a.css"]), keep=False)
             bus.publish(Notice(text="not asked for"))
             enter(bus, "running")
             heard = [await receive(client) for _ in range(3)]
@@ -165,7 +165,7 @@ def test_page_from_before_a_refresh_is_stale() -> None:
             async with page(admin, age_ms=bus.time_ms - made_at_ms) as (_, hello):
                 assert hello["stale"] is False
             bus.time_ms += 0.1
-            bus.publish(Refreshed(paths=["a.html"]), keep=False)
+            bus.publish(Refreshed(service="web", paths=["a.html"]), keep=False)
             async with page(admin, age_ms=bus.time_ms - made_at_ms) as (_, hello):
                 assert hello["stale"] is True
 
@@ -201,7 +201,7 @@ def test_subscriber_of_output_gets_the_earlier_output_first() -> None:
             tail = await receive(client)
             assert (tail["type"], tail["text"], tail["is_tail"]) == ("output", TAIL, True)
             assert bus.is_wanted(OutputPrinted)
-            bus.publish(OutputPrinted(stream="stderr", text="news"), keep=False)
+            bus.publish(OutputPrinted(service="web", stream="stderr", text="news"), keep=False)
             assert (await receive(client))["text"] == "news"
             await say(client, type="subscribe", topics=[])
             await settled(client)

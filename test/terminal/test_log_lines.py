@@ -93,12 +93,14 @@ class OfTheFuture(Event):
 def test_notice_and_refresh_are_lines_and_unknown_topics_are_not() -> None:
     lines = LogLines()
     assert lines.of(notice("LiveReload port 35729 is taken")) == ["LiveReload port 35729 is taken"]
-    assert lines.of(Refreshed(paths=["a.css", "b.css"])) == ["refreshed: a.css and 1 more"]
+    assert lines.of(Refreshed(service="web", paths=["a.css", "b.css"])) == [
+        "refreshed: a.css and 1 more"
+    ]
     assert lines.of(OfTheFuture()) == []
 
 
 def test_control_characters_in_a_file_name_are_escaped() -> None:
-    assert LogLines().of(Refreshed(paths=["\x1b]0;gotcha\x07.css"])) == [
+    assert LogLines().of(Refreshed(service="web", paths=["\x1b]0;gotcha\x07.css"])) == [
         "refreshed: \\x1b]0;gotcha\\x07.css"
     ]
 
