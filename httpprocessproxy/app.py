@@ -6,9 +6,9 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 
-from httpprocessproxy.admin import Admin
 from httpprocessproxy.admin.assets import client_js
 from httpprocessproxy.admin.context import AdminContext
+from httpprocessproxy.admin.endpoints import Admin
 from httpprocessproxy.companions.beside import CompanionContext
 from httpprocessproxy.config import Config
 from httpprocessproxy.core.http.response_fields import ResponseFields

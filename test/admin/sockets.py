@@ -11,8 +11,8 @@ from websockets.asyncio.client import ClientConnection, connect, unix_connect
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Origin
 
-from httpprocessproxy.admin import Admin
 from httpprocessproxy.admin.context import AdminContext
+from httpprocessproxy.admin.endpoints import Admin
 from httpprocessproxy.config import Address, BrowserConfig, Config, ListenConfig, ServiceConfig
 from httpprocessproxy.core.http.hosts import HostRule
 from httpprocessproxy.core.page.livereload import CONNECTION_CHECK, OFFICIAL_7

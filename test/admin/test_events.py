@@ -9,7 +9,7 @@ from websockets.asyncio.client import ClientConnection, connect, unix_connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Origin
 
-from httpprocessproxy.admin import Admin
+from httpprocessproxy.admin.endpoints import Admin
 from httpprocessproxy.admin.events import MAX_UNSENT_BYTES
 from httpprocessproxy.events import (
     EventBus,

@@ -8,8 +8,8 @@ import pytest
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
-from httpprocessproxy.admin import Admin
 from httpprocessproxy.admin.assets import livereload_js
+from httpprocessproxy.admin.endpoints import Admin
 from httpprocessproxy.core.page.livereload import OFFICIAL_7
 from httpprocessproxy.events import EventBus
 from test.admin.sockets import (

@@ -5,8 +5,8 @@ import http.client
 
 import pytest
 
-from httpprocessproxy.admin import Admin
 from httpprocessproxy.admin.assets import client_js
+from httpprocessproxy.admin.endpoints import Admin
 from test.admin.sockets import opened, run
 
 

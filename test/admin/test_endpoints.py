@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from httpprocessproxy.admin import Admin
+from httpprocessproxy.admin.endpoints import Admin
 from httpprocessproxy.events import EventBus
 from test.admin.sockets import (
     LOOPS,
