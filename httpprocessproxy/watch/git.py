@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from httpprocessproxy.core.change.ignore import IgnoreRules
+from httpprocessproxy.system.checkout import git_folder
 
 GITIGNORE: Final = ".gitignore"
 
@@ -114,17 +115,15 @@ def _read(path: str | Path) -> IgnoreRules | None:
 
 def _general(root: Path, top: Path) -> list[Path]:
     """The files with rules for the whole work tree, highest precedence first."""
-    found = [_common_folder(top / ".git") / "info" / "exclude"]
+    found = [_common_folder(top) / "info" / "exclude"]
     if excludes := _excludes_file(root):
         found.append(excludes)
     return found
 
 
-def _common_folder(git: Path) -> Path:
-    """The git directory shared by all work trees. In all but the main one, `.git` is a file."""
-    folder = git
-    with suppress(OSError):
-        folder = git.parent / git.read_text().strip().removeprefix("gitdir: ")
+def _common_folder(top: Path) -> Path:
+    """The git directory shared by all work trees."""
+    folder = git_folder(top)
     with suppress(OSError):
         return folder / (folder / "commondir").read_text().strip()
     return folder
