@@ -22,8 +22,7 @@ class Pause(enum.Enum):
 # The state of a service as others see it.
 Condition = State | Pause
 
-REQUESTS_WHILE: Final[Mapping[Condition, Requests]] = {
-    **{state: requests for state, requests in REQUESTS.items()},
+_REQUESTS_WHILE_PAUSED: Final[Mapping[Pause, Requests]] = {
     Pause.STOPPED: Requests.REFUSE,
     Pause.IDLE: Requests.HOLD,
 }
@@ -39,6 +38,13 @@ class Treatment:
     cause: str
 
 
+def requests_while(condition: Condition) -> Requests:
+    """The treatment of requests by one condition."""
+    if isinstance(condition, State):
+        return REQUESTS[condition]
+    return _REQUESTS_WHILE_PAUSED[condition]
+
+
 def treatment(conditions: Mapping[str, Condition]) -> Treatment:
     """The treatment of a service's requests.
 
@@ -47,7 +53,7 @@ def treatment(conditions: Mapping[str, Condition]) -> Treatment:
     """
     for requests in (Requests.REFUSE, Requests.HOLD):
         for name, condition in conditions.items():
-            if REQUESTS_WHILE[condition] is requests:
+            if requests_while(condition) is requests:
                 return Treatment(requests, name)
     return Treatment(Requests.FORWARD, next(iter(conditions)))
 

@@ -5,10 +5,10 @@ import itertools
 import pytest
 
 from httpprocessproxy.core.needs import (
-    REQUESTS_WHILE,
     Condition,
     Pause,
     Treatment,
+    requests_while,
     treatment,
     waits_for,
 )
@@ -138,5 +138,5 @@ def check(api: Machine, db: Machine) -> None:
     assert of_db == Treatment(db.requests, "db")
     assert (of_api.requests is FORWARD) == (api.state is RUNNING and db.state is RUNNING)
     assert (of_api.requests is REFUSE) == (ERROR in (api.state, db.state))
-    assert of_api.cause == "api" or REQUESTS_WHILE[db.state] is of_api.requests
+    assert of_api.cause == "api" or requests_while(db.state) is of_api.requests
     assert waits_for({"db": db.state}, {}) == ([] if db.state is RUNNING else ["db"])
