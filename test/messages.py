@@ -46,11 +46,15 @@ class RowMembers(TypedDict, total=False):
 
 
 def state(
-    entered: str, before: str = "", generation: int = 1, **members: Unpack[StateMembers]
+    entered: str,
+    before: str = "",
+    generation: int = 1,
+    service: str = "web",
+    **members: Unpack[StateMembers],
 ) -> StateChanged:
     """A transition to `entered`."""
     return StateChanged(
-        service="web",
+        service=service,
         state=entered,
         before=before,
         generation=generation,

@@ -14,6 +14,7 @@ import secrets
 import shlex
 import socket
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Final
 
 from websockets.asyncio.server import Server, ServerConnection
@@ -22,6 +23,7 @@ from websockets.http11 import Request, Response
 
 from httpprocessproxy.admin import websocket_server
 from httpprocessproxy.admin.assets import client_js
+from httpprocessproxy.admin.audience import Audience, Audiences
 from httpprocessproxy.config import Config
 from httpprocessproxy.core.errors import RequestError
 from httpprocessproxy.core.http.hosts import HostRule
@@ -64,13 +66,17 @@ class Events:
         self._bus = bus
         self._tail = tail
         self._token = token.encode()
-        self._changed_ms = 0.0
+        self._audiences = Audiences(config.services)
+        self._states: dict[str, StateChanged] = {}  # the last one of each service
+        self._changed_ms: dict[str, float] = {}
         # The last event and its JSON, for trusted and untrusted clients.
         self._encoded: dict[bool, tuple[Event, str]] = {}
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
-        """Record the time of the last change, for pages that connect later."""
+        """Record states and the time of the last change, for pages that connect later."""
+        for event in self._bus.recent(StateChanged):
+            self._note(event)
         with self._bus.subscribe(_kinds(ALWAYS), self._note):
             yield
 
@@ -126,16 +132,28 @@ class Events:
         hello = parse_hello(await connection.recv())
         if hello is None:
             return
-        outbox.put(json.dumps(self._hello(hello, trusted)))
+        audience = self._audience(connection, hello, trusted)
+        outbox.put(json.dumps(self._hello(hello, audience)))
         allowed = self._allowed(connection, hello, is_dashboard) if trusted else frozenset()
         topics = hello.topics
         while True:
             if "output" in topics & allowed:
-                for service in self._config.services:
-                    outbox.put(json.dumps(self._output_so_far(service.name)))
+                for tail in self._output_so_far(audience):
+                    outbox.put(json.dumps(tail))
             wanted = _kinds(ALWAYS | (topics & allowed))
-            with self._bus.subscribe(wanted, lambda event: outbox.put(self._text(event, trusted))):
+            with self._bus.subscribe(wanted, partial(self._put, outbox, audience)):
                 topics = await _next_topics(connection)
+
+    def _put(self, outbox: "_Outbox", audience: Audience, event: Event) -> None:
+        if audience.hears(event):
+            outbox.put(self._text(event, audience.is_trusted))
+
+    def _audience(
+        self, connection: ServerConnection, hello: ClientHello, trusted: bool
+    ) -> Audience:
+        assert connection.request is not None, "its handshake is over"
+        host = websocket_server.field(connection.request, "Host") or ""
+        return self._audiences.of(hello, host, is_trusted=trusted)
 
     def _allowed(
         self, connection: ServerConnection, hello: ClientHello, is_dashboard: bool
@@ -149,33 +167,52 @@ class Events:
             return ON_REQUEST
         return ON_REQUEST - WITH_TOKEN
 
-    def _hello(self, hello: ClientHello, trusted: bool) -> Mapping[str, object]:
-        states = self._bus.recent(StateChanged)
+    def _hello(self, hello: ClientHello, audience: Audience) -> Mapping[str, object]:
+        trusted, own = audience.is_trusted, self._states.get(audience.service)
+        names = [service.name for service in self._config.services]
+        others = [name for name in names if name in self._states and name != audience.service]
         return {
             "type": "hello",
             "at_ms": self._bus.now_ms(),
             "run": self._bus.run,
-            "stale": self._is_stale(hello),
+            "stale": self._is_stale(hello, audience),
             "editor": self._config.browser.editor if trusted else "",
             "folder": self._folder if trusted else "",
-            "command": shlex.join(self._config.service.command) if trusted else "",
+            "command": self._command(audience.service, trusted),
             "console": trusted and self._config.browser.console,
-            "state": self._for_page(states[-1], trusted) if states else None,
+            "state": self._for_page(own, trusted) if own is not None else None,
+            "service": audience.service,
+            "services": [
+                {
+                    "name": name,
+                    "command": self._command(name, trusted),
+                    "at_host": name in audience.at_host,
+                }
+                for name in names
+            ],
+            "other_states": [self._for_page(self._states[name], trusted) for name in others],
         }
 
-    def _is_stale(self, hello: ClientHello) -> bool:
+    def _command(self, service: str, trusted: bool) -> str:
+        commands = (each.command for each in self._config.services if each.name == service)
+        return shlex.join(next(commands)) if trusted else ""
+
+    def _is_stale(self, hello: ClientHello, audience: Audience) -> bool:
         """Whether a reload would show newer content, and not an error."""
-        states = self._bus.recent(StateChanged)
-        if not states or states[-1].state != "running":
+        own = self._states.get(audience.service)
+        if own is None or own.state != "running":
             return False
-        now_ms = self._bus.now_ms()
-        return hello.last_current_ms(self._bus.run, now_ms) < self._changed_ms
+        changed_ms = max(self._changed_ms.get(name, 0.0) for name in audience.at_host)
+        return hello.last_current_ms(self._bus.run, self._bus.now_ms()) < changed_ms
 
     def _note(self, event: Event) -> None:
-        if isinstance(event, Refreshed) or (
-            isinstance(event, StateChanged) and event.state == "running"
-        ):
-            self._changed_ms = event.at_ms
+        match event:
+            case StateChanged():
+                self._states[event.service] = event
+                if event.state == "running":
+                    self._changed_ms[event.service] = event.at_ms
+            case Refreshed():
+                self._changed_ms[event.service] = event.at_ms
 
     def _text(self, event: Event, trusted: bool) -> str:
         """Encode an event once for all trusted pages, and once for all untrusted ones."""
@@ -198,11 +235,15 @@ class Events:
             json_["output"] = self._tail(event.service) if trusted else ""
         return json_
 
-    def _output_so_far(self, service: str) -> Mapping[str, object]:
-        text = self._tail(service)
-        now_ms = self._bus.now_ms()
-        event = OutputPrinted(at_ms=now_ms, service=service, stream="stdout", text=text)
-        return {**to_json(event), "is_tail": True}
+    def _output_so_far(self, audience: Audience) -> Iterator[Mapping[str, object]]:
+        """The end of the output of each service that a client hears of."""
+        for service in self._config.services:
+            name = service.name
+            text = self._tail(name)
+            now_ms = self._bus.now_ms()
+            event = OutputPrinted(at_ms=now_ms, service=name, stream="stdout", text=text)
+            if audience.hears(event):
+                yield {**to_json(event), "is_tail": True}
 
 
 def _kinds(topics: Collection[str]) -> Sequence[type[Event]]:

@@ -49,12 +49,15 @@ class Route:
 
     def matches(self, host: str, path: str) -> bool:
         """Whether a request has this route; `host` is in lower case, `path` is normalized."""
-        if self.host.startswith("*."):
-            if not host.endswith(self.host[1:]):
-                return False
-        elif self.host and host != self.host:
+        if not self.matches_host(host):
             return False
         return not self.path or path == self.path or path.startswith(self.path + "/")
+
+    def matches_host(self, host: str) -> bool:
+        """Whether requests to a host, in lower case, may have this route."""
+        if self.host.startswith("*."):
+            return host.endswith(self.host[1:])
+        return not self.host or host == self.host
 
     @property
     def rank(self) -> tuple[int, int, int]:
@@ -90,6 +93,17 @@ class RouteTable:
             if route.matches(name, path):
                 return service, route
         return None
+
+    def services_at(self, host: bytes) -> frozenset[str]:
+        """The services that may get requests to a host, the value of Host."""
+        name = _name(host)
+        services = set()
+        for route, service in self._ranked:
+            if route.matches_host(name):
+                services.add(service)
+                if not route.path:
+                    break  # it gets all requests that the routes before it do not match
+        return frozenset(services)
 
     @property
     def ranked(self) -> Sequence[tuple[Route, str]]:

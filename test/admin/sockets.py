@@ -17,6 +17,7 @@ from httpprocessproxy.config import Address, BrowserConfig, Config, ListenConfig
 from httpprocessproxy.core.http.hosts import HostRule
 from httpprocessproxy.core.page.livereload import CONNECTION_CHECK, OFFICIAL_7
 from httpprocessproxy.core.page.places import DashboardPlaces
+from httpprocessproxy.core.routes import Route
 from httpprocessproxy.events import EventBus, ServiceStatus
 from httpprocessproxy.inspector.replay import Replayer
 from httpprocessproxy.inspector.request_log import RequestLog
@@ -45,10 +46,20 @@ def run(main: Coroutine[None, None, None], loop: Loop = asyncio.new_event_loop) 
         runner.run(in_time())
 
 
-def configure(livereload_port: int = 0, bind: Address = BIND) -> Config:
+def service(name: str, *routes: str) -> ServiceConfig:
+    parsed = tuple(map(Route.parse, routes))
+    return ServiceConfig(Address("localhost", 8000), ("true",), name=name, routes=parsed)
+
+
+WEB = service("web", "/**")
+
+
+def configure(
+    livereload_port: int = 0, bind: Address = BIND, services: Sequence[ServiceConfig] = (WEB,)
+) -> Config:
     return Config(
         ListenConfig(bind),
-        (ServiceConfig(Address("localhost", 8000), ("true",)),),
+        tuple(services),
         browser=BrowserConfig(livereload_port=livereload_port),
     )
 
@@ -88,16 +99,17 @@ async def opened(
     status: ServiceStatus | None = None,
     warnings: list[str] | None = None,
     bus: EventBus | None = None,
+    services: Sequence[ServiceConfig] = (WEB,),
 ) -> AsyncIterator[Admin]:
     """Open an `Admin`; a warning fails the test unless it passes `warnings`."""
     unexpected: list[str] = []
     bus = bus or EventBus()
     replays = Replayer(RequestLog(bus), lambda record: record)
     admin = Admin(
-        configure(livereload_port, bind),
+        configure(livereload_port, bind, services),
         HostRule(allowed, bind.host),
         context(status or of_server("loading", 1), bus),
-        lambda _: TAIL,
+        lambda name: TAIL if name == "web" else f"{name}: {TAIL}",
         (unexpected if warnings is None else warnings).append,
     )
     async with admin.serving(replays):

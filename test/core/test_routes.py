@@ -130,6 +130,27 @@ def test_routes_are_listed_by_rank() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("host", "services"),
+    [
+        ("localhost:8000", {"web", "api", "v2"}),
+        ("api.localhost:8000", {"api", "v2"}),
+        ("red.shop.localhost", {"tenants"}),
+        ("one.shop.localhost", {"one"}),
+        ("a.far.shop.localhost", {"far", "tenants"}),
+    ],
+)
+def test_services_at_a_host_are_those_that_its_requests_may_reach(
+    host: str, services: set[str]
+) -> None:
+    assert RouteTable(SHOP).services_at(host.encode()) == services
+
+
+def test_host_without_a_route_has_no_service() -> None:
+    table = RouteTable({"api": [Route.parse("api.localhost")], "worker": []})
+    assert table.services_at(b"localhost") == frozenset()
+
+
 def test_normal_path_keeps_reserved_characters() -> None:
     assert normal_path(b"/a%2Fb%7Ec?d=/../e") == "/a%2Fb~c"
     assert normal_path(b"/a/./b/../../../c/.") == "/c"

@@ -27,6 +27,10 @@ class ClientHello:
     """The time of the last message that it received, by that run's clock."""
     topics: frozenset[str]
     token: str = ""
+    path: str = ""
+    """The path of its URL; "" for the dashboard, and for a program."""
+    service: str = ""
+    """The service whose state it shows, if it is a page of the proxy."""
 
     def last_current_ms(self, run: str, now_ms: float) -> float:
         """Return the last time that the page was up to date, by the clock of `run`, in ms."""
@@ -44,6 +48,8 @@ def parse_hello(message: str | bytes) -> ClientHello | None:
         _milliseconds(value.get("at_ms")),
         _topics(value),
         _text(value.get("token")),
+        _text(value.get("path")),
+        _text(value.get("service")),
     )
 
 

@@ -17,6 +17,12 @@ def test_hello_of_a_reconnected_page_has_run_time_and_topics() -> None:
     assert parse_hello(text) == ClientHello(1.0, "ab", 70.0, frozenset(["output"]))
 
 
+def test_hello_of_a_page_has_its_path_and_the_service_that_it_shows() -> None:
+    hello = parse_hello('{"type": "hello", "age_ms": 1, "path": "/api/", "service": "db"}')
+    assert hello is not None
+    assert (hello.path, hello.service) == ("/api/", "db")
+
+
 def test_new_page_was_current_at_its_first_byte() -> None:
     hello = ClientHello(100.0, "", 0.0, frozenset())
     assert hello.last_current_ms("now", 1000.0) == 900.0
