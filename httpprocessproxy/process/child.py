@@ -21,10 +21,11 @@ _DRAIN_TIMEOUT_S = 0.1
 class Child:
     """Created by `Launcher` in a running event loop, registered in `tree`, which has its orphans.
 
-    `is_warm`: forked from a fork server.
+    `is_warm`: forked from a fork server. With `ends_group`, its process group ends with it.
     """
 
     is_warm = False
+    ends_group = False
 
     def __init__(
         self, pid: int, output: Output, tree: ProcessTree, *, is_warm: bool = False
@@ -120,6 +121,8 @@ class Child:
     def _on_end(self) -> None:
         self._loop.remove_reader(self._pidfd)
         os.close(self._pidfd)
+        if self.ends_group:
+            self._signal_group(signal.SIGKILL)  # the pid is not free yet: it cannot be another's
         self._on_reaped(os.waitpid(self.pid, 0)[1])
 
     def _wait_in_thread(self) -> None:

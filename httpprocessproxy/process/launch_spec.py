@@ -5,6 +5,7 @@ socket that it inherits (`--socket`), also announced by LISTEN_FDS and LISTEN_PI
 sd_listen_fds(3).
 """
 
+import copy
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -32,12 +33,25 @@ class LaunchSpec:
         """Without an `inherited` socket, the server opens its own."""
         self.address = inherited.address if inherited is not None else address
         self.inherited = inherited
+        self.has_input = True  # the standard input of the proxy, or a terminal
         # Variables that the server gets unless they are set to a non-empty value.
         self.defaults: dict[str, str] = {}
         self._command = command
         self._env_file = env_file
         self._chooses = address == AUTO and inherited is None
         self.move()
+
+    def for_command(self, command: tuple[str, ...]) -> "LaunchSpec":
+        """The specification of another command in the same environment, now.
+
+        The command inherits no socket, and its standard input is empty.
+        """
+        other = copy.copy(self)
+        other.defaults = dict(self.defaults)
+        other.inherited = None
+        other.has_input = False
+        other._command, other._chooses = command, False
+        return other
 
     def move(self) -> bool:
         """Choose another free port if the address is `AUTO`; return whether it is.

@@ -10,6 +10,7 @@ ever. So the thread does not wait for end of file, and the next generation close
 """
 
 import collections
+import copy
 import os
 import selectors
 import signal
@@ -44,7 +45,21 @@ class Output:
         self._printer = MessagePrinter()
         self._thread = _CopyingThread(self._printer)
         self._streams = OutputStreams(self._thread.selector, self._printer, keyboard)
-        self._is_closed = False
+        self._others: list[OutputStreams] = []
+
+    def beside(self) -> "Output":
+        """An output in the same thread, for processes that run beside the generation.
+
+        It has a tail of its own, gets no keys, and leaves the state of the terminal alone. It lasts
+        as long as this one; its context is not entered.
+        """
+        other = copy.copy(self)
+        other._tail = OutputTail(self._on_piece)
+        other._streams = OutputStreams(
+            self._thread.selector, self._printer, None, has_terminal=False
+        )
+        self._others.append(other._streams)
+        return other
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -53,7 +68,7 @@ class Output:
     def __exit__(self, *_: object) -> None:
         """Copy the remaining output, for at most half a second, and end the thread."""
         self._post(self._close)
-        self._is_closed = True
+        self._thread.is_closed = True
         self._thread.join(_CLOSE_TIMEOUT_S)
 
     @property
@@ -96,7 +111,7 @@ class Output:
 
     def write(self, text: str) -> None:
         """Print lines of the proxy on stderr, but not within a line of the backend."""
-        if self._is_closed:
+        if self._thread.is_closed:
             self._printer.print(text)
         self._post(partial(self._printer.announce, text))
 
@@ -117,13 +132,16 @@ class Output:
         self._post(partial(self._streams.resize, size))
 
     def _post(self, job: Callable[[], None]) -> None:
-        if not self._is_closed:
+        if not self._thread.is_closed:
             self._thread.post(job)
 
     def _close(self) -> None:
-        self._streams.drain()
+        every = (self._streams, *self._others)
+        for streams in every:
+            streams.drain()
         self._printer.flush()
-        self._streams.begin([])
+        for streams in every:
+            streams.begin([])
         self._thread.end()
 
 
@@ -132,6 +150,7 @@ class _CopyingThread:
 
     def __init__(self, printer: MessagePrinter) -> None:
         self.selector = selectors.DefaultSelector()
+        self.is_closed = False  # no job runs any more
         self._printer = printer
         self._jobs: collections.deque[Callable[[], None]] = collections.deque()
         self._wake_fd, self._woken_fd = -1, -1

@@ -67,9 +67,13 @@ class OutputStreams:
         selector: selectors.BaseSelector,
         printer: MessagePrinter,
         keyboard: Keyboard | None,
+        *,
+        has_terminal: bool = True,
     ) -> None:
+        """`has_terminal`: the end of a generation restores the state of the terminal."""
         self._selector = selector
         self._printer = printer
+        self._has_terminal = has_terminal
         self._keyboard = keyboard
         self._streams: list[OutputStream] = []
         self._is_typing = False
@@ -78,7 +82,7 @@ class OutputStreams:
         """Close the streams of the last generation, and read those of the next."""
         for stream in list(self._streams):
             self._end(stream)
-        self._printer.restore()
+        self._restore()
         if self._keyboard is not None:
             self._keyboard.begin()
         for stream in streams:
@@ -95,7 +99,11 @@ class OutputStreams:
             for _ in range(2):
                 if not self._copy(stream):
                     break
-        self._printer.restore()
+        self._restore()
+
+    def _restore(self) -> None:
+        if self._has_terminal:
+            self._printer.restore()
 
     def listen_to_keyboard(self, on: bool) -> None:
         if on and not self._is_typing:
@@ -106,7 +114,9 @@ class OutputStreams:
 
     def resize(self, size: bytes) -> None:
         for stream in self._streams[:1]:
-            fcntl.ioctl(stream.fd, termios.TIOCSWINSZ, size)
+            # A build in front of the start has pipes, also where the server has a terminal.
+            if stream.slave_fd is not None:
+                fcntl.ioctl(stream.fd, termios.TIOCSWINSZ, size)
 
     def _copy(self, stream: OutputStream) -> bool:
         """Copy one piece, and return whether there was one."""

@@ -110,6 +110,14 @@ class Launcher:
             # Python buffers 8 KiB of output to a pipe, and SIGKILL discards them.
             launch_spec.defaults["PYTHONUNBUFFERED"] = "1"
 
+    def beside(self, name: str, command: tuple[str, ...]) -> "Launcher":
+        """A launcher of another command of the service, which may run beside its server.
+
+        Its processes have a tree and an output of their own.
+        """
+        spec = self.launch_spec.for_command(command)
+        return Launcher(spec, self.output.beside(), self.tree.beside(name))
+
     async def start(self) -> Child:
         """Start the next generation, warm if that is possible at once, else by `spawn`.
 
@@ -181,7 +189,7 @@ class Launcher:
 
     def _spawn_with_pipes(self) -> int:
         actions: list[FileAction] = []
-        if _is_background_of_terminal():
+        if not self.launch_spec.has_input or _is_background_of_terminal():
             actions.append((os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0))
         with contextlib.ExitStack() as parent_fds, contextlib.ExitStack() as child_fds:
             read_fds = []

@@ -108,6 +108,10 @@ class ProcessTree:
     def __repr__(self) -> str:
         return f"<ProcessTree {self.service}>"
 
+    def beside(self, name: str) -> "ProcessTree":
+        """The tree of processes that belong to the service, and are ended apart from its server."""
+        return self._trees.add(f"{self.service}/{name}")
+
     @property
     def environment(self) -> Mapping[str, str]:
         """The variables that the processes of the service are started with."""

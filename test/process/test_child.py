@@ -9,7 +9,7 @@ import pytest
 import uvloop
 
 from httpprocessproxy.process import Child, Launcher, LaunchSpec, Output, StopError, linux
-from test.deadline import MS, PATIENCE_S
+from test.deadline import MS, PATIENCE_S, eventually
 from test.process.generations import TREE, descriptors, printed, python, started, with_output
 
 STUBBORN = python("""
@@ -207,5 +207,21 @@ def test_process_that_cannot_be_killed_raises_stop_error(monkeypatch: pytest.Mon
             with pytest.raises(StopError, match=r"cannot end \d+ \(.*sleep 1000\): Operation"):
                 await child.stop()
         await TREE.sweep()
+
+    with_output(main)
+
+
+def test_child_that_ends_its_group_leaves_no_process_in_it() -> None:
+    async def main(output: Output) -> None:
+        shell = ("sh", "-c", "sleep 1000 & setsid sleep 1001 & exit 3")
+        child = Launcher(LaunchSpec(shell), output, TREE).spawn()
+        child.ends_group = True
+        assert await child.wait() == 3
+        orphans = await asyncio.to_thread(eventually, lambda: commands_of_orphans() == ["1001"])
+        assert orphans
+        await child.stop()
+
+    def commands_of_orphans() -> list[str]:
+        return [process.words[-1] for process in TREE.orphans()]
 
     with_output(main)

@@ -141,3 +141,16 @@ def test_fd_placeholder_without_socket_is_unchanged() -> None:
     launch_spec = LaunchSpec(("find", "{fd}"), ADDRESS)
     assert launch_spec.executed(launch_spec.words) == launch_spec.words == ("find", "{fd}")
     assert "LISTEN_FDS" not in launch_spec.environment()
+
+
+def test_other_command_has_the_same_port_and_environment_and_no_socket(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_text("NEW=file\n")
+    with closing(InheritedSocket(AUTO)) as inherited:
+        spec = LaunchSpec(("serve", "{fd}"), AUTO, file, inherited)
+        other = spec.for_command(("build", "{port}", "{fd}"))
+        assert other.words == ("build", str(spec.address.port), "{fd}")
+        expected = {**spec.environment()}
+        del expected["LISTEN_FDS"]
+        assert other.environment() == expected
+        assert not other.move()

@@ -29,6 +29,8 @@ for _ in range({MEGABYTES}):
 os.write(2, b"done\\n")
 """)
 
+SERVER = "import time; print('server', flush=True); time.sleep(1000)"
+
 
 def test_streams_are_copied_separately_byte_for_byte() -> None:
     source = r"import os; os.write(1, bytes(range(256))); os.write(2, b'\x1b[31merr\xff\r\n')"
@@ -218,3 +220,36 @@ def test_orphan_that_prints_for_ever_does_not_delay_stop() -> None:
         assert asyncio.get_running_loop().time() - begun < PATIENCE_S / 2
 
     with_output(main)
+
+
+def test_output_beside_has_its_own_tail_and_leaves_the_generation_alone() -> None:
+    pieces: list[bytes] = []
+
+    async def main() -> None:
+        with Output(lambda _, piece: pieces.append(piece)) as output:
+            server = Launcher(LaunchSpec(python(SERVER)), output, TREE).spawn()
+            await asyncio.to_thread(eventually, lambda: output.tail == b"server\n")
+            beside = output.beside()
+            launcher = Launcher(LaunchSpec(("echo", "build 1")), beside, TREE)
+            assert await launcher.spawn().wait() == 0
+            launcher.launch_spec = LaunchSpec(("echo", "build 2"))
+            assert await launcher.spawn().wait() == 0
+            assert beside.tail == b"build 2\n"
+            assert output.tail == b"server\n"
+            await server.stop()
+        assert b"".join(pieces) == b"server\nbuild 1\nbuild 2\n"
+
+    asyncio.run(main())
+
+
+def test_output_beside_is_copied_to_its_end_when_the_output_closes() -> None:
+    async def main() -> bytes:
+        with Output() as output:
+            beside = output.beside()
+            child = Launcher(LaunchSpec(("sh", "-c", "echo x; sleep 1000")), beside, TREE).spawn()
+            await asyncio.to_thread(eventually, lambda: beside.tail == b"x\n")
+            await child.stop()
+        beside.write("after the end")
+        return beside.tail
+
+    assert asyncio.run(main()) == b"x\n"

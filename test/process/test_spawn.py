@@ -16,6 +16,7 @@ from httpprocessproxy.process import (
     Launcher,
     LaunchSpec,
     Output,
+    ProcessTrees,
     SpawnError,
     Terminal,
 )
@@ -220,3 +221,28 @@ def test_missing_command_behind_shell_raises_spawn_error(tmp_path: Path, mode: i
         assert str(caught.value) == f"cannot start {path!r}: {why}"
 
     with_output(main)
+
+
+def test_launcher_beside_reads_no_input_and_has_a_tree_of_its_own() -> None:
+    trees = ProcessTrees()
+    read_fd, write_fd = os.pipe()
+    stdin = os.dup(0)
+
+    async def main(output: Output) -> None:
+        launcher = Launcher(LaunchSpec(("serve",)), output, trees.add("web"))
+        command = ("sh", "-c", 'cat; echo "$HPP_SERVICE"')
+        beside = launcher.beside("before", command)
+        assert beside.tree.service == "web/before"
+        os.dup2(read_fd, 0)
+        try:
+            assert await beside.spawn().wait() == 0
+        finally:
+            os.dup2(stdin, 0)
+        assert beside.output.tail.endswith(b"/web/before\n")
+        assert output.tail == b""
+
+    try:
+        with_output(main)
+    finally:
+        for fd in (read_fd, write_fd, stdin):
+            os.close(fd)
