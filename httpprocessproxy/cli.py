@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from httpprocessproxy.config import Config
 from httpprocessproxy.config.command_line import QUESTION_TIMEOUT_S, read_line
@@ -11,8 +12,7 @@ from httpprocessproxy.config.config_file import written
 from httpprocessproxy.config.options import PROGRAM
 from httpprocessproxy.config.resolving import resolve, resolve_bind
 from httpprocessproxy.core.errors import UserError
-from httpprocessproxy.process.guard import guarded
-from httpprocessproxy.system.program import complain, run_program
+from httpprocessproxy.system.program import complain, end_process, run_program
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -33,7 +33,14 @@ def _main(argv: Sequence[str]) -> int:
     config = resolve(line)
     if "print_config" in line:
         return _show(written(config))
-    return guarded(lambda: _run(config))
+    return _run_guarded(config)
+
+
+def _run_guarded(config: Config) -> NoReturn:
+    # Imported late: neither --help nor a question needs a guard.
+    from httpprocessproxy.process.guard import guarded
+
+    end_process(guarded(lambda: _run(config)))
 
 
 def _run(config: Config) -> int:

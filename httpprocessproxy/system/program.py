@@ -1,10 +1,11 @@
 """The entry point of a program: arguments in, exit status out, one line for each error."""
 
+import contextlib
 import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, NoReturn
 
 from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.core.lines import printable
@@ -28,6 +29,18 @@ def run_program(name: str, main: Callable[[Sequence[str]], int], argv: Sequence[
         return 0
     except KeyboardInterrupt:  # before the signal handlers are installed
         return INTERRUPTED_EXIT
+
+
+def end_process(status: int) -> NoReturn:
+    """End the process with this exit status, once its output is written.
+
+    Only for a program that has closed its resources: the interpreter's teardown, which frees each
+    object of each module, would take 40 ms more.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(BrokenPipeError):
+            stream.flush()
+    os._exit(status)
 
 
 def complain(name: str, text: str, status: int = USAGE_EXIT) -> int:
