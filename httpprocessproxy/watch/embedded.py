@@ -94,7 +94,6 @@ class _Inotify:
         self._limit: asyncio.Future[str] = self._loop.create_future()
         self._polling: Polling | None = None
         self._retry: asyncio.TimerHandle | None = None
-        self._more: asyncio.Handle | None = None
         self._tree: Tree | None = None
 
     def begin(self) -> None:
@@ -168,13 +167,10 @@ class _Inotify:
             tree, self._tree = self._tree, None
             self._loop.remove_reader(tree.fd)
             tree.close()
-        if self._more is not None:
-            self._more.cancel()
-            self._more = None
 
     def _readable(self) -> None:
-        # One batch per iteration of the loop: a storm of events must not delay requests.
-        self._more = None
+        # One batch per iteration of the loop: a storm of events must not delay requests. While more
+        # events are queued, the loop calls this method again.
         if (tree := self._tree) is not None:
             self._read(tree, tree.read)
         if self._is_decided():
@@ -190,8 +186,6 @@ class _Inotify:
 
         try:
             paths = read()
-            if tree.has_more and self._more is None:
-                self._more = self._loop.call_soon(self._readable)
         except EventsLostError:
             paths = frozenset({ANYTHING})
         except OSError as error:

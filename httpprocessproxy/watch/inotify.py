@@ -14,42 +14,33 @@ import errno
 import os
 import stat
 import time
-from array import array
-from fcntl import ioctl
 from pathlib import Path
-from termios import FIONREAD
 from typing import Final
 
-from asyncinotify import Event, Inotify, Mask, Watch
-
+from httpprocessproxy.watch import inotify_calls as calls
 from httpprocessproxy.watch.folders import Folders
+from httpprocessproxy.watch.inotify_calls import Inotify, InotifyEvent
 from httpprocessproxy.watch.targets import Targets
 from httpprocessproxy.watch.task import Task
 from httpprocessproxy.watch.tree import leads_above, walk
 
-# Numbers rather than flags: an IntFlag takes a microsecond for every `&`.
-_ARRIVED: Final = int(Mask.CREATE | Mask.MOVED_TO)
-_LEFT: Final = int(Mask.DELETE | Mask.MOVED_FROM)
-_CONTENT: Final = int(_ARRIVED | _LEFT | Mask.MODIFY)
-_BEGUN: Final = int(Mask.CREATE | Mask.MODIFY)
+_ARRIVED: Final = calls.CREATE | calls.MOVED_TO
+_LEFT: Final = calls.DELETE | calls.MOVED_FROM
+_CONTENT: Final = _ARRIVED | _LEFT | calls.MODIFY
+_BEGUN: Final = calls.CREATE | calls.MODIFY
 # Possible writes: `touch` sends ATTRIB only, a linker that writes through mmap CLOSE_WRITE only.
 # But chmod sends ATTRIB too, and closing a file that was opened for writing sends CLOSE_WRITE.
-_PERHAPS: Final = int(Mask.ATTRIB | Mask.CLOSE_WRITE)
-_ROOT_LEFT: Final = int(Mask.DELETE_SELF | Mask.MOVE_SELF | Mask.UNMOUNT | Mask.IGNORED)
-_WATCHED: Final = Mask(_CONTENT | _PERHAPS | Mask.ONLYDIR | Mask.EXCL_UNLINK)
-_WATCHED_ROOT: Final = _WATCHED | Mask.DELETE_SELF | Mask.MOVE_SELF
+_PERHAPS: Final = calls.ATTRIB | calls.CLOSE_WRITE
+_ROOT_LEFT: Final = calls.DELETE_SELF | calls.MOVE_SELF | calls.UNMOUNT | calls.IGNORED
+_WATCHED: Final = _CONTENT | _PERHAPS | calls.ONLYDIR | calls.EXCL_UNLINK
+_WATCHED_ROOT: Final = _WATCHED | calls.DELETE_SELF | calls.MOVE_SELF
 
 # The kernel's clock for file times ticks every 10 ms at worst.
 _TICK_NS: Final = 10_000_000
 # After so long an empty file that is still open is reported.
 _EMPTY_S: Final = 0.1
-# Events per read and per report: a storm of events must not delay requests.
-_READ_AT_ONCE: Final = 64
-_BATCH: Final = 1000
-# The smallest event of inotify(7).
-_MIN_EVENT_BYTES: Final = 16
-# asyncinotify's buffer holds so many of the longest events, and keeps those not yet returned.
-_MAX_BUFFERED: Final = _READ_AT_ONCE * (_MIN_EVENT_BYTES + 256) // _MIN_EVENT_BYTES
+# Read and reported at once, about 1000 events: a storm of events must not delay requests.
+_BATCH_BYTES: Final = 32 * 1024
 
 # Out of watches; out of instances, descriptors or memory.
 LIMITS: Final = (errno.ENOSPC, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
@@ -74,12 +65,8 @@ class Tree:
         self._begun: set[str] = set()  # files that have been written to, and not closed
         # The empty ones among them, which are not reported yet, with their timers.
         self.undecided: dict[str, asyncio.TimerHandle] = {}
-        self._inotify = Inotify(cache_size=_READ_AT_ONCE, sync_timeout=0)
+        self._inotify = Inotify()
         self.fd = self._inotify.fd
-        # inotify(7): FIONREAD gives the bytes to read. `ioctl` takes 0.2 us with an array; with
-        # `bytes` 0.6 us, as it raises and clears an exception first.
-        self._unread = array("i", (0,))
-        self.has_more = False  # whether `read` may have left events: `fd` may not be readable
         self._targets = Targets(task.root, self._inotify)
         with contextlib.ExitStack() as undo:
             undo.callback(self.close)
@@ -96,51 +83,38 @@ class Tree:
 
         An event is in the kernel's queue before the system call of the writer returns.
         """
-        ioctl(self.fd, FIONREAD, self._unread)
-        return self.has_more or self._unread[0] > 0
+        return self._inotify.unread_bytes() > 0
 
     def read_all(self) -> frozenset[str]:
         """`read` the events queued at the call, not later ones: a storm may have no end."""
-        ioctl(self.fd, FIONREAD, self._unread)
-        return self.read(self._unread[0] // _MIN_EVENT_BYTES + _MAX_BUFFERED)
+        return self.read(self._inotify.unread_bytes())
 
-    def read(self, most: int = _BATCH) -> frozenset[str]:
-        """Read up to `most` events, without waiting; return the paths of changed files.
+    def read(self, most_bytes: int = _BATCH_BYTES) -> frozenset[str]:
+        """Read up to `most_bytes` bytes of events, without waiting; return the changed files.
 
         Raises EventsLostError, and OSError as the constructor does.
         """
-        events: list[Event] = []
-        self.has_more = True
-        while len(events) < most:
-            event = self._inotify.sync_get()
-            if event is None:
-                self.has_more = False
-                break
-            events.append(event)
         changed: set[str] = set()
         perhaps: set[str] = set()
-        for event in events:
+        for event in self._inotify.read(most_bytes):
             self._handle(event, changed, perhaps)
         written = {path for path in perhaps - changed if self._was_written(path)}
         return frozenset(path for path in changed if not self._defer_empty(path)) | written
 
-    def _handle(self, event: Event, changed: set[str], perhaps: set[str]) -> None:
-        mask = int(event.mask)
-        if mask & Mask.Q_OVERFLOW:
+    def _handle(self, event: InotifyEvent, changed: set[str], perhaps: set[str]) -> None:
+        watch, mask, name = event
+        if mask & calls.Q_OVERFLOW:
             raise EventsLostError
-        watch = event.watch
-        if watch is None:
-            return
         if mask & _CONTENT:
-            changed |= self._targets.changed(watch.wd, str(event.name))
-        folder = self._folders.path(watch.wd)
+            changed |= self._targets.changed(watch, name)
+        folder = self._folders.path(watch)
         if folder is None:
             return
-        if event.name is None:
+        if not name:
             self._handle_own(folder, watch, mask)
             return
-        path = f"{folder}/{event.name}" if folder else str(event.name)
-        if mask & Mask.ISDIR:
+        path = f"{folder}/{name}" if folder else name
+        if mask & calls.ISDIR:
             changed |= self._handle_folder(path, mask)
             return
         if mask & _CONTENT:
@@ -149,21 +123,21 @@ class Tree:
             (changed if mask & _CONTENT or path in self.undecided else perhaps).add(path)
             if mask & _BEGUN:
                 self._begun.add(path)
-            elif not mask & Mask.ATTRIB:
+            elif not mask & calls.ATTRIB:
                 self._begun.discard(path)
             if mask & _ARRIVED:
                 self._folders.holds(folder, path)
 
-    def _handle_own(self, folder: str, watch: Watch, mask: int) -> None:
+    def _handle_own(self, folder: str, watch: int, mask: int) -> None:
         """Handle an event of the watched directory itself: its watch may have ended."""
         if not folder and mask & _ROOT_LEFT:
             raise EventsLostError
-        if mask & Mask.IGNORED:
-            self._folders.end(watch.wd)
+        if mask & calls.IGNORED:
+            self._folders.end(watch)
 
     def _handle_folder(self, path: str, mask: int) -> set[str]:
         # A directory that was deleted was empty, and its watch ends by itself.
-        if mask & Mask.MOVED_FROM:
+        if mask & calls.MOVED_FROM:
             return self._drop(path)
         if mask & _ARRIVED and self._task.scope.may_contain(path):
             return self._add(path)
@@ -211,7 +185,7 @@ class Tree:
     def _enter(self, folder: str) -> bool:
         path = self._task.root / folder
         try:
-            watch = self._inotify.add_watch(path, _WATCHED if folder else _WATCHED_ROOT)
+            watch = self._inotify.add_watch(str(path), _WATCHED if folder else _WATCHED_ROOT)
         except OSError as error:
             if error.errno in LIMITS:
                 raise
@@ -219,7 +193,7 @@ class Tree:
                 raise EventsLostError from error
             return False
         if os.path.islink(path) and folder:
-            if watch.wd in self._folders:
+            if watch in self._folders:
                 return False
             self._links.add(folder)
         self._folders.add(folder, watch)
@@ -228,11 +202,11 @@ class Tree:
     def _drop(self, top: str) -> set[str]:
         """Remove a renamed directory; return the remembered file of each directory in it."""
         watched, files = self._folders.drop(top)
-        for folder, watch in watched:
+        for folder, watch in watched.items():
             self._links.discard(folder)
             # The kernel may have removed the watch already.
             with contextlib.suppress(OSError):
-                self._inotify.rm_watch(watch)
+                self._inotify.remove_watch(watch)
         return files
 
     def _defer_empty(self, path: str) -> bool:

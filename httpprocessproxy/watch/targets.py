@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from asyncinotify import Inotify, Mask
+from httpprocessproxy.watch import inotify_calls as calls
+from httpprocessproxy.watch.inotify_calls import Inotify
 
 _CHANGED: Final = (
-    Mask.CREATE | Mask.MOVED_TO | Mask.DELETE | Mask.MOVED_FROM | Mask.MODIFY | Mask.ONLYDIR
+    calls.CREATE | calls.MOVED_TO | calls.DELETE | calls.MOVED_FROM | calls.MODIFY | calls.ONLYDIR
 )
 
 # Linux follows at most 40 links (path_resolution(7)).
@@ -32,8 +33,8 @@ class Targets:
         """Watch the target of a link to a file. Raises OSError if watches run out."""
         for folder, name in steps(f"{os.path.realpath(self._root)}/{link}"):
             # MASK_ADD: a watch that the folder already has keeps its other events.
-            watch = self._inotify.add_watch(Path(folder), _CHANGED | Mask.MASK_ADD)
-            self._links[watch.wd, name].add(link)
+            watch = self._inotify.add_watch(folder, _CHANGED | calls.MASK_ADD)
+            self._links[watch, name].add(link)
 
     def changed(self, number: int, name: str) -> set[str]:
         """The links that depend on the file `name` in the folder with this watch descriptor."""

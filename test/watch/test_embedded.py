@@ -4,6 +4,7 @@ import asyncio
 import errno
 import os
 import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,9 +15,10 @@ from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.watch import embedded
 from test.watch.watching import Reports, run, watching
 
-pytest.importorskip("asyncinotify", reason="inotify is of Linux")
+if sys.platform != "linux":
+    pytest.skip("inotify is of Linux", allow_module_level=True)
 
-from asyncinotify import Inotify, Mask, Watch
+from httpprocessproxy.watch.inotify_calls import Inotify
 
 
 @pytest.fixture
@@ -25,8 +27,8 @@ def full(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     names: set[str] = set()
     add_watch = Inotify.add_watch
 
-    def limited(self: Inotify, path: Path, mask: Mask) -> Watch:
-        if path.name in names:
+    def limited(self: Inotify, path: str, mask: int) -> int:
+        if os.path.basename(path) in names:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return add_watch(self, path, mask)
 

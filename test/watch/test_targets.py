@@ -7,11 +7,8 @@ from pathlib import Path
 import pytest
 
 from httpprocessproxy.config import WatcherName
-from test.watch.watching import run, watching
-
-pytest.importorskip("asyncinotify", reason="inotify is of Linux")
-
 from httpprocessproxy.watch.targets import steps
+from test.watch.watching import run, watching
 
 
 @pytest.fixture
