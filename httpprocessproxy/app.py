@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import Callable
-from contextlib import AsyncExitStack, ExitStack
+from contextlib import AsyncExitStack, ExitStack, suppress
 from pathlib import Path
 
 from httpprocessproxy.admin.assets import client_js
@@ -29,6 +29,7 @@ from httpprocessproxy.service.services import Services
 from httpprocessproxy.setup import ServiceSetup, Setup, prepare
 from httpprocessproxy.system.event_loop import SignalHandler, run_on_new_loop
 from httpprocessproxy.system.private_folders import remove_dead_folders
+from httpprocessproxy.system.registry import Registration
 from httpprocessproxy.terminal.browser import Browser, urls
 from httpprocessproxy.terminal.shortcuts import HELP
 from httpprocessproxy.terminal.user_terminal import UserTerminal, open_terminal
@@ -36,14 +37,15 @@ from httpprocessproxy.terminal.warnings import start_warnings
 from httpprocessproxy.watch import open_watcher, warn_unmatched
 
 
-def run(config: Config) -> int:
+def run(config: Config, registration: Registration | None = None) -> int:
     """Run until a signal or the key q, and return the exit status: 128 + the signal, or 0.
 
-    Raises UserError if the start fails.
+    `registration` is the entry in the registry of running proxies. Raises UserError if the start
+    fails.
     """
     seal_descriptors()
     become_subreaper()
-    return run_on_new_loop(_run(prepare(config)))
+    return run_on_new_loop(_run(prepare(config, registration)))
 
 
 async def _run(setup: Setup) -> int:
@@ -118,10 +120,11 @@ async def _serve(
         stack.enter_context(replayer.listening(bus))
         listening = setup.listeners.serving(config, setup.hosts, proxy_server, say)
         notes = await stack.enter_async_context(listening)
+        _register(setup, bus.run)
         shown = urls(config.listen.bind, config.scheme)
         port = admin.livereload_port
         terminal.console.start(shown, setup.dashboard.urls, watcher.description, port, notes)
-        for warning in start_warnings(config.listen.bind):
+        for warning in (*setup.notes, *start_warnings(config.listen.bind)):
             say(warning)
         beside = CompanionContext(config, setup.hosts, context.token, bus, terminal.console.show)
         async with asyncio.TaskGroup() as group:
@@ -132,6 +135,16 @@ async def _serve(
             group.create_task(cleaning, name="remove folders of dead runs")
             group.create_task(setup.companions.run(proxy_server, beside), name="companions")
             group.create_task(services.run(watcher, proxy_server.destinations), name="services")
+
+
+def _register(setup: Setup, run: str) -> None:
+    """Tell other processes of the user where the proxy listens."""
+    config, registration = setup.config, setup.registration
+    if registration is not None:
+        names = [each.config.name for each in setup.services]
+        # A cleanup may have removed the registry: the proxy runs without an entry.
+        with suppress(OSError):
+            registration.listening(url=config.url, run=run, services=names)
 
 
 def _proxy_server(

@@ -3,7 +3,7 @@
 import argparse
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from httpprocessproxy.config import Config
 from httpprocessproxy.config.command_line import QUESTION_TIMEOUT_S, read_line
@@ -13,6 +13,9 @@ from httpprocessproxy.config.options import PROGRAM
 from httpprocessproxy.config.resolving import resolve, resolve_bind
 from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.system.program import complain, end_process, run_program
+
+if TYPE_CHECKING:
+    from httpprocessproxy.system.registry import Registration
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -39,16 +42,20 @@ def _main(argv: Sequence[str]) -> int:
 def _run_guarded(config: Config) -> NoReturn:
     # Imported late: neither --help nor a question needs a guard.
     from httpprocessproxy.process.guard import guarded
+    from httpprocessproxy.system.registry import registered
 
-    end_process(guarded(lambda: _run(config)))
+    # Before the fork, so that both processes hold the lock of the entry.
+    with registered() as registration:
+        status = guarded(lambda: _run(config, registration))
+    end_process(status)
 
 
-def _run(config: Config) -> int:
+def _run(config: Config, registration: "Registration | None") -> int:
     # Imported in the process that runs the proxy, so that the guard process stays small.
     from httpprocessproxy.app import run
 
     try:
-        return run(config)
+        return run(config, registration)
     except UserError as error:
         return complain(PROGRAM, str(error))
 

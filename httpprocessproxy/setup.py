@@ -39,6 +39,8 @@ from httpprocessproxy.process import (
     redirected_output,
 )
 from httpprocessproxy.proxy import listen
+from httpprocessproxy.proxy.next_port import listen_or_move
+from httpprocessproxy.system.registry import Registration
 from httpprocessproxy.watch import Scope
 
 if TYPE_CHECKING:
@@ -83,6 +85,8 @@ class Setup:
     """The prepared parts of a run. In `config`, each `auto` and port 0 is replaced by its value.
 
     `dashboard` has the URLs of the dashboard; `chains` is None without --forward-chains.
+    `registration` is None if the registry of running proxies cannot be written. `notes` are
+    lines for the user.
     """
 
     config: Config
@@ -92,9 +96,11 @@ class Setup:
     dashboard: DashboardPlaces
     companions: Companions
     chains: "Chains | None"
+    registration: Registration | None
+    notes: Sequence[str]
 
 
-def prepare(config: Config) -> Setup:
+def prepare(config: Config, registration: Registration | None = None) -> Setup:
     """Check the configuration, and open the listening sockets. Raises UserError."""
     redirected = [escape(path) for path in redirected_output(Path.cwd())]
     scopes = [
@@ -111,9 +117,10 @@ def prepare(config: Config) -> Setup:
         for service, scope in zip(config.services, scopes, strict=True)
     ]
     editor = editor_template(config.browser.editor, os.environ)
-    sockets = listen(config.listen.bind)
+    used = [service.config.address for service in services]
+    bound = listen_or_move(config.listen.bind, registration, used)
     # Port 0 has become a real port, which browsers send in Origin.
-    bind = Address(config.listen.bind.host, sockets[0].getsockname()[1])
+    bind = bound.address
     config = replace(
         config,
         listen=replace(config.listen, bind=bind),
@@ -121,10 +128,14 @@ def prepare(config: Config) -> Setup:
         browser=replace(config.browser, editor=editor),
     )
     dashboard_sockets = listen(Address(bind.host, 0))
-    listeners = Listeners(sockets, dashboard_sockets, identity)
+    listeners = Listeners(bound.sockets, dashboard_sockets, identity)
     dashboard = _dashboard(config, dashboard_sockets, identity)
     return Setup(
-        *(config, services, hosts, listeners, dashboard), Companions(share, archive), chains
+        *(config, services, hosts, listeners, dashboard),
+        Companions(share, archive),
+        chains,
+        registration,
+        bound.notes,
     )
 
 

@@ -29,7 +29,7 @@ _LOOK_S: Final = 0.02
 class RunningProxy:
     """A proxy of this user.
 
-    `folder` is a real path; `bind`, `url` and `run` are "" until it listens. `is_project`: it was
+    `folder` is a real path; `bind`, `url` and `run` are "" until it is so far. `is_project`: it was
     started by `up`, which starts one in each folder. `started` is in UTC (RFC 3339).
     """
 
@@ -45,7 +45,7 @@ class RunningProxy:
     file: Path = field(default=Path(), compare=False)
 
     @property
-    def listens(self) -> bool:
+    def answers(self) -> bool:
         return self.url != ""
 
     @classmethod
@@ -68,7 +68,7 @@ class Registration:
     A fork of the process shares the lock, and leaves the entry in place.
     """
 
-    def __init__(self, registry: "Registry", entry: RunningProxy, fd: int) -> None:
+    def __init__(self, registry: "ProxyRegistry", entry: RunningProxy, fd: int) -> None:
         self.registry = registry
         self.entry = entry
         self._fd = fd
@@ -82,21 +82,19 @@ class Registration:
             self.entry.file.unlink(missing_ok=True)
         os.close(self._fd)
 
-    def listening(self, *, bind: str, url: str, run: str, services: Sequence[str]) -> None:
-        """Add the parts that are known once the proxy listens. Raises OSError."""
-        self.entry = replace(
-            self.entry,
-            pid=os.getpid(),
-            bind=bind,
-            url=url,
-            run=run,
-            services=list(services),
-        )
+    def bound(self, bind: str) -> None:
+        """Add the address of this process; the registry is locked. Raises OSError."""
+        self.entry = replace(self.entry, pid=os.getpid(), bind=bind)
+        _write(self._fd, self.entry)
+
+    def listening(self, *, url: str, run: str, services: Sequence[str]) -> None:
+        """Add the parts that are known once the proxy answers. Raises OSError."""
+        self.entry = replace(self.entry, url=url, run=run, services=list(services))
         with self.registry.locked():
             _write(self._fd, self.entry)
 
 
-class Registry:
+class ProxyRegistry:
     """The entries in a folder that only this user may enter."""
 
     def __init__(self, folder: Path) -> None:
@@ -114,8 +112,8 @@ class Registry:
 
     def proxies(self) -> list[RunningProxy]:
         """Return the running proxies, the oldest first. Raises OSError."""
-        with self.locked():
-            return self._living()
+        with self.locked() as living:
+            return living
 
     def around(self, folder: Path) -> RunningProxy | None:
         """Return the proxy of a folder, or of the nearest folder above that has one.
@@ -138,8 +136,8 @@ class Registry:
         Raises OSError.
         """
         real = str(folder.resolve())
-        with self.locked():
-            for proxy in self._living():
+        with self.locked() as living:
+            for proxy in living:
                 if proxy.is_project and proxy.folder == real:
                     return proxy
             return self._register(folder, is_project=True)
@@ -160,12 +158,15 @@ class Registry:
             time.sleep(_LOOK_S)
 
     @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
-        """Keep other processes from reading and writing. Raises OSError."""
+    def locked(self) -> Iterator[list[RunningProxy]]:
+        """Keep other processes from reading and writing; the value is as of `proxies`.
+
+        Raises OSError.
+        """
         fd = os.open(self._folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX)
-            yield
+            yield self._living()
         finally:
             os.close(fd)
 
@@ -193,6 +194,19 @@ class Registry:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         _write(fd, entry)
         return Registration(self, entry, fd)
+
+
+@contextlib.contextmanager
+def registered() -> Iterator[Registration | None]:
+    """Register this process in the user's registry, for its working directory.
+
+    None if the registry cannot be written: the proxy runs all the same.
+    """
+    with contextlib.ExitStack() as stack:
+        registration = None
+        with contextlib.suppress(OSError):
+            registration = stack.enter_context(ProxyRegistry.open().register(Path.cwd()))
+        yield registration
 
 
 def _write(fd: int, entry: RunningProxy) -> None:

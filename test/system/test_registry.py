@@ -10,16 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from httpprocessproxy.system.registry import Registration, Registry, RunningProxy
+from httpprocessproxy.system.registry import ProxyRegistry, Registration, RunningProxy
 from test.deadline import PATIENCE_S
 
 # A process that registers itself; its child keeps the lock, as the program's second process does.
 HOLDER = """
 import os, sys
 from pathlib import Path
-from httpprocessproxy.system.registry import Registry
+from httpprocessproxy.system.registry import ProxyRegistry
 
-registration = Registry(Path(sys.argv[1])).register(Path(sys.argv[2]))
+registration = ProxyRegistry(Path(sys.argv[1])).register(Path(sys.argv[2]))
 if "fork" in sys.argv:
     read, write = os.pipe()
     if os.fork() == 0:
@@ -50,8 +50,8 @@ def holder(registry: Path, folder: Path, *words: str) -> Iterator[subprocess.Pop
 
 
 @pytest.fixture
-def registry(tmp_path: Path) -> Registry:
-    return Registry(tmp_path / "registry")
+def registry(tmp_path: Path) -> ProxyRegistry:
+    return ProxyRegistry(tmp_path / "registry")
 
 
 def claimed(found: Registration | RunningProxy) -> Registration:
@@ -59,28 +59,29 @@ def claimed(found: Registration | RunningProxy) -> Registration:
     return found
 
 
-def test_folder_is_for_this_user_alone(registry: Registry, tmp_path: Path) -> None:
+def test_folder_is_for_this_user_alone(registry: ProxyRegistry, tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "registry").stat().st_mode) == 0o700
     assert registry.proxies() == []
 
 
-def test_entry_lasts_as_long_as_its_context(registry: Registry, tmp_path: Path) -> None:
+def test_entry_lasts_as_long_as_its_context(registry: ProxyRegistry, tmp_path: Path) -> None:
     with registry.register(tmp_path) as registration:
         (proxy,) = registry.proxies()
         assert proxy == registration.entry
-        assert (proxy.folder, proxy.is_project, proxy.listens) == (str(tmp_path), False, False)
-        registration.listening(
-            bind="localhost:8000", url="http://localhost:8000/", run="ab", services=["web"]
-        )
+        assert (proxy.folder, proxy.is_project, proxy.answers) == (str(tmp_path), False, False)
+        with registry.locked():
+            registration.bound("localhost:8000")
+        assert not registry.proxies()[0].answers
+        registration.listening(url="http://localhost:8000/", run="ab", services=["web"])
         (proxy,) = registry.proxies()
-        assert proxy.listens
+        assert proxy.answers
         assert proxy.bind == "localhost:8000"
         assert list(proxy.services) == ["web"]
     assert registry.proxies() == []
 
 
 def test_entry_of_a_killed_process_is_removed_by_the_next_reader(
-    registry: Registry, tmp_path: Path
+    registry: ProxyRegistry, tmp_path: Path
 ) -> None:
     with holder(tmp_path / "registry", tmp_path) as process:
         (proxy,) = registry.proxies()
@@ -94,7 +95,7 @@ def test_entry_of_a_killed_process_is_removed_by_the_next_reader(
 
 
 def test_entry_lasts_until_all_processes_of_the_proxy_have_ended(
-    registry: Registry, tmp_path: Path
+    registry: ProxyRegistry, tmp_path: Path
 ) -> None:
     with holder(tmp_path / "registry", tmp_path, "fork") as process:
         (proxy,) = registry.proxies()
@@ -108,7 +109,7 @@ def test_entry_lasts_until_all_processes_of_the_proxy_have_ended(
         assert registry.wait(proxy, lambda present: present is None, PATIENCE_S) is None
 
 
-def test_nearest_folder_with_a_proxy_is_found(registry: Registry, tmp_path: Path) -> None:
+def test_nearest_folder_with_a_proxy_is_found(registry: ProxyRegistry, tmp_path: Path) -> None:
     inner = tmp_path / "shop" / "frontend"
     inner.mkdir(parents=True)
     with registry.register(tmp_path) as outer:
@@ -119,7 +120,7 @@ def test_nearest_folder_with_a_proxy_is_found(registry: Registry, tmp_path: Path
         assert registry.around(tmp_path.parent) is None
 
 
-def test_link_to_a_folder_leads_to_its_proxy(registry: Registry, tmp_path: Path) -> None:
+def test_link_to_a_folder_leads_to_its_proxy(registry: ProxyRegistry, tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to("real")
     with registry.register(tmp_path / "link") as registration:
@@ -128,14 +129,19 @@ def test_link_to_a_folder_leads_to_its_proxy(registry: Registry, tmp_path: Path)
 
 
 def test_project_of_a_folder_is_found_before_other_proxies(
-    registry: Registry, tmp_path: Path
+    registry: ProxyRegistry, tmp_path: Path
 ) -> None:
-    with registry.register(tmp_path), claimed(registry.claim(tmp_path)) as project:
-        with registry.register(tmp_path):
-            assert registry.around(tmp_path) == project.entry
+    with (
+        registry.register(tmp_path),
+        claimed(registry.claim(tmp_path)) as project,
+        registry.register(tmp_path),
+    ):
+        assert registry.around(tmp_path) == project.entry
 
 
-def test_second_claim_of_a_folder_returns_its_proxy(registry: Registry, tmp_path: Path) -> None:
+def test_second_claim_of_a_folder_returns_its_proxy(
+    registry: ProxyRegistry, tmp_path: Path
+) -> None:
     (tmp_path / "other").mkdir()
     with registry.register(tmp_path), claimed(registry.claim(tmp_path)) as first:
         assert registry.claim(tmp_path) == first.entry
@@ -145,19 +151,21 @@ def test_second_claim_of_a_folder_returns_its_proxy(registry: Registry, tmp_path
         pass
 
 
-def test_wait_returns_the_last_entry_at_its_timeout(registry: Registry, tmp_path: Path) -> None:
+def test_wait_returns_the_last_entry_at_its_timeout(
+    registry: ProxyRegistry, tmp_path: Path
+) -> None:
     with registry.register(tmp_path) as registration:
         assert registry.wait(registration.entry, lambda _: False, 0) == registration.entry
 
 
-def test_entry_of_another_version_is_skipped(registry: Registry, tmp_path: Path) -> None:
+def test_entry_of_another_version_is_skipped(registry: ProxyRegistry, tmp_path: Path) -> None:
     with registry.register(tmp_path) as registration:
         registration.entry.file.write_text('{"folder": "/", "color": "red"}')
         assert registry.proxies() == []
         assert registration.entry.file.exists()
 
 
-def test_branch_of_the_folder_is_recorded(registry: Registry, tmp_path: Path) -> None:
+def test_branch_of_the_folder_is_recorded(registry: ProxyRegistry, tmp_path: Path) -> None:
     (tmp_path / ".git").mkdir()
     (tmp_path / ".git/HEAD").write_text("ref: refs/heads/cart\n")
     with registry.register(tmp_path) as registration:
@@ -166,5 +174,5 @@ def test_branch_of_the_folder_is_recorded(registry: Registry, tmp_path: Path) ->
 
 def test_folder_that_cannot_be_made_raises(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(OSError):
-        Registry(tmp_path / "file" / "registry")
+    with pytest.raises(NotADirectoryError):
+        ProxyRegistry(tmp_path / "file" / "registry")
