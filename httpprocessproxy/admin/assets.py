@@ -74,7 +74,7 @@ def _part(name: str) -> str:
 
 
 def without_comments(source: str) -> str:
-    """Empty the lines that are comments, and remove indentation: browsers need neither.
+    """Remove comments and indentation: browsers need neither.
 
     Lines keep their numbers, and lines within a template literal their indentation. In the static
     scripts a line with an odd number of backticks begins or ends such a literal.
@@ -82,12 +82,17 @@ def without_comments(source: str) -> str:
     lines = []
     is_literal = False
     for line in source.split("\n"):
-        code = line if is_literal else line.lstrip(" ")
-        if not is_literal and code.startswith("//"):
-            code = ""
+        code = line if is_literal else _code(line)
         is_literal ^= code.count("`") % 2 == 1
         lines.append(code)
     return "\n".join(lines)
+
+
+def _code(line: str) -> str:
+    """A line without its comment. Two slashes after an odd number of quotes are in a string."""
+    code, mark, _ = f" {line}".partition(" // ")
+    is_string = any(code.count(quote) % 2 for quote in "'\"`")
+    return code.strip(" ") if mark and not is_string else line.lstrip(" ")
 
 
 def _script(body: bytes) -> Script:

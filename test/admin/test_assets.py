@@ -42,12 +42,14 @@ def test_dashboard_has_all_its_parts() -> None:
 @pytest.mark.parametrize(
     ("source", "served"),
     [
-        ("a;\n  b; // why\n", "a;\nb; // why\n"),
+        ("a;\n  b; // why\n", "a;\nb;\n"),
         ("  // why\n  a;", "\na;"),
         ("a = `\n  // b\n    c\n  `;\n  d;", "a = `\n  // b\n    c\n  `;\nd;"),
-        ("  a(`b`); // `c`\n  d;", "a(`b`); // `c`\nd;"),
+        ("  a(`b`); // `c`\n  d;", "a(`b`);\nd;"),
         ("// one ` alone\n  a;", "\na;"),
         ("  'http://a';", "'http://a';"),
+        ("  a('b // c', \"d // e\");", "a('b // c', \"d // e\");"),
+        ("  a; // isn't `b`\n  c;", "a;\nc;"),
     ],
 )
 def test_comments_and_indentation_are_removed(source: str, served: str) -> None:

@@ -5,13 +5,14 @@ const RETRY_MS = [200, 2000];
 const LOADS = 'http-process-proxy loads';
 const MAX_LOADS = 50;
 const UNKNOWN_MS = 1e12; // an age
+const PATH = location.pathname; // of the document; a script of the page may change it later
 
 let socket = null;
 let retry = 0;
 let retryMs = RETRY_MS[0];
 let isAway = false; // in the back/forward cache, or being unloaded
 let isForbidden = false; // by a Content-Security-Policy
-let hello = {}; // the proxy's greeting: run, editor, folder, command
+let hello = {}; // the proxy's greeting: run, editor, folder, services
 let heardMs = 0; // the time of the last message, by the proxy's clock
 
 function connect() {
@@ -19,7 +20,7 @@ function connect() {
   if (isAway || isForbidden || socket?.readyState < WebSocket.CLOSING) return;
   const scheme = location.protocol.replace('http', 'ws');
   socket = new WebSocket(`${scheme}//${location.host}/_hpp/events`);
-  socket.onopen = () => send({type: 'hello', ...age()});
+  socket.onopen = () => send({type: 'hello', path: PATH, service: own?.service, ...age()});
   socket.onmessage = event => hear(JSON.parse(event.data));
   socket.onclose = () => {
     retry = setTimeout(connect, retryMs * (0.5 + Math.random() / 2));

@@ -3,11 +3,11 @@
 const MARK_AFTER_MS = 150; // a quicker restart needs no mark
 
 class Mark extends Layer {
-  restarting() {
+  restarting(state) {
     this.timer = setTimeout(() => {
       if (overlay.isShown) return;
       const dot = element('span', {className: 'dot'});
-      this.put(element('output', {className: 'pill busy'}, dot, 'Restarting'));
+      this.put(element('output', {className: 'pill busy'}, dot, 'Restarting ', nameOf(state, '')));
     }, MARK_AFTER_MS);
   }
 
@@ -23,6 +23,8 @@ class Mark extends Layer {
 }
 
 class Overlay extends Layer {
+  dismissed = new Set(); // the names of generations
+
   onkeydown = event => {
     if (event.key !== 'Escape' || event.isComposing) return;
     event.stopImmediatePropagation();
@@ -31,10 +33,11 @@ class Overlay extends Layer {
   };
 
   show(state) {
+    if (this.isShown && this.state === state) return;
     this.state = state;
-    if (this.dismissed === this.name) return this.dismiss();
+    if (this.isDismissed(state)) return this.offer();
     mark.clear();
-    this.title = element('h1', {id: 'title'}, 'The server has ended');
+    this.title = element('h1', {id: 'title'}, ended(state));
     this.output = element('div', {className: 'output', tabIndex: 0, ariaLabel: 'Output'},
       element('pre', {}, fewStops(draw(state.output))));
     this.panel = element('section', {tabIndex: -1}, this.header(),
@@ -70,7 +73,7 @@ class Overlay extends Layer {
       element('span', {className: 'dot'}),
       element('div', {}, this.title,
         element('p', {id: 'reason'}, reason(this.state)),
-        element('code', {}, hello.command)),
+        element('code', {}, serviceOf(this.state.service).command)),
       element('button', {className: 'tool', onclick: () => copy(this.output.innerText)}, 'Copy'),
       element('button', {className: 'tool', onclick: hide, ariaLabel: 'Hide'}, '✕'));
   }
@@ -83,28 +86,41 @@ class Overlay extends Layer {
 
   restarting() {
     if (!this.isShown) return;
-    this.title.textContent = 'Restarting';
+    this.title.textContent = `Restarting ${nameOf(this.state, '')}`;
     this.panel.classList.add('busy');
   }
 
   // Hide the overlay until the next error; a click on the mark shows it again.
   dismiss() {
-    this.dismissed = this.name;
+    this.dismissed.add(generation(this.state));
     this.hide();
-    mark.offer('The server has ended', () => {
-      this.dismissed = '';
+    this.show(failing() ?? this.state);
+  }
+
+  offer() {
+    this.hide();
+    mark.offer(ended(this.state), () => {
+      this.dismissed.delete(generation(this.state));
       this.show(this.state);
     });
+  }
+
+  isDismissed(state) {
+    return this.dismissed.has(generation(state));
   }
 
   hide() {
     removeEventListener('keydown', this.onkeydown, {capture: true});
     this.remove();
   }
+}
 
-  get name() {
-    return `${hello.run} ${this.state.generation}`;
-  }
+function generation(state) {
+  return `${hello.run} ${state.service} ${state.generation}`;
+}
+
+function ended(state) {
+  return `${nameOf(state, 'The server')} has ended`;
 }
 
 function reason({why, paths}) {

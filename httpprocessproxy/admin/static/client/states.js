@@ -1,5 +1,6 @@
-// The page's reaction to states of the server. It reloads when another generation runs than the one
-// that made it, and in no other case: not after a reconnect, and not to show an error.
+// The page's reaction to states of services. It reloads when another generation runs than the one
+// that made it, and in no other case: not after a reconnect, and not to show an error. Services at
+// its host may have a part in it; a restart of several, by one save, has one reload at its end.
 
 const LIVERELOAD_MS = 1000; // the time that livereload.js has to act
 const MAX_RELOADS = 10; // in MAX_RELOADS_MS: no user saves as fast, so more are a loop
@@ -10,45 +11,72 @@ const own = 'hppPage' in document.documentElement.dataset ? document.documentEle
 const isLive = own?.hppPage === 'live';
 const isUnsafe = document.currentScript?.hasAttribute('data-unsafe'); // made by a POST
 
-let latest = null;
-let running = ''; // the last generation known to run, and its run of the proxy
+const states = new Map(); // the last one of each service, by its name
+const running = new Map(); // the last generation known to run of each, and its run of the proxy
+let isOutdated = false;
 
 function meet(message) {
   if (!hello.run) noteLoad(message);
   hello = message;
+  states.clear();
   retryMs = RETRY_MS[0];
   if (isLive || (hello.console && window === top)) send({type: 'subscribe', topics: ['output']});
   if (hello.stale && !own?.state) return reload();
-  if (hello.state) enter(hello.state, false);
+  for (const state of [hello.state, ...hello.other_states]) if (state) enter(state, false);
+}
+
+function serviceOf(name) {
+  return hello.services.find(service => service.name === name);
+}
+
+// The name of a service, or, of the only one, another text.
+function nameOf(state, only) {
+  return hello.services.length > 1 ? state.service : only;
 }
 
 // `isNews`: the state has begun just now.
 function enter(state, isNews) {
-  const before = running;
-  const isSettled = state.state === 'running' || state.state === 'error';
-  latest = state;
-  if (state.state === 'running') running = `${hello.run} ${state.generation}`;
-  if (isLive) count(state);
-  else if (window === top) show(state);
+  const isRunning = state.state === 'running';
+  states.set(state.service, state);
+  if (isRunning) {
+    const name = `${hello.run} ${state.generation}`;
+    isOutdated ||= isNews && running.get(state.service) !== name && serviceOf(state.service).at_host;
+    running.set(state.service, name);
+  }
+  if (!isLive && window === top) show();
+  else if (isLive && isOwn(state)) count(state);
   if (own?.state) {
     const isOver = state.state !== own.state || String(state.generation) !== own.generation;
-    if (isSettled && isOver) reload();
-  } else if (isNews && state.reload && state.state === 'running' && running !== before && !isLed()) {
+    if (isOwn(state) && (isRunning || state.state === 'error') && isOver) reload();
+  } else if (isNews && state.reload && isRunning && isOutdated && !isLed()) {
     unlessLiveReload(reload);
   }
 }
 
-function show(state) {
+function show() {
   mark.clear();
-  switch (state.state) {
-    case 'running': return overlay.hide();
-    case 'error':
-      if (own) return own.state === 'error' && drawOutput(state.output);
-      return unlessLiveReload(() => state === latest && overlay.show(state));
-    default:
-      overlay.restarting();
-      mark.restarting();
-  }
+  const failed = failing();
+  if (failed && !own) return unlessLiveReload(() => failed === failing() && overlay.show(failed));
+  if (failed) return own.state === 'error' && isOwn(failed) && drawOutput(failed.output);
+  if (isBusy(states.get(overlay.state?.service))) overlay.restarting();
+  else overlay.hide();
+  const busy = [...states.values()].find(state => isBusy(state) && serviceOf(state.service).at_host);
+  if (busy) mark.restarting(busy);
+}
+
+function isBusy(state) {
+  return state?.state === 'loading' || state?.state === 'killing';
+}
+
+// The error to show: one that the user has not hidden, and of the page's own service before others.
+function failing() {
+  const rank = state => 2 * overlay.isDismissed(state) + !isOwn(state);
+  return [...states.values()].filter(({state}) => state === 'error')
+    .sort((one, other) => rank(one) - rank(other))[0];
+}
+
+function isOwn({service}) {
+  return service === hello.service;
 }
 
 // A connected livereload.js reloads the page by itself, and one reload is enough. But it may be

@@ -91,11 +91,12 @@ function copy(text) {
 
 const unfinished = {stdout: '', stderr: ''};
 
-function print({stream, text, is_tail: isTail}) {
+function print({service, stream, text, is_tail: isTail}) {
+  const name = nameOf({service}, 'server');
   const lines = (unfinished[stream] + text).split(/\r?\n/);
   unfinished[stream] = lines.pop();
   const write = stream === 'stderr' ? console.warn : console.log;
-  if (isTail && lines.length) console.groupCollapsed('server: what it has printed so far');
+  if (isTail && lines.length) console.groupCollapsed(`${name}: what it has printed so far`);
   for (const line of lines) {
     const parts = runs(line).map(([part, style]) => [part, css(style)]);
     const styles = parts.flatMap(([part, {color, background, fontWeight}]) => [
@@ -103,7 +104,7 @@ function print({stream, text, is_tail: isTail}) {
         + `font-weight: ${fontWeight || 'inherit'}`,
       part,
     ]);
-    write(`%cserver ${parts.map(() => '%c%s').join('')}`, 'opacity: .6', ...styles);
+    write(`%c${name} ${parts.map(() => '%c%s').join('')}`, 'opacity: .6', ...styles);
   }
   if (isTail && lines.length) console.groupEnd();
 }
