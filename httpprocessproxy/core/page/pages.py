@@ -28,8 +28,9 @@ class Problem:
 
     `detail` is a sentence or two, with advice; `output` is the tail of the backend's output.
     `state` and `generation` are those of `/_hpp/status` at the time the page is made. A page that
-    `is_live` follows both, and shows the output as it arrives. `public_detail` replaces `detail`
-    for untrusted clients, where it has to differ.
+    `is_live` follows both, and shows the output as it arrives. Both are those of `service`, or,
+    without a name, of the service of the page's URL. `public_detail` replaces `detail` for
+    untrusted clients, where it has to differ.
     """
 
     status: int
@@ -41,6 +42,7 @@ class Problem:
     generation: int = 0
     is_live: bool = False
     public_detail: str = ""
+    service: str = ""
 
     def for_strangers(self) -> "Problem":
         """Return the problem for untrusted clients: without the output and the command."""
@@ -93,6 +95,7 @@ def _html(problem: Problem, reload: bool) -> str:
     is_live = problem.is_live and reload
     return _TEMPLATE.format(
         kind="live" if is_live else "",
+        service=f' data-service="{html.escape(problem.service)}"' if problem.service else "",
         state=html.escape(problem.state),
         generation=problem.generation,
         style=_STYLE,
@@ -115,7 +118,7 @@ def _reason(status: int) -> str:
 
 
 _TEMPLATE: Final = """<!doctype html>
-<html lang="en" data-hpp-page="{kind}" data-state="{state}" data-generation="{generation}">
+<html lang="en" data-hpp-page="{kind}"{service} data-state="{state}" data-generation="{generation}">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">

@@ -102,6 +102,11 @@ def test_html_carries_state_and_generation() -> None:
     assert root in html(CRASH)
 
 
+def test_html_carries_the_service_whose_state_it_shows() -> None:
+    page = html(replace(CRASH, service='"db"'))
+    assert 'data-hpp-page="" data-service="&quot;db&quot;" data-state="error"' in page
+
+
 def test_html_has_the_script_only_if_it_may_reload() -> None:
     assert '<script src="/_hpp/client.js" async></script>\n</head>' in html(CRASH)
     still = html(CRASH, reload=False)
