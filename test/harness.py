@@ -295,6 +295,43 @@ class Proxy:
             return wire.response()
 
 
+class Project(Proxy):
+    """The program with a file of services: `hpp up`. `text` are the file's tables.
+
+    The file gets an address for browsers and no port for LiveReload. `arguments` follow `up`.
+    """
+
+    def __init__(
+        self,
+        project: Path,
+        text: str,
+        *arguments: str,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(project, (), environment=environment)
+        own = f'bind = "127.0.0.1:{self.port}"\nlivereload-port = 0\nwatcher = "embedded"\n'
+        (project / "http-process-proxy.toml").write_text(f"{own}{text}")
+        self.arguments = [sys.executable, "-m", "httpprocessproxy", "up", *arguments]
+
+    def service(self, name: str) -> Status:
+        """The status of a service."""
+        response = self.get(f"/_hpp/services/{name}/status")
+        assert response.status == 200, response
+        status: Status = json.loads(response.body)
+        return status
+
+    def wait_service(self, name: str, state: str = "running", after: int = 0) -> Status:
+        """Wait for a state of a service, in a generation later than `after`."""
+
+        def look() -> Status | None:
+            status = self.service(name)
+            return status if status["state"] == state and status["generation"] > after else None
+
+        found = eventually(look)
+        assert found is not None
+        return found
+
+
 def http_connection(proxy: Proxy) -> http.client.HTTPConnection:
     """An HTTP client of the standard library, connected at its first request."""
     return http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=PATIENCE_S)
