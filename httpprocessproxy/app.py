@@ -64,7 +64,7 @@ async def _run(setup: Setup) -> int:
         actions = {
             "r": lambda: services.restart("the keyboard"),
             "o": browser.open,
-            "c": terminal.output.clear_screen,
+            "c": terminal.copier.clear_screen,
             "q": handler.quit,
             "?": lambda: terminal.console.show(HELP),
         }
@@ -89,7 +89,8 @@ def _service(
     spec, preload = setup.launch_spec, None
     if setup.preload is not None:
         preload = setup.preload.open(spec, tree, bus)
-    launcher = Launcher(spec, terminal.output, tree, terminal.pty, preload)
+    output = terminal.outputs[setup.config.name]
+    launcher = Launcher(spec, output, tree, terminal.pty, preload)
     return Service(setup.config, launcher, setup.scope, bus, preload)
 
 
@@ -103,7 +104,7 @@ async def _serve(
 
     config, only = setup.config, setup.services[0]
     context = AdminContext(services[only.config.name], bus, setup.dashboard)
-    admin = Admin(config, setup.hosts, context, lambda _: terminal.tail(), say)
+    admin = Admin(config, setup.hosts, context, lambda name: services[name].tail(), say)
     log = RequestLog(bus)
     proxy_server = _proxy_server(setup, services, admin, log, say)
     replayer = Replayer(log, proxy_server.replay)

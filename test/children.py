@@ -36,6 +36,9 @@ class FakeOutput(Output):
     def tail(self) -> bytes:
         return self.printed
 
+    def text(self) -> str:
+        return self.printed.decode()
+
     def remember(self, text: str) -> None:
         self.printed += text.encode()
 

@@ -3,9 +3,10 @@
 spawn.py starts a generation as launch_spec.py describes it (env_file.py reads `--env-file`, asgi.py
 makes the command of `--asgi`, folder.py follows the working directory). child.py waits for the
 process and stops it; tree.py finds the orphans of a service (ownership.py, marks.py), and ending.py
-ends them. output.py copies the output to a sink.py, screen.py tracks the terminal's state,
-output_text.py batches the output for web pages. terminal.py gives the backend a pseudo-terminal;
-keyboard.py separates shortcuts from its input, with terminal_reads.py. ports.py (sock_diag.py,
+ends them. output.py is the output of a service, which output_copier.py copies to a sink.py;
+screen.py tracks the terminal's state, output_text.py batches the output for web pages. terminal.py
+gives each generation a pseudo-terminal; typing.py passes keys on, and keyboard.py separates
+shortcuts from them, with terminal_reads.py. ports.py (sock_diag.py,
 tcp_sockets.py) finds listeners, inherited.py holds the listening socket of `--socket`,
 open_files.py lists files that are being written. guard.py cleans up when the program is killed,
 reaper.py when both are. linux.py wraps /proc and prctl(2).
@@ -22,6 +23,7 @@ from httpprocessproxy.process.linux import become_subreaper, has_proc
 from httpprocessproxy.process.marks import NOT_OURS
 from httpprocessproxy.process.open_files import open_for_writing, redirected_output
 from httpprocessproxy.process.output import Output
+from httpprocessproxy.process.output_copier import OutputCopier
 from httpprocessproxy.process.output_text import OutputText
 from httpprocessproxy.process.ports import (
     Holder,
@@ -46,6 +48,7 @@ __all__ = [
     "LaunchSpec",
     "Launcher",
     "Output",
+    "OutputCopier",
     "OutputText",
     "ProcessTree",
     "ProcessTrees",

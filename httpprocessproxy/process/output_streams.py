@@ -1,4 +1,4 @@
-"""The streams of one generation after another: output is copied, and typed keys are passed on.
+"""The streams of one generation of a service after another, whose output is copied.
 
 All of it runs in the copying thread, except that any thread may read a tail.
 """
@@ -20,7 +20,6 @@ from httpprocessproxy.process.sink import OutputSink
 TAIL_BYTES: Final = 64 * 1024
 # The capacity of a pipe: one system call empties it.
 _PIECE_BYTES: Final = 64 * 1024
-_TYPED_BYTES: Final = 1024
 
 
 class OutputTail:
@@ -76,7 +75,6 @@ class OutputStreams:
         self._has_terminal = has_terminal
         self._keyboard = keyboard
         self._streams: list[OutputStream] = []
-        self._is_typing = False
 
     def begin(self, streams: Sequence[OutputStream]) -> None:
         """Close the streams of the last generation, and read those of the next."""
@@ -105,12 +103,10 @@ class OutputStreams:
         if self._has_terminal:
             self._printer.restore()
 
-    def listen_to_keyboard(self, on: bool) -> None:
-        if on and not self._is_typing:
-            self._selector.register(0, selectors.EVENT_READ, self._type)
-        elif self._is_typing and not on:
-            self._selector.unregister(0)
-        self._is_typing = on
+    @property
+    def first(self) -> OutputStream | None:
+        """The stream of the pty, or of stdout, while it is open."""
+        return self._streams[0] if self._streams else None
 
     def resize(self, size: bytes) -> None:
         for stream in self._streams[:1]:
@@ -141,21 +137,3 @@ class OutputStreams:
         os.close(stream.fd)
         if stream.slave_fd is not None:
             os.close(stream.slave_fd)
-
-    def _type(self) -> None:
-        try:
-            typed = os.read(0, _TYPED_BYTES)
-        except OSError:
-            typed = b""
-        if not typed:
-            # The terminal hung up, or this is a background process, which may not read it.
-            self.listen_to_keyboard(False)
-            return
-        stream = self._streams[0] if self._streams else None
-        terminal_fd = stream.slave_fd if stream is not None else None
-        is_shortcut = self._keyboard is not None and self._keyboard.takes(typed, terminal_fd)
-        if stream is not None and not is_shortcut:
-            try:
-                os.write(stream.fd, typed)
-            except OSError:
-                pass  # The pty's buffer is full, or it is closed: waiting would not help a user.

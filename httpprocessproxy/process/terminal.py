@@ -17,7 +17,7 @@ import termios
 from dataclasses import dataclass, replace
 from typing import Self
 
-from httpprocessproxy.process.output import Output
+from httpprocessproxy.process.output_copier import OutputCopier
 
 _STDIN, _STDOUT = 0, 1
 # A shell's `fg` sends no signal to a running job: it has to poll for being in the foreground.
@@ -82,8 +82,8 @@ def _is_controlling(fd: int) -> bool:
 class Terminal:
     """A context manager for a running event loop, in the main thread."""
 
-    def __init__(self, output: Output) -> None:
-        self._output = output
+    def __init__(self, copier: OutputCopier) -> None:
+        self._copier = copier
         self._modes: Modes | None = None  # to restore, while in the foreground
         self._timer: asyncio.TimerHandle | None = None
 
@@ -123,7 +123,7 @@ class Terminal:
         return master_fd, slave_fd
 
     def _copy_size(self) -> None:
-        self._output.resize(_size())
+        self._copier.resize(_size())
 
     def _take(self) -> None:
         if self._timer is not None:
@@ -135,11 +135,11 @@ class Terminal:
             # Read in the foreground only: before, these are the modes of the shell's line editor.
             self._modes = Modes.of(_STDIN)
         self._modes.transparent().apply(_STDIN)
-        self._output.listen_to_keyboard(True)
+        self._copier.listen_to_keyboard(True)
         self._copy_size()
 
     def _release(self) -> None:
-        self._output.listen_to_keyboard(False)
+        self._copier.listen_to_keyboard(False)
         if self._modes is not None and is_foreground(_STDIN):
             self._modes.apply(_STDIN)
         self._modes = None

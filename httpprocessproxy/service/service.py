@@ -42,6 +42,7 @@ class Service:
         self._scope = scope
         self._bus = bus
         self._preload = preload
+        self._output = launcher.output
         self._reports = Reports(launcher.output, self._say)
         self._machine = machine = Machine()
         cold_ms = preload.cold_ms if preload is not None else None
@@ -117,6 +118,10 @@ class Service:
             last_restart=history.last_restart,
             preload=self._preload.status() if self._preload is not None else None,
         )
+
+    def tail(self) -> str:
+        """The end of the present generation's output, as text."""
+        return self._output.text()
 
     def restart(self, requested_by: str) -> None:
         """Restart the server, as if a file had changed; `requested_by` is its source."""

@@ -1,13 +1,20 @@
-"""The user's terminal: the server's output, the proxy's lines, and keys."""
+"""The user's terminal: the output of services, the proxy's lines, and keys."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from httpprocessproxy.config import Config
 from httpprocessproxy.events import EventBus, OutputPrinted
-from httpprocessproxy.process import Keyboard, Output, OutputText, ProcessTrees, Terminal
+from httpprocessproxy.process import (
+    Keyboard,
+    Output,
+    OutputCopier,
+    OutputText,
+    ProcessTrees,
+    Terminal,
+)
 from httpprocessproxy.terminal.browser import urls
 from httpprocessproxy.terminal.console import Console
 from httpprocessproxy.terminal.shortcuts import KEYS, Shortcuts
@@ -15,44 +22,45 @@ from httpprocessproxy.terminal.shortcuts import KEYS, Shortcuts
 
 @dataclass(frozen=True, slots=True)
 class UserTerminal:
-    """`pty` is the server's own terminal, if the proxy runs in one."""
+    """`outputs` has the output of each service; `pty` makes their terminals, if this is one."""
 
-    output: Output
+    copier: OutputCopier
+    outputs: Mapping[str, Output]
     pty: Terminal | None
     console: Console
     shortcuts: Shortcuts
-    text: OutputText
-
-    def tail(self) -> str:
-        """The end of the server's output, for pages.
-
-        Output that waits to be published is flushed first: otherwise it would reach a page twice.
-        """
-        self.text.flush()
-        return self.output.tail.decode(errors="replace")
 
 
 @contextmanager
 def open_terminal(config: Config, bus: EventBus, trees: ProcessTrees) -> Iterator[UserTerminal]:
-    """Print the server's output and the events of `bus`, and publish the output there."""
-
-    def publish(stream: str, text: str) -> None:
-        name = config.services[0].name
-        bus.publish(OutputPrinted(service=name, stream=stream, text=text), keep=False)
-
-    text = OutputText(asyncio.get_running_loop(), lambda: bus.is_wanted(OutputPrinted), publish)
+    """Print the output of services and the events of `bus`, and publish the output there."""
     shortcuts = Shortcuts()
     with ExitStack() as stack:
         keyboard = None
         if Keyboard.is_usable():
             keyboard = Keyboard(KEYS, shortcuts.press, trees.processes)
-        output = stack.enter_context(Output(text.take, keyboard))
-        output.remind_of(_reminder(config))
-        pty = stack.enter_context(Terminal(output)) if Terminal.is_usable() else None
+        copier = OutputCopier(keyboard)
+        outputs = {
+            service.name: copier.add(service.name, _text(service.name, bus))
+            for service in config.services
+        }
+        stack.enter_context(copier)
+        copier.remind_of(_reminder(config))
+        pty = stack.enter_context(Terminal(copier)) if Terminal.is_usable() else None
         has_keys = keyboard is not None and pty is not None
-        console = Console(config, output.write, has_keys=has_keys)
+        console = Console(config, copier.write, has_keys=has_keys)
         stack.enter_context(console.listening(bus))
-        yield UserTerminal(output, pty, console, shortcuts, text)
+        yield UserTerminal(copier, outputs, pty, console, shortcuts)
+
+
+def _text(service: str, bus: EventBus) -> OutputText:
+    """Publish the output of a service, for web pages."""
+
+    def publish(stream: str, text: str) -> None:
+        bus.publish(OutputPrinted(service=service, stream=stream, text=text), keep=False)
+
+    loop = asyncio.get_running_loop()
+    return OutputText(loop, lambda: bus.is_wanted(OutputPrinted), publish)
 
 
 def _reminder(config: Config) -> str:

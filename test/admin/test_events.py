@@ -200,6 +200,7 @@ def test_subscriber_of_output_gets_the_earlier_output_first() -> None:
             await say(client, type="subscribe", topics=["output"])
             tail = await receive(client)
             assert (tail["type"], tail["text"], tail["is_tail"]) == ("output", TAIL, True)
+            assert tail["service"] == "web"
             assert bus.is_wanted(OutputPrinted)
             bus.publish(OutputPrinted(service="web", stream="stderr", text="news"), keep=False)
             assert (await receive(client))["text"] == "news"

@@ -3,7 +3,8 @@
 import asyncio
 import os
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 from httpprocessproxy.process import (
@@ -11,9 +12,11 @@ from httpprocessproxy.process import (
     Launcher,
     LaunchSpec,
     Output,
+    OutputCopier,
     ProcessTrees,
     become_subreaper,
 )
+from httpprocessproxy.process.output import OutputReader
 from test.deadline import PATIENCE_S
 
 T = TypeVar("T")
@@ -28,14 +31,26 @@ def python(source: str, *arguments: str) -> tuple[str, ...]:
     return (sys.executable, "-S", "-c", source, *arguments)
 
 
+@contextmanager
+def one_output(reader: OutputReader | None = None) -> Iterator[Output]:
+    """The output of the only service of a program."""
+    with OutputCopier() as copier:
+        yield copier.add("web", reader)
+
+
 def with_output(test: Callable[[Output], Coroutine[None, None, T]]) -> T:
     """Run the test in a new event loop, with an `Output`, and within a deadline."""
+    return with_copier(lambda _, output: test(output))
+
+
+def with_copier(test: Callable[[OutputCopier, Output], Coroutine[None, None, T]]) -> T:
+    """Do what `with_output` does, for a test that prints lines of the proxy."""
     become_subreaper()
 
     async def main() -> T:
         async with asyncio.timeout(PATIENCE_S):
-            with Output() as output:
-                return await test(output)
+            with OutputCopier() as copier:
+                return await test(copier, copier.add("web"))
 
     return asyncio.run(main())
 

@@ -17,7 +17,7 @@ from httpprocessproxy.process import (
     Keyboard,
     Launcher,
     LaunchSpec,
-    Output,
+    OutputCopier,
     ProcessTrees,
     SpawnError,
     Terminal,
@@ -44,10 +44,10 @@ async def _until_end_or_signal(with_terminal: bool) -> int:
     trees = ProcessTrees()
     tree = trees.add("web")
     with contextlib.ExitStack() as stack:
-        output = stack.enter_context(Output())
-        terminal = stack.enter_context(Terminal(output)) if with_terminal else None
-        child = Launcher(LaunchSpec(COMMAND), output, tree, terminal).spawn()
-        output.write(f"program {os.getpid()}")
+        copier = stack.enter_context(OutputCopier())
+        terminal = stack.enter_context(Terminal(copier)) if with_terminal else None
+        child = Launcher(LaunchSpec(COMMAND), copier.add("web"), tree, terminal).spawn()
+        copier.write(f"program {os.getpid()}")
         return await _run(trees, child, stop, caught)
 
 
@@ -81,18 +81,18 @@ async def _until_signal() -> int:
     loop.add_signal_handler(signal.SIGINT, stop.set)
     trees = ProcessTrees()
     tree = trees.add("web")
-    keyboard = Keyboard("rq", lambda key: output.write(f"pressed {key}"), trees.processes)
-    with Output(keyboard=keyboard) as output, Terminal(output) as terminal:
+    keyboard = Keyboard("rq", lambda key: copier.write(f"pressed {key}"), trees.processes)
+    with OutputCopier(keyboard) as copier, Terminal(copier) as terminal:
         async with asyncio.TaskGroup() as group:
             try:
-                child = Launcher(LaunchSpec(COMMAND), output, tree, terminal).spawn()
+                child = Launcher(LaunchSpec(COMMAND), copier.add("web"), tree, terminal).spawn()
             except SpawnError:
-                output.write("[not started]")
+                copier.write("[not started]")
                 await stop.wait()
             else:
-                output.write(f"backend {child.pid}")
+                copier.write(f"backend {child.pid}")
                 waiter = group.create_task(child.wait(), name="wait")
-                waiter.add_done_callback(lambda _: output.write("[ended]"))
+                waiter.add_done_callback(lambda _: copier.write("[ended]"))
                 await stop.wait()
                 await child.stop()
     return 128 + signal.SIGINT

@@ -10,7 +10,15 @@ import uvloop
 
 from httpprocessproxy.process import Child, Launcher, LaunchSpec, Output, StopError, linux
 from test.deadline import MS, PATIENCE_S, eventually
-from test.process.generations import TREE, descriptors, printed, python, started, with_output
+from test.process.generations import (
+    TREE,
+    descriptors,
+    one_output,
+    printed,
+    python,
+    started,
+    with_output,
+)
 
 STUBBORN = python("""
 import signal, time
@@ -54,7 +62,7 @@ def test_concurrent_waits_return_once_output_is_copied() -> None:
 
 def test_wait_and_stop_work_on_uvloop() -> None:
     async def main() -> None:
-        with Output() as output:
+        with one_output() as output:
             child = await started(output, *STUBBORN)
             assert await child.stop() == -signal.SIGKILL
             assert await Launcher(LaunchSpec(("false",)), output, TREE).spawn().wait() == 1

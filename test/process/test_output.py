@@ -11,10 +11,18 @@ from pathlib import Path
 
 import pytest
 
-from httpprocessproxy.process import Launcher, LaunchSpec, Output, message_printer
+from httpprocessproxy.process import Launcher, LaunchSpec, Output, OutputCopier, message_printer
 from httpprocessproxy.process.output_streams import TAIL_BYTES
 from test.deadline import MS, PATIENCE_S, eventually
-from test.process.generations import TREE, descriptors, python, started, with_output
+from test.process.generations import (
+    TREE,
+    descriptors,
+    one_output,
+    python,
+    started,
+    with_copier,
+    with_output,
+)
 from test.processes import rss_bytes
 
 PROGRAM = [sys.executable, "-m", "test.process.programs", "run"]
@@ -30,6 +38,19 @@ os.write(2, b"done\\n")
 """)
 
 SERVER = "import time; print('server', flush=True); time.sleep(1000)"
+
+
+class Reader:
+    """Keeps the pieces of an output, with the names of their streams."""
+
+    def __init__(self) -> None:
+        self.pieces: list[tuple[str, bytes]] = []
+
+    def take(self, stream: str, piece: bytes) -> None:
+        self.pieces.append((stream, piece))
+
+    def flush(self) -> None:
+        """Pass nothing on."""
 
 
 def test_streams_are_copied_separately_byte_for_byte() -> None:
@@ -129,32 +150,26 @@ def test_output_of_earlier_generation_is_not_in_tail(tmp_path: Path) -> None:
     with_output(main)
 
 
-def test_on_piece_gets_each_piece() -> None:
-    pieces: list[tuple[str, bytes]] = []
-    arrived = threading.Event()
-
-    def take(stream: str, piece: bytes) -> None:
-        pieces.append((stream, piece))
-        arrived.set()
+def test_reader_gets_each_piece() -> None:
+    reader = Reader()
 
     async def main() -> None:
-        with Output(take) as output:
+        with one_output(reader) as output:
             await Launcher(LaunchSpec(("echo", "hello")), output, TREE).spawn().wait()
 
     asyncio.run(main())
-    assert arrived.is_set()
-    assert {stream for stream, _ in pieces} == {"stdout"}
-    assert b"".join(piece for _, piece in pieces) == b"hello\n"
+    assert {stream for stream, _ in reader.pieces} == {"stdout"}
+    assert b"".join(piece for _, piece in reader.pieces) == b"hello\n"
 
 
 def test_message_starts_on_new_line(capfd: pytest.CaptureFixture[str]) -> None:
-    async def main(output: Output) -> None:
+    async def main(copier: OutputCopier, output: Output) -> None:
         child = await started(output, "sh", "-c", "printf up >&2; sleep 1000")
-        output.write("ours")
-        output.write("ours again\n")
+        copier.write("ours")
+        copier.write("ours again\n")
         await child.stop()
 
-    with_output(main)
+    with_copier(main)
     shown = capfd.readouterr().err
     assert "up\nours\nours again\n" in shown
 
@@ -174,17 +189,17 @@ for number in range(300):
         os.write(1, b"up\\n")
 """
 
-    async def main(output: Output) -> None:
+    async def main(copier: OutputCopier, output: Output) -> None:
         child = await started(output, *python(source))
         while child.is_running:
-            output.write("ours")
+            copier.write("ours")
             await asyncio.sleep(0.0017)
         await child.wait()
 
     # Both streams go to one file, as on a terminal.
     stderr_fd = os.dup(2)
     os.dup2(1, 2)
-    with_output(main)
+    with_copier(main)
     os.dup2(stderr_fd, 2)
     os.close(stderr_fd)
     assert set(capfd.readouterr().out.split("\n")) == {f"<{'=' * 20}>", "up", "ours", ""}
@@ -192,10 +207,10 @@ for number in range(300):
 
 def test_messages_before_and_after_close_are_printed() -> None:
     source = """
-from httpprocessproxy.process import Output
-with Output() as output:
-    output.write("before")
-output.write("after \\udcff")
+from httpprocessproxy.process import OutputCopier
+with OutputCopier() as copier:
+    copier.write("before")
+copier.write("after \\udcff")
 """
     done = subprocess.run([sys.executable, "-c", source], capture_output=True, timeout=PATIENCE_S)
     assert done.stderr == b"before\nafter \\udcff\n"
@@ -223,10 +238,10 @@ def test_orphan_that_prints_for_ever_does_not_delay_stop() -> None:
 
 
 def test_output_beside_has_its_own_tail_and_leaves_the_generation_alone() -> None:
-    pieces: list[bytes] = []
+    reader = Reader()
 
     async def main() -> None:
-        with Output(lambda _, piece: pieces.append(piece)) as output:
+        with one_output(reader) as output:
             server = Launcher(LaunchSpec(python(SERVER)), output, TREE).spawn()
             await asyncio.to_thread(eventually, lambda: output.tail == b"server\n")
             beside = output.beside()
@@ -237,19 +252,19 @@ def test_output_beside_has_its_own_tail_and_leaves_the_generation_alone() -> Non
             assert beside.tail == b"build 2\n"
             assert output.tail == b"server\n"
             await server.stop()
-        assert b"".join(pieces) == b"server\nbuild 1\nbuild 2\n"
+        assert b"".join(piece for _, piece in reader.pieces) == b"server\nbuild 1\nbuild 2\n"
 
     asyncio.run(main())
 
 
 def test_output_beside_is_copied_to_its_end_when_the_output_closes() -> None:
     async def main() -> bytes:
-        with Output() as output:
+        with one_output() as output:
             beside = output.beside()
             child = Launcher(LaunchSpec(("sh", "-c", "echo x; sleep 1000")), beside, TREE).spawn()
             await asyncio.to_thread(eventually, lambda: beside.tail == b"x\n")
             await child.stop()
-        beside.write("after the end")
+        beside.remember("after the end")
         return beside.tail
 
     assert asyncio.run(main()) == b"x\n"

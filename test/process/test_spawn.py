@@ -16,12 +16,13 @@ from httpprocessproxy.process import (
     Launcher,
     LaunchSpec,
     Output,
+    OutputCopier,
     ProcessTrees,
     SpawnError,
     Terminal,
 )
 from test.deadline import PATIENCE_S
-from test.process.generations import TREE, descriptors, python, started, with_output
+from test.process.generations import TREE, descriptors, python, started, with_copier, with_output
 
 
 def error_of(*command: str) -> str:
@@ -151,8 +152,8 @@ def test_closed_standard_streams_are_replaced() -> None:
 
 @pytest.mark.parametrize("with_pty", [False, True])
 def test_hundreds_of_starts_leak_no_descriptor(with_pty: bool) -> None:
-    async def main(output: Output) -> None:
-        terminal = Terminal(output) if with_pty else None
+    async def main(copier: OutputCopier, output: Output) -> None:
+        terminal = Terminal(copier) if with_pty else None
         launcher = Launcher(LaunchSpec(("true",)), output, TREE, terminal)
         await launcher.spawn().stop()
         before = descriptors()
@@ -160,7 +161,7 @@ def test_hundreds_of_starts_leak_no_descriptor(with_pty: bool) -> None:
             assert await launcher.spawn().stop() in (0, -signal.SIGKILL)
         assert descriptors() <= before
 
-    with_output(main)
+    with_copier(main)
 
 
 def test_stdin_is_inherited() -> None:

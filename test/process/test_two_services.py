@@ -17,6 +17,7 @@ from httpprocessproxy.process import (
     Launcher,
     LaunchSpec,
     Output,
+    OutputCopier,
     ProcessTrees,
     become_subreaper,
     linux,
@@ -24,7 +25,7 @@ from httpprocessproxy.process import (
 )
 from httpprocessproxy.process.linux import Process
 from test.deadline import MS, PATIENCE_S, eventually
-from test.process.generations import TREE, printed, until, with_output
+from test.process.generations import TREE, printed, until, with_copier
 from test.process.two_services import restarted, sleeping, tag_of, tagged, two_services
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="of Linux's /proc")
@@ -87,11 +88,10 @@ class Started:
 
 
 def with_services(test: Callable[[Started], Coroutine[None, None, None]]) -> None:
-    async def main(output: Output) -> None:
-        with Output() as other:
-            await test(Started(output, other))
+    async def main(copier: OutputCopier, output: Output) -> None:
+        await test(Started(output, copier.add("api")))
 
-    with_output(main)
+    with_copier(main)
 
 
 @pytest.mark.parametrize(

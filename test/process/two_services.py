@@ -19,6 +19,7 @@ from httpprocessproxy.process import (
     Launcher,
     LaunchSpec,
     Output,
+    OutputCopier,
     ProcessTree,
     ProcessTrees,
     become_subreaper,
@@ -125,10 +126,10 @@ class Service:
 @contextmanager
 def two_services(tag: str, seed: int) -> Iterator[tuple[Service, Service]]:
     trees = ProcessTrees()
-    with Output() as output, Output() as other:
+    with OutputCopier() as copier:
         yield (
-            Service(trees.add("web"), output, f"{tag}1", seed),
-            Service(trees.add("api"), other, f"{tag}2", seed),
+            Service(trees.add("web"), copier.add("web"), f"{tag}1", seed),
+            Service(trees.add("api"), copier.add("api"), f"{tag}2", seed),
         )
 
 

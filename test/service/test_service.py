@@ -172,3 +172,10 @@ async def test_service_holds_requests_and_collects_changes_before_it_runs() -> N
         task = group.create_task(running, name="service")
         await eventually(lambda: service.status().generation == 2)
         task.cancel()
+
+
+@on_every_loop
+async def test_tail_is_the_end_of_the_output() -> None:
+    life = Life(configured())
+    life.launcher.output.printed = b"the end\n"
+    assert life.service.tail() == "the end\n"
