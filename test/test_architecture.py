@@ -1,6 +1,7 @@
 """Rules of the source that a machine can check; each failure names its rule."""
 
 import ast
+import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -34,6 +35,9 @@ MAX_ROOMS = 18
 
 # Core decides and never acts: it must not import any of these.
 IMPURE = {"asyncio", "socket", "ssl", "subprocess", "time", "os", "logging", "threading", "signal"}
+
+# Imported when they are wanted: each start of the program would take milliseconds more.
+LATE = {"aiohttp", "h2", "websockets"}
 
 # Modules without a test file of their own, with the test file that covers them.
 _ARCHIVE = "test/companions/archive"
@@ -220,6 +224,14 @@ def test_modules_of_a_room_have_no_circular_imports() -> None:
         }
         graph[here] -= {each.rpartition(".")[0] for each in below if each in modules}
     assert circles(graph) == []
+
+
+def test_start_imports_no_late_package() -> None:
+    code = "import sys, httpprocessproxy.cli, httpprocessproxy.app; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True
+    )
+    assert not LATE & set(done.stdout.split())
 
 
 def test_rooms_are_few() -> None:

@@ -3,24 +3,22 @@
 `site.py` serves the API and the dashboard, on the site's origin and on the dashboard's, `events.py`
 the script and the WebSocket that reload pages of the backend, `livereload.py` the same for browsers
 with the LiveReload extension. All listen on private unix sockets, and the data plane treats each as
-one more backend. The site is imported at its first request: aiohttp takes 13 MB and a quarter of a
-second, and most runs never need it.
+one more backend. Each is imported at its first request, because a run may never need it: aiohttp
+takes 13 MB and a quarter of a second, websockets 40 ms.
 """
 
 import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from websockets.asyncio.server import Server
-
-from httpprocessproxy.admin.context import AdminContext
-from httpprocessproxy.admin.events import CLIENT, EVENTS, Events
-from httpprocessproxy.admin.livereload import LiveReload
+from httpprocessproxy.admin.context import CLIENT, EVENTS, AdminContext
+from httpprocessproxy.admin.last_changes import LastChanges
 from httpprocessproxy.config import Config
 from httpprocessproxy.core.http.hosts import HostRule
 from httpprocessproxy.events import Refreshed, StateChanged
@@ -32,6 +30,10 @@ from httpprocessproxy.system.listeners import (
     serve_when_wanted,
 )
 from httpprocessproxy.system.private_folders import lasting_name, private_folder
+
+if TYPE_CHECKING:
+    from httpprocessproxy.admin.events import Events
+    from httpprocessproxy.admin.livereload import LiveReload
 
 # The sockets by path, for untrusted and for trusted clients. All other paths go to the site, which
 # is for trusted clients only. `Events` has a socket for each kind: it sends secrets to trusted
@@ -70,10 +72,10 @@ class Admin:
         self._hosts = hosts
         self._context = context
         self._warn = warn
-        self._events = Events(config, hosts, context.bus, tail, context.token)
-        self._livereload = LiveReload(
-            hosts, {config.listen.bind.port, config.browser.livereload_port}
-        )
+        self._tail = tail
+        self._changes = LastChanges()
+        self._livereload: LiveReload | None = None  # until its first client comes
+        self._import_lock = threading.Lock()  # two clients may come at once, at its two sockets
         self._folder = Path()
         self._names: dict[str, str] = {}  # file name -> name to connect to, of each unix socket
 
@@ -82,18 +84,14 @@ class Admin:
         """Serve until the context is left; pages list and replay requests by `replays`."""
         async with contextlib.AsyncExitStack() as exits:
             self._folder = exits.enter_context(private_folder())
-            sites = {
-                name: exits.enter_context(self._listen(name, exits))
-                for name in ("site", "dashboard")
-            }
+            servers = list(self._servers(replays, exits))
             tasks = await exits.enter_async_context(asyncio.TaskGroup())
-            for name, site in sites.items():
-                load = partial(self._import_site, replays, is_dashboard=name == "dashboard")
-                exits.callback(tasks.create_task(serve_when_wanted(site, load), name=name).cancel)
-            exits.enter_context(self._events.listening())
+            for name, listener, load in servers:
+                serving = serve_when_wanted(listener, load)
+                exits.callback(tasks.create_task(serving, name=name).cancel)
+            exits.enter_context(self._changes.recording(self._context.bus))
             exits.enter_context(self._context.bus.on(StateChanged, self._reload))
             exits.enter_context(self._context.bus.on(Refreshed, self._refresh))
-            await self._serve_sockets(exits)
             open_ = exits.pop_all()
         try:
             yield
@@ -104,7 +102,7 @@ class Admin:
     @property
     def clients(self) -> int:
         """The number of pages that listen on the LiveReload WebSocket."""
-        return self._livereload.clients
+        return self._livereload.clients if self._livereload is not None else 0
 
     def socket_for(self, target: bytes, trusted: bool, is_dashboard: bool = False) -> str | None:
         """Return the name of the unix socket that serves a target of the dashboard's origin, or
@@ -129,32 +127,52 @@ class Admin:
             is_dashboard=is_dashboard,
         )
 
+    def _import_events(self) -> "Events":
+        from httpprocessproxy.admin.events import Events
+
+        return Events(self._config, self._hosts, self._context, self._tail, self._changes)
+
+    def _import_livereload(self) -> "LiveReload":
+        from httpprocessproxy.admin.livereload import LiveReload
+
+        ports = {self._config.listen.bind.port, self._config.browser.livereload_port}
+        with self._import_lock:
+            if self._livereload is None:
+                self._livereload = LiveReload(self._hosts, ports)
+        return self._livereload
+
     def _reload(self, event: StateChanged) -> None:
-        if event.reloads:
+        if event.reloads and self._livereload is not None:
             self._livereload.reload()
 
     def _refresh(self, event: Refreshed) -> None:
-        self._livereload.refresh(event.paths)
+        if self._livereload is not None:
+            self._livereload.refresh(event.paths)
 
     def _listen(self, name: str, exits: contextlib.AsyncExitStack) -> socket.socket:
-        listener = listen_on_unix(self._folder / name)
+        listener = exits.enter_context(listen_on_unix(self._folder / name))
         self._names[name] = exits.enter_context(lasting_name(self._folder / name))
         return listener
 
-    async def _serve_sockets(self, exits: contextlib.AsyncExitStack) -> None:
-        servers: list[Server] = []
-        exits.push_async_callback(_close, servers)
-        for name, serve in (
-            ("events", self._events.serve),
-            ("untrusted", self._events.serve_untrusted),
-            ("tabs", self._events.serve_dashboard),
-            ("livereload", self._livereload.serve_own),
-        ):
-            servers.append(await serve(self._listen(name, exits)))
+    def _servers(
+        self, replays: Replayer, exits: contextlib.AsyncExitStack
+    ) -> Iterator[tuple[str, socket.socket, Callable[[], Serving]]]:
+        """Yield the name, the listening socket and the import of each server."""
+        imports: Mapping[str, Callable[[], Serving]] = {
+            "site": partial(self._import_site, replays, is_dashboard=False),
+            "dashboard": partial(self._import_site, replays, is_dashboard=True),
+            "events": lambda: self._import_events().serve,
+            "untrusted": lambda: self._import_events().serve_untrusted,
+            "tabs": lambda: self._import_events().serve_dashboard,
+            "livereload": lambda: self._import_livereload().serve_own,
+        }
+        for name, import_ in imports.items():
+            yield name, self._listen(name, exits), import_
         listeners = self._public_listeners()
         self.livereload_port = self._config.browser.livereload_port if listeners else 0
         for listener in listeners:
-            servers.append(await self._livereload.serve_public(listener))
+            exits.enter_context(listener)
+            yield "LiveReload port", listener, lambda: self._import_livereload().serve_public
 
     def _public_listeners(self) -> list[socket.socket]:
         """Open the LiveReload port, or warn if another program has it."""
@@ -167,11 +185,3 @@ class Admin:
                 "(choose another with --livereload-port PORT, or 0 for none)"
             )
             return []
-
-
-async def _close(servers: list[Server]) -> None:
-    # All are closed at once, because each waits for clients that may never answer.
-    for server in servers:
-        server.close()
-    for server in servers:
-        await server.wait_closed()

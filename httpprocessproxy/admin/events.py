@@ -9,21 +9,23 @@ refreshed.
 import asyncio
 import contextlib
 import json
-import os
 import secrets
 import shlex
 import socket
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import Final
 
-from websockets.asyncio.server import Server, ServerConnection
+from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 from httpprocessproxy.admin import websocket_server
 from httpprocessproxy.admin.assets import client_js
 from httpprocessproxy.admin.audience import Audience, Audiences
+from httpprocessproxy.admin.context import CLIENT, EVENTS, AdminContext
+from httpprocessproxy.admin.last_changes import LastChanges
 from httpprocessproxy.config import Config
 from httpprocessproxy.core.errors import RequestError
 from httpprocessproxy.core.http.hosts import HostRule
@@ -38,15 +40,10 @@ from httpprocessproxy.core.page.messages import (
 from httpprocessproxy.events import (
     TOPICS,
     Event,
-    EventBus,
     OutputPrinted,
-    Refreshed,
     StateChanged,
     to_json,
 )
-
-EVENTS: Final = "/_hpp/events"
-CLIENT: Final = "/_hpp/client.js"
 
 # About three seconds of a backend that floods its output.
 MAX_UNSENT_BYTES: Final = 4 * 1024 * 1024
@@ -56,49 +53,41 @@ class Events:
     """The WebSocket server of all listening pages."""
 
     def __init__(
-        self, config: Config, hosts: HostRule, bus: EventBus, tail: Callable[[str], str], token: str
+        self,
+        config: Config,
+        hosts: HostRule,
+        context: AdminContext,
+        tail: Callable[[str], str],
+        changes: LastChanges,
     ) -> None:
         """`tail` returns the end of the output of a service's present generation, as text; a page
-        needs `token` to hear of requests and other pages."""
-        self._folder = os.getcwd()  # the path, because the folder may be removed and recreated
+        needs the token to hear of requests and other pages."""
         self._config = config
         self._hosts = hosts
-        self._bus = bus
+        self._folder = context.folder
+        self._token = context.token.encode()
+        self._bus = context.bus
         self._tail = tail
-        self._token = token.encode()
         self._audiences = Audiences(config.services)
-        self._states: dict[str, StateChanged] = {}  # the last one of each service
-        self._changed_ms: dict[str, float] = {}
+        self._changes = changes
         # The last event and its JSON, for trusted and untrusted clients.
         self._encoded: dict[bool, tuple[Event, str]] = {}
 
-    @contextlib.contextmanager
-    def listening(self) -> Iterator[None]:
-        """Record states and the time of the last change, for pages that connect later."""
-        for event in self._bus.recent(StateChanged):
-            self._note(event)
-        with self._bus.subscribe(_kinds(ALWAYS), self._note):
-            yield
-
-    async def serve(self, listener: socket.socket) -> Server:
+    def serve(self, listener: socket.socket) -> AbstractAsyncContextManager[None]:
         """Serve trusted clients on the site's origin. Programs among them may hear all topics."""
-        return await websocket_server.serve_websocket(
-            listener, lambda page: self._talk(page, True), self._check
-        )
+        return websocket_server.serving(listener, lambda page: self._talk(page, True), self._check)
 
-    async def serve_dashboard(self, listener: socket.socket) -> Server:
+    def serve_dashboard(self, listener: socket.socket) -> AbstractAsyncContextManager[None]:
         """Serve trusted clients on the dashboard's origin, whose page may hear all topics."""
 
         async def talk(page: ServerConnection) -> None:
             await self._talk(page, True, is_dashboard=True)
 
-        return await websocket_server.serve_websocket(listener, talk, self._check)
+        return websocket_server.serving(listener, talk, self._check)
 
-    async def serve_untrusted(self, listener: socket.socket) -> Server:
+    def serve_untrusted(self, listener: socket.socket) -> AbstractAsyncContextManager[None]:
         """Serve untrusted clients: their pages reload, and get no output or other details."""
-        return await websocket_server.serve_websocket(
-            listener, lambda page: self._talk(page, False), self._check
-        )
+        return websocket_server.serving(listener, lambda page: self._talk(page, False), self._check)
 
     def _check(self, connection: ServerConnection, request: Request) -> Response | None:
         path = request.path.partition("?")[0]
@@ -168,9 +157,10 @@ class Events:
         return ON_REQUEST - WITH_TOKEN
 
     def _hello(self, hello: ClientHello, audience: Audience) -> Mapping[str, object]:
-        trusted, own = audience.is_trusted, self._states.get(audience.service)
+        trusted, states = audience.is_trusted, self._changes.states
+        own = states.get(audience.service)
         names = [service.name for service in self._config.services]
-        others = [name for name in names if name in self._states and name != audience.service]
+        others = [name for name in names if name in states and name != audience.service]
         return {
             "type": "hello",
             "at_ms": self._bus.now_ms(),
@@ -190,7 +180,7 @@ class Events:
                 }
                 for name in names
             ],
-            "other_states": [self._for_page(self._states[name], trusted) for name in others],
+            "other_states": [self._for_page(states[name], trusted) for name in others],
         }
 
     def _command(self, service: str, trusted: bool) -> str:
@@ -199,20 +189,11 @@ class Events:
 
     def _is_stale(self, hello: ClientHello, audience: Audience) -> bool:
         """Whether a reload would show newer content, and not an error."""
-        own = self._states.get(audience.service)
+        own = self._changes.states.get(audience.service)
         if own is None or own.state != "running":
             return False
-        changed_ms = max(self._changed_ms.get(name, 0.0) for name in audience.at_host)
+        changed_ms = max(self._changes.changed_ms.get(name, 0.0) for name in audience.at_host)
         return hello.last_current_ms(self._bus.run, self._bus.now_ms()) < changed_ms
-
-    def _note(self, event: Event) -> None:
-        match event:
-            case StateChanged():
-                self._states[event.service] = event
-                if event.state == "running":
-                    self._changed_ms[event.service] = event.at_ms
-            case Refreshed():
-                self._changed_ms[event.service] = event.at_ms
 
     def _text(self, event: Event, trusted: bool) -> str:
         """Encode an event once for all trusted pages, and once for all untrusted ones."""

@@ -8,9 +8,10 @@ Origin must equal the Host of the request. The LiveReload port (`/livereload`, a
 import contextlib
 import socket
 from collections.abc import Collection
+from contextlib import AbstractAsyncContextManager
 from typing import Final
 
-from websockets.asyncio.server import Server, ServerConnection, broadcast
+from websockets.asyncio.server import ServerConnection, broadcast
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
@@ -53,13 +54,13 @@ class LiveReload:
         for message in livereload.refresh(paths):
             broadcast(self._pages, message)
 
-    async def serve_own(self, listener: socket.socket) -> Server:
+    def serve_own(self, listener: socket.socket) -> AbstractAsyncContextManager[None]:
         """Serve `/_hpp/livereload` on a unix socket behind the proxy."""
-        return await websocket_server.serve_websocket(listener, self._talk, self._open_own)
+        return websocket_server.serving(listener, self._talk, self._open_own)
 
-    async def serve_public(self, listener: socket.socket) -> Server:
+    def serve_public(self, listener: socket.socket) -> AbstractAsyncContextManager[None]:
         """Serve `/livereload` and `/livereload.js` on the LiveReload port."""
-        return await websocket_server.serve_websocket(listener, self._talk, self._open_public)
+        return websocket_server.serving(listener, self._talk, self._open_public)
 
     async def _talk(self, connection: ServerConnection) -> None:
         reloads = self._reloads

@@ -4,13 +4,14 @@ Each server has one listening socket. Its `Check` answers or refuses a plain req
 WebSocket is opened.
 """
 
+import contextlib
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from http import HTTPStatus
 from typing import Final
 
 from websockets import http11
-from websockets.asyncio.server import Server, ServerConnection, serve, unix_serve
+from websockets.asyncio.server import ServerConnection, serve, unix_serve
 from websockets.http11 import Request, Response
 
 from httpprocessproxy.admin.assets import Script
@@ -31,10 +32,14 @@ _CLOSE_TIMEOUT_S: Final = 0.5
 http11.MAX_LINE_LENGTH = 64 * 1024
 
 
-async def serve_websocket(listener: socket.socket, talk: Talk, check: Check) -> Server:
-    """Serve on a unix or TCP socket: `check` runs for each request, `talk` for each WebSocket."""
+@contextlib.asynccontextmanager
+async def serving(listener: socket.socket, talk: Talk, check: Check) -> AsyncIterator[None]:
+    """Serve on a unix or TCP socket while the context is open, and close it at the end.
+
+    `check` runs for each request, `talk` for each WebSocket.
+    """
     listen = unix_serve if listener.family == socket.AF_UNIX else serve
-    return await listen(
+    async with listen(
         talk,
         sock=listener,
         process_request=check,
@@ -44,7 +49,8 @@ async def serve_websocket(listener: socket.socket, talk: Talk, check: Check) -> 
         close_timeout=_CLOSE_TIMEOUT_S,
         ping_interval=_PING_INTERVAL_S,
         server_header=None,
-    )
+    ):
+        yield
 
 
 def field(request: Request, name: str) -> str | None:
