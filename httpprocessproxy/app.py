@@ -70,7 +70,8 @@ async def _run(setup: Setup) -> int:
         }
         stack.enter_context(terminal.shortcuts.acting(actions))
         try:
-            await _serve(setup, terminal, trees, services, bus)
+            context = AdminContext(services, bus, setup.dashboard, handler.quit)
+            await _serve(setup, terminal, trees, services, context)
         except asyncio.CancelledError:
             if handler.status is None:
                 raise
@@ -95,16 +96,20 @@ def _service(
 
 
 async def _serve(
-    setup: Setup, terminal: UserTerminal, trees: ProcessTrees, services: Services, bus: EventBus
+    setup: Setup,
+    terminal: UserTerminal,
+    trees: ProcessTrees,
+    services: Services,
+    context: AdminContext,
 ) -> None:
     """Open all listeners and run the services until cancelled."""
+    bus = context.bus
 
     def say(text: str) -> None:
         bus.publish(Notice(text=text))
 
     config, only = setup.config, setup.services[0]
-    context = AdminContext(services[only.config.name], bus, setup.dashboard)
-    admin = Admin(config, setup.hosts, context, lambda name: services[name].tail(), say)
+    admin = Admin(config, setup.hosts, context, say)
     log = RequestLog(bus)
     proxy_server = _proxy_server(setup, services, admin, log, say)
     replayer = Replayer(log, proxy_server.replay)

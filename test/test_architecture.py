@@ -49,6 +49,7 @@ TESTED_ELSEWHERE = {
     "companions/archive/mounting.py": f"{_ARCHIVE}/test_beside_the_proxy.py",
     "system/aiohttp_server.py": "test/admin/test_site.py",
     "admin/context.py": "test/admin/test_site.py",
+    "admin/states.py": "test/admin/test_state_pages.py",
     "core/http/request.py": "test/core/http/test_headers_responses.py",
     "proxy/exchanges.py": "test/companions/chains/test_exchange.py",
     "proxy/interfaces.py": "test/proxy/test_exchange.py",

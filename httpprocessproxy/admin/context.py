@@ -2,9 +2,11 @@
 
 import os
 import secrets
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+from httpprocessproxy.config import ServiceConfig
 from httpprocessproxy.core.page.places import DashboardPlaces
 from httpprocessproxy.events import EventBus, ServiceStatus
 
@@ -14,9 +16,15 @@ CLIENT: Final = "/_hpp/client.js"
 
 
 class AdminService(Protocol):
-    """The service that the pages show and control."""
+    """A service that the pages show and control."""
+
+    @property
+    def config(self) -> ServiceConfig: ...
 
     def status(self) -> ServiceStatus: ...
+
+    def tail(self) -> str:
+        """The end of the present generation's output."""
 
     def restart(self, requested_by: str) -> None: ...
 
@@ -26,13 +34,23 @@ class AdminService(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class AdminContext:
-    """`places` has the URLs of the dashboard; only the dashboard knows `token` (`guard.py`).
+    """The services by name, in order, and the program around them.
 
-    `folder` is the path of the working directory, which may be removed and made again.
+    places  the URLs of the dashboard
+    end     ends the program
+    token   known to the dashboard alone (`guard.py`)
+    folder  the path of the working directory, which may be removed and made again
     """
 
-    service: AdminService
+    services: Mapping[str, AdminService]
     bus: EventBus
     places: DashboardPlaces
+    end: Callable[[], None]
     token: str = field(default_factory=lambda: secrets.token_urlsafe(16))
     folder: str = field(default_factory=os.getcwd)
+
+    @property
+    def first(self) -> AdminService:
+        """The service that pages without a service are about: the first one with a route."""
+        services = list(self.services.values())
+        return next((each for each in services if each.config.routes), services[0])

@@ -63,16 +63,14 @@ class Admin:
         config: Config,
         hosts: HostRule,
         context: AdminContext,
-        tail: Callable[[str], str],
         warn: Callable[[str], None],
     ) -> None:
-        """`tail` returns the end of a service's output; `warn` prints a line for the user."""
+        """`warn` prints a line for the user."""
         self.livereload_port = 0  # set in the context; 0 without a LiveReload port
         self._config = config
         self._hosts = hosts
         self._context = context
         self._warn = warn
-        self._tail = tail
         self._changes = LastChanges()
         self._livereload: LiveReload | None = None  # until its first client comes
         self._import_lock = threading.Lock()  # two clients may come at once, at its two sockets
@@ -130,7 +128,7 @@ class Admin:
     def _import_events(self) -> "Events":
         from httpprocessproxy.admin.events import Events
 
-        return Events(self._config, self._hosts, self._context, self._tail, self._changes)
+        return Events(self._config, self._hosts, self._context, self._changes)
 
     def _import_livereload(self) -> "LiveReload":
         from httpprocessproxy.admin.livereload import LiveReload

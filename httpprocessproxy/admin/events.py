@@ -12,7 +12,7 @@ import json
 import secrets
 import shlex
 import socket
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import Final
@@ -57,17 +57,15 @@ class Events:
         config: Config,
         hosts: HostRule,
         context: AdminContext,
-        tail: Callable[[str], str],
         changes: LastChanges,
     ) -> None:
-        """`tail` returns the end of the output of a service's present generation, as text; a page
-        needs the token to hear of requests and other pages."""
+        """A page needs the token of the context to hear of requests and other pages."""
         self._config = config
         self._hosts = hosts
         self._folder = context.folder
         self._token = context.token.encode()
         self._bus = context.bus
-        self._tail = tail
+        self._services = context.services
         self._audiences = Audiences(config.services)
         self._changes = changes
         # The last event and its JSON, for trusted and untrusted clients.
@@ -213,14 +211,14 @@ class Events:
             return to_json(event)
         json_ = {**to_json(event), "reload": event.reloads}
         if event.state == "error":
-            json_["output"] = self._tail(event.service) if trusted else ""
+            json_["output"] = self._services[event.service].tail() if trusted else ""
         return json_
 
     def _output_so_far(self, audience: Audience) -> Iterator[Mapping[str, object]]:
         """The end of the output of each service that a client hears of."""
         for service in self._config.services:
             name = service.name
-            text = self._tail(name)
+            text = self._services[name].tail()
             now_ms = self._bus.now_ms()
             event = OutputPrinted(at_ms=now_ms, service=name, stream="stdout", text=text)
             if audience.hears(event):

@@ -16,11 +16,15 @@ from httpprocessproxy.admin.context import AdminContext
 from httpprocessproxy.admin.dashboard import Dashboard, file, redirect_to
 from httpprocessproxy.admin.guard import AdminGuard
 from httpprocessproxy.admin.request_pages import RequestPages
+from httpprocessproxy.admin.service_pages import ServicePages
 from httpprocessproxy.admin.state_pages import StatePages
 from httpprocessproxy.core.http.hosts import HostRule
-from httpprocessproxy.core.page.pages import CONTENT_SECURITY_POLICY
+from httpprocessproxy.core.page.pages import CONTENT_SECURITY_POLICY, Problem
 from httpprocessproxy.inspector.replay import Replayer
 from httpprocessproxy.system.aiohttp_server import hosted
+
+# The run of the proxy that a request is for: the port may be another proxy's by now.
+RUN_FIELD = "Hpp-Run"
 
 _DEFAULTS = {
     "Cache-Control": "no-store",
@@ -44,7 +48,7 @@ def serving(
     """Serve on a listening socket, and close it at the end."""
     # Clients that wait for a state are gone by then: the data plane has closed their connections.
     site = application(hosts, context, replays, is_dashboard=is_dashboard)
-    return hosted(site, listener, shutdown_timeout_s=0.5)
+    return hosted(site, listener, shutdown_timeout_s=0.5, cancels_handlers=True)
 
 
 def application(
@@ -52,21 +56,21 @@ def application(
 ) -> web.Application:
     """Make the application of one of the two origins."""
     guard = AdminGuard(hosts, context.token if is_dashboard else None)
+    run = context.bus.run
 
     @web.middleware
     async def guarded(request: web.Request, handler: answers.Handler) -> web.StreamResponse:
         refusal = guard.refusal(request)
+        if refusal is None and request.headers.get(RUN_FIELD, run) != run:
+            refusal = Problem(421, "Misdirected", "Another proxy listens here now.")
         if refusal is not None:
-            response: web.StreamResponse = answers.page(request, refusal)
-        else:
-            response = await answers.handle(request, handler)
-        for name, value in _DEFAULTS.items():
-            response.headers.setdefault(name, value)
-        response.headers.update(_ALWAYS)
-        return response
+            return answers.page(request, refusal)
+        return await answers.handle(request, handler)
 
     site = web.Application(middlewares=[guarded])
+    site.on_response_prepare.append(_add_fields)
     StatePages(context, guard).add_to(site.router)
+    ServicePages(context).add_to(site.router)
     RequestPages(replays, guard).add_to(site.router)
     if is_dashboard:
         Dashboard(context.token, context.places).add_to(site.router)
@@ -74,6 +78,13 @@ def application(
         site.router.add_get("/_hpp/", redirect_to(context.places))
         site.router.add_get("/_hpp/livereload.js", _livereload_js)
     return site
+
+
+async def _add_fields(_: web.Request, response: web.StreamResponse) -> None:
+    """Before the head is sent: a response that streams has no other time."""
+    for name, value in _DEFAULTS.items():
+        response.headers.setdefault(name, value)
+    response.headers.update(_ALWAYS)
 
 
 async def _livereload_js(request: web.Request) -> web.Response:

@@ -1,29 +1,24 @@
-"""`/_hpp/status`, `/_hpp/history`, `/_hpp/hops` and `POST /_hpp/restart`: state, also awaited.
+"""`/_hpp/status`, `/_hpp/history`, `/_hpp/hops` and `POST /_hpp/restart`.
 
-With `wait=STATE[,STATE]` the response is sent when one of these states is reached, or after
-`timeout` seconds: then as 504, with the present state. `after=GENERATION` requires a later
-generation. A request that waits passes the watcher's fence first, so that the response covers files
-that were saved before the request.
+Status and restart are about the first service with a route, which a command line's only service is.
 """
 
-import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
 
 from aiohttp import web
 
-from httpprocessproxy.admin.answers import choices, number, page, seconds
+from httpprocessproxy.admin.answers import page
 from httpprocessproxy.admin.context import AdminContext
 from httpprocessproxy.admin.guard import AdminGuard
+from httpprocessproxy.admin.states import StateWait, source
 from httpprocessproxy.events import HopReported, Notice, StateChanged, members, to_json
-
-STATES = ("loading", "running", "error", "killing")
-
-DEFAULT_TIMEOUT_S = 30.0
-MAX_TIMEOUT_S = 3600.0
 
 
 class StatePages:
     def __init__(self, context: AdminContext, guard: AdminGuard) -> None:
-        self._service = context.service
+        self._context = context
+        self._first = context.first
         self._bus = context.bus
         self._guard = guard
 
@@ -34,11 +29,8 @@ class StatePages:
         router.add_post("/_hpp/restart", self.post_restart)
 
     async def get_status(self, request: web.Request) -> web.Response:
-        wanted = _wanted(request)
-        after = number(request.query.get("after", "0"), "after")
-        if wanted is None:
-            return web.json_response(members(self._service.status()))
-        return await self._wait(wanted, after, _timeout_s(request))
+        is_reached = await StateWait.of(request).reached([self._first], self._bus)
+        return web.json_response(self._status(), status=200 if is_reached else 504)
 
     async def get_history(self, _: web.Request) -> web.Response:
         """The recorded transitions and notices, the oldest first."""
@@ -63,40 +55,13 @@ class StatePages:
         return web.json_response({"hops": shown})
 
     async def post_restart(self, request: web.Request) -> web.Response:
-        wanted, timeout_s = _wanted(request), _timeout_s(request)
-        generation = self._service.status().generation
-        self._service.restart("the page" if "Origin" in request.headers else "a program")
-        if wanted is None:
-            return web.json_response(members(self._service.status()), status=202)
-        return await self._wait(wanted, generation, timeout_s)
+        wait = replace(StateWait.of(request), after=self._first.status().generation)
+        self._first.restart(source(request))
+        if wait.wanted is None:
+            return web.json_response(self._status(), status=202)
+        is_reached = await wait.reached([self._first], self._bus)
+        return web.json_response(self._status(), status=200 if is_reached else 504)
 
-    async def _wait(self, wanted: frozenset[str], after: int, timeout_s: float) -> web.Response:
-        """Answer when a generation later than `after` is in one of the wanted states.
-
-        Files written before the request have had their effect on the state by then.
-        """
-        has_changed = asyncio.Event()
-        with self._bus.subscribe([StateChanged], lambda _: has_changed.set()):
-            try:
-                async with asyncio.timeout(timeout_s):
-                    await self._service.fence()
-                    while not self._is_in(wanted, after):
-                        await has_changed.wait()
-                        has_changed.clear()
-            except TimeoutError:
-                return web.json_response(members(self._service.status()), status=504)
-        return web.json_response(members(self._service.status()))
-
-    def _is_in(self, wanted: frozenset[str], after: int) -> bool:
-        status = self._service.status()
-        return status.state in wanted and status.generation > after
-
-
-def _wanted(request: web.Request) -> frozenset[str] | None:
-    wait = request.query.get("wait")
-    return None if wait is None else choices(wait, "wait", STATES)
-
-
-def _timeout_s(request: web.Request) -> float:
-    timeout = request.query.get("timeout", str(DEFAULT_TIMEOUT_S))
-    return seconds(timeout, "timeout", MAX_TIMEOUT_S)
+    def _status(self) -> Mapping[str, object]:
+        states = {name: each.status().state for name, each in self._context.services.items()}
+        return {**members(self._first.status()), "services": states}

@@ -14,7 +14,7 @@ from httpprocessproxy.events import EventBus, ServiceStatus
 from httpprocessproxy.inspector.replay import Replayer
 from httpprocessproxy.inspector.request_log import RequestLog, RequestRecord
 from httpprocessproxy.system.listeners import listen_on_unix
-from test.admin.sockets import OWN, PLACES
+from test.admin.sockets import OWN, PLACES, WEB
 from test.messages import state as changed_to
 from test.messages import status
 
@@ -32,10 +32,18 @@ class FakeProgram:
         self.state, self.generation = "running", 3
         self.restarted_by: list[str] = []
         self.fences = 0
-        self.context = AdminContext(self, self.bus, PLACES)
+        self.config = WEB
+        self.ends = 0
+        self.context = AdminContext({"web": self}, self.bus, PLACES, self.end)
+
+    def end(self) -> None:
+        self.ends += 1
 
     async def fence(self) -> None:
         self.fences += 1
+
+    def tail(self) -> str:
+        return "one\ntwo\n"
 
     def restart(self, requested_by: str) -> None:
         self.restarted_by.append(requested_by)

@@ -68,8 +68,10 @@ def context(
     status: ServiceStatus,
     bus: EventBus,
     restart: Callable[[str], None] = lambda by: None,
+    services: Sequence[ServiceConfig] = (WEB,),
 ) -> AdminContext:
-    return AdminContext(FakeService(status, restart), bus, PLACES, TOKEN)
+    fakes = {config.name: FakeService(status, restart, config) for config in services}
+    return AdminContext(fakes, bus, PLACES, lambda: None, TOKEN)
 
 
 def reload_browsers(bus: EventBus) -> None:
@@ -83,9 +85,13 @@ class FakeService:
 
     present: ServiceStatus
     restart: Callable[[str], None]
+    config: ServiceConfig
 
     def status(self) -> ServiceStatus:
         return self.present
+
+    def tail(self) -> str:
+        return TAIL if self.config.name == "web" else f"{self.config.name}: {TAIL}"
 
     async def fence(self) -> None:
         """Return at once."""
@@ -108,8 +114,7 @@ async def opened(
     admin = Admin(
         configure(livereload_port, bind, services),
         HostRule(allowed, bind.host),
-        context(status or of_server("loading", 1), bus),
-        lambda name: TAIL if name == "web" else f"{name}: {TAIL}",
+        context(status or of_server("loading", 1), bus, services=services),
         (unexpected if warnings is None else warnings).append,
     )
     async with admin.serving(replays):

@@ -47,7 +47,7 @@ def test_all_endpoints_answer_at_once(loop: Loop) -> None:
         port = free_port()
         bus = EventBus()
         async with opened(port, status=status("running", 1), bus=bus) as admin:
-            assert (await get(admin, b"/_hpp/status")).endswith(b'"preload": null}')
+            assert (await get(admin, b"/_hpp/status")).endswith(b'"services": {"web": "running"}}')
             async with own(admin) as page, public(port) as other:
                 await greet(page)
                 await greet(other)

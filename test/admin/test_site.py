@@ -42,7 +42,7 @@ def test_status_is_json(tmp_path: Path) -> None:
         async with browser(tmp_path) as session, session.get("/_hpp/status") as response:
             assert response.status == 200
             assert response.content_type == "application/json"
-            assert await response.json() == members(STATUS)
+            assert await response.json() == {**members(STATUS), "services": {"web": "running"}}
 
     run(main())
 

@@ -12,6 +12,8 @@ from test.admin.sockets import OWN, run
 from test.loops import eventually
 from test.messages import status
 
+RUNNING = {**members(status("running", 3)), "services": {"web": "running"}}
+
 
 async def get(client: aiohttp.ClientSession, target: str) -> tuple[int, dict[str, object]]:
     async with client.get(target) as response:
@@ -28,7 +30,7 @@ def test_present_state_is_returned_at_once(tmp_path: Path, query: str) -> None:
     async def main() -> None:
         async with open_site(tmp_path) as (_, client):
             answer = await get(client, f"/_hpp/status{query}")
-            assert answer == (200, members(status("running", 3)))
+            assert answer == (200, RUNNING)
 
     run(main())
 
@@ -67,7 +69,7 @@ def test_timeout_of_a_wait_gets_504_with_the_state(tmp_path: Path) -> None:
     async def main() -> None:
         async with open_site(tmp_path) as (program, client):
             answer = await get(client, "/_hpp/status?wait=error&timeout=0.01")
-            assert answer == (504, members(status("running", 3)))
+            assert answer == (504, RUNNING)
             assert not program.bus.is_wanted(StateChanged)
 
     run(main())

@@ -53,6 +53,10 @@ class DashboardPlaces:
             return self._url("localhost", port)
         return self._url(name, self.site_port)
 
+    def route_url(self, host: str, path: str) -> str:
+        """Return the site's URL for a route, whose `host` or `path` may be "" for any."""
+        return self._url(host or self.host, self.site_port) + (f"{path[1:]}/" if path else "")
+
     def _authority(self, host: str) -> tuple[str, int]:
         try:
             name, port = parse_authority(host.encode("ascii", "replace"))

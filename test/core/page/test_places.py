@@ -49,6 +49,19 @@ def test_site_url_is_reachable_for_the_client(host: str, url: str) -> None:
     assert PLACES.site_url(host) == url
 
 
+@pytest.mark.parametrize(
+    ("host", "path", "url"),
+    [
+        ("", "", "http://localhost:8000/"),
+        ("", "/api", "http://localhost:8000/api/"),
+        ("api.localhost", "", "http://api.localhost:8000/"),
+        ("api.localhost", "/v1", "http://api.localhost:8000/v1/"),
+    ],
+)
+def test_route_has_a_url(host: str, path: str, url: str) -> None:
+    assert PLACES.route_url(host, path) == url
+
+
 @pytest.mark.parametrize("host", [b"hpp.localhost", b"HPP.LocalHost:1", b"hpp.localhost.:8000"])
 def test_dashboard_host_is_recognized(host: bytes) -> None:
     assert names_dashboard(host)

@@ -1,0 +1,70 @@
+"""States of services in requests: the query parameters, and the wait for a state.
+
+With `wait=STATE[,STATE]` the response is sent when one of these states is reached, or after
+`timeout` seconds: then as 504, with the present state. `after=GENERATION` requires a later
+generation. A request that waits passes the watcher's fence first, so that the response covers files
+that were saved before the request.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from aiohttp import web
+
+from httpprocessproxy.admin.answers import choices, number, seconds
+from httpprocessproxy.admin.context import AdminService
+from httpprocessproxy.events import EventBus, StateChanged
+
+STATES: Final = ("loading", "running", "error", "killing")
+
+DEFAULT_TIMEOUT_S: Final = 30.0
+MAX_TIMEOUT_S: Final = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class StateWait:
+    """The state that a request waits for; without `wanted` it does not wait."""
+
+    wanted: frozenset[str] | None
+    after: int
+    timeout_s: float
+
+    @classmethod
+    def of(cls, request: web.Request) -> "StateWait":
+        """Parse the query of a request. Raises RequestError."""
+        query = request.query
+        wait = query.get("wait")
+        return cls(
+            None if wait is None else choices(wait, "wait", STATES),
+            number(query.get("after", "0"), "after"),
+            seconds(query.get("timeout", str(DEFAULT_TIMEOUT_S)), "timeout", MAX_TIMEOUT_S),
+        )
+
+    async def reached(self, services: Sequence[AdminService], bus: EventBus) -> bool:
+        """Wait until each service is in one of the wanted states; return False at the timeout."""
+        if self.wanted is None:
+            return True
+        has_changed = asyncio.Event()
+        with bus.subscribe([StateChanged], lambda _: has_changed.set()):
+            try:
+                async with asyncio.timeout(self.timeout_s):
+                    for service in services:
+                        await service.fence()
+                    while not all(map(self._is_reached, services)):
+                        await has_changed.wait()
+                        has_changed.clear()
+            except TimeoutError:
+                return False
+        return True
+
+    def _is_reached(self, service: AdminService) -> bool:
+        status = service.status()
+        assert self.wanted is not None, "only a wait has states"
+        return status.state in self.wanted and status.generation > self.after
+
+
+def source(request: web.Request) -> str:
+    """The source of a request that acts on a service, for a line in the terminal."""
+    return "the page" if "Origin" in request.headers else "a program"
