@@ -13,8 +13,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wcmatch.glob import escape
-
 from httpprocessproxy.companions.beside import Companions
 from httpprocessproxy.config import (
     Address,
@@ -25,6 +23,7 @@ from httpprocessproxy.config import (
     ShareConfig,
 )
 from httpprocessproxy.config.secret import secret
+from httpprocessproxy.core.change.patterns import literal
 from httpprocessproxy.core.http.hosts import DASHBOARD_HOST, HostRule
 from httpprocessproxy.core.page.editors import editor_template
 from httpprocessproxy.core.page.places import DashboardPlaces
@@ -102,7 +101,7 @@ class Setup:
 
 def prepare(config: Config, registration: Registration | None = None) -> Setup:
     """Check the configuration, and open the listening sockets. Raises UserError."""
-    redirected = [escape(path) for path in redirected_output(Path.cwd())]
+    redirected = [literal(path) for path in redirected_output(Path.cwd())]
     scopes = [
         Scope.of(service.watch, Path.cwd(), redirected, service.env_file)
         for service in config.services

@@ -37,7 +37,7 @@ MAX_ROOMS = 18
 IMPURE = {"asyncio", "socket", "ssl", "subprocess", "time", "os", "logging", "threading", "signal"}
 
 # Imported when they are wanted: each start of the program would take milliseconds more.
-LATE = {"aiohttp", "h2", "websockets"}
+LATE = {"aiohttp", "bracex", "h2", "pathspec", "wcmatch", "websockets"}
 
 # Modules without a test file of their own, with the test file that covers them.
 _ARCHIVE = "test/companions/archive"

@@ -13,11 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from wcmatch.glob import escape
-
 from httpprocessproxy.core.change.burst import Burst
 from httpprocessproxy.core.change.outputs import Outputs
-from httpprocessproxy.core.change.patterns import ANYTHING
+from httpprocessproxy.core.change.patterns import ANYTHING, literal
 from httpprocessproxy.core.change.restart_loop import RestartLoop
 from httpprocessproxy.core.state import State
 from httpprocessproxy.watch.contents import state_of
@@ -175,7 +173,7 @@ class ChangeHandler:
         for path in sorted(written):
             self._say(
                 f"the server changes {path} at each start: it does not count any more "
-                f"(make that last with --exclude '{escape(path)}')"
+                f"(make that last with --exclude '{literal(path)}')"
             )
         return written
 
@@ -203,4 +201,4 @@ class ChangeHandler:
 def _glob(path: str) -> str:
     """The glob for all files in the file's folder, or for the file itself if it is in the root."""
     folder, _, name = path.rpartition("/")
-    return f"{escape(folder)}/**" if folder else escape(name)
+    return f"{literal(folder)}/**" if folder else literal(name)

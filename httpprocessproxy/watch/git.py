@@ -10,10 +10,12 @@ import os
 import subprocess
 from contextlib import suppress
 from pathlib import Path
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
-from httpprocessproxy.core.change.ignore import IgnoreRules
 from httpprocessproxy.system.checkout import git_folder
+
+if TYPE_CHECKING:
+    from httpprocessproxy.core.change.ignore import IgnoreRules
 
 GITIGNORE: Final = ".gitignore"
 
@@ -90,7 +92,7 @@ class WorkTree:
                 return decision
         return False
 
-    def _rules_in(self, folder: str) -> tuple[tuple[int, IgnoreRules], ...]:
+    def _rules_in(self, folder: str) -> tuple[tuple[int, "IgnoreRules"], ...]:
         """The rules for files in `folder`, each with the index at which its paths begin."""
         found = self._rules.get(folder)
         if found is None:
@@ -102,10 +104,13 @@ class WorkTree:
         return found
 
 
-def _read(path: str | Path) -> IgnoreRules | None:
+def _read(path: str | Path) -> "IgnoreRules | None":
     # Most folders have no .gitignore, and access(2) is much faster than an exception.
     if not os.access(path, os.R_OK):
         return None
+    # Imported for the first file of rules: pathspec takes 12 ms at each start.
+    from httpprocessproxy.core.change.ignore import IgnoreRules
+
     try:
         with open(path, errors="surrogateescape") as file:
             return IgnoreRules(file.read())

@@ -10,10 +10,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Self
 
-from wcmatch.glob import escape
-
 from httpprocessproxy.config import WatchConfig
-from httpprocessproxy.core.change.patterns import ANYTHING, Patterns
+from httpprocessproxy.core.change.patterns import ANYTHING, Patterns, literal
 from httpprocessproxy.watch.environments import MARKER, Environments
 from httpprocessproxy.watch.git import GITIGNORE, WorkTree
 
@@ -55,7 +53,7 @@ class Scope:
         work_tree = WorkTree.around(root) if heeds_git else None
         always = None
         if (inside := _relative(env_file, root)) is not None:
-            always = Patterns((escape(inside),), excludes, config.default_excludes)
+            always = Patterns((literal(inside),), excludes, config.default_excludes)
         environments = Environments(root) if config.default_excludes else None
         return cls(restarting, refreshing, work_tree, always, environments)
 

@@ -3,10 +3,11 @@
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
+from wcmatch import glob as wcmatch
 
-from httpprocessproxy.core.change.patterns import Patterns, is_within
+from httpprocessproxy.core.change.patterns import Patterns, is_within, literal
 from httpprocessproxy.core.errors import UserError
 
 COUNTED = [
@@ -257,6 +258,25 @@ def test_any_text_is_a_glob_or_raises_user_error(glob: str) -> None:
     except UserError:
         return
     assert chosen.matches("a/b") in (True, False)
+
+
+@given(
+    glob=st.text(alphabet="ab.?*#~+(", min_size=1, max_size=6),
+    name=st.text(alphabet="ab.#~+(\n", min_size=1, max_size=6),
+)
+def test_name_matches_a_glob_as_wcmatch_reads_it(glob: str, name: str) -> None:
+    assume(name not in (".", "..") and glob.strip(".*"))
+    flags = wcmatch.DOTGLOB | wcmatch.FORCEUNIX | wcmatch.GLOBSTAR
+    expected = wcmatch.globmatch(name, glob, flags=flags)
+    assert Patterns([glob], [], default_excludes=False).matches(name) == expected
+
+
+@pytest.mark.parametrize("path", ["a.py", "[a]*?.py", "{a,b}.py", "!a", "a\\b", "-a~"])
+def test_literal_glob_matches_its_path_alone(path: str) -> None:
+    chosen = Patterns([literal(path)], [], default_excludes=False)
+    assert chosen.matches(path)
+    assert not chosen.matches(f"{path}c")
+    assert not chosen.matches("aa.py")
 
 
 def _folders(path: str) -> list[str]:
