@@ -3,7 +3,13 @@
 import pytest
 
 from httpprocessproxy.core.errors import UserError
-from httpprocessproxy.core.routes import Route, RouteTable, normal_path
+from httpprocessproxy.core.routes import (
+    MAX_HOSTS,
+    Route,
+    RouteTable,
+    normal_path,
+    without_prefix,
+)
 
 SHOP = {
     "web": [Route.parse("/**")],
@@ -71,7 +77,40 @@ def test_request_outside_all_routes_has_no_service() -> None:
 def test_single_service_gets_all_requests() -> None:
     routes = RouteTable({"web": [Route()], "worker": []})
     assert routes.find(b"any.example", b"/x/../y") == ("web", Route())
+    assert routes.only == "web"
     assert RouteTable({"worker": []}).find(b"", b"/") is None
+
+
+def test_service_of_all_requests_is_the_only_one_with_a_route() -> None:
+    assert RouteTable({"worker": []}).only is None
+    assert RouteTable({"api": [Route.parse("/api/**")]}).only is None
+    assert RouteTable({"web": [Route()], "api": [Route.parse("/api/**")]}).only is None
+
+
+def test_routes_of_many_hosts_take_bounded_memory() -> None:
+    routes = RouteTable(SHOP)
+    hosts = [b"%d.shop.localhost" % number for number in range(1000)]
+    found = {routes.find(host, b"/") for host in [*hosts, *hosts]}
+    assert found == {("tenants", Route("*.shop.localhost"))}
+    assert len(routes._of_hosts) <= MAX_HOSTS
+
+
+@pytest.mark.parametrize(
+    ("target", "stripped"),
+    [
+        ("/api", "/"),
+        ("/api/", "/"),
+        ("/api/x", "/x"),
+        ("/api/x/?y=/api/", "/x/?y=/api/"),
+        ("/api?y", "/?y"),
+        ("/api/api/x", "/api/x"),
+        ("/api//x", "//x"),
+        ("/%61pi/x%2F%7e?%61", "/x%2F~?%61"),
+        ("/y/../api/x/../z/.", "/z/"),
+    ],
+)
+def test_target_without_the_path_of_its_route(target: str, stripped: str) -> None:
+    assert without_prefix(target.encode(), b"/api") == stripped.encode()
 
 
 @pytest.mark.parametrize(
@@ -153,5 +192,6 @@ def test_host_without_a_route_has_no_service() -> None:
 
 def test_normal_path_keeps_reserved_characters() -> None:
     assert normal_path(b"/a%2Fb%7Ec?d=/../e") == "/a%2Fb~c"
-    assert normal_path(b"/a/./b/../../../c/.") == "/c"
+    assert normal_path(b"/a/./b/../../../c/.") == "/c/"
+    assert normal_path(b"/a/b/..") == "/a/"
     assert normal_path("/ä".encode()) == "/Ã¤"
