@@ -50,7 +50,6 @@ TESTED_ELSEWHERE = {
     "system/aiohttp_server.py": "test/admin/test_site.py",
     "admin/context.py": "test/admin/test_site.py",
     "admin/states.py": "test/admin/test_state_pages.py",
-    "core/http/request.py": "test/core/http/test_headers_responses.py",
     "proxy/exchanges.py": "test/companions/chains/test_exchange.py",
     "proxy/interfaces.py": "test/proxy/test_exchange.py",
     "__main__.py": "test/whole/test_cli.py",

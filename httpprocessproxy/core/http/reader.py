@@ -203,12 +203,16 @@ class ResponseReader:
 
     __slots__ = (
         *("_adds_no_cache", "_caching", "_dates", "_found", "_host", "_hsts", "_last"),
-        *("_lengths", "_lines", "_modified", "_status_lines"),
+        *("_lengths", "_lines", "_mark_of_urls", "_modified", "_status_lines"),
     )
 
-    def __init__(self, *, adds_no_cache: bool = True) -> None:
-        """`adds_no_cache` is as in `ResponseFields`, whose rules hold for cached lines, too."""
+    def __init__(self, *, adds_no_cache: bool = True, strips: bool = False) -> None:
+        """`adds_no_cache` is as in `ResponseFields`, whose rules hold for cached lines, too.
+
+        With `strips`, paths in responses depend on the route of the request.
+        """
         self._adds_no_cache = adds_no_cache
+        self._mark_of_urls = b"/" if strips else b"//"
         self._status_lines: dict[bytes, int] = {}
         # Maps a received line to the line to send on: b"" for a hop-by-hop field, and for
         # Content-Length, which is written last.
@@ -308,7 +312,9 @@ class ResponseReader:
             self._lines[line] = b""
         elif lower == DATE:
             self._learn_time(line, value, self._dates, line)
-        elif lower not in OWN_IN_RESPONSES and not (lower in URL_FIELDS and b"//" in value):
+        elif lower not in OWN_IN_RESPONSES and not (
+            lower in URL_FIELDS and self._mark_of_urls in value
+        ):
             if lower in CACHING:
                 self._caching.add(line)
             self._lines[line] = line

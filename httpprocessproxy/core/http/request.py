@@ -4,9 +4,12 @@
 whether the connection persists. No I/O.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from operator import attrgetter
+from typing import Final
 
 from httpprocessproxy.core.http.bodies import NO_BODY, Body, Chunked, Length, UntilClose
+from httpprocessproxy.core.routes import without_prefix
 
 
 @dataclass(slots=True)
@@ -56,6 +59,32 @@ class Request:
     def takes_content(self) -> bool:
         """Whether the client gets the content of a response alone, without chunks."""
         return self.is_stream or self.is_http10
+
+
+_MEMBERS: Final = attrgetter(*(member.name for member in fields(Request)))
+
+
+@dataclass(slots=True)
+class StrippedRequest(Request):
+    """A request whose target goes to the backend without the path of its route, `prefix`.
+
+    `target` is the client's. X-Forwarded-Prefix tells the backend the missing part; a list of them
+    (RFC 9110 section 5.3) begins with those of trusted proxies before this one.
+    """
+
+    prefix: bytes = b""
+
+    @classmethod
+    def of(cls, request: Request, prefix: bytes) -> "StrippedRequest":
+        stripped = cls(*_MEMBERS(request))
+        stripped.prefix = prefix
+        return stripped
+
+    @property
+    def head(self) -> bytes:
+        target = without_prefix(self.target, self.prefix)
+        fields = b"%bX-Forwarded-Prefix: %b\r\n\r\n" % (self.rest[: -len(b"\r\n")], self.prefix)
+        return b"".join((self.method, b" ", target, fields))
 
 
 @dataclass(slots=True)

@@ -21,7 +21,7 @@ from httpprocessproxy.core.http.hosts import parse_authority
 from httpprocessproxy.core.http.http1 import Fields, ResponseHead
 from httpprocessproxy.core.http.ip import parsed_ip
 from httpprocessproxy.core.http.redirects import URL_FIELDS, Ends, led_back
-from httpprocessproxy.core.http.request import Request
+from httpprocessproxy.core.http.request import Request, StrippedRequest
 from httpprocessproxy.core.http.validators import http_date, is_of_second
 
 LAST_MODIFIED: Final = b"last-modified"
@@ -70,7 +70,8 @@ class ResponseFields:
         if HSTS in names and is_local(request.host):
             fields = without(fields, HSTS)
         if self._leads_back and backend_port is not None and names & URL_FIELDS:
-            ends = Ends(*client_view(request.rest), backend_port, self._backend_hosts)
+            prefix = request.prefix if isinstance(request, StrippedRequest) else b""
+            ends = Ends(*client_view(request.rest), backend_port, self._backend_hosts, prefix)
             fields = [
                 (name, led_back(value, ends) if name.lower() in URL_FIELDS else value)
                 for name, value in fields

@@ -244,3 +244,15 @@ def test_cached_lines_are_bounded() -> None:
     for number in range(3 * MAX_CACHED_LINES):
         respond(reader, b"HTTP/1.1 200 OK\r\nETag: %d\r\n\r\n" % number, ASKED[0])
     assert len(reader._lines) <= MAX_CACHED_LINES
+
+
+@pytest.mark.parametrize(
+    ("location", "is_cached"), [(b"/a", False), (b"//a/", False), (b"a", True)]
+)
+def test_path_in_a_response_to_a_stripped_request_is_not_cached(
+    location: bytes, is_cached: bool
+) -> None:
+    reader = ResponseReader(strips=True)
+    head = b"HTTP/1.1 302 Found\r\nLocation: %b\r\nContent-Length: 0\r\n\r\n" % location
+    respond(reader, head, ASKED[0])
+    assert (reader.read(head, ASKED[0]) is not None) == is_cached

@@ -77,3 +77,44 @@ def test_refresh_to_another_server_passes(value: bytes) -> None:
 def test_client_without_valid_authority_gets_url_unchanged(authority: bytes) -> None:
     url = b"http://localhost:8001/"
     assert led_back(url, Ends(b"http", authority, 8001)) == url
+
+
+# Prefixes
+
+BELOW = Ends(b"http", b"localhost:8000", 8001, prefix=b"/api")
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (b"/", b"/api/"),
+        (b"/login?next=/x#y", b"/api/login?next=/x#y"),
+        (b"/apis", b"/api/apis"),
+        (b"http://127.0.0.1:8001", b"http://localhost:8000/api"),
+        (b"http://127.0.0.1:8001/a", b"http://localhost:8000/api/a"),
+        (b"http://127.0.0.1:8001?q", b"http://localhost:8000/api?q"),
+        (b"http://localhost:8000/a", b"http://localhost:8000/api/a"),
+        (b"//localhost:8000/a", b"http://localhost:8000/api/a"),
+        (b"0; url=/a", b"0; url=/api/a"),
+        (b"0; url='http://localhost:8001/a'", b"0; url='http://localhost:8000/api/a'"),
+    ],
+)
+def test_path_of_a_backend_without_prefixes_gets_the_prefix(value: bytes, expected: bytes) -> None:
+    assert led_back(value, BELOW) == expected
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(b"/api", b"/api/", b"/api?q", b"/api#y", b"/api/login", b"http://localhost:8000/api/a"),
+        *(b"login", b"./login", b"?page=2", b"#y", b"", b"5", b"0; url=login", b"0; url='/api'"),
+        *(b"https://localhost:8000/a", b"http://other.example/a", b"//other.example/a", b"//"),
+    ],
+)
+def test_other_reference_gets_no_prefix(value: bytes) -> None:
+    assert led_back(value, BELOW) == value
+
+
+def test_path_of_the_backend_itself_is_rewritten_below_the_prefix() -> None:
+    url = b"http://localhost:8001/api/login"
+    assert led_back(url, BELOW) == b"http://localhost:8000/api/login"

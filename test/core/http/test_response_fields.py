@@ -4,6 +4,7 @@ import pytest
 
 from httpprocessproxy.core.http.http1 import Fields, ResponseHead
 from httpprocessproxy.core.http.reader import RequestReader
+from httpprocessproxy.core.http.request import StrippedRequest
 from httpprocessproxy.core.http.response_fields import ResponseFields, is_local
 from test.core.http.heads import TRUSTED, VIA
 
@@ -111,6 +112,15 @@ def test_url_passes_in_other_field_port_or_without_the_option(
 ) -> None:
     field = (name, b"http://127.0.0.1:8001/a")
     assert mended(field, rules=rules, port=port) == [field]
+
+
+def test_url_of_a_stripped_request_gets_its_prefix() -> None:
+    plain = RequestReader(TRUSTED, VIA).read(b"GET /api/x HTTP/1.1\r\nHost: a\r\n\r\n")
+    head = ResponseHead(302, b"", False, [(b"Location", b"/login")])
+    stripped = StrippedRequest.of(plain, b"/api")
+    assert ResponseFields().mend(head, stripped, 8001, NOW).fields == [(b"Location", b"/api/login")]
+    for rules, port in ((ResponseFields(leads_back=False), 8001), (ResponseFields(), None)):
+        assert rules.mend(head, stripped, port, NOW).fields == head.fields
 
 
 # Strict-Transport-Security
