@@ -12,13 +12,15 @@ from httpprocessproxy.core.page.pages import Problem
 class Target:
     """The address of a generation's backend.
 
-    `connection` is set for a first request: an open connection, which that request then owns.
+    `connection` is set for a first request: an open connection, which that request then owns. A
+    connection is made to the first one of `host` and `other_hosts` that accepts it.
     """
 
     generation: GenerationId
     host: str
     port: int
     connection: socket.socket | None = field(default=None, compare=False)
+    other_hosts: tuple[str, ...] = ()
 
 
 class Waiter(Protocol):

@@ -30,7 +30,8 @@ class Problem:
     `state` and `generation` are those of `/_hpp/status` at the time the page is made. A page that
     `is_live` follows both, and shows the output as it arrives. Both are those of `service`, or,
     without a name, of the service of the page's URL. `public_detail` replaces `detail` for
-    untrusted clients, where it has to differ.
+    untrusted clients, where it has to differ. A page that `is_final` does not reload by itself: the
+    proxy does not learn of the end of the problem.
     """
 
     status: int
@@ -43,6 +44,7 @@ class Problem:
     is_live: bool = False
     public_detail: str = ""
     service: str = ""
+    is_final: bool = False
 
     def for_strangers(self) -> "Problem":
         """Return the problem for untrusted clients: without the output and the command."""
