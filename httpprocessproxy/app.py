@@ -2,7 +2,6 @@
 
 import asyncio
 import secrets
-from collections.abc import Callable
 from contextlib import AsyncExitStack, ExitStack, suppress
 from pathlib import Path
 
@@ -10,9 +9,10 @@ from httpprocessproxy.admin.assets import client_js
 from httpprocessproxy.admin.context import AdminContext
 from httpprocessproxy.admin.endpoints import Admin
 from httpprocessproxy.companions.beside import CompanionContext
-from httpprocessproxy.config import Config
+from httpprocessproxy.config import BrowserConfig, Config, ServiceConfig
 from httpprocessproxy.core.http.response_fields import ResponseFields
 from httpprocessproxy.core.page.documents import Injector
+from httpprocessproxy.core.routes import RouteTable
 from httpprocessproxy.events import EventBus, Notice, StateChanged
 from httpprocessproxy.inspector.replay import Replayer
 from httpprocessproxy.inspector.request_log import RequestLog
@@ -23,7 +23,7 @@ from httpprocessproxy.process import (
     become_subreaper,
     seal_descriptors,
 )
-from httpprocessproxy.proxy import ProxyOptions, ProxyServer
+from httpprocessproxy.proxy import DestinationOptions, ProxyOptions, ProxyServer
 from httpprocessproxy.service.service import Service
 from httpprocessproxy.service.services import Services
 from httpprocessproxy.setup import ServiceSetup, Setup, prepare
@@ -111,7 +111,7 @@ async def _serve(
     config, only = setup.config, setup.services[0]
     admin = Admin(config, setup.hosts, context, say)
     log = RequestLog(bus)
-    proxy_server = _proxy_server(setup, services, admin, log, say)
+    proxy_server = _proxy_server(setup, services, admin, log, bus)
     replayer = Replayer(log, proxy_server.replay)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(admin.serving(replayer))
@@ -154,10 +154,13 @@ def _register(setup: Setup, run: str) -> None:
 
 
 def _proxy_server(
-    setup: Setup, services: Services, admin: Admin, log: RequestLog, say: Callable[[str], None]
+    setup: Setup, services: Services, admin: Admin, log: RequestLog, bus: EventBus
 ) -> ProxyServer:
     config = setup.config
     nonce = secrets.token_urlsafe(16).encode()
+
+    def say(text: str, service: str | None = None) -> None:
+        bus.publish(Notice(service=service, text=text))
 
     def admin_socket(target: bytes, trusted: bool, is_dashboard: bool) -> str | None:
         mounted = setup.companions.socket_for(target) if trusted else None
@@ -169,13 +172,18 @@ def _proxy_server(
         admin_socket,
         Injector(nonce, say, client_js().integrity) if config.browser.inject else None,
         setup.chains,
-        ResponseFields(
-            config.service.address.host,
-            adds_no_cache=config.browser.cache_control,
-            leads_back=config.browser.rewrite_redirects,
-        ),
         hides_alt_svc=config.tls.enabled,
-        takes_back={name for name, service in services.items() if service.config.socket},
+        routes=RouteTable({service.name: service.routes for service in config.services}),
+        services={service.name: _rules(service, config.browser) for service in config.services},
     )
     gates = {name: service.gate for name, service in services.items()}
-    return ProxyServer(gates, log, options, say)
+    return ProxyServer(gates, log, options, lambda service, text: say(text, service))
+
+
+def _rules(service: ServiceConfig, browser: BrowserConfig) -> DestinationOptions:
+    fields = ResponseFields(
+        service.address.host,
+        adds_no_cache=browser.cache_control,
+        leads_back=browser.rewrite_redirects,
+    )
+    return DestinationOptions(fields, takes_back=service.socket, strips=service.strip)

@@ -2,6 +2,7 @@
 
     interfaces.py           the seam: an exchange between its `Downstream` and its `Upstream`
     server.py               the parts together; listeners and time limits
+    router.py               the service of a request
     destination.py          a service: its gate, and the end of a generation
     client_connection.py    a client of HTTP/1.1: reads requests in turn, writes responses
     replay_client.py        a replayed request's client
@@ -17,6 +18,7 @@ Synchronous callbacks on `asyncio.Protocol`: no task and no await per request.
 """
 
 from httpprocessproxy.proxy.client_connection import ClientConnection
+from httpprocessproxy.proxy.destination import DestinationOptions
 from httpprocessproxy.proxy.server import ProxyOptions, ProxyServer, listen
 
-__all__ = ["ClientConnection", "ProxyOptions", "ProxyServer", "listen"]
+__all__ = ["ClientConnection", "DestinationOptions", "ProxyOptions", "ProxyServer", "listen"]

@@ -27,6 +27,9 @@ class BufferedRequest:
     )
 
     def __init__(self, client: Downstream, context: ProxyContext, request: Request) -> None:
+        destination = context.destination
+        if destination is None:
+            destination, request = context.router.lead(request)
         self.client = client
         self.request = request
         self.record = RequestRecord(request, client.peer.ip, client.replay_of)
@@ -35,7 +38,7 @@ class BufferedRequest:
         self.over = False
         self.for_backend = False
         self._context = context
-        self._destination = destination = context.destination
+        self._destination = destination
         self.gate = destination.gate
         self.record.service = destination.name
         self._upstream: Upstream | None = None

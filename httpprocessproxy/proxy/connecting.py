@@ -4,6 +4,7 @@ A connection is made for one exchange, whose `connected` or `lost` is called unl
 """
 
 import asyncio
+import contextlib
 import errno
 from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
@@ -49,22 +50,24 @@ class ConnectingExchange(Protocol):
 
 
 class Connector:
-    """An async context manager; its exit cancels connections that are still being made."""
+    """Makes the connections of one service, in tasks of a group that all services share."""
 
-    def __init__(self, responses: ResponseContext, complain: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        responses: ResponseContext,
+        complain: Callable[[str], None],
+        group: asyncio.TaskGroup,
+    ) -> None:
         """`complain` shows a line about the backend, once per generation."""
         self._responses = responses
         self._complain = complain
-        self._group = asyncio.TaskGroup()
+        self._group = group
         self._pending: dict[asyncio.Task[None], tuple[ConnectingExchange, Target]] = {}
 
-    async def __aenter__(self) -> None:
-        await self._group.__aenter__()
-
-    async def __aexit__(self, *exc_info: object) -> None:
+    def cancel(self) -> None:
+        """Cancel the connections to the backend that are still being made."""
         for task in self._pending:
             task.cancel()
-        await self._group.__aexit__(*exc_info)  # type: ignore[arg-type]
 
     def to_backend(self, exchange: ConnectingExchange, target: Target) -> None:
         work = self._contained(exchange, lambda: self._to_backend(exchange, target))
@@ -127,7 +130,7 @@ class Connector:
             upstream = UpstreamConnection(self._responses, target.generation)
             try:
                 async with asyncio.timeout(timeout_s):
-                    await loop.create_connection(lambda: upstream, target.host, target.port)  # noqa: B023
+                    await self._open(upstream, target)
             except TimeoutError:
                 timeout_s *= 2
                 if loop.time() + timeout_s > deadline:
@@ -135,6 +138,15 @@ class Connector:
             else:
                 return upstream
         raise TimeoutError  # the exchange has ended
+
+    async def _open(self, upstream: UpstreamConnection, target: Target) -> None:
+        """Raises OSError: that of the last host."""
+        *others, last = target.host, *target.other_hosts
+        for host in others:
+            with contextlib.suppress(OSError):
+                await self._responses.loop.create_connection(lambda: upstream, host, target.port)
+                return
+        await self._responses.loop.create_connection(lambda: upstream, last, target.port)
 
     def _failed(self, exchange: ConnectingExchange, target: Target, error: OSError) -> None:
         if not exchange.leads_to(target):

@@ -1,10 +1,10 @@
 """A destination of requests: one service, as the data plane knows it."""
 
-import asyncio
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+from httpprocessproxy.core.http.response_fields import ResponseFields
 from httpprocessproxy.core.identity import GenerationId
 from httpprocessproxy.core.page.pages import Problem
 from httpprocessproxy.core.silence import Silence, SilenceMeter
@@ -41,39 +41,64 @@ class OpenTunnel(Protocol):
         """Close the tunnel: the backend is being stopped."""
 
 
+@dataclass(frozen=True, slots=True)
+class DestinationOptions:
+    """The rules for one service.
+
+    response_fields  corrects the fields of its responses
+    takes_back       requests may be reclaimed before a server accepts them: see
+                     `Destination.reclaim_unaccepted`
+    strips           targets go to it without the path of their route
+    unreachable      returns the error response if a server that the proxy has not started accepts
+                     no connection
+    """
+
+    response_fields: ResponseFields = field(default_factory=ResponseFields)
+    takes_back: bool = False
+    strips: bool = False
+    unreachable: Callable[[], Problem] | None = None
+
+
 @dataclass(slots=True)
 class ServerConnections:
-    """The connections to the servers of all services: open, being made, and switched to tunnels."""
+    """The connections to a service's server: open, being made, and switched to tunnels.
+
+    `tunnels` are those of all services.
+    """
 
     responses: ResponseContext
     connector: Connector
     complaints: Complaints
-    tunnels: dict[OpenTunnel, GenerationId] = field(default_factory=dict)
-
-    @property
-    def loop(self) -> asyncio.AbstractEventLoop:
-        return self.responses.loop
+    tunnels: dict[OpenTunnel, GenerationId]
 
 
 class Destination:
     """A service's gate, and the effects of its generations: the `DataPlane` of the service.
 
     `silence` is the time without any response, at the last `look`; None if no request waits.
-    `takes_back`: requests may be reclaimed before a server accepts them.
     """
 
-    __slots__ = ("_connections", "_meter", "arrivals", "gate", "name", "silence", "takes_back")
+    __slots__ = (
+        *("_meter", "_options", "arrivals", "connections", "gate", "name", "silence", "strips"),
+        *("takes_back",),
+    )
 
     def __init__(
-        self, name: str, gate: Gate, connections: ServerConnections, *, takes_back: bool
+        self, name: str, gate: Gate, connections: ServerConnections, options: DestinationOptions
     ) -> None:
         self.name = name
         self.gate = gate
-        self.takes_back = takes_back
-        self.arrivals = Arrivals(connections.loop, gate)
+        self.connections = connections
+        self.takes_back = options.takes_back
+        self.strips = options.strips
+        self.arrivals = Arrivals(connections.responses.loop, gate)
         self.silence: Silence | None = None
-        self._connections = connections
+        self._options = options
         self._meter = SilenceMeter()
+
+    def unreachable(self) -> Problem | None:
+        """Return the error response if an external server accepts no connection."""
+        return self._options.unreachable() if self._options.unreachable is not None else None
 
     def look(self, now: float, requests: int) -> None:
         """Measure the silence, with the number of complete requests without a response."""
@@ -81,18 +106,18 @@ class Destination:
 
     def reclaim_unaccepted(self, ends: Collection[tuple[str, int]]) -> None:
         """Reclaim requests on connections, by their local addresses, that no server accepted."""
-        for upstream in [u for u in self._connections.responses.upstreams if u.end in ends]:
+        for upstream in [u for u in self.connections.responses.upstreams if u.end in ends]:
             upstream.reclaim_unaccepted()
 
     def give_up(self, problem: Problem) -> None:
         """Answer requests with `problem` that were sent to the service and have no response."""
-        for upstream in list(self._connections.responses.upstreams):
-            if upstream.generation is not None and upstream.generation.service == self.name:
+        for upstream in list(self.connections.responses.upstreams):
+            if upstream.generation is not None:
                 upstream.give_up(problem)
 
     def end_generation(self, generation: GenerationId) -> None:
         """Close all connections to this generation; no response of it reaches a client any more."""
-        connections = self._connections
+        connections = self.connections
         connections.complaints.clear()
         self._meter.restarted()
         self.silence = None

@@ -74,7 +74,7 @@ class Exchange(BufferedRequest):
             untrusted = untrusted_peers(request.head, self.client.peer)
             self.refused(problems.untrusted(untrusted[-1]))
         else:
-            self._context.connections.connector.to_admin(self, path)
+            self._destination.connections.connector.to_admin(self, path)
 
     def enter(self) -> None:
         """Enter the gate, which admits or refuses the request now or later."""
@@ -91,7 +91,7 @@ class Exchange(BufferedRequest):
             return
         upstream = self.client.idle_upstream.take(target.generation, self.request)
         if upstream is None:
-            self._context.connections.connector.to_backend(self, target)
+            self._destination.connections.connector.to_backend(self, target)
         else:
             self._send(upstream)
 
@@ -222,11 +222,14 @@ class Exchange(BufferedRequest):
     def lost(self, loss: Loss) -> None:
         """The connection to the backend could not be made, or was lost."""
         gate, event = self.gate, ExchangeEvent.FAILED
+        problem = problems.lost(loss, self.request, sent=self._sent)
         if self.for_backend:
             reused = self._upstream is not None and self._upstream.reused
             # Suspicions apply only after the gate opens: the first request may be lost repeatedly.
             is_open = gate.target is not None and self._suspected is not None
             suspected = is_open and self._suspected == gate.generation
+            if loss is Loss.REFUSED and (unreachable := self._destination.unreachable()):
+                suspected, problem = True, unreachable  # no end of a process will be reported
             repeatable = self._is_buffered and self.request.is_safe
             event = event_of(loss, Progress(self._sent, repeatable, reused, suspected))
         line = self.request.method, self.request.target
@@ -234,7 +237,7 @@ class Exchange(BufferedRequest):
         if self.phase is not _UPLOADING:
             gate.exit(self)
         self._upstream = None
-        self._fail(event, problems.lost(loss, self.request, sent=self._sent))
+        self._fail(event, problem)
 
     def bad_response(self, reason: str) -> None:
         """The backend's response is not valid HTTP.
@@ -245,13 +248,14 @@ class Exchange(BufferedRequest):
         if self.gate.target is not None:
             path = self.request.target.partition(b"?")[0].decode("ascii", "replace")
             method = self.request.method.decode()
-            self._context.connections.complaints.add(
+            self._destination.connections.complaints.add(
                 f"{method} {path}: the answer of the server has {reason}"
             )
         self._fail(ExchangeEvent.FAILED, problems.bad_response(reason))
 
     def timed_out(self) -> None:
-        self.give_up(problems.no_answer())
+        """The connection to the backend could not be made in time."""
+        self.give_up(self._destination.unreachable() or problems.no_answer())
 
     def refuse_body(self, reason: str) -> None:
         """Refuse a broken body, so that the backend does not read it as complete."""
@@ -265,7 +269,7 @@ class Exchange(BufferedRequest):
         if self.phase >= _ANSWERING:
             return ""
         if now - self.record.began_at > answer_s:
-            self.timed_out()
+            self.give_up(problems.no_answer())
         return self._destination.name if self.is_unanswered else ""
 
     def give_up(self, problem: Problem) -> None:

@@ -9,6 +9,7 @@ from httpprocessproxy.core.exchange import Loss
 from httpprocessproxy.core.http.http1 import connection_option
 from httpprocessproxy.core.http.request import Request
 from httpprocessproxy.core.page.pages import CONTENT_SECURITY_POLICY, Page, Problem, render
+from httpprocessproxy.core.routes import RouteTable
 
 
 def refused(error: RequestError) -> Problem:
@@ -24,6 +25,17 @@ def untrusted(client: str) -> Problem:
         "The pages of this proxy are for clients of this machine, and you come from "
         f"{client}. To trust an address, add: --forwarded-allow-ips ADDRESS (and 127.0.0.1, "
         "which it replaces).",
+    )
+
+
+def no_service(routes: RouteTable) -> Problem:
+    """A request outside all routes."""
+    listed = "\n".join(f"{route}  {service}" for route, service in routes.ranked)
+    return Problem(
+        404,
+        "No service has this URL",
+        f"The routes of this proxy, and their services:\n\n{listed or 'none'}",
+        public_detail="This site has no page here.",
     )
 
 
@@ -84,8 +96,9 @@ def page_of(problem: Problem, request: Request | None) -> Page:
     if request is not None and not request.is_trusted:
         problem = problem.for_strangers()
     # An error in the request itself does not end when the server is back: no reload.
-    reloads = request is not None and request.method == b"GET" and problem.status >= 500
-    return render(problem, request.accept if request is not None else b"", reloads)
+    reloads = problem.status >= 500 and not problem.is_final
+    is_get = request is not None and request.method == b"GET"
+    return render(problem, request.accept if request is not None else b"", reloads and is_get)
 
 
 def head(problem: Problem, page: Page) -> bytes:

@@ -7,6 +7,7 @@ import socket
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -15,16 +16,24 @@ from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.core.http.hosts import HostRule
 from httpprocessproxy.core.http.ip import Network, is_in
 from httpprocessproxy.core.http.reader import RequestReader
-from httpprocessproxy.core.http.response_fields import ResponseFields
+from httpprocessproxy.core.identity import DEFAULT_SERVICE, GenerationId
 from httpprocessproxy.core.page.documents import Injector
+from httpprocessproxy.core.routes import Route, RouteTable
 from httpprocessproxy.inspector.request_log import RequestLog, RequestRecord
 from httpprocessproxy.proxy.client_connection import ClientConnection
 from httpprocessproxy.proxy.connecting import Connector
 from httpprocessproxy.proxy.context import ProxyContext
-from httpprocessproxy.proxy.destination import Complaints, Destination, ServerConnections
+from httpprocessproxy.proxy.destination import (
+    Complaints,
+    Destination,
+    DestinationOptions,
+    OpenTunnel,
+    ServerConnections,
+)
 from httpprocessproxy.proxy.exchanges import Exchanges, Interceptor
 from httpprocessproxy.proxy.readers import Readers
 from httpprocessproxy.proxy.replay_client import ReplayClient
+from httpprocessproxy.proxy.router import RequestRouter, refusing_gate
 from httpprocessproxy.proxy.upstream_connection import ResponseContext
 from httpprocessproxy.service.gate import Gate
 from httpprocessproxy.system.faults import contained
@@ -51,10 +60,9 @@ class ProxyOptions:
     admin_socket         see `ProxyContext`
     injector             puts the script into documents
     interceptor          handles some requests before the backend
-    response_fields      corrects the fields of responses
     hides_alt_svc        see `ResponseContext`
-    takes_back           the services whose requests may be reclaimed before a server accepts them:
-                         see `Destination.reclaim_unaccepted`
+    routes               the requests for each service
+    services             the rules for each service, by its name; a service may lack them
     """
 
     hosts: HostRule
@@ -62,9 +70,11 @@ class ProxyOptions:
     admin_socket: Callable[[bytes, bool, bool], str | None]
     injector: Injector | None = None
     interceptor: Interceptor | None = None
-    response_fields: ResponseFields = dataclasses.field(default_factory=ResponseFields)
     hides_alt_svc: bool = False
-    takes_back: Collection[str] = ()
+    routes: RouteTable = dataclasses.field(
+        default_factory=lambda: RouteTable({DEFAULT_SERVICE: [Route()]})
+    )
+    services: Mapping[str, DestinationOptions] = dataclasses.field(default_factory=dict)
 
 
 class ProxyServer:
@@ -75,27 +85,42 @@ class ProxyServer:
         gates: Mapping[str, Gate],
         log: RequestLog,
         options: ProxyOptions,
-        say: Callable[[str], None] = lambda text: None,
+        say: Callable[[str, str], None] = lambda service, text: None,
     ) -> None:
-        """`gates` are those of the services, by name; `say` shows a line in the terminal."""
+        """`gates` are those of the services, by name.
+
+        `say` shows a line about a service in the terminal.
+        """
         self.loop = asyncio.get_running_loop()
         self._trusted = tuple(options.forwarded_allow_ips)
-        readers = Readers(options.hosts, self._trusts, options.injector, options.interceptor)
-        responses = ResponseContext(
-            self.loop, options.response_fields, options.injector, options.hides_alt_svc
-        )
-        complaints = Complaints(say)
-        connector = Connector(responses, complaints.add)
-        connections = ServerConnections(responses, connector, complaints)
-        self.destinations = {
-            name: Destination(name, gate, connections, takes_back=name in options.takes_back)
-            for name, gate in gates.items()
-        }
+        self._options = options
+        self._say = say
+        self._connecting = asyncio.TaskGroup()
+        self._tunnels: dict[OpenTunnel, GenerationId] = {}
+        self.destinations = {name: self._destination(name, gate) for name, gate in gates.items()}
+        elsewhere = self._destination("", refusing_gate(options.routes))
         self.context = ProxyContext(
-            self.destinations, log, readers, connections, options.admin_socket
+            self.loop,
+            RequestRouter(options.routes, self.destinations, elsewhere),
+            log,
+            Readers(options.hosts, self._trusts, options.injector, options.interceptor),
+            options.admin_socket,
+            self._tunnels,
         )
         self.exchanges = Exchanges(self.context, options.interceptor)
         self._next_sweep: asyncio.TimerHandle
+
+    def _destination(self, name: str, gate: Gate) -> Destination:
+        options = self._options
+        rules = options.services.get(name, DestinationOptions())
+        responses = ResponseContext(
+            *(self.loop, rules.response_fields, options.injector, options.hides_alt_svc),
+            strips=rules.strips,
+        )
+        complaints = Complaints(partial(self._say, name))
+        connector = Connector(responses, complaints.add, self._connecting)
+        connections = ServerConnections(responses, connector, complaints, self._tunnels)
+        return Destination(name, gate, connections, rules)
 
     @asynccontextmanager
     async def serve(
@@ -109,7 +134,7 @@ class ProxyServer:
         self.context.readers.dashboard_ends = frozenset(dashboard_ends)
         servers = [await self._listen(sock) for sock in sockets]
         self._sweep()
-        async with self.context.connections.connector:
+        async with self._connecting:
             try:
                 yield
             finally:
@@ -118,6 +143,8 @@ class ProxyServer:
                 for server in servers:
                     server.close()
                 self._abort_all()
+                for destination in self.destinations.values():
+                    destination.connections.connector.cancel()
 
     def new_client(
         self, fields: bytes = b"", reader: RequestReader | None = None
@@ -153,7 +180,7 @@ class ProxyServer:
         self.context.pool.drop()
         for client in list(self.context.clients):
             client.abort()
-        for tunnel in list(self.context.connections.tunnels):
+        for tunnel in list(self._tunnels):
             tunnel.end_generation()
 
     def _trusts(self, node: str) -> bool:

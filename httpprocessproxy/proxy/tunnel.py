@@ -121,7 +121,7 @@ class BackendEnd(TunnelEnd):
         self._context.loop.call_later(CLOSE_TIMEOUT_S, client.close)
 
     def _remove(self, outcome: str) -> None:
-        self._context.connections.tunnels.pop(self, None)
+        self._context.tunnels.pop(self, None)
         self._context.log.end(self._record, outcome)
 
 
@@ -144,7 +144,7 @@ def open_tunnel(
     back = BackendEnd(context, upstream.hand_over(), frames, record)
     front.other, back.other = back, front
     if upstream.generation is not None:
-        context.connections.tunnels[back] = upstream.generation
+        context.tunnels[back] = upstream.generation
         context.log.opened(record)
     front.transport.set_protocol(front)
     back.transport.set_protocol(back)

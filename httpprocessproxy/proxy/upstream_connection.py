@@ -32,21 +32,24 @@ from httpprocessproxy.proxy.transports import linger_none, quick_ack, read_rest
 
 @dataclass(slots=True)
 class ResponseContext:
-    """The parts that all upstream connections share: they read and correct responses.
+    """The parts that all connections to a service share: they read and correct responses.
 
     `injector` puts the script into documents. `hides_alt_svc` removes Alt-Svc (RFC 7838): it names
-    an address of the backend, and not of the proxy. `upstreams` are the open connections.
+    an address of the backend, and not of the proxy. `strips`: see `DestinationOptions`. `upstreams`
+    are the open connections.
     """
 
     loop: asyncio.AbstractEventLoop
     response_fields: ResponseFields
     injector: Injector | None
     hides_alt_svc: bool
+    strips: bool = False
     reader: ResponseReader = field(init=False)
     upstreams: set["UpstreamConnection"] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self.reader = ResponseReader(adds_no_cache=self.response_fields.adds_no_cache)
+        adds_no_cache = self.response_fields.adds_no_cache
+        self.reader = ResponseReader(adds_no_cache=adds_no_cache, strips=self.strips)
 
 
 class UpstreamConnection(asyncio.Protocol):

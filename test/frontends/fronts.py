@@ -6,7 +6,7 @@ On exit every connection has to be closed.
 import asyncio
 import contextlib
 import ssl
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -18,7 +18,7 @@ from httpprocessproxy.frontends.http2.connection import Http2Connection
 from httpprocessproxy.frontends.stream_client import StreamHandler
 from httpprocessproxy.frontends.streams import Handler
 from httpprocessproxy.proxy.exchanges import Interceptor
-from test.fakes import LOOPBACK, Bench, serving
+from test.fakes import LOOPBACK, NO_OTHERS, Bench, OtherService, serving
 from test.frontends.ends import RecordingHandler, RecordingSink
 from test.frontends.http2_client import Fields, Http2Client
 from test.loops import eventually
@@ -104,6 +104,7 @@ async def handling(
     receive_bytes: int | None = None,
     injector: Injector | None = None,
     interceptor: Interceptor | None = None,
+    others: Mapping[str, OtherService] = NO_OTHERS,
 ) -> AsyncIterator[tuple[Bench, StreamHandler]]:
     """Open a data plane, and the handler that passes the requests of streams to it.
 
@@ -115,6 +116,7 @@ async def handling(
         receive_bytes=receive_bytes,
         injector=injector,
         interceptor=interceptor,
+        others=others,
     ) as bench:
         yield bench, StreamHandler(bench.proxy_server.exchanges)
 
@@ -126,10 +128,11 @@ async def fronting(
     alt_svc: bytes | None = None,
     trusted: Sequence[Network] = LOOPBACK,
     is_open: bool = True,
+    others: Mapping[str, OtherService] = NO_OTHERS,
 ) -> AsyncIterator[Front]:
     """Serve HTTP/2 in front of the data plane and a fake backend."""
     async with (
-        handling(trusted=trusted, is_open=is_open) as (bench, handler),
+        handling(trusted=trusted, is_open=is_open, others=others) as (bench, handler),
         serving_http2(handler, tls=tls, alt_svc=alt_svc) as front,
     ):
         front.bench = bench

@@ -5,7 +5,7 @@ On exit every connection has to be closed.
 
 import contextlib
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +17,7 @@ from httpprocessproxy.core.http.ip import Network
 from httpprocessproxy.frontends.http3.server import Http3, open_http3
 from httpprocessproxy.frontends.streams import Handler, StreamReset
 from httpprocessproxy.frontends.tls.certificates import Identity
-from test.fakes import LOOPBACK, Bench
+from test.fakes import LOOPBACK, NO_OTHERS, Bench, OtherService
 from test.frontends.fronts import handling
 from test.frontends.http3_client import Http3Client, configuration, connected
 from test.loops import eventually
@@ -94,11 +94,14 @@ async def serving_http3(
 
 @contextlib.asynccontextmanager
 async def fronting(
-    *, trusted: Sequence[Network] = LOOPBACK, is_open: bool = True
+    *,
+    trusted: Sequence[Network] = LOOPBACK,
+    is_open: bool = True,
+    others: Mapping[str, OtherService] = NO_OTHERS,
 ) -> AsyncIterator[Front]:
     """Serve HTTP/3 in front of the data plane and a fake backend."""
     async with (
-        handling(trusted=trusted, is_open=is_open) as (bench, handler),
+        handling(trusted=trusted, is_open=is_open, others=others) as (bench, handler),
         serving_http3(handler) as front,
     ):
         front.bench = bench

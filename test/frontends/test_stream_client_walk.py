@@ -192,6 +192,6 @@ async def test_random_walk_keeps_all_contracts_and_leaves_nothing(seed: int) -> 
         streams.reset()
         walk.close()
         context = streams.bench.proxy_server.context
-        await eventually(lambda: not (context.clients or context.connections.tunnels))
-        assert context.destinations["web"].gate.held == 0
+        await eventually(lambda: not (context.clients or context.tunnels))
+        assert streams.bench.gate.held == 0
         await asyncio.sleep(0)

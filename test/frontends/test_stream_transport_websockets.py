@@ -125,7 +125,7 @@ async def test_wrong_accept_field_gives_502() -> None:
         await eventually(lambda: stream.has_ended)
         assert stream.status == 502
         assert await peer.rest() == b""
-        assert not streams.bench.proxy_server.context.connections.tunnels
+        assert not streams.bench.proxy_server.context.tunnels
 
 
 # Back-pressure
@@ -210,7 +210,7 @@ async def test_reset_of_the_stream_resets_the_backend() -> None:
         client.reset()
         await peer.assert_reset()
         assert not stream.is_over
-        assert not streams.bench.proxy_server.context.connections.tunnels
+        assert not streams.bench.proxy_server.context.tunnels
 
 
 @on_every_loop

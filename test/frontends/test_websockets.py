@@ -78,7 +78,7 @@ async def test_reset_of_a_websocket_closes_its_tunnel(version: Version) -> None:
         await client.cancel(stream_id)
         assert await peer.rest() == b""
         peer.close()
-        await eventually(lambda: not bench.proxy_server.context.connections.tunnels)
+        await eventually(lambda: not bench.proxy_server.context.tunnels)
 
 
 @every_version

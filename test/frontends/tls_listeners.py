@@ -74,7 +74,7 @@ async def opened(
     listener = socket.create_server(("127.0.0.1", 0))
     listener.setblocking(False)
     async with serving(is_open=is_open) as bench:
-        bench.proxy_server.context.connections.responses.hides_alt_svc = True
+        bench.web.connections.responses.hides_alt_svc = True
         fields = alt_svc_fields(alt_svc)
         door = TlsListener(
             identity,

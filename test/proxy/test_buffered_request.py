@@ -26,8 +26,9 @@ class Client:
 
 
 class Context:
-    """The member of the shared state that a request uses, and that of its destination."""
+    """The member of the shared state that a request uses, and those of its destination."""
 
+    name = "web"
     takes_back = False
     gate = None
 

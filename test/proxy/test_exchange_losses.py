@@ -176,9 +176,7 @@ async def test_connection_that_closed_before_use_is_lost() -> None:
         request = outgoing_request(head, Asker(None, trusted=True), b"1.1 us")
         exchange = Exchange(client, bench.proxy_server.context, request)
         exchange.for_backend = True
-        upstream = UpstreamConnection(
-            bench.proxy_server.context.connections.responses, GenerationId("web", 1)
-        )
+        upstream = UpstreamConnection(bench.web.connections.responses, GenerationId("web", 1))
         port = bench.backend.port
         await bench.proxy_server.loop.create_connection(lambda: upstream, "127.0.0.1", port)
         (await bench.backend.accept()).close()
@@ -201,7 +199,7 @@ async def test_switch_read_from_a_connection_that_is_gone_opens_no_tunnel() -> N
         upstream.transport.abort()
         head = b"HTTP/1.1 101 Switching Protocols\r\n"
         exchange.switch_protocols(Response(101, head, NO_BODY, False, False, b"websocket"), b"")
-        assert not bench.proxy_server.context.connections.tunnels
+        assert not bench.proxy_server.context.tunnels
         bench.gate.hold()
         assert bench.gate.held == 1
         bench.close_ends()

@@ -25,7 +25,7 @@ async def connected(
     bench: Bench, generation: GenerationId | None = GENERATION
 ) -> UpstreamConnection:
     """Return a new connection to the backend, which is idle since 1000 s."""
-    responses = bench.proxy_server.context.connections.responses
+    responses = bench.web.connections.responses
     upstream = UpstreamConnection(responses, generation)
     loop = bench.proxy_server.loop
     await loop.create_connection(lambda: upstream, "127.0.0.1", bench.backend.port)
@@ -76,11 +76,64 @@ async def test_connection_of_another_generation_is_closed(
     idle_class: type[IdleUpstream | UpstreamPool],
 ) -> None:
     async with serving() as bench:
-        for other in (GenerationId("web", 2), GenerationId("api", 1)):
-            idle, upstream = idle_class(), await connected(bench)
-            idle.put(upstream)
-            assert idle.take(other, request()) is None
-            assert upstream.transport.is_closing()
+        idle, upstream = idle_class(), await connected(bench)
+        idle.put(upstream)
+        assert idle.take(GenerationId("web", 2), request()) is None
+        assert upstream.transport.is_closing()
+
+
+@either
+@on_every_loop
+async def test_connection_to_each_service_is_kept(
+    idle_class: type[IdleUpstream | UpstreamPool],
+) -> None:
+    async with serving() as bench:
+        idle, api = idle_class(), GenerationId("api", 1)
+        of_web, of_api = await connected(bench), await connected(bench, api)
+        idle.put(of_web)
+        assert idle.take(api, request()) is None
+        idle.put(of_api)
+        for _ in range(2):
+            assert idle.take(GENERATION, request()) is of_web
+            idle.put(of_web)
+            assert idle.take(api, request()) is of_api
+            idle.put(of_api)
+        idle.drop()
+        assert of_web.transport.is_closing()
+        assert of_api.transport.is_closing()
+
+
+@either
+@on_every_loop
+async def test_connections_to_all_services_are_closed_after_their_idle_time(
+    idle_class: type[IdleUpstream | UpstreamPool],
+) -> None:
+    async with serving() as bench:
+        idle, api = idle_class(), GenerationId("api", 1)
+        of_web, of_api = await connected(bench), await connected(bench, api)
+        idle.put(of_web)
+        assert idle.take(api, request()) is None
+        idle.put(of_api)
+        of_api.idle_since = 1001
+        idle.sweep(1004.5, 4)
+        assert of_web.transport.is_closing()
+        assert not of_api.transport.is_closing()
+        idle.sweep(1005.5, 4)
+        assert of_api.transport.is_closing()
+
+
+@either
+@on_every_loop
+async def test_idle_connection_to_an_old_generation_of_another_service_is_closed(
+    idle_class: type[IdleUpstream | UpstreamPool],
+) -> None:
+    async with serving() as bench:
+        idle, api = idle_class(), GenerationId("api", 1)
+        upstream = await connected(bench)
+        idle.put(upstream)
+        assert idle.take(api, request()) is None
+        assert idle.take(GenerationId("web", 2), request()) is None
+        assert upstream.transport.is_closing()
 
 
 @either

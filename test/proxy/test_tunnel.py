@@ -107,7 +107,7 @@ async def test_half_close_is_passed_on_and_the_other_direction_stays_open(by_cli
         second.finish()
         assert await first.rest() == b""
         # Both directions have ended, so the tunnel is removed.
-        await eventually(lambda: not bench.proxy_server.context.connections.tunnels)
+        await eventually(lambda: not bench.proxy_server.context.tunnels)
 
 
 @pytest.mark.parametrize("by_client", [True, False])
@@ -119,7 +119,7 @@ async def test_close_is_passed_on_as_close(by_client: bool) -> None:
         first.close()
         await second.assert_closed()
         second.close()
-        await eventually(lambda: not bench.proxy_server.context.connections.tunnels)
+        await eventually(lambda: not bench.proxy_server.context.tunnels)
 
 
 @pytest.mark.parametrize("by_client", [True, False])
@@ -130,7 +130,7 @@ async def test_reset_is_passed_on_as_reset(by_client: bool) -> None:
         first, second = (client, wire) if by_client else (wire, client)
         first.reset()
         await second.assert_reset()
-        await eventually(lambda: not bench.proxy_server.context.connections.tunnels)
+        await eventually(lambda: not bench.proxy_server.context.tunnels)
 
 
 @pytest.mark.parametrize("by_client", [True, False])
@@ -142,7 +142,7 @@ async def test_reset_ends_a_tunnel_whose_other_end_is_blocked(by_client: bool) -
         await first.send_until_stuck(b"x" * 65536)
         second.reset()
         await first.rest()
-        await eventually(lambda: not bench.proxy_server.context.connections.tunnels)
+        await eventually(lambda: not bench.proxy_server.context.tunnels)
 
 
 # A restart
