@@ -31,7 +31,13 @@ _CLIENT: Final = (
 )
 _DASHBOARD: Final = (
     *("client/screen", "client/terminal", "client/places"),
-    *("dashboard/parts", "dashboard/server", "dashboard/restarts", "dashboard/notices"),
+    *(
+        "dashboard/parts",
+        "dashboard/services",
+        "dashboard/server",
+        "dashboard/restarts",
+        "dashboard/notices",
+    ),
     *("dashboard/hops", "dashboard/requests", "dashboard/details", "dashboard/output"),
     "dashboard/events",
 )

@@ -72,6 +72,8 @@ class Admin:
         self._context = context
         self._warn = warn
         self._changes = LastChanges()
+        self._routed = {service.name for service in config.services if service.routes}
+        self._is_outdated = False  # pages show what another generation made
         self._livereload: LiveReload | None = None  # until its first client comes
         self._import_lock = threading.Lock()  # two clients may come at once, at its two sockets
         self._folder = Path()
@@ -140,8 +142,12 @@ class Admin:
         return self._livereload
 
     def _reload(self, event: StateChanged) -> None:
-        if event.reloads and self._livereload is not None:
-            self._livereload.reload()
+        # The last of the services that restart together reloads pages, and may be a worker.
+        self._is_outdated |= event.service in self._routed and event.state in ("running", "error")
+        if event.reloads and self._is_outdated:
+            self._is_outdated = False
+            if self._livereload is not None:
+                self._livereload.reload()
 
     def _refresh(self, event: Refreshed) -> None:
         if self._livereload is not None:

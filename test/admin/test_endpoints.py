@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import socket
 import stat
@@ -23,8 +24,10 @@ from test.admin.sockets import (
     receive,
     reload_browsers,
     run,
+    service,
+    settled,
 )
-from test.messages import status
+from test.messages import state, status
 from test.ports import free_port
 
 
@@ -57,6 +60,24 @@ def test_all_endpoints_answer_at_once(loop: Loop) -> None:
                 assert (await receive(other))["command"] == "reload"
 
     run(main(), loop)
+
+
+def test_services_that_restart_together_reload_a_livereload_page_once() -> None:
+    async def main() -> None:
+        bus = EventBus()
+        shop = (service("api", "/api/**"), service("web", "/**"), service("worker"))
+        async with opened(bus=bus, services=shop) as admin, own(admin) as page:
+            await greet(page)
+            for name in ("web", "api"):
+                bus.publish(state("running", "loading", service=name))
+            for _ in range(2):  # the worker again, alone
+                bus.publish(state("running", "loading", service="worker", reloads=True))
+            await settled(page)
+            await page.close()
+            commands = [json.loads(message)["command"] async for message in page]
+            assert commands == ["reload"]
+
+    run(main())
 
 
 def test_targets_lead_to_their_sockets() -> None:

@@ -20,6 +20,7 @@ async function showDetails(id) {
 function facts(request) {
   const all = {
     Number: String(request.id),
+    Service: areSeveral() ? request.service : '',
     Status: String(request.status ?? '–'),
     Took: request.ended ? milliseconds(request.duration_ms) : 'not ended',
     Held: request.held_ms >= 1 ? milliseconds(request.held_ms) : '',

@@ -28,7 +28,8 @@ async function meet(message) {
   // Another run of the proxy has other requests and another token.
   if (hello.run && hello.run !== message.run) return location.reload();
   hello = message;
-  the('command').textContent = message.command;
+  meetServices(message);
+  showChoice();
   await Promise.all([loadRequests(), loadHistory(), loadHops()]);
 }
 
@@ -39,9 +40,7 @@ async function loadHistory() {
   if (!known.length) return;
   states = [...states.filter(state => state.at_ms > known[0].at_ms), ...known];
   complain('');
-  showState();
-  showHistory();
-  showRestarts();
+  showStates();
 }
 
 connect();

@@ -1,6 +1,6 @@
 // Notices that the proxy has printed in the terminal: warnings, and the address of a shared site.
 
-const MAX_NOTICES = 20;
+const MAX_NOTICES = 20; // of all services
 const ADDRESS = /https?:\/\/[^\s()'"]+/;
 
 let notices = []; // the messages, the newest first
@@ -17,8 +17,10 @@ function loadNotices(known) {
 }
 
 function showNotices() {
-  the('notices-card').hidden = !notices.length;
-  the('notices').replaceChildren(...notices.map(({text}) => element('li', {}, ...linked(text))));
+  const shown = notices.filter(({service}) => isShown(service));
+  the('notices-card').hidden = !shown.length;
+  the('notices').replaceChildren(...shown.map(({service, text}) =>
+    element('li', {}, nameTag(service), ...linked(text))));
 }
 
 function linked(text) {

@@ -1,34 +1,52 @@
-// The output of the server: coloured, searchable, followed unless the user scrolls up.
+// The output of the services: coloured, searchable, followed unless the user scrolls up.
 
-const MAX_LINES = 3000;
+const MAX_LINES = 3000; // of each service
 const output = the('output');
 
-const unended = {stdout: '', stderr: ''}; // the last, incomplete line of each stream
-let styles = ''; // styles in effect at the end of a line, which continue in the next
+const outputs = new Map(); // the output of each service, by its name
 let isFollowing = true;
 
-function hearOutput({stream, text, is_tail: isTail}) {
-  if (isTail) clearOutput();
-  const lines = (unended[stream] + text).split(/\r?\n/);
-  unended[stream] = isTail ? '' : lines.pop();
-  output.append(...lines.map(line => outputLine(line, stream)));
-  while (output.childElementCount > MAX_LINES) output.firstElementChild.remove();
-  follow();
-}
+class ServiceOutput {
+  lines = []; // the elements
+  unended = {stdout: '', stderr: ''}; // the last, incomplete line of each stream
+  styles = ''; // styles in effect at the end of a line, which continue in the next
 
-function clearOutput() {
-  output.replaceChildren();
-  Object.assign(unended, {stdout: '', stderr: ''});
-  styles = '';
-}
-
-function outputLine(text, stream) {
-  const line = element('div', {className: stream}, draw(styles + text));
-  for (const [sequence] of text.matchAll(/\x1b\[[0-9;:]*m/g)) {
-    styles = /^\x1b\[0*m$/.test(sequence) ? '' : (styles + sequence).slice(-200);
+  constructor(service) {
+    this.service = service;
   }
-  fits(line);
-  return line;
+
+  add(stream, text, isTail) {
+    const texts = (this.unended[stream] + text).split(/\r?\n/);
+    this.unended[stream] = isTail ? '' : texts.pop();
+    const lines = texts.map(line => this.line(line, stream));
+    output.append(...lines);
+    this.lines.push(...lines);
+    for (const old of this.lines.splice(0, this.lines.length - MAX_LINES)) old.remove();
+  }
+
+  line(text, stream) {
+    const line = element('div', {className: stream}, draw(this.styles + text));
+    line.dataset.service = this.service;
+    line.style.setProperty('--of', hueOf(this.service));
+    for (const [sequence] of text.matchAll(/\x1b\[[0-9;:]*m/g)) {
+      this.styles = /^\x1b\[0*m$/.test(sequence) ? '' : (this.styles + sequence).slice(-200);
+    }
+    fits(line);
+    return line;
+  }
+
+  remove() {
+    for (const line of this.lines) line.remove();
+  }
+}
+
+function hearOutput({service, stream, text, is_tail: isTail}) {
+  if (isTail) {
+    outputs.get(service)?.remove();
+    outputs.set(service, new ServiceOutput(service));
+  }
+  outputs.get(service).add(stream, text, isTail);
+  follow();
 }
 
 function follow() {
@@ -49,12 +67,14 @@ the('follow').onclick = () => {
 
 function fits(line) {
   const wanted = the('search').value.toLowerCase();
-  line.hidden = Boolean(wanted) && !line.textContent.toLowerCase().includes(wanted);
+  line.hidden = !isShown(line.dataset.service) || !line.textContent.toLowerCase().includes(wanted);
   return !line.hidden;
 }
 
-the('search').oninput = () => {
+function showOutput() {
   const found = [...output.children].filter(fits).length;
   the('found').textContent = the('search').value ? `${found} line${found === 1 ? '' : 's'}` : '';
   follow();
-};
+}
+
+the('search').oninput = showOutput;

@@ -77,8 +77,8 @@ function statusMark({status, outcome, ended}) {
   return element('span', {className: `status ${kind}`}, String(text));
 }
 
-function remarks({held_ms: held, sent, outcome, websocket, ended, replay_of: of}) {
-  const all = [];
+function remarks({service, held_ms: held, sent, outcome, websocket, ended, replay_of: of}) {
+  const all = [['of', service]];
   if (of) all.push(['replay', `replay of ${of}`]);
   if (websocket) all.push(['socket', ended ? 'WebSocket' : 'WebSocket open']);
   if (held >= 1) all.push(['held', `held ${milliseconds(held)}`]);
@@ -105,16 +105,16 @@ function applyFilter() {
   const method = the('filter-method').value;
   const status = the('filter-status').value;
   let shown = 0;
-  let open = 0;
+  const ofServices = [...requests.values()].filter(({row}) => isShown(row.service));
   for (const {row, line} of requests.values()) {
-    const fits = row.target.toLowerCase().includes(text)
+    const fits = isShown(row.service) && row.target.toLowerCase().includes(text)
       && (!method || row.method === method) && hasStatus(row, status);
     if (line) line.hidden = !fits;
     shown += fits;
-    open += row.websocket && !row.ended;
   }
   the('no-requests').hidden = shown > 0;
-  the('no-requests').textContent = requests.size ? 'No request fits the filter.' : 'No requests yet.';
+  the('no-requests').textContent = ofServices.length ? 'No request fits the filter.' : 'No requests yet.';
+  const open = ofServices.filter(({row}) => row.websocket && !row.ended).length;
   the('sockets').hidden = !open;
   the('sockets').textContent = `${open} WebSocket${open > 1 ? 's' : ''} open`;
 }

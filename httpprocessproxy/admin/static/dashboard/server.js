@@ -1,34 +1,63 @@
-// The state of the server, and its history.
+// The state of the services that are shown, and its history.
 
-const NAMES = {running: 'Running', loading: 'Starting', killing: 'Stopping', error: 'Not running'};
+const NAMES = {
+  running: 'Running', loading: 'Starting', killing: 'Stopping', error: 'Not running',
+  stopped: 'Stopped', idle: 'Idle', away: 'Not known',
+};
 const COLOURS = {running: '#22a35a', loading: '#3b82f6', killing: '#e0930f', error: '#dc3a3a'};
-const MAX_STATES = 200;
+const AWAY = '#8b929c';
+const MAX_STATES = 500;
+const MAX_SHOWN = 200;
 
 let states = []; // the messages, the newest first
 
 function enter(message) {
   states.unshift(message);
   states.length = Math.min(states.length, MAX_STATES);
-  the('restart').disabled = false;
+  latest.set(message.service, message);
+  if (isShown(message.service)) the('restart').disabled = the('stop').disabled = false;
   complain('');
+  showStates();
+}
+
+function showStates() {
+  showTabs();
   showState();
   showHistory();
   showRestarts();
 }
 
+function shownStates() {
+  return states.filter(({service}) => isShown(service));
+}
+
 function away() {
-  lightUp('away', 'No answer', '#8b929c');
+  lightUp('away', 'No answer');
+  entitle('No answer', AWAY);
   the('why').textContent = 'The proxy does not answer. This page comes back when it does.';
   the('facts').textContent = '';
 }
 
 function showState() {
-  const now = states[0];
-  lightUp(now.state, NAMES[now.state], COLOURS[now.state]);
+  const worst = stateOf('');
+  const now = stateOf(chosen);
+  if (!now) return;
+  entitle(`${areSeveral() ? `${worst.service}: ` : ''}${NAMES[worst.state]}`, COLOURS[worst.state] ?? AWAY);
+  lightUp(now.state, NAMES[now.state]);
+  the('stop').textContent = now.state === 'stopped' ? 'Start' : 'Stop';
+  if (areSeveral() && !chosen) return showAll(now);
   the('why').textContent = explain(now);
   const link = element('a', {href: '#output'}, 'what it printed');
   the('facts').replaceChildren(`start ${now.generation}${warmth(now.start)}, since `, clock(now.time),
     ...(now.state === 'error' ? [': ', link] : []));
+}
+
+// The worst state of all, and the number of services that run.
+function showAll(worst) {
+  const running = [...latest.values()].filter(({state}) => state === 'running').length;
+  const count = `${running} of ${services.length} services run`;
+  the('why').textContent = worst.state === 'running' ? count : `${worst.service}: ${explain(worst)}`;
+  the('facts').textContent = worst.state === 'running' ? '' : count;
 }
 
 function warmth(start) {
@@ -43,11 +72,15 @@ function explain({state, why, reason, paths, restart}) {
   return why;
 }
 
-function lightUp(state, name, colour) {
+function lightUp(state, name) {
   document.documentElement.dataset.state = state;
-  document.title = `${name} – ${location.host}`;
   // A live region announces each write, also of the same text.
   if (the('state').textContent !== name) the('state').textContent = name;
+}
+
+// The title and the icon of the tab in the browser.
+function entitle(text, colour) {
+  document.title = `${text} – ${location.host}`;
   const icon = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 8 8"><circle cx="4" cy="4" r="3" fill="${colour}"/></svg>`;
   document.querySelector('link[rel=icon]').href = `data:image/svg+xml,${encodeURIComponent(icon)}`;
 }
@@ -57,9 +90,10 @@ function several([first, ...others]) {
 }
 
 function showHistory() {
-  the('history').replaceChildren(...states.map(({state, time, why}) =>
-    element('li', {className: state}, clock(time), element('b', {}, NAMES[state]), ` ${why}`)));
-  the('strip').replaceChildren(...states.slice(0, 40).reverse().map((state, at, shown) => {
+  const all = shownStates().slice(0, MAX_SHOWN);
+  the('history').replaceChildren(...all.map(({service, state, time, why}) =>
+    element('li', {className: state}, clock(time), nameTag(service), element('b', {}, NAMES[state]), ` ${why}`)));
+  the('strip').replaceChildren(...all.slice(0, 40).reverse().map((state, at, shown) => {
     const lasted = (shown[at + 1]?.at_ms ?? state.at_ms + 1000) - state.at_ms;
     const piece = element('i', {className: state.state, title: `${NAMES[state.state]}: ${state.why}`});
     // Logarithmic, so that a restart of milliseconds is visible beside hours without one.
@@ -68,7 +102,7 @@ function showHistory() {
   }));
 }
 
-the('restart').onclick = () => {
-  the('restart').disabled = true;
-  ask('restart', 'POST').catch(() => { the('restart').disabled = false; });
-};
+// The name of a service before something of it, shown if those of all are.
+function nameTag(service) {
+  return element('span', {className: 'of'}, service ? `${service} ` : '');
+}
