@@ -9,7 +9,7 @@ import errno
 import random
 import socket
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from httpprocessproxy.config import Address
@@ -81,10 +81,13 @@ def listening_in_tree(tree: ProcessTree, pid: int) -> list[Address]:
     return sorted((Address(str(host), port) for host, port in ends), key=lambda one: one.port)
 
 
-def find_free_port(hosts: Sequence[str]) -> int:
-    """A port that is free at all of these addresses. Raises UserError."""
+def find_free_port(hosts: Sequence[str], reserve: Callable[[int], bool] = lambda port: True) -> int:
+    """A port that is free at all of these addresses, and that `reserve` accepts.
+
+    Raises UserError.
+    """
     for port in random.sample(_CANDIDATES, _TRIES):
-        if all(_can_bind(host, port) for host in hosts):
+        if all(_can_bind(host, port) for host in hosts) and reserve(port):
             return port
     raise UserError("no free port was found for BACKEND: name one")
 

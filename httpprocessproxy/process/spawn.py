@@ -11,6 +11,7 @@ import resource
 import shutil
 import signal
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Protocol
 
 from httpprocessproxy.core.errors import UserError
@@ -220,6 +221,7 @@ class Launcher:
     def _spawn(self, actions: Sequence[FileAction]) -> int:
         self._folder.enter()
         launch_spec = self.launch_spec
+        launch_spec.check_folder()
         socket_actions: list[FileAction] = []
         if launch_spec.inherited is not None:
             # The last action, because it may overwrite a descriptor that an earlier one duplicates.
@@ -227,10 +229,10 @@ class Launcher:
         recorded = self._warm_starter.listen() if self._warm_starter is not None else None
         recording_actions = recorded.file_actions if recorded is not None else ()
         words = launch_spec.executed(recorded.words if recorded is not None else launch_spec.words)
-        if launch_spec.needs_its_pid or recorded is not None:
-            _check_command(launch_spec.words[0])
         more = recorded.environment if recorded is not None else {}
         environment = {**launch_spec.environment(), **more, **self.tree.environment}
+        if words != launch_spec.words:
+            _check_command(launch_spec.words[0], launch_spec.folder, environment)
 
         def start() -> int:
             return os.posix_spawnp(
@@ -267,8 +269,9 @@ def _why(error: OSError, name: str) -> str:
     return why
 
 
-def _check_command(name: str) -> None:
+def _check_command(name: str, folder: Path, environment: Mapping[str, str]) -> None:
     """Raise the OSError that posix_spawnp would raise: a shell or Python in between does start."""
-    if shutil.which(name) is None:
-        number = errno.EACCES if os.path.exists(name) else errno.ENOENT
+    path = folder / name if os.path.dirname(name) else name
+    if shutil.which(path, path=environment.get("PATH")) is None:
+        number = errno.EACCES if os.path.exists(folder / name) else errno.ENOENT
         raise OSError(number, os.strerror(number), name)

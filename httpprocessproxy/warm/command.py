@@ -26,7 +26,8 @@ class PythonCommand:
 
     `interpreter` is the program to execute and argv[0], as the kernel or `env` would set it.
     Exactly one of `file` and `module` is not empty. `arguments` is sys.argv[1:]. `environment` has
-    the variables that a pyenv shim changes, which apply to each start.
+    the variables that a pyenv shim changes, which apply to each start. The program runs in
+    `folder`, or in the proxy's working directory.
     """
 
     interpreter: str
@@ -35,6 +36,7 @@ class PythonCommand:
     module: str = ""
     arguments: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
+    folder: Path | None = None
 
     @classmethod
     def of(cls, words: Sequence[str], environment: Mapping[str, str], cwd: Path) -> "Self | str":

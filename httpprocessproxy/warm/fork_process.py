@@ -15,7 +15,7 @@ import socket
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from httpprocessproxy.process import ProcessTree
+from httpprocessproxy.process import ProcessTree, in_folder
 from httpprocessproxy.warm.bootstrap import CONTROL_FD, SOURCE_FD, TO_SERVE, source, stub
 from httpprocessproxy.warm.captured_output import CapturedOutput
 from httpprocessproxy.warm.command import PythonCommand
@@ -89,7 +89,7 @@ class ForkServerProcess:
                 parent_fds.callback(stream.close)
             out_fd, err_fd = (stream.write_fd for stream in self._captured)
             fds = {0: stdin_fd, 1: out_fd, 2: err_fd, CONTROL_FD: control.fileno()}
-            words = command.start(stub(_TOO_OLD))
+            words = in_folder(command.start(stub(_TOO_OLD)), command.folder)
             with self._tree.marking():
                 pid = _spawn(words, environment, {**fds, SOURCE_FD: source_fd})
             parent_fds.pop_all()

@@ -7,7 +7,7 @@ modules; a warm start adds the modules that it had to load itself.
 
 import contextlib
 from collections.abc import Mapping
-from pathlib import Path
+from dataclasses import replace
 from typing import Final
 
 from httpprocessproxy.core.errors import UserError
@@ -41,7 +41,7 @@ class Preloading:
         self._command = command
         self._words = launch_spec.words
         self._launch_spec = launch_spec
-        self._folder = Path.cwd()
+        self._folder = launch_spec.folder
         self._record_cache = record_cache
         self._bus = bus
         self._tree = tree
@@ -159,7 +159,8 @@ class Preloading:
         if words != self._words:
             parsed = PythonCommand.of(words, environment, self._folder)
             assert not isinstance(parsed, str), "another port makes no other program"
-            self._command, self._words = parsed, words
+            self._command = replace(parsed, folder=self._command.folder)
+            self._words = words
         return self._command
 
     def _is_preloaded_with(self, environment: Mapping[str, str]) -> bool:

@@ -7,9 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from httpprocessproxy.config import AUTO, Address
+from httpprocessproxy.config import AUTO, NOWHERE, Address
 from httpprocessproxy.core.errors import UserError
-from httpprocessproxy.process import InheritedSocket, Launcher, LaunchSpec, Output, SpawnError
+from httpprocessproxy.process import (
+    InheritedSocket,
+    LaunchContext,
+    Launcher,
+    LaunchSpec,
+    Output,
+    SpawnError,
+    in_folder,
+)
 from test.process.generations import TREE, with_output
 
 ADDRESS = Address("localhost", 8001)
@@ -154,3 +162,101 @@ def test_other_command_has_the_same_port_and_environment_and_no_socket(tmp_path:
         del expected["LISTEN_FDS"]
         assert other.environment() == expected
         assert not other.move()
+
+
+def test_placeholders_of_other_services_have_their_present_values() -> None:
+    values = {"db.port": "1"}
+    context = LaunchContext(variables=(("URL", "db:{db.port}/{port}"),), values=lambda: values)
+    launch_spec = LaunchSpec(("serve", "{db.port}", "{api.port}"), ADDRESS, context=context)
+    assert launch_spec.words == ("serve", "1", "{api.port}")
+    values["db.port"] = "2"
+    assert launch_spec.words == ("serve", "2", "{api.port}")
+    assert launch_spec.environment()["URL"] == "db:2/8001"
+    assert launch_spec.for_command(("build", "{db.port}")).words == ("build", "2")
+    assert launch_spec.filled(["{port}", "{db.port}"]) == ("8001", "2")
+
+
+def test_service_without_a_port_has_no_port_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PORT", raising=False)
+    launch_spec = LaunchSpec(("work", "{port}"), NOWHERE)
+    assert "PORT" not in launch_spec.environment()
+    assert launch_spec.words == ("work", "{port}")
+    assert not launch_spec.move()
+
+
+def test_variables_win_over_environment_file_and_port(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("A", "environment")
+    (tmp_path / ".env").write_text("A=file\nB=file")
+    context = LaunchContext(variables=(("A", "table"), ("B", ""), ("PORT", "1{port}")))
+    environment = LaunchSpec(("a",), ADDRESS, tmp_path / ".env", context=context).environment()
+    assert (environment["A"], environment["B"], environment["PORT"]) == ("table", "", "18001")
+
+
+@pytest.mark.parametrize("name", ["front end", "$(x)", "-a"])
+def test_command_runs_in_its_folder(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CDPATH", "/usr")
+    folder = tmp_path / name
+    folder.mkdir()
+    (folder / "run").write_text('#!/bin/sh\necho "$PWD $1"\n')
+    (folder / "run").chmod(0o755)
+
+    async def main(output: Output) -> None:
+        spec = LaunchSpec(("./run", "$HOME"), ADDRESS, context=LaunchContext(folder))
+        assert await Launcher(spec, output, TREE).spawn().wait() == 0
+        assert output.tail.decode() == f"{folder} $HOME\n"
+
+    with_output(main)
+
+
+def test_folder_and_pid_of_an_inherited_socket_are_set(tmp_path: Path) -> None:
+    async def main(output: Output) -> None:
+        with closing(InheritedSocket(AUTO)) as inherited:
+            context = LaunchContext(tmp_path)
+            command = ("sh", "-c", 'echo "$PWD $((LISTEN_PID - $$)) $LISTEN_FDS"')
+            spec = LaunchSpec(command, AUTO, None, inherited, context)
+            assert await Launcher(spec, output, TREE).spawn().wait() == 0
+            assert output.tail.decode() == f"{tmp_path} 0 1\n"
+
+    with_output(main)
+
+
+def test_path_of_the_variables_finds_the_command(tmp_path: Path) -> None:
+    (tmp_path / "only-here").write_text("#!/bin/sh\necho found\n")
+    (tmp_path / "only-here").chmod(0o755)
+
+    async def main(output: Output) -> None:
+        context = LaunchContext(variables=(("PATH", f"{tmp_path}:/bin:/usr/bin"),))
+        spec = LaunchSpec(("only-here",), ADDRESS, context=context)
+        assert await Launcher(spec, output, TREE).spawn().wait() == 0
+        assert output.tail == b"found\n"
+
+    with_output(main)
+
+
+@pytest.mark.parametrize(
+    ("folder", "command", "text"),
+    [
+        ("none", "true", "there is no folder"),
+        (".", "./none", "cannot start './none': No such file or directory"),
+        (".", "no-such-command", "cannot start 'no-such-command': No such file or directory"),
+    ],
+)
+def test_missing_folder_or_command_fails_the_start(
+    tmp_path: Path, folder: str, command: str, text: str
+) -> None:
+    async def main(output: Output) -> str:
+        spec = LaunchSpec((command,), ADDRESS, context=LaunchContext(tmp_path / folder))
+        with pytest.raises(SpawnError) as caught:
+            Launcher(spec, output, TREE).spawn()
+        return str(caught.value)
+
+    assert text in with_output(main)
+
+
+def test_command_in_our_own_folder_is_unchanged() -> None:
+    assert in_folder(("a", "b"), None) == ("a", "b")
+    assert LaunchSpec(("a",), ADDRESS).folder == Path.cwd()

@@ -18,7 +18,7 @@ from httpprocessproxy.process import (
     ProcessTree,
     ProcessTrees,
     StopError,
-    launch_spec,
+    reserved_port,
 )
 from httpprocessproxy.service import diagnosis
 from httpprocessproxy.service.generation import GenerationLimits, GenerationOutcome
@@ -32,13 +32,13 @@ from test.service.test_generation import IMPATIENT, Life
 async def test_port_in_use_without_a_free_one_ends_the_generation(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def find_none(hosts: object) -> int:
+    def find_none(hosts: object, reserve: object) -> int:
         raise UserError("no free port was found")
 
     life = Life(limits=IMPATIENT)
     life.launcher.launch_spec = LaunchSpec(("serve",), AUTO)
     address = life.launcher.launch_spec.address
-    monkeypatch.setattr(launch_spec, "find_free_port", find_none)
+    monkeypatch.setattr(reserved_port, "find_free_port", find_none)
     with socket.create_server(("127.0.0.1", address.port)):
         outcome = await life.generation.run()
     assert outcome.returncode is None
