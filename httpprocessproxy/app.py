@@ -56,6 +56,7 @@ async def _run(setup: Setup) -> int:
         services = Services(
             _service(each, trees.add(each.config.name), terminal, bus, stack)
             for each in setup.services
+            if each.launch_spec is not None
         )
         browser = Browser(setup.config.url, terminal.console.show)
         if setup.config.browser.open:
@@ -85,9 +86,10 @@ def _service(
     bus: EventBus,
     stack: ExitStack,
 ) -> Service:
-    if setup.launch_spec.inherited is not None:
-        stack.callback(setup.launch_spec.inherited.close)
     spec, preload = setup.launch_spec, None
+    assert spec is not None, "the proxy starts it"
+    if spec.inherited is not None:
+        stack.callback(spec.inherited.close)
     if setup.preload is not None:
         preload = setup.preload.open(spec, tree, bus)
     output = terminal.outputs[setup.config.name]
@@ -108,7 +110,7 @@ async def _serve(
     def say(text: str) -> None:
         bus.publish(Notice(text=text))
 
-    config, only = setup.config, setup.services[0]
+    config = setup.config
     admin = Admin(config, setup.hosts, context, say)
     log = RequestLog(bus)
     proxy_server = _proxy_server(setup, services, admin, log, bus)
@@ -117,7 +119,7 @@ async def _serve(
         await stack.enter_async_context(admin.serving(replayer))
         watcher = await stack.enter_async_context(
             open_watcher(
-                *(only.config.watch.watcher, Path.cwd(), only.scope),
+                *(config.service.watch.watcher, Path.cwd(), setup.services[0].scope),
                 *(services.changed, say, services.settled),
             )
         )
@@ -135,8 +137,9 @@ async def _serve(
         beside = CompanionContext(config, setup.hosts, context.token, bus, terminal.console.show)
         async with asyncio.TaskGroup() as group:
             group.create_task(trees.reap_adopted(), name="reap adopted processes")
-            unmatched = warn_unmatched(only.config.watch, Path.cwd(), say)
-            group.create_task(unmatched, name="look for globs that match no file")
+            for each in config.services:
+                unmatched = warn_unmatched(each.watch, Path.cwd(), say)
+                group.create_task(unmatched, name=f"look for globs of {each.name} without a file")
             cleaning = asyncio.to_thread(remove_dead_folders)
             group.create_task(cleaning, name="remove folders of dead runs")
             group.create_task(setup.companions.run(proxy_server, beside), name="companions")
@@ -173,7 +176,7 @@ def _proxy_server(
         Injector(nonce, say, client_js().integrity) if config.browser.inject else None,
         setup.chains,
         hides_alt_svc=config.tls.enabled,
-        routes=RouteTable({service.name: service.routes for service in config.services}),
+        routes=RouteTable(setup.routes),
         services={service.name: _rules(service, config.browser) for service in config.services},
     )
     gates = {name: service.gate for name, service in services.items()}

@@ -3,14 +3,14 @@
 import argparse
 import gc
 import sys
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, NoReturn
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from httpprocessproxy.config import Config
-from httpprocessproxy.config.command_line import QUESTION_TIMEOUT_S, read_line
+from httpprocessproxy.config.command_line import QUESTION_TIMEOUT_S, read_line, read_up
 from httpprocessproxy.config.completion import completion
-from httpprocessproxy.config.config_file import written
 from httpprocessproxy.config.options import PROGRAM
+from httpprocessproxy.config.printing import written
 from httpprocessproxy.config.resolving import resolve, resolve_bind
 from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.system.program import complain, end_process, run_program
@@ -26,6 +26,21 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _main(argv: Sequence[str]) -> int:
     """Raises UserError and BrokenPipeError."""
+    verb = VERBS.get(argv[0]) if argv else None
+    return verb(argv[1:]) if verb is not None else _line(argv)
+
+
+def _up(argv: Sequence[str]) -> int:
+    return _start(read_up(argv))
+
+
+# The programs behind a first word, which no BIND address can be. Each gets the other words, imports
+# its own code, returns the exit status, and raises UserError.
+VERBS: Final[Mapping[str, Callable[[Sequence[str]], int]]] = {"up": _up}
+
+
+def _line(argv: Sequence[str]) -> int:
+    """The command line without a verb."""
     line = read_line(argv)
     # Options that replace a run need no configuration, or (--print-config) nothing else.
     if "completion" in line:
@@ -34,6 +49,10 @@ def _main(argv: Sequence[str]) -> int:
         return _ask(line)
     if "trust" in line:
         return _trust(is_agreed="yes" in line)
+    return _start(line)
+
+
+def _start(line: argparse.Namespace) -> int:
     config = resolve(line)
     if "print_config" in line:
         return _show(written(config))

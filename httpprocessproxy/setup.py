@@ -8,8 +8,9 @@ import importlib.util
 import os
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,18 +28,23 @@ from httpprocessproxy.core.change.patterns import literal
 from httpprocessproxy.core.http.hosts import DASHBOARD_HOST, HostRule
 from httpprocessproxy.core.page.editors import editor_template
 from httpprocessproxy.core.page.places import DashboardPlaces
+from httpprocessproxy.core.routes import Route, with_own_hosts
 from httpprocessproxy.events import EventBus, Notice
 from httpprocessproxy.frontends import needs
 from httpprocessproxy.frontends.listeners import Listeners
 from httpprocessproxy.process import (
     InheritedSocket,
+    LaunchContext,
     LaunchSpec,
+    PlaceholderValues,
     ProcessTree,
     asgi_command,
     redirected_output,
+    worktree_name,
 )
 from httpprocessproxy.proxy import listen
 from httpprocessproxy.proxy.next_port import listen_or_move
+from httpprocessproxy.system.checkout import Checkout
 from httpprocessproxy.system.registry import Registration
 from httpprocessproxy.watch import Scope
 
@@ -71,10 +77,13 @@ class PreloadPlan:
 
 @dataclass(frozen=True, slots=True)
 class ServiceSetup:
-    """The prepared parts of a service; `preload` is None without --preload."""
+    """The prepared parts of a service; `preload` is None without --preload.
+
+    `launch_spec` is None for a server that the proxy does not start.
+    """
 
     config: ServiceConfig
-    launch_spec: LaunchSpec
+    launch_spec: LaunchSpec | None
     scope: Scope
     preload: PreloadPlan | None
 
@@ -83,13 +92,16 @@ class ServiceSetup:
 class Setup:
     """The prepared parts of a run. In `config`, each `auto` and port 0 is replaced by its value.
 
-    `dashboard` has the URLs of the dashboard; `chains` is None without --forward-chains.
+    `routes` are those of each service with a route, by its name, with hosts of their own besides
+    the configured ones. `dashboard` has the URLs of the dashboard; `chains` is None without
+    --forward-chains.
     `registration` is None if the registry of running proxies cannot be written. `notes` are
     lines for the user.
     """
 
     config: Config
     services: Sequence[ServiceSetup]
+    routes: Mapping[str, Sequence[Route]]
     hosts: HostRule
     listeners: Listeners
     dashboard: DashboardPlaces
@@ -111,10 +123,16 @@ def prepare(config: Config, registration: Registration | None = None) -> Setup:
     share = _share(config.share) if config.share.relay is not None else None
     archive = _archive(config.archive) if config.archive.enabled else None
     chains = _chains(config.chains, hosts) if config.chains.enabled else None
+    checkout = Checkout.around(Path.cwd())
+    worktree = worktree_name(Path.cwd(), checkout)
+    values = PlaceholderValues(worktree)
+    specs = _launch_specs(config, values)
     services = [
-        _service(service, scope, debug=config.terminal.debug)
+        _service(service, specs.get(service.name), scope)
         for service, scope in zip(config.services, scopes, strict=True)
     ]
+    branch = worktree if checkout is not None and checkout.worktree else ""
+    routes = with_own_hosts({each.name: each.routes for each in config.services}, branch)
     editor = editor_template(config.browser.editor, os.environ)
     used = [service.config.address for service in services]
     bound = listen_or_move(config.listen.bind, registration, used)
@@ -130,7 +148,7 @@ def prepare(config: Config, registration: Registration | None = None) -> Setup:
     listeners = Listeners(bound.sockets, dashboard_sockets, identity)
     dashboard = _dashboard(config, dashboard_sockets, identity)
     return Setup(
-        *(config, services, hosts, listeners, dashboard),
+        *(config, services, routes, hosts, listeners, dashboard),
         Companions(share, archive),
         chains,
         registration,
@@ -138,15 +156,37 @@ def prepare(config: Config, registration: Registration | None = None) -> Setup:
     )
 
 
-def _service(config: ServiceConfig, scope: Scope, *, debug: bool) -> ServiceSetup:
+def _launch_specs(config: Config, values: PlaceholderValues) -> Mapping[str, LaunchSpec]:
+    """The launch specifications of services that the proxy starts, all with their ports.
+
+    Adds the ports of all services to `values`. Raises UserError.
+    """
+    specs: dict[str, LaunchSpec] = {}
+    for service in config.services:
+        if not service.is_external:
+            inherited = InheritedSocket(service.address) if service.socket else None
+            folder = Path.cwd() / service.folder if service.folder != Path() else None
+            context = LaunchContext(folder, service.env, values)
+            command = _command(service, debug=config.terminal.debug)
+            spec = LaunchSpec(command, service.address, service.env_file, inherited, context)
+            specs[service.name] = spec
+        if service.has_port:
+            values.add(service.name, partial(_address, service, specs.get(service.name)))
+    return specs
+
+
+def _address(service: ServiceConfig, spec: LaunchSpec | None) -> Address:
+    return spec.address if spec is not None else service.address
+
+
+def _service(config: ServiceConfig, spec: LaunchSpec | None, scope: Scope) -> ServiceSetup:
     """Raises UserError."""
-    inherited = InheritedSocket(config.address) if config.socket else None
-    command = _command(config, debug=debug)
-    launch_spec = LaunchSpec(command, config.address, config.env_file, inherited)
-    launch_spec.environment()  # errors of --env-file appear now, and not at the first start
-    preload = _preload(command, launch_spec) if config.preload else None
-    config = replace(config, address=launch_spec.address, command=launch_spec.words)
-    return ServiceSetup(config, launch_spec, scope, preload)
+    if spec is None:
+        return ServiceSetup(config, None, scope, None)
+    spec.environment()  # errors of --env-file appear now, and not at the first start
+    preload = _preload(config, spec) if config.preload else None
+    config = replace(config, address=spec.address, command=spec.words)
+    return ServiceSetup(config, spec, scope, preload)
 
 
 def _dashboard(
@@ -177,19 +217,21 @@ def _command(service: ServiceConfig, *, debug: bool) -> tuple[str, ...]:
     )
 
 
-def _preload(given: Sequence[str], launch_spec: LaunchSpec) -> PreloadPlan:
+def _preload(service: ServiceConfig, launch_spec: LaunchSpec) -> PreloadPlan:
     if sys.platform != "linux":
         return PreloadPlan(None, why_not="it needs Linux")
     from httpprocessproxy.warm import PythonCommand, interpreter_of, key_of
 
     environment = launch_spec.environment()
-    command = PythonCommand.of(launch_spec.words, environment, Path.cwd())
+    folder = launch_spec.folder
+    command = PythonCommand.of(launch_spec.words, environment, folder)
     if isinstance(command, str):
         return PreloadPlan(None, why_not=command)
     # The port may differ in the next run.
-    words = [word.replace(str(launch_spec.address.port), "{port}") for word in given]
-    interpreter = str(interpreter_of(command))
-    return PreloadPlan(command, key_of(interpreter, words, Path.cwd(), environment))
+    port = str(launch_spec.address.port)
+    words = [word.replace(port, "{port}") for word in launch_spec.command]
+    key = key_of(str(interpreter_of(command)), words, folder, environment)
+    return PreloadPlan(replace(command, folder=launch_spec.context.folder), key)
 
 
 def _identity(config: Config, hosts: HostRule) -> "Identity":

@@ -5,11 +5,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from httpprocessproxy.config import readers
+from httpprocessproxy.config.address import Address
 from httpprocessproxy.config.building import prefixed
-from httpprocessproxy.config.forms import choice, number, switch, text
+from httpprocessproxy.config.forms import Kind, Option, choice, number, switch, text, within
 from httpprocessproxy.config.model import Config, ServiceConfig
 from httpprocessproxy.config.options import COMMAND, GROUPS, PLACES, PROGRAM
 from httpprocessproxy.config.parser import Table, defaults_of, given
+from httpprocessproxy.config.service_options import OF_ONE_SERVICE
 from httpprocessproxy.core.errors import UserError
 
 DESCRIPTION = """\
@@ -42,8 +44,12 @@ _FILE = (
     switch("no-config", "read no file", field="config", value=None),
 )
 
+_PRINT_CONFIG = switch(
+    "print-config", "print the effective configuration, defaults included, as such a file"
+)
+
 _INSTEAD = (
-    switch("print-config", "print the effective configuration, defaults included, as such a file"),
+    _PRINT_CONFIG,
     choice(
         "completion",
         f"print a script for the completion of options in a shell: {', '.join(SHELLS)}",
@@ -80,6 +86,46 @@ TABLE = Table(
     EPILOG,
     "%(prog)s BIND BACKEND [OPTIONS] --exec COMMAND ...",
 )
+
+UP = Table(
+    "hpp up",
+    """\
+Starts all services of a project behind one origin, or those that are named
+with all that they need.
+""",
+    {
+        "": (
+            Option(
+                Kind.ANY_PLACES,
+                "what",
+                "what",
+                "FILE|NAME",
+                f"a configuration file or a Procfile (default: {PROGRAM}.toml here or above), "
+                "or names of services",
+            ),
+            *within("listen", text("bind", "BIND", "address of the proxy", Address.parse)),
+        ),
+        **{
+            title: [option for option in group if option.name not in OF_ONE_SERVICE]
+            for title, group in GROUPS.items()
+        },
+        "the configuration file": _FILE,
+        "instead of running": [_PRINT_CONFIG],
+    },
+    TABLE.defaults,
+    "Options are the defaults of all services, and win over those at the top of the file.\n",
+    "%(prog)s [FILE|NAME ...] [OPTIONS]",
+)
+
+
+def read_up(argv: Sequence[str]) -> argparse.Namespace:
+    """Parse the words behind the verb `up`, as `read_line` does; `what` has files and names.
+
+    Raises UserError, or SystemExit for --help and --version.
+    """
+    line = argparse.Namespace(**given(UP.parser().parse_intermixed_args(argv)))
+    line.what = getattr(line, "what", None) or ()
+    return line
 
 
 def read_line(argv: Sequence[str]) -> argparse.Namespace:

@@ -7,17 +7,19 @@ behind the help text, unless that states it in words.
 import ipaddress
 import re
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from httpprocessproxy.config import readers
 from httpprocessproxy.config.address import Address
-from httpprocessproxy.config.model import AUTO
+from httpprocessproxy.config.model import AUTO, NOWHERE
 from httpprocessproxy.config.secret import variable
 
 Reader = Callable[[str], object]
-Plain = bool | int | float | str | list["Plain"]
+_READERS_OF_AUTO = (readers.backend, readers.service_address)
+
+Plain = bool | int | float | str | list["Plain"] | dict[str, "Plain"]
 
 
 class Kind(Enum):
@@ -25,6 +27,7 @@ class Kind(Enum):
 
     PLACE = auto()  # a positional argument
     PLACES = auto()  # positional arguments, one or more
+    ANY_PLACES = auto()  # positional arguments, none or more
     COMMAND = auto()  # the rest of the line
     FLAG = auto()  # --name or --no-name
     SWITCH = auto()  # --name; switches with the same field exclude each other
@@ -32,6 +35,9 @@ class Kind(Enum):
     VALUES = auto()  # repeatable
     WORDS = auto()  # repeatable, and several at once, between commas or blanks
     GLOBS = auto()  # repeatable, and several at once
+    SPLIT = auto()  # a text that is split as a shell does; in a file also a list of words
+    TABLE = auto()  # in a file only: a table of texts
+    FIELDS = auto()  # in a file only: `read` returns the values of several fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +61,7 @@ class Option:
 
     @property
     def is_positional(self) -> bool:
-        return self.kind in (Kind.PLACE, Kind.PLACES)
+        return self.kind in (Kind.PLACE, Kind.PLACES, Kind.ANY_PLACES)
 
     def parse(self, text: str) -> object:
         """The value of a text on the command line or in the environment. Raises UserError."""
@@ -63,17 +69,27 @@ class Option:
             return tuple(self.read(word) for word in re.split(r"[\s,]+", text) if word)
         return self.read(text)
 
+    def members(self, text: str) -> Mapping[str, object]:
+        """The values of a `FIELDS` option, by their fields. Raises UserError."""
+        found = self.read(text)
+        assert isinstance(found, dict), "its reader returns fields"
+        return found
+
     def plain(self, value: object) -> Plain:
         """A value in the form that `read` reads, for a file and for --help."""
         match value:
             case None:
                 return "off"
-            case Address() if self.read is readers.backend and value == AUTO:
+            case Address() if self.read in _READERS_OF_AUTO and value == AUTO:
                 return "auto"
+            case Address() if value == NOWHERE:
+                return "off"
             case signal.Signals():
                 return value.name
             case ipaddress.IPv4Network() | ipaddress.IPv6Network() if value.num_addresses == 1:
                 return str(value.network_address)
+            case tuple() if self.kind is Kind.TABLE:
+                return dict(value)
             case tuple():
                 return [self.plain(one) for one in value]
             case float():
@@ -136,6 +152,20 @@ def words(name: str, metavar: str, what: str, read: Reader = str, *, field: str 
 
 def globs(name: str, what: str, *, field: str = "", aliases: tuple[str, ...] = ()) -> Option:
     return Option(Kind.GLOBS, name, field or name, "GLOB", what, aliases=aliases)
+
+
+def split(name: str, metavar: str, what: str, *, field: str = "") -> Option:
+    return Option(Kind.SPLIT, name, field or _field(name), metavar, what, readers.command)
+
+
+def table(name: str, what: str, *, field: str = "") -> Option:
+    return Option(Kind.TABLE, name, field or _field(name), "NAME", what)
+
+
+def fields(
+    name: str, metavar: str, what: str, read: Callable[[str], Mapping[str, object]]
+) -> Option:
+    return Option(Kind.FIELDS, name, "", metavar, what, read)
 
 
 def place(

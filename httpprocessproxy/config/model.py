@@ -5,6 +5,7 @@ Times are in seconds, sizes in bytes. The classes have no slots, so that an attr
 """
 
 import ipaddress
+import shlex
 import signal
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -62,6 +63,11 @@ class Readiness:
     path: str = "/"
     text: str = ""
     command: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """The form of the key `ready`, see `readers.readiness`."""
+        details = {"http": self.path, "log": self.text, "exec": shlex.join(self.command)}
+        return f"{self.kind}:{details[self.kind]}" if self.kind in details else self.kind
 
 
 @dataclass(frozen=True)
@@ -228,9 +234,8 @@ class Config:
 
     @property
     def service(self) -> ServiceConfig:
-        """The service that a command line configures; it has exactly one."""
-        (service,) = self.services
-        return service
+        """The first service with a route, else the first one; a command line has exactly one."""
+        return next((one for one in self.services if one.routes), self.services[0])
 
     @property
     def scheme(self) -> str:

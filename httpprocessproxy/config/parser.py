@@ -81,6 +81,7 @@ class _Syntax(TypedDict, total=False):
 _SYNTAX: Final[Mapping[Kind, _Syntax]] = {
     Kind.PLACE: {},
     Kind.PLACES: {"nargs": "+"},
+    Kind.ANY_PLACES: {"nargs": "*", "default": None},
     Kind.COMMAND: {},
     Kind.FLAG: {"action": argparse.BooleanOptionalAction},
     Kind.SWITCH: {"action": "store_const"},
@@ -88,6 +89,7 @@ _SYNTAX: Final[Mapping[Kind, _Syntax]] = {
     Kind.VALUES: {"action": "append"},
     Kind.WORDS: {"action": "extend"},
     Kind.GLOBS: {"action": "extend", "nargs": "+"},
+    Kind.SPLIT: {},
 }
 
 

@@ -5,13 +5,14 @@ Each raises UserError, whose text names the input and what is valid.
 
 import ipaddress
 import re
+import shlex
 import signal
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from httpprocessproxy.config.address import Address
-from httpprocessproxy.config.model import AUTO
+from httpprocessproxy.config.model import AUTO, NOWHERE, Readiness
 from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.core.http.ip import Network
 from httpprocessproxy.core.page.editors import editor_template
@@ -27,6 +28,7 @@ _FIELD = re.compile(
 _TRUE = ("1", "true", "yes", "on", "y", "t")
 _FALSE = ("0", "false", "no", "off", "n", "f", "")
 
+_SECONDS: Final = {"ms": 0.001, "s": 1, "": 1, "m": 60, "h": 3600}
 _UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
 
 
@@ -59,6 +61,37 @@ def backend(text: str) -> Address:
     if address.port == 0:
         raise UserError("BACKEND needs a port other than 0 (auto takes a free one)")
     return address
+
+
+def service_address(text: str) -> Address:
+    """Parse the address of a service in a file: as `backend`, or `off`: it listens nowhere."""
+    return NOWHERE if text == "off" else backend(text)
+
+
+def command(text: str) -> tuple[str, ...]:
+    """Split a command as a shell does; variables, pipes and the like are plain words."""
+    try:
+        return tuple(shlex.split(text))
+    except ValueError as error:
+        raise UserError(f"{text!r}: {error}") from error
+
+
+def readiness(text: str) -> Readiness:
+    """Parse a readiness check: its kind, and for some kinds a detail behind a colon."""
+    kind, _, detail = text.partition(":")
+    match kind:
+        case "http":
+            return Readiness(kind, url_path(detail or "/"))
+        case "tcp" | "notify" | "start" if not detail:
+            return Readiness(kind)
+        case "log" if detail:
+            return Readiness(kind, text=detail)
+        case "exec" if detail.strip():
+            return Readiness(kind, command=command(detail))
+    raise UserError(
+        f"not a readiness check: {text[:100]!r} "
+        "(tcp, http:/PATH, log:TEXT, exec:COMMAND, notify or start)"
+    )
 
 
 def field(text: str) -> str:
@@ -94,6 +127,23 @@ def milliseconds(text: str) -> float:
         return seconds(text) / 1000
     except UserError:
         raise UserError(f"not a time: {text!r} (a number of milliseconds, 0 or more)") from None
+
+
+def duration(text: str) -> float:
+    """Parse a time with a unit, or in seconds; return seconds."""
+    match = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,9})?) ?(ms|s|m|h|)", text)
+    if match is None:
+        raise UserError(f"not a time: {text[:100]!r} (as in 90, 500ms, 10s, 15m or 2h)")
+    return float(match[1]) * _SECONDS[match[2]]
+
+
+def ending(text: str) -> dict[str, object]:
+    """Parse the end of a service, a signal and a time until SIGKILL: the fields of both."""
+    name, _, time = text.strip().partition(" ")
+    found: dict[str, object] = {"restart.kill_signal": signal_name(name)}
+    if time:
+        found["restart.kill_timeout_s"] = duration(time.strip())
+    return found
 
 
 def size(text: str, units: str = "KMGT") -> int:

@@ -1,21 +1,50 @@
-"""The effective configuration: the command line merged over the file, and checked."""
+"""The effective configuration: the command line merged over the file, and checked.
+
+Paths and globs are relative to the folder of the file, which becomes the working directory.
+"""
 
 import argparse
+import os
+from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 from httpprocessproxy.config.address import Address
 from httpprocessproxy.config.building import below, build
-from httpprocessproxy.config.config_file import Values, find_file, read_file
+from httpprocessproxy.config.config_file import (
+    OWN,
+    PROCFILE,
+    ConfigFile,
+    Values,
+    find_file,
+    layered,
+    read_file,
+)
 from httpprocessproxy.config.model import AUTO, Config, ServiceConfig
 from httpprocessproxy.config.options import OPTIONS
+from httpprocessproxy.config.service_checks import check_names, check_services
+from httpprocessproxy.config.service_tables import chosen, is_name, read_services
 from httpprocessproxy.core.errors import UserError
+from httpprocessproxy.core.http.hosts import HostRule
 
-_COMMAND, _ASGI, _BACKEND = "service.command", "service.asgi", "service.address"
+_COMMAND, _ASGI, _BACKEND, _BIND = (
+    *("service.command", "service.asgi", "service.address"),
+    "listen.bind",
+)
+
+# The address of the proxy for several services: each of them has a port of its own.
+DEFAULT_BIND: Final = Address("localhost", 8000)
 
 
 def resolve(line: argparse.Namespace) -> Config:
     """The configuration of a command line and of its file. Raises UserError."""
-    values = _merged(line)
+    file = _enter_file(line)
+    values = _merged(line, file)
+    if file is not None and file.tables:
+        return _of_several(line, file, values)
+    if names := _words(line)[1]:
+        raise UserError(f"there is no service {names[0]!r}: the file has no [service.NAME]")
+    _check_bind(values)
     if _BACKEND not in values:
         if not values.get(_ASGI):
             raise UserError("BACKEND is missing: where the server listens (see --help)")
@@ -32,29 +61,94 @@ def configured(values: Values) -> Config:
 
 def resolve_bind(line: argparse.Namespace) -> Address:
     """The BIND address of a command line and of its file. Raises UserError."""
-    bind = _merged(line)["listen.bind"]
+    file = _enter_file(line)
+    values = _merged(line, file)
+    if file is not None and file.tables:
+        values.setdefault(_BIND, DEFAULT_BIND)
+    _check_bind(values)
+    bind = values[_BIND]
     assert isinstance(bind, Address), "its option reads an address"
     return bind
 
 
-def _merged(line: argparse.Namespace) -> Values:
+def _of_several(line: argparse.Namespace, file: ConfigFile, values: Values) -> Config:
+    for option in (_COMMAND, _ASGI, _BACKEND):
+        if option in line:
+            raise UserError(f"{file.path} has services: leave BACKEND, --exec and --asgi out")
+    check_names(file)
+    services = read_services(file, below("service", values))
+    others = {path: value for path, value in values.items() if not path.startswith("service.")}
+    config = build(Config, {_BIND: DEFAULT_BIND, **others, "services": services})
+    listen = config.listen
+    check_services(file, services, listen.bind, HostRule(listen.allowed_hosts, listen.bind.host))
+    if names := _words(line)[1]:
+        config = replace(config, services=chosen(services, names))
+    _check_tls(config)
+    return config
+
+
+def _words(line: argparse.Namespace) -> tuple[list[Path], list[str]]:
+    """The words behind the verb `up`: files, and names of services."""
+    words: tuple[str, ...] = getattr(line, "what", ())
+    return (
+        [Path(word) for word in words if not is_name(word)],
+        [word for word in words if is_name(word)],
+    )
+
+
+def _enter_file(line: argparse.Namespace) -> ConfigFile | None:
+    """Read the file of a command line, if any, and change to its folder."""
+    files = _words(line)[0]
+    if len(files) > 1:
+        raise UserError(f"{files[0]} and {files[1]} are two files: name one")
+    # A command on the line is a run of its own, in the working directory.
+    is_of_one = _COMMAND in line or _ASGI in line
+    path: Path | None
+    if files:
+        path = files[0]
+    elif "config" in line:
+        path = line.config
+    else:
+        path = find_file(above=not is_of_one)
+    if path is None:
+        if "what" in line:
+            raise UserError(_no_file())
+        return None
+    file = read_file(path)
+    if file.tables or (path.parent != Path() and "config" not in line):
+        os.chdir(path.parent)
+        file = replace(file, source=replace(file.source, path=Path(path.name)))
+    return file
+
+
+def _no_file() -> str:
+    if PROCFILE.exists():
+        return f"to run it, write: hpp up {PROCFILE}"
+    return f"there is no {OWN} here: write one, or name a file"
+
+
+def _merged(line: argparse.Namespace, file: ConfigFile | None) -> Values:
     """The values that the command line or the file sets, by the paths of their fields."""
-    path: Path | None = line.config if "config" in line else find_file()
-    values = read_file(path) if path is not None else {}
-    values["file"] = path
+    values = {**file.values} if file is not None else {}
+    values["file"] = file.path if file is not None else None
     given = vars(line)
     for one, other in ((_COMMAND, _ASGI), (_ASGI, _COMMAND)):
         # A command on the line replaces an application of the file, and the reverse.
         if given.get(one):
             values.pop(other, None)
+    set_by_line: Values = {}
     for option in OPTIONS:
         if option.field in given:
             value: object = given[option.field]
-            values[option.field] = tuple(value) if isinstance(value, list) else value
-    if "listen.bind" not in values:
-        raise UserError("BIND is missing: where browsers connect to (see --help)")
+            set_by_line[option.field] = tuple(value) if isinstance(value, list) else value
+    values = layered(values, set_by_line)
     _imply_tls(given, values)
     return values
+
+
+def _check_bind(values: Values) -> None:
+    if _BIND not in values:
+        raise UserError("BIND is missing: where browsers connect to (see --help)")
 
 
 def _imply_tls(given: Values, values: Values) -> None:
@@ -79,8 +173,12 @@ def _checked(config: Config) -> Config:
         raise UserError(
             "a server is missing: end the line with --exec COMMAND ..., or add --asgi MODULE:APP"
         )
-    if config.tls.key is not None and config.tls.cert is None:
-        raise UserError("--tls-key goes with a certificate: add --tls-cert FILE")
+    _check_tls(config)
     if bind.port and bind.overlaps(service.address):
         raise UserError(f"BIND {bind} is also BACKEND: give the proxy a port of its own")
     return config
+
+
+def _check_tls(config: Config) -> None:
+    if config.tls.key is not None and config.tls.cert is None:
+        raise UserError("--tls-key goes with a certificate: add --tls-cert FILE")

@@ -142,6 +142,32 @@ def without_prefix(target: bytes, prefix: bytes) -> bytes:
     return b"%b%b%b" % (rest if rest.startswith(b"/") else b"/" + rest, mark, query)
 
 
+def with_own_hosts(
+    routes: Mapping[str, Sequence[Route]], branch: str = ""
+) -> Mapping[str, Sequence[Route]]:
+    """The routes of all services that have any, with hosts of their own: NAME.localhost.
+
+    In a work tree of git, `branch` is a label for BRANCH.NAME.localhost besides. A configured route
+    wins; one service that has all requests needs no host.
+    """
+    routed = {name: tuple(found) for name, found in routes.items() if found}
+    taken = {route for found in routed.values() for route in found}
+    if taken == {Route()}:
+        return routed
+    prefixes = ("", f"{branch}.") if branch else ("",)
+    return {
+        name: (
+            *found,
+            *(
+                own
+                for prefix in prefixes
+                if (own := Route(f"{prefix}{name}.localhost")) not in taken
+            ),
+        )
+        for name, found in routed.items()
+    }
+
+
 def normal_path(target: bytes) -> str:
     """The path of a target, without its query, in normal form (RFC 3986 section 6.2.2)."""
     path = target.partition(b"?")[0]

@@ -1,5 +1,7 @@
 """The configuration: its defaults, and the service of a command line."""
 
+from dataclasses import replace
+
 import pytest
 
 from httpprocessproxy.config import Address, Config, ListenConfig, RestartConfig, ServiceConfig
@@ -12,8 +14,11 @@ def test_class_attribute_is_the_default() -> None:
     assert SERVICE.restart.queue_timeout_s == RestartConfig.queue_timeout_s
 
 
-def test_command_line_configures_exactly_one_service() -> None:
-    listen = ListenConfig(Address("", 1))
-    assert Config(listen, (SERVICE,)).service is SERVICE
-    with pytest.raises(ValueError, match="unpack"):
-        _ = Config(listen, (SERVICE, SERVICE)).service
+@pytest.mark.parametrize(
+    ("routed", "first"), [((True,), 0), ((False, True, True), 1), ((False,) * 2, 0)]
+)
+def test_first_service_with_a_route_stands_for_the_site(
+    routed: tuple[bool, ...], first: int
+) -> None:
+    services = tuple(SERVICE if each else replace(SERVICE, routes=()) for each in routed)
+    assert Config(ListenConfig(Address("", 1)), services).service is services[first]

@@ -16,7 +16,7 @@ from httpprocessproxy.config import (
     WatchConfig,
 )
 from httpprocessproxy.config.command_line import read_line
-from httpprocessproxy.config.config_file import written
+from httpprocessproxy.config.printing import written
 from httpprocessproxy.config.resolving import resolve
 from httpprocessproxy.core.errors import UserError
 

@@ -8,6 +8,7 @@ from httpprocessproxy.core.routes import (
     Route,
     RouteTable,
     normal_path,
+    with_own_hosts,
     without_prefix,
 )
 
@@ -195,3 +196,40 @@ def test_normal_path_keeps_reserved_characters() -> None:
     assert normal_path(b"/a/./b/../../../c/.") == "/c/"
     assert normal_path(b"/a/b/..") == "/a/"
     assert normal_path("/ä".encode()) == "/Ã¤"
+
+
+def own_hosts(routes: dict[str, str], branch: str = "") -> dict[str, str]:
+    given = {name: [Route.parse(text) for text in each.split()] for name, each in routes.items()}
+    found = with_own_hosts(given, branch)
+    return {name: " ".join(map(str, each)) for name, each in found.items()}
+
+
+@pytest.mark.parametrize(
+    ("routes", "branch", "found"),
+    [
+        ({"web": "/**"}, "", {"web": "/**"}),
+        ({"web": "/**", "worker": ""}, "fix", {"web": "/**"}),
+        ({"worker": ""}, "fix", {}),
+        ({"api": "/api"}, "", {"api": "/api/** api.localhost/**"}),
+        (
+            {"api": "/api", "web": "/**"},
+            "",
+            {"api": "/api/** api.localhost/**", "web": "/** web.localhost/**"},
+        ),
+        (
+            {"api": "/api"},
+            "fix",
+            {"api": "/api/** api.localhost/** fix.api.localhost/**"},
+        ),
+        (
+            {"api": "web.localhost", "web": "/**"},
+            "",
+            {"api": "web.localhost/** api.localhost/**", "web": "/**"},
+        ),
+        ({"api": "api.localhost"}, "", {"api": "api.localhost/**"}),
+    ],
+)
+def test_service_has_hosts_of_its_own_unless_a_route_has_them(
+    routes: dict[str, str], branch: str, found: dict[str, str]
+) -> None:
+    assert own_hosts(routes, branch) == found

@@ -69,7 +69,7 @@ def test_command_line_overrides_the_file(project: Path) -> None:
 def test_mistake_in_a_file_is_one_line(project: Path) -> None:
     (project / "pyproject.toml").write_text("[tool.http-process-proxy]\nbnid = 8000\n")
     assert refused(project) == (
-        "http-process-proxy: pyproject.toml: unknown key 'bnid': did you mean bind?\n"
+        "http-process-proxy: pyproject.toml:2: unknown key 'bnid': did you mean bind?\n"
     )
 
 
