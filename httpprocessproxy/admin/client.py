@@ -1,28 +1,37 @@
-"""The client of a running proxy's API, for `--status`, `--restart` and `--wait`.
+"""The client of a running proxy's API, for the verbs, and for `--status`, `--restart` and `--wait`.
 
-It sends HTTP requests to `/_hpp/` at the address BIND.
+It sends HTTP requests to `/_hpp/` at the address BIND. Most commands end within milliseconds, so
+ssl and other large modules are imported where they are needed.
 """
 
 import contextlib
-import http.client
 import json
-import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from http import HTTPStatus
+from typing import TYPE_CHECKING, Final
 
-from httpprocessproxy.config import Address
+from httpprocessproxy.admin.http_client import HttpError, HttpResponse, request
+
+if TYPE_CHECKING:
+    import ssl
+
+    from httpprocessproxy.config import Address
 
 # Exit statuses. 2 is for bad input.
 RUNNING, ERROR, UNSETTLED, NO_ANSWER = 0, 1, 3, 4
 
+# Statuses of HTTP; the enumeration takes 3 ms to import.
+_PERMANENT_REDIRECT: Final = 308
+_BAD_REQUEST: Final = 400
+_GATEWAY_TIMEOUT: Final = 504
+
 # A response may take this long in addition to the time that the request asks it to wait.
-_ANSWER_TIMEOUT_S = 5.0
+_ANSWER_TIMEOUT_S: Final = 5.0
 # The limit of the API for `timeout`.
-_MAX_WAIT_S = 3600.0
+MAX_WAIT_S: Final = 3600.0
 # The start of a proxy can only be polled.
-_RETRY_S = 0.05
+_RETRY_S: Final = 0.05
 
 
 class NoProxyError(Exception):
@@ -39,24 +48,102 @@ class AdminResponse:
     exit_status: int
 
 
-def ask(question: str, bind: Address, timeout_s: float, *, as_json: bool = False) -> AdminResponse:
+class AdminClient:
+    """A client of the proxy at one address."""
+
+    def __init__(self, name: str, addresses: Sequence[tuple[str, int]], run: str = "") -> None:
+        """`name` is the address for messages. With `run`, no other run of a proxy answers."""
+        self.name = name
+        self._addresses = addresses
+        self._fields = {"Accept": "application/json", **({"Hpp-Run": run} if run else {})}
+
+    @classmethod
+    def at(cls, bind: "Address", run: str = "") -> "AdminClient":
+        """The client of the proxy at BIND."""
+        hosts = ("127.0.0.1", "::1") if bind.is_everywhere else bind.hosts
+        return cls(str(bind), [(host, bind.port) for host in hosts], run)
+
+    def call(self, line: str, wait_s: float = 0) -> tuple[int, Mapping[str, object]]:
+        """Send a request, as `GET /_hpp/status`; return the status and the object of JSON.
+
+        The proxy answers within `wait_s`. Raises NoProxyError.
+        """
+        try:
+            with self.open(line, wait_s + _ANSWER_TIMEOUT_S) as response:
+                status, content = response.status, _json(response.read())
+        except (OSError, HttpError) as error:
+            raise ConnectionFailedError(f"no answer at {self.name}: {error}") from error
+        if isinstance(content, dict) and "detail" not in content:
+            if status < _BAD_REQUEST or status == _GATEWAY_TIMEOUT:
+                return status, content
+        elif status < _BAD_REQUEST:
+            raise self.other_program()
+        # The proxy's own errors have a detail (RFC 9457).
+        detail = content.get("detail") if isinstance(content, dict) else None
+        raise NoProxyError(f"{self.name} answers {status}" + (f": {detail}" if detail else ""))
+
+    @contextlib.contextmanager
+    def open(self, line: str, timeout_s: float | None) -> Iterator[HttpResponse]:
+        """Send a request over plain HTTP, and over TLS if the proxy redirects it there.
+
+        Raises NoProxyError; the response itself raises HttpError and OSError.
+        """
+        reason = ""
+        for address in self._addresses:
+            with contextlib.ExitStack() as stack:
+                try:
+                    response = self._send(stack, address, line, timeout_s, None)
+                    if response.status == _PERMANENT_REDIRECT:
+                        response = self._send(stack, address, line, timeout_s, unverified())
+                except (OSError, HttpError) as error:
+                    reason = reason or getattr(error, "strerror", None) or str(error)
+                    continue
+                yield response
+                return
+        raise ConnectionFailedError(f"no answer at {self.name}: {reason}")
+
+    def other_program(self) -> NoProxyError:
+        """The error for an answer that is not a proxy's."""
+        return NoProxyError(f"the program that answers at {self.name} is not http-process-proxy")
+
+    def _send(
+        self,
+        stack: contextlib.ExitStack,
+        address: tuple[str, int],
+        line: str,
+        timeout_s: float | None,
+        tls: "ssl.SSLContext | None",
+    ) -> HttpResponse:
+        """Raises HttpError and OSError."""
+        return stack.enter_context(request(address, line, self._fields, timeout_s, tls))
+
+
+def ask(
+    question: str, bind: "Address", timeout_s: float, *, as_json: bool = False
+) -> AdminResponse:
     """Send the proxy at `bind` a request: "status", "restart" or "wait".
 
     The last two wait until the server runs or is in error, for `timeout_s` seconds at most;
     "wait" also waits until the proxy listens.
     """
-    timeout_s = min(timeout_s, _MAX_WAIT_S)
+    timeout_s = min(timeout_s, MAX_WAIT_S)
+    client = AdminClient.at(bind)
     try:
         match question:
             case "status":
-                reply = _request(bind, "GET", "/_hpp/status")
+                reply = _status(client, "GET /_hpp/status")
             case "restart":
-                reply = _request(bind, "POST", "/_hpp/restart", timeout_s)
+                reply = _status(client, "POST /_hpp/restart", timeout_s)
             case _:
-                reply = _wait(bind, time.monotonic() + timeout_s)
+                reply = _wait(client, time.monotonic() + timeout_s)
     except NoProxyError as error:
         return AdminResponse(str(error), NO_ANSWER)
     return AdminResponse(json.dumps(reply.status) if as_json else reply.sentence, reply.exit_status)
+
+
+def settled(wait_s: float, states: str = "running,error") -> str:
+    """The query of a request that waits until a service is in one of the states."""
+    return f"?wait={states}&timeout={wait_s:.3f}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,74 +160,45 @@ class _Reply:
 
     @property
     def sentence(self) -> str:
-        status = self.status
-        text = f"{status['state']}, generation {status['generation']}"
-        if status["state"] == "error":
-            return f"{text}: {status['reason']}"
-        return f"{text}, pid {status['pid']}" if status["pid"] else text
+        return sentence(self.status)
 
 
-def _wait(bind: Address, deadline: float) -> _Reply:
+def sentence(status: Mapping[str, object]) -> str:
+    """The state of a service in one line."""
+    text = f"{status['state']}, generation {status['generation']}"
+    if status["state"] == "error":
+        return f"{text}: {status['reason']}"
+    return f"{text}, pid {status['pid']}" if status["pid"] else text
+
+
+def _wait(client: AdminClient, deadline: float) -> _Reply:
     while True:
         left_s = max(0.0, deadline - time.monotonic())
         try:
-            return _request(bind, "GET", "/_hpp/status", left_s)
+            return _status(client, "GET /_hpp/status", left_s)
         except ConnectionFailedError:
             if not left_s:
                 raise
         time.sleep(_RETRY_S)
 
 
-def _request(bind: Address, method: str, target: str, wait_s: float | None = None) -> _Reply:
+def _status(client: AdminClient, line: str, wait_s: float | None = None) -> _Reply:
     """Send one request. With `wait_s`, the proxy answers when the server runs or is in error, or
-    after that time."""
-    if wait_s is not None:
-        target += f"?wait=running,error&timeout={wait_s:.3f}"
-    code, body = _fetch(bind, method, target, (wait_s or 0) + _ANSWER_TIMEOUT_S)
-    content = _json(body)
-    if isinstance(content, dict) and "generation" in content:
-        return _Reply(content, came_in_time=code != HTTPStatus.GATEWAY_TIMEOUT)
-    if code < HTTPStatus.BAD_REQUEST:
-        raise NoProxyError(f"the program that answers at {bind} is not http-process-proxy")
-    # The proxy's own errors have a detail (RFC 9457).
-    detail = content.get("detail") if isinstance(content, dict) else None
-    raise NoProxyError(f"{bind} answers {code}" + (f": {detail}" if detail else ""))
+    after that time. Raises NoProxyError."""
+    query = "" if wait_s is None else settled(wait_s)
+    status, content = client.call(line + query, wait_s or 0)
+    if "generation" not in content:
+        raise client.other_program()
+    return _Reply(content, came_in_time=status != _GATEWAY_TIMEOUT)
 
 
-def _fetch(bind: Address, method: str, target: str, timeout_s: float) -> tuple[int, bytes]:
-    """Send the request over plain HTTP, and over TLS if the proxy redirects it there."""
-    reason = ""
-    for host in ("127.0.0.1", "::1") if bind.is_everywhere else bind.hosts:
-        try:
-            connection = http.client.HTTPConnection(host, bind.port, timeout=timeout_s)
-            status, body = _fetch_by(connection, method, target)
-            if status != HTTPStatus.PERMANENT_REDIRECT:
-                return status, body
-            return _fetch_by(_tls_connection(host, bind.port, timeout_s), method, target)
-        except (OSError, http.client.HTTPException) as error:
-            reason = reason or getattr(error, "strerror", None) or str(error)
-    raise ConnectionFailedError(f"no answer at {bind}: {reason}")
-
-
-def _fetch_by(
-    connection: http.client.HTTPConnection, method: str, target: str
-) -> tuple[int, bytes]:
-    with contextlib.closing(connection):
-        connection.request(method, target, headers={"Accept": "application/json"})
-        response = connection.getresponse()
-        return response.status, response.read()
-
-
-def _tls_connection(host: str, port: int, timeout_s: float) -> http.client.HTTPSConnection:
-    # The unverified peer gets no secret.
-    return http.client.HTTPSConnection(host, port, timeout=timeout_s, context=unverified())
-
-
-def unverified() -> ssl.SSLContext:
+def unverified() -> "ssl.SSLContext":
     """A TLS context without verification, for a proxy on this machine.
 
-    Its certificate may be signed by a CA that only browsers trust.
+    Its certificate may be signed by a CA that only browsers trust, and the peer gets no secret.
     """
+    import ssl
+
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
