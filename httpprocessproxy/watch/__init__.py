@@ -2,9 +2,10 @@
 
 `open_watcher` chooses between Watchman (`watchman.py`), the system's events (`embedded.py`, with
 `inotify.py` and `native.py`) and polling (`polling.py`). All of them report changes to a `Task`
-(`task.py`), at once and restricted to its `Scope` (`scope.py`; `git.py` reads git's ignore rules);
-bursts are joined elsewhere. `fence.py` shares one wait for the writes before a request among
-requests. `contents.py` remembers digests of the files' contents.
+(`task.py`), at once and restricted to its `Scope` (`scope.py`; `git.py` reads git's ignore rules;
+`scope_union.py` joins the scopes of services); bursts are joined elsewhere. `fence.py` shares one
+wait for the writes before a request among requests. `contents.py` remembers digests of the files'
+contents.
 """
 
 import asyncio
@@ -25,6 +26,7 @@ from httpprocessproxy.watch.fallback import open_watchman
 from httpprocessproxy.watch.fence import SharedFence
 from httpprocessproxy.watch.filesystems import without_events
 from httpprocessproxy.watch.scope import Scope
+from httpprocessproxy.watch.scope_union import ScopeUnion
 from httpprocessproxy.watch.task import Task, UnfitError, Watcher
 from httpprocessproxy.watch.unmatched import warn_unmatched
 
@@ -32,6 +34,7 @@ __all__ = [
     "ContentVerdict",
     "Contents",
     "Scope",
+    "ScopeUnion",
     "SharedFence",
     "Watcher",
     "open_watcher",

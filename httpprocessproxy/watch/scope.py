@@ -21,13 +21,16 @@ class Scope:
 
     def __init__(
         self,
-        restarting: Patterns,
+        restarting: Patterns | None,
         refreshing: Patterns | None = None,
         work_tree: WorkTree | None = None,
         always: Patterns | None = None,
         environments: Environments | None = None,
     ) -> None:
-        """Files that match `always` restart the server whether git ignores them or not."""
+        """Files that match `always` restart the server whether git ignores them or not.
+
+        Without `restarting`, no other file does.
+        """
         self._restarting = restarting
         self._refreshing = refreshing
         self._work_tree = work_tree
@@ -45,14 +48,16 @@ class Scope:
     ) -> Self:
         """The scope of the user's options, without the globs of `never`. Raises UserError."""
         excludes = [*config.excludes, *never]
-        restarting = Patterns(config.patterns, excludes, config.default_excludes)
+        restarting = None
+        if config.restarts:
+            restarting = Patterns(config.patterns, excludes, config.default_excludes)
         refreshing = None
         if config.refresh:
             refreshing = Patterns(config.refresh, excludes, config.default_excludes)
-        heeds_git = config.default_excludes and not config.patterns
+        heeds_git = config.restarts and config.default_excludes and not config.patterns
         work_tree = WorkTree.around(root) if heeds_git else None
         always = None
-        if (inside := _relative(env_file, root)) is not None:
+        if config.restarts and (inside := _relative(env_file, root)) is not None:
             always = Patterns((literal(inside),), excludes, config.default_excludes)
         environments = Environments(root) if config.default_excludes else None
         return cls(restarting, refreshing, work_tree, always, environments)
@@ -67,11 +72,18 @@ class Scope:
         """Whether a change of the file at `path` refreshes browsers instead of restarting."""
         return self._refreshing is not None and self._refreshing.matches(path)
 
+    def among(self, paths: frozenset[str]) -> frozenset[str]:
+        """The paths that are in scope, after `renew`; ANYTHING if it may stand for such a path."""
+        self.renew(paths)
+        if ANYTHING in paths and self._restarting is not None:
+            return frozenset({ANYTHING})
+        return frozenset(filter(self.matches, paths - {ANYTHING}))
+
     def matches(self, path: str) -> bool:
         """Whether the file at `path` is in scope."""
         work_tree = self._work_tree
         by_tool = self._environment(path.rpartition("/")[0])
-        restarts = self._restarting.matches(path, by_tool)
+        restarts = self._restarting is not None and self._restarting.matches(path, by_tool)
         if restarts and not (work_tree is not None and work_tree.ignores(path)):
             return True
         return any(patterns.matches(path, by_tool) for patterns in self._named)
@@ -80,7 +92,8 @@ class Scope:
         """Whether a file anywhere below `folder` can be in scope; "" is the root."""
         work_tree = self._work_tree
         by_tool = self._environment(folder)
-        may_restart = not folder or self._restarting.may_contain(folder, by_tool)
+        restarting = self._restarting
+        may_restart = restarting is not None and restarting.may_contain(folder, by_tool)
         if may_restart and not (folder and work_tree and work_tree.ignores_folder(folder)):
             return True
         return any(patterns.may_contain(folder, by_tool) for patterns in self._named)
