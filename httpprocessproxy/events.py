@@ -103,7 +103,11 @@ class PreloadStatus:
 
 @dataclass(frozen=True, slots=True)
 class ServiceStatus:
-    """The present state of the server, as `/_hpp/status` returns it."""
+    """The present state of a service, as `/_hpp/status` returns it.
+
+    `state` is that of the machine, or "stopped" by the user, or "idle". `waits_for` are the
+    services that have to run before it starts.
+    """
 
     state: str
     generation: int
@@ -115,6 +119,8 @@ class ServiceStatus:
     last_start: StartReport | None
     last_restart: RestartReport | None
     preload: PreloadStatus | None
+    task: bool = False
+    waits_for: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

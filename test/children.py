@@ -53,6 +53,7 @@ class FakeChild(Child):
         self.code = 0
         self.stops: list[tuple[signal.Signals, float]] = []
         self.was_killed = False
+        self.lingers = False  # after `stop`, until it is killed or exits
 
     def exit(self, code: int) -> None:
         if not self.ended.is_set():
@@ -69,7 +70,11 @@ class FakeChild(Child):
         self, kill_signal: signal.Signals = signal.SIGKILL, kill_timeout_s: float = 5.0
     ) -> int:
         self.stops.append((kill_signal, kill_timeout_s))
-        self.exit(-kill_signal)
+        try:
+            if self.lingers:
+                await self.ended.wait()
+        finally:
+            self.exit(-kill_signal)
         return await self.wait()
 
     def kill(self) -> None:

@@ -14,6 +14,7 @@ from httpprocessproxy.process import Launcher
 from httpprocessproxy.service.gate import Gate
 from httpprocessproxy.service.history import History
 from httpprocessproxy.service.inbox import Inbox
+from httpprocessproxy.service.member import Member
 from httpprocessproxy.service.reports import Reports
 
 
@@ -74,5 +75,6 @@ class ServiceContext:
     inbox: Inbox
     gate: Gate
     history: History
+    member: Member
     changes: Changes
     reports: Reports

@@ -103,6 +103,7 @@ class Gate:
         self._step: asyncio.TimerHandle | None = None
         self._unconfirmed: dict[Waiter, asyncio.TimerHandle] = {}
         self._fenced: set[Waiter] = set()  # waiting for a fence, and not held yet
+        self.on_held: Callable[[], None] = lambda: None  # called for each request that is held
         self._pending = 0
         self._drained = asyncio.Event()
         self._drained.set()
@@ -219,6 +220,7 @@ class Gate:
             return True
         self._held[waiter] = self._loop.time() + self._limits.queue_s, self.freshness.mark()
         self._watch_timeout()
+        self.on_held()
         if waiter.is_navigation and (after_s := self._limits.starting_page_s) is not None:
             self._loop.call_later(after_s, self._show_start, waiter)
         return False

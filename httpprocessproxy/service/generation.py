@@ -5,17 +5,14 @@ It is a single task, so two backends never run at once, and every end takes the 
 
 import asyncio
 import signal
-import socket
 import time
 from collections.abc import Collection, Coroutine
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from httpprocessproxy.config import Address, Readiness, ServiceConfig
-from httpprocessproxy.core.change.reloaders import own_reloader
+from httpprocessproxy.config import Address, ServiceConfig
 from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.core.identity import GenerationId
-from httpprocessproxy.core.silence import Silence
 from httpprocessproxy.process import (
     Child,
     Holder,
@@ -23,12 +20,9 @@ from httpprocessproxy.process import (
     ProcessTree,
     SpawnError,
     StopError,
-    listens_in_tree,
     wait_until_free,
 )
-from httpprocessproxy.service.diagnosis import SILENCE_PING_S, diagnose, looks, watch_for_silence
-from httpprocessproxy.service.readiness import Probe, wait_until_ready
-from httpprocessproxy.service.reports import Reports
+from httpprocessproxy.service.startup import Startup, StartupHost
 from httpprocessproxy.service.waiter import Target
 
 T = TypeVar("T")
@@ -62,11 +56,11 @@ class Start:
     is_warm: bool = False
 
 
-class GenerationHost(Protocol):
+class GenerationHost(StartupHost, Protocol):
     """The interface of the service to its generations."""
 
-    @property
-    def reports(self) -> Reports: ...
+    async def may_start(self) -> None:
+        """Wait until the burst of changes is over, and nothing else prevents the start."""
 
     async def quiet(self) -> None:
         """Wait until the burst of changes is over."""
@@ -74,23 +68,14 @@ class GenerationHost(Protocol):
     def started(self, start: Start) -> None:
         """Record that the backend's process runs."""
 
-    def first_request(self, target: Target) -> "asyncio.Future[bool] | None":
-        """Send a held request to the backend before it is known to be ready.
-
-        The future's result is whether it was answered; None without such a request.
-        """
-
-    def ready(self, target: Target) -> None:
-        """Record that the backend answers."""
+    def ready(self, generation: GenerationId, target: Target | None) -> None:
+        """Record that the backend is ready, at `target` if it listens anywhere."""
 
     async def drained(self) -> None:
         """Wait until no unsafe request is in flight, or until a timeout."""
 
     def reclaim_unaccepted(self, ends: Collection[tuple[str, int]]) -> None:
         """Queue again the requests sent from these addresses: no backend has accepted them."""
-
-    def silence(self) -> Silence | None:
-        """The time that requests have waited without any response; None if none waits."""
 
     def end_connections(self, generation: GenerationId) -> None:
         """Close every connection to this generation."""
@@ -120,8 +105,7 @@ class Generation:
 
     async def run(self) -> GenerationOutcome:
         """Start the backend, wait for its end, and clean up. Cancellation stops it as well."""
-        # Another change of the same burst would end the start at once.
-        await self._unless_stopped(self._host.quiet())
+        await self._unless_stopped(self._host.may_start())
         obstacle = await self._unless_stopped(self._clear_obstacles())
         if self.stop.is_set():
             outcome = GenerationOutcome(None, "stopped before it was started")
@@ -144,6 +128,8 @@ class Generation:
         if launch_spec.inherited is not None:
             launch_spec.inherited.renew()
             return ""  # the proxy itself holds the port
+        if not self._config.has_port:
+            return ""
         holder = await wait_until_free(launch_spec.address, self._limits.port_s)
         if holder is None:
             return ""
@@ -175,13 +161,13 @@ class Generation:
         except SpawnError as error:
             return GenerationOutcome(None, str(error))
         self._is_warm = child.is_warm
-        self._report_reloader(own_reloader(self._launcher.launch_spec.words))
         self._host.started(Start(began_at, child.is_warm))
         returncode: int | None = None
         try:
             async with asyncio.TaskGroup() as group:
-                probe = group.create_task(self._probe(child), name=f"probe {self.id}")
-                returncode = await self._unless_stopped(child.wait())
+                startup = Startup(self.id, self._config, self._launcher, self._host)
+                probe = group.create_task(self._probe(startup, child), name=f"probe {self.id}")
+                returncode = await self._unless_stopped(self._end_of_process(child))
                 probe.cancel()
             self._reclaim_unaccepted()
             if returncode is None:
@@ -198,6 +184,26 @@ class Generation:
         if returncode is None:
             return GenerationOutcome(stopped, "stopped")
         return GenerationOutcome(returncode, _reason(returncode, self._launcher.tree))
+
+    async def _probe(self, startup: Startup, child: Child) -> None:
+        if self._config.is_task:
+            return
+        target = await startup.ready(child)
+        self._answered = True
+        self._host.ready(self.id, target)
+        # The look-ups take milliseconds, and held requests come first.
+        await asyncio.sleep(self._limits.owner_check_s)
+        await startup.check(child)
+        await startup.watch()
+
+    async def _end_of_process(self, child: Child) -> int:
+        """Wait for the exit. A task that is done does not end the generation: `stop` does."""
+        returncode = await child.wait()
+        if self._config.is_task and returncode == 0:
+            self.child, self._answered = None, True
+            self._host.ready(self.id, None)
+            await asyncio.get_running_loop().create_future()
+        return returncode
 
     def _reclaim_unaccepted(self) -> None:
         """Remove requests from an inherited socket's queue, which the old server will not accept.
@@ -217,54 +223,6 @@ class Generation:
             self._reports.say(str(error))
             return -signal.SIGKILL
 
-    async def _probe(self, child: Child) -> None:
-        backend, ping = self._launcher.launch_spec.address, self._config.readiness
-
-        def send_first_request(host: str, connection: socket.socket) -> asyncio.Future[bool] | None:
-            return self._host.first_request(Target(self.id, host, backend.port, connection))
-
-        # An explicit --ping or --ping-path defines readiness; otherwise any response will do.
-        any_response_will_do = ping == Readiness()
-        inherited = self._launcher.launch_spec.inherited
-        async with asyncio.TaskGroup() as group:
-            diagnosing = group.create_task(self._diagnose(child), name=f"diagnosis {self.id}")
-            probe = await wait_until_ready(
-                [Probe(host, backend.port, ping) for host in backend.hosts],
-                send_first_request if any_response_will_do else None,
-                inherited.has_waiting if inherited is not None else None,
-            )
-            diagnosing.cancel()
-        self._answered = True
-        self._host.ready(Target(self.id, probe.host, probe.port))
-        # The look-ups take milliseconds, and held requests come first.
-        await asyncio.sleep(self._limits.owner_check_s)
-        tree = self._launcher.tree
-        self._report_reloader(await asyncio.to_thread(_reloader_in_tree, tree, child.pid))
-        is_in_tree: bool | None = True  # no other process can listen on an inherited socket
-        if inherited is None:
-            is_in_tree = await asyncio.to_thread(listens_in_tree, backend, tree, child.pid)
-        if is_in_tree is False:
-            # For example a container's published port: its server is not in the process tree.
-            self._reports.say(f"{backend} is served by a process outside --exec's")
-        await watch_for_silence(
-            self._host.silence,
-            lambda: probe.still_answers(SILENCE_PING_S),
-            self._reports.report,
-        )
-
-    async def _diagnose(self, child: Child) -> None:
-        """Report from time to time why the backend does not answer yet."""
-        launch_spec, tree = self._launcher.launch_spec, self._launcher.tree
-        async for passed_s in looks():
-            tail, inherited = self._reports.tail, launch_spec.inherited
-            why = await diagnose(launch_spec.address, tree, child.pid, inherited, tail)
-            self._reports.report(f"no answer after {passed_s:g} s: {why}")
-            self._report_reloader(await asyncio.to_thread(_reloader_in_tree, tree, child.pid))
-
-    def _report_reloader(self, text: str) -> None:
-        if text:
-            self._reports.report_reloader(text)
-
     async def _unless_stopped(self, work: Coroutine[None, None, T]) -> T | None:
         """Return the result of `work`; cancel it and return None when `stop` is set."""
         async with asyncio.TaskGroup() as group:
@@ -274,11 +232,6 @@ class Generation:
             working.cancel()
             stopping.cancel()
         return None if working.cancelled() else working.result()
-
-
-def _reloader_in_tree(tree: ProcessTree, pid: int) -> str:
-    found = (own_reloader(one.words, one.environment) for one in tree.members(pid))
-    return next((text for text in found if text), "")
 
 
 def _in_use(address: Address, holder: Holder) -> str:

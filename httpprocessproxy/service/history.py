@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import assert_never
 
 from httpprocessproxy.core.lines import duration, enumeration
+from httpprocessproxy.core.needs import Pause
 from httpprocessproxy.core.state import Changed, Event, Exited, Machine, Ready, State
 from httpprocessproxy.events import EventBus, RestartReport, StartReport, StateChanged
 from httpprocessproxy.service.generation import GenerationOutcome, Start
@@ -89,26 +90,37 @@ class History:
         self._machine = machine
         self._entered_at = time.monotonic()
         self.since = ""  # the time of the last transition (RFC 3339)
+        self.pause: Pause | None = None
+        self._published = ""
 
     def began(self) -> None:
         """Record the machine's start."""
         self._entered_at = time.monotonic()
-        self._publish("", "first start", (), reloads=False)
+        self._publish("first start", (), reloads=False)
+
+    def moved(self, why: str) -> None:
+        """Record that a pause has changed while no process runs."""
+        self._publish(why, (), reloads=False)
+
+    def resumed(self, why: str) -> None:
+        """Record the end of a pause, which begins a restart."""
+        now = self._entered_at = time.monotonic()
+        self.restart = Restart(set(), now, drained_at=now, stopped_at=now)
+        self.moved(why)
 
     def entered(
         self,
         before: State,
         event: Event,
         paths: set[str],
-        requested_by: str = "",
+        request: str = "",
         *,
         reloads: bool = False,
     ) -> None:
         """Record the machine's transition from `before` to its present state, caused by `event`.
 
         `paths` are those of the burst, and may grow while the backend is being stopped; without
-        any, `requested_by` names the source of the request for a restart. `reloads` makes browsers
-        reload.
+        any, `request` is the reason. `reloads` makes browsers reload.
         """
         now = time.monotonic()
         lasted_s, self._entered_at = now - self._entered_at, now
@@ -127,8 +139,8 @@ class History:
             case _:
                 pass  # the first start is not a restart
         shown = self.restart.paths if self.restart is not None else ()
-        why = self._why(event, lasted_s, requested_by)
-        self._publish(before.value, why, shown, reloads=reloads)
+        why = self._why(event, lasted_s, request)
+        self._publish(why, shown, reloads=reloads)
 
     def drained(self) -> None:
         if self.restart is not None:
@@ -148,12 +160,20 @@ class History:
     def last_restart(self) -> RestartReport | None:
         return self.restart.report() if self.restart is not None else None
 
-    def _publish(self, before: str, why: str, paths: Iterable[str], *, reloads: bool) -> None:
+    @property
+    def state(self) -> str:
+        """The word for the present state: the machine's, or that of a pause without a process."""
+        if self.pause is not None and self._machine.state is State.LOADING:
+            return self.pause.value
+        return self._machine.state.value
+
+    def _publish(self, why: str, paths: Iterable[str], *, reloads: bool) -> None:
+        before, self._published = self._published, self.state
         self.since = datetime.now(UTC).isoformat(timespec="milliseconds")
         self._bus.publish(
             StateChanged(
                 service=self._service,
-                state=self._machine.state.value,
+                state=self._published,
                 before=before,
                 generation=self._machine.generation,
                 time=self.since,
@@ -175,12 +195,12 @@ class History:
     def reason(self) -> str:
         return self.outcome.reason if self._machine.state is State.ERROR else ""
 
-    def _why(self, event: Event, lasted_s: float, requested_by: str) -> str:
+    def _why(self, event: Event, lasted_s: float, request: str) -> str:
         match event:
             case Changed(paths) if paths:
                 return f"changed: {enumeration(sorted(paths))}"
             case Changed():
-                return f"restart asked for by {requested_by}"
+                return request
             case Ready():
                 return f"ready after {duration(lasted_s * 1000)}"
             case Exited() if self._machine.state is State.LOADING:

@@ -1,7 +1,7 @@
 """The host of a service's generations: their effects on the gate, the inbox and connections."""
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from httpprocessproxy.core.identity import GenerationId
 from httpprocessproxy.core.silence import Silence
@@ -14,13 +14,22 @@ from httpprocessproxy.service.waiter import Target
 class Host:
     """Implements `generation.GenerationHost`."""
 
-    def __init__(self, context: ServiceContext, plane: DataPlane) -> None:
+    def __init__(
+        self, context: ServiceContext, plane: DataPlane, begins: Callable[[], None]
+    ) -> None:
+        """`begins` is called when a start that had to wait begins."""
         self.reports = context.reports
         self._context = context
         self._plane = plane
+        self._begins = begins
 
     async def quiet(self) -> None:
         await self._context.inbox.quiet()
+
+    async def may_start(self) -> None:
+        await self.quiet()
+        if await self._context.member.may_start():
+            self._begins()
 
     def started(self, start: Start) -> None:
         self._context.history.started(start)
@@ -28,14 +37,14 @@ class Host:
     def first_request(self, target: Target) -> asyncio.Future[bool] | None:
         # A request must not be answered by a start that a pending save may end.
         is_loading = self._context.machine.state is State.LOADING
-        if not is_loading or self._context.changes.is_pending:
+        if not is_loading or self._context.changes.is_pending or self._context.member.has_to_wait:
             return None
         return self._context.gate.first_request(target)
 
-    def ready(self, target: Target) -> None:
+    def ready(self, generation: GenerationId, target: Target | None) -> None:
         if paths := self._context.changes.answers():
             self._context.inbox.put_changed(paths)
-        self._context.inbox.ready(target)
+        self._context.inbox.ready(generation.number, target)
 
     async def drained(self) -> None:
         await self._context.gate.drained(self._context.config.restart.drain_s)

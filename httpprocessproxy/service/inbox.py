@@ -6,6 +6,7 @@ The first change of a burst is an event; the others only prolong the burst.
 import asyncio
 import logging
 import time
+from collections.abc import Callable, Sequence
 
 from httpprocessproxy.core.change.burst import Burst
 from httpprocessproxy.core.state import Changed, Event, Exited, Machine, Ready, State
@@ -22,17 +23,23 @@ class Inbox:
         self._machine = machine
         self._events: asyncio.Queue[Event] = asyncio.Queue()
         self._burst = Burst(settle_s)
-        # The number of changes in the queue: an attribute, because each request reads it.
+        # The number of changes in this queue and those of `sources`: each request reads it.
         self.unhandled = 0
         self.paths: set[str] = set()  # of the last burst; grows while the server is being stopped
-        self.requested_by = ""  # the source of the last requested restart
+        self.why = ""  # the reason of the last change without paths
         self.target: Target | None = None  # of the generation that answered last
+        # The inboxes whose changes delay requests here, in the order of starts, and the reverse.
+        self.sources: Sequence[Inbox] = ()
+        self.dependents: list[Inbox] = []
+        self.on_change: Callable[[], None] = lambda: None  # called for each change
 
     def changed(self, paths: frozenset[str]) -> None:
         """Queue a change, or prolong the present burst."""
         _log.debug("changed: %s", ", ".join(sorted(paths)))
         if self._burst.event(time.monotonic()):
             self.put_changed(paths)
+        else:
+            self.on_change()
         self.paths |= paths
 
     def put_changed(self, paths: frozenset[str]) -> None:
@@ -40,18 +47,24 @@ class Inbox:
         # In KILLING a restart is under way already, and its report collects further paths.
         if self._machine.state is not State.KILLING:
             self.paths = set(paths)
-        self.unhandled += 1
+        self.on_change()
+        for inbox in (self, *self.dependents):
+            inbox.unhandled += 1
         self._events.put_nowait(Changed(paths))
 
     def restart(self, requested_by: str) -> None:
         """Queue a restart, as if a file had changed; `requested_by` is its source."""
-        self.requested_by = requested_by
+        self.interrupt(f"restart asked for by {requested_by}")
+
+    def interrupt(self, why: str) -> None:
+        """Queue the end of the generation, as if a file had changed; `why` is the reason."""
+        self.why = why
         self.put_changed(frozenset())
 
-    def ready(self, target: Target) -> None:
-        """Queue that a generation answers at `target`."""
+    def ready(self, generation: int, target: Target | None) -> None:
+        """Queue that a generation is ready; it answers at `target`, if it listens anywhere."""
         self.target = target
-        self._events.put_nowait(Ready(target.generation.number))
+        self._events.put_nowait(Ready(generation))
 
     def exited(self, generation: int, returncode: int | None) -> None:
         """Queue that a generation has ended, with its whole process tree."""
@@ -61,7 +74,8 @@ class Inbox:
         """The next event. Call `done` after each."""
         event = await self._events.get()
         if isinstance(event, Changed):
-            self.unhandled -= 1
+            for inbox in (self, *self.dependents):
+                inbox.unhandled -= 1
         return event
 
     def done(self) -> None:
@@ -77,8 +91,9 @@ class Inbox:
                 self._events.put_nowait(event)
 
     async def handled(self) -> None:
-        """Wait until all queued events have taken effect."""
-        await self._events.join()
+        """Wait until all queued events have taken effect, here and where requests depend on it."""
+        for inbox in (*self.sources, self):
+            await inbox._events.join()
 
     async def quiet(self) -> None:
         """Wait until the burst is over."""

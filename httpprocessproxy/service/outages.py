@@ -7,6 +7,7 @@ from httpprocessproxy.core.page.pages import Problem
 from httpprocessproxy.core.state import Machine
 from httpprocessproxy.process import Launcher
 from httpprocessproxy.service.history import History
+from httpprocessproxy.service.member import Member
 
 # Retry-After: short, as a client waits in the gate at almost no cost.
 RETRY_AFTER_S: Final = 1
@@ -15,10 +16,34 @@ RETRY_AFTER_S: Final = 1
 class Outages:
     """Implements `gate.Problems`; each problem has the state at the time of the call."""
 
-    def __init__(self, launcher: Launcher, machine: Machine, history: History) -> None:
+    def __init__(
+        self, launcher: Launcher, machine: Machine, history: History, member: Member
+    ) -> None:
         self._launcher = launcher
         self._machine = machine
         self._history = history
+        self._member = member
+
+    def refusal(self) -> Problem:
+        """The response while requests are refused: the service or one that it needs is the cause.
+
+        Called only while one of them has failed or is stopped.
+        """
+        cause = self._member.cause()
+        if cause is self._member:
+            return self.ended() if cause.pause is None else self.stopped()
+        return self._problem(
+            f"The server needs {cause.name}",
+            f"{cause.name} {cause.why_not()}.",
+            public_detail="Try again in a moment.",
+        )
+
+    def stopped(self) -> Problem:
+        return self._problem(
+            "The server is stopped",
+            f"{self._member.name} {self._member.why_not()}.",
+            public_detail="Try again later.",
+        )
 
     def ended(self) -> Problem:
         command = shlex.join(self._launcher.launch_spec.words)
@@ -29,6 +54,12 @@ class Outages:
         )
 
     def overdue(self) -> Problem:
+        if waits_for := self._member.waits_for():
+            return self._problem(
+                "The server does not run yet",
+                f"It waits for {', '.join(waits_for)}.",
+                public_detail="Try again in a moment.",
+            )
         launch_spec = self._launcher.launch_spec
         return self._problem(
             "The server does not answer yet",
@@ -57,6 +88,6 @@ class Outages:
             is_live=is_live,
             public_detail=public_detail,
             retry_after_s=RETRY_AFTER_S,
-            state=self._machine.state.value,
+            state=self._history.state,
             generation=self._machine.generation,
         )

@@ -6,7 +6,8 @@ from functools import partial
 from pathlib import Path
 
 from httpprocessproxy.config import ServiceConfig
-from httpprocessproxy.core.state import Machine
+from httpprocessproxy.core.needs import Pause
+from httpprocessproxy.core.state import Machine, State
 from httpprocessproxy.events import EventBus, Notice, Refreshed, ServiceStatus
 from httpprocessproxy.process import Launcher, open_for_writing
 from httpprocessproxy.service.change_handler import ChangeEffects, ChangeHandler, ServerWrites
@@ -16,6 +17,7 @@ from httpprocessproxy.service.freshness import WatcherFreshness
 from httpprocessproxy.service.gate import Gate, GateLimits
 from httpprocessproxy.service.history import History
 from httpprocessproxy.service.inbox import Inbox
+from httpprocessproxy.service.member import Member
 from httpprocessproxy.service.outages import Outages
 from httpprocessproxy.service.reports import Reports
 from httpprocessproxy.service.supervisor import Supervisor
@@ -39,7 +41,7 @@ class Service:
     ) -> None:
         self.name = config.name
         self.config = config
-        self._scope = scope
+        self.scope = scope
         self._bus = bus
         self._preload = preload
         self._output = launcher.output
@@ -48,12 +50,14 @@ class Service:
         cold_ms = preload.cold_ms if preload is not None else None
         self._history = History(self.name, bus, machine, cold_ms)
         self.inbox = Inbox(machine, config.watch.settle_s)
+        self.member = Member(self.name, machine, self.inbox, self._history)
         self._freshness = WatcherFreshness(self.inbox)
-        outages = Outages(launcher, machine, self._history)
+        outages = Outages(launcher, machine, self._history, self.member)
         limits = GateLimits(config.restart.queue_timeout_s, config.restart.starting_page_s)
         self.gate = Gate(limits, outages, self._freshness)
+        self.gate.on_held = self.member.wanted
         changes = ChangeHandler(
-            ChangeEffects(self.inbox.changed, self._refresh, self._say),
+            ChangeEffects(self.member.changed, self._refresh, self._say),
             scope.refreshes,
             ServerWrites(
                 lambda: self.gate.has_pending, partial(open_for_writing, launcher.tree.processes)
@@ -61,7 +65,9 @@ class Service:
         )
         self._filter = None
         if config.watch.ignore_unchanged:
-            self._filter = ContentFilter(Path.cwd(), changes.changed, self.gate.resume)
+            self._filter = ContentFilter(Path.cwd(), changes.changed, self._resume_gates)
+        self._filters_before: list[ContentFilter] = []  # of services that this one depends on
+        self._gates = [self.gate]  # their requests wait until changes here are judged
         # The watcher calls these: for each report, and when no change is undecided any more.
         self.changed = changes.changed if self._filter is None else self._filter.changed
         self.settled = self.gate.resume
@@ -73,11 +79,17 @@ class Service:
             inbox=self.inbox,
             gate=self.gate,
             history=self._history,
+            member=self.member,
             changes=changes,
             reports=self._reports,
         )
         self._supervisor = Supervisor(context, outages, self._freshness)
-        self._running: asyncio.Task[object] | None = None
+
+    def follow_changes_of(self, source: "Service") -> None:
+        """Let requests wait until changes of the source are judged. Called before `run`."""
+        if source._filter is not None:
+            self._filters_before.append(source._filter)
+            source._gates.append(self.gate)
 
     async def run(self, watcher: Watcher, plane: DataPlane) -> None:
         """Supervise until cancelled. On return, no process of the server is left.
@@ -85,10 +97,11 @@ class Service:
         `watcher` is the one that calls `changed` and `settled`. A bug puts this service into ERROR,
         until the next change.
         """
-        self._running = asyncio.current_task()
-        if self._filter is not None:
-            watcher = self._filter.judging(watcher)
-        self._freshness.follow(watcher, self._filter)
+        filters = [*self._filters_before, *([] if self._filter is None else [self._filter])]
+        for each in filters:
+            watcher = each.judging(watcher)
+        # The numbers of one filter say nothing about the changes of another one.
+        self._freshness.follow(watcher, None if self._filters_before else self._filter)
         self._supervisor.begin()
         while True:
             with contained(f"service {self.name}"):
@@ -98,7 +111,7 @@ class Service:
     async def _run_parts(self, plane: DataPlane) -> None:
         async with asyncio.TaskGroup() as group:
             if self._filter is not None:
-                comparing = self._filter.run(self._scope.copy())
+                comparing = self._filter.run(self.scope.copy())
                 group.create_task(comparing, name=f"compare contents for {self.name}")
             if self._preload is not None:
                 group.create_task(self._preload.run(), name=f"preload {self.name}")
@@ -107,7 +120,7 @@ class Service:
     def status(self) -> ServiceStatus:
         child, history = self._supervisor.child, self._history
         return ServiceStatus(
-            state=self._machine.state.value,
+            state=history.state,
             generation=self._machine.generation,
             pid=child.pid if child is not None else None,
             watcher=self._freshness.description,
@@ -117,6 +130,8 @@ class Service:
             last_start=history.last_start,
             last_restart=history.last_restart,
             preload=self._preload.status() if self._preload is not None else None,
+            task=self.config.is_task,
+            waits_for=self.member.waits_for(),
         )
 
     def tail(self) -> str:
@@ -124,21 +139,30 @@ class Service:
         return self._output.text()
 
     def restart(self, requested_by: str) -> None:
-        """Restart the server, as if a file had changed; `requested_by` is its source."""
-        self.inbox.restart(requested_by)
+        """Restart the server, as if a file had changed; `requested_by` is its source.
+
+        Starts a server that is stopped.
+        """
+        if self.member.pause is None:
+            self.inbox.restart(requested_by)
+        else:
+            self.start(requested_by)
+
+    def stop(self, requested_by: str) -> None:
+        """Stop the server until `start` or `restart`; meanwhile, no file starts it."""
+        self.member.suspend(Pause.STOPPED, f"stop asked for by {requested_by}")
+
+    def start(self, requested_by: str) -> None:
+        """Start the server, unless it runs or is on its way."""
+        why = f"start asked for by {requested_by}"
+        if self.member.pause is not None:
+            self.member.resume(why)
+        elif self._machine.state is State.ERROR:
+            self.inbox.interrupt(why)
 
     async def fence(self) -> None:
         """Return once all writes before the call have taken effect on the status."""
         await self._freshness.passed()
-
-    async def stop(self) -> None:
-        """Cancel the task of `run`; return once no process of the server is left.
-
-        The gate holds further requests.
-        """
-        if self._running is not None:
-            self._running.cancel()
-            await asyncio.wait((self._running,))
 
     def kill(self) -> None:
         """Kill the server's process at once, without the grace period."""
@@ -153,6 +177,10 @@ class Service:
                 f"waiting for the server to end after {restart.kill_signal.name}, "
                 f"{restart.kill_timeout_s:g} s at most: Ctrl+C kills it now"
             )
+
+    def _resume_gates(self) -> None:
+        for gate in self._gates:
+            gate.resume()
 
     def _refresh(self, paths: list[str]) -> None:
         self._bus.publish(Refreshed(service=self.name, paths=paths), keep=False)

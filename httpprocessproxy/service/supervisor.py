@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from httpprocessproxy.core.identity import GenerationId
-from httpprocessproxy.core.state import Command, Event, Exited, Requests, State
+from httpprocessproxy.core.needs import Treatment
+from httpprocessproxy.core.state import Changed, Command, Event, Exited, Requests, State
 from httpprocessproxy.process import Child
 from httpprocessproxy.service.context import DataPlane, ServiceContext
 from httpprocessproxy.service.freshness import WatcherFreshness
@@ -40,6 +41,8 @@ class Supervisor:
         self._due: Command | None = None  # decided, and not obeyed yet
         self._generation: Generation | None = None
         self._start_timeout: asyncio.TimerHandle | None = None
+        self._treatment: Treatment | None = None
+        context.member.treat = self._treat_again
 
     @property
     def child(self) -> Child | None:
@@ -51,6 +54,7 @@ class Supervisor:
         context = self._context
         self._due = context.machine.start()
         context.history.began()
+        context.member.begin_restart()
         self._inform()
 
     async def run(self, plane: DataPlane) -> None:
@@ -91,6 +95,8 @@ class Supervisor:
         before = self._context.machine.state
         command = self._context.machine.handle(event)
         if command is not None:
+            if isinstance(event, Changed):
+                self._context.member.goes_down()
             self._watch_start(run)
             self._treat_requests()
             self._record(before, event, command)
@@ -99,25 +105,32 @@ class Supervisor:
     # Effects of a transition
 
     def _treat_requests(self) -> None:
-        """Open or close the gate by the machine's state."""
+        """Open or close the gate by the states of the service and of those that it needs."""
         context = self._context
         self._freshness.choose_fence()
-        match context.machine.requests:
+        self._treatment = treatment = context.member.treatment()
+        match treatment.requests:
             case Requests.HOLD:
                 context.gate.hold()
             case Requests.REFUSE:
-                context.gate.refuse(self._outages.ended)
-            case Requests.FORWARD:
-                assert context.inbox.target is not None, "the server has answered"
+                context.gate.refuse(self._outages.refusal)
+            case Requests.FORWARD if context.inbox.target is not None:
                 context.gate.open(context.inbox.target)
+            case Requests.FORWARD:
+                pass  # a service without a port gets no requests
             case _:
-                assert_never(context.machine.requests)
+                assert_never(treatment.requests)
+
+    def _treat_again(self) -> None:
+        """Open or close the gate after a change of this service or of others."""
+        if self._context.member.treatment() != self._treatment:
+            self._treat_requests()
 
     def _record(self, before: State, event: Event, command: Command | None) -> None:
         context = self._context
-        reloads = command is Command.RELOAD_BROWSERS
+        reloads = context.member.settled(command)
         inbox = context.inbox
-        context.history.entered(before, event, inbox.paths, inbox.requested_by, reloads=reloads)
+        context.history.entered(before, event, inbox.paths, inbox.why, reloads=reloads)
         self._inform()
 
     def _inform(self) -> None:
@@ -126,6 +139,7 @@ class Supervisor:
         if context.preload is not None:
             context.preload.entered(context.machine.state, context.history.last_start)
         context.changes.entered(context.machine.state)
+        context.member.moved()
 
     def _obey(self, command: Command, run: _Run) -> None:
         self._due = None
@@ -143,7 +157,7 @@ class Supervisor:
     def _start(self, run: _Run) -> None:
         context = self._context
         id_ = GenerationId(context.config.name, context.machine.generation)
-        host = Host(context, run.plane)
+        host = Host(context, run.plane, lambda: self._watch_start(run))
         self._generation = Generation(id_, context.config, context.launcher, host)
         run.group.create_task(self._run_generation(self._generation), name=f"generation {id_}")
 
@@ -159,7 +173,7 @@ class Supervisor:
         if self._start_timeout is not None:
             self._start_timeout.cancel()
             self._start_timeout = None
-        if self._context.machine.state is State.LOADING:
+        if self._context.machine.state is State.LOADING and not self._context.member.has_to_wait:
             loop = asyncio.get_running_loop()
             timeout_s = self._context.config.restart.start_timeout_s
             self._start_timeout = loop.call_later(timeout_s, self._refuse_until_it_answers, run)

@@ -44,6 +44,9 @@ class FakeGenerationHost:
         self.first_requests: list[Target] = []
         self.starts: list[Start] = []
 
+    async def may_start(self) -> None:
+        await self.quiet()
+
     async def quiet(self) -> None:
         self.log.append("quiet")
         await self.is_quiet.wait()
@@ -52,7 +55,8 @@ class FakeGenerationHost:
         self.first_requests.append(target)
         return None
 
-    def ready(self, target: Target) -> None:
+    def ready(self, generation: GenerationId, target: Target | None) -> None:
+        assert target is None or target.generation == generation
         self.log.append(target)
         if self.error is not None:
             raise self.error

@@ -31,7 +31,7 @@ def test_each_transition_is_published_with_its_reason() -> None:
     step(machine, history, Exited(1, -9), {"a.py", "b.py"})
     history.outcome = GenerationOutcome(3, "exited with status 3")
     step(machine, history, Exited(2, 3), {"a.py", "b.py"})
-    step(machine, history, Changed(frozenset()), set(), "the page")
+    step(machine, history, Changed(frozenset()), set(), "restart asked for by the page")
 
     published = bus.recent(StateChanged)
     assert [(event.before, event.state, event.generation) for event in published] == [
@@ -82,11 +82,11 @@ def step(
     history: History,
     event: Changed | Ready | Exited,
     paths: set[str] | None = None,
-    requested_by: str = "",
+    request: str = "",
 ) -> None:
     before: State = machine.state
     machine.handle(event)
-    history.entered(before, event, paths if paths is not None else set(), requested_by)
+    history.entered(before, event, paths if paths is not None else set(), request)
 
 
 def test_warm_start_reports_the_time_it_saved() -> None:

@@ -13,6 +13,7 @@ from httpprocessproxy.service.gate import GateLimits
 from httpprocessproxy.service.history import History
 from httpprocessproxy.service.host import Host
 from httpprocessproxy.service.inbox import Inbox
+from httpprocessproxy.service.member import Member
 from httpprocessproxy.service.reports import Reports
 from httpprocessproxy.service.waiter import Target
 from test.children import FakeLauncher, configured
@@ -54,6 +55,9 @@ class Parts:
         self.changes = FakeChanges()
         self.plane = FakePlane()
         self.inbox = Inbox(self.machine, 0.0)
+        history = History("web", EventBus(), self.machine)
+        self.member = Member("web", self.machine, self.inbox, history)
+        self.begun: list[str] = []
         self.gate = new_gate(OVERDUE, GateLimits(PATIENCE_S))
         self.host = Host(
             ServiceContext(
@@ -63,11 +67,13 @@ class Parts:
                 machine=self.machine,
                 inbox=self.inbox,
                 gate=self.gate,
-                history=History("web", EventBus(), self.machine),
+                history=history,
+                member=self.member,
                 changes=self.changes,
                 reports=Reports(launcher.output, lambda text: None),
             ),
             self.plane,
+            lambda: self.begun.append("start"),
         )
 
     def ask(self) -> FakeWaiter:
@@ -106,7 +112,7 @@ async def test_first_request_needs_a_start_without_pending_changes(
 async def test_pending_change_precedes_the_readiness_that_it_refutes() -> None:
     parts = Parts()
     parts.changes.pending = frozenset({"a.py"})
-    parts.host.ready(TARGET)
+    parts.host.ready(TARGET.generation, TARGET)
     assert [await parts.inbox.next() for _ in range(2)] == [Changed(frozenset({"a.py"})), Ready(1)]
     assert parts.inbox.target == TARGET
 

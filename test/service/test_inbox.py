@@ -24,7 +24,7 @@ async def test_changes_of_a_burst_are_one_event_with_all_paths() -> None:
     inbox = Inbox(Machine(), 10.0)
     inbox.changed(frozenset({"a.py"}))
     inbox.changed(frozenset({"b.py"}))
-    inbox.ready(TARGET)
+    inbox.ready(1, TARGET)
     assert await taken(inbox, 2) == [Changed(frozenset({"a.py"})), Ready(1)]
     assert inbox.paths == {"a.py", "b.py"}
 
@@ -38,7 +38,7 @@ async def test_paths_start_again_with_each_change_but_not_during_a_kill() -> Non
     assert inbox.paths == {"b.py"}
     machine.state = State.KILLING
     inbox.restart("the page")
-    assert (inbox.paths, inbox.requested_by) == ({"b.py"}, "the page")
+    assert (inbox.paths, inbox.why) == ({"b.py"}, "restart asked for by the page")
 
 
 @on_every_loop
@@ -53,7 +53,7 @@ async def test_change_is_unhandled_until_it_is_taken() -> None:
 @on_every_loop
 async def test_handled_waits_until_the_taken_event_is_done() -> None:
     inbox = Inbox(Machine(), 0.0)
-    inbox.ready(TARGET)
+    inbox.ready(1, TARGET)
     async with asyncio.TaskGroup() as group:
         waiting = group.create_task(inbox.handled(), name="handled")
         await inbox.next()
@@ -65,7 +65,7 @@ async def test_handled_waits_until_the_taken_event_is_done() -> None:
 @on_every_loop
 async def test_events_of_a_lost_generation_are_dropped_and_changes_are_kept() -> None:
     inbox = Inbox(Machine(), 0.0)
-    inbox.ready(TARGET)
+    inbox.ready(1, TARGET)
     inbox.put_changed(frozenset({"a.py"}))
     inbox.exited(1, 0)
     inbox.keep_changes()

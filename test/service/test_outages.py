@@ -3,12 +3,15 @@
 from dataclasses import replace
 
 from httpprocessproxy.config import Address
+from httpprocessproxy.core.needs import Pause
 from httpprocessproxy.core.page.pages import Problem
-from httpprocessproxy.core.state import Exited, Machine
+from httpprocessproxy.core.state import Exited, Machine, State
 from httpprocessproxy.events import EventBus
 from httpprocessproxy.process import LaunchSpec
 from httpprocessproxy.service.generation import GenerationOutcome
 from httpprocessproxy.service.history import History
+from httpprocessproxy.service.inbox import Inbox
+from httpprocessproxy.service.member import Member, relate
 from httpprocessproxy.service.outages import RETRY_AFTER_S, Outages
 from test.children import FakeLauncher
 
@@ -26,7 +29,8 @@ class Desk:
         self.machine = Machine()
         self.machine.start()
         self.history = History("web", EventBus(), self.machine)
-        self.outages = Outages(launcher, self.machine, self.history)
+        self.member = Member("web", self.machine, Inbox(self.machine, 0.0), self.history)
+        self.outages = Outages(launcher, self.machine, self.history, self.member)
 
 
 def test_server_that_has_ended_is_shown_with_reason_and_output() -> None:
@@ -62,3 +66,42 @@ def test_starting_page_is_live_and_holds_no_output() -> None:
     assert problem == replace(
         PLAIN, title="The server is starting", detail=problem.detail, is_live=True
     )
+
+
+def test_stopped_server_is_shown_with_the_command_that_starts_it() -> None:
+    desk = Desk()
+    desk.member.suspend(Pause.STOPPED, "stop asked for by the page")
+    problem = desk.outages.refusal()
+    assert problem.detail == "web is stopped: `hpp start web` starts it."
+    assert "hpp" not in problem.for_strangers().detail
+    assert problem == replace(
+        PLAIN,
+        title="The server is stopped",
+        detail=problem.detail,
+        public_detail="Try again later.",
+        output=b"Traceback\n",
+        state="stopped",
+    )
+
+
+def test_failed_server_is_refused_with_its_own_reason() -> None:
+    desk = Desk()
+    desk.machine.handle(Exited(1, 3))
+    assert desk.outages.refusal() == desk.outages.ended()
+
+
+def test_needed_service_that_has_failed_is_named_with_its_reason() -> None:
+    desk = Desk()
+    machine = Machine()
+    history = History("db", EventBus(), machine)
+    database = Member("db", machine, Inbox(machine, 0.0), history)
+    relate([desk.member, database], {"web": ["db"], "db": []}, {"web": [], "db": []})
+    assert desk.outages.overdue().detail == "It waits for db."
+    machine.state = State.ERROR
+    history.outcome = GenerationOutcome(1, "exited with status 1")
+    problem = desk.outages.refusal()
+    assert problem.title == "The server needs db"
+    assert problem.detail == (
+        "db has ended: exited with status 1. It starts again when a file changes."
+    )
+    assert "db" not in problem.for_strangers().detail

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from httpprocessproxy.config import RestartConfig
+from httpprocessproxy.config import RestartConfig, WatchConfig
 from httpprocessproxy.core.identity import GenerationId
 from httpprocessproxy.events import EventBus, StateChanged
 from httpprocessproxy.service.service import Service
@@ -16,6 +16,7 @@ from httpprocessproxy.service.services import Services
 from httpprocessproxy.watch import Scope
 from test.children import FakeLauncher, configured
 from test.loops import eventually, on_every_loop
+from test.several import Several, running, service
 from test.supervision import FakePlane, FakeWatcher
 
 
@@ -88,16 +89,16 @@ async def test_bug_in_one_service_does_not_end_the_other() -> None:
 
 @on_every_loop
 async def test_stopped_service_ends_its_server_and_leaves_the_other_alone() -> None:
-    pair = Pair()
-    await pair.services["shop"].stop()  # has no effect before the run
-    async with both(pair):
+    async with both(Pair()) as pair:
         for name in pair.services:
             await pair.reached(name, "running", 1)
-        await pair.services["shop"].stop()
+        pair.services["shop"].stop("the page")
+        await pair.reached("shop", "stopped", 2)
         assert pair.launchers["shop"].children[0].ended.is_set()
         assert pair.services["shop"].gate.target is None
         pair.services["api"].restart("the page")
         await pair.reached("api", "running", 2)
+        assert len(pair.launchers["shop"].children) == 1
 
 
 @on_every_loop
@@ -116,3 +117,29 @@ async def test_commands_reach_every_service() -> None:
         pair.services.kill()
         for name in pair.services:
             await pair.reached(name, "error", 3)
+
+
+@on_every_loop
+async def test_single_service_gets_all_changes_without_a_look_at_its_scope() -> None:
+    several = Several(service("web", patterns=["*.js"]))
+    async with running(several):
+        await several.reached("running", 1)
+        several.services.changed(frozenset({"a.py"}))
+        await several.reached("running", 2)
+
+
+@on_every_loop
+async def test_requests_wait_until_the_changes_of_needed_services_are_judged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.sql").write_text("1")
+    database = replace(service("db"), watch=WatchConfig(patterns=("*.sql",), ignore_unchanged=True))
+    several = Several(service("api", needs=["db"]), database)
+    async with running(several):
+        await several.reached("running", 1)
+        several.services.changed(frozenset({"a.sql"}))
+        waiter = several.ask("api")
+        assert waiter.target is None
+        await several.services["api"].fence()
+        await eventually(lambda: waiter.target is not None)
