@@ -31,7 +31,7 @@ from httpprocessproxy.system.event_loop import SignalHandler, run_on_new_loop
 from httpprocessproxy.system.private_folders import remove_dead_folders
 from httpprocessproxy.system.registry import Registration
 from httpprocessproxy.terminal.browser import Browser, urls
-from httpprocessproxy.terminal.shortcuts import HELP
+from httpprocessproxy.terminal.shortcuts import help_text, keys_of_services
 from httpprocessproxy.terminal.user_terminal import UserTerminal, open_terminal
 from httpprocessproxy.terminal.warnings import start_warnings
 from httpprocessproxy.watch import open_watcher, warn_unmatched
@@ -63,11 +63,11 @@ async def _run(setup: Setup) -> int:
             stack.enter_context(bus.on(StateChanged, browser.open_once_running))
         handler = SignalHandler(services.kill, services.report_wait)
         actions = {
-            "r": lambda: services.restart("the keyboard"),
+            "r": lambda: _shown(terminal, services).restart("the keyboard"),
             "o": browser.open,
             "c": terminal.copier.clear_screen,
             "q": handler.quit,
-            "?": lambda: terminal.console.show(HELP),
+            "?": lambda: terminal.console.show(help_text(keys_of_services(setup.config))),
         }
         stack.enter_context(terminal.shortcuts.acting(actions))
         try:
@@ -77,6 +77,12 @@ async def _run(setup: Setup) -> int:
             if handler.status is None:
                 raise
     return handler.status or 0
+
+
+def _shown(terminal: UserTerminal, services: Services) -> Service | Services:
+    """The service that the terminal shows alone, or all of them."""
+    shown = terminal.copier.shown
+    return services if shown is None else services[shown]
 
 
 def _service(

@@ -18,6 +18,7 @@ from httpprocessproxy.process.child import Child
 from httpprocessproxy.process.ending import StopError
 from httpprocessproxy.process.guard import guarded
 from httpprocessproxy.process.inherited import INHERITED_FD, InheritedSocket
+from httpprocessproxy.process.input_waits import InputWaits
 from httpprocessproxy.process.keyboard import Keyboard
 from httpprocessproxy.process.launch_spec import LaunchContext, LaunchSpec, in_folder
 from httpprocessproxy.process.linux import become_subreaper, has_proc
@@ -46,6 +47,7 @@ __all__ = [
     "Child",
     "Holder",
     "InheritedSocket",
+    "InputWaits",
     "Keyboard",
     "LaunchContext",
     "LaunchSpec",

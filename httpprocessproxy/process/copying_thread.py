@@ -9,17 +9,26 @@ import os
 import selectors
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from typing import Protocol
 
-from httpprocessproxy.process.message_printer import MessagePrinter
+
+class TimedWork(Protocol):
+    """Work that is due after a time. Called in the copying thread."""
+
+    def timeout_s(self) -> float | None:
+        """The time after which to call `waited`, if no descriptor is ready; None if none waits."""
+
+    def waited(self, ready: Collection[int]) -> None:
+        """Do the work that is due. The callbacks of the `ready` descriptors were called."""
 
 
 class CopyingThread:
     """Calls the callbacks of readable descriptors, and runs the jobs of other threads."""
 
-    def __init__(self, printer: MessagePrinter) -> None:
+    def __init__(self, work: TimedWork) -> None:
         self.selector = selectors.DefaultSelector()
-        self._printer = printer
+        self._work = work
         self._jobs: collections.deque[Callable[[], None]] = collections.deque()
         self._wake_fd, self._woken_fd = -1, -1
         self._is_ending = False
@@ -55,11 +64,11 @@ class CopyingThread:
         signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         with self.selector:
             while not self._is_ending:
-                ready = self.selector.select(self._printer.timeout_s())
+                ready = self.selector.select(self._work.timeout_s())
                 for key, _ in ready:
                     if key.fd in self.selector.get_map():
                         key.data()
-                self._printer.waited(is_silent=not ready)
+                self._work.waited([key.fd for key, _ in ready])
 
     def _do_jobs(self) -> None:
         os.read(self._woken_fd, 4096)

@@ -41,9 +41,9 @@ class Keyboard:
 
     @staticmethod
     def is_usable() -> bool:
-        """Whether the system shows which process reads a terminal. If not, there are no shortcuts.
+        """Whether the system shows which process reads a terminal.
 
-        Then every key goes to the backend.
+        If not, there are no shortcuts where a backend has a terminal: it gets every key.
         """
         return terminal_reads.is_supported()
 
@@ -67,6 +67,8 @@ class Keyboard:
 
     def _is_wanted(self, terminal_fd: int) -> bool:
         """Whether the backend reads its terminal, has just read it, or switched line mode off."""
+        if not self.is_usable():
+            return True
         processes = self._processes()
         if not processes:
             return False  # It has ended, so the modes of its terminal do not count.

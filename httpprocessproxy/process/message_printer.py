@@ -6,6 +6,7 @@ backend has cleared the screen, a reminder is printed again.
 
 import os
 import time
+from collections.abc import Sequence
 from typing import Final
 
 from httpprocessproxy.process.sink import OutputSink
@@ -49,8 +50,10 @@ class MessagePrinter:
             return _LINE_TIMEOUT_S
         return _REMINDER_S if self._is_cleared else None
 
-    def waited(self, *, is_silent: bool) -> None:
-        """Print messages whose time has come; `is_silent`: there was no output for `timeout_s`."""
+    def waited(self, silence_s: float) -> None:
+        """Print messages whose time has come; there was no output for `silence_s`."""
+        timeout_s = self.timeout_s()
+        is_silent = timeout_s is not None and silence_s >= timeout_s
         if is_silent or time.monotonic() > self._line_deadline:
             self.flush()
         if is_silent:
@@ -89,3 +92,16 @@ class MessagePrinter:
     def _is_at_line_start(self) -> bool:
         together = os.path.sameopenfile(1, 2)
         return self.stderr.is_at_line_start and (self.stdout.is_at_line_start or not together)
+
+    def copy_lines(self, sink: OutputSink, piece: bytes, *, is_open: bool) -> None:
+        """Do what `copy` does with a piece that begins a line, unless `is_open`."""
+        sinks = self.together(sink)
+        if not is_open and not all(other.is_at_line_start for other in sinks):
+            piece = b"\n" + piece
+        self.copy(sink, piece)
+        for other in sinks:
+            other.is_at_line_start = sink.is_at_line_start
+
+    def together(self, sink: OutputSink) -> Sequence[OutputSink]:
+        """The sinks that print to the same terminal or file as this one."""
+        return (self.stdout, self.stderr) if os.path.sameopenfile(1, 2) else (sink,)

@@ -12,6 +12,8 @@ from typing import Protocol
 
 from httpprocessproxy.process.message_printer import MessagePrinter
 from httpprocessproxy.process.output_streams import OutputStream, OutputStreams, OutputTail
+from httpprocessproxy.process.output_view import ViewedStream
+from httpprocessproxy.process.screen import ScreenState
 
 
 class OutputReader(Protocol):
@@ -29,13 +31,16 @@ class OutputContext:
     """The parts of an `OutputCopier` for one service.
 
     `post` runs a job in the copying thread; `add_streams` makes streams that last until its end,
-    and with `has_terminal` are those of the generations.
+    and with True are those of the generations. `fitted` returns the size of the service's pty in a
+    terminal of a size, both packed as for TIOCSWINSZ.
     """
 
+    service: str
     printer: MessagePrinter
     reader: OutputReader | None
     post: Callable[[Callable[[], None]], None]
     add_streams: Callable[[bool], OutputStreams]
+    fitted: Callable[[bytes], bytes]
 
 
 class Output:
@@ -72,9 +77,10 @@ class Output:
     def begin_pipes(self, stdout_fd: int, stderr_fd: int) -> None:
         """Copy the output of a new generation from these pipes. Takes over the descriptors."""
         tail = self._tail = OutputTail(self._on_piece)
+        service, printer = self._context.service, self._context.printer
         streams = [
-            OutputStream("stdout", stdout_fd, self._context.printer.stdout, tail),
-            OutputStream("stderr", stderr_fd, self._context.printer.stderr, tail),
+            OutputStream("stdout", ViewedStream(service, stdout_fd, printer.stdout), tail),
+            OutputStream("stderr", ViewedStream(service, stderr_fd, printer.stderr), tail),
         ]
         self._context.post(partial(self._streams.begin, streams))
 
@@ -85,8 +91,14 @@ class Output:
         streams would cause an end of file here, and closing the master sends it a SIGHUP.
         """
         tail = self._tail = OutputTail(self._on_piece)
-        stream = OutputStream("stdout", master_fd, self._context.printer.stdout, tail, slave_fd)
+        sink = self._context.printer.stdout
+        view = ViewedStream(self._context.service, master_fd, sink, ScreenState())
+        stream = OutputStream("stdout", view, tail, slave_fd)
         self._context.post(partial(self._streams.begin, [stream]))
+
+    def fitted(self, size: bytes) -> bytes:
+        """The size of the pty of a generation in a terminal of this size."""
+        return self._context.fitted(size)
 
     def begin_nothing(self) -> None:
         """Empty the tail, for a generation that could not be started."""

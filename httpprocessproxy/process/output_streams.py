@@ -11,11 +11,9 @@ import termios
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
-from httpprocessproxy.process.keyboard import Keyboard
-from httpprocessproxy.process.message_printer import MessagePrinter
-from httpprocessproxy.process.sink import OutputSink
+from httpprocessproxy.process.output_view import OutputView, ViewedStream
 
 TAIL_BYTES: Final = 64 * 1024
 # The capacity of a pipe: one system call empties it.
@@ -52,28 +50,43 @@ class OutputStream:
     """A pipe, or the master of a pty with its slave."""
 
     name: str
-    fd: int
-    sink: OutputSink
+    view: ViewedStream
     tail: OutputTail = field(repr=False)
     slave_fd: int | None = None
 
+    @property
+    def fd(self) -> int:
+        return self.view.fd
+
+
+class StreamObserver(Protocol):
+    """Is called in the copying thread."""
+
+    def began(self, streams: "OutputStreams") -> None:
+        """A generation of a service has begun."""
+
+    def printed(self, stream: OutputStream) -> None:
+        """A piece of the stream was copied."""
+
+    def ended(self, stream: OutputStream) -> None:
+        """The stream is closed."""
+
 
 class OutputStreams:
-    """The open streams; the callbacks of `selector` read them."""
+    """The open streams of a service; the callbacks of `selector` read them."""
 
     def __init__(
         self,
+        service: str,
         selector: selectors.BaseSelector,
-        printer: MessagePrinter,
-        keyboard: Keyboard | None,
-        *,
-        has_terminal: bool = True,
+        view: OutputView,
+        observer: StreamObserver | None,
     ) -> None:
-        """`has_terminal`: the end of a generation restores the state of the terminal."""
+        """Without an `observer`, the streams are not those of a generation with a terminal."""
+        self.service = service
         self._selector = selector
-        self._printer = printer
-        self._has_terminal = has_terminal
-        self._keyboard = keyboard
+        self._view = view
+        self._observer = observer
         self._streams: list[OutputStream] = []
 
     def begin(self, streams: Sequence[OutputStream]) -> None:
@@ -81,14 +94,15 @@ class OutputStreams:
         for stream in list(self._streams):
             self._end(stream)
         self._restore()
-        if self._keyboard is not None:
-            self._keyboard.begin()
         for stream in streams:
             os.set_blocking(stream.fd, False)
             self._streams.append(stream)
+            self._view.opened(stream.view)
             self._selector.register(
                 stream.fd, selectors.EVENT_READ, lambda stream=stream: self._copy(stream)
             )
+        if self._observer is not None:
+            self._observer.began(self)
 
     def drain(self) -> None:
         """Copy all output printed so far, and restore the terminal."""
@@ -97,22 +111,26 @@ class OutputStreams:
             for _ in range(2):
                 if not self._copy(stream):
                     break
+            self._view.finish(stream.view)
         self._restore()
 
     def _restore(self) -> None:
-        if self._has_terminal:
-            self._printer.restore()
+        if self._observer is not None:
+            self._view.restore(self.service)
 
     @property
     def first(self) -> OutputStream | None:
         """The stream of the pty, or of stdout, while it is open."""
         return self._streams[0] if self._streams else None
 
-    def resize(self, size: bytes) -> None:
+    def resize(self) -> None:
+        """Give the pty the size that the service has in the terminal of the view."""
+        size = self._view.size
         for stream in self._streams[:1]:
             # A build in front of the start has pipes, also where the server has a terminal.
-            if stream.slave_fd is not None:
-                fcntl.ioctl(stream.fd, termios.TIOCSWINSZ, size)
+            if stream.slave_fd is not None and size is not None:
+                fitted = self._view.fitted(self.service, size)
+                fcntl.ioctl(stream.fd, termios.TIOCSWINSZ, fitted)
 
     def _copy(self, stream: OutputStream) -> bool:
         """Copy one piece, and return whether there was one."""
@@ -128,10 +146,15 @@ class OutputStreams:
             self._end(stream)
             return False
         stream.tail.add(stream.name, piece)
-        self._printer.copy(stream.sink, piece)
+        self._view.copy(stream.view, piece)
+        if self._observer is not None:
+            self._observer.printed(stream)
         return True
 
     def _end(self, stream: OutputStream) -> None:
+        if self._observer is not None:
+            self._observer.ended(stream)
+        self._view.closed(stream.view)
         self._streams.remove(stream)
         self._selector.unregister(stream.fd)
         os.close(stream.fd)

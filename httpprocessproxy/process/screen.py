@@ -22,6 +22,8 @@ _ON_AT_FIRST: Final = frozenset({7, 8, 25})
 # Modes of the alternate screen: leaving them brings the main screen back unchanged.
 _ALTERNATE: Final = frozenset({47, 1047, 1049})
 
+_SWITCH: Final = re.compile(rb"\x1b\[\?[\d;]*(?:47|1047|1049)[hl]")
+
 _SHARED_BYTES: Final = 4096
 
 _shared: mmap.mmap | None = None
@@ -46,6 +48,15 @@ class ScreenState:
         if begun := _BEGUN.search(text, max(0, len(text) - _LONGEST)):
             self._begun = begun[0]
 
+    def follow_main(self, piece: bytes) -> bytes:
+        """Process the next piece, and return its parts for the main screen."""
+        parts, start = [], 0
+        for end in [match.end() for match in _SWITCH.finditer(piece)] + [len(piece)]:
+            part, start = piece[start:end], end
+            parts.append(b"" if self.is_alternate else part)
+            self.follow(part)
+        return b"".join(parts)
+
     def undo(self) -> bytes:
         """Reset the tracked state, and return the sequences that reset the terminal."""
         restoring = self.restoring()
@@ -63,6 +74,23 @@ class ScreenState:
         for mode in sorted(self._modes, key=lambda mode: (mode in _ALTERNATE, mode)):
             parts.append(b"\x1b[?%d%c" % (mode, b"h" if mode in _ON_AT_FIRST else b"l"))
         return b"".join(parts)
+
+    def repeating(self) -> bytes:
+        """The sequences that set the tracked state again, in a terminal in its initial state.
+
+        Colours and margins are left out: a program sets them for what it prints next.
+        """
+        # The alternate screen first: modes are set in it.
+        modes = sorted(self._modes, key=lambda mode: (mode not in _ALTERNATE, mode))
+        parts = [b"\x1b[?%d%c" % (mode, b"l" if mode in _ON_AT_FIRST else b"h") for mode in modes]
+        parts += [b"\x1b=" * self._has_keypad, b"\x1b[>4;2m" * self._has_other_keys]
+        parts.append(b"\x1b[>1u" * self._keyboards)
+        return b"".join(parts)
+
+    @property
+    def is_alternate(self) -> bool:
+        """Whether the alternate screen is shown, as by a full-screen program."""
+        return bool(self._modes & _ALTERNATE)
 
     def _forget(self) -> None:
         self._modes: set[int] = set()  # private modes that differ from the initial state

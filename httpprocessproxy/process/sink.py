@@ -27,6 +27,12 @@ class OutputSink:
                 save_for_parent(self.screen.restoring())
         self.write(piece)
 
+    @property
+    def has_colours(self) -> bool:
+        """Whether the proxy's own parts of lines are coloured here: https://no-color.org/."""
+        is_plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
+        return self.screen is not None and not is_plain
+
     def restore(self) -> None:
         """Reset the terminal's state after the end of a backend."""
         if self.screen is not None and (restoring := self.screen.undo()):

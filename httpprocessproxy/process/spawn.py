@@ -177,7 +177,7 @@ class Launcher:
 
     async def _fork_with_pty(self, warm_starter: WarmStarter) -> int | None:
         assert self._terminal is not None, "`start` checks it"
-        master_fd, slave_fd = self._terminal.open()
+        master_fd, slave_fd = self._terminal.open(self.output)
         with contextlib.ExitStack() as parent_fds:
             parent_fds.callback(os.close, master_fd)
             parent_fds.callback(os.close, slave_fd)
@@ -206,7 +206,7 @@ class Launcher:
         return pid
 
     def _spawn_with_pty(self, terminal: Terminal) -> int:
-        master_fd, slave_fd = terminal.open()
+        master_fd, slave_fd = terminal.open(self.output)
         with contextlib.ExitStack() as parent_fds:
             parent_fds.callback(os.close, master_fd)
             parent_fds.callback(os.close, slave_fd)

@@ -17,6 +17,7 @@ import termios
 from dataclasses import dataclass, replace
 from typing import Self
 
+from httpprocessproxy.process.output import Output
 from httpprocessproxy.process.output_copier import OutputCopier
 
 _STDIN, _STDOUT = 0, 1
@@ -110,16 +111,16 @@ class Terminal:
         if self._timer is not None:
             self._timer.cancel()
 
-    def open(self) -> tuple[int, int]:
-        """Open a pty of our terminal's size; return (master, slave), both owned by the caller.
+    def open(self, output: Output) -> tuple[int, int]:
+        """Open a pty for a generation; return (master, slave), both owned by the caller.
 
-        Raises OSError.
+        Its size is that of our terminal, as far as it is for this output. Raises OSError.
         """
         master_fd, slave_fd = os.openpty()
         # Our terminal already turns "\n" into "\r\n", and the output's tail keeps plain newlines.
         modes = Modes.of(slave_fd)
         replace(modes, oflag=modes.oflag & ~termios.OPOST).apply(slave_fd)
-        fcntl.ioctl(master_fd, termios.TIOCSWINSZ, _size())
+        fcntl.ioctl(master_fd, termios.TIOCSWINSZ, output.fitted(_size()))
         return master_fd, slave_fd
 
     def _copy_size(self) -> None:

@@ -50,17 +50,18 @@ def is_supported() -> bool:
     return scope < _ROOT_ONLY or os.geteuid() == 0
 
 
-def waits_for(pid: int, terminal: str) -> bool:
+def waits_for(pid: int, terminal: str, *, only_in_read: bool = False) -> bool:
     """Whether a thread of the process waits for input from the terminal, such as "/dev/pts/3".
 
-    False if it has ended. Raises PermissionError if the process may not be inspected.
+    With `only_in_read`, one that waits for other events as well does not count. False if the
+    process has ended. Raises PermissionError if it may not be inspected.
     """
     try:
         fds = _descriptors_of(pid, terminal)
         tasks = os.listdir(f"/proc/{pid}/task") if fds else []
     except (FileNotFoundError, ProcessLookupError):
         return False
-    return any(_waits(pid, task, fds) for task in tasks)
+    return any(_waits(pid, task, fds, only_in_read) for task in tasks)
 
 
 def _descriptors_of(pid: int, terminal: str) -> AbstractSet[int]:
@@ -75,12 +76,12 @@ def _link(pid: int, name: str) -> str:
         return ""  # closed meanwhile
 
 
-def _waits(pid: int, task: str, fds: AbstractSet[int]) -> bool:
+def _waits(pid: int, task: str, fds: AbstractSet[int], only_in_read: bool) -> bool:
     """Whether this thread waits for input from one of the descriptors."""
     try:
         number, *rest = _read(f"/proc/{pid}/task/{task}/syscall").split()
         kind = _KINDS.get(int(number)) if rest[2:] else None
-        if kind is None:
+        if kind is None or (only_in_read and kind != "read"):
             return False  # "running", or asleep in another call
         first, second = (int(word, 16) for word in rest[:2])
         match kind:

@@ -11,12 +11,13 @@ import json
 import logging
 import re
 import shlex
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Final
+from itertools import zip_longest
+from typing import Final, Protocol
 
 from httpprocessproxy import __version__
-from httpprocessproxy.config import Config
+from httpprocessproxy.config import Config, TerminalConfig, WatchConfig
 from httpprocessproxy.core.lines import enumeration
 from httpprocessproxy.events import (
     INFO,
@@ -31,6 +32,8 @@ from httpprocessproxy.events import (
     to_json,
 )
 from httpprocessproxy.terminal.log_lines import LogLines
+from httpprocessproxy.terminal.service_lines import service_lines, service_members
+from httpprocessproxy.terminal.shortcuts import keys_of_services
 
 # A longer command or list of globs is cut: the user knows it, and space is scarce.
 _MAX_LENGTH = 64
@@ -44,15 +47,28 @@ NOTHING: Final[Mapping[str, str]] = {}
 _LOGGED: Final = (StateChanged, Notice, Refreshed, VisitEnded, HopReported)
 
 
-class Console(logging.Handler):
-    """Writes messages of the event bus, log records and the start; `write` gets whole lines."""
+class LineWriter(Protocol):
+    """Prints whole lines."""
 
-    def __init__(self, config: Config, write: Callable[[str], None], *, has_keys: bool) -> None:
+    def __call__(
+        self, text: str, service: str | None = None, *, is_important: bool = False
+    ) -> None:
+        """Print lines, about a service if it is set.
+
+        Those that are not important are hidden while another service is shown alone.
+        """
+
+
+class Console(logging.Handler):
+    """Writes messages of the event bus, log records and the start."""
+
+    def __init__(self, config: Config, write: LineWriter, *, has_keys: bool) -> None:
         """`has_keys`: the terminal has keys, so the start lines mention the one for help."""
         super().__init__()
         self._config = config
         self._write = write
         self._has_keys = has_keys
+        self._keys = keys_of_services(config)
         self._lines = LogLines(debug=config.terminal.debug)
         self.setFormatter(logging.Formatter("%(name)s: %(message)s"))
 
@@ -80,7 +96,7 @@ class Console(logging.Handler):
             self._write_json(event.level, event.topic, to_json(event))
             return
         for text in texts:
-            self._write(text)
+            self._write(text, _service(event), is_important=event.level != INFO)
 
     def start(
         self,
@@ -94,15 +110,11 @@ class Console(logging.Handler):
 
         `livereload_port` is 0 without a LiveReload port.
         """
-        service = self._config.service
         members = {
             "urls": urls,
             "dashboard": dashboard_urls[0],
             "dashboard_urls": dashboard_urls,
-            "command": service.command,
-            "backend": str(service.address),
-            "patterns": service.watch.patterns or ("**/*",),
-            "refresh": service.watch.refresh,
+            **self._service_members(),
             "config": None if self._config.file is None else str(self._config.file),
             "watcher": watcher,
             "livereload_port": livereload_port or None,
@@ -121,10 +133,7 @@ class Console(logging.Handler):
 
     def show(self, text: str) -> None:
         """Write the answer to a key, also with --quiet."""
-        if self._config.terminal.json_logs:
-            self._write_json(INFO, "answer", {"text": text})
-        else:
-            self._write(text)
+        self._write(answer(self._config.terminal, text))
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a log record of a library or of a module of this package."""
@@ -135,10 +144,18 @@ class Console(logging.Handler):
             self._write(text)
 
     def _write_json(self, level: str, event: str, members: Mapping[str, object]) -> None:
-        now = datetime.now(UTC).isoformat(timespec="milliseconds")
-        line = {"time": now, "level": level, "event": event, **members}
-        line.pop("type", None)
-        self._write(_UNSEEN.sub(_escaped, json.dumps(line, ensure_ascii=False)))
+        self._write(_json_line(level, event, members))
+
+    def _service_members(self) -> Mapping[str, object]:
+        if len(self._config.services) > 1:
+            return {"services": service_members(self._config)}
+        service = self._config.service
+        return {
+            "command": service.command,
+            "backend": str(service.address),
+            "patterns": service.watch.patterns or ("**/*",),
+            "refresh": service.watch.refresh,
+        }
 
     def _block(
         self,
@@ -147,20 +164,56 @@ class Console(logging.Handler):
         watcher: str,
         livereload_port: int,
     ) -> Iterator[str]:
-        service, watch = self._config.service, self._config.service.watch
         yield f"http-process-proxy {__version__}"
         for url in urls:
             yield f"  open        {url}"
         yield f"  dashboard   {' or '.join(dashboard_urls)}"
-        yield f"  server      {_cut(f'{service.address}: {shlex.join(service.command)}')}"
-        yield f"  watching    {_cut(enumeration(watch.patterns or ('**/*',), shown=3))}"
+        services = self._config.services
+        if len(services) > 1:
+            lines = service_lines(self._config, self._keys if self._has_keys else {})
+            for name, line in zip_longest(["services"], lines, fillvalue=""):
+                yield f"  {name:<11} {_cut(line)}"
+        else:
+            (service,) = services
+            yield f"  server      {_cut(f'{service.address}: {shlex.join(service.command)}')}"
+        patterns = [glob for service in services for glob in _patterns(service.watch)]
+        if patterns:
+            yield f"  watching    {_cut(enumeration(patterns, shown=3))}"
         if self._config.file is not None:
             yield f"  configured  {self._config.file}"
-        if watch.refresh:
-            yield f"  refreshing  {_cut(enumeration(watch.refresh, shown=3))}"
+        refresh = [glob for service in services for glob in service.watch.refresh]
+        if refresh:
+            yield f"  refreshing  {_cut(enumeration(refresh, shown=3))}"
         yield f"  watcher     {watcher}"
         if livereload_port:
             yield f"  LiveReload  port {livereload_port}"
+
+
+def answer(config: TerminalConfig, text: str) -> str:
+    """The line of the answer to a key."""
+    return _json_line(INFO, "answer", {"text": text}) if config.json_logs else text
+
+
+def _json_line(level: str, event: str, members: Mapping[str, object]) -> str:
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    line = {"time": now, "level": level, "event": event, **members}
+    line.pop("type", None)
+    return _UNSEEN.sub(_escaped, json.dumps(line, ensure_ascii=False))
+
+
+def _service(event: Event) -> str | None:
+    """The service that an event is about."""
+    match event:
+        case StateChanged() | Notice() | Refreshed():
+            return event.service
+        case RequestEnded():
+            return event.row.service
+    return None
+
+
+def _patterns(watch: WatchConfig) -> Sequence[str]:
+    """The globs of the files that restart a service."""
+    return (watch.patterns or ("**/*",)) if watch.restarts else ()
 
 
 def _escaped(found: re.Match[str]) -> str:

@@ -27,8 +27,8 @@ class LogLines:
 
     def __init__(self, *, debug: bool = False) -> None:
         self._debug = debug
-        self._entered_ms = 0.0
-        self._cause = ""
+        self._entered_ms: dict[str, float] = {}
+        self._causes: dict[str, str] = {}
 
     def of(self, event: Event) -> Sequence[str]:
         """Return the lines for an event, often none, without control characters."""
@@ -51,20 +51,20 @@ class LogLines:
         return []
 
     def _state(self, event: StateChanged) -> Sequence[str]:
-        lasted_ms = event.at_ms - self._entered_ms
-        self._entered_ms = event.at_ms
+        lasted_ms = event.at_ms - self._entered_ms.get(event.service, 0.0)
+        self._entered_ms[event.service] = event.at_ms
         if event.state == "running":
             total_ms = event.restart.total_ms if event.restart is not None else None
             if total_ms is None:
                 return [f"started in {duration(lasted_ms)}"]
-            cause = enumeration(event.paths) or self._cause
+            cause = enumeration(event.paths) or self._causes.get(event.service, "")
             return [f"restarted in {duration(total_ms)}{_warm(event)}: {cause}"]
         if event.state == "error":
             if event.returncode is None:
                 return [f"{event.reason}; waiting for a change"]
             return [f"{event.why}: waiting for a change"]
         if event.before != "killing":
-            self._cause = event.why.removeprefix("restart ")
+            self._causes[event.service] = event.why.removeprefix("restart ")
         return []
 
 

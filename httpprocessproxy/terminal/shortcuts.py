@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
+from httpprocessproxy.config import Config
 from httpprocessproxy.system.event_loop import call_from_thread
 
 KEYS: Final = {
@@ -15,12 +16,32 @@ KEYS: Final = {
     "?": "show this",
 }
 
-HELP: Final = "\n".join(
-    (
-        *(f"  {key}  {does}" for key, does in KEYS.items()),
-        "Other keys are the server's, and so are these while it reads from the terminal.",
-    )
-)
+# The key that shows all of several services. The digits from 1 on show one alone.
+SHOW_ALL: Final = "0"
+_DIGITS: Final = "123456789"
+
+
+def keys_of_services(config: Config) -> Mapping[str, str]:
+    """The key of each service that the proxy starts, by the name of the service.
+
+    Empty for one service; the tenth and later ones have no key.
+    """
+    names = [service.name for service in config.services if not service.is_external]
+    return dict(zip(names, _DIGITS, strict=False)) if len(config.services) > 1 else {}
+
+
+def help_text(keys: Mapping[str, str]) -> str:
+    """The keys; `keys` are those of services."""
+    shown = [f"  {key}  {does}" for key, does in KEYS.items()]
+    if not keys:
+        line = "Other keys are the server's, and so are these while it reads from the terminal."
+        return "\n".join([*shown, line])
+    shown[0] = "  r  restart the service that is shown alone, or all"
+    for service, key in keys.items():
+        shown.append(f"  {key}  show {service} alone")
+    shown.append(f"  {SHOW_ALL}  show all services; Ctrl+] does so while a service reads keys")
+    shown.append("A service that is shown alone gets all other keys, and these while it reads.")
+    return "\n".join(shown)
 
 
 class Shortcuts:

@@ -1,13 +1,15 @@
 """The user's terminal: the output of services, the proxy's lines, and keys."""
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from httpprocessproxy.config import Config
-from httpprocessproxy.events import EventBus, OutputPrinted
+from httpprocessproxy.events import EventBus, Notice, OutputPrinted
 from httpprocessproxy.process import (
+    InputWaits,
     Keyboard,
     Output,
     OutputCopier,
@@ -15,9 +17,10 @@ from httpprocessproxy.process import (
     ProcessTrees,
     Terminal,
 )
+from httpprocessproxy.system.event_loop import call_from_thread
 from httpprocessproxy.terminal.browser import urls
-from httpprocessproxy.terminal.console import Console
-from httpprocessproxy.terminal.shortcuts import KEYS, Shortcuts
+from httpprocessproxy.terminal.console import Console, answer
+from httpprocessproxy.terminal.shortcuts import KEYS, SHOW_ALL, Shortcuts, keys_of_services
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +37,24 @@ class UserTerminal:
 @contextmanager
 def open_terminal(config: Config, bus: EventBus, trees: ProcessTrees) -> Iterator[UserTerminal]:
     """Print the output of services and the events of `bus`, and publish the output there."""
-    shortcuts = Shortcuts()
+    shortcuts, keys = Shortcuts(), keys_of_services(config)
     with ExitStack() as stack:
+        services = {key: service for service, key in keys.items()}
+
+        def pressed(key: str) -> None:
+            if key == SHOW_ALL or key in services:
+                copier.show(services.get(key))
+            else:
+                shortcuts.press(key)
+
         keyboard = None
-        if Keyboard.is_usable():
-            keyboard = Keyboard(KEYS, shortcuts.press, trees.processes)
-        copier = OutputCopier(keyboard)
+        if keys or Keyboard.is_usable():
+            digits = (SHOW_ALL, *services) if keys else ()
+            keyboard = Keyboard((*KEYS, *digits), pressed, trees.processes)
+        waits = None
+        if keys and Keyboard.is_usable():
+            waits = InputWaits(trees.processes, _reporter(keys, bus))
+        copier = OutputCopier(keyboard, waits, partial(answer, config.terminal))
         outputs = {
             service.name: copier.add(service.name, _text(service.name, bus))
             for service in config.services
@@ -51,6 +66,18 @@ def open_terminal(config: Config, bus: EventBus, trees: ProcessTrees) -> Iterato
         console = Console(config, copier.write, has_keys=has_keys)
         stack.enter_context(console.listening(bus))
         yield UserTerminal(copier, outputs, pty, console, shortcuts)
+
+
+def _reporter(keys: Mapping[str, str], bus: EventBus) -> Callable[[str], None]:
+    """Report a service that waits for input, by name; any thread may call it."""
+    loop = asyncio.get_running_loop()
+
+    def publish(service: str) -> None:
+        key = keys.get(service)
+        text = "waits for input" if key is None else f"waits for input: press {key}"
+        bus.publish(Notice(service=service, text=text))
+
+    return lambda service: call_from_thread(loop, publish, service)
 
 
 def _text(service: str, bus: EventBus) -> OutputText:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 
 from httpprocessproxy.process import (
     Child,
+    InputWaits,
     Keyboard,
     Launcher,
     LaunchSpec,
@@ -105,6 +106,53 @@ def keys() -> int:
     return asyncio.run(_until_signal())
 
 
+async def _several_until_signal() -> int:
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_signal_handler(signal.SIGINT, stop.set)
+    trees = ProcessTrees()
+    services = dict(zip(_SERVICES, " ".join(COMMAND).split(" -- "), strict=True))
+    digits = {"0": None, **dict(zip("123", services, strict=True))}
+    keyboard = Keyboard(
+        "r0123",
+        lambda key: copier.show(digits[key]) if key in digits else copier.write(f"pressed {key}"),
+        trees.processes,
+    )
+    waits = InputWaits(trees.processes, lambda name: copier.write("waits", name, is_important=True))
+    with OutputCopier(keyboard, waits) as copier:
+        outputs = {name: copier.add(name) for name in services}
+        terminal = Terminal(copier) if Terminal.is_usable() else None
+        with terminal or contextlib.nullcontext():
+            children = [
+                Launcher(
+                    LaunchSpec(("sh", "-c", command)), outputs[name], trees.add(name), terminal
+                ).spawn()
+                for name, command in services.items()
+            ]
+            copier.write(f"services {' '.join(str(child.pid) for child in children)}")
+            if terminal is None:
+                for child in children:
+                    await child.wait()
+            else:
+                await stop.wait()
+            for child in children:
+                await child.stop()
+    return 128 + signal.SIGINT if stop.is_set() else 0
+
+
+_SERVICES = ("db", "api", "worker")
+
+
+def several() -> int:
+    """Run three services, whose shell commands are separated by "--".
+
+    The keys 1 to 3 and 0 switch between them, and r is a shortcut. Without a terminal it ends with
+    the services.
+    """
+    seal_descriptors()
+    become_subreaper()
+    return asyncio.run(_several_until_signal())
+
+
 def guard() -> int:
     """Do what `run` does, under the guard."""
     return guarded(run)
@@ -133,6 +181,7 @@ PROGRAMS: dict[str, Callable[[], int]] = {
     "run": run,
     "terminal": run_with_terminal,
     "keys": keys,
+    "several": several,
     "guard": guard,
     "guard-terminal": guard_terminal,
     "interrupted-guard": interrupted_guard,

@@ -75,3 +75,27 @@ def test_cleared_screen_is_detected(output: bytes, is_cleared: bool) -> None:
     screen = ScreenState()
     screen.follow(output)
     assert screen.was_cleared == is_cleared
+
+
+@pytest.mark.parametrize(
+    ("output", "repeated"),
+    [
+        (b"plain \x1b[31mred", b""),
+        (b"\x1b[?25l\x1b[?1049h", b"\x1b[?1049h\x1b[?25l"),
+        (b"\x1b[?2004h\x1b=\x1b[>4;2m\x1b[>1u", b"\x1b[?2004h\x1b=\x1b[>4;2m\x1b[>1u"),
+    ],
+)
+def test_modes_are_set_again_on_a_new_screen(output: bytes, repeated: bytes) -> None:
+    screen, again = ScreenState(), ScreenState()
+    screen.follow(output)
+    assert screen.repeating() == repeated
+    again.follow(repeated)
+    assert again.repeating() == repeated
+
+
+def test_parts_on_the_alternate_screen_are_not_for_the_main_one() -> None:
+    screen = ScreenState()
+    assert screen.follow_main(b"before\x1b[?1049hinside") == b"before\x1b[?1049h"
+    assert screen.follow_main(b"inside") == b""
+    assert screen.follow_main(b"inside\x1b[?1049lafter") == b"after"
+    assert screen.follow_main(b"plain") == b"plain"

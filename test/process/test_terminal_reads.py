@@ -89,6 +89,14 @@ def test_process_that_waits_for_input_is_detected(source: str) -> None:
         eventually(lambda: reading.waits_for(pid, name))
 
 
+def test_process_that_polls_does_not_wait_in_a_read() -> None:
+    with running(READERS["input"]) as (pid, name):
+        eventually(lambda: reading.waits_for(pid, name, only_in_read=True))
+    with running(READERS["poll"]) as (pid, name):
+        eventually(lambda: reading.waits_for(pid, name))
+        assert not reading.waits_for(pid, name, only_in_read=True)
+
+
 def test_reader_of_another_terminal_is_not_detected() -> None:
     with running(READERS["input"]) as (pid, name):
         eventually(lambda: reading.waits_for(pid, name))

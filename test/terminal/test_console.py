@@ -15,7 +15,7 @@ from httpprocessproxy.config import (
     TerminalConfig,
     WatchConfig,
 )
-from httpprocessproxy.events import Event, EventBus, RequestEnded, StateChanged, members
+from httpprocessproxy.events import Event, EventBus, Notice, RequestEnded, StateChanged, members
 from httpprocessproxy.terminal.console import Console
 from test.messages import RESTART, notice, request, state
 
@@ -31,8 +31,13 @@ class Shown:
 
     def __init__(self, config: Config = CONFIG, *, has_keys: bool = True) -> None:
         self.lines: list[str] = []
+        self.services: list[tuple[str | None, bool]] = []
         self.bus = EventBus()
-        self.console = Console(config, self.lines.append, has_keys=has_keys)
+        self.console = Console(config, self.write, has_keys=has_keys)
+
+    def write(self, text: str, service: str | None = None, *, is_important: bool = False) -> None:
+        self.lines.append(text)
+        self.services.append((service, is_important))
 
     def publish(self, *events: Event) -> list[str]:
         with self.console.listening(self.bus):
@@ -78,6 +83,49 @@ def test_start_lines_omit_absent_parts() -> None:
     assert "keys" not in block
     assert "\n  watching    *.py, *.py, *.py and 2 more\n" in block
     assert "\n  refreshing  *.css\n" in block
+
+
+SEVERAL = replace(
+    CONFIG,
+    services=(
+        replace(SERVICE, name="db", routes=(), watch=WatchConfig(restarts=False)),
+        replace(SERVICE, name="api", command=("x" * 200,), watch=WatchConfig(refresh=("*.css",))),
+    ),
+)
+
+
+def test_start_lines_name_several_services_with_their_keys() -> None:
+    shown = Shown(SEVERAL)
+    shown.console.start(["http://localhost:8000/"], DASHBOARD, "embedded", 0)
+    lines = shown.lines[0].splitlines()
+    assert lines[3:7] == [
+        "  services    1  db   localhost:8001: serve --it",
+        f"              2  api  http://localhost:8000/  localhost:8001: {'x' * 13}...",
+        "  watching    **/*",
+        "  refreshing  *.css",
+    ]
+    assert max(map(len, lines)) <= 80
+    shown = Shown(SEVERAL, has_keys=False)
+    shown.console.start(["http://localhost:8000/"], DASHBOARD, "embedded", 0)
+    assert "  services    db   localhost:8001: serve --it\n" in shown.lines[0]
+
+
+def test_line_about_a_service_names_it_and_its_importance() -> None:
+    shown = Shown(SEVERAL)
+    shown.publish(state("running", "loading", service="api", restart=RESTART), notice("beware"))
+    shown.publish(Notice(service="db", text="waits"))
+    assert shown.services == [("api", False), (None, True), ("db", True)]
+
+
+def test_json_logs_name_the_service() -> None:
+    json_logs = replace(SEVERAL, terminal=TerminalConfig(json_logs=True, log_requests=True))
+    shown = Shown(json_logs)
+    shown.console.start(["http://localhost:8000/"], DASHBOARD, "embedded", 0)
+    shown.publish(state("running", service="api"), Notice(text="x"), request())
+    lines = [json.loads(line) for line in shown.lines]
+    assert [each["service"] for each in lines[0]["services"]] == ["db", "api"]
+    assert [line["service"] for line in lines[1:]] == ["api", None, "web"]
+    assert {service for service, _ in shown.services} == {None}, "JSON has no prefix"
 
 
 def test_start_lines_fit_into_80_columns() -> None:

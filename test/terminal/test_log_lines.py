@@ -159,3 +159,14 @@ HOP = HopReported(
 )
 def test_hop_line_has_the_id_of_its_chain(hop: HopReported, line: str, level: str) -> None:
     assert (LogLines().of(hop), hop.level) == ([line], level)
+
+
+def test_restarts_of_two_services_keep_their_causes_and_times() -> None:
+    lines = LogLines()
+    lines.of(state("loading", service="db", at_ms=1000.0))
+    lines.of(state("loading", service="api", at_ms=2000.0))
+    assert lines.of(state("running", "loading", service="db", at_ms=3000.0)) == ["started in 2.0 s"]
+    lines.of(state("killing", "running", service="db", why="restart asked for by the keyboard"))
+    lines.of(state("killing", "running", service="api", why="changed: a.py"))
+    running = state("running", "loading", service="db", restart=RESTART)
+    assert lines.of(running) == ["restarted in 214 ms: asked for by the keyboard"]

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 
-from httpprocessproxy.terminal.shortcuts import HELP, KEYS, Shortcuts
+from httpprocessproxy.terminal.shortcuts import KEYS, Shortcuts, help_text
 
 
 def test_key_acts_on_the_loop() -> None:
@@ -40,5 +40,13 @@ def test_key_after_the_loop_is_closed_does_nothing() -> None:
 
 
 def test_help_has_every_key() -> None:
-    assert all(f"  {key}  {does}" in HELP for key, does in KEYS.items())
-    assert max(map(len, HELP.splitlines())) <= 80
+    shown = help_text({})
+    assert all(f"  {key}  {does}" in shown for key, does in KEYS.items())
+    assert max(map(len, shown.splitlines())) <= 80
+
+
+def test_help_has_the_keys_of_services() -> None:
+    shown = help_text({"db": "1", "api": "2"}).splitlines()
+    assert [line[:5] for line in shown[:-1]] == [f"  {key}  " for key in "rocq?120"]
+    assert "  2  show api alone" in shown
+    assert max(map(len, shown)) <= 80
