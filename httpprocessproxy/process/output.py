@@ -10,8 +10,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
+from httpprocessproxy.core.line_search import LineSearch
 from httpprocessproxy.process.message_printer import MessagePrinter
-from httpprocessproxy.process.output_streams import OutputStream, OutputStreams, OutputTail
+from httpprocessproxy.process.output_streams import (
+    ExpectedLine,
+    OutputStream,
+    OutputStreams,
+    OutputTail,
+)
 from httpprocessproxy.process.output_view import ViewedStream
 from httpprocessproxy.process.screen import ScreenState
 
@@ -51,6 +57,7 @@ class Output:
         self._streams = context.add_streams(has_terminal)
         self._on_piece = context.reader.take if context.reader is not None else None
         self._tail = OutputTail(self._on_piece)
+        self._expected: ExpectedLine | None = None
 
     def beside(self) -> "Output":
         """An output for processes that run beside the generation.
@@ -76,7 +83,7 @@ class Output:
 
     def begin_pipes(self, stdout_fd: int, stderr_fd: int) -> None:
         """Copy the output of a new generation from these pipes. Takes over the descriptors."""
-        tail = self._tail = OutputTail(self._on_piece)
+        tail = self._begin()
         service, printer = self._context.service, self._context.printer
         streams = [
             OutputStream("stdout", ViewedStream(service, stdout_fd, printer.stdout), tail),
@@ -90,7 +97,7 @@ class Output:
         The slave stays open as long as the master. Otherwise a backend that closes its standard
         streams would cause an end of file here, and closing the master sends it a SIGHUP.
         """
-        tail = self._tail = OutputTail(self._on_piece)
+        tail = self._begin()
         sink = self._context.printer.stdout
         view = ViewedStream(self._context.service, master_fd, sink, ScreenState())
         stream = OutputStream("stdout", view, tail, slave_fd)
@@ -102,8 +109,20 @@ class Output:
 
     def begin_nothing(self) -> None:
         """Empty the tail, for a generation that could not be started."""
-        self._tail = OutputTail(self._on_piece)
+        self._begin()
         self._context.post(partial(self._streams.begin, []))
+
+    def _begin(self) -> OutputTail:
+        tail = self._tail = OutputTail(self._on_piece, self._expected)
+        self._expected = None
+        return tail
+
+    def expect_line(self, text: str, found: Callable[[], None]) -> None:
+        """Call `found`, in the copying thread, when the next generation prints a line with `text`.
+
+        Called before that generation begins; `found` is called once.
+        """
+        self._expected = ExpectedLine(LineSearch(text), found)
 
     def remember(self, text: str) -> None:
         """Add a line of the proxy to the tail and for the reader, without printing it."""

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+from httpprocessproxy.core.line_search import LineSearch
 from httpprocessproxy.process.output_view import OutputView, ViewedStream
 
 TAIL_BYTES: Final = 64 * 1024
@@ -20,17 +21,37 @@ TAIL_BYTES: Final = 64 * 1024
 _PIECE_BYTES: Final = 64 * 1024
 
 
+@dataclass(frozen=True, slots=True)
+class ExpectedLine:
+    """A line that the backend is expected to print; `found` is called when it has."""
+
+    search: LineSearch
+    found: Callable[[], None]
+
+
 class OutputTail:
     """The last 64 KiB of a generation's output, both streams together."""
 
-    def __init__(self, on_piece: Callable[[str, bytes], None] | None) -> None:
+    def __init__(
+        self,
+        on_piece: Callable[[str, bytes], None] | None,
+        expected: ExpectedLine | None = None,
+    ) -> None:
         self._on_piece = on_piece
+        self._expected = expected
         self._lock = threading.Lock()
         self._bytes = bytearray()
 
     def __bytes__(self) -> bytes:
         with self._lock:
             return bytes(self._bytes)
+
+    def copied(self, stream: str, piece: bytes) -> None:
+        """Add a piece that the backend has printed."""
+        self.add(stream, piece)
+        if self._expected is not None and self._expected.search.finds(stream, piece):
+            self._expected.found()
+            self._expected = None
 
     def add(self, stream: str, piece: bytes) -> None:
         with self._lock:
@@ -145,7 +166,7 @@ class OutputStreams:
         if not piece:
             self._end(stream)
             return False
-        stream.tail.add(stream.name, piece)
+        stream.tail.copied(stream.name, piece)
         self._view.copy(stream.view, piece)
         if self._observer is not None:
             self._observer.printed(stream)

@@ -103,6 +103,7 @@ class ProcessTree:
     def __init__(self, trees: ProcessTrees, service: str) -> None:
         self.service = service
         self._trees = trees
+        self.variables: dict[str, str] = {}  # for processes that are started from now on
         self._number = trees.claims.services.index(service)
 
     def __repr__(self) -> str:
@@ -115,7 +116,7 @@ class ProcessTree:
     @property
     def environment(self) -> Mapping[str, str]:
         """The variables that the processes of the service are started with."""
-        return self._trees.marks.environment(self.service)
+        return {**self._trees.marks.environment(self.service), **self.variables}
 
     def spawn(self, start: Callable[[], int]) -> int:
         """Call `start`, which returns the pid of a new child, and `register` that at once."""

@@ -16,6 +16,7 @@ from httpprocessproxy.service.history import History
 from httpprocessproxy.service.inbox import Inbox
 from httpprocessproxy.service.member import Member
 from httpprocessproxy.service.reports import Reports
+from httpprocessproxy.service.signs import Sign
 
 
 class DataPlane(Protocol):
@@ -78,3 +79,4 @@ class ServiceContext:
     member: Member
     changes: Changes
     reports: Reports
+    sign: Sign

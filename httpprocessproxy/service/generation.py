@@ -156,6 +156,7 @@ class Generation:
 
     async def _run_process(self) -> GenerationOutcome:
         began_at = time.monotonic()
+        self._host.sign.expect()
         try:
             child = self.child = await self._launcher.start()
         except SpawnError as error:

@@ -19,6 +19,7 @@ class Host:
     ) -> None:
         """`begins` is called when a start that had to wait begins."""
         self.reports = context.reports
+        self.sign = context.sign
         self._context = context
         self._plane = plane
         self._begins = begins

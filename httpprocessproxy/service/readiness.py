@@ -165,7 +165,7 @@ async def wait_until_ready(
             )
             if await succeeds:
                 return probe
-        await _pause(began)
+        await pause(began)
 
 
 async def _until_accepted(sock: socket.socket, has_waiting: Callable[[], bool]) -> None:
@@ -173,15 +173,16 @@ async def _until_accepted(sock: socket.socket, has_waiting: Callable[[], bool]) 
     began = asyncio.get_running_loop().time()
     try:
         # Pause first: the handshake may end a moment after connect(2) has returned.
-        await _pause(began)
+        await pause(began)
         while has_waiting():
-            await _pause(began)
+            await pause(began)
     except BaseException:
         sock.close()
         raise
 
 
-async def _pause(began: float) -> None:
+async def pause(began: float) -> None:
+    """Pause between two checks of a start that began at `began`, in seconds of the event loop."""
     waited = asyncio.get_running_loop().time() - began
     await asyncio.sleep(min(max(FIRST_PAUSE_S, waited * PAUSE_SHARE), LAST_PAUSE_S))
 

@@ -20,6 +20,7 @@ from httpprocessproxy.service.inbox import Inbox
 from httpprocessproxy.service.member import Member
 from httpprocessproxy.service.outages import Outages
 from httpprocessproxy.service.reports import Reports
+from httpprocessproxy.service.signs import sign_of
 from httpprocessproxy.service.supervisor import Supervisor
 from httpprocessproxy.system.faults import contained
 from httpprocessproxy.watch import Scope, Watcher
@@ -71,6 +72,7 @@ class Service:
         # The watcher calls these: for each report, and when no change is undecided any more.
         self.changed = changes.changed if self._filter is None else self._filter.changed
         self.settled = self.gate.resume
+        self._sign = sign_of(config, launcher)
         context = ServiceContext(
             config=config,
             launcher=launcher,
@@ -82,6 +84,7 @@ class Service:
             member=self.member,
             changes=changes,
             reports=self._reports,
+            sign=self._sign,
         )
         self._supervisor = Supervisor(context, outages, self._freshness)
 
@@ -103,10 +106,11 @@ class Service:
         # The numbers of one filter say nothing about the changes of another one.
         self._freshness.follow(watcher, None if self._filters_before else self._filter)
         self._supervisor.begin()
-        while True:
-            with contained(f"service {self.name}"):
-                await self._run_parts(plane)
-            self._supervisor.recover()
+        with self._sign.open():
+            while True:
+                with contained(f"service {self.name}"):
+                    await self._run_parts(plane)
+                self._supervisor.recover()
 
     async def _run_parts(self, plane: DataPlane) -> None:
         async with asyncio.TaskGroup() as group:

@@ -12,7 +12,7 @@ from httpprocessproxy.config import Readiness, ServiceConfig
 from httpprocessproxy.core.change.reloaders import own_reloader
 from httpprocessproxy.core.identity import GenerationId
 from httpprocessproxy.core.silence import Silence
-from httpprocessproxy.process import Child, Launcher, ProcessTree, listens_in_tree
+from httpprocessproxy.process import Child, Launcher, ProcessTree, accepting, listens_in_tree
 from httpprocessproxy.service.diagnosis import (
     SILENCE_PING_S,
     diagnose,
@@ -21,6 +21,7 @@ from httpprocessproxy.service.diagnosis import (
 )
 from httpprocessproxy.service.readiness import Probe, wait_until_ready
 from httpprocessproxy.service.reports import Reports
+from httpprocessproxy.service.signs import Sign
 from httpprocessproxy.service.waiter import Target
 
 
@@ -29,6 +30,10 @@ class StartupHost(Protocol):
 
     @property
     def reports(self) -> Reports: ...
+
+    @property
+    def sign(self) -> Sign:
+        """The sign that the process is ready, unless that is an answer at its port."""
 
     def first_request(self, target: Target) -> "asyncio.Future[bool] | None":
         """Send a held request to the backend before it is known to be ready.
@@ -57,13 +62,20 @@ class Startup:
 
     async def ready(self, child: Child) -> Target | None:
         """Wait until the process is ready, without a time limit; return its target, if any."""
-        if not self._config.has_port:
-            return None
         async with asyncio.TaskGroup() as group:
             diagnosing = group.create_task(self._diagnose(child), name=f"diagnosis {self._id}")
-            probe = self._probe = await self._answer()
+            if self._awaits_answer:
+                self._probe = await self._answer()
+            else:
+                await self._host.sign.shown()
+                self._probe = await self._open_port()
             diagnosing.cancel()
-        return Target(self._id, probe.host, probe.port)
+        probe = self._probe
+        return Target(self._id, probe.host, probe.port) if probe is not None else None
+
+    @property
+    def _awaits_answer(self) -> bool:
+        return self._config.has_port and self._config.readiness.kind in ("http", "tcp")
 
     async def check(self, child: Child) -> None:
         """Look at the processes of a server that is ready, for mistakes that the user can mend."""
@@ -101,10 +113,21 @@ class Startup:
             inherited.has_waiting if inherited is not None else None,
         )
 
+    async def _open_port(self) -> Probe | None:
+        """A probe of the port after another sign; None without a port."""
+        if not self._config.has_port:
+            return None
+        address = self._launch_spec.address
+        host = next(iter(await accepting(address)), address.hosts[0])
+        return Probe(host, address.port, Readiness("tcp"))
+
     async def _diagnose(self, child: Child) -> None:
         """Report from time to time why the backend does not answer yet."""
         launch_spec, tree = self._launch_spec, self._launcher.tree
         async for passed_s in looks():
+            if not self._awaits_answer:
+                self._reports.report(f"not ready after {passed_s:g} s: {self._host.sign.missing()}")
+                continue
             tail, inherited = self._reports.tail, launch_spec.inherited
             why = await diagnose(launch_spec.address, tree, child.pid, inherited, tail)
             self._reports.report(f"no answer after {passed_s:g} s: {why}")

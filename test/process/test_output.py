@@ -7,6 +7,7 @@ import sys
 import termios
 import threading
 from fcntl import F_GETPIPE_SZ, fcntl, ioctl
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from test.process.generations import (
     TREE,
     descriptors,
     one_output,
+    printed,
     python,
     started,
     with_copier,
@@ -268,3 +270,29 @@ def test_output_beside_is_copied_to_its_end_when_the_output_closes() -> None:
         return beside.tail
 
     assert asyncio.run(main()) == b"x\n"
+
+
+def test_expected_line_of_the_next_generation_is_reported_once() -> None:
+    async def main(output: Output) -> None:
+        found: list[int] = []
+        for generation in (1, 2):
+            output.expect_line("is up", partial(found.append, generation))
+            command = "echo it; echo is; echo it is up; echo it is up; echo end"
+            await Launcher(LaunchSpec(("sh", "-c", command)), output, TREE).spawn().wait()
+        await Launcher(LaunchSpec(("echo", "is up")), output, TREE).spawn().wait()
+        assert found == [1, 2]
+
+    with_output(main)
+
+
+def test_lines_of_the_proxy_are_not_the_expected_one() -> None:
+    async def main(output: Output) -> None:
+        found: list[str] = []
+        output.expect_line("is up", lambda: found.append("line"))
+        child = await started(output, "sh", "-c", "echo up; sleep 1000")
+        output.remember("no line contains 'is up' yet\n")
+        await printed(output, b"no line")
+        await child.stop()
+        assert found == []
+
+    with_output(main)

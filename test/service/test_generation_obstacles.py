@@ -24,8 +24,8 @@ from httpprocessproxy.service import diagnosis
 from httpprocessproxy.service.generation import GenerationLimits, GenerationOutcome
 from test.children import NO_SUCH_PID, FakeChild
 from test.deadline import PATIENCE_S
+from test.generation import IMPATIENT, Life
 from test.loops import eventually, on_every_loop
-from test.service.test_generation import IMPATIENT, Life
 
 
 @on_every_loop

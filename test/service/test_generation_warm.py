@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from httpprocessproxy.service.generation import GenerationOutcome
+from test.generation import Life
 from test.loops import eventually, on_every_loop
-from test.service.test_generation import Life
 
 
 @contextlib.asynccontextmanager

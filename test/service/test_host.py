@@ -15,6 +15,7 @@ from httpprocessproxy.service.host import Host
 from httpprocessproxy.service.inbox import Inbox
 from httpprocessproxy.service.member import Member
 from httpprocessproxy.service.reports import Reports
+from httpprocessproxy.service.signs import ProcessStarted
 from httpprocessproxy.service.waiter import Target
 from test.children import FakeLauncher, configured
 from test.deadline import PATIENCE_S
@@ -71,6 +72,7 @@ class Parts:
                 member=self.member,
                 changes=self.changes,
                 reports=Reports(launcher.output, lambda text: None),
+                sign=ProcessStarted(),
             ),
             self.plane,
             lambda: self.begun.append("start"),

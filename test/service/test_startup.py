@@ -11,8 +11,8 @@ from httpprocessproxy.process import LaunchSpec
 from httpprocessproxy.service.generation import GenerationLimits, GenerationOutcome
 from httpprocessproxy.service.startup import Startup
 from test.children import configured
+from test.generation import Life
 from test.loops import eventually, on_every_loop
-from test.service.test_generation import Life
 from test.several import Several, running, service
 
 
