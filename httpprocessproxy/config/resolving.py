@@ -22,6 +22,7 @@ from httpprocessproxy.config.config_file import (
 )
 from httpprocessproxy.config.model import AUTO, Config, ServiceConfig
 from httpprocessproxy.config.options import OPTIONS
+from httpprocessproxy.config.procfile import read_procfile
 from httpprocessproxy.config.service_checks import check_names, check_services
 from httpprocessproxy.config.service_tables import chosen, is_name, read_services
 from httpprocessproxy.core.errors import UserError
@@ -114,7 +115,8 @@ def _enter_file(line: argparse.Namespace) -> ConfigFile | None:
         if "what" in line:
             raise UserError(_no_file())
         return None
-    file = read_file(path)
+    is_procfile = bool(files) and path.suffix != OWN.suffix
+    file = read_procfile(path) if is_procfile else read_file(path)
     if file.tables or (path.parent != Path() and "config" not in line):
         os.chdir(path.parent)
         file = replace(file, source=replace(file.source, path=Path(path.name)))
