@@ -24,6 +24,7 @@ from httpprocessproxy.process import (
     seal_descriptors,
 )
 from httpprocessproxy.proxy import DestinationOptions, ProxyOptions, ProxyServer
+from httpprocessproxy.service.external import ExternalService
 from httpprocessproxy.service.service import Service
 from httpprocessproxy.service.services import Services
 from httpprocessproxy.setup import ServiceSetup, Setup, prepare
@@ -34,7 +35,7 @@ from httpprocessproxy.terminal.browser import Browser, urls
 from httpprocessproxy.terminal.shortcuts import help_text, keys_of_services
 from httpprocessproxy.terminal.user_terminal import UserTerminal, open_terminal
 from httpprocessproxy.terminal.warnings import start_warnings
-from httpprocessproxy.watch import open_watcher, warn_unmatched
+from httpprocessproxy.watch import ScopeUnion, open_watcher, warn_unmatched
 
 
 def run(config: Config, registration: Registration | None = None) -> int:
@@ -54,9 +55,16 @@ async def _run(setup: Setup) -> int:
         trees = ProcessTrees()
         terminal = stack.enter_context(open_terminal(setup.config, bus, trees))
         services = Services(
-            _service(each, trees.add(each.config.name), terminal, bus, stack)
-            for each in setup.services
-            if each.launch_spec is not None
+            (
+                _service(each, trees.add(each.config.name), terminal, bus, stack)
+                for each in setup.services
+                if each.launch_spec is not None
+            ),
+            (
+                ExternalService(each.config, bus)
+                for each in setup.services
+                if each.launch_spec is None
+            ),
         )
         browser = Browser(setup.config.url, terminal.console.show)
         if setup.config.browser.open:
@@ -71,7 +79,8 @@ async def _run(setup: Setup) -> int:
         }
         stack.enter_context(terminal.shortcuts.acting(actions))
         try:
-            context = AdminContext(services, bus, setup.dashboard, handler.quit)
+            shown = {each.name: services.every[each.name] for each in setup.config.services}
+            context = AdminContext(shown, bus, setup.dashboard, handler.quit)
             await _serve(setup, terminal, trees, services, context)
         except asyncio.CancelledError:
             if handler.status is None:
@@ -117,6 +126,7 @@ async def _serve(
         bus.publish(Notice(text=text))
 
     config = setup.config
+    scope = ScopeUnion.joined([each.scope for each in setup.services])
     admin = Admin(config, setup.hosts, context, say)
     log = RequestLog(bus)
     proxy_server = _proxy_server(setup, services, admin, log, bus)
@@ -125,7 +135,7 @@ async def _serve(
         await stack.enter_async_context(admin.serving(replayer))
         watcher = await stack.enter_async_context(
             open_watcher(
-                *(config.service.watch.watcher, Path.cwd(), setup.services[0].scope),
+                *(config.service.watch.watcher, Path.cwd(), scope),
                 *(services.changed, say, services.settled),
             )
         )
@@ -185,7 +195,7 @@ def _proxy_server(
         routes=RouteTable(setup.routes),
         services={service.name: _rules(service, config.browser) for service in config.services},
     )
-    gates = {name: service.gate for name, service in services.items()}
+    gates = {name: service.gate for name, service in services.every.items()}
     return ProxyServer(gates, log, options, lambda service, text: say(text, service))
 
 

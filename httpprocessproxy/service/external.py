@@ -40,6 +40,20 @@ class ExternalService:
             preload=None,
         )
 
+    def tail(self) -> str:
+        """Return "": the proxy does not see the server's output."""
+        return ""
+
+    def restart(self, requested_by: str) -> None:
+        """Print a line: the user restarts the server. So do `stop` and `start`."""
+        text = f"{requested_by} cannot control {self.name}: the proxy does not start its server"
+        self._bus.publish(Notice(service=self.name, text=text))
+
+    stop = start = restart
+
+    async def fence(self) -> None:
+        """Return at once: no file has an effect on the status."""
+
     def unreachable(self) -> Problem:
         """Return the response to a request when the server accepts no connection.
 

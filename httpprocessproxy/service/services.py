@@ -4,26 +4,41 @@ import asyncio
 from collections.abc import Iterable, Iterator, Mapping
 
 from httpprocessproxy.service.context import DataPlane
+from httpprocessproxy.service.external import ExternalService
 from httpprocessproxy.service.member import relate
 from httpprocessproxy.service.service import Service
 from httpprocessproxy.watch import Watcher
 
 
 class Services(Mapping[str, Service]):
-    """Runs services side by side; in the order of the configuration."""
+    """Runs services side by side; in the order of the configuration.
 
-    def __init__(self, services: Iterable[Service]) -> None:
+    `externals` are those that the proxy does not start, which always run for those that need them.
+    """
+
+    def __init__(
+        self, services: Iterable[Service], externals: Iterable[ExternalService] = ()
+    ) -> None:
         self._services = {service.name: service for service in services}
+        self.externals = {service.name: service for service in externals}
         relate(
             [service.member for service in self.values()],
-            {name: service.config.needs for name, service in self.items()},
-            {name: service.config.follow for name, service in self.items()},
+            {name: self._started(service.config.needs) for name, service in self.items()},
+            {name: self._started(service.config.follow) for name, service in self.items()},
         )
         for service in self.values():
             for source in service.member.relations.sources:
                 service.follow_changes_of(self[source.name])
         self._running: dict[str, asyncio.Task[None]] = {}
         self._is_ending = False
+
+    def _started(self, names: Iterable[str]) -> list[str]:
+        return [name for name in names if name not in self.externals]
+
+    @property
+    def every(self) -> Mapping[str, Service | ExternalService]:
+        """All services, with those that the proxy does not start."""
+        return {**self._services, **self.externals}
 
     def __getitem__(self, name: str) -> Service:
         return self._services[name]

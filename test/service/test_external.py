@@ -51,3 +51,19 @@ async def test_page_of_an_outage_names_the_address_for_trusted_clients_alone() -
     assert "localhost" not in problem.for_strangers().detail
     # The proxy does not learn that the server is back.
     assert problem.is_final
+
+
+@on_every_loop
+async def test_server_is_not_controlled_and_has_no_output() -> None:
+    bus = EventBus()
+    service = external(bus)
+    service.restart("the dashboard")
+    service.stop("the API")
+    service.start("the API")
+    await service.fence()
+    assert service.tail() == ""
+    assert [notice.text for notice in bus.recent(Notice)] == [
+        f"{source} cannot control vite: the proxy does not start its server"
+        for source in ("the dashboard", "the API", "the API")
+    ]
+    assert service.status().state == "running"

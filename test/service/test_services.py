@@ -11,6 +11,7 @@ import pytest
 from httpprocessproxy.config import RestartConfig, WatchConfig
 from httpprocessproxy.core.identity import GenerationId
 from httpprocessproxy.events import EventBus, StateChanged
+from httpprocessproxy.service.external import ExternalService
 from httpprocessproxy.service.service import Service
 from httpprocessproxy.service.services import Services
 from httpprocessproxy.watch import Scope
@@ -143,3 +144,19 @@ async def test_requests_wait_until_the_changes_of_needed_services_are_judged(
         assert waiter.target is None
         await several.services["api"].fence()
         await eventually(lambda: waiter.target is not None)
+
+
+@on_every_loop
+async def test_server_that_is_not_started_always_runs_for_those_that_need_it() -> None:
+    bus = EventBus()
+    config = replace(configured(RestartConfig(drain_s=0)), needs=("vite",), follow=("vite",))
+    launcher = FakeLauncher(config.address)
+    needing = Service(config, launcher, Scope.of(config.watch, Path()), bus)
+    vite = ExternalService(replace(config, name="vite", needs=(), follow=()), bus)
+    services = Services([needing], [vite])
+    assert dict(services.every) == {config.name: needing, "vite": vite}
+    async with asyncio.TaskGroup() as group:
+        planes = {config.name: FakePlane()}
+        task = group.create_task(services.run(FakeWatcher(), planes), name="services")
+        await eventually(lambda: needing.status().state == "running")
+        task.cancel()

@@ -1,0 +1,85 @@
+"""Several services behind one origin, from a configuration file and from a Procfile."""
+
+import contextlib
+import subprocess
+import sys
+from pathlib import Path
+
+from test.deadline import PATIENCE_S
+from test.harness import BACKENDS, Proxy, http_connection
+
+ECHO = f"{sys.executable} {BACKENDS / 'echo.py'} {{port}}"
+
+
+class Project(Proxy):
+    """The program in a project of several services. `{port}` in `file` is the proxy's own."""
+
+    def __init__(self, project: Path, file: str, *words: str, name: str, below: str = "") -> None:
+        super().__init__(project, ())
+        (project / name).write_text(file.replace("PROXY_PORT", str(self.port)))
+        self.arguments = [sys.executable, "-m", "httpprocessproxy", *words]
+        self.project = project / below
+        self.environment.pop("PORT", None)
+
+
+def refused(project: Path, *words: str) -> str:
+    command = [sys.executable, "-m", "httpprocessproxy", *words]
+    done = subprocess.run(
+        command, check=False, capture_output=True, text=True, timeout=PATIENCE_S, cwd=project
+    )
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    return done.stderr
+
+
+def answers(proxy: Proxy, *targets: str, host: str = "") -> list[str]:
+    """The text of the file `version` in the folder of the server that answers each target."""
+    found = []
+    for target in targets:
+        connection = http_connection(proxy)
+        with contextlib.closing(connection):
+            connection.request("GET", target, headers={"Host": host} if host else {})
+            response = connection.getresponse()
+            assert response.status == 200
+            found.append(response.read().decode())
+    return found
+
+
+FILE = f"""\
+bind = "127.0.0.1:PROXY_PORT"
+livereload-port = 0
+watcher = "embedded"
+
+[service.api]
+exec  = "sh -c 'echo api knows $WEB in $PWD; exec {ECHO}'"
+route = "/api/**"
+strip = true
+dir   = "back end"
+env   = {{WEB = "{{web.url}}", BRANCH = "{{worktree}}"}}
+watch = "**/*.py"
+
+[service.web]
+exec  = "{ECHO}"
+route = "/**"
+
+[service.worker]
+exec  = "sh -c 'echo worker of ${{PORT-no port}}; sleep 1000'"
+"""
+
+
+def test_services_of_a_file_above_run_behind_one_origin(project: Path) -> None:
+    (project / ".git").mkdir()
+    (project / "back end").mkdir()
+    (project / "back end" / "version").write_text("back end")
+    with Project(project, FILE, "up", name="http-process-proxy.toml", below="back end") as proxy:
+        proxy.running()
+        proxy.wait_output("worker of no port")
+        url = proxy.wait_output(r"web +http\S+ +(localhost:\d+)")[1]
+        proxy.wait_output(rf"api knows http://{url} in {project}/back end")
+        assert answers(proxy, "/api/version", "/version") == ["back end", ""]
+        # Each service also has a host of its own.
+        assert answers(proxy, "/version", host=f"api.localhost:{proxy.port}") == ["back end"]
+        starts = proxy.output.count("started in")
+        (project / "a.py").touch()
+        proxy.wait_output(rf"(?s)(api knows http://{url} .*){{2}}")
+        assert answers(proxy, "/api/version") == ["back end"]
+        assert proxy.output.count("started in") == starts, "only one service restarts"
