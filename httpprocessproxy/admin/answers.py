@@ -5,41 +5,30 @@ An invalid parameter gets 400 and one line that names the valid values.
 
 import math
 import re
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Collection
 from http import HTTPStatus
-
-from aiohttp import web
 
 from httpprocessproxy.core.errors import RequestError
 from httpprocessproxy.core.page.pages import Problem, render
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+from httpprocessproxy.system.page_server import Handler, PageRequest, PageResponse
 
 _NUMBER = re.compile(r"[0-9]{1,15}")
 _SECONDS = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?")
 
 
-async def handle(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Call the handler; an exception that it raises becomes an error response."""
+async def handle(request: PageRequest, handler: Handler) -> PageResponse:
+    """Call the handler; a RequestError that it raises becomes an error response."""
     try:
         return await handler(request)
     except RequestError as error:
         return page(request, Problem(error.status, HTTPStatus(error.status).phrase, error.sentence))
-    except web.HTTPException as error:
-        response = page(request, Problem(error.status, HTTPStatus(error.status).phrase, ""))
-        if "Allow" in error.headers:
-            response.headers["Allow"] = error.headers["Allow"]
-        return response
 
 
-def page(request: web.Request, problem: Problem) -> web.Response:
+def page(request: PageRequest, problem: Problem) -> PageResponse:
     """Make a response of a problem."""
-    made = render(problem, request.headers.get("Accept", "").encode("latin-1", "replace"), False)
-    return web.Response(
-        status=problem.status,
-        body=made.body,
-        headers={"Content-Type": made.content_type.decode()},
-    )
+    accept = request.get("Accept").encode("latin-1", "replace")
+    made = render(problem, accept, False)
+    return PageResponse(problem.status, made.body, {"Content-Type": made.content_type.decode()})
 
 
 def number(text: str, name: str) -> int:
