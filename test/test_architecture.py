@@ -116,7 +116,6 @@ TESTED_ELSEWHERE = {
     "process/ending.py": "test/process/test_tree.py",
     "process/message_printer.py": "test/process/test_output.py",
     "process/output_streams.py": "test/process/test_output.py",
-    "process/output_view.py": "test/process/test_output_copier.py",
     "process/input_waits.py": "test/process/test_output_copier.py",
     "process/copying_thread.py": "test/process/test_output.py",
     "process/typing.py": "test/process/test_keyboard.py",

@@ -99,8 +99,9 @@ class OutputView:
         else:
             # A full-screen program has no lines.
             prefix, is_open = self._prefix(stream), self._is_open(stream)
+            if b"\n" in main or not stream.lines.is_held:
+                stream.held_since = time.monotonic()
             self._print(stream, stream.lines.take(main, prefix, is_open=is_open), is_open)
-            stream.held_since = time.monotonic()
 
     def finish(self, stream: ViewedStream) -> None:
         """Print the part of a line that is held."""
@@ -141,6 +142,8 @@ class OutputView:
             for stream in self._streams:
                 if stream.service == service:
                     self._show_again(stream)
+                else:
+                    stream.lines.skip(b"")
             return
         for stream in self._streams:
             if stream.screen is None or not stream.screen.is_alternate:
