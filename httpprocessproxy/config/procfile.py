@@ -23,7 +23,8 @@ ENV_FILE: Final = ".env"
 
 _LINE: Final = re.compile(r"([A-Za-z0-9_-]+):[ \t]*(\S.*)")
 _TASK: Final = "release"
-_PORT: Final = re.compile(r"\$(?:PORT\b|\{PORT\b)")
+# Not `${PORT:-5000}`, which has a port of its own.
+_PORT: Final = re.compile(r"\$(?:PORT\b|\{PORT\})")
 
 _VARIABLE: Final = re.compile(r"([A-Za-z_0-9]+)=(.*)")
 

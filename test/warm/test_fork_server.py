@@ -4,6 +4,7 @@ import asyncio
 import os
 import select
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -324,3 +325,20 @@ def test_captured_output_blocks_fork_and_not_caller(folder: Path) -> None:
     with open(read_fd, "rb") as pipe:
         assert pipe.read().count(b"x") == 40_000
     assert ending_of(pid) == 0
+
+
+def test_program_of_another_folder_runs_and_imports_there(folder: Path) -> None:
+    main = "import os, sys; print(os.getcwd(), sys.path[0], __import__('beside').TEXT)"
+    it = project(folder, main)
+    below = folder / "below"
+    it.write({"below/main.py": main, "below/beside.py": "TEXT = 'below'"})
+    command = replace(it.command, folder=below)
+
+    async def body() -> str:
+        async with ForkServer(command, ImportRecord(()), it.environment, new_tree()) as server:
+            await server.ready()
+            with pipes("") as (fds, taken):
+                pid = await server.fork(command, it.environment, Stdio(*fds))
+                return (await asyncio.to_thread(taken, pid)).stdout
+
+    assert asyncio.run(body()) == f"{below} {below} below\n"
