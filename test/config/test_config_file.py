@@ -140,6 +140,38 @@ def test_file_of_the_working_directory_is_found(project: Path, name: str, text: 
         assert read_file(path).values == {"listen.bind": Address("localhost", 8000)}
 
 
+@pytest.mark.parametrize(
+    ("root", "file", "here", "found"),
+    [
+        ("", "", "a/b", "."),
+        ("", "a", "a/b", "a"),
+        ("", "a/b", "a/b", "a/b"),
+        ("a", "a", "a/b", "a"),
+        ("a", "", "a/b", None),
+        ("a/b", "a", "a/b", None),
+        (None, "a", "a/b", None),
+        (None, "a/b", "a/b", "a/b"),
+    ],
+)
+def test_file_is_searched_for_up_to_the_root_of_the_repository(
+    project: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    root: str | None,
+    file: str,
+    here: str,
+    found: str | None,
+) -> None:
+    (project / here).mkdir(parents=True)
+    if root is not None:
+        (project / root / ".git").mkdir()
+    (project / file / "http-process-proxy.toml").touch()
+    monkeypatch.chdir(project / here)
+    path = find_file(above=True)
+    expected = None if found is None else project / found / "http-process-proxy.toml"
+    assert (path and path.resolve()) == expected
+    assert find_file() == (Path("http-process-proxy.toml") if file == here else None)
+
+
 def test_two_configuration_files_are_an_error(project: Path) -> None:
     (project / "http-process-proxy.toml").touch()
     (project / "pyproject.toml").write_text(TABLE)

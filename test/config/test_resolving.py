@@ -15,9 +15,9 @@ from httpprocessproxy.config import (
     ServiceConfig,
     WatchConfig,
 )
-from httpprocessproxy.config.command_line import read_line
+from httpprocessproxy.config.command_line import read_line, read_up
 from httpprocessproxy.config.printing import written
-from httpprocessproxy.config.resolving import resolve
+from httpprocessproxy.config.resolving import resolve, resolve_bind
 from httpprocessproxy.core.errors import UserError
 
 LINE = ["8000", "8001"]
@@ -198,3 +198,80 @@ def test_no_tls_ignores_the_certificate(project: Path) -> None:
     assert (config.tls.cert, config.tls.key) == (None, None)
     with pytest.raises(UserError, match="goes with a certificate"):
         parse([*LINE, "--tls-key", "k.pem", *EXEC])
+
+
+SERVICES = """
+[service.api]
+exec = "serve {port}"
+route = "/api"
+"""
+
+
+@pytest.fixture
+def below(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder below that of a file with services, in a repository."""
+    (project / ".git").mkdir()
+    (project / "http-process-proxy.toml").write_text(SERVICES)
+    folder = project / "sub" / "folder"
+    folder.mkdir(parents=True)
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.mark.parametrize("argv", [[], ["9000"], ["--no-inject"]])
+def test_file_with_services_needs_no_command_line(
+    below: Path, project: Path, argv: list[str]
+) -> None:
+    config = parse(argv)
+    assert [service.name for service in config.services] == ["api"]
+    assert config.listen.bind.port == (9000 if argv == ["9000"] else 8000)
+    assert Path.cwd() == project
+    assert config.file == Path("http-process-proxy.toml")
+
+
+@pytest.mark.parametrize("argv", [LINE, ["--config", "../../http-process-proxy.toml", *EXEC]])
+def test_command_for_a_file_with_services_is_an_error(below: Path, argv: list[str]) -> None:
+    with pytest.raises(UserError, match=r"has services: leave BACKEND, --exec and --asgi out"):
+        parse(argv)
+
+
+def test_command_on_the_line_ignores_files_above(below: Path) -> None:
+    assert parse([*LINE, *EXEC]).services[0].name == "web"
+    assert Path.cwd() == below
+
+
+def test_chosen_file_with_services_runs_in_its_folder(below: Path, project: Path) -> None:
+    assert parse(["--config", str(project / "http-process-proxy.toml")]).services
+    assert Path.cwd() == project
+
+
+def test_chosen_file_of_one_service_leaves_the_working_directory(
+    below: Path, project: Path
+) -> None:
+    (project / "other.toml").write_text(FILE)
+    assert parse(["--config", "../../other.toml"]).service.command == ("serve", "it")
+    assert Path.cwd() == below
+
+
+def test_address_for_questions_is_that_of_the_services(below: Path, project: Path) -> None:
+    assert resolve_bind(read_line([])) == Address("localhost", 8000)
+    (project / "http-process-proxy.toml").write_text("bind = 9000" + SERVICES)
+    assert resolve_bind(read_line([])) == Address("localhost", 9000)
+
+
+def test_up_runs_a_file_of_one_service(project: Path) -> None:
+    (project / "http-process-proxy.toml").write_text(FILE)
+    assert resolve(read_up([])) == parse([])
+    with pytest.raises(UserError, match="there is no service 'api'"):
+        resolve(read_up(["api"]))
+
+
+def test_up_with_two_files_is_an_error() -> None:
+    with pytest.raises(UserError, match=r"one\.toml and two are two files: name one"):
+        resolve(read_up(["one.toml", "./two"]))
+
+
+@pytest.mark.parametrize("option", ["--exec", "--asgi", "--backend"])
+def test_up_has_no_option_of_one_service(option: str) -> None:
+    with pytest.raises(UserError, match="unrecognized arguments"):
+        read_up([option, "a:b"])
