@@ -38,8 +38,8 @@ class InputWaits:
         self._processes = processes
         self._report = report
         self._looks: dict[OutputStream, _Look] = {}
-        # Streams of services that read without a prompt: after each line of output, they still do.
-        self._readers: set[OutputStream] = set()
+        # A program that draws a prompt again and again is reported once, until it is shown.
+        self._reported: set[OutputStream] = set()
 
     def printed(self, stream: OutputStream) -> None:
         """Look at the stream once it has been silent."""
@@ -49,7 +49,7 @@ class InputWaits:
 
     def ended(self, stream: OutputStream) -> None:
         self._looks.pop(stream, None)
-        self._readers.discard(stream)
+        self._reported.discard(stream)
 
     def timeout_s(self) -> float | None:
         """The time after which to call `look`; None if no stream is looked at."""
@@ -60,13 +60,16 @@ class InputWaits:
     def look(self, shown: str | None) -> None:
         """Report services that wait for input, but not the one that is `shown` alone."""
         now = time.monotonic()
+        if shown is not None:
+            self._reported = {one for one in self._reported if one.view.service != shown}
         due = [stream for stream, look in self._looks.items() if look.at <= now]
         processes = self._processes() if due else ()
         for stream in due:
             look = self._looks.pop(stream)
-            if stream.view.service == shown:
+            if stream.view.service == shown or stream in self._reported:
                 continue
             if self._waits(stream, processes):
+                self._reported.add(stream)
                 self._report(stream.view.service)
             elif look.interval_s < _LAST_S:
                 self._looks[stream] = _Look(now + 2 * look.interval_s, 2 * look.interval_s)
@@ -74,13 +77,10 @@ class InputWaits:
     def _waits(self, stream: OutputStream, processes: Collection[Process]) -> bool:
         assert stream.slave_fd is not None, "`printed` checks it"
         has_prompt = _has_prompt(stream)
-        if stream in self._readers and not has_prompt:
-            return False
         terminal = os.ttyname(stream.slave_fd)
         for process in processes:
             try:
                 if terminal_reads.waits_for(process.pid, terminal, only_in_read=not has_prompt):
-                    self._readers.add(stream)
                     return True
             except PermissionError:
                 pass  # a program of another user

@@ -97,7 +97,9 @@ class MessagePrinter:
         """Do what `copy` does with a piece that begins a line, unless `is_open`."""
         sinks = self.together(sink)
         if not is_open and not all(other.is_at_line_start for other in sinks):
-            piece = b"\n" + piece
+            sink.write(b"\n")
+            for other in sinks:
+                other.is_at_line_start = True
         self.copy(sink, piece)
         for other in sinks:
             other.is_at_line_start = sink.is_at_line_start

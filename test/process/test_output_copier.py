@@ -187,6 +187,32 @@ def test_service_that_reads_its_terminal_is_named(command: str, is_named: bool) 
             end(screen)
 
 
+@needs_reads
+def test_service_that_draws_its_prompt_again_is_named_once_until_it_is_shown() -> None:
+    menu = python("""
+import select
+print("menu", end="", flush=True)
+while not select.select([0], [], [], 0.3)[0]:
+    print("\\rmenu", end="", flush=True)
+print("\\nchosen", flush=True)
+select.select([], [], [])
+""")
+    with Screen(program(run(menu), "read x; echo asks; read x")) as screen:
+        screen.wait_for("db     | waits\r\n")
+        screen.wait_until_forwarded()
+        screen.type("2")
+        screen.wait_for("api alone")
+        screen.type("\n")
+        screen.wait_for("asks\r\n")
+        screen.type("\x1d")
+        assert "db     | waits" not in screen.wait_for("api    | waits\r\n")
+        screen.type("1")
+        screen.wait_for("db alone")
+        screen.type("\x1d")
+        screen.wait_for("db     | waits\r\n")
+        end(screen)
+
+
 def test_terminal_of_a_service_is_narrower_until_it_is_shown_alone() -> None:
     with Screen(program(run(SIZES))) as screen:
         screen.wait_for("db     | size 71 24\r\n")

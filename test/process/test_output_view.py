@@ -152,6 +152,13 @@ def test_line_of_the_proxy_comes_between_parts_of_a_line(viewed: Viewed) -> None
     assert viewed.copy("db", "lf\n") == "db  | lf\n"
 
 
+def test_line_of_the_proxy_that_waits_comes_before_the_next_line(viewed: Viewed) -> None:
+    viewed.copy("db", "ha")
+    viewed.wait()
+    assert viewed.announce("ours", "api") == ""
+    assert viewed.copy("api", "one\ntwo\n") == "\napi | one\napi | ours\napi | two\n"
+
+
 def test_closed_stream_prints_the_rest_of_its_line(viewed: Viewed) -> None:
     viewed.copy("db", "half")
     viewed.view.closed(viewed.streams["db"])
