@@ -47,7 +47,7 @@ TESTED_ELSEWHERE = {
     "companions/archive/origins.py": f"{_ARCHIVE}/test_packing.py",
     "companions/archive/mount_options.py": f"{_ARCHIVE}/test_companion.py",
     "companions/archive/mounting.py": f"{_ARCHIVE}/test_beside_the_proxy.py",
-    "system/aiohttp_server.py": f"{_ARCHIVE}/service/test_server.py",
+    "system/aiohttp_server.py": "test/admin/test_site.py",
     "admin/context.py": "test/admin/test_site.py",
     "admin/states.py": "test/admin/test_state_pages.py",
     "proxy/exchanges.py": "test/companions/chains/test_exchange.py",

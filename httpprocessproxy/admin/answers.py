@@ -5,30 +5,41 @@ An invalid parameter gets 400 and one line that names the valid values.
 
 import math
 import re
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from http import HTTPStatus
+
+from aiohttp import web
 
 from httpprocessproxy.core.errors import RequestError
 from httpprocessproxy.core.page.pages import Problem, render
-from httpprocessproxy.system.page_server import Handler, PageRequest, PageResponse
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _NUMBER = re.compile(r"[0-9]{1,15}")
 _SECONDS = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?")
 
 
-async def handle(request: PageRequest, handler: Handler) -> PageResponse:
-    """Call the handler; a RequestError that it raises becomes an error response."""
+async def handle(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Call the handler; an exception that it raises becomes an error response."""
     try:
         return await handler(request)
     except RequestError as error:
         return page(request, Problem(error.status, HTTPStatus(error.status).phrase, error.sentence))
+    except web.HTTPException as error:
+        response = page(request, Problem(error.status, HTTPStatus(error.status).phrase, ""))
+        if "Allow" in error.headers:
+            response.headers["Allow"] = error.headers["Allow"]
+        return response
 
 
-def page(request: PageRequest, problem: Problem) -> PageResponse:
+def page(request: web.Request, problem: Problem) -> web.Response:
     """Make a response of a problem."""
-    accept = request.get("Accept").encode("latin-1", "replace")
-    made = render(problem, accept, False)
-    return PageResponse(problem.status, made.body, {"Content-Type": made.content_type.decode()})
+    made = render(problem, request.headers.get("Accept", "").encode("latin-1", "replace"), False)
+    return web.Response(
+        status=problem.status,
+        body=made.body,
+        headers={"Content-Type": made.content_type.decode()},
+    )
 
 
 def number(text: str, name: str) -> int:

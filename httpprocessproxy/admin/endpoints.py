@@ -3,8 +3,8 @@
 `site.py` serves the API and the dashboard, on the site's origin and on the dashboard's, `events.py`
 the script and the WebSocket that reload pages of the backend, `livereload.py` the same for browsers
 with the LiveReload extension. All listen on private unix sockets, and the data plane treats each as
-one more backend. Each is imported at its first request, because a run may never need it: websockets
-takes 40 ms.
+one more backend. Each is imported at its first request, because a run may never need it: aiohttp
+takes 13 MB and a quarter of a second, websockets 40 ms.
 """
 
 import asyncio

@@ -10,9 +10,10 @@ are not browsers, and so send neither Origin nor Referer nor Sec-Fetch-*, need n
 
 import secrets
 
+from aiohttp import web
+
 from httpprocessproxy.core.http.hosts import HostRule
 from httpprocessproxy.core.page.pages import Problem
-from httpprocessproxy.system.page_server import PageRequest
 
 TOKEN_FIELD = "X-HPP-Token"
 
@@ -29,7 +30,7 @@ class AdminGuard:
         self.token = token
         self._hosts = hosts
 
-    def refusal(self, request: PageRequest) -> Problem | None:
+    def refusal(self, request: web.Request) -> Problem | None:
         """The problem to answer with in place of the page; None if the request is allowed."""
         if _embeds_from_elsewhere(request):
             return Problem(403, "Another site asks", "Only pages of this server may embed this.")
@@ -37,40 +38,40 @@ class AdminGuard:
             return Problem(403, "Another site asks", "Only the dashboard itself may fetch this.")
         if request.method in _SAFE_METHODS:
             return None
-        origin = request.get("Origin") if "Origin" in request else None
-        if not self._hosts.allows_origin(origin, request.get("Host")):
+        origin, host = request.headers.get("Origin"), request.headers.get("Host", "")
+        if not self._hosts.allows_origin(origin, host):
             detail = "Only pages of this server may change anything."
             return Problem(403, "Another site asks", detail)
         return self.refusal_without_token(request)
 
-    def refusal_without_token(self, request: PageRequest) -> Problem | None:
+    def refusal_without_token(self, request: web.Request) -> Problem | None:
         """The problem for a browser without the token; None for programs that are not browsers."""
-        if not any(name in request for name in _OF_BROWSERS):
+        if not any(name in request.headers for name in _OF_BROWSERS):
             return None
         if self.token is None:
             return Problem(403, "A page asks", "For browsers, this is on the dashboard: /_hpp/")
-        token = request.get(TOKEN_FIELD).encode("latin-1", "replace")
+        token = request.headers.get(TOKEN_FIELD, "").encode("latin-1", "replace")
         if secrets.compare_digest(token, self.token.encode()):
             return None
         detail = f"A browser needs the token of the dashboard for this, in {TOKEN_FIELD}."
         return Problem(403, "A page without the token asks", detail)
 
 
-def is_tab(request: PageRequest) -> bool:
+def is_tab(request: web.Request) -> bool:
     """Whether a tab sends the request, and not a script or a frame; true without Fetch Metadata."""
-    return request.get("Sec-Fetch-Dest", "document") == "document"
+    return request.headers.get("Sec-Fetch-Dest", "document") == "document"
 
 
-def _is_fetched_from_elsewhere(request: PageRequest) -> bool:
+def _is_fetched_from_elsewhere(request: web.Request) -> bool:
     """Whether a page of another origin sends the request, except by a link that opens a tab."""
-    is_link = request.get("Sec-Fetch-Mode") == "navigate" and is_tab(request)
-    is_own = request.get("Sec-Fetch-Site", "none") in ("none", "same-origin")
+    is_link = request.headers.get("Sec-Fetch-Mode") == "navigate" and is_tab(request)
+    is_own = request.headers.get("Sec-Fetch-Site", "none") in ("none", "same-origin")
     return not is_own and not is_link
 
 
-def _embeds_from_elsewhere(request: PageRequest) -> bool:
-    site = request.get("Sec-Fetch-Site", "none")
-    return request.get("Sec-Fetch-Mode") == "no-cors" and site in (
+def _embeds_from_elsewhere(request: web.Request) -> bool:
+    site = request.headers.get("Sec-Fetch-Site", "none")
+    return request.headers.get("Sec-Fetch-Mode") == "no-cors" and site in (
         "cross-site",
         "same-site",
     )

@@ -3,14 +3,14 @@
 Requests contain cookies and credentials, so a browser needs the token also to read them.
 """
 
+from aiohttp import web
+
 from httpprocessproxy.admin.answers import choices, number, page
 from httpprocessproxy.admin.guard import AdminGuard
-from httpprocessproxy.admin.page_table import PageTable
 from httpprocessproxy.core.errors import RequestError
 from httpprocessproxy.events import members
 from httpprocessproxy.inspector.replay import Replayer
 from httpprocessproxy.inspector.request_log import RequestRecord
-from httpprocessproxy.system.page_server import PageRequest, PageResponse, json_response
 
 
 class RequestPages:
@@ -18,27 +18,27 @@ class RequestPages:
         self._replays = replays
         self._guard = guard
 
-    def add_to(self, pages: PageTable) -> None:
-        pages.add_get("/_hpp/requests", self.get_requests)
-        pages.add_get("/_hpp/requests/{id}", self.get_request)
-        pages.add_post("/_hpp/requests/{id}/replay", self.post_replay)
-        pages.add_post("/_hpp/replay-failed", self.post_replay_failed)
+    def add_to(self, router: web.UrlDispatcher) -> None:
+        router.add_get("/_hpp/requests", self.get_requests)
+        router.add_get("/_hpp/requests/{id}", self.get_request)
+        router.add_post("/_hpp/requests/{id}/replay", self.post_replay)
+        router.add_post("/_hpp/replay-failed", self.post_replay_failed)
 
-    async def get_requests(self, request: PageRequest) -> PageResponse:
+    async def get_requests(self, request: web.Request) -> web.Response:
         """The last requests, the newest first."""
         refusal = self._guard.refusal_without_token(request)
         if refusal is not None:
             return page(request, refusal)
         rows = [members(record.row()) for record in self._replays.log]
-        return json_response({"requests": rows, **self._failed()})
+        return web.json_response({"requests": rows, **self._failed()})
 
-    async def get_request(self, request: PageRequest) -> PageResponse:
+    async def get_request(self, request: web.Request) -> web.Response:
         refusal = self._guard.refusal_without_token(request)
         if refusal is not None:
             return page(request, refusal)
-        return json_response(self._find(request).details())
+        return web.json_response(self._find(request).details())
 
-    async def post_replay(self, request: PageRequest) -> PageResponse:
+    async def post_replay(self, request: web.Request) -> web.Response:
         record = self._find(request)
         if not record.can_be_replayed:
             raise RequestError(
@@ -46,17 +46,17 @@ class RequestPages:
                 "an upgrade, a request whose body was large or not whole, or "
                 "one that has not ended cannot be sent again",
             )
-        return json_response({"id": self._replays.send(record).id}, status=202)
+        return web.json_response({"id": self._replays.send(record).id}, status=202)
 
-    async def post_replay_failed(self, request: PageRequest) -> PageResponse:
+    async def post_replay_failed(self, request: web.Request) -> web.Response:
         """Set whether the last failed request is replayed after each restart."""
         on = choices(request.query.get("on", ""), "on", ("true", "false"))
         self._replays.after_restarts = "true" in on
-        return json_response(self._failed())
+        return web.json_response(self._failed())
 
-    def _find(self, request: PageRequest) -> RequestRecord:
+    def _find(self, request: web.Request) -> RequestRecord:
         """Raises RequestError."""
-        record = self._replays.log.find(number(request.named["id"], "the id"))
+        record = self._replays.log.find(number(request.match_info["id"], "the id"))
         if record is None:
             raise RequestError(404, "no request of this number is known, or no longer")
         return record

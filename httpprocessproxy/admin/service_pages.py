@@ -1,23 +1,18 @@
 """`/_hpp/services` and the pages of each service below it, and `POST /_hpp/down`."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from difflib import get_close_matches
 from typing import Final
 
+from aiohttp import web
+
 from httpprocessproxy.admin.answers import choices, number
 from httpprocessproxy.admin.context import AdminContext, AdminService
-from httpprocessproxy.admin.page_table import PageTable
 from httpprocessproxy.admin.states import StateWait, source
 from httpprocessproxy.core.errors import RequestError
 from httpprocessproxy.events import OutputPrinted, members
-from httpprocessproxy.system.page_server import (
-    PageRequest,
-    PageResponse,
-    json_response,
-    text_response,
-)
 
 # The end of the program cuts connections: the response leaves first.
 _END_DELAY_S: Final = 0.05
@@ -30,49 +25,44 @@ class ServicePages:
         self._context = context
         self._bus = context.bus
 
-    def add_to(self, pages: PageTable) -> None:
-        pages.add_get("/_hpp/services", self.get_services)
-        pages.add_get("/_hpp/services/{name}/status", self.get_status)
-        pages.add_get("/_hpp/services/{name}/output", self.get_output)
-        pages.add_post("/_hpp/services/{name}/restart", self.post_restart)
-        pages.add_post("/_hpp/down", self.post_down)
+    def add_to(self, router: web.UrlDispatcher) -> None:
+        router.add_get("/_hpp/services", self.get_services)
+        router.add_get("/_hpp/services/{name}/status", self.get_status)
+        router.add_get("/_hpp/services/{name}/output", self.get_output)
+        router.add_post("/_hpp/services/{name}/restart", self.post_restart)
+        router.add_post("/_hpp/down", self.post_down)
 
-    async def get_services(self, request: PageRequest) -> PageResponse:
+    async def get_services(self, request: web.Request) -> web.Response:
         """All services, in order; with `wait`, once each of them is in one of the states."""
         services = list(self._context.services.values())
         is_reached = await StateWait.of(request).reached(services, self._bus)
         shown = [self._shown(service) for service in services]
         body = {"run": self._bus.run, "services": shown}
-        return json_response(body, status=200 if is_reached else 504)
+        return web.json_response(body, status=200 if is_reached else 504)
 
-    async def get_status(self, request: PageRequest) -> PageResponse:
+    async def get_status(self, request: web.Request) -> web.Response:
         service = self._find(request)
         is_reached = await StateWait.of(request).reached([service], self._bus)
-        return json_response(self._shown(service), status=200 if is_reached else 504)
+        return web.json_response(self._shown(service), status=200 if is_reached else 504)
 
-    async def post_restart(self, request: PageRequest) -> PageResponse:
+    async def post_restart(self, request: web.Request) -> web.Response:
         service = self._find(request)
         wait = replace(StateWait.of(request), after=service.status().generation)
         service.restart(source(request))
         if wait.wanted is None:
-            return json_response(self._shown(service), status=202)
+            return web.json_response(self._shown(service), status=202)
         is_reached = await wait.reached([service], self._bus)
-        return json_response(self._shown(service), status=200 if is_reached else 504)
+        return web.json_response(self._shown(service), status=200 if is_reached else 504)
 
-    async def get_output(self, request: PageRequest) -> PageResponse:
+    async def get_output(self, request: web.Request) -> web.StreamResponse:
         """The end of the output as text, `lines` at most; with `follow=1` also all that follows."""
         service = self._find(request)
         lines = number(request.query.get("lines", "0"), "lines")
         follows = "1" in choices(request.query.get("follow", "0"), "follow", ("0", "1"))
         if not follows:
-            return text_response(_last(service.tail(), lines))
-        response = text_response("")
-        response.pieces = self._output(service, lines)
-        return response
-
-    async def _output(self, service: AdminService, lines: int) -> AsyncGenerator[bytes]:
-        """The end of the output, and then each piece that follows."""
+            return web.Response(text=_last(service.tail(), lines))
         unread: asyncio.Queue[str | None] = asyncio.Queue()
+        response = web.StreamResponse(headers={"Content-Type": "text/plain; charset=utf-8"})
 
         def on_output(event: OutputPrinted) -> None:
             if event.service == service.config.name and unread.qsize() <= _MAX_UNREAD:
@@ -83,19 +73,21 @@ class ServicePages:
             # The pieces published until here are in the tail, too.
             while not unread.empty():
                 unread.get_nowait()
+            await response.prepare(request)
             while text is not None:
                 if text:
-                    yield text.encode(errors="replace")
+                    await response.write(text.encode(errors="replace"))
                 text = await unread.get()
+        return response
 
-    async def post_down(self, _: PageRequest) -> PageResponse:
+    async def post_down(self, _: web.Request) -> web.Response:
         """End the program, with all processes of its services."""
         asyncio.get_running_loop().call_later(_END_DELAY_S, self._context.end)
-        return json_response({"ending": True}, status=202)
+        return web.json_response({"ending": True}, status=202)
 
-    def _find(self, request: PageRequest) -> AdminService:
+    def _find(self, request: web.Request) -> AdminService:
         """Raises RequestError."""
-        name, services = request.named["name"], self._context.services
+        name, services = request.match_info["name"], self._context.services
         if name in services:
             return services[name]
         near = get_close_matches(name, services, 1)

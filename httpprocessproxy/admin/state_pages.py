@@ -6,13 +6,13 @@ Status and restart are about the first service with a route, which a command lin
 from collections.abc import Mapping
 from dataclasses import replace
 
+from aiohttp import web
+
 from httpprocessproxy.admin.answers import page
 from httpprocessproxy.admin.context import AdminContext
 from httpprocessproxy.admin.guard import AdminGuard
-from httpprocessproxy.admin.page_table import PageTable
 from httpprocessproxy.admin.states import StateWait, source
 from httpprocessproxy.events import HopReported, Notice, StateChanged, members, to_json
-from httpprocessproxy.system.page_server import PageRequest, PageResponse, json_response
 
 
 class StatePages:
@@ -22,26 +22,26 @@ class StatePages:
         self._bus = context.bus
         self._guard = guard
 
-    def add_to(self, pages: PageTable) -> None:
-        pages.add_get("/_hpp/status", self.get_status)
-        pages.add_get("/_hpp/history", self.get_history)
-        pages.add_get("/_hpp/hops", self.get_hops)
-        pages.add_post("/_hpp/restart", self.post_restart)
+    def add_to(self, router: web.UrlDispatcher) -> None:
+        router.add_get("/_hpp/status", self.get_status)
+        router.add_get("/_hpp/history", self.get_history)
+        router.add_get("/_hpp/hops", self.get_hops)
+        router.add_post("/_hpp/restart", self.post_restart)
 
-    async def get_status(self, request: PageRequest) -> PageResponse:
+    async def get_status(self, request: web.Request) -> web.Response:
         is_reached = await StateWait.of(request).reached([self._first], self._bus)
-        return json_response(self._status(), status=200 if is_reached else 504)
+        return web.json_response(self._status(), status=200 if is_reached else 504)
 
-    async def get_history(self, _: PageRequest) -> PageResponse:
+    async def get_history(self, _: web.Request) -> web.Response:
         """The recorded transitions and notices, the oldest first."""
         history = {
             "run": self._bus.run,
             "states": [to_json(event) for event in self._bus.recent(StateChanged)],
             "notices": [to_json(event) for event in self._bus.recent(Notice)],
         }
-        return json_response(history)
+        return web.json_response(history)
 
-    async def get_hops(self, request: PageRequest) -> PageResponse:
+    async def get_hops(self, request: web.Request) -> web.Response:
         """The hops of chains (`--forward-chains`), the oldest first; `id=` selects one chain.
 
         URLs may contain secrets, so a browser needs the token to read them.
@@ -52,15 +52,15 @@ class StatePages:
         chain = request.query.get("id", "").lower()
         hops = self._bus.recent(HopReported)
         shown = [to_json(hop) for hop in hops if chain in ("", hop.chain.lower())]
-        return json_response({"hops": shown})
+        return web.json_response({"hops": shown})
 
-    async def post_restart(self, request: PageRequest) -> PageResponse:
+    async def post_restart(self, request: web.Request) -> web.Response:
         wait = replace(StateWait.of(request), after=self._first.status().generation)
         self._first.restart(source(request))
         if wait.wanted is None:
-            return json_response(self._status(), status=202)
+            return web.json_response(self._status(), status=202)
         is_reached = await wait.reached([self._first], self._bus)
-        return json_response(self._status(), status=200 if is_reached else 504)
+        return web.json_response(self._status(), status=200 if is_reached else 504)
 
     def _status(self) -> Mapping[str, object]:
         states = {name: each.status().state for name, each in self._context.services.items()}

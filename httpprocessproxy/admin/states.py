@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from aiohttp import web
+
 from httpprocessproxy.admin.answers import choices, number, seconds
 from httpprocessproxy.admin.context import AdminService
 from httpprocessproxy.events import EventBus, StateChanged
-from httpprocessproxy.system.page_server import PageRequest
 
 STATES: Final = ("loading", "running", "error", "killing")
 
@@ -31,7 +32,7 @@ class StateWait:
     timeout_s: float
 
     @classmethod
-    def of(cls, request: PageRequest) -> "StateWait":
+    def of(cls, request: web.Request) -> "StateWait":
         """Parse the query of a request. Raises RequestError."""
         query = request.query
         wait = query.get("wait")
@@ -64,6 +65,6 @@ class StateWait:
         return status.state in self.wanted and status.generation > self.after
 
 
-def source(request: PageRequest) -> str:
+def source(request: web.Request) -> str:
     """The source of a request that acts on a service, for a line in the terminal."""
-    return "the page" if "Origin" in request else "a program"
+    return "the page" if "Origin" in request.headers else "a program"

@@ -17,7 +17,6 @@ from httpprocessproxy.companions.archive.configuration import settings
 from httpprocessproxy.companions.archive.mount_options import PREFIX, MountOptions
 from httpprocessproxy.companions.archive.service.opening import ServiceOptions, open_service
 from httpprocessproxy.system.aiohttp_server import hosted
-from httpprocessproxy.system.page_server import PageRequest
 
 
 @contextlib.asynccontextmanager
@@ -35,10 +34,8 @@ def _service_options(options: MountOptions) -> ServiceOptions:
     file, guard = options.archive.file, AdminGuard(options.hosts, options.token)
 
     def is_owner(request: web.Request) -> bool:
-        # The first value of each name, as the pages beside it see it.
-        fields = {name.lower(): value for name, value in reversed(list(request.headers.items()))}
-        seen = PageRequest(request.method, request.path, request.query, fields)
-        return (guard.refusal(seen) or guard.refusal_without_token(seen)) is None
+        refusal = guard.refusal(request) or guard.refusal_without_token(request)
+        return refusal is None
 
     configured = settings({"config": str(file)} if file is not None else {}, {})
     if not configured.db_url:
