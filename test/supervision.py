@@ -27,6 +27,7 @@ class FakePlane:
         self.given_up: list[Problem] = []
         self.bug = ""  # raised once
         self.taken_back: Collection[tuple[str, int]] = ()
+        self.is_used = False
 
     def reclaim_unaccepted(self, ends: Collection[tuple[str, int]]) -> None:
         self.taken_back = ends

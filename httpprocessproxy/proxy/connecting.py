@@ -64,6 +64,11 @@ class Connector:
         self._group = group
         self._pending: dict[asyncio.Task[None], tuple[ConnectingExchange, Target]] = {}
 
+    @property
+    def is_connecting(self) -> bool:
+        """Whether a connection to the backend is being made."""
+        return bool(self._pending)
+
     def cancel(self) -> None:
         """Cancel the connections to the backend that are still being made."""
         for task in self._pending:

@@ -100,6 +100,16 @@ class Destination:
         """Return the error response if an external server accepts no connection."""
         return self._options.unreachable() if self._options.unreachable is not None else None
 
+    @property
+    def is_used(self) -> bool:
+        """Whether a request is in progress, or a connection is open that serves one client."""
+        connections = self.connections
+        return (
+            any(u.is_busy and u.generation is not None for u in connections.responses.upstreams)
+            or connections.connector.is_connecting
+            or any(of.service == self.name for of in connections.tunnels.values())
+        )
+
     def look(self, now: float, requests: int) -> None:
         """Measure the silence, with the number of complete requests without a response."""
         self.silence = self._meter.look(now, self.gate.answers, requests)

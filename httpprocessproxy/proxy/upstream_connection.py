@@ -75,6 +75,11 @@ class UpstreamConnection(asyncio.Protocol):
         return self._served > 0
 
     @property
+    def is_busy(self) -> bool:
+        """Whether it serves a request."""
+        return self._exchange is not None
+
+    @property
     def end(self) -> tuple[str, int] | None:
         """The local address of the connection; None for the admin, which has a Unix socket."""
         name: object = self.transport.get_extra_info("sockname")

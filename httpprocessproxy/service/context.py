@@ -26,6 +26,10 @@ class DataPlane(Protocol):
     def silence(self) -> Silence | None:
         """The time that requests have waited without any response; None if none waits."""
 
+    @property
+    def is_used(self) -> bool:
+        """Whether a request is in progress, or a connection is open that serves one client."""
+
     def reclaim_unaccepted(self, ends: Collection[tuple[str, int]]) -> None:
         """Queue again the requests sent from these addresses: no server has accepted them."""
 

@@ -16,6 +16,7 @@ from httpprocessproxy.service.context import DataPlane, Preload, ServiceContext
 from httpprocessproxy.service.freshness import WatcherFreshness
 from httpprocessproxy.service.gate import Gate, GateLimits
 from httpprocessproxy.service.history import History
+from httpprocessproxy.service.idleness import stop_when_idle
 from httpprocessproxy.service.inbox import Inbox
 from httpprocessproxy.service.member import Member
 from httpprocessproxy.service.outages import Outages
@@ -119,6 +120,9 @@ class Service:
                 group.create_task(comparing, name=f"compare contents for {self.name}")
             if self._preload is not None:
                 group.create_task(self._preload.run(), name=f"preload {self.name}")
+            if (idle_s := self.config.idle_s) is not None:
+                stopping = stop_when_idle(self.member, self.gate, plane, idle_s)
+                group.create_task(stopping, name=f"stop {self.name} when idle")
             await self._supervisor.run(plane)
 
     def status(self) -> ServiceStatus:

@@ -7,6 +7,7 @@ import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
+from pathlib import Path
 
 import pytest
 
@@ -22,6 +23,7 @@ from httpprocessproxy.process import (
 )
 from httpprocessproxy.service import diagnosis
 from httpprocessproxy.service.generation import GenerationLimits, GenerationOutcome
+from test import deadline
 from test.children import NO_SUCH_PID, FakeChild
 from test.deadline import PATIENCE_S
 from test.generation import IMPATIENT, Life
@@ -84,6 +86,8 @@ def orphan() -> Iterator[Callable[[], subprocess.Popen[bytes]]]:
             process = subprocess.Popen(["sleep", "1000"], start_new_session=True)
             started.callback(process.wait, PATIENCE_S)
             started.callback(process.kill)
+            # For a moment after execve(2) a process has no words.
+            deadline.eventually(Path(f"/proc/{process.pid}/cmdline").read_bytes)
             return process
 
         yield start
