@@ -28,6 +28,8 @@ also be set in {PROGRAM}.toml or in pyproject.toml. Exit status: 2
 for bad input, 128 + N when ended by signal N, 0 when ended by the key q. With
 --status, --restart and --wait: 0 if the server runs, 1 in error, 3 neither,
 4 if no proxy answers.
+
+`hpp up` runs all services of a file behind one origin: see hpp up --help.
 """
 
 SHELLS = ("bash", "fish", "zsh")

@@ -2,6 +2,7 @@
 
 import re
 import signal
+import textwrap
 from operator import attrgetter
 from pathlib import Path
 
@@ -22,6 +23,8 @@ from httpprocessproxy.config.service_tables import is_name
 from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.core.routes import Route
 from test.config.files import SHOP, up_with
+
+README = Path(__file__).parents[2] / "README.rst"
 
 
 @pytest.fixture(autouse=True)
@@ -91,6 +94,15 @@ def test_example_of_the_manual_has_five_processes() -> None:
             env=(("API", "{api.url}"),),
         ),
     }
+
+
+def test_example_in_the_manual_is_this_one() -> None:
+    blocks = re.findall(
+        r"^\.\. code:: toml\n\n((?:    .*\n|\n)+)", README.read_text(), re.MULTILINE
+    )
+    (shown,) = (textwrap.dedent(block) for block in blocks if "[task.migrate]" in block)
+    assert len([line for line in shown.splitlines() if line]) <= 26
+    assert up_with(shown) == up_with(SHOP)
 
 
 @pytest.mark.parametrize(
