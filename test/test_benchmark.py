@@ -19,6 +19,7 @@ LOAD = [
     for what in ("rate", "median", "added", "cpu")
 ]
 TLS = [f"{scenario}.{what}" for scenario in ("tls1", "tls32") for what in ("rate", "cpu")]
+SERVICES = [f"services{count}.{what}" for count in (1, 32) for what in ("rate", "cpu")]
 FRONT = [f"fronth{version}.{what}" for version in (1, 2, 3) for what in ("rate", "cpu")]
 WEBSOCKET = [
     f"websocket{shape}.{what}"
@@ -77,6 +78,7 @@ def test_figures_under_load_are_present(run: tuple[Figures, str, Path]) -> None:
     figures, _, _ = run
     assert missing(figures, [*LOAD, "memory.peak", *TLS], OURS) == []
     assert missing(figures, TLS, f"{OURS}, TLS") == []
+    assert missing(figures, SERVICES, f"{OURS}, 6 services") == []
     assert figures["browser32.rate", OURS] > 0
 
 

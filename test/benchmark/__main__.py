@@ -17,6 +17,7 @@ from test.benchmark import (
     report,
     restart,
     saves,
+    services,
     share,
     stall,
     timelines,
@@ -34,6 +35,7 @@ from test.benchmark.samples import Results
 RUN: Mapping[str, Callable[[Bench], None]] = {
     "load": load.run,
     "tls": tls.run,
+    "services": services.run,
     "front": front.run,
     "transfer": transfer.run,
     "websocket": websocket.run,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from test.benchmark.restart import COLD
 from test.benchmark.restarters import EMBEDDED, WATCHMAN
-from test.benchmark.samples import OURS, OVER_TLS, Results
+from test.benchmark.samples import OURS, OVER_TLS, SIX_SERVICES, Results
 from test.benchmark.warm import READY, WARM
 
 GO, NODE, SYNC, NGINX = "Go", "node http-proxy", "browser-sync", "nginx"
@@ -74,6 +74,9 @@ GOALS = (
     Goal("100 MB download, to Go", "download", 1.3, True, GO),
     Goal("WebSocket, 16 of 64 B, echoes/s, to Go", "websocket16x64.rate", 0.9, True, GO),
     Goal("CPU per request over TLS, to plain", "tls32.cpu", 2.0, against=OURS, who=OVER_TLS),
+    Goal(
+        "CPU per request, 6 services to 1", "services32.cpu", 1.03, against=OURS, who=SIX_SERVICES
+    ),
     *_restart_goals(),
     *_save_goals(),
     *_warm_goals(),

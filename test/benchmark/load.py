@@ -1,14 +1,17 @@
 """Requests per second, CPU per request and latency, by wrk with a browser's request."""
 
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 from test.benchmark.backends import nginx_backend, nginx_missing, write_files
-from test.benchmark.fleet import Bench, Contestant, fleet, turns
-from test.benchmark.samples import DIRECT, Measure
+from test.benchmark.fleet import Bench, Contestant, fleet, place, start, turns
+from test.benchmark.peers import PEERS
+from test.benchmark.peers.peer import Peer
+from test.benchmark.samples import DIRECT, OURS, Measure
 from test.benchmark.service import HOST
 from test.benchmark.tools import MissingError, program
 
@@ -92,6 +95,37 @@ def run(bench: Bench) -> None:
     for scenario in SCENARIOS:
         added = scenario.measure("added", "added median latency", "µs")
         bench.results.subtract(added, f"{scenario.key}.median", DIRECT)
+    return None
+
+
+def beside_ours(
+    bench: Bench,
+    part: str,
+    other: Peer,
+    scenarios: Sequence[Scenario],
+    scheme: Callable[[str], str] = lambda contestant: "http",
+) -> None:
+    """Load http-process-proxy and another form of it in turns; `scheme` is that of a contestant."""
+    if why := nginx_missing():
+        return bench.skip(part, why)
+    write_files(bench.files, bench.plan.bulk_bytes)
+    try:
+        program("wrk")
+    except MissingError as error:
+        return bench.skip(part, error)
+    both: list[Peer] = [*(peer for peer in PEERS if peer.name == OURS), other]
+    with ExitStack() as stack:
+        contestants = [start(stack, peer, place(bench, nginx_backend, peer.name)) for peer in both]
+        for number in range(bench.plan.rounds):
+            for scenario in scenarios:
+                for contestant in turns(contestants, number):
+
+                    def client(
+                        port: int, scenario: Scenario = scenario, name: str = contestant.name
+                    ) -> TimedBurst:
+                        return wrk(scenario, port, bench.plan.wrk_s, scheme(name))
+
+                    account(bench, scenario, contestant, number, client)
     return None
 
 

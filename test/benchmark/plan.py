@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 PARTS = (
-    *("load", "tls", "front", "transfer", "websocket", "stall"),
+    *("load", "tls", "services", "front", "transfer", "websocket", "stall"),
     *("restart", "saves", "warm", "idle", "share", "archive"),
 )
 

@@ -60,6 +60,15 @@ SECTIONS = (
         },
     ),
     Section(
+        "Six services behind one origin, beside one: requests per second, and CPU in µs each",
+        {
+            "services1.rate": "1",
+            "services32.rate": "32",
+            "services1.cpu": "CPU, 1",
+            "services32.cpu": "CPU, 32",
+        },
+    ),
+    Section(
         "Over TLS, by the version of HTTP: requests per second, and the server's CPU in µs each",
         {
             "fronth1.rate": "HTTP/1.1",

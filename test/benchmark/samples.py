@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 OURS = "http-process-proxy"
 OVER_TLS = "http-process-proxy, TLS"
+SIX_SERVICES = "http-process-proxy, 6 services"
 OUR_ASGI = "http-process-asgi"
 DIRECT = "no proxy"
 

@@ -1,0 +1,6 @@
+from django.db import models
+
+
+class Order(models.Model):
+    key = models.CharField(max_length=64)
+    is_packed = models.BooleanField(default=False)
