@@ -15,7 +15,7 @@ from test.deadline import PATIENCE_S, eventually
 
 _USER: Final = "archive"
 # The user that Debian's package creates; PostgreSQL refuses to run as root.
-_ACCOUNT: Final = "postgres"
+ACCOUNT: Final = "postgres"
 _names = itertools.count()
 
 
@@ -35,7 +35,7 @@ class Cluster:
         """Run a command in psql, and return its output."""
         to = ("-h", str(self._folder), "-U", _USER, "-d", database)
         done = subprocess.run(
-            [_program("psql"), "-XAtq", *to, "-c", command],
+            [installed("psql"), "-XAtq", *to, "-c", command],
             capture_output=True,
             text=True,
             timeout=PATIENCE_S,
@@ -46,13 +46,13 @@ class Cluster:
 
     def is_up(self) -> bool:
         to = ("-h", str(self._folder), "-U", _USER, "-d", "postgres", "-q")
-        return subprocess.run([_program("pg_isready"), *to], check=False).returncode == 0
+        return subprocess.run([installed("pg_isready"), *to], check=False).returncode == 0
 
 
 @contextlib.contextmanager
 def cluster() -> Iterator[Cluster]:
     """Start a server, and stop it at the end."""
-    account = _ACCOUNT if os.geteuid() == 0 else None
+    account = ACCOUNT if os.geteuid() == 0 else None
     # Outside of pytest's folder: the user cannot enter its parents, and its path is too long for
     # a Unix socket.
     with tempfile.TemporaryDirectory(prefix="hpp-pg-", dir="/tmp") as made:
@@ -62,7 +62,7 @@ def cluster() -> Iterator[Cluster]:
         data = str(folder / "data")
         options = ("-A", "trust", "-U", _USER, "-E", "UTF8", "--locale=C", "--no-sync")
         subprocess.run(
-            [_program("initdb"), "-D", data, *options],
+            [installed("initdb"), "-D", data, *options],
             user=account,
             cwd=folder,
             stdout=subprocess.DEVNULL,
@@ -71,7 +71,7 @@ def cluster() -> Iterator[Cluster]:
         )
         with open(folder / "log", "wb") as log:
             server = subprocess.Popen(
-                [_program("postgres"), "-D", data, "-k", made, "-h", "", "-F"],
+                [installed("postgres"), "-D", data, "-k", made, "-h", "", "-F"],
                 user=account,
                 cwd=folder,
                 stdout=log,
@@ -86,7 +86,7 @@ def cluster() -> Iterator[Cluster]:
             server.wait(PATIENCE_S)
 
 
-def _program(name: str) -> str:
+def installed(name: str) -> str:
     """The path of a PostgreSQL program; Debian installs them by version, outside of PATH."""
     found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
     program = str(found[-1]) if found else shutil.which(name)
