@@ -118,7 +118,7 @@ TESTED_ELSEWHERE = {
     "process/output_streams.py": "test/process/test_output.py",
     "process/input_waits.py": "test/process/test_output_copier.py",
     "process/copying_thread.py": "test/process/test_output.py",
-    "process/typing.py": "test/process/test_keyboard.py",
+    "process/typed_keys.py": "test/process/test_keyboard.py",
     "proxy/context.py": "test/proxy/test_services.py",
     "process/sink.py": "test/process/test_output.py",
     "process/sock_diag.py": "test/process/test_ports.py",

@@ -2,15 +2,17 @@
 
 spawn.py starts a generation as launch_spec.py describes it (env_file.py reads `--env-file`, asgi.py
 makes the command of `--asgi`, placeholder_values.py has the values for its placeholders, folder.py
-follows the working directory). child.py waits for the
-process and stops it; tree.py finds the orphans of a service (ownership.py, marks.py), and ending.py
-ends them. output.py is the output of a service, which output_copier.py copies to a sink.py;
-screen.py tracks the terminal's state, output_text.py batches the output for web pages. terminal.py
-gives each generation a pseudo-terminal; typing.py passes keys on, and keyboard.py separates
-shortcuts from them, with terminal_reads.py. ports.py (sock_diag.py, tcp_sockets.py) finds listeners
-and free ports, reserved_port.py keeps one of these, inherited.py holds the listening socket of
-`--socket`, open_files.py lists files that are being written. guard.py cleans up when the program is
-killed, reaper.py when both are. linux.py wraps /proc and prctl(2).
+follows the working directory). child.py waits for the process and stops it; tree.py finds the
+orphans of a service (ownership.py, marks.py), and ending.py ends them. output.py is the output of a
+service; output_copier.py copies it to a sink.py in a thread (copying_thread.py, output_streams.py),
+as output_view.py decides: the lines of all services with their names (labels.py,
+prefixed_lines.py), or one service alone. screen.py tracks the terminal's state, message_printer.py
+prints the proxy's lines, output_text.py batches the output for web pages. terminal.py gives each
+generation a pseudo-terminal; typed_keys.py passes keys on, and keyboard.py separates shortcuts from
+them; with terminal_reads.py, input_waits.py finds breakpoints. ports.py (sock_diag.py,
+tcp_sockets.py) finds listeners and free ports, reserved_port.py keeps one of these, inherited.py
+holds the listening socket of `--socket`, open_files.py lists files that are being written. guard.py
+cleans up when the program is killed, reaper.py when both are. linux.py wraps /proc and prctl(2).
 """
 
 from httpprocessproxy.process.asgi import asgi_command

@@ -20,7 +20,7 @@ from httpprocessproxy.process.message_printer import MessagePrinter
 from httpprocessproxy.process.output import Output, OutputContext, OutputReader
 from httpprocessproxy.process.output_streams import OutputStream, OutputStreams
 from httpprocessproxy.process.output_view import OutputView
-from httpprocessproxy.process.typing import TypedKeys
+from httpprocessproxy.process.typed_keys import TypedKeys
 
 # At the end of the program, a blocked reader delays the exit no longer than this.
 _CLOSE_TIMEOUT_S: Final = 0.5
