@@ -1,3 +1,5 @@
+"""Orders, and whether they are packed."""
+
 from django.db import models
 
 

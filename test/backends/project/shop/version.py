@@ -1,1 +1,3 @@
+"""The version of the API, which tests change."""
+
 VERSION = "1"

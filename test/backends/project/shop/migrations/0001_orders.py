@@ -1,3 +1,5 @@
+"""The table of orders."""
+
 from django.db import migrations, models
 
 
