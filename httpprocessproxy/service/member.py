@@ -42,6 +42,7 @@ class Member:
 
     def __init__(self, name: str, machine: Machine, inbox: Inbox, history: History) -> None:
         self.name = name
+        self.title = "The server"  # on pages; its name, if there are others
         self.inbox = inbox
         self.relations = Relations()
         self.pause: Pause | None = None
@@ -56,6 +57,11 @@ class Member:
     def condition(self) -> Condition:
         """The state as others see it: a pause takes effect before the process has ended."""
         return self._machine.state if self.pause is None else self.pause
+
+    @property
+    def state(self) -> tuple[str, int]:
+        """The word for the state, and the generation, as events have them."""
+        return self._history.state, self._machine.generation
 
     def treatment(self) -> Treatment:
         """The treatment of the service's requests, by its condition and those of all it needs."""

@@ -1,10 +1,10 @@
 """The 503 responses while the server starts, is late to answer, or has exited."""
 
 import shlex
+from dataclasses import replace
 from typing import Final
 
 from httpprocessproxy.core.page.pages import Problem
-from httpprocessproxy.core.state import Machine
 from httpprocessproxy.process import Launcher
 from httpprocessproxy.service.history import History
 from httpprocessproxy.service.member import Member
@@ -16,11 +16,8 @@ RETRY_AFTER_S: Final = 1
 class Outages:
     """Implements `gate.Problems`; each problem has the state at the time of the call."""
 
-    def __init__(
-        self, launcher: Launcher, machine: Machine, history: History, member: Member
-    ) -> None:
+    def __init__(self, launcher: Launcher, history: History, member: Member) -> None:
         self._launcher = launcher
-        self._machine = machine
         self._history = history
         self._member = member
 
@@ -32,15 +29,17 @@ class Outages:
         cause = self._member.cause()
         if cause is self._member:
             return self.ended() if cause.pause is None else self.stopped()
-        return self._problem(
-            f"The server needs {cause.name}",
+        problem = self._problem(
+            f"{self._member.title} needs {cause.name}",
             f"{cause.name} {cause.why_not()}.",
             public_detail="Try again in a moment.",
         )
+        state, generation = cause.state
+        return replace(problem, service=cause.name, state=state, generation=generation)
 
     def stopped(self) -> Problem:
         return self._problem(
-            "The server is stopped",
+            f"{self._member.title} is stopped",
             f"{self._member.name} {self._member.why_not()}.",
             public_detail="Try again later.",
         )
@@ -48,7 +47,7 @@ class Outages:
     def ended(self) -> Problem:
         command = shlex.join(self._launcher.launch_spec.words)
         return self._problem(
-            "The server has ended",
+            f"{self._member.title} has ended",
             f"`{command}`: {self._history.outcome.reason}. It starts again when a file changes.",
             public_detail="It starts again when a file changes.",
         )
@@ -56,13 +55,13 @@ class Outages:
     def overdue(self) -> Problem:
         if waits_for := self._member.waits_for():
             return self._problem(
-                "The server does not run yet",
+                f"{self._member.title} does not run yet",
                 f"It waits for {', '.join(waits_for)}.",
                 public_detail="Try again in a moment.",
             )
         launch_spec = self._launcher.launch_spec
         return self._problem(
-            "The server does not answer yet",
+            f"{self._member.title} does not answer yet",
             f"`{shlex.join(launch_spec.words)}` does not answer at {launch_spec.address} yet. "
             "If it is meant to answer elsewhere, mend BACKEND or the command; else try again in a "
             "moment.",
@@ -72,7 +71,7 @@ class Outages:
     def starting(self) -> Problem:
         # Without the output, which the page requests itself: not every client may see it.
         return self._problem(
-            "The server is starting",
+            f"{self._member.title} is starting",
             "What you have asked for takes the place of this page as soon as it answers.",
             is_live=True,
         )
@@ -80,6 +79,7 @@ class Outages:
     def _problem(
         self, title: str, detail: str, *, is_live: bool = False, public_detail: str = ""
     ) -> Problem:
+        state, generation = self._member.state
         return Problem(
             503,
             title,
@@ -88,6 +88,6 @@ class Outages:
             is_live=is_live,
             public_detail=public_detail,
             retry_after_s=RETRY_AFTER_S,
-            state=self._history.state,
-            generation=self._machine.generation,
+            state=state,
+            generation=generation,
         )

@@ -54,7 +54,7 @@ class Service:
         self.inbox = Inbox(machine, config.watch.settle_s)
         self.member = Member(self.name, machine, self.inbox, self._history)
         self._freshness = WatcherFreshness(self.inbox)
-        outages = Outages(launcher, machine, self._history, self.member)
+        outages = Outages(launcher, self._history, self.member)
         limits = GateLimits(config.restart.queue_timeout_s, config.restart.starting_page_s)
         self.gate = Gate(limits, outages, self._freshness)
         self.gate.on_held = self.member.wanted

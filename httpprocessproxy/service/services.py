@@ -27,6 +27,8 @@ class Services(Mapping[str, Service]):
             {name: self._started(service.config.follow) for name, service in self.items()},
         )
         for service in self.values():
+            if len(self.every) > 1:
+                service.member.title = service.name
             for source in service.member.relations.sources:
                 service.follow_changes_of(self[source.name])
         self._running: dict[str, asyncio.Task[None]] = {}

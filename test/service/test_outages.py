@@ -30,7 +30,7 @@ class Desk:
         self.machine.start()
         self.history = History("web", EventBus(), self.machine)
         self.member = Member("web", self.machine, Inbox(self.machine, 0.0), self.history)
-        self.outages = Outages(launcher, self.machine, self.history, self.member)
+        self.outages = Outages(launcher, self.history, self.member)
 
 
 def test_server_that_has_ended_is_shown_with_reason_and_output() -> None:
@@ -105,3 +105,15 @@ def test_needed_service_that_has_failed_is_named_with_its_reason() -> None:
         "db has ended: exited with status 1. It starts again when a file changes."
     )
     assert "db" not in problem.for_strangers().detail
+    # The page reloads when the state of the database is over.
+    assert (problem.service, problem.state, problem.generation) == ("db", "error", 0)
+
+
+def test_server_beside_others_is_named() -> None:
+    desk = Desk()
+    desk.member.title = "api"
+    outages = desk.outages
+    titles = [problem().title for problem in (outages.ended, outages.overdue, outages.starting)]
+    assert titles == ["api has ended", "api does not answer yet", "api is starting"]
+    desk.member.suspend(Pause.STOPPED, "")
+    assert outages.refusal().title == "api is stopped"

@@ -155,6 +155,7 @@ async def test_server_that_is_not_started_always_runs_for_those_that_need_it() -
     vite = ExternalService(replace(config, name="vite", needs=(), follow=()), bus)
     services = Services([needing], [vite])
     assert dict(services.every) == {config.name: needing, "vite": vite}
+    assert needing.member.title == config.name
     async with asyncio.TaskGroup() as group:
         planes = {config.name: FakePlane()}
         task = group.create_task(services.run(FakeWatcher(), planes), name="services")

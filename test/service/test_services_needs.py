@@ -77,7 +77,7 @@ async def test_failure_of_a_needed_service_refuses_requests_by_its_name() -> Non
         for name in ("api", "migrate"):
             problem = several.ask(name).problem
             assert problem is not None
-            assert problem.title == "The server needs db"
+            assert problem.title == f"{name} needs db"
             assert several.services[name].status().state == "running"
         several.services.changed(frozenset({"a.sql"}))
         await several.reached("running", 2, "db")
