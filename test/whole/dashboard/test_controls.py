@@ -75,6 +75,11 @@ def test_card_of_notices_is_hidden_without_notices(page: Page) -> None:
     expect(page.locator("#notices-card")).to_be_hidden()
 
 
+def test_only_service_has_no_tab(page: Page) -> None:
+    expect(page.get_by_role("tablist")).to_be_hidden()
+    expect(page.get_by_role("button", name="Stop")).to_be_hidden()
+
+
 def test_page_reconnects_to_the_next_run_of_the_proxy(
     browser: BrowserContext, tmp_path: Path
 ) -> None:

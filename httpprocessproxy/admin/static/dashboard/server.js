@@ -42,7 +42,8 @@ function showState() {
   const worst = stateOf('');
   const now = stateOf(chosen);
   if (!now) return;
-  entitle(`${areSeveral() ? `${worst.service}: ` : ''}${NAMES[worst.state]}`, COLOURS[worst.state] ?? AWAY);
+  const of = areSeveral() && worst.state !== 'running' ? `${worst.service}: ` : '';
+  entitle(of + NAMES[worst.state], COLOURS[worst.state] ?? AWAY);
   lightUp(now.state, NAMES[now.state]);
   the('stop').textContent = now.state === 'stopped' ? 'Start' : 'Stop';
   if (areSeveral() && !chosen) return showAll(now);
