@@ -64,6 +64,8 @@ class Status(TypedDict):
     last_start: LastStart | None
     last_restart: LastRestart | None
     preload: Preload | None
+    task: bool
+    waits_for: list[str]
 
 
 def backend(name: str, *arguments: str) -> list[str]:

@@ -145,7 +145,8 @@ class Exchange(BufferedRequest):
     def begin_response(self, response: Response, piece: bytes) -> None:
         assert self.phase is _AFTER_SENT
         self.phase = _AFTER_BEGAN
-        self.gate.answered(self)
+        if self.for_backend:
+            self.gate.answered(self)
         record = self.record
         record.status, record.response_head = response.status, response.head
         record.response_bytes = len(piece)
@@ -204,7 +205,8 @@ class Exchange(BufferedRequest):
             return
         self._step(ExchangeEvent.SWITCHED)
         self._upstream = None
-        self.gate.answered(self)
+        if self.for_backend:
+            self.gate.answered(self)
         self.record.status, self.record.response_head = 101, response.head
         self._end(None)
         fields = upstream.fields if self.request.is_trusted else b""

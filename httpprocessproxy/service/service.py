@@ -120,7 +120,8 @@ class Service:
                 group.create_task(comparing, name=f"compare contents for {self.name}")
             if self._preload is not None:
                 group.create_task(self._preload.run(), name=f"preload {self.name}")
-            if (idle_s := self.config.idle_s) is not None:
+            # Without a route, no request would start it again.
+            if (idle_s := self.config.idle_s) is not None and self.config.routes:
                 stopping = stop_when_idle(self.member, self.gate, plane, idle_s)
                 group.create_task(stopping, name=f"stop {self.name} when idle")
             await self._supervisor.run(plane)

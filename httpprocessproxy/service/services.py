@@ -23,8 +23,8 @@ class Services(Mapping[str, Service]):
         self.externals = {service.name: service for service in externals}
         relate(
             [service.member for service in self.values()],
-            {name: self._started(service.config.needs) for name, service in self.items()},
-            {name: self._started(service.config.follow) for name, service in self.items()},
+            {name: service.config.needs for name, service in self.items()},
+            {name: service.config.follow for name, service in self.items()},
         )
         for service in self.values():
             if len(self.every) > 1:
@@ -33,9 +33,6 @@ class Services(Mapping[str, Service]):
                 service.follow_changes_of(self[source.name])
         self._running: dict[str, asyncio.Task[None]] = {}
         self._is_ending = False
-
-    def _started(self, names: Iterable[str]) -> list[str]:
-        return [name for name in names if name not in self.externals]
 
     @property
     def every(self) -> Mapping[str, Service | ExternalService]:

@@ -63,9 +63,17 @@ class LogLines:
             if event.returncode is None:
                 return [f"{event.reason}; waiting for a change"]
             return [f"{event.why}: waiting for a change"]
+        if event.state in ("stopped", "idle"):
+            is_over = event.before == "killing"
+            return [f"{event.state}: {self._causes[event.service] if is_over else _cause(event)}"]
         if event.before != "killing":
-            self._causes[event.service] = event.why.removeprefix("restart ")
+            self._causes[event.service] = _cause(event)
         return []
+
+
+def _cause(event: StateChanged) -> str:
+    """The reason of a transition, behind the word for it."""
+    return event.why.removeprefix("restart ").removeprefix("start ").removeprefix("stop ")
 
 
 def _warm(event: StateChanged) -> str:

@@ -1,5 +1,8 @@
 """The silence of a backend, measured by the sweeps of the data plane."""
 
+import asyncio
+from pathlib import Path
+
 import pytest
 
 from httpprocessproxy.core.silence import Silence, SilenceMeter
@@ -89,3 +92,24 @@ async def test_restart_ends_the_silence_of_a_backend(sweeps: list[Silence | None
         assert bench.web.silence is None
         bench.start()
         await bench.backend.serve()
+
+
+@on_every_loop
+async def test_response_of_the_dashboard_is_no_response_of_the_backend(tmp_path: Path) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(OK)
+        writer.close()
+        await writer.wait_closed()
+
+    async with (
+        await asyncio.start_unix_server(answer, tmp_path / "site"),
+        serving(pages=tmp_path) as bench,
+    ):
+        client = await bench.client(get("/_hpp/status"))
+        assert (await client.response()).body == b"ok"
+        assert bench.gate.answers == 0
+        await client.send(get("/"))
+        await bench.backend.serve()
+        await client.response()
+        assert bench.gate.answers == 1

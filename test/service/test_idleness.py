@@ -1,6 +1,7 @@
 """Idle services: the counts that keep one running, its stop, and its start by a request."""
 
 import asyncio
+from dataclasses import replace
 from functools import partial
 
 from httpprocessproxy.events import StateChanged
@@ -82,3 +83,12 @@ async def test_failed_service_does_not_become_idle() -> None:
         await several.reached("error", 1)
         await asyncio.sleep(3 * IDLE_S)
         assert is_in(several, "api", "error")
+
+
+@on_every_loop
+async def test_service_without_a_route_does_not_become_idle() -> None:
+    worker = replace(service("worker", idle_s=IDLE_S), routes=())
+    async with running(Several(worker)) as several:
+        await several.reached("running", 1)
+        await asyncio.sleep(3 * IDLE_S)
+        assert is_in(several, "worker", "running")

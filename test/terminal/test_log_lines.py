@@ -53,6 +53,23 @@ def test_requested_restart_names_its_cause(before: str) -> None:
     assert lines.of(running) == ["restarted in 214 ms: asked for by the keyboard"]
 
 
+@pytest.mark.parametrize(
+    ("word", "why", "line"),
+    [
+        ("stopped", "stop asked for by the page", "stopped: asked for by the page"),
+        ("idle", "no request for 15.0 s", "idle: no request for 15.0 s"),
+    ],
+)
+def test_pause_and_the_start_after_it_name_their_causes(word: str, why: str, line: str) -> None:
+    lines = LogLines()
+    assert lines.of(state("killing", "running", why=why)) == []
+    assert lines.of(state(word, "killing", why="stopped after 9 ms")) == [line]
+    assert lines.of(state(word, "idle", why=why)) == [line]
+    assert lines.of(state("loading", word, why="start asked for by the page")) == []
+    running = state("running", "loading", restart=RESTART)
+    assert lines.of(running) == ["restarted in 214 ms: asked for by the page"]
+
+
 def test_crash_line_has_reason_and_next_step() -> None:
     why = "exited with status 1, after 80 ms"
     crash = state("error", "loading", why=why, reason="exited with status 1", returncode=1)
