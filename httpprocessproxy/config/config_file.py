@@ -25,6 +25,7 @@ from httpprocessproxy.config.service_options import (
     TASK_KEYS,
     TOP_KEYS,
 )
+from httpprocessproxy.config.shell import shell_word
 from httpprocessproxy.core.errors import UserError
 
 OWN = Path(f"{PROGRAM}.toml")
@@ -170,6 +171,8 @@ def _values(
             raise _unknown(source, (*table, key), known)
         try:
             found = _read(option, value)
+            if table and option.kind in (Kind.COMMAND, Kind.SPLIT) and isinstance(value, str):
+                _check_shell(command(value))
         except UserError as error:
             raise source.error((*table, key), str(error)) from error
         for name in found:
@@ -178,6 +181,11 @@ def _values(
         values |= found
         written |= dict.fromkeys(found, key)
     return values, written
+
+
+def _check_shell(words: Sequence[str]) -> None:
+    if word := shell_word(words):
+        raise UserError(f"no shell runs it, for {word!r}: write sh -c '...', or a list of words")
 
 
 def _unknown(source: KeySource, keys: Keys, known: Mapping[str, Option]) -> UserError:

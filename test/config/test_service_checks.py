@@ -87,6 +87,13 @@ B = '[service.b]\nexec = "b"\n'
         ('[service.a]\nexec = ""', "2: service.a.exec: the command is empty"),
         ('[service.a]\nexec = "a \'"', '2: service.a.exec: "a \'": No closing quotation'),
         (
+            '[service.a]\nexec = "a && b"',
+            "2: service.a.exec: no shell runs it, for '&&': write sh -c '...', or a list of words",
+        ),
+        ('[service.a]\nexec = "a $PORT"', "2: service.a.exec: no shell runs it, for '$PORT': *"),
+        ('[service.a]\nexec = "A=1 b"', "2: service.a.exec: no shell runs it, for 'A=1': *"),
+        (A + 'before = "cd x"', "3: service.a.before: no shell runs it, for 'cd': *"),
+        (
             A + 'asgi = "a:b"',
             "3: service.a.asgi: exec and asgi are two things to run: keep one",
         ),
@@ -182,6 +189,8 @@ def test_mistake_is_one_line_with_its_place(text: str, error: str) -> None:
     [
         A + 'env = {A = "{name.first} {} {print}"}',
         'allowed-host = ["*.shop.example"]\n' + A + 'route = "*.shop.example"',
+        '[service.a]\nexec = ["a", "&&", "$B"]',
+        "[service.a]\nexec = \"sh -c 'a && b $PORT'\"",
         A + 'route = "a.localhost"\n' + B + 'route = "*.localhost"',
         "[service.a]\naddress = 9000\n[service.b]\naddress = 9000",
         A + 'follow = "b"\n' + B + 'needs = "a"',

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from httpprocessproxy.config.shell import needs_shell, words_of
+from httpprocessproxy.config.shell import needs_shell, shell_word, words_of
 from test.deadline import PATIENCE_S
 
 PLAIN = [
@@ -65,6 +65,28 @@ def test_command_with_shell_syntax_starts_by_sh(command: str) -> None:
 def test_open_quote_is_an_error(command: str) -> None:
     with pytest.raises(ValueError, match="closing quotation"):
         words_of(command)
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("a && b", "&&"),
+        ("a | b", "|"),
+        ("a ; b", ";"),
+        ("a &", "&"),
+        ("a > b", ">"),
+        ("a 2>&1", "2>&1"),
+        ("a 2>> b", "2>>"),
+        ("a $PORT", "$PORT"),
+        ("a ${PORT}", "${PORT}"),
+        ("A=1 b", "A=1"),
+        ("cd b", "cd"),
+        ("a b=1 x$y *.py http://h/?a&b {port} cd $", ""),
+        ("", ""),
+    ],
+)
+def test_word_that_only_a_shell_acts_on_is_found(words: str, found: str) -> None:
+    assert shell_word(words.split()) == found
 
 
 CHARACTERS = st.sampled_from([*"ab'\"\\$ =*?~[]#;&|(){}!-", "cd ", "$A"])
