@@ -6,30 +6,49 @@ is in a directory, inotify does not report its removal.
 
 import errno
 import os
+from pathlib import Path
 
 
 class WorkingDirectory:
-    """The path of this process's working directory, as it was when this object was created."""
+    """The path of this process's working directory, as it was when this object was created.
 
-    def __init__(self) -> None:
+    `folder` is the directory of a service, an absolute path, if that is another one.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
         self._path = os.getcwd()
         self._has_left = False
+        self._folder = folder
+        self._identity = self._identify()
 
     def enter(self) -> bool:
-        """Change to the directory that the path names now; return whether it is a new one.
+        """Change to the directory that the path names now.
 
-        Raises FileNotFoundError if the directory was removed and does not exist again.
+        Returns whether the service's directory is another one than at the last call. Raises
+        FileNotFoundError if ours was removed and does not exist again.
         """
+        before, self._identity = self._identity, None
+        self._enter()
+        self._identity = self._identify()
+        return self._identity != before
+
+    def _identify(self) -> tuple[int, int] | None:
+        """The identity of the service's directory; None if it is missing."""
+        try:
+            found = os.stat(self._folder or ".")
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
+
+    def _enter(self) -> None:
         try:
             there = os.stat(self._path)
         except (FileNotFoundError, NotADirectoryError):
             self._leave_if_gone()
-            return False  # the directory was renamed, and the process is still in it
+            return  # the directory was renamed, and the process is still in it
         self._has_left = False
-        if os.path.samestat(there, os.stat(".")):
-            return False
-        os.chdir(self._path)
-        return True
+        if not os.path.samestat(there, os.stat(".")):
+            os.chdir(self._path)
 
     def _leave_if_gone(self) -> None:
         if not self._has_left and _exists():

@@ -106,7 +106,7 @@ class Launcher:
         self.output = output
         self._terminal = terminal
         self._warm_starter = warm_starter
-        self._folder = WorkingDirectory()
+        self._folder = WorkingDirectory(launch_spec.context.folder)
         if terminal is None:
             # Python buffers 8 KiB of output to a pipe, and SIGKILL discards them.
             launch_spec.defaults["PYTHONUNBUFFERED"] = "1"
