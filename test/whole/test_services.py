@@ -13,12 +13,13 @@ ECHO = f"{sys.executable} {BACKENDS / 'echo.py'} {{port}}"
 
 
 class Project(Proxy):
-    """The program in a project of several services. `{port}` in `file` is the proxy's own."""
+    """The program in a project of several services, at PROXY_PORT in the file and the words."""
 
     def __init__(self, project: Path, file: str, *words: str, name: str, below: str = "") -> None:
         super().__init__(project, ())
         (project / name).write_text(file.replace("PROXY_PORT", str(self.port)))
-        self.arguments = [sys.executable, "-m", "httpprocessproxy", *words]
+        filled = [word.replace("PROXY_PORT", str(self.port)) for word in words]
+        self.arguments = [sys.executable, "-m", "httpprocessproxy", *filled]
         self.project = project / below
         self.environment.pop("PORT", None)
 
@@ -84,3 +85,30 @@ def test_services_of_a_file_above_run_behind_one_origin(project: Path) -> None:
         assert answers(proxy, "/api/version") == ["back end"]
         proxy.wait_output(r"api +\| restarted in")
         assert not re.search(r"(web|worker) +\| restarted", proxy.output)
+
+
+PROCFILE = f"""\
+# as foreman runs it
+web: exec {sys.executable} {BACKENDS / "echo.py"} $PORT
+worker: echo "worker of $SHOP, ${{PORT-no port}}" && sleep 1000
+"""
+
+
+def test_procfile_runs_as_it_is(project: Path) -> None:
+    (project / ".env").write_text("SHOP='two words'\n")
+    words = ["up", "Procfile", "--bind", "127.0.0.1:PROXY_PORT", "--livereload-port", "0"]
+    with Project(project, PROCFILE, *words, name="Procfile") as proxy:
+        proxy.running()
+        proxy.wait_output("worker of two words, no port")
+        assert answers(proxy, "/version") == [""]
+
+
+def test_mistake_ends_the_program_before_anything_starts(project: Path) -> None:
+    text = '[service.a]\nexec = "touch started"\nneeds = "b"\n[task.b]\nexec = "b"\nneeds = "a"\n'
+    (project / "http-process-proxy.toml").write_text(text)
+    error = "http-process-proxy.toml:3: service.a.needs: a circle: 'a' needs 'b', which needs 'a'"
+    assert refused(project, "up") == f"http-process-proxy: {error}\n"
+    (project / "Procfile").write_text("web serve\n")
+    error = "Procfile:1: not a line NAME: COMMAND: 'web serve'"
+    assert refused(project, "up", "Procfile") == f"http-process-proxy: {error}\n"
+    assert not (project / "started").exists()
