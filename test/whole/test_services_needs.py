@@ -87,7 +87,7 @@ def test_services_start_in_the_order_of_needs_and_a_migration_holds_requests(
         proxy.wait_service("migrate", "error")
         refused = proxy.get("/", Accept="application/json")
         assert refused.status == 503
-        assert json.loads(refused.body)["title"] == "The server needs migrate"
+        assert json.loads(refused.body)["title"] == "api needs migrate"
         assert "exited with status 3" in json.loads(refused.body)["detail"]
         proxy.save("migrations/1.sql", "mended")
         assert proxy.get("/").status == 200
