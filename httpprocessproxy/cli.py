@@ -44,7 +44,7 @@ def _line(argv: Sequence[str]) -> int:
     line = read_line(argv)
     # Options that replace a run need no configuration, or (--print-config) nothing else.
     if "completion" in line:
-        return _show(completion(line.completion))
+        return _show(completion(line.completion, VERBS))
     if "question" in line:
         return _ask(line)
     if "trust" in line:

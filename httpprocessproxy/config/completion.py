@@ -5,6 +5,7 @@ it completes the server's command, and no options of the proxy.
 """
 
 import argparse
+from collections.abc import Iterable
 from typing import Final
 
 from httpprocessproxy.config.command_line import TABLE
@@ -30,8 +31,40 @@ _AFTER: Final = {
 }
 
 
-def completion(shell: str) -> str:
-    """The completion script for one of `SHELLS`."""
+# The short name of the program, with the verbs as its first word.
+_SHORT: Final = {
+    "bash": """\
+_hpp() {
+  if [ "$COMP_CWORD" = 1 ] && [ "${COMP_WORDS[1]:0:1}" != - ]; then
+    COMPREPLY=($(compgen -W "VERBS" -- "${COMP_WORDS[1]}"))
+  else
+    _shtab_http_process_proxy
+  fi
+}
+complete -o bashdefault -F _hpp hpp
+""",
+    "fish": """\
+complete -c hpp -w http-process-proxy
+complete -c hpp -n 'test (count (commandline -opc)) = 1' -f -a 'VERBS'
+""",
+    # Only where the script is evaluated: as a file of fpath it completes one program.
+    "zsh": """\
+if [[ $zsh_eval_context[-1] == eval ]]; then
+  _hpp() {
+    if (( CURRENT == 2 )) && [[ $words[2] != -* ]]; then
+      compadd VERBS
+    else
+      _shtab_http_process_proxy
+    fi
+  }
+  compdef _hpp hpp
+fi
+""",
+}
+
+
+def completion(shell: str, verbs: Iterable[str] = ()) -> str:
+    """The completion script for one of `SHELLS`; `verbs` are the first words of `hpp`."""
     # Imported lazily: a run of the proxy does not need it.
     import shtab
 
@@ -47,7 +80,9 @@ def completion(shell: str) -> str:
         elif action.choices is not None and action.metavar is None:
             # shtab shows the dest, which is the path of a field, in place of the option's name.
             action.metavar = action.option_strings[-1].removeprefix("--")
-    return shtab.complete(made, shell, preamble=_BEFORE.get(shell, "")) + _AFTER.get(shell, "")
+    script = shtab.complete(made, shell, preamble=_BEFORE.get(shell, ""))
+    short = _SHORT[shell].replace("VERBS", " ".join(verbs))
+    return f"{script}\n{_AFTER.get(shell, '')}{short}"
 
 
 def _complete(action: argparse.Action, how: object) -> None:

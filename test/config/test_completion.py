@@ -15,6 +15,8 @@ from httpprocessproxy.config.options import OPTIONS, PROGRAM
 from test.deadline import PATIENCE_S
 from test.process.screen import Screen
 
+VERBS = ("up", "logs", "url")
+
 # (typed words, completions)
 CASES = [
     (["--wat"], {"--watcher"}),
@@ -48,7 +50,7 @@ def run(shell: str, script: str) -> list[str]:
     if program is None:
         pytest.skip(f"{shell} is not installed")
     done = subprocess.run(
-        [program, "-c", f"{completion(shell)}\n{script}"],
+        [program, "-c", f"{completion(shell, VERBS)}\n{script}"],
         check=True,
         capture_output=True,
         text=True,
@@ -73,9 +75,30 @@ def test_fish_completes_options_and_files(typed: list[str], offered: set[str]) -
     assert {word.partition("\t")[0] for word in shown} == offered
 
 
+SHORT_CASES = [
+    (["u"], {"up", "url"}),
+    (["up", "--wat"], {"--watcher"}),
+    (["--wat"], {"--watcher"}),
+    (["up", "--env-file", "sett"], {"settings.env"}),
+]
+
+
+@pytest.mark.parametrize(("typed", "offered"), SHORT_CASES)
+def test_bash_completes_verbs_of_the_short_name(typed: list[str], offered: set[str]) -> None:
+    words = shlex.join(["hpp", *typed])
+    tab = f"COMP_WORDS=({words}); COMP_CWORD={len(typed)}; _hpp"
+    assert set(run("bash", f'{tab}; printf "%s\\n" "${{COMPREPLY[@]}}"')) - {""} == offered
+
+
+@pytest.mark.parametrize(("typed", "offered"), SHORT_CASES)
+def test_fish_completes_verbs_of_the_short_name(typed: list[str], offered: set[str]) -> None:
+    line = shlex.quote(" ".join(["hpp", *typed]))
+    assert {word.partition("\t")[0] for word in run("fish", f"complete -C {line}")} == offered
+
+
 @pytest.mark.skipif(shutil.which("zsh") is None, reason="zsh is not installed")
 def test_zsh_completes_options_and_files(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (project / "script").write_text(completion("zsh"))
+    (project / "script").write_text(completion("zsh", VERBS))
     monkeypatch.setenv("TERM", "dumb")
     with Screen(["zsh", "-f", "-i"]) as screen:
         screen.type('autoload -Uz compinit && compinit -D -u && eval "$(cat script)"\n')
@@ -93,6 +116,8 @@ def test_zsh_completes_options_and_files(project: Path, monkeypatch: pytest.Monk
             screen.wait_for(typed)
             screen.wait_for(added)
             screen.type("\x15")  # Ctrl+U, which clears the line
+        screen.type("hpp lo\t")
+        screen.wait_for("hpp logs")
 
 
 @pytest.mark.parametrize("shell", SHELLS)
