@@ -177,8 +177,8 @@ def test_debugger_is_named_and_works_by_its_key() -> None:
     ],
 )
 def test_service_that_reads_its_terminal_is_named(command: str, is_named: bool) -> None:
-    # The second one is named later, because it is silent for longer.
-    with Screen(program(command, "echo ready; sleep 0.3; read line")) as screen:
+    # The second one is named a second after the first, when it is looked at again.
+    with Screen(program(command, "echo ready; sleep 0.7; read line")) as screen:
         shown = screen.wait_for("api    | waits\r\n")
         if is_named and "db     | waits" not in shown:
             screen.wait_for("db     | waits\r\n")
