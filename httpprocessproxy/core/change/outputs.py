@@ -27,7 +27,9 @@ FileState = tuple[bytes | None, int]
 class Outputs:
     """The files that the starts of one server write. `started` is called first."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, saves_end: bool = False) -> None:
+        """If `saves_end`, a file that was saved before ends each start in which it changes."""
+        self._saves_end = saves_end
         self._ended = 0
         self._pending: set[str] = set()
         self._states: Mapping[str, FileState] = {}
@@ -51,6 +53,9 @@ class Outputs:
         """Record files that changed while the server starts; return those that end the start."""
         paths -= self._outputs
         if not paths:
+            return paths
+        if self._saves_end and not paths.isdisjoint(self._saved):
+            self._pending.clear()
             return paths
         # One complete start has shown all files that the build writes: any other is a save.
         is_new = bool(self._states) and not paths <= self._states.keys()

@@ -120,3 +120,20 @@ def test_change_of_a_continued_start_is_pending_until_the_server_answers() -> No
     assert project.answer() == {"a"}
     pending.append(project.outputs.is_pending)
     assert pending == [False, True, False]
+
+
+def test_file_that_was_saved_ends_each_start_with_saves_end() -> None:
+    """A user may save again and again while a build runs; a new file has to be judged."""
+    outputs = Outputs(saves_end=True)
+    outputs.saved(frozenset({"a.py"}))
+    for _ in range(2 * PATIENCE):
+        outputs.started()
+        assert outputs.changed(frozenset({"a.py", "b.txt"})) == {"a.py", "b.txt"}
+    for _ in range(PATIENCE):
+        outputs.started()
+        assert outputs.changed(frozenset({"b.txt"})) == {"b.txt"}
+    outputs.started()
+    assert outputs.changed(frozenset({"b.txt"})) == NOTHING
+    assert outputs.is_pending
+    assert outputs.changed(frozenset({"a.py"})) == {"a.py"}
+    assert not outputs.is_pending
