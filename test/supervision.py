@@ -26,6 +26,7 @@ class FakePlane:
         self.ended: list[GenerationId] = []
         self.given_up: list[Problem] = []
         self.bug = ""  # raised once
+        self.superseded: list[GenerationId] = []
         self.taken_back: Collection[tuple[str, int]] = ()
         self.is_used = False
 
@@ -34,6 +35,9 @@ class FakePlane:
 
     def give_up(self, problem: Problem) -> None:
         self.given_up.append(problem)
+
+    def supersede(self, generation: GenerationId) -> None:
+        self.superseded.append(generation)
 
     def end_generation(self, generation: GenerationId) -> None:
         self.ended.append(generation)

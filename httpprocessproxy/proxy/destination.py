@@ -125,10 +125,18 @@ class Destination:
             if upstream.generation is not None:
                 upstream.give_up(problem)
 
+    def supersede(self, generation: GenerationId) -> None:
+        """Say in responses of this generation that newer files exist."""
+        responses = self.connections.responses
+        responses.superseded.add(generation)
+        for upstream in [u for u in responses.upstreams if u.generation == generation]:
+            upstream.name_generation()
+
     def end_generation(self, generation: GenerationId) -> None:
         """Close all connections to this generation; no response of it reaches a client any more."""
         connections = self.connections
         connections.complaints.clear()
+        connections.responses.superseded.discard(generation)
         self._meter.restarted()
         self.silence = None
         connections.connector.end_generation(generation)

@@ -11,7 +11,11 @@ from typing import cast
 
 from httpprocessproxy.core.errors import BodyError, ResponseError
 from httpprocessproxy.core.exchange import Loss
-from httpprocessproxy.core.http.headers import GENERATION_LINE, interim_response, outgoing_response
+from httpprocessproxy.core.http.headers import (
+    generation_line,
+    interim_response,
+    outgoing_response,
+)
 from httpprocessproxy.core.http.holding import MAX_HELD_S, HeldResponse
 from httpprocessproxy.core.http.http1 import (
     HEAD_END,
@@ -36,7 +40,7 @@ class ResponseContext:
 
     `injector` puts the script into documents. `hides_alt_svc` removes Alt-Svc (RFC 7838): it names
     an address of the backend, and not of the proxy. `strips`: see `DestinationOptions`. `upstreams`
-    are the open connections.
+    are the open connections, and `superseded` are generations with newer files.
     """
 
     loop: asyncio.AbstractEventLoop
@@ -46,10 +50,16 @@ class ResponseContext:
     strips: bool = False
     reader: ResponseReader = field(init=False)
     upstreams: set["UpstreamConnection"] = field(default_factory=set)
+    superseded: set[GenerationId] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         adds_no_cache = self.response_fields.adds_no_cache
         self.reader = ResponseReader(adds_no_cache=adds_no_cache, strips=self.strips)
+
+    def fields_of(self, generation: GenerationId | None) -> bytes:
+        """Header lines for responses to trusted clients, which name the generation."""
+        is_superseded = generation in self.superseded
+        return generation_line(generation.number, is_superseded) if generation else b""
 
 
 class UpstreamConnection(asyncio.Protocol):
@@ -57,8 +67,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def __init__(self, context: ResponseContext, generation: GenerationId | None) -> None:
         self.generation = generation
-        # Header lines for responses to trusted clients, which name the generation.
-        self.fields = b"" if generation is None else GENERATION_LINE % generation.number
+        self.fields = context.fields_of(generation)
         self.idle_since = 0.0
         self.transport: asyncio.Transport
         self._context = context
@@ -91,6 +100,8 @@ class UpstreamConnection(asyncio.Protocol):
         """Send a request, whose response goes to `handler`."""
         # Registered here, since uvloop does not report the end of a connection cancelled earlier.
         self._context.upstreams.add(self)
+        if not self._served:
+            self.name_generation()  # it may have been superseded while the connection was made
         self._exchange = handler
         self._has_ended = False
         self.transport.write(data)
@@ -114,6 +125,10 @@ class UpstreamConnection(asyncio.Protocol):
         """Leave the transport to a tunnel."""
         self._context.upstreams.discard(self)
         return self.transport
+
+    def name_generation(self) -> None:
+        """Update the fields that name the generation."""
+        self.fields = self._context.fields_of(self.generation)
 
     def end_generation(self) -> None:
         """The backend is being stopped, or has ended: close, and pass no more of it on."""

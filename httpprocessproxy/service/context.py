@@ -36,6 +36,9 @@ class DataPlane(Protocol):
     def give_up(self, problem: Problem) -> None:
         """Answer requests that were sent and have no response with `problem`."""
 
+    def supersede(self, generation: GenerationId) -> None:
+        """Say in responses of this generation that newer files exist."""
+
     def end_generation(self, generation: GenerationId) -> None:
         """Close every connection to this generation."""
 

@@ -31,7 +31,6 @@ HOP_BY_HOP: Final = frozenset(
 # response names the generation that it came from.
 SYNC: Final = b"hpp-sync"
 GENERATION: Final = b"hpp-generation"
-GENERATION_LINE: Final = b"Hpp-Generation: %d\r\n"
 
 _FRAMING: Final = HOP_BY_HOP | {b"content-length"}
 OWN_IN_RESPONSES: Final = _FRAMING | {GENERATION}
@@ -42,6 +41,14 @@ _OWN_IN_REQUESTS: Final = _FRAMING | FORWARDED | {b"host", b"via", SYNC}
 _USUAL_OPTIONS: Final = _OWN_IN_REQUESTS | {b"", b"close"}
 
 SAFE_METHODS: Final = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE"))  # RFC 9110 section 9.2.1
+
+
+def generation_line(number: int, is_superseded: bool) -> bytes:
+    """The header line that names the generation of a response.
+
+    `is_superseded`: newer files exist, whose build runs or has failed.
+    """
+    return b"Hpp-Generation: %d%b\r\n" % (number, b"; superseded" if is_superseded else b"")
 
 
 def outgoing_request(head: RequestHead, peer: Peer, via: bytes) -> Request:
