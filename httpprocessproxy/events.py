@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final, TypeVar
 
+from httpprocessproxy.core.build import Build
 from httpprocessproxy.system.faults import contained
 
 INFO: Final = "info"
@@ -105,8 +106,7 @@ class PreloadStatus:
 class ServiceStatus:
     """The present state of a service, as `/_hpp/status` returns it.
 
-    `state` is that of the machine, or "stopped" by the user, or "idle". `waits_for` are the
-    services that have to run before it starts.
+    It is that of the machine, "stopped" or "idle". The service starts after those in `waits_for`.
     """
 
     state: str
@@ -121,6 +121,7 @@ class ServiceStatus:
     preload: PreloadStatus | None
     task: bool = False
     waits_for: Sequence[str] = ()
+    build: Build | None = None  # the last one of --before
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +145,18 @@ class Refreshed(Event):
     topic: ClassVar[str] = "refresh"
     service: str
     paths: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildChanged(Event):
+    """A build of `before` begins or ends, for changed `paths`; `output` is that of a failure."""
+
+    topic: ClassVar[str] = "build"
+    service: str
+    build: Build
+    generation: int
+    paths: Sequence[str] = ()
+    output: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,6 +249,7 @@ TOPICS: Final[Mapping[str, Sequence[type[Event]]]] = {
     "state": (StateChanged,),
     "notice": (Notice,),
     "refresh": (Refreshed,),
+    "build": (BuildChanged,),
     "output": (OutputPrinted,),
     "request": (RequestBegan, RequestEnded),
     "visit": (VisitEnded,),

@@ -102,7 +102,14 @@ class FakeLauncher(Launcher):
         self.launch_spec = LaunchSpec(("serve", "--it"), address)
         self.tree = ProcessTrees().add("web")
         self.output = FakeOutput()
+        self.builder: FakeLauncher | None = None  # of --before
         self._pid = os.getpid() if pid is None else pid
+
+    def beside(self, name: str, command: tuple[str, ...]) -> "FakeLauncher":
+        self.builder = FakeLauncher(self.launch_spec.address)
+        self.builder.listens = False
+        self.builder.launch_spec = self.launch_spec.for_command(command)
+        return self.builder
 
     async def start(self) -> FakeChild:
         child = self.spawn()

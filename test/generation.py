@@ -24,10 +24,10 @@ class FakeGenerationHost:
         self.log: list[object] = []
         self.said: list[str] = []
         self.reports = Reports(FakeOutput(), self.said.append)
-        self.is_quiet = asyncio.Event()
-        self.is_quiet.set()
-        self.is_drained = asyncio.Event()
-        self.is_drained.set()
+        self.is_quiet, self.is_built, self.is_drained = (asyncio.Event() for _ in range(3))
+        for event in (self.is_quiet, self.is_built, self.is_drained):
+            event.set()
+        self.obstacle = ""
         self.error: Exception | None = None
         self.sign: Sign = ProcessStarted()
         self.first_requests: list[Target] = []
@@ -39,6 +39,10 @@ class FakeGenerationHost:
     async def quiet(self) -> None:
         self.log.append("quiet")
         await self.is_quiet.wait()
+
+    async def before_start(self) -> str:
+        await self.is_built.wait()
+        return self.obstacle
 
     def first_request(self, target: Target) -> asyncio.Future[bool] | None:
         self.first_requests.append(target)

@@ -16,6 +16,7 @@ from httpprocessproxy.config.forms import (
     number,
     place,
     seconds,
+    split,
     text,
     values,
     within,
@@ -124,6 +125,12 @@ RESTARTING = (
     ),
     *within(
         "service",
+        split(
+            "before",
+            "COMMAND",
+            "command that has to succeed, such as a build, before the server starts and before a "
+            "save restarts it; the old server goes on meanwhile",
+        ),
         flag(
             "preload",
             "keep the imports of a Python server in a fork server, and start the server from it",

@@ -17,7 +17,6 @@ from httpprocessproxy.config.forms import (
     fields,
     flag,
     number,
-    split,
     table,
     text,
     values,
@@ -36,7 +35,6 @@ IN_TABLES: Final = (
 DEFAULTS: Final = (
     text("dir", "FOLDER", "working directory", Path, field="folder"),
     table("env", "variables to add to the environment"),
-    split("before", "COMMAND", "command that has to succeed before a change restarts the service"),
     text("ready", "CHECK", "readiness check", readers.readiness, field="readiness"),
     fields(
         "stop", "SIGNAL TIME", "signal to end the service, and time until SIGKILL", readers.ending

@@ -39,6 +39,7 @@ from httpprocessproxy.process.ports import (
     peer_is_gone,
     wait_until_free,
 )
+from httpprocessproxy.process.signals import signal_name
 from httpprocessproxy.process.spawn import Launcher, SpawnError, seal_descriptors
 from httpprocessproxy.process.terminal import Terminal
 from httpprocessproxy.process.tree import ProcessTree, ProcessTrees
@@ -76,6 +77,7 @@ __all__ = [
     "peer_is_gone",
     "redirected_output",
     "seal_descriptors",
+    "signal_name",
     "wait_until_free",
     "worktree_name",
 ]

@@ -43,18 +43,38 @@ class ServerWrites:
     """The evidence for files that the server itself writes.
 
     `is_writing` returns whether an unsafe request is in flight, `open_files` returns those of the
-    given files that the server has open for writing.
+    given files that the server has open for writing. While `is_building`, a build is to judge the
+    changes that are not the server's.
     """
 
     is_writing: Callable[[], bool]
     open_files: Callable[[Collection[Path]], Collection[Path]]
+    is_building: Callable[[], bool] = lambda: False
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedProgram:
+    """The words for a program whose starts are judged, and one rule.
+
+    `start` is the subject of a line and `while_` a clause. If `saves_end`, a file that was saved
+    before ends each start in which it changes.
+    """
+
+    name: str = "the server"
+    start: str = "the start"
+    while_: str = "while the server starts"
+    saves_end: bool = False
 
 
 class ChangeHandler:
     """Handles the watcher's reports. For the event loop's thread only."""
 
     def __init__(
-        self, effects: ChangeEffects, refreshes: Callable[[str], bool], writes: ServerWrites
+        self,
+        effects: ChangeEffects,
+        refreshes: Callable[[str], bool],
+        writes: ServerWrites,
+        program: ChangedProgram = ChangedProgram(),
     ) -> None:
         """`refreshes` returns whether a path is one of --refresh."""
         self._root = Path.cwd()  # as a path: the directory may be removed and created again
@@ -63,11 +83,13 @@ class ChangeHandler:
         self._show_refresh = effects.refresh
         self._say = effects.say
         self._is_writing = writes.is_writing
+        self._is_building = writes.is_building
+        self._program = program
         self._open_for_writing = writes.open_files
         self._loop = asyncio.get_running_loop()
         self._state: State | None = None
         self._recurrence = RestartLoop()
-        self._outputs = Outputs()
+        self._outputs = Outputs(saves_end=program.saves_end)
         self._own: dict[str, float] = {}  # files that the server had open, with an expiry time
         self._reported: set[str] = set()  # globs of the folders with reported files
         self._left_out: Paths = frozenset()
@@ -92,7 +114,7 @@ class ChangeHandler:
         restarting = paths - refreshing
         if restarting:
             restarting -= self._written_by_server(restarting)
-        if restarting:
+        if restarting and not self._is_building():
             restarting = self._saves(restarting)
         if restarting:
             self._restart(restarting)
@@ -116,8 +138,9 @@ class ChangeHandler:
         return saves
 
     def _report_outputs(self, outputs: Paths) -> None:
+        start, while_ = self._program.start, self._program.while_
         for path in sorted(outputs):
-            self._say_once(path, "the start writes {}: that does not count while the server starts")
+            self._say_once(path, f"{start} writes {path}: that does not count {while_}")
 
     def _saves(self, paths: Paths) -> Paths:
         """The paths that restart the server now. A start that may write files itself goes on."""
@@ -134,7 +157,7 @@ class ChangeHandler:
 
     def _written_by_server(self, paths: Paths) -> Paths:
         """The files that the server has or just had open, during a start or an unsafe request."""
-        is_starting = self._state is State.LOADING
+        is_starting = self._state is State.LOADING and not self._is_building()
         now, is_writing = self._loop.time(), self._is_writing()
         just_now = frozenset(path for path in paths if self._own.get(path, 0.0) > now)
         # Outputs at any time: a server writes constantly to a log that it opened at its start.
@@ -154,13 +177,13 @@ class ChangeHandler:
 
     def _report_uploads(self, paths: Paths) -> None:
         for path in sorted(paths):
-            self._say_once(path, "the server writes {} itself, for a request: no restart")
+            self._say_once(path, f"the server writes {path} itself, for a request: no restart")
 
     def _say_once(self, path: str, text: str) -> None:
         """Print the message for the first file of each folder only."""
         if (glob := _glob(path)) not in self._reported:
             self._reported.add(glob)
-            self._say(f"{text.format(path)} (make that last with --exclude '{glob}')")
+            self._say(f"{text} (make that last with --exclude '{glob}')")
 
     def _written_at_each_start(self, paths: Paths, *, goes_on: bool = False) -> Paths:
         """The files that the server writes at each start; they are ignored from now on."""
@@ -172,7 +195,7 @@ class ChangeHandler:
         self._left_out |= written
         for path in sorted(written):
             self._say(
-                f"the server changes {path} at each start: it does not count any more "
+                f"{self._program.name} changes {path} at each start: it does not count any more "
                 f"(make that last with --exclude '{literal(path)}')"
             )
         return written

@@ -57,6 +57,23 @@ class Changes(Protocol):
         """Judge pending changes before the server answers: return those that end the start."""
 
 
+class StartBuilds(Protocol):
+    """The builds that changes and starts wait for."""
+
+    def entered(self, state: State) -> None:
+        """Record the machine's new state."""
+
+    def changed(self, paths: frozenset[str]) -> None:
+        """Restart the server for changed files, after a build."""
+
+    @property
+    def has_to_wait(self) -> bool:
+        """Whether `before_start` waits."""
+
+    async def before_start(self) -> str:
+        """Wait for the build that runs; return the obstacle to the start, if any."""
+
+
 class Preload(Protocol):
     """Makes starts warm; `cold_ms` is the duration of a cold start, if known."""
 
@@ -74,7 +91,7 @@ class Preload(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ServiceContext:
-    """See the module; `preload` is None without --preload."""
+    """See the module; `preload` is None without --preload, and `builds` without --before."""
 
     config: ServiceConfig
     launcher: Launcher
@@ -87,3 +104,10 @@ class ServiceContext:
     changes: Changes
     reports: Reports
     sign: Sign
+    builds: StartBuilds | None = None
+
+    @property
+    def has_to_wait(self) -> bool:
+        """Whether a start has to wait, for other services or for a build."""
+        is_held_back = self.builds is not None and self.builds.has_to_wait
+        return is_held_back or self.member.has_to_wait

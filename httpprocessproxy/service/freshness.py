@@ -25,6 +25,7 @@ class WatcherFreshness:
     """Implements `gate.Freshness` by the watcher and the inbox."""
 
     def __init__(self, inbox: Inbox) -> None:
+        self.awaits_build: Callable[[], bool] | None = None  # whether requests wait for a build
         self.fence: Callable[[], asyncio.Future[bool]] | None = None
         self._inbox = inbox
         self._watcher: Watcher | None = None  # the gate is not open before there is one
@@ -56,6 +57,13 @@ class WatcherFreshness:
         while not await self._shared_fence.passed():
             pass
 
+    def settle(self) -> asyncio.Future[bool]:
+        """A future that is done once all writes before the call have taken effect.
+
+        Its result is False if the watcher does not answer in time.
+        """
+        return self._shared_fence.passed()
+
     @property
     def description(self) -> str:
         """The watcher's description, for the user."""
@@ -64,7 +72,9 @@ class WatcherFreshness:
     def is_current(self) -> bool:
         """Read the changes so far; return False if one is not handled yet."""
         watcher = self._watcher
-        return (watcher is None or watcher.catch_up()) and not self._inbox.unhandled
+        if not (watcher is None or watcher.catch_up()) or self._inbox.unhandled:
+            return False
+        return self.awaits_build is None or not self.awaits_build()
 
     def mark(self) -> int:
         """Read the changes so far; return the number of the last one, 0 without numbers."""
@@ -76,6 +86,8 @@ class WatcherFreshness:
     def is_past(self, mark: int) -> bool:
         """Whether every change up to `mark` has taken effect."""
         if self._marks is None or self._inbox.unhandled:
+            return False
+        if self.awaits_build is not None and self.awaits_build():
             return False
         return self._marks.is_past(mark)
 

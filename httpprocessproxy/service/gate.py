@@ -7,12 +7,13 @@ requests are released first come, first served, a few at a time, and no new requ
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 from httpprocessproxy.core.identity import GenerationId
 from httpprocessproxy.core.page.pages import Problem
 from httpprocessproxy.core.state import Requests
-from httpprocessproxy.service.waiter import Target, Waiter
+from httpprocessproxy.service.verdict_queue import VerdictQueue
+from httpprocessproxy.service.waiter import Freshness, Problems, Target, Waiter
 from httpprocessproxy.system.faults import contained
 
 # A listen backlog of 10 (Django's) overflows when all held requests connect at once, and the
@@ -37,36 +38,6 @@ class GateLimits:
     queue_s: float
     starting_page_s: float | None = None
     suspicion_s: float = 1.0
-
-
-class Problems(Protocol):
-    """The 503 responses for requests that are not admitted in time."""
-
-    def overdue(self) -> Problem:
-        """The response to a request that has waited too long."""
-
-    def starting(self) -> Problem:
-        """The page that shows the start."""
-
-
-class Freshness(Protocol):
-    """Whether all changes so far have taken effect on the gate.
-
-    If not, `resume` or another command follows. A request waits for the changes before it only, as
-    later ones may go on forever: changes have numbers, the marks.
-    """
-
-    fence: Callable[[], asyncio.Future[bool]] | None
-    """The wait for changes that the watcher reports late; None if it reports them at once."""
-
-    def is_current(self) -> bool:
-        """Read the changes so far; return whether all have taken effect. Called per request."""
-
-    def mark(self) -> int:
-        """Read the changes so far; return the number of the last one."""
-
-    def is_past(self, mark: int) -> bool:
-        """Whether all changes up to a number have taken effect."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +75,7 @@ class Gate:
         self._unconfirmed: dict[Waiter, asyncio.TimerHandle] = {}
         self._fenced: set[Waiter] = set()  # waiting for a fence, and not held yet
         self.on_held: Callable[[], None] = lambda: None  # called for each request that is held
+        self.verdicts: VerdictQueue | None = None  # of --before
         self._pending = 0
         self._drained = asyncio.Event()
         self._drained.set()
@@ -188,7 +160,7 @@ class Gate:
 
         None if they have to `enter` one by one: they wait, are refused, or some need a fence.
         """
-        needs_fence = self.freshness.fence is not None
+        needs_fence = self.freshness.fence is not None or self.verdicts is not None
         if self.target is None or self._held or needs_fence or not self._is_current():
             return None
         return self.target
@@ -197,8 +169,12 @@ class Gate:
         """Admit, refuse or hold an arriving request, after a fence if it needs one.
 
         If the watcher does not see changes at once, these requests need a fence: navigations,
-        unsafe requests, and those with `wants_fence`. Returns whether the request is decided.
+        unsafe requests, and those with `wants_fence`. These also wait for the verdict of a build.
+        Returns whether the request is decided.
         """
+        if waiter.wants_fence and self.verdicts is not None:
+            self.verdicts.enter(waiter)
+            return False
         fence = self.freshness.fence
         if fence is None or not (waiter.wants_fence or waiter.is_navigation or not waiter.is_safe):
             return self.enter_unfenced(waiter)
@@ -249,6 +225,8 @@ class Gate:
 
     def exit(self, waiter: Waiter) -> None:
         """Remove `waiter`: it is answered, its client has gone, or its connection broke."""
+        if self.verdicts is not None:
+            self.verdicts.exit(waiter)
         if not (
             self._held or self._unconfirmed or self._first_request or self._opening or self._fenced
         ):

@@ -20,6 +20,7 @@ from httpprocessproxy.process import (
     ProcessTree,
     SpawnError,
     StopError,
+    signal_name,
     wait_until_free,
 )
 from httpprocessproxy.service.startup import Startup, StartupHost
@@ -65,6 +66,9 @@ class GenerationHost(StartupHost, Protocol):
     async def quiet(self) -> None:
         """Wait until the burst of changes is over."""
 
+    async def before_start(self) -> str:
+        """Wait for a build that the start includes; return the obstacle to the start, if any."""
+
     def started(self, start: Start) -> None:
         """Record that the backend's process runs."""
 
@@ -106,7 +110,9 @@ class Generation:
     async def run(self) -> GenerationOutcome:
         """Start the backend, wait for its end, and clean up. Cancellation stops it as well."""
         await self._unless_stopped(self._host.may_start())
-        obstacle = await self._unless_stopped(self._clear_obstacles())
+        obstacle = await self._unless_stopped(self._host.before_start())
+        if not obstacle and not self.stop.is_set():
+            obstacle = await self._unless_stopped(self._clear_obstacles())
         if self.stop.is_set():
             outcome = GenerationOutcome(None, "stopped before it was started")
         elif obstacle:
@@ -243,7 +249,7 @@ def _in_use(address: Address, holder: Holder) -> str:
 def _reason(returncode: int, tree: ProcessTree) -> str:
     """The reason of the end, for the terminal and the error page."""
     if returncode < 0:
-        return f"ended by signal {_signal_name(-returncode)}"
+        return f"ended by signal {signal_name(-returncode)}"
     left = tree.orphans()
     if left:
         names = ", ".join(map(str, left))
@@ -252,10 +258,3 @@ def _reason(returncode: int, tree: ProcessTree) -> str:
             "let --exec's command stay in the foreground"
         )
     return f"exited with status {returncode}"
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return str(number)  # a real-time signal has only a number

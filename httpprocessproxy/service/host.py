@@ -32,6 +32,16 @@ class Host:
         if await self._context.member.may_start():
             self._begins()
 
+    async def before_start(self) -> str:
+        builds = self._context.builds
+        if builds is None:
+            return ""
+        has_to_wait = builds.has_to_wait
+        obstacle = await builds.before_start()
+        if has_to_wait:
+            self._begins()
+        return obstacle
+
     def started(self, start: Start) -> None:
         self._context.history.started(start)
 
@@ -44,7 +54,10 @@ class Host:
 
     def ready(self, generation: GenerationId, target: Target | None) -> None:
         if paths := self._context.changes.answers():
-            self._context.inbox.put_changed(paths)
+            if self._context.builds is None:
+                self._context.inbox.put_changed(paths)
+            else:
+                self._context.builds.changed(paths)
         self._context.inbox.ready(generation.number, target)
 
     async def drained(self) -> None:

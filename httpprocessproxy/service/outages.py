@@ -1,9 +1,11 @@
 """The 503 responses while the server starts, is late to answer, or has exited."""
 
 import shlex
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
+from httpprocessproxy.core.build import Build
 from httpprocessproxy.core.page.pages import Problem
 from httpprocessproxy.process import Launcher
 from httpprocessproxy.service.history import History
@@ -20,6 +22,7 @@ class Outages:
         self._launcher = launcher
         self._history = history
         self._member = member
+        self.build: Callable[[], Build | None] = lambda: None  # the last one of --before
 
     def refusal(self) -> Problem:
         """The response while requests are refused: the service or one that it needs is the cause.
@@ -45,6 +48,13 @@ class Outages:
         )
 
     def ended(self) -> Problem:
+        build = self.build()
+        if build is not None and build.failure and build.failure == self._history.outcome.reason:
+            return self._problem(
+                "The build has failed",
+                f"`{build.command}` {build.reason}. It runs again when a file changes.",
+                public_detail="It runs again when a file changes.",
+            )
         command = shlex.join(self._launcher.launch_spec.words)
         return self._problem(
             f"{self._member.title} has ended",
@@ -57,6 +67,12 @@ class Outages:
             return self._problem(
                 f"{self._member.title} does not run yet",
                 f"It waits for {', '.join(waits_for)}.",
+                public_detail="Try again in a moment.",
+            )
+        if (build := self.build()) is not None and build.is_running:
+            return self._problem(
+                "The build still runs",
+                f"`{build.command}` has to succeed first. Try again in a moment.",
                 public_detail="Try again in a moment.",
             )
         launch_spec = self._launcher.launch_spec

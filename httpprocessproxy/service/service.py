@@ -10,6 +10,7 @@ from httpprocessproxy.core.needs import Pause
 from httpprocessproxy.core.state import Machine, State
 from httpprocessproxy.events import EventBus, Notice, Refreshed, ServiceStatus
 from httpprocessproxy.process import Launcher, open_for_writing
+from httpprocessproxy.service.before import BuiltParts, builds_of
 from httpprocessproxy.service.change_handler import ChangeEffects, ChangeHandler, ServerWrites
 from httpprocessproxy.service.content_filter import ContentFilter
 from httpprocessproxy.service.context import DataPlane, Preload, ServiceContext
@@ -58,11 +59,21 @@ class Service:
         limits = GateLimits(config.restart.queue_timeout_s, config.restart.starting_page_s)
         self.gate = Gate(limits, outages, self._freshness)
         self.gate.on_held = self.member.wanted
+        self._builds = None
+        if config.before:
+            parts = BuiltParts(
+                *(config, launcher, machine, self.member, self.gate, self._history),
+                *(self._freshness, outages, self._reports, bus),
+            )
+            self._builds = builds_of(parts)
+        changed = self.member.changed if self._builds is None else self._builds.changed
         changes = ChangeHandler(
-            ChangeEffects(self.member.changed, self._refresh, self._say),
+            ChangeEffects(changed, self._refresh, self._say),
             scope.refreshes,
             ServerWrites(
-                lambda: self.gate.has_pending, partial(open_for_writing, launcher.tree.processes)
+                lambda: self.gate.has_pending,
+                partial(open_for_writing, launcher.tree.processes),
+                lambda: self._builds is not None and self._builds.is_running,
             ),
         )
         self._filter = None
@@ -84,6 +95,7 @@ class Service:
             history=self._history,
             member=self.member,
             changes=changes,
+            builds=self._builds,
             reports=self._reports,
             sign=self._sign,
         )
@@ -124,6 +136,8 @@ class Service:
             if (idle_s := self.config.idle_s) is not None and self.config.routes:
                 stopping = stop_when_idle(self.member, self.gate, plane, idle_s)
                 group.create_task(stopping, name=f"stop {self.name} when idle")
+            if self._builds is not None:
+                group.create_task(self._builds.run(plane), name=f"builds of {self.name}")
             await self._supervisor.run(plane)
 
     def status(self) -> ServiceStatus:
@@ -141,6 +155,7 @@ class Service:
             preload=self._preload.status() if self._preload is not None else None,
             task=self.config.is_task,
             waits_for=self.member.waits_for(),
+            build=self._builds.last if self._builds is not None else None,
         )
 
     def tail(self) -> str:
@@ -153,7 +168,7 @@ class Service:
         Starts a server that is stopped.
         """
         if self.member.pause is None:
-            self.inbox.restart(requested_by)
+            (self._builds or self.inbox).restart(requested_by)
         else:
             self.start(requested_by)
 
@@ -166,12 +181,17 @@ class Service:
         why = f"start asked for by {requested_by}"
         if self.member.pause is not None:
             self.member.resume(why)
+        elif self._machine.state is State.ERROR and self._builds is not None:
+            self._builds.restart(requested_by)
         elif self._machine.state is State.ERROR:
             self.inbox.interrupt(why)
 
     async def fence(self) -> None:
         """Return once all writes before the call have taken effect on the status."""
         await self._freshness.passed()
+        if self._builds is not None:
+            await self._builds.verdict()
+            await self.inbox.handled()
 
     def kill(self) -> None:
         """Kill the server's process at once, without the grace period."""

@@ -139,6 +139,8 @@ class Supervisor:
         if context.preload is not None:
             context.preload.entered(context.machine.state, context.history.last_start)
         context.changes.entered(context.machine.state)
+        if context.builds is not None:
+            context.builds.entered(context.machine.state)
         context.member.moved()
 
     def _obey(self, command: Command, run: _Run) -> None:
@@ -173,7 +175,7 @@ class Supervisor:
         if self._start_timeout is not None:
             self._start_timeout.cancel()
             self._start_timeout = None
-        if self._context.machine.state is State.LOADING and not self._context.member.has_to_wait:
+        if self._context.machine.state is State.LOADING and not self._context.has_to_wait:
             loop = asyncio.get_running_loop()
             timeout_s = self._context.config.restart.start_timeout_s
             self._start_timeout = loop.call_later(timeout_s, self._refuse_until_it_answers, run)

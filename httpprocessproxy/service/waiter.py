@@ -1,6 +1,8 @@
-"""The gate's interface to a request: the waiter, and the outcomes of its wait."""
+"""The gate's interfaces: to a request, which waits there, and to the parts that it asks."""
 
+import asyncio
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -41,3 +43,33 @@ class Waiter(Protocol):
     def admitted(self, target: Target) -> None: ...
 
     def refused(self, problem: Problem) -> None: ...
+
+
+class Problems(Protocol):
+    """The 503 responses for requests that are not admitted in time."""
+
+    def overdue(self) -> Problem:
+        """The response to a request that has waited too long."""
+
+    def starting(self) -> Problem:
+        """The page that shows the start."""
+
+
+class Freshness(Protocol):
+    """Whether all changes so far have taken effect on the gate.
+
+    If not, `resume` or another command follows. A request waits for the changes before it only, as
+    later ones may go on forever: changes have numbers, the marks.
+    """
+
+    fence: Callable[[], asyncio.Future[bool]] | None
+    """The wait for changes that the watcher reports late; None if it reports them at once."""
+
+    def is_current(self) -> bool:
+        """Read the changes so far; return whether all have taken effect. Called per request."""
+
+    def mark(self) -> int:
+        """Read the changes so far; return the number of the last one."""
+
+    def is_past(self, mark: int) -> bool:
+        """Whether all changes up to a number have taken effect."""

@@ -76,6 +76,7 @@ def test_line_without_options_has_the_defaults_of_config() -> None:
         (["--forward-chains"], "chains.enabled", True),
         (["--forward-allow", "http://a"], "chains.allow", ("http://a",)),
         (["--forward-header", "A:b c "], "chains.headers", ("A: b c",)),
+        (["--before", "npm run 'a b'"], "service.before", ("npm", "run", "a b")),
         (["--preload"], "service.preload", True),
         (["--socket"], "service.socket", True),
         (["--log-requests"], "terminal.log_requests", True),
@@ -132,6 +133,7 @@ def test_words_after_exec_belong_to_the_command() -> None:
         (["--zzz"], "unrecognized arguments: --zzz (see --help)"),
         (["--status", "--restart"], "--restart: not allowed with argument --status"),
         (["--debug=1"], "debug"),
+        (["--before", "make 'all"], "No closing quotation"),
         (["--exec=true"], "--exec"),
         (["extra"], "extra"),
     ],
@@ -172,7 +174,7 @@ def fields(of: type, path: str = "") -> Iterator[str]:
 def test_every_field_of_config_has_an_option() -> None:
     without_option = {"file", "services", "service.name", "service.watch.restarts"}
     # The members that the table of a service in a file has, and a command line has not.
-    of_services = ("routes", "strip", "folder", "env", "needs", "follow", "before", "idle_s")
+    of_services = ("routes", "strip", "folder", "env", "needs", "follow", "idle_s")
     without_option |= {f"service.{name}" for name in (*of_services, "is_task")}
     without_option |= {f"service.readiness.{name}" for name in ("text", "command")}
     every = {*fields(Config), *fields(ServiceConfig, "service.")}

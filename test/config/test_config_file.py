@@ -60,6 +60,8 @@ def parsed(text: str) -> Values:
         ('watcher = "polling"', "service.watch.watcher", "polling"),
         ("settle = 20", "service.watch.settle_s", 0.02),
         ('drain = "0.5"', "service.restart.drain_s", 0.5),
+        ('before = "make all"', "service.before", ("make", "all")),
+        ('before = ""', "service.before", ()),
         ("drain = 1.5", "service.restart.drain_s", 1.5),
         ("starting-page = 2", "service.restart.starting_page_s", 2.0),
         ('starting-page = "off"', "service.restart.starting_page_s", None),

@@ -100,3 +100,15 @@ async def test_fence_that_fails_is_awaited_again(monkeypatch: pytest.MonkeyPatch
         await freshness.passed()
         running.cancel()
     assert watcher.fences == 3
+
+
+@on_every_loop
+async def test_changes_that_wait_for_a_build_are_not_current() -> None:
+    freshness, _ = followed(FakeWatcher(), FakeMarks())
+    is_awaited = True
+    freshness.awaits_build = lambda: is_awaited
+    assert not freshness.is_current()
+    assert not freshness.is_past(1)
+    is_awaited = False
+    assert freshness.is_current()
+    assert freshness.is_past(1)

@@ -108,18 +108,6 @@ async def test_automatic_port_in_use_is_replaced_by_another() -> None:
 
 
 @on_every_loop
-async def test_start_waits_for_a_port_that_becomes_free() -> None:
-    life = Life()
-    holding = socket.create_server((life.config.address.host, life.config.address.port))
-    async with asyncio.TaskGroup() as group:
-        group.create_task(life.generation.run(), name="generation")
-        await eventually(lambda: "quiet" in life.host.log)
-        holding.close()
-        await life.happened(life.target)
-        life.launcher.children[0].exit(0)
-
-
-@on_every_loop
 async def test_listener_outside_the_process_tree_is_accepted_and_reported() -> None:
     life = Life(pid=NO_SUCH_PID)
     async with asyncio.TaskGroup() as group:

@@ -221,3 +221,41 @@ async def test_inherited_socket_is_ready_once_the_server_accepts(
             await eventually(lambda: bool(life.launcher.children))
             life.launcher.children[0].exit(0)
     assert life.host.said == []
+
+
+@on_every_loop
+async def test_start_waits_for_a_build_and_fails_with_its_obstacle() -> None:
+    life = Life()
+    life.host.is_built.clear()
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(life.generation.run(), name="generation")
+        await life.happened("quiet")
+        assert life.launcher.children == []
+        life.host.obstacle = "before failed"
+        life.host.is_built.set()
+    assert running.result() == GenerationOutcome(None, "before failed")
+    assert life.launcher.children == []
+
+
+@on_every_loop
+async def test_stop_ends_the_wait_for_a_build() -> None:
+    life = Life()
+    life.host.is_built.clear()
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(life.generation.run(), name="generation")
+        await life.happened("quiet")
+        life.generation.stop.set()
+    assert running.result() == GenerationOutcome(None, "stopped before it was started")
+    assert life.launcher.children == []
+
+
+@on_every_loop
+async def test_start_waits_for_a_port_that_becomes_free() -> None:
+    life = Life()
+    holding = socket.create_server((life.config.address.host, life.config.address.port))
+    async with asyncio.TaskGroup() as group:
+        group.create_task(life.generation.run(), name="generation")
+        await eventually(lambda: "quiet" in life.host.log)
+        holding.close()
+        await life.happened(life.target)
+        life.launcher.children[0].exit(0)

@@ -8,7 +8,7 @@ from httpprocessproxy.config import RestartConfig
 from httpprocessproxy.core.identity import GenerationId
 from httpprocessproxy.core.state import Changed, Machine, Ready, State
 from httpprocessproxy.events import EventBus
-from httpprocessproxy.service.context import ServiceContext
+from httpprocessproxy.service.context import ServiceContext, StartBuilds
 from httpprocessproxy.service.gate import GateLimits
 from httpprocessproxy.service.history import History
 from httpprocessproxy.service.host import Host
@@ -45,10 +45,28 @@ class FakeChanges:
         return self.pending
 
 
+class FakeBuilds:
+    """Builds that the test sets an obstacle of; `changes` lists the changes to build for."""
+
+    def __init__(self) -> None:
+        self.obstacle = ""
+        self.has_to_wait = False
+        self.changes: list[frozenset[str]] = []
+
+    def entered(self, state: State) -> None:
+        pass
+
+    def changed(self, paths: frozenset[str]) -> None:
+        self.changes.append(paths)
+
+    async def before_start(self) -> str:
+        return self.obstacle
+
+
 class Parts:
     """A host in the state LOADING, and the parts that it acts on."""
 
-    def __init__(self) -> None:
+    def __init__(self, builds: StartBuilds | None = None) -> None:
         config = configured(RestartConfig(drain_s=PATIENCE_S))
         launcher = FakeLauncher(config.address)
         self.machine = Machine()
@@ -73,6 +91,7 @@ class Parts:
                 changes=self.changes,
                 reports=Reports(launcher.output, lambda text: None),
                 sign=ProcessStarted(),
+                builds=builds,
             ),
             self.plane,
             lambda: self.begun.append("start"),
@@ -117,6 +136,29 @@ async def test_pending_change_precedes_the_readiness_that_it_refutes() -> None:
     parts.host.ready(TARGET.generation, TARGET)
     assert [await parts.inbox.next() for _ in range(2)] == [Changed(frozenset({"a.py"})), Ready(1)]
     assert parts.inbox.target == TARGET
+
+
+@on_every_loop
+async def test_pending_change_is_built_first_if_there_are_builds() -> None:
+    builds = FakeBuilds()
+    parts = Parts(builds)
+    parts.changes.pending = frozenset({"a.py"})
+    parts.host.ready(TARGET.generation, TARGET)
+    assert await parts.inbox.next() == Ready(1)
+    assert builds.changes == [{"a.py"}]
+
+
+@on_every_loop
+async def test_start_waits_for_builds_if_there_are_any() -> None:
+    assert await Parts().host.before_start() == ""
+    builds = FakeBuilds()
+    parts = Parts(builds)
+    assert await parts.host.before_start() == ""
+    assert parts.begun == []
+    builds.obstacle, builds.has_to_wait = "before failed", True
+    assert await parts.host.before_start() == "before failed"
+    # The time limit of the start begins now.
+    assert len(parts.begun) == 1
 
 
 @on_every_loop

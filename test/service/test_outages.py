@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from httpprocessproxy.config import Address
+from httpprocessproxy.core.build import Build
 from httpprocessproxy.core.needs import Pause
 from httpprocessproxy.core.page.pages import Problem
 from httpprocessproxy.core.state import Exited, Machine, State
@@ -117,3 +118,30 @@ def test_server_beside_others_is_named() -> None:
     assert titles == ["api has ended", "api does not answer yet", "api is starting"]
     desk.member.suspend(Pause.STOPPED, "")
     assert outages.refusal().title == "api is stopped"
+
+
+def test_failed_build_is_shown_in_place_of_the_server_that_has_ended() -> None:
+    desk = Desk()
+    build = Build("failed", "make 'a b'", "ended with exit status 2")
+    desk.outages.build = lambda: build
+    desk.machine.handle(Exited(1, None))
+    desk.history.outcome = GenerationOutcome(3, "exited with status 3")
+    assert desk.outages.ended().title == "The server has ended"
+    desk.history.outcome = GenerationOutcome(None, build.failure)
+    assert desk.outages.ended() == replace(
+        PLAIN,
+        title="The build has failed",
+        detail="`make 'a b'` ended with exit status 2. It runs again when a file changes.",
+        public_detail="It runs again when a file changes.",
+        output=b"Traceback\n",
+        state="error",
+    )
+
+
+def test_build_that_runs_is_the_reason_of_a_late_answer() -> None:
+    desk = Desk()
+    desk.outages.build = lambda: Build("running", "make")
+    problem = desk.outages.overdue()
+    assert problem.title == "The build still runs"
+    assert "`make` has to succeed first" in problem.detail
+    assert "make" not in problem.for_strangers().detail
