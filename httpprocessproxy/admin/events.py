@@ -14,6 +14,7 @@ import shlex
 import socket
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
@@ -27,6 +28,7 @@ from httpprocessproxy.admin.audience import Audience, Audiences
 from httpprocessproxy.admin.context import CLIENT, EVENTS, AdminContext
 from httpprocessproxy.admin.last_changes import LastChanges
 from httpprocessproxy.config import Config
+from httpprocessproxy.core.build import Build
 from httpprocessproxy.core.errors import RequestError
 from httpprocessproxy.core.http.hosts import HostRule
 from httpprocessproxy.core.page.messages import (
@@ -39,6 +41,7 @@ from httpprocessproxy.core.page.messages import (
 )
 from httpprocessproxy.events import (
     TOPICS,
+    BuildChanged,
     Event,
     OutputPrinted,
     StateChanged,
@@ -178,6 +181,7 @@ class Events:
                 }
                 for name in names
             ],
+            "builds": [self._for_page(each, trusted) for each in self._changes.builds.values()],
             "other_states": [self._for_page(states[name], trusted) for name in others],
         }
 
@@ -202,11 +206,14 @@ class Events:
         return encoded[1]
 
     def _for_page(self, event: Event, trusted: bool) -> Mapping[str, object]:
-        """Return the JSON of an event for a page.
+        """Return the JSON of an event for a page; details of a build are for trusted clients only.
 
         That of a state says whether the page reloads, and in the state "error" has the output, for
         trusted clients only.
         """
+        if isinstance(event, BuildChanged) and not trusted:
+            bare = Build(event.build.state, "", ms=event.build.ms)
+            event = replace(event, build=bare, output="", paths=())
         if not isinstance(event, StateChanged):
             return to_json(event)
         json_ = {**to_json(event), "reload": event.reloads}

@@ -1,7 +1,8 @@
 """The last changes: of each service, from before and during the recording."""
 
 from httpprocessproxy.admin.last_changes import LastChanges
-from httpprocessproxy.events import EventBus, Refreshed
+from httpprocessproxy.core.build import Build
+from httpprocessproxy.events import BuildChanged, EventBus, Refreshed
 from test.messages import state
 
 
@@ -20,3 +21,11 @@ def test_state_and_time_of_the_last_change_are_recorded() -> None:
         assert changes.changed_ms == {"web": refreshed.at_ms}
     bus.publish(Refreshed(service="web", paths=["a.css"]))
     assert changes.changed_ms == {"web": refreshed.at_ms}
+
+
+def test_last_build_is_recorded() -> None:
+    bus, changes = EventBus(), LastChanges()
+    with changes.recording(bus):
+        for build in (Build("running", "make"), Build("succeeded", "make", ms=20.0)):
+            bus.publish(BuildChanged(service="web", build=build, generation=1), keep=False)
+    assert changes.builds["web"].build.state == "succeeded"

@@ -10,7 +10,7 @@ from typing import Final
 
 # Topics for every page, and topics on request. Only a trusted page gets a topic on request, and
 # topics that may reveal secrets of other pages require the dashboard's token.
-ALWAYS: Final = frozenset(("refresh", "state"))
+ALWAYS: Final = frozenset(("build", "refresh", "state"))
 ON_REQUEST: Final = frozenset(("hop", "notice", "output", "request"))
 WITH_TOKEN: Final = frozenset(("hop", "request"))
 

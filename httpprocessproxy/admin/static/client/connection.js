@@ -81,6 +81,7 @@ function hear(message) {
   switch (message.type) {
     case 'hello': return meet(message);
     case 'state': return enter(message, true);
+    case 'build': return build(message, true);
     case 'refresh': return unlessLiveReload(() => refresh(message.paths));
     case 'output': return isLive ? follow(message) : print(message);
   }

@@ -16,7 +16,9 @@ function drawOutput(text) {
 }
 
 function count(state) {
-  const what = state.state === 'killing' ? 'Stopping the last one' : 'Starting';
+  const isBuilding = builds.get(state.service)?.build.state === 'running';
+  const starting = isBuilding ? 'Building' : 'Starting';
+  const what = state.state === 'killing' ? 'Stopping the last one' : starting;
   const since = performance.now() - (heardMs - state.at_ms);
   const show = () => {
     const seconds = Math.round((performance.now() - since) / 1000);

@@ -3,11 +3,11 @@
 const MARK_AFTER_MS = 150; // a quicker restart needs no mark
 
 class Mark extends Layer {
-  restarting(state) {
+  wait(text) {
     this.timer = setTimeout(() => {
       if (overlay.isShown) return;
       const dot = element('span', {className: 'dot'});
-      this.put(element('output', {className: 'pill busy'}, dot, 'Restarting ', nameOf(state, '')));
+      this.put(element('output', {className: 'pill busy'}, dot, text));
     }, MARK_AFTER_MS);
   }
 
@@ -23,7 +23,7 @@ class Mark extends Layer {
 }
 
 class Overlay extends Layer {
-  dismissed = new Set(); // the names of generations
+  dismissed = new Set(); // the names of failures
 
   onkeydown = event => {
     if (event.key !== 'Escape' || event.isComposing) return;
@@ -37,7 +37,7 @@ class Overlay extends Layer {
     this.state = state;
     if (this.isDismissed(state)) return this.offer();
     mark.clear();
-    this.title = element('h1', {id: 'title'}, ended(state));
+    this.title = element('h1', {id: 'title'}, title(state));
     this.output = element('div', {className: 'output', tabIndex: 0, ariaLabel: 'Output'},
       element('pre', {}, fewStops(draw(state.output))));
     this.panel = element('section', {tabIndex: -1}, this.header(),
@@ -73,40 +73,42 @@ class Overlay extends Layer {
       element('span', {className: 'dot'}),
       element('div', {}, this.title,
         element('p', {id: 'reason'}, reason(this.state)),
-        element('code', {}, serviceOf(this.state.service).command)),
+        element('code', {}, this.state.build?.command ?? serviceOf(this.state.service).command)),
       element('button', {className: 'tool', onclick: () => copy(this.output.innerText)}, 'Copy'),
       element('button', {className: 'tool', onclick: hide, ariaLabel: 'Hide'}, '✕'));
   }
 
   footer() {
     return element('footer', {},
-      element('span', {}, 'Save a change to start it again. This goes by itself when it is back.'),
+      element('span', {}, this.state.build
+        ? 'Save a change to build again. The page is of the code before it.'
+        : 'Save a change to start it again. This goes by itself when it is back.'),
       element('span', {className: 'hint'}, element('kbd', {}, 'Esc'), ' hides it'));
   }
 
-  restarting() {
+  wait(text) {
     if (!this.isShown) return;
-    this.title.textContent = `Restarting ${nameOf(this.state, '')}`;
+    this.title.textContent = text;
     this.panel.classList.add('busy');
   }
 
   // Hide the overlay until the next error; a click on the mark shows it again.
   dismiss() {
-    this.dismissed.add(generation(this.state));
+    this.dismissed.add(failureName(this.state));
     this.hide();
     this.show(failing() ?? this.state);
   }
 
   offer() {
     this.hide();
-    mark.offer(ended(this.state), () => {
-      this.dismissed.delete(generation(this.state));
+    mark.offer(title(this.state), () => {
+      this.dismissed.delete(failureName(this.state));
       this.show(this.state);
     });
   }
 
   isDismissed(state) {
-    return this.dismissed.has(generation(state));
+    return this.dismissed.has(failureName(state));
   }
 
   hide() {
@@ -115,18 +117,23 @@ class Overlay extends Layer {
   }
 }
 
-function generation(state) {
-  return `${hello.run} ${state.service} ${state.generation}`;
+function failureName({service, generation, build, at_ms: atMs}) {
+  return `${hello.run} ${service} ${build ? `build ${atMs}` : generation}`;
 }
 
-function ended(state) {
-  return `${nameOf(state, 'The server')} has ended`;
+function title(state) {
+  if (!state.build) return `${nameOf(state, 'The server')} has ended`;
+  return `The build${nameOf(state, '') && ` of ${state.service}`} has failed`;
 }
 
-function reason({why, paths}) {
+function reason({why, paths, service, build}) {
   const [first, ...others] = paths;
   const rest = others.length ? ` and ${others.length} more` : '';
-  return `It ${why}.` + (first ? ` The last change: ${first}${rest}.` : '');
+  const change = first ? ` The last change: ${first}${rest}.` : '';
+  if (!build) return `It ${why}.${change}`;
+  const {state, generation} = states.get(service);
+  return `It ${build.reason}.${change}`
+    + (state === 'running' ? ` Generation ${generation} goes on serving.` : '');
 }
 
 const mark = new Mark('mark');

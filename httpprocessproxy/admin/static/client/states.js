@@ -1,6 +1,7 @@
 // The page's reaction to states of services. It reloads when another generation runs than the one
 // that made it, and in no other case: not after a reconnect, and not to show an error. Services at
-// its host may have a part in it; a restart of several, by one save, has one reload at its end.
+// its host may have a part in it; a restart of several, by one save, has one reload at its end. A
+// build (--before) reloads nothing: the page stays, with a mark, and with the overlay if it fails.
 
 const LIVERELOAD_MS = 1000; // the time that livereload.js has to act
 const MAX_RELOADS = 10; // in MAX_RELOADS_MS: no user saves as fast, so more are a loop
@@ -13,15 +14,18 @@ const isUnsafe = document.currentScript?.hasAttribute('data-unsafe'); // made by
 
 const states = new Map(); // the last one of each service, by its name
 const running = new Map(); // the last generation known to run of each, and its run of the proxy
+const builds = new Map(); // the last one of each service that has builds, by its name
 let isOutdated = false;
 
 function meet(message) {
   if (!hello.run) noteLoad(message);
   hello = message;
   states.clear();
+  builds.clear();
   retryMs = RETRY_MS[0];
   if (isLive || (hello.console && window === top)) send({type: 'subscribe', topics: ['output']});
   if (hello.stale && !own?.state) return reload();
+  for (const one of hello.builds) build(one, false);
   for (const state of [hello.state, ...hello.other_states]) if (state) enter(state, false);
 }
 
@@ -53,26 +57,46 @@ function enter(state, isNews) {
   }
 }
 
+// `isNews`: the build has begun or ended just now.
+function build(message, isNews) {
+  builds.set(message.service, message);
+  if (!isNews) return; // the states follow
+  if (isLive && isOwn(message)) count(states.get(message.service));
+  else if (!isLive && window === top) show();
+  // Its reason has changed.
+  if (own?.state === 'error' && isOwn(message) && message.build.state === 'failed') reload();
+}
+
 function show() {
   mark.clear();
   const failed = failing();
   if (failed && !own) return unlessLiveReload(() => failed === failing() && overlay.show(failed));
   if (failed) return own.state === 'error' && isOwn(failed) && drawOutput(failed.output);
-  if (isBusy(states.get(overlay.state?.service))) overlay.restarting();
+  const doing = activity(overlay.state?.service);
+  if (doing) overlay.wait(doing);
   else overlay.hide();
-  const busy = [...states.values()].find(state => isBusy(state) && serviceOf(state.service).at_host);
-  if (busy) mark.restarting(busy);
+  const busy = [...states.keys()].find(name => activity(name) && serviceOf(name).at_host);
+  if (busy) mark.wait(activity(busy));
 }
 
-function isBusy(state) {
-  return state?.state === 'loading' || state?.state === 'killing';
+function activity(service) {
+  const name = hello.services.length > 1 ? service : '';
+  if (builds.get(service)?.build.state === 'running') return `Building ${name}`;
+  return ['loading', 'killing'].includes(states.get(service)?.state) ? `Restarting ${name}` : '';
 }
 
 // The error to show: one that the user has not hidden, and of the page's own service before others.
+// It is the state, or the message of a failed build.
 function failing() {
-  const rank = state => 2 * overlay.isDismissed(state) + !isOwn(state);
-  return [...states.values()].filter(({state}) => state === 'error')
-    .sort((one, other) => rank(one) - rank(other))[0];
+  const rank = failed => 2 * overlay.isDismissed(failed) + !isOwn(failed);
+  const failures = [...states.values()].map(state => {
+    const message = builds.get(state.service);
+    // The server may have ended after the failure of a build.
+    const isBuild = state.state !== 'error' || state.reason.startsWith('before failed');
+    if (message?.build.state === 'failed' && isBuild) return message;
+    return state.state === 'error' && message?.build.state !== 'running' ? state : null;
+  });
+  return failures.filter(Boolean).sort((one, other) => rank(one) - rank(other))[0];
 }
 
 function isOwn({service}) {
