@@ -4,6 +4,7 @@ import asyncio
 import os
 import shlex
 import signal
+from pathlib import Path
 
 import pytest
 import uvloop
@@ -219,9 +220,13 @@ def test_process_that_cannot_be_killed_raises_stop_error(monkeypatch: pytest.Mon
     with_output(main)
 
 
-def test_child_that_ends_its_group_leaves_no_process_in_it() -> None:
+def test_child_that_ends_its_group_leaves_no_process_in_it(tmp_path: Path) -> None:
     async def main(output: Output) -> None:
-        shell = ("sh", "-c", "sleep 1000 & setsid sleep 1001 & exit 3")
+        # A process is in the group until it has called setsid(2).
+        left = tmp_path / "left"
+        outside = f"setsid sh -c 'touch {left}; exec sleep 1001'"
+        wait = f"until [ -e {left} ]; do sleep 0.01; done"
+        shell = ("sh", "-c", f"sleep 1000 & {outside} & {wait}; exit 3")
         child = Launcher(LaunchSpec(shell), output, TREE).spawn()
         child.ends_group = True
         assert await child.wait() == 3
