@@ -1,4 +1,7 @@
-"""A project of three services at one origin: a site, the API of its pages, and a worker."""
+"""A project of services at one origin: a site, the API of its pages, and a worker.
+
+The proxy does not start a fourth one, `docs`, which has a host of its own.
+"""
 
 import sys
 from pathlib import Path
@@ -13,7 +16,7 @@ WORKER = "import time; print('working', flush=True); time.sleep(3600)\n"
 def shop(project: Path, more: str = "") -> Project:
     """`web` serves the pages of web/page.py, and `api` those of api/page.py, below /api.
 
-    A save of shared.py concerns all three services; `more` are further lines of the file.
+    A save of shared.py concerns all three; `more` are further lines of the file.
     """
     for name in ("web", "api"):
         (project / name).mkdir(parents=True, exist_ok=True)
@@ -42,5 +45,9 @@ watch = ["api/*.py", "shared.py"]
 [service.worker]
 exec = "{sys.executable} worker.py"
 watch = ["worker.py", "shared.py"]
+
+[service.docs]
+address = "127.0.0.1:9"
+route = "docs.localhost"
 """,
     )

@@ -160,7 +160,8 @@ class Events:
     def _hello(self, hello: ClientHello, audience: Audience) -> Mapping[str, object]:
         trusted, states = audience.is_trusted, self._changes.states
         own = states.get(audience.service)
-        names = [service.name for service in self._config.services]
+        services = self._config.services
+        names = [service.name for service in services]
         others = [name for name in names if name in states and name != audience.service]
         return {
             "type": "hello",
@@ -175,11 +176,12 @@ class Events:
             "service": audience.service,
             "services": [
                 {
-                    "name": name,
-                    "command": self._command(name, trusted),
-                    "at_host": name in audience.at_host,
+                    "name": service.name,
+                    "command": self._command(service.name, trusted),
+                    "at_host": service.name in audience.at_host,
+                    "external": service.is_external,
                 }
-                for name in names
+                for service in services
             ],
             "builds": [self._for_page(each, trusted) for each in self._changes.builds.values()],
             "other_states": [self._for_page(states[name], trusted) for name in others],
@@ -192,10 +194,11 @@ class Events:
     def _is_stale(self, hello: ClientHello, audience: Audience) -> bool:
         """Whether a reload would show newer content, and not an error."""
         own = self._changes.states.get(audience.service)
-        if own is None or own.state != "running":
+        if own is not None and own.state != "running":
             return False
-        changed_ms = max(self._changes.changed_ms.get(name, 0.0) for name in audience.at_host)
-        return hello.last_current_ms(self._bus.run, self._bus.now_ms()) < changed_ms
+        current_ms = hello.last_current_ms(self._bus.run, self._bus.now_ms())
+        changed_ms = self._changes.changed_ms.items()
+        return any(name in audience.at_host and current_ms < ms for name, ms in changed_ms)
 
     def _text(self, event: Event, trusted: bool) -> str:
         """Encode an event once for all trusted pages, and once for all untrusted ones."""

@@ -1,5 +1,6 @@
 """Messages to pages on `/_hpp/events` of a program with several services."""
 
+from dataclasses import replace
 from functools import partial
 
 from httpprocessproxy.events import MAX_RECENT, EventBus, OutputPrinted
@@ -33,9 +34,9 @@ def test_hello_has_the_service_of_the_page_and_the_states_of_the_others() -> Non
                 assert isinstance(others, list)
                 assert others[0]["output"] == f"api: {TAIL}"
                 assert hello["services"] == [
-                    {"name": "api", "command": "true", "at_host": True},
-                    {"name": "web", "command": "true", "at_host": True},
-                    {"name": "worker", "command": "true", "at_host": False},
+                    {"name": "api", "command": "true", "at_host": True, "external": False},
+                    {"name": "web", "command": "true", "at_host": True, "external": False},
+                    {"name": "worker", "command": "true", "at_host": False, "external": False},
                 ]
             async with page(admin, path="/api/orders") as (_, hello):
                 assert hello["service"] == "api"
@@ -77,6 +78,21 @@ def test_page_is_stale_after_a_change_of_a_service_at_its_host() -> None:
             changed(bus, "web", "loading")
             async with known() as (_, hello):
                 assert hello["stale"] is False
+
+    run(main())
+
+
+def test_page_of_an_external_server_is_stale_after_a_change_of_the_api() -> None:
+    async def main() -> None:
+        bus = EventBus()
+        services = (SHOP[0], replace(SHOP[1], command=()))
+        async with opened(bus=bus, services=services) as admin:
+            async with page(admin, path="/", age_ms=1e9) as (_, hello):
+                assert hello["stale"] is False
+                assert hello["state"] is None
+            changed(bus, "api", "running")
+            async with page(admin, path="/", age_ms=1e9) as (_, hello):
+                assert hello["stale"] is True
 
     run(main())
 

@@ -17,7 +17,9 @@ class ServiceOutput {
 
   add(stream, text, isTail) {
     const texts = (this.unended[stream] + text).split(/\r?\n/);
-    this.unended[stream] = isTail ? '' : texts.pop();
+    const last = texts.pop();
+    if (!isTail) this.unended[stream] = last;
+    else if (last) texts.push(last);
     const lines = texts.map(line => this.line(line, stream));
     output.append(...lines);
     this.lines.push(...lines);

@@ -2,7 +2,7 @@
 
 const NAMES = {
   running: 'Running', loading: 'Starting', killing: 'Stopping', error: 'Not running',
-  stopped: 'Stopped', idle: 'Idle', away: 'Not known',
+  stopped: 'Stopped', idle: 'Idle', external: 'External', away: 'Not known',
 };
 const COLOURS = {running: '#22a35a', loading: '#3b82f6', killing: '#e0930f', error: '#dc3a3a'};
 const AWAY = '#8b929c';
@@ -48,6 +48,8 @@ function showState() {
   the('stop').textContent = now.state === 'stopped' ? 'Start' : 'Stop';
   if (areSeveral() && !chosen) return showAll(now);
   the('why').textContent = explain(now);
+  the('facts').replaceChildren();
+  if (now.state === 'external') return;
   const link = element('a', {href: '#output'}, 'what it printed');
   the('facts').replaceChildren(`start ${now.generation}${warmth(now.start)}, since `, clock(now.time),
     ...(now.state === 'error' ? [': ', link] : []));
@@ -56,7 +58,7 @@ function showState() {
 // The worst state of all, and the number of services that run.
 function showAll(worst) {
   const running = [...latest.values()].filter(({state}) => state === 'running').length;
-  const count = `${running} of ${services.length} services run`;
+  const count = `${running} of ${services.filter(({external}) => !external).length} services run`;
   the('why').textContent = worst.state === 'running' ? count : `${worst.service}: ${explain(worst)}`;
   the('facts').textContent = worst.state === 'running' ? '' : count;
 }

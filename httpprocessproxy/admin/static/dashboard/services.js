@@ -1,7 +1,7 @@
 // The services as tabs, if there are several: all of them, or the chosen one. The address of the
 // page has the choice, so that a reload keeps it.
 
-const RANKS = ['error', 'killing', 'loading', 'running', 'stopped', 'idle']; // the worst first
+const RANKS = ['error', 'killing', 'loading', 'running', 'stopped', 'idle', 'external']; // the worst first
 const HUES = ['#7cb0ff', '#4ade80', '#fbbf4a', '#e0a8f3', '#7fe0ea', '#ff9d95'];
 
 let services = []; // the proxy's list of them
@@ -20,6 +20,9 @@ function meetServices(message) {
   services = message.services;
   latest.clear();
   for (const state of [message.state, ...message.other_states]) if (state) latest.set(state.service, state);
+  for (const {name} of services.filter(({external}) => external)) {
+    latest.set(name, {service: name, state: 'external', why: 'the proxy does not start it', paths: []});
+  }
   if (!areSeveral() || !services.some(({name}) => name === chosen)) chosen = '';
   the('tabs').hidden = !areSeveral();
   if (!areSeveral()) return;
@@ -47,7 +50,9 @@ function showChoice() {
   document.documentElement.dataset.services = !areSeveral() ? 'one' : chosen ? 'chosen' : 'all';
   const commands = services.filter(({name}) => isShown(name)).map(({command}) => command);
   the('command').textContent = commands.length === 1 ? commands[0] : `${commands.length} services`;
-  the('stop').hidden = !areSeveral() || !chosen;
+  const isExternal = stateOf(chosen)?.state === 'external';
+  the('stop').hidden = !areSeveral() || !chosen || isExternal;
+  the('restart').hidden = isExternal;
   the('restart').textContent = areSeveral() && !chosen ? 'Restart all' : 'Restart';
   for (const button of the('tabs').children) {
     const isChosen = button.dataset.service === chosen;
@@ -96,7 +101,7 @@ the('tabs').onkeydown = event => {
 
 the('restart').onclick = () => {
   const paths = areSeveral()
-    ? services.filter(({name}) => isShown(name)).map(({name}) => `${pathOf(name)}/restart`)
+    ? services.filter(({name, external}) => isShown(name) && !external).map(({name}) => `${pathOf(name)}/restart`)
     : ['restart'];
   order(the('restart'), paths);
 };
