@@ -49,7 +49,7 @@ def test_requests_are_printed_with_log_requests_only(project: Path) -> None:
 def test_held_request_is_printed_with_its_wait(project: Path) -> None:
     with building(project, "--log-requests") as proxy, proxy.connect() as wire:
         assert held(proxy, wire, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").status == 200
-        proxy.wait_output(r"GET / 200 \d+ ms .*\(held \d+ ms\)\n")
+        proxy.wait_output(r"GET / 200 [\d.]+ m?s .*\(held [\d.]+ m?s\)\n")
 
 
 def test_json_logs_have_start_states_and_requests(project: Path) -> None:
