@@ -85,6 +85,7 @@ TESTED_ELSEWHERE = {
     "frontends/streams.py": "test/frontends/http2/test_stream.py",
     "frontends/tls/signing.py": "test/frontends/tls/test_certificate_authority.py",
     "config/options.py": "test/config/test_command_line.py",
+    "config/several.py": "test/config/test_service_checks.py",
     "config/service_options.py": "test/config/test_service_tables.py",
     "config/readers.py": "test/config/test_command_line.py",
     "companions/share/relay/access_log.py": "test/companions/share/relay/test_application.py",

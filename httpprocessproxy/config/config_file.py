@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Final
 
 from httpprocessproxy.config.forms import Kind, Option
+from httpprocessproxy.config.key_source import Keys, KeySource
 from httpprocessproxy.config.options import PROGRAM
 from httpprocessproxy.config.parser import nearest
-from httpprocessproxy.config.positions import Keys, KeySource, key_lines
 from httpprocessproxy.config.readers import command, file_text
 from httpprocessproxy.config.service_options import (
     ALIASES,
@@ -25,7 +25,6 @@ from httpprocessproxy.config.service_options import (
     TASK_KEYS,
     TOP_KEYS,
 )
-from httpprocessproxy.config.shell import shell_word
 from httpprocessproxy.core.errors import UserError
 
 OWN = Path(f"{PROGRAM}.toml")
@@ -109,7 +108,7 @@ def read_file(path: Path) -> ConfigFile:
     if table is None:
         raise UserError(f"{path} has no {TABLE}")
     prefix = ("tool", PROGRAM) if path.name == PYPROJECT.name else ()
-    source = KeySource(path, partial(key_lines, text), prefix)
+    source = KeySource(path, partial(_lines, text), prefix)
     tables = [found for kind in _KEYS if kind in table for found in _tables(source, kind, table)]
     known = TOP_KEYS
     if tables:
@@ -183,7 +182,17 @@ def _values(
     return values, written
 
 
+def _lines(text: str) -> Mapping[Keys, int]:
+    # Imported lazily: only an error needs the lines.
+    from httpprocessproxy.config.positions import key_lines
+
+    return key_lines(text)
+
+
 def _check_shell(words: Sequence[str]) -> None:
+    # Imported lazily: one service has no table.
+    from httpprocessproxy.config.shell import shell_word
+
     if word := shell_word(words):
         raise UserError(f"no shell runs it, for {word!r}: write sh -c '...', or a list of words")
 

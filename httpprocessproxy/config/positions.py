@@ -5,14 +5,10 @@ The scanner reads a text that tomllib has accepted, so it does not check anythin
 
 import re
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Final
 
-from httpprocessproxy.core.errors import UserError
-
-Keys = tuple[str, ...]
+from httpprocessproxy.config.key_source import Keys
 
 _SPACE: Final = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
 _BLANKS: Final = re.compile(r"[ \t]*")
@@ -26,32 +22,6 @@ _STRING: Final = re.compile(
 _BARE_KEY: Final = re.compile(r"[A-Za-z0-9_-]+")
 # A number, a date with a time behind a blank, or a boolean.
 _BARE_VALUE: Final = re.compile(r"[^,\]}#\r\n]+")
-
-
-@dataclass(frozen=True, slots=True)
-class KeySource:
-    """A file of keys; `prefix` is the path of the program's table in it.
-
-    `lines` returns the line of each key by its path in the tables of the file. Only an error needs
-    them.
-    """
-
-    path: Path
-    lines: Callable[[], Mapping[Keys, int]]
-    prefix: Keys = ()
-
-    def error(self, keys: Sequence[str], text: str) -> UserError:
-        """An error of the key, in a line of text."""
-        name = f"{'.'.join(keys)}: " if keys else ""
-        return UserError(f"{self.place(keys)}: {name}{text}")
-
-    def place(self, keys: Sequence[str]) -> str:
-        """The file, and the line of the key or of its table."""
-        where: Keys = (*self.prefix, *keys)
-        lines = self.lines()
-        while where and where not in lines:
-            where = where[:-1]
-        return f"{self.path}:{lines[where]}" if where else str(self.path)
 
 
 def key_lines(text: str) -> Mapping[Keys, int]:

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from httpprocessproxy.config.config_file import ConfigFile, ServiceTable, Values
+from httpprocessproxy.config.key_source import Keys, KeySource
 from httpprocessproxy.config.model import AUTO
-from httpprocessproxy.config.positions import Keys, KeySource
 from httpprocessproxy.config.readers import file_text
 from httpprocessproxy.config.shell import words_of
 from httpprocessproxy.core.errors import UserError

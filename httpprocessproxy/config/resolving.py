@@ -22,11 +22,8 @@ from httpprocessproxy.config.config_file import (
 )
 from httpprocessproxy.config.model import AUTO, Config, ServiceConfig
 from httpprocessproxy.config.options import OPTIONS
-from httpprocessproxy.config.procfile import read_procfile
-from httpprocessproxy.config.service_checks import check_names, check_services
-from httpprocessproxy.config.service_tables import chosen, is_name, read_services
 from httpprocessproxy.core.errors import UserError
-from httpprocessproxy.core.http.hosts import HostRule
+from httpprocessproxy.core.identity import DEFAULT_SERVICE, is_service_name
 
 _COMMAND, _ASGI, _BACKEND, _BIND = (
     *("service.command", "service.asgi", "service.address"),
@@ -43,8 +40,9 @@ def resolve(line: argparse.Namespace) -> Config:
     values = _merged(line, file)
     if file is not None and file.tables:
         return _of_several(line, file, values)
-    if names := _words(line)[1]:
-        raise UserError(f"there is no service {names[0]!r}: the file has no [service.NAME]")
+    for name in _words(line)[1]:
+        if name != DEFAULT_SERVICE:
+            raise UserError(f"there is no service {name!r}: the file has no [service.NAME]")
     _check_bind(values)
     if _BACKEND not in values:
         if not values.get(_ASGI):
@@ -76,14 +74,10 @@ def _of_several(line: argparse.Namespace, file: ConfigFile, values: Values) -> C
     for option in (_COMMAND, _ASGI, _BACKEND):
         if option in line:
             raise UserError(f"{file.path} has services: leave BACKEND, --exec and --asgi out")
-    check_names(file)
-    services = read_services(file, below("service", values))
-    others = {path: value for path, value in values.items() if not path.startswith("service.")}
-    config = build(Config, {_BIND: DEFAULT_BIND, **others, "services": services})
-    listen = config.listen
-    check_services(file, services, listen.bind, HostRule(listen.allowed_hosts, listen.bind.host))
-    if names := _words(line)[1]:
-        config = replace(config, services=chosen(services, names))
+    # Imported lazily: a command line of one service does not need it.
+    from httpprocessproxy.config.several import configure_several
+
+    config = configure_several(file, {_BIND: DEFAULT_BIND, **values}, _words(line)[1])
     _check_tls(config)
     return config
 
@@ -92,8 +86,8 @@ def _words(line: argparse.Namespace) -> tuple[list[Path], list[str]]:
     """The words behind the verb `up`: files, and names of services."""
     words: tuple[str, ...] = getattr(line, "what", ())
     return (
-        [Path(word) for word in words if not is_name(word)],
-        [word for word in words if is_name(word)],
+        [Path(word) for word in words if not is_service_name(word)],
+        [word for word in words if is_service_name(word)],
     )
 
 
@@ -115,12 +109,18 @@ def _enter_file(line: argparse.Namespace) -> ConfigFile | None:
         if "what" in line:
             raise UserError(_no_file())
         return None
-    is_procfile = bool(files) and path.suffix != OWN.suffix
-    file = read_procfile(path) if is_procfile else read_file(path)
+    file = _read_procfile(path) if files and path.suffix != OWN.suffix else read_file(path)
     if file.tables or (path.parent != Path() and "config" not in line):
         os.chdir(path.parent)
         file = replace(file, source=replace(file.source, path=Path(path.name)))
     return file
+
+
+def _read_procfile(path: Path) -> ConfigFile:
+    # Imported lazily, because it is read rarely.
+    from httpprocessproxy.config.procfile import read_procfile
+
+    return read_procfile(path)
 
 
 def _no_file() -> str:

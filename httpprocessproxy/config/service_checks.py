@@ -8,10 +8,11 @@ from httpprocessproxy.config.address import Address
 from httpprocessproxy.config.config_file import ConfigFile, ServiceTable
 from httpprocessproxy.config.model import ServiceConfig
 from httpprocessproxy.config.parser import nearest
-from httpprocessproxy.config.service_tables import is_name, texts
+from httpprocessproxy.config.service_tables import texts
 from httpprocessproxy.core.dependencies import CycleError, start_order
 from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.core.http.hosts import HostRule, names_dashboard
+from httpprocessproxy.core.identity import is_service_name
 from httpprocessproxy.core.placeholders import OF_SERVICES, mentioned
 from httpprocessproxy.core.routes import Route, normal_path
 
@@ -23,7 +24,7 @@ def check_names(file: ConfigFile) -> None:
     """Raises UserError for a name that is invalid, or that two tables have."""
     seen: set[str] = set()
     for table in file.tables:
-        if not is_name(table.name):
+        if not is_service_name(table.name):
             raise file.source.error(table.keys, "a name consists of a-z, 0-9, _ and -")
         if table.name == _RESERVED:
             raise file.source.error(table.keys, f"{_RESERVED} is the proxy's own: choose another")

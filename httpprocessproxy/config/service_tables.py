@@ -4,7 +4,6 @@ A service has a port if it has a route, or if a text of its own or of another on
 error names the line of its key.
 """
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
@@ -18,15 +17,8 @@ from httpprocessproxy.core.dependencies import needed_by
 from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.core.placeholders import OWN_PORT, mentioned
 
-_NAME: Final = re.compile(r"[a-z0-9_-]+")
-
 # Checks that connect to a port.
 _OF_A_PORT: Final = ("http", "tcp")
-
-
-def is_name(text: str) -> bool:
-    """Whether a text has the form of the name of a service."""
-    return _NAME.fullmatch(text) is not None
 
 
 def read_services(file: ConfigFile, defaults: Mapping[str, object]) -> tuple[ServiceConfig, ...]:

@@ -1,9 +1,17 @@
-"""The identity of one run of a service's process."""
+"""The names of services, and the identity of one run of a service's process."""
 
 from typing import Final, NamedTuple
 
 # The service of a command line without services.
 DEFAULT_SERVICE: Final = "web"
+
+
+_CHARACTERS: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789_-")
+
+
+def is_service_name(text: str) -> bool:
+    """Whether a text has the form of a service's name: a label of a host name, or nearly so."""
+    return bool(text) and _CHARACTERS.issuperset(text)
 
 
 class GenerationId(NamedTuple):

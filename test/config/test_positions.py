@@ -2,14 +2,13 @@
 
 import tomllib
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 import pytest
 import tomli_w
 from hypothesis import given
 from hypothesis import strategies as st
 
-from httpprocessproxy.config.positions import KeySource, key_lines
+from httpprocessproxy.config.positions import key_lines
 
 FILE = r'''# a comment with "a quote and = and [
 bind = 8000  # one
@@ -92,22 +91,3 @@ def paths(value: object, above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...
 def test_every_key_of_a_valid_file_has_a_line(content: dict[str, object], is_long: bool) -> None:
     text = tomli_w.dumps(content, multiline_strings=is_long)
     assert set(paths(tomllib.loads(text))) == set(key_lines(text))
-
-
-@pytest.mark.parametrize(
-    ("keys", "text"),
-    [
-        (("a", "b"), "f.toml:3: a.b: wrong"),
-        (("a", "b", "c"), "f.toml:3: a.b.c: wrong"),
-        (("a", "x"), "f.toml:2: a.x: wrong"),
-        (("x",), "f.toml:1: x: wrong"),
-        ((), "f.toml:1: wrong"),
-    ],
-)
-def test_error_names_the_line_of_the_key_or_of_its_table(keys: tuple[str, ...], text: str) -> None:
-    lines = {("tool",): 1, ("tool", "a"): 2, ("tool", "a", "b"): 3}
-    assert str(KeySource(Path("f.toml"), lambda: lines, ("tool",)).error(keys, "wrong")) == text
-
-
-def test_error_without_any_line_names_the_file() -> None:
-    assert str(KeySource(Path("f.toml"), dict).error(("a",), "wrong")) == "f.toml: a: wrong"

@@ -261,7 +261,7 @@ def test_address_for_questions_is_that_of_the_services(below: Path, project: Pat
 
 def test_up_runs_a_file_of_one_service(project: Path) -> None:
     (project / "http-process-proxy.toml").write_text(FILE)
-    assert resolve(read_up([])) == parse([])
+    assert resolve(read_up([])) == resolve(read_up(["web"])) == parse([])
     with pytest.raises(UserError, match="there is no service 'api'"):
         resolve(read_up(["api"]))
 

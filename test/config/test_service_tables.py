@@ -19,7 +19,6 @@ from httpprocessproxy.config import (
     WatchConfig,
 )
 from httpprocessproxy.config.service_options import ALIASES, DEFAULTS, SERVICE_KEYS, TASK_KEYS
-from httpprocessproxy.config.service_tables import is_name
 from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.core.routes import Route
 from test.config.files import SHOP, up_with
@@ -262,16 +261,6 @@ def test_named_services_are_chosen_with_what_they_need_or_mention(
 def test_unknown_name_of_a_service_is_an_error() -> None:
     with pytest.raises(UserError, match="there is no service 'wrker': did you mean worker"):
         up_with(SHOP, "wrker")
-
-
-@pytest.mark.parametrize("text", ["a", "my-api_2", "0"])
-def test_name_of_a_service(text: str) -> None:
-    assert is_name(text)
-
-
-@pytest.mark.parametrize("text", ["", "A", "a.b", "a b", "Procfile", "./web", "é"])
-def test_text_that_is_not_a_name(text: str) -> None:
-    assert not is_name(text)
 
 
 def test_key_has_one_row() -> None:
