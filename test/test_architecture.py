@@ -79,7 +79,15 @@ TESTED_ELSEWHERE = {
     "asgi/interface.py": "test/asgi/test_request_sink.py",
     "companions/chains/hop_reporter.py": "test/companions/chains/test_companion.py",
     "companions/chains/error_reports.py": "test/companions/chains/test_deliveries.py",
-    "cli.py": "test/whole/test_cli.py",
+    "cli/program.py": "test/whole/test_cli.py",
+    "admin/verbs/acting.py": "test/whole/test_verbs.py",
+    "admin/verbs/again.py": "test/whole/test_verbs.py",
+    "admin/verbs/background.py": "test/whole/test_verbs_projects.py",
+    "admin/verbs/finding.py": "test/whole/test_verbs.py",
+    "admin/verbs/logs.py": "test/whole/test_verbs.py",
+    "admin/verbs/running.py": "test/whole/test_verbs.py",
+    "admin/verbs/showing.py": "test/whole/test_verbs.py",
+    "admin/verbs/words.py": "test/whole/test_verbs.py",
     "frontends/listeners.py": "test/whole/test_https.py",
     "frontends/opening.py": "test/whole/test_https.py",
     "frontends/streams.py": "test/frontends/http2/test_stream.py",
@@ -229,7 +237,7 @@ def test_modules_of_a_room_have_no_circular_imports() -> None:
 
 
 def test_start_imports_no_late_package() -> None:
-    code = "import sys, httpprocessproxy.cli, httpprocessproxy.app; print(*sys.modules)"
+    code = "import sys, httpprocessproxy.cli.program, httpprocessproxy.app; print(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True
     )

@@ -28,6 +28,12 @@ class AdminService(Protocol):
 
     def restart(self, requested_by: str) -> None: ...
 
+    def stop(self, requested_by: str) -> None:
+        """Stop it until `start` or `restart`."""
+
+    def start(self, requested_by: str) -> None:
+        """Start it, unless it runs or is on its way."""
+
     async def fence(self) -> None:
         """Return once files written before the call have had their effect on the status."""
 

@@ -30,6 +30,8 @@ class ServicePages:
         router.add_get("/_hpp/services/{name}/status", self.get_status)
         router.add_get("/_hpp/services/{name}/output", self.get_output)
         router.add_post("/_hpp/services/{name}/restart", self.post_restart)
+        router.add_post("/_hpp/services/{name}/stop", self.post_stop)
+        router.add_post("/_hpp/services/{name}/start", self.post_start)
         router.add_post("/_hpp/down", self.post_down)
 
     async def get_services(self, request: web.Request) -> web.Response:
@@ -49,6 +51,19 @@ class ServicePages:
         service = self._find(request)
         wait = replace(StateWait.of(request), after=service.status().generation)
         service.restart(source(request))
+        return await self._acted(service, wait)
+
+    async def post_stop(self, request: web.Request) -> web.Response:
+        service, wait = self._find(request), StateWait.of(request)
+        service.stop(source(request))
+        return await self._acted(service, wait)
+
+    async def post_start(self, request: web.Request) -> web.Response:
+        service, wait = self._find(request), StateWait.of(request)
+        service.start(source(request))
+        return await self._acted(service, wait)
+
+    async def _acted(self, service: AdminService, wait: StateWait) -> web.Response:
         if wait.wanted is None:
             return web.json_response(self._shown(service), status=202)
         is_reached = await wait.reached([service], self._bus)

@@ -17,7 +17,7 @@ from httpprocessproxy.admin.answers import choices, number, seconds
 from httpprocessproxy.admin.context import AdminService
 from httpprocessproxy.events import EventBus, StateChanged
 
-STATES: Final = ("loading", "running", "error", "killing")
+STATES: Final = ("loading", "running", "error", "killing", "stopped", "idle")
 
 DEFAULT_TIMEOUT_S: Final = 30.0
 MAX_TIMEOUT_S: Final = 3600.0

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from httpprocessproxy.config import readers
-from httpprocessproxy.config.address import Address
 from httpprocessproxy.config.building import prefixed
 from httpprocessproxy.config.forms import Kind, Option, choice, number, switch, text, within
 from httpprocessproxy.config.model import Config, ServiceConfig
@@ -105,7 +104,7 @@ with all that they need.
                 f"a configuration file or a Procfile (default: {PROGRAM}.toml here or above), "
                 "or names of services",
             ),
-            *within("listen", text("bind", "BIND", "address of the proxy", Address.parse)),
+            *within("listen", text("bind", "BIND", "address of the proxy", readers.bind)),
         ),
         **{
             title: [option for option in group if option.name not in OF_ONE_SERVICE]

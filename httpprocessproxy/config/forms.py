@@ -17,7 +17,7 @@ from httpprocessproxy.config.model import AUTO, NOWHERE
 from httpprocessproxy.config.secret import variable
 
 Reader = Callable[[str], object]
-_READERS_OF_AUTO = (readers.backend, readers.service_address)
+_READERS_OF_AUTO = (readers.bind, readers.backend, readers.service_address)
 
 Plain = bool | int | float | str | list["Plain"] | dict[str, "Plain"]
 

@@ -5,7 +5,6 @@ of --help may have options of several groups.
 """
 
 from httpprocessproxy.config import readers
-from httpprocessproxy.config.address import Address
 from httpprocessproxy.config.companion_options import ARCHIVING, FORWARDING, SHARING
 from httpprocessproxy.config.forms import (
     Kind,
@@ -25,7 +24,7 @@ from httpprocessproxy.config.forms import (
 PROGRAM = "http-process-proxy"
 
 PLACES = (
-    *within("listen", place("bind", "address of the proxy, for browsers", Address.parse)),
+    *within("listen", place("bind", "address of the proxy, for browsers", readers.bind)),
     *within(
         "service",
         place(

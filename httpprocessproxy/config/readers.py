@@ -53,6 +53,11 @@ def one_of(*choices: str) -> Callable[[str], str]:
     return read
 
 
+def bind(text: str) -> Address:
+    """Parse the address of the proxy, or `auto`: a free port of localhost, as does port 0."""
+    return AUTO if text == "auto" else Address.parse(text)
+
+
 def backend(text: str) -> Address:
     """Parse an address, or `auto`: a free port of localhost."""
     if text == "auto":

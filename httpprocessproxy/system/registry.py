@@ -10,7 +10,7 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +21,8 @@ from httpprocessproxy.system.user_folders import runtime_folder
 
 _LOCK: Final = ".lock"
 _SUFFIX: Final = ".json"
+# One such wait; it is repeated.
+_START_TIMEOUT_S: Final = 60.0
 # Another process ends, or begins to listen: neither can be waited for but by looking.
 _LOOK_S: Final = 0.02
 
@@ -29,7 +31,8 @@ _LOOK_S: Final = 0.02
 class RunningProxy:
     """A proxy of this user.
 
-    `folder` is a real path; `bind`, `url` and `run` are "" until it is so far. `is_project`: it was
+    `folder` is a real path, `pid` that of the process that the user started. `bind`, with the IP
+    addresses to connect to, `url` and `run` are empty until it is so far. `is_project`: it was
     started by `up`, which starts one in each folder. `started` is in UTC (RFC 3339).
     """
 
@@ -39,6 +42,7 @@ class RunningProxy:
     started: str
     branch: str = ""
     bind: str = ""
+    addresses: Sequence[tuple[str, int]] = field(default_factory=list)
     url: str = ""
     run: str = ""
     services: Sequence[str] = field(default_factory=list)
@@ -56,10 +60,11 @@ class RunningProxy:
         except (TypeError, ValueError):
             return None
 
-    def text(self) -> str:
+    def members(self) -> Mapping[str, object]:
+        """The fields of the file of the entry."""
         members = asdict(self)
         del members["file"]
-        return json.dumps(members)
+        return members
 
 
 class Registration:
@@ -82,9 +87,9 @@ class Registration:
             self.entry.file.unlink(missing_ok=True)
         os.close(self._fd)
 
-    def bound(self, bind: str) -> None:
+    def bound(self, bind: str, addresses: Sequence[tuple[str, int]]) -> None:
         """Add the address of this process; the registry is locked. Raises OSError."""
-        self.entry = replace(self.entry, pid=os.getpid(), bind=bind)
+        self.entry = replace(self.entry, bind=bind, addresses=addresses)
         _write(self._fd, self.entry)
 
     def listening(self, *, url: str, run: str, services: Sequence[str]) -> None:
@@ -197,21 +202,33 @@ class ProxyRegistry:
 
 
 @contextlib.contextmanager
-def registered() -> Iterator[Registration | None]:
+def registered(*, is_project: bool = False) -> Iterator[Registration | RunningProxy | None]:
     """Register this process in the user's registry, for its working directory.
 
-    None if the registry cannot be written: the proxy runs all the same.
+    A project gets the entry of the one that runs there already, once that answers. None if the
+    registry cannot be written: the proxy runs all the same.
     """
     with contextlib.ExitStack() as stack:
-        registration = None
+        found = None
         with contextlib.suppress(OSError):
-            registration = stack.enter_context(ProxyRegistry.open().register(Path.cwd()))
-        yield registration
+            registry, folder = ProxyRegistry.open(), Path.cwd()
+            found = _claim(registry, folder) if is_project else registry.register(folder)
+            if isinstance(found, Registration):
+                stack.enter_context(found)
+        yield found
+
+
+def _claim(registry: ProxyRegistry, folder: Path) -> Registration | RunningProxy:
+    """Raises OSError."""
+    while isinstance(found := registry.claim(folder), RunningProxy) and not found.answers:
+        # It starts, and may fail.
+        registry.wait(found, lambda entry: entry is None or entry.answers, _START_TIMEOUT_S)
+    return found
 
 
 def _write(fd: int, entry: RunningProxy) -> None:
     os.ftruncate(fd, 0)
-    os.pwrite(fd, entry.text().encode(), 0)
+    os.pwrite(fd, json.dumps(entry.members()).encode(), 0)
 
 
 def _read(file: Path) -> RunningProxy | None:

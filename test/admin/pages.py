@@ -48,6 +48,12 @@ class FakeProgram:
     def restart(self, requested_by: str) -> None:
         self.restarted_by.append(requested_by)
 
+    def stop(self, requested_by: str) -> None:
+        self.enter("stopped")
+
+    def start(self, requested_by: str) -> None:
+        self.enter("running", self.generation + 1)
+
     def status(self) -> ServiceStatus:
         return status(self.state, self.generation)
 

@@ -90,6 +90,12 @@ class FakeService:
     def status(self) -> ServiceStatus:
         return self.present
 
+    def stop(self, requested_by: str) -> None:
+        raise AssertionError("no test stops it")
+
+    def start(self, requested_by: str) -> None:
+        raise AssertionError("no test starts it")
+
     def tail(self) -> str:
         return TAIL if self.config.name == "web" else f"{self.config.name}: {TAIL}"
 

@@ -79,6 +79,25 @@ def test_restart_waits_for_a_later_generation(tmp_path: Path) -> None:
     run(main())
 
 
+@pytest.mark.parametrize(
+    ("act", "state", "generation"), [("stop", "stopped", 3), ("start", "running", 4)]
+)
+def test_service_is_stopped_and_started(
+    tmp_path: Path, act: str, state: str, generation: int
+) -> None:
+    async def main() -> None:
+        async with open_site(tmp_path) as (_, client):
+            target = f"/_hpp/services/web/{act}"
+            async with client.post(target) as response:
+                assert response.status == 202
+            async with client.post(f"{target}?wait={state}") as response:
+                answer = await response.json()
+                assert (response.status, answer["state"]) == (200, state)
+                assert answer["generation"] >= generation
+
+    run(main())
+
+
 @pytest.mark.parametrize("target", ["/_hpp/services/web/restart", "/_hpp/down"])
 def test_act_of_a_browser_needs_the_token(tmp_path: Path, target: str) -> None:
     async def main() -> None:

@@ -129,6 +129,10 @@ def test_completion_script_has_every_option(shell: str) -> None:
 
 
 def test_run_imports_no_module_that_only_prints() -> None:
-    command = [sys.executable, "-c", "import httpprocessproxy.cli, sys; print(*sys.modules)"]
+    command = [
+        sys.executable,
+        "-c",
+        "import httpprocessproxy.cli.program, sys; print(*sys.modules)",
+    ]
     loaded = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
     assert not {"shtab", "tomli_w", "dotenv", "aiohttp", "httpprocessproxy.app"} & set(loaded)

@@ -40,7 +40,7 @@ def other_proxy(registry: ProxyRegistry, folder: Path, bind: Address) -> Iterato
     folder.mkdir(exist_ok=True)
     with registry.register(folder) as registration:
         with registry.locked():
-            registration.bound(str(bind))
+            registration.bound(str(bind), ())
         yield
 
 

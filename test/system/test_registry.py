@@ -70,12 +70,13 @@ def test_entry_lasts_as_long_as_its_context(registry: ProxyRegistry, tmp_path: P
         assert proxy == registration.entry
         assert (proxy.folder, proxy.is_project, proxy.answers) == (str(tmp_path), False, False)
         with registry.locked():
-            registration.bound("localhost:8000")
+            registration.bound("localhost:8000", [("127.0.0.1", 8000), ("::1", 8000)])
         assert not registry.proxies()[0].answers
         registration.listening(url="http://localhost:8000/", run="ab", services=["web"])
         (proxy,) = registry.proxies()
         assert proxy.answers
         assert proxy.bind == "localhost:8000"
+        assert [tuple(each) for each in proxy.addresses] == [("127.0.0.1", 8000), ("::1", 8000)]
         assert list(proxy.services) == ["web"]
     assert registry.proxies() == []
 

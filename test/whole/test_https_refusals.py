@@ -127,7 +127,7 @@ def test_missing_extra_is_refused(
 def test_run_without_tls_imports_no_extra(tmp_path: Path) -> None:
     """The plain installation has none of them."""
     code = (
-        "import sys, httpprocessproxy.app, httpprocessproxy.cli; "
+        "import sys, httpprocessproxy.app, httpprocessproxy.cli.program; "
         "print({'h2', 'aioquic', 'cryptography', 'uvicorn'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -1,11 +1,12 @@
-"""The program's entry point: argv in, exit status out, one line for an error. The only print()."""
+"""The command line, and the verb `up`: argv in, exit status out. The only print()."""
 
 import argparse
 import gc
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Final, NoReturn
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
 
+from httpprocessproxy.admin.verbs.again import runs_already
 from httpprocessproxy.config import Config
 from httpprocessproxy.config.command_line import QUESTION_TIMEOUT_S, read_line, read_up
 from httpprocessproxy.config.completion import completion
@@ -13,61 +14,48 @@ from httpprocessproxy.config.options import PROGRAM
 from httpprocessproxy.config.printing import written
 from httpprocessproxy.config.resolving import resolve, resolve_bind
 from httpprocessproxy.core.errors import UserError
-from httpprocessproxy.system.program import complain, end_process, run_program
+from httpprocessproxy.system.program import complain, end_process
 
 if TYPE_CHECKING:
     from httpprocessproxy.system.registry import Registration
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the program, and return its exit status."""
-    return run_program(PROGRAM, _main, argv)
+def up(argv: Sequence[str]) -> int:
+    """The verb `up`, which starts a project. Raises UserError."""
+    return _start(read_up(argv), is_project=True)
 
 
-def _main(argv: Sequence[str]) -> int:
-    """Raises UserError and BrokenPipeError."""
-    verb = VERBS.get(argv[0]) if argv else None
-    return verb(argv[1:]) if verb is not None else _line(argv)
-
-
-def _up(argv: Sequence[str]) -> int:
-    return _start(read_up(argv))
-
-
-# The programs behind a first word, which no BIND address can be. Each gets the other words, imports
-# its own code, returns the exit status, and raises UserError.
-VERBS: Final[Mapping[str, Callable[[Sequence[str]], int]]] = {"up": _up}
-
-
-def _line(argv: Sequence[str]) -> int:
-    """The command line without a verb."""
+def run_line(argv: Sequence[str], verbs: Collection[str]) -> int:
+    """The command line without one of the verbs. Raises UserError and BrokenPipeError."""
     line = read_line(argv)
     # Options that replace a run need no configuration, or (--print-config) nothing else.
     if "completion" in line:
-        return _show(completion(line.completion, VERBS))
+        return _show(completion(line.completion, verbs))
     if "question" in line:
         return _ask(line)
     if "trust" in line:
         return _trust(is_agreed="yes" in line)
-    return _start(line)
+    return _start(line, is_project=False)
 
 
-def _start(line: argparse.Namespace) -> int:
+def _start(line: argparse.Namespace, *, is_project: bool) -> int:
     config = resolve(line)
     if "print_config" in line:
         return _show(written(config))
-    return _run_guarded(config)
+    return _run_guarded(config, is_project=is_project)
 
 
-def _run_guarded(config: Config) -> NoReturn:
+def _run_guarded(config: Config, *, is_project: bool) -> int:
     # Imported late: neither --help nor a question needs a guard.
     from httpprocessproxy.process.guard import guarded
-    from httpprocessproxy.system.registry import registered
+    from httpprocessproxy.system.registry import RunningProxy, registered
 
     # Before the fork, so that both processes hold the lock of the entry.
-    with registered() as registration:
+    with registered(is_project=is_project) as registration:
+        if isinstance(registration, RunningProxy):
+            return _show(runs_already(registration))
         status = guarded(lambda: _run(config, registration))
-    end_process(status)
+    return end_process(status)
 
 
 def _run(config: Config, registration: "Registration | None") -> int:
