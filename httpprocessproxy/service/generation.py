@@ -156,9 +156,10 @@ class Generation:
         if not (self._is_warm and crashed) or self._answered or self.stop.is_set():
             return outcome
         self._launcher.give_up_warm_starts(f"a warm server {outcome.reason} before it answered")
-        if obstacle := await self._unless_stopped(self._clear_obstacles()):
-            return GenerationOutcome(None, obstacle)
-        return outcome if self.stop.is_set() else await self._run_process()
+        obstacle = await self._unless_stopped(self._clear_obstacles())
+        if self.stop.is_set():
+            return outcome
+        return GenerationOutcome(None, obstacle) if obstacle else await self._run_process()
 
     async def _run_process(self) -> GenerationOutcome:
         began_at = time.monotonic()

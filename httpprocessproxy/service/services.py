@@ -96,9 +96,10 @@ class Services(Mapping[str, Service]):
             service.settled()
 
     def restart(self, requested_by: str) -> None:
-        """Restart all servers; `requested_by` is the source of the request."""
+        """Restart all servers but those that are stopped or idle."""
         for service in self.values():
-            service.restart(requested_by)
+            if service.member.pause is None:
+                service.restart(requested_by)
 
     def kill(self) -> None:
         """Kill all servers at once, without the grace period."""

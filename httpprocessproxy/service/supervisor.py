@@ -183,10 +183,11 @@ class Supervisor:
     def _refuse_until_it_answers(self, run: _Run) -> None:
         context = self._context
         timeout_s = context.config.restart.start_timeout_s
-        context.reports.report(
-            f"the start takes longer than --start-timeout ({timeout_s:g} s): "
-            f"requests get 503 until the server answers at {context.launcher.launch_spec.address}"
-        )
+        text = f"the start takes longer than --start-timeout ({timeout_s:g} s)"
+        if context.config.has_port:
+            address = context.launcher.launch_spec.address
+            text += f": requests get 503 until the server answers at {address}"
+        context.reports.report(text)
         context.gate.refuse(self._outages.overdue)
         # The first request is with the server already, which may send interim responses only.
         run.plane.give_up(self._outages.overdue())

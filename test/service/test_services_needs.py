@@ -214,9 +214,20 @@ async def test_stopped_service_starts_by_start_or_restart_and_by_no_save() -> No
             waiter = several.ask("api")
             await several.reached("running", generation, "api")
             await eventually(partial(is_admitted, waiter))
-        several.services["api"].start("the page")
+        several.services["api"].start("the page")  # has no effect
         assert several.states("api")[-3:] == ["stopped", "loading", "running"]
         assert len(several.launchers["web"].children) == 1
+
+
+@on_every_loop
+async def test_restart_of_all_leaves_a_stopped_service_alone() -> None:
+    async with running(Several(service("api"), service("web"))) as several:
+        await several.reached("running", 1)
+        several.services["api"].stop("the page")
+        await several.reached("stopped", 2, "api")
+        several.services.restart("the keyboard")
+        await several.reached("running", 2, "web")
+        assert several.services["api"].status().state == "stopped"
 
 
 @on_every_loop

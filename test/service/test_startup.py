@@ -6,7 +6,8 @@ from functools import partial
 
 import pytest
 
-from httpprocessproxy.config import NOWHERE, ServiceConfig, WatchConfig
+from httpprocessproxy.config import NOWHERE, Readiness, ServiceConfig, WatchConfig
+from httpprocessproxy.events import Notice
 from httpprocessproxy.process import LaunchSpec
 from httpprocessproxy.service.generation import GenerationLimits, GenerationOutcome
 from httpprocessproxy.service.startup import Startup
@@ -115,3 +116,19 @@ async def test_own_reloader_is_not_reported_if_no_file_restarts_the_service() ->
 def has_started(several: Several, count: int) -> bool:
     """Whether the migration has been started `count` times."""
     return len(several.launchers["migrate"].children) == count
+
+
+@on_every_loop
+async def test_slow_start_without_a_port_is_reported_without_an_address() -> None:
+    worker = portless(service("worker"))
+    worker = replace(
+        worker,
+        restart=replace(worker.restart, start_timeout_s=0.01),
+        readiness=Readiness("log", text="up"),
+    )
+    several = Several(worker)
+    several.launchers["worker"].listens = False
+    async with running(several):
+        said = several.bus.recent
+        await eventually(lambda: bool(said(Notice)))
+        assert said(Notice)[0].text == "the start takes longer than --start-timeout (0.01 s)"
