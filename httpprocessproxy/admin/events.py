@@ -9,6 +9,7 @@ refreshed.
 import asyncio
 import contextlib
 import json
+import os
 import secrets
 import shlex
 import socket
@@ -169,7 +170,7 @@ class Events:
             "run": self._bus.run,
             "stale": self._is_stale(hello, audience),
             "editor": self._config.browser.editor if trusted else "",
-            "folder": self._folder if trusted else "",
+            "folder": self._folder_of(audience.service) if trusted else "",
             "command": self._command(audience.service, trusted),
             "console": trusted and self._config.browser.console,
             "state": self._for_page(own, trusted) if own is not None else None,
@@ -186,6 +187,11 @@ class Events:
             "builds": [self._for_page(each, trusted) for each in self._changes.builds.values()],
             "other_states": [self._for_page(states[name], trusted) for name in others],
         }
+
+    def _folder_of(self, service: str) -> str:
+        """The directory of a service, where the relative paths in its output begin."""
+        folders = (each.folder for each in self._config.services if each.name == service)
+        return os.path.normpath(os.path.join(self._folder, next(folders)))
 
     def _command(self, service: str, trusted: bool) -> str:
         commands = (each.command for each in self._config.services if each.name == service)

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 from httpprocessproxy.events import MAX_RECENT, EventBus, OutputPrinted
 from test.admin.sockets import TAIL, opened, receive, run, service
@@ -43,6 +44,17 @@ def test_hello_has_the_service_of_the_page_and_the_states_of_the_others() -> Non
                 assert named([hello["state"]]) == [("api", "error")]
             async with page(admin) as (_, hello):  # a program
                 assert hello["service"] == "api"
+
+    run(main())
+
+
+def test_hello_has_the_folder_of_the_service_for_relative_paths_in_its_output() -> None:
+    async def main() -> None:
+        services = (SHOP[0], replace(SHOP[1], folder=Path("front/../frontend")))
+        async with opened(services=services) as admin:
+            for path, folder in (("/api/x", Path.cwd()), ("/", Path.cwd() / "frontend")):
+                async with page(admin, path=path) as (_, hello):
+                    assert hello["folder"] == str(folder)
 
     run(main())
 
