@@ -95,16 +95,17 @@ def _merged(table: ServiceTable, defaults: Mapping[str, object]) -> Values:
     keys = TASK_KEYS if table.is_task else SERVICE_KEYS
     # One watcher serves all services.
     fields = {"watch.watcher", *(row.field for row in keys.values())}
-    if not table.values.get("routes"):
+    values = table.values
+    if not values.get("routes") or not (values.get("command") or values.get("asgi")):
         fields -= {"idle_s"}
     applied = {field: value for field, value in defaults.items() if field in fields}
     # Variables are joined, and those of the table win.
     env: dict[str, str] = {}
-    for values in (applied, table.values):
-        pairs = values.get("env", ())
+    for each in (applied, values):
+        pairs = each.get("env", ())
         assert isinstance(pairs, tuple), "its option reads pairs"
         env.update(pairs)
-    return {**layered(applied, table.values), "env": tuple(env.items())}
+    return {**layered(applied, values), "env": tuple(env.items())}
 
 
 def _check_program(file: ConfigFile, table: ServiceTable, service: ServiceConfig) -> None:
@@ -119,6 +120,9 @@ def _check_program(file: ConfigFile, table: ServiceTable, service: ServiceConfig
         raise source.error(table.keys, f"there is nothing to run: add exec{other}")
     if service.routes and not service.has_port:
         raise source.error(table.key("address"), "a service with a route has an address")
+    if service.idle_s is not None and (service.is_external or not service.routes):
+        why = "the proxy does not start it" if service.is_external else "no request starts it again"
+        raise source.error(table.key("idle_s"), f"{why}: leave idle out")
     if not service.folder.is_dir():
         raise source.error(table.key("folder"), f"there is no folder {str(service.folder)!r}")
 

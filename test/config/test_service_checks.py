@@ -97,6 +97,14 @@ B = '[service.b]\nexec = "b"\n'
             A + 'asgi = "a:b"',
             "3: service.a.asgi: exec and asgi are two things to run: keep one",
         ),
+        (
+            A + 'idle = "1h"',
+            "3: service.a.idle: no request starts it again: leave idle out",
+        ),
+        (
+            '[service.a]\naddress = 9000\nroute = "/"\nidle = "1h"',
+            "4: service.a.idle: the proxy does not start it: leave idle out",
+        ),
         (A + 'dir = "none"', "3: service.a.dir: there is no folder 'none'"),
         (
             A + 'route = "/"\naddress = "off"',
@@ -194,6 +202,7 @@ def test_mistake_is_one_line_with_its_place(text: str, error: str) -> None:
         A + 'route = "a.localhost"\n' + B + 'route = "*.localhost"',
         "[service.a]\naddress = 9000\n[service.b]\naddress = 9000",
         A + 'follow = "b"\n' + B + 'needs = "a"',
+        'idle = "1h"\n' + A + '[service.b]\naddress = 9000\nroute = "/"',
         "[service.a]\nexec = 'a \"{b.port}\"'\n[service.b]\naddress = 9000\n",
         SHOP,
     ],
