@@ -52,7 +52,7 @@ livereload-port = 0
 watcher = "embedded"
 
 [service.api]
-exec  = "sh -c 'echo api knows $WEB in $PWD; exec {ECHO}'"
+exec  = "sh -c 'echo $BRANCH api knows $WEB in $PWD; exec {ECHO}'"
 route = "/api/**"
 strip = true
 dir   = "back end"
@@ -68,18 +68,28 @@ exec  = "sh -c 'echo worker of ${{PORT-no port}}; sleep 1000'"
 """
 
 
+def make_work_tree(project: Path, branch: str) -> None:
+    """Make a linked work tree, as git-worktree(1) does."""
+    git = project.with_name("repository") / ".git" / "worktrees" / "project"
+    git.mkdir(parents=True)
+    (git / "HEAD").write_text(f"ref: refs/heads/{branch}\n")
+    (git / "commondir").write_text("../..\n")
+    (project / ".git").write_text(f"gitdir: {git}\n")
+
+
 def test_services_of_a_file_above_run_behind_one_origin(project: Path) -> None:
-    (project / ".git").mkdir()
+    make_work_tree(project, "Fix/cart")
     (project / "back end").mkdir()
     (project / "back end" / "version").write_text("back end")
     with Project(project, FILE, "up", name="http-process-proxy.toml", below="back end") as proxy:
         proxy.running()
         proxy.wait_output("worker of no port")
         url = proxy.wait_output(r"web +http\S+ +(localhost:\d+)")[1]
-        proxy.wait_output(rf"api knows http://{url} in {project}/back end")
+        proxy.wait_output(rf"fix-cart api knows http://{url} in {project}/back end")
         assert answers(proxy, "/api/version", "/version") == ["back end", ""]
-        # Each service also has a host of its own.
-        assert answers(proxy, "/version", host=f"api.localhost:{proxy.port}") == ["back end"]
+        # Each service also has hosts of its own.
+        for host in ("api.localhost", "fix-cart.api.localhost"):
+            assert answers(proxy, "/version", host=f"{host}:{proxy.port}") == ["back end"]
         (project / "a.py").touch()
         proxy.wait_output(rf"(?s)(api knows http://{url} .*){{2}}")
         assert answers(proxy, "/api/version") == ["back end"]
