@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
+from httpprocessproxy.config import RestartConfig
 from httpprocessproxy.core.identity import GenerationId
 from httpprocessproxy.events import BuildChanged
 from httpprocessproxy.service.waiter import Target
@@ -47,12 +48,8 @@ class Building(Life):
 
 
 @contextlib.asynccontextmanager
-async def building(queue_timeout_s: float | None = None) -> AsyncIterator[Building]:
-    config = replace(configured(), before=("make", "all"))
-    if queue_timeout_s is not None:
-        restart = replace(config.restart, queue_timeout_s=queue_timeout_s)
-        config = replace(config, restart=restart)
-    life = Building(config)
+async def building(restart: RestartConfig | None = None) -> AsyncIterator[Building]:
+    life = Building(replace(configured(restart), before=("make", "all")))
     async with asyncio.TaskGroup() as group:
         running = group.create_task(life.run(), name="service")
         yield life
@@ -69,6 +66,19 @@ async def test_server_starts_after_the_first_build() -> None:
         await life.reached("running", 1)
         assert waiter.target is not None
         assert life.status().last_restart is None
+
+
+@on_every_loop
+async def test_time_limit_of_a_start_begins_after_the_build() -> None:
+    async with building(RestartConfig(start_timeout_s=50 * MS)) as life:
+        life.launcher.listens = False
+        waiter = life.ask()
+        await life.build(1)
+        await asyncio.sleep(100 * MS)
+        assert waiter.problem is None
+        await life.end_build(1)
+        await eventually(lambda: waiter.problem is not None)
+        assert "--start-timeout" in life.said[0]
 
 
 @on_every_loop
@@ -204,7 +214,7 @@ async def test_sync_request_waits_for_the_verdict() -> None:
 
 @on_every_loop
 async def test_sync_request_is_refused_after_the_time_limit() -> None:
-    async with building(queue_timeout_s=50 * MS) as life:
+    async with building(RestartConfig(queue_timeout_s=50 * MS)) as life:
         await life.end_build(1)
         await life.reached("running", 1)
         life.service.changed(frozenset({"a.py"}))
