@@ -155,6 +155,8 @@ class _Reply:
 
     @property
     def exit_status(self) -> int:
+        if _failed_build(self.status):
+            return ERROR
         settled = {"running": RUNNING, "error": ERROR} if self.came_in_time else {}
         return settled.get(str(self.status["state"]), UNSETTLED)
 
@@ -168,7 +170,17 @@ def sentence(status: Mapping[str, object]) -> str:
     text = f"{status['state']}, generation {status['generation']}"
     if status["state"] == "error":
         return f"{text}: {status['reason']}"
-    return f"{text}, pid {status['pid']}" if status["pid"] else text
+    if status["pid"]:
+        text += f", pid {status['pid']}"
+    return "; ".join(filter(None, (text, _failed_build(status))))
+
+
+def _failed_build(status: Mapping[str, object]) -> str:
+    """The failure of the last build (`--before`), or ""."""
+    match status.get("build"):
+        case {"state": "failed", "command": command, "reason": reason}:
+            return f"before failed: {command} {reason}"
+    return ""
 
 
 def _wait(client: AdminClient, deadline: float) -> _Reply:

@@ -2,8 +2,9 @@
 
 With `wait=STATE[,STATE]` the response is sent when one of these states is reached, or after
 `timeout` seconds: then as 504, with the present state. `after=GENERATION` requires a later
-generation. A request that waits passes the watcher's fence first, so that the response covers files
-that were saved before the request.
+generation, and is answered by 504 at once if a build fails meanwhile: then none follows. A request
+that waits passes the watcher's fence first, so that the response covers files that were saved
+before the request, and their build.
 """
 
 import asyncio
@@ -15,7 +16,8 @@ from aiohttp import web
 
 from httpprocessproxy.admin.answers import choices, number, seconds
 from httpprocessproxy.admin.context import AdminService
-from httpprocessproxy.events import EventBus, StateChanged
+from httpprocessproxy.core.build import Build
+from httpprocessproxy.events import BuildChanged, Event, EventBus, StateChanged
 
 STATES: Final = ("loading", "running", "error", "killing", "stopped", "idle")
 
@@ -43,21 +45,32 @@ class StateWait:
         )
 
     async def reached(self, services: Sequence[AdminService], bus: EventBus) -> bool:
-        """Wait until each service is in one of the wanted states; return False at the timeout."""
+        """Wait until each service is in one of the wanted states.
+
+        Returns False at the timeout, or if a build fails before that.
+        """
         if self.wanted is None:
             return True
         has_changed = asyncio.Event()
-        with bus.subscribe([StateChanged], lambda _: has_changed.set()):
+        failed: list[Build] = []
+
+        def on_event(event: Event) -> None:
+            if isinstance(event, BuildChanged) and event.build.failure:
+                builds = [service.status().build for service in services]
+                failed.extend(build for build in builds if build is event.build)
+            has_changed.set()
+
+        with bus.subscribe([StateChanged, BuildChanged], on_event):
             try:
                 async with asyncio.timeout(self.timeout_s):
                     for service in services:
                         await service.fence()
-                    while not all(map(self._is_reached, services)):
+                    while not all(map(self._is_reached, services)) and not failed:
                         await has_changed.wait()
                         has_changed.clear()
             except TimeoutError:
                 return False
-        return True
+        return all(map(self._is_reached, services))
 
     def _is_reached(self, service: AdminService) -> bool:
         status = service.status()

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
@@ -9,8 +10,9 @@ import aiohttp
 from httpprocessproxy.admin.context import AdminContext
 from httpprocessproxy.admin.guard import TOKEN_FIELD
 from httpprocessproxy.admin.site import serving
+from httpprocessproxy.core.build import Build
 from httpprocessproxy.core.http.hosts import HostRule
-from httpprocessproxy.events import EventBus, ServiceStatus
+from httpprocessproxy.events import BuildChanged, EventBus, ServiceStatus
 from httpprocessproxy.inspector.replay import Replayer
 from httpprocessproxy.inspector.request_log import RequestLog, RequestRecord
 from httpprocessproxy.system.listeners import listen_on_unix
@@ -30,6 +32,7 @@ class FakeProgram:
         self.log = RequestLog(self.bus)
         self.replays = Replayer(self.log, self._send)
         self.state, self.generation = "running", 3
+        self.build: Build | None = None
         self.restarted_by: list[str] = []
         self.fences = 0
         self.config = WEB
@@ -55,7 +58,11 @@ class FakeProgram:
         self.enter("running", self.generation + 1)
 
     def status(self) -> ServiceStatus:
-        return status(self.state, self.generation)
+        return replace(status(self.state, self.generation), build=self.build)
+
+    def end_build(self, build: Build) -> None:
+        self.build = build
+        self.bus.publish(BuildChanged(service="web", build=build, generation=self.generation))
 
     def enter(self, state: str, generation: int = 0) -> None:
         self.state = state

@@ -66,6 +66,14 @@ def answering(body: object, code: int = 200) -> Iterator[Script]:
         (status("error", reason="exited with status 1", pid=None), None),
         (status("loading"), AdminResponse("loading, generation 1, pid 42", UNSETTLED)),
         (status("killing", pid=None), AdminResponse("killing, generation 1", UNSETTLED)),
+        (
+            status("running", build={"state": "failed", "command": "make", "reason": "ended"}),
+            AdminResponse("running, generation 1, pid 42; before failed: make ended", ERROR),
+        ),
+        (
+            status("running", build={"state": "succeeded", "command": "make", "reason": ""}),
+            AdminResponse("running, generation 1, pid 42", RUNNING),
+        ),
     ],
 )
 def test_status_has_exit_status(

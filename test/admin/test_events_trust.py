@@ -2,7 +2,8 @@
 
 import pytest
 
-from httpprocessproxy.events import TOPICS, EventBus, Notice, RequestEnded
+from httpprocessproxy.core.build import Build
+from httpprocessproxy.events import TOPICS, BuildChanged, EventBus, Notice, RequestEnded, members
 from test.admin.sockets import TAIL, TOKEN, opened, receive, refusal, run, settled
 from test.admin.test_events import enter, greet, knock, page, say
 
@@ -22,6 +23,34 @@ def test_untrusted_client_gets_an_error_without_output() -> None:
                 state = hello["state"]
                 assert isinstance(state, dict)
                 assert (state["state"], state["output"]) == ("error", "")
+
+    run(main())
+
+
+def test_untrusted_client_gets_the_state_of_a_build_alone() -> None:
+    async def main() -> None:
+        bus = EventBus()
+        build = Build("failed", "make all", "ended with exit status 2", 20.0)
+        event = BuildChanged(
+            service="web", build=build, generation=3, paths=["a.py"], output="a.py:1: no\n"
+        )
+        bare = {"state": "failed", "command": "", "reason": "", "ms": 20.0}
+        async with (
+            opened(bus=bus) as admin,
+            page(admin, trusted=False) as (stranger, _),
+            page(admin) as (developer, _),
+        ):
+            bus.publish(event, keep=False)
+            shown = await receive(developer)
+            assert (shown["type"], shown["build"]) == ("build", members(build))
+            assert (shown["output"], shown["paths"]) == ("a.py:1: no\n", ["a.py"])
+            hidden = await receive(stranger)
+            assert (hidden["build"], hidden["output"], hidden["paths"]) == (bare, "", [])
+            async with page(admin, trusted=False) as (_, hello):
+                builds = hello["builds"]
+                assert isinstance(builds, list)
+                (before,) = builds
+                assert (before["build"], before["output"]) == (bare, "")
 
     run(main())
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from httpprocessproxy.events import Notice, StateChanged, members, to_json
+from httpprocessproxy.core.build import Build
+from httpprocessproxy.events import BuildChanged, Notice, StateChanged, members, to_json
 from test.admin.pages import SCRIPT, FakeProgram, open_site, token
 from test.admin.sockets import OWN, run
 from test.loops import eventually
@@ -136,6 +137,42 @@ def test_restart_with_wait_returns_the_next_generation(tmp_path: Path) -> None:
             assert not asked.done()
             program.enter("error")
             assert await asked == 200
+
+    run(main())
+
+
+def test_restart_whose_build_fails_gets_504_at_once(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with open_site(tmp_path) as (program, client), asyncio.TaskGroup() as group:
+
+            async def post() -> tuple[int, object]:
+                async with client.post("/_hpp/restart?wait=running,error") as response:
+                    return response.status, (await response.json())["build"]
+
+            asked = group.create_task(post(), name="restart")
+            await waiting(program)
+            for build in (Build("running", "make"), Build("succeeded", "make", ms=20.0)):
+                program.end_build(build)
+                await asyncio.sleep(0)
+            assert not asked.done()
+            failed = Build("failed", "make", "ended with exit status 2", 30.0)
+            program.end_build(failed)
+            assert await asked == (504, members(failed))
+
+    run(main())
+
+
+def test_failed_build_of_another_service_does_not_end_a_wait(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with open_site(tmp_path) as (program, client), asyncio.TaskGroup() as group:
+            asked = group.create_task(get(client, "/_hpp/status?wait=error"), name="wait")
+            await waiting(program)
+            failed = Build("failed", "make", "ended with exit status 2", 30.0)
+            program.bus.publish(BuildChanged(service="api", build=failed, generation=1))
+            await asyncio.sleep(0)
+            assert not asked.done()
+            program.enter("error")
+            assert (await asked)[0] == 200
 
     run(main())
 
