@@ -115,6 +115,16 @@ def test_button_of_all_restarts_each_service(page: Page, proxy: Project) -> None
     expect(page.locator("#restarts li").filter(has_text="api asked for")).not_to_have_count(0)
 
 
+def test_service_is_stopped_and_started(page: Page, proxy: Project) -> None:
+    expect(page.get_by_role("button", name="Stop")).to_be_hidden()
+    tab(page, "worker").click()
+    page.get_by_role("button", name="Stop").click()
+    expect(state(page)).to_have_text("Stopped")
+    expect(tab(page, "All")).to_have_text("AllRunning")
+    page.get_by_role("button", name="Start", exact=True).click()
+    expect(state(page)).to_have_text("Running")
+
+
 def test_worst_state_is_that_of_all_and_of_the_title(page: Page, proxy: Project) -> None:
     icon = page.locator("link[rel=icon]")
     expect(page).to_have_title(re.compile("^Running "))
