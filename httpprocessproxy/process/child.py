@@ -17,6 +17,9 @@ from httpprocessproxy.system.event_loop import call_from_thread
 # reader of the proxy's output is slow: a restart does not wait for that reader.
 _DRAIN_TIMEOUT_S = 0.1
 
+# A terminal sends these to all processes of a group.
+_OF_KEYBOARD = (signal.SIGINT, signal.SIGQUIT)
+
 
 class Child:
     """Created by `Launcher` in a running event loop, registered in `tree`, which has its orphans.
@@ -65,10 +68,11 @@ class Child:
     ) -> int:
         """End the whole process tree, and return the result of `wait` once the tree is gone.
 
-        A `kill_signal` other than SIGKILL goes to the process group, which then has
-        `kill_timeout_s` seconds to end; SIGKILL ends the rest. The child may have ended already,
-        and calls may repeat or overlap. Cancellation cuts the waiting short, not the killing.
-        Raises StopError.
+        A `kill_signal` other than SIGKILL goes to the process, and to the rest of its group once
+        the process has ended: a worker may wait for the job of a child. Signals of a keyboard go to
+        the whole group, as from a terminal. The group has `kill_timeout_s` seconds to end; SIGKILL
+        ends the rest. The child may have ended already, and calls may repeat or overlap.
+        Cancellation cuts the waiting short, not the killing. Raises StopError.
         """
         try:
             if kill_signal is not signal.SIGKILL:
@@ -85,11 +89,14 @@ class Child:
         self._signal_group(signal.SIGKILL)
 
     async def _end_gracefully(self, kill_signal: signal.Signals, timeout_s: float) -> None:
-        self._signal_group(kill_signal)
+        if kill_signal in _OF_KEYBOARD:
+            self._signal_group(kill_signal)
+        elif not self._reaped.is_set():
+            os.kill(self.pid, kill_signal)
         self._signal_group(signal.SIGCONT)  # A stopped process does not handle signals.
         async with asyncio.TaskGroup() as group:
             waits = (
-                group.create_task(self._group_end(), name=f"the end of {self.pid}"),
+                group.create_task(self._group_end(kill_signal), name=f"the end of {self.pid}"),
                 # Once the leader is reaped, `_signal_group` no longer signals the group.
                 group.create_task(self._killed.wait(), name=f"the kill of {self.pid}"),
             )
@@ -97,8 +104,10 @@ class Child:
             for wait in waits:
                 wait.cancel()
 
-    async def _group_end(self) -> None:
+    async def _group_end(self, kill_signal: signal.Signals) -> None:
         await self._reaped.wait()
+        if kill_signal not in _OF_KEYBOARD:
+            self._tree.signal_group(self.pid, kill_signal)
         await self._tree.group_end(self.pid)
 
     async def _wait_for_death(self) -> None:

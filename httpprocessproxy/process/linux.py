@@ -4,6 +4,7 @@ On other systems no process is listed and prctl(2) is not called; the callers th
 process group alone.
 """
 
+import contextlib
 import ctypes
 import functools
 import os
@@ -161,11 +162,24 @@ def reap(pid: int) -> None:
         pass
 
 
+def send(process: Process, number: signal.Signals) -> None:
+    """Send a signal, unless the process is gone, or another user's."""
+    with contextlib.suppress(PermissionError):
+        pidfd = _send(process, number)
+        if pidfd is not None:
+            os.close(pidfd)
+
+
 def kill(process: Process) -> int | None:
     """Send SIGKILL, and return a pidfd to wait with; None if the process is gone.
 
-    Never kills another process that reused the pid. Raises PermissionError.
+    Raises PermissionError.
     """
+    return _send(process, signal.SIGKILL)
+
+
+def _send(process: Process, number: signal.Signals) -> int | None:
+    """Send a signal, never to another process that reused the pid. Returns as `kill`."""
     try:
         pidfd = os.pidfd_open(process.pid)
     except ProcessLookupError:
@@ -173,7 +187,7 @@ def kill(process: Process) -> int | None:
     try:
         now = find(process.pid)
         if now is not None and now.started == process.started:
-            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+            signal.pidfd_send_signal(pidfd, number)
             return pidfd
     except ProcessLookupError:
         pass

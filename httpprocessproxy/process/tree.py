@@ -12,6 +12,7 @@ Without /proc or pidfd no orphan is found: there, only the process group is ende
 import asyncio
 import contextlib
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -165,6 +166,16 @@ class ProcessTree:
         if not linux.has_proc() or not linux.has_children():
             return []
         return await asyncio.to_thread(end_all, self._all_orphans)
+
+    def signal_group(self, group: int, number: signal.Signals) -> None:
+        """Send a signal to the running processes of a group whose leader is reaped."""
+        if linux.has_proc():
+            for process in self.orphans():
+                if process.group == group:
+                    linux.send(process, number)
+        else:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(group, number)
 
     async def group_end(self, group: int) -> None:
         """Wait until a process group whose leader is reaped has no running process."""

@@ -96,6 +96,54 @@ def test_graceful_stop_waits_for_workers() -> None:
     with_output(main)
 
 
+def test_worker_finishes_the_job_of_its_child_first() -> None:
+    """Like RQ and Celery: a signal to the child would end its job."""
+    worker = python("""
+import os, signal, sys, time
+ending = []
+signal.signal(signal.SIGTERM, lambda *_: ending.append(True))
+read, write = os.pipe()
+if os.fork() == 0:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    print("up", flush=True)
+    os.read(read, 1)
+    time.sleep(0.05)
+    print("job done", flush=True)
+    os._exit(0)
+while not ending:
+    time.sleep(0.001)
+os.write(write, b"!")
+os.wait()
+""")
+
+    async def main(output: Output) -> None:
+        child = await started(output, *worker)
+        assert await child.stop(signal.SIGTERM, PATIENCE_S) == 0
+        await printed(output, b"job done")
+
+    with_output(main)
+
+
+def test_signal_of_a_keyboard_goes_to_the_whole_group() -> None:
+    waiting = python("""
+import os, signal
+signal.signal(signal.SIGINT, lambda *_: None)
+if os.fork() == 0:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    print("up", flush=True)
+    signal.pause()
+os.wait()
+print("child ended", flush=True)
+""")
+
+    async def main(output: Output) -> None:
+        child = await started(output, *waiting)
+        assert await child.stop(signal.SIGINT, PATIENCE_S) == 0
+        await printed(output, b"child ended")
+
+    with_output(main)
+
+
 def test_graceful_stop_ends_stopped_program() -> None:
     async def main(output: Output) -> None:
         child = await started(output, "sh", "-c", "echo up; sleep 1000")

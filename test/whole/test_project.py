@@ -53,7 +53,7 @@ before  = "{python} -m compileall -q shop"
 preload = true
 
 [service.worker]
-exec  = "{rq} worker --url redis://127.0.0.1:{{queue.port}} --quiet"
+exec  = "{rq} worker --url redis://127.0.0.1:{{queue.port}} --quiet -c shop.tasks"
 needs = ["migrate", "queue"]
 watch = "shop/*.py"
 stop  = "TERM 10s"
