@@ -17,6 +17,7 @@ function hear(message) {
   switch (message.type) {
     case 'hello': return meet(message);
     case 'state': return enter(message);
+    case 'build': return hearBuild(message);
     case 'notice': return hearNotice(message);
     case 'hop': return hearHop(message);
     case 'request': return hearRequest(message);

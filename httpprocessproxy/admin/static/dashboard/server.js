@@ -52,7 +52,7 @@ function showState() {
   if (now.state === 'external') return;
   const link = element('a', {href: '#output'}, 'what it printed');
   the('facts').replaceChildren(`start ${now.generation}${warmth(now.start)}, since `, clock(now.time),
-    ...(now.state === 'error' ? [': ', link] : []));
+    ...(now.state === 'error' ? [': ', link] : []), ...buildNote(builds.get(now.service)));
 }
 
 // The worst state of all, and the number of services that run.
@@ -61,6 +61,11 @@ function showAll(worst) {
   const count = `${running} of ${services.filter(({external}) => !external).length} services run`;
   the('why').textContent = worst.state === 'running' ? count : `${worst.service}: ${explain(worst)}`;
   the('facts').textContent = worst.state === 'running' ? '' : count;
+}
+
+function buildNote(build) {
+  if (build?.state === 'running') return [', building'];
+  return build?.state === 'failed' ? [`; the last build has failed: it ${build.reason}`] : [];
 }
 
 function warmth(start) {

@@ -7,6 +7,7 @@ const HUES = ['#7cb0ff', '#4ade80', '#fbbf4a', '#e0a8f3', '#7fe0ea', '#ff9d95'];
 let services = []; // the proxy's list of them
 let chosen = new URLSearchParams(location.search).get('service') ?? ''; // a name, or '' for all
 const latest = new Map(); // the last state of each service, by its name
+const builds = new Map(); // the last build (--before) of each that has one, by its name
 
 function isShown(service) {
   return !chosen || !service || service === chosen;
@@ -19,6 +20,8 @@ function areSeveral() {
 function meetServices(message) {
   services = message.services;
   latest.clear();
+  builds.clear();
+  for (const {service, build} of message.builds) builds.set(service, build);
   for (const state of [message.state, ...message.other_states]) if (state) latest.set(state.service, state);
   for (const {name} of services.filter(({external}) => external)) {
     latest.set(name, {service: name, state: 'external', why: 'the proxy does not start it', paths: []});
@@ -71,7 +74,7 @@ function showTabs() {
   for (const button of the('tabs').children) {
     const state = stateOf(button.dataset.service)?.state ?? 'away';
     button.querySelector('i').className = state;
-    button.querySelector('small').textContent = NAMES[state];
+    button.querySelector('small').textContent = [NAMES[state], ...buildWords(button.dataset.service)].join(', ');
   }
 }
 
@@ -80,6 +83,19 @@ function stateOf(name) {
   if (name) return latest.get(name);
   const rank = ({state}) => RANKS.indexOf(state);
   return [...latest.values()].sort((one, other) => rank(one) - rank(other))[0];
+}
+
+function hearBuild({service, build}) {
+  builds.set(service, build);
+  showTabs();
+  showState();
+}
+
+// Words about the last build of a service, unless it has succeeded.
+function buildWords(service) {
+  const build = builds.get(service);
+  if (build?.state === 'failed') return ['build failed'];
+  return build?.state === 'running' ? ['building'] : [];
 }
 
 function hueOf(service) {
