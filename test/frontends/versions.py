@@ -1,7 +1,7 @@
 """HTTP/2 over TLS and HTTP/3 behind one interface, for tests of their common behaviour."""
 
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -11,7 +11,7 @@ from aioquic.h3.connection import ErrorCode
 from h2.errors import ErrorCodes
 
 from httpprocessproxy.core.http.ip import Network
-from test.fakes import LOOPBACK, Bench
+from test.fakes import LOOPBACK, NO_OTHERS, Bench, OtherService
 from test.frontends import fronts, http3_fronts
 from test.frontends.http2_client import GET, Answer, Fields
 
@@ -52,7 +52,11 @@ class Front(Protocol):
 
 class Fronting(Protocol):
     def __call__(
-        self, *, trusted: Sequence[Network] = LOOPBACK, is_open: bool = True
+        self,
+        *,
+        trusted: Sequence[Network] = LOOPBACK,
+        is_open: bool = True,
+        others: Mapping[str, OtherService] = NO_OTHERS,
     ) -> AbstractAsyncContextManager[Front]:
         """Serve the version in front of the data plane and a fake backend."""
         ...
@@ -69,10 +73,14 @@ class Version:
 
     @contextlib.asynccontextmanager
     async def client(
-        self, *, trusted: Sequence[Network] = LOOPBACK, is_open: bool = True
+        self,
+        *,
+        trusted: Sequence[Network] = LOOPBACK,
+        is_open: bool = True,
+        others: Mapping[str, OtherService] = NO_OTHERS,
     ) -> AsyncIterator[tuple[Client, Bench]]:
         """Connect a client, and return it with the bench behind the frontend."""
-        async with self.fronting(trusted=trusted, is_open=is_open) as front:
+        async with self.fronting(trusted=trusted, is_open=is_open, others=others) as front:
             yield await front.client(), front.bench
 
 
@@ -91,9 +99,13 @@ class _Http2Front:
 
 @contextlib.asynccontextmanager
 async def _http2(
-    *, trusted: Sequence[Network] = LOOPBACK, is_open: bool = True
+    *,
+    trusted: Sequence[Network] = LOOPBACK,
+    is_open: bool = True,
+    others: Mapping[str, OtherService] = NO_OTHERS,
 ) -> AsyncIterator[Front]:
-    async with fronts.fronting(tls=True, trusted=trusted, is_open=is_open) as front:
+    serving = fronts.fronting(tls=True, trusted=trusted, is_open=is_open, others=others)
+    async with serving as front:
         yield _Http2Front(front)
 
 

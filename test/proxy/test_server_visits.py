@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from test.fakes import Peer, get, serving
+from httpprocessproxy.core.routes import Route
+from test.fakes import OtherService, Peer, get, serving
 from test.loops import on_every_loop
 
 
@@ -35,3 +36,18 @@ async def test_visits_are_served_after_the_temporary_folder_was_emptied(
             await bench.backend.serve()
             answer = await asking.response()
             assert (answer.status, answer.get(b"Hpp-Generation")) == (200, None)
+
+
+@on_every_loop
+async def test_visit_reaches_the_service_of_its_path() -> None:
+    others = {"api": OtherService([Route.parse("/api/**")])}
+    async with serving(others=others) as bench, bench.proxy_server.serve_visits() as visits:
+        visitor = socket.socket(socket.AF_UNIX)
+        visitor.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(visitor, str(visits))
+        with contextlib.closing(Peer(visitor)) as asking:
+            for path, backend in (("/api/x", bench.backends["api"]), ("/x", bench.backend)):
+                await asking.send(get(path))
+                _, request = await backend.serve()
+                assert request.target == path.encode()
+                assert (await asking.response()).status == 200

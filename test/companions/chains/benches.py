@@ -7,14 +7,14 @@ import contextlib
 import json
 import socket
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 
 from httpprocessproxy.companions.chains.companion import ChainOptions, Chains
 from httpprocessproxy.core.http.hosts import HostRule
 from httpprocessproxy.events import EventBus, HopReported
 from test import wire
-from test.fakes import LOOPBACK, Bench, Listener, Peer, post, serving
+from test.fakes import LOOPBACK, NO_OTHERS, Bench, Listener, OtherService, Peer, post, serving
 from test.loops import eventually
 
 
@@ -104,7 +104,11 @@ DEFAULT = ChainOptions()
 
 @contextlib.asynccontextmanager
 async def line(
-    options: ChainOptions = DEFAULT, *, is_trusted: bool = True, is_open: bool = True
+    options: ChainOptions = DEFAULT,
+    *,
+    is_trusted: bool = True,
+    is_open: bool = True,
+    others: Mapping[str, OtherService] = NO_OTHERS,
 ) -> AsyncIterator[Line]:
     """Open a bench; its hop and its UDP socket are allowed besides `options.allowed`."""
     bus = EventBus()
@@ -118,6 +122,6 @@ async def line(
         trusted = LOOPBACK if is_trusted else ()
         async with (
             chains.running(bus),
-            serving(interceptor=chains, is_open=is_open, trusted=trusted) as bench,
+            serving(interceptor=chains, is_open=is_open, trusted=trusted, others=others) as bench,
         ):
             yield Line(bench, hop, errors, bus)

@@ -6,8 +6,10 @@ import pytest
 
 from httpprocessproxy.companions.chains import exchange
 from httpprocessproxy.companions.chains.companion import ChainOptions
+from httpprocessproxy.core.routes import Route
+from httpprocessproxy.proxy import DestinationOptions
 from test.companions.chains.benches import answer, line
-from test.fakes import OK, get, post
+from test.fakes import OK, OtherService, get, post
 from test.loops import eventually, on_every_loop
 from test.proxy.exchanges import assert_goes_on
 
@@ -32,6 +34,19 @@ async def test_request_of_a_chain_passes_the_fence_of_the_watcher() -> None:
         await eventually(lambda: bool(asked))
         fence.set_result(True)
         await at.bench.backend.serve(OUT)
+        hop, _ = await at.next()
+        await hop.send(OK)
+
+
+@on_every_loop
+async def test_request_of_a_chain_goes_to_the_service_of_its_path() -> None:
+    rules = DestinationOptions(strips=True)
+    async with line(others={"api": OtherService([Route.parse("/api")], rules)}) as at:
+        client = await at.ask(target="/api/orders?a=1")
+        _, seen = await at.bench.backends["api"].serve(OUT)
+        assert seen.target == b"/orders?a=1"
+        accepted = await client.response()
+        assert (accepted.status, accepted.get(b"X-Canonical-IRI")) == (202, b"/api/orders")
         hop, _ = await at.next()
         await hop.send(OK)
 

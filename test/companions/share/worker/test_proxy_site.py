@@ -11,11 +11,14 @@ from httpprocessproxy.companions.share.worker.proxy_site import ProxySite
 from httpprocessproxy.companions.share.worker.settings import Reporter, VisitRecord, WorkerSettings
 from httpprocessproxy.companions.share.worker.visit_handler import VisitHandler
 from httpprocessproxy.core.http.websocket import CLOSE_SERVICE_RESTART
+from httpprocessproxy.core.routes import Route
 from httpprocessproxy.frontends.streams import RequestSink
 from test.companions.share.visits import FakeVisitor
-from test.fakes import OK, Bench, serving
+from test.fakes import OK, Bench, OtherService, serving
 from test.loops import eventually, on_every_loop, turn
 from test.wire import Message
+
+FAR = Route.parse("far.localhost")
 
 FORWARDED = [
     ("Forwarded", 'for=192.0.2.7;host="demo.test";proto=https'),
@@ -76,6 +79,18 @@ async def test_request_reaches_the_backend_with_the_fields_of_the_visit() -> Non
     for name, value in FORWARDED:
         assert named(request, name.encode()) == [value.encode()]
     assert named(request, b"Transfer-Encoding") == named(request, b"Content-Length") == []
+    assert (visit.status, visit.visitor.body) == (200, b"ok")
+
+
+@on_every_loop
+async def test_request_reaches_the_service_of_its_path() -> None:
+    others = {"api": OtherService([Route.parse("/a%2Fb")]), "far": OtherService([FAR])}
+    async with serving(others=others) as bench:
+        visit = Visit(bench)
+        visit.request.end()
+        _, request = await bench.backends["api"].serve()
+        await visit.visitor.over.wait()
+    assert request.target == b"/a%2Fb?"
     assert (visit.status, visit.visitor.body) == (200, b"ok")
 
 
