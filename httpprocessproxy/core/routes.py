@@ -23,6 +23,9 @@ _UNRESERVED: Final = frozenset(
 # The path below which the proxy itself answers, on every host.
 OWN_PATH: Final = "/_hpp"
 
+# The index of a request outside all routes.
+NO_ROUTE: Final = -1
+
 # A browser uses a few hosts; this bounds the memory that a hostile client can fill.
 MAX_HOSTS: Final = 256
 
@@ -83,20 +86,28 @@ class RouteTable:
         return self._ranked[0][1] if [route for route, _ in self._ranked] == [Route()] else None
 
     def find(self, host: bytes, target: bytes) -> tuple[str, Route] | None:
-        """The service of a request, and the route that led there; None without one.
+        """The service of a request, and the route that led there; None without one."""
+        index = self.index(host, target)
+        return None if index == NO_ROUTE else self._ranked[index][::-1]
+
+    def index(self, host: bytes, target: bytes) -> int:
+        """The index in `ranked` of the route of a request, or NO_ROUTE.
 
         `host` is the value of Host, which may have a port; `target` is a path, with or without a
         query, or `*`.
         """
         of_host = self._of_hosts.get(host) or self._learn(host)
-        if b"%" in target or b"/." in target:
+        # `in` takes five times as long for a substring, and a fifth for a byte.
+        if 0x25 in target or target.find(b"/.") >= 0:  # 0x25: a percent sign
             target = normal_path(target).encode("latin-1")
         found = of_host.match(target)
-        return None if found is None else of_host.pairs[found.lastindex or 0]
+        assert found is not None, "the last alternative matches anything"
+        return of_host.indices[found.lastindex or 0]
 
     def _learn(self, host: bytes) -> "_HostRoutes":
         name = _name(host)
-        found = _HostRoutes([pair for pair in self._ranked if pair[0].matches_host(name)])
+        ranked = enumerate(self._ranked)
+        found = _HostRoutes([(i, route) for i, (route, _) in ranked if route.matches_host(name)])
         if len(self._of_hosts) >= MAX_HOSTS:
             self._of_hosts.clear()
         self._of_hosts[host] = found
@@ -122,17 +133,17 @@ class RouteTable:
 class _HostRoutes:
     """The routes of one host: `match` finds that of a target, by the number of its group.
 
-    One regular expression for all of them takes half the time of a loop.
+    One regular expression for all of them takes a third of the time of a loop. Groups count from 1;
+    a target without a route matches outside all groups.
     """
 
-    __slots__ = ("match", "pairs")
+    __slots__ = ("indices", "match")
 
-    def __init__(self, ranked: Sequence[tuple[Route, str]]) -> None:
-        prefixes = (re.escape(route.path.encode()) for route, _ in ranked)
+    def __init__(self, routes: Sequence[tuple[int, Route]]) -> None:
+        prefixes = (re.escape(route.path.encode()) for _, route in routes)
         groups = (b"(%b)(?=[/?]|\\Z)" % prefix if prefix else b"()" for prefix in prefixes)
-        self.match = re.compile(b"|".join(groups)).match
-        # Groups count from 1; a host without routes has none.
-        self.pairs = [None, *((name, route) for route, name in ranked)]
+        self.match = re.compile(b"|".join([*groups, b""])).match
+        self.indices = [NO_ROUTE, *(index for index, _ in routes)]
 
 
 def without_prefix(target: bytes, prefix: bytes) -> bytes:

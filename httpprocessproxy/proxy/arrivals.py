@@ -1,7 +1,7 @@
-"""Arriving requests: those read in one iteration of the event loop enter the gate together.
+"""Arriving requests: those read in one iteration of the event loop enter their gates together.
 
-The gate asks the watcher whether files have changed, which takes a system call. The answer holds
-for every request read before the call, so one call serves all of them.
+A gate asks the watcher whether files have changed, which takes a system call. The answer holds for
+every request read before the call, so one call serves all requests of the gate.
 """
 
 import asyncio
@@ -15,6 +15,8 @@ from httpprocessproxy.system.faults import contained
 
 class Arrival(Waiter, Protocol):
     """A request that has been read; the first thing that happens to it is `admitted` or `enter`."""
+
+    gate: Gate
 
     @property
     def over(self) -> bool:
@@ -30,38 +32,51 @@ class Arrival(Waiter, Protocol):
 class Arrivals:
     """The requests read since the last iteration of the event loop, in order of arrival."""
 
-    __slots__ = ("_arrivals", "_gate", "_loop")
+    __slots__ = ("_arrivals", "_loop")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, gate: Gate) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._gate = gate
         self._arrivals: list[Arrival] = []
 
     def add(self, arrival: Arrival) -> None:
-        """Let `arrival` enter the gate once all data at hand has been read."""
+        """Let `arrival` enter its gate once all data at hand has been read."""
         if not self._arrivals:
             self._loop.call_soon(self._enter)
         self._arrivals.append(arrival)
 
     def _enter(self) -> None:
         arrivals, self._arrivals = self._arrivals, []
-        target: Target | None = None
-        with contained("the check for changes"):
-            target = self._gate.common_target()
         remaining = iter(arrivals)
-        while (failed := self._admit(remaining, target)) is not None:
+        targets: dict[Gate, Target | None] = {}
+        while (failed := _admit(remaining, targets)) is not None:
             failed.abort()
 
-    def _admit(self, remaining: Iterable[Arrival], target: Target | None) -> Arrival | None:
-        """Pass arrivals to the gate; return the one that raised an exception."""
-        arrival = None
-        with contained("a request"):
-            for arrival in remaining:
-                if arrival.over:
-                    continue
-                if target is not None and target is self._gate.target:
-                    arrival.admitted(target)
-                else:
-                    arrival.enter()
-            return None
-        return arrival
+
+def _admit(remaining: Iterable[Arrival], targets: dict[Gate, Target | None]) -> Arrival | None:
+    """Pass arrivals to their gates; return the one that raised an exception.
+
+    `targets` are the common targets of the gates so far.
+    """
+    arrival = gate = target = None
+    with contained("a request"):
+        for arrival in remaining:
+            if arrival.over:
+                continue
+            if arrival.gate is not gate:
+                gate = arrival.gate
+                target = targets[gate] if gate in targets else _look(gate, targets)
+            if target is not None and target is gate.target:
+                arrival.admitted(target)
+            else:
+                arrival.enter()
+        return None
+    return arrival
+
+
+def _look(gate: Gate, targets: dict[Gate, Target | None]) -> Target | None:
+    """Return the common target of a gate's requests, and keep it in `targets`."""
+    target = None
+    with contained("the check for changes"):
+        target = gate.common_target()
+    targets[gate] = target
+    return target

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from httpprocessproxy.core.identity import GenerationId
 from httpprocessproxy.inspector.request_log import RequestLog
+from httpprocessproxy.proxy.arrivals import Arrivals
 from httpprocessproxy.proxy.destination import Destination, OpenTunnel
 from httpprocessproxy.proxy.idle_upstreams import UpstreamPool
 from httpprocessproxy.proxy.interfaces import Downstream
@@ -30,8 +31,10 @@ class ProxyContext:
     admin_socket: Callable[[bytes, bool, bool], str | None]
     tunnels: dict[OpenTunnel, GenerationId]
     destination: Destination | None = field(init=False)
+    arrivals: Arrivals = field(init=False)
     pool: UpstreamPool = field(default_factory=UpstreamPool)
     clients: set[Downstream] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.destination = self.router.only
+        self.arrivals = Arrivals(self.loop)

@@ -8,7 +8,6 @@ from httpprocessproxy.core.http.response_fields import ResponseFields
 from httpprocessproxy.core.identity import GenerationId
 from httpprocessproxy.core.page.pages import Problem
 from httpprocessproxy.core.silence import Silence, SilenceMeter
-from httpprocessproxy.proxy.arrivals import Arrivals
 from httpprocessproxy.proxy.connecting import Connector
 from httpprocessproxy.proxy.upstream_connection import ResponseContext
 from httpprocessproxy.service.gate import Gate
@@ -79,7 +78,7 @@ class Destination:
     """
 
     __slots__ = (
-        *("_meter", "_options", "arrivals", "connections", "gate", "name", "silence", "strips"),
+        *("_meter", "_options", "connections", "gate", "name", "silence", "strips"),
         *("takes_back",),
     )
 
@@ -91,7 +90,6 @@ class Destination:
         self.connections = connections
         self.takes_back = options.takes_back
         self.strips = options.strips
-        self.arrivals = Arrivals(connections.responses.loop, gate)
         self.silence: Silence | None = None
         self._options = options
         self._meter = SilenceMeter()

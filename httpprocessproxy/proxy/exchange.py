@@ -64,7 +64,7 @@ class Exchange(BufferedRequest):
         else:
             self.for_backend = True
             self._context.log.begin(self.record)
-            self._destination.arrivals.add(self)
+            self._context.arrivals.add(self)
 
     def _connect_to_admin(self, *, is_dashboard: bool) -> None:
         """Connect to the admin, if the client may use the target; else refuse the request."""

@@ -123,7 +123,7 @@ class ChainedExchange(Exchange):
             self._send_error(bad)
             return
         self._chain, self._has_place = chain, chain.goes_on
-        self._destination.arrivals.add(self)
+        self._context.arrivals.add(self)
 
     # The response
 
