@@ -4,7 +4,7 @@ Rooms, from the bottom up; each imports only from rooms above it in this list.
 
     core         decisions without I/O: state.py is the state machine; http/, page/ and change/
     config       one table of options -> a checked, frozen Config
-    system       event loop, sockets, private folders, a fence for unexpected exceptions
+    system       event loop, sockets, private folders, the registry of running proxies
     events       the event bus: what happened, for the terminal, the dashboard and browsers
     process      the server as a tree of processes: start it, copy its output, end all of it
     watch        which files changed: inotify, Watchman, polling
@@ -12,7 +12,7 @@ Rooms, from the bottom up; each imports only from rooms above it in this list.
     service      a supervised server: its supervisor and gate, its generations, its history
     inspector    the log of requests, and sending one again
     proxy        the data plane: connections from clients, connections to the server
-    admin        everything under /_hpp/: dashboard, API, the script for pages, LiveReload
+    admin        everything under /_hpp/: dashboard, API, LiveReload; the verbs, clients of the API
     terminal     log lines, keys, opening a browser
     frontends    TLS, HTTP/2 and HTTP/3: each turns bytes into the requests of streams
     asgi         a server of ASGI applications: a program, and an import for other programs

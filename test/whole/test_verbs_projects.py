@@ -37,12 +37,6 @@ def write(shell: Shell, tables: str = WEB, bind: str = '"auto"') -> None:
     (shell.folder / "http-process-proxy.toml").write_text(text)
 
 
-def pid(shell: Shell) -> int:
-    found = json.loads(shell.hpp("ps", "--json").stdout)["pid"]
-    assert isinstance(found, int)
-    return found
-
-
 def test_starts_at_once_are_one_server(shell: Shell) -> None:
     write(shell)
     starts = [shell.start("up", "-d") for _ in range(STARTS_AT_ONCE)]
@@ -145,6 +139,18 @@ def test_command_line_is_found_by_its_folder(shell: Shell) -> None:
         assert shell.hpp("down").returncode == 0
         assert proxy.process.wait(PATIENCE_S) == 0
         proxy.expected_statuses = {0}
+
+
+def test_proxy_runs_without_a_registry(shell: Shell) -> None:
+    (Path(shell.environment["XDG_RUNTIME_DIR"]) / "http-process-proxy").write_text("not a folder")
+    own = Proxy(shell.folder, backend("echo.py"), environment=shell.environment)
+    with own as proxy:
+        proxy.running()
+        answer = shell.hpp("ps", "--json")
+        assert answer.returncode == 4
+        assert "cannot be read" in json.loads(answer.stdout)["error"]
+        answer = shell.hpp("up", "-d")
+        assert (answer.returncode, answer.stderr.count("\n")) == (4, 1)
 
 
 def test_output_of_the_background_is_in_the_state_folder(shell: Shell) -> None:

@@ -66,12 +66,9 @@ def down(argv: Sequence[str]) -> int:
     parser.add_timeout(_TIMEOUT_S)
     line = parser.parse_args(argv)
     if line.all:
-        try:
-            proxies = [found(entry) for entry in ProxyRegistry.open().proxies()]
-        except OSError as error:
-            raise NoProxyError(f"the list of running proxies cannot be read: {error}") from error
+        proxies = [found(entry) for entry in ProxyRegistry.open().proxies()]
     else:
-        proxies = [find_proxy(line.bind)]
+        proxies = [find_proxy(line.bind, may_start=True)]
     for proxy in proxies:
         ask_to_end(proxy)
     are_gone = [has_ended(proxy, line.timeout) for proxy in proxies]
@@ -87,15 +84,17 @@ def down(argv: Sequence[str]) -> int:
 
 def ask_to_end(proxy: FoundProxy) -> None:
     """Ask a proxy to end, by its API, or else by a signal. Raises NoProxyError."""
-    try:
-        proxy.client.call("POST /_hpp/down")
-    except NoProxyError:
-        if proxy.entry is None:
-            raise
-        # It starts, or does not answer. As long as the entry is there, the pid is the proxy's.
-        if not has_ended(proxy, 0):
-            with suppress(ProcessLookupError):
-                os.kill(proxy.entry.pid, signal.SIGTERM)
+    if proxy.entry is None or proxy.entry.answers:
+        try:
+            proxy.client.call("POST /_hpp/down")
+            return
+        except NoProxyError:
+            if proxy.entry is None:
+                raise
+    # As long as the entry is there, the pid is the proxy's.
+    if not has_ended(proxy, 0):
+        with suppress(ProcessLookupError):
+            os.kill(proxy.entry.pid, signal.SIGTERM)
 
 
 def has_ended(proxy: FoundProxy, timeout_s: float) -> bool:

@@ -49,8 +49,8 @@ def start_in_background(words: Sequence[str]) -> StartedProxy:
 
     Raises UserError if it fails, with its last line, and NoProxyError.
     """
+    registry = ProxyRegistry.open()
     try:
-        registry = ProxyRegistry.open()
         folder = state_folder()
         folder.mkdir(parents=True, exist_ok=True)
         log = folder / f"{os.getpid()}.log"

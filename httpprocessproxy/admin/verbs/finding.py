@@ -59,18 +59,15 @@ class FoundProxy:
         return [services[name] for name in names] if names else list(services.values())
 
 
-def find_proxy(bind: str | None) -> FoundProxy:
+def find_proxy(bind: str | None, *, may_start: bool = False) -> FoundProxy:
     """The proxy at an address, or that of the working directory or of a folder above.
 
-    Raises UserError and NoProxyError.
+    It answers, unless it `may_start`. Raises UserError, NoProxyError and OSError.
     """
-    try:
-        registry = ProxyRegistry.open()
-        entry = registry.around(Path.cwd()) if bind is None else _at(registry, bind)
-        if entry is not None and not entry.answers:
-            entry = registry.wait(entry, _has_started, _START_TIMEOUT_S)
-    except OSError as error:
-        raise NoProxyError(f"the list of running proxies cannot be read: {error}") from error
+    registry = ProxyRegistry.open()
+    entry = registry.around(Path.cwd()) if bind is None else _at(registry, bind)
+    if entry is not None and not entry.answers and not may_start:
+        entry = registry.wait(entry, _has_started, _START_TIMEOUT_S)
     if entry is not None:
         return found(entry)
     if bind is None:

@@ -54,7 +54,7 @@ def _follow(proxy: FoundProxy, printers: dict[str, Callable[[Pieces], None]], li
     def follow(name: str, printer: Callable[[Pieces], None]) -> None:
         try:
             # A cut connection is the end of the proxy.
-            with suppress(NoProxyError, HttpError, ConnectionError):
+            with suppress(NoProxyError):
                 printer(_output(proxy, name, lines, follows=True))
         except BrokenPipeError as error:
             broken.append(error)
@@ -72,10 +72,13 @@ def _follow(proxy: FoundProxy, printers: dict[str, Callable[[Pieces], None]], li
 
 
 def _output(proxy: FoundProxy, name: str, lines: int, *, follows: bool = False) -> Pieces:
-    """The output of a service. Raises NoProxyError, HttpError and OSError."""
+    """The output of a service. Raises NoProxyError."""
     target = f"/_hpp/services/{name}/output?lines={lines}{'&follow=1' if follows else ''}"
-    with proxy.client.open(f"GET {target}", None if follows else _TIMEOUT_S) as response:
-        yield from response.pieces()
+    try:
+        with proxy.client.open(f"GET {target}", None if follows else _TIMEOUT_S) as response:
+            yield from response.pieces()
+    except (OSError, HttpError) as error:
+        raise NoProxyError(f"the output of {name} has ended: {error}") from error
 
 
 def _printers(names: Sequence[str]) -> dict[str, Callable[[Pieces], None]]:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from httpprocessproxy.admin.client import RUNNING, NoProxyError
+from httpprocessproxy.admin.client import RUNNING
 from httpprocessproxy.admin.verbs.finding import FoundProxy, Service, exit_status, find_proxy
 from httpprocessproxy.admin.verbs.words import VerbParser, show
 from httpprocessproxy.core.errors import UserError
@@ -59,10 +59,7 @@ def _url(proxy: FoundProxy, name: str | None) -> str:
 
 
 def _all_proxies(*, as_json: bool) -> int:
-    try:
-        entries = ProxyRegistry.open().proxies()
-    except OSError as error:
-        raise NoProxyError(f"the list of running proxies cannot be read: {error}") from error
+    entries = ProxyRegistry.open().proxies()
     rows = [
         (
             *(_short(entry.folder), entry.branch, str(entry.pid), entry.url or "starts"),

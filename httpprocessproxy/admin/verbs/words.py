@@ -53,6 +53,10 @@ def run(verb: Callable[[Sequence[str]], int], argv: Sequence[str]) -> int:
         return _report(str(error), USAGE_EXIT, argv)
     except NoProxyError as error:
         return _report(str(error), NO_ANSWER, argv)
+    except BrokenPipeError:
+        raise
+    except OSError as error:  # of the registry, the only files that verbs read
+        return _report(f"the list of running proxies cannot be read: {error}", NO_ANSWER, argv)
 
 
 def show(text: str, content: Mapping[str, object], *, as_json: bool) -> None:
