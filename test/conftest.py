@@ -15,13 +15,18 @@ settings.register_profile("few", derandomize=True, deadline=None, max_examples=1
 settings.load_profile("repeatable")
 
 
-# It takes a minute: as the last test it would leave all but one process of pytest-xdist idle.
-FIRST = "test/test_benchmark.py"
+# Files that take longest: as the last ones they would leave one process of pytest-xdist idle.
+FIRST = ("test/test_benchmark.py", "test/whole/", "test/process/")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the longest test first."""
-    items.sort(key=lambda item: not item.nodeid.startswith(FIRST))
+    """Run the longest tests first."""
+    items.sort(key=_place)
+
+
+def _place(item: pytest.Item) -> int:
+    places = [at for at, path in enumerate(FIRST) if item.nodeid.startswith(path)]
+    return places[0] if places else len(FIRST)
 
 
 @pytest.fixture(autouse=True, scope="session")

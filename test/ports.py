@@ -8,11 +8,11 @@ import socket
 
 # Above well-known ports, and below the kernel's ephemeral ports: tests bind to port 0 all the time,
 # and could get a chosen port before its program starts. Parallel processes of pytest-xdist have
-# disjoint shares of the range.
+# disjoint shares of the range, and so have the two that run.sh starts beside them.
 _CHOICE = range(
     10_240 + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")),
     32_000,
-    int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")),
+    int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")) + 2,
 )
 
 _FAMILIES = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))

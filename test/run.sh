@@ -104,42 +104,44 @@ fetch_test_data() {
 [ $lane = fast ] || fetch_test_data
 quietly ./reformat-source.sh --check
 
-# Steps that run beside each other: for mypy alone, one core would be idle.
+# Steps that run beside the tests, which wait a lot: nice leaves them the time that tests do not use.
 steps=()
 beside() {
-    (log=.cache/$1.log && shift && quietly "$@") &
+    (log=.cache/$1.log && shift && quietly nice -n 19 "$@") &
     steps+=($!)
 }
 
-covered() {
+cover() {
     # Each branch of a room ($1) by its own tests. Without the examples of hypothesis: a branch that
-    # random input reaches still needs a test that says what is right.
+    # random input reaches still needs a test that says what is right. Its ports are those of a
+    # process of pytest-xdist ($2), beside the two below: see test/ports.py.
     # A shell ignores SIGINT in its background processes, and they inherit that.
-    COVERAGE_FILE=.cache/coverage.$1 env --default-signal=INT pytest "test/$1" -p no:xdist \
-        -m "not slow and not hypothesis" --cov="httpprocessproxy/$1" --cov-fail-under=100 \
-        --cov-report=term-missing:skip-covered
+    beside "coverage-$1" env --default-signal=INT "COVERAGE_FILE=.cache/coverage.$1" \
+        "PYTEST_XDIST_WORKER=$2" PYTEST_XDIST_WORKER_COUNT=2 \
+        pytest "test/$1" -p no:xdist -m "not slow and not hypothesis" \
+        --cov="httpprocessproxy/$1" --cov-fail-under=100 --cov-report=term-missing:skip-covered
 }
-
-beside mypy mypy
-if [ $lane != fast ] && [ $# -eq 0 ]; then
-    beside coverage-core covered core
-    beside coverage-service covered service
-fi
-failed=0
-for step in "${steps[@]}"; do
-    wait "$step" || failed=1
-done
-[ $failed = 0 ] || exit 1
 
 # Compiled once, for the hundreds of times that tests start the program.
 unset PYTHONDONTWRITEBYTECODE
 quietly python -m compileall -q httpprocessproxy
+
+beside mypy mypy
+if [ $lane != fast ] && [ $# -eq 0 ]; then
+    cover core gw2
+    cover service gw3
+fi
 case $lane in
     fast) selection=(test/core --hypothesis-profile=few) ;;
     unit) selection=(--ignore=test/whole --ignore=test/suites --ignore=test/test_benchmark.py) ;;
     all) selection=() ;;
 esac
 # In two processes, for tests wait a lot. The tests of a file stay together: they share programs.
-quietly timeout --signal=INT 1500 pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder \
-    "${selection[@]}" "$@"
+failed=0
+(quietly timeout --signal=INT 1500 pytest --numprocesses=2 --dist=loadfile \
+    --no-loadscope-reorder "${selection[@]}" "$@") || failed=1
+for step in "${steps[@]}"; do
+    wait "$step" || failed=1
+done
+[ $failed = 0 ] || exit 1
 tail --lines=1 "$log"
