@@ -68,6 +68,8 @@ class BuildBench:
         self.late: list[frozenset[str]] = []  # changes that the watcher reports late
         self.releases = 0
         effects = BuildEffects(
+            begin=lambda: None,
+            give_up=lambda _: None,
             restart=lambda paths: self.restarts.append(set(paths)),
             request=self.restarts.append,
             include=lambda paths: self.included.append(set(paths)),

@@ -57,6 +57,8 @@ def builds_of(parts: BuiltParts) -> Builds:
         ),
     )
     effects = BuildEffects(
+        begin=parts.member.begin_restart,
+        give_up=parts.member.give_up_restart,
         restart=parts.member.changed,
         request=parts.member.inbox.restart,
         include=parts.include,

@@ -64,6 +64,8 @@ class SupersededPlane(Protocol):
 class BuildEffects:
     """The effects of builds on the service.
 
+    begin      record that a restart begins, which waits for the build
+    give_up    record that it has no effect: the build has failed
     restart    pass on changed files, which are built
     request    pass on a requested restart, with its source
     include    add built files to the restart in progress
@@ -75,6 +77,8 @@ class BuildEffects:
     open_files those of the given files that a process has open for writing
     """
 
+    begin: Callable[[], None]
+    give_up: Callable[[str], None]
     restart: Callable[[Paths], None]
     request: Callable[[str], None]
     include: Callable[[Paths], None]
@@ -186,6 +190,7 @@ class Builds:
 
     def _begin(self) -> None:
         self._is_due.set()  # ends the build that runs
+        self._effects.begin()
         if not self.is_running:
             self._verdict.clear()
             self._supersede()
@@ -248,6 +253,8 @@ class Builds:
                 pass
             case _:
                 assert_never(effect)
+        if reason and state in (State.RUNNING, State.ERROR):
+            self._effects.give_up(reason)
         # The transition to ERROR of a start that has waited has a line of its own.
         if reason and (self._has_succeeded or not is_held or state is not State.LOADING):
             self._say_failed(state, is_held=is_held)

@@ -98,9 +98,9 @@ class History:
         self._entered_at = time.monotonic()
         self._publish("first start", (), reloads=False)
 
-    def moved(self, why: str) -> None:
-        """Record that a pause has changed while no process runs."""
-        self._publish(why, (), reloads=False)
+    def moved(self, why: str, *, reloads: bool = False) -> None:
+        """Publish the state again: a pause has changed, or with `reloads` browsers reload."""
+        self._publish(why, (), reloads=reloads)
 
     def resumed(self, why: str) -> None:
         """Record the end of a pause, which begins a restart."""

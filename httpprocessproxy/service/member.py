@@ -132,6 +132,11 @@ class Member:
         has_failed = state is State.ERROR
         return self.relations.reloads.settled(self.name, has_failed=has_failed)
 
+    def give_up_restart(self, why: str) -> None:
+        """Record that a restart which has begun has no effect, as its build has failed."""
+        if self.relations.reloads.given_up(self.name):
+            self._history.moved(why, reloads=True)
+
     def changed(self, paths: frozenset[str]) -> None:
         """Restart the service because of changed files, unless the user has stopped it."""
         if self.pause is None:

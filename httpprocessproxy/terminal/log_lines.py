@@ -51,6 +51,8 @@ class LogLines:
         return []
 
     def _state(self, event: StateChanged) -> Sequence[str]:
+        if event.state == event.before:
+            return []  # published again for its reload
         lasted_ms = event.at_ms - self._entered_ms.get(event.service, 0.0)
         self._entered_ms[event.service] = event.at_ms
         if event.state == "running":

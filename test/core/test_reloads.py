@@ -80,3 +80,25 @@ def test_group_that_has_settled_takes_no_further_service() -> None:
     assert settle(reloads, "web") == [True]
     begin(reloads, 1.01, "api")
     assert settle(reloads, "api") == [True]
+
+
+def test_restart_that_is_given_up_reloads_only_for_others_of_its_group() -> None:
+    reloads = Reloads()
+    begin(reloads, 1.0, "web")
+    assert not reloads.given_up("web")
+    assert not reloads.given_up("web")  # it has no group
+    begin(reloads, 2.0, "web", "api", "worker")
+    assert settle(reloads, "web") == [False]
+    assert not reloads.given_up("api")
+    assert settle(reloads, "worker") == [True]
+    begin(reloads, 3.0, "web", "api")
+    assert settle(reloads, "web") == [False]
+    assert reloads.given_up("api")
+
+
+def test_service_that_joins_a_group_late_takes_part_in_its_reload() -> None:
+    reloads = Reloads()
+    begin(reloads, 1.0, "web", "api")
+    assert settle(reloads, "web") == [False]
+    begin(reloads, 1.01, "worker")
+    assert settle(reloads, "api", "worker") == [False, True]

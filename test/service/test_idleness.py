@@ -61,7 +61,6 @@ async def test_service_that_another_one_needs_keeps_running() -> None:
         of_web = [event for event in several.bus.recent(StateChanged) if event.state == "killing"]
         assert [event.service for event in of_web] == ["web", "api"]
         waiter = several.ask("web")
-        await several.reached("running", 2)
         await eventually(partial(is_admitted, waiter))
 
 

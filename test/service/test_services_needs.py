@@ -269,3 +269,37 @@ async def end_of_api(several: Several, *, is_killed: bool) -> None:
         await eventually(lambda: bool(several.child("db").stops))
     else:
         several.child("api").exit(0)
+
+
+# Builds
+
+
+@on_every_loop
+async def test_save_with_a_build_is_one_reload_whether_the_build_succeeds_or_fails() -> None:
+    several = Several(replace(service("api"), before=("make",)), service("worker"))
+    async with running(several):
+        await end_build(several, 1)
+        await several.reached("running", 1)
+        for number, code in ((2, 0), (3, 2)):
+            reloads = len(several.reloads)
+            several.services.changed(frozenset({"a.py"}))
+            await several.reached("running", number, "worker")
+            assert len(several.reloads) == reloads
+            await end_build(several, number, code)
+            await eventually(partial(has_reloaded, several, reloads + 1))
+            await several.reached("running", 2, "api")
+        assert several.reloads == [several.reloads[0], "api", "api"]
+        several.services["worker"].restart("test")
+        await several.reached("running", 4, "worker")
+        assert several.reloads[3:] == ["worker"]
+
+
+async def end_build(several: Several, number: int, code: int = 0) -> None:
+    builder = several.launchers["api"].builder
+    assert builder is not None
+    await eventually(lambda: len(builder.children) == number)
+    builder.children[-1].exit(code)
+
+
+def has_reloaded(several: Several, count: int) -> bool:
+    return len(several.reloads) == count

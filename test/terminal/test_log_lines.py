@@ -64,10 +64,11 @@ def test_pause_and_the_start_after_it_name_their_causes(word: str, why: str, lin
     lines = LogLines()
     assert lines.of(state("killing", "running", why=why)) == []
     assert lines.of(state(word, "killing", why="stopped after 9 ms")) == [line]
-    assert lines.of(state(word, "idle", why=why)) == [line]
+    assert lines.of(state(word, "loading", why=why)) == [line]
     assert lines.of(state("loading", word, why="start asked for by the page")) == []
     running = state("running", "loading", restart=RESTART)
     assert lines.of(running) == ["restarted in 214 ms: asked for by the page"]
+    assert lines.of(state("running", "running", restart=RESTART)) == [], "for a reload"
 
 
 def test_crash_line_has_reason_and_next_step() -> None:
