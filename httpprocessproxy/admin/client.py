@@ -155,7 +155,7 @@ class _Reply:
 
     @property
     def exit_status(self) -> int:
-        if _failed_build(self.status):
+        if failed_build(self.status):
             return ERROR
         settled = {"running": RUNNING, "error": ERROR} if self.came_in_time else {}
         return settled.get(str(self.status["state"]), UNSETTLED)
@@ -172,10 +172,10 @@ def sentence(status: Mapping[str, object]) -> str:
         return f"{text}: {status['reason']}"
     if status["pid"]:
         text += f", pid {status['pid']}"
-    return "; ".join(filter(None, (text, _failed_build(status))))
+    return "; ".join(filter(None, (text, failed_build(status))))
 
 
-def _failed_build(status: Mapping[str, object]) -> str:
+def failed_build(status: Mapping[str, object]) -> str:
     """The failure of the last build (`--before`), or ""."""
     match status.get("build"):
         case {"state": "failed", "command": command, "reason": reason}:

@@ -2,9 +2,9 @@
 
 With `wait=STATE[,STATE]` the response is sent when one of these states is reached, or after
 `timeout` seconds: then as 504, with the present state. `after=GENERATION` requires a later
-generation, and is answered by 504 at once if a build fails meanwhile: then none follows. A request
-that waits passes the watcher's fence first, so that the response covers files that were saved
-before the request, and their build.
+generation, and is answered by 504 as soon as the last build has failed: then none follows. A
+request that waits passes the watcher's fence first, so that the response covers files that were
+saved before the request, and their build.
 """
 
 import asyncio
@@ -16,8 +16,7 @@ from aiohttp import web
 
 from httpprocessproxy.admin.answers import choices, number, seconds
 from httpprocessproxy.admin.context import AdminService
-from httpprocessproxy.core.build import Build
-from httpprocessproxy.events import BuildChanged, Event, EventBus, StateChanged
+from httpprocessproxy.events import BuildChanged, EventBus, StateChanged
 
 STATES: Final = ("loading", "running", "error", "killing", "stopped", "idle")
 
@@ -47,35 +46,35 @@ class StateWait:
     async def reached(self, services: Sequence[AdminService], bus: EventBus) -> bool:
         """Wait until each service is in one of the wanted states.
 
-        Returns False at the timeout, or if a build fails before that.
+        Returns False at the timeout, or as soon as a failed build prevents it.
         """
         if self.wanted is None:
             return True
         has_changed = asyncio.Event()
-        failed: list[Build] = []
-
-        def on_event(event: Event) -> None:
-            if isinstance(event, BuildChanged) and event.build.failure:
-                builds = [service.status().build for service in services]
-                failed.extend(build for build in builds if build is event.build)
-            has_changed.set()
-
-        with bus.subscribe([StateChanged, BuildChanged], on_event):
+        with bus.subscribe([StateChanged, BuildChanged], lambda _: has_changed.set()):
             try:
                 async with asyncio.timeout(self.timeout_s):
                     for service in services:
                         await service.fence()
-                    while not all(map(self._is_reached, services)) and not failed:
+                    while not all(map(self._is_reached, services)):
+                        if any(map(self._is_prevented, services)):
+                            return False
                         await has_changed.wait()
                         has_changed.clear()
             except TimeoutError:
                 return False
-        return all(map(self._is_reached, services))
+        return True
 
     def _is_reached(self, service: AdminService) -> bool:
         status = service.status()
         assert self.wanted is not None, "only a wait has states"
         return status.state in self.wanted and status.generation > self.after
+
+    def _is_prevented(self, service: AdminService) -> bool:
+        """Whether the last build has failed, so that no later generation is on its way."""
+        status = service.status()
+        has_failed = status.build is not None and bool(status.build.failure)
+        return has_failed and status.generation <= self.after
 
 
 def source(request: web.Request) -> str:

@@ -7,7 +7,7 @@ import aiohttp
 import pytest
 
 from httpprocessproxy.core.build import Build
-from httpprocessproxy.events import BuildChanged, Notice, StateChanged, members, to_json
+from httpprocessproxy.events import Notice, StateChanged, members, to_json
 from test.admin.pages import SCRIPT, FakeProgram, open_site, token
 from test.admin.sockets import OWN, run
 from test.loops import eventually
@@ -162,13 +162,12 @@ def test_restart_whose_build_fails_gets_504_at_once(tmp_path: Path) -> None:
     run(main())
 
 
-def test_failed_build_of_another_service_does_not_end_a_wait(tmp_path: Path) -> None:
+def test_failed_build_does_not_end_a_wait_for_a_state_of_any_generation(tmp_path: Path) -> None:
     async def main() -> None:
         async with open_site(tmp_path) as (program, client), asyncio.TaskGroup() as group:
             asked = group.create_task(get(client, "/_hpp/status?wait=error"), name="wait")
             await waiting(program)
-            failed = Build("failed", "make", "ended with exit status 2", 30.0)
-            program.bus.publish(BuildChanged(service="api", build=failed, generation=1))
+            program.end_build(Build("failed", "make", "ended with exit status 2", 30.0))
             await asyncio.sleep(0)
             assert not asked.done()
             program.enter("error")

@@ -1,7 +1,10 @@
 """Builds before a restart (`--before`): the old server serves on until they succeed."""
 
 import json
+import re
 import signal
+import subprocess
+import sys
 import threading
 from collections import Counter
 from contextlib import closing
@@ -10,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from test import processes
-from test.deadline import MS, eventually
+from test.deadline import PATIENCE_S, eventually
 from test.harness import Proxy, backend, http_connection
 from test.pressure import workers
 from test.wire import Message
@@ -112,6 +115,17 @@ def test_only_requests_for_the_saved_code_wait_for_the_build(project: Path, data
         proxy.save("version", BROKEN)
         late = proxy.get("/version", Hpp_Sync="1")
         assert (late.body, generation(late)) == (b"3", b"3; superseded")
+        for question in ("--wait", "--restart"):
+            answer = ask(proxy, question)
+            assert answer.returncode == 1
+            assert re.match(r"running, generation 3, pid \d+; before failed: ", answer.stdout)
+
+
+def ask(proxy: Proxy, question: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "httpprocessproxy", question, str(proxy.port)]
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=PATIENCE_S, cwd=proxy.project
+    )
 
 
 def test_save_cancels_a_build_with_its_whole_tree(project: Path, data: Path) -> None:
@@ -147,8 +161,8 @@ def test_no_process_of_a_build_survives_the_program(
     script = f"sleep 1000 & setsid sleep 1000 & touch {data}/ready; wait"
     with builds(project, script) as proxy:
         eventually((data / "ready").exists)
-        assert proxy.stop(signum, within_s=2000 * MS) == 128 + signum
-        eventually(lambda: not processes.marked(proxy.mark), 2000 * MS)
+        assert proxy.stop(signum) == 128 + signum
+        eventually(lambda: not processes.marked(proxy.mark))
 
 
 def test_failure_of_the_first_build_is_shown_until_a_build_succeeds(project: Path) -> None:

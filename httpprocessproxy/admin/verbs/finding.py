@@ -17,6 +17,7 @@ from httpprocessproxy.admin.client import (
     UNSETTLED,
     AdminClient,
     NoProxyError,
+    failed_build,
     settled,
 )
 from httpprocessproxy.admin.verbs.words import nearest
@@ -86,7 +87,7 @@ def found(entry: RunningProxy) -> FoundProxy:
 def exit_status(services: Sequence[Service]) -> int:
     """The exit status that sums up the states of services, as that of `--status`."""
     states = {str(each["state"]) for each in services}
-    if "error" in states:
+    if "error" in states or any(map(failed_build, services)):
         return ERROR
     return UNSETTLED if states & {"loading", "killing"} else RUNNING
 

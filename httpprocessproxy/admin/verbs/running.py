@@ -12,6 +12,7 @@ from typing import Final, NoReturn
 from httpprocessproxy.admin.client import (
     MAX_WAIT_S,
     NoProxyError,
+    failed_build,
     sentence,
 )
 from httpprocessproxy.admin.verbs.acting import act, ask_to_end, has_ended
@@ -72,7 +73,7 @@ def _proxy(bind: str | None) -> tuple[FoundProxy, bool]:
 
 def _report(services: Sequence[Service]) -> None:
     for service in services:
-        if service["state"] != "running":
+        if service["state"] != "running" or failed_build(service):
             sys.stderr.write(f"{PROGRAM}: {service['name']}: {sentence(service)}\n")
 
 
