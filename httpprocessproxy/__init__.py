@@ -31,8 +31,9 @@ back until its body begins (`core/http/holding.py`), and passes it on byte for b
 get a script tag (`core/page/inject.py`).
 
 The life of a save. A watcher reports paths (`watch/task.py`). `service/change_handler.py` decides:
-restart, refresh browsers, or nothing. The machine (`core/state.py`) turns the event into a command,
-and `service/supervisor.py` obeys: STOP kills the whole tree of processes (`process/tree.py`), START
+restart, refresh browsers, or nothing. With `--before`, a build comes first (`service/builds.py`),
+while the old server serves on. The machine (`core/state.py`) turns the event into a command, and
+`service/supervisor.py` obeys: STOP kills the whole tree of processes (`process/tree.py`), START
 launches the next generation (`service/generation.py`), `service/readiness.py` asks until it
 answers, and then the gate releases the held requests and browsers reload.
 
