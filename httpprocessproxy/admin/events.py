@@ -28,7 +28,7 @@ from httpprocessproxy.admin.assets import client_js
 from httpprocessproxy.admin.audience import Audience, Audiences
 from httpprocessproxy.admin.context import CLIENT, EVENTS, AdminContext
 from httpprocessproxy.admin.last_changes import LastChanges
-from httpprocessproxy.config import Config
+from httpprocessproxy.config import Config, ServiceConfig
 from httpprocessproxy.core.build import Build
 from httpprocessproxy.core.errors import RequestError
 from httpprocessproxy.core.http.hosts import HostRule
@@ -164,38 +164,33 @@ class Events:
         services = self._config.services
         names = [service.name for service in services]
         others = [name for name in names if name in states and name != audience.service]
+        shown = {service.name: self._shown(service, audience) for service in services}
         return {
             "type": "hello",
             "at_ms": self._bus.now_ms(),
             "run": self._bus.run,
             "stale": self._is_stale(hello, audience),
             "editor": self._config.browser.editor if trusted else "",
-            "folder": self._folder_of(audience.service) if trusted else "",
-            "command": self._command(audience.service, trusted),
+            "folder": shown[audience.service]["folder"],
+            "command": shown[audience.service]["command"],
             "console": trusted and self._config.browser.console,
             "state": self._for_page(own, trusted) if own is not None else None,
             "service": audience.service,
-            "services": [
-                {
-                    "name": service.name,
-                    "command": self._command(service.name, trusted),
-                    "at_host": service.name in audience.at_host,
-                    "external": service.is_external,
-                }
-                for service in services
-            ],
+            "services": list(shown.values()),
             "builds": [self._for_page(each, trusted) for each in self._changes.builds.values()],
             "other_states": [self._for_page(states[name], trusted) for name in others],
         }
 
-    def _folder_of(self, service: str) -> str:
-        """The directory of a service, where the relative paths in its output begin."""
-        folders = (each.folder for each in self._config.services if each.name == service)
-        return os.path.normpath(os.path.join(self._folder, next(folders)))
-
-    def _command(self, service: str, trusted: bool) -> str:
-        commands = (each.command for each in self._config.services if each.name == service)
-        return shlex.join(next(commands)) if trusted else ""
+    def _shown(self, service: ServiceConfig, audience: Audience) -> Mapping[str, object]:
+        """A service for a client; relative paths in its output begin in `folder`."""
+        folder = os.path.normpath(os.path.join(self._folder, service.folder))
+        return {
+            "name": service.name,
+            "command": shlex.join(service.command) if audience.is_trusted else "",
+            "folder": folder if audience.is_trusted else "",
+            "at_host": service.name in audience.at_host,
+            "external": service.is_external,
+        }
 
     def _is_stale(self, hello: ClientHello, audience: Audience) -> bool:
         """Whether a reload would show newer content, and not an error."""

@@ -34,10 +34,11 @@ def test_hello_has_the_service_of_the_page_and_the_states_of_the_others() -> Non
                 assert named(others) == [("api", "error"), ("worker", "loading")]
                 assert isinstance(others, list)
                 assert others[0]["output"] == f"api: {TAIL}"
+                common = {"command": "true", "folder": str(Path.cwd()), "external": False}
                 assert hello["services"] == [
-                    {"name": "api", "command": "true", "at_host": True, "external": False},
-                    {"name": "web", "command": "true", "at_host": True, "external": False},
-                    {"name": "worker", "command": "true", "at_host": False, "external": False},
+                    {"name": "api", "at_host": True, **common},
+                    {"name": "web", "at_host": True, **common},
+                    {"name": "worker", "at_host": False, **common},
                 ]
             async with page(admin, path="/api/orders") as (_, hello):
                 assert hello["service"] == "api"
@@ -55,6 +56,9 @@ def test_hello_has_the_folder_of_the_service_for_relative_paths_in_its_output() 
             for path, folder in (("/api/x", Path.cwd()), ("/", Path.cwd() / "frontend")):
                 async with page(admin, path=path) as (_, hello):
                     assert hello["folder"] == str(folder)
+                    shown = hello["services"]
+                    assert isinstance(shown, list)
+                    assert shown[1]["folder"] == str(Path.cwd() / "frontend")
 
     run(main())
 
@@ -154,7 +158,7 @@ def test_untrusted_client_gets_no_command_and_no_output_of_any_service() -> None
                 services, others = hello["services"], hello["other_states"]
                 assert isinstance(services, list)
                 assert isinstance(others, list)
-                assert [each["command"] for each in services] == ["", "", ""]
+                assert {each["command"] + each["folder"] for each in services} == {""}
                 assert [state["output"] for state in others] == [""]
 
     run(main())

@@ -10,10 +10,12 @@ from test.harness import Project
 from test.shop_project import CRASH, shop
 from test.whole.client.site import code
 
+EDITOR = 'editor = "x-test:{file}#{line}"'
+
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    with shop(tmp_path_factory.mktemp("shop")) as proxy:
+    with shop(tmp_path_factory.mktemp("shop"), EDITOR) as proxy:
         yield proxy
 
 
@@ -52,6 +54,8 @@ def test_page_shows_a_crash_of_the_api_and_reloads_once_it_is_mended(
     expect(panel(visit.page, "api has ended")).to_contain_text("exited with status 1")
     expect(panel(visit.page, "api has ended").locator("pre")).to_contain_text("api is broken")
     expect(visit.page.locator(f"{OVERLAY} code")).to_contain_text("page_site.py")
+    place = visit.page.locator(f"{OVERLAY} pre a")
+    expect(place).to_have_attribute("href", f"x-test:{proxy.project}/api/views.py#3")
     assert visit.loads == 1
     mend(proxy, "api")
     visit.until(lambda: visit.loads == 2)

@@ -39,7 +39,7 @@ class Overlay extends Layer {
     mark.clear();
     this.title = element('h1', {id: 'title'}, title(state));
     this.output = element('div', {className: 'output', tabIndex: 0, ariaLabel: 'Output'},
-      element('pre', {}, fewStops(draw(state.output))));
+      element('pre', {}, fewStops(draw(state.output, serviceOf(state.service).folder))));
     this.panel = element('section', {tabIndex: -1}, this.header(),
       ...(state.output.trim() ? [this.output] : []), this.footer());
     this.panel.setAttribute('role', 'alertdialog');

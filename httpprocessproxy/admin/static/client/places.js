@@ -49,8 +49,9 @@ function unquoted(url) {
   }
 }
 
-// A place may have several colours, so runs are cut where a link begins and ends.
-function draw(output) {
+// A place may have several colours, so runs are cut where a link begins and ends. Relative places are
+// in the folder of the service that has printed them.
+function draw(output, folder = hello.folder) {
   const spans = trimmed(runs(output));
   const plain = spans.map(([text]) => text).join('');
   const drawn = document.createDocumentFragment();
@@ -71,7 +72,7 @@ function draw(output) {
   };
   for (const {0: text, index, file, line, column} of placesIn(plain)) {
     copy(index, drawn);
-    const link = linkTo(file, line, column);
+    const link = linkTo(file, line, column, folder);
     copy(index + text.length, link);
     drawn.append(link);
   }
@@ -98,9 +99,9 @@ function fewStops(drawn) {
 }
 
 // A link into the editor, or, without an editor, an element that copies the place.
-function linkTo(file, line, column) {
+function linkTo(file, line, column, folder) {
   if (!hello.editor) return copying(`${file}:${line}`);
-  const full = file.startsWith('/') ? file : `${hello.folder}/${file.replace(/^(\.\/)+/, '')}`;
+  const full = file.startsWith('/') ? file : `${folder}/${file.replace(/^(\.\/)+/, '')}`;
   const parts = {file: full.split('/').map(encodeURIComponent).join('/'), line, column};
   const href = hello.editor.replace(/\{(file|line|column)\}/g, (_, name) => parts[name]);
   const target = /^http/i.test(href) ? '_blank' : '';

@@ -13,6 +13,7 @@ class ServiceOutput {
 
   constructor(service) {
     this.service = service;
+    this.folder = services.find(({name}) => name === service).folder;
   }
 
   add(stream, text, isTail) {
@@ -27,7 +28,7 @@ class ServiceOutput {
   }
 
   line(text, stream) {
-    const line = element('div', {className: stream}, draw(this.styles + text));
+    const line = element('div', {className: stream}, draw(this.styles + text, this.folder));
     line.dataset.service = this.service;
     line.style.setProperty('--of', hueOf(this.service));
     for (const [sequence] of text.matchAll(/\x1b\[[0-9;:]*m/g)) {
