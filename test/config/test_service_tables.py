@@ -234,6 +234,13 @@ def test_top_of_the_file_has_the_defaults_of_all_services(
     assert attrgetter(field)(service(text, top)) == value
 
 
+def test_task_runs_again_only_for_files_that_it_names_itself() -> None:
+    text = 'watch = "*.py"\nexclude = "a"\n[task.a]\nexec = "a"\n[task.b]\nexec = "b"\nwatch = "c"'
+    watches = [task.watch for task in up_with(text).services]
+    assert [(watch.restarts, watch.patterns) for watch in watches] == [(False, ()), (True, ("c",))]
+    assert {watch.excludes for watch in watches} == {("a",)}
+
+
 def test_command_line_wins_over_the_top_and_a_table_over_both() -> None:
     text = 'drain = 3\n[service.a]\nexec = "a"\n[service.b]\nexec = "b"\ndrain = 5'
     services = up_with(text, "--drain", "4").services
