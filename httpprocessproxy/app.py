@@ -9,7 +9,7 @@ from httpprocessproxy.admin.assets import client_js
 from httpprocessproxy.admin.context import AdminContext
 from httpprocessproxy.admin.endpoints import Admin
 from httpprocessproxy.companions.beside import CompanionContext
-from httpprocessproxy.config import BrowserConfig, Config, ServiceConfig
+from httpprocessproxy.config import BrowserConfig, Config
 from httpprocessproxy.core.http.response_fields import ResponseFields
 from httpprocessproxy.core.page.documents import Injector
 from httpprocessproxy.core.routes import RouteTable
@@ -193,16 +193,22 @@ def _proxy_server(
         setup.chains,
         hides_alt_svc=config.tls.enabled,
         routes=RouteTable(setup.routes),
-        services={service.name: _rules(service, config.browser) for service in config.services},
+        services={name: _rules(each, config.browser) for name, each in services.every.items()},
     )
     gates = {name: service.gate for name, service in services.every.items()}
     return ProxyServer(gates, log, options, lambda service, text: say(text, service))
 
 
-def _rules(service: ServiceConfig, browser: BrowserConfig) -> DestinationOptions:
+def _rules(service: Service | ExternalService, browser: BrowserConfig) -> DestinationOptions:
+    config = service.config
     fields = ResponseFields(
-        service.address.host,
+        config.address.host,
         adds_no_cache=browser.cache_control,
         leads_back=browser.rewrite_redirects,
     )
-    return DestinationOptions(fields, takes_back=service.socket, strips=service.strip)
+    return DestinationOptions(
+        fields,
+        takes_back=config.socket,
+        strips=config.strip,
+        unreachable=service.unreachable if isinstance(service, ExternalService) else None,
+    )
