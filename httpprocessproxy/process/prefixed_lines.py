@@ -3,7 +3,8 @@
 Complete lines pass at once. The rest of a line is held until the line ends, or until `rest` is
 called: it may be a prompt, or a progress bar, whose carriage returns repeat the prefix. Colours and
 links pass, and end with each line; other control sequences, which move the cursor or set a mode,
-are left out: the screen is not the service's alone. Sequences: ECMA-48 section 8.3.
+and runs of empty lines are left out: the screen is not the service's alone. Sequences: ECMA-48
+section 8.3.
 """
 
 import re
@@ -34,6 +35,8 @@ _BEGUN: Final = re.compile(
     rb"|[\xc2-\xf4]|[\xe0-\xf4][\x80-\xbf]|[\xf0-\xf4][\x80-\xbf]{2})\Z"
 )
 _RESET: Final = b"\x1b[m"
+# Programs that clear the screen, such as Vite, scroll it away by many empty lines.
+MAX_EMPTY_LINES: Final = 2
 
 
 class PrefixedLines:
@@ -47,6 +50,7 @@ class PrefixedLines:
         self.line = b""  # the present line so far, at most its last MAX_LINE_BYTES
         self._held = b""
         self._style = b""
+        self._empty_lines = 0  # the last ones in a row
 
     @property
     def is_held(self) -> bool:
@@ -67,7 +71,8 @@ class PrefixedLines:
         text = self._held + piece
         end = text.rfind(b"\n") + 1
         self._held = text[end:]
-        shown = self._lines(text[:end], prefix, is_open) if end else b""
+        complete = self._without_runs(text[:end], is_open)
+        shown = self._lines(complete, prefix, is_open) if complete else b""
         if len(self._held) > MAX_HELD_BYTES:
             shown += self.rest(prefix, is_open=is_open and not end)
         return shown
@@ -89,6 +94,22 @@ class PrefixedLines:
 
     def _follow(self, piece: bytes) -> None:
         self.line = (self.line + piece)[-MAX_LINE_BYTES:].rpartition(b"\n")[2]
+
+    def _without_runs(self, text: bytes, is_open: bool) -> bytes:
+        """Return complete lines without the empty ones beyond MAX_EMPTY_LINES in a row."""
+        if not text:
+            return text
+        if not text.startswith((b"\n", b"\r\n")) and b"\n\n" not in text and b"\n\r" not in text:
+            self._empty_lines = 0
+            return text
+        kept = []
+        for line in text[:-1].split(b"\n"):
+            is_empty = not is_open and not line.rstrip(b"\r")
+            is_open = False
+            self._empty_lines = self._empty_lines + 1 if is_empty else 0
+            if self._empty_lines <= MAX_EMPTY_LINES:
+                kept.append(line + b"\n")
+        return b"".join(kept)
 
     def _lines(self, text: bytes, prefix: bytes, is_open: bool) -> bytes:
         """Return complete lines with the prefix, and without controls of the cursor."""

@@ -22,6 +22,9 @@ def shown(*pieces: bytes) -> bytes:
     [
         (b"one\ntwo\n", b"api | one\napi | two\n"),
         (b"\n\n", b"api | \napi | \n"),
+        # Vite scrolls the screen away by empty lines.
+        (b"one\n" + 40 * b"\n" + b"two\n", b"api | one\napi | \napi | \napi | two\n"),
+        (b"\r\n\r\n\r\n\r\none\n\n\n\n", b"api | \napi | \napi | one\napi | \napi | \n"),
         (b"windows\r\n", b"api | windows\n"),
         (b"prompt> ", b"api | prompt> "),
         (b" 1%\r 2%\n", b"api |  1%\rapi |  2%\n"),
@@ -52,6 +55,13 @@ def shown(*pieces: bytes) -> bytes:
 )
 def test_piece_is_shown_with_prefixes(piece: bytes, expected: bytes) -> None:
     assert shown(piece) == expected
+
+
+def test_end_of_a_prompt_is_not_an_empty_line() -> None:
+    lines = PrefixedLines()
+    assert lines.take(b"\n\n> ", P, is_open=False) == b"api | \napi | \n"
+    assert lines.rest(P, is_open=False) == b"api | > "
+    assert lines.take(b"\n", P, is_open=True) == b"\n"
 
 
 @given(st.lists(st.sampled_from(["a", "é", "\n", "\x1b[31m", "\x1b[m", "\x1b[?25l"])), st.data())

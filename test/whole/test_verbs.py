@@ -70,7 +70,7 @@ def test_ps_lists_services_in_order(shop: Shell) -> None:
     listed = shop.hpp("ps")
     assert (listed.returncode, listed.stderr) == (0, "")
     head, *rows = listed.stdout.splitlines()
-    assert head.split() == ["NAME", "STATE", "GENERATION", "PID", "URL", "SINCE"]
+    assert head.split() == ["NAME", "STATE", "GENERATION", "PID", "ADDRESS", "SINCE"]
     assert [row.split()[:2] for row in rows] == [
         ["api", "running"],
         ["web", "running"],

@@ -11,7 +11,7 @@ from httpprocessproxy.admin.verbs.words import VerbParser, show
 from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.system.registry import ProxyRegistry, RunningProxy
 
-_COLUMNS: Final = ("NAME", "STATE", "GENERATION", "PID", "URL", "SINCE", "WAITS FOR")
+_COLUMNS: Final = ("NAME", "STATE", "GENERATION", "PID", "ADDRESS", "SINCE", "WAITS FOR")
 _COLUMNS_OF_ALL: Final = ("FOLDER", "BRANCH", "PID", "URL", "SINCE", "SERVICES")
 
 
@@ -79,9 +79,12 @@ def _members(entry: RunningProxy) -> Mapping[str, object]:
 def _row(service: Service) -> Sequence[str]:
     pid, waits_for = service["pid"], service.get("waits_for", [])
     assert isinstance(waits_for, list), "the API returns a list"
+    is_done = service["task"] and service["state"] == "running"
+    # A server without a route may speak another protocol than HTTP.
+    place = service["url"] if service["routes"] else service["port"]
     return (
-        *(str(service["name"]), str(service["state"]), str(service["generation"])),
-        *("" if pid is None else str(pid), str(service["url"] or service["port"] or "")),
+        *(str(service["name"]), "done" if is_done else str(service["state"])),
+        *(str(service["generation"]), "" if pid is None else str(pid), str(place or "")),
         *(_age(str(service["since"])), ", ".join(waits_for)),
     )
 
