@@ -108,9 +108,10 @@ def test_second_up_prints_the_url(shop: Shell) -> None:
     assert (again.returncode, again.stdout) == (0, f"runs already: {url(shop)}\n")
     again = shop.hpp("up", "--no-inject")  # the configuration is read
     assert (again.returncode, again.stdout) == (0, f"runs already: {url(shop)}\n")
-    again = shop.hpp("up", "-d")
-    assert again.returncode == 0
-    assert again.stdout.startswith(f"runs already: {url(shop)}\napi: running")
+    for words in (["up", "-d"], ["up", "-d", "--no-inject"]):
+        again = shop.hpp(*words)
+        assert again.returncode == 0
+        assert again.stdout.startswith(f"runs already: {url(shop)}\napi: running")
     assert states(shop) == before
 
 

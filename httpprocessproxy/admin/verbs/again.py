@@ -9,23 +9,36 @@ from httpprocessproxy.system.registry import ProxyRegistry, RunningProxy
 # The names of files that may configure a project.
 _FILES: Final = ("http-process-proxy.toml", "pyproject.toml")
 
+_START_TIMEOUT_S: Final = 60.0
+
 
 def project_here() -> RunningProxy | None:
     """The running project whose file `hpp up` would read here, without reading it.
 
-    None if that is not certain: a folder between here and there may have a project of its own.
+    One that starts is waited for. None if that is not certain: a folder between here and there may
+    have a project of its own.
     """
     with suppress(OSError):
-        entry = ProxyRegistry.open().around(Path.cwd())
-        if entry is None or not (entry.is_project and entry.answers):
+        registry, here = ProxyRegistry.open(), Path.cwd().resolve()
+        entry = registry.around(here)
+        if entry is None or not entry.is_project:
             return None
-        here, top = Path.cwd().resolve(), Path(entry.folder)
-        between = [folder for folder in (here, *here.parents) if folder.is_relative_to(top)]
-        with_file = [folder for folder in between if any((folder / f).exists() for f in _FILES)]
-        return entry if with_file == [top] else None
+        folders = (folder for folder in (here, *here.parents) if _may_have_project(folder))
+        if next(folders, None) != Path(entry.folder):
+            return None
+        present = registry.wait(entry, _has_started, _START_TIMEOUT_S)
+        return present if present is not None and present.answers else None
     return None
 
 
 def runs_already(entry: RunningProxy) -> str:
     """The line for a project that runs already, and its end."""
     return f"runs already: {entry.url}\n"
+
+
+def _may_have_project(folder: Path) -> bool:
+    return any((folder / name).exists() for name in _FILES)
+
+
+def _has_started(entry: RunningProxy | None) -> bool:
+    return entry is None or entry.answers

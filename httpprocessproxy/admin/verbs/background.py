@@ -11,14 +11,13 @@ from pathlib import Path
 from typing import Final
 
 from httpprocessproxy.admin.client import MAX_WAIT_S, NoProxyError, sentence
+from httpprocessproxy.admin.verbs.again import project_here
 from httpprocessproxy.admin.verbs.finding import FoundProxy, exit_status, found
 from httpprocessproxy.admin.verbs.words import show
 from httpprocessproxy.core.errors import UserError
-from httpprocessproxy.system.registry import ProxyRegistry
+from httpprocessproxy.system.registry import ProxyRegistry, pauses
 from httpprocessproxy.system.user_folders import state_folder
 
-# Another process is waited for, which reports its start by a file.
-_LOOK_S: Final = 0.02
 _TAIL_BYTES: Final = 2000
 
 
@@ -47,9 +46,11 @@ def up_in_background(argv: Sequence[str]) -> int:
 def start_in_background(words: Sequence[str]) -> StartedProxy:
     """Start `hpp up` with further words, and return once it listens, or an earlier one does.
 
-    Raises UserError if it fails, with its last line, and NoProxyError.
+    Raises UserError if it fails, with its last line, NoProxyError and OSError.
     """
     registry = ProxyRegistry.open()
+    if not words and (project := project_here()) is not None:
+        return StartedProxy(found(project), is_new=False)
     try:
         folder = state_folder()
         folder.mkdir(parents=True, exist_ok=True)
@@ -78,14 +79,16 @@ def _wait_for_start(
     registry: ProxyRegistry, process: subprocess.Popen[bytes], log: Path
 ) -> StartedProxy:
     """Raises UserError and NoProxyError."""
-    while process.poll() is None:
+    for pause_s in pauses():
+        if process.poll() is not None:
+            break
         for entry in registry.proxies():
             if entry.pid == process.pid and entry.answers:
                 # One file for each folder, of its last run.
                 with suppress(OSError):
                     log.replace(log.with_name(f"{entry.folder.replace('/', '%')[-200:]}.log"))
                 return StartedProxy(found(entry), is_new=True)
-        time.sleep(_LOOK_S)
+        time.sleep(pause_s)
     text = log.read_bytes()[-_TAIL_BYTES:].decode(errors="replace").strip()
     if process.returncode == 0:
         for entry in registry.proxies():
