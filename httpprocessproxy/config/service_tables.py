@@ -99,7 +99,7 @@ def _merged(table: ServiceTable, defaults: Mapping[str, object]) -> Values:
     if not values.get("routes") or not (values.get("command") or values.get("asgi")):
         fields -= {"idle_s"}
     if table.is_task:
-        # A save is no reason to migrate a database, unless the task itself says so.
+        # A save migrates a database only if the task itself names the file.
         fields -= {"watch.patterns"}
     applied = {field: value for field, value in defaults.items() if field in fields}
     # Variables are joined, and those of the table win.
