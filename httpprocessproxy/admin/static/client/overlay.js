@@ -2,6 +2,10 @@
 
 const MARK_AFTER_MS = 150; // a quicker restart needs no mark
 
+// A page of the old code may show the failure of a build: one that is hidden stays so in the tab.
+const HIDDEN = 'http-process-proxy hidden';
+const MAX_HIDDEN = 20;
+
 class Mark extends Layer {
   wait(text) {
     this.timer = setTimeout(() => {
@@ -23,7 +27,7 @@ class Mark extends Layer {
 }
 
 class Overlay extends Layer {
-  dismissed = new Set(); // the names of failures
+  dismissed = new Set(hidden()); // the names of failures
 
   onkeydown = event => {
     if (event.key !== 'Escape' || event.isComposing) return;
@@ -95,6 +99,7 @@ class Overlay extends Layer {
   // Hide the overlay until the next error; a click on the mark shows it again.
   dismiss() {
     this.dismissed.add(failureName(this.state));
+    storeHidden(this.dismissed);
     this.hide();
     this.show(failing() ?? this.state);
   }
@@ -103,6 +108,7 @@ class Overlay extends Layer {
     this.hide();
     mark.offer(title(this.state), () => {
       this.dismissed.delete(failureName(this.state));
+      storeHidden(this.dismissed);
       this.show(this.state);
     });
   }
@@ -115,6 +121,20 @@ class Overlay extends Layer {
     removeEventListener('keydown', this.onkeydown, {capture: true});
     this.remove();
   }
+}
+
+function hidden() {
+  try {
+    return JSON.parse(sessionStorage.getItem(HIDDEN)) ?? [];
+  } catch { // storage is disabled
+    return [];
+  }
+}
+
+function storeHidden(names) {
+  try {
+    sessionStorage.setItem(HIDDEN, JSON.stringify([...names].slice(-MAX_HIDDEN)));
+  } catch { /* storage is disabled */ }
 }
 
 function failureName({service, generation, build, at_ms: atMs}) {
