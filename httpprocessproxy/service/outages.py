@@ -2,7 +2,6 @@
 
 import shlex
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Final
 
 from httpprocessproxy.core.build import Build
@@ -32,13 +31,11 @@ class Outages:
         cause = self._member.cause()
         if cause is self._member:
             return self.ended() if cause.pause is None else self.stopped()
-        problem = self._problem(
+        return self._problem(
             f"{self._member.title} needs {cause.name}",
             f"{cause.name} {cause.why_not()}.",
             public_detail="Try again in a moment.",
         )
-        state, generation = cause.state
-        return replace(problem, service=cause.name, state=state, generation=generation)
 
     def stopped(self) -> Problem:
         return self._problem(
@@ -65,8 +62,8 @@ class Outages:
     def overdue(self) -> Problem:
         if waits_for := self._member.waits_for():
             return self._problem(
-                f"{self._member.title} does not run yet",
-                f"It waits for {', '.join(waits_for)}.",
+                f"{self._member.title} waits for {', '.join(waits_for)}",
+                "It answers once all of them run.",
                 public_detail="Try again in a moment.",
             )
         if (build := self.build()) is not None and build.is_running:
@@ -85,9 +82,12 @@ class Outages:
         )
 
     def starting(self) -> Problem:
+        cause, title = self._member.cause(), f"{self._member.title} is starting"
+        if cause is not self._member:
+            title = f"{self._member.title} waits for {cause.name}"
         # Without the output, which the page requests itself: not every client may see it.
         return self._problem(
-            f"{self._member.title} is starting",
+            title,
             "What you have asked for takes the place of this page as soon as it answers.",
             is_live=True,
         )
@@ -95,7 +95,9 @@ class Outages:
     def _problem(
         self, title: str, detail: str, *, is_live: bool = False, public_detail: str = ""
     ) -> Problem:
-        state, generation = self._member.state
+        # A page follows the state of its cause: that of its own service may never change.
+        cause = self._member.cause()
+        state, generation = cause.state
         return Problem(
             503,
             title,
@@ -104,6 +106,7 @@ class Outages:
             is_live=is_live,
             public_detail=public_detail,
             retry_after_s=RETRY_AFTER_S,
+            service=cause.name if cause is not self._member else "",
             state=state,
             generation=generation,
         )

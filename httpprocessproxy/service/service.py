@@ -119,11 +119,10 @@ class Service:
         # The numbers of one filter say nothing about the changes of another one.
         self._freshness.follow(watcher, None if self._filters_before else self._filter)
         self._supervisor.begin()
-        with self._sign.open():
-            while True:
-                with contained(f"service {self.name}"):
-                    await self._run_parts(plane)
-                self._supervisor.recover()
+        while True:
+            with contained(f"service {self.name}"), self._sign.open():
+                await self._run_parts(plane)
+            self._supervisor.recover()
 
     async def _run_parts(self, plane: DataPlane) -> None:
         async with asyncio.TaskGroup() as group:

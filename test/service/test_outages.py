@@ -97,7 +97,11 @@ def test_needed_service_that_has_failed_is_named_with_its_reason() -> None:
     history = History("db", EventBus(), machine)
     database = Member("db", machine, Inbox(machine, 0.0), history)
     relate([desk.member, database], {"web": ["db"], "db": []}, {"web": [], "db": []})
-    assert desk.outages.overdue().detail == "It waits for db."
+    assert desk.outages.overdue().title == "The server waits for db"
+    assert desk.outages.starting().title == "The server is starting"
+    desk.machine.state = State.RUNNING
+    live = desk.outages.starting()
+    assert (live.title, live.service, live.state) == ("The server waits for db", "db", "loading")
     machine.state = State.ERROR
     history.outcome = GenerationOutcome(1, "exited with status 1")
     problem = desk.outages.refusal()
