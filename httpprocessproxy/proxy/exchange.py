@@ -68,6 +68,7 @@ class Exchange(BufferedRequest):
 
     def _connect_to_admin(self, *, is_dashboard: bool) -> None:
         """Connect to the admin, if the client may use the target; else refuse the request."""
+        self.gate = self._context.router.no_service
         request = self.request
         path = self._context.admin_socket(request.target, request.is_trusted, is_dashboard)
         if path is None:
@@ -256,7 +257,6 @@ class Exchange(BufferedRequest):
         self._fail(ExchangeEvent.FAILED, problems.bad_response(reason))
 
     def timed_out(self) -> None:
-        """The connection to the backend could not be made in time."""
         self.give_up(self._destination.unreachable() or problems.no_answer())
 
     def refuse_body(self, reason: str) -> None:

@@ -20,7 +20,7 @@ MAX_KNOWN_BYTES: Final = 256
 class RequestRouter:
     """The routes to destinations; `only` is the destination of every request, if it is the same."""
 
-    __slots__ = ("_index", "_known", "_leads", "only")
+    __slots__ = ("_index", "_known", "_leads", "no_service", "only")
 
     def __init__(
         self, routes: RouteTable, destinations: Mapping[str, Destination], elsewhere: Destination
@@ -33,6 +33,8 @@ class RequestRouter:
             for route, name in routes.ranked
         ]
         self._leads.append((elsewhere, b""))
+        # The gate of the admin, too, whose responses are not those of a service.
+        self.no_service = elsewhere.gate
         self.only = destinations[routes.only] if routes.only is not None else None
 
     def lead(self, request: Request) -> tuple[Destination, Request]:

@@ -104,6 +104,7 @@ async def test_admin_is_served_while_the_gate_is_open_or_closed(
                 assert (await client.response()).body == b"ok"
                 assert await page.rest() == b""  # the connection is not kept
                 page.close()
+            assert bench.gate.answers == 0  # it is not a sign of life of the service
 
 
 @pytest.mark.parametrize(
