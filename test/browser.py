@@ -1,5 +1,6 @@
 """A real browser: headless Chromium, driven through playwright."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -7,7 +8,8 @@ from playwright.sync_api import BrowserContext, Page, WebSocket, expect, sync_pl
 
 from test.deadline import MS, PATIENCE_S
 
-CHROMIUM = "/usr/bin/chromium"
+# The same engine without the parts of a window takes a third less time: run.sh installs it.
+CHROMIUM = shutil.which("chromium-headless-shell") or "/usr/bin/chromium"
 FLAGS = [
     *("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync"),
     *("--disable-background-networking", "--disable-component-update"),
