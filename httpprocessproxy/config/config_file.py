@@ -170,7 +170,8 @@ def _values(
             raise _unknown(source, (*table, key), known)
         try:
             found = _read(option, value)
-            if table and option.kind in (Kind.COMMAND, Kind.SPLIT) and isinstance(value, str):
+            is_checked = option.kind is Kind.SPLIT or (table and option.kind is Kind.COMMAND)
+            if is_checked and isinstance(value, str):
                 _check_shell(command(value))
         except UserError as error:
             raise source.error((*table, key), str(error)) from error

@@ -155,7 +155,9 @@ def globs(name: str, what: str, *, field: str = "", aliases: tuple[str, ...] = (
 
 
 def split(name: str, metavar: str, what: str, *, field: str = "") -> Option:
-    return Option(Kind.SPLIT, name, field or _field(name), metavar, what, readers.command)
+    return Option(
+        Kind.SPLIT, name, field or _field(name), metavar, what, readers.command_without_shell
+    )
 
 
 def table(name: str, what: str, *, field: str = "") -> Option:

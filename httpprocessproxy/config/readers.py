@@ -81,6 +81,17 @@ def command(text: str) -> tuple[str, ...]:
         raise UserError(f"{text!r}: {error}") from error
 
 
+def command_without_shell(text: str) -> tuple[str, ...]:
+    """Split a command in which nothing is left for a shell to do."""
+    words = command(text)
+    # Imported lazily: few runs have such a command.
+    from httpprocessproxy.config.shell import shell_word
+
+    if word := shell_word(words):
+        raise UserError(f"no shell runs it, for {word!r}: write sh -c '...'")
+    return words
+
+
 def readiness(text: str) -> Readiness:
     """Parse a readiness check: its kind, and for some kinds a detail behind a colon."""
     kind, _, detail = text.partition(":")

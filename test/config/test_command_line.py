@@ -134,6 +134,7 @@ def test_words_after_exec_belong_to_the_command() -> None:
         (["--status", "--restart"], "--restart: not allowed with argument --status"),
         (["--debug=1"], "debug"),
         (["--before", "make 'all"], "No closing quotation"),
+        (["--before", "tsc && vite build"], "no shell runs it, for '&&': write sh -c '...'"),
         (["--exec=true"], "--exec"),
         (["extra"], "extra"),
     ],
