@@ -107,6 +107,10 @@ def test_key_sets_its_field(line: str, field: str, value: object) -> None:
         ("pattern = {}", "pattern: a text, not {}"),
         ('exec = "serve \'"', 'exec: "serve \'": No closing quotation'),
         ("exec = [1]", "exec: a text, not 1"),
+        (
+            'before = "a && b"',
+            "before: no shell runs it, for '&&': write sh -c '...', or a list of words",
+        ),
         ("exec = 1", "exec: a text, not 1"),
         (
             "bind = 70000",
