@@ -5,7 +5,7 @@ import pytest
 from httpprocessproxy.core.errors import ResponseError
 from httpprocessproxy.core.http.bodies import Body, Chunked, Length, UntilClose
 from httpprocessproxy.core.http.forwarded import Peer
-from httpprocessproxy.core.http.headers import connection_options, interim_response
+from httpprocessproxy.core.http.headers import connection_options, generation_line, interim_response
 from httpprocessproxy.core.http.http1 import Fields, parse_response
 from httpprocessproxy.core.http.request import Request, Response
 from test.core.http.heads import TRUSTED, answered, sent
@@ -212,3 +212,8 @@ def test_switch_to_another_protocol_raises_response_error(asked: bytes, to: byte
 )
 def test_connection_options_are_joined_in_lower_case(fields: Fields, options: set[bytes]) -> None:
     assert connection_options(fields) == options
+
+
+def test_generation_line_says_whether_newer_files_exist() -> None:
+    assert generation_line(13, is_superseded=False) == b"Hpp-Generation: 13\r\n"
+    assert generation_line(13, is_superseded=True) == b"Hpp-Generation: 13; superseded\r\n"
