@@ -103,8 +103,9 @@ def test_error_of_the_pages_own_service_is_shown_first(
     expect(page.locator(OVERLAY)).to_have_count(0)
     page.locator(MARK).get_by_role("button", name="web has ended").click()
     expect(panel(page, "web has ended")).to_be_visible()
-    mend(proxy, "web")  # the page reloads, and forgets that the panel was hidden
+    mend(proxy, "web")  # the page reloads: the panel that was hidden stays so
     expect(page).to_have_title("web")
+    page.locator(MARK).get_by_role("button", name="api has ended").click()
     expect(panel(page, "api has ended")).to_be_visible()
 
 
