@@ -149,7 +149,10 @@ def test_page_of_vite_calls_the_api_and_updates_in_place(shop: Project) -> None:
         assert visit.loads - loads <= 2, "more than one reload for a save"
 
 
-def test_saves_lose_no_get_and_run_no_post_twice(shop: Project) -> None:
+@pytest.mark.parametrize(
+    ("saves", "gets"), [(3, 20), pytest.param(30, 2000, marks=pytest.mark.slow)]
+)
+def test_saves_lose_no_get_and_run_no_post_twice(shop: Project, saves: int, gets: int) -> None:
     """GETs of both routed services and POSTs during saves of the API's code."""
     answers: Counter[str] = Counter()
     numbers = itertools.count()
@@ -158,7 +161,7 @@ def test_saves_lose_no_get_and_run_no_post_twice(shop: Project) -> None:
     def get(number: int, done: threading.Event) -> None:
         targets = itertools.cycle(("/api/version", "/main.js"))
         with closing(http_connection(shop)) as connection:
-            while not done.is_set():
+            while not (done.is_set() and answers.total() >= gets):
                 target = next(targets)
                 connection.request("GET", target)
                 response = connection.getresponse()
@@ -169,7 +172,7 @@ def test_saves_lose_no_get_and_run_no_post_twice(shop: Project) -> None:
     def order(number: int, done: threading.Event) -> None:
         with closing(http_connection(shop)) as connection:
             while not done.is_set():
-                key = f"load-{next(numbers)}"
+                key = f"load-{saves}-{next(numbers)}"
                 connection.request("POST", f"/api/orders?key={key}")
                 response = connection.getresponse()
                 body = response.read()
@@ -178,14 +181,14 @@ def test_saves_lose_no_get_and_run_no_post_twice(shop: Project) -> None:
                 done.wait(0.05)
 
     with workers(4, get), workers(1, order):
-        for number in range(int(os.environ.get("HPP_TEST_SAVES", "3"))):
+        for number in range(saves):
             generation = shop.service("api")["generation"]
             shop.save("shop/version.py", f"VERSION = 'load {number}'\n")
             shop.wait_service("api", after=generation)
     assert min(answers["/api/version"], answers["/main.js"]) > 10
     found = read(shop, "/api/orders")
     assert isinstance(found, dict)
-    stored = [key for key, _ in found["orders"] if key.startswith("load-")]
+    stored = [key for key, _ in found["orders"] if key.startswith(f"load-{saves}-")]
     assert sorted(stored) == sorted(asked)
     # Each restart of the worker waits for its job: no order stays unpacked.
     eventually(lambda: "false" not in json.dumps(read(shop, "/api/orders")), PATIENCE_S)
