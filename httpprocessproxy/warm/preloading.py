@@ -5,11 +5,13 @@ are recorded from the start until the first response, and the fork server then p
 modules; a warm start adds the modules that it had to load itself.
 """
 
+import asyncio
 import contextlib
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
+from httpprocessproxy.config import NOWHERE
 from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.core.state import State
 from httpprocessproxy.events import EventBus, Notice, PreloadStatus, StartReport
@@ -19,6 +21,10 @@ from httpprocessproxy.warm.fork_server import ForkError, Stdio
 from httpprocessproxy.warm.manager import ForkServerManager, PreloadOptions
 from httpprocessproxy.warm.record import ImportRecord, Recording
 from httpprocessproxy.warm.record_cache import CachedRecord, RecordCache
+
+# A program without a port, such as a worker, may be ready as soon as its process runs. Its imports
+# are recorded for this time then.
+IMPORTS_S: Final = 1.0
 
 # The proxy sets these, and they may change from start to start; libraries do not depend on them.
 _VARYING: Final = ("PORT", "LISTEN_FDS", "LISTEN_PID")
@@ -106,18 +112,27 @@ class Preloading:
 
     def entered(self, state: State, start: StartReport | None) -> None:
         """Learn from a start that has answered, whose report is `start`."""
-        if state is State.RUNNING and self._recording is not None:
+        if state is State.RUNNING and self._launch_spec.address == NOWHERE:
+            loop = asyncio.get_running_loop()
+            timer = loop.call_later(IMPORTS_S, self._end_recording, start)
+            self._recording_stack.callback(timer.cancel)
+        elif state is State.RUNNING:
+            self._end_recording(start)
+        elif state is not State.LOADING:
+            self._recording_stack.close()
+
+    def _end_recording(self, start: StartReport | None) -> None:
+        if self._recording is not None:
             cold_ms = _cold_ms(start)
             record = self._recording.read()
             if cold_ms is not None:
                 self._learn(record, cold_ms)
             elif record is not None:
                 self._learn_more(record)
-        if state is not State.LOADING:
-            self._recording_stack.close()
+        self._recording_stack.close()
 
     def _listen(self, environment: Mapping[str, str]) -> Recording:
-        """Begin a new recording, which ends when the state LOADING is left."""
+        """Begin a new recording, which ends once the start has answered, or has failed."""
         self._recording_stack.close()
         self._environment = environment
         command = self._current_command(environment)
