@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,7 +33,12 @@ class Daemon:
             stdin=subprocess.DEVNULL,
             env={"PATH": os.environ["PATH"], "HOME": str(self._folder)},
         )
-        eventually(self.socket.exists)
+        eventually(self._accepts)
+
+    def _accepts(self) -> bool:
+        """Whether the daemon listens: its socket has a name before that."""
+        with socket.socket(socket.AF_UNIX) as sock:
+            return sock.connect_ex(str(self.socket)) == 0
 
     def hang(self) -> None:
         """Stop the daemon until it is killed: it answers no more, as on a dead disk."""
