@@ -60,8 +60,7 @@ class AdminClient:
     @classmethod
     def at(cls, bind: "Address", run: str = "") -> "AdminClient":
         """The client of the proxy at BIND."""
-        hosts = ("127.0.0.1", "::1") if bind.is_everywhere else bind.hosts
-        return cls(str(bind), [(host, bind.port) for host in hosts], run)
+        return cls(str(bind), [(host, bind.port) for host in bind.reached_hosts], run)
 
     def call(self, line: str, wait_s: float = 0) -> tuple[int, Mapping[str, object]]:
         """Send a request, as `GET /_hpp/status`; return the status and the object of JSON.

@@ -93,7 +93,7 @@ def request(
         reader = stack.enter_context(connection.makefile("rb"))
         try:
             yield HttpResponse(reader)
-        except ValueError as error:  # of a number in the framing
+        except ValueError as error:  # a number of the framing
             raise HttpError("the response is not HTTP") from error
 
 

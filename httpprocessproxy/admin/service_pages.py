@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 from difflib import get_close_matches
+from functools import partial
 from typing import Final
 
 from aiohttp import web
@@ -37,15 +38,16 @@ class ServicePages:
     async def get_services(self, request: web.Request) -> web.Response:
         """All services, in order; with `wait`, once each of them is in one of the states."""
         services = list(self._context.services.values())
-        is_reached = await StateWait.of(request).reached(services, self._bus)
-        shown = [self._shown(service) for service in services]
-        body = {"run": self._bus.run, "services": shown}
-        return web.json_response(body, status=200 if is_reached else 504)
+
+        def shown() -> Mapping[str, object]:
+            return {"run": self._bus.run, "services": [self._shown(each) for each in services]}
+
+        return await StateWait.of(request).response(services, self._bus, shown)
 
     async def get_status(self, request: web.Request) -> web.Response:
         service = self._find(request)
-        is_reached = await StateWait.of(request).reached([service], self._bus)
-        return web.json_response(self._shown(service), status=200 if is_reached else 504)
+        shown = partial(self._shown, service)
+        return await StateWait.of(request).response([service], self._bus, shown)
 
     async def post_restart(self, request: web.Request) -> web.Response:
         service = self._find(request)
@@ -64,10 +66,7 @@ class ServicePages:
         return await self._acted(service, wait)
 
     async def _acted(self, service: AdminService, wait: StateWait) -> web.Response:
-        if wait.wanted is None:
-            return web.json_response(self._shown(service), status=202)
-        is_reached = await wait.reached([service], self._bus)
-        return web.json_response(self._shown(service), status=200 if is_reached else 504)
+        return await wait.response_to_action([service], self._bus, partial(self._shown, service))
 
     async def get_output(self, request: web.Request) -> web.StreamResponse:
         """The end of the output as text, `lines` at most; with `follow=1` also all that follows."""

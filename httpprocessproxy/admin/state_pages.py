@@ -29,8 +29,7 @@ class StatePages:
         router.add_post("/_hpp/restart", self.post_restart)
 
     async def get_status(self, request: web.Request) -> web.Response:
-        is_reached = await StateWait.of(request).reached([self._first], self._bus)
-        return web.json_response(self._status(), status=200 if is_reached else 504)
+        return await StateWait.of(request).response([self._first], self._bus, self._status)
 
     async def get_history(self, _: web.Request) -> web.Response:
         """The recorded transitions and notices, the oldest first."""
@@ -57,10 +56,7 @@ class StatePages:
     async def post_restart(self, request: web.Request) -> web.Response:
         wait = replace(StateWait.of(request), after=self._first.status().generation)
         self._first.restart(source(request))
-        if wait.wanted is None:
-            return web.json_response(self._status(), status=202)
-        is_reached = await wait.reached([self._first], self._bus)
-        return web.json_response(self._status(), status=200 if is_reached else 504)
+        return await wait.response_to_action([self._first], self._bus, self._status)
 
     def _status(self) -> Mapping[str, object]:
         states = {name: each.status().state for name, each in self._context.services.items()}

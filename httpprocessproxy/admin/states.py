@@ -8,7 +8,7 @@ saved before the request, and their build.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -42,6 +42,27 @@ class StateWait:
             number(query.get("after", "0"), "after"),
             seconds(query.get("timeout", str(DEFAULT_TIMEOUT_S)), "timeout", MAX_TIMEOUT_S),
         )
+
+    async def response(
+        self,
+        services: Sequence[AdminService],
+        bus: EventBus,
+        content: Callable[[], Mapping[str, object]],
+    ) -> web.Response:
+        """Wait for the state; the response has the content as it is then."""
+        is_reached = await self.reached(services, bus)
+        return web.json_response(content(), status=200 if is_reached else 504)
+
+    async def response_to_action(
+        self,
+        services: Sequence[AdminService],
+        bus: EventBus,
+        content: Callable[[], Mapping[str, object]],
+    ) -> web.Response:
+        """Respond as `response`; without a wait, the effect of an action is still to come."""
+        if self.wanted is None:
+            return web.json_response(content(), status=202)
+        return await self.response(services, bus, content)
 
     async def reached(self, services: Sequence[AdminService], bus: EventBus) -> bool:
         """Wait until each service is in one of the wanted states.

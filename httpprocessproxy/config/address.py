@@ -60,6 +60,11 @@ class Address:
         return self.host in ("", "0.0.0.0", "::")
 
     @property
+    def reached_hosts(self) -> tuple[str, ...]:
+        """The hosts by which this machine reaches a listener, in order."""
+        return ("127.0.0.1", "::1") if self.is_everywhere else self.hosts
+
+    @property
     def url(self) -> str:
         """The URL for a browser on this machine."""
         return self.url_of("http")

@@ -15,8 +15,8 @@ from httpprocessproxy.core.state import REQUESTS, Requests, State
 class Pause(enum.Enum):
     """The reason why a service must not run; the value is the word for its state."""
 
-    STOPPED = "stopped"  # by the user, until the user starts it
-    IDLE = "idle"  # for want of requests, until the next one
+    STOPPED = "stopped"  # until the user starts it
+    IDLE = "idle"  # until the next request
 
 
 # The state of a service as others see it.

@@ -60,7 +60,7 @@ class LaunchSpec:
         self.has_input = True  # the standard input of the proxy, or a terminal
         # Variables that the server gets unless they are set to a non-empty value.
         self.defaults: dict[str, str] = {}
-        self.command = command  # with its placeholders
+        self.command = command  # its placeholders are not replaced
         self._env_file = env_file
         self._chooses = address == AUTO and inherited is None
         self.move()

@@ -45,7 +45,7 @@ class OutputView:
     def __init__(self, printer: MessagePrinter, format_line: Callable[[str], str]) -> None:
         self.labels = Labels()
         self.shown: str | None = None  # the service that is alone on the screen
-        self.size: bytes | None = None  # of the terminal, packed as for TIOCSWINSZ
+        self.size: bytes | None = None  # the terminal's, packed as for TIOCSWINSZ
         self._printer = printer
         self._format_line = format_line
         self._streams: list[ViewedStream] = []

@@ -44,7 +44,9 @@ def listen_or_move(
         bound = _listen_or_move(bind, registration, others, used)
         if registration is not None:
             with suppress(OSError):
-                registration.bound(str(bound.address), _own_addresses(bound.address))
+                address = bound.address
+                reached = [(host, address.port) for host in address.reached_hosts]
+                registration.bound(str(address), reached)
         return bound
 
 
@@ -77,12 +79,6 @@ def _listen(bind: Address) -> BoundSockets:
     """Raises UserError."""
     sockets = listen(bind)
     return BoundSockets(replace(bind, port=sockets[0].getsockname()[1]), sockets)
-
-
-def _own_addresses(bind: Address) -> Sequence[tuple[str, int]]:
-    """The addresses by which this machine reaches a listener."""
-    hosts = ("127.0.0.1", "::1") if bind.is_everywhere else bind.hosts
-    return [(host, bind.port) for host in hosts]
 
 
 def _owner(bind: Address, folder: str, others: Sequence[RunningProxy]) -> RunningProxy | None:

@@ -26,6 +26,7 @@ from httpprocessproxy.service.change_handler import (
     ChangeHandler,
     ServerWrites,
 )
+from httpprocessproxy.service.inbox import until_over
 
 BUILD: Final = ChangedProgram("the build", "the build", "while it runs", saves_end=True)
 
@@ -205,8 +206,7 @@ class Builds:
 
     async def _build(self) -> None:
         """Run one build, and give its verdict unless another one is due."""
-        while (ends_at := self._burst.ends_at()) is not None and ends_at > time.monotonic():  # noqa: ASYNC110
-            await asyncio.sleep(ends_at - time.monotonic())
+        await until_over(self._burst)
         self._is_due.clear()
         self._changes.entered(State.LOADING)
         began_at = time.monotonic()

@@ -20,7 +20,7 @@ class ExternalService:
         self.config = config
         self._bus = bus
         self._since = datetime.now(UTC).isoformat(timespec="milliseconds")
-        self._answers_at_notice = -1  # those that the gate had counted
+        self._answers_at_notice = -1  # the gate's count at the last notice
         self.gate = Gate(GateLimits(0), self, NoChanges())
         generation, (first, *others) = GenerationId(self.name, 1), config.address.hosts
         self.gate.open(Target(generation, first, config.address.port, other_hosts=tuple(others)))

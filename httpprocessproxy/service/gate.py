@@ -75,7 +75,7 @@ class Gate:
         self._unconfirmed: dict[Waiter, asyncio.TimerHandle] = {}
         self._fenced: set[Waiter] = set()  # waiting for a fence, and not held yet
         self.on_held: Callable[[], None] = lambda: None  # called for each request that is held
-        self.verdicts: VerdictQueue | None = None  # of --before
+        self.verdicts: VerdictQueue | None = None  # only with --before
         self._pending = 0
         self._drained = asyncio.Event()
         self._drained.set()

@@ -97,6 +97,11 @@ class Inbox:
 
     async def quiet(self) -> None:
         """Wait until the burst is over."""
-        # The end of a burst is not an event: it is over when no change has come for a while.
-        while (ends_at := self._burst.ends_at()) is not None and ends_at > time.monotonic():  # noqa: ASYNC110
-            await asyncio.sleep(ends_at - time.monotonic())
+        await until_over(self._burst)
+
+
+async def until_over(burst: Burst) -> None:
+    """Wait until a burst of changes is over."""
+    # Its end is not an event: it is over when no change has come for a while.
+    while (ends_at := burst.ends_at()) is not None and ends_at > time.monotonic():  # noqa: ASYNC110
+        await asyncio.sleep(ends_at - time.monotonic())

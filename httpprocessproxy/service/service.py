@@ -79,7 +79,7 @@ class Service:
         self._filter = None
         if config.watch.ignore_unchanged:
             self._filter = ContentFilter(Path.cwd(), changes.changed, self._resume_gates)
-        self._filters_before: list[ContentFilter] = []  # of services that this one depends on
+        self._filters_before: list[ContentFilter] = []  # those of services that this one depends on
         self._gates = [self.gate]  # their requests wait until changes here are judged
         # The watcher calls these: for each report, and when no change is undecided any more.
         self.changed = changes.changed if self._filter is None else self._filter.changed

@@ -164,6 +164,10 @@ class ProxyRegistry:
             time.sleep(pause_s)
         raise AssertionError("pauses do not end")
 
+    def started(self, proxy: RunningProxy, timeout_s: float) -> RunningProxy | None:
+        """Wait as `wait` does until a proxy answers, or has ended."""
+        return self.wait(proxy, lambda entry: entry is None or entry.answers, timeout_s)
+
     @contextlib.contextmanager
     def locked(self) -> Iterator[list[RunningProxy]]:
         """Keep other processes from reading and writing; the value is as of `proxies`.
@@ -224,7 +228,7 @@ def _claim(registry: ProxyRegistry, folder: Path) -> Registration | RunningProxy
     """Raises OSError."""
     while isinstance(found := registry.claim(folder), RunningProxy) and not found.answers:
         # It starts, and may fail.
-        registry.wait(found, lambda entry: entry is None or entry.answers, _START_TIMEOUT_S)
+        registry.started(found, _START_TIMEOUT_S)
     return found
 
 

@@ -26,7 +26,7 @@ def project_here() -> RunningProxy | None:
         folders = (folder for folder in (here, *here.parents) if _may_have_project(folder))
         if next(folders, None) != Path(entry.folder):
             return None
-        present = registry.wait(entry, _has_started, _START_TIMEOUT_S)
+        present = registry.started(entry, _START_TIMEOUT_S)
         return present if present is not None and present.answers else None
     return None
 
@@ -38,7 +38,3 @@ def runs_already(entry: RunningProxy) -> str:
 
 def _may_have_project(folder: Path) -> bool:
     return any((folder / name).exists() for name in _FILES)
-
-
-def _has_started(entry: RunningProxy | None) -> bool:
-    return entry is None or entry.answers

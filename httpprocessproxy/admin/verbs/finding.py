@@ -68,7 +68,7 @@ def find_proxy(bind: str | None, *, may_start: bool = False) -> FoundProxy:
     registry = ProxyRegistry.open()
     entry = registry.around(Path.cwd()) if bind is None else _at(registry, bind)
     if entry is not None and not entry.answers and not may_start:
-        entry = registry.wait(entry, _has_started, _START_TIMEOUT_S)
+        entry = registry.started(entry, _START_TIMEOUT_S)
     if entry is not None:
         return found(entry)
     if bind is None:
@@ -90,10 +90,6 @@ def exit_status(services: Sequence[Service]) -> int:
     if "error" in states or any(map(failed_build, services)):
         return ERROR
     return UNSETTLED if states & {"loading", "killing"} else RUNNING
-
-
-def _has_started(entry: RunningProxy | None) -> bool:
-    return entry is None or entry.answers
 
 
 def _at(registry: ProxyRegistry, bind: str) -> RunningProxy | None:

@@ -55,7 +55,7 @@ def run(verb: Callable[[Sequence[str]], int], argv: Sequence[str]) -> int:
         return _report(str(error), NO_ANSWER, argv)
     except BrokenPipeError:
         raise
-    except OSError as error:  # of the registry, the only files that verbs read
+    except OSError as error:  # the registry: verbs read no other files
         return _report(f"the list of running proxies cannot be read: {error}", NO_ANSWER, argv)
 
 
