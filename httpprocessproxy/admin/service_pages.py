@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
-from difflib import get_close_matches
 from functools import partial
 from typing import Final
 
@@ -13,6 +12,7 @@ from httpprocessproxy.admin.answers import choices, number
 from httpprocessproxy.admin.context import AdminContext, AdminService
 from httpprocessproxy.admin.states import StateWait, source
 from httpprocessproxy.core.errors import RequestError
+from httpprocessproxy.core.nearest import nearest
 from httpprocessproxy.events import OutputPrinted, members
 
 # The end of the program cuts connections: the response leaves first.
@@ -104,9 +104,8 @@ class ServicePages:
         name, services = request.match_info["name"], self._context.services
         if name in services:
             return services[name]
-        near = get_close_matches(name, services, 1)
-        meant = f"did you mean {near[0]}?" if near else f"there are {', '.join(services)}"
-        raise RequestError(404, f"no service has the name {name[:100]}: {meant}")
+        meant = nearest(name, services) or f": there are {', '.join(services)}"
+        raise RequestError(404, f"no service has the name {name[:100]}{meant}")
 
     def _shown(self, service: AdminService) -> Mapping[str, object]:
         config = service.config

@@ -101,7 +101,7 @@ VERBS: Final[dict[str, Callable[[], Verb]]] = {
 
 def _suggest(word: str) -> None:
     """Raises UserError for a word that is nearly a verb."""
-    from httpprocessproxy.admin.verbs.words import nearest
+    from httpprocessproxy.core.nearest import nearest
 
     if near := nearest(word, VERBS):
         raise UserError(f"{word!r} is neither an address nor a verb{near}")

@@ -15,7 +15,6 @@ from typing import Final
 from httpprocessproxy.config.forms import Kind, Option
 from httpprocessproxy.config.key_source import Keys, KeySource
 from httpprocessproxy.config.options import PROGRAM
-from httpprocessproxy.config.parser import nearest
 from httpprocessproxy.config.readers import command, file_text
 from httpprocessproxy.config.service_options import (
     ALIASES,
@@ -26,6 +25,7 @@ from httpprocessproxy.config.service_options import (
     TOP_KEYS,
 )
 from httpprocessproxy.core.errors import UserError
+from httpprocessproxy.core.nearest import nearest
 
 OWN = Path(f"{PROGRAM}.toml")
 PYPROJECT = Path("pyproject.toml")

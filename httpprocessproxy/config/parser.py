@@ -2,11 +2,10 @@
 
 import argparse
 import dataclasses
-import difflib
 import inspect
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NoReturn, TypedDict, TypeVar, get_type_hints
 
@@ -14,6 +13,7 @@ from httpprocessproxy import __version__
 from httpprocessproxy.config.building import prefixed
 from httpprocessproxy.config.forms import Kind, Option, Plain
 from httpprocessproxy.core.errors import UserError
+from httpprocessproxy.core.nearest import nearest
 
 T = TypeVar("T")
 
@@ -192,14 +192,3 @@ def made(part: type[T], values: Mapping[str, object]) -> T:
     """A dataclass made of those of `values` that are its fields."""
     names = inspect.signature(part).parameters
     return part(**{name: value for name, value in values.items() if name in names})
-
-
-def nearest(unknown: str, known: Iterable[str]) -> str:
-    """A suffix for an error message that suggests the nearest name; "" if none is near.
-
-    A name that begins with `unknown` wins over a similar one.
-    """
-    names = list(known)
-    longer = [name for name in names if name.startswith(unknown) and name.strip("-")]
-    found = longer[:1] or difflib.get_close_matches(unknown, names, 1)
-    return f": did you mean {found[0]}?" if found else ""

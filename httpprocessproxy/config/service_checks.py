@@ -7,12 +7,12 @@ from typing import Final
 from httpprocessproxy.config.address import Address
 from httpprocessproxy.config.config_file import ConfigFile, ServiceTable
 from httpprocessproxy.config.model import ServiceConfig
-from httpprocessproxy.config.parser import nearest
 from httpprocessproxy.config.service_tables import texts
 from httpprocessproxy.core.dependencies import CycleError, start_order
 from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.core.http.hosts import HostRule, names_dashboard
 from httpprocessproxy.core.identity import is_service_name
+from httpprocessproxy.core.nearest import nearest
 from httpprocessproxy.core.placeholders import OF_SERVICES, mentioned
 from httpprocessproxy.core.routes import Route, normal_path
 

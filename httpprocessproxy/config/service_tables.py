@@ -11,10 +11,10 @@ from typing import Final
 from httpprocessproxy.config.building import build
 from httpprocessproxy.config.config_file import ConfigFile, ServiceTable, Values, layered
 from httpprocessproxy.config.model import AUTO, NOWHERE, Readiness, ServiceConfig
-from httpprocessproxy.config.parser import nearest
 from httpprocessproxy.config.service_options import SERVICE_KEYS, TASK_KEYS
 from httpprocessproxy.core.dependencies import needed_by
 from httpprocessproxy.core.errors import UserError
+from httpprocessproxy.core.nearest import nearest
 from httpprocessproxy.core.placeholders import OWN_PORT, mentioned
 
 # Checks that connect to a port.

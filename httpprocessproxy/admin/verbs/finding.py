@@ -20,8 +20,8 @@ from httpprocessproxy.admin.client import (
     failed_build,
     settled,
 )
-from httpprocessproxy.admin.verbs.words import nearest
 from httpprocessproxy.core.errors import UserError
+from httpprocessproxy.core.nearest import nearest
 from httpprocessproxy.system.registry import ProxyRegistry, RunningProxy
 
 # A start of the program takes less than a second, unless the machine is busy.

@@ -6,12 +6,13 @@ argparse alone, because the tables of options of the proxy would take as long as
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NoReturn
 
 from httpprocessproxy.admin.client import NO_ANSWER, NoProxyError
 from httpprocessproxy.core.errors import UserError
 from httpprocessproxy.core.lines import printable
+from httpprocessproxy.core.nearest import nearest
 from httpprocessproxy.system.program import USAGE_EXIT
 
 PROGRAM: Final = "hpp"
@@ -62,15 +63,6 @@ def run(verb: Callable[[Sequence[str]], int], argv: Sequence[str]) -> int:
 def show(text: str, content: Mapping[str, object], *, as_json: bool) -> None:
     """Print a result, in lines or as JSON."""
     sys.stdout.write(f"{json.dumps(content) if as_json else text}\n")
-
-
-def nearest(unknown: str, known: Iterable[str]) -> str:
-    """A suffix for an error message that suggests the nearest name; "" if none is near."""
-    # Imported for an error alone.
-    from difflib import get_close_matches
-
-    found = get_close_matches(unknown, list(known), 1)
-    return f": did you mean {found[0]}?" if found else ""
 
 
 def _report(text: str, exit_status: int, argv: Sequence[str]) -> int:
